@@ -1,0 +1,52 @@
+"""One item of a data set, whatever the task and wherever it came from."""
+
+from dataclasses import dataclass
+
+from modeling.spans import Span, first_overlap, keep_longest
+
+
+@dataclass(frozen=True)
+class Example:
+    """A document with its gold spans.
+
+    Args:
+        id: Unique within its set; error messages name it.
+        text: The document as its author wrote it; offsets count its characters.
+        spans: Gold spans sorted by start; None means unlabelled, an empty tuple means "nothing there".
+        question: The question that a reader answers, or the second text of a pair; empty elsewhere.
+        source: Where the document comes from within its set (say "wikitree"), for scores by source.
+    """
+
+    id: str
+    text: str
+    spans: tuple[Span, ...] | None
+    question: str = ""
+    source: str = ""
+
+
+def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
+    """The example with sorted spans that fit its text, and how many overlapping spans were dropped.
+
+    Args:
+        overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest.
+
+    Raises: ValueError where a span leaves the text, is empty, or overlaps another under "error".
+    """
+    if example.spans is None:
+        return example, 0
+    for span in example.spans:
+        if not 0 <= span.start < span.end <= len(example.text):
+            raise ValueError(
+                f"example {example.id!r}: expected spans with 0 <= start < end <= {len(example.text)} (the text's length), "
+                f"got start {span.start}, end {span.end}, label {span.label!r}; offsets count characters, not bytes"
+            )
+    spans = sorted(example.spans)
+    clash = first_overlap(spans)
+    if clash and overlaps == "error":
+        one, other = clash
+        raise ValueError(
+            f"example {example.id!r}: expected gold spans that do not overlap, got {tuple(one[:3])} and "
+            f"{tuple(other[:3])}; mend the data or pass --overlaps longest to keep the longest"
+        )
+    kept = keep_longest(spans) if clash else spans
+    return Example(example.id, example.text, tuple(kept), example.question, example.source), len(spans) - len(kept)

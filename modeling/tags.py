@@ -1,0 +1,155 @@
+"""Tag names to spans and back (BIO, BIOES), and which tag may follow which.
+
+A *unit span* is `(start, end, label)` in units, half-open. A stray `I-` (no `B-` of its type before it) opens nothing:
+scoring is strict, and a span posterior is the mass of paths that hold the `B-`.
+"""
+
+SCHEMES = ("BIO", "BIOES")
+UnitSpan = tuple[int, int, str]
+
+
+def check_scheme(scheme: str) -> None:
+    """Raises: ValueError where `scheme` is none of `SCHEMES`."""
+    if scheme not in SCHEMES:
+        raise ValueError(f"expected the tag scheme to be one of {', '.join(SCHEMES)}, got {scheme!r}")
+
+
+def tag_names(labels: list[str], scheme: str = "BIO") -> list[str]:
+    """All tags over `labels`, "O" first, the labels in their given order.
+
+    >>> tag_names(["PS", "LC"])
+    ['O', 'B-PS', 'I-PS', 'B-LC', 'I-LC']
+    """
+    check_scheme(scheme)
+    prefixes = "BI" if scheme == "BIO" else "BIES"
+    return ["O"] + [f"{prefix}-{label}" for label in labels for prefix in prefixes]
+
+
+def labels_of(tags: list[str]) -> list[str]:
+    """The labels behind a list of tag names, in order of first appearance.
+
+    >>> labels_of(["O", "B-PS", "I-PS", "B-LC", "I-LC"])
+    ['PS', 'LC']
+    """
+    return list(dict.fromkeys(tag[2:] for tag in tags if tag != "O"))
+
+
+def span_tags(length: int, label: str, scheme: str = "BIO") -> list[str]:
+    """The tags of one span of `length` units.
+
+    >>> span_tags(3, "LC"), span_tags(3, "LC", "BIOES"), span_tags(1, "LC", "BIOES")
+    (['B-LC', 'I-LC', 'I-LC'], ['B-LC', 'I-LC', 'E-LC'], ['S-LC'])
+    """
+    if scheme == "BIO":
+        return [f"B-{label}"] + [f"I-{label}"] * (length - 1)
+    if length == 1:
+        return [f"S-{label}"]
+    return [f"B-{label}"] + [f"I-{label}"] * (length - 2) + [f"E-{label}"]
+
+
+def spans_to_tags(spans: list[UnitSpan], length: int, scheme: str = "BIO") -> list[str]:
+    """The tag of each of `length` units.
+
+    Raises: ValueError where a span is empty, leaves the text, or overlaps another.
+
+    >>> spans_to_tags([(1, 3, "PS")], 4)
+    ['O', 'B-PS', 'I-PS', 'O']
+    """
+    check_scheme(scheme)
+    tags = ["O"] * length
+    reached = 0
+    for start, end, label in sorted(spans):
+        if not reached <= start < end <= length:
+            raise ValueError(
+                f"expected non-empty unit spans inside 0..{length} that do not overlap, got ({start}, {end}, {label!r}) "
+                f"after a span that ends at {reached}; drop one of the two"
+            )
+        tags[start:end] = span_tags(end - start, label, scheme)
+        reached = end
+    return tags
+
+
+def tags_to_spans(tags: list[str], scheme: str = "BIO") -> list[UnitSpan]:
+    """The spans that stand complete in `tags`, strictly: BIO needs the `B-`, BIOES needs `S-` or `B- I-* E-`.
+
+    >>> tags_to_spans(["B-PS", "I-PS", "O", "I-LC", "B-LC", "B-LC"])
+    [(0, 2, 'PS'), (4, 5, 'LC'), (5, 6, 'LC')]
+    """
+    check_scheme(scheme)
+    spans: list[UnitSpan] = []
+    start, label = None, ""
+    for at, tag in enumerate([*tags, "O"]):
+        prefix, _, name = tag.partition("-")
+        continues = start is not None and name == label and prefix in ("I", "E")
+        if not continues:
+            if start is not None and scheme == "BIO":
+                spans.append((start, at, label))
+            start = None
+        if prefix == "S" and scheme == "BIOES":
+            spans.append((at, at + 1, name))
+        elif prefix == "B":
+            start, label = at, name
+        elif prefix == "E" and continues:
+            spans.append((start, at + 1, label))
+            start = None
+    return spans
+
+
+def iob1_to_bio(tags: list[str]) -> list[str]:
+    """IOB1 (`B-` only between touching spans of one type) rewritten as BIO (CoNLL-2003's files are IOB1).
+
+    >>> iob1_to_bio(["I-PER", "I-PER", "B-PER", "O", "I-LOC"])
+    ['B-PER', 'I-PER', 'B-PER', 'O', 'B-LOC']
+    """
+    converted, previous = [], "O"
+    for tag in tags:
+        opens = tag.startswith("I-") and previous[2:] != tag[2:]
+        converted.append(f"B-{tag[2:]}" if opens else tag)
+        previous = tag
+    return converted
+
+
+def bioes_to_bio(tags: list[str]) -> list[str]:
+    """BIOES rewritten as BIO: `S-` becomes `B-`, `E-` becomes `I-`.
+
+    >>> bioes_to_bio(["S-PER", "O", "B-LOC", "E-LOC"])
+    ['B-PER', 'O', 'B-LOC', 'I-LOC']
+    """
+    return [{"S-": "B-", "E-": "I-"}.get(tag[:2], tag[:2]) + tag[2:] for tag in tags]
+
+
+def first_broken_tag(tags: list[str]) -> int | None:
+    """Index of the first `I-` of a BIO sequence that continues nothing; None where all is well.
+
+    >>> first_broken_tag(["B-PS", "I-LC"])
+    1
+    """
+    previous = "O"
+    for at, tag in enumerate(tags):
+        if tag.startswith("I-") and previous[2:] != tag[2:]:
+            return at
+        previous = tag
+    return None
+
+
+def may_start(tag: str) -> bool:
+    """Whether a document's first unit may carry `tag`."""
+    return tag[:2] not in ("I-", "E-")
+
+
+def may_end(tag: str, scheme: str = "BIO") -> bool:
+    """Whether a document's last unit may carry `tag`."""
+    return scheme == "BIO" or tag[:2] not in ("B-", "I-")
+
+
+def may_follow(first: str, second: str, scheme: str = "BIO") -> bool:
+    """Whether `second` may stand right after `first`.
+
+    >>> may_follow("B-PS", "I-PS"), may_follow("B-PS", "I-LC"), may_follow("B-PS", "O", "BIOES")
+    (True, False, False)
+    """
+    inside = second[:2] in ("I-", "E-")
+    is_open = first[:2] in ("B-", "I-")
+    if inside:
+        return is_open and first[2:] == second[2:]
+    return scheme == "BIO" or not is_open
