@@ -1,0 +1,191 @@
+"""Span scores: strict F1 over exact character spans and, for characters, the figures of the KLUE benchmark.
+
+Everything is counted per document first (`counts_per_document`), in one pass and in time linear in the data; the
+figures are sums of those counts, so a bootstrap can resample documents without scoring anything again.
+"""
+
+import numpy as np
+
+from kospan.example import Example
+from modeling.spans import Span, first_overlap
+
+UNITS = ("character", "word")
+
+
+def score_spans(examples: list[Example], predicted: list[list[Span]], unit: str, labels: list[str]) -> dict[str, float]:
+    """All figures of one prediction, flat names without a prefix.
+
+    Args:
+        examples: Documents with gold spans.
+        predicted: One list of spans a document, in the same order; only `span[:3]` counts.
+        unit: "character" or "word"; "character" adds the figures of the KLUE benchmark.
+        labels: The types, in the order of the model's label set.
+
+    Returns: `f1`, `precision`, `recall` (strict micro over exact character spans, spaces kept, 0.0 where nothing can be
+        right), `f1_TYPE` and `support_TYPE` (gold spans) for each of `labels`, and for characters `klue_entity_f1`,
+        `klue_char_f1`, `klue_char_f1_no_o` (see `klue_figures`).
+
+    Raises: ValueError where the lengths differ, an example is unlabelled, a predicted span leaves its text or overlaps
+        another, a label is not in `labels`, or `unit` is none of `UNITS`.
+
+    >>> gold = [Example("a", "이재용 회장이 서울에서", (Span(0, 3, "PS"), Span(8, 10, "LC")))]
+    >>> scores = score_spans(gold, [[Span(0, 3, "PS"), Span(8, 12, "LC")]], "word", ["LC", "PS"])
+    >>> scores["f1"], scores["f1_LC"], scores["f1_PS"], scores["support_PS"]
+    (0.5, 0.0, 1.0, 1.0)
+    """
+    if unit not in UNITS:
+        raise ValueError(f"expected unit to be one of {', '.join(UNITS)}, got {unit!r}")
+    totals = counts_per_type(examples, predicted, labels).sum(axis=0)  # shape: (labels, 3)
+    scores = figures(totals.sum(axis=0))
+    for label, counts in zip(labels, totals):
+        scores[f"f1_{label}"] = figures(counts)["f1"]
+        scores[f"support_{label}"] = float(counts[2])
+    if unit == "character":
+        scores |= klue_figures(examples, predicted, labels)
+    return scores
+
+
+def figures(counts: np.ndarray) -> dict[str, float]:
+    """Micro F1, precision and recall of summed counts; 0.0 where a denominator is 0 (as seqeval does).
+
+    Args:
+        counts: Correct, predicted and gold spans `(3,)`.
+
+    >>> figures(np.array([1, 2, 2]))
+    {'f1': 0.5, 'precision': 0.5, 'recall': 0.5}
+    """
+    correct, guessed, gold = (int(count) for count in counts)
+    return {
+        "f1": 2 * correct / max(1, guessed + gold),
+        "precision": correct / max(1, guessed),
+        "recall": correct / max(1, gold),
+    }
+
+
+def counts_per_type(examples: list[Example], predicted: list[list[Span]], labels: list[str]) -> np.ndarray:
+    """Correct, predicted and gold spans of each type in each document.
+
+    Args:
+        examples: Documents with gold spans.
+        predicted: One list of spans a document, in the same order.
+        labels: The types that the second axis stands for.
+
+    Returns: Counts `(documents, labels, 3)`, int64.
+
+    Raises: ValueError as `score_spans` does.
+
+    >>> gold = [Example("a", "서울 부산", (Span(0, 2, "LC"), Span(3, 5, "LC")))]
+    >>> counts_per_type(gold, [[Span(0, 2, "LC"), Span(3, 5, "PS")]], ["LC", "PS"]).tolist()
+    [[[1, 1, 2], [0, 1, 0]]]
+    """
+    check(examples, predicted)
+    place = {label: at for at, label in enumerate(labels)}
+    counts = np.zeros((len(examples), len(labels), 3), dtype=np.int64)
+    for row, example, spans in zip(counts, examples, predicted):
+        gold = {span[:3] for span in example.spans}
+        try:
+            for span in spans:
+                row[place[span.label], 1] += 1
+                row[place[span.label], 0] += span[:3] in gold
+            for _, _, label in gold:
+                row[place[label], 2] += 1
+        except KeyError as unknown:
+            raise ValueError(
+                f"example {example.id!r}: expected labels among {', '.join(labels)}, got {unknown}; "
+                "score with the label set of the data"
+            ) from None
+    return counts
+
+
+def counts_per_document(examples: list[Example], predicted: list[list[Span]]) -> np.ndarray:
+    """Correct, predicted and gold spans of each document, whatever their types.
+
+    Returns: Counts `(documents, 3)`, int64: what `kospan.evaluation.bootstrap` resamples.
+
+    Raises: ValueError as `score_spans` does.
+
+    >>> gold = [Example("a", "서울 부산", (Span(0, 2, "LC"), Span(3, 5, "LC"))), Example("b", "없다", ())]
+    >>> counts_per_document(gold, [[Span(0, 2, "LC")], [Span(0, 2, "LC")]]).tolist()
+    [[1, 1, 2], [0, 1, 0]]
+    """
+    check(examples, predicted)
+    counts = np.zeros((len(examples), 3), dtype=np.int64)
+    for row, example, spans in zip(counts, examples, predicted):
+        gold = {span[:3] for span in example.spans}
+        row[:] = sum(span[:3] in gold for span in spans), len(spans), len(gold)
+    return counts
+
+
+def check(examples: list[Example], predicted: list[list[Span]]) -> None:
+    """Raises: ValueError where the two lists do not belong together or cannot be scored."""
+    if len(examples) != len(predicted):
+        raise ValueError(
+            f"expected one list of predicted spans for each of {len(examples)} examples, got {len(predicted)} lists; "
+            "pass [] for a document in which nothing was found"
+        )
+    for example, spans in zip(examples, predicted):
+        if example.spans is None:
+            raise ValueError(
+                f"example {example.id!r}: expected gold spans to score against, got an unlabelled example; "
+                "leave it out, or give it spans=() if nothing is there"
+            )
+        for span in spans:
+            if not 0 <= span.start < span.end <= len(example.text):
+                raise ValueError(
+                    f"example {example.id!r}: expected predicted spans with 0 <= start < end <= {len(example.text)} "
+                    f"(the text's length), got {tuple(span[:3])}; offsets count characters of the raw text"
+                )
+        clash = first_overlap(spans)
+        if clash:
+            raise ValueError(
+                f"example {example.id!r}: expected predicted spans that do not overlap, got {tuple(clash[0][:3])} and "
+                f"{tuple(clash[1][:3])}; drop one of the two, say with modeling.spans.keep_longest"
+            )
+
+
+def klue_figures(examples: list[Example], predicted: list[list[Span]], labels: list[str]) -> dict[str, float]:
+    """The two NER figures of the KLUE benchmark (Park et al. 2021), and the second one without "O".
+
+    As its public scorer does it: the rows of U+0020 are dropped from the character tags, the characters of all
+    sentences stand in one sequence, `klue_entity_f1` is seqeval's macro F1 in mode strict under IOB2, `klue_char_f1`
+    is scikit-learn's macro F1 over the whole tag set, "O" included, with `zero_division=1` (a tag that neither side
+    uses counts as 1). `klue_char_f1_no_o` leaves "O" out of the same mean. One difference: the scorer also counts the
+    tags predicted at [CLS] and [SEP] as two "O" characters a sentence; here only characters count, so that models
+    without such pieces compare. It touches the F1 of "O" alone, one of 13 terms. A span that begins with a space loses
+    its `B-` with the space and so never counts as right.
+
+    Args:
+        examples: Documents with gold spans.
+        predicted: One list of spans a document, without overlaps.
+        labels: The types, all that occur.
+
+    >>> gold = [Example("a", "이재용 서울", (Span(0, 3, "PS"), Span(4, 6, "LC")))]
+    >>> klue_figures(gold, [[Span(0, 3, "PS")]], ["LC", "PS"])["klue_entity_f1"]
+    0.5
+    """
+    from kospan.evaluation.metrics import KlueCharF1, KlueEntityF1
+
+    place = {label: 1 + 2 * at for at, label in enumerate(labels)}  # tag ids: 0 is O, then B-, I- of each label
+    guesses, truths = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for example, spans in zip(examples, predicted):
+        kept = np.array([character != " " for character in example.text], dtype=bool)
+        guesses.append(tag_ids(spans, place, len(kept))[kept])
+        truths.append(tag_ids(example.spans, place, len(kept))[kept])
+    guesses, truths = np.concatenate(guesses), np.concatenate(truths)  # shape: (characters,)
+    return {
+        **KlueEntityF1(keep_in_memory=True).compute(predictions=guesses, references=truths, labels=labels),
+        **KlueCharF1(keep_in_memory=True).compute(predictions=guesses, references=truths, labels=labels),
+    }
+
+
+def tag_ids(spans: list[Span] | tuple[Span, ...], place: dict[str, int], length: int) -> np.ndarray:
+    """BIO tag ids of `length` characters `(characters,)`, int32; `place` gives the id of a label's `B-`.
+
+    >>> tag_ids([Span(1, 3, "PS")], {"LC": 1, "PS": 3}, 4).tolist()
+    [0, 3, 4, 0]
+    """
+    tags = np.zeros(length, dtype=np.int32)
+    for start, end, label, *_ in spans:
+        tags[start:end] = place[label] + 1
+        tags[start] = place[label]
+    return tags
