@@ -4,7 +4,7 @@ No model code of kospan is used, only its scores, so the peer stays what it is w
 cut by position in the file: position % 8 == 0 is validation, the rest is training. The figure of a seed is the mean
 over the last three epochs, so no epoch is selected on what is reported.
 
-    python benchmarks/klue_scratch_peer.py --data klue-ner.tsv --seeds 42 43 44 --out docs/studies/klue_scratch_peer.json
+    python benchmarks/klue_scratch_peer.py --data klue-ner.tsv --out docs/studies/klue_scratch_peer.json
 
 writes the result after every epoch, and beside it one array of counts a seed (documents, 3: correct, predicted, gold).
 """
@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torchcrf import CRF
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from kospan.evaluation.spans import counts_per_document, score_spans  # noqa: E402
-from kospan.example import Example  # noqa: E402
-from modeling.spans import Span  # noqa: E402
-from modeling.tags import spans_to_tags, tag_names, tags_to_spans  # noqa: E402
+from kospan.evaluation.spans import counts_per_document, score_spans
+from kospan.example import Example
+from modeling.spans import Span
+from modeling.tags import spans_to_tags, tag_names, tags_to_spans
 
 LABELS = ["DT", "LC", "OG", "PS", "QT", "TI"]
 TAGS = tag_names(LABELS)
@@ -172,7 +172,7 @@ def main() -> None:
     for seed in given.seeds:
         rows = result["seeds"].setdefault(str(seed), {"epochs": []})["epochs"]
 
-        def finished(row: dict) -> None:
+        def finished(row: dict, seed: int = seed, rows: list[dict] = rows) -> None:
             rows.append(row)
             print(seed, json.dumps(row), flush=True)
             write()

@@ -26,7 +26,7 @@ class TagMetric(evaluate.Metric):
         return evaluate.MetricInfo(
             description=self.description,
             citation="Park et al. 2021, KLUE: Korean Language Understanding Evaluation",
-            inputs_description="predictions, references: tag ids (characters,); labels: the types in order of their ids",
+            inputs_description="predictions, references: tag ids (characters,); labels: the types in their order",
             features=datasets.Features({name: datasets.Value("int32") for name in ("predictions", "references")}),
         )
 
@@ -43,10 +43,11 @@ class KlueEntityF1(TagMetric):
 
     def _compute(self, predictions, references, labels):
         guesses, truths = np.asarray(predictions), np.asarray(references)
-        if not (guesses.any() or truths.any()):
-            return {"klue_entity_f1": 0.0}  # seqeval's mean over no types is undefined
+        if not ((guesses % 2).any() or (truths % 2).any()):
+            return {"klue_entity_f1": 0.0}  # no B- on either side: seqeval's mean over no types is undefined
         names = np.array(tag_names(labels), dtype=object)
-        pieces = list(zip(safe_cuts(guesses, truths), safe_cuts(guesses, truths)[1:]))
+        cuts = safe_cuts(guesses, truths)
+        pieces = list(zip(cuts, cuts[1:]))
         score = entity_f1_score(
             [names[truths[start:end]].tolist() for start, end in pieces],
             [names[guesses[start:end]].tolist() for start, end in pieces],
@@ -91,6 +92,7 @@ def safe_cuts(guesses: np.ndarray, truths: np.ndarray) -> list[int]:
     >>> safe_cuts(np.zeros(100, int), np.zeros(100, int))
     [0, 64, 100]
     """
+
     def inside(tags):
         return (tags > 0) & (tags % 2 == 0)
 
