@@ -4,6 +4,8 @@ Everything is counted per document first (`counts_per_document`), in one pass an
 figures are sums of those counts, so a bootstrap can resample documents without scoring anything again.
 """
 
+from tempfile import TemporaryDirectory
+
 import numpy as np
 
 from kospan.example import Example
@@ -172,10 +174,12 @@ def klue_figures(examples: list[Example], predicted: list[list[Span]], labels: l
         guesses.append(tag_ids(spans, place, len(kept))[kept])
         truths.append(tag_ids(example.spans, place, len(kept))[kept])
     guesses, truths = np.concatenate(guesses), np.concatenate(truths)  # shape: (characters,)
-    return {
-        **KlueEntityF1(keep_in_memory=True).compute(predictions=guesses, references=truths, labels=labels),
-        **KlueCharF1(keep_in_memory=True).compute(predictions=guesses, references=truths, labels=labels),
-    }
+    scores: dict[str, float] = {}
+    with TemporaryDirectory() as folder:  # evaluate makes a folder even when it writes nothing into it
+        for metric in (KlueEntityF1, KlueCharF1):
+            computer = metric(keep_in_memory=True, cache_dir=folder)
+            scores |= computer.compute(predictions=guesses, references=truths, labels=labels)
+    return scores
 
 
 def tag_ids(spans: list[Span] | tuple[Span, ...], place: dict[str, int], length: int) -> np.ndarray:
