@@ -1,0 +1,139 @@
+"""`kospan train | predict | evaluate | convert`: what the shell does with a model."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def main(words: list[str] | None = None) -> int:
+    """Runs one command; a mistake of the user's is one line on stderr and exit status 2."""
+    words = sys.argv[1:] if words is None else words
+    if words and words[0] == "train":
+        return _guarded(_train, words[1:])
+    parser = _parser()
+    arguments = parser.parse_args(words)
+    return _guarded(arguments.command, arguments)
+
+
+def _guarded(command, arguments) -> int:
+    try:
+        command(arguments)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"kospan: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kospan", description="Models that find spans in text, Korean first.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    commands.add_parser("train", help="train as a recipe says; `kospan train --help` lists the settings")
+
+    predict = commands.add_parser("predict", help="write the spans of a file of texts as JSON Lines")
+    predict.add_argument("model", help="folder or Hub name of a model")
+    predict.add_argument("file", help="texts: JSON Lines, or plain text with a document per line")
+    predict.add_argument("--output", default="-", help="where the JSON Lines go; - is the screen (default)")
+    predict.add_argument("--threshold", type=float, default=0.0, help="leave out spans with a lower score")
+    predict.add_argument("--batch_size", type=int, default=32, help="windows read at once")
+    predict.set_defaults(command=_predict)
+
+    evaluate = commands.add_parser("evaluate", help="score a model on labelled data")
+    evaluate.add_argument("model", help="folder or Hub name of a model")
+    evaluate.add_argument("--data", required=True, help="labelled file")
+    evaluate.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
+    evaluate.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
+    evaluate.add_argument("--output", help="also write the figures to this JSON file")
+    evaluate.set_defaults(command=_evaluate)
+
+    convert = commands.add_parser("convert", help="change the form of data").add_subparsers(required=True, metavar="WHAT")
+    data = convert.add_parser("data", help="annotations of another tool <-> JSON Lines")
+    data.add_argument("file", help="file or folder to read")
+    data.add_argument("output", help="file or folder to write")
+    data.add_argument("--from", dest="from_format", default="jsonl", help="jsonl (default), doccano, label-studio, brat")
+    data.add_argument("--to", dest="to_format", default="jsonl", help="jsonl (default), doccano, label-studio, brat")
+    data.set_defaults(command=_convert_data)
+    return parser
+
+
+def _train(words: list[str]) -> None:
+    from kospan.recipe import from_command_line
+
+    recipe = from_command_line(words)
+    if recipe is not None:
+        from kospan.run import run
+
+        run(recipe)
+
+
+def load_model(name: str):
+    """A model of ours from a folder or the Hub, in float32, ready to use.
+
+    Raises: FileNotFoundError where there is none; ValueError where it is a model of another kind.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    import modeling  # noqa: F401  (registers our classes)
+
+    try:
+        config = AutoConfig.from_pretrained(name)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"expected a model on the Hub or in a folder under the name {name!r}, found none "
+            f"({str(error).strip().splitlines()[0]}); a run leaves its model in outputs/<recipe name>"
+        ) from error
+    if not config.model_type.startswith("kospan-"):
+        raise ValueError(f"expected a model that kospan trained, got one of type {config.model_type} at {name!r}")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return AutoModel.from_pretrained(name, dtype=torch.float32).to(device).eval()
+
+
+def _predict(arguments) -> None:
+    from kospan.data.jsonl import record
+    from kospan.data.texts import read_texts
+    from kospan.training.saving import write_whole
+
+    examples = read_texts(arguments.file)
+    model = load_model(arguments.model)
+    found = model.extract([example.text for example in examples], arguments.threshold, arguments.batch_size)
+    lines = [
+        json.dumps(record(example, spans=spans), ensure_ascii=False) + "\n" for example, spans in zip(examples, found)
+    ]
+    if arguments.output == "-":
+        sys.stdout.writelines(lines)
+    else:
+        write_whole(arguments.output, "".join(lines))
+        print(f"{len(lines):,} documents, {sum(map(len, found)):,} spans -> {arguments.output}")
+
+
+def _evaluate(arguments) -> None:
+    from kospan.data.corpus import read_examples
+    from kospan.evaluation.report import print_report
+    from kospan.evaluation.spans import score_spans
+    from kospan.tasks.tagging import check_labels
+    from kospan.training.saving import write_whole
+    from modeling.tags import labels_of
+
+    examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
+    model = load_model(arguments.model)
+    labels = labels_of(model.config.tags)
+    for example in examples:
+        check_labels(example, labels, arguments.data)
+    predicted = model.extract([example.text for example in examples])
+    scores = score_spans(examples, predicted, model.config.unit, labels)
+    print_report(f"{arguments.model} on {arguments.data}", labels, examples, predicted, scores)
+    if arguments.output:
+        figures = {f"eval_{name}": value for name, value in scores.items()}
+        write_whole(Path(arguments.output), json.dumps(figures, indent=2) + "\n")
+
+
+def _convert_data(arguments) -> None:
+    from kospan.data.formats.convert import convert_file
+
+    print(convert_file(arguments.file, arguments.output, arguments.from_format, arguments.to_format))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,301 @@
+"""A recipe: YAML and flags -> data, model and training settings. Imports neither torch nor transformers."""
+
+import dataclasses
+import difflib
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+# What people still write from version 4, and what it is called now.
+RENAMED = {
+    "evaluation_strategy": "eval_strategy",
+    "group_by_length": "train_sampling_strategy: group_by_length",
+    "warmup_ratio": "warmup_steps (a number below 1 is a share of all steps)",
+    "overwrite_output_dir": "overwrite",
+    "no_cuda": "use_cpu",
+    "per_gpu_train_batch_size": "per_device_train_batch_size",
+    "max_length": "window",
+    "max_seq_length": "window",
+    "doc_stride": "stride",
+    "model_name_or_path": "encoder",
+    "gradient_checkpointing": "activation_checkpointing",
+}
+
+# What a recipe starts from where it says nothing; every other setting has TrainingArguments' own default.
+TRAINER_DEFAULTS = {
+    "per_device_train_batch_size": 32,
+    "per_device_eval_batch_size": 64,
+    "learning_rate": 5e-5,
+    "eval_strategy": "epoch",
+    "save_strategy": "epoch",
+    "save_total_limit": 2,
+    "load_best_model_at_end": True,
+    "metric_for_best_model": "f1",
+    "logging_steps": 50,
+    "report_to": "none",
+    "disable_tqdm": True,
+    "train_sampling_strategy": "group_by_length",
+    "seed": 42,
+}
+
+
+def setting(default, text: str):
+    """A field with its manual entry."""
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata={"help": text})
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class Recipe:
+    """All settings of one run; what is not named here belongs to transformers' TrainingArguments (`trainer`)."""
+
+    name: str = setting("run", "name of the run; names the output folder; default: the file's name")
+    task: str = setting("tagging", "what is learnt: tagging (spans by tagging units)")
+    # data
+    dataset: str = setting("sample", "a data set of kospan.data, or hub:NAME for one on the Hub; see the README")
+    train_file: str | None = setting(None, "file or folder for training, in the data set's format")
+    validation_file: str | None = setting(None, "file for validation; without it every eighth item of train_file, from 0")
+    overlaps: str = setting("error", "overlapping gold spans: error, or longest (keep the longest, count the rest)")
+    # text to pieces
+    encoder: str = setting("scratch", "Hub name, folder, package:NAME/FOLDER, or scratch (an ELECTRA without weights)")
+    encoder_options: dict = setting({}, "settings of the encoder's config, such as {num_hidden_layers: 2}")
+    unit: str | None = setting(None, "what carries a tag: character or word; default: the data set's own unit")
+    encoder_input: str = setting("subwords", "units (each unit tokenised by itself) or subwords (ordinary pieces)")
+    normalization: str = setting("NFC", "NFC composes text before it is tokenised; none takes it as it is")
+    window: int | None = setting(None, "most positions read at once, special tokens included; default: 512 or the limit")
+    stride: int = setting(64, "overlap of neighbouring windows, in pieces")
+    # model
+    scheme: str = setting("BIO", "tag scheme: BIO or BIOES")
+    head: str = setting("crf", "what turns states into tags: crf or linear")
+    head_options: dict = setting({}, "the head's own settings")
+    recurrent_size: int = setting(0, "LSTM units per direction between encoder and head; 0 turns it off")
+    recurrent_layers: int = setting(1, "stacked LSTM layers")
+    recurrent_dropout: float = setting(0.0, "dropout on what enters the LSTM")
+    dropout: float = setting(0.1, "dropout before the projection to tags")
+    dropout_samples: int = setting(1, "M of multi-sample dropout (Inoue 2019); 1 turns it off")
+    dropout_merge: str = setting("mean_logits", "mean_logits (one loss on the mean emissions) or mean_loss (mean of M losses)")
+    constrain: str = setting("decode", "where forbidden tag transitions are banned: none, decode, both")
+    crf_backend: str = setting("kospan", "kospan, or torchcrf to train with pytorch-crf's module; never enters the config")
+    freeze_encoder: bool = setting(False, "train only what stands on the encoder")
+    # training techniques
+    learning_rates: dict = setting({}, "rate or factor (16x) by name fragment: {encoder: 3e-5, head: 1e-3}")
+    fgm_epsilon: float = setting(0.0, "size of FGM's perturbation (Miyato et al. 2017: epsilon); 0 turns it off")
+    fgm_space: str = setting("activation", "what FGM perturbs: activation (per example) or parameter (the whole table)")
+    fgm_lambda: float = setting(1.0, "weight of the adversarial loss")
+    rdrop_alpha: float = setting(0.0, "weight of R-Drop's divergence, half the symmetric KL per unit; 0 turns it off")
+    rdrop_level: str = setting("token", "between what: token (softmax), marginal (CRF marginals), sequence (exact)")
+    rdrop_on: str = setting("clean", "with FGM: clean (R-Drop on the clean pass only) or both")
+    early_stopping_patience: int = setting(0, "evaluations without a better score before training stops; 0 turns it off")
+    # the run
+    resume: bool = setting(False, "go on from the last checkpoint in output_dir")
+    overwrite: bool = setting(False, "replace what output_dir holds")
+    trainer: dict = setting({}, "everything else, as transformers' TrainingArguments take it")
+
+    @property
+    def output_dir(self) -> str:
+        """Where the run's files go."""
+        return self.trainer["output_dir"]
+
+
+FIELDS = {entry.name: entry for entry in dataclasses.fields(Recipe) if entry.name != "trainer"}
+
+
+def load_recipe(path: str | os.PathLike | None = None, flags: dict | None = None) -> Recipe:
+    """A recipe from a YAML file with flat keys, flags winning over the file.
+
+    Args:
+        path: The YAML file; None starts from the defaults.
+        flags: Settings that win over the file's.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no mapping, a key is misspelt, or a value cannot be read as what its key takes.
+    """
+    settings: dict = {}
+    if path is not None:
+        path = Path(path)
+        if not path.is_file():
+            raise FileNotFoundError(f"expected a recipe at {path}, found no such file; recipes/ holds the shipped ones")
+        try:
+            settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise ValueError(f"{path}: expected YAML, got {error}") from error
+        if not isinstance(settings, dict):
+            raise ValueError(f"{path}: expected flat `key: value` lines, got a {type(settings).__name__}")
+        settings.setdefault("name", path.stem)
+    settings.update(flags or {})
+    where = str(path) if path else "flags"
+
+    own = {key: cast(key, settings.pop(key), where) for key in list(settings) if key in FIELDS}
+    check_names(settings, where)
+    trainer = {**TRAINER_DEFAULTS, **settings}
+    recipe = Recipe(**own)
+    trainer.setdefault("output_dir", os.path.join("outputs", recipe.name))
+    trainer.setdefault("run_name", recipe.name)
+    recipe.trainer = trainer
+    for key, choices in _CHOICES.items():
+        if getattr(recipe, key) not in choices:
+            raise ValueError(f"{where}: expected {key} to be one of {', '.join(choices)}, got {getattr(recipe, key)!r}")
+    return recipe
+
+
+_CHOICES = {
+    "overlaps": ("error", "longest"),
+    "fgm_space": ("activation", "parameter"),
+    "rdrop_level": ("token", "marginal", "sequence"),
+    "rdrop_on": ("clean", "both"),
+    "crf_backend": ("kospan", "torchcrf"),
+}
+
+
+def cast(key: str, value, where: str = "recipe"):
+    """A value as its key takes it: YAML reads `3e-5` as a str, and flags are all str.
+
+    Raises: ValueError where it cannot be read so.
+    """
+    kind = FIELDS[key].type
+    kinds = getattr(kind, "__args__", (kind,))
+    if value is None or (isinstance(value, str) and value.lower() in ("none", "null") and type(None) in kinds):
+        if type(None) in kinds:
+            return None
+        raise ValueError(f"{where}: expected a value for {key}, got none; take the line out to use the default")
+    try:
+        if dict in kinds:
+            value = yaml.safe_load(value) if isinstance(value, str) else value
+            if not isinstance(value, dict):
+                raise ValueError("no mapping")
+            return value
+        if bool in kinds:
+            return _as_bool(value)
+        for number in (int, float):
+            if number in kinds:
+                if isinstance(value, bool):
+                    raise ValueError("a truth value")
+                if number is int and float(value) != int(float(value)):
+                    raise ValueError("a fraction")
+                return number(float(value))
+        return str(value)
+    except (ValueError, TypeError) as error:
+        names = " or ".join(each.__name__ for each in kinds if each is not type(None))
+        raise ValueError(f"{where}: expected {key} to be a {names}, got {value!r}") from error
+
+
+def _as_bool(value) -> bool:
+    if isinstance(value, bool):
+        return value
+    lowered = str(value).lower()
+    if lowered in ("true", "yes", "on", "1", "false", "no", "off", "0"):
+        return lowered in ("true", "yes", "on", "1")
+    raise ValueError(f"no truth value: {value!r}")
+
+
+def check_names(settings: dict, where: str = "recipe") -> None:
+    """Raises: ValueError naming the nearest right key where one is neither ours nor TrainingArguments'."""
+    unknown = [key for key in settings if key not in TRAINER_DEFAULTS and key != "output_dir"]
+    if not unknown:
+        return
+    known = trainer_fields()
+    for key in unknown:
+        if key not in known:
+            hint = RENAMED.get(key) or next(iter(difflib.get_close_matches(key, [*FIELDS, *known], 1, 0.5)), None)
+            advice = f"; did you mean {hint}?" if hint else "; --help and --help-trainer list all keys"
+            raise ValueError(f"{where}: expected only known keys, got {key!r}{advice}")
+
+
+def trainer_fields() -> dict[str, str]:
+    """Names of TrainingArguments' settings with their manual entries. Imports transformers."""
+    from transformers import TrainingArguments
+
+    return {entry.name: entry.metadata.get("help", "") for entry in dataclasses.fields(TrainingArguments) if entry.init}
+
+
+def training_arguments(recipe: Recipe):
+    """TrainingArguments from a recipe, each value cast as their own command line casts it. Imports transformers.
+
+    Raises: ValueError where a value is not what its key takes.
+    """
+    from transformers import HfArgumentParser, TrainingArguments
+
+    parser = HfArgumentParser(TrainingArguments)
+
+    def refuse(message: str):
+        raise ValueError(f"expected settings that TrainingArguments take, got: {message}")
+
+    parser.error = refuse
+    words: list[str] = []
+    for key, value in recipe.trainer.items():
+        if value is None:
+            continue
+        values = value if isinstance(value, list) else [value]
+        words.append(f"--{key}")
+        words.extend(yaml.safe_dump(each).strip() if isinstance(each, dict) else str(each) for each in values)
+    (arguments,) = parser.parse_args_into_dataclasses(words)
+    # Evaluation hands documents to the model, and batches of spans differ in width: neither is dropped nor joined.
+    arguments.remove_unused_columns = False
+    arguments.eval_do_concat_batches = False
+    arguments.label_names = ["labels"]
+    return arguments
+
+
+def parse_flags(words: list[str]) -> tuple[str | None, dict]:
+    """`[RECIPE.yaml] [--flag value ...]` as `(path, settings)`; a flag without a value is true.
+
+    Raises: ValueError where a word belongs to no flag.
+
+    >>> parse_flags(["a.yaml", "--seed", "7", "--fp16", "--head=linear"])
+    ('a.yaml', {'seed': '7', 'fp16': 'true', 'head': 'linear'})
+    """
+    path, settings, key = None, {}, None
+    for at, word in enumerate(words):
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            key = name.replace("-", "_")
+            settings[key] = value if equals else "true"
+            key = None if equals else key
+        elif key is not None:
+            settings[key], key = word, None
+        elif at == 0:
+            path = word
+        else:
+            raise ValueError(f"expected `RECIPE.yaml --flag value ...`, got the extra word {word!r}; quote values with spaces")
+    return path, settings
+
+
+def manual() -> str:
+    """What `--help` prints: every setting of ours with its default."""
+    lines = ["usage: train.py [RECIPE.yaml] [--flag value ...]", "", "Settings (a flag after the file wins):"]
+    for name, entry in FIELDS.items():
+        default = entry.default if entry.default is not dataclasses.MISSING else {}
+        lines.append(f"  --{name} [{default}]")
+        lines.append(f"      {entry.metadata['help']}")
+    lines += ["", "Everything else belongs to transformers' TrainingArguments; --help-trainer lists it."]
+    return "\n".join(lines)
+
+
+def save_recipe(recipe: Recipe, path: str | os.PathLike) -> None:
+    """Writes the recipe with every setting it was run with, flat, so that it can be run again."""
+    settings = dataclasses.asdict(recipe)
+    settings.update(settings.pop("trainer"))
+    for key in ("resume", "overwrite"):
+        settings.pop(key)
+    temporary = Path(f"{path}.tmp")
+    temporary.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    temporary.replace(path)
+
+
+def from_command_line(words: list[str] | None = None) -> Recipe | None:
+    """The recipe that a command line asks for; None where it asked for help, which is printed."""
+    words = sys.argv[1:] if words is None else words
+    if "--help" in words or "-h" in words:
+        print(manual())
+        return None
+    if "--help-trainer" in words:
+        for name, text in trainer_fields().items():
+            print(f"  --{name}\n      {' '.join(text.split())}")
+        return None
+    path, flags = parse_flags(words)
+    return load_recipe(path, flags)

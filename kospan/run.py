@@ -1,0 +1,141 @@
+"""The flow: recipe -> task -> trainer -> train, save, evaluate, report."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import AutoModel, EarlyStoppingCallback, PrinterCallback, set_seed
+
+from kospan.data.jsonl import record
+from kospan.evaluation.baseline import DictionaryBaseline
+from kospan.evaluation.report import print_report
+from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
+from kospan.tasks.registry import TASKS
+from kospan.training.backend import use_torchcrf
+from kospan.training.lines import LineCallback, opening_lines
+from kospan.training.saving import last_whole_checkpoint, write_whole, written_whole
+from kospan.training.trainer import SpanTrainer
+
+
+def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
+    """A trainer as a recipe asks, ready to `train()` or `evaluate()`; its task is `trainer.task`.
+
+    Args:
+        recipe: A recipe, or a path of one.
+        **flags: Settings that win over the file's; only with a path.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe, flags)
+    arguments = training_arguments(recipe)
+    set_seed(arguments.seed)
+    task = TASKS[recipe.task].from_recipe(recipe)
+    if recipe.crf_backend == "torchcrf":
+        use_torchcrf(task.model)
+    training, validation = task.train_features(task.examples("train")), task.examples("validation")
+    # Longest first: what does not fit into memory fails at once, and batches hold texts of one length.
+    order = sorted(range(len(validation)), key=lambda at: -len(validation[at].text))
+    callbacks = [LineCallback()]
+    if recipe.early_stopping_patience:
+        callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
+    trainer = SpanTrainer(
+        model=task.model,
+        args=arguments,
+        train_dataset=training,
+        eval_dataset=[{"document": validation[at], "index": at} for at in order],
+        data_collator=task.collate,
+        evaluation_collate=collate_documents,
+        processing_class=task.tokenizer,
+        callbacks=callbacks,
+        predict=task.predict,
+        score=lambda indices, rows: task.metrics([validation[at] for at in indices], task.spans(rows)),
+        divergence=task.divergence(recipe.rdrop_alpha, recipe.rdrop_level) if recipe.rdrop_alpha > 0 else None,
+        rdrop_on=recipe.rdrop_on,
+        fgm_epsilon=recipe.fgm_epsilon,
+        fgm_space=recipe.fgm_space,
+        fgm_lambda=recipe.fgm_lambda,
+        learning_rates=recipe.learning_rates,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.task, trainer.recipe = task, recipe
+    return trainer
+
+
+def collate_documents(items: list[dict]) -> dict:
+    """A batch of evaluation: documents as they are, and a tensor that says which they are."""
+    return {
+        "documents": [item["document"] for item in items],
+        "index": torch.tensor([item["index"] for item in items]),
+    }
+
+
+def run(recipe: Recipe) -> dict[str, float]:
+    """Trains as the recipe says, leaves everything in its output folder, and gives the figures.
+
+    Raises: FileExistsError where the output folder holds something and neither resume nor overwrite is set.
+    """
+    checkpoint = prepare_output(recipe)
+    trainer = build_trainer(recipe)
+    task = trainer.task
+    if trainer.is_world_process_zero():
+        trainer.create_optimizer()
+        longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
+        print("\n".join(opening_lines(trainer, task.documents, task.windowed, longest)), flush=True)
+        if task.misaligned:
+            print(f"widened spans       {task.misaligned:,} gold spans begin or end inside a unit and were widened to it")
+        if task.corpus.dropped:
+            print(f"dropped spans       {task.corpus.dropped:,} gold spans overlapped a longer one")
+    trainer.train(resume_from_checkpoint=checkpoint)
+    return finish(trainer)
+
+
+def prepare_output(recipe: Recipe) -> str | None:
+    """The checkpoint to go on from, if any; the output folder is made ready by the first process."""
+    folder = Path(recipe.output_dir)
+    if recipe.resume:
+        checkpoint, skipped = last_whole_checkpoint(folder)
+        for line in skipped:
+            print(f"not whole, skipped: {line}")
+        return checkpoint
+    if int(os.environ.get("RANK", 0)) == 0 and folder.is_dir() and any(folder.iterdir()):
+        if not recipe.overwrite:
+            raise FileExistsError(
+                f"expected an empty output_dir, found files in {folder}; pass --resume to go on from its last checkpoint, "
+                "--overwrite to replace it, or another --output_dir"
+            )
+        for old in folder.glob("checkpoint-*"):
+            shutil.rmtree(old)
+    return None
+
+
+def finish(trainer: SpanTrainer) -> dict[str, float]:
+    """Saves the model, loads it back in float32, and writes what that very model finds and scores."""
+    folder = Path(trainer.args.output_dir)
+    figures: dict[str, float] = {}
+    if trainer.is_world_process_zero():
+        with written_whole(folder) as temporary:
+            trainer.accelerator.unwrap_model(trainer.model).save_pretrained(temporary)
+            save_recipe(trainer.recipe, temporary / "recipe.yaml")
+        figures = write_predictions(trainer, folder)
+    trainer.accelerator.wait_for_everyone()
+    return figures
+
+
+def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
+    """`predictions.jsonl` and `eval_results.json` from the saved folder, and the closing table."""
+    task = trainer.task
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(trainer.args.device).eval()
+    examples = task.examples("validation")
+    predicted = task.spans(task.predict(model, examples).tolist())
+    scores = task.metrics(examples, predicted)
+    figures = {f"eval_{name}": value for name, value in scores.items()}
+    lines = [
+        json.dumps(record(example, spans=spans), ensure_ascii=False) for example, spans in zip(examples, predicted)
+    ]
+    write_whole(folder / "predictions.jsonl", "".join(line + "\n" for line in lines))
+    write_whole(folder / "eval_results.json", json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    found = DictionaryBaseline(task.examples("train")).extract([example.text for example in examples])
+    title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"
+    print_report(title, task.labels, examples, predicted, scores, task.metrics(examples, found))
+    return figures

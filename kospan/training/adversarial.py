@@ -1,0 +1,157 @@
+"""FGM: adversarial training on embeddings (Miyato et al. 2017, "Adversarial Training Methods for Semi-Supervised Text
+Classification"), in activation space (theirs, per example) or in parameter space (the common recipe, one norm)."""
+
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+
+def perturbation(gradient: torch.Tensor, epsilon: float, dims: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """epsilon * g / ||g|| in float32.
+
+    Args:
+        gradient: g, any float type; loss scaling does not matter.
+        epsilon: Norm of the result.
+        dims: Dimensions that one norm covers.
+
+    Returns: The perturbation, zero where the norm is 0, inf or NaN, and how many norms were one of these (an int tensor).
+    """
+    gradient = gradient.detach().float()
+    # The largest entry is divided out first: squares of scaled gradients would leave float32's range.
+    peak = gradient.abs().amax(dim=dims, keepdim=True)
+    usable = torch.isfinite(peak) & (peak > 0)
+    unit = gradient / torch.where(usable, peak, torch.ones_like(peak))
+    norm = torch.linalg.vector_norm(unit, dim=dims, keepdim=True)
+    usable = usable & torch.isfinite(norm)
+    scaled = epsilon * unit / torch.where(usable, norm, torch.ones_like(norm))
+    return torch.where(usable, scaled, torch.zeros_like(scaled)), (~usable).sum()
+
+
+class FGM:
+    """Perturbs the word embeddings for a second pass over the same batch.
+
+    One hook on the embedding layer stays for good (a hook that comes after `torch.compile` would be ignored) and does
+    nothing outside the two passes.
+
+    Args:
+        model: The model before it is wrapped; its `get_input_embeddings()` is perturbed.
+        epsilon: Norm of the perturbation: per example (`activation`), or of the whole table (`parameter`).
+        space: "activation" or "parameter".
+        special_ids: Vocabulary ids that are never perturbed in activation space (padding never is).
+
+    Raises: ValueError in parameter space where the embeddings are not trained.
+    """
+
+    def __init__(self, model: nn.Module, epsilon: float, space: str = "activation", special_ids: tuple[int, ...] = ()):
+        self.embedding = model.get_input_embeddings()
+        self.epsilon, self.space = epsilon, space
+        self.special_ids = tuple(special_ids)
+        if space == "parameter" and not self.embedding.weight.requires_grad:
+            raise ValueError(
+                "expected trainable word embeddings for fgm_space: parameter, got frozen ones, which have no gradient; "
+                "use fgm_space: activation"
+            )
+        self._delta: torch.Tensor | None = None
+        self._recording = False
+        self._embedded: torch.Tensor | None = None
+        self._gradient: torch.Tensor | None = None
+        self.ratio_sum, self.skipped, self.steps = 0.0, 0, 0
+        self._hook = self.embedding.register_forward_hook(self._perturb_output) if space == "activation" else None
+
+    def _perturb_output(self, module: nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor:
+        if self._recording:
+            rows = self._rows or output.shape[0]
+            self._embedded = output.detach()[:rows]
+            self._delta = torch.zeros_like(self._embedded, dtype=torch.float32).requires_grad_()
+        if self._delta is None:
+            return output
+        delta = self._delta
+        if output.shape[0] != delta.shape[0]:
+            # R-Drop's doubled batch: both copies of an example share one perturbation, so its gradient is their sum.
+            delta = torch.cat([delta] * (output.shape[0] // delta.shape[0]))
+        return output + delta.to(output.dtype)
+
+    @contextmanager
+    def clean_pass(self, batch: dict[str, torch.Tensor]):
+        """Inside, a forward and backward pass leaves behind the gradient that `adversarial_pass` needs."""
+        self._rows = batch["input_ids"].shape[0]
+        handle = None
+        try:
+            if self.space == "activation":
+                self._recording = True
+            else:
+                handle = self.embedding.weight.register_hook(self._keep_gradient)
+            yield
+        except BaseException:
+            self._forget()
+            raise
+        finally:
+            self._recording = False
+            if handle is not None:
+                handle.remove()
+
+    def _keep_gradient(self, gradient: torch.Tensor) -> None:
+        # The hook sees this backward's gradient alone, whatever earlier micro-batches have left in weight.grad.
+        self._gradient = gradient.detach().clone()
+
+    @contextmanager
+    def adversarial_pass(self, batch: dict[str, torch.Tensor]):
+        """Inside, the embeddings are perturbed; afterwards nothing is, whatever happened."""
+        try:
+            if self.space == "activation":
+                gradient = self._delta.grad
+                if gradient is None:
+                    gradient = torch.zeros_like(self._delta)
+                keep = self._content(batch)
+                delta, skipped = perturbation(gradient * keep, self.epsilon, dims=(1, 2))
+                self._note(delta, self._embedded.float() * keep, skipped, dims=(1, 2))
+                self._delta = delta
+                yield
+            else:
+                weight = self.embedding.weight
+                gradient = self._gradient if self._gradient is not None else torch.zeros_like(weight)
+                delta, skipped = perturbation(gradient, self.epsilon, dims=(0, 1))
+                self._note(delta, weight.detach().float(), skipped, dims=(0, 1))
+                touched = delta.abs().sum(dim=1).nonzero().squeeze(1)
+                before = weight.detach()[touched].clone()
+                with torch.no_grad():
+                    weight[touched] += delta[touched].to(weight.dtype)
+                try:
+                    yield
+                finally:
+                    with torch.no_grad():
+                        weight[touched] = before
+        finally:
+            self._forget()
+
+    def _content(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """1 where a position holds text, 0 at padding and special pieces `(batch, length, 1)`."""
+        keep = batch["attention_mask"].bool()
+        for special in self.special_ids:
+            keep = keep & (batch["input_ids"] != special)
+        return keep.unsqueeze(-1).float()
+
+    def _note(self, delta: torch.Tensor, embedded: torch.Tensor, skipped: torch.Tensor, dims: tuple[int, ...]) -> None:
+        size = torch.linalg.vector_norm(embedded, dim=dims).clamp_min(1e-12)
+        ratio = (torch.linalg.vector_norm(delta, dim=dims) / size).mean()
+        self.ratio_sum = self.ratio_sum + ratio
+        self.skipped = self.skipped + skipped
+        self.steps += 1
+
+    def _forget(self) -> None:
+        self._delta = self._embedded = self._gradient = None
+
+    def report(self) -> dict[str, float]:
+        """Since the last report: mean ||r|| / ||e|| (`fgm_ratio`) and perturbations that were zero (`fgm_skipped`)."""
+        if not self.steps:
+            return {}
+        values = {"fgm_ratio": float(self.ratio_sum) / self.steps, "fgm_skipped": int(self.skipped)}
+        self.ratio_sum, self.skipped, self.steps = 0.0, 0, 0
+        return values
+
+    def remove(self) -> None:
+        """Takes the hook off; the model is as it was before."""
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None

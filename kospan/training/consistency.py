@@ -1,0 +1,69 @@
+"""R-Drop: two dropout masks should give one distribution (Liang et al. 2021, "R-Drop: Regularized Dropout").
+
+L = (L1 + L2) / 2 + alpha * (KL(p||q) + KL(q||p)) / 2 per unit. A recipe that weighs the unhalved sum KL(p||q) + KL(q||p)
+by 0.5 has the strength of alpha = 1.0 here.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+
+def symmetric_kl(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    """KL(p||q) + KL(q||p) over the last dimension, in nats; zeros in both add nothing.
+
+    Args:
+        p: Probabilities `(..., tags)`.
+        q: Probabilities `(..., tags)`.
+    """
+    smallest = torch.finfo(p.dtype).tiny
+    return ((p - q) * (p.clamp_min(smallest).log() - q.clamp_min(smallest).log())).sum(dim=-1)
+
+
+def double(batch: dict) -> dict:
+    """Every row twice, the copies behind the originals; what is no tensor with rows stays.
+
+    >>> double({"input_ids": torch.tensor([[1], [2]])})["input_ids"].tolist()
+    [[1], [2], [1], [2]]
+    """
+    return {
+        key: torch.cat([value, value]) if isinstance(value, torch.Tensor) and value.dim() else value
+        for key, value in batch.items()
+    }
+
+
+@dataclass
+class TagDivergence:
+    """R-Drop's divergence for a tag head, called inside the model's forward on a doubled batch.
+
+    Args:
+        alpha: Weight of half the symmetric KL per unit.
+        level: "token": softmax of the mean emissions; "marginal": the CRF's tag marginals; "sequence": the distribution
+            over whole tag sequences, exactly.
+    """
+
+    alpha: float
+    level: str = "token"
+
+    def __call__(self, head, emissions: torch.Tensor, mask: torch.Tensor, context) -> torch.Tensor:
+        """
+        Args:
+            head: The model's head.
+            emissions: `(2 * batch, units, tags)`, the copies behind the originals.
+            mask: `(2 * batch, units)`.
+            context: Where rows begin and end in their documents.
+
+        Returns: alpha * (KL(p||q) + KL(q||p)) / 2 summed over units, in nats, a float32 scalar.
+        """
+        first, second = emissions.float().chunk(2)
+        rows = mask.chunk(2)[0]
+        if self.level == "sequence":
+            begins, ends = (None if each is None else each.chunk(2)[0] for each in context)
+            total = head.crf.symmetric_kl(first, second, rows, begins=begins, ends=ends, distribution="train").sum()
+        else:
+            if self.level == "token":
+                p, q = first.softmax(dim=-1), second.softmax(dim=-1)
+            else:
+                p, q = head.marginals(emissions, mask, context, distribution="train").chunk(2)
+            total = symmetric_kl(p, q)[rows].sum()
+        return self.alpha * total / 2

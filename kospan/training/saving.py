@@ -1,0 +1,100 @@
+"""Folders that are written whole or not at all, and checkpoints that are whole."""
+
+import json
+import os
+import pickle
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "scheduler.pt")
+
+
+@contextmanager
+def written_whole(folder: str | os.PathLike, last: str = "config.json") -> Iterator[Path]:
+    """A temporary folder whose files are moved into `folder` when the block ends well; else nothing is left behind.
+
+    Args:
+        folder: Where the files go; made if it is not there.
+        last: The file that is moved last: what reads the folder looks for it first.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    try:
+        yield temporary
+        for path in sorted(temporary.iterdir(), key=lambda path: path.name == last):
+            target = folder / path.name
+            if path.is_dir() and target.exists():
+                shutil.rmtree(target)
+            os.replace(path, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_whole(path: str | os.PathLike, text: str) -> None:
+    """Writes a UTF-8 file under a temporary name and renames it."""
+    temporary = Path(f"{path}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def broken_part(checkpoint: str | os.PathLike) -> str | None:
+    """What is missing from a checkpoint or cut short in it; None where it is whole."""
+    folder = Path(checkpoint)
+    for name in CHECKPOINT_FILES:
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+    try:
+        json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
+    except ValueError:
+        return "trainer_state.json is cut short"
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        return "model.safetensors is missing"
+    for path in weights:
+        try:
+            with safe_open(str(path), framework="pt"):
+                pass
+        except (SafetensorError, OSError):
+            return f"{path.name} is cut short"
+    states = [folder / "optimizer.pt", folder / "scheduler.pt", *sorted(folder.glob("rng_state*.pth"))]
+    if len(states) == 2:
+        return "rng_state.pth is missing"
+    for path in states:
+        try:
+            torch.load(path, map_location="meta", weights_only=True)
+        except (RuntimeError, EOFError, OSError, zipfile.BadZipFile):
+            return f"{path.name} is cut short"
+        except pickle.UnpicklingError:
+            # Holds numpy's random state, which only the Trainer's own loader allows; the archive itself is whole.
+            continue
+    return None
+
+
+def last_whole_checkpoint(output_dir: str | os.PathLike) -> tuple[str, list[str]]:
+    """The newest checkpoint that is whole, and a line about each newer one that is not.
+
+    Raises: FileNotFoundError where there is none to go on from.
+    """
+    folders = [path for path in Path(output_dir).glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
+    folders.sort(key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    skipped = []
+    for folder in folders:
+        broken = broken_part(folder)
+        if broken is None:
+            return str(folder), skipped
+        skipped.append(f"{folder}: {broken}")
+    reasons = "; ".join(skipped) or "there is no checkpoint-* folder"
+    raise FileNotFoundError(
+        f"expected a whole checkpoint in {output_dir} to resume from, found none ({reasons}); start again with --overwrite"
+    )

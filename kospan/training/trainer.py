@@ -1,0 +1,237 @@
+"""`SpanTrainer`: transformers' Trainer with FGM, R-Drop, rates by name, and evaluation over whole documents.
+
+It extends the Trainer through its seams only. Everything off, it is the stock Trainer.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable
+
+import torch
+from accelerate.utils import DistributedType
+from transformers import Trainer
+from transformers.trainer_utils import EvalPrediction
+
+from .adversarial import FGM
+from .consistency import double
+from .rates import RateGroup, check_rates, rate_groups
+
+
+class SpanTrainer(Trainer):
+    """
+    Args:
+        predict: `(model, documents) -> (documents, spans, 4)` float32 padded with -100: start, end, label id, score. It is
+            called in evaluation, where a batch holds documents and not features.
+        score: `(indices, predicted) -> dict[str, float]`: figures from what `predict` gave, rows found by index.
+        evaluation_collate: Makes a batch of documents: `{"documents": list, "index": tensor}`.
+        divergence: R-Drop's callable, called inside the model's forward; None turns R-Drop off.
+        rdrop_on: With FGM, "clean" (the adversarial pass runs once on the single batch) or "both".
+        fgm_epsilon: Size of the perturbation; 0 turns FGM off.
+        fgm_space: "activation" or "parameter".
+        fgm_lambda: Weight of the adversarial loss.
+        learning_rates: Rate or factor by name fragment; empty keeps the Trainer's own groups.
+        **kwargs: What Trainer takes.
+    """
+
+    def __init__(
+        self,
+        *args,
+        predict: Callable | None = None,
+        score: Callable | None = None,
+        evaluation_collate: Callable | None = None,
+        divergence: Callable | None = None,
+        rdrop_on: str = "clean",
+        fgm_epsilon: float = 0.0,
+        fgm_space: str = "activation",
+        fgm_lambda: float = 1.0,
+        learning_rates: dict | None = None,
+        **kwargs,
+    ):
+        if score is not None:
+            kwargs.setdefault("compute_metrics", self._compute_span_metrics)
+        super().__init__(*args, **kwargs)
+        self.predict_spans, self.score_spans, self.evaluation_collate = predict, score, evaluation_collate
+        self.divergence, self.rdrop_on = divergence, rdrop_on
+        self.learning_rates = check_rates(learning_rates or {})
+        self.rate_groups: list[RateGroup] = []
+        self.fgm: FGM | None = None
+        self.fgm_lambda = fgm_lambda
+        self._is_adversarial = False
+        self._divergence_sum, self._divergence_steps = 0.0, 0
+        if fgm_epsilon < 0 or not math.isfinite(fgm_epsilon):
+            raise ValueError(f"expected fgm_epsilon of 0 (off) or more, got {fgm_epsilon}")
+        if self.args.label_smoothing_factor:
+            raise ValueError(
+                "expected label_smoothing_factor: 0, got "
+                f"{self.args.label_smoothing_factor}: transformers would smooth tags one by one and the CRF would never be "
+                "trained; use R-Drop or dropout_samples instead"
+            )
+        if fgm_epsilon > 0:
+            self._refuse_what_fgm_would_break(fgm_space)
+            special = self._special_ids()
+            self.fgm = FGM(self.model, fgm_epsilon, fgm_space, special)
+
+    # --- what would be silently wrong ---------------------------------------------------------------------------------
+
+    def _refuse_what_fgm_would_break(self, space: str) -> None:
+        args, accelerator = self.args, self.accelerator
+        if args.n_gpu > 1:
+            raise ValueError(
+                f"expected one process per GPU with FGM, got one process for {args.n_gpu} GPUs (DataParallel), whose "
+                "threads would share one perturbation; start with `accelerate launch --multi_gpu train.py ...`"
+            )
+        if "lomo" in str(args.optim).lower():
+            raise ValueError(
+                "expected an optimizer that steps after the backward pass with FGM, got LOMO, which updates inside it; "
+                "set optim: adamw_torch"
+            )
+        static = getattr(getattr(accelerator, "ddp_handler", None), "static_graph", False)
+        if static or getattr(args, "ddp_static_graph", False):
+            raise ValueError("expected ddp_static_graph: false with FGM, got true: its two passes are two graphs; turn it off")
+        parallelism = getattr(accelerator, "parallelism_config", None)
+        if parallelism is not None and (getattr(parallelism, "cp_enabled", False) or getattr(parallelism, "sp_enabled", False)):
+            raise ValueError("expected no context or sequence parallelism with FGM, got one of them; turn it or FGM off")
+        sharded = accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
+        if sharded and space == "parameter":
+            raise ValueError(
+                "expected fgm_space: activation with sharded parameters (FSDP, DeepSpeed), got parameter: no process holds "
+                "the whole table"
+            )
+
+    def _special_ids(self) -> tuple[int, ...]:
+        tokenizer = self.processing_class
+        names = ("cls_token_id", "sep_token_id", "bos_token_id", "eos_token_id", "pad_token_id", "mask_token_id")
+        found = (getattr(tokenizer, name, None) for name in names)
+        return tuple(sorted({each for each in found if each is not None}))
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
+    def training_step(self, model, inputs, num_items_in_batch=None):
+        """One pass, or with FGM a clean and an adversarial one; the clean loss is returned and logged."""
+        if self.fgm is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        inputs = self._prepare_inputs(inputs)
+        with self._clean_pass_context(model), self.fgm.clean_pass(inputs):
+            loss = super().training_step(model, dict(inputs), num_items_in_batch)
+        try:
+            self._is_adversarial = True
+            # The pass runs on every process even where the perturbation is zero: the others wait for its gradients.
+            with self.fgm.adversarial_pass(inputs):
+                super().training_step(model, dict(inputs), num_items_in_batch)
+        finally:
+            self._is_adversarial = False
+        return loss
+
+    @contextlib.contextmanager
+    def _clean_pass_context(self, model):
+        """Gradients travel between processes once, after the adversarial pass, wherever that can be put off."""
+        kind, state = self.accelerator.distributed_type, self.accelerator.gradient_state
+        if kind == DistributedType.DEEPSPEED:
+            # Its backward would step the optimizer between the two passes.
+            synced = state.sync_gradients
+            state._set_sync_gradients(False)
+            try:
+                yield
+            finally:
+                state._set_sync_gradients(synced)
+        elif isinstance(model, torch.nn.parallel.DistributedDataParallel):
+            with model.no_sync():
+                yield
+        else:
+            yield
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The task loss, with R-Drop on a doubled batch while training."""
+        doubled = (
+            self.divergence is not None and model.training and not (self._is_adversarial and self.rdrop_on == "clean")
+        )
+        if doubled:
+            inputs = {**double(inputs), "divergence": self.divergence}
+        loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        if doubled and not self._is_adversarial and outputs.get("divergence") is not None:
+            self._divergence_sum = self._divergence_sum + outputs["divergence"]
+            self._divergence_steps += 1
+        if self._is_adversarial:
+            loss = loss * self.fgm_lambda
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs, *args, **kwargs):
+        """As in the Trainer, with FGM's strength, R-Drop's divergence and the head's rate beside the loss."""
+        if "loss" in logs:
+            if self.fgm is not None:
+                logs.update(self.fgm.report())
+            if self._divergence_steps:
+                logs["divergence"] = float(self._divergence_sum) / self._divergence_steps
+                self._divergence_sum, self._divergence_steps = 0.0, 0
+            if self.optimizer is not None and self.rate_groups:
+                for group, settings in zip(self.rate_groups, self.optimizer.param_groups):
+                    if group.name != "encoder":
+                        logs[f"learning_rate_{group.name}"] = settings["lr"]
+        super().log(logs, *args, **kwargs)
+
+    # --- optimizer ----------------------------------------------------------------------------------------------------
+
+    def get_decay_parameter_names(self, model):
+        """As in the Trainer, less the CRF's scores: decay would pull them towards "every transition is alike"."""
+        return [name for name in super().get_decay_parameter_names(model) if "crf." not in name]
+
+    def create_optimizer(self, model=None):
+        """As in the Trainer, with groups of their own rates where `learning_rates` names any."""
+        if not self.learning_rates or self.optimizer is not None:
+            return super().create_optimizer(model)
+        target = self.model if model is None else model
+        if self.optimizer_cls_and_kwargs is not None:
+            cls, settings = self.optimizer_cls_and_kwargs
+        else:
+            cls, settings = self.get_optimizer_cls_and_kwargs(self.args, target)
+        if {"params", "model", "optimizer_dict"} & set(settings) or not isinstance(cls, type):
+            raise ValueError(
+                f"expected an optimizer that takes parameter groups with learning_rates, got optim {self.args.optim}, which "
+                "makes its own; set optim: adamw_torch or take learning_rates out"
+            )
+        decayed = set(self.get_decay_parameter_names(target))
+        self.rate_groups = rate_groups(
+            target, self.learning_rates, self.args.learning_rate, self.args.weight_decay, decayed
+        )
+        groups = [
+            {"params": group.parameters, "lr": group.rate, "weight_decay": group.decay} for group in self.rate_groups
+        ]
+        self.optimizer = cls(groups, **settings)
+        return self.optimizer
+
+    # --- evaluation over documents ------------------------------------------------------------------------------------
+
+    def get_eval_dataloader(self, eval_dataset=None):
+        """Batches of documents, in order."""
+        if self.evaluation_collate is None:
+            return super().get_eval_dataloader(eval_dataset)
+        collate, self.data_collator = self.data_collator, self.evaluation_collate
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.data_collator = collate
+
+    def get_test_dataloader(self, test_dataset):
+        """As `get_eval_dataloader`."""
+        return self.get_eval_dataloader(test_dataset)
+
+    def _get_eval_sampler(self, eval_dataset):
+        # Grouping by length, set for training, would permute evaluation too; documents come sorted already.
+        return None if eval_dataset is None else torch.utils.data.SequentialSampler(eval_dataset)
+
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        """Documents go to `predict`, whose spans are gathered like any tensor; the labels are the documents' indices."""
+        if "documents" not in inputs or self.predict_spans is None:
+            return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        with torch.no_grad():
+            spans = self.predict_spans(self.accelerator.unwrap_model(model), inputs["documents"])
+        index = inputs["index"].to(self.args.device)
+        return None, spans.to(self.args.device), index
+
+    def _compute_span_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
+        batches, indices = prediction.predictions, prediction.label_ids
+        if not isinstance(batches, list):
+            batches, indices = [batches], [indices]
+        rows = {int(at): row for batch, index in zip(batches, indices) for at, row in zip(index, batch)}
+        order = sorted(rows)
+        return self.score_spans(order, [rows[at] for at in order])

@@ -1,0 +1,312 @@
+"""Characters <-> units <-> pieces <-> windows, with exact offsets into the text as the user gave it.
+
+A *unit* is what carries a tag: a character, or a word. A *piece* is what the encoder reads. A *window* is a stretch of
+pieces that fits into the encoder. Everything here is plain Python; the tokenizer is any fast tokenizer of transformers.
+"""
+
+import re
+import unicodedata
+from bisect import bisect_left
+from typing import NamedTuple
+
+UNITS = ("character", "word")
+ENCODER_INPUTS = ("units", "subwords")
+NORMALIZATIONS = ("NFC", "none")
+
+_WORD = re.compile(r"[^ \t\n]+")
+_LONGEST_CLUSTER = 32
+_UNUSED = re.compile(r"[\[<]unused\d+[\]>]")
+
+
+class Document(NamedTuple):
+    """A text taken apart.
+
+    Args:
+        text: The text as the user gave it.
+        units: `(start, end)` of each unit in characters of `text`, in order, disjoint.
+        pieces: Vocabulary ids of the whole text, without special tokens.
+        offsets: `(start, end)` of each piece in characters of `text`.
+        unit_pieces: Index of the piece whose vector each unit takes; -1 is the special token before the first piece.
+        unit_places: Place of each unit inside (or behind) its piece, in units from the piece's first.
+    """
+
+    text: str
+    units: list[tuple[int, int]]
+    pieces: list[int]
+    offsets: list[tuple[int, int]]
+    unit_pieces: list[int]
+    unit_places: list[int]
+
+
+class Window(NamedTuple):
+    """What the encoder reads at once.
+
+    Args:
+        first_piece: Index of the window's first piece in the document.
+        first_unit: Index of the window's first unit in the document.
+        input_ids: Pieces with special tokens `(length)`.
+        unit_positions: Position in `input_ids` whose vector each unit takes `(units)`.
+        unit_places: As in `Document`, for this window's units `(units)`.
+        begins: Whether the window holds the document's first unit.
+        ends: Whether the window holds the document's last unit.
+    """
+
+    first_piece: int
+    first_unit: int
+    input_ids: list[int]
+    unit_positions: list[int]
+    unit_places: list[int]
+    begins: bool
+    ends: bool
+
+
+def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]]:
+    """The characters of the composed text, each with the stretch of `text` it was composed from.
+
+    Composed text (nearly all there is) gives one entry per character. Where characters compose, as in the Hangul that
+    macOS writes into file names, one entry covers all that belong together.
+
+    Returns: `(start, end, composed)`, in order and without gaps.
+
+    >>> clusters("가나")
+    [(0, 1, '가'), (1, 2, '나')]
+    >>> clusters("\\u1100\\u1161\\u1102\\u1161")
+    [(0, 2, '가'), (2, 4, '나')]
+    """
+    if normalization == "none" or unicodedata.is_normalized("NFC", text):
+        return [(at, at + 1, character) for at, character in enumerate(text)]
+    found: list[tuple[int, int, str]] = []
+    for at, character in enumerate(text):
+        alone = unicodedata.normalize("NFC", character)
+        if found:
+            start, _, composed = found[-1]
+            together = unicodedata.normalize("NFC", composed + character)
+            # A combining mark may compose only with what comes later, or be reordered: it stays with its base.
+            # A run of marks is cut where Unicode's stream-safe format cuts it, or it would cost time quadratic in its length.
+            if at - start < _LONGEST_CLUSTER and (together != composed + alone or unicodedata.combining(character)):
+                found[-1] = (start, at + 1, together)
+                continue
+        found.append((at, at + 1, alone))
+    return found
+
+
+def words(text: str) -> list[tuple[int, int]]:
+    """`(start, end)` of each run without space, tab or newline. A no-break space is part of a word.
+
+    >>> words("Hong  Gil-dong\\tleft")
+    [(0, 4), (6, 14), (15, 19)]
+    """
+    return [match.span() for match in _WORD.finditer(text)]
+
+
+def unit_spans(units: list[tuple[int, int]], spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Character spans as unit spans: every unit that shares a character with a span belongs to it.
+
+    Args:
+        units: Character offsets of each unit, in order and disjoint.
+        spans: `(start, end, label)` in characters, sorted; more fields are ignored. A span that no unit meets is left out.
+
+    >>> unit_spans([(0, 3), (4, 9)], [(5, 7, "LC")])
+    [(1, 2, 'LC')]
+    """
+    starts, ends = [start for start, _ in units], [end for _, end in units]
+    found, reached = [], 0
+    for start, end, label, *_ in spans:
+        first = bisect_left(ends, start + 1)
+        last = bisect_left(starts, end)
+        first = max(first, reached)
+        if first < last:
+            found.append((first, last, label))
+            reached = last
+    return found
+
+
+class Aligner:
+    """Takes texts apart for one model: unit, encoder input, normalisation and window are the model's own.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers.
+        unit: "character" or "word".
+        encoder_input: "units" tokenises each unit by itself as a word start; "subwords" tokenises the text as a whole.
+        normalization: "NFC" or "none".
+        window: Most positions the encoder reads at once, special tokens included.
+        stride: Overlap of neighbouring windows in pieces.
+        places: Number of places; a unit further from its piece's start counts as standing at the last one.
+
+    Raises: ValueError where the tokenizer gives no offsets, or where `stride` leaves a window nothing new to read.
+    """
+
+    def __init__(
+        self,
+        tokenizer,
+        unit: str = "character",
+        encoder_input: str = "subwords",
+        normalization: str = "NFC",
+        window: int = 512,
+        stride: int = 64,
+        places: int = 16,
+    ):
+        if not getattr(tokenizer, "is_fast", False):
+            raise ValueError(
+                f"expected a fast tokenizer, which gives offsets, got {type(tokenizer).__name__}; "
+                "save it as a fast one (AutoTokenizer.from_pretrained(name, use_fast=True).save_pretrained(folder))"
+            )
+        for name, value, choices in (
+            ("unit", unit, UNITS),
+            ("encoder_input", encoder_input, ENCODER_INPUTS),
+            ("normalization", normalization, NORMALIZATIONS),
+        ):
+            if value not in choices:
+                raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
+        self.tokenizer = tokenizer
+        self.unit, self.encoder_input, self.normalization = unit, encoder_input, normalization
+        self.places = places
+        special = tokenizer("")["input_ids"]
+        middle = (len(special) + 1) // 2
+        self.prefix, self.suffix = special[:middle], special[middle:]
+        self.room = window - len(special)
+        self.step = self.room - stride
+        if stride < 0 or self.step < 1:
+            raise ValueError(
+                f"expected 0 <= stride < window - {len(special)} special tokens = {self.room}, "
+                f"got stride {stride} with window {window}; make the window longer or the stride shorter"
+            )
+        # A byte-level tokenizer marks a word start by the space before it.
+        self._word_start = " " if '"ByteLevel"' in tokenizer.backend_tokenizer.to_str() else ""
+        self._pieces_of: dict[str, list[int]] = {}
+        self._blank = self._blank_piece()
+
+    def _blank_piece(self) -> int:
+        """The piece that stands for a space: the first unused vocabulary entry, else the unknown token."""
+        unused = [(at, piece) for piece, at in self.tokenizer.get_vocab().items() if _UNUSED.fullmatch(piece)]
+        if unused:
+            return min(unused)[0]
+        if self.tokenizer.unk_token_id is not None:
+            return self.tokenizer.unk_token_id
+        return self.tokenizer.pad_token_id or 0
+
+    def documents(self, texts: list[str]) -> list[Document]:
+        """Each text taken apart. An empty text has no units and no pieces."""
+        if self.encoder_input == "units":
+            return [self._from_units(text) for text in texts]
+        return self._from_subwords(texts)
+
+    def _units(self, text: str) -> tuple[list[tuple[int, int]], list[str]]:
+        """Units with their offsets, and each unit's composed text."""
+        if self.unit == "character":
+            parts = clusters(text, self.normalization)
+            return [(start, end) for start, end, _ in parts], [composed for _, _, composed in parts]
+        spans = words(text)
+        parts = [text[start:end] for start, end in spans]
+        if self.normalization != "none":
+            parts = [unicodedata.normalize("NFC", part) for part in parts]
+        return spans, parts
+
+    def _from_units(self, text: str) -> Document:
+        units, parts = self._units(text)
+        new = [part for part in dict.fromkeys(parts) if part not in self._pieces_of]
+        if new:
+            rows = self._tokenize([self._word_start + part for part in new])["input_ids"]
+            self._pieces_of.update((part, row or [self._blank]) for part, row in zip(new, rows))
+        pieces, offsets, unit_pieces = [], [], []
+        for span, part in zip(units, parts):
+            row = self._pieces_of[part] if part != " " else [self._blank]
+            unit_pieces.append(len(pieces))
+            pieces.extend(row)
+            offsets.extend([span] * len(row))
+        return Document(text, units, pieces, offsets, unit_pieces, [0] * len(units))
+
+    def _from_subwords(self, texts: list[str]) -> list[Document]:
+        parts_of = [clusters(text, self.normalization) for text in texts]
+        rows = self._tokenize(["".join(composed for _, _, composed in parts) for parts in parts_of], offsets=True)
+        documents = []
+        for text, parts, pieces, composed_offsets in zip(texts, parts_of, rows["input_ids"], rows["offset_mapping"]):
+            # Index of the cluster behind each character of the composed text: offsets of pieces count those.
+            cluster_of = [at for at, (_, _, composed) in enumerate(parts) for _ in composed]
+            piece_clusters = []
+            for start, end in composed_offsets:
+                # Some tokenizers count the space before a word as part of its piece; a space has no piece of its own here.
+                while start < end and parts[cluster_of[start]][2].isspace():
+                    start += 1
+                piece_clusters.append((cluster_of[start], cluster_of[end - 1] + 1) if start < end else None)
+            units = [(start, end) for start, end, _ in parts] if self.unit == "character" else words(text)
+            at_cluster = _pieces_by_cluster(piece_clusters, len(parts))
+            starts = range(len(parts)) if self.unit == "character" else _clusters_at(parts, [start for start, _ in units])
+            unit_pieces = [at_cluster[cluster][0] for cluster in starts]
+            unit_places = [min(at_cluster[cluster][1], self.places - 1) for cluster in starts]
+            offsets = [(parts[span[0]][0], parts[span[1] - 1][1]) if span else (0, 0) for span in piece_clusters]
+            documents.append(Document(text, units, pieces, offsets, unit_pieces, unit_places))
+        return documents
+
+    def _tokenize(self, texts: list[str], offsets: bool = False):
+        return self.tokenizer(
+            texts,
+            add_special_tokens=False,
+            return_offsets_mapping=offsets,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+
+    def windows(self, document: Document) -> list[Window]:
+        """The document's windows, in order; a document without units has none."""
+        if not document.units:
+            return []
+        found = []
+        for start in range(0, max(1, len(document.pieces)), self.step):
+            end = min(start + self.room, len(document.pieces))
+            first = bisect_left(document.unit_pieces, start) if start else 0
+            last = len(document.units) if end == len(document.pieces) else bisect_left(document.unit_pieces, end)
+            if first < last:
+                found.append(
+                    Window(
+                        first_piece=start,
+                        first_unit=first,
+                        input_ids=self.prefix + document.pieces[start:end] + self.suffix,
+                        unit_positions=[
+                            max(0, piece - start + len(self.prefix)) for piece in document.unit_pieces[first:last]
+                        ],
+                        unit_places=document.unit_places[first:last],
+                        begins=first == 0,
+                        ends=last == len(document.units),
+                    )
+                )
+            if end == len(document.pieces):
+                break
+        return found
+
+    def owners(self, document: Document, windows: list[Window]) -> list[int]:
+        """For each unit the index of the window in which its piece is farthest from an edge (ties: the earlier)."""
+        best, owner = [-1] * len(document.units), [0] * len(document.units)
+        for at, window in enumerate(windows):
+            pieces = len(window.input_ids) - len(self.prefix) - len(self.suffix)
+            for place, unit in enumerate(range(window.first_unit, window.first_unit + len(window.unit_positions))):
+                piece = max(0, document.unit_pieces[unit] - window.first_piece)
+                distance = min(piece, pieces - 1 - piece)
+                if distance > best[unit]:
+                    best[unit], owner[unit] = distance, at
+        return owner
+
+
+def _pieces_by_cluster(piece_clusters: list[tuple[int, int] | None], length: int) -> list[tuple[int, int]]:
+    """For each cluster `(piece, place)`: the first piece that covers it, else the last one before it, else -1."""
+    first: list[int | None] = [None] * length
+    last: list[int | None] = [None] * length
+    for piece, span in enumerate(piece_clusters):
+        for cluster in range(*span) if span else ():
+            first[cluster] = piece if first[cluster] is None else first[cluster]
+            last[cluster] = piece
+    found, before, start = [], -1, 0
+    for cluster in range(length):
+        if first[cluster] is not None:
+            found.append((first[cluster], cluster - piece_clusters[first[cluster]][0]))
+            before, start = last[cluster], piece_clusters[last[cluster]][0]
+        else:
+            found.append((before, cluster - start))
+    return found
+
+
+def _clusters_at(parts: list[tuple[int, int, str]], starts: list[int]) -> list[int]:
+    """Index of the cluster that holds each character offset of `starts`."""
+    ends = [end for _, end, _ in parts]
+    return [bisect_left(ends, start + 1) for start in starts]

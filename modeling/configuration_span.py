@@ -1,0 +1,140 @@
+"""The configs: how text becomes pieces, what stands on the encoder, and what the tags are called."""
+
+import copy
+
+from transformers import AutoConfig, PretrainedConfig
+
+from .alignment import ENCODER_INPUTS, NORMALIZATIONS, UNITS
+from .tags import SCHEMES
+
+# What a config saved by a person's machine must not tell or ask of the next one.
+_PRIVATE_KEYS = ("_name_or_path", "trust_remote_code", "auto_map", "custom_pipelines")
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
+    return value
+
+
+class SpanConfig(PretrainedConfig):
+    """What every model of kospan has in common.
+
+    Args:
+        encoder_config: The encoder's own config, as an object or as a dict with `model_type`.
+        unit: What carries a tag: "character" or "word".
+        encoder_input: "units" (each unit tokenised by itself) or "subwords" (ordinary pieces of the whole text).
+        normalization: "NFC" composes text before it is tokenised; "none" takes it as it is.
+        window: Most positions the encoder reads at once, special tokens included.
+        stride: Overlap of neighbouring windows in pieces.
+        temperature: Divides all scores when probabilities are reported; 1.0 turns it off; training resets it to 1.0.
+    """
+
+    model_type = "kospan"
+    sub_configs = {"encoder_config": AutoConfig}
+    is_composition = True
+    has_no_defaults_at_init = True
+    keys_to_ignore_at_inference = ["emissions", "hidden_states", "attentions"]
+
+    def __init__(
+        self,
+        encoder_config=None,
+        unit: str = "character",
+        encoder_input: str = "subwords",
+        normalization: str = "NFC",
+        window: int = 512,
+        stride: int = 64,
+        temperature: float = 1.0,
+        **kwargs,
+    ):
+        if isinstance(encoder_config, dict):
+            settings = dict(encoder_config)
+            model_type = settings.pop("model_type", None)
+            if not model_type:
+                raise ValueError(
+                    "expected encoder_config to name its model_type (such as 'electra'), got none; "
+                    "pass AutoConfig.from_pretrained(encoder) or add the key"
+                )
+            encoder_config = AutoConfig.for_model(model_type, **settings)
+        self.encoder_config = encoder_config
+        self.unit = _choice("unit", unit, UNITS)
+        self.encoder_input = _choice("encoder_input", encoder_input, ENCODER_INPUTS)
+        self.normalization = _choice("normalization", normalization, NORMALIZATIONS)
+        self.window, self.stride = int(window), int(stride)
+        self.temperature = float(temperature)
+        super().__init__(**kwargs)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the encoder's states."""
+        return self.encoder_config.hidden_size
+
+    def to_dict(self) -> dict:
+        """As JSON will hold it; nothing in it names a path of this machine or asks for remote code of the encoder."""
+        output = super().to_dict()
+        nested = output.get("encoder_config")
+        if nested is not None:
+            nested = copy.deepcopy(nested if isinstance(nested, dict) else nested.to_dict())
+            output["encoder_config"] = {key: value for key, value in nested.items() if key not in _PRIVATE_KEYS}
+        return output
+
+
+class SpanTaggerConfig(SpanConfig):
+    """Settings of a `SpanTagger`; `id2label` holds the tags, the labels' one home.
+
+    Args:
+        encoder_config: See `SpanConfig`; `**kwargs` takes its other settings and those of transformers' configs.
+        scheme: Tag scheme: "BIO" or "BIOES".
+        head: Name of the head in `HEADS`.
+        head_options: The head's own settings, checked by the head.
+        recurrent_size: LSTM units per direction between encoder and head; 0 turns it off.
+        recurrent_layers: Stacked LSTM layers.
+        recurrent_dropout: Dropout on the states that enter the LSTM (and between its layers).
+        dropout: Dropout before the projection to tags.
+        dropout_samples: M, the masks of multi-sample dropout in training; 1 turns it off.
+        dropout_merge: "mean_logits" (one loss on the mean of M emissions) or "mean_loss" (the mean of M losses).
+        constrain: Where forbidden transitions are banned: "none", "decode" or "both" (in the likelihood too).
+        places: Places of a character inside its piece that have an embedding of their own; used with
+            `unit="character"` and `encoder_input="subwords"`.
+    """
+
+    model_type = "kospan-tagger"
+
+    def __init__(
+        self,
+        encoder_config=None,
+        scheme: str = "BIO",
+        head: str = "crf",
+        head_options: dict | None = None,
+        recurrent_size: int = 0,
+        recurrent_layers: int = 1,
+        recurrent_dropout: float = 0.0,
+        dropout: float = 0.1,
+        dropout_samples: int = 1,
+        dropout_merge: str = "mean_logits",
+        constrain: str = "decode",
+        places: int = 16,
+        **kwargs,
+    ):
+        self.scheme = _choice("scheme", scheme, SCHEMES)
+        self.head = head
+        self.head_options = dict(head_options or {})
+        self.recurrent_size, self.recurrent_layers = int(recurrent_size), int(recurrent_layers)
+        self.recurrent_dropout, self.dropout = float(recurrent_dropout), float(dropout)
+        self.dropout_samples = int(dropout_samples)
+        self.dropout_merge = _choice("dropout_merge", dropout_merge, ("mean_logits", "mean_loss"))
+        self.constrain = _choice("constrain", constrain, ("none", "decode", "both"))
+        self.places = int(places)
+        if self.dropout_samples < 1:
+            raise ValueError(f"expected dropout_samples of 1 (off) or more, got {dropout_samples}")
+        super().__init__(encoder_config=encoder_config, **kwargs)
+
+    @property
+    def tags(self) -> list[str]:
+        """Tag names by id."""
+        return [self.id2label[at] for at in range(len(self.id2label))]
+
+    @property
+    def uses_places(self) -> bool:
+        """Whether a unit's place inside its piece is told to the model."""
+        return self.unit == "character" and self.encoder_input == "subwords"

@@ -1,0 +1,227 @@
+"""What every model of kospan shares: an encoder built from its config, a tokenizer of its own, freezing."""
+
+import inspect
+import json
+import os
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel
+
+from .alignment import Aligner
+from .configuration_span import SpanConfig
+from .crf import CRF
+
+try:  # Version 5 marks what a checkpoint has already filled; only its own functions respect the mark.
+    from transformers import initialization as init
+except ImportError:
+    from torch.nn import init
+
+# What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
+_LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
+
+
+class WindowView(NamedTuple):
+    """What the encoder saw of one window.
+
+    Args:
+        pieces: The pieces' names, special tokens included `(length)`.
+        offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token `(length)`.
+        attentions: One tensor per layer `(heads, length, length)`, float32, on the CPU.
+    """
+
+    pieces: list[str]
+    offsets: list[tuple[int, int]]
+    attentions: list[torch.Tensor]
+
+
+def encoder_limit(config) -> int | None:
+    """Most positions an encoder with this config reads; None where it sets no limit.
+
+    RoBERTa-class models count positions from behind the padding id, so two rows of their table are never a position.
+    """
+    limit = getattr(config, "max_position_embeddings", None)
+    if not limit or limit < 0:
+        return None
+    relative = getattr(config, "model_type", "") in ("deberta-v2", "deberta") and not getattr(config, "position_biased_input", True)
+    if relative:
+        return None
+    shifted = getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl")
+    return limit - (config.pad_token_id + 1) if shifted else limit
+
+
+def build_encoder(config, **kwargs) -> nn.Module:
+    """An encoder without weights from its config; a pooler that nothing would use is not built."""
+    classes = AutoModel._model_mapping[type(config)]
+    cls = classes[0] if isinstance(classes, (list, tuple)) else classes
+    if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
+        kwargs["add_pooling_layer"] = False
+    return AutoModel.from_config(config, **kwargs)
+
+
+def load_encoder(name: str, **kwargs) -> nn.Module:
+    """A pretrained encoder, complete.
+
+    Args:
+        name: Name on the Hub, or a folder.
+        **kwargs: What `AutoModel.from_pretrained` takes.
+
+    Raises: ValueError where weights of the encoder are missing from the checkpoint: they would be random.
+    """
+    from_pretrained = AutoModel.from_pretrained
+    try:
+        encoder, report = from_pretrained(name, add_pooling_layer=False, output_loading_info=True, **kwargs)
+    except TypeError:  # ELECTRA and others never had a pooler and do not know the argument.
+        encoder, report = from_pretrained(name, output_loading_info=True, **kwargs)
+    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key and "position_ids" not in key)
+    if missing:
+        raise ValueError(
+            f"expected every weight of the encoder in {name}, got a checkpoint that lacks {len(missing)} of them "
+            f"(first: {missing[0]}); check that the folder holds an encoder of type {encoder.config.model_type}"
+        )
+    return encoder
+
+
+class SpanPreTrainedModel(PreTrainedModel):
+    """Base of kospan's models: `self.encoder`, `self.tokenizer`, and how texts are taken apart."""
+
+    config_class = SpanConfig
+    base_model_prefix = "encoder"
+    supports_gradient_checkpointing = True
+    accepts_loss_kwargs = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flash_attn_2 = True
+    _supports_attention_backend = True
+    _keep_in_fp32_modules = ["crf"]
+    _keep_in_fp32_modules_strict = ["crf"]
+
+    def __init__(self, config: SpanConfig):
+        super().__init__(config)
+        self.encoder = build_encoder(config.encoder_config)
+        self.tokenizer = None
+        self._aligner = None
+        self._encoder_is_frozen = False
+
+    # --- loading and saving -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_encoder(cls, name: str, config: SpanConfig, tokenizer, **kwargs) -> "SpanPreTrainedModel":
+        """A new model over a pretrained encoder.
+
+        Args:
+            name: Name on the Hub, or a folder.
+            config: The model's config; its `encoder_config` is replaced by the encoder's own.
+            tokenizer: The encoder's fast tokenizer.
+            **kwargs: What `AutoModel.from_pretrained` takes.
+        """
+        encoder = load_encoder(name, config=config.encoder_config, **kwargs)
+        config.encoder_config = encoder.config
+        model = cls(config)
+        model.encoder = encoder
+        model.tokenizer = tokenizer
+        return model
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
+        """As in transformers; the tokenizer of the same repository, revision and cache becomes `model.tokenizer`."""
+        location = {key: kwargs[key] for key in _LOCATION_KEYS if kwargs.get(key) is not None}
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.reset_buffers()
+        try:
+            model.tokenizer = AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **location)
+        except (OSError, ValueError):
+            # Weights alone can still be trained and saved; what needs text says that the tokenizer is missing.
+            model.tokenizer = None
+        return loaded
+
+    def save_pretrained(self, save_directory, **kwargs):
+        """As in transformers, with the tokenizer beside the weights, in a form that version 4.51 reads as well."""
+        super().save_pretrained(save_directory, **kwargs)
+        if self.tokenizer is not None and kwargs.get("is_main_process", True):
+            self.tokenizer.save_pretrained(save_directory)
+            _name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
+
+    def reset_buffers(self) -> None:
+        """Writes again what no checkpoint stores. A model without such buffers has nothing to do."""
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """As in transformers; the CRF's bare parameters get the small uniform scores they are born with."""
+        if isinstance(module, CRF):
+            for parameter in module.parameters(recurse=False):
+                init.uniform_(parameter, -0.1, 0.1)
+        else:
+            super()._init_weights(module)
+
+    # --- encoder ------------------------------------------------------------------------------------------------------
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The encoder's table of word embeddings."""
+        return self.encoder.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replaces the encoder's table of word embeddings."""
+        self.encoder.set_input_embeddings(value)
+
+    def freeze_encoder(self) -> None:
+        """No gradient and no dropout in the encoder from here on, through every `train()` call."""
+        self._encoder_is_frozen = True
+        self.encoder.requires_grad_(False)
+        self.encoder.eval()
+
+    def train(self, mode: bool = True) -> "SpanPreTrainedModel":
+        """As in torch; a frozen encoder stays in evaluation mode."""
+        super().train(mode)
+        if getattr(self, "_encoder_is_frozen", False):
+            self.encoder.eval()
+        return self
+
+    # --- text ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def aligner(self) -> Aligner:
+        """Takes texts apart as the config says. Raises: ValueError where the model has no tokenizer."""
+        if self.tokenizer is None:
+            raise ValueError(
+                "expected a tokenizer beside the model, got none; load the model from a folder that holds one, or set "
+                "model.tokenizer = AutoTokenizer.from_pretrained(...)"
+            )
+        if self._aligner is None or self._aligner.tokenizer is not self.tokenizer:
+            config = self.config
+            limit = encoder_limit(config.encoder_config)
+            if limit is not None and config.window > limit:
+                raise ValueError(
+                    f"expected a window of at most {limit} positions, which is what the encoder reads, "
+                    f"got window {config.window}; set window: {limit} or less"
+                )
+            self._aligner = Aligner(
+                self.tokenizer,
+                unit=config.unit,
+                encoder_input=config.encoder_input,
+                normalization=config.normalization,
+                window=config.window,
+                stride=config.stride,
+                places=getattr(config, "places", 1),
+            )
+        return self._aligner
+
+
+def check_texts(texts: list[str], name: str = "texts") -> None:
+    """Raises: TypeError where `texts` is no list of strings."""
+    if not isinstance(texts, (list, tuple)):
+        raise TypeError(f"expected {name} to be a str or a list of str, got {type(texts).__name__}; wrap it in a list")
+    for at, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"expected every item of {name} to be a str, got {type(text).__name__} at index {at}")
+
+
+def _name_portable_class(path: str) -> None:
+    """Version 5 writes the name of a class that version 4 does not have; both know the one written here."""
+    with open(path, encoding="utf-8") as file:
+        settings = json.load(file)
+    if settings.get("tokenizer_class") == "TokenizersBackend":
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(settings, file, ensure_ascii=False, indent=2)

@@ -1,0 +1,314 @@
+"""`SpanTagger`: encoder, gather, LSTM, head; and from text to spans."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from transformers.utils import ModelOutput
+
+from .alignment import Document, Window
+from .configuration_span import SpanTaggerConfig
+from .heads import Chain, build_head
+from .modeling_span import SpanPreTrainedModel, WindowView, check_texts
+from .recurrent import MaskedBiLSTM
+from .spans import Span
+from .tags import tags_to_spans
+
+# Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the data.
+_DOCUMENTS_AT_A_TIME = 1024
+
+
+@dataclass
+class SpanTaggerOutput(ModelOutput):
+    """
+    Args:
+        loss: Loss per unit in nats, a scalar; with R-Drop the divergence is in it.
+        emissions: Tag scores `(batch, units, tags)`, float32.
+        tags: Best tag ids `(batch, units)`, -100 where no unit stands; None while training.
+        divergence: R-Drop's part of `loss`, a scalar; None without it.
+        hidden_states: As the encoder gives them.
+        attentions: As the encoder gives them.
+    """
+
+    loss: torch.Tensor | None = None
+    emissions: torch.Tensor | None = None
+    tags: torch.Tensor | None = None
+    divergence: torch.Tensor | None = None
+    hidden_states: tuple | None = None
+    attentions: tuple | None = None
+
+
+class TaggerInspection(NamedTuple):
+    """Raw values behind the spans of one text.
+
+    Args:
+        text: The text.
+        units: `(start, end)` of each unit in characters.
+        tags: Tag names, in the order of the marginals' last dimension.
+        marginals: Probability of each tag at each unit `(units, tags)`, float32, on the CPU.
+        spans: What `extract` gives.
+        windows: What the encoder saw, window by window.
+    """
+
+    text: str
+    units: list[tuple[int, int]]
+    tags: list[str]
+    marginals: torch.Tensor
+    spans: list[Span]
+    windows: list[WindowView]
+
+
+class SpanTagger(SpanPreTrainedModel):
+    """Finds labelled spans by tagging units.
+
+    >>> model = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> model.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
+    [Span(start=0, end=3, label='PS', score=0.99), Span(start=8, end=10, label='LC', score=0.98)]
+    """
+
+    config_class = SpanTaggerConfig
+
+    def __init__(self, config: SpanTaggerConfig):
+        super().__init__(config)
+        width = config.hidden_size
+        self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
+        self.recurrent_dropout = nn.Dropout(config.recurrent_dropout)
+        self.recurrent = None
+        if config.recurrent_size:
+            self.recurrent = MaskedBiLSTM(
+                width, config.recurrent_size, config.recurrent_layers, config.recurrent_dropout
+            )
+            width = 2 * config.recurrent_size
+        self.head = build_head(config, width)
+        self.post_init()
+
+    def reset_buffers(self) -> None:
+        """The head's bans follow from the tags, so no checkpoint stores them."""
+        self.head.reset_constraints()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        unit_positions: torch.Tensor | None = None,
+        unit_places: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        divergence=None,
+        inputs_embeds: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        decode: bool = True,
+        return_dict: bool | None = None,
+    ) -> SpanTaggerOutput:
+        """
+        Args:
+            input_ids: Pieces `(batch, length)`.
+            attention_mask: 1 where a piece stands `(batch, length)`.
+            unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
+            unit_places: Place of each unit inside its piece `(batch, units)`, -100 as padding.
+            labels: Tag ids `(batch, units)`, -100 as padding.
+            begins: True where a row holds its document's first unit `(batch,)`; None means all do.
+            ends: True where a row holds its document's last unit `(batch,)`; None means all do.
+            num_items_in_batch: Units over which the loss is averaged; None means those of this batch.
+            divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
+                gives the weighted divergence summed over units from `(head, emissions, mask, context)`.
+            inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
+            decode: Whether the best tags are found; never while training.
+
+        Raises: ValueError where `unit_positions` is missing.
+        """
+        if unit_positions is None:
+            raise ValueError(
+                "expected unit_positions beside input_ids, got none; for text call model.extract(text), for batches use "
+                "the features of kospan.tasks.tagging"
+            )
+        encoded = self.encoder(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            inputs_embeds=inputs_embeds,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+            return_dict=True,
+        )
+        mask = unit_positions != -100
+        states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, mask)
+        context = Chain(begins, ends)
+        found = self.head(states, mask, labels, context)
+
+        loss, divergence_loss = None, None
+        if found.loss_sum is not None:
+            count = mask.sum() if num_items_in_batch is None else num_items_in_batch
+            if divergence is None:
+                loss = found.loss_sum / count
+            else:
+                # Both copies carry the labels; the mean of the two losses is half their sum over the single batch's units.
+                count = mask.sum() / 2 if num_items_in_batch is None else num_items_in_batch
+                divergence_loss = divergence(self.head, found.emissions, mask, context) / count
+                loss = found.loss_sum / 2 / count + divergence_loss
+        tags = None
+        if decode and not self.training:
+            tags = torch.full_like(unit_positions, -100)
+            for row, path in enumerate(self.head.decode(found.emissions, mask, context)):
+                tags[row, : len(path)] = torch.tensor(path, dtype=tags.dtype, device=tags.device)
+        return SpanTaggerOutput(
+            loss=loss,
+            emissions=found.emissions,
+            tags=tags,
+            divergence=None if divergence_loss is None else divergence_loss.detach(),
+            hidden_states=encoded.hidden_states,
+            attentions=encoded.attentions,
+        )
+
+    def unit_states(
+        self,
+        states: torch.Tensor,
+        unit_positions: torch.Tensor,
+        unit_places: torch.Tensor | None,
+        mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """Encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, through the LSTM."""
+        rows = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
+        units = states[rows, unit_positions.clamp(min=0)]
+        if self.place_embedding is not None:
+            places = torch.zeros_like(unit_positions) if unit_places is None else unit_places.clamp(min=0)
+            units = units + self.place_embedding(places)
+        if self.recurrent is not None:
+            units = self.recurrent(self.recurrent_dropout(units), mask)
+        return units
+
+    # --- text to spans ------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def extract(
+        self, texts: str | list[str], threshold: float = 0.0, batch_size: int = 32
+    ) -> list[Span] | list[list[Span]]:
+        """The spans of each text, best tag sequence, with exact posteriors as scores.
+
+        Args:
+            texts: A document, or a list of documents of any length; long ones are read through windows and merged.
+            threshold: Spans with a lower score are left out.
+            batch_size: Windows the encoder reads at once.
+
+        Returns: Spans sorted by start: a list for a str, a list of lists for a list.
+
+        Raises: TypeError where `texts` is neither a str nor a list of str.
+        """
+        if isinstance(texts, str):
+            return self.extract([texts], threshold, batch_size)[0]
+        check_texts(texts)
+        was_training = self.training
+        self.eval()
+        try:
+            found = []
+            for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
+                documents = self.aligner.documents(list(texts[at : at + _DOCUMENTS_AT_A_TIME]))
+                emissions = self._emissions(documents, batch_size)
+                found.extend(self._decoded(documents, emissions, threshold, batch_size))
+            return found
+        finally:
+            self.train(was_training)
+
+    @torch.no_grad()
+    def inspect(self, text: str) -> TaggerInspection:
+        """Tag marginals per unit and attention rows per window, raw values for a report or a page.
+
+        Attention needs the eager implementation; it is switched on for this call only.
+        """
+        check_texts([text], "text")
+        was_training, implementation = self.training, self.encoder.config._attn_implementation
+        self.eval()
+        try:
+            document = self.aligner.documents([text])[0]
+            emissions = self._emissions([document], 1)[0]
+            mask = torch.ones(1, len(document.units), dtype=torch.bool, device=emissions.device)
+            marginals = self.head.marginals(emissions.unsqueeze(0), mask)[0].float().cpu()
+            spans = self._decoded([document], [emissions], 0.0, 1)[0]
+            if implementation != "eager":
+                self.encoder.set_attn_implementation("eager")
+            views = [self._view(document, window) for window in self.aligner.windows(document)]
+        finally:
+            if self.encoder.config._attn_implementation != implementation:
+                self.encoder.set_attn_implementation(implementation)
+            self.train(was_training)
+        return TaggerInspection(text, document.units, self.config.tags, marginals, spans, views)
+
+    def _view(self, document: Document, window: Window) -> WindowView:
+        ids = torch.tensor([window.input_ids], device=self.device)
+        attentions = self.encoder(
+            input_ids=ids, attention_mask=torch.ones_like(ids), output_attentions=True, return_dict=True
+        ).attentions
+        before, after = len(self.aligner.prefix), len(self.aligner.suffix)
+        inner = len(window.input_ids) - before - after
+        offsets = document.offsets[window.first_piece : window.first_piece + inner]
+        return WindowView(
+            self.tokenizer.convert_ids_to_tokens(window.input_ids),
+            [(0, 0)] * before + offsets + [(0, 0)] * after,
+            [layer[0].float().cpu() for layer in attentions or ()],
+        )
+
+    def _emissions(self, documents: list[Document], batch_size: int) -> list[torch.Tensor]:
+        """One chain of emissions `(units, tags)` per document: each unit's from the window that sees it best."""
+        chains = [
+            torch.zeros(len(document.units), len(self.config.tags), device=self.device) for document in documents
+        ]
+        jobs = []
+        for at, document in enumerate(documents):
+            windows = self.aligner.windows(document)
+            owner = self.aligner.owners(document, windows)
+            jobs.extend((at, place, window, owner) for place, window in enumerate(windows))
+        jobs.sort(key=lambda job: len(job[2].input_ids))
+        for start in range(0, len(jobs), batch_size):
+            batch = jobs[start : start + batch_size]
+            output = self(**self.collate([window for _, _, window, _ in batch]), decode=False)
+            for row, (at, place, window, owner) in enumerate(batch):
+                units = range(window.first_unit, window.first_unit + len(window.unit_positions))
+                own = [unit for unit in units if owner[unit] == place]
+                if own:
+                    first = own[0] - window.first_unit
+                    chains[at][own[0] : own[-1] + 1] = output.emissions[row, first : first + len(own)]
+        return chains
+
+    def collate(self, windows: list[Window]) -> dict[str, torch.Tensor]:
+        """Windows as one padded batch on the model's device."""
+        pad = self.tokenizer.pad_token_id or 0
+        length = max(len(window.input_ids) for window in windows)
+        units = max(len(window.unit_positions) for window in windows)
+
+        def padded(rows: list[list[int]], width: int, filler: int) -> torch.Tensor:
+            return torch.tensor([row + [filler] * (width - len(row)) for row in rows], device=self.device)
+
+        return {
+            "input_ids": padded([window.input_ids for window in windows], length, pad),
+            "attention_mask": padded([[1] * len(window.input_ids) for window in windows], length, 0),
+            "unit_positions": padded([window.unit_positions for window in windows], units, -100),
+            "unit_places": padded([window.unit_places for window in windows], units, -100),
+        }
+
+    def _decoded(
+        self, documents: list[Document], emissions: list[torch.Tensor], threshold: float, batch_size: int
+    ) -> list[list[Span]]:
+        """One best path over each whole document, and the posterior of every span on it."""
+        tags, scheme = self.config.tags, self.config.scheme
+        found: list[list[Span]] = [[] for _ in documents]
+        order = sorted(range(len(documents)), key=lambda at: len(documents[at].units))
+        order = [at for at in order if documents[at].units]
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            batch = nn.utils.rnn.pad_sequence([emissions[at] for at in rows], batch_first=True)
+            lengths = torch.tensor([len(documents[at].units) for at in rows], device=batch.device)
+            mask = torch.arange(batch.shape[1], device=batch.device) < lengths.unsqueeze(1)
+            paths = self.head.decode(batch, mask)
+            unit_spans = [tags_to_spans([tags[tag] for tag in path], scheme) for path in paths]
+            scores = self.head.posteriors(batch, mask, unit_spans)
+            for at, row_spans, row_scores in zip(rows, unit_spans, scores):
+                units = documents[at].units
+                found[at] = [
+                    Span(units[first][0], units[last - 1][1], label, score)
+                    for (first, last, label), score in zip(row_spans, row_scores)
+                    if score >= threshold
+                ]
+        return found

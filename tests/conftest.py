@@ -1,0 +1,74 @@
+"""Tiny seeded models and texts for all tests; nothing here needs a network."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import pytest
+import torch
+import transformers
+
+transformers.logging.set_verbosity_error()
+torch.set_num_threads(1)
+
+TEXTS = [
+    "이재용 회장이 서울에서 회의를 열었다.",
+    "김연아는 지난해 3월 5일 부산 사직 체육관을 찾았다.",
+    "오후 세 시 반, 국립 중앙 도서관에 스물세 명이 모였다.",
+    "비가 온다.",
+    "한국은행이 금리를 0.25%포인트 올렸다고 박민수 기자가 전했다.",
+]
+LABELS = ["PS", "LC", "OG"]
+
+
+@pytest.fixture
+def texts() -> list[str]:
+    return list(TEXTS)
+
+
+@pytest.fixture
+def character_tokenizer():
+    from kospan.tasks.encoders import character_tokenizer
+
+    return character_tokenizer(TEXTS)
+
+
+@pytest.fixture
+def make_tagger(character_tokenizer):
+    """Builds a tiny tagger; keyword arguments are settings of its config, `encoder` those of its ELECTRA."""
+    from modeling import SpanTagger, SpanTaggerConfig
+    from modeling.tags import tag_names
+
+    def build(seed: int = 0, encoder: dict | None = None, labels: list[str] = LABELS, **settings):
+        torch.manual_seed(seed)
+        tokenizer = settings.pop("tokenizer", character_tokenizer)
+        tags = tag_names(list(labels), settings.get("scheme", "BIO"))
+        sizes = {
+            "vocab_size": len(tokenizer),
+            "embedding_size": 16,
+            "hidden_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "max_position_embeddings": 64,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+            **(encoder or {}),
+        }
+        config = SpanTaggerConfig(
+            encoder_config=transformers.ElectraConfig(**sizes),
+            id2label=dict(enumerate(tags)),
+            label2id={tag: at for at, tag in enumerate(tags)},
+            **{"window": 64, "stride": 8, "dropout": 0.0, **settings},
+        )
+        model = SpanTagger(config)
+        model.tokenizer = tokenizer
+        # Random weights of the usual size tag everything alike; larger ones make predictions worth comparing.
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() > 1:
+                    parameter.mul_(6.0)
+        return model.eval()
+
+    return build

@@ -1,0 +1,206 @@
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from modeling.alignment import Aligner, clusters, unit_spans, words
+
+CORPUS = ["이재용 회장이 서울에서 회의를 열었다.", "Kim met 3 people in Seoul, 2024.", "오후 3시 30분에 만나요 😀"] * 3
+HOSTILE = st.text(
+    alphabet=st.one_of(
+        st.sampled_from("가각힣한글 서울에서이재용  \t\n.,3A😀👨‍👩‍👧é\u200b\u200d\ufeff\u0301\u1100\u1161\u11a8ㄱ\x00\x7f\u00a0\u3000"),
+        st.characters(codec="utf-8"),
+    ),
+    max_size=40,
+)
+
+
+def special(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]"):
+        tokenizer.add_special_tokens([token])
+    ids = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ids)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+
+
+def wordpiece(lowercase: bool) -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(vocab_size=90, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[unused0]"])
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return special(tokenizer)
+
+
+def byte_level() -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet))
+    return special(tokenizer)
+
+
+def metaspace() -> PreTrainedTokenizerFast:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.train_from_iterator(CORPUS, trainers.UnigramTrainer(vocab_size=60, unk_token="[UNK]", special_tokens=["[UNK]"]))
+    return special(tokenizer)
+
+
+TOKENIZERS = {
+    "wordpiece": wordpiece(False),
+    "wordpiece lower-cased": wordpiece(True),
+    "byte-level": byte_level(),
+    "metaspace": metaspace(),
+}
+by_tokenizer = pytest.mark.parametrize("tokenizer", TOKENIZERS.values(), ids=TOKENIZERS.keys())
+by_unit = pytest.mark.parametrize("unit", ["character", "word"])
+by_input = pytest.mark.parametrize("encoder_input", ["units", "subwords"])
+
+
+@given(HOSTILE)
+@settings(derandomize=True, deadline=None, max_examples=300)
+def test_clusters_cover_the_text_without_gaps(text):
+    found = clusters(text)
+    assert [start for start, _, _ in found] + [len(text)] == [0] + [end for _, end, _ in found]
+    # Composing piece by piece is composing the whole, unless a run of marks was cut or a mark stood before its base.
+    if not any(unicodedata.combining(character) for character in text):
+        assert "".join(composed for _, _, composed in found) == unicodedata.normalize("NFC", text)
+
+
+def test_clusters_of_decomposed_hangul_are_its_syllables():
+    text = "국립 중앙 도서관 é"
+    apart = unicodedata.normalize("NFD", text)
+    found = clusters(apart)
+    assert "".join(composed for _, _, composed in found) == text
+    assert [unicodedata.normalize("NFC", apart[start:end]) for start, end, _ in found] == list(text)
+
+
+def test_clusters_take_time_linear_in_a_run_of_marks():
+    found = clusters("a" + "\u0301" * 100_000 + "가")
+    assert len(found) > 1000 and found[-1][1] == 100_002
+
+
+@by_tokenizer
+@by_unit
+@by_input
+@given(text=HOSTILE, window=st.integers(4, 12), stride=st.integers(0, 1))
+@settings(derandomize=True, deadline=None, max_examples=60)
+def test_units_pieces_and_windows_fit_together(tokenizer, unit, encoder_input, text, window, stride):
+    aligner = Aligner(tokenizer, unit, encoder_input, window=window, stride=stride)
+    (document,) = aligner.documents([text])
+    if unit == "character":
+        assert [start for start, _ in document.units] + [len(text)] == [0] + [end for _, end in document.units]
+    else:
+        assert document.units == words(text)
+    assert document.unit_pieces == sorted(document.unit_pieces)
+    assert all(-1 <= piece < max(1, len(document.pieces)) for piece in document.unit_pieces)
+    windows = aligner.windows(document)
+    owners = aligner.owners(document, windows)
+    seen = set()
+    for at, each in enumerate(windows):
+        assert len(each.input_ids) <= window
+        last = each.first_unit + len(each.unit_positions)
+        for unit_at in range(each.first_unit, last):
+            position = each.unit_positions[unit_at - each.first_unit]
+            piece = document.unit_pieces[unit_at]
+            expected = document.pieces[piece] if piece >= 0 else tokenizer.cls_token_id
+            assert each.input_ids[position] == expected
+            if owners[unit_at] == at:
+                seen.add(unit_at)
+        assert each.begins == (each.first_unit == 0) and each.ends == (last == len(document.units))
+    assert seen == set(range(len(document.units)))
+
+
+@by_tokenizer
+@given(text=HOSTILE)
+@settings(derandomize=True, deadline=None, max_examples=100)
+def test_a_character_takes_the_piece_that_covers_it(tokenizer, text):
+    (document,) = Aligner(tokenizer, "character", "subwords", window=512).documents([text])
+    for (start, end), piece, place in zip(document.units, document.unit_pieces, document.unit_places):
+        real = [at for at, span in enumerate(document.offsets) if span != (0, 0)]
+        covering = [at for at in real if document.offsets[at][0] < end and start < document.offsets[at][1]]
+        before = [at for at in real if document.offsets[at][1] <= start]
+        assert piece == (covering[0] if covering else max(before, default=-1))
+        assert 0 <= place < 16
+
+
+def test_space_takes_the_first_unused_entry_and_else_the_unknown_token():
+    pieces = TOKENIZERS["wordpiece"]
+    (document,) = Aligner(pieces, "character", "units").documents(["서 울"])
+    assert document.pieces[1] == pieces.convert_tokens_to_ids("[unused0]")
+    pieces = TOKENIZERS["metaspace"]
+    (document,) = Aligner(pieces, "character", "units").documents(["서 울"])
+    assert pieces.unk_token_id in document.pieces
+
+
+def test_byte_level_units_are_word_starts():
+    tokenizer = TOKENIZERS["byte-level"]
+    (document,) = Aligner(tokenizer, "word", "units").documents(["met Kim"])
+    expected = [tokenizer(f" {word}", add_special_tokens=False)["input_ids"] for word in ("met", "Kim")]
+    assert document.pieces == expected[0] + expected[1]
+
+
+def test_composed_and_decomposed_text_give_the_same_pieces():
+    text = "한국은행이 금리를 올렸다"
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "subwords")
+    one, other = aligner.documents([text, unicodedata.normalize("NFD", text)])
+    assert one.pieces == other.pieces and one.unit_pieces == other.unit_pieces and one.unit_places == other.unit_places
+    assert len(one.units) == len(other.units)
+
+
+def test_a_unit_belongs_to_the_window_that_sees_most_around_it():
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", window=8, stride=4)
+    (document,) = aligner.documents(["가나다라마바사아자차"])
+    windows = aligner.windows(document)
+    assert [(each.first_piece, len(each.input_ids) - 2) for each in windows] == [(0, 6), (2, 6), (4, 6)]
+    # Distances to the nearest edge: 0 1 2 2 1 0 in each window; ties go to the earlier.
+    assert aligner.owners(document, windows) == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)), max_size=8),
+    st.lists(st.tuples(st.integers(0, 6), st.integers(1, 6)), max_size=5),
+)
+@settings(derandomize=True, deadline=None)
+def test_unit_spans_hold_every_unit_that_a_span_meets(gaps, raw):
+    units, at = [], 0
+    for gap, size in gaps:
+        units.append((at + gap, at + gap + size))
+        at += gap + size
+    spans, reached = [], 0
+    for gap, size in raw:
+        spans.append((reached + gap, reached + gap + size, "PS"))
+        reached += gap + size
+    covered: set[int] = set()
+    for first, last, _ in unit_spans(units, spans):
+        assert not covered & set(range(first, last))
+        covered |= set(range(first, last))
+    expected = {at for at, (start, end) in enumerate(units) for first, last, _ in spans if start < last and first < end}
+    assert covered == expected
+
+
+def test_what_cannot_work_is_refused():
+    class Slow:
+        is_fast = False
+
+    with pytest.raises(ValueError, match="fast tokenizer"):
+        Aligner(Slow())
+    with pytest.raises(ValueError, match="make the window longer or the stride shorter"):
+        Aligner(TOKENIZERS["wordpiece"], window=10, stride=8)
+    with pytest.raises(ValueError, match="expected unit to be one of character, word, got 'token'"):
+        Aligner(TOKENIZERS["wordpiece"], unit="token")
+
+
+def test_empty_text_has_no_windows():
+    for encoder_input in ("units", "subwords"):
+        aligner = Aligner(TOKENIZERS["wordpiece"], "character", encoder_input)
+        (document,) = aligner.documents([""])
+        assert document.units == [] and aligner.windows(document) == []

@@ -1,0 +1,163 @@
+"""The floor plan of the house: a file imports only from floors below its own, also inside functions."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+# From the ground up; names on one line are neighbours that do not know each other. A folder stands for all files in it.
+FLOORS = [
+    ["modeling.spans", "modeling.best_paths", "modeling.forward_backward"],
+    ["modeling.tags", "modeling.alignment", "modeling.answers", "modeling.prompts"],
+    [
+        "modeling.constraints",
+        "modeling.recurrent",
+        "modeling.positional_attention",
+        "modeling.sparse_attention",
+        "modeling.crf_triton",
+    ],
+    ["modeling.crf"],
+    ["modeling.heads"],
+    ["modeling.configuration_span"],
+    ["modeling.modeling_span"],
+    ["modeling.modeling_tagger", "modeling.modeling_reader", "modeling.modeling_classifier", "modeling.modeling_writer"],
+    ["modeling.pipelines"],
+    ["modeling"],
+    ["kospan.example", "kospan.recipe", "space"],
+    ["kospan.data", "kospan.evaluation", "kospan.conversion"],
+    ["kospan.training"],
+    ["kospan.tasks"],
+    ["kospan.publishing"],
+    ["kospan.run"],
+    ["kospan.study"],
+    ["kospan.cli"],
+    ["train", "push_to_hub"],
+]
+# What an Inference Endpoint loads as a loose file knows nothing of ours.
+ALONE = ["modeling.handler"]
+# Modules of a folder may import each other; files of modeling/ are floors of their own.
+FOLDERS = ["kospan.data", "kospan.evaluation", "kospan.conversion", "kospan.training", "kospan.tasks", "kospan.publishing"]
+FOLDERS += ["kospan.study", "space"]
+LAYER = {name: level for level, names in enumerate(FLOORS) for name in names}
+# What travels may lean on these alone.
+TRAVELLERS_NEED = {"torch", "transformers", "numpy"}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor_of(module: str) -> str | None:
+    """The entry of the plan that a module belongs to."""
+    parts = module.split(".")
+    for end in range(len(parts), 0, -1):
+        name = ".".join(parts[:end])
+        if name in LAYER and (name != "modeling" or module == "modeling"):
+            return name
+    return None
+
+
+def imports_of(path: Path, module: str) -> list[tuple[int, str]]:
+    """Line and absolute name of every import, wherever it stands."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                parents = parents[: len(parents) - node.level + 1]
+                base = ".".join([*parents, *([node.module] if node.module else [])])
+            found.append((node.lineno, base))
+            # `from kospan.data import corpus` names a module too.
+            found += [
+                (node.lineno, f"{base}.{alias.name}")
+                for alias in node.names
+                if (ROOT / Path(*base.split(".")) / f"{alias.name}.py").exists()
+            ]
+    return found
+
+
+def house_files() -> list[Path]:
+    files = [*ROOT.glob("modeling/*.py"), *ROOT.glob("kospan/**/*.py"), *ROOT.glob("space/*.py")]
+    return files + [path for name in ("train.py", "push_to_hub.py") if (path := ROOT / name).exists()]
+
+
+def breaches(path: Path) -> list[str]:
+    """What a file imports and should not, a line each."""
+    module = module_name(path)
+    own = floor_of(module)
+    found = []
+    for line, name in imports_of(path, module):
+        if name.split(".")[0] not in ("modeling", "kospan", "space", "train", "push_to_hub"):
+            continue
+        other = floor_of(name)
+        if other is None and name == "kospan":
+            continue
+        # Importing any file of modeling/ from outside is importing what stands on its floor.
+        same_folder = own == other and own in FOLDERS
+        if module in ALONE or other is None or not (LAYER[other] < LAYER[own] or same_folder):
+            found.append(f"{path.relative_to(ROOT)}:{line} imports {name}")
+    return found
+
+
+@pytest.mark.parametrize("path", house_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_imports_only_from_floors_below(path):
+    module = module_name(path)
+    if module == "kospan" or module in FOLDERS:
+        assert not imports_of(path, module), f"{path} marks a folder and must be empty of imports"
+        return
+    assert module in ALONE or floor_of(module), f"{path} stands on no floor: add it to FLOORS"
+    assert not breaches(path)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("modeling/*.py")), ids=lambda path: path.name)
+def test_traveller_leans_on_torch_and_transformers_alone(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guarded = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.Try) for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            # The Hub's copier follows only this form.
+            assert node.level == 1 and node.module and "." not in node.module, f"{path.name}:{node.lineno}"
+        elif isinstance(node, (ast.Import, ast.ImportFrom)) and id(node) not in guarded:
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module]
+            for name in names:
+                top = name.split(".")[0]
+                assert top in TRAVELLERS_NEED or top in STANDARD, f"{path.name}:{node.lineno} imports {name}"
+
+
+STANDARD = set(__import__("sys").stdlib_module_names)
+
+
+def test_folder_has_no_cycle():
+    """Inside a folder of kospan/ files may import each other, but never in a circle."""
+    graph = {}
+    for path in ROOT.glob("kospan/**/*.py"):
+        module = module_name(path)
+        graph[module] = {name for _, name in imports_of(path, module) if name.startswith("kospan.")}
+    done: set[str] = set()
+
+    def visit(module: str, trail: tuple[str, ...]) -> None:
+        assert module not in trail, " -> ".join([*trail, module])
+        if module in done or module not in graph:
+            return
+        for name in graph[module]:
+            visit(name, (*trail, module))
+        done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_plan_sees_an_import_inside_a_function(tmp_path, monkeypatch):
+    """The plan itself can fail: a floor that leans on one above is named with its line."""
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    bad = tmp_path / "kospan" / "data" / "bad.py"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("def late():\n    from kospan.run import run\n    return run\n", encoding="utf-8")
+    assert breaches(bad) == ["kospan/data/bad.py:2 imports kospan.run"]
