@@ -1,0 +1,596 @@
+"""Linear-chain conditional random field over tags, with the names, shapes and call of pytorch-crf.
+
+s(y) = start[y_1] + sum_t emission_t[y_t] + sum_t transition[y_{t-1}, y_t] + end[y_T] and p(y | x) = exp(s(y)) / Z(x)
+(Lafferty, McCallum & Pereira, 2001).
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .best_paths import best_paths, k_best_paths
+from .forward_backward import LogLikelihood, Marginals, Rows, lay_out, no_path_message, sweep
+
+# Above this a float32 score has steps of 0.001 nats and more, and Viterbi runs in float64.
+LARGEST_FLOAT32_SCORE = 2.0**14
+
+Segment = tuple[int, int, list[int], int]
+
+
+class CRF(nn.Module):
+    """A linear-chain CRF that takes the place of pytorch-crf's module, state dict included.
+
+    Emissions of any float type and size are welcome, +-60,000 in half precision too: recursions never run in half.
+    They run in float64 on a CPU and over logarithms in float32 elsewhere, autocast or not. Parameters stay float32
+    when `.half()` or `.bfloat16()` is called on the module or on one that holds it.
+
+    Every mask is a prefix of its row (padding on the right). A row without any unit has log-likelihood 0, the empty
+    path, and no marginals.
+
+    Two distributions are told apart. "train" is what `forward` trains: temperature 1, and constraints only where
+    `constrain(..., when="both")` was called. "decode" is what is read out: all potentials divided by `temperature`,
+    and constraints under "decode" and "both".
+
+    `begins` and `ends`, booleans `(batch,)`, say whether a row starts (ends) where its document does. Where not, start
+    (end) scores and bans do not apply. Without them all rows are whole documents.
+
+    Args:
+        num_tags: Number of tags.
+        batch_first: Whether tensors come as `(batch, length, ...)`; `(length, batch, ...)` otherwise. This page and all
+            results name them batch first.
+
+    Attributes:
+        start_transitions: Score of each first tag `(tags,)`.
+        end_transitions: Score of each last tag `(tags,)`.
+        transitions: Score from tag to tag `(tags, tags)`.
+        temperature: Divides all potentials of the "decode" distribution; 1.0 changes nothing.
+
+    >>> crf = CRF(num_tags=3, batch_first=True)
+    >>> emissions = torch.tensor([[[9.0, 0.0, 0.0], [0.0, 9.0, 0.0]]])
+    >>> crf(emissions, torch.tensor([[0, 1]])).exp().item() > 0.99
+    True
+    >>> crf.decode(emissions)
+    [[0, 1]]
+    """
+
+    def __init__(self, num_tags: int, batch_first: bool = False):
+        if num_tags <= 0:
+            raise ValueError(f"expected num_tags to be at least 1, got {num_tags}; pass the number of tag names")
+        super().__init__()
+        self.num_tags = num_tags
+        self.batch_first = batch_first
+        self.temperature = 1.0
+        self.constrained = "none"
+        self.start_transitions = nn.Parameter(torch.empty(num_tags, dtype=torch.float32))
+        self.end_transitions = nn.Parameter(torch.empty(num_tags, dtype=torch.float32))
+        self.transitions = nn.Parameter(torch.empty(num_tags, num_tags, dtype=torch.float32))
+        # Not persistent, so that state dicts are exchangeable with pytorch-crf's; `constrain` makes them anew.
+        for name, parameter in (("transitions", self.transitions), ("starts", self.start_transitions)):
+            self.register_buffer(f"allowed_{name}", torch.ones_like(parameter, dtype=torch.bool), persistent=False)
+        self.register_buffer("allowed_ends", torch.ones_like(self.allowed_starts), persistent=False)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws all scores from the uniform distribution between -0.1 and 0.1."""
+        for parameter in (self.start_transitions, self.end_transitions, self.transitions):
+            nn.init.uniform_(parameter, -0.1, 0.1)
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"num_tags={self.num_tags}, batch_first={self.batch_first}"
+
+    def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> nn.Module:
+        """Moves tensors as asked, but never into half precision, where sums over paths are off by hundreds of nats."""
+
+        def keep_wide(tensor: torch.Tensor) -> torch.Tensor:
+            moved = fn(tensor)
+            return tensor.to(moved.device) if moved.dtype in (torch.float16, torch.bfloat16) else moved
+
+        return super()._apply(keep_wide, *args, **kwargs)
+
+    def constrain(
+        self,
+        allowed_transitions: torch.Tensor,
+        allowed_starts: torch.Tensor,
+        allowed_ends: torch.Tensor,
+        when: str = "decode",
+    ) -> None:
+        """Forbids tag sequences. A forbidden step has probability 0 and gradient 0; its parameter stays as it is.
+
+        The three tensors are not part of the state dict: call this again on a module built anew.
+
+        Args:
+            allowed_transitions: Whether the second tag may follow the first `(tags, tags)`, bool.
+            allowed_starts: Whether a document may begin with the tag `(tags,)`, bool.
+            allowed_ends: Whether a document may end with the tag `(tags,)`, bool.
+            when: "decode" leaves training free; "both" also trains with the constraints and refuses gold tags that
+                break them; "none" keeps the tensors and applies them nowhere.
+
+        Raises: ValueError on another shape, type or `when`.
+
+        >>> crf = CRF(2, batch_first=True)
+        >>> crf.constrain(torch.tensor([[True, False], [True, True]]), torch.ones(2).bool(), torch.ones(2).bool())
+        >>> crf.decode(torch.tensor([[[1.0, 0.0], [0.0, 9.0]]]))
+        [[1, 1]]
+        """
+        if when not in ("none", "decode", "both"):
+            raise ValueError(f'expected when to be "none", "decode" or "both", got {when!r}')
+        given = {
+            "allowed_transitions": allowed_transitions,
+            "allowed_starts": allowed_starts,
+            "allowed_ends": allowed_ends,
+        }
+        for name, tensor in given.items():
+            shape = (self.num_tags,) * (2 if name == "allowed_transitions" else 1)
+            if tensor.dtype != torch.bool or tuple(tensor.shape) != shape:
+                raise ValueError(
+                    f"expected {name} to be bool of shape {shape}, got {tensor.dtype} of shape {tuple(tensor.shape)}; "
+                    "pass True where a step is allowed"
+                )
+        for name, tensor in given.items():
+            setattr(self, name, tensor.detach().clone().to(self.transitions.device))
+        self.constrained = when
+
+    def forward(
+        self,
+        emissions: torch.Tensor,
+        tags: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        reduction: str = "sum",
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Log-likelihood of gold tags under the "train" distribution; its negative is the loss.
+
+        Args:
+            emissions: Tag scores `(batch, length, tags)`, any float type.
+            tags: Gold tags `(batch, length)`, any integer type, anything (as -100) where `mask` is False.
+            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            reduction: "none" gives a value per row; "sum" adds them; "mean" divides their sum by rows; "token_mean" by
+                units.
+            begins: Whether each row starts where its document does `(batch,)`.
+            ends: Whether each row ends where its document does `(batch,)`.
+
+        Returns: Log-likelihood in nats, `(batch,)` for "none" and `()` otherwise; float32, float64 for float64.
+
+        Raises: ValueError on another shape or type, a mask with holes, a tag out of range, and, under
+            `constrain(..., when="both")`, gold tags that are forbidden.
+
+        >>> crf = CRF(2, batch_first=True)
+        >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
+        >>> round(crf(torch.zeros(1, 3, 2), torch.tensor([[0, 1, -100]]), torch.tensor([[1, 1, 0]])).item(), 4)
+        -1.3863
+        """
+        if reduction not in ("none", "sum", "mean", "token_mean"):
+            raise ValueError(f'expected reduction to be "none", "sum", "mean" or "token_mean", got {reduction!r}')
+        emissions, rows = self._lay_in(emissions, mask, begins, ends, "train")
+        tags = self._check_tags(tags, rows, tuple(emissions.shape[:2]))
+        with torch.autocast(emissions.device.type, enabled=False):
+            likelihoods = LogLikelihood.apply(emissions, *self._parameters_of("train"), tags, rows)
+            if reduction != "none":
+                likelihoods = likelihoods.sum()
+            if reduction == "mean":
+                likelihoods = likelihoods / max(1, emissions.shape[1])
+            elif reduction == "token_mean":
+                units = emissions.shape[0] * emissions.shape[1] if rows.mask is None else rows.mask.sum()
+                likelihoods = likelihoods / (max(1, units) if rows.mask is None else units.clamp(min=1))
+            return likelihoods.to(_result_type(emissions))
+
+    def decode(
+        self,
+        emissions: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+    ) -> list[list[int]]:
+        """The best allowed tag path of each row (Viterbi).
+
+        Rounding and ties fall as in pytorch-crf, except where its float32 scores could pass 16,384 and lose their
+        third decimal: there this sums in float64.
+
+        Args:
+            emissions: Tag scores `(batch, length, tags)`, any float type.
+            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            begins: Whether each row starts where its document does `(batch,)`.
+            ends: Whether each row ends where its document does `(batch,)`.
+
+        Returns: Per row its tags, as many as it has units.
+
+        Raises: ValueError on another shape or type, and where the constraints leave no path.
+
+        >>> CRF(2, batch_first=True).decode(torch.tensor([[[9.0, 0.0], [0.0, 9.0]]]), torch.tensor([[1, 0]]))
+        [[0]]
+        """
+        emissions, rows = self._lay_in(emissions, mask, begins, ends, "decode")
+        return self._found(*best_paths(*self._as_arrays(emissions, rows)))
+
+    def k_best(
+        self,
+        emissions: torch.Tensor,
+        k: int,
+        mask: torch.Tensor | None = None,
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+    ) -> list[list[tuple[list[int], float]]]:
+        """The k best allowed tag paths of each row, distinct and exact, summed in float64.
+
+        Args:
+            emissions: Tag scores `(batch, length, tags)`, any float type.
+            k: Most paths per row.
+            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            begins: Whether each row starts where its document does `(batch,)`.
+            ends: Whether each row ends where its document does `(batch,)`.
+
+        Returns: Per row up to k pairs of path and score, best first; fewer where fewer paths are allowed, and the
+            empty path with score 0 for an empty row. exp(score - log_partition) is a path's probability.
+
+        Raises: ValueError on another shape or type, k below 1, and where the constraints leave no path.
+
+        >>> crf = CRF(2, batch_first=True)
+        >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
+        >>> crf.k_best(torch.tensor([[[3.0, 0.0], [0.0, 2.0]]]), k=2)
+        [[([0, 1], 5.0), ([0, 0], 3.0)]]
+        """
+        if k < 1:
+            raise ValueError(f"expected k to be at least 1, got {k}; use decode for the best path only")
+        emissions, rows = self._lay_in(emissions, mask, begins, ends, "decode")
+        arrays = self._as_arrays(emissions, rows, at_least=np.float64)
+        lengths = arrays[1]
+        # A length of 64 and two tags already allow more paths than anyone asks for; a smaller exponent keeps this fast.
+        k = min(k, self.num_tags ** min(64, emissions.shape[0]))
+        ranked = [
+            [(path, score / self._temperature()) for path, score in paths] for paths in k_best_paths(*arrays, k)
+        ]
+        for row, paths in enumerate(ranked):
+            if not lengths[row]:
+                paths.append(([], 0.0))
+        self._found([[]] * len(ranked), np.array([0.0 if paths else -np.inf for paths in ranked]))
+        return ranked
+
+    def log_partition(
+        self,
+        emissions: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+        distribution: str = "decode",
+    ) -> torch.Tensor:
+        """Log of the summed exp(score) of all paths.
+
+        Args:
+            emissions: Tag scores `(batch, length, tags)`, any float type.
+            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            begins: Whether each row starts where its document does `(batch,)`.
+            ends: Whether each row ends where its document does `(batch,)`.
+            distribution: "decode" or "train".
+
+        Returns: Nats `(batch,)`, float32 (float64 for float64); differentiable.
+
+        Raises: ValueError on another shape or type, and where the constraints leave no path.
+
+        >>> crf = CRF(2, batch_first=True)
+        >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
+        >>> crf.log_partition(torch.zeros(1, 3, 2)).exp().round().item()
+        8.0
+        """
+        emissions, rows = self._lay_in(emissions, mask, begins, ends, distribution)
+        with torch.autocast(emissions.device.type, enabled=False):
+            arguments = self._scaled(emissions, distribution), *self._parameters_of(distribution)
+            return -LogLikelihood.apply(*arguments, None, rows).to(_result_type(emissions))
+
+    def marginals(
+        self,
+        emissions: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+        distribution: str = "decode",
+    ) -> torch.Tensor:
+        """Probability of each tag at each unit, summed over all paths (forward-backward).
+
+        Args:
+            emissions: Tag scores `(batch, length, tags)`, any float type.
+            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            begins: Whether each row starts where its document does `(batch,)`.
+            ends: Whether each row ends where its document does `(batch,)`.
+            distribution: "decode" or "train".
+
+        Returns: Probabilities `(batch, length, tags)`, in the order of `emissions`, 0 where `mask` is False; float32
+            (float64 for float64). Differentiable once, with the full gradient.
+
+        Raises: ValueError on another shape or type, and where the constraints leave no path.
+
+        >>> crf = CRF(2, batch_first=True)
+        >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
+        >>> crf.marginals(torch.zeros(1, 2, 2), torch.tensor([[1, 0]])).tolist()
+        [[[0.5, 0.5], [0.0, 0.0]]]
+        """
+        emissions, rows = self._lay_in(emissions, mask, begins, ends, distribution)
+        found = self._marginals(emissions, rows, distribution).to(_result_type(emissions))
+        return found.transpose(0, 1) if self.batch_first else found
+
+    @torch.no_grad()
+    def segment_posteriors(
+        self,
+        emissions: torch.Tensor,
+        segments: list[Segment],
+        mask: torch.Tensor | None = None,
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Probability, under "decode", that given tags stand in a row and what follows is not a given tag.
+
+        This is how probable a span is: in BIO its tags are B-X I-X ... and I-X must not follow; in BIOES they are S-X,
+        or B-X I-X ... E-X, and nothing is banned behind them.
+
+        Args:
+            emissions: Tag scores `(batch, length, tags)`, any float type.
+            segments: `(row, start, tags, banned_next)` each; `banned_next` -1 bans nothing.
+            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            begins: Whether each row starts where its document does `(batch,)`.
+            ends: Whether each row ends where its document does `(batch,)`.
+
+        Returns: Probabilities `(segments,)`, float32 (float64 for float64), without gradient.
+
+        Raises: ValueError on another shape or type, and where a segment leaves its row.
+
+        >>> crf = CRF(2, batch_first=True)
+        >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
+        >>> crf.segment_posteriors(torch.zeros(1, 4, 2), [(0, 1, [0, 0], -1), (0, 1, [0, 0], 0), (0, 2, [0, 0], 0)])
+        tensor([0.2500, 0.1250, 0.2500])
+        """
+        emissions, rows = self._lay_in(emissions, mask, begins, ends, "decode")
+        lengths = self._lengths(emissions, rows).tolist()
+        # first: row, slot, tag of each segment. steps: segment, row, slot, tag before, tag. banned: the same.
+        first: list[tuple[int, ...]] = []
+        steps: list[tuple[int, ...]] = []
+        banned: list[tuple[int, ...]] = []
+        for at, (row, start, tags, banned_next) in enumerate(segments):
+            self._check_segment(at, row, start, tags, banned_next, lengths)
+            # Slot t + 1 of a sweep is unit t.
+            first.append((row, start + 1, tags[0]))
+            pairs = zip(tags, tags[1:], strict=False)
+            steps.extend((at, row, start + 1 + k, one, two) for k, (one, two) in enumerate(pairs, 1))
+            after = start + len(tags)
+            if banned_next >= 0 and after < lengths[row]:
+                banned.append((at, row, after + 1, tags[-1], banned_next))
+        if not first:
+            return emissions.new_zeros(0, dtype=_result_type(emissions))
+
+        def columns(entries: list[tuple[int, ...]], width: int) -> torch.Tensor:
+            return torch.tensor(entries, dtype=torch.long, device=emissions.device).view(-1, width).t()
+
+        with torch.autocast(emissions.device.type, enabled=False):
+            scaled = self._scaled(emissions, "decode")
+            sums = sweep(lay_out(scaled, *self._parameters_of("decode"), rows), rows)
+            # A chain, read from the left: p(first tag) times p(tag | tag before) at each further unit.
+            in_row, slots, tags = columns(first, 3)
+            logs = sums.log_marginals_at(slots, in_row, tags)
+            at, in_row, slots, before, tags = columns(steps, 5)
+            logs.index_add_(0, at, sums.log_steps_at(slots, in_row, before, tags))
+            at, in_row, slots, before, tags = columns(banned, 5)
+            goes_on = torch.zeros_like(logs)
+            goes_on[at] = sums.log_steps_at(slots, in_row, before, tags).exp()
+            return (logs.exp() * (1 - goes_on)).clamp(0, 1).to(_result_type(emissions))
+
+    def symmetric_kl(
+        self,
+        emissions_p: torch.Tensor,
+        emissions_q: torch.Tensor,
+        mask: torch.Tensor | None = None,
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+        distribution: str = "train",
+    ) -> torch.Tensor:
+        """KL(P||Q) + KL(Q||P) between the tag paths that two sets of emissions give, exactly.
+
+        With shared transitions the log partitions cancel and what is left is
+        sum_t sum_y (mu_p - mu_q)(e_p - e_q), mu the marginals. The gradient flows through mu as well.
+
+        Args:
+            emissions_p: Tag scores `(batch, length, tags)`, any float type.
+            emissions_q: Tag scores of the other pass, of the same shape.
+            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            begins: Whether each row starts where its document does `(batch,)`.
+            ends: Whether each row ends where its document does `(batch,)`.
+            distribution: "train" or "decode".
+
+        Returns: Nats `(batch,)`, float32 (float64 for float64); 0 for an empty row.
+
+        Raises: ValueError on another shape or type, and where the constraints leave no path.
+
+        >>> crf = CRF(2, batch_first=True)
+        >>> crf.symmetric_kl(torch.ones(1, 2, 2), torch.ones(1, 2, 2)).tolist()
+        [0.0]
+        """
+        if emissions_p.shape != emissions_q.shape:
+            raise ValueError(
+                f"expected emissions_q to have the shape of emissions_p, {tuple(emissions_p.shape)}, "
+                f"got {tuple(emissions_q.shape)}; pass two passes over the same batch"
+            )
+        one, rows = self._lay_in(emissions_p, mask, begins, ends, distribution)
+        two, _ = self._lay_in(emissions_q, None, None, None, distribution)
+        doubled = Rows(*(None if x is None else torch.cat([x, x], dim=-1) for x in rows[:3]), rows.allowed)
+        wide = torch.promote_types(_result_type(one), _result_type(two))
+        one, two = one.to(wide), two.to(wide)
+        mu_p, mu_q = self._marginals(torch.cat([one, two], dim=1), doubled, distribution).chunk(2, dim=1)
+        with torch.autocast(one.device.type, enabled=False):
+            difference = self._scaled(one, distribution) - self._scaled(two, distribution)
+            if rows.mask is not None:
+                # Padding may hold anything, NaN too, which 0 * would not stop.
+                difference = torch.where(rows.mask.unsqueeze(-1), difference, 0.0)
+            return ((mu_p - mu_q) * difference).sum(dim=(0, 2)).to(wide)
+
+    def _marginals(self, emissions: torch.Tensor, rows: Rows, distribution: str) -> torch.Tensor:
+        with torch.autocast(emissions.device.type, enabled=False):
+            return Marginals.apply(self._scaled(emissions, distribution), *self._parameters_of(distribution), rows)
+
+    def _temperature(self) -> float:
+        if not self.temperature > 0:
+            raise ValueError(f"expected crf.temperature to be above 0, got {self.temperature}; 1.0 changes nothing")
+        return self.temperature
+
+    def _scaled(self, tensor: torch.Tensor, distribution: str) -> torch.Tensor:
+        if distribution == "train" or self._temperature() == 1.0:
+            return tensor
+        return tensor.to(_result_type(tensor)) / self._temperature()
+
+    def _parameters_of(self, distribution: str) -> list[torch.Tensor]:
+        """Start `(tags,)`, transitions `(tags, tags)` and end `(tags,)` scores, never in half."""
+        scores = (self.start_transitions, self.transitions, self.end_transitions)
+        return [self._scaled(score.to(_result_type(score)), distribution) for score in scores]
+
+    def _lay_in(
+        self,
+        emissions: torch.Tensor,
+        mask: torch.Tensor | None,
+        begins: torch.Tensor | None,
+        ends: torch.Tensor | None,
+        distribution: str,
+    ) -> tuple[torch.Tensor, Rows]:
+        """Checks what came and turns it to `(length, batch, tags)`."""
+        if distribution not in ("decode", "train"):
+            raise ValueError(f'expected distribution to be "decode" or "train", got {distribution!r}')
+        order = "(batch, length, tags)" if self.batch_first else "(length, batch, tags)"
+        if emissions.dim() != 3 or emissions.shape[2] != self.num_tags or not emissions.is_floating_point():
+            raise ValueError(
+                f"expected emissions to be floats {order} with {self.num_tags} tags, got {emissions.dtype} of shape "
+                f"{tuple(emissions.shape)}; pass the tag scores of the last linear layer"
+            )
+        shape = tuple(emissions.shape[:2])
+        if self.batch_first:
+            emissions = emissions.transpose(0, 1)
+        if mask is not None:
+            if tuple(mask.shape) != shape or mask.is_floating_point() or mask.is_complex():
+                raise ValueError(
+                    f"expected mask to be bool or integer of shape {shape}, got {mask.dtype} of shape "
+                    f"{tuple(mask.shape)}; pass 1 where a unit stands and 0 on padding"
+                )
+            mask = (mask.transpose(0, 1) if self.batch_first else mask) != 0
+            if bool((mask[1:] & ~mask[:-1]).any()):
+                row = int((mask[1:] & ~mask[:-1]).any(dim=0).nonzero()[0])
+                raise ValueError(
+                    f"expected mask to be a prefix of each row, got a unit behind a gap in row {row}; compact first: "
+                    "gather the units that count to the front of their row and pad on the right"
+                )
+        for name, flags in (("begins", begins), ("ends", ends)):
+            if flags is not None and (flags.dtype != torch.bool or flags.shape != emissions.shape[1:2]):
+                raise ValueError(
+                    f"expected {name} to be bool of shape {tuple(emissions.shape[1:2])}, got {flags.dtype} of shape "
+                    f"{tuple(flags.shape)}; pass one value per row, True where the document itself {name}"
+                )
+        constrained = self.constrained == "both" or (self.constrained == "decode" and distribution == "decode")
+        allowed = (self.allowed_transitions, self.allowed_starts, self.allowed_ends) if constrained else None
+        return emissions, Rows(mask, begins, ends, allowed)
+
+    def _check_tags(self, tags: torch.Tensor, rows: Rows, shape: tuple[int, int]) -> torch.Tensor:
+        """Gold tags as `(length, batch)`, int64."""
+        given = (shape[1], shape[0]) if self.batch_first else shape
+        if tuple(tags.shape) != given or tags.is_floating_point() or tags.is_complex() or tags.dtype == torch.bool:
+            raise ValueError(
+                f"expected tags to be integers of shape {given}, got {tags.dtype} of shape {tuple(tags.shape)}; "
+                "pass one tag id per unit"
+            )
+        tags = (tags.transpose(0, 1) if self.batch_first else tags).long()
+        wrong = (tags < 0) | (tags >= self.num_tags)
+        if rows.mask is not None:
+            wrong &= rows.mask
+        if bool(wrong.any()):
+            row, at = wrong.t().nonzero()[0].tolist()
+            raise ValueError(
+                f"expected tags from 0 to {self.num_tags - 1} where mask is on, got {int(tags[at, row])} in row {row} "
+                f"at position {at}; mask padding out, and check that labels and num_tags come from one list"
+            )
+        if rows.allowed is not None:
+            self._check_gold_path(tags, rows)
+        return tags
+
+    def _check_gold_path(self, tags: torch.Tensor, rows: Rows) -> None:
+        """Refuses gold tags that the constraints forbid: their log-likelihood would be -inf."""
+        steps, starts, ends = rows.allowed
+        length, batch = tags.shape
+        if not length or not batch:
+            return
+        mask = torch.ones_like(tags, dtype=torch.bool) if rows.mask is None else rows.mask
+        safe = tags.masked_fill(~mask, 0)
+        is_last = mask & ~torch.cat([mask[1:], torch.zeros_like(mask[:1])])
+        # shape: (length, batch) each; the ban on the step into, and out of, a unit
+        into, out_of = torch.zeros_like(mask), ~ends[safe] & is_last
+        into[0] = ~starts[safe[0]] & mask[0]
+        into[1:] = ~steps[safe[:-1], safe[1:]] & mask[1:]
+        if rows.begins is not None:
+            into[0] &= rows.begins
+        if rows.ends is not None:
+            out_of &= rows.ends
+        broken = (into | out_of).t().nonzero()
+        if not len(broken):
+            return
+        row, at = broken[0].tolist()
+        tag = int(safe[at, row])
+        before = "the start" if at == 0 else f"tag {int(safe[at - 1, row])}"
+        step = f"from {before} to tag {tag}" if bool(into[at, row]) else f"from tag {tag} to the end"
+        raise ValueError(
+            f"expected gold tags that the constraints allow, got the forbidden step {step} in row {row} at position "
+            f'{at}; repair the labels, pass begins=False or ends=False for cut rows, or constrain with when="decode"'
+        )
+
+    def _check_segment(
+        self, at: int, row: int, start: int, tags: list[int], banned_next: int, lengths: list[int]
+    ) -> None:
+        if not 0 <= row < len(lengths) or start < 0 or not tags or start + len(tags) > lengths[row]:
+            is_row = 0 <= row < len(lengths)
+            room = f"row {row} has {lengths[row]} units" if is_row else f"there are {len(lengths)} rows"
+            raise ValueError(
+                f"expected segments[{at}] to be a non-empty run of tags inside its row, got row {row}, start {start}, "
+                f"{len(tags)} tags, and {room}; give offsets in units of this batch"
+            )
+        if not all(0 <= tag < self.num_tags for tag in tags) or not -1 <= banned_next < self.num_tags:
+            raise ValueError(
+                f"expected segments[{at}] to name tags from 0 to {self.num_tags - 1} (banned_next also -1), got tags "
+                f"{tags} and banned_next {banned_next}"
+            )
+
+    def _lengths(self, emissions: torch.Tensor, rows: Rows) -> np.ndarray:
+        """Units per row `(batch,)`."""
+        if rows.mask is None:
+            return np.full(emissions.shape[1], emissions.shape[0])
+        return rows.mask.sum(dim=0).cpu().numpy()
+
+    def _as_arrays(self, emissions: torch.Tensor, rows: Rows, at_least: type = np.float32) -> tuple[np.ndarray, ...]:
+        """What `best_paths` takes: emissions, lengths, first, transitions and last scores, forbidden ones at -inf."""
+        scores = emissions.detach().to(_result_type(emissions)).cpu().numpy()
+        start, transitions, end = (x.detach().to(_result_type(x)).cpu().numpy().copy() for x in self._scores())
+        if rows.mask is not None:
+            scores = np.where(rows.mask.cpu().numpy()[:, :, None], scores, np.zeros((), scores.dtype))
+        dtype = np.result_type(scores, start, at_least)
+        if scores.size:
+            largest = max(abs(scores.max()), abs(scores.min()))
+            largest += max(np.abs(array).max() for array in (start, transitions, end))
+            if largest * len(scores) > LARGEST_FLOAT32_SCORE:
+                dtype = np.dtype(np.float64)
+        if rows.allowed is not None:
+            for array, allowed in zip((transitions, start, end), rows.allowed, strict=True):
+                array[~allowed.cpu().numpy()] = -np.inf
+        edges = []
+        for array, flags in ((start, rows.begins), (end, rows.ends)):
+            wide = np.broadcast_to(array, (scores.shape[1], self.num_tags))
+            edges.append(wide if flags is None else np.where(flags.cpu().numpy()[:, None], wide, 0))
+        first, last = (edge.astype(dtype) for edge in edges)
+        return scores.astype(dtype), self._lengths(emissions, rows), first, transitions.astype(dtype), last
+
+    def _scores(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return self.start_transitions, self.transitions, self.end_transitions
+
+    def _found(self, paths: list[list[int]], scores: np.ndarray) -> list[list[int]]:
+        """`paths`, after a look at whether each row has one."""
+        stuck = np.flatnonzero(np.isneginf(scores))
+        if len(stuck) and self.constrained != "none":
+            raise ValueError(no_path_message(int(stuck[0])))
+        return paths
+
+
+def _result_type(tensor: torch.Tensor) -> torch.dtype:
+    """float64 for float64, float32 for all else."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
