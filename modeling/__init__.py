@@ -1,0 +1,17 @@
+"""What is needed to use a model: public names, and their registration with transformers' auto classes."""
+
+from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
+
+from .configuration_span import SpanTaggerConfig
+from .crf import CRF
+from .modeling_tagger import SpanTagger
+from .spans import Span
+
+AutoConfig.register(SpanTaggerConfig.model_type, SpanTaggerConfig)
+AutoModel.register(SpanTaggerConfig, SpanTagger)
+AutoModelForTokenClassification.register(SpanTaggerConfig, SpanTagger)
+# Saving copies the code beside the weights and names it in the config, one auto class at a time.
+SpanTaggerConfig.register_for_auto_class()
+SpanTagger.register_for_auto_class("AutoModelForTokenClassification")
+
+__all__ = ["CRF", "Span", "SpanTagger", "SpanTaggerConfig"]
