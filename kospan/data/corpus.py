@@ -1,0 +1,177 @@
+"""A data set ready for training: checked examples by split, and the labels."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from kospan.data.registry import reader_for
+from kospan.data.source import Item, Source
+from kospan.example import Example, checked
+
+# Where a source has no validation split, the items at these places (from 0) are one.
+VALIDATION_EVERY = 8
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A data set in memory.
+
+    Args:
+        labels: The span types, in the source's order where it has one, else sorted.
+        splits: Examples by split: "train", "validation", and "test" where the source has one.
+        dropped: Overlapping gold spans that were dropped under overlaps="longest".
+    """
+
+    labels: tuple[str, ...]
+    splits: dict[str, list[Example]]
+    dropped: int
+
+
+def load_corpus(
+    dataset: str, train_file: str | None = None, validation_file: str | None = None, overlaps: str = "error"
+) -> Corpus:
+    """A data set with its splits, every example checked.
+
+    Args:
+        dataset: A name that `reader_for` knows.
+        train_file: File or folder in the form of `dataset`; None where the set brings its own.
+        validation_file: The same for validation; without one, and where the set has no validation split, the items at
+            position % 8 == 0 of the training data (from 0) are validation.
+        overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest.
+
+    Raises: ValueError where a split is empty, an id stands twice in a split, a text is unlabelled, a label is not in
+        the training split, or the source is malformed; FileNotFoundError where a file is missing.
+
+    >>> corpus = load_corpus("sample")
+    >>> sorted(corpus.splits)
+    ['train', 'validation']
+    """
+    _check_overlaps(overlaps)
+    source = _source(dataset, train_file, validation_file)
+    splits, dropped = {}, 0
+    for split, items in _with_validation(source, dataset).items():
+        title = _title(dataset, split, train_file, validation_file)
+        splits[split], lost = finished(items, title, overlaps)
+        dropped += lost
+        unlabelled = next((example.id for example in splits[split] if example.spans is None), None)
+        if unlabelled is not None:
+            raise ValueError(
+                f"example {unlabelled!r} ({title}): expected labelled texts, got one without spans; write [] where a "
+                f"text holds none, drop the text where nobody has read it"
+            )
+    return Corpus(_labels(splits, source.labels), splits, dropped)
+
+
+def read_examples(dataset: str, path: str, overlaps: str = "error") -> list[Example]:
+    """One file, or one split of a set that needs no file, checked; unlabelled texts are welcome.
+
+    Args:
+        dataset: A name that `reader_for` knows.
+        path: A file or folder in the form of `dataset`; for sets without files (`sample`, `hub:NAME`) a split's name.
+        overlaps: As in `load_corpus`.
+
+    Raises: as `load_corpus`.
+
+    >>> len(read_examples("sample", "validation")) > 0
+    True
+    """
+    _check_overlaps(overlaps)
+    reader = reader_for(dataset)
+    names_split = path in ("train", "validation", "test") and not Path(path).exists()
+    if reader.read_file and not (reader.read_set and names_split):
+        return finished(reader.read_file(path), str(path), overlaps)[0]
+    splits = reader.read_set().splits
+    if path not in splits:
+        raise ValueError(
+            f"expected a split of {dataset!r} ({', '.join(splits)}), because the set is not read from files, got "
+            f"{path!r}; name one of them"
+        )
+    return finished(splits[path], f"{dataset}, split {path!r}", overlaps)[0]
+
+
+def finished(items: Iterable[Item], title: str, overlaps: str = "error") -> tuple[list[Example], int]:
+    """Checked examples with ids of their own, and how many overlapping spans were dropped.
+
+    Args:
+        title: What the items are, for the error about an empty split.
+
+    Raises: ValueError where there are none, an id stands twice, or spans overlap under "error".
+    """
+    examples, dropped = [], 0
+    places: dict[str, str] = {}
+    for place, example in items:
+        if example.id in places:
+            raise ValueError(
+                f"{place}: expected ids that stand once in a split, got {example.id!r}, which also stands at "
+                f"{places[example.id]}; rename one of the two"
+            )
+        places[example.id] = place
+        try:
+            example, lost = checked(example, overlaps)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from error
+        examples.append(example)
+        dropped += lost
+    if not examples:
+        raise ValueError(f"{title}: expected at least one example, got an empty split; check file and form")
+    return examples, dropped
+
+
+def _check_overlaps(overlaps: str) -> None:
+    if overlaps not in ("error", "longest"):
+        raise ValueError(f"expected overlaps to be 'error' or 'longest', got {overlaps!r}; choose one of them")
+
+
+def _source(dataset: str, train_file: str | None, validation_file: str | None) -> Source:
+    reader = reader_for(dataset)
+    if train_file is None:
+        if validation_file is not None:
+            raise ValueError(
+                f"expected a train_file beside the validation_file {validation_file!r}, got none; pass both"
+            )
+        if reader.read_set is None:
+            raise ValueError(f"expected a train_file for the data set {dataset!r}, got none; pass --train_file FILE")
+        return reader.read_set()
+    if reader.read_file is None:
+        raise ValueError(
+            f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; leave it out, or "
+            f"name the file's form as the data set (jsonl, conll, ...)"
+        )
+    splits = {"train": reader.read_file(train_file)}
+    if validation_file is not None:
+        splits["validation"] = reader.read_file(validation_file)
+    return Source(splits)
+
+
+def _with_validation(source: Source, dataset: str) -> dict[str, list[Item]]:
+    splits = {split: list(items) for split, items in source.splits.items()}
+    if "train" not in splits:
+        raise ValueError(
+            f"{dataset}: expected a split named train, got {', '.join(splits) or 'none'}; save the set with one"
+        )
+    if "validation" not in splits:
+        items = splits["train"]
+        splits["validation"] = items[::VALIDATION_EVERY]
+        splits["train"] = [item for at, item in enumerate(items) if at % VALIDATION_EVERY]
+    order = ["train", "validation", *(split for split in splits if split not in ("train", "validation"))]
+    return {split: splits[split] for split in order}
+
+
+def _title(dataset: str, split: str, train_file: str | None, validation_file: str | None) -> str:
+    path = train_file if split == "train" or validation_file is None else validation_file
+    return f"{path or dataset}, split {split!r}"
+
+
+def _labels(splits: dict[str, list[Example]], given: tuple[str, ...] | None) -> tuple[str, ...]:
+    labels = given or tuple(sorted({span.label for example in splits["train"] for span in example.spans}))
+    if not labels:
+        raise ValueError("expected spans in the training split, got none in any text; check the file's labels")
+    for split, examples in splits.items():
+        for example in examples:
+            for span in example.spans:
+                if span.label not in labels:
+                    raise ValueError(
+                        f"example {example.id!r} ({split}): expected labels that the training split holds "
+                        f"({', '.join(labels)}), got {span.label!r}; rename the label or add training examples of it"
+                    )
+    return labels

@@ -1,0 +1,66 @@
+"""The Groningen Meaning Bank in the form that Kaggle hands out."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+
+from kospan.data.source import Item
+from kospan.data.tagged import Sentence, tagged_items
+from kospan.data.text import decoded, read_bytes, stem
+
+COLUMNS = ("Sentence #", "Word", "Tag")
+
+
+def read_gmb(path: str) -> Iterator[Item]:
+    """A CSV with the columns `Sentence #`, `Word` and `Tag`; the first stands only in a sentence's first row.
+
+    Args:
+        path: The CSV, plain or in a zip; cp1252 as handed out, or UTF-8 as saved anew.
+
+    Raises: ValueError where a column is missing, or a zip holds no CSV or several.
+    """
+    return tagged_items(_sentences(path), " ")
+
+
+def _sentences(path: str) -> Iterator[Sentence]:
+    rows = csv.DictReader(io.StringIO(_text(path), newline=""))
+    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
+    if missing:
+        raise ValueError(
+            f"{path}:1: expected a heading with the columns {', '.join(COLUMNS)}, got "
+            f"{rows.fieldnames or 'an empty file'}; add {', '.join(missing)}"
+        )
+    number, sentence = 0, None
+    for row in rows:
+        if row["Sentence #"]:
+            if sentence:
+                yield sentence
+            number += 1
+            sentence = Sentence(f"{stem(path)}-{number}", str(path))
+        place = f"{path}:{rows.line_num}"
+        if sentence is None:
+            raise ValueError(f"{place}: expected the first row to name its sentence, got an empty `Sentence #`; add it")
+        if not row["Word"] or not row["Tag"]:
+            raise ValueError(f"{place}: expected a word and its tag, got {row['Word']!r} and {row['Tag']!r}; add both")
+        sentence.tokens.append(row["Word"])
+        sentence.tags.append(row["Tag"].strip())
+        sentence.lines.append(rows.line_num)
+    if sentence:
+        yield sentence
+
+
+def _text(path: str) -> str:
+    data = read_bytes(path)
+    if data[:4] == b"PK\x03\x04":
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = [name for name in archive.namelist() if name.lower().endswith(".csv") and "__MACOSX" not in name]
+            if len(names) != 1:
+                raise ValueError(
+                    f"{path}: expected a zip with one .csv, got {names or 'none'}; name the right file itself"
+                )
+            data = archive.read(names[0])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return decoded(data, path, "cp1252")

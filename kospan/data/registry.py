@@ -1,0 +1,61 @@
+"""The data sets by name: a new one is a function and a line in `DATASETS`."""
+
+from difflib import get_close_matches
+from functools import partial
+from importlib.resources import as_file, files
+
+from kospan.data.columns import read_conll, read_conll_iob1, read_klue_file
+from kospan.data.gmb import read_gmb
+from kospan.data.hub import read_hub
+from kospan.data.jsonl import jsonl_items
+from kospan.data.kmou import read_kmou
+from kospan.data.source import Reader, Source
+
+# What stands between two tokens of a set that `datasets` reads, by the prefix of its name.
+HUB_PREFIXES = {"hub:": " ", "hub-characters:": ""}
+
+
+def read_sample() -> Source:
+    """The shipped sample."""
+    splits = {}
+    for split in ("train", "validation"):
+        with as_file(files("kospan.data") / "sample" / f"{split}.jsonl") as path:
+            splits[split] = list(jsonl_items(path))
+    return Source(splits)
+
+
+DATASETS: dict[str, Reader] = {
+    "sample": Reader("character", read_set=read_sample),
+    "jsonl": Reader("character", jsonl_items),
+    "klue_ner": Reader("character", read_klue_file, partial(read_hub, "klue:ner", "")),
+    "conll": Reader("word", read_conll),
+    "conll_iob1": Reader("word", read_conll_iob1),
+    "conll2003": Reader("word", read_conll_iob1),
+    "wnut17": Reader("word", read_conll),
+    "gmb": Reader("word", read_gmb),
+    "kmou": Reader("character", read_kmou),
+}
+
+
+def reader_for(dataset: str) -> Reader:
+    """The reader of a data set.
+
+    Args:
+        dataset: A name of `DATASETS`; or `hub:NAME`, `hub:NAME:CONFIG` or `hub:PATH` for a set of words that the
+            `datasets` library reads, `hub-characters:` in the same way where its tokens are characters.
+
+    Raises: ValueError naming the nearest right name.
+
+    >>> reader_for("conll2003").unit
+    'word'
+    """
+    if dataset in DATASETS:
+        return DATASETS[dataset]
+    for prefix, joiner in HUB_PREFIXES.items():
+        if dataset.startswith(prefix) and dataset != prefix:
+            name = dataset.removeprefix(prefix)
+            return Reader("word" if joiner else "character", read_set=partial(read_hub, name, joiner))
+    known = [*DATASETS, *(f"{prefix}NAME" for prefix in HUB_PREFIXES)]
+    near = get_close_matches(dataset.lower().replace("-", "_"), known, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else "choose one of them"
+    raise ValueError(f"expected a data set's name ({', '.join(known)}), got {dataset!r}; {hint}")

@@ -1,0 +1,143 @@
+"""Tokens with tags, checked, as examples with spans."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from kospan.data.source import Item
+from kospan.example import Example
+from modeling.spans import Span
+from modeling.tags import bioes_to_bio, first_broken_tag, iob1_to_bio, may_end, may_follow, may_start, tags_to_spans
+
+IOB1_HINT = (
+    "if the file is IOB1 (CoNLL-2003's own form, `B-` only between touching spans), read it as conll_iob1, "
+    "otherwise mend the tag"
+)
+
+
+@dataclass
+class Sentence:
+    """Tokens and their tags as they stand in the source.
+
+    Args:
+        id: Of the example to be.
+        place: The file, or the split and row, that errors name.
+        tokens: Words or characters.
+        tags: As many tag names.
+        lines: The line of each token; empty where the source has no lines.
+        source: Where the sentence comes from within its set.
+    """
+
+    id: str
+    place: str
+    tokens: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    source: str = ""
+
+    def where(self, at: int) -> str:
+        """The place of a token, for errors."""
+        return f"{self.place}:{self.lines[at]}" if self.lines else f"{self.place}, token {at} ({self.tokens[at]!r})"
+
+
+def tag_problem(tag: str) -> str | None:
+    """What to do about a tag of an unknown form; None where the form is known.
+
+    >>> tag_problem("PS-B")
+    'write the prefix first: B-PS'
+    >>> tag_problem("B-PS") is None
+    True
+    """
+    if tag == "O" or (len(tag) > 2 and tag[0] in "BIES" and tag[1] == "-"):
+        return None
+    if len(tag) > 2 and tag[-1] in "BIES" and tag[-2] == "-":
+        return f"write the prefix first: {tag[-1]}-{tag[:-2]}"
+    if len(tag) > 2 and tag[:2] in ("U-", "L-", "M-", "W-"):
+        return "rewrite the scheme as BIOES: `U-` and `W-` become `S-`, `L-` becomes `E-`, `M-` becomes `I-`"
+    if len(tag) > 2 and tag[0] in "BIES" and tag[1] in "_:/":
+        return f"write {tag[0]}-{tag[2:]}"
+    return "tags are O, B-TYPE and I-TYPE, in BIOES also E-TYPE and S-TYPE"
+
+
+def tagged_items(sentences: Iterable[Sentence], joiner: str, iob1: bool = False, hint: str = "") -> Iterator[Item]:
+    """Sentences as examples; BIOES is recognised by its `E-` and `S-`.
+
+    Args:
+        joiner: What stands between two tokens of the text: " " for words, "" for characters.
+        iob1: Read the tags as IOB1.
+        hint: What to do where an `I-` continues nothing.
+
+    Raises: ValueError naming the place where a tag has an unknown form or cannot stand where it stands, or where
+        tokens and tags differ in number.
+    """
+    sentences = list(sentences)
+    known: set[str] = set()
+    for sentence in sentences:
+        if len(sentence.tokens) != len(sentence.tags):
+            raise ValueError(
+                f"{sentence.place}: expected as many tags as tokens, got {len(sentence.tokens)} tokens and "
+                f"{len(sentence.tags)} tags; mend the row"
+            )
+        for at, tag in enumerate(sentence.tags):
+            if tag not in known:
+                problem = tag_problem(tag)
+                if problem:
+                    raise ValueError(f"{sentence.where(at)}: expected a tag like B-PS or O, got {tag!r}; {problem}")
+                known.add(tag)
+    closing = next((tag for tag in sorted(known) if tag[:2] in ("E-", "S-")), None)
+    for sentence in sentences:
+        if iob1:
+            tags = _from_iob1(sentence, closing)
+        elif closing:
+            tags = _from_bioes(sentence, closing)
+        else:
+            tags = _from_bio(sentence, hint)
+        place = f"{sentence.place}:{sentence.lines[0]}" if sentence.lines else sentence.place
+        yield Item(place, _example(sentence, tags, joiner))
+
+
+def _from_bio(sentence: Sentence, hint: str) -> list[str]:
+    broken = first_broken_tag(sentence.tags)
+    if broken is not None:
+        tag = sentence.tags[broken]
+        before = repr(sentence.tags[broken - 1]) if broken else "the start of the sentence"
+        raise ValueError(
+            f"{sentence.where(broken)}: expected {tag!r} to follow B-{tag[2:]} or I-{tag[2:]}, got it after {before}; "
+            f"{hint or f'write B-{tag[2:]} where the span begins'}"
+        )
+    return sentence.tags
+
+
+def _from_bioes(sentence: Sentence, closing: str) -> list[str]:
+    tags = sentence.tags
+    for at, tag in enumerate(tags):
+        fits = may_follow(tags[at - 1], tag, "BIOES") if at else may_start(tag)
+        if not fits or (at == len(tags) - 1 and not may_end(tag, "BIOES")):
+            before = repr(tags[at - 1]) if at else "the start of the sentence"
+            raise ValueError(
+                f"{sentence.where(at)}: expected whole BIOES spans (`S-`, or `B-`, `I-`..., `E-`) because the data "
+                f"holds {closing!r}, got {tag!r} after {before}{'' if fits else ', which cannot follow'}; mend the tag"
+            )
+    return bioes_to_bio(tags)
+
+
+def _from_iob1(sentence: Sentence, closing: str | None) -> list[str]:
+    if closing:
+        at = next((at for at, tag in enumerate(sentence.tags) if tag == closing), None)
+        if at is not None:
+            raise ValueError(
+                f"{sentence.where(at)}: expected IOB1 tags (O, I-TYPE, B-TYPE), got {closing!r}; the file is BIOES: "
+                f"read it as conll"
+            )
+    return iob1_to_bio(sentence.tags)
+
+
+def _example(sentence: Sentence, tags: list[str], joiner: str) -> Example:
+    starts, at = [], 0
+    for token in sentence.tokens:
+        starts.append(at)
+        at += len(token) + len(joiner)
+    spans = tuple(
+        Span(starts[first], starts[last - 1] + len(sentence.tokens[last - 1]), label)
+        for first, last, label in tags_to_spans(tags)
+    )
+    return Example(sentence.id, joiner.join(sentence.tokens), spans, source=sentence.source)

@@ -1,0 +1,110 @@
+"""Text files in and out: UTF-8 with or without a byte order mark, plain or gzip, whole or not at all."""
+
+import gzip
+import io
+import os
+import zlib
+from difflib import get_close_matches
+from pathlib import Path
+
+SUFFIXES = {".gz", ".zip", ".tar", ".tgz", ".jsonl", ".json", ".txt", ".tsv", ".csv", ".conll", ".bio", ".iob", ".ann"}
+
+
+def open_text(path: str | os.PathLike, encoding: str = "utf-8", newline: str | None = None) -> io.StringIO:
+    """A text file opened for reading, decoded whole, so that a wrong byte is met before the first line is used.
+
+    Args:
+        path: The file; one that is gzipped is unpacked.
+        encoding: Of the bytes. A byte order mark in front of UTF-8 is dropped.
+        newline: As in `open`: None turns CRLF into LF, "" leaves line ends as they are.
+
+    Raises: FileNotFoundError where there is no such file; ValueError where its bytes are not in `encoding`.
+    """
+    return io.StringIO(decoded(read_bytes(path), path, encoding), newline=newline)
+
+
+def read_bytes(path: str | os.PathLike) -> bytes:
+    """The bytes of a file, unpacked where they are gzipped."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"expected a file at {path}, got a folder; name a file inside it")
+    if not path.exists():
+        raise FileNotFoundError(f"expected a file at {path} (looked for {path.absolute()}), found none{_nearest(path)}")
+    data = path.read_bytes()
+    if path.suffix == ".gz" or data[:2] == b"\x1f\x8b":
+        try:
+            return gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"{path}: expected a whole gzip file, got {error}; fetch the file again") from error
+    return data
+
+
+def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_mark: bool = False) -> str:
+    """Bytes as text.
+
+    Args:
+        name: The file, as errors name it.
+        keep_mark: Leave a byte order mark in front as a character, for offsets that count it.
+
+    Raises: ValueError naming the file, the line and the byte, and what the bytes look like instead.
+
+    >>> decoded("서울".encode("cp949"), "list.txt")
+    Traceback (most recent call last):
+    ...
+    ValueError: list.txt:1: expected utf-8, got byte 0xbc at position 0; looks like CP949 (EUC-KR): convert with `iconv -f cp949 -t utf-8 list.txt > list.utf8.txt`
+    """  # noqa: E501
+    is_utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    try:
+        return data.decode("utf-8-sig" if is_utf8 and not keep_mark else encoding)
+    except UnicodeDecodeError as error:
+        # The decoder that drops a mark counts from behind it.
+        at = error.start + (len(data) - len(error.object))
+        line = data.count(b"\n", 0, at) + 1
+        raise ValueError(
+            f"{name}:{line}: expected {encoding}, got byte 0x{data[at]:02x} at position {at}; {_looks_like(data, name)}"
+        ) from error
+
+
+def _looks_like(data: bytes, name: str | os.PathLike) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        code, title = "utf-16", "UTF-16"
+    else:
+        try:
+            data.decode("cp949")
+        except UnicodeDecodeError:
+            return "save the file as UTF-8"
+        code, title = "cp949", "CP949 (EUC-KR)"
+    path = Path(name)
+    target = path.with_suffix(f".utf8{path.suffix}")
+    return f"looks like {title}: convert with `iconv -f {code} -t utf-8 {path} > {target}`"
+
+
+def _nearest(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"; there is no folder {path.parent} either"
+    near = get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1)
+    return f"; did you mean {path.parent / near[0]}?" if near else f"; check the name and the folder {path.parent}"
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes UTF-8 under a temporary name and renames it: nothing half written, line ends as they stand in `text`."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(text.encode("utf-8"))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def stem(path: str | os.PathLike) -> str:
+    """A file's name without the endings that only say what form it has.
+
+    >>> stem("data/eng.train.gz"), stem("wnut17train.conll")
+    ('eng.train', 'wnut17train')
+    """
+    name = Path(path)
+    while name.suffix.lower() in SUFFIXES and name.stem:
+        name = name.with_suffix("")
+    return name.name
