@@ -45,11 +45,16 @@ class Potentials(NamedTuple):
     offset: torch.Tensor
 
 
-def _outside_scores(flags: torch.Tensor | None, like: torch.Tensor, states: int) -> torch.Tensor:
+def runs_linear(device: torch.device) -> bool:
+    """Whether sums over paths run over float64 probabilities there: consumer GPUs are slow at float64, MPS has none."""
+    return device.type == "cpu"
+
+
+def _outside_scores(flags: torch.Tensor | None, like: torch.Tensor, states: int) -> torch.Tensor | float:
     """0 for the outside state that a row passes through and -inf for the other: `(batch, outside states)`."""
-    batch = like.shape[1]
     if states == 1:
-        return like.new_zeros(batch, 1)
+        return 0.0
+    batch = like.shape[1]
     if flags is None:
         flags = torch.ones(batch, dtype=torch.bool, device=like.device)
     return like.new_zeros(batch, 2).masked_fill_(~torch.stack([flags, ~flags], dim=1), -torch.inf)
@@ -60,8 +65,8 @@ def lay_out(
 ) -> Potentials:
     """Emissions `(length, batch, tags)` and parameters as one chain over tags and outside states."""
     length, batch, tags = emissions.shape
-    on_cpu = emissions.device.type == "cpu"
-    dtype = torch.float64 if on_cpu or emissions.dtype == torch.float64 else torch.float32
+    is_wide = runs_linear(emissions.device) or emissions.dtype == torch.float64
+    dtype = torch.float64 if is_wide else torch.float32
     outside = 1 if rows.begins is None and rows.ends is None else 2
 
     # Emissions of +-60,000 would cost float32 its digits; differences from each unit's largest do not.
@@ -90,8 +95,8 @@ def lay_out(
         edges[:tags, tags].masked_fill_(~ends, -torch.inf)
     # Between outside states a path is free: an empty row may begin in one and end in the other.
     edges[tags:, tags:] = 0.0
-    edges[tags + 1 :, :tags] = 0.0
-    edges[:tags, tags + 1 :] = 0.0
+    if outside == 2:
+        edges[tags + 1, :tags] = edges[:tags, tags + 1] = 0.0
 
     # MPS has no float64; a sum over thousands of units in float32 costs digits that other devices need not lose.
     wide = torch.float32 if emissions.device.type == "mps" else torch.float64
@@ -286,7 +291,7 @@ def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
 
     Raises: ValueError where the constraints leave a row without any path.
     """
-    if potentials.nodes.device.type == "cpu":
+    if runs_linear(potentials.nodes.device):
         for rescale_every in (RESCALE_EVERY, 1):
             linear = LinearSweep(potentials, rescale_every)
             if linear.is_sound():
@@ -339,7 +344,8 @@ class LogLikelihood(torch.autograd.Function):
         count = emissions.shape[2]
         # shape: (length + 2, batch), the gold path through outside and all units
         path = tags.new_full((tags.shape[0] + 2, tags.shape[1]), count)
-        path[0] += 0 if rows.begins is None else (~rows.begins).to(path.dtype)
+        if rows.begins is not None:
+            path[0] += (~rows.begins).to(path.dtype)
         if rows.ends is not None:
             path[1:] += (~rows.ends).to(path.dtype)
         path[1:-1] = tags if rows.mask is None else torch.where(rows.mask, tags, path[1:-1])
@@ -358,7 +364,9 @@ class LogLikelihood(torch.autograd.Function):
         like = ctx.emissions_like
         tags = like.shape[2]
         weights = grad.to(ctx.sweep.edges.dtype).unsqueeze(-1)
-        units = torch.empty_strided(like.shape, like.stride(), dtype=like.dtype, device=grad.device)
+        # Gold counts minus expected counts is a difference of near ones; half precision would round it to 0.
+        dtype = torch.promote_types(like.dtype, torch.float32)
+        units = torch.empty_strided(like.shape, like.stride(), dtype=dtype, device=grad.device)
         ctx.sweep.marginals(-weights, out=units)
         edges = ctx.sweep.pairs(-weights)
         if ctx.path is not None:
@@ -369,7 +377,7 @@ class LogLikelihood(torch.autograd.Function):
             steps = ctx.path[:-1] * edges.shape[0] + ctx.path[1:]
             edges.view(-1).index_add_(0, steps.view(-1), weights.squeeze(-1).expand(steps.shape).reshape(-1))
         parts = (part.to(dtype) for part, dtype in zip(_split(edges, tags), ctx.dtypes, strict=True))
-        return units, *parts, None, None
+        return units.to(like.dtype), *parts, None, None
 
 
 class Marginals(torch.autograd.Function):
