@@ -27,7 +27,7 @@ class SpanConfig(PretrainedConfig):
         normalization: "NFC" composes text before it is tokenised; "none" takes it as it is.
         window: Most positions the encoder reads at once, special tokens included.
         stride: Overlap of neighbouring windows in pieces.
-        temperature: Divides all scores when probabilities are reported; 1.0 turns it off; training resets it to 1.0.
+        calibration_temperature: Divides all scores when probabilities are reported; 1.0 turns it off; training resets it to 1.0.
     """
 
     model_type = "kospan"
@@ -44,7 +44,7 @@ class SpanConfig(PretrainedConfig):
         normalization: str = "NFC",
         window: int = 512,
         stride: int = 64,
-        temperature: float = 1.0,
+        calibration_temperature: float = 1.0,
         **kwargs,
     ):
         if isinstance(encoder_config, dict):
@@ -61,7 +61,7 @@ class SpanConfig(PretrainedConfig):
         self.encoder_input = _choice("encoder_input", encoder_input, ENCODER_INPUTS)
         self.normalization = _choice("normalization", normalization, NORMALIZATIONS)
         self.window, self.stride = int(window), int(stride)
-        self.temperature = float(temperature)
+        self.calibration_temperature = float(calibration_temperature)
         super().__init__(**kwargs)
 
     @property

@@ -60,7 +60,7 @@ class TagHead(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(input_size, len(self.tags))
         self.crf = CRF(len(self.tags), batch_first=True)
-        self.crf.temperature = config.temperature
+        self.crf.temperature = config.calibration_temperature
         self.reset_constraints()
 
     def reset_constraints(self) -> None:

@@ -2,11 +2,13 @@
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class MaskedBiLSTM(nn.Module):
     """Runs over each row's own units only; padded units give zeros.
+
+    Rows stay padded instead of packed: a forward LSTM never sees what stands behind a unit, and the backward one reads
+    each row's own units turned round. On a CPU that is several times as fast as a packed sequence.
 
     Args:
         input_size: Width of the states that come in.
@@ -17,9 +19,10 @@ class MaskedBiLSTM(nn.Module):
 
     def __init__(self, input_size: int, size: int, layers: int = 1, dropout: float = 0.0):
         super().__init__()
-        self.lstm = nn.LSTM(
-            input_size, size, layers, batch_first=True, bidirectional=True, dropout=dropout if layers > 1 else 0.0
-        )
+        widths = [input_size, *[2 * size] * (layers - 1)]
+        self.forward_layers = nn.ModuleList(nn.LSTM(width, size, batch_first=True) for width in widths)
+        self.backward_layers = nn.ModuleList(nn.LSTM(width, size, batch_first=True) for width in widths)
+        self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """
@@ -29,8 +32,15 @@ class MaskedBiLSTM(nn.Module):
 
         Returns: `(batch, units, 2 * size)`, zero where `mask` is False.
         """
-        # A row without units is given one, and its result is masked away below: an LSTM needs at least one step.
-        lengths = mask.sum(dim=1).clamp(min=1).cpu()
-        packed = pack_padded_sequence(states, lengths, batch_first=True, enforce_sorted=False)
-        hidden, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, total_length=states.shape[1])
-        return hidden * mask.unsqueeze(-1).to(hidden.dtype)
+        if not states.shape[0] or not states.shape[1]:
+            return states.new_zeros(*states.shape[:2], 2 * self.forward_layers[0].hidden_size)
+        places = torch.arange(states.shape[1], device=states.device)
+        last = mask.sum(dim=1, keepdim=True) - 1
+        turned = torch.where(mask, last - places, places)  # shape: (batch, units)
+        rows = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
+        for at, (ahead, back) in enumerate(zip(self.forward_layers, self.backward_layers)):
+            states = self.dropout(states) if at else states
+            hidden, _ = ahead(states)
+            reversed_hidden, _ = back(states[rows, turned])
+            states = torch.cat([hidden, reversed_hidden[rows, turned]], dim=-1)
+        return states * mask.unsqueeze(-1).to(states.dtype)

@@ -149,7 +149,7 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         found = load_config(recipe.encoder, recipe.encoder_options)
         if found.model_type == SpanTaggerConfig.model_type:
             # Training changes the scores that the temperature was fitted to.
-            return AutoModel.from_pretrained(locate(recipe.encoder), temperature=1.0)
+            return AutoModel.from_pretrained(locate(recipe.encoder), calibration_temperature=1.0)
     encoder_config, tokenizer = encoder_parts(recipe, [example.text for example in corpus.splits["train"]])
     tags = tag_names(list(corpus.labels), recipe.scheme)
     limit = encoder_limit(encoder_config)

@@ -1,0 +1,193 @@
+"""Every "off" is the stock Trainer, and every way to cut a batch into pieces gives one result."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import training_cases as cases
+from transformers import TrainerCallback
+
+from kospan.training.trainer import SpanTrainer
+
+TOLERANCE = 1e-6
+
+
+@pytest.fixture
+def model(make_tagger):
+    return make_tagger(recurrent_size=8, encoder_input="units", constrain="decode")
+
+
+def trained(model, folder, techniques=None, **settings):
+    run = cases.trainer(copy.deepcopy(model), str(folder), techniques, **settings)
+    run.train()
+    return run
+
+
+def assert_equal(one: dict, other: dict, tolerance: float = 0.0):
+    for name, value in one.items():
+        difference = (value.double() - other[name].double()).abs().max().item()
+        assert difference <= tolerance, f"{name} differs by {difference}"
+
+
+def test_everything_off_is_the_stock_trainer_bit_for_bit(make_tagger, tmp_path):
+    model = make_tagger(recurrent_size=8, encoder_input="units", dropout=0.1, encoder={"hidden_dropout_prob": 0.1})
+    settings = {"optim": "adamw_torch", "weight_decay": 0.0, "train_sampling_strategy": "random"}
+    ours = trained(model, tmp_path / "ours", **settings)
+    stock = trained(model, tmp_path / "stock", stock=True, **settings)
+    assert_equal(cases.weights(ours.model), cases.weights(stock.model))
+    assert [entry["loss"] for entry in ours.state.log_history if "loss" in entry] == [
+        entry["loss"] for entry in stock.state.log_history if "loss" in entry
+    ]
+    assert not torch.equal(ours.model.head.projection.weight, model.head.projection.weight)
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_one_batch_of_16_equals_four_accumulated_of_4(name, model, tmp_path):
+    whole = trained(model, tmp_path / "whole", cases.CASES[name], batch=16)
+    parts = trained(model, tmp_path / "parts", cases.CASES[name], batch=4, accumulation=4)
+    assert_equal(cases.weights(whole.model), cases.weights(parts.model), TOLERANCE)
+
+
+def test_techniques_change_what_is_learnt(model, tmp_path):
+    """Each case differs from every other: an equality between two of them would prove nothing."""
+    found = {name: cases.weights(trained(model, tmp_path / name, each, batch=16).model) for name, each in cases.CASES.items()}
+    names = list(found)
+    for at, one in enumerate(names):
+        for other in names[at + 1 :]:
+            key = "head.projection.weight"
+            assert (found[one][key] - found[other][key]).abs().max() > 1e-5, f"{one} == {other}"
+
+
+def test_two_processes_equal_one(model, tmp_path):
+    model.save_pretrained(tmp_path / "model")
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}", "OMP_NUM_THREADS": "1"}
+    environment["TRANSFORMERS_VERBOSITY"] = "error"
+    script = str(root / "tests" / "training_cases.py")
+
+    def start(processes: int, batch: int, accumulation: int) -> dict:
+        output = tmp_path / f"{processes}.pt"
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", script]
+        command += [str(tmp_path / "model"), str(output), str(batch), str(accumulation)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return torch.load(output)
+
+    one, two = start(1, 16, 1), start(2, 4, 2)
+    assert (one.pop("world"), two.pop("world")) == (1, 2)
+    for name in cases.CASES:
+        assert_equal(one[name], two[name], TOLERANCE)
+
+
+@pytest.mark.parametrize("space", ["activation", "parameter"])
+def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(space, make_tagger, tmp_path):
+    model = make_tagger(
+        recurrent_size=8,
+        encoder_input="units",
+        dropout=0.2,
+        dropout_samples=3,
+        encoder={"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1},
+    )
+    techniques = {"fgm_epsilon": 0.5, "fgm_space": space, "rdrop": "token"}
+    settings = {"optim": "adamw_torch", "train_sampling_strategy": "random", "accumulation": 2, "batch": 2}
+    settings |= {"save_strategy": "steps", "save_steps": 3, "max_steps": 6, "lr_scheduler_type": "linear"}
+    unbroken = trained(model, tmp_path / "unbroken", techniques, **settings)
+
+    class Stop(TrainerCallback):
+        def on_step_end(self, args, state, control, **kwargs):
+            control.should_training_stop = state.global_step == 3
+
+    broken = cases.trainer(copy.deepcopy(model), str(tmp_path / "broken"), techniques, **settings)
+    broken.add_callback(Stop())
+    broken.train()
+    resumed = cases.trainer(make_tagger(seed=99, recurrent_size=8, encoder_input="units", dropout=0.2, dropout_samples=3,
+        encoder={"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}), str(tmp_path / "broken"), techniques, **settings)
+    resumed.train(resume_from_checkpoint=str(tmp_path / "broken" / "checkpoint-3"))
+    assert_equal(cases.weights(unbroken.model), cases.weights(resumed.model))
+
+
+@pytest.mark.parametrize("space", ["activation", "parameter"])
+def test_a_forced_exception_leaves_weights_and_hooks_untouched(space, model, tmp_path):
+    class Failing(SpanTrainer):
+        def compute_loss(self, *args, **kwargs):
+            if self._is_adversarial:
+                raise RuntimeError("forced")
+            return super().compute_loss(*args, **kwargs)
+
+    before = cases.weights(model)
+    run = Failing(
+        model=model,
+        args=cases.arguments(str(tmp_path)),
+        train_dataset=cases.features(),
+        data_collator=cases.collate,
+        fgm_epsilon=0.5,
+        fgm_space=space,
+    )
+    with pytest.raises(RuntimeError, match="forced"):
+        run.train()
+    assert_equal(before, cases.weights(model))
+    batch = cases.collate(cases.features())
+    with torch.no_grad():
+        after = model.eval()(**batch).emissions
+        run.fgm.remove()
+        assert torch.equal(after, model(**batch).emissions)
+    assert not model.get_input_embeddings()._forward_hooks
+    assert not run._is_adversarial and not model.get_input_embeddings().weight._backward_hooks
+
+
+def test_evaluation_is_untouched_by_the_techniques(model, tmp_path):
+    run = cases.trainer(model, str(tmp_path), {"fgm_epsilon": 0.5, "rdrop": "token"})
+    plain = cases.trainer(model, str(tmp_path))
+    batch = cases.collate(cases.features())
+    model.eval()
+    assert torch.equal(run.compute_loss(model, dict(batch)), plain.compute_loss(model, dict(batch)))
+
+
+def test_what_would_be_silently_wrong_is_refused(model, tmp_path):
+    with pytest.raises(ValueError, match="label_smoothing_factor: 0"):
+        cases.trainer(model, str(tmp_path), label_smoothing_factor=0.1)
+    with pytest.raises(ValueError, match="fgm_epsilon of 0"):
+        cases.trainer(model, str(tmp_path), {"fgm_epsilon": -1.0})
+    with pytest.raises(ValueError, match="LOMO"):
+        cases.trainer(model, str(tmp_path), {"fgm_epsilon": 0.5}, optim="lomo")
+    run = cases.trainer(model, str(tmp_path))
+    run.args._n_gpu = 2
+    with pytest.raises(ValueError, match="one process per GPU"):
+        run._refuse_what_fgm_would_break("activation")
+    run.args._n_gpu = 0
+    run.accelerator.state.distributed_type, kind = "FSDP", run.accelerator.state.distributed_type
+    try:
+        with pytest.raises(ValueError, match="fgm_space: activation with sharded"):
+            run._refuse_what_fgm_would_break("parameter")
+        run._refuse_what_fgm_would_break("activation")
+    finally:
+        run.accelerator.state.distributed_type = kind
+    model.freeze_encoder()
+    with pytest.raises(ValueError, match="frozen ones"):
+        cases.trainer(model, str(tmp_path), {"fgm_epsilon": 0.5, "fgm_space": "parameter"})
+
+
+def test_crf_scores_do_not_decay_and_rates_reach_the_optimizer(model, tmp_path):
+    run = cases.trainer(
+        model,
+        str(tmp_path),
+        {"learning_rates": {"encoder": 3e-5, "head": 1e-3, "crf": "10x"}},
+        weight_decay=0.1,
+        optim="adamw_torch",
+    )
+    run.create_optimizer()
+    found = {}
+    for group in run.optimizer.param_groups:
+        for parameter in group["params"]:
+            found[id(parameter)] = (group["lr"], group["weight_decay"])
+    names = dict(model.named_parameters())
+    assert set(found) == {id(parameter) for parameter in names.values()}
+    assert found[id(names["head.crf.transitions"])] == (pytest.approx(1e-2), 0.0)
+    assert found[id(names["head.projection.weight"])] == (pytest.approx(1e-3), 0.1)
+    assert found[id(names["head.projection.bias"])] == (pytest.approx(1e-3), 0.0)
+    assert found[id(names["encoder.embeddings.word_embeddings.weight"])] == (pytest.approx(3e-5), 0.1)
+    assert run.optimizer.param_groups[0]["lr"] == pytest.approx(3e-5)
