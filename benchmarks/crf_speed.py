@@ -127,7 +127,7 @@ def page(tables: dict, errors: tuple[float, float]) -> str:
     titles = {
         "likelihood": "Log-likelihood, forward and backward: speed-up",
         "decode": "Viterbi decode to lists: speed-up",
-        "divergence": "Symmetric KL of two passes, forward and backward: time over pytorch-crf's likelihood on all rows",
+        "divergence": "Symmetric KL of two passes, both ways: time over pytorch-crf's likelihood on all rows",
     }
     # What is compared, the figure, its goal, whether higher is better.
     goals = []
@@ -135,8 +135,8 @@ def page(tables: dict, errors: tuple[float, float]) -> str:
         "# CRF speed against pytorch-crf 0.7.2",
         "",
         f"2-core x86-64 VM, 1 thread, torch {torch.__version__.split('+')[0]} CPU. CPU time, medians of strict pairs "
-        "(peer, ours, peer, ours, ...). Columns are batch x length; in brackets pytorch-crf / ours. Figures differ from "
-        "run to run by about 20 %. Reproduce: `python benchmarks/crf_speed.py`.",
+        "(peer, ours, peer, ours, ...). Columns are batch x length; in brackets pytorch-crf / ours. Runs differ by "
+        "about 20 %. Reproduce: `python benchmarks/crf_speed.py`.",
     ]
     for name, table in tables.items():
         ratios = {key: (own / peer if name == "divergence" else peer / own) for key, (peer, own) in table.items()}
@@ -164,7 +164,7 @@ def page(tables: dict, errors: tuple[float, float]) -> str:
         parts.append(f"| {name} | {'>=' if higher else '<='} {goal} | {seen:.2f} | {'held' if held else 'MISSED'} |")
     held = "held" if errors[1] <= 1e-5 else "MISSED"
     parts.append(f"| gradient error, 8 x 512, 13 tags, mean loss | <= 1e-5 | {errors[1]:.1e} | {held} |")
-    parts += ["", f"pytorch-crf's own gradient error there is {errors[0]:.1e}; both against pytorch-crf in float64.", ""]
+    parts += ["", f"pytorch-crf's own gradient error there is {errors[0]:.1e}, against its float64 self.", ""]
     return "\n".join(parts)
 
 

@@ -168,7 +168,7 @@ class CRF(nn.Module):
         emissions, rows = self._lay_in(emissions, mask, begins, ends, "train")
         tags = self._check_tags(tags, rows, tuple(emissions.shape[:2]))
         with torch.autocast(emissions.device.type, enabled=False):
-            likelihoods = LogLikelihood.apply(emissions, *self._parameters_of("train"), tags, rows)
+            likelihoods = LogLikelihood.apply(emissions, *self._parameters_of(emissions, "train"), tags, rows)
             if reduction != "none":
                 likelihoods = likelihoods.sum()
             if reduction == "mean":
@@ -277,7 +277,7 @@ class CRF(nn.Module):
         """
         emissions, rows = self._lay_in(emissions, mask, begins, ends, distribution)
         with torch.autocast(emissions.device.type, enabled=False):
-            arguments = self._scaled(emissions, distribution), *self._parameters_of(distribution)
+            arguments = self._scaled(emissions, distribution), *self._parameters_of(emissions, distribution)
             return -LogLikelihood.apply(*arguments, None, rows).to(_result_type(emissions))
 
     def marginals(
@@ -364,7 +364,7 @@ class CRF(nn.Module):
 
         with torch.autocast(emissions.device.type, enabled=False):
             scaled = self._scaled(emissions, "decode")
-            sums = sweep(lay_out(scaled, *self._parameters_of("decode"), rows), rows)
+            sums = sweep(lay_out(scaled, *self._parameters_of(emissions, "decode"), rows), rows)
             # A chain, read from the left: p(first tag) times p(tag | tag before) at each further unit.
             in_row, slots, tags = columns(first, 3)
             logs = sums.log_marginals_at(slots, in_row, tags)
@@ -425,7 +425,8 @@ class CRF(nn.Module):
 
     def _marginals(self, emissions: torch.Tensor, rows: Rows, distribution: str) -> torch.Tensor:
         with torch.autocast(emissions.device.type, enabled=False):
-            return Marginals.apply(self._scaled(emissions, distribution), *self._parameters_of(distribution), rows)
+            arguments = self._scaled(emissions, distribution), *self._parameters_of(emissions, distribution)
+            return Marginals.apply(*arguments, rows)
 
     def _temperature(self) -> float:
         if not self.temperature > 0:
@@ -437,10 +438,11 @@ class CRF(nn.Module):
             return tensor
         return tensor.to(_result_type(tensor)) / self._temperature()
 
-    def _parameters_of(self, distribution: str) -> list[torch.Tensor]:
+    def _parameters_of(self, emissions: torch.Tensor, distribution: str) -> list[torch.Tensor]:
         """Start `(tags,)`, transitions `(tags, tags)` and end `(tags,)` scores, never in half."""
-        scores = (self.start_transitions, self.transitions, self.end_transitions)
-        return [self._scaled(score.to(_result_type(score)), distribution) for score in scores]
+        dtype = _result_type(emissions)
+        wide = (score.to(torch.promote_types(score.dtype, dtype)) for score in self._scores())
+        return [self._scaled(score, distribution) for score in wide]
 
     def _lay_in(
         self,

@@ -291,17 +291,22 @@ def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
 
     Raises: ValueError where the constraints leave a row without any path.
     """
-    if runs_linear(potentials.nodes.device):
-        for rescale_every in (RESCALE_EVERY, 1):
-            linear = LinearSweep(potentials, rescale_every)
-            if linear.is_sound():
-                return linear
-    logarithmic = LogSweep(potentials)
-    if rows.allowed is not None:
-        stuck = torch.isneginf(logarithmic.log_partition).nonzero()
-        if len(stuck):
-            raise ValueError(no_path_message(int(stuck[0])))
-    return logarithmic
+    sums: LinearSweep | LogSweep | None = None
+    for rescale_every in (RESCALE_EVERY, 1) if runs_linear(potentials.nodes.device) else ():
+        linear = LinearSweep(potentials, rescale_every)
+        if linear.is_sound():
+            sums = linear
+            break
+    if sums is None:
+        sums = LogSweep(potentials)
+        if rows.allowed is not None:
+            stuck = torch.isneginf(sums.log_partition).nonzero()
+            if len(stuck):
+                raise ValueError(no_path_message(int(stuck[0])))
+    if rows.mask is not None and len(rows.mask):
+        # The path outside scores 0 but for the rounding of its rescalings; a row without units shall be 0 exactly.
+        sums.log_partition = torch.where(rows.mask[0], sums.log_partition, 0.0)
+    return sums
 
 
 def no_path_message(row: int) -> str:

@@ -16,6 +16,7 @@ class EnumeratedCRF:
 
     def __init__(self, start, transitions, end, allowed=None):
         self.start, self.transitions, self.end = start, transitions, end
+        self._listed = {}
         tags = range(len(start))
         self.allowed = allowed or ([[True for _ in tags] for _ in tags], [True for _ in tags], [True for _ in tags])
 
@@ -38,12 +39,16 @@ class EnumeratedCRF:
 
     def paths(self, emissions, begins=True, ends=True):
         """All allowed paths with their scores, best first."""
+        key = tuple(map(tuple, emissions)), begins, ends
+        if key in self._listed:
+            return self._listed[key]
         found = [
             (list(path), self.score(emissions, path, begins, ends))
             for path in itertools.product(range(len(self.start)), repeat=len(emissions))
             if self.is_allowed(path, begins, ends)
         ]
-        return sorted(found, key=lambda pair: -pair[1])
+        self._listed[key] = sorted(found, key=lambda pair: -pair[1])
+        return self._listed[key]
 
     def log_partition(self, emissions, begins=True, ends=True):
         scores = [score for _, score in self.paths(emissions, begins, ends)]
@@ -51,8 +56,12 @@ class EnumeratedCRF:
 
     def probabilities(self, emissions, begins=True, ends=True):
         """Path (a tuple) -> probability."""
-        log_partition = self.log_partition(emissions, begins, ends)
-        return {tuple(path): math.exp(score - log_partition) for path, score in self.paths(emissions, begins, ends)}
+        key = tuple(map(tuple, emissions)), begins, ends, "probabilities"
+        if key not in self._listed:
+            log_partition = self.log_partition(emissions, begins, ends)
+            paths = self.paths(emissions, begins, ends)
+            self._listed[key] = {tuple(path): math.exp(score - log_partition) for path, score in paths}
+        return self._listed[key]
 
     def marginals(self, emissions, begins=True, ends=True):
         found = [[0.0] * len(self.start) for _ in emissions]
