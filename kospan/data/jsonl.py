@@ -137,7 +137,7 @@ def json_lines(path: str | os.PathLike) -> Iterator[tuple[str, object]]:
     for at, line in enumerate(open_text(path), 1):
         if line.strip():
             try:
-                yield f"{path}:{at}", json.loads(line)
+                yield f"{path}:{at}", json.loads(line.rstrip("\n"))
             except json.JSONDecodeError as error:
                 whole = line.strip() in ("[", "{") or line.startswith("[{")
                 mend = "the file looks like one JSON value; write one object per line" if whole else "mend the line"

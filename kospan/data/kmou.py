@@ -89,7 +89,7 @@ def marked_spans(text: str, marked: str) -> tuple[Span, ...] | None:
     >>> marked_spans("<2> 서울", "<<2>:NOH> <서울:LOC>")
     (Span(start=0, end=3, label='NOH', score=1.0), Span(start=4, end=6, label='LOC', score=1.0))
     """
-    # State: place in text, place in marked, start of the open span (-1: none), spans so far. Marks are tried first.
+    # State: place in text, place in marked, start of the open span (-1: none), spans so far; the last is tried first.
     states: list[tuple[int, int, int, tuple[Span, ...]]] = [(0, 0, -1, ())]
     seen = set()
     while states:
@@ -103,8 +103,10 @@ def marked_spans(text: str, marked: str) -> tuple[Span, ...] | None:
             states.append((here + 1, there + 1, start, spans))
         if start < 0 and marked[there] == "<":
             states.append((here, there + 1, here, spans))
-        elif 0 <= start < here:
-            close = CLOSING.match(marked, there)
-            if close:
-                states.append((here, close.end(), -1, (*spans, Span(start, here, close[1]))))
+        close = CLOSING.match(marked, there) if 0 <= start < here else None
+        if close:
+            entity = text[start:here]
+            # `<<2>:NOH>` marks "<2>", but `<<A:PS>>` marks "A": half a pair of brackets comes last.
+            rank = len(states) if entity.count("<") == entity.count(">") else 0
+            states.insert(rank, (here, close.end(), -1, (*spans, Span(start, here, close[1]))))
     return None

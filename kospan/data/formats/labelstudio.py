@@ -121,14 +121,14 @@ def _region_of(result: dict, place: str) -> Region:
 
 
 def _in_characters(regions: list[Region], text: str, place: str) -> list[tuple[int, int]]:
-    """Start and end of each region in characters: as they stand if all surfaces agree, else as UTF-16 if all do then."""
+    """Start and end of each region in characters: as they stand if all surfaces agree, else from UTF-16 if all do."""
     offsets = [(region.start, region.end) for region in regions]
     surfaces = [region.surface for region in regions]
     if _fit(text, offsets, surfaces):
         if None in surfaces and any(ord(character) > 0xFFFF for character in text):
             raise ValueError(
-                f"{place}: expected the surface of each region (value.text), got none, and the text holds characters such "
-                f"as emoji, so that its offsets may count characters or UTF-16 units; export with savetextresult=yes"
+                f"{place}: expected the surface of each region (value.text), got none, and the text holds characters "
+                f"such as emoji, so that its offsets may count UTF-16 units instead; export with savetextresult=yes"
             )
         return offsets
     converted = _from_utf16(text, offsets)

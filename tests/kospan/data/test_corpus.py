@@ -1,0 +1,127 @@
+import json
+
+import pytest
+
+from kospan.data.corpus import load_corpus, read_examples
+from kospan.data.registry import DATASETS, reader_for
+
+
+def write(tmp_path, name, records):
+    path = tmp_path / name
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+    return str(path)
+
+
+def record(name, *spans):
+    return {
+        "id": name,
+        "text": "abcdef",
+        "spans": [{"start": start, "end": end, "label": label} for start, end, label in spans],
+    }
+
+
+def test_one_file_is_cut_by_position(tmp_path):
+    path = write(tmp_path, "all.jsonl", [record(f"r{at}", (0, 1, "AB"[at % 2])) for at in range(17)])
+    corpus = load_corpus("jsonl", path)
+    assert [example.id for example in corpus.splits["validation"]] == ["r0", "r8", "r16"]
+    assert [example.id for example in corpus.splits["train"]] == [f"r{at}" for at in range(17) if at % 8]
+    assert (corpus.labels, corpus.dropped) == (("A", "B"), 0)
+
+
+def test_two_files_may_share_ids_across_splits(tmp_path):
+    train = write(tmp_path, "train.jsonl", [record("a", (0, 1, "B"), (2, 3, "A"))])
+    validation = write(tmp_path, "validation.jsonl", [record("a", (0, 1, "A")), record("b")])
+    corpus = load_corpus("jsonl", train, validation)
+    assert list(corpus.splits) == ["train", "validation"]
+    assert corpus.labels == ("A", "B")
+    assert len(read_examples("jsonl", validation)) == 2
+
+
+def test_overlaps_are_refused_or_counted(tmp_path):
+    path = write(tmp_path, "a.jsonl", [record("x", (0, 1, "A")), record("y", (0, 3, "A"), (2, 6, "B"))])
+    with pytest.raises(ValueError) as caught:
+        load_corpus("jsonl", path, path)
+    assert str(caught.value).startswith(f"{path}:2: example 'y': expected gold spans that do not overlap")
+    with pytest.raises(ValueError, match="--overlaps longest"):
+        read_examples("jsonl", path)
+    with pytest.raises(ValueError, match="expected labels that the training split holds"):
+        load_corpus("jsonl", write(tmp_path, "b.jsonl", [record("x", (0, 1, "A"))]), path, overlaps="longest")
+    train = write(tmp_path, "c.jsonl", [record("y", (0, 3, "A"), (2, 6, "B"))])
+    assert load_corpus("jsonl", train, train, overlaps="longest").dropped == 2
+    assert read_examples("jsonl", path, "longest")[1].spans[0][:3] == (2, 6, "B")
+    with pytest.raises(ValueError, match="expected overlaps to be 'error' or 'longest', got 'first'"):
+        load_corpus("jsonl", train, overlaps="first")
+
+
+def test_label_that_training_lacks_names_the_example(tmp_path):
+    train = write(tmp_path, "train.jsonl", [record("a", (0, 1, "A"))])
+    validation = write(tmp_path, "validation.jsonl", [record("b", (0, 1, "A")), record("c", (0, 1, "Z"))])
+    with pytest.raises(ValueError, match=r"example 'c' \(validation\): expected labels .* \(A\), got 'Z'"):
+        load_corpus("jsonl", train, validation)
+
+
+def test_duplicate_ids_name_both_places(tmp_path):
+    path = write(tmp_path, "a.jsonl", [record("a", (0, 1, "A")), record("b"), record("a")])
+    with pytest.raises(ValueError) as caught:
+        load_corpus("jsonl", path, path)
+    assert str(caught.value).startswith(
+        f"{path}:3: expected ids that stand once in a split, got 'a', which also stands"
+    )
+    assert f"{path}:1" in str(caught.value)
+
+
+def test_empty_splits(tmp_path):
+    empty = write(tmp_path, "empty.jsonl", [])
+    one = write(tmp_path, "one.jsonl", [record("a", (0, 1, "A"))])
+    for arguments in ((empty,), (one, empty), (one,)):
+        with pytest.raises(ValueError, match="expected at least one example, got an empty split"):
+            load_corpus("jsonl", *arguments)
+    with pytest.raises(ValueError, match="empty split"):
+        read_examples("conll", empty)
+
+
+def test_unlabelled_texts_are_read_but_not_trained_on(tmp_path):
+    path = write(tmp_path, "a.jsonl", [record("a", (0, 1, "A")), {"id": "b", "text": "x"}])
+    assert read_examples("jsonl", path)[1].spans is None
+    with pytest.raises(ValueError, match=r"example 'b' .*: expected labelled texts, got one without spans"):
+        load_corpus("jsonl", path, path)
+
+
+def test_training_without_any_span(tmp_path):
+    path = write(tmp_path, "a.jsonl", [record("a")])
+    with pytest.raises(ValueError, match="expected spans in the training split, got none"):
+        load_corpus("jsonl", path, path)
+
+
+def test_files_that_do_not_go_with_the_set(tmp_path):
+    path = write(tmp_path, "a.jsonl", [record("a", (0, 1, "A"))])
+    with pytest.raises(ValueError, match="expected no train_file for 'sample', which brings its own data"):
+        load_corpus("sample", path)
+    with pytest.raises(ValueError, match="expected a train_file for the data set 'conll', got none"):
+        load_corpus("conll")
+    with pytest.raises(ValueError, match="expected a train_file beside the validation_file"):
+        load_corpus("jsonl", None, path)
+    with pytest.raises(FileNotFoundError, match=r"expected a file at .*none\.jsonl"):
+        load_corpus("jsonl", str(tmp_path / "none.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("klue-ner", "klue_ner"),
+        ("connl2003", "conll2003"),
+        ("JSONL", "jsonl"),
+        ("hub:", "hub:NAME"),
+        ("wnut", "wnut17"),
+    ],
+)
+def test_unknown_name_names_the_nearest(name, near):
+    with pytest.raises(ValueError, match=f"expected a data set's name .*, got '{name}'; did you mean '{near}'"):
+        reader_for(name)
+
+
+def test_every_reader_says_its_unit():
+    assert {reader.unit for reader in DATASETS.values()} == {"character", "word"}
+    assert all(reader.read_file or reader.read_set for reader in DATASETS.values())
+    with pytest.raises(ValueError, match="choose one of them"):
+        reader_for("???")
