@@ -24,10 +24,18 @@ def read_sample() -> Source:
     return Source(splits)
 
 
+def read_klue() -> Source:
+    """KLUE-NER from the Hub."""
+    try:
+        return read_hub("klue:ner", "")
+    except OSError as error:
+        raise OSError(f"{error}; or pass KLUE's own TSV with --train_file") from error
+
+
 DATASETS: dict[str, Reader] = {
     "sample": Reader("character", read_set=read_sample),
     "jsonl": Reader("character", jsonl_items),
-    "klue_ner": Reader("character", read_klue_file, partial(read_hub, "klue:ner", "")),
+    "klue_ner": Reader("character", read_klue_file, read_klue),
     "conll": Reader("word", read_conll),
     "conll_iob1": Reader("word", read_conll_iob1),
     "conll2003": Reader("word", read_conll_iob1),

@@ -109,6 +109,8 @@ def test_unreachable_hub_says_what_to_do(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     with pytest.raises(OSError, match=r"Couldn't reach the Hub; without a network use a local copy \(hub:FOLDER\)"):
         load_corpus("hub:wnut_17")
+    with pytest.raises(OSError, match="pass KLUE's own TSV with --train_file"):
+        load_corpus("klue_ner")
 
 
 def test_set_without_training_split(tmp_path):

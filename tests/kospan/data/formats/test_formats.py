@@ -261,9 +261,7 @@ def test_brat_writes_a_new_folder_or_nothing(tmp_path):
             write_brat(target, bad)
         assert list(tmp_path.iterdir()) == []
     write_brat(target, [Example("../a/b", "가\n나", (Span(0, 3, "PS"),))])
-    assert [path.name for path in sorted(target.iterdir())] == ["..%2Fa%2Fb.ann", "..%2Fa%2Fb.txt"] or sorted(
-        path.name for path in target.iterdir()
-    ) == ["%2E.%2Fa%2Fb.ann", "%2E.%2Fa%2Fb.txt"]
+    assert sorted(path.name for path in target.iterdir()) == ["%2E.%2Fa%2Fb.ann", "%2E.%2Fa%2Fb.txt"]
     assert next(target.glob("*.ann")).read_text(encoding="utf-8") == "T1\tPS 0 1;2 3\t가 나\n"
     with pytest.raises(FileExistsError, match="expected a new or empty folder"):
         write_brat(target, [])
