@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from transformers import AutoModel, EarlyStoppingCallback, PrinterCallback, set_seed
+from transformers.utils.logging import disable_progress_bar
 
 from kospan.data.jsonl import record
 from kospan.evaluation.baseline import DictionaryBaseline
@@ -29,6 +30,8 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe, flags)
     arguments = training_arguments(recipe)
+    arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
+    disable_progress_bar()
     set_seed(arguments.seed)
     task = TASKS[recipe.task].from_recipe(recipe)
     if recipe.crf_backend == "torchcrf":

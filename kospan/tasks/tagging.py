@@ -172,6 +172,10 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         constrain=recipe.constrain,
         id2label=dict(enumerate(tags)),
         label2id={tag: at for at, tag in enumerate(tags)},
+        # As the tokenizer has them: the Trainer would say so in a warning.
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
     )
     torch.manual_seed(int(recipe.trainer.get("seed", 42)))
     random.seed(int(recipe.trainer.get("seed", 42)))

@@ -1,0 +1,88 @@
+"""Trains a recipe with several seeds and keeps what figures are made of: scores and training seconds per epoch, counts per document.
+
+    python benchmarks/seeds.py recipes/x.yaml --out docs/studies/x.json --seeds 42 43 44 --threads 1 -- --num_train_epochs 3
+
+Flags behind `--` win over the recipe's. Nothing but the JSON file is kept; a seed that stands in it already is not run again.
+"""
+
+import argparse
+import json
+import os
+import platform
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import TrainerCallback
+
+from kospan.evaluation.spans import counts_per_document
+from kospan.recipe import load_recipe, parse_flags
+from kospan.run import build_trainer
+from kospan.training.saving import write_whole
+
+
+class Clock(TrainerCallback):
+    """Seconds spent in training, without evaluation."""
+
+    def __init__(self):
+        self.wall, self.cpu, self.epochs = 0.0, 0.0, []
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.started = time.perf_counter(), time.process_time()
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        self.wall += time.perf_counter() - self.started[0]
+        self.cpu += time.process_time() - self.started[1]
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        figures = {key.removeprefix("eval_"): value for key, value in metrics.items() if "_per_second" not in key}
+        self.epochs.append({"epoch": state.epoch, "train_wall_seconds": self.wall, "train_cpu_seconds": self.cpu, **figures})
+
+
+def one_seed(path: str, flags: dict, seed: int) -> dict:
+    """Trains once; figures per epoch, and `(correct, predicted, gold)` per validation document of the last epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        kept = {"output_dir": folder, "save_strategy": "no", "load_best_model_at_end": "false", "seed": seed}
+        trainer = build_trainer(load_recipe(path, {**flags, **kept}))
+        clock = Clock()
+        trainer.add_callback(clock)
+        trainer.train()
+        task = trainer.task
+        examples = task.examples("validation")
+        predicted = task.spans(task.predict(trainer.model, examples).tolist())
+        counts = counts_per_document(examples, predicted).tolist()
+    trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
+    return {"seed": seed, "trained_parameters": trained, "epochs": clock.epochs, "counts": counts}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe")
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
+    parser.add_argument("--threads", type=int, default=1)
+    arguments, rest = parser.parse_known_args()
+    _, flags = parse_flags([word for word in rest if word != "--"])
+    torch.set_num_threads(arguments.threads)
+    out = Path(arguments.out)
+    result = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"runs": []}
+    # Paths of data are this machine's own and say nothing.
+    shown = {key: value for key, value in flags.items() if not key.endswith("_file")}
+    result |= {
+        "recipe": Path(arguments.recipe).name,
+        "flags": shown,
+        "machine": f"{os.cpu_count()}-core {platform.machine()} virtual machine, {arguments.threads} thread(s)",
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+    }
+    done = {run["seed"] for run in result["runs"]}
+    for seed in arguments.seeds:
+        if seed not in done:
+            result["runs"].append(one_seed(arguments.recipe, flags, seed))
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(out, json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main()
