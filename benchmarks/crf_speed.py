@@ -136,7 +136,7 @@ def page(tables: dict, errors: tuple[float, float]) -> str:
         "",
         f"2-core x86-64 VM, 1 thread, torch {torch.__version__.split('+')[0]} CPU. CPU time, medians of strict pairs "
         "(peer, ours, peer, ours, ...). Columns are batch x length; in brackets pytorch-crf / ours. Runs differ by "
-        "about 20 %. Reproduce: `python benchmarks/crf_speed.py`.",
+        "about 20 %; other jobs ran beside this one. Reproduce: `python benchmarks/crf_speed.py`.",
     ]
     for name, table in tables.items():
         ratios = {key: (own / peer if name == "divergence" else peer / own) for key, (peer, own) in table.items()}
