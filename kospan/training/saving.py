@@ -54,13 +54,18 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
     for name in CHECKPOINT_FILES:
         if not (folder / name).is_file():
             return f"{name} is missing"
-    try:
-        json.loads((folder / "trainer_state.json").read_text(encoding="utf-8"))
-    except ValueError:
-        return "trainer_state.json is cut short"
+    described = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            described[path.name] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            return f"{path.name} is cut short"
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         return "model.safetensors is missing"
+    shards = described.get("model.safetensors.index.json", {}).get("weight_map", {}).values()
+    for name in sorted(set(shards) - {path.name for path in weights}):
+        return f"{name} is missing"
     for path in weights:
         try:
             with safe_open(str(path), framework="pt"):
@@ -96,5 +101,6 @@ def last_whole_checkpoint(output_dir: str | os.PathLike) -> tuple[str, list[str]
         skipped.append(f"{folder}: {broken}")
     reasons = "; ".join(skipped) or "there is no checkpoint-* folder"
     raise FileNotFoundError(
-        f"expected a whole checkpoint in {output_dir} to resume from, found none ({reasons}); start again with --overwrite"
+        f"expected a whole checkpoint in {output_dir} to resume from, found none ({reasons}); "
+        "start again with --overwrite"
     )

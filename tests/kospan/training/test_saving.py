@@ -1,0 +1,176 @@
+import errno
+import os
+import shutil
+
+import pytest
+import torch
+import training_cases as cases
+
+from kospan.training.saving import (
+    CHECKPOINT_FILES,
+    broken_part,
+    last_whole_checkpoint,
+    write_whole,
+    written_whole,
+)
+
+
+def full_disk(*args, **kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def contents(folder) -> dict[str, bytes]:
+    """Every file below a folder, hidden ones too."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+# --- a file -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_written_in_utf8_and_leaves_nothing_beside_it(tmp_path):
+    write_whole(tmp_path / "a.jsonl", "서울\n👩\u200d🚀\n")
+    write_whole(str(tmp_path / "a.jsonl"), "부산\n")
+    assert contents(tmp_path) == {"a.jsonl": "부산\n".encode()}
+
+
+@pytest.mark.parametrize("name", ["replace", "write"])
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch, name):
+    path = tmp_path / "a.json"
+    write_whole(path, "before")
+    if name == "replace":
+        monkeypatch.setattr(os, "replace", full_disk)
+        text, error = "after", OSError
+    else:  # Half a surrogate pair fails after the file has been opened.
+        text, error = "after" * 10_000 + "\ud800", UnicodeEncodeError
+    with pytest.raises(error):
+        write_whole(path, text)
+    monkeypatch.undo()
+    assert contents(tmp_path) == {"a.json": b"before"}
+
+
+# --- a folder ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_is_filled_when_the_block_ends_well(tmp_path):
+    folder = tmp_path / "not" / "there"
+    with written_whole(folder) as temporary:
+        (temporary / "model.safetensors").write_bytes(b"weights")
+        (temporary / "config.json").write_text("{}", encoding="utf-8")
+        (temporary / "below").mkdir()
+        (temporary / "below" / "a.txt").write_text("a", encoding="utf-8")
+        assert [path.name for path in folder.iterdir() if not path.name.startswith(".")] == []
+    assert contents(folder) == {"below/a.txt": b"a", "config.json": b"{}", "model.safetensors": b"weights"}
+    assert not list(folder.glob(".*"))
+
+
+def test_what_stands_in_the_folder_is_replaced_and_the_rest_stays(tmp_path):
+    for name in ("config.json", "mine.txt", "below/old.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("old", encoding="utf-8")
+    with written_whole(tmp_path) as temporary:
+        (temporary / "config.json").write_text("new", encoding="utf-8")
+        (temporary / "below").mkdir()
+        (temporary / "below" / "new.txt").write_text("new", encoding="utf-8")
+    assert contents(tmp_path) == {"below/new.txt": b"new", "config.json": b"new", "mine.txt": b"old"}
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+def test_a_block_that_fails_leaves_the_folder_as_it_was(tmp_path, error):
+    (tmp_path / "config.json").write_text("old", encoding="utf-8")
+    with pytest.raises(type(error)), written_whole(tmp_path) as temporary:
+        (temporary / "model.safetensors").write_bytes(b"half")
+        raise error
+    assert contents(tmp_path) == {"config.json": b"old"}
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("last", ["config.json", "a.txt"])
+def test_the_file_that_readers_look_for_is_moved_last(tmp_path, monkeypatch, last):
+    moved, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda source, target: (moved.append(target.name), replace(source, target)))
+    with written_whole(tmp_path, last=last) as temporary:
+        for name in ("z.txt", "a.txt", "config.json", "model.safetensors"):
+            (temporary / name).write_text(name, encoding="utf-8")
+    assert moved[-1] == last
+    assert sorted(moved) == ["a.txt", "config.json", "model.safetensors", "z.txt"]
+
+
+def test_a_folder_that_cannot_be_filled_keeps_no_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "replace", full_disk)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)), written_whole(tmp_path) as temporary:
+        (temporary / "config.json").write_text("new", encoding="utf-8")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- a checkpoint -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkpoints(make_tagger, tmp_path):
+    """Two checkpoints as the Trainer writes them."""
+    model = make_tagger(encoder_input="units")
+    cases.trainer(model, str(tmp_path), save_strategy="steps", save_steps=2, optim="adamw_torch").train()
+    return tmp_path
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_a_checkpoint_of_the_trainer_is_whole(checkpoints):
+    assert broken_part(checkpoints / "checkpoint-4") is None
+    assert last_whole_checkpoint(checkpoints) == (str(checkpoints / "checkpoint-4"), [])
+    # Newest by number, not by name; other folders are no checkpoints.
+    shutil.copytree(checkpoints / "checkpoint-2", checkpoints / "checkpoint-10")
+    shutil.copytree(checkpoints / "checkpoint-2", checkpoints / "checkpoint-best")
+    assert last_whole_checkpoint(str(checkpoints))[0] == str(checkpoints / "checkpoint-10")
+
+
+@pytest.mark.parametrize("name", [*CHECKPOINT_FILES, "model.safetensors", "rng_state.pth"])
+def test_a_missing_file_is_named(checkpoints, name):
+    (checkpoints / "checkpoint-4" / name).unlink()
+    assert broken_part(checkpoints / "checkpoint-4") == f"{name} is missing"
+    found, skipped = last_whole_checkpoint(checkpoints)
+    assert found == str(checkpoints / "checkpoint-2")
+    assert skipped == [f"{checkpoints / 'checkpoint-4'}: {name} is missing"]
+
+
+@pytest.mark.parametrize(
+    "name", ["trainer_state.json", "config.json", "model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth"]
+)
+@pytest.mark.parametrize("how", ["cut in half", "empty"])
+def test_a_file_cut_short_is_named(checkpoints, name, how):
+    path = checkpoints / "checkpoint-4" / name
+    cut(path) if how == "cut in half" else path.write_bytes(b"")
+    assert broken_part(checkpoints / "checkpoint-4") == f"{name} is cut short"
+    assert last_whole_checkpoint(checkpoints)[0] == str(checkpoints / "checkpoint-2")
+
+
+def test_a_shard_that_the_index_names_and_nobody_copied_is_noticed(make_tagger, checkpoints):
+    folder = checkpoints / "checkpoint-4"
+    (folder / "model.safetensors").unlink()
+    make_tagger(encoder_input="units").save_pretrained(folder, max_shard_size="8KB")
+    shards = sorted(folder.glob("model-*.safetensors"))
+    assert len(shards) > 1
+    assert broken_part(folder) is None
+    shards[0].unlink()
+    assert broken_part(folder) == f"{shards[0].name} is missing"
+
+
+def test_a_folder_without_a_whole_checkpoint_is_refused_with_every_reason(checkpoints):
+    cut(checkpoints / "checkpoint-4" / "optimizer.pt")
+    (checkpoints / "checkpoint-2" / "trainer_state.json").unlink()
+    reasons = r"checkpoint-4: optimizer\.pt is cut short; .*checkpoint-2: trainer_state\.json is missing.*--overwrite"
+    with pytest.raises(FileNotFoundError, match=reasons):
+        last_whole_checkpoint(checkpoints)
+    with pytest.raises(FileNotFoundError, match=r"there is no checkpoint-\* folder"):
+        last_whole_checkpoint(checkpoints / "nowhere")
+
+
+def test_a_checkpoint_that_counts_as_whole_can_be_gone_on_from(make_tagger, checkpoints):
+    model = make_tagger(encoder_input="units", seed=9)
+    run = cases.trainer(model, str(checkpoints), optim="adamw_torch", max_steps=6)
+    run.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints)[0])
+    assert run.state.global_step == 6
+    assert [entry["step"] for entry in run.state.log_history if "loss" in entry] == [1, 2, 3, 4, 5, 6]
+    assert all(torch.isfinite(value).all() for value in run.model.state_dict().values())
