@@ -207,6 +207,15 @@ def test_any_chain_equals_enumeration(tags, lengths, scale, seed):
         assert len({tuple(path) for path, _ in ranked}) == len(ranked)
         scores = [oracle.score(rows[row], path) for path, _ in ranked]
         assert scores == pytest.approx([score for _, score in ranked], abs=1e-9, rel=1e-12)
+    segments = [
+        (row, at, [one, two], (one + two + at) % (tags + 1) - 1)
+        for row, count in enumerate(lengths)
+        for at in range(count - 1)
+        for one in range(tags)
+        for two in range(tags)
+    ]
+    wanted = [oracle.segment_posterior(rows[row], *segment) for row, *segment in segments]
+    assert crf.segment_posteriors(emissions, segments, mask).tolist() == pytest.approx(wanted, abs=1e-10)
     for row, path in enumerate(crf.decode(emissions, mask)):
         assert oracle.score(rows[row], path) == pytest.approx(best[row][0][1], abs=1e-9, rel=1e-12)
         assert oracle.is_allowed(path)
@@ -266,6 +275,28 @@ def test_ties_fall_as_in_pytorch_crf():
         peer.load_state_dict(ours.state_dict())
         emissions = torch.randint(-1, 2, (30, 12, tags)).float()
         assert ours.decode(emissions) == peer.decode(emissions)
+
+
+def test_rounding_falls_as_in_pytorch_crf():
+    """Scores near 12,800, where float32 steps by 0.001, and differences no larger: rounding alone picks the path."""
+    ours = make(5, scale=1e-3)
+    peer = torchcrf.CRF(5, batch_first=True)
+    peer.load_state_dict(ours.state_dict())
+    emissions = torch.randn(24, 256, 5) * 1e-3 + 50
+    for mask in (mask_of([256] * 12 + [200] * 12, 256), None):
+        found = ours.decode(emissions, mask)
+        assert found == peer.decode(emissions, mask)
+        assert found != peer.double().decode(emissions.double(), mask)
+        peer.float()
+
+
+def test_equal_paths_of_k_best_come_in_the_order_of_their_tags():
+    crf = CRF(40, batch_first=True)
+    for parameter in crf.parameters():
+        torch.nn.init.zeros_(parameter)
+    emissions = torch.randint(3, (1, 1, 40)).float()
+    expected = sorted(range(40), key=lambda tag: -emissions[0, 0, tag].item())
+    assert [path for path, _ in crf.k_best(emissions, 40)[0]] == [[tag] for tag in expected]
 
 
 def test_state_dicts_are_exchanged_both_ways():
