@@ -1,0 +1,238 @@
+"""The documents tell the truth: code runs, files exist, commands parse, and the two languages agree."""
+
+import ast
+import contextlib
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kospan.cli import _parser
+from kospan.data.jsonl import from_record
+from kospan.data.registry import DATASETS
+from kospan.recipe import FIELDS, check_names, load_recipe, parse_flags
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+BLOCK = re.compile(r"^(?:<!-- (run(?:: model)?) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A quoted path of the repository: a folder of its root, then a file with a name.
+PATH = re.compile(r"`((?:\.ci|benchmarks|docs|kospan|modeling|recipes|space|tests)/[\w./-]*)`")
+
+
+def text_of(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def blocks(document: str) -> list[tuple[str, str, str]]:
+    """How a block is run ("run", "run: model" or ""), its language, and what stands in it."""
+    return BLOCK.findall(text_of(document))
+
+
+def snippets(how: str) -> list[tuple[str, str]]:
+    """Runnable code of the README and the output that is printed under it."""
+    found = blocks("README.md")
+    pairs = []
+    for at, (kind, language, code) in enumerate(found):
+        if kind == how:
+            assert language == "python" and found[at + 1][1] == "text", f"no output under:\n{code}"
+            pairs.append((code, found[at + 1][2]))
+    return pairs
+
+
+def commands(program: str) -> list[list[str]]:
+    """Words behind a program's name in the shell blocks of all documents."""
+    found = []
+    for document in DOCUMENTS:
+        for _, language, code in blocks(document):
+            for line in code.splitlines() if language == "bash" else ():
+                for command in re.split(r"&&|\|", line):
+                    words = shlex.split(command, comments=True)
+                    if program in words:
+                        found.append(words[words.index(program) + 1 :])
+    return found
+
+
+def test_both_languages_hold_the_same_code():
+    assert len(blocks("README.md")) > 10
+    assert blocks("README.md") == blocks("README.ko.md")
+
+
+def test_both_languages_have_the_same_parts_and_figures():
+    def skeleton(document: str) -> list[str]:
+        prose = BLOCK.sub("", text_of(document))
+        return re.findall(r"^(#+) |<!-- (figures:\w+) -->|(?<![\w.])(\d+\.\d\d)(?![\w.])", prose, re.MULTILINE)
+
+    assert skeleton("README.md") == skeleton("README.ko.md")
+
+
+@pytest.mark.parametrize("code, printed", snippets("run"), ids=lambda value: value.splitlines()[0][:30])
+def test_snippet_prints_what_stands_under_it(code, printed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    assert output.getvalue() == printed
+
+
+def test_there_are_snippets_to_run():
+    assert len(snippets("run")) >= 4
+    assert len(snippets("run: model")) == 1
+
+
+@pytest.fixture
+def quickstart_folder(make_tagger, tmp_path):
+    """Where the quickstart leaves its model: here a tiny one of the same kind."""
+    model = make_tagger(labels=["DT", "LC", "OG", "PS", "QT", "TI"], encoder_input="units", recurrent_size=8)
+    model.save_pretrained(tmp_path / "outputs" / "quickstart")
+    return tmp_path
+
+
+def test_extraction_snippet_runs_beside_a_saved_model(quickstart_folder):
+    ((code, printed),) = snippets("run: model")
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "HF_MODULES_CACHE")}
+    environment |= {"HF_HOME": str(quickstart_folder / "cache"), "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=quickstart_folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (sentence,) = [node.value.value for node in ast.parse(code).body if _assigns(node, "text")]
+    form = re.compile(r"(.+) (DT|LC|OG|PS|QT|TI) [01]\.\d\d")
+    for lines in (done.stdout.splitlines(), printed.splitlines()):
+        assert lines, "no span was printed"
+        for line in lines:
+            match = form.fullmatch(line)
+            assert match and match[1] in sentence, f"expected SURFACE LABEL SCORE, got {line!r}"
+
+
+def _assigns(node, name: str) -> bool:
+    return isinstance(node, ast.Assign) and node.targets[0].id == name and isinstance(node.value, ast.Constant)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_and_files_exist(document):
+    prose = BLOCK.sub("", text_of(document))
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", prose) if "://" not in target]
+    for target in targets:
+        path, _, anchor = target.partition("#")
+        assert not path or (ROOT / path).exists(), f"{document} links to {target}, which does not exist"
+        if anchor and not path:
+            titles = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+            assert anchor in [title.lower().replace(" ", "-") for title in titles], f"{document}: no part #{anchor}"
+    for path in PATH.findall(prose):
+        assert (ROOT / path).exists(), f"{document} names {path}, which does not exist"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_recipes_exist(document):
+    for name in re.findall(r"recipes/[\w/.-]+\.yaml", text_of(document)):
+        assert (ROOT / name).is_file(), f"{document} names {name}, which does not exist"
+
+
+def test_recipe_blocks_load(tmp_path):
+    found = [code for _, language, code in blocks("README.md") if language == "yaml"]
+    assert found
+    for code in found:
+        path = tmp_path / "my.yaml"
+        path.write_text(code, encoding="utf-8")
+        load_recipe(path)
+
+
+def test_settings_named_beside_techniques_exist():
+    part = text_of("README.md").partition("## Training techniques")[2].partition("\n## ")[0]
+    rows = [line for line in BLOCK.sub("", part).splitlines() if line.startswith("| ")]
+    names = {name for line in rows for name in re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)*)(?=`|: )", line.split("|")[2])}
+    assert len(names) > 15
+    values = {"parameter", "marginal", "sequence", "both", "head", "16x", "mean_loss", "true", "false"}
+    check_names({name: None for name in names if name not in FIELDS and name not in values})
+
+
+def test_json_blocks_are_our_form():
+    lines = [line for _, language, code in blocks("README.md") if language == "json" for line in code.splitlines()]
+    examples = [from_record(json.loads(line)) for line in lines]
+    assert any(example.spans for example in examples)
+    for example in examples:
+        for span in example.spans:
+            assert example.text[span.start : span.end].strip(), example
+
+
+def test_kospan_commands_parse():
+    found = commands("kospan")
+    assert {words[0] for words in found} >= {"predict", "evaluate", "convert"}
+    for words in found:
+        assert _parser().parse_args(words)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_kospan_commands_in_prose_exist(document):
+    (action,) = [action for action in _parser()._actions if action.choices]
+    for name in re.findall(r"`kospan ([a-z]+)", text_of(document)):
+        assert name in action.choices, f"{document} names `kospan {name}`, which does not exist"
+
+
+def test_training_flags_exist():
+    found = commands("train.py")
+    assert found
+    for words in found:
+        path, flags = parse_flags(words)
+        flags = {key: value for key, value in flags.items() if key not in ("help", "help_trainer")}
+        check_names({key: value for key, value in flags.items() if key not in FIELDS})
+        assert path is None or path == "my.yaml" or (ROOT / path).is_file()
+
+
+def test_both_first_lines_stand_word_for_word():
+    first = next(code for _, language, code in blocks("README.md") if language == "bash")
+    assert first == (
+        "pip install -c constraints.txt -e .        && accelerate launch train.py recipes/quickstart.yaml\n"
+        'pip install -c constraints.txt -e ".[dev]" && pytest\n'
+    )
+
+
+def test_every_data_set_is_in_the_table():
+    for document in ("README.md", "README.ko.md"):
+        rows = re.findall(r"^\| `([^`]+)` \|", text_of(document), re.MULTILINE)
+        assert set(DATASETS) <= set(rows), set(DATASETS) - set(rows)
+
+
+def test_crf_figures_are_those_of_the_committed_table():
+    table = text_of("docs/benchmarks/crf_speed.md")
+    parts = re.findall(r"^\| 13 \| (.+) \|$", table, re.MULTILINE)
+    figures = [[cell.split(" ")[0] for cell in row.split(" | ")] for row in parts[:2]]
+    for document in ("README.md", "README.ko.md"):
+        part = text_of(document).partition("<!-- figures:crf -->")[2].partition("\n## ")[0]
+        rows = re.findall(r"^\| [^|]+ \| (\d+\.\d\d \| .+) \|$", part, re.MULTILINE)
+        assert [row.split(" | ") for row in rows] == figures
+
+
+def test_floor_plan_names_what_exists_in_order():
+    plan = next(code for _, language, code in blocks("README.md") if language == "text" and "modeling.heads" in code)
+    lines = [line.split(" · ") for line in plan.splitlines()]
+    for name in (name for line in lines for name in line):
+        path = ROOT / Path(*name.split("."))
+        assert path.is_dir() or path.with_suffix(".py").is_file(), f"the floor plan names {name}, which does not exist"
+    floors = _floors()
+    level = {name: at for at, names in enumerate(floors) for name in names}
+    assert all(len({level[name] for name in line}) == 1 for line in lines), "names on one line stand on one floor"
+    order = [level[line[0]] for line in lines]
+    assert order == sorted(set(order)), "floors stand from the ground up, each on one line"
+
+
+def _floors() -> list[list[str]]:
+    """FLOORS of the floor plan's test, read from its source."""
+    tree = ast.parse((ROOT / "tests" / "test_floor_plan.py").read_text(encoding="utf-8"))
+    return next(ast.literal_eval(node.value) for node in tree.body if _is_floors(node))
+
+
+def _is_floors(node) -> bool:
+    return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "FLOORS"
