@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import os
 import sys
 from dataclasses import dataclass, field
@@ -122,8 +123,8 @@ def load_recipe(path: str | os.PathLike | None = None, flags: dict | None = None
             raise FileNotFoundError(f"expected a recipe at {path}, found no such file; recipes/ holds the shipped ones")
         try:
             settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
-            raise ValueError(f"{path}: expected YAML, got {error}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: expected YAML in UTF-8, got: {' '.join(str(error).split())}") from error
         if not isinstance(settings, dict):
             raise ValueError(f"{path}: expected flat `key: value` lines, got a {type(settings).__name__}")
         settings.setdefault("name", path.stem)
@@ -165,10 +166,10 @@ def cast(key: str, value, where: str = "recipe"):
         raise ValueError(f"{where}: expected a value for {key}, got none; take the line out to use the default")
     try:
         if dict in kinds:
-            value = yaml.safe_load(value) if isinstance(value, str) else value
-            if not isinstance(value, dict):
+            mapping = yaml.safe_load(value) if isinstance(value, str) else value
+            if not isinstance(mapping, dict):
                 raise ValueError("no mapping")
-            return value
+            return mapping
         if bool in kinds:
             return _as_bool(value)
         for number in (int, float):
@@ -178,8 +179,10 @@ def cast(key: str, value, where: str = "recipe"):
                 if number is int and float(value) != int(float(value)):
                     raise ValueError("a fraction")
                 return number(float(value))
+        if isinstance(value, (bool, list, dict)):
+            raise ValueError("no text")
         return str(value)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, yaml.YAMLError) as error:
         names = " or ".join(each.__name__ for each in kinds if each is not type(None))
         raise ValueError(f"{where}: expected {key} to be a {names}, got {value!r}") from error
 
@@ -201,7 +204,7 @@ def check_names(settings: dict, where: str = "recipe") -> None:
     known = trainer_fields()
     for key in unknown:
         if key not in known:
-            hint = RENAMED.get(key) or next(iter(difflib.get_close_matches(key, [*FIELDS, *known], 1, 0.5)), None)
+            hint = RENAMED.get(key) or next(iter(difflib.get_close_matches(str(key), [*FIELDS, *known], 1, 0.5)), None)
             advice = f"; did you mean {hint}?" if hint else "; --help and --help-trainer list all keys"
             raise ValueError(f"{where}: expected only known keys, got {key!r}{advice}")
 
@@ -230,9 +233,11 @@ def training_arguments(recipe: Recipe):
     for key, value in recipe.trainer.items():
         if value is None:
             continue
+        if value is False and key.endswith("_strategy"):
+            value = "no"  # YAML reads `eval_strategy: no` as a truth value.
         values = value if isinstance(value, list) else [value]
         words.append(f"--{key}")
-        words.extend(yaml.safe_dump(each).strip() if isinstance(each, dict) else str(each) for each in values)
+        words.extend(json.dumps(each) if isinstance(each, dict) else str(each) for each in values)
     (arguments,) = parser.parse_args_into_dataclasses(words)
     # Evaluation hands documents to the model, and batches of spans differ in width: neither is dropped nor joined.
     arguments.remove_unused_columns = False

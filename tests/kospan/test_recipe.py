@@ -1,0 +1,300 @@
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kospan.recipe import (
+    FIELDS,
+    RENAMED,
+    Recipe,
+    cast,
+    from_command_line,
+    load_recipe,
+    manual,
+    parse_flags,
+    save_recipe,
+    trainer_fields,
+    training_arguments,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a recipe file of the given text and gives its path."""
+
+    def written(text: str, name: str = "my_run.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return written
+
+
+def arguments(recipe: Recipe, folder: Path):
+    recipe.trainer.update({"output_dir": str(folder), "use_cpu": True})
+    return training_arguments(recipe)
+
+
+# --- values -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("written", ["3e-5", "3E-5", "0.00003", "3.0e-5", "'3e-5'"])
+def test_a_rate_may_be_written_as_people_write_it(write, tmp_path, written):
+    recipe = load_recipe(write(f"learning_rate: {written}\nfgm_epsilon: {written}\n"))
+    assert recipe.fgm_epsilon == 3e-5
+    assert arguments(recipe, tmp_path).learning_rate == 3e-5
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_defaults(write, tmp_path):
+    path = write("head: linear\nseed: 5\nrecurrent_size: 8\nnum_train_epochs: 2\n")
+    recipe = load_recipe(path, {"recurrent_size": "16", "seed": "7"})
+    assert (recipe.head, recipe.recurrent_size, recipe.dropout) == ("linear", 16, 0.1)
+    found = arguments(recipe, tmp_path)
+    assert (found.seed, found.num_train_epochs, found.per_device_train_batch_size) == (7, 2.0, 32)
+
+
+def test_a_run_is_named_after_its_file_unless_it_says_otherwise(write):
+    assert load_recipe(write("seed: 1\n")).name == "my_run"
+    assert Path(load_recipe(write("seed: 1\n")).output_dir) == Path("outputs/my_run")
+    assert load_recipe(write("name: other\n")).trainer["run_name"] == "other"
+    assert Path(load_recipe(write(""), {"output_dir": "there"}).output_dir) == Path("there")
+    assert load_recipe().name == "run"
+
+
+def test_an_empty_file_gives_the_defaults(write):
+    assert load_recipe(write("# nothing\n", "run.yaml")) == load_recipe()
+
+
+@pytest.mark.parametrize("written, value", [("true", True), ("yes", True), ("1", True), ("no", False), ("off", False)])
+def test_truth_values_may_be_written_as_people_write_them(write, tmp_path, written, value):
+    recipe = load_recipe(write(f"freeze_encoder: {written}\ndataloader_drop_last: {written}\n"))
+    assert recipe.freeze_encoder is value
+    assert arguments(recipe, tmp_path).dataloader_drop_last is value
+
+
+@pytest.mark.parametrize("key", ["eval_strategy", "save_strategy", "logging_strategy"])
+@pytest.mark.parametrize("written", ["no", "'no'"])
+def test_a_strategy_of_no_is_no_truth_value(write, tmp_path, key, written):
+    recipe = load_recipe(write(f"{key}: {written}\nload_best_model_at_end: false\n"))
+    assert getattr(arguments(recipe, tmp_path), key) == "no"
+
+
+@pytest.mark.parametrize(
+    "key, value, named",
+    [
+        ("window", "long", "expected window to be a int, got 'long'"),
+        ("window", 3.5, "expected window to be a int, got 3.5"),
+        ("stride", True, "expected stride to be a int, got True"),
+        ("stride", "inf", "expected stride to be a int, got 'inf'"),
+        ("dropout", "a little", "expected dropout to be a float, got 'a little'"),
+        ("dropout", [0.1], r"expected dropout to be a float, got \[0.1\]"),
+        ("freeze_encoder", "perhaps", "expected freeze_encoder to be a bool, got 'perhaps'"),
+        ("freeze_encoder", 2, "expected freeze_encoder to be a bool, got 2"),
+        ("head_options", "16", "expected head_options to be a dict, got '16'"),
+        ("head_options", "{a: [", r"expected head_options to be a dict, got '{a: \['"),
+        ("learning_rates", [1], r"expected learning_rates to be a dict, got \[1\]"),
+        ("encoder", ["a", "b"], r"expected encoder to be a str, got \['a', 'b'\]"),
+        ("train_file", {"a": 1}, "expected train_file to be a str, got {'a': 1}"),
+        ("head", True, "expected head to be a str, got True"),
+        ("stride", None, "expected a value for stride, got none; take the line out"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_by_key_and_value(key, value, named):
+    with pytest.raises(ValueError, match=f"^here: {named}"):
+        cast(key, value, "here")
+
+
+def test_values_are_read_as_their_keys_take_them():
+    assert cast("window", "128") == 128 and cast("window", 64.0) == 64
+    assert cast("window", None) is None and cast("window", "none") is None and cast("train_file", "null") is None
+    assert cast("head_options", "{heads: 8, s: [1, 2]}") == {"heads": 8, "s": [1, 2]}
+    assert cast("dropout", 0) == 0.0 and isinstance(cast("dropout", 0), float)
+    assert cast("name", 2024) == "2024"
+
+
+@pytest.mark.parametrize(
+    "key, value", [("overlaps", "keep"), ("fgm_space", "both"), ("rdrop_level", "tag"), ("crf_backend", "jax")]
+)
+def test_a_value_outside_its_choices_is_refused_with_the_choices(key, value):
+    with pytest.raises(ValueError, match=f"expected {key} to be one of .*, got '{value}'"):
+        load_recipe(None, {key: value})
+
+
+def test_settings_of_the_trainer_may_be_mappings_and_lists(write, tmp_path):
+    recipe = load_recipe(
+        write("lr_scheduler_type: cosine_with_restarts\nlr_scheduler_kwargs: {num_cycles: 3}\nreport_to: [none]\n")
+    )
+    found = arguments(recipe, tmp_path)
+    assert found.lr_scheduler_kwargs == {"num_cycles": 3}
+    assert found.report_to == []
+
+
+def test_a_wrong_value_for_the_trainer_is_refused_by_its_key(tmp_path):
+    with pytest.raises(ValueError, match=r"TrainingArguments take.*num_train_epochs.*many"):
+        arguments(load_recipe(None, {"num_train_epochs": "many"}), tmp_path)
+    with pytest.raises(ValueError, match="eval_strategy"):
+        arguments(load_recipe(None, {"eval_strategy": "sometimes"}), tmp_path)
+
+
+def test_documents_reach_the_model_whole_whatever_a_recipe_says(tmp_path):
+    found = arguments(load_recipe(None, {"remove_unused_columns": "true"}), tmp_path)
+    assert found.remove_unused_columns is False and found.eval_do_concat_batches is False
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "key, hint",
+    [
+        ("learning_rat", "learning_rate"),
+        ("recurent_size", "recurrent_size"),
+        ("rdrop_alhpa", "rdrop_alpha"),
+        ("num_train_epoch", "num_train_epochs"),
+    ],
+)
+def test_a_misspelt_key_is_refused_with_the_nearest(write, key, hint):
+    path = write(f"{key}: 1\n")
+    with pytest.raises(ValueError, match=rf"my_run\.yaml: .*got '{key}'; did you mean {hint}\?"):
+        load_recipe(path)
+    with pytest.raises(ValueError, match=rf"flags: .*got '{key}'; did you mean {hint}\?"):
+        load_recipe(None, {key: "1"})
+
+
+@pytest.mark.parametrize("key", RENAMED)
+def test_a_key_of_version_4_is_taken_or_refused_with_its_new_name(key):
+    if key in trainer_fields():
+        assert load_recipe(None, {key: "1"}).trainer[key] == "1"
+    else:
+        with pytest.raises(ValueError) as error:
+            load_recipe(None, {key: "1"})
+        assert f"did you mean {RENAMED[key]}?" in str(error.value)
+
+
+def test_every_new_name_is_a_key():
+    for old, new in RENAMED.items():
+        if old not in trainer_fields():
+            assert new.partition(":")[0].partition(" ")[0] in {*FIELDS, *trainer_fields()}, old
+
+
+def test_a_key_like_no_other_is_sent_to_the_manual():
+    with pytest.raises(ValueError, match="got 'xyzzy'; --help and --help-trainer list all keys"):
+        load_recipe(None, {"xyzzy": "1"})
+
+
+def test_a_key_that_is_no_text_is_refused(write):
+    with pytest.raises(ValueError, match="got 17"):
+        load_recipe(write("17: 3\n"))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_recipe_that_is_not_there_is_said_so(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"expected a recipe at .*nowhere\.yaml, found no such file"):
+        load_recipe(tmp_path / "nowhere.yaml")
+    with pytest.raises(FileNotFoundError, match="expected a recipe at"):
+        load_recipe(tmp_path)
+
+
+@pytest.mark.parametrize("text, kind", [("- head: crf\n", "list"), ("just words\n", "str"), ("17\n", "int")])
+def test_a_file_that_is_no_mapping_is_refused(write, text, kind):
+    with pytest.raises(ValueError, match=rf"my_run\.yaml: expected flat `key: value` lines, got a {kind}"):
+        load_recipe(write(text))
+
+
+def test_a_file_that_cannot_be_read_is_named(write):
+    with pytest.raises(ValueError, match=r"my_run\.yaml: expected YAML in UTF-8, got: while .* line 2, column 5"):
+        load_recipe(write("head: [crf\nseed: 1\n"))
+    path = write("")
+    path.write_bytes("name: 이름\n".encode("cp949"))
+    with pytest.raises(ValueError, match=r"my_run\.yaml: expected YAML in UTF-8, got: 'utf-8' codec"):
+        load_recipe(path)
+
+
+def test_a_saved_recipe_is_the_recipe(write, tmp_path):
+    path = write(
+        "name: 한국어\nencoder_options: {num_hidden_layers: 1}\nlearning_rates: {encoder: 3e-5, lora_B: 16x}\n"
+        "learning_rate: 3e-5\nwindow: 128\nwarmup_steps: 0.1\nlr_scheduler_kwargs: {num_cycles: 3}\neval_strategy: no\n"
+    )
+    recipe = load_recipe(path, {"fp16": "true", "rdrop_alpha": "1"})
+    save_recipe(recipe, tmp_path / "recipe.yaml")
+    assert load_recipe(tmp_path / "recipe.yaml") == recipe
+    assert "한국어" in (tmp_path / "recipe.yaml").read_text(encoding="utf-8")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["my_run.yaml", "recipe.yaml"]
+
+
+def test_a_saved_recipe_asks_neither_to_resume_nor_to_overwrite(tmp_path):
+    save_recipe(load_recipe(None, {"overwrite": "true", "resume": "true"}), tmp_path / "recipe.yaml")
+    found = load_recipe(tmp_path / "recipe.yaml")
+    assert found.overwrite is found.resume is False
+    assert not {"overwrite", "resume"} & set(yaml.safe_load((tmp_path / "recipe.yaml").read_text(encoding="utf-8")))
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_words_become_a_path_and_settings():
+    words = ["a.yaml", "--learning_rate", "3e-5", "--fp16", "--head=linear", "--max-steps", "-1", "--name", "two words"]
+    settings = {"learning_rate": "3e-5", "fp16": "true", "head": "linear", "max_steps": "-1", "name": "two words"}
+    assert parse_flags(words) == ("a.yaml", settings)
+    assert parse_flags([]) == (None, {})
+    assert parse_flags(["--head_options={a: b=c}"]) == (None, {"head_options": "{a: b=c}"})
+
+
+@pytest.mark.parametrize("words", [["a.yaml", "b.yaml"], ["--seed", "7", "a.yaml"], ["--name", "two", "words"]])
+def test_a_word_too_many_is_refused(words):
+    with pytest.raises(ValueError, match=f"got the extra word '{words[-1]}'"):
+        parse_flags(words)
+
+
+def test_mappings_can_be_given_as_flags(write):
+    words = [str(write("learning_rates: {encoder: 1e-5}\n")), "--learning_rates", "{encoder: 3e-5, head: 1e-3}"]
+    assert from_command_line(words).learning_rates == {"encoder": "3e-5", "head": "1e-3"}
+
+
+def test_the_manual_shows_every_setting_of_ours(capsys):
+    assert from_command_line(["--help"]) is None
+    shown = capsys.readouterr().out
+    assert shown.strip() == manual().strip()
+    for entry in dataclasses.fields(Recipe):
+        if entry.name != "trainer":
+            assert f"\n  --{entry.name} [" in shown
+            assert entry.metadata["help"] in shown
+
+
+def test_the_trainer_s_manual_shows_its_settings(capsys):
+    assert from_command_line(["--help-trainer"]) is None
+    shown = capsys.readouterr().out
+    assert all(f"  --{name}\n" in shown for name in ("learning_rate", "num_train_epochs", "fp16"))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "sys.argv[1:] = ['--help']; runpy.run_path('train.py', run_name='__main__')",
+        "from kospan.cli import main; main(['train', '--help'])",
+    ],
+)
+def test_help_needs_neither_torch_nor_transformers(call):
+    heavy = "('torch', 'transformers', 'numpy', 'datasets', 'accelerate')"
+    script = f"import runpy, sys; {call}; print('loaded:', [name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    assert found.returncode == 0, found.stderr
+    assert "--rdrop_alpha [0.0]" in found.stdout
+    assert found.stdout.rstrip().endswith("loaded: []")
+
+
+def test_a_plain_recipe_is_read_without_torch(write):
+    path = write("seed: 3\nhead: linear\nlearning_rate: 3e-5\n")
+    script = (
+        f"import sys; from kospan.recipe import load_recipe; print(load_recipe({str(path)!r}).head);"
+        "print('loaded:', [name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    assert found.stdout.split() == ["linear", "loaded:", "[]"], found.stderr
