@@ -10,8 +10,5 @@ from .spans import Span
 AutoConfig.register(SpanTaggerConfig.model_type, SpanTaggerConfig)
 AutoModel.register(SpanTaggerConfig, SpanTagger)
 AutoModelForTokenClassification.register(SpanTaggerConfig, SpanTagger)
-# Saving copies the code beside the weights and names it in the config, one auto class at a time.
-SpanTaggerConfig.register_for_auto_class()
-SpanTagger.register_for_auto_class("AutoModelForTokenClassification")
 
 __all__ = ["CRF", "Span", "SpanTagger", "SpanTaggerConfig"]

@@ -99,6 +99,7 @@ class SpanTaggerConfig(SpanConfig):
     """
 
     model_type = "kospan-tagger"
+    _auto_class = "AutoConfig"
 
     def __init__(
         self,

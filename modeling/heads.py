@@ -157,19 +157,14 @@ class CRFHead(TagHead):
 class LinearHead(TagHead):
     """Each unit by itself: softmax cross-entropy. It decodes as a chain without scores, so that bans still hold."""
 
-    def __init__(self, config, input_size: int):
-        super().__init__(config, input_size)
-        for name in ("start_transitions", "end_transitions", "transitions"):
-            zeros = torch.zeros_like(getattr(self.crf, name))
-            delattr(self.crf, name)
-            self.crf.register_buffer(name, zeros, persistent=False)
-
     def reset_constraints(self) -> None:
-        """As in the base; the chain's scores are zero and never stored, so they are written again too."""
+        """As in the base; the chain's scores are zeros that no checkpoint stores, so they are made again too."""
         super().reset_constraints()
+        device = self.crf.allowed_starts.device
         for name in ("start_transitions", "end_transitions", "transitions"):
-            with torch.no_grad():
-                getattr(self.crf, name).zero_()
+            shape = getattr(self.crf, name).shape
+            delattr(self.crf, name)
+            self.crf.register_buffer(name, torch.zeros(shape, device=device), persistent=False)
 
     def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
         """Cross-entropy of the gold tags, summed."""

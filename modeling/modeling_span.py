@@ -139,6 +139,9 @@ class SpanPreTrainedModel(PreTrainedModel):
 
     def save_pretrained(self, save_directory, **kwargs):
         """As in transformers, with the tokenizer beside the weights, in a form that version 4.51 reads as well."""
+        # Saving registers one auto class; plain AutoModel is named here.
+        own = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
+        self.config.auto_map = {**(getattr(self.config, "auto_map", None) or {}), "AutoModel": own}
         super().save_pretrained(save_directory, **kwargs)
         if self.tokenizer is not None and kwargs.get("is_main_process", True):
             self.tokenizer.save_pretrained(save_directory)

@@ -8,7 +8,10 @@ from torch import nn
 from transformers.utils import ModelOutput
 
 from .alignment import Document, Window
+from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .configuration_span import SpanTaggerConfig
+from .crf import CRF  # noqa: F401  (as above)
+from .forward_backward import sweep  # noqa: F401  (as above)
 from .heads import Chain, build_head
 from .modeling_span import SpanPreTrainedModel, WindowView, check_texts
 from .recurrent import MaskedBiLSTM
@@ -68,6 +71,8 @@ class SpanTagger(SpanPreTrainedModel):
     """
 
     config_class = SpanTaggerConfig
+    # Saving copies the code beside the weights under this name, also where the class itself came from the Hub.
+    _auto_class = "AutoModelForTokenClassification"
 
     def __init__(self, config: SpanTaggerConfig):
         super().__init__(config)
@@ -81,6 +86,9 @@ class SpanTagger(SpanPreTrainedModel):
             )
             width = 2 * config.recurrent_size
         self.head = build_head(config, width)
+        if not any(".crf." in name for name, _ in self.named_parameters()):
+            # Version 4.51 refuses to keep in float32 what is not there.
+            self._keep_in_fp32_modules = self._keep_in_fp32_modules_strict = None
         self.post_init()
 
     def reset_buffers(self) -> None:

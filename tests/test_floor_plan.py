@@ -131,6 +131,20 @@ def test_traveller_leans_on_torch_and_transformers_alone(path):
                 assert top in TRAVELLERS_NEED or top in STANDARD, f"{path.name}:{node.lineno} imports {name}"
 
 
+def test_a_class_file_names_all_it_travels_with():
+    """transformers 4.51 copies from a local folder what the class's own file imports, and no further."""
+    needs = {path.stem: set() for path in ROOT.glob("modeling/*.py")}
+    for path in ROOT.glob("modeling/*.py"):
+        needs[path.stem] = {name.split(".")[1] for _, name in imports_of(path, module_name(path)) if name.startswith("modeling.")}
+    for name in needs:
+        if name in ("modeling_tagger", "modeling_reader", "modeling_classifier", "configuration_span"):
+            reached, front = set(), set(needs[name])
+            while front:
+                reached |= front
+                front = {further for each in front for further in needs[each]} - reached
+            assert reached == needs[name], f"{name}.py must import from {sorted(reached - needs[name])} itself"
+
+
 STANDARD = set(__import__("sys").stdlib_module_names)
 
 
