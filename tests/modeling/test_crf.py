@@ -283,7 +283,7 @@ def test_rounding_falls_as_in_pytorch_crf():
     peer = torchcrf.CRF(5, batch_first=True)
     peer.load_state_dict(ours.state_dict())
     emissions = torch.randn(24, 256, 5) * 1e-3 + 50
-    for mask in (mask_of([256] * 12 + [200] * 12, 256), None):
+    for mask in (mask_of([256] * 23 + [9], 256), None):
         found = ours.decode(emissions, mask)
         assert found == peer.decode(emissions, mask)
         assert found != peer.double().decode(emissions.double(), mask)
@@ -585,6 +585,15 @@ def test_constraints_reach_what_they_are_meant_for(when):
         assert crf(emissions, broken).isfinite()
 
 
+def test_row_cut_at_its_end_may_end_with_any_tag():
+    crf = make(len(BIOES))
+    crf.constrain(*bans(BIOES, "BIOES"), when="both")
+    emissions, broken = torch.randn(1, 2, 5), torch.tensor([[0, BIOES.index("B-X")]])
+    assert crf(emissions, broken, ends=torch.tensor([False])).isfinite()
+    with pytest.raises(ValueError, match="to the end in row 0 at position 1"):
+        crf(emissions, broken, ends=torch.tensor([True]))
+
+
 @pytest.mark.parametrize("shape", [(0, 4), (3, 0), (0, 0)])
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_nothing_at_all(shape, batch_first):
@@ -631,6 +640,16 @@ def test_rows_do_not_depend_on_their_batch():
         alone = emissions[row : row + 1, : 11 + row]
         torch.testing.assert_close(crf.marginals(alone)[0], together[row, : 11 + row])
         assert crf.decode(alone)[0] == paths[row]
+
+
+def test_segment_through_a_dead_end_is_impossible(domain):
+    """Nothing may follow tag 2 and nothing may end with it, so what comes behind it is 0 out of 0."""
+    crf = make(3)
+    allowed = torch.ones(3, 3).bool()
+    allowed[2] = False
+    crf.constrain(allowed, torch.ones(3).bool(), torch.tensor([True, True, False]))
+    segments = [(0, 0, [2, 0], -1), (0, 0, [0, 2, 1], 0), (0, 1, [2], 1)]
+    assert crf.segment_posteriors(torch.randn(1, 4, 3), segments).tolist() == [0.0, 0.0, 0.0]
 
 
 def test_marginals_of_segments_of_one_tag_are_marginals():
