@@ -65,8 +65,7 @@ class TagHead(nn.Module):
 
     def reset_constraints(self) -> None:
         """Tells the chain which tag may follow which. Called again after loading: these buffers are never stored."""
-        device = self.projection.weight.device
-        device = torch.device("cpu") if device.type == "meta" else device
+        device = self._buffer_device()
         follow = [[may_follow(first, second, self.scheme) for second in self.tags] for first in self.tags]
         self.crf.constrain(
             torch.tensor(follow, device=device),
@@ -74,6 +73,11 @@ class TagHead(nn.Module):
             torch.tensor([may_end(tag, self.scheme) for tag in self.tags], device=device),
             when=self.constrain,
         )
+
+    def _buffer_device(self) -> torch.device:
+        device = self.projection.weight.device
+        # While transformers builds a model to be filled, its weights are nowhere; buffers must be somewhere.
+        return torch.device("cpu") if device.type == "meta" else device
 
     def project(self, states: torch.Tensor) -> torch.Tensor:
         """Unit states `(batch, units, hidden)` to emissions `(batch, units, tags)` in float32, dropout applied."""
@@ -159,12 +163,11 @@ class LinearHead(TagHead):
 
     def reset_constraints(self) -> None:
         """As in the base; the chain's scores are zeros that no checkpoint stores, so they are made again too."""
-        super().reset_constraints()
-        device = self.crf.allowed_starts.device
         for name in ("start_transitions", "end_transitions", "transitions"):
-            shape = getattr(self.crf, name).shape
+            zeros = torch.zeros(getattr(self.crf, name).shape, device=self._buffer_device())
             delattr(self.crf, name)
-            self.crf.register_buffer(name, torch.zeros(shape, device=device), persistent=False)
+            self.crf.register_buffer(name, zeros, persistent=False)
+        super().reset_constraints()
 
     def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
         """Cross-entropy of the gold tags, summed."""
