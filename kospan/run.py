@@ -13,7 +13,7 @@ from kospan.data.jsonl import record
 from kospan.evaluation.baseline import DictionaryBaseline
 from kospan.evaluation.report import print_report
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
-from kospan.tasks.registry import TASKS
+from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf
 from kospan.training.lines import LineCallback, opening_lines
 from kospan.training.saving import last_whole_checkpoint, write_whole, written_whole
@@ -33,7 +33,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
     disable_progress_bar()
     set_seed(arguments.seed)
-    task = TASKS[recipe.task].from_recipe(recipe)
+    task = task_class(recipe.task).from_recipe(recipe)
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
     training, validation = task.train_features(task.examples("train")), task.examples("validation")

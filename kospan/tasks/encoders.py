@@ -4,6 +4,7 @@ import importlib.util
 from collections import Counter
 from pathlib import Path
 
+import torch
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
@@ -58,11 +59,18 @@ def load_config(encoder: str, options: dict):
 def load_tokenizer(encoder: str):
     """The encoder's fast tokenizer. Raises: FileNotFoundError where there is none."""
     try:
-        return AutoTokenizer.from_pretrained(locate(encoder), use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(locate(encoder), use_fast=True)
     except OSError as error:
         raise FileNotFoundError(
             f"expected a tokenizer beside the encoder {encoder!r}, found none ({str(error).splitlines()[0]})"
         ) from error
+    # Where there are no tokenizer files, transformers 5 makes up a tokenizer that knows nothing but special tokens.
+    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
+        raise FileNotFoundError(
+            f"expected a tokenizer beside the encoder {encoder!r}, found none or one without words; save it there "
+            "with tokenizer.save_pretrained(folder)"
+        )
+    return tokenizer
 
 
 def character_tokenizer(texts: list[str], min_count: int = 1) -> PreTrainedTokenizerFast:
@@ -102,6 +110,17 @@ def scratch_encoder(texts: list[str], options: dict) -> tuple[ElectraConfig, Pre
     tokenizer = character_tokenizer(texts, int(options.pop("min_count", 1)))
     tokenizer.model_max_length = options["max_position_embeddings"]
     return ElectraConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **options), tokenizer
+
+
+def start_without_positions(encoder) -> None:
+    """Zeros the position and segment tables of an encoder without weights.
+
+    Drawn like the word vectors they would drown them: half of what a character says would be noise about its place.
+    From zero they learn what places are good for.
+    """
+    with torch.no_grad():
+        encoder.embeddings.position_embeddings.weight.zero_()
+        encoder.embeddings.token_type_embeddings.weight.zero_()
 
 
 def encoder_parts(recipe: Recipe, texts: list[str]):

@@ -11,7 +11,7 @@ from kospan.data.registry import reader_for
 from kospan.evaluation.spans import score_spans
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.encoders import encoder_parts, load_config, locate
+from kospan.tasks.encoders import encoder_parts, load_config, locate, start_without_positions
 from kospan.training.consistency import TagDivergence
 from modeling import SpanTagger, SpanTaggerConfig
 from modeling.alignment import unit_spans
@@ -146,7 +146,7 @@ def check_labels(example: Example, labels: list[str], split: str = "data") -> No
 def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
     """The model that a recipe asks for: continued where `encoder` is one of ours, else new over the encoder."""
     if recipe.encoder != "scratch":
-        found = load_config(recipe.encoder, recipe.encoder_options)
+        found = load_config(recipe.encoder, {})
         if found.model_type == SpanTaggerConfig.model_type:
             # Training changes the scores that the temperature was fitted to.
             return AutoModel.from_pretrained(locate(recipe.encoder), calibration_temperature=1.0)
@@ -182,6 +182,7 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
     if recipe.encoder == "scratch":
         model = SpanTagger(config)
         model.tokenizer = tokenizer
+        start_without_positions(model.encoder)
     else:
         model = SpanTagger.from_encoder(locate(recipe.encoder), config, tokenizer)
     if recipe.freeze_encoder:
