@@ -1,0 +1,243 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kospan.cli import main
+from kospan.data.jsonl import read_jsonl, write_jsonl
+from kospan.example import Example
+from modeling.spans import Span
+
+ROOT = Path(__file__).parent.parent.parent
+TEXTS = ["이재용 회장이 서울에서 회의를 열었다.", "김연아는 부산 사직 체육관을 찾았다.", "비가 온다."]
+GOLD = [
+    Example("first", TEXTS[0], (Span(0, 3, "PS"), Span(8, 10, "LC"))),
+    Example("second", TEXTS[1], (Span(0, 3, "PS"), Span(5, 14, "LC"))),
+    Example("third", TEXTS[2], ()),
+]
+SETTINGS = {
+    "encoder_options": "{num_hidden_layers: 0, hidden_size: 16, embedding_size: 16, num_attention_heads: 2}",
+    "dataset": "jsonl",
+    "encoder_input": "units",
+    "window": 64,
+    "stride": 8,
+    "recurrent_size": 8,
+    "learning_rate": "3e-2",
+    "max_steps": 2,
+    "eval_strategy": "no",
+    "save_strategy": "no",
+    "load_best_model_at_end": "false",
+    "use_cpu": "true",
+}
+TINY = [f"--{key}={value}" for key, value in SETTINGS.items()]
+
+
+@pytest.fixture
+def model_folder(make_tagger, tmp_path):
+    """A saved model with the labels PS, LC and OG; its random weights find spans in most texts."""
+    make_tagger(encoder_input="units").save_pretrained(tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+@pytest.fixture
+def gold_file(tmp_path):
+    write_jsonl(tmp_path / "gold.jsonl", GOLD)
+    return str(tmp_path / "gold.jsonl")
+
+
+def refused(words: list[str], capsys) -> str:
+    """The one line that a command answers a mistake with."""
+    assert main(words) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("kospan: ")
+    assert message.count("\n") == 1, message
+    return message
+
+
+# --- predict ----------------------------------------------------------------------------------------------------------
+
+
+def test_predictions_are_what_the_model_extracts(model_folder, make_tagger, gold_file, tmp_path, capsys):
+    output = tmp_path / "found.jsonl"
+    assert main(["predict", model_folder, gold_file, "--output", str(output)]) == 0
+    found = read_jsonl(output)
+    assert [(each.id, each.text) for each in found] == [(each.id, each.text) for each in GOLD]
+    expected = make_tagger(encoder_input="units").extract(TEXTS)
+    assert any(expected)
+    for example, spans in zip(found, expected):
+        assert [span[:3] for span in example.spans] == [span[:3] for span in spans]
+        assert [span.score for span in example.spans] == pytest.approx([span.score for span in spans], abs=1e-5)
+    assert capsys.readouterr().out == f"3 documents, {sum(map(len, expected))} spans -> {output}\n"
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_plain_text_is_read_a_document_per_line(model_folder, tmp_path, capsys):
+    path = tmp_path / "texts.txt"
+    path.write_text(f"{TEXTS[0]}\n\n{TEXTS[1]}\n", encoding="utf-8")
+    assert main(["predict", model_folder, str(path)]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["text"] for line in lines] == TEXTS[:2]
+    assert all(set(span) == {"start", "end", "label", "score"} for line in lines for span in line["spans"])
+
+
+def test_the_threshold_reaches_the_model(model_folder, gold_file, tmp_path):
+    output = tmp_path / "found.jsonl"
+    assert main(["predict", model_folder, gold_file, "--output", str(output), "--threshold", "1.1"]) == 0
+    assert [example.spans for example in read_jsonl(output)] == [(), (), ()]
+
+
+def test_what_is_predicted_can_be_trained_on(model_folder, gold_file, tmp_path, capsys):
+    predicted = tmp_path / "predicted.jsonl"
+    assert main(["predict", model_folder, gold_file, "--output", str(predicted)]) == 0
+    files = ["--train_file", str(predicted), "--validation_file", str(predicted)]
+    assert main(["train", *TINY, *files, "--output_dir", str(tmp_path / "again")]) == 0
+    assert (tmp_path / "again" / "model.safetensors").is_file()
+    assert main(["evaluate", str(tmp_path / "again"), "--data", str(predicted)]) == 0
+    assert main(["evaluate", model_folder, "--data", str(predicted), "--output", str(tmp_path / "f.json")]) == 0
+    capsys.readouterr()
+    # The model agrees with itself.
+    assert json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))["eval_f1"] == 1.0
+
+
+# --- evaluate ---------------------------------------------------------------------------------------------------------
+
+
+def test_evaluating_prints_and_writes_the_figures(model_folder, gold_file, tmp_path, capsys):
+    output = tmp_path / "figures.json"
+    assert main(["evaluate", model_folder, "--data", gold_file, "--output", str(output)]) == 0
+    figures = json.loads(output.read_text(encoding="utf-8"))
+    assert all(name.startswith("eval_") for name in figures)
+    assert 0 <= figures["eval_f1"] <= 1
+    printed = capsys.readouterr().out
+    assert "f1 PS" in printed and "klue_entity_f1" in printed and f"{figures['eval_f1']:.4f}" in printed
+
+
+def test_evaluating_the_shipped_sample_needs_no_file(make_tagger, tmp_path, capsys):
+    labels = ["PS", "LC", "OG", "DT", "TI", "QT"]
+    make_tagger(encoder_input="units", labels=labels, window=64).save_pretrained(tmp_path / "model")
+    assert main(["evaluate", str(tmp_path / "model"), "--dataset", "sample", "--data", "validation"]) == 0
+    assert "f1 QT" in capsys.readouterr().out
+
+
+# --- train and convert ------------------------------------------------------------------------------------------------
+
+
+def test_training_leaves_a_model_that_predicts(gold_file, tmp_path, capsys):
+    folder = tmp_path / "run"
+    files = ["--train_file", gold_file, "--validation_file", gold_file, "--output_dir", str(folder)]
+    assert main(["train", *TINY, *files]) == 0
+    assert {"config.json", "model.safetensors", "recipe.yaml", "eval_results.json"} <= set(os.listdir(folder))
+    assert main(["predict", str(folder), gold_file]) == 0
+    assert "expected an empty output_dir" in refused(["train", *TINY, *files], capsys)
+
+
+@pytest.mark.parametrize("form", ["doccano", "label-studio", "brat"])
+def test_data_converts_there_and_back(gold_file, tmp_path, capsys, form):
+    other, back = str(tmp_path / ("there.json" if form == "label-studio" else "there")), str(tmp_path / "back.jsonl")
+    other += ".jsonl" if form == "doccano" else ""
+    assert main(["convert", "data", gold_file, other, "--to", form]) == 0
+    assert main(["convert", "data", other, back, "--from", form]) == 0
+    assert capsys.readouterr().out.count("\n") >= 2
+    found = {example.text: [span[:3] for span in example.spans] for example in read_jsonl(back)}
+    assert found == {example.text: [span[:3] for span in example.spans] for example in GOLD}
+
+
+# --- mistakes ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_that_is_not_there_is_said_so(gold_file, tmp_path, capsys):
+    for command in (["predict", "no/such/model", gold_file], ["evaluate", "no/such/model", "--data", gold_file]):
+        assert "expected a model on the Hub or in a folder under the name 'no/such/model'" in refused(command, capsys)
+
+
+def test_a_model_of_another_kind_is_refused(make_tagger, gold_file, tmp_path, capsys):
+    make_tagger().encoder.save_pretrained(tmp_path / "encoder")
+    message = refused(["predict", str(tmp_path / "encoder"), gold_file], capsys)
+    assert "expected a model that kospan trained, got one of type electra" in message
+
+
+def test_a_model_without_tokenizer_is_refused(make_tagger, gold_file, tmp_path, capsys):
+    model = make_tagger()
+    model.tokenizer = None
+    model.save_pretrained(tmp_path / "bare")
+    assert "expected a tokenizer beside the model" in refused(["predict", str(tmp_path / "bare"), gold_file], capsys)
+
+
+@pytest.mark.parametrize(
+    "content, named",
+    [
+        ('{"id": "a", "text": "서울"}\n{"id": "b"\n', "texts.jsonl:2: expected one JSON object per line"),
+        ('{"id": "a", "text": 3}\n', "texts.jsonl:1: expected 'text' to be a string, got 3"),
+        ("", "expected at least one text, got an empty file"),
+    ],
+)
+def test_texts_that_cannot_be_read_are_named_by_file_and_line(model_folder, tmp_path, capsys, content, named):
+    path = tmp_path / "texts.jsonl"
+    path.write_text(content, encoding="utf-8")
+    output = tmp_path / "found.jsonl"
+    assert named in refused(["predict", model_folder, str(path), "--output", str(output)], capsys)
+    assert not output.exists()
+
+
+def test_a_file_that_is_not_there_is_said_so(model_folder, tmp_path, capsys):
+    missing = str(tmp_path / "nowhere.jsonl")
+    assert "nowhere.jsonl" in refused(["predict", model_folder, missing], capsys)
+    assert "nowhere.jsonl" in refused(["evaluate", model_folder, "--data", missing], capsys)
+    assert "nowhere.jsonl" in refused(["convert", "data", missing, str(tmp_path / "out"), "--to", "brat"], capsys)
+
+
+def test_unlabelled_or_unknown_labels_cannot_be_scored(model_folder, tmp_path, capsys):
+    path = tmp_path / "data.jsonl"
+    write_jsonl(path, [Example("odd", "오후 세 시", (Span(0, 2, "TI"),))])
+    message = refused(["evaluate", model_folder, "--data", str(path)], capsys)
+    assert "example 'odd'" in message and "got 'TI'" in message
+    write_jsonl(path, [GOLD[0], Example("bare", "비가 온다.", None)])
+    assert "'bare'" in refused(["evaluate", model_folder, "--data", str(path)], capsys)
+
+
+@pytest.mark.parametrize(
+    "words, named",
+    [
+        (["train", "nowhere.yaml"], "expected a recipe at nowhere.yaml"),
+        (["train", "--recurent_size", "3"], "did you mean recurrent_size?"),
+        (["train", "--window", "wide"], "expected window to be a int, got 'wide'"),
+        (["train", "--task", "taging"], "expected task to be one of tagging"),
+        (["train", "--num_train_epochs", "many"], "--num_train_epochs"),
+        (["train", "--dataset", "smaple"], "did you mean 'sample'?"),
+        (["train", "--head", "softmax"], "expected head to be one of"),
+        (["train", "--dataset", "jsonl"], "expected a train_file"),
+        (["train", "--encoder", "no/such"], "expected an encoder on the Hub or in a folder"),
+        (["train", "--window", "9999"], "expected a window of at most 512"),
+        (["train", "a", "b"], "got the extra word 'b'"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_one_line_and_status_2(words, named, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert named in refused(words if "nowhere.yaml" in words else [*words, "--use_cpu", "true"], capsys)
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("words", [[], ["predict"], ["dance"], ["convert"], ["evaluate", "model"]])
+def test_an_incomplete_command_shows_its_usage_and_status_2(words, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(words)
+    assert error.value.code == 2
+    assert "usage: kospan" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["predict", "--help"], ["convert", "data", "--help"]])
+def test_help_is_shown_with_status_0(words, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(words)
+    assert error.value.code == 0
+    assert "usage: kospan" in capsys.readouterr().out
+
+
+def test_the_command_s_status_reaches_the_shell():
+    command = [sys.executable, "-m", "kospan.cli", "train", "nowhere.yaml"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
+    assert found.returncode == 2
+    assert found.stderr.startswith("kospan: expected a recipe at nowhere.yaml") and found.stdout == ""
