@@ -17,11 +17,14 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _guarded(command, arguments) -> int:
+    """Runs a command; what is left to do after it has checked everything (a callable it gives back) is not guarded."""
     try:
-        command(arguments)
+        rest = command(arguments)
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"kospan: {error}", file=sys.stderr)
         return 2
+    if rest is not None:
+        rest()
     return 0
 
 
@@ -57,14 +60,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(words: list[str]) -> None:
+def _train(words: list[str]):
     from kospan.recipe import from_command_line
 
     recipe = from_command_line(words)
-    if recipe is not None:
-        from kospan.run import run
+    if recipe is None:
+        return None
+    from kospan.run import prepare, train
 
-        run(recipe)
+    prepared = prepare(recipe)
+    return lambda: train(*prepared) and None
 
 
 def load_model(name: str):
@@ -74,9 +79,11 @@ def load_model(name: str):
     """
     import torch
     from transformers import AutoConfig, AutoModel
+    from transformers.utils.logging import disable_progress_bar
 
     import modeling  # noqa: F401  (registers our classes)
 
+    disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(name)
     except OSError as error:

@@ -78,11 +78,20 @@ def run(recipe: Recipe) -> dict[str, float]:
 
     Raises: FileExistsError where the output folder holds something and neither resume nor overwrite is set.
     """
+    return train(*prepare(recipe))
+
+
+def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
+    """All that can be wrong with a recipe shows here: the trainer, and the checkpoint to go on from, if any."""
     checkpoint = prepare_output(recipe)
-    trainer = build_trainer(recipe)
+    return build_trainer(recipe), checkpoint
+
+
+def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
+    """Prints what is known before the first step, trains, saves and scores."""
     task = trainer.task
+    trainer.create_optimizer()
     if trainer.is_world_process_zero():
-        trainer.create_optimizer()
         longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
         print("\n".join(opening_lines(trainer, task.documents, task.windowed, longest)), flush=True)
         if task.misaligned:

@@ -131,7 +131,10 @@ class SpanPreTrainedModel(PreTrainedModel):
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.reset_buffers()
         try:
-            model.tokenizer = AutoTokenizer.from_pretrained(pretrained_model_name_or_path, **location)
+            # With the config at hand nothing of the repository is looked up again, and trust is not asked for twice.
+            model.tokenizer = AutoTokenizer.from_pretrained(
+                pretrained_model_name_or_path, config=model.config, **location
+            )
         except (OSError, ValueError):
             # Weights alone can still be trained and saved; what needs text says that the tokenizer is missing.
             model.tokenizer = None
