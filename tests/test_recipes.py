@@ -1,0 +1,187 @@
+"""Every shipped recipe is read, reaches the trainer setting by setting, and trains two steps on a tiny model."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from transformers import (
+    AutoModel,
+    BertConfig,
+    DebertaV2Config,
+    EarlyStoppingCallback,
+    ElectraConfig,
+    ModernBertConfig,
+    RobertaConfig,
+)
+
+import kospan.tasks.tagging
+from kospan.data.corpus import Corpus
+from kospan.data.registry import reader_for
+from kospan.example import Example
+from kospan.recipe import FIELDS, Recipe, load_recipe
+from kospan.run import build_trainer, finish
+from kospan.tasks.encoders import character_tokenizer
+from kospan.training.rates import check_rates, rate_of
+from modeling.spans import Span
+
+FOLDER = Path(__file__).parent.parent / "recipes"
+STUDIES = sorted((FOLDER / "studies").glob("*.yaml"))
+RECIPES = sorted(set(FOLDER.rglob("*.yaml")) - set(STUDIES))
+by_recipe = pytest.mark.parametrize("path", RECIPES, ids=[str(path.relative_to(FOLDER)) for path in RECIPES])
+
+# What a recipe's encoder is built as here, by what its name holds (the first that fits); ELECTRA where nothing does.
+FAMILIES = {
+    "modernbert": ModernBertConfig,
+    "deberta": DebertaV2Config,
+    "roberta": RobertaConfig,
+    "electra": ElectraConfig,
+    "bert": BertConfig,
+    "minilm": BertConfig,
+}
+SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+# Where the run happens and for how long; all else is the recipe's own. The best model may be the one before any step.
+OURS = {"max_steps": 2, "use_cpu": True, "logging_steps": 1, "load_best_model_at_end": False}
+
+
+# Per unit: a sentence, what stands in it, and what makes it long.
+SENTENCES = {
+    "character": (
+        "{name} 회장이 {place}에서 세종 대왕을 말했다.",
+        {"김민수": "PS", "이재용": "PS", "박 서연": "PS", "서울": "LC", "부산": "LC", "세종 대왕": "PS"},
+        " 비가 온다.",
+    ),
+    "word": (
+        "{name} works for Acme Corp in {place} .",
+        {"Kim": "PER", "Lee Min": "PER", "Jo": "PER", "Seoul": "LOC", "Rome": "LOC", "Acme Corp": "ORG"},
+        " It rained .",
+    ),
+}
+
+
+def corpus(recipe: Recipe) -> Corpus:
+    """A few labelled texts in the data set's own unit, one longer than the recipe's window where it names one."""
+    sentence, labels, tail = SENTENCES[reader_for(recipe.dataset).unit]
+    names = list(labels)
+    texts = [sentence.format(name=name, place=place) for name in names[:3] for place in names[3:5]]
+    if recipe.window and recipe.crf_backend == "kospan":
+        texts.append(texts[0] + tail * (recipe.window // 5))
+    examples = []
+    for at, text in enumerate(texts):
+        places = {surface: text.find(surface) for surface in names if surface in text}
+        spans = [Span(start, start + len(surface), labels[surface]) for surface, start in places.items()]
+        examples.append(Example(f"text-{at}", text, tuple(sorted(spans))))
+    return Corpus(tuple(sorted(set(labels.values()))), {"train": examples, "validation": examples[-3:]}, 0)
+
+
+def tiny_encoder(name: str, texts: list[str], folder: Path) -> str:
+    """A folder with a small encoder of the family that a recipe's encoder is of."""
+    cls = next((cls for fragment, cls in FAMILIES.items() if fragment in name.lower()), ElectraConfig)
+    tokenizer = character_tokenizer(texts)
+    ids = {f"{role}_token_id": tokenizer.convert_tokens_to_ids(f"[{role.upper()}]") for role in ("pad", "cls", "sep")}
+    ids |= {"bos_token_id": ids["cls_token_id"], "eos_token_id": ids["sep_token_id"]}
+    torch.manual_seed(0)
+    config = cls(**SIZES, **ids, vocab_size=len(tokenizer), max_position_embeddings=520)
+    AutoModel.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def prepared(monkeypatch, tmp_path):
+    """A recipe's trainer over tiny data and a tiny encoder, with the recipe."""
+
+    def build(path: Path):
+        recipe = load_recipe(path, {**OURS, "output_dir": str(tmp_path / "out")})
+        data = corpus(recipe)
+        monkeypatch.setattr(kospan.tasks.tagging, "load_corpus", lambda *args, **kwargs: data)
+        if recipe.encoder != "scratch":
+            texts = [example.text for example in data.splits["train"]]
+            recipe.encoder = tiny_encoder(recipe.encoder, texts, tmp_path / "encoder")
+        return recipe, build_trainer(recipe)
+
+    return build
+
+
+def test_recipes_are_shipped():
+    assert FOLDER / "quickstart.yaml" in RECIPES
+
+
+@by_recipe
+def test_a_recipe_names_its_task_data_and_encoder_and_says_what_it_is_for(path):
+    text = path.read_text(encoding="utf-8")
+    assert text.startswith("# ")
+    assert {"task", "dataset", "encoder"} <= set(yaml.safe_load(text))
+    recipe = load_recipe(path)
+    assert recipe.name == path.stem
+    reader_for(recipe.dataset)
+    # Flat keys, each once: YAML would let the last one win in silence.
+    keys = [line.partition(":")[0] for line in text.splitlines() if line and not line.startswith(("#", " "))]
+    assert len(keys) == len(set(keys))
+
+
+@by_recipe
+def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
+    recipe, trainer = prepared(path)
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+
+    # The trainer's own settings.
+    for key, value in written.items():
+        if key not in FIELDS and key not in OURS:
+            found = getattr(trainer.args, key)
+            assert (float(value) if isinstance(found, float) else value) in (found, getattr(found, "value", None)), key
+    # Techniques.
+    assert (trainer.fgm is not None) == (recipe.fgm_epsilon > 0)
+    if trainer.fgm is not None:
+        assert (trainer.fgm.epsilon, trainer.fgm.space) == (recipe.fgm_epsilon, recipe.fgm_space)
+        assert trainer.fgm_lambda == recipe.fgm_lambda
+    assert (trainer.divergence is not None) == (recipe.rdrop_alpha > 0)
+    if trainer.divergence is not None:
+        assert (trainer.divergence.alpha, trainer.divergence.level) == (recipe.rdrop_alpha, recipe.rdrop_level)
+        assert trainer.rdrop_on == recipe.rdrop_on
+    patience = [each for each in trainer.callback_handler.callbacks if isinstance(each, EarlyStoppingCallback)]
+    assert [each.early_stopping_patience for each in patience] == [recipe.early_stopping_patience] * bool(patience)
+    assert bool(patience) == (recipe.early_stopping_patience > 0)
+    # The model.
+    config = trainer.model.config
+    for key in written.keys() & set(vars(config)) - {"encoder_config"}:
+        assert getattr(config, key) == getattr(recipe, key), key
+    assert config.unit == (recipe.unit or reader_for(recipe.dataset).unit)
+    head = trainer.model.head
+    assert (head.samples, head.merge, head.dropout.p) == (recipe.dropout_samples, recipe.dropout_merge, recipe.dropout)
+    assert (trainer.model.recurrent is not None) == (recipe.recurrent_size > 0)
+    frozen = {parameter.requires_grad for parameter in trainer.model.encoder.parameters()} == {False}
+    assert frozen == recipe.freeze_encoder
+    if recipe.encoder == "scratch":
+        for key in recipe.encoder_options.keys() - {"min_count"}:
+            assert getattr(config.encoder_config, key) == recipe.encoder_options[key], key
+    assert (trainer.task.windowed > 0) == (recipe.window is not None and recipe.crf_backend == "kospan")
+    # Rates, parameter by parameter.
+    trainer.create_optimizer()
+    names = {id(parameter): name for name, parameter in trainer.model.named_parameters()}
+    rates = check_rates(recipe.learning_rates)
+    for group in trainer.optimizer.param_groups:
+        for parameter in group["params"]:
+            assert group["lr"] == rate_of(names[id(parameter)], rates, trainer.args.learning_rate)[1]
+
+    before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
+    trainer.train()
+    assert trainer.state.global_step == 2
+    logs = [entry for entry in trainer.state.log_history if "loss" in entry]
+    assert len(logs) == 2
+    for entry in logs:
+        assert 0 < entry["loss"] < 100
+        assert ("divergence" in entry) == (recipe.rdrop_alpha > 0)
+        assert ("fgm_ratio" in entry) == (recipe.fgm_epsilon > 0)
+    for name, parameter in trainer.model.named_parameters():
+        assert torch.isfinite(parameter).all(), name
+    moved = {name for name, value in trainer.model.named_parameters() if not torch.equal(value, before[name])}
+    assert {"head.projection.weight", "head.projection.bias"} <= moved
+    assert any(name.startswith("encoder.") for name in moved) != recipe.freeze_encoder
+    figures = finish(trainer)
+    assert 0 <= figures["eval_f1"] <= 1
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=[path.name for path in STUDIES])
+def test_a_study_is_a_mapping(path):
+    assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
