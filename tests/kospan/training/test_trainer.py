@@ -191,3 +191,44 @@ def test_crf_scores_do_not_decay_and_rates_reach_the_optimizer(model, tmp_path):
     assert found[id(names["head.projection.bias"])] == (pytest.approx(1e-3), 0.0)
     assert found[id(names["encoder.embeddings.word_embeddings.weight"])] == (pytest.approx(3e-5), 0.1)
     assert run.optimizer.param_groups[0]["lr"] == pytest.approx(3e-5)
+
+
+@pytest.mark.parametrize("space", ["activation", "parameter"])
+def test_recomputed_activations_change_nothing(space, make_tagger, tmp_path):
+    model = make_tagger(recurrent_size=8, encoder_input="units", encoder={"num_hidden_layers": 2, "hidden_dropout_prob": 0.1})
+    techniques = {"fgm_epsilon": 0.5, "fgm_space": space, "rdrop": "token"}
+    kept = trained(model, tmp_path / "kept", techniques)
+    recomputed = trained(model, tmp_path / "recomputed", techniques, activation_checkpointing=True)
+    assert recomputed.model.is_gradient_checkpointing
+    assert_equal(cases.weights(kept.model), cases.weights(recomputed.model), 1e-7)
+
+
+def test_the_hook_of_fgm_is_there_before_the_model_is_compiled(model, tmp_path):
+    """A hook that comes after torch.compile is ignored in silence; ours comes when the trainer is made."""
+    run = cases.trainer(model, str(tmp_path), {"fgm_epsilon": 0.5})
+    batch = cases.collate(cases.features())
+    compiled = torch.compile(model.get_input_embeddings(), backend="eager")
+    plain = compiled(batch["input_ids"])
+    with run.fgm.clean_pass(batch):
+        compiled(batch["input_ids"]).square().sum().backward()
+    with run.fgm.adversarial_pass(batch):
+        moved = compiled(batch["input_ids"])
+    assert (moved - plain).norm() > 0.5
+    assert torch.equal(compiled(batch["input_ids"]), plain)
+
+
+def test_half_precision_asked_for_on_a_cpu_is_named_for_what_it_is(model, tmp_path):
+    from kospan.training.lines import precision_in_use
+
+    assert precision_in_use(cases.trainer(model, str(tmp_path))) == "float32"
+    found = precision_in_use(cases.trainer(model, str(tmp_path), fp16=True))
+    assert found.startswith("float32 (fp16 was asked for")
+
+
+def test_bf16_trains_with_the_chain_in_full_precision(make_tagger, tmp_path):
+    model = make_tagger(recurrent_size=8, encoder_input="units")
+    run = trained(model, tmp_path, {"fgm_epsilon": 0.5, "rdrop": "marginal"}, bf16=True)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = run.model.train()(**cases.collate(cases.features()))
+    assert output.emissions.dtype == torch.float32 and output.loss.dtype == torch.float32
+    assert all(torch.isfinite(value).all() for value in cases.weights(run.model).values())
