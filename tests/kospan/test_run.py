@@ -96,6 +96,12 @@ def contents(folder) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def steps_evaluated(capsys) -> list[int]:
+    """The steps after which a run has printed a score."""
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step ") and "f1 " in line]
+    return [int(line.split()[1].partition("/")[0]) for line in lines]
+
+
 def trainer_state(folder) -> dict:
     """What the newest checkpoint says about the training so far."""
     newest = max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
@@ -197,10 +203,11 @@ def test_overwriting_replaces_a_run_and_its_checkpoints(recipe, finished, tmp_pa
 # --- going on ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_resumed_run_ends_where_the_whole_run_ends(recipe, stepwise, tmp_path):
+def test_a_resumed_run_ends_where_the_whole_run_ends(recipe, stepwise, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     shutil.copytree(stepwise / "checkpoint-2", tmp_path / "out" / "checkpoint-2")
     run(recipe(**STEPS, resume=True))
+    assert steps_evaluated(capsys) == [4, 6]
     one, other = (load_file(each / "model.safetensors") for each in (stepwise, tmp_path / "out"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     for name in ("eval_results.json", "predictions.jsonl"):
@@ -220,12 +227,13 @@ def test_a_checkpoint_copied_by_half_is_skipped_with_a_line(recipe, stepwise, tm
     assert f"not whole, skipped: {broken.parent}: {name} {reason}" in capsys.readouterr().out
 
 
-def test_a_run_goes_on_from_the_last_whole_checkpoint(recipe, stepwise, tmp_path):
+def test_a_run_goes_on_from_the_last_whole_checkpoint(recipe, stepwise, tmp_path, capsys):
     shutil.copytree(stepwise, tmp_path / "out")
     for at in (4, 6):
         path = tmp_path / "out" / f"checkpoint-{at}" / "optimizer.pt"
         path.write_bytes(path.read_bytes()[:1000])
     run(recipe(**STEPS, resume=True))
+    assert steps_evaluated(capsys) == [4, 6]
     one, other = (load_file(each / "model.safetensors") for each in (stepwise, tmp_path / "out"))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
@@ -300,8 +308,11 @@ def test_a_run_whose_second_checkpoint_met_a_full_disk_goes_on_from_the_first(
         with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
             run(recipe(**STEPS))
     assert not (tmp_path / "out" / "config.json").exists()
+    printed = capsys.readouterr().out
     run(recipe(**STEPS, resume=True))
-    assert "checkpoint-4: " in capsys.readouterr().out
+    again = capsys.readouterr().out
+    assert "checkpoint-4: " in again
+    assert "step 2/6" in printed and "step 2/6" not in again
     one, other = (load_file(each / "model.safetensors") for each in (stepwise, tmp_path / "out"))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
