@@ -1,6 +1,6 @@
 """A table of studies that `seeds.py` and the peers have written, and a paired bootstrap against the first of them.
 
-    python benchmarks/compare.py docs/studies/a.json docs/studies/b.json [--figure f1] [--last 1]
+python benchmarks/compare.py docs/studies/a.json docs/studies/b.json [--figure f1] [--last 1]
 """
 
 import argparse
@@ -19,7 +19,10 @@ def main() -> None:
     parser.add_argument("--last", type=int, default=1, help="mean of the last N epochs")
     arguments = parser.parse_args()
     first = None
-    print(f"| study | seeds | {arguments.figure}, mean of the last {arguments.last} epoch(s) | by seed | train CPU s | against the first |")
+    print(
+        f"| study | seeds | {arguments.figure}, mean of the last {arguments.last} epoch(s) | by seed | "
+        f"train CPU s | against the first |"
+    )
     print("| --- | --- | --- | --- | --- | --- |")
     for path in map(Path, arguments.studies):
         runs = json.loads(path.read_text(encoding="utf-8"))["runs"]

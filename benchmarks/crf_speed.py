@@ -13,6 +13,7 @@ import gc
 import statistics
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -107,7 +108,9 @@ def main() -> None:
             scores = emissions.detach()
             assert ours.decode(scores, mask) == peer.decode(scores, mask)
             tables["decode"][rows, length, tags] = pairs(
-                lambda: peer.decode(scores, mask), lambda: ours.decode(scores, mask), arguments.seconds  # noqa: B023
+                partial(peer.decode, scores, mask),
+                partial(ours.decode, scores, mask),
+                arguments.seconds,
             )
             ours, peer, emissions, gold, mask = batch(rows, length, tags, copies=2)
             tables["divergence"][rows, length, tags] = pairs(

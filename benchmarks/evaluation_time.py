@@ -1,6 +1,6 @@
 """Time of `Trainer.evaluate` from 1,000 to 100,000 sentences, on copies of the shipped sample with a small model.
 
-    python benchmarks/evaluation_time.py [--out docs/benchmarks/evaluation_time.md]
+python benchmarks/evaluation_time.py [--out docs/benchmarks/evaluation_time.md]
 """
 
 import argparse
@@ -47,7 +47,8 @@ def main() -> None:
     print("\n".join(lines))
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        head = "# Evaluation time\n\nDecoding, posteriors and all KLUE figures; one thread, 2-core x86-64 virtual machine.\n\n"
+        head = "# Evaluation time\n\nDecoding, posteriors and all KLUE figures; "
+        head += "one thread, 2-core x86-64 virtual machine.\n\n"
         arguments.out.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -72,7 +72,9 @@ def main() -> None:
             for encoder_input, scheme in (("units", "BIO"), ("subwords", "BIOES")):
                 aligner = Aligner(tokenizer, reader_for(dataset).unit, encoder_input, window=64, stride=16)
                 kept = survivors(examples, aligner, scheme)
-                lines.append(f"| {dataset} | {gold:,} | {name} | {encoder_input} | {scheme} | {kept:,} ({kept / gold:.2%}) |")
+                lines.append(
+                    f"| {dataset} | {gold:,} | {name} | {encoder_input} | {scheme} | {kept:,} ({kept / gold:.2%}) |"
+                )
                 print(lines[-1], flush=True)
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

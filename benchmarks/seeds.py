@@ -1,8 +1,11 @@
-"""Trains a recipe with several seeds and keeps what figures are made of: scores and training seconds per epoch, counts per document.
+"""Trains a recipe with several seeds and keeps what figures are made of: scores and training seconds per epoch, counts
+per document.
 
-    python benchmarks/seeds.py recipes/x.yaml --out docs/studies/x.json --seeds 42 43 44 --threads 1 -- --num_train_epochs 3
+    python benchmarks/seeds.py recipes/x.yaml --out docs/studies/x.json --seeds 42 43 44 --threads 1 --
+    --num_train_epochs 3
 
-Flags behind `--` win over the recipe's. Nothing but the JSON file is kept; a seed that stands in it already is not run again.
+Flags behind `--` win over the recipe's. Nothing but the JSON file is kept; a seed that stands in it already is not run
+again.
 """
 
 import argparse
@@ -38,7 +41,9 @@ class Clock(TrainerCallback):
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         figures = {key.removeprefix("eval_"): value for key, value in metrics.items() if "_per_second" not in key}
-        self.epochs.append({"epoch": state.epoch, "train_wall_seconds": self.wall, "train_cpu_seconds": self.cpu, **figures})
+        self.epochs.append(
+            {"epoch": state.epoch, "train_wall_seconds": self.wall, "train_cpu_seconds": self.cpu, **figures}
+        )
 
 
 def one_seed(path: str, flags: dict, seed: int) -> dict:

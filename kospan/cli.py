@@ -50,11 +50,15 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--output", help="also write the figures to this JSON file")
     evaluate.set_defaults(command=_evaluate)
 
-    convert = commands.add_parser("convert", help="change the form of data").add_subparsers(required=True, metavar="WHAT")
+    convert = commands.add_parser("convert", help="change the form of data").add_subparsers(
+        required=True, metavar="WHAT"
+    )
     data = convert.add_parser("data", help="annotations of another tool <-> JSON Lines")
     data.add_argument("file", help="file or folder to read")
     data.add_argument("output", help="file or folder to write")
-    data.add_argument("--from", dest="from_format", default="jsonl", help="jsonl (default), doccano, label-studio, brat")
+    data.add_argument(
+        "--from", dest="from_format", default="jsonl", help="jsonl (default), doccano, label-studio, brat"
+    )
     data.add_argument("--to", dest="to_format", default="jsonl", help="jsonl (default), doccano, label-studio, brat")
     data.set_defaults(command=_convert_data)
     return parser

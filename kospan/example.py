@@ -37,7 +37,8 @@ def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
     for span in example.spans:
         if not 0 <= span.start < span.end <= len(example.text):
             raise ValueError(
-                f"example {example.id!r}: expected spans with 0 <= start < end <= {len(example.text)} (the text's length), "
+                f"example {example.id!r}: expected spans with 0 <= start < end <= {len(example.text)} (the text's "
+                f"length), "
                 f"got start {span.start}, end {span.end}, label {span.label!r}; offsets count characters, not bytes"
             )
     spans = sorted(example.spans)

@@ -59,7 +59,9 @@ class Recipe:
     # data
     dataset: str = setting("sample", "a data set of kospan.data, or hub:NAME for one on the Hub; see the README")
     train_file: str | None = setting(None, "file or folder for training, in the data set's format")
-    validation_file: str | None = setting(None, "file for validation; without it every eighth item of train_file, from 0")
+    validation_file: str | None = setting(
+        None, "file for validation; without it every eighth item of train_file, from 0"
+    )
     overlaps: str = setting("error", "overlapping gold spans: error, or longest (keep the longest, count the rest)")
     # text to pieces
     encoder: str = setting("scratch", "Hub name, folder, package:NAME/FOLDER, or scratch (an ELECTRA without weights)")
@@ -67,7 +69,9 @@ class Recipe:
     unit: str | None = setting(None, "what carries a tag: character or word; default: the data set's own unit")
     encoder_input: str = setting("subwords", "units (each unit tokenised by itself) or subwords (ordinary pieces)")
     normalization: str = setting("NFC", "NFC composes text before it is tokenised; none takes it as it is")
-    window: int | None = setting(None, "most positions read at once, special tokens included; default: 512 or the limit")
+    window: int | None = setting(
+        None, "most positions read at once, special tokens included; default: 512 or the limit"
+    )
     stride: int = setting(64, "overlap of neighbouring windows, in pieces")
     # model
     scheme: str = setting("BIO", "tag scheme: BIO or BIOES")
@@ -78,9 +82,13 @@ class Recipe:
     recurrent_dropout: float = setting(0.0, "dropout on what enters the LSTM")
     dropout: float = setting(0.1, "dropout before the projection to tags")
     dropout_samples: int = setting(1, "M of multi-sample dropout (Inoue 2019); 1 turns it off")
-    dropout_merge: str = setting("mean_logits", "mean_logits (one loss on the mean emissions) or mean_loss (mean of M losses)")
+    dropout_merge: str = setting(
+        "mean_logits", "mean_logits (one loss on the mean emissions) or mean_loss (mean of M losses)"
+    )
     constrain: str = setting("decode", "where forbidden tag transitions are banned: none, decode, both")
-    crf_backend: str = setting("kospan", "kospan, or torchcrf to train with pytorch-crf's module; never enters the config")
+    crf_backend: str = setting(
+        "kospan", "kospan, or torchcrf to train with pytorch-crf's module; never enters the config"
+    )
     freeze_encoder: bool = setting(False, "train only what stands on the encoder")
     # training techniques
     learning_rates: dict = setting({}, "rate or factor (16x) by name fragment: {encoder: 3e-5, head: 1e-3}")
@@ -90,7 +98,9 @@ class Recipe:
     rdrop_alpha: float = setting(0.0, "weight of R-Drop's divergence, half the symmetric KL per unit; 0 turns it off")
     rdrop_level: str = setting("token", "between what: token (softmax), marginal (CRF marginals), sequence (exact)")
     rdrop_on: str = setting("clean", "with FGM: clean (R-Drop on the clean pass only) or both")
-    early_stopping_patience: int = setting(0, "evaluations without a better score before training stops; 0 turns it off")
+    early_stopping_patience: int = setting(
+        0, "evaluations without a better score before training stops; 0 turns it off"
+    )
     # the run
     resume: bool = setting(False, "go on from the last checkpoint in output_dir")
     overwrite: bool = setting(False, "replace what output_dir holds")
@@ -266,7 +276,9 @@ def parse_flags(words: list[str]) -> tuple[str | None, dict]:
         elif at == 0:
             path = word
         else:
-            raise ValueError(f"expected `RECIPE.yaml --flag value ...`, got the extra word {word!r}; quote values with spaces")
+            raise ValueError(
+                f"expected `RECIPE.yaml --flag value ...`, got the extra word {word!r}; quote values with spaces"
+            )
     return path, settings
 
 

@@ -84,7 +84,11 @@ def run(recipe: Recipe) -> dict[str, float]:
 def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
     """All that can be wrong with a recipe shows here: the trainer, and the checkpoint to go on from, if any."""
     checkpoint = prepare_output(recipe)
-    return build_trainer(recipe), checkpoint
+    trainer = build_trainer(recipe)
+    if recipe.overwrite and checkpoint is None and trainer.is_world_process_zero():
+        for old in Path(recipe.output_dir).glob("checkpoint-*"):
+            shutil.rmtree(old)
+    return trainer, checkpoint
 
 
 def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
@@ -95,7 +99,9 @@ def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
         longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
         print("\n".join(opening_lines(trainer, task.documents, task.windowed, longest)), flush=True)
         if task.misaligned:
-            print(f"widened spans       {task.misaligned:,} gold spans begin or end inside a unit and were widened to it")
+            print(
+                f"widened spans       {task.misaligned:,} gold spans begin or end inside a unit and were widened to it"
+            )
         if task.corpus.dropped:
             print(f"dropped spans       {task.corpus.dropped:,} gold spans overlapped a longer one")
     trainer.train(resume_from_checkpoint=checkpoint)
@@ -103,21 +109,18 @@ def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
 
 
 def prepare_output(recipe: Recipe) -> str | None:
-    """The checkpoint to go on from, if any; the output folder is made ready by the first process."""
+    """The checkpoint to go on from, if any; the first process refuses a folder that holds something else."""
     folder = Path(recipe.output_dir)
     if recipe.resume:
         checkpoint, skipped = last_whole_checkpoint(folder)
         for line in skipped:
             print(f"not whole, skipped: {line}")
         return checkpoint
-    if int(os.environ.get("RANK", 0)) == 0 and folder.is_dir() and any(folder.iterdir()):
-        if not recipe.overwrite:
-            raise FileExistsError(
-                f"expected an empty output_dir, found files in {folder}; pass --resume to go on from its last checkpoint, "
-                "--overwrite to replace it, or another --output_dir"
-            )
-        for old in folder.glob("checkpoint-*"):
-            shutil.rmtree(old)
+    if int(os.environ.get("RANK", 0)) == 0 and not recipe.overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise FileExistsError(
+            f"expected an empty output_dir, found files in {folder}; pass --resume to go on from its last checkpoint, "
+            "--overwrite to replace it, or another --output_dir"
+        )
     return None
 
 

@@ -82,7 +82,8 @@ def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]
             start, _, composed = found[-1]
             together = unicodedata.normalize("NFC", composed + character)
             # A combining mark may compose only with what comes later, or be reordered: it stays with its base.
-            # A run of marks is cut where Unicode's stream-safe format cuts it, or it would cost time quadratic in its length.
+            # A run of marks is cut where Unicode's stream-safe format cuts it, or it would cost time quadratic in its
+            # length.
             if at - start < _LONGEST_CLUSTER and (together != composed + alone or unicodedata.combining(character)):
                 found[-1] = (start, at + 1, together)
                 continue
@@ -104,7 +105,8 @@ def unit_spans(units: list[tuple[int, int]], spans: list[tuple[int, int, str]]) 
 
     Args:
         units: Character offsets of each unit, in order and disjoint.
-        spans: `(start, end, label)` in characters, sorted; more fields are ignored. A span that no unit meets is left out.
+        spans: `(start, end, label)` in characters, sorted; more fields are ignored. A span that no unit meets is left
+            out.
 
     >>> unit_spans([(0, 3), (4, 9)], [(5, 7, "LC")])
     [(1, 2, 'LC')]
@@ -225,13 +227,17 @@ class Aligner:
             cluster_of = [at for at, (_, _, composed) in enumerate(parts) for _ in composed]
             piece_clusters = []
             for start, end in composed_offsets:
-                # Some tokenizers count the space before a word as part of its piece; a space has no piece of its own here.
-                while start < end and parts[cluster_of[start]][2].isspace():
-                    start += 1
-                piece_clusters.append((cluster_of[start], cluster_of[end - 1] + 1) if start < end else None)
+                # Some tokenizers count the space before a word as part of its piece; only a piece of spaces keeps them.
+                first = start
+                while first < end and parts[cluster_of[first]][2].isspace():
+                    first += 1
+                first = first if first < end else start
+                piece_clusters.append((cluster_of[first], cluster_of[end - 1] + 1) if first < end else None)
             units = [(start, end) for start, end, _ in parts] if self.unit == "character" else words(text)
             at_cluster = _pieces_by_cluster(piece_clusters, len(parts))
-            starts = range(len(parts)) if self.unit == "character" else _clusters_at(parts, [start for start, _ in units])
+            starts = (
+                range(len(parts)) if self.unit == "character" else _clusters_at(parts, [start for start, _ in units])
+            )
             unit_pieces = [at_cluster[cluster][0] for cluster in starts]
             unit_places = [min(at_cluster[cluster][1], self.places - 1) for cluster in starts]
             offsets = [(parts[span[0]][0], parts[span[1] - 1][1]) if span else (0, 0) for span in piece_clusters]
@@ -280,7 +286,7 @@ class Aligner:
         best, owner = [-1] * len(document.units), [0] * len(document.units)
         for at, window in enumerate(windows):
             pieces = len(window.input_ids) - len(self.prefix) - len(self.suffix)
-            for place, unit in enumerate(range(window.first_unit, window.first_unit + len(window.unit_positions))):
+            for unit in range(window.first_unit, window.first_unit + len(window.unit_positions)):
                 piece = max(0, document.unit_pieces[unit] - window.first_piece)
                 distance = min(piece, pieces - 1 - piece)
                 if distance > best[unit]:

@@ -27,7 +27,8 @@ class SpanConfig(PretrainedConfig):
         normalization: "NFC" composes text before it is tokenised; "none" takes it as it is.
         window: Most positions the encoder reads at once, special tokens included.
         stride: Overlap of neighbouring windows in pieces.
-        calibration_temperature: Divides all scores when probabilities are reported; 1.0 turns it off; training resets it to 1.0.
+        calibration_temperature: Divides all scores when probabilities are reported; 1.0 turns it off; training resets
+            it to 1.0.
     """
 
     model_type = "kospan"

@@ -240,9 +240,7 @@ class CRF(nn.Module):
         lengths = arrays[1]
         # A length of 64 and two tags already allow more paths than anyone asks for; a smaller exponent keeps this fast.
         k = min(k, self.num_tags ** min(64, emissions.shape[0]))
-        ranked = [
-            [(path, score / self._temperature()) for path, score in paths] for paths in k_best_paths(*arrays, k)
-        ]
+        ranked = [[(path, score / self._temperature()) for path, score in paths] for paths in k_best_paths(*arrays, k)]
         for row, paths in enumerate(ranked):
             if not lengths[row]:
                 paths.append(([], 0.0))

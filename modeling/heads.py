@@ -121,9 +121,7 @@ class TagHead(nn.Module):
     ) -> torch.Tensor:
         """Probability of each tag at each unit `(batch, units, tags)`; "train" is the distribution the loss trains."""
         context = context or Chain()
-        return self.crf.marginals(
-            emissions, mask, begins=context.begins, ends=context.ends, distribution=distribution
-        )
+        return self.crf.marginals(emissions, mask, begins=context.begins, ends=context.ends, distribution=distribution)
 
     def posteriors(
         self, emissions: torch.Tensor, mask: torch.Tensor, spans: list[list[tuple[int, int, str]]]
@@ -171,7 +169,9 @@ class LinearHead(TagHead):
 
     def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
         """Cross-entropy of the gold tags, summed."""
-        return nn.functional.cross_entropy(emissions.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+        return nn.functional.cross_entropy(
+            emissions.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum"
+        )
 
 
 HEADS = {"linear": LinearHead, "crf": CRFHead}

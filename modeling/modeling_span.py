@@ -44,7 +44,9 @@ def encoder_limit(config) -> int | None:
     limit = getattr(config, "max_position_embeddings", None)
     if not limit or limit < 0:
         return None
-    relative = getattr(config, "model_type", "") in ("deberta-v2", "deberta") and not getattr(config, "position_biased_input", True)
+    relative = getattr(config, "model_type", "") in ("deberta-v2", "deberta") and not getattr(
+        config, "position_biased_input", True
+    )
     if relative:
         return None
     shifted = getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl")
@@ -101,7 +103,7 @@ class SpanPreTrainedModel(PreTrainedModel):
         super().__init__(config)
         self.encoder = build_encoder(config.encoder_config)
         self.tokenizer = None
-        self._aligner = None
+        self._aligner, self._aligner_settings = None, None
         self._encoder_is_frozen = False
 
     # --- loading and saving -------------------------------------------------------------------------------------------
@@ -194,23 +196,23 @@ class SpanPreTrainedModel(PreTrainedModel):
                 "expected a tokenizer beside the model, got none; load the model from a folder that holds one, or set "
                 "model.tokenizer = AutoTokenizer.from_pretrained(...)"
             )
-        if self._aligner is None or self._aligner.tokenizer is not self.tokenizer:
-            config = self.config
+        config = self.config
+        settings = {
+            "unit": config.unit,
+            "encoder_input": config.encoder_input,
+            "normalization": config.normalization,
+            "window": config.window,
+            "stride": config.stride,
+            "places": getattr(config, "places", 1),
+        }
+        if self._aligner is None or self._aligner.tokenizer is not self.tokenizer or self._aligner_settings != settings:
             limit = encoder_limit(config.encoder_config)
             if limit is not None and config.window > limit:
                 raise ValueError(
                     f"expected a window of at most {limit} positions, which is what the encoder reads, "
                     f"got window {config.window}; set window: {limit} or less"
                 )
-            self._aligner = Aligner(
-                self.tokenizer,
-                unit=config.unit,
-                encoder_input=config.encoder_input,
-                normalization=config.normalization,
-                window=config.window,
-                stride=config.stride,
-                places=getattr(config, "places", 1),
-            )
+            self._aligner, self._aligner_settings = Aligner(self.tokenizer, **settings), settings
         return self._aligner
 
 

@@ -18,7 +18,8 @@ from .recurrent import MaskedBiLSTM
 from .spans import Span
 from .tags import tags_to_spans
 
-# Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the data.
+# Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the
+# data.
 _DOCUMENTS_AT_A_TIME = 1024
 
 
@@ -131,7 +132,8 @@ class SpanTagger(SpanPreTrainedModel):
         """
         if unit_positions is None:
             raise ValueError(
-                "expected unit_positions beside input_ids, got none; for text call model.extract(text), for batches use "
+                "expected unit_positions beside input_ids, got none; for text call model.extract(text), for batches "
+                "use "
                 "the features of kospan.tasks.tagging"
             )
         encoded = self.encoder(
@@ -153,7 +155,8 @@ class SpanTagger(SpanPreTrainedModel):
             if divergence is None:
                 loss = found.loss_sum / count
             else:
-                # Both copies carry the labels; the mean of the two losses is half their sum over the single batch's units.
+                # Both copies carry the labels; the mean of the two losses is half their sum over the single batch's
+                # units.
                 count = mask.sum() / 2 if num_items_in_batch is None else num_items_in_batch
                 divergence_loss = divergence(self.head, found.emissions, mask, context) / count
                 loss = found.loss_sum / 2 / count + divergence_loss
@@ -260,9 +263,7 @@ class SpanTagger(SpanPreTrainedModel):
 
     def _emissions(self, documents: list[Document], batch_size: int) -> list[torch.Tensor]:
         """One chain of emissions `(units, tags)` per document: each unit's from the window that sees it best."""
-        chains = [
-            torch.zeros(len(document.units), len(self.config.tags), device=self.device) for document in documents
-        ]
+        chains = [torch.zeros(len(document.units), len(self.config.tags), device=self.device) for document in documents]
         jobs = []
         for at, document in enumerate(documents):
             windows = self.aligner.windows(document)

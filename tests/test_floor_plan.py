@@ -22,7 +22,12 @@ FLOORS = [
     ["modeling.heads"],
     ["modeling.configuration_span"],
     ["modeling.modeling_span"],
-    ["modeling.modeling_tagger", "modeling.modeling_reader", "modeling.modeling_classifier", "modeling.modeling_writer"],
+    [
+        "modeling.modeling_tagger",
+        "modeling.modeling_reader",
+        "modeling.modeling_classifier",
+        "modeling.modeling_writer",
+    ],
     ["modeling.pipelines"],
     ["modeling"],
     ["kospan.example", "kospan.recipe", "space"],
@@ -38,7 +43,14 @@ FLOORS = [
 # What an Inference Endpoint loads as a loose file knows nothing of ours.
 ALONE = ["modeling.handler"]
 # Modules of a folder may import each other; files of modeling/ are floors of their own.
-FOLDERS = ["kospan.data", "kospan.evaluation", "kospan.conversion", "kospan.training", "kospan.tasks", "kospan.publishing"]
+FOLDERS = [
+    "kospan.data",
+    "kospan.evaluation",
+    "kospan.conversion",
+    "kospan.training",
+    "kospan.tasks",
+    "kospan.publishing",
+]
 FOLDERS += ["kospan.study", "space"]
 LAYER = {name: level for level, names in enumerate(FLOORS) for name in names}
 # What travels may lean on these alone.
@@ -135,7 +147,9 @@ def test_a_class_file_names_all_it_travels_with():
     """transformers 4.51 copies from a local folder what the class's own file imports, and no further."""
     needs = {path.stem: set() for path in ROOT.glob("modeling/*.py")}
     for path in ROOT.glob("modeling/*.py"):
-        needs[path.stem] = {name.split(".")[1] for _, name in imports_of(path, module_name(path)) if name.startswith("modeling.")}
+        needs[path.stem] = {
+            name.split(".")[1] for _, name in imports_of(path, module_name(path)) if name.startswith("modeling.")
+        }
     for name in needs:
         if name in ("modeling_tagger", "modeling_reader", "modeling_classifier", "configuration_span"):
             reached, front = set(), set(needs[name])

@@ -1,4 +1,5 @@
-"""A saved folder, loaded in a fresh process with torch and transformers alone, in another directory, gives equal spans."""
+"""A saved folder, loaded in a fresh process with torch and transformers alone, in another directory, gives equal
+spans."""
 
 import json
 import os

@@ -118,8 +118,9 @@ CASES = {
 
 def main(model_folder: str, output: str, batch: int, accumulation: int) -> None:
     """Trains every case from one saved model and stores the weights; what each of two processes runs."""
-    import modeling  # noqa: F401
     from transformers import AutoModel
+
+    import modeling  # noqa: F401
 
     found = {}
     for name, techniques in CASES.items():

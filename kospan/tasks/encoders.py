@@ -36,7 +36,8 @@ def locate(encoder: str) -> str:
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
         raise FileNotFoundError(
-            f"expected the package {package} for encoder {encoder}, found none; `pip install {package.replace('_', '-')}`"
+            f"expected the package {package} for encoder {encoder}, found none; `pip install "
+            f"{package.replace('_', '-')}`"
         )
     path = Path(found.submodule_search_locations[0]) / folder
     if not (path / "config.json").is_file():
@@ -51,7 +52,8 @@ def load_config(encoder: str, options: dict):
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
-            f"expected an encoder on the Hub or in a folder under the name {encoder!r}, found none ({reason}); check the "
+            f"expected an encoder on the Hub or in a folder under the name {encoder!r}, found none ({reason}); "
+            f"check the "
             "spelling and the connection, or set encoder: scratch"
         ) from error
 
@@ -127,4 +129,11 @@ def encoder_parts(recipe: Recipe, texts: list[str]):
     """`(config, tokenizer)` of the recipe's encoder."""
     if recipe.encoder == "scratch":
         return scratch_encoder(texts, recipe.encoder_options)
-    return load_config(recipe.encoder, recipe.encoder_options), load_tokenizer(recipe.encoder)
+    config, tokenizer = load_config(recipe.encoder, recipe.encoder_options), load_tokenizer(recipe.encoder)
+    highest = max(tokenizer.get_vocab().values())
+    if highest >= config.vocab_size:
+        raise ValueError(
+            f"expected a tokenizer whose ids lie below the encoder's vocab_size {config.vocab_size}, got id {highest} "
+            f"beside {recipe.encoder}; use the tokenizer that the encoder was trained with"
+        )
+    return config, tokenizer

@@ -187,5 +187,6 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         model = SpanTagger.from_encoder(locate(recipe.encoder), config, tokenizer)
     if recipe.freeze_encoder:
         model.freeze_encoder()
-    model.aligner  # Says at once whether tokenizer, window and stride fit together.
+    # Says at once whether tokenizer, window and stride fit together.
+    assert model.aligner
     return model

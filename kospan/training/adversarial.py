@@ -15,7 +15,8 @@ def perturbation(gradient: torch.Tensor, epsilon: float, dims: tuple[int, ...]) 
         epsilon: Norm of the result.
         dims: Dimensions that one norm covers.
 
-    Returns: The perturbation, zero where the norm is 0, inf or NaN, and how many norms were one of these (an int tensor).
+    Returns: The perturbation, zero where the norm is 0, inf or NaN, and how many norms were one of these (an int
+        tensor).
     """
     gradient = gradient.detach().float()
     # The largest entry is divided out first: squares of scaled gradients would leave float32's range.

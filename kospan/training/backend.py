@@ -1,4 +1,5 @@
-"""`crf_backend: torchcrf`: pytorch-crf's own module for the likelihood while training, as a peer to hold ours against."""
+"""`crf_backend: torchcrf`: pytorch-crf's own module for the likelihood while training, as a peer to hold ours
+against."""
 
 import torch
 

@@ -1,6 +1,7 @@
 """R-Drop: two dropout masks should give one distribution (Liang et al. 2021, "R-Drop: Regularized Dropout").
 
-L = (L1 + L2) / 2 + alpha * (KL(p||q) + KL(q||p)) / 2 per unit. A recipe that weighs the unhalved sum KL(p||q) + KL(q||p)
+L = (L1 + L2) / 2 + alpha * (KL(p||q) + KL(q||p)) / 2 per unit. A recipe that weighs the unhalved sum KL(p||q) +
+KL(q||p)
 by 0.5 has the strength of alpha = 1.0 here.
 """
 

@@ -18,7 +18,10 @@ class LineCallback(TrainerCallback):
         shown = {key: value for key, value in logs.items() if key in _SHOWN}
         if shown:
             parts = [f"{_SHOWN[key]} {value:.6g}" for key, value in shown.items()]
-            print(f"step {state.global_step}/{state.max_steps}  epoch {state.epoch or 0:.2f}  " + "  ".join(parts), flush=True)
+            print(
+                f"step {state.global_step}/{state.max_steps}  epoch {state.epoch or 0:.2f}  " + "  ".join(parts),
+                flush=True,
+            )
 
 
 _SHOWN = {
@@ -82,7 +85,8 @@ def opening_lines(trainer, documents: int, windowed: int, longest: int) -> list[
         f"parameters          {trained:,} trained of {total:,}",
         f"steps               {steps:,} ({per_epoch:,} per epoch; batch {batch} windows)",
         f"windowed texts      {windowed:,} of {documents:,} ({windowed / max(1, documents):.1%})",
-        f"memory estimate     {memory_estimate(model, rows, longest):.2f} GiB (weights, gradients, optimizer, activations)",
+        f"memory estimate     {memory_estimate(model, rows, longest):.2f} GiB (weights, gradients, "
+        f"optimizer, activations)",
     ]
     return lines + rate_lines(trainer.rate_groups)
 

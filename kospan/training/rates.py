@@ -43,7 +43,8 @@ def check_rates(rates: dict) -> dict[str, float | str]:
                 raise ValueError
         except ValueError:
             raise ValueError(
-                f"expected learning_rates[{fragment!r}] to be a rate such as 3e-5 or a factor such as 16x, got {value!r}"
+                f"expected learning_rates[{fragment!r}] to be a rate such as 3e-5 or a factor such as 16x, got "
+                f"{value!r}"
             ) from None
         checked[fragment] = text if text.endswith("x") else number
     return checked

@@ -20,7 +20,8 @@ from .rates import RateGroup, check_rates, rate_groups
 class SpanTrainer(Trainer):
     """
     Args:
-        predict: `(model, documents) -> (documents, spans, 4)` float32 padded with -100: start, end, label id, score. It is
+        predict: `(model, documents) -> (documents, spans, 4)` float32 padded with -100: start, end, label id, score.
+            It is
             called in evaluation, where a batch holds documents and not features.
         score: `(indices, predicted) -> dict[str, float]`: figures from what `predict` gave, rows found by index.
         evaluation_collate: Makes a batch of documents: `{"documents": list, "index": tensor}`.
@@ -63,7 +64,8 @@ class SpanTrainer(Trainer):
         if self.args.label_smoothing_factor:
             raise ValueError(
                 "expected label_smoothing_factor: 0, got "
-                f"{self.args.label_smoothing_factor}: transformers would smooth tags one by one and the CRF would never be "
+                f"{self.args.label_smoothing_factor}: transformers would smooth tags one by one and the CRF would "
+                f"never be "
                 "trained; use R-Drop or dropout_samples instead"
             )
         if fgm_epsilon > 0:
@@ -87,14 +89,21 @@ class SpanTrainer(Trainer):
             )
         static = getattr(getattr(accelerator, "ddp_handler", None), "static_graph", False)
         if static or getattr(args, "ddp_static_graph", False):
-            raise ValueError("expected ddp_static_graph: false with FGM, got true: its two passes are two graphs; turn it off")
+            raise ValueError(
+                "expected ddp_static_graph: false with FGM, got true: its two passes are two graphs; turn it off"
+            )
         parallelism = getattr(accelerator, "parallelism_config", None)
-        if parallelism is not None and (getattr(parallelism, "cp_enabled", False) or getattr(parallelism, "sp_enabled", False)):
-            raise ValueError("expected no context or sequence parallelism with FGM, got one of them; turn it or FGM off")
+        if parallelism is not None and (
+            getattr(parallelism, "cp_enabled", False) or getattr(parallelism, "sp_enabled", False)
+        ):
+            raise ValueError(
+                "expected no context or sequence parallelism with FGM, got one of them; turn it or FGM off"
+            )
         sharded = accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
         if sharded and space == "parameter":
             raise ValueError(
-                "expected fgm_space: activation with sharded parameters (FSDP, DeepSpeed), got parameter: no process holds "
+                "expected fgm_space: activation with sharded parameters (FSDP, DeepSpeed), got parameter: no "
+                "process holds "
                 "the whole table"
             )
 
@@ -186,7 +195,8 @@ class SpanTrainer(Trainer):
             cls, settings = self.get_optimizer_cls_and_kwargs(self.args, target)
         if {"params", "model", "optimizer_dict"} & set(settings) or not isinstance(cls, type):
             raise ValueError(
-                f"expected an optimizer that takes parameter groups with learning_rates, got optim {self.args.optim}, which "
+                f"expected an optimizer that takes parameter groups with learning_rates, got optim "
+                f"{self.args.optim}, which "
                 "makes its own; set optim: adamw_torch or take learning_rates out"
             )
         decayed = set(self.get_decay_parameter_names(target))
@@ -220,7 +230,8 @@ class SpanTrainer(Trainer):
         return None if eval_dataset is None else torch.utils.data.SequentialSampler(eval_dataset)
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        """Documents go to `predict`, whose spans are gathered like any tensor; the labels are the documents' indices."""
+        """Documents go to `predict`, whose spans are gathered like any tensor; the labels are the documents'
+        indices."""
         if "documents" not in inputs or self.predict_spans is None:
             return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         with torch.no_grad():

@@ -11,7 +11,9 @@ from modeling.alignment import Aligner, clusters, unit_spans, words
 CORPUS = ["이재용 회장이 서울에서 회의를 열었다.", "Kim met 3 people in Seoul, 2024.", "오후 3시 30분에 만나요 😀"] * 3
 HOSTILE = st.text(
     alphabet=st.one_of(
-        st.sampled_from("가각힣한글 서울에서이재용  \t\n.,3A😀👨‍👩‍👧é\u200b\u200d\ufeff\u0301\u1100\u1161\u11a8ㄱ\x00\x7f\u00a0\u3000"),
+        st.sampled_from(
+            "가각한글 서울에서  \t\n.,3A😀👨‍👩‍👧é\u200b\u200d\ufeff\u0301\u1100\u1161\u11a8ㄱ\x00\x7f\u00a0\u3000"
+        ),
         st.characters(codec="utf-8"),
     ),
     max_size=40,
@@ -50,7 +52,9 @@ def metaspace() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    tokenizer.train_from_iterator(CORPUS, trainers.UnigramTrainer(vocab_size=60, unk_token="[UNK]", special_tokens=["[UNK]"]))
+    tokenizer.train_from_iterator(
+        CORPUS, trainers.UnigramTrainer(vocab_size=60, unk_token="[UNK]", special_tokens=["[UNK]"])
+    )
     return special(tokenizer)
 
 

@@ -16,7 +16,8 @@ SPANS = st.lists(
 def test_span_equals_the_one_of_another_class():
     """A class that came from the Hub has its own copy of Span; scoring must not see a difference."""
     namespace: dict = {"__name__": "elsewhere"}
-    exec("from typing import NamedTuple\nclass Span(NamedTuple):\n    start: int\n    end: int\n    label: str\n    score: float = 1.0", namespace)
+    fields = "start: int\n    end: int\n    label: str\n    score: float = 1.0"
+    exec(f"from typing import NamedTuple\nclass Span(NamedTuple):\n    {fields}", namespace)
     assert namespace["Span"](0, 2, "PS", 0.5) == Span(0, 2, "PS", 0.5)
     assert pickle.loads(pickle.dumps(Span(0, 2, "PS"))) == Span(0, 2, "PS")
 

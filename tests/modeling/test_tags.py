@@ -59,7 +59,9 @@ def test_iob1_and_bioes_read_as_bio(case):
     bio = spans_to_tags(spans, length)
     # IOB1 writes B- only where the span before touches and has the same type.
     iob1 = [
-        f"I-{tag[2:]}" if tag.startswith("B-") and (at == 0 or bio[at - 1][2:] != tag[2:] or bio[at - 1] == "O") else tag
+        f"I-{tag[2:]}"
+        if tag.startswith("B-") and (at == 0 or bio[at - 1][2:] != tag[2:] or bio[at - 1] == "O")
+        else tag
         for at, tag in enumerate(bio)
     ]
     assert iob1_to_bio(iob1) == bio
@@ -84,7 +86,7 @@ def test_labels_of_gives_the_labels_in_order():
 def test_overlapping_spans_and_unknown_schemes_are_refused():
     with pytest.raises(ValueError, match="do not overlap"):
         spans_to_tags([(0, 3, "PS"), (2, 4, "LC")], 5)
-    with pytest.raises(ValueError, match="inside 0..2"):
+    with pytest.raises(ValueError, match=r"inside 0\.\.2"):
         spans_to_tags([(0, 3, "PS")], 2)
     with pytest.raises(ValueError, match="BIO, BIOES"):
         tag_names(["PS"], "IOBES")

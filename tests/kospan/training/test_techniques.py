@@ -61,7 +61,9 @@ def test_activation_space_equals_a_reference_over_input_embeddings(rdrop, model,
     (gradient,) = torch.autograd.grad(clean(leaf), leaf)
     gradient = gradient * batch["attention_mask"].unsqueeze(-1)
     delta = epsilon * gradient / gradient.flatten(1).norm(dim=1)[:, None, None]
-    (clean(embedded(model, batch)) + weight * model(inputs_embeds=embedded(model, batch) + delta, **rest).loss).backward()
+    (
+        clean(embedded(model, batch)) + weight * model(inputs_embeds=embedded(model, batch) + delta, **rest).loss
+    ).backward()
     expected = gradients(model)
     assert set(found) == set(expected)
     for name in expected:

@@ -54,7 +54,9 @@ def test_one_batch_of_16_equals_four_accumulated_of_4(name, model, tmp_path):
 
 def test_techniques_change_what_is_learnt(model, tmp_path):
     """Each case differs from every other: an equality between two of them would prove nothing."""
-    found = {name: cases.weights(trained(model, tmp_path / name, each, batch=16).model) for name, each in cases.CASES.items()}
+    found = {
+        name: cases.weights(trained(model, tmp_path / name, each, batch=16).model) for name, each in cases.CASES.items()
+    }
     names = list(found)
     for at, one in enumerate(names):
         for other in names[at + 1 :]:
@@ -71,7 +73,14 @@ def test_two_processes_equal_one(model, tmp_path):
 
     def start(processes: int, batch: int, accumulation: int) -> dict:
         output = tmp_path / f"{processes}.pt"
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}", script]
+        command = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc_per_node={processes}",
+            script,
+        ]
         command += [str(tmp_path / "model"), str(output), str(batch), str(accumulation)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
         assert done.returncode == 0, done.stderr[-3000:]
@@ -104,8 +113,19 @@ def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(space, make_tagger, 
     broken = cases.trainer(copy.deepcopy(model), str(tmp_path / "broken"), techniques, **settings)
     broken.add_callback(Stop())
     broken.train()
-    resumed = cases.trainer(make_tagger(seed=99, recurrent_size=8, encoder_input="units", dropout=0.2, dropout_samples=3,
-        encoder={"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}), str(tmp_path / "broken"), techniques, **settings)
+    resumed = cases.trainer(
+        make_tagger(
+            seed=99,
+            recurrent_size=8,
+            encoder_input="units",
+            dropout=0.2,
+            dropout_samples=3,
+            encoder={"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1},
+        ),
+        str(tmp_path / "broken"),
+        techniques,
+        **settings,
+    )
     resumed.train(resume_from_checkpoint=str(tmp_path / "broken" / "checkpoint-3"))
     assert_equal(cases.weights(unbroken.model), cases.weights(resumed.model))
 
@@ -195,7 +215,9 @@ def test_crf_scores_do_not_decay_and_rates_reach_the_optimizer(model, tmp_path):
 
 @pytest.mark.parametrize("space", ["activation", "parameter"])
 def test_recomputed_activations_change_nothing(space, make_tagger, tmp_path):
-    model = make_tagger(recurrent_size=8, encoder_input="units", encoder={"num_hidden_layers": 2, "hidden_dropout_prob": 0.1})
+    model = make_tagger(
+        recurrent_size=8, encoder_input="units", encoder={"num_hidden_layers": 2, "hidden_dropout_prob": 0.1}
+    )
     techniques = {"fgm_epsilon": 0.5, "fgm_space": space, "rdrop": "token"}
     kept = trained(model, tmp_path / "kept", techniques)
     recomputed = trained(model, tmp_path / "recomputed", techniques, activation_checkpointing=True)
