@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from kospan.data.corpus import read_examples
 
 WNUT_TYPES = ("person", "location", "group", "corporation", "product", "creative-work")

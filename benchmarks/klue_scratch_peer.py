@@ -6,25 +6,22 @@ over the last three epochs, so no epoch is selected on what is reported.
 
     python benchmarks/klue_scratch_peer.py --data klue-ner.tsv --out docs/studies/klue_scratch_peer.json
 
-writes the result after every epoch, and beside it one array of counts a seed (documents, 3: correct, predicted, gold).
+writes the study after each seed (`study.py` says what it holds).
 """
 
 import argparse
 import json
-import os
 import random
 import re
 import statistics
-import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
+from study import run_study
 from torch import Tensor, nn
 from torchcrf import CRF
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from kospan.evaluation.spans import counts_per_document, score_spans
 from kospan.example import Example
 from modeling.spans import Span
@@ -106,8 +103,8 @@ def predict(model: Peer, ids: list[list[int]]) -> list[list[Span]]:
     return predicted
 
 
-def run(train: list[Example], validation: list[Example], seed: int, epochs: int, finished) -> np.ndarray:
-    """Trains one seed; `finished(row)` gets the figures of each epoch. Returns: counts of the last `(documents, 3)`."""
+def run(train: list[Example], validation: list[Example], seed: int, epochs: int) -> dict:
+    """Trains once; figures per epoch, and `(correct, predicted, gold)` per validation document of the last epoch."""
     random.seed(seed)
     torch.manual_seed(seed)
     characters = sorted({character for example in train for character in example.text})
@@ -116,9 +113,10 @@ def run(train: list[Example], validation: list[Example], seed: int, epochs: int,
     tags = [[TAGS.index(tag) for tag in spans_to_tags([s[:3] for s in e.spans], len(e.text))] for e in train]
     model = Peer(len(place) + 2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RECIPE["learning_rate"], weight_decay=0.01)
-    counts = np.zeros((0, 3))
+    wall = cpu = 0.0
+    rows, counts = [], []
     for epoch in range(1, epochs + 1):
-        wall, cpu, losses = time.perf_counter(), time.process_time(), []
+        wall, cpu, losses = wall - time.perf_counter(), cpu - time.process_time(), []
         model.train()
         order = random.sample(range(len(train)), len(train))
         for start in range(0, len(order), RECIPE["batch_size"]):
@@ -130,14 +128,15 @@ def run(train: list[Example], validation: list[Example], seed: int, epochs: int,
             nn.utils.clip_grad_norm_(model.parameters(), RECIPE["clip"])
             optimizer.step()
             losses.append(loss.item())
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        wall, cpu = wall + time.perf_counter(), cpu + time.process_time()
         predicted = predict(model, held_ids)
         scores = score_spans(validation, predicted, "character", LABELS)
-        counts = counts_per_document(validation, predicted)
+        counts = counts_per_document(validation, predicted).tolist()
         row = {name: round(scores[name], 4) for name in ("klue_entity_f1", "f1", "klue_char_f1", "klue_char_f1_no_o")}
         row |= {"epoch": epoch, "loss": round(statistics.mean(losses), 3)}
-        finished(row | {"train_cpu_seconds": round(cpu, 1), "train_wall_seconds": round(wall, 1)})
-    return counts
+        rows.append(row | {"train_cpu_seconds": round(cpu, 1), "train_wall_seconds": round(wall, 1)})
+        print(seed, json.dumps(rows[-1]), flush=True)
+    return {"epochs": rows, "counts": counts}
 
 
 def main() -> None:
@@ -152,45 +151,13 @@ def main() -> None:
     examples = read(given.data)[: given.limit]
     validation = [example for at, example in enumerate(examples) if at % 8 == 0]
     train = [example for at, example in enumerate(examples) if at % 8]
-    result = {
+    header = {
         "what": "KLUE-NER peer from scratch; scores on the validation part, each epoch",
         "recipe": RECIPE | {"epochs": given.epochs},
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
         "sentences": {"train": len(train), "validation": len(validation)},
         "gold_spans": sum(len(example.spans) for example in validation),
-        "seeds": {},
     }
-    out = Path(given.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-
-    def write() -> None:
-        temporary = out.with_name(f"{out.name}.tmp")
-        temporary.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, out)
-
-    for seed in given.seeds:
-        rows = result["seeds"].setdefault(str(seed), {"epochs": []})["epochs"]
-
-        def finished(row: dict, seed: int = seed, rows: list[dict] = rows) -> None:
-            rows.append(row)
-            print(seed, json.dumps(row), flush=True)
-            write()
-
-        counts = run(train, validation, seed, given.epochs, finished)
-        np.save(out.with_name(f"{out.stem}_counts_{seed}.npy"), counts.astype(np.int16))
-        last = rows[-3:]
-        figure = {name: statistics.mean(row[name] for row in last) for name in ("klue_entity_f1", "f1", "klue_char_f1")}
-        figure["train_cpu_seconds"] = sum(row["train_cpu_seconds"] for row in rows)
-        result["seeds"][str(seed)]["figure"] = {name: round(value, 4) for name, value in figure.items()}
-        write()
-    figures = [of_seed["figure"] for of_seed in result["seeds"].values()]
-    for name in ("klue_entity_f1", "f1", "klue_char_f1"):
-        values = [figure[name] for figure in figures]
-        spread = statistics.stdev(values) if len(values) > 1 else 0.0
-        result.setdefault("figure", {})[name] = {"mean": round(statistics.mean(values), 4), "stdev": round(spread, 4)}
-    write()
-    print(json.dumps(result["figure"]))
+    run_study(given.out, header, given.seeds, lambda seed: run(train, validation, seed, given.epochs))
 
 
 if __name__ == "__main__":

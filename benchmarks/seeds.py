@@ -9,21 +9,17 @@ again.
 """
 
 import argparse
-import json
-import os
-import platform
 import tempfile
 import time
 from pathlib import Path
 
 import torch
-import transformers
+from study import run_study
 from transformers import TrainerCallback
 
 from kospan.evaluation.spans import counts_per_document
 from kospan.recipe import load_recipe, parse_flags
 from kospan.run import build_trainer
-from kospan.training.saving import write_whole
 
 
 class Clock(TrainerCallback):
@@ -59,7 +55,7 @@ def one_seed(path: str, flags: dict, seed: int) -> dict:
         predicted = task.spans(task.predict(trainer.model, examples).tolist())
         counts = counts_per_document(examples, predicted).tolist()
     trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
-    return {"seed": seed, "trained_parameters": trained, "epochs": clock.epochs, "counts": counts}
+    return {"trained_parameters": trained, "epochs": clock.epochs, "counts": counts}
 
 
 def main() -> None:
@@ -71,22 +67,10 @@ def main() -> None:
     arguments, rest = parser.parse_known_args()
     _, flags = parse_flags([word for word in rest if word != "--"])
     torch.set_num_threads(arguments.threads)
-    out = Path(arguments.out)
-    result = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"runs": []}
     # Paths of data are this machine's own and say nothing.
     shown = {key: value for key, value in flags.items() if not key.endswith("_file")}
-    result |= {
-        "recipe": Path(arguments.recipe).name,
-        "flags": shown,
-        "machine": f"{os.cpu_count()}-core {platform.machine()} virtual machine, {arguments.threads} thread(s)",
-        "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
-    }
-    done = {run["seed"] for run in result["runs"]}
-    for seed in arguments.seeds:
-        if seed not in done:
-            result["runs"].append(one_seed(arguments.recipe, flags, seed))
-            out.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(out, json.dumps(result) + "\n")
+    header = {"recipe": Path(arguments.recipe).name, "flags": shown}
+    run_study(arguments.out, header, arguments.seeds, lambda seed: one_seed(arguments.recipe, flags, seed))
 
 
 if __name__ == "__main__":
