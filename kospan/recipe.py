@@ -132,18 +132,19 @@ def load_recipe(path: str | os.PathLike | None = None, flags: dict | None = None
         if not path.is_file():
             raise FileNotFoundError(f"expected a recipe at {path}, found no such file; recipes/ holds the shipped ones")
         try:
-            settings = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+            settings = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader) or {}
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise ValueError(f"{path}: expected YAML in UTF-8, got: {' '.join(str(error).split())}") from error
         if not isinstance(settings, dict):
             raise ValueError(f"{path}: expected flat `key: value` lines, got a {type(settings).__name__}")
         settings.setdefault("name", path.stem)
-    settings.update(flags or {})
-    where = str(path) if path else "flags"
-
-    own = {key: cast(key, settings.pop(key), where) for key in list(settings) if key in FIELDS}
-    check_names(settings, where)
-    trainer = {**TRAINER_DEFAULTS, **settings}
+    own, trainer = {}, dict(TRAINER_DEFAULTS)
+    for where, part in ((str(path), settings), ("flags", flags or {})):
+        own |= {key: cast(key, value, where) for key, value in part.items() if key in FIELDS}
+        rest = {key: value for key, value in part.items() if key not in FIELDS}
+        check_names(rest, where)
+        trainer |= rest
+    where = "recipe with its flags" if path and flags else str(path or "flags")
     recipe = Recipe(**own)
     trainer.setdefault("output_dir", os.path.join("outputs", recipe.name))
     trainer.setdefault("run_name", recipe.name)
@@ -152,6 +153,19 @@ def load_recipe(path: str | os.PathLike | None = None, flags: dict | None = None
         if getattr(recipe, key) not in choices:
             raise ValueError(f"{where}: expected {key} to be one of {', '.join(choices)}, got {getattr(recipe, key)!r}")
     return recipe
+
+
+class _OnceLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, where YAML itself lets the last one win in silence."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key!r} twice", problem_mark=key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
 
 
 _CHOICES = {

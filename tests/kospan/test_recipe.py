@@ -217,6 +217,18 @@ def test_a_file_that_cannot_be_read_is_named(write):
         load_recipe(path)
 
 
+def test_a_key_that_stands_twice_is_refused_with_its_line(write):
+    with pytest.raises(ValueError, match=r"my_run\.yaml: .*the key 'seed' twice.* line 3"):
+        load_recipe(write("seed: 1\nhead: crf\nseed: 2\n"))
+
+
+def test_a_misspelt_flag_is_not_laid_at_the_file_s_door(write):
+    with pytest.raises(ValueError, match=r"^flags: .*got 'sed'; did you mean seed"):
+        load_recipe(write("seed: 1\n"), {"sed": "2"})
+    with pytest.raises(ValueError, match=r"^flags: expected fgm_epsilon to be a float, got 'much'"):
+        load_recipe(write("fgm_epsilon: 0.5\n"), {"fgm_epsilon": "much"})
+
+
 def test_a_saved_recipe_is_the_recipe(write, tmp_path):
     path = write(
         "name: 한국어\nencoder_options: {num_hidden_layers: 1}\nlearning_rates: {encoder: 3e-5, lora_B: 16x}\n"
