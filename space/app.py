@@ -1,0 +1,115 @@
+"""The Space: a page that finds entities in text.
+
+    python space/app.py --model FOLDER_OR_REPO [--port 7860 --share false]
+
+Without --model it serves the model that space.json beside this file names ({"model": "user/name"}), else the
+quickstart's, if that has been trained.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+QUICKSTART = Path("outputs/quickstart")
+# `modeling` lies beside this file in a published Space, one folder up in the repository.
+sys.path[:0] = [str(folder) for folder in (HERE, HERE.parent) if folder == HERE or (folder / "modeling").is_dir()]
+
+# The `model_type` of a config -> the module of the Space whose `build(served, page, examples)` makes its tabs.
+TABS = {"kospan-tagger": "tagger"}
+
+
+def arguments_from(argv: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", help="a folder that a run has left, or a name on the Hub")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", 7860)))
+    parser.add_argument("--share", type=_yes, default=False, help="true makes a public link for 72 hours")
+    return parser.parse_args(argv)
+
+
+def _yes(value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, got {value!r}")
+    return value.lower() == "true"
+
+
+def settings_from(model: str | None, here: Path = HERE, quickstart: Path = QUICKSTART) -> dict:
+    """Which model to serve: `{"model": ..., "examples": ...}`, the second optional.
+
+    Args:
+        model: What the command line names.
+        here: The folder in which space.json may lie.
+        quickstart: The folder that the quickstart leaves.
+
+    Raises: ValueError where no model is named, or space.json is malformed.
+    """
+    path = here / "space.json"
+    settings: dict = {}
+    if path.is_file():
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f'{path}: expected JSON such as {{"model": "user/name"}}, got {error}; mend it') from error
+        if not isinstance(settings, dict) or not isinstance(settings.get("model"), str):
+            raise ValueError(f'{path}: expected an object with the key "model", got {settings!r}; name the model in it')
+    if model:
+        return {**settings, "model": model}
+    if settings:
+        return settings
+    for folder in (quickstart, here.parent / quickstart):
+        if (folder / "config.json").is_file():
+            return {"model": str(folder)}
+    raise ValueError(
+        "expected a model in --model, in space.json or in outputs/quickstart, found none; "
+        "make one with: accelerate launch train.py recipes/quickstart.yaml"
+    )
+
+
+def load_model(name: str):
+    """A model of ours from a folder or the Hub, ready to be asked.
+
+    Raises: ValueError where it cannot be loaded, has no tokenizer, or is of a kind that the page has no tab for.
+    """
+    import torch
+    from transformers import AutoModel
+
+    import modeling  # noqa: F401  (registers the classes, so that the Space's own code runs the model)
+
+    try:
+        model = AutoModel.from_pretrained(name, trust_remote_code=True)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"expected --model to be a folder or a name on the Hub, got {name}: {reason}") from error
+    kind = getattr(model.config, "model_type", None)
+    if kind not in TABS:
+        raise ValueError(f"expected a model of type {', '.join(TABS)}, got {kind} in {name}; name another model")
+    if model.tokenizer is None:
+        raise ValueError(f"expected a tokenizer beside the model in {name}, found none; save one there")
+    return model.float().eval().to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serves the page until the process is ended."""
+    arguments = arguments_from(argv)
+    try:
+        settings = settings_from(arguments.model)
+        model = load_model(settings["model"])
+    except ValueError as error:
+        sys.exit(f"app.py: {error}")
+
+    import importlib
+
+    from page import build_page, launch
+    from served import WAITING, Served
+
+    served = Served(model, settings["model"])
+    tabs = importlib.import_module(TABS[model.config.model_type])
+    blocks = build_page(served, tabs.build, settings.get("examples"))
+    launch(blocks, arguments.port, arguments.share, WAITING)
+
+
+if __name__ == "__main__":
+    main()

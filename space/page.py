@@ -1,0 +1,137 @@
+"""The frame of the page: strings that follow the language, header, theme; and a tab builder's tools."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import gradio as gr
+from texts import DEFAULT, LANGUAGES, say
+from views import safe
+
+STYLE = Path(__file__).resolve().parent / "style.css"
+# Fonts of the visitor's system: none is fetched.
+FONTS = ["Pretendard", "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic", "system-ui"]
+MONO = ["D2Coding", "ui-monospace", "Menlo", "Consolas", "Noto Sans Mono CJK KR", "monospace"]
+
+
+class Page:
+    """What a tab builder gets: it says the strings of its components through this, and may ask to be drawn again.
+
+    Args:
+        language: The radio with the visitor's language.
+    """
+
+    def __init__(self, language: gr.Radio):
+        self.language = language
+        self._said: list[tuple[gr.blocks.Block, dict[str, tuple[str, dict]]]] = []
+        self._drawn: list[tuple[Callable, list, list]] = []
+
+    def says(self, component, **keys):
+        """A component whose properties follow the language.
+
+        Args:
+            keys: Property -> key in `TEXTS`, or `(key, values)`.
+
+        Returns: The component.
+        """
+        full = {name: key if isinstance(key, tuple) else (key, {}) for name, key in keys.items()}
+        self._said.append((component, full))
+        for name, (key, values) in full.items():
+            setattr(component, name, say(DEFAULT, key, **values))
+        return component
+
+    def draws(self, function: Callable, inputs: list, outputs: list) -> None:
+        """Has `function(*inputs, language)` fill `outputs` again whenever the language changes."""
+        self._drawn.append((function, inputs, outputs))
+
+    def connect(self) -> None:
+        """Lets the language radio do all of it. To be called once everything is built."""
+        components = [component for component, _ in self._said]
+
+        def speak(language: str) -> list:
+            return [
+                gr.update(**{name: say(language, key, **values) for name, (key, values) in keys.items()})
+                for _, keys in self._said
+            ]
+
+        speaking = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        last = self.language.change(speak, self.language, components, **speaking)
+        for function, inputs, outputs in self._drawn:
+            last = last.then(function, [*inputs, self.language], outputs, **speaking)
+
+
+def header(name: str, count: int, language: str) -> str:
+    """The page's head: what it does, and with which model."""
+    return (
+        f'<div class="head"><h1>{safe(say(language, "title"))}</h1><p>{safe(say(language, "lead"))}</p>'
+        f'<p class="facts"><span>{safe(say(language, "model"))} <b>{safe(name)}</b></span>'
+        f"<span>{safe(say(language, 'labels', count=count))}</span></p></div>"
+    )
+
+
+def build_page(served, build_tabs: Callable, examples: list[str] | None = None) -> gr.Blocks:
+    """The whole page.
+
+    Args:
+        served: The model, see `served.Served`.
+        build_tabs: Called with `(served, page, examples)` inside the page's tabs; builds those of the model's task.
+        examples: Texts to click; None takes those that suit the model.
+    """
+    shown = Path(served.name).name if Path(served.name).exists() else served.name
+    with gr.Blocks(title="kospan", analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
+        with gr.Row(elem_id="top"):
+            head = gr.HTML(header(shown, len(served.labels), DEFAULT), apply_default_css=False, elem_id="head")
+            language = gr.Radio(
+                [(name, key) for key, name in LANGUAGES.items()],
+                value=DEFAULT,
+                show_label=False,
+                container=False,
+                elem_id="language",
+                min_width=150,
+                scale=0,
+            )
+        page = Page(language)
+        page.draws(lambda spoken: header(shown, len(served.labels), spoken), [], [head])
+        with gr.Tabs(elem_id="tasks"):
+            build_tabs(served, page, examples)
+        page.connect()
+        blocks.load(_asked, None, language, queue=False, show_progress="hidden", api_visibility="private")
+    return blocks
+
+
+def _asked(request: gr.Request):
+    """The language of `?lang=en`."""
+    asked = str(request.query_params.get("lang", "")).lower()[:2] if request else ""
+    return asked if asked in LANGUAGES else gr.skip()
+
+
+def theme() -> gr.Theme:
+    """Gradio's own look in calm colours, with fonts of the visitor's system."""
+    return gr.themes.Soft(
+        primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=FONTS, font_mono=MONO, radius_size="md"
+    ).set(
+        body_background_fill="#f6f7fb",
+        block_shadow="0 1px 2px rgb(15 23 42 / 0.06)",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
+    )
+
+
+def launch(blocks: gr.Blocks, port: int, share: bool, waiting: int) -> None:
+    """Serves the page until the process is ended."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    # Our own line refuses in the visitor's language; gradio's queue stands before it as a wall against floods.
+    blocks.queue(max_size=4 * waiting, default_concurrency_limit=None)
+    blocks.launch(
+        server_port=port,
+        share=share,
+        theme=theme(),
+        css_paths=STYLE,
+        footer_links=["api"],
+        max_threads=2 * waiting,
+        max_file_size="5mb",
+        ssr_mode=False,
+        show_error=False,
+        quiet=False,
+    )

@@ -1,0 +1,72 @@
+"""The model behind the page: one thread runs it, a bounded number of calls wait in line."""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from texts import Refused
+
+from modeling.tags import labels_of
+
+WAITING = 48
+# A file is read in many calls; more files at a time would only make each of them wait longer.
+FILES = 4
+
+
+class Line:
+    """A line in front of one worker. Whoever finds it full is refused instead of waiting without end.
+
+    Args:
+        places: Calls that may wait or run at a time.
+    """
+
+    def __init__(self, places: int):
+        self._places = threading.BoundedSemaphore(places)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    def call(self, function, *arguments, patient: bool = False):
+        """What `function(*arguments)` returns.
+
+        Args:
+            patient: Wait for a place instead of being refused: for a job that has been let in already.
+
+        Raises: Refused where the line is full, or the function failed; why it failed goes to the log alone.
+        """
+        if not self._places.acquire(blocking=patient):
+            raise Refused("busy")
+        try:
+            return self._worker.submit(function, *arguments).result()
+        except Exception as error:
+            logging.getLogger(__name__).exception("the model failed")
+            raise Refused("failed") from error
+        finally:
+            self._places.release()
+
+
+class Served:
+    """A model and the line in front of it.
+
+    Args:
+        model: A tagger; `.extract`, `.inspect` and `.config` are used.
+        name: As people load it: a name on the Hub, or a folder.
+        places: Calls that may wait or run at a time.
+    """
+
+    def __init__(self, model, name: str, places: int = WAITING):
+        self.model, self.name = model, name
+        self.line = Line(places)
+        self.files = threading.BoundedSemaphore(FILES)
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that the model may give, sorted."""
+        return sorted(labels_of(self.model.config.tags))
+
+    def extract(self, texts: list[str], patient: bool = False) -> list[list[tuple[int, int, str, float]]]:
+        """Spans of each text as plain tuples `(start, end, label, score)`."""
+        found = self.line.call(self.model.extract, texts, patient=patient)
+        return [[(int(start), int(end), label, float(score)) for start, end, label, score in spans] for spans in found]
+
+    def inspect(self, text: str):
+        """What `model.inspect` gives."""
+        return self.line.call(self.model.inspect, text)

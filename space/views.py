@@ -1,0 +1,267 @@
+"""Spans and the model's inner values as the page shows them. All HTML that holds a visitor's text is made here."""
+
+import json
+import re
+import unicodedata
+from html import escape
+
+from colours import Colour
+from texts import label_name, say
+
+# A sentence is read again when a visitor looks inside; attention needs memory that is quadratic in this.
+SENTENCE_CHARACTERS = 200
+_SENTENCE_END = re.compile(r"[.!?。！？…]+[\"'”’)\]]*(?=\s)|\n")
+# Beside the characters of HTML those of the page's template language.
+_TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "@": "&#64;", "`": "&#96;"})
+# Marks that turn the direction of all that follows are shown, not obeyed.
+_TURNING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_PLAIN = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
+
+Spans = list[tuple[int, int, str, float]]
+
+
+def safe(text: str) -> str:
+    """Text that may stand in HTML, in an attribute too.
+
+    >>> safe("<b>${1}")
+    '&lt;b&gt;&#36;&#123;1&#125;'
+    """
+    return escape(text).translate(_TEMPLATE)
+
+
+def visible(text: str) -> str:
+    """Text as HTML in which control characters, zero-width spaces and direction marks can be seen."""
+    if _PLAIN.fullmatch(text):
+        return safe(text)
+    parts, at = [], 0
+    for match in _PLAIN.finditer(text):
+        parts += [_sign(character) for character in text[at : match.start()]] + [safe(match.group())]
+        at = match.end()
+    return "".join(parts + [_sign(character) for character in text[at:]])
+
+
+def _sign(character: str) -> str:
+    if character == "\r":
+        return ""
+    name = unicodedata.name(character, "control character")
+    return f'<i class="sign" title="U+{ord(character):04X} {name.lower()}">·</i>'
+
+
+def percent(share: float) -> str:
+    """A probability for people.
+
+    >>> percent(0.9834), percent(0.99996)
+    ('98.3%', '100.0%')
+    """
+    return f"{100 * share:.1f}%"
+
+
+def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Colour], language: str) -> str:
+    """The text with its spans coloured, the types that occur counted above it.
+
+    Args:
+        spans: Sorted by start, without overlaps.
+        threshold: Spans with a lower score stay plain.
+    """
+    kept = [span for span in spans if span[3] >= threshold]
+    parts, at = [], 0
+    for start, end, label, score in kept:
+        name, confidence = label_name(label, language), say(language, "confidence", percent=percent(score))
+        parts.append(visible(text[at:start]))
+        parts.append(
+            f'<mark class="found" tabindex="0" style="{_style(colours, label)}" data-tip="{safe(confidence)}" '
+            f'aria-label="{safe(f"{text[start:end]}, {name}, {confidence}")}">{visible(text[start:end])}'
+            f'<span class="kind" aria-hidden="true">{safe(name)}</span></mark>'
+        )
+        at = end
+    parts.append(visible(text[at:]))
+    counts: dict[str, int] = {}
+    for _, _, label, _ in kept:
+        counts[label] = counts.get(label, 0) + 1
+    chips = [
+        f'<span class="chip" style="{_style(colours, label)}">{safe(label_name(label, language))} '
+        f"<b>{counts[label]}</b></span>"
+        for label in sorted(counts)
+    ]
+    if not kept:
+        chips.append(f'<span class="quiet">{safe(say(language, "nothing"))}</span>')
+    if len(kept) < len(spans):
+        chips.append(f'<span class="quiet">{safe(say(language, "hidden", count=len(spans) - len(kept)))}</span>')
+    return f'<div class="chips">{"".join(chips)}</div><div class="reading" dir="auto">{"".join(parts)}</div>'
+
+
+def _style(colours: dict[str, Colour], label: str) -> str:
+    colour = colours[label]
+    return f"--tint:{colour.tint};--ink:{colour.ink}"
+
+
+def notice(message: str, kind: str = "refusal") -> str:
+    """A sentence to the visitor where a result would stand."""
+    return f'<div class="{kind}" role="status">{safe(message)}</div>'
+
+
+def table(text: str, spans: Spans, threshold: float, language: str) -> dict:
+    """Offsets and all, as gradio's table takes it."""
+    headers = [say(language, key) for key in ("start", "end", "label", "span_text", "score")]
+    rows = [
+        [start, end, label_name(label, language), text[start:end], percent(score)]
+        for start, end, label, score in spans
+        if score >= threshold
+    ]
+    return {"headers": headers, "data": rows}
+
+
+def record(text: str, spans: Spans, threshold: float = 0.0, **fields) -> dict:
+    """A document and its spans as a line of JSON Lines holds them."""
+    found = [
+        {"start": start, "end": end, "label": label, "score": score}
+        for start, end, label, score in spans
+        if score >= threshold
+    ]
+    return {**fields, "text": text, "spans": found}
+
+
+def as_json(text: str, spans: Spans, threshold: float) -> str:
+    """The record to copy, a span per line."""
+    line = record(text, [(*span[:3], round(span[3], 4)) for span in spans if span[3] >= threshold])
+    found = ",\n".join("    " + json.dumps(span, ensure_ascii=False) for span in line["spans"])
+    inner = f"[\n{found}\n  ]" if found else "[]"
+    return f'{{\n  "text": {json.dumps(line["text"], ensure_ascii=False)},\n  "spans": {inner}\n}}'
+
+
+def as_python(name: str, text: str, threshold: float) -> str:
+    """Code that finds the same spans from a console."""
+    limit = f", threshold={threshold:g}" if threshold else ""
+    return (
+        "from transformers import AutoModel\n\n"
+        f"model = AutoModel.from_pretrained({name!r}, trust_remote_code=True)\n"
+        f"text = {text!r}\n"
+        f"for span in model.extract(text{limit}):\n"
+        '    print(span.start, span.end, span.label, text[span.start : span.end], f"{span.score:.3f}")\n'
+    )
+
+
+# --- looking inside ---------------------------------------------------------------------------------------------------
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """`(start, end)` of each sentence, cut behind full stops and line ends, without the spaces around it.
+
+    >>> sentences("비가 온다. 춥다!")
+    [(0, 6), (7, 10)]
+    """
+    found, at = [], 0
+    for end in [match.end() for match in _SENTENCE_END.finditer(text)] + [len(text)]:
+        inner = text[at:end]
+        start = at + len(inner) - len(inner.lstrip())
+        if inner.strip():
+            found.append((start, start + len(inner.strip())))
+        at = end
+    return found
+
+
+def surroundings(text: str, start: int, end: int, most: int = SENTENCE_CHARACTERS) -> tuple[int, int, bool]:
+    """The sentence around a stretch, cut to at most `most` characters; and whether it was cut."""
+    touching = [each for each in sentences(text) if each[0] < end and start < each[1]] or [(start, end)]
+    first, last = min(touching[0][0], start), max(touching[-1][1], end)
+    if last - first <= most:
+        return first, last, False
+    spare = max(0, most - (end - start))
+    first = max(first, min(start - spare // 2, last - most))
+    return first, min(last, first + most), True
+
+
+def places(text: str, spans: Spans, language: str) -> list[tuple[str, str]]:
+    """What to look inside of: `(shown, "start-end")` of each span, or of each sentence where there is none."""
+    if spans:
+        return [
+            (f"{_short(text[start:end])} · {label_name(label, language)} · {start}–{end}", f"{start}-{end}")
+            for start, end, label, _ in spans
+        ]
+    return [
+        (f"{say(language, 'sentence', number=number)} · {_short(text[start:end])}", f"{start}-{end}")
+        for number, (start, end) in enumerate(sentences(text), 1)
+    ]
+
+
+def _short(text: str, most: int = 30) -> str:
+    line = "".join(character for character in " ".join(text.split()) if character not in _TURNING)
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def marginals(seen, colours: dict[str, Colour], language: str, chosen: tuple[int, int]) -> str:
+    """A heatmap: tags down, units across.
+
+    Args:
+        seen: What `model.inspect` gives.
+        chosen: `(start, end)` in characters of the inspected text, framed in the heatmap.
+    """
+    values = seen.marginals.tolist()
+    rows = [at for at, tag in enumerate(seen.tags) if tag == "O" or any(unit[at] >= 0.01 for unit in values)]
+    inside = [start < chosen[1] and chosen[0] < end for start, end in seen.units]
+    heads = "".join(
+        f'<th scope="col"{" class=chosen" if within else ""}>{visible(seen.text[start:end]).strip() or "␣"}</th>'
+        for (start, end), within in zip(seen.units, inside)
+    )
+    lines = []
+    for at in rows:
+        tag = seen.tags[at]
+        label = tag.partition("-")[2]
+        ink = colours[label].ink if label in colours else "#6b7280"
+        cells = "".join(
+            f'<td style="--p:{unit[at]:.3f}" title="{safe(tag)} {percent(unit[at])}"></td>' for unit in values
+        )
+        lines.append(f'<tr style="--ink:{ink}"><th scope="row">{safe(tag)}</th>{cells}</tr>')
+    return (
+        f'<h3 class="inner-title">{safe(say(language, "marginals"))}</h3>'
+        f'<p class="quiet">{safe(say(language, "marginals_note"))}</p>'
+        f'<div class="scroll"><table class="heat"><thead><tr><th></th>{heads}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def attention(seen, chosen: tuple[int, int], layer: int, language: str, is_entity: bool = True) -> str:
+    """Where the pieces of a stretch look: the pieces of its sentence, tinted by attention.
+
+    Args:
+        seen: What `model.inspect` gives.
+        chosen: `(start, end)` in characters of the inspected text.
+        layer: Number of the layer, from 1; 0 is the mean over layers.
+    """
+    title = say(language, "attention", text=_short(seen.text[chosen[0] : chosen[1]]))
+    # A sentence fits into one window nearly always; else the window that holds the stretch's start.
+    holding = [view for view in seen.windows if any(start <= chosen[0] < end for start, end in view.offsets)]
+    view = (holding or seen.windows or [None])[0]
+    if view is None or not view.attentions:
+        return notice(say(language, "attention_none"), "quiet")
+    layers = view.attentions
+    layer = layer if 0 <= layer <= len(layers) else 0
+    picked = layers if layer == 0 else [layers[layer - 1]]
+    # shape: (length, length), from each piece to each piece
+    mean = sum(each.mean(0) for each in picked) / len(picked)
+    looking = [at for at, (start, end) in enumerate(view.offsets) if start < chosen[1] and chosen[0] < end]
+    weights = mean[looking or slice(None)].mean(0).tolist()
+    special = [start == end for start, end in view.offsets]
+    largest = max((weight for weight, bare in zip(weights, special) if not bare), default=0.0) or 1.0
+    parts, reached = [], None
+    for piece, (start, end), weight, bare in zip(view.pieces, view.offsets, weights, special):
+        if not bare and reached is not None and start > reached:
+            parts.append(visible(seen.text[reached:start]))
+        shown = safe(piece) if bare else visible(seen.text[max(start, reached or 0) : end])
+        if not bare:
+            reached = max(end, reached or 0)
+        kinds = "piece" + " special" * bare + " chosen" * (start < chosen[1] and chosen[0] < end and is_entity)
+        parts.append(
+            f'<span class="{kinds}" style="--p:{min(1.0, weight / largest):.3f}" title="{percent(weight)}">'
+            f"{shown}</span>"
+        )
+    which = (
+        say(language, "attention_one", number=layer) if layer else say(language, "attention_mean", count=len(layers))
+    )
+    share = percent(sum(weight for weight, bare in zip(weights, special) if bare))
+    note = say(language, "attention_note", layer=which, heads=layers[0].shape[0], special=share)
+    whole = "" if is_entity else f'<p class="quiet">{safe(say(language, "attention_whole"))}</p>'
+    return (
+        f'<h3 class="inner-title">{safe(title)}</h3><p class="quiet">{safe(note)}</p>{whole}'
+        f'<div class="reading attention" dir="auto">{"".join(parts)}</div>'
+    )
