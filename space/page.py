@@ -45,19 +45,38 @@ class Page:
         self._drawn.append((function, inputs, outputs))
 
     def connect(self) -> None:
-        """Lets the language radio do all of it. To be called once everything is built."""
-        components = [component for component, _ in self._said]
+        """Lets the language radio do all of it, in one go. To be called once everything is built."""
+        inputs = [each for _, needed, _ in self._drawn for each in needed]
+        said, drawn = [each for each, _ in self._said], [each for *_, filled in self._drawn for each in filled]
+        outputs = list(dict.fromkeys(said + drawn))
 
-        def speak(language: str) -> list:
-            return [
-                gr.update(**{name: say(language, key, **values) for name, (key, values) in keys.items()})
-                for _, keys in self._said
-            ]
+        def speak(language: str, *values) -> list:
+            given = iter(values)
+            new = {
+                component: gr.update(**{name: say(language, key, **inner) for name, (key, inner) in keys.items()})
+                for component, keys in self._said
+            }
+            for function, needed, filled in self._drawn:
+                drawn = function(*[next(given) for _ in needed], language)
+                for component, value in zip(filled, drawn if isinstance(drawn, tuple) else (drawn,)):
+                    # What is both said and drawn gets both.
+                    value = value if _is_update(value) else gr.update(value=value)
+                    new[component] = {**new.get(component, {}), **value}
+            return [new[component] for component in outputs]
 
-        speaking = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-        last = self.language.change(speak, self.language, components, **speaking)
-        for function, inputs, outputs in self._drawn:
-            last = last.then(function, [*inputs, self.language], outputs, **speaking)
+        self.language.change(
+            speak,
+            [self.language, *inputs],
+            outputs,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+            trigger_mode="always_last",
+        )
+
+
+def _is_update(value) -> bool:
+    return isinstance(value, dict) and value.get("__type__") == "update"
 
 
 def header(name: str, count: int, language: str) -> str:
@@ -80,14 +99,20 @@ def build_page(served, build_tabs: Callable, examples: list[str] | None = None) 
     shown = Path(served.name).name if Path(served.name).exists() else served.name
     with gr.Blocks(title="kospan", analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
         with gr.Row(elem_id="top"):
-            head = gr.HTML(header(shown, len(served.labels), DEFAULT), apply_default_css=False, elem_id="head")
+            head = gr.HTML(
+                header(shown, len(served.labels), DEFAULT),
+                apply_default_css=False,
+                elem_id="head",
+                scale=1,
+                min_width=300,
+            )
             language = gr.Radio(
                 [(name, key) for key, name in LANGUAGES.items()],
                 value=DEFAULT,
                 show_label=False,
                 container=False,
                 elem_id="language",
-                min_width=150,
+                min_width=190,
                 scale=0,
             )
         page = Page(language)
@@ -112,6 +137,16 @@ def theme() -> gr.Theme:
     ).set(
         body_background_fill="#f6f7fb",
         block_shadow="0 1px 2px rgb(15 23 42 / 0.06)",
+        block_title_background_fill="transparent",
+        block_title_background_fill_dark="transparent",
+        block_title_text_color="*body_text_color",
+        block_title_text_color_dark="*body_text_color",
+        block_title_padding="0px",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_label_text_color="*body_text_color",
+        block_label_text_color_dark="*body_text_color",
+        block_label_shadow="none",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600",

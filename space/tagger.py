@@ -1,14 +1,11 @@
 """The tabs of a tagger: one text, and a file of texts."""
 
-import json
-import tempfile
-from pathlib import Path
-
 import gradio as gr
 from colours import colours_of
-from documents import DOCUMENT_CHARACTERS, FILE_BYTES, FILE_LINES, checked_text, portions, read_documents
+from documents import checked_text
 from page import Page
 from served import Served
+from tagger_file import build_file
 from texts import DEFAULT, EXAMPLES, Refused, say
 from views import (
     SENTENCE_CHARACTERS,
@@ -24,7 +21,6 @@ from views import (
     table,
 )
 
-PREVIEWED = 5
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -35,8 +31,8 @@ def build(served: Served, page: Page, examples: list[str] | None = None) -> None
     with page.says(gr.Tab(id="text"), label="tab_text"):
         _build_text(served, page, examples, colours)
     with page.says(gr.Tab(id="file"), label="tab_file"):
-        _build_file(served, page, colours)
-    gr.api(_endpoint(served), api_name="extract")
+        build_file(served, page, colours)
+        gr.api(_endpoint(served), api_name="extract")
 
 
 def find(served: Served, text: str | None) -> dict:
@@ -83,9 +79,10 @@ def _build_text(served: Served, page: Page, examples: list[str], colours: dict) 
             as_python(served.name, text, threshold),
         )
 
-    def choices(result: dict, language: str) -> dict:
+    def choices(result: dict, place: str | None, language: str) -> dict:
         found = places(result["text"], result["spans"], language)
-        return gr.update(choices=found, value=found[0][1] if found else None)
+        kept = [value for _, value in found if value == place] or [value for _, value in found[:1]]
+        return gr.update(choices=found, value=kept[0] if kept else None)
 
     def look(result: dict, place: str | None, layer: int, is_open: bool, language: str) -> tuple:
         """The two views of the model's inner values; only where somebody sees them."""
@@ -117,18 +114,15 @@ def _build_text(served: Served, page: Page, examples: list[str], colours: dict) 
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             text = page.says(
-                gr.Textbox(examples[0], lines=6, max_lines=14, elem_id="text"), label="text", placeholder="text_hint"
+                gr.Textbox(examples[0], lines=7, max_lines=14, elem_id="text"), label="text", placeholder="text_hint"
             )
             with gr.Row():
                 clear = page.says(gr.Button(min_width=80, scale=1, elem_id="clear"), value="clear")
                 run = page.says(gr.Button(variant="primary", min_width=80, scale=2, elem_id="find"), value="find")
+        with gr.Column(scale=7, min_width=320):
+            top = gr.HTML(start[0], apply_default_css=False, container=True, padding=True, elem_id="result")
             threshold = page.says(
                 gr.Slider(0, 1, value=0, step=0.01, elem_id="threshold"), label="threshold", info="threshold_hint"
-            )
-        with gr.Column(scale=7, min_width=320):
-            top = page.says(
-                gr.HTML(start[0], apply_default_css=False, container=True, show_label=True, elem_id="result"),
-                label="found",
             )
     offered = page.says(
         gr.Dataset(components=[gr.Textbox(visible=False)], samples=[[each] for each in examples], elem_id="examples"),
@@ -163,8 +157,8 @@ def _build_text(served: Served, page: Page, examples: list[str], colours: dict) 
                     gr.Dropdown(_layers(layers, DEFAULT), value=0, scale=1, visible=layers > 1, elem_id="layer"),
                     label="layer",
                 )
-            heat = gr.HTML(apply_default_css=False, elem_id="heat")
-            gaze = gr.HTML(apply_default_css=False, elem_id="gaze")
+            heat = gr.HTML(apply_default_css=False, container=True, padding=True, elem_id="heat")
+            gaze = gr.HTML(apply_default_css=False, container=True, padding=True, elem_id="gaze")
 
     views = [top, rows, as_text, code]
     looking = {"fn": look, "inputs": [result, place, layer, is_open, page_language], "outputs": [heat, gaze]}
@@ -172,27 +166,20 @@ def _build_text(served: Served, page: Page, examples: list[str], colours: dict) 
 
     def find_and_show(text: str, threshold: float, language: str) -> tuple:
         found = find(served, text)
-        return found, choices(found, language), *shown(found, threshold, language)
+        return found, choices(found, None, language), *shown(found, threshold, language)
 
-    for trigger in (run.click, text.submit):
-        trigger(
-            find_and_show,
-            [text, threshold, page_language],
-            [result, place, *views],
-            concurrency_limit=None,
-            show_progress="minimal",
-            show_progress_on=top,
-            api_visibility="private",
-        ).then(**looking, **seeing)
-    offered.click(lambda sample: sample[0], offered, text, **QUIET).then(
-        find_and_show,
-        [text, threshold, page_language],
-        [result, place, *views],
-        concurrency_limit=None,
-        show_progress="minimal",
-        show_progress_on=top,
-        api_visibility="private",
-    ).then(**looking, **seeing)
+    finding = {
+        "fn": find_and_show,
+        "inputs": [text, threshold, page_language],
+        "outputs": [result, place, *views],
+        "concurrency_limit": None,
+        "show_progress": "minimal",
+        "show_progress_on": top,
+        "api_visibility": "private",
+    }
+    run.click(**finding).then(**looking, **seeing)
+    text.submit(**finding).then(**looking, **seeing)
+    offered.click(lambda sample: sample[0], offered, text, **QUIET).then(**finding).then(**looking, **seeing)
     clear.click(lambda: "", None, text, **QUIET)
     threshold.change(shown, [result, threshold, page_language], views, trigger_mode="always_last", **QUIET)
     for tab in (table_tab, json_tab, python_tab):
@@ -201,7 +188,7 @@ def _build_text(served: Served, page: Page, examples: list[str], colours: dict) 
     place.input(**looking, **seeing)
     layer.input(**looking, **seeing)
     page.draws(shown, [result, threshold], views)
-    page.draws(choices, [result], [place])
+    page.draws(choices, [result, place], [place])
     page.draws(lambda language: gr.update(choices=_layers(layers, language)), [], [layer])
     page.draws(look, [result, place, layer, is_open], [heat, gaze])
 
@@ -225,69 +212,3 @@ def _place(place: str | None, result: dict) -> tuple[int, int]:
         pass
     found = places(result["text"], result["spans"], DEFAULT)
     return _place(found[0][1], result) if found else (0, 0)
-
-
-# --- a file -----------------------------------------------------------------------------------------------------------
-
-
-def _build_file(served: Served, page: Page, colours: dict) -> None:
-    limits = {"megabytes": f"{FILE_BYTES / 1e6:g}", "lines": FILE_LINES, "characters": DOCUMENT_CHARACTERS}
-
-    def find_all(path: str | None, threshold: float, language: str, progress=gr.Progress()):  # noqa: B008
-        """The file's documents with their spans as a file to download, and the first few to look at."""
-        if not served.files.acquire(blocking=False):
-            yield None, notice(say(language, "busy"))
-            return
-        try:
-            documents = read_documents(path)
-            found = []
-            for portion in portions(documents):
-                spans = served.extract([document["text"] for document in portion], patient=True)
-                found += spans
-                done = say(language, "file_progress", done=len(found), total=len(documents))
-                progress((len(found), len(documents)), desc=done)
-            lines = [
-                json.dumps(record(document["text"], spans, threshold, id=document["id"]), ensure_ascii=False) + "\n"
-                for document, spans in zip(documents, found)
-            ]
-            count = sum(score >= threshold for spans in found for _, _, _, score in spans)
-            top = notice(say(language, "file_done", documents=len(documents), spans=count), "quiet") + "".join(
-                highlighted(
-                    document["text"][:1000], [span for span in spans if span[1] <= 1000], threshold, colours, language
-                )
-                for document, spans in zip(documents[:PREVIEWED], found)
-            )
-            # Gradio takes a copy before it asks for what comes after the yield.
-            with tempfile.TemporaryDirectory() as folder:
-                target = Path(folder) / "spans.jsonl"
-                target.write_text("".join(lines), encoding="utf-8", newline="\n")
-                yield str(target), top
-        except Refused as refused:
-            yield None, notice(refused.message(language))
-        finally:
-            served.files.release()
-
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
-            file = page.says(gr.File(type="filepath", height=150, elem_id="upload"), label="file")
-            threshold = page.says(gr.Slider(0, 1, value=0, step=0.01, elem_id="file-threshold"), label="threshold")
-            run = page.says(gr.Button(variant="primary", elem_id="file-find"), value="file_find")
-            note = gr.HTML(notice(say(DEFAULT, "file_limits", **limits), "quiet"), apply_default_css=False)
-        with gr.Column(scale=7, min_width=320):
-            result = page.says(gr.File(interactive=False, height=110, elem_id="download"), label="result_file")
-            top = gr.HTML(
-                notice(say(DEFAULT, "file_waiting"), "quiet"),
-                apply_default_css=False,
-                container=True,
-                elem_id="preview",
-            )
-    run.click(
-        find_all,
-        [file, threshold, page.language],
-        [result, top],
-        concurrency_limit=None,
-        show_progress="full",
-        show_progress_on=top,
-        api_name="extract_file",
-    )
-    page.draws(lambda language: notice(say(language, "file_limits", **limits), "quiet"), [], [note])

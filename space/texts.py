@@ -16,10 +16,10 @@ LABEL_NAMES = {
 # A model over words reads English or the like, one over characters Korean.
 EXAMPLES = {
     "character": [
-        "지난달 18일 오전 10시 30분, 핸드볼연맹은 대구에서 대진표를 발표했다. 정하윤 교수는 시민 300명에게 강연했고, "
-        "푸른유통은 내년 3월 춘천에 물류 창고 네 곳을 더 짓는다.",
-        "정하윤 교수는 다음 주 금요일 오후 3시에 대구에서 강연한다.",
-        "푸른유통이 춘천에 물류 창고 네 곳을 더 짓는다.",
+        "푸른유통은 내년 3월 춘천에 물류 창고 네 곳을 더 짓는다. 정하윤 교수는 다음 주 금요일 오후 3시에 대구에서 "
+        "강연한다.",
+        "임재하 이사는 지난 3월 5일 오후 3시에 대구에서 기자 85명과 만났다.",
+        "핸드볼연맹은 26일 대진표를 발표했다.",
         "국제무역은행은 콜롬비아에 5억 유로를 빌려주기로 했다.",
         "아침 6시 반에 꼭 깨워 줘야 해.",
     ],
@@ -77,9 +77,10 @@ TEXTS = {
         "attention_one": "{number}번째 층",
         "attention_none": "이 모델의 인코더에는 어텐션 층이 없어서 보여 줄 주의(attention)가 없습니다.",
         "attention_whole": "표현이 없어 문장 전체의 평균을 보입니다.",
-        "file": '.txt(한 줄에 글 하나) 또는 .jsonl("text"가 든 줄)',
+        "file": "파일",
         "file_find": "파일에서 찾기",
-        "file_limits": "파일 하나는 {megabytes}MB, {lines}줄, 한 줄은 {characters}자까지입니다. "
+        "file_limits": '.txt는 한 줄에 글 하나, .jsonl은 한 줄에 {{"text": "..."}} 하나를 씁니다. '
+        "파일 하나는 {megabytes}MB, {lines}줄, 한 줄은 {characters}자까지입니다. "
         "UTF-8과 CP949를 읽습니다.",
         "result_file": "결과 (JSON Lines)",
         "file_progress": "글 {done} / {total}",
@@ -144,9 +145,10 @@ TEXTS = {
         "attention_one": "Layer {number}",
         "attention_none": "This model's encoder has no attention layers, so there is no attention to show.",
         "attention_whole": "There is no entity, so the mean over the sentence is shown.",
-        "file": '.txt (a document per line) or .jsonl (lines with "text")',
+        "file": "File",
         "file_find": "Find in file",
-        "file_limits": "A file may have {megabytes} MB and {lines} lines, a line {characters} characters. UTF-8 and "
+        "file_limits": 'A .txt file holds a document per line, a .jsonl file one {{"text": "..."}} per line. '
+        "A file may have {megabytes} MB and {lines} lines, a line {characters} characters. UTF-8 and "
         "CP949 are read.",
         "result_file": "Result (JSON Lines)",
         "file_progress": "document {done} of {total}",

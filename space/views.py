@@ -10,6 +10,8 @@ from texts import label_name, say
 
 # A sentence is read again when a visitor looks inside; attention needs memory that is quadratic in this.
 SENTENCE_CHARACTERS = 200
+# A list that somebody chooses from.
+MOST_PLACES = 200
 _SENTENCE_END = re.compile(r"[.!?。！？…]+[\"'”’)\]]*(?=\s)|\n")
 # Beside the characters of HTML those of the page's template language.
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "@": "&#64;", "`": "&#96;"})
@@ -68,9 +70,11 @@ def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Co
     for start, end, label, score in kept:
         name, confidence = label_name(label, language), say(language, "confidence", percent=percent(score))
         parts.append(visible(text[at:start]))
+        spoken = safe(f"{text[start:end]}, {name}, {confidence}")
+        kinds = "found short" if end - start <= 20 else "found"
         parts.append(
-            f'<mark class="found" tabindex="0" style="{_style(colours, label)}" data-tip="{safe(confidence)}" '
-            f'aria-label="{safe(f"{text[start:end]}, {name}, {confidence}")}">{visible(text[start:end])}'
+            f'<mark class="{kinds}" tabindex="0" style="{_style(colours, label)}" data-tip="{safe(confidence)}" '
+            f'aria-label="{spoken}">{visible(text[start:end])}'
             f'<span class="kind" aria-hidden="true">{safe(name)}</span></mark>'
         )
         at = end
@@ -78,7 +82,8 @@ def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Co
     counts: dict[str, int] = {}
     for _, _, label, _ in kept:
         counts[label] = counts.get(label, 0) + 1
-    chips = [
+    chips = [f'<span class="name">{safe(say(language, "found"))}</span>']
+    chips += [
         f'<span class="chip" style="{_style(colours, label)}">{safe(label_name(label, language))} '
         f"<b>{counts[label]}</b></span>"
         for label in sorted(counts)
@@ -87,7 +92,7 @@ def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Co
         chips.append(f'<span class="quiet">{safe(say(language, "nothing"))}</span>')
     if len(kept) < len(spans):
         chips.append(f'<span class="quiet">{safe(say(language, "hidden", count=len(spans) - len(kept)))}</span>')
-    return f'<div class="chips">{"".join(chips)}</div><div class="reading" dir="auto">{"".join(parts)}</div>'
+    return f'<div class="chips">{"".join(chips)}</div>\n<div class="reading" dir="auto">{"".join(parts)}</div>'
 
 
 def _style(colours: dict[str, Colour], label: str) -> str:
@@ -176,11 +181,11 @@ def places(text: str, spans: Spans, language: str) -> list[tuple[str, str]]:
     if spans:
         return [
             (f"{_short(text[start:end])} · {label_name(label, language)} · {start}–{end}", f"{start}-{end}")
-            for start, end, label, _ in spans
+            for start, end, label, _ in spans[:MOST_PLACES]
         ]
     return [
         (f"{say(language, 'sentence', number=number)} · {_short(text[start:end])}", f"{start}-{end}")
-        for number, (start, end) in enumerate(sentences(text), 1)
+        for number, (start, end) in enumerate(sentences(text)[:MOST_PLACES], 1)
     ]
 
 

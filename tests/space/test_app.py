@@ -1,0 +1,189 @@
+"""Which model is served, the line in front of it, and what comes out of a request, without a browser."""
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import app
+import pytest
+import tagger as tabs
+from documents import DOCUMENT_CHARACTERS
+from served import Line, Served
+from texts import Refused
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+# --- which model ------------------------------------------------------------------------------------------------------
+
+
+def test_the_model_comes_from_the_flag_then_the_file_then_the_quickstart(tmp_path):
+    here, quickstart = tmp_path / "space", tmp_path / "quickstart"
+    here.mkdir()
+    with pytest.raises(ValueError, match=r"^expected a model in --model.*accelerate launch train\.py"):
+        app.settings_from(None, here, quickstart)
+    quickstart.mkdir()
+    (quickstart / "config.json").write_text("{}", encoding="utf-8")
+    assert app.settings_from(None, here, quickstart) == {"model": str(quickstart)}
+    (here / "space.json").write_text(json.dumps({"model": "user/name", "examples": ["가"]}), encoding="utf-8")
+    assert app.settings_from(None, here, quickstart)["model"] == "user/name"
+    assert app.settings_from("folder", here, quickstart) == {"model": "folder", "examples": ["가"]}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model": 3}', "{}"])
+def test_a_malformed_space_json_is_named(tmp_path, text):
+    (tmp_path / "space.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"space\.json: expected .*(mend it|name the model in it)$"):
+        app.settings_from(None, tmp_path, tmp_path)
+
+
+def test_without_a_model_it_ends_with_one_line(tmp_path):
+    (tmp_path / "space").mkdir()
+    copied = tmp_path / "space" / "app.py"
+    copied.write_text((ROOT / "space" / "app.py").read_text(encoding="utf-8"), encoding="utf-8")
+    done = subprocess.run([sys.executable, copied], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.count("\n") == 1 and "train.py recipes/quickstart.yaml" in done.stderr
+
+
+def test_what_is_no_model_of_ours_is_refused_in_one_sentence(tmp_path):
+    with pytest.raises(ValueError, match=r"^expected --model to be a folder or a name on the Hub, got .*nowhere"):
+        app.load_model(str(tmp_path / "nowhere"))
+    (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}', encoding="utf-8")
+    with pytest.raises(ValueError, match=r"^expected --model"):
+        app.load_model(str(tmp_path))
+
+
+def test_a_tokenizer_must_lie_beside_the_model(tagger_folder, tmp_path):
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((tagger_folder / name).read_bytes())
+    with pytest.raises(ValueError, match=r"^expected a tokenizer beside the model"):
+        app.load_model(str(tmp_path))
+
+
+def test_flags():
+    assert app.arguments_from(["--share", "true", "--port", "80"]).share is True
+    with pytest.raises(SystemExit):
+        app.arguments_from(["--share", "maybe"])
+
+
+def test_a_published_copy_brings_its_own_modeling(published):
+    code = "import app, importlib.util; print(importlib.util.find_spec('modeling').origin)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=published, capture_output=True, text=True, timeout=60)
+    assert Path(done.stdout.strip()).resolve() == (published / "modeling" / "__init__.py").resolve(), done.stderr
+
+
+def test_versions_are_those_that_are_tested():
+    pinned = dict(
+        line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").split() if "==" in line
+    )
+    assert f"sdk_version: {pinned['gradio']}\n" in (ROOT / "space" / "README.md").read_text(encoding="utf-8")
+    for line in (ROOT / "space" / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        name, _, version = line.partition("==")
+        assert line.startswith("#") or pinned[name] == version
+
+
+def test_every_kind_of_model_has_a_module_with_build():
+    import importlib
+
+    for module in app.TABS.values():
+        assert callable(importlib.import_module(module).build)
+
+
+# --- the line ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_line_refuses_and_opens_again():
+    line, go = Line(places=3), threading.Event()
+    with ThreadPoolExecutor(4) as pool:
+        inside = threading.Event()
+
+        def work(number: int) -> int:
+            inside.set()
+            go.wait(60)
+            return number
+
+        waiting = [pool.submit(line.call, work, number) for number in range(3)]
+        inside.wait(60)
+        # All three hold a place once none is left to take.
+        while line._places.acquire(blocking=False):
+            line._places.release()
+        with pytest.raises(Refused) as caught:
+            line.call(work, 9)
+        assert caught.value.key == "busy"
+        patient = pool.submit(line.call, work, 10, patient=True)
+        go.set()
+        assert [each.result(60) for each in waiting] == [0, 1, 2] and patient.result(60) == 10
+    assert line.call(len, "four") == 4
+
+
+def test_one_call_runs_at_a_time():
+    line, running, most = Line(places=20), [], []
+
+    def work() -> None:
+        running.append(1)
+        most.append(len(running))
+        running.pop()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: line.call(work), range(200), chunksize=1))
+    assert max(most) == 1 and len(most) == 200
+
+
+def test_a_failure_inside_is_said_politely_and_logged(caplog):
+    line = Line(places=1)
+    for _ in range(3):
+        with pytest.raises(Refused) as caught:
+            line.call(lambda: 1 / 0)
+        assert caught.value.key == "failed"
+    assert "ZeroDivisionError" in caplog.text
+
+
+# --- a request --------------------------------------------------------------------------------------------------------
+
+STRANGE = {
+    "control characters": "".join(map(chr, range(32))) + "\x7f\x80\x9f",
+    "right to left": "서울 \u202eabc\u202c \u2067مرحبا\u2069 \u200f",
+    "joiners": "👨\u200d👩\u200d👧\u200d👦 क\u094d\u200dष \u200b\ufeff",
+    "half surrogate": "가\ud83d나\ude00",
+    "composed in the end": "e" + "\u0301" * 3000,
+    "decomposed Hangul": "\u1109\u1165\u110b\u116e\u11af" * 100,
+    "markup": "<script>alert(1)</script><img src=x onerror=alert(1)>" * 100,
+    "spaces": " \n\t\u3000" * 50,
+    "last planes": "\U0010ffff\U000e0001\ue000\uffff",
+    "empty": "",
+    "longest": "이재용 " * (DOCUMENT_CHARACTERS // 4),
+    "a megabyte of emoji": "😀" * 262_144,
+    "100 kB of HTML": "<div onclick=alert(1)>" * 4600,
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_any_text_gives_an_answer_or_a_refusal(tagger, name):
+    text = STRANGE[name]
+    found = tabs.find(Served(tagger, "tiny"), text)
+    if len(text) > DOCUMENT_CHARACTERS:
+        assert found == {
+            "text": "",
+            "spans": [],
+            "refused": ("too_long", {"got": len(text), "most": DOCUMENT_CHARACTERS}),
+        }
+        return
+    assert found["refused"] is None and len(found["text"]) == len(text)
+    json.dumps(found, ensure_ascii=False).encode("utf-8")
+    assert all(0 <= start < end <= len(text) for start, end, _, _ in found["spans"])
+    if "surrogate" not in name:
+        assert [tuple(span) for span in tagger.extract(text)] == [
+            tuple(span) for span in found["spans"]
+        ] or not text.strip()
+
+
+def test_a_wrong_place_falls_back_to_the_first(tagger):
+    result = {"text": "가나다", "spans": [(1, 2, "PS", 0.5)], "refused": None}
+    for place in (None, "", "2-1", "5-9", "-1", "a-b", "1-2-3"):
+        assert tabs._place(place, result) == (1, 2)
+    assert tabs._place("0-3", result) == (0, 3)
+    assert tabs._place(None, {"text": "", "spans": [], "refused": None}) == (0, 0)

@@ -1,0 +1,189 @@
+"""What the page shows: colours, coloured text, tables, code, and the model's inner values."""
+
+import json
+import string
+
+import pytest
+from colours import HUES, LEAST_CONTRAST, TEXT, colours_of, contrast
+from space_cases import HOSTILE
+from texts import EXAMPLES, LABEL_NAMES, LANGUAGES, TEXTS, Refused, label_name, say
+from views import (
+    SENTENCE_CHARACTERS,
+    as_json,
+    as_python,
+    attention,
+    highlighted,
+    marginals,
+    places,
+    safe,
+    sentences,
+    surroundings,
+    table,
+    visible,
+)
+
+TEXT_HERE = "이재용 회장이 서울에서 말했다"
+SPANS = [(0, 3, "PS", 0.99), (8, 10, "LC", 0.4)]
+COLOURS = colours_of(["PS", "LC"])
+
+
+# --- colours ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("labels", [list(HUES), [f"label-{number}" for number in range(150)], ["PS", "사람", ""]])
+def test_colours_are_readable_and_differ(labels):
+    colours = colours_of(labels)
+    for tint, ink in colours.values():
+        assert contrast(TEXT, tint) >= 7
+        assert contrast("#ffffff", ink) >= LEAST_CONTRAST
+    assert len(set(colours.values())) == len(labels)
+
+
+def test_a_colour_depends_on_neither_order_nor_run():
+    labels = ["OG", "music", "PS", "book", "film"]
+    assert colours_of(labels) == colours_of(labels[::-1])
+    # The same in every run and release: these are in people's slides.
+    assert colours_of(["PS"])["PS"] == colours_of(labels)["PS"] == ("#d0e0fb", "#2b60b6")
+
+
+def test_contrast_is_wcags():
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+
+
+# --- strings ----------------------------------------------------------------------------------------------------------
+
+
+def test_languages_say_the_same():
+    assert set(TEXTS) == set(LANGUAGES)
+
+    def fields(template: str) -> set:
+        return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+    for key, text in TEXTS["ko"].items():
+        assert fields(text) == fields(TEXTS["en"][key]), key
+    assert set(TEXTS["ko"]) == set(TEXTS["en"])
+    assert all(set(names) == set(LANGUAGES) for names in LABEL_NAMES.values())
+    assert all(EXAMPLES.values())
+
+
+def test_labels_have_their_names_beside_them():
+    assert label_name("PS", "ko") == "PS 사람" and label_name("PS", "en") == "PS person"
+    assert label_name("creative-work", "ko") == "creative-work"
+    assert set(LABEL_NAMES) == set(HUES)
+
+
+def test_an_unknown_language_gets_the_default():
+    assert say("fr", "find") == TEXTS["ko"]["find"] and label_name("PS", "fr") == "PS 사람"
+    assert Refused("too_long", got=10_001, most=10_000).message("ko").count("10,001")
+
+
+# --- coloured text ----------------------------------------------------------------------------------------------------
+
+
+def test_threshold_hides_without_losing_text():
+    everything = highlighted(TEXT_HERE, SPANS, 0.0, COLOURS, "ko")
+    some = highlighted(TEXT_HERE, SPANS, 0.5, COLOURS, "ko")
+    assert everything.count("<mark") == 2 and some.count("<mark") == 1
+    assert "PS 사람" in some and "99.0%" in some and "LC 장소" not in some
+    assert say("ko", "hidden", count=1) in some
+    assert say("ko", "nothing") in highlighted(TEXT_HERE, SPANS, 1.0, COLOURS, "ko")
+    # A span stays where its score equals the threshold, as in `extract`.
+    assert highlighted(TEXT_HERE, SPANS, 0.4, COLOURS, "ko").count("<mark") == 2
+
+
+def test_text_is_never_markup():
+    spans = [(0, 25, "PS", 0.9), (25, 40, "LC", 0.8)]
+    for made in (highlighted(HOSTILE, spans, 0.0, COLOURS, "en"), safe(HOSTILE), visible(HOSTILE)):
+        assert "<script" not in made and "<img" not in made
+        assert not {"${", "{{", "`", "@"} & {made[at : at + size] for size in (1, 2) for at in range(len(made))}
+    wicked = '"><img src=x>'
+    made = highlighted("서울", [(0, 2, wicked, 0.5)], 0.0, colours_of([wicked]), "ko")
+    assert "<img" not in made
+
+
+def test_what_cannot_be_seen_is_shown():
+    made = visible("가\u202e나\x00\u200b\ufeff\r\n\t다")
+    assert made.count('class="sign"') == 4 and "U+202E right-to-left override" in made and "\u202e" not in made
+    assert made.endswith("\n\t다")
+    # Joiners hold emoji together.
+    assert visible("👨\u200d👩\u200d👧") == "👨\u200d👩\u200d👧"
+
+
+def test_table_holds_plain_values():
+    made = table(TEXT_HERE, SPANS, 0.5, "en")
+    assert made["headers"] == ["start", "end", "type", "text", "confidence"]
+    assert made["data"] == [[0, 3, "PS person", "이재용", "99.0%"]]
+
+
+def test_json_is_a_record_that_reads_back():
+    made = json.loads(as_json(TEXT_HERE, SPANS, 0.5))
+    assert made == {"text": TEXT_HERE, "spans": [{"start": 0, "end": 3, "label": "PS", "score": 0.99}]}
+    assert json.loads(as_json(HOSTILE, [], 0.0)) == {"text": HOSTILE, "spans": []}
+
+
+def test_code_runs_and_finds_the_same(tagger, tagger_folder, capsys):
+    text = TEXT_HERE + "\n'\"\\\u202e"
+    exec(compile(as_python(str(tagger_folder), text, 0.3), "snippet", "exec"), {})
+    expected = [
+        f"{span.start} {span.end} {span.label} {text[span.start : span.end]} {span.score:.3f}"
+        for span in tagger.extract(text, threshold=0.3)
+    ]
+    assert expected and capsys.readouterr().out == "\n".join(expected) + "\n"
+
+
+# --- looking inside ---------------------------------------------------------------------------------------------------
+
+
+def test_sentences_and_what_surrounds_a_span():
+    text = "비가 온다. 3.5%가 올랐다!\n끝"
+    assert [text[start:end] for start, end in sentences(text)] == ["비가 온다.", "3.5%가 올랐다!", "끝"]
+    assert sentences(" \n ") == []
+    start, end, was_cut = surroundings(text, 7, 11)
+    assert (text[start:end], was_cut) == ("3.5%가 올랐다!", False)
+    # A span over two sentences takes both.
+    assert surroundings(text, 4, 9)[:2] == (0, 17)
+
+
+@pytest.mark.parametrize("at", [0, 3, 500, 990, 997])
+@pytest.mark.parametrize("size", [3, 150, 260])
+def test_a_long_sentence_is_cut_around_the_span(at, size):
+    text = "가" * 1000
+    end = min(1000, at + size)
+    first, last, was_cut = surroundings(text, at, end)
+    assert was_cut and last - first == SENTENCE_CHARACTERS and first >= 0 and last <= 1000
+    assert first <= at < last and (end <= last or end - at > SENTENCE_CHARACTERS)
+
+
+def test_places_are_spans_or_else_sentences():
+    assert places(TEXT_HERE, SPANS, "ko")[1] == ("서울 · LC 장소 · 8–10", "8-10")
+    assert places(TEXT_HERE, [], "en") == [("sentence 1 · " + TEXT_HERE, f"0-{len(TEXT_HERE)}")]
+    assert len(places("가 " * 3000, [(2 * at, 2 * at + 1, "PS", 1.0) for at in range(3000)], "ko")) <= 200
+
+
+def test_marginals_are_a_row_per_tag_and_a_column_per_unit(tagger):
+    seen = tagger.inspect(TEXT_HERE)
+    made = marginals(seen, COLOURS | colours_of(["creative-work"]), "ko", (0, 3))
+    rows = sum(at == 0 or bool((seen.marginals[:, at] >= 0.01).any()) for at in range(len(seen.tags)))
+    assert made.count("<tr style") == rows
+    assert made.count("<td") == rows * len(seen.units)
+    assert made.count("class=chosen") == 3
+    assert f'title="{seen.tags[1]} {100 * seen.marginals[0, 1]:.1f}%"' in made or seen.marginals[:, 1].max() < 0.01
+
+
+def test_attention_shows_every_piece_with_the_mean_of_heads(tagger):
+    seen = tagger.inspect(TEXT_HERE)
+    view = seen.windows[0]
+    looking = [at for at, (start, end) in enumerate(view.offsets) if start < 3 and end > 0]
+    for layer, tensor in ((1, view.attentions[0]), (0, sum(view.attentions) / 2)):
+        made = attention(seen, (0, 3), layer, "ko")
+        for weight in tensor.mean(0)[looking].mean(0).tolist():
+            assert f'title="{100 * weight:.1f}%"' in made
+        assert made.count('<span class="piece') == len(view.pieces)
+        assert made.count("special") == 2 and made.count("piece chosen") == len(looking)
+
+
+def test_a_model_without_layers_says_so(tagger):
+    seen = tagger.inspect(TEXT_HERE)
+    bare = seen._replace(windows=[view._replace(attentions=[]) for view in seen.windows])
+    assert say("ko", "attention_none") in attention(bare, (0, 3), 0, "ko").replace("&#x27;", "'")
+    assert say("ko", "attention_none") in attention(seen._replace(windows=[]), (0, 3), 0, "ko")
