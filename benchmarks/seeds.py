@@ -37,9 +37,10 @@ class Clock(TrainerCallback):
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         figures = {key.removeprefix("eval_"): value for key, value in metrics.items() if "_per_second" not in key}
-        self.epochs.append(
-            {"epoch": state.epoch, "train_wall_seconds": self.wall, "train_cpu_seconds": self.cpu, **figures}
-        )
+        self.add(state.epoch, figures)
+
+    def add(self, epoch: float, figures: dict) -> None:
+        self.epochs.append({"epoch": epoch, "train_wall_seconds": self.wall, "train_cpu_seconds": self.cpu, **figures})
 
 
 def one_seed(path: str, flags: dict, seed: int) -> dict:
@@ -54,6 +55,8 @@ def one_seed(path: str, flags: dict, seed: int) -> dict:
         examples = task.examples("validation")
         predicted = task.spans(task.predict(trainer.model, examples).tolist())
         counts = counts_per_document(examples, predicted).tolist()
+        if trainer.args.eval_strategy == "no":
+            clock.add(trainer.state.epoch, task.metrics(examples, predicted))
     trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)
     return {"trained_parameters": trained, "epochs": clock.epochs, "counts": counts}
 

@@ -98,6 +98,9 @@ class Recipe:
     rdrop_alpha: float = setting(0.0, "weight of R-Drop's divergence, half the symmetric KL per unit; 0 turns it off")
     rdrop_level: str = setting("token", "between what: token (softmax), marginal (CRF marginals), sequence (exact)")
     rdrop_on: str = setting("clean", "with FGM: clean (R-Drop on the clean pass only) or both")
+    piece_dropout: float = setting(
+        0.0, "share of pieces shown as the unknown token while training (Iyyer et al. 2015); 0 turns it off"
+    )
     early_stopping_patience: int = setting(
         0, "evaluations without a better score before training stops; 0 turns it off"
     )

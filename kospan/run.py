@@ -16,6 +16,7 @@ from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
 from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf
 from kospan.training.lines import LineCallback, opening_lines
+from kospan.training.pieces import PieceDropout
 from kospan.training.saving import last_whole_checkpoint, write_whole, written_whole
 from kospan.training.trainer import SpanTrainer
 
@@ -47,7 +48,9 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         args=arguments,
         train_dataset=training,
         eval_dataset=[{"document": validation[at], "index": at} for at in order],
-        data_collator=task.collate,
+        data_collator=(
+            PieceDropout(task.collate, recipe.piece_dropout, task.tokenizer) if recipe.piece_dropout else task.collate
+        ),
         evaluation_collate=collate_documents,
         processing_class=task.tokenizer,
         callbacks=callbacks,
