@@ -7,6 +7,7 @@ import pytest
 from documents import DOCUMENT_CHARACTERS
 from space_cases import HOSTILE, KOREAN
 from texts import EXAMPLES, label_name, say
+from views import as_json
 
 
 @pytest.fixture
@@ -84,15 +85,13 @@ def test_a_text_its_confidences_table_and_code(visit, tagger, tagger_folder, tmp
     page.wait_for_function(f"({tip})(document.querySelector('#result mark')).startsWith('visible')")
     assert f"{100 * spans[0].score:.1f}%" in first.evaluate(tip)
 
-    row = page.locator("#rows tbody tr").first
-    cells = [cell.strip() for cell in row.locator("td").all_inner_texts()]
+    cells = [cell.strip() for cell in page.locator("#rows [role=gridcell]").all_inner_texts()[:5]]
     start, end, label, score = spans[0]
     assert cells == [str(start), str(end), label_name(label, "ko"), KOREAN[start:end], f"{100 * score:.1f}%"]
     page.get_by_role("tab", name="JSON").click()
-    shown = json.loads(page.locator("#json .cm-content").inner_text())
-    assert shown["text"] == KOREAN and [tuple(span.values())[:3] for span in shown["spans"]] == [
-        span[:3] for span in spans
-    ]
+    # The editor draws only the lines that fit.
+    shown = page.locator("#json .cm-content").inner_text()
+    assert as_json(KOREAN, [tuple(span) for span in spans], 0.0).startswith(shown) and shown.count("label") > 3
     page.get_by_role("tab", name="Python").click()
     code = page.locator("#python .cm-content").inner_text()
     assert repr(KOREAN) in code and str(tagger_folder) in code
@@ -169,19 +168,19 @@ def test_the_language_changes_everything_and_back(visit, tagger):
     shows(page, expected(tagger, KOREAN, language="en"))
     # Not a word of the other language is left outside of the text itself.
     page.locator("#text textarea").fill("")
-    bare = page.evaluate(
-        "(() => { const copy = document.body.cloneNode(true);"
-        " copy.querySelectorAll('.reading, #examples, #language, textarea, script, style, #rows, #json, #python, #place')"
-        ".forEach(one => one.remove()); return copy.textContent })()"
+    page.wait_for_function(
+        "() => { const copy = document.body.cloneNode(true);"
+        " copy.querySelectorAll('.reading, #examples, #language, textarea, script, style, #json, #python, #place,"
+        " #rows [role=gridcell], #rows .sizing-body').forEach(one => one.remove());"
+        " return !/[가-힣]/.test(copy.textContent) }"
     )
-    assert [letter for letter in bare if "가" <= letter <= "힣"] == []
 
 
 def test_markup_stays_text_in_every_view(visit, tagger, tmp_path):
     page = visit()
     find(page, HOSTILE)
     shows(page, expected(tagger, HOSTILE))
-    page.locator("#rows tbody tr").first.wait_for()
+    page.locator("#rows [role=gridcell]").first.wait_for()
     plain = page.locator("#result .reading").evaluate(
         "one => { const copy = one.cloneNode(true); copy.querySelectorAll('.kind').forEach(kind => kind.remove());"
         " return copy.textContent }"
@@ -217,14 +216,11 @@ def test_looking_inside_follows_the_choice_and_the_text(visit, tagger, tmp_path)
         mean = sum(layer.mean(0) for layer in layers) / len(layers)
         return [f"{100 * weight:.1f}%" for weight in mean[looking].mean(0).tolist()]
 
-    page.wait_for_function(
-        f"wanted => JSON.stringify({shares}) === JSON.stringify(wanted)", arg=titles(view.attentions)
-    )
+    same_shares = f"wanted => JSON.stringify({shares}) === JSON.stringify(wanted)"
+    page.wait_for_function(same_shares, arg=titles(view.attentions))
     page.locator("#layer input").click()
     page.get_by_role("option", name="2").click()
-    page.wait_for_function(
-        f"wanted => JSON.stringify({shares}) === JSON.stringify(wanted)", arg=titles(view.attentions[1:])
-    )
+    page.wait_for_function(same_shares, arg=titles(view.attentions[1:]))
     # The second sentence's first entity brings the second sentence.
     second = next(span for span in tagger.extract(KOREAN) if span.start > len(sentence))
     page.locator("#place input").click()
