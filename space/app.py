@@ -103,12 +103,12 @@ def main(argv: list[str] | None = None) -> None:
     import importlib
 
     from page import build_page, launch
-    from served import WAITING, Served
+    from served import Served
 
     served = Served(model, settings["model"])
     tabs = importlib.import_module(TABS[model.config.model_type])
     blocks = build_page(served, tabs.build, settings.get("examples"))
-    launch(blocks, arguments.port, arguments.share, WAITING)
+    launch(blocks, arguments.port, arguments.share)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """The frame of the page: strings that follow the language, header, theme; and a tab builder's tools."""
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
+from served import WAITING
 from texts import DEFAULT, LANGUAGES, say
 from views import safe
 
@@ -153,9 +153,13 @@ def theme() -> gr.Theme:
     )
 
 
-def launch(blocks: gr.Blocks, port: int, share: bool, waiting: int) -> None:
-    """Serves the page until the process is ended."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+def launch(blocks: gr.Blocks, port: int, share: bool = False, waiting: int = WAITING, wait: bool = True) -> None:
+    """Serves the page.
+
+    Args:
+        waiting: Calls that the model's line holds; gradio's own queue holds a few times as many.
+        wait: Until the process is ended; False goes on in a thread.
+    """
     # Our own line refuses in the visitor's language; gradio's queue stands before it as a wall against floods.
     blocks.queue(max_size=4 * waiting, default_concurrency_limit=None)
     blocks.launch(
@@ -168,5 +172,5 @@ def launch(blocks: gr.Blocks, port: int, share: bool, waiting: int) -> None:
         max_file_size="5mb",
         ssr_mode=False,
         show_error=False,
-        quiet=False,
+        prevent_thread_lock=not wait,
     )

@@ -265,8 +265,11 @@ def attention(seen, chosen: tuple[int, int], layer: int, language: str, is_entit
     )
     share = percent(sum(weight for weight, bare in zip(weights, special) if bare))
     note = say(language, "attention_note", layer=which, heads=layers[0].shape[0], special=share)
-    whole = "" if is_entity else f'<p class="quiet">{safe(say(language, "attention_whole"))}</p>'
+    if len(seen.windows) > 1:
+        note += " " + say(language, "attention_window", count=len(seen.windows))
+    if not is_entity:
+        note += " " + say(language, "attention_whole")
     return (
-        f'<h3 class="inner-title">{safe(title)}</h3><p class="quiet">{safe(note)}</p>{whole}'
+        f'<h3 class="inner-title">{safe(title)}</h3><p class="quiet">{safe(note)}</p>'
         f'<div class="reading attention" dir="auto">{"".join(parts)}</div>'
     )

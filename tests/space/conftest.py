@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -68,13 +69,46 @@ def published(tagger_folder, tmp_path_factory) -> Path:
     return folder
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Scripted:
+    """A model that does what a test needs: finds the whole text, fails, or waits until it is told to go on."""
+
+    def __init__(self, tagger):
+        self.config, self.inspect = tagger.config, tagger.inspect
+        self.started, self.go_on = threading.Event(), threading.Event()
+
+    def extract(self, texts: list[str]) -> list[list[tuple]]:
+        if "실패" in texts[0]:
+            raise RuntimeError("a secret of the server")
+        if "기다려" in texts[0]:
+            self.started.set()
+            self.go_on.wait(60)
+        return [[(0, len(text), "PS", 0.75)] for text in texts]
+
+
+@pytest.fixture(scope="session")
+def scripted(tagger):
+    """A page over a scripted model with room for one call, in this process: `(address, model)`."""
+    from page import build_page, launch
+    from served import Served
+    from tagger import build
+
+    model, port = Scripted(tagger), free_port()
+    blocks = build_page(Served(model, "tiny", places=1), build)
+    launch(blocks, port, wait=False)
+    yield f"http://127.0.0.1:{port}", model
+    blocks.close()
+
+
 @pytest.fixture(scope="session")
 def address(published, tmp_path_factory):
     """Where the published copy answers; a process of its own, started in another folder."""
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    elsewhere, port = tmp_path_factory.mktemp("elsewhere"), free_port()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(elsewhere / "cache"),

@@ -11,18 +11,16 @@ from views import as_json
 
 
 @pytest.fixture
-def visit(browser, address):
-    """Opens the page; at the end nobody outside was asked for anything, and the console holds no error."""
+def open_page(browser):
+    """Opens an address; at the end nobody outside was asked for anything, and the console holds no error."""
     wrong, pages = [], []
 
-    def own(url: str) -> bool:
-        return url.startswith((address, "data:", "blob:"))
-
-    def open_page(query: str = ""):
+    def open_page(address: str, query: str = ""):
         page = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: wrong.append(request.url) if not own(request.url) else None)
+        own = (address, "data:", "blob:")
+        page.on("request", lambda request: None if request.url.startswith(own) else wrong.append(request.url))
         page.goto(f"{address}/{query}")
         page.wait_for_selector("#result .reading")
         pages.append(page)
@@ -32,6 +30,12 @@ def visit(browser, address):
     for page in pages:
         page.close()
     assert not wrong
+
+
+@pytest.fixture
+def visit(open_page, address):
+    """Opens the published copy."""
+    return lambda query="": open_page(address, query)
 
 
 def marks(page) -> list[str]:
@@ -195,6 +199,42 @@ def test_markup_stays_text_in_every_view(visit, tagger, tmp_path):
         assert page.locator(f"#result {tag}, #rows {tag}, #heat {tag}, #gaze {tag}, #place {tag}").count() == 0
     assert page.evaluate("window.pwned") is None
     page.screenshot(path=tmp_path / "markup.png", full_page=True)
+
+
+def test_markup_inside_of_a_span_stays_text_in_table_and_choices(open_page, scripted):
+    page = open_page(scripted[0])
+    find(page, HOSTILE)
+    shows(page, [f"{HOSTILE}|PS 사람"])
+    page.locator("#rows [role=gridcell]", has_text="onerror").wait_for()
+    assert page.locator("#rows [role=gridcell]").nth(3).inner_text().strip() == HOSTILE
+    page.get_by_role("tab", name=say("ko", "view_inside"), exact=True).click()
+    page.locator("#heat table").wait_for()
+    page.locator("#place input").click()
+    page.get_by_role("option").first.wait_for()
+    assert page.get_by_role("option").first.inner_text().strip("✓ \n").startswith("<script>")
+    for tag in ("img", "script", "a", "b:not(.facts b):not(.chip b)"):
+        assert (
+            page.locator(", ".join(f"#{view} {tag}" for view in ("result", "rows", "heat", "gaze", "place"))).count()
+            == 0
+        )
+    assert page.evaluate("window.pwned") is None
+
+
+def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted):
+    address, model = scripted
+    page, other = open_page(address), open_page(address, "?lang=en")
+    find(page, "실패")
+    page.get_by_text(say("ko", "failed")).wait_for()
+    assert "secret" not in page.content()
+    other.get_by_role("heading", name=say("en", "title")).wait_for()
+    find(page, "기다려")
+    assert model.started.wait(60)
+    find(other, "서울")
+    other.get_by_text(say("en", "busy")).wait_for()
+    model.go_on.set()
+    shows(page, ["기다려|PS 사람"])
+    find(other, "서울")
+    shows(other, ["서울|PS person"])
 
 
 def test_looking_inside_follows_the_choice_and_the_text(visit, tagger, tmp_path):

@@ -187,3 +187,12 @@ def test_a_model_without_layers_says_so(tagger):
     bare = seen._replace(windows=[view._replace(attentions=[]) for view in seen.windows])
     assert say("ko", "attention_none") in attention(bare, (0, 3), 0, "ko").replace("&#x27;", "'")
     assert say("ko", "attention_none") in attention(seen._replace(windows=[]), (0, 3), 0, "ko")
+
+
+def test_a_sentence_in_several_windows_says_so(tagger):
+    seen = tagger.inspect("이재용 회장이 " * 12)
+    assert len(seen.windows) > 1
+    made = attention(seen, (80, 83), 0, "en")
+    assert say("en", "attention_window", count=len(seen.windows)) in made
+    # The window is the one that holds the span.
+    assert made.count("piece chosen") == 3
