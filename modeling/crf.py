@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from .best_paths import best_paths, k_best_paths
+from .crf_inputs import check_segment, check_tags, lay_in
 from .forward_backward import LogLikelihood, Marginals, Rows, lay_out, no_path_message, sweep
 
 # Above this a float32 score has steps of 0.001 nats and more, and Viterbi runs in float64.
@@ -166,7 +167,7 @@ class CRF(nn.Module):
         if reduction not in ("none", "sum", "mean", "token_mean"):
             raise ValueError(f'expected reduction to be "none", "sum", "mean" or "token_mean", got {reduction!r}')
         emissions, rows = self._lay_in(emissions, mask, begins, ends, "train")
-        tags = self._check_tags(tags, rows, tuple(emissions.shape[:2]))
+        tags = check_tags(tags, rows, tuple(emissions.shape[:2]), self.num_tags, self.batch_first)
         with torch.autocast(emissions.device.type, enabled=False):
             likelihoods = LogLikelihood.apply(emissions, *self._parameters_of(emissions, "train"), tags, rows)
             if reduction != "none":
@@ -346,7 +347,7 @@ class CRF(nn.Module):
         steps: list[tuple[int, ...]] = []
         banned: list[tuple[int, ...]] = []
         for at, (row, start, tags, banned_next) in enumerate(segments):
-            self._check_segment(at, row, start, tags, banned_next, lengths)
+            check_segment(at, row, start, tags, banned_next, lengths, self.num_tags)
             # Slot t + 1 of a sweep is unit t.
             first.append((row, start + 1, tags[0]))
             pairs = zip(tags, tags[1:], strict=False)
@@ -453,104 +454,9 @@ class CRF(nn.Module):
         """Checks what came and turns it to `(length, batch, tags)`."""
         if distribution not in ("decode", "train"):
             raise ValueError(f'expected distribution to be "decode" or "train", got {distribution!r}')
-        order = "(batch, length, tags)" if self.batch_first else "(length, batch, tags)"
-        if emissions.dim() != 3 or emissions.shape[2] != self.num_tags or not emissions.is_floating_point():
-            raise ValueError(
-                f"expected emissions to be floats {order} with {self.num_tags} tags, got {emissions.dtype} of shape "
-                f"{tuple(emissions.shape)}; pass the tag scores of the last linear layer"
-            )
-        shape = tuple(emissions.shape[:2])
-        if self.batch_first:
-            emissions = emissions.transpose(0, 1)
-        if mask is not None:
-            if tuple(mask.shape) != shape or mask.is_floating_point() or mask.is_complex():
-                raise ValueError(
-                    f"expected mask to be bool or integer of shape {shape}, got {mask.dtype} of shape "
-                    f"{tuple(mask.shape)}; pass 1 where a unit stands and 0 on padding"
-                )
-            mask = (mask.transpose(0, 1) if self.batch_first else mask) != 0
-            if bool((mask[1:] & ~mask[:-1]).any()):
-                row = int((mask[1:] & ~mask[:-1]).any(dim=0).nonzero()[0])
-                raise ValueError(
-                    f"expected mask to be a prefix of each row, got a unit behind a gap in row {row}; compact first: "
-                    "gather the units that count to the front of their row and pad on the right"
-                )
-        for name, flags in (("begins", begins), ("ends", ends)):
-            if flags is not None and (flags.dtype != torch.bool or flags.shape != emissions.shape[1:2]):
-                raise ValueError(
-                    f"expected {name} to be bool of shape {tuple(emissions.shape[1:2])}, got {flags.dtype} of shape "
-                    f"{tuple(flags.shape)}; pass one value per row, True where the document itself {name}"
-                )
         constrained = self.constrained == "both" or (self.constrained == "decode" and distribution == "decode")
         allowed = (self.allowed_transitions, self.allowed_starts, self.allowed_ends) if constrained else None
-        return emissions, Rows(mask, begins, ends, allowed)
-
-    def _check_tags(self, tags: torch.Tensor, rows: Rows, shape: tuple[int, int]) -> torch.Tensor:
-        """Gold tags as `(length, batch)`, int64."""
-        given = (shape[1], shape[0]) if self.batch_first else shape
-        if tuple(tags.shape) != given or tags.is_floating_point() or tags.is_complex() or tags.dtype == torch.bool:
-            raise ValueError(
-                f"expected tags to be integers of shape {given}, got {tags.dtype} of shape {tuple(tags.shape)}; "
-                "pass one tag id per unit"
-            )
-        tags = (tags.transpose(0, 1) if self.batch_first else tags).long()
-        wrong = (tags < 0) | (tags >= self.num_tags)
-        if rows.mask is not None:
-            wrong &= rows.mask
-        if bool(wrong.any()):
-            row, at = wrong.t().nonzero()[0].tolist()
-            raise ValueError(
-                f"expected tags from 0 to {self.num_tags - 1} where mask is on, got {int(tags[at, row])} in row {row} "
-                f"at position {at}; mask padding out, and check that labels and num_tags come from one list"
-            )
-        if rows.allowed is not None:
-            self._check_gold_path(tags, rows)
-        return tags
-
-    def _check_gold_path(self, tags: torch.Tensor, rows: Rows) -> None:
-        """Refuses gold tags that the constraints forbid: their log-likelihood would be -inf."""
-        steps, starts, ends = rows.allowed
-        length, batch = tags.shape
-        if not length or not batch:
-            return
-        mask = torch.ones_like(tags, dtype=torch.bool) if rows.mask is None else rows.mask
-        safe = tags.masked_fill(~mask, 0)
-        is_last = mask & ~torch.cat([mask[1:], torch.zeros_like(mask[:1])])
-        # shape: (length, batch) each; the ban on the step into, and out of, a unit
-        into, out_of = torch.zeros_like(mask), ~ends[safe] & is_last
-        into[0] = ~starts[safe[0]] & mask[0]
-        into[1:] = ~steps[safe[:-1], safe[1:]] & mask[1:]
-        if rows.begins is not None:
-            into[0] &= rows.begins
-        if rows.ends is not None:
-            out_of &= rows.ends
-        broken = (into | out_of).t().nonzero()
-        if not len(broken):
-            return
-        row, at = broken[0].tolist()
-        tag = int(safe[at, row])
-        before = "the start" if at == 0 else f"tag {int(safe[at - 1, row])}"
-        step = f"from {before} to tag {tag}" if bool(into[at, row]) else f"from tag {tag} to the end"
-        raise ValueError(
-            f"expected gold tags that the constraints allow, got the forbidden step {step} in row {row} at position "
-            f'{at}; repair the labels, pass begins=False or ends=False for cut rows, or constrain with when="decode"'
-        )
-
-    def _check_segment(
-        self, at: int, row: int, start: int, tags: list[int], banned_next: int, lengths: list[int]
-    ) -> None:
-        if not 0 <= row < len(lengths) or start < 0 or not tags or start + len(tags) > lengths[row]:
-            is_row = 0 <= row < len(lengths)
-            room = f"row {row} has {lengths[row]} units" if is_row else f"there are {len(lengths)} rows"
-            raise ValueError(
-                f"expected segments[{at}] to be a non-empty run of tags inside its row, got row {row}, start {start}, "
-                f"{len(tags)} tags, and {room}; give offsets in units of this batch"
-            )
-        if not all(0 <= tag < self.num_tags for tag in tags) or not -1 <= banned_next < self.num_tags:
-            raise ValueError(
-                f"expected segments[{at}] to name tags from 0 to {self.num_tags - 1} (banned_next also -1), got tags "
-                f"{tags} and banned_next {banned_next}"
-            )
+        return lay_in(emissions, mask, begins, ends, self.num_tags, self.batch_first, allowed)
 
     def _lengths(self, emissions: torch.Tensor, rows: Rows) -> np.ndarray:
         """Units per row `(batch,)`."""

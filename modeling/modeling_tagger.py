@@ -11,6 +11,7 @@ from .alignment import Document, Window
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
+from .crf_inputs import lay_in  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .heads import Chain, build_head
 from .modeling_span import SpanPreTrainedModel, WindowView, check_texts

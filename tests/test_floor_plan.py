@@ -16,6 +16,7 @@ FLOORS = [
         "modeling.recurrent",
         "modeling.positional_attention",
         "modeling.sparse_attention",
+        "modeling.crf_inputs",
         "modeling.crf_triton",
     ],
     ["modeling.crf"],
