@@ -5,10 +5,11 @@ from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF
 from .modeling_tagger import SpanTagger
+from .pipelines import SpanTaggerPipeline
 from .spans import Span
 
 AutoConfig.register(SpanTaggerConfig.model_type, SpanTaggerConfig)
 AutoModel.register(SpanTaggerConfig, SpanTagger)
 AutoModelForTokenClassification.register(SpanTaggerConfig, SpanTagger)
 
-__all__ = ["CRF", "Span", "SpanTagger", "SpanTaggerConfig"]
+__all__ = ["CRF", "Span", "SpanTagger", "SpanTaggerConfig", "SpanTaggerPipeline"]

@@ -2,7 +2,12 @@
 
 import inspect
 import json
+import math
 import os
+import re
+import threading
+from contextlib import contextmanager
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import torch
@@ -10,6 +15,7 @@ from torch import nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 
 from .alignment import Aligner
+from .companions import is_copy, read_companions, save_companions, write_text
 from .configuration_span import SpanConfig
 from .crf import CRF
 
@@ -20,6 +26,12 @@ except ImportError:
 
 # What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
 _LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
+# What save_pretrained takes for a push.
+_PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
+
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+# Who reads and who has switched something is counted under this one lock; it is never held while a model runs.
+_TURNS = threading.Condition()
 
 
 class WindowView(NamedTuple):
@@ -98,6 +110,8 @@ class SpanPreTrainedModel(PreTrainedModel):
     _supports_attention_backend = True
     _keep_in_fp32_modules = ["crf"]
     _keep_in_fp32_modules_strict = ["crf"]
+    # Tasks of transformers' pipelines for which the model has a pipeline of its own, and the class in pipelines.py.
+    _pipeline_classes: dict[str, str] = {}
 
     def __init__(self, config: SpanConfig):
         super().__init__(config)
@@ -105,6 +119,8 @@ class SpanPreTrainedModel(PreTrainedModel):
         self.tokenizer = None
         self._aligner, self._aligner_settings = None, None
         self._encoder_is_frozen = False
+        self._companions: dict[str, str] = {}
+        self._readers, self._switched, self._mode_before = 0, False, False
 
     # --- loading and saving -------------------------------------------------------------------------------------------
 
@@ -140,17 +156,44 @@ class SpanPreTrainedModel(PreTrainedModel):
         except (OSError, ValueError):
             # Weights alone can still be trained and saved; what needs text says that the tokenizer is missing.
             model.tokenizer = None
+        if is_copy():
+            # Taken along now, while the repository is at hand: saving must not depend on it.
+            location.pop("subfolder", None)
+            location["revision"] = getattr(model.config, "_commit_hash", None) or location.get("revision")
+            model._companions = read_companions(pretrained_model_name_or_path, **location)
         return loaded
 
-    def save_pretrained(self, save_directory, **kwargs):
-        """As in transformers, with the tokenizer beside the weights, in a form that version 4.51 reads as well."""
+    def save_pretrained(self, save_directory, *, push_to_hub: bool = False, **kwargs):
+        """As in transformers, and the folder can be used at once.
+
+        Beside the weights lie the tokenizer, in a form that version 4.51 reads as well; `pipelines.py`, which the
+        config names for its tasks; `handler.py` and `requirements.txt` for an Inference Endpoint. A `requirements.txt`
+        that says something else already is left as it is. Warns where a model that came from elsewhere has no
+        `pipelines.py` or `handler.py` to pass on.
+        """
         # Saving registers one auto class; plain AutoModel is named here.
         own = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
         self.config.auto_map = {**(getattr(self.config, "auto_map", None) or {}), "AutoModel": own}
+        self.name_pipelines()
         super().save_pretrained(save_directory, **kwargs)
-        if self.tokenizer is not None and kwargs.get("is_main_process", True):
-            self.tokenizer.save_pretrained(save_directory)
-            _name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
+        if kwargs.get("is_main_process", True):
+            if self.tokenizer is not None:
+                self.tokenizer.save_pretrained(save_directory)
+                _name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
+            save_companions(save_directory, self._companions)
+        if push_to_hub:
+            # The parent's own push would leave before the files above are written.
+            repo_id = kwargs.get("repo_id") or os.path.basename(os.path.normpath(save_directory))
+            self.push_to_hub(repo_id, **{key: kwargs[key] for key in _PUSH_KEYS if kwargs.get(key) is not None})
+
+    def name_pipelines(self) -> None:
+        """Writes into the config which class of `pipelines.py` serves which task of transformers' `pipeline`."""
+        if self._pipeline_classes:
+            autos = [self._auto_class] if self._auto_class else []
+            self.config.custom_pipelines = {
+                task: {"impl": f"pipelines.{name}", "pt": autos, "tf": [], "type": "text"}
+                for task, name in self._pipeline_classes.items()
+            }
 
     def reset_buffers(self) -> None:
         """Writes again what no checkpoint stores. A model without such buffers has nothing to do."""
@@ -188,6 +231,30 @@ class SpanPreTrainedModel(PreTrainedModel):
 
     # --- text ---------------------------------------------------------------------------------------------------------
 
+    @contextmanager
+    def reading(self, alone: bool = False):
+        """The model in evaluation mode, and afterwards in the mode it was in, also where several threads read at once.
+
+        Args:
+            alone: Wait until no other thread reads, and let none begin: for who switches something in the model.
+        """
+        with _TURNS:
+            _TURNS.wait_for(lambda: not self._switched and not (alone and self._readers))
+            if not self._readers:
+                self._mode_before = self.training
+            self._readers += 1
+            self._switched = alone
+            self.eval()
+        try:
+            yield
+        finally:
+            with _TURNS:
+                self._readers -= 1
+                self._switched = False
+                if not self._readers:
+                    self.train(self._mode_before)
+                _TURNS.notify_all()
+
     @property
     def aligner(self) -> Aligner:
         """Takes texts apart as the config says. Raises: ValueError where the model has no tokenizer."""
@@ -217,12 +284,30 @@ class SpanPreTrainedModel(PreTrainedModel):
 
 
 def check_texts(texts: list[str], name: str = "texts") -> None:
-    """Raises: TypeError where `texts` is no list of strings."""
+    """Raises: TypeError where `texts` is no list of strings; ValueError where one is no Unicode text."""
     if not isinstance(texts, (list, tuple)):
         raise TypeError(f"expected {name} to be a str or a list of str, got {type(texts).__name__}; wrap it in a list")
     for at, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"expected every item of {name} to be a str, got {type(text).__name__} at index {at}")
+        lone = _SURROGATE.search(text)
+        if lone:
+            raise ValueError(
+                f"expected every item of {name} to be Unicode text, got half of a surrogate pair, {lone[0]!a}, as "
+                f"character {lone.start()} at index {at}; decode the bytes again with the encoding they were written in"
+            )
+
+
+def check_reading(threshold: float, batch_size: int) -> None:
+    """Raises: TypeError or ValueError where `threshold` is no number in [0, 1] or `batch_size` no count."""
+    if isinstance(threshold, bool) or not isinstance(threshold, Real):
+        raise TypeError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
+    if math.isnan(threshold) or not 0 <= threshold <= 1:
+        raise ValueError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral):
+        raise TypeError(f"expected batch_size to be a whole number of windows, got {batch_size!r}; 32 is the default")
+    if batch_size < 1:
+        raise ValueError(f"expected batch_size to be 1 or more windows, got {batch_size!r}; 32 is the default")
 
 
 def _name_portable_class(path: str) -> None:
@@ -231,5 +316,4 @@ def _name_portable_class(path: str) -> None:
         settings = json.load(file)
     if settings.get("tokenizer_class") == "TokenizersBackend":
         settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(settings, file, ensure_ascii=False, indent=2)
+        write_text(path, json.dumps(settings, ensure_ascii=False, indent=2))

@@ -9,12 +9,13 @@ from transformers.utils import ModelOutput
 
 from .alignment import Document, Window
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
+from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .heads import Chain, build_head
-from .modeling_span import SpanPreTrainedModel, WindowView, check_texts
+from .modeling_span import SpanPreTrainedModel, WindowView, check_reading, check_texts
 from .recurrent import MaskedBiLSTM
 from .spans import Span
 from .tags import tags_to_spans
@@ -75,6 +76,8 @@ class SpanTagger(SpanPreTrainedModel):
     config_class = SpanTaggerConfig
     # Saving copies the code beside the weights under this name, also where the class itself came from the Hub.
     _auto_class = "AutoModelForTokenClassification"
+    # "ner" is transformers' other name of the task; without an entry it would be the stock pipeline.
+    _pipeline_classes = {"token-classification": "SpanTaggerPipeline", "ner": "SpanTaggerPipeline"}
 
     def __init__(self, config: SpanTaggerConfig):
         super().__init__(config)
@@ -207,22 +210,20 @@ class SpanTagger(SpanPreTrainedModel):
 
         Returns: Spans sorted by start: a list for a str, a list of lists for a list.
 
-        Raises: TypeError where `texts` is neither a str nor a list of str.
+        Raises: TypeError where `texts` is neither a str nor a list of str; ValueError where `threshold` or `batch_size`
+            is out of range, or a text holds half of a surrogate pair. Threads may call it at once.
         """
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size)[0]
         check_texts(texts)
-        was_training = self.training
-        self.eval()
-        try:
-            found = []
+        check_reading(threshold, batch_size)
+        found = []
+        with self.reading():
             for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
                 documents = self.aligner.documents(list(texts[at : at + _DOCUMENTS_AT_A_TIME]))
                 emissions = self._emissions(documents, batch_size)
                 found.extend(self._decoded(documents, emissions, threshold, batch_size))
-            return found
-        finally:
-            self.train(was_training)
+        return found
 
     @torch.no_grad()
     def inspect(self, text: str) -> TaggerInspection:
@@ -231,21 +232,21 @@ class SpanTagger(SpanPreTrainedModel):
         Attention needs the eager implementation; it is switched on for this call only.
         """
         check_texts([text], "text")
-        was_training, implementation = self.training, self.encoder.config._attn_implementation
-        self.eval()
-        try:
-            document = self.aligner.documents([text])[0]
-            emissions = self._emissions([document], 1)[0]
-            mask = torch.ones(1, len(document.units), dtype=torch.bool, device=emissions.device)
-            marginals = self.head.marginals(emissions.unsqueeze(0), mask)[0].float().cpu()
-            spans = self._decoded([document], [emissions], 0.0, 1)[0]
-            if implementation != "eager":
-                self.encoder.set_attn_implementation("eager")
-            views = [self._view(document, window) for window in self.aligner.windows(document)]
-        finally:
-            if self.encoder.config._attn_implementation != implementation:
-                self.encoder.set_attn_implementation(implementation)
-            self.train(was_training)
+        # A thread that reads while the implementation changes would mix two kinds of attention mask.
+        with self.reading(alone=True):
+            implementation = self.encoder.config._attn_implementation
+            try:
+                document = self.aligner.documents([text])[0]
+                emissions = self._emissions([document], 1)[0]
+                mask = torch.ones(1, len(document.units), dtype=torch.bool, device=emissions.device)
+                marginals = self.head.marginals(emissions.unsqueeze(0), mask)[0].float().cpu()
+                spans = self._decoded([document], [emissions], 0.0, 1)[0]
+                if implementation != "eager":
+                    self.encoder.set_attn_implementation("eager")
+                views = [self._view(document, window) for window in self.aligner.windows(document)]
+            finally:
+                if self.encoder.config._attn_implementation != implementation:
+                    self.encoder.set_attn_implementation(implementation)
         return TaggerInspection(text, document.units, self.config.tags, marginals, spans, views)
 
     def _view(self, document: Document, window: Window) -> WindowView:

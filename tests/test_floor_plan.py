@@ -18,6 +18,7 @@ FLOORS = [
         "modeling.sparse_attention",
         "modeling.crf_inputs",
         "modeling.crf_triton",
+        "modeling.companions",
     ],
     ["modeling.crf"],
     ["modeling.heads"],

@@ -1,0 +1,90 @@
+"""Files that lie beside the weights although no model imports them: the pipeline, the endpoint's handler, its needs.
+
+transformers' copier follows imports from a model's file, so it sees none of them; a model carries them itself.
+"""
+
+import os
+import warnings
+
+from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME, cached_file
+
+COMPANIONS = ("pipelines.py", "handler.py")
+# transformers brings numpy and safetensors. torch is left to the server's image: a line here could replace its build
+# for its GPU by another.
+REQUIREMENTS = """\
+# The versions of transformers that this folder was tested with, from the first to the last.
+transformers>=4.51.3,<=5.23.0
+"""
+_HOME = os.path.dirname(os.path.abspath(__file__))
+
+
+def is_copy() -> bool:
+    """Whether this file came with a model; else it lies at home, and its companions lie beside it."""
+    return __name__.partition(".")[0] == TRANSFORMERS_DYNAMIC_MODULE_NAME
+
+
+def read_companions(name: str | os.PathLike, **location) -> dict[str, str]:
+    """The text of each companion that a folder or repository holds.
+
+    Args:
+        name: Name on the Hub, or a folder.
+        **location: What `from_pretrained` takes that says where files lie.
+    """
+    found = {}
+    for companion in COMPANIONS:
+        try:
+            path = cached_file(name, companion, **location)
+        except (OSError, ValueError):  # Not there, or not to be had now: loading goes on, saving will say so.
+            path = None
+        text = None if path is None else read_text(path)
+        if text is not None:
+            found[companion] = text
+    return found
+
+
+def save_companions(folder: str | os.PathLike, carried: dict[str, str]) -> None:
+    """Writes the companions and `requirements.txt`; one that is there already is the user's and stays.
+
+    Args:
+        folder: Where the weights lie.
+        carried: What `read_companions` found when the model was loaded; nothing for a model made at home.
+
+    Warns where a companion is to be had neither from there nor from beside this file.
+    """
+    missing = []
+    for name in COMPANIONS:
+        # The folder of a copy may hold the file of another model of the same name; what was carried is this one's.
+        text = carried.get(name) or read_text(os.path.join(_HOME, name))
+        if text is None:
+            missing.append(name)
+        else:
+            write_text(os.path.join(folder, name), text)
+    if not os.path.exists(os.path.join(folder, "requirements.txt")):
+        write_text(os.path.join(folder, "requirements.txt"), REQUIREMENTS)
+    if missing:
+        needs = {"pipelines.py": "pipeline()", "handler.py": "an Inference Endpoint"}
+        warnings.warn(
+            f"expected {' and '.join(missing)} beside the model that was loaded, found none, so {folder} lacks what "
+            f"{' and '.join(needs[name] for name in missing)} will look for; copy it from a folder that kospan saved",
+            stacklevel=4,
+        )
+
+
+def read_text(path: str | os.PathLike) -> str | None:
+    """A file's text; None where there is no file."""
+    if not os.path.isfile(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes under a temporary name and renames; the same bytes on every system."""
+    temporary = f"{path}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
