@@ -80,7 +80,7 @@ def load_model(name: str):
 
     try:
         model = AutoModel.from_pretrained(name, trust_remote_code=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"expected --model to be a folder or a name on the Hub, got {name}: {reason}") from error
     kind = getattr(model.config, "model_type", None)

@@ -27,6 +27,13 @@ def checked_text(text: str | None) -> str:
     return paired(text)
 
 
+def checked_threshold(threshold) -> float:
+    """A threshold as a number. Raises: Refused where it is none from 0 to 1."""
+    if isinstance(threshold, (int, float)) and 0 <= threshold <= 1:
+        return float(threshold)
+    raise Refused("threshold_wrong")
+
+
 def paired(text: str) -> str:
     """A text without half surrogates."""
     if text.isascii():

@@ -2,7 +2,7 @@
 
 import gradio as gr
 from colours import colours_of
-from documents import checked_text
+from documents import checked_text, checked_threshold
 from page import Page
 from served import Served
 from tagger_file import build_file
@@ -47,11 +47,13 @@ def find(served: Served, text: str | None) -> dict:
 def _endpoint(served: Served):
     def extract(text: str, threshold: float = 0.0, language: str = DEFAULT) -> list[dict]:
         """The spans of a text: start, end, label, score; refusals come in `language`."""
-        found = find(served, text)
-        if found["refused"]:
-            key, values = found["refused"]
-            raise gr.Error(Refused(key, **values).message(language), print_exception=False)
-        return record(found["text"], found["spans"], threshold)["spans"]
+        try:
+            checked = checked_text(text)
+            least = checked_threshold(threshold)
+            spans = served.extract([checked])[0] if checked.strip() else []
+        except Refused as refused:
+            raise gr.Error(refused.message(str(language)), print_exception=False) from None
+        return record(checked, spans, least)["spans"]
 
     return extract
 
