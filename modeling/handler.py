@@ -13,10 +13,10 @@ from collections.abc import Mapping
 import torch
 from transformers import AutoModel
 
-# Limits of one request, so that none can hold the server for minutes; split what is larger.
+# Limits of one request, so that none can hold the server for long; split what is larger.
 MAX_TEXTS = 256
-MAX_CHARACTERS = 200_000  # of one text
-MAX_CHARACTERS_IN_ALL = 400_000
+MAX_CHARACTERS = 100_000  # of one text
+MAX_CHARACTERS_IN_ALL = 200_000
 MAX_BATCH_SIZE = 256  # windows at once, which is what memory grows with
 
 _PARAMETERS = ("threshold", "batch_size")

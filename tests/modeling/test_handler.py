@@ -1,0 +1,206 @@
+"""The endpoint's handler: what it serves, what it refuses, and that nothing it says is left for a server to encode."""
+
+import importlib.util
+import json
+import math
+from threading import Barrier, Thread
+
+import pytest
+import torch
+
+from modeling import handler as handler_module
+from modeling.handler import MAX_BATCH_SIZE, MAX_CHARACTERS, MAX_CHARACTERS_IN_ALL, MAX_TEXTS, EndpointHandler
+
+
+@pytest.fixture
+def folder(make_tagger, tmp_path):
+    make_tagger(encoder_input="units", recurrent_size=8, window=32, stride=4).save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def handler(folder) -> EndpointHandler:
+    return EndpointHandler(str(folder))
+
+
+def test_a_text_gives_a_list_and_a_list_gives_lists(handler, texts):
+    one = handler({"inputs": texts[0]})
+    assert one and all(list(entity) == ["entity_group", "score", "word", "start", "end"] for entity in one)
+    for entity in one:
+        assert entity["word"] == texts[0][entity["start"] : entity["end"]]
+        assert [type(value) for value in entity.values()] == [str, float, str, int, int]
+    several = handler({"inputs": texts})
+    assert len(several) == len(texts) and all(isinstance(entities, list) for entities in several)
+    assert [entity["word"] for entity in several[0]] == [entity["word"] for entity in one]
+    assert handler({"inputs": ""}) == [] and handler({"inputs": [""]}) == [[]]
+    for answer in (one, several):
+        assert json.loads(json.dumps(answer, ensure_ascii=False, allow_nan=False)) == answer
+
+
+def test_the_answer_is_what_the_hub_client_reads(handler, texts):
+    from huggingface_hub import TokenClassificationOutputElement
+
+    answer = handler({"inputs": texts[0], "parameters": None, "options": {"wait_for_model": True}})
+    read = TokenClassificationOutputElement.parse_obj_as_list(json.dumps(answer).encode())
+    assert [(one.entity_group, one.word, one.start, one.end) for one in read] == [
+        (one["entity_group"], one["word"], one["start"], one["end"]) for one in answer
+    ]
+
+
+def test_parameters_reach_the_model(handler, texts, monkeypatch):
+    everything = handler({"inputs": texts[0]})
+    threshold = sorted(entity["score"] for entity in everything)[len(everything) // 2]
+    kept = handler({"inputs": texts[0], "parameters": {"threshold": threshold, "batch_size": 1}})
+    assert kept == [entity for entity in everything if entity["score"] >= threshold] and len(kept) < len(everything)
+    assert handler({"inputs": texts[0], "parameters": {"threshold": None}}) == everything
+    seen, forward = [], handler.model.forward
+    monkeypatch.setattr(
+        handler.model, "forward", lambda **batch: seen.append(len(batch["input_ids"])) or forward(**batch)
+    )
+    handler({"inputs": texts, "parameters": {"batch_size": 2}})
+    assert max(seen) == 2
+
+
+def test_a_loose_file_finds_its_own_folder(folder, texts):
+    """As the endpoint's server loads it; without a path the folder is the one of the file."""
+    spec = importlib.util.spec_from_file_location("handler.EndpointHandler", folder / "handler.py")
+    loose = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loose)
+    assert loose.EndpointHandler()({"inputs": texts[0]}) == EndpointHandler(str(folder))({"inputs": texts[0]})
+
+
+def test_weights_in_half_are_served_in_float32(make_tagger, tmp_path, texts):
+    model = make_tagger(encoder_input="units")
+    model.to(torch.float16).save_pretrained(tmp_path / "half")
+    served = EndpointHandler(str(tmp_path / "half"))
+    assert {parameter.dtype for parameter in served.model.parameters()} == {torch.float32}
+    assert not served.model.training
+    assert served.model.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    wide = model.float().to(served.model.device).extract(texts[0])
+    assert [entity["score"] for entity in served({"inputs": texts[0]})] == pytest.approx(
+        [span.score for span in wide], abs=1e-6
+    )
+
+
+def test_a_folder_without_a_tokenizer_is_refused_at_the_start(folder):
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").unlink()
+    with pytest.raises(ValueError, match=r"expected a tokenizer beside the model in .*, found none; copy its files"):
+        EndpointHandler(str(folder))
+
+
+def test_a_document_of_100_kb_is_read_to_its_end(handler, texts):
+    sentence = texts[1] + " "
+    text = sentence * (100_000 // len(sentence.encode()) + 1)
+    assert len(text.encode()) >= 100_000
+    answer = handler({"inputs": text})
+    assert answer[-1]["end"] > len(text) - len(sentence)
+    assert all(math.isfinite(entity["score"]) for entity in answer)
+    # Far from both ends every sentence is like every other.
+    middle = len(text) // 2 // len(sentence) * len(sentence)
+    found = [entity["word"] for entity in answer if middle <= entity["start"] < middle + 20 * len(sentence)]
+    assert len(found) >= 20 and len(set(found)) <= len(found) / 4
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+NAN = float("nan")
+BAD = {
+    "no object": (["a"], 'expected a JSON object with "inputs", got a list'),
+    "a text alone": ("a", 'expected a JSON object with "inputs", got a text'),
+    "bytes": (b"{}", 'expected a JSON object with "inputs", got bytes'),
+    "nothing": (None, 'expected a JSON object with "inputs", got null'),
+    "no inputs": ({}, 'expected "inputs" in the request, got none; send {"inputs": "your text"}'),
+    "inputs misspelt": ({"input": "a"}, "expected the request to hold only inputs, parameters, options, got 'input'"),
+    "inputs null": ({"inputs": None}, "expected inputs to be a text or a list of texts, got null"),
+    "inputs a number": ({"inputs": 3}, "expected inputs to be a text or a list of texts, got a number"),
+    "inputs true": ({"inputs": True}, "expected inputs to be a text or a list of texts, got true or false"),
+    "inputs an object": ({"inputs": {"text": "a"}}, "expected inputs to be a text or a list of texts, got an object"),
+    "inputs bytes": ({"inputs": b"a"}, "expected inputs to be a text or a list of texts, got bytes"),
+    "inputs empty": ({"inputs": []}, "expected inputs to hold a text or more, got an empty list"),
+    "inputs nested": ({"inputs": ["a", ["b"]]}, "expected every item of inputs to be a text, got a list at index 1"),
+    "an item null": ({"inputs": [None]}, "expected every item of inputs to be a text, got null at index 0"),
+    "an item bytes": ({"inputs": [b"a"]}, "expected every item of inputs to be a text, got bytes at index 0"),
+    "half a pair": ({"inputs": "a\udc00"}, "got half of a surrogate pair, '\\udc00', as character 1 at index 0"),
+    "parameters a list": ({"inputs": "a", "parameters": [1]}, "expected parameters to be a JSON object, got a list"),
+    "parameters a text": ({"inputs": "a", "parameters": "x"}, "expected parameters to be a JSON object, got a text"),
+    "unknown parameter": (
+        {"inputs": "a", "parameters": {"treshold": 0.5}},
+        "expected parameters to hold only threshold, batch_size, got 'treshold'; leave it out",
+    ),
+    "threshold high": ({"inputs": "a", "parameters": {"threshold": 1.1}}, "a number from 0 to 1, got 1.1"),
+    "threshold low": ({"inputs": "a", "parameters": {"threshold": -0.1}}, "a number from 0 to 1, got -0.1"),
+    "threshold NaN": ({"inputs": "a", "parameters": {"threshold": NAN}}, "a number from 0 to 1, got nan"),
+    "threshold infinite": ({"inputs": "a", "parameters": {"threshold": math.inf}}, "a number from 0 to 1, got inf"),
+    "threshold a text": ({"inputs": "a", "parameters": {"threshold": "0.5"}}, "a number from 0 to 1, got '0.5'"),
+    "threshold true": ({"inputs": "a", "parameters": {"threshold": True}}, "a number from 0 to 1, got True"),
+    "batch size 0": ({"inputs": "a", "parameters": {"batch_size": 0}}, "expected batch_size to be 1 or more"),
+    "batch size half": ({"inputs": "a", "parameters": {"batch_size": 0.5}}, "a whole number of windows, got 0.5"),
+    "batch size true": ({"inputs": "a", "parameters": {"batch_size": True}}, "a whole number of windows, got True"),
+    "batch size huge": (
+        {"inputs": "a", "parameters": {"batch_size": 10**9}},
+        f"expected batch_size to be {MAX_BATCH_SIZE} or less, got 1000000000",
+    ),
+    "too many texts": (
+        {"inputs": ["a"] * (MAX_TEXTS + 1)},
+        f"expected at most {MAX_TEXTS} texts in a request, got {MAX_TEXTS + 1:,}; send them in several requests",
+    ),
+    "a text too long": (
+        {"inputs": ["b", "a" * (MAX_CHARACTERS + 1)]},
+        f"expected texts of at most {MAX_CHARACTERS:,} characters, got {MAX_CHARACTERS + 1:,} at index 1; split it",
+    ),
+    "too much in all": (
+        {"inputs": ["a" * MAX_CHARACTERS] * (MAX_CHARACTERS_IN_ALL // MAX_CHARACTERS) + ["b"]},
+        f"expected at most {MAX_CHARACTERS_IN_ALL:,} characters in a request, got {MAX_CHARACTERS_IN_ALL + 1:,}",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_payload_is_refused_in_one_sentence(handler, texts, name):
+    payload, says = BAD[name]
+    before = handler({"inputs": texts[0]})
+    with pytest.raises(ValueError) as caught:
+        handler(payload)
+    message = str(caught.value)
+    assert says in message and "\n" not in message and len(message) < 300
+    # What the server sends back has to be encoded too.
+    assert message.encode("utf-8")
+    assert handler({"inputs": texts[0]}) == before
+
+
+def test_limits_are_reached_before_the_model_is(handler, monkeypatch):
+    monkeypatch.setattr(handler, "model", None)
+    for name in ("too many texts", "a text too long", "too much in all", "batch size huge"):
+        with pytest.raises(ValueError, match="expected"):
+            handler(BAD[name][0])
+
+
+def test_what_just_fits_is_not_refused():
+    most = ["a"] * (MAX_TEXTS - 1) + ["b" * (MAX_CHARACTERS - MAX_TEXTS)]
+    assert handler_module.read_payload({"inputs": most}) == (most, {})
+    assert handler_module.read_payload({"inputs": "a" * MAX_CHARACTERS})[1] == {}
+    full = {"inputs": "a", "parameters": {"batch_size": MAX_BATCH_SIZE, "threshold": 1}}
+    assert handler_module.read_payload(full) == ("a", {"batch_size": MAX_BATCH_SIZE, "threshold": 1})
+
+
+# --- again and again --------------------------------------------------------------------------------------------------
+
+
+def test_equal_requests_get_equal_answers_in_turn_and_at_once(handler, texts):
+    requests = [{"inputs": texts}, {"inputs": texts[0]}, {"inputs": " ".join(texts * 3)}, {"inputs": texts[1:3]}]
+    expected = [handler(request) for request in requests]
+    assert [handler(request) for request in requests] == expected
+    answers, gate = [None] * 4, Barrier(4)
+
+    def ask(at: int) -> None:
+        gate.wait(30)
+        answers[at] = [handler(request) for request in (requests[at:] + requests[:at]) * 3]
+
+    threads = [Thread(target=ask, args=(at,)) for at in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    for at in range(4):
+        assert answers[at] == (expected[at:] + expected[:at]) * 3

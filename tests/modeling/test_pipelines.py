@@ -1,0 +1,437 @@
+"""The pipeline gives what `extract` gives, in the form that users of the stock pipeline know."""
+
+import json
+import os
+import unicodedata
+from threading import Barrier, Thread
+
+import pytest
+import torch
+import transformers
+from transformers import AutoModel, pipeline
+
+from kospan.data.corpus import Corpus
+from kospan.example import Example
+from kospan.tasks.tagging import TaggingTask
+from modeling import SpanTagger, SpanTaggerPipeline, companions
+from modeling.companions import COMPANIONS, REQUIREMENTS
+from modeling.handler import EndpointHandler
+
+KEYS = ["entity_group", "score", "word", "start", "end"]
+
+
+@pytest.fixture
+def tagger(make_tagger) -> SpanTagger:
+    return make_tagger(encoder_input="units", recurrent_size=8, window=16, stride=4)
+
+
+@pytest.fixture
+def pipe(tagger) -> SpanTaggerPipeline:
+    return SpanTaggerPipeline(model=tagger, device="cpu", task="token-classification")
+
+
+@pytest.fixture
+def hard(texts) -> list[str]:
+    """What breaks offsets: several windows, nothing, spaces alone, decomposed Hangul, emoji, zero-width signs."""
+    return [
+        *texts,
+        " ".join(texts * 4),
+        "",
+        " \n\t　",
+        unicodedata.normalize("NFD", texts[0]),
+        "👩‍👩‍👧 서울 🇰🇷🎉 이재용",
+        "서\u200b울\ufeff에서",
+    ]
+
+
+def dicts(text: str, spans: list) -> list[dict]:
+    return [
+        dict(zip(KEYS, (span.label, span.score, text[span.start : span.end], span.start, span.end))) for span in spans
+    ]
+
+
+def close(found: list[dict], expected: list[dict]) -> None:
+    """Equal, with scores to 1e-6: what stands beside a text in a batch changes the last digits."""
+    assert [[one[key] for key in KEYS if key != "score"] for one in found] == [
+        [one[key] for key in KEYS if key != "score"] for one in expected
+    ]
+    assert [one["score"] for one in found] == pytest.approx([one["score"] for one in expected], abs=1e-6)
+
+
+# --- one text, one answer ---------------------------------------------------------------------------------------------
+
+
+def test_evaluation_pipeline_and_endpoint_agree(tagger, pipe, hard, tmp_path):
+    """One string, one answer, with its offsets, labels and scores."""
+    tagger.save_pretrained(tmp_path / "model")
+    handler = EndpointHandler(str(tmp_path / "model"))
+    task = TaggingTask(Corpus(("LC", "OG", "PS"), {"validation": []}, 0), tagger)
+    evaluated = task.spans(task.predict(tagger, [Example(str(at), text, ()) for at, text in enumerate(hard)]).tolist())
+    assert sum(map(len, evaluated)) > 10
+    for text, spans, piped, served in zip(hard, evaluated, pipe(hard), handler({"inputs": hard}), strict=True):
+        close(piped, dicts(text, spans))
+        close(served, dicts(text, spans))
+        # By itself as in company.
+        close(pipe(text), piped)
+        close(handler({"inputs": text}), piped)
+
+
+def test_the_dicts_are_those_of_the_stock_pipeline(pipe, tagger, texts):
+    found = pipe(texts[0])
+    assert found and all(list(entity) == KEYS for entity in found)
+    for entity, span in zip(found, tagger.extract(texts[0]), strict=True):
+        assert entity == {**dicts(texts[0], [span])[0]}
+        assert type(entity["score"]) is float and type(entity["start"]) is int and type(entity["end"]) is int
+        assert entity["word"] == texts[0][entity["start"] : entity["end"]]
+    assert json.loads(json.dumps(found, ensure_ascii=False)) == found
+
+
+def test_nothing_of_a_long_text_is_cut(pipe, tagger, texts):
+    text = " ".join(texts * 4)
+    assert len(tagger.aligner.windows(tagger.aligner.documents([text])[0])) > 5
+    assert max(entity["end"] for entity in pipe(text)) > len(text) - len(texts[-1])
+
+
+# --- what may come in -------------------------------------------------------------------------------------------------
+
+
+class Places(torch.utils.data.Dataset):
+    """A data set without an iterator that does not end by an IndexError."""
+
+    def __init__(self, texts):
+        self.texts = texts
+
+    def __len__(self):
+        return len(self.texts)
+
+    def __getitem__(self, at):
+        return self.texts[at % len(self.texts)]
+
+
+@pytest.mark.parametrize("form", ["tuple", "generator", "data set of torch", "column", "key of a data set"])
+def test_every_stream_gives_the_same(pipe, texts, form):
+    import datasets
+    from transformers.pipelines.pt_utils import KeyDataset
+
+    table = datasets.Dataset.from_dict({"text": texts})
+    given = {
+        "tuple": tuple(texts),
+        "generator": (text for text in texts),
+        "data set of torch": Places(texts),
+        "column": table["text"],
+        "key of a data set": KeyDataset(table, "text"),
+    }[form]
+    found = pipe(given, batch_size=2)
+    assert isinstance(found, list) == (form == "tuple")
+    if form not in ("tuple", "generator"):
+        assert len(found) == len(texts)
+    for one, expected in zip(list(found), pipe(texts), strict=True):
+        close(one, expected)
+
+
+def test_a_stream_is_read_no_further_than_needed(pipe, texts):
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(1)
+            yield texts[len(taken) % len(texts)]
+
+    found = pipe(endless(), batch_size=3)
+    assert not taken
+    first = next(found)
+    assert len(taken) == 3
+    close(first, pipe(texts[1]))
+    next(found), next(found), next(found)
+    assert len(taken) == 6
+
+
+def test_no_text_gives_no_answer(pipe):
+    assert pipe([]) == [] and list(pipe(iter(()))) == [] and pipe("") == [] and pipe(["", ""]) == [[], []]
+
+
+@pytest.mark.parametrize("inputs", [None, 3, b"abc", bytearray(b"a"), {"text": "a"}])
+def test_what_is_no_text_is_refused(pipe, inputs):
+    with pytest.raises(TypeError, match="expected inputs to be a str, a list of str or a stream of str, got"):
+        pipe(inputs)
+
+
+def test_an_item_that_is_no_text_is_named(pipe):
+    with pytest.raises(TypeError, match="to be a str, got list at index 1"):
+        pipe(["비가 온다.", ["비가", "온다."]])
+    with pytest.raises(TypeError, match=r"expected a stream of str, got dict at place 1; .*dataset\[\"text\"\]"):
+        list(pipe(iter(["비가 온다.", {"text": "비가 온다."}])))
+    with pytest.raises(ValueError, match=r"half of a surrogate pair, '\\ud800', as character 2 at index 0"):
+        pipe("서울\ud800")
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def test_threshold_and_ignored_labels_leave_out(pipe, tagger, texts):
+    everything = pipe(texts[0])
+    threshold = sorted(entity["score"] for entity in everything)[len(everything) // 2]
+    kept = pipe(texts[0], threshold=threshold)
+    assert kept == [entity for entity in everything if entity["score"] >= threshold] and 0 < len(kept) < len(everything)
+    label = everything[0]["entity_group"]
+    without = pipe(texts[0], ignore_labels=["O", label])
+    assert without == [entity for entity in everything if entity["entity_group"] != label]
+    # Set once for all calls; a call's own setting wins.
+    settled = SpanTaggerPipeline(model=tagger, device="cpu", threshold=threshold, ignore_labels=[label], batch_size=2)
+    assert settled(texts[0]) == [entity for entity in kept if entity["entity_group"] != label]
+    assert settled(texts[0], threshold=0, ignore_labels=[]) == everything
+
+
+@pytest.mark.parametrize("strategy", [None, "simple", "first", "average", "max"])
+def test_every_aggregation_gives_whole_spans(pipe, texts, strategy):
+    assert pipe(texts[0], aggregation_strategy=strategy, num_workers=0, stride=None) == pipe(texts[0])
+
+
+def test_batch_size_reaches_the_encoder(pipe, tagger, texts, monkeypatch):
+    seen = []
+    forward = tagger.forward
+    monkeypatch.setattr(tagger, "forward", lambda **batch: seen.append(len(batch["input_ids"])) or forward(**batch))
+    pipe(" ".join(texts * 3), batch_size=3)
+    assert max(seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "says"),
+    [
+        ({"threshold": float("nan")}, ValueError, "expected threshold to be a number from 0 to 1, got nan"),
+        ({"threshold": 1.5}, ValueError, "from 0 to 1, got 1.5"),
+        ({"threshold": "0.5"}, TypeError, "from 0 to 1, got '0.5'"),
+        ({"threshold": True}, TypeError, "from 0 to 1, got True"),
+        ({"batch_size": 0}, ValueError, "expected batch_size to be 1 or more windows, got 0"),
+        ({"batch_size": 2.5}, TypeError, "expected batch_size to be a whole number of windows, got 2.5"),
+        ({"ignore_labels": "PS"}, TypeError, "expected ignore_labels to be a list of labels, got 'PS'"),
+        ({"ignore_labels": ["PX"]}, ValueError, "expected ignore_labels to hold labels of LC, OG, PS, got 'PX'"),
+        ({"aggregation_strategy": "none"}, ValueError, r"got 'none'; .* call model.inspect\(text\)"),
+        ({"stride": 16}, ValueError, "expected no stride, got 16; long text is always read through windows"),
+        ({"is_split_into_words": True}, ValueError, "expected no is_split_into_words, got True; join the words"),
+        ({"num_workers": 2}, ValueError, "expected num_workers to be 0, got 2"),
+        ({"treshold": 0.5}, TypeError, "only the settings threshold, .* got treshold"),
+    ],
+)
+def test_a_setting_without_a_meaning_is_refused(pipe, tagger, settings, error, says):
+    with pytest.raises(error, match=says):
+        pipe("비가 온다.", **settings)
+    if "num_workers" not in settings:  # In the base class's hands until the call.
+        with pytest.raises(error, match=says):
+            SpanTaggerPipeline(model=tagger, device="cpu", **settings)
+
+
+# --- device, tokenizer, mode ------------------------------------------------------------------------------------------
+
+
+def test_the_model_goes_to_the_device_that_is_asked_for(tagger, monkeypatch):
+    assert SpanTaggerPipeline(model=tagger, device="cpu").model.device == torch.device("cpu")
+    moved = []
+    monkeypatch.setattr(tagger, "to", lambda device: moved.append(device) or tagger)
+    assert SpanTaggerPipeline(model=tagger, device="meta").device == torch.device("meta")
+    assert moved == [torch.device("meta")]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_finds_what_the_cpu_finds(tagger, hard):
+    on_cpu = SpanTaggerPipeline(model=tagger, device="cpu")(hard)
+    on_gpu = SpanTaggerPipeline(model=tagger, device=0)
+    assert on_gpu.model.device.type == "cuda"
+    for one, other in zip(on_gpu(hard), on_cpu, strict=True):
+        assert [entity["word"] for entity in one] == [entity["word"] for entity in other]
+        assert [entity["score"] for entity in one] == pytest.approx([entity["score"] for entity in other], abs=1e-4)
+
+
+def test_another_tokenizer_is_refused(tagger, tmp_path):
+    from kospan.tasks.encoders import character_tokenizer
+
+    assert SpanTaggerPipeline(model=tagger, tokenizer=tagger.tokenizer).tokenizer is tagger.tokenizer
+    with pytest.raises(ValueError, match="expected no tokenizer but the model's own, got "):
+        SpanTaggerPipeline(model=tagger, tokenizer=character_tokenizer(["다른 글"]))
+    with pytest.raises(ValueError, match="expected no tokenizer but the model's own, got someone/else"):
+        SpanTaggerPipeline(model=tagger, tokenizer="someone/else")
+    tokenizer, tagger.tokenizer = tagger.tokenizer, None
+    assert SpanTaggerPipeline(model=tagger, tokenizer=tokenizer).model.tokenizer is tokenizer
+
+
+def test_a_model_that_trains_is_read_in_evaluation_mode(make_tagger, texts):
+    model = make_tagger(dropout=0.5, encoder_input="units").train()
+    pipe = SpanTaggerPipeline(model=model, device="cpu")
+    assert not model.training and pipe(texts) == pipe(texts)
+
+
+# --- saving and loading -----------------------------------------------------------------------------------------------
+
+
+def test_a_saved_folder_names_and_holds_its_pipeline(tagger, tmp_path):
+    tagger.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert set(config["custom_pipelines"]) == {"token-classification", "ner"}
+    for entry in config["custom_pipelines"].values():
+        assert entry["impl"] == "pipelines.SpanTaggerPipeline" and entry["pt"] == ["AutoModelForTokenClassification"]
+    for name in COMPANIONS:
+        home = os.path.join(companions._HOME, name)
+        assert (tmp_path / name).read_text(encoding="utf-8") == companions.read_text(home)
+    assert (tmp_path / "requirements.txt").read_text(encoding="utf-8") == REQUIREMENTS
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_requirements_say_what_is_tested(tmp_path):
+    root = os.path.dirname(companions._HOME)
+    pins = companions.read_text(os.path.join(root, "constraints.txt"))
+    (newest,) = [line.partition("==")[2] for line in pins.splitlines() if line.startswith("transformers==")]
+    lines = [line for line in REQUIREMENTS.splitlines() if not line.startswith("#")]
+    assert lines == [f"transformers>=4.51.3,<={newest}"]
+
+
+def test_requirements_of_the_user_stay(tagger, tmp_path):
+    (tmp_path / "requirements.txt").write_text("mine==1.0\n", encoding="utf-8")
+    tagger.save_pretrained(tmp_path)
+    assert (tmp_path / "requirements.txt").read_text(encoding="utf-8") == "mine==1.0\n"
+
+
+def test_only_the_main_process_writes(tagger, tmp_path):
+    tagger.save_pretrained(tmp_path, is_main_process=False)
+    assert not [path.name for path in tmp_path.iterdir() if path.name in (*COMPANIONS, "requirements.txt")]
+
+
+def test_a_copy_without_its_companions_says_what_is_missing(tagger, tmp_path, monkeypatch):
+    monkeypatch.setattr(companions, "_HOME", str(tmp_path / "nowhere"))
+    with pytest.warns(UserWarning, match="expected pipelines.py and handler.py beside the model"):
+        tagger.save_pretrained(tmp_path / "model")
+    assert (tmp_path / "model" / "model.safetensors").exists()
+    monkeypatch.undo()
+    tagger._companions = {"handler.py": "# of the repository\n"}
+    tagger.save_pretrained(tmp_path / "model")
+    assert (tmp_path / "model" / "handler.py").read_text(encoding="utf-8") == "# of the repository\n"
+
+
+def test_a_push_while_saving_leaves_last(tagger, tmp_path, monkeypatch):
+    """The parent's own push would leave before tokenizer, pipeline and handler are there."""
+    pushed = []
+
+    def push_to_hub(self, repo_id, **kwargs):
+        pushed.append((repo_id, kwargs, {path.name for path in (tmp_path / "model").iterdir()}))
+
+    monkeypatch.setattr(SpanTagger, "push_to_hub", push_to_hub)
+    tagger.save_pretrained(tmp_path / "model", push_to_hub=True, token="secret", max_shard_size="1GB")
+    tagger.save_pretrained(tmp_path / "model", push_to_hub=True, repo_id="me/it", private=True)
+    (first, settings, files), (second, others, _) = pushed
+    assert (first, settings, second, others) == ("model", {"token": "secret"}, "me/it", {"private": True})
+    assert {"tokenizer.json", "pipelines.py", "handler.py", "requirements.txt", "model.safetensors"} <= files
+
+
+def test_the_pipeline_saves_as_its_model_does(pipe, tmp_path):
+    pipe.save_pretrained(tmp_path)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert settings["tokenizer_class"] != "TokenizersBackend", "version 4.51 knows no such class"
+    assert (tmp_path / "pipelines.py").exists() and (tmp_path / "handler.py").exists()
+
+
+@pytest.mark.parametrize("task", ["token-classification", "ner"])
+def test_without_trust_transformers_refuses(tagger, tmp_path, task):
+    """Also where the model's class is known: its pipeline comes from the folder."""
+    tagger.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="trust_remote_code=True"):
+        pipeline(task, model=str(tmp_path))
+
+
+def test_what_transformers_puts_into_the_config_is_taken_out(tagger, tmp_path, texts):
+    tagger.save_pretrained(tmp_path)
+    config = transformers.AutoConfig.from_pretrained(tmp_path)
+    transformers.pipelines.clean_custom_task(config.custom_pipelines["ner"])
+    with pytest.raises(TypeError):
+        json.dumps(config.custom_pipelines)
+    pipe = SpanTaggerPipeline(model=AutoModel.from_pretrained(tmp_path, config=config))
+    assert json.dumps(pipe.model.config.custom_pipelines) and "custom_pipelines" in repr(pipe.model.config)
+
+
+# --- several threads --------------------------------------------------------------------------------------------------
+
+
+def in_threads(count: int, work) -> list:
+    """What `work(at)` gives in threads that all begin at the same moment; an exception of one is raised here."""
+    results, gate = [None] * count, Barrier(count)
+
+    def run(at: int) -> None:
+        gate.wait(30)
+        try:
+            results[at] = work(at)
+        except Exception as error:  # raised again below
+            results[at] = error
+
+    threads = [Thread(target=run, args=(at,)) for at in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_threads_read_as_one_does(make_tagger, texts, training):
+    """Also where the model was training: no thread may set dropout going under another one's feet."""
+    model = make_tagger(encoder_input="subwords", dropout=0.5, recurrent_size=8, recurrent_dropout=0.5)
+    expected = model.extract(texts)
+    model.train(training)
+    found = in_threads(4, lambda at: [model.extract(texts[at % 3 :]) for _ in range(6)])
+    assert model.training == training
+    for at, several in enumerate(found):
+        for spans in several:
+            for ours, theirs in zip(expected[at % 3 :], spans, strict=True):
+                close(dicts("", theirs), dicts("", ours))
+
+
+def test_a_thread_that_looks_inside_disturbs_none(make_tagger, texts):
+    model = make_tagger(encoder_input="units")
+    before = model.encoder.config._attn_implementation
+    assert before != "eager"
+    expected = model.extract(texts)
+
+    def work(at: int):
+        if at % 2:
+            return [len(model.inspect(texts[0]).windows[0].attentions) for _ in range(5)]
+        return [model.extract(texts) for _ in range(5)]
+
+    found = in_threads(4, work)
+    assert found[1] == found[3] == [1] * 5
+    for several in (found[0], found[2]):
+        for spans in several:
+            for ours, theirs in zip(expected, spans, strict=True):
+                close(dicts("", theirs), dicts("", ours))
+    assert model.encoder.config._attn_implementation == before
+
+
+def test_modes_come_back_when_the_last_reader_leaves(make_tagger):
+    """The order that broke it: one begins while another reads, and ends after it."""
+    model = make_tagger().train()
+    first, second = model.reading(), model.reading()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not model.training, "the second still reads"
+    second.__exit__(None, None, None)
+    assert model.training
+
+
+def test_who_switches_something_is_alone(make_tagger):
+    model = make_tagger()
+    order, inside = [], Barrier(2)
+
+    def switch():
+        inside.wait(30)
+        with model.reading(alone=True):
+            order.append("alone")
+
+    thread = Thread(target=switch)
+    with model.reading():
+        thread.start()
+        inside.wait(30)
+        with model.reading():  # Whoever only reads does not wait.
+            order.append("reader")
+        order.append("readers leave")
+    thread.join(30)
+    assert order == ["reader", "readers leave", "alone"]
