@@ -1,7 +1,7 @@
 """A Hub on this machine: a small HTTP server that the unmodified huggingface_hub client talks to.
 
-It speaks plain LFS, so clients need `HF_HUB_DISABLE_XET=1`; `HF_ENDPOINT` is read when huggingface_hub is imported, so a
-client is either a process of its own with `hub.environment(...)`, or an `HfApi(endpoint=hub.url)` inside `hub_online`.
+It speaks plain LFS, so clients need `HF_HUB_DISABLE_XET=1`. `HF_ENDPOINT` is read when huggingface_hub is imported: a
+client is a process of its own with `hub.environment(...)`, or an `HfApi(endpoint=hub.url)` inside `hub_online`.
 Faults are ordered with `fail`, `drop`, `reset` and `lose_answer`.
 """
 
@@ -245,6 +245,8 @@ class Handler(BaseHTTPRequestHandler):
     """Answers one request after another of one connection."""
 
     protocol_version = "HTTP/1.1"
+    # Header and body leave together; else each answer waits for the client's delayed acknowledgement.
+    wbufsize, disable_nagle_algorithm = -1, True
 
     def log_message(self, *args):
         """Says nothing."""
@@ -275,8 +277,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         try:
             if fault is not None and fault.what == "status":
-                refusal = Refusal(fault.status, f"told to answer {fault.status}", **fault.body)
-                refusal.headers |= fault.headers
+                refusal = Refusal(fault.status, fault.body.get("error", f"told to answer {fault.status}"))
+                refusal.headers = {**fault.headers}
+                refusal.body |= fault.body
                 raise refusal
             with self.hub.lock:
                 self._route(body)
@@ -351,8 +354,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _route(self, body: bytes) -> None:
         for methods, pattern, name in ROUTES:
-            if self.command in methods.split() and (match := re.fullmatch(pattern, self.path_only)):
-                return getattr(self, name)(body, **match.groupdict())
+            if self.command in methods.split() and (match := re.fullmatch(pattern, urlparse(self.path).path)):
+                # A branch's slash comes quoted, so what is matched is the address as it came.
+                parts = {key: value and unquote(value) for key, value in match.groupdict().items()}
+                return getattr(self, name)(body, **parts)
         raise Refusal(404, f"no such address: {self.path_only}")
 
     # --- accounts and repositories ------------------------------------------------------------------------------------
@@ -578,7 +583,7 @@ class Handler(BaseHTTPRequestHandler):
 
 API = r"/api/(?P<kinds>models|datasets|spaces)/(?P<name>[^/]+/[^/]+)"
 PLACE = r"/(?:(?P<kinds>datasets|spaces)/)?(?P<name>[^/]+/[^/]+?)"
-REVISION = r"(?P<revision>refs/[^/]+/[^/]+|[^/]+)"
+REVISION = r"(?P<revision>[^/]+)"
 ROUTES = [
     ("GET", "/api/whoami-v2", "whoami"),
     ("POST", "/api/repos/create", "create"),
