@@ -1,4 +1,4 @@
-"""A table of studies that `seeds.py` and the peers have written, and a paired bootstrap against the first of them.
+"""A table of studies that `seeds.py` and the peers have written, with a paired bootstrap of f1 against the first.
 
 python benchmarks/compare.py docs/studies/a.json docs/studies/b.json [--figure f1] [--last 1]
 """
@@ -21,19 +21,19 @@ def main() -> None:
     first = None
     print(
         f"| study | seeds | {arguments.figure}, mean of the last {arguments.last} epoch(s) | by seed | "
-        f"train CPU s | against the first |"
+        f"train CPU s | f1 after the last epoch against the first study's, 95 % |"
     )
     print("| --- | --- | --- | --- | --- | --- |")
     for path in map(Path, arguments.studies):
         runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
         values = [np.mean([epoch[arguments.figure] for epoch in run["epochs"][-arguments.last :]]) for run in runs]
         seconds = np.mean([run["epochs"][-1]["train_cpu_seconds"] for run in runs])
-        # The seeds' predictions one behind the other: a sentence is resampled in every seed's own copy.
-        counts = np.concatenate([np.array(run["counts"]) for run in runs])
+        # All seeds' spans of a document together: seeds are no new documents.
+        counts = np.sum([run["counts"] for run in runs], axis=0)
         against = ""
         if first is None:
             first = counts
-        elif len(first) == len(counts):
+        else:
             found = paired(counts, first)
             against = f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p {found.p_value:.4f}"
         print(
