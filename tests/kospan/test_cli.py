@@ -85,8 +85,13 @@ def test_plain_text_is_read_a_document_per_line(model_folder, tmp_path, capsys):
 
 def test_the_threshold_reaches_the_model(model_folder, gold_file, tmp_path):
     output = tmp_path / "found.jsonl"
-    assert main(["predict", model_folder, gold_file, "--output", str(output), "--threshold", "1.1"]) == 0
+    assert main(["predict", model_folder, gold_file, "--output", str(output), "--threshold", "1"]) == 0
     assert [example.spans for example in read_jsonl(output)] == [(), (), ()]
+
+
+def test_a_threshold_that_is_no_probability_is_refused(model_folder, gold_file, capsys):
+    assert main(["predict", model_folder, gold_file, "--threshold", "1.1"]) == 2
+    assert capsys.readouterr().err.startswith("kospan: expected threshold to be a number from 0 to 1, got 1.1;")
 
 
 def test_what_is_predicted_can_be_trained_on(model_folder, gold_file, tmp_path, capsys):
