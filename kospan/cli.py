@@ -1,4 +1,4 @@
-"""`kospan train | predict | evaluate | convert`: what the shell does with a model."""
+"""`kospan train | predict | evaluate | convert | push`: what the shell does with a model."""
 
 import argparse
 import json
@@ -23,9 +23,7 @@ def _guarded(command, arguments) -> int:
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"kospan: {error}", file=sys.stderr)
         return 2
-    if rest is not None:
-        rest()
-    return 0
+    return (rest() if rest is not None else None) or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,6 +59,29 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument("--to", dest="to_format", default="jsonl", help="jsonl (default), doccano, label-studio, brat")
     data.set_defaults(command=_convert_data)
+
+    push = commands.add_parser("push", help="publish what a run has left on the Hub, checked as a stranger loads it")
+    push.add_argument("folder", metavar="OUTPUT_DIR", help="what a run has left")
+    push.add_argument("--repo_id", required=True, help="user/name on the Hub; it is made if it is not there")
+    push.add_argument("--private", action="store_true", help="make a new repository private")
+    push.add_argument("--revision", help="branch to push to, made if it is not there (default: main)")
+    push.add_argument("--create_pr", action="store_true", help="propose it as a pull request")
+    push.add_argument("--space", help="user/name of a Gradio Space that serves the model; pushed after it")
+    push.add_argument("--commit_message", help="first line of the commit (default: Release and the folder's name)")
+    push.add_argument(
+        "--predictions",
+        action="store_true",
+        help="also publish predictions.jsonl, which holds the validation texts: only where their licence allows it",
+    )
+    push.add_argument("--token", help="access token (default: HF_TOKEN or `hf auth login`)")
+    push.add_argument(
+        "--dry_run",
+        nargs="?",
+        const=True,
+        metavar="FOLDER",
+        help="send nothing; write it all to a folder (default: OUTPUT_DIR/release) and list it",
+    )
+    push.set_defaults(command=_push)
     return parser
 
 
@@ -73,7 +94,16 @@ def _train(words: list[str]):
     from kospan.run import prepare, train
 
     prepared = prepare(recipe)
-    return lambda: train(*prepared) and None
+
+    def rest() -> int:
+        try:
+            train(*prepared)
+        except ConnectionError as error:  # A push that did not arrive; the run itself is done.
+            print(f"kospan: {error}", file=sys.stderr)
+            return 1
+        return 0
+
+    return rest
 
 
 def load_model(name: str):
@@ -138,6 +168,25 @@ def _evaluate(arguments) -> None:
     if arguments.output:
         figures = {f"eval_{name}": value for name, value in scores.items()}
         write_whole(Path(arguments.output), json.dumps(figures, indent=2) + "\n")
+
+
+def _push(arguments) -> None:
+    from kospan.publishing.hub import Hub
+    from kospan.publishing.publish import publish
+
+    publish(
+        arguments.folder,
+        arguments.repo_id,
+        private=arguments.private or None,
+        revision=arguments.revision,
+        create_pr=arguments.create_pr,
+        space=arguments.space,
+        message=arguments.commit_message,
+        predictions=arguments.predictions,
+        dry_run=arguments.dry_run
+        and (Path(arguments.folder) / "release" if arguments.dry_run is True else arguments.dry_run),
+        hub=None if arguments.dry_run else Hub(arguments.token),
+    )
 
 
 def _convert_data(arguments) -> None:

@@ -314,8 +314,8 @@ def save_recipe(recipe: Recipe, path: str | os.PathLike) -> None:
     """Writes the recipe with every setting it was run with, flat, so that it can be run again."""
     settings = dataclasses.asdict(recipe)
     settings.update(settings.pop("trainer"))
-    for key in ("resume", "overwrite"):
-        settings.pop(key)
+    for key in ("resume", "overwrite", "hub_token"):
+        settings.pop(key, None)
     temporary = Path(f"{path}.tmp")
     temporary.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
     temporary.replace(path)

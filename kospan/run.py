@@ -12,6 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 from kospan.data.jsonl import record
 from kospan.evaluation.baseline import DictionaryBaseline
 from kospan.evaluation.report import print_report
+from kospan.publishing.publisher import publisher_from
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
 from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf
@@ -62,6 +63,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         fgm_space=recipe.fgm_space,
         fgm_lambda=recipe.fgm_lambda,
         learning_rates=recipe.learning_rates,
+        publisher=publisher_from(arguments),
     )
     trainer.remove_callback(PrinterCallback)
     trainer.task, trainer.recipe = task, recipe
@@ -137,6 +139,7 @@ def finish(trainer: SpanTrainer) -> dict[str, float]:
             save_recipe(trainer.recipe, temporary / "recipe.yaml")
         figures = write_predictions(trainer, folder)
     trainer.accelerator.wait_for_everyone()
+    trainer.finish_pushes()
     return figures
 
 

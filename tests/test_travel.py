@@ -3,6 +3,7 @@ spans."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,27 +11,72 @@ from pathlib import Path
 import pytest
 
 CONSUMER = """
-import json, sys
+import importlib.util, json, os, sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("kospan", "modeling", "torchcrf", "seqeval", "evaluate"):
             raise ModuleNotFoundError(f"not for a consumer: {name}", name=name)
 sys.meta_path.insert(0, Refuse())
 import transformers
-from transformers import AutoModel, AutoModelForTokenClassification
-folder, texts = sys.argv[1], json.loads(sys.argv[2])
+from transformers import AutoModel, AutoModelForTokenClassification, pipeline
+folder, texts, resaved = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
 found = {"version": transformers.__version__}
+NAMES = ("pipelines.py", "handler.py", "requirements.txt")
+def spans(model):
+    return [[list(span) for span in spans] for spans in model.extract(texts)]
+def entities(lists):
+    keys = ("start", "end", "entity_group", "score")
+    for text, one in zip(texts, lists):
+        assert all(entity["word"] == text[entity["start"] : entity["end"]] for entity in one)
+    return [[[entity[key] for key in keys] for entity in one] for one in lists]
+def served(path):
+    spec = importlib.util.spec_from_file_location("handler.EndpointHandler", os.path.join(path, "handler.py"))
+    loose = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loose)
+    answer = loose.EndpointHandler(path)({"inputs": texts})
+    json.dumps(answer, allow_nan=False)
+    return entities(answer)
 for auto in (AutoModel, AutoModelForTokenClassification):
     model = auto.from_pretrained(folder, trust_remote_code=True)
-    found[auto.__name__] = [[list(span) for span in spans] for spans in model.extract(texts)]
+    found[auto.__name__] = spans(model)
     found["tokenizer"] = model.tokenizer is not None
     views = model.inspect(texts[0]).windows
     found["layers"] = len(views[0].attentions)
-model.save_pretrained(sys.argv[3])
-again = AutoModel.from_pretrained(sys.argv[3], trust_remote_code=True)
-found["again"] = [[list(span) for span in spans] for spans in again.extract(texts)]
+# What was read while loading is enough to save all again.
+for name in NAMES:
+    os.rename(os.path.join(folder, name), os.path.join(folder, name + ".away"))
+model.save_pretrained(resaved)
+for name in NAMES:
+    os.rename(os.path.join(folder, name + ".away"), os.path.join(folder, name))
+    with open(os.path.join(folder, name), "rb") as one, open(os.path.join(resaved, name), "rb") as other:
+        assert one.read() == other.read(), name
+again = AutoModel.from_pretrained(resaved, trust_remote_code=True)
+found["again"] = spans(again)
+for where, name in (("", folder), (" again", resaved), (" of the Hub", "someone/tagger")):
+    for task in ("token-classification", "ner"):
+        pipe = pipeline(task, model=name, trust_remote_code=True, device=-1)
+        assert type(pipe).__name__ == "SpanTaggerPipeline" and type(pipe).__module__.startswith("transformers_modules.")
+        found[task + where] = entities(pipe(texts))
+        try:
+            pipeline(task, model=name)
+        except ValueError as error:
+            assert "trust_remote_code=True" in str(error), error
+        else:
+            raise AssertionError("loaded without trust")
+    repr(pipe.model.config)
+    if where != " of the Hub":
+        found["handler" + where] = served(name)
+# The third generation, by the pipeline and out of a repository.
+pipe.save_pretrained(resaved + "-hub")
+with open(os.path.join(resaved + "-hub", "config.json"), encoding="utf-8") as file:
+    config = json.load(file)
+assert "--" not in json.dumps([config["auto_map"], config["custom_pipelines"]]), config
+found["handler of the Hub"] = served(resaved + "-hub")
 print("FOUND" + json.dumps(found))
 """
+EVERY = ("AutoModel", "AutoModelForTokenClassification", "again", "token-classification", "ner")
+EVERY += ("token-classification again", "ner again", "token-classification of the Hub", "ner of the Hub")
+EVERY += ("handler", "handler again", "handler of the Hub")
 
 
 def consume(python: str, folder: Path, tmp_path: Path, texts: list[str]) -> dict:
@@ -39,8 +85,22 @@ def consume(python: str, folder: Path, tmp_path: Path, texts: list[str]) -> dict
     elsewhere.mkdir()
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "HF_MODULES_CACHE")}
     environment |= {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    environment["HF_HUB_CACHE"] = str(tmp_path / "hub")
+    # As a repository lies in the Hub's cache.
+    repository, commit = tmp_path / "hub" / "models--someone--tagger", "0123456789abcdef0123456789abcdef01234567"
+    shutil.copytree(folder, repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit, encoding="utf-8")
     command = [python, "-c", CONSUMER, str(folder), json.dumps(texts), str(tmp_path / "resaved")]
-    done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command,
+        cwd=elsewhere,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.rpartition("FOUND")[2])
 
@@ -64,7 +124,7 @@ def same(found: list, expected: list) -> None:
 
 def check(found: dict, expected: list) -> None:
     assert any(expected), "a model that finds nothing would prove nothing"
-    for name in ("AutoModel", "AutoModelForTokenClassification", "again"):
+    for name in EVERY:
         same(found[name], expected)
     assert found["tokenizer"] and found["layers"] == 1
 

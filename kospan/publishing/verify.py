@@ -93,7 +93,8 @@ def _ask_stranger(folder: Path, texts: list[str]) -> dict[str, list]:
         environment |= {"HF_HOME": str(Path(elsewhere, "cache")), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         environment |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
         script = Path(__file__).with_name("stranger.py")
-        command = [sys.executable, "-I", "-X", "utf8", str(script), str(folder), str(given), str(found)]
+        # -I: nothing of this environment's paths; -B: the folder stays as it is.
+        command = [sys.executable, "-I", "-B", "-X", "utf8", str(script), str(folder), str(given), str(found)]
         done = subprocess.run(
             command,
             cwd=elsewhere,

@@ -14,10 +14,11 @@ from transformers.trainer_utils import EvalPrediction
 
 from .adversarial import FGM
 from .consistency import double
+from .pushing import PushingTrainer
 from .rates import RateGroup, check_rates, rate_groups
 
 
-class SpanTrainer(Trainer):
+class SpanTrainer(PushingTrainer, Trainer):
     """
     Args:
         predict: `(model, documents) -> (documents, spans, 4)` float32 padded with -100: start, end, label id, score.
