@@ -17,6 +17,7 @@ from kospan.cli import _parser
 from kospan.data.jsonl import from_record
 from kospan.data.registry import DATASETS
 from kospan.recipe import FIELDS, check_names, load_recipe, parse_flags
+from modeling.handler import EndpointHandler
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md"]
@@ -50,7 +51,7 @@ def commands(program: str) -> list[list[str]]:
     found = []
     for document in DOCUMENTS:
         for _, language, code in blocks(document):
-            for line in code.splitlines() if language == "bash" else ():
+            for line in code.replace("\\\n", " ").splitlines() if language == "bash" else ():
                 for command in re.split(r"&&|\|", line):
                     words = shlex.split(command, comments=True)
                     if program in words:
@@ -82,7 +83,7 @@ def test_snippet_prints_what_stands_under_it(code, printed, tmp_path, monkeypatc
 
 def test_there_are_snippets_to_run():
     assert len(snippets("run")) >= 4
-    assert len(snippets("run: model")) == 1
+    assert len(snippets("run: model")) == 2
 
 
 @pytest.fixture
@@ -93,10 +94,15 @@ def quickstart_folder(make_tagger, tmp_path):
     return tmp_path
 
 
-def test_extraction_snippet_runs_beside_a_saved_model(quickstart_folder):
-    ((code, printed),) = snippets("run: model")
+LABEL = "(?:DT|LC|OG|PS|QT|TI)"
+# What the snippets that need a model print: `extract`, then the pipeline.
+FORMS = [rf"(?P<surface>.+) {LABEL} [01]\.\d\d", rf"{LABEL} (?P<surface>.+) (?P<start>\d+) (?P<end>\d+)"]
+
+
+def test_snippets_that_need_a_model_run_beside_a_saved_one(quickstart_folder):
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "HF_MODULES_CACHE")}
     environment |= {"HF_HOME": str(quickstart_folder / "cache"), "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"}
+    code = "\nprint('----')\n".join(code for code, _ in snippets("run: model"))
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=quickstart_folder,
@@ -107,17 +113,31 @@ def test_extraction_snippet_runs_beside_a_saved_model(quickstart_folder):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    (sentence,) = [node.value.value for node in ast.parse(code).body if _assigns(node, "text")]
-    form = re.compile(r"(.+) (DT|LC|OG|PS|QT|TI) [01]\.\d\d")
-    for lines in (done.stdout.splitlines(), printed.splitlines()):
-        assert lines, "no span was printed"
-        for line in lines:
-            match = form.fullmatch(line)
-            assert match and match[1] in sentence, f"expected SURFACE LABEL SCORE, got {line!r}"
+    sentence = "정하윤 교수는 다음 주 금요일 오후 3시에 대구에서 강연한다."
+    assert code.count(sentence) == len(FORMS)
+    for form, output, (_, printed) in zip(FORMS, done.stdout.split("----\n"), snippets("run: model"), strict=True):
+        for lines in (output.splitlines(), printed.splitlines()):
+            assert lines, "no span was printed"
+            for line in lines:
+                match = re.fullmatch(form, line)
+                assert match and match["surface"] in sentence, f"expected a line like {form}, got {line!r}"
+                if "start" in match.groupdict():
+                    assert sentence[int(match["start"]) : int(match["end"])] == match["surface"]
 
 
-def _assigns(node, name: str) -> bool:
-    return isinstance(node, ast.Assign) and node.targets[0].id == name and isinstance(node.value, ast.Constant)
+def test_the_request_of_the_readme_is_served(quickstart_folder):
+    ((words, answer),) = [
+        (shlex.split(code), blocks("README.md")[at + 1][2])
+        for at, (_, language, code) in enumerate(blocks("README.md"))
+        if language == "bash" and code.startswith("curl ")
+    ]
+    body = json.loads(words[words.index("-d") + 1])
+    found = EndpointHandler(quickstart_folder / "outputs" / "quickstart")(body)
+    for text, spans, shown in zip(body["inputs"], found, json.loads(answer), strict=True):
+        for span in [*spans, *shown]:
+            assert list(span) == ["entity_group", "score", "word", "start", "end"]
+            assert text[span["start"] : span["end"]] == span["word"] and 0 <= span["score"] <= 1
+    assert any(json.loads(answer))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
