@@ -404,6 +404,13 @@ class Handler(BaseHTTPRequestHandler):
             {"id": name, "modelId": name, "sha": commit.oid, "private": repo.private, "siblings": siblings, "tags": []},
         )
 
+    def access(self, body, kinds, name, write=None):
+        """Whether the token may read a repository, or write to it."""
+        repo = self._repo(kinds, name)
+        if write:
+            self._writer(repo.name)
+        self._answer(200, {})
+
     def refs(self, body, kinds, name):
         """Branches, tags and pull requests."""
         repo, found = self._repo(kinds, name), {"branches": [], "tags": [], "converts": [], "pullRequests": []}
@@ -589,6 +596,7 @@ ROUTES = [
     ("POST", "/api/repos/create", "create"),
     ("POST", "/api/validate-yaml", "validate"),
     ("GET", f"{API}/refs", "refs"),
+    ("GET", f"{API}/auth-check(?P<write>/write)?", "access"),
     ("GET", f"{API}/discussions", "discussions"),
     ("GET", f"{API}(?:/revision/{REVISION})?", "info"),
     ("GET", f"{API}/tree/{REVISION}(?:/(?P<path>.+))?", "tree"),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
-from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
 from kospan.publishing.faults import asked_wait, check_token, has_moved, passes, readable, status_of
@@ -117,15 +117,21 @@ class Hub:
         return name if "/" in name else f"{self.user()}/{name}"
 
     def open(
-        self, name: str, kind: str = "model", private: bool | None = None, revision: str | None = None
+        self,
+        name: str,
+        kind: str = "model",
+        private: bool | None = None,
+        revision: str | None = None,
+        proposes: bool = False,
     ) -> tuple[str, bool]:
-        """Makes sure that a repository and its branch are there.
+        """Makes sure that a repository and its branch are there and that the token may write to them.
 
         Args:
             name: `user/name`, or a bare name of the token's user.
             kind: "model" or "space".
             private: How a new repository is made; True refuses one that is public already.
             revision: A branch, made from main if it is not there; None is main.
+            proposes: What follows is a pull request, which needs no right to write.
 
         Returns: the full name, and whether the repository is new.
 
@@ -146,6 +152,8 @@ class Hub:
                 f"expected a private repository, got {name}, which is public; make it private in its settings or leave "
                 "--private out"
             )
+        if not new and not proposes:
+            self._patiently(f"write to {name}", self._check_writes, name, kind)
         if revision is not None and self._patiently(doing, self._info, name, kind, revision) is None:
             self._patiently(
                 f"create the branch {revision} of {name}",
@@ -219,6 +227,16 @@ class Hub:
             if status_of(error) == 404 or (status_of(error) == 401 and self._user):
                 return None
             raise
+
+    def _check_writes(self, name: str, kind: str) -> None:
+        """Raises what the client raises where the token may not write to a repository that is there."""
+        try:
+            self.api.auth_check(name, repo_type=kind, write=True)
+        except TypeError:
+            return  # An older client cannot ask; the commit will tell.
+        except HfHubHTTPError as error:
+            if status_of(error) != 404:  # Nor does every server know this question.
+                raise
 
     def _state(self, name: str, kind: str, revision: str | None) -> tuple[str, dict[str, tuple[str, bool]]]:
         """The newest commit, and path -> (hash, whether it is LFS's) of its files."""

@@ -79,8 +79,8 @@ def publish(
             _list(Path(dry_run), {"model": repo_id, "space": space}, left_out, say)
             return []
         # Both repositories are there before the first commit, so that a name or a right that is wrong shows first.
-        _, new = hub.open(repo_id, "model", private, revision)
-        _, new_space = hub.open(space, "space", private) if space else (space, False)
+        _, new = hub.open(repo_id, "model", private, revision, proposes=create_pr)
+        _, new_space = hub.open(space, "space", private, proposes=create_pr) if space else (space, False)
         settings = {"revision": revision, "create_pr": create_pr, "replaces": REPLACED}
         done = [commit_or_tell(hub, repo_id, _files(model), message, new, **settings)]
         _tell("model", done[-1], say)

@@ -43,7 +43,7 @@ def files(tmp_path) -> dict:
 
 def push(hub: Hub, files: dict, **settings):
     """What every push does, in one commit."""
-    name, _ = hub.open(NAME)
+    name, _ = hub.open(NAME, proposes=settings.get("create_pr", False))
     return hub.commit(name, files, "Release", **settings)
 
 
@@ -255,6 +255,19 @@ def test_a_private_repository_of_somebody_else(local_hub, online, files):  # noq
     local_hub.make(NAME, private=True)
     refused(lambda: push(Hub(READER_TOKEN, local_hub.url), files), PermissionError)
     assert commits(local_hub) == ["initial commit"]
+
+
+def test_a_right_that_is_missing_shows_before_anything_is_sent(local_hub, online, slept):  # noqa: F811
+    local_hub.make(NAME)
+    hub = Hub(READER_TOKEN, local_hub.url, sleep=slept.append)
+    assert "to write to mina/model, got no further: the access token may not" in refused(
+        lambda: hub.open(NAME), PermissionError
+    )
+    assert hub.open(NAME, proposes=True) == (NAME, False)
+    local_hub.fail("GET", "/auth-check/write", status=404)
+    assert hub.open(NAME) == (NAME, False), "a Hub that does not know the question"
+    local_hub.fail("GET", "/auth-check/write", times=2)
+    assert Hub(OWNER_TOKEN, local_hub.url, sleep=slept.append).open(NAME) == (NAME, False) and slept == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("name", ["mina/mo del", "a/b/c", "mina/-x", "mina/x..y", "", "mina/" + "x" * 100])
