@@ -1,4 +1,4 @@
-"""Bootstrap intervals of micro F1 from counts per document; nothing is scored again.
+"""Bootstrap intervals of micro F1, precision and recall from counts per document; nothing is scored again.
 
 A resample draws as many documents as there are, with replacement. Documents with the same counts are interchangeable,
 so the weights are drawn for each distinct row of counts: the same distribution, at a cost that hardly grows with the
@@ -43,8 +43,24 @@ def interval(counts: np.ndarray, samples: int = 10_000, seed: int = 0, level: fl
     >>> 0.55 < low < 10 / 16 < high < 0.70
     True
     """
-    (resampled,) = resampled_f1(check(counts), samples, seed).T
-    return tuple(np.quantile(resampled, tails(level)).tolist())
+    return intervals(counts, samples, seed, level)["f1"]
+
+
+def intervals(
+    counts: np.ndarray, samples: int = 10_000, seed: int = 0, level: float = 0.95
+) -> dict[str, tuple[float, float]]:
+    """Percentile intervals of `f1`, `precision` and `recall`, from the same resamples; arguments as in `interval`.
+
+    >>> sorted(intervals(np.array([[2, 2, 2], [1, 2, 2]])))
+    ['f1', 'precision', 'recall']
+    """
+    totals = resampled_totals(check(counts), samples, seed)[:, 0]
+    figures = {
+        "f1": f1(totals),
+        "precision": totals[:, 0] / np.maximum(1, totals[:, 1]),
+        "recall": totals[:, 0] / np.maximum(1, totals[:, 2]),
+    }
+    return {name: tuple(np.quantile(values, tails(level)).tolist()) for name, values in figures.items()}
 
 
 def paired(
@@ -76,20 +92,20 @@ def paired(
             f"with {counts_a[:, 2].sum()} and {counts_b[:, 2].sum()} gold spans; score both on one list of examples"
         )
     observed = float(f1(counts_a.sum(axis=0)) - f1(counts_b.sum(axis=0)))
-    first, second = resampled_f1(np.hstack([counts_a, counts_b]), samples, seed).T
+    first, second = f1(resampled_totals(np.hstack([counts_a, counts_b]), samples, seed)).T
     resampled = first - second  # shape: (samples,)
     low, high = np.quantile(resampled, tails(level)).tolist()
     extreme = int((np.abs(resampled - observed) >= abs(observed) - 1e-12).sum())
     return Difference(observed, low, high, (1 + extreme) / (1 + samples))
 
 
-def resampled_f1(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """Micro F1 of each resample and system.
+def resampled_totals(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Summed counts of each resample and system.
 
     Args:
         counts: Counts `(documents, 3 * systems)`; the systems of a document are drawn together.
 
-    Returns: F1 `(samples, systems)`, float64.
+    Returns: Correct, predicted and gold spans `(samples, systems, 3)`, int64.
     """
     rows, repeats = np.unique(counts, axis=0, return_counts=True)
     generator, block = np.random.default_rng(seed), max(1, 2**22 // len(rows))
@@ -97,7 +113,7 @@ def resampled_f1(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
         generator.multinomial(len(counts), repeats / len(counts), size=min(block, samples - start)) @ rows
         for start in range(0, samples, block)
     ]
-    return f1(np.concatenate(totals).reshape(samples, -1, 3))
+    return np.concatenate(totals).reshape(samples, -1, 3)
 
 
 def f1(totals: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kospan.evaluation.bootstrap
-from kospan.evaluation.bootstrap import interval, paired
+from kospan.evaluation.bootstrap import interval, intervals, paired
 
 
 def made(documents: int, seed: int, rate: float = 0.7) -> np.ndarray:
@@ -82,6 +82,17 @@ def test_many_documents_cost_no_more_than_their_distinct_counts():
     counts = made(100_000, seed=5)
     low, high = interval(counts)
     assert 0 < high - low < 0.01
+
+
+def test_intervals_of_all_figures_hold_what_is_observed():
+    counts = made(200, seed=6)
+    correct, predicted, gold = counts.sum(axis=0)
+    found = intervals(counts, samples=2000)
+    assert found["f1"] == interval(counts, samples=2000)
+    assert found["precision"][0] < correct / predicted < found["precision"][1]
+    assert found["recall"][0] < correct / gold < found["recall"][1]
+    # Nothing predicted: nothing varies.
+    assert intervals(counts * [0, 0, 1], samples=50) == dict.fromkeys(("f1", "precision", "recall"), (0.0, 0.0))
 
 
 @pytest.mark.parametrize("counts", [np.zeros((0, 3)), np.zeros(3), np.zeros((4, 2))])
