@@ -2,9 +2,11 @@
 
 It speaks plain LFS, so clients need `HF_HUB_DISABLE_XET=1`. `HF_ENDPOINT` is read when huggingface_hub is imported: a
 client is a process of its own with `hub.environment(...)`, or an `HfApi(endpoint=hub.url)` inside `hub_online`.
-Faults are ordered with `fail`, `drop`, `reset` and `lose_answer`.
+Faults are ordered with `fail`, `drop`, `reset` and `lose_answer`. `python tests/local_hub.py [--port N]` starts one for
+a person to try things with.
 """
 
+import argparse
 import base64
 import hashlib
 import itertools
@@ -95,7 +97,7 @@ class Repo:
 
     def add(self, ref: str, title: str, message: str, files: dict[str, Blob], parent: Commit | None) -> Commit:
         """Appends a commit and moves the reference to it."""
-        seed = f"{self.name} {len(self.commits)} {title} {parent and parent.oid}"
+        seed = f"{self.kind} {self.name} {len(self.commits)} {title} {parent and parent.oid}"
         commit = Commit(hashlib.sha1(seed.encode()).hexdigest(), title, message, files, parent)
         self.commits[commit.oid] = self.refs[ref] = commit
         return commit
@@ -118,7 +120,7 @@ class Fault:
 class LocalHub:
     """The server's state; `url` is its endpoint, `requests` the `(method, path)` that came in."""
 
-    def __init__(self):
+    def __init__(self, port: int = 0):
         self.repos: dict[tuple[str, str], Repo] = {}
         self.objects: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
@@ -127,7 +129,7 @@ class LocalHub:
         self.lock = threading.RLock()
         self.arrived = threading.Condition(self.lock)
         self._gates: list[tuple[str, threading.Event]] = []
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.server.daemon_threads, self.server.hub = True, self
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self._thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
@@ -671,3 +673,25 @@ def chain(error: BaseException) -> Iterator[BaseException]:
             seen.append(each)
             front += [each.__cause__, each.__context__]
     return itertools.chain(seen)
+
+
+def main() -> None:
+    """Serves until it is interrupted, and prints what came in."""
+    parser = argparse.ArgumentParser(description="A Hub on this machine, in memory.")
+    parser.add_argument("--port", type=int, default=8099)
+    hub = LocalHub(parser.parse_args().port)
+    print(f"export HF_ENDPOINT={hub.url} HF_HUB_DISABLE_XET=1 HF_TOKEN={OWNER_TOKEN}  # {OWNER}", flush=True)
+    try:
+        told = 0
+        while True:
+            with hub.arrived:
+                hub.arrived.wait_for(lambda seen=told: len(hub.requests) > seen)
+                new, told = hub.requests[told:], len(hub.requests)
+            for method, path in new:
+                print(method, path, flush=True)
+    except KeyboardInterrupt:
+        hub.close()
+
+
+if __name__ == "__main__":
+    main()

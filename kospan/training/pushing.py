@@ -83,8 +83,9 @@ class PushQueue:
             try:
                 self._push(push.folder, push.message, push.resumable)
             except Exception as error:  # Whatever it is, the training goes on and the run tells at its end.
-                self.failures.append(f"step {push.step}: {error}")
-                self._say(f"push failed         step {push.step}: {error}")
+                failure = f"step {push.step}: {str(error) or type(error).__name__}"
+                self.failures.append(failure)
+                self._say(f"push failed         {failure}")
             finally:
                 shutil.rmtree(push.folder, ignore_errors=True)
 
