@@ -1,5 +1,6 @@
 """`SpanTagger`: encoder, gather, LSTM, head; and from text to spans."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,6 +44,18 @@ class SpanTaggerOutput(ModelOutput):
     divergence: torch.Tensor | None = None
     hidden_states: tuple | None = None
     attentions: tuple | None = None
+
+
+class TaggerReading(NamedTuple):
+    """What the head decodes for one text.
+
+    Args:
+        units: `(start, end)` of each unit in characters.
+        emissions: Tag scores of each unit `(units, tags)`, float32, on the model's device.
+    """
+
+    units: list[tuple[int, int]]
+    emissions: torch.Tensor
 
 
 class TaggerInspection(NamedTuple):
@@ -219,11 +232,33 @@ class SpanTagger(SpanPreTrainedModel):
         check_reading(threshold, batch_size)
         found = []
         with self.reading():
-            for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
-                documents = self.aligner.documents(list(texts[at : at + _DOCUMENTS_AT_A_TIME]))
-                emissions = self._emissions(documents, batch_size)
+            for documents, emissions in self._read(texts, batch_size):
                 found.extend(self._decoded(documents, emissions, threshold, batch_size))
         return found
+
+    @torch.no_grad()
+    def read(self, texts: list[str], batch_size: int = 32) -> list[TaggerReading]:
+        """Units and emissions of each text, windows merged: what `extract` decodes, for questions that it leaves open.
+
+        Args:
+            texts: Documents of any length.
+            batch_size: Windows the encoder reads at once.
+
+        Raises: as `extract`.
+        """
+        check_texts(texts)
+        check_reading(0.0, batch_size)
+        with self.reading():
+            return [
+                TaggerReading(document.units, chain)
+                for documents, emissions in self._read(texts, batch_size)
+                for document, chain in zip(documents, emissions)
+            ]
+
+    def _read(self, texts: list[str], batch_size: int) -> Iterator[tuple[list[Document], list[torch.Tensor]]]:
+        for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
+            documents = self.aligner.documents(list(texts[at : at + _DOCUMENTS_AT_A_TIME]))
+            yield documents, self._emissions(documents, batch_size)
 
     @torch.no_grad()
     def inspect(self, text: str) -> TaggerInspection:

@@ -1,0 +1,158 @@
+"""How far confidence can be trusted: confidences against what turned out right.
+
+Guo et al. 2017 for the calibration errors, Brier 1950, Geifman and El-Yaniv 2017 for risk and coverage.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+BINS = 15
+
+
+class Bin(NamedTuple):
+    """
+    Args:
+        low: Lowest confidence that falls into it.
+        high: Highest.
+        count: How many do.
+        confidence: Their mean; 0.0 where there are none.
+        accuracy: Share of them that are right; 0.0 where there are none.
+    """
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    accuracy: float
+
+
+def reliability(confidence: np.ndarray, right: np.ndarray, equal: str = "width", bins: int = BINS) -> list[Bin]:
+    """Confidences in bins, and how often each bin is right.
+
+    Args:
+        confidence: Probabilities in [0, 1] `(n,)`.
+        right: True where what was claimed is so `(n,)`.
+        equal: "width": bins of one width between 0 and 1; "mass": bins of as equal counts
+            as can be without parting equal confidences.
+        bins: How many.
+
+    Raises: ValueError where the two do not fit together, a confidence leaves [0, 1], or `equal` is neither.
+
+    >>> [bin.count for bin in reliability(np.array([0.1, 0.6, 0.9, 1.0]), np.array([0, 1, 1, 1]), bins=2)]
+    [1, 3]
+    """
+    confidence, right = _checked(confidence, right)
+    if equal not in ("width", "mass"):
+        raise ValueError(f"expected equal to be 'width' or 'mass', got {equal!r}")
+    if equal == "width":
+        edges = np.linspace(0, 1, bins + 1)
+        # A confidence on an edge belongs to the bin below, as in (low, high].
+        place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+        ends = list(zip(edges[:-1].tolist(), edges[1:].tolist()))
+        members = [place == at for at in range(bins)]
+    else:
+        order = np.argsort(confidence, kind="stable")
+        ranked = confidence[order]
+        cuts = [len(part) for part in np.array_split(ranked, bins)]
+        # Equals stay together: which of them comes first is chance.
+        cuts = {int(np.searchsorted(ranked, ranked[cut - 1], side="right")) for cut in np.cumsum(cuts) if cut}
+        parts = [part for part in np.split(order, sorted(cuts)) if len(part)]
+        ends = [(float(confidence[part[0]]), float(confidence[part[-1]])) for part in parts]
+        members = parts
+    return [_bin(low, high, confidence[chosen], right[chosen]) for (low, high), chosen in zip(ends, members)]
+
+
+def _bin(low: float, high: float, confidence: np.ndarray, right: np.ndarray) -> Bin:
+    if not len(confidence):
+        return Bin(low, high, 0, 0.0, 0.0)
+    return Bin(low, high, len(confidence), float(confidence.mean()), float(right.mean()))
+
+
+def calibration_errors(bins: list[Bin]) -> tuple[float, float]:
+    """ECE and MCE: the mean gap between confidence and accuracy weighted by counts, and the largest gap of a bin.
+
+    >>> calibration_errors([Bin(0, 0.5, 1, 0.25, 0.0), Bin(0.5, 1, 3, 0.75, 1.0)])
+    (0.25, 0.25)
+    """
+    counts = np.array([bin.count for bin in bins], dtype=float)
+    gaps = np.array([abs(bin.confidence - bin.accuracy) if bin.count else 0.0 for bin in bins])
+    if not counts.sum():
+        return 0.0, 0.0
+    return float(gaps @ counts / counts.sum()), float(gaps.max())
+
+
+def calibration_figures(confidence: np.ndarray, right: np.ndarray) -> dict[str, float | None]:
+    """All figures of one set of confidences.
+
+    Args:
+        confidence: Probabilities in [0, 1] `(n,)`.
+        right: True where right `(n,)`.
+
+    Returns: `n`; `accuracy`, the share that is right; `confidence`, the mean; `ece` and `mce` over 15 bins of one
+        width, `ece_mass` and `mce_mass` over 15 bins of equal counts; `brier`, the mean squared difference; `auroc` of
+        right against wrong, None where all are one of the two; `aurc`, the mean risk over all coverages. Without any
+        confidence all but `n` are None.
+
+    >>> figures = calibration_figures(np.array([0.2, 0.9, 0.8, 0.4]), np.array([0, 1, 1, 0]))
+    >>> figures["auroc"], round(figures["brier"], 4)
+    (1.0, 0.0625)
+    """
+    confidence, right = _checked(confidence, right)
+    names = ("accuracy", "confidence", "ece", "mce", "ece_mass", "mce_mass", "brier", "auroc", "aurc")
+    if not len(confidence):
+        return {"n": 0, **dict.fromkeys(names)}
+    figures = {"n": len(confidence), "accuracy": float(right.mean()), "confidence": float(confidence.mean())}
+    for suffix, equal in (("", "width"), ("_mass", "mass")):
+        figures["ece" + suffix], figures["mce" + suffix] = calibration_errors(reliability(confidence, right, equal))
+    figures["brier"] = float(((confidence - right) ** 2).mean())
+    figures["auroc"] = _auroc(confidence, right)
+    figures["aurc"] = float(risk_coverage(confidence, right)[1].mean())
+    return {name: figures[name] for name in ("n", *names)}
+
+
+def _auroc(confidence: np.ndarray, right: np.ndarray) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(right, confidence)) if 0 < right.sum() < len(right) else None
+
+
+def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of errors among the most confident, for every share that is kept.
+
+    Returns: Coverage `(n,)` and risk `(n,)`, most confident first; equal confidences come in together, so their risk is
+        that of the whole group.
+
+    >>> coverage, risk = risk_coverage(np.array([0.9, 0.5]), np.array([1, 0]))
+    >>> coverage.tolist(), risk.tolist()
+    ([0.5, 1.0], [0.0, 0.5])
+    """
+    confidence, right = _checked(confidence, right)
+    order = np.argsort(-confidence, kind="stable")
+    kept = np.arange(1, len(order) + 1)
+    risk = np.cumsum(1 - right[order]) / np.maximum(1, kept)
+    # The last of a group of equals stands for all of it: which of them comes first is chance.
+    last = np.searchsorted(-confidence[order], -confidence[order], side="right") - 1
+    return kept / max(1, len(order)), risk[last]
+
+
+def log_loss(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Mean negative log-likelihood of what turned out, in nats; confidences are kept 1e-12 away from 0 and 1."""
+    confidence, right = _checked(confidence, right)
+    confidence = np.clip(confidence, 1e-12, 1 - 1e-12)
+    return float(-np.where(right > 0, np.log(confidence), np.log1p(-confidence)).mean())
+
+
+def _checked(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64 `(n,)`; rounding beyond 1 by less than 1e-6 is taken back."""
+    confidence, right = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
+    if confidence.ndim != 1 or confidence.shape != right.shape:
+        raise ValueError(
+            f"expected confidence and right of one length, got shapes {confidence.shape} and {right.shape}; "
+            "give one of each for every claim"
+        )
+    if not ((confidence >= -1e-6) & (confidence <= 1 + 1e-6)).all():
+        raise ValueError(
+            f"expected confidences from 0 to 1, got {confidence.min()} to {confidence.max()}; give probabilities"
+        )
+    return np.clip(confidence, 0, 1), right
