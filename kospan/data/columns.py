@@ -1,9 +1,10 @@
 """Files with a token per line: CoNLL columns, and KLUE-NER's characters."""
 
 from collections.abc import Iterator
+from itertools import groupby
 
 from kospan.data.source import Item
-from kospan.data.tagged import IOB1_HINT, Sentence, tagged_items
+from kospan.data.tagged import IOB1_HINT, Sentence, joined, tagged_items
 from kospan.data.text import open_text, stem
 
 
@@ -22,8 +23,19 @@ def read_conll_iob1(path: str) -> Iterator[Item]:
     return tagged_items(_column_sentences(path), " ", iob1=True)
 
 
+def read_conll_documents(path: str) -> Iterator[Item]:
+    """As `read_conll_iob1`, with all sentences between two `-DOCSTART-` lines as one text, a line each.
+
+    A sentence is then read with what stands around it.
+    """
+    sentences = list(_column_sentences(path))
+    items = tagged_items(sentences, " ", iob1=True)
+    for _, group in groupby(zip(sentences, items), key=lambda pair: pair[0].document):
+        yield joined([item for _, item in group])
+
+
 def _column_sentences(path: str) -> Iterator[Sentence]:
-    number, width, first_line = 1, 0, 0
+    number, document, width, first_line = 1, 0, 0, 0
     sentence = Sentence(f"{stem(path)}-1", str(path))
     for at, line in enumerate(open_text(path), 1):
         line = line.rstrip("\n")
@@ -31,7 +43,8 @@ def _column_sentences(path: str) -> Iterator[Sentence]:
             if sentence.tokens:
                 yield sentence
                 number += 1
-                sentence = Sentence(f"{stem(path)}-{number}", str(path))
+            document += line.startswith("-DOCSTART-")
+            sentence = Sentence(f"{stem(path)}-{number}", str(path), document=document)
             continue
         # str.split() would also part at no-break spaces, which stand inside words.
         columns = line.split("\t") if "\t" in line else line.strip(" ").replace(" ", "\t").split("\t")

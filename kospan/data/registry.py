@@ -4,7 +4,7 @@ from difflib import get_close_matches
 from functools import partial
 from importlib.resources import as_file, files
 
-from kospan.data.columns import read_conll, read_conll_iob1, read_klue_file
+from kospan.data.columns import read_conll, read_conll_documents, read_conll_iob1, read_klue_file
 from kospan.data.gmb import read_gmb
 from kospan.data.hub import read_hub
 from kospan.data.jsonl import jsonl_items
@@ -39,6 +39,7 @@ DATASETS: dict[str, Reader] = {
     "conll": Reader("word", read_conll),
     "conll_iob1": Reader("word", read_conll_iob1),
     "conll2003": Reader("word", read_conll_iob1),
+    "conll2003_documents": Reader("word", read_conll_documents),
     "wnut17": Reader("word", read_conll),
     "gmb": Reader("word", read_gmb),
     "kmou": Reader("character", read_kmou),

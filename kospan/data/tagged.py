@@ -1,6 +1,6 @@
 """Tokens with tags, checked, as examples with spans."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kospan.data.source import Item
@@ -25,6 +25,7 @@ class Sentence:
         tags: As many tag names.
         lines: The line of each token; empty where the source has no lines.
         source: Where the sentence comes from within its set.
+        document: Which document of the source it stands in, from 0.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Sentence:
     tags: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
     source: str = ""
+    document: int = 0
 
     def where(self, at: int) -> str:
         """The place of a token, for errors."""
@@ -93,6 +95,22 @@ def tagged_items(sentences: Iterable[Sentence], joiner: str, iob1: bool = False,
             tags = _from_bio(sentence, hint)
         place = f"{sentence.place}:{sentence.lines[0]}" if sentence.lines else sentence.place
         yield Item(place, _example(sentence, tags, joiner))
+
+
+def joined(items: Sequence[Item], separator: str = "\n") -> Item:
+    """Sentences as one document, under the id and place of the first.
+
+    >>> one, other = Example("a", "서울은", (Span(0, 2, "LC"),)), Example("b", "부산은", (Span(0, 2, "LC"),))
+    >>> joined([Item("x:1", one), Item("x:5", other)]).example.spans[1][:3]
+    (4, 6, 'LC')
+    """
+    spans, at = [], 0
+    for _, example in items:
+        spans += [span._replace(start=span.start + at, end=span.end + at) for span in example.spans]
+        at += len(example.text) + len(separator)
+    place, first = items[0]
+    text = separator.join(example.text for _, example in items)
+    return Item(place, Example(first.id, text, tuple(spans), source=first.source))
 
 
 def _from_bio(sentence: Sentence, hint: str) -> list[str]:
