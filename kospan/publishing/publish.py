@@ -61,6 +61,7 @@ def publish(
         _check_kept(Path(dry_run))
     else:
         hub = hub or Hub()
+        hub.user()  # A token that is wrong, or a Hub that is not there, shows before the long check.
         repo_id, space = hub.full_name(repo_id), space and hub.full_name(space)
     message = message or f"Release {folder.name}"
     with tempfile.TemporaryDirectory(prefix=".release-", dir=folder if folder.is_dir() else None) as temporary:

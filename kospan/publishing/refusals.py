@@ -135,12 +135,20 @@ def travelling_code(folder: Path, config: dict) -> set[str]:
     Raises: ValueError where the config names no code of its own or the code leans on more than travels;
         FileNotFoundError where a file of it is missing.
     """
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
     named = config.get("auto_map")
     named = named if isinstance(named, dict) else {}
     if not {"AutoConfig", "AutoModel"} <= set(named) or not any(key.startswith("AutoModelFor") for key in named):
         raise ValueError(
             f"expected auto_map in {folder / 'config.json'} to name AutoConfig, AutoModel and one AutoModelFor... "
             f"class, got {', '.join(sorted(named)) or 'none'}; save the model again with kospan"
+        )
+    if config.get("model_type") in CONFIG_MAPPING_NAMES:
+        raise ValueError(
+            f"expected a model_type of its own in {folder / 'config.json'}, got {config['model_type']!r}, which "
+            "transformers knows: without trust it would load that model and drop the head in silence; save the model "
+            "again with kospan"
         )
     references = [each for value in named.values() for each in (value if isinstance(value, list) else [value]) if each]
     references += [each["impl"] for each in (config.get("custom_pipelines") or {}).values()]

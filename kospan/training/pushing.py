@@ -43,8 +43,8 @@ class PushQueue:
     """One thread that pushes copies of checkpoints, one after the other.
 
     Args:
-        push: `(folder, message, resumable)`; raises where it fails.
-        say: Takes a line about a push that failed or was left out.
+        push: `(folder, message, resumable)` -> where it lies now; raises where it fails.
+        say: Takes a line about a push that arrived, failed or was left out.
     """
 
     def __init__(self, push: Callable[[Path, str, str | None], object], say: Callable[[str], None]):
@@ -81,7 +81,8 @@ class PushQueue:
                 self._changed.wait_for(lambda: self._waiting)
                 push, self._busy = self._waiting.popleft(), True
             try:
-                self._push(push.folder, push.message, push.resumable)
+                place = self._push(push.folder, push.message, push.resumable)
+                self._say(f"pushed              step {push.step}: {place}")
             except Exception as error:  # Whatever it is, the training goes on and the run tells at its end.
                 failure = f"step {push.step}: {str(error) or type(error).__name__}"
                 self.failures.append(failure)

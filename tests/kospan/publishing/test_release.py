@@ -145,6 +145,11 @@ REFUSALS = {
         ValueError,
         "got AutoConfig; save the model again",
     ),
+    "a type that transformers knows": (
+        change("config.json", model_type="electra"),
+        ValueError,
+        "got 'electra', which transformers knows: without trust it would load that model and drop the head",
+    ),
     "code in another repository": (
         change_inside("config.json", "auto_map", AutoModel="mina/old--modeling_tagger.SpanTagger"),
         ValueError,

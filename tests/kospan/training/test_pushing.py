@@ -194,7 +194,13 @@ def test_a_push_that_is_overtaken_is_left_out_and_no_commit_holds_another_steps_
     assert [commit.title for commit in found[:2]] == [f"Training in progress, step {step}" for step in (2, 6)]
     for commit in found:
         assert commit.files["model.safetensors"].data == watch.weights[step_of(commit)]
-    assert "push left out       step 4: step 6 has overtaken it" in capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("push")]
+    address = f"{local_hub.url}/{NAME}"
+    assert lines == [
+        "push left out       step 4: step 6 has overtaken it",
+        f"pushed              step 2: {address}",
+        f"pushed              step 6: {address}",
+    ]
 
 
 def test_with_hub_always_push_none_is_left_out(settings, local_hub, online):  # noqa: F811
