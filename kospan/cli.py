@@ -40,12 +40,16 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("--batch_size", type=int, default=32, help="windows read at once")
     predict.set_defaults(command=_predict)
 
-    evaluate = commands.add_parser("evaluate", help="score a model on labelled data")
-    evaluate.add_argument("model", help="folder or Hub name of a model")
-    evaluate.add_argument("--data", required=True, help="labelled file")
+    evaluate = commands.add_parser("evaluate", help="score a model on labelled data, and sort its errors")
+    evaluate.add_argument("model", help="folder or Hub name of a model of ours, or of a stock token classifier")
+    evaluate.add_argument("--data", required=True, help="labelled file, or a split of a set that brings its own data")
     evaluate.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
     evaluate.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
-    evaluate.add_argument("--output", help="also write the figures to this JSON file")
+    evaluate.add_argument("--train", help="what the model was trained on, for scores of seen and unseen surfaces")
+    evaluate.add_argument(
+        "--aggregation", help="stock models: how pieces become entities: simple (default), first, average, max"
+    )
+    evaluate.add_argument("--output", help="also write the figures to this JSON file, the rest under `examination`")
     evaluate.set_defaults(command=_evaluate)
 
     convert = commands.add_parser("convert", help="change the form of data").add_subparsers(
@@ -106,38 +110,14 @@ def _train(words: list[str]):
     return rest
 
 
-def load_model(name: str):
-    """A model of ours from a folder or the Hub, in float32, ready to use.
-
-    Raises: FileNotFoundError where there is none; ValueError where it is a model of another kind.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModel
-    from transformers.utils.logging import disable_progress_bar
-
-    import modeling  # noqa: F401  (registers our classes)
-
-    disable_progress_bar()
-    try:
-        config = AutoConfig.from_pretrained(name)
-    except OSError as error:
-        raise FileNotFoundError(
-            f"expected a model on the Hub or in a folder under the name {name!r}, found none "
-            f"({str(error).strip().splitlines()[0]}); a run leaves its model in outputs/<recipe name>"
-        ) from error
-    if not config.model_type.startswith("kospan-"):
-        raise ValueError(f"expected a model that kospan trained, got one of type {config.model_type} at {name!r}")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return AutoModel.from_pretrained(name, dtype=torch.float32).to(device).eval()
-
-
 def _predict(arguments) -> None:
     from kospan.data.jsonl import record
     from kospan.data.texts import read_texts
+    from kospan.tasks.saved import load_saved
     from kospan.training.saving import write_whole
 
     examples = read_texts(arguments.file)
-    model = load_model(arguments.model)
+    model = load_saved(arguments.model)
     found = model.extract([example.text for example in examples], arguments.threshold, arguments.batch_size)
     lines = [
         json.dumps(record(example, spans=spans), ensure_ascii=False) + "\n" for example, spans in zip(examples, found)
@@ -151,23 +131,25 @@ def _predict(arguments) -> None:
 
 def _evaluate(arguments) -> None:
     from kospan.data.corpus import read_examples
-    from kospan.evaluation.report import print_report
-    from kospan.evaluation.spans import score_spans
+    from kospan.data.registry import reader_for
+    from kospan.evaluation.examine import examine
+    from kospan.evaluation.report import print_examination
+    from kospan.tasks.saved import labels_and_unit, load_saved
     from kospan.tasks.tagging import check_labels
     from kospan.training.saving import write_whole
-    from modeling.tags import labels_of
 
     examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
-    model = load_model(arguments.model)
-    labels = labels_of(model.config.tags)
+    training = read_examples(arguments.dataset, arguments.train, arguments.overlaps) if arguments.train else None
+    model = load_saved(arguments.model, arguments.aggregation)
+    labels, unit = labels_and_unit(model, reader_for(arguments.dataset).unit)
     for example in examples:
         check_labels(example, labels, arguments.data)
     predicted = model.extract([example.text for example in examples])
-    scores = score_spans(examples, predicted, model.config.unit, labels)
-    print_report(f"{arguments.model} on {arguments.data}", labels, examples, predicted, scores)
+    found = examine(examples, predicted, labels, unit, training)
+    print_examination(f"{arguments.model} on {arguments.data}, {len(examples):,} documents", found)
     if arguments.output:
-        figures = {f"eval_{name}": value for name, value in scores.items()}
-        write_whole(Path(arguments.output), json.dumps(figures, indent=2) + "\n")
+        figures = {f"eval_{name}": value for name, value in found["figures"].items()}
+        write_whole(Path(arguments.output), json.dumps(figures | {"examination": found}, indent=2) + "\n")
 
 
 def _push(arguments) -> None:

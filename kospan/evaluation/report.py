@@ -1,4 +1,6 @@
-"""The table and the extracted spans that a run ends with."""
+"""What is printed: the table and spans that a run ends with, and the tables of an examination."""
+
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -49,3 +51,70 @@ def print_report(
         for span in spans:
             surface = example.text[span.start : span.end]
             console.print(Text(f"    {surface}  [{span.start}:{span.end}]  {span.label}  {span.score:.2f}"))
+
+
+GROUP_TITLES = {
+    "type": "by type",
+    "length": "by length in characters",
+    "surface": "by surface in the training data",
+    "source": "by source",
+}
+
+
+def print_examination(title: str, found: dict) -> None:
+    """Prints figures, groups with their 95 % intervals, error classes and the table of types.
+
+    Args:
+        title: What was scored on what.
+        found: What `kospan.evaluation.examine.examine` gives.
+    """
+    console = Console(width=110)
+    figures = found["figures"]
+    names = [name for name in figures if not name.startswith(("f1_", "support_"))]
+    _table(console, title, ["figure", ""], [[name, f"{figures[name]:.4f}"] for name in names])
+    for kind, rows in found["groups"].items():
+        cells = [
+            [
+                row["group"],
+                *(f"{row[name]:.4f}" for name in ("precision", "recall")),
+                f"{row['f1']:.4f}  [{row['f1 interval'][0]:.3f}, {row['f1 interval'][1]:.3f}]",
+                *(f"{row[name]:,}" for name in ("gold", "predicted", "correct")),
+            ]
+            for row in rows
+            if row["gold"] or row["predicted"]
+        ]
+        header = ["", "precision", "recall", "f1  [95 %]", "gold", "predicted", "correct"]
+        _table(console, GROUP_TITLES[kind], header, cells)
+    errors = found["errors"]
+    bare = errors["classes without spaces"]
+    wrong = [sum(count for kind, count in counts.items() if kind != "correct") for counts in (errors["classes"], bare)]
+    cells = [
+        [kind, f"{count:,}", _share(kind, count, wrong[0]), f"{bare[kind]:,}", _share(kind, bare[kind], wrong[1])]
+        for kind, count in errors["classes"].items()
+    ]
+    header = ["", "spans", "of the errors", "with spaces taken out", "of the errors"]
+    _table(console, "classes of errors", header, cells)
+    for name, heading in (("shape", "boundary errors"), ("material", "what stands between the ends")):
+        cells = [[kind, f"{count:,}"] for kind, count in errors["boundaries"][name].items() if count]
+        if cells:
+            _table(console, heading, ["", "spans" if name == "shape" else "ends"], cells)
+    labels = [*errors["types"]["labels"], "none"]
+    cells = [
+        [label, *(f"{count:,}" if count else "" for count in row)]
+        for label, row in zip(labels, errors["types"]["counts"])
+    ]
+    _table(console, "types: gold down, predicted across", ["", *labels], cells)
+
+
+def _share(kind: str, count: int, total: int) -> str:
+    return "" if kind == "correct" or not total else f"{count / total:.1%}"
+
+
+def _table(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    console.print(Text(title, style="italic"))  # A table's own title would be broken to the table's width.
+    table = Table()
+    for at, name in enumerate(header):
+        table.add_column(name, justify="right" if at else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)

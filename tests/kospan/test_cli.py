@@ -114,17 +114,21 @@ def test_evaluating_prints_and_writes_the_figures(model_folder, gold_file, tmp_p
     output = tmp_path / "figures.json"
     assert main(["evaluate", model_folder, "--data", gold_file, "--output", str(output)]) == 0
     figures = json.loads(output.read_text(encoding="utf-8"))
-    assert all(name.startswith("eval_") for name in figures)
+    assert all(name.startswith("eval_") for name in figures if name != "examination")
     assert 0 <= figures["eval_f1"] <= 1
     printed = capsys.readouterr().out
-    assert "f1 PS" in printed and "klue_entity_f1" in printed and f"{figures['eval_f1']:.4f}" in printed
+    assert "by type" in printed and "klue_entity_f1" in printed and f"{figures['eval_f1']:.4f}" in printed
+    examination = figures["examination"]
+    assert examination["figures"]["f1"] == figures["eval_f1"] and examination["documents"] == 3
 
 
 def test_evaluating_the_shipped_sample_needs_no_file(make_tagger, tmp_path, capsys):
     labels = ["PS", "LC", "OG", "DT", "TI", "QT"]
     make_tagger(encoder_input="units", labels=labels, window=64).save_pretrained(tmp_path / "model")
-    assert main(["evaluate", str(tmp_path / "model"), "--dataset", "sample", "--data", "validation"]) == 0
-    assert "f1 QT" in capsys.readouterr().out
+    words = ["evaluate", str(tmp_path / "model"), "--dataset", "sample", "--data", "validation", "--train", "train"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "by surface" in printed and "unseen" in printed and "classes of errors" in printed
 
 
 # --- train and convert ------------------------------------------------------------------------------------------------
@@ -161,7 +165,7 @@ def test_a_model_that_is_not_there_is_said_so(gold_file, tmp_path, capsys):
 def test_a_model_of_another_kind_is_refused(make_tagger, gold_file, tmp_path, capsys):
     make_tagger().encoder.save_pretrained(tmp_path / "encoder")
     message = refused(["predict", str(tmp_path / "encoder"), gold_file], capsys)
-    assert "expected a model that kospan trained, got one of type electra" in message
+    assert "got ElectraModel; train one with kospan train" in message
 
 
 def test_a_model_without_tokenizer_is_refused(make_tagger, gold_file, tmp_path, capsys):

@@ -1,0 +1,80 @@
+"""All that is counted about one prediction, as one JSON value: what `kospan evaluate` prints and a report shows."""
+
+from collections.abc import Sequence
+
+from kospan.evaluation.errors import (
+    boundary_counts,
+    class_counts,
+    match_spans,
+    tag_confusion,
+    type_confusion,
+    without_spaces,
+)
+from kospan.evaluation.groups import (
+    SEEN_GROUPS,
+    GroupScore,
+    by_length,
+    by_source,
+    by_surface,
+    by_type,
+    group_scores,
+    length_groups,
+)
+from kospan.evaluation.spans import score_spans
+from kospan.example import Example
+from modeling.spans import Span
+
+
+def examine(
+    examples: Sequence[Example],
+    predicted: Sequence[Sequence[Span]],
+    labels: list[str],
+    unit: str,
+    training: Sequence[Example] | None = None,
+    samples: int = 2_000,
+) -> dict:
+    """Scores, groups and errors.
+
+    Args:
+        examples: Documents with gold spans.
+        predicted: One list of spans a document, in the same order.
+        labels: The types, in the order they are shown.
+        unit: "character" or "word".
+        training: What the model was trained on, for seen and unseen surfaces; None leaves them out.
+        samples: Resamples of the intervals.
+
+    Returns: `documents`; `figures` as `score_spans` gives them; `groups`, tables by "type", "length", with training
+        data "surface", and where there is more than one "source"; `errors` with "classes", "boundaries" (by "shape" and
+        by "material"), "types" (`labels` and counts, gold by row, the last row and column none), "tags" (`tags` and
+        counts, gold by row), and "classes without spaces".
+
+    Raises: ValueError as `score_spans` does.
+    """
+    figures = score_spans(list(examples), [list(spans) for spans in predicted], unit, labels)
+    groups = {
+        "type": group_scores(examples, predicted, by_type, labels, samples),
+        "length": group_scores(examples, predicted, by_length, length_groups(), samples),
+    }
+    if training is not None:
+        groups["surface"] = group_scores(examples, predicted, by_surface(training), SEEN_GROUPS, samples)
+    if len({example.source for example in examples}) > 1:
+        groups["source"] = group_scores(examples, predicted, by_source, None, samples)
+    matches = match_spans(examples, predicted)
+    tags, tag_counts = tag_confusion(examples, predicted, labels, unit)
+    return {
+        "documents": len(examples),
+        "figures": figures,
+        "groups": {name: [_row(row) for row in rows] for name, rows in groups.items()},
+        "errors": {
+            "classes": class_counts(matches),
+            "boundaries": boundary_counts(examples, matches),
+            "types": {"labels": list(labels), "counts": type_confusion(matches, labels).tolist()},
+            "tags": {"tags": tags, "counts": tag_counts.tolist()},
+            "classes without spaces": class_counts(match_spans(*without_spaces(examples, predicted))),
+        },
+    }
+
+
+def _row(row: GroupScore) -> dict:
+    counts = {"group": row.group, "gold": row.gold, "predicted": row.predicted, "correct": row.correct}
+    return counts | row.figures | {f"{name} interval": list(ends) for name, ends in row.intervals.items()}

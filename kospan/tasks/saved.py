@@ -1,0 +1,57 @@
+"""Opens any saved model that finds spans: ours, or a stock token-classification model of transformers."""
+
+import torch
+from transformers import AutoConfig, AutoModel
+from transformers.utils.logging import disable_progress_bar
+
+import modeling  # noqa: F401  (registers our classes)
+from kospan.tasks.stock import StockTagger
+from modeling.tags import labels_of
+
+
+def load_saved(name: str, aggregation: str | None = None):
+    """A model from a folder or the Hub, in float32, ready for `.extract(texts)`.
+
+    Args:
+        name: Folder or Hub name.
+        aggregation: For stock models, see `StockTagger`; None takes its default.
+
+    Returns: A `SpanTagger`, or a `StockTagger`.
+
+    Raises: FileNotFoundError where there is none; ValueError where it is a model of another kind.
+    """
+    disable_progress_bar()
+    try:
+        config = AutoConfig.from_pretrained(name)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"expected a model on the Hub or in a folder under the name {name!r}, found none "
+            f"({str(error).strip().splitlines()[0]}); a run leaves its model in outputs/<recipe name>"
+        ) from error
+    if config.model_type.startswith("kospan-"):
+        if aggregation is not None:
+            raise ValueError(
+                f"expected no aggregation for a model of ours, got {aggregation!r}; leave it out, whole spans come out "
+                "of its chain"
+            )
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return AutoModel.from_pretrained(name, dtype=torch.float32).to(device).eval()
+    if not any(kind.endswith("ForTokenClassification") for kind in config.architectures or ()):
+        kinds = ", ".join(config.architectures or ()) or f"a {config.model_type} without a head"
+        raise ValueError(f"expected a model that finds spans at {name!r}, got {kinds}; train one with kospan train")
+    return StockTagger(name, aggregation or AGGREGATION)
+
+
+AGGREGATION = "simple"
+
+
+def labels_and_unit(model, unit: str) -> tuple[list[str], str]:
+    """The types that a model finds, and its unit; a stock model has none of its own and takes the data's.
+
+    Args:
+        model: What `load_saved` gave.
+        unit: The data's unit.
+    """
+    if isinstance(model, StockTagger):
+        return model.labels, unit
+    return labels_of(model.config.tags), model.config.unit

@@ -1,0 +1,71 @@
+"""Stock token-classification models of transformers, read as span finders, so that they can be compared."""
+
+import torch
+from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+from modeling.spans import Span, keep_longest
+
+AGGREGATIONS = ("simple", "first", "average", "max")
+
+
+class StockTagger:
+    """A `...ForTokenClassification` of transformers through its own pipeline, which decodes piece by piece.
+
+    Args:
+        name: Folder or Hub name.
+        aggregation: How the pipeline makes entities out of pieces: "simple" joins pieces of one type; "first",
+            "average" and "max" decide word by word, for models that were trained on the first piece of a word.
+
+    Raises: ValueError where the tokenizer gives no offsets or `aggregation` is unknown; OSError where a file is
+        missing.
+    """
+
+    def __init__(self, name: str, aggregation: str = "simple"):
+        if aggregation not in AGGREGATIONS:
+            raise ValueError(f"expected aggregation to be one of {', '.join(AGGREGATIONS)}, got {aggregation!r}")
+        model = AutoModelForTokenClassification.from_pretrained(name, dtype=torch.float32).eval()
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        if not tokenizer.is_fast:
+            raise ValueError(
+                f"expected a fast tokenizer in {name}, got {type(tokenizer).__name__}, which gives no offsets; save "
+                "tokenizer.json beside the model"
+            )
+        limit = getattr(model.config, "max_position_embeddings", None) or 512
+        # Some tokenizers say 1e30; and RoBERTa's first two positions hold no piece.
+        tokenizer.model_max_length = min(tokenizer.model_max_length, limit - 2)
+        self.config, self.name = model.config, name
+        self.labels = sorted({_type_of(tag) for tag in model.config.id2label.values()} - {"O"})
+        self._pipe = pipeline(
+            "token-classification",
+            model=model,
+            tokenizer=tokenizer,
+            aggregation_strategy=aggregation,
+            stride=max(1, tokenizer.model_max_length // 4),
+            device=0 if torch.cuda.is_available() else -1,
+        )
+
+    def extract(self, texts: list[str], threshold: float = 0.0, batch_size: int = 32) -> list[list[Span]]:
+        """Spans of each text; where overlapping windows disagree, the longer span stays."""
+        kept = [at for at, text in enumerate(texts) if text.strip()]
+        found: list[list[Span]] = [[] for _ in texts]
+        results = self._pipe([texts[at] for at in kept], batch_size=batch_size) if kept else []
+        for at, entities in zip(kept, results):
+            spans = [
+                Span(int(entity["start"]), int(entity["end"]), entity["entity_group"], float(entity["score"]))
+                for entity in entities
+                if entity["entity_group"] in self.labels
+                and entity["score"] >= threshold
+                and texts[at][entity["start"] : entity["end"]].strip()
+            ]
+            found[at] = keep_longest(sorted(_trimmed(texts[at], span) for span in spans))
+        return found
+
+
+def _type_of(tag: str) -> str:
+    return tag[2:] if tag[:2] in ("B-", "I-", "E-", "S-", "L-", "U-") else tag
+
+
+def _trimmed(text: str, span: Span) -> Span:
+    """Without the spaces at its ends, which some tokenizers put into their pieces."""
+    surface = text[span.start : span.end]
+    return span._replace(start=span.end - len(surface.lstrip()), end=span.start + len(surface.rstrip()))

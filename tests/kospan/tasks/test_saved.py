@@ -1,0 +1,83 @@
+"""Saved models of ours and of transformers, opened by name and read in the same way."""
+
+import pytest
+import torch
+from transformers import BertConfig, BertForTokenClassification, BertModel, pipeline
+
+from kospan.cli import main
+from kospan.tasks.saved import labels_and_unit, load_saved
+
+TEXTS = ["이재용 회장이 서울에서 말했다", "", "  ", "부산은 넓다 " * 12]
+TAGS = ["O", "B-LC", "I-LC", "B-PS", "I-PS"]
+
+
+@pytest.fixture
+def stock_folder(character_tokenizer, tmp_path):
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(character_tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=34,
+        id2label=dict(enumerate(TAGS)),
+        label2id={tag: at for at, tag in enumerate(TAGS)},
+    )
+    model = BertForTokenClassification(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(30.0)
+    model.save_pretrained(tmp_path / "stock")
+    character_tokenizer.save_pretrained(tmp_path / "stock")
+    return tmp_path / "stock"
+
+
+def test_a_stock_model_finds_what_its_pipeline_finds(stock_folder):
+    model = load_saved(str(stock_folder))
+    assert labels_and_unit(model, "word") == (["LC", "PS"], "word")
+    found = model.extract(TEXTS)
+    assert found[1] == found[2] == [] and found[0] and found[3]
+    assert max(span.end for span in found[3]) > 34, "text beyond the window is read too"
+    expected = pipeline("token-classification", str(stock_folder), aggregation_strategy="simple")(TEXTS[0])
+    # The tokenizer of the tests reads a space as a piece; no span begins or ends with one.
+    assert [(TEXTS[0][span.start : span.end], span.label) for span in found[0]] == [
+        (surface, entity["entity_group"])
+        for entity in expected
+        if (surface := TEXTS[0][entity["start"] : entity["end"]].strip())
+    ]
+    for text, spans in zip(TEXTS, found):
+        assert all(one.end <= other.start for one, other in zip(spans, spans[1:]))
+        assert all(text[span.start : span.end].strip() == text[span.start : span.end] != "" for span in spans)
+    kept = model.extract(TEXTS, threshold=0.5)
+    assert all(span.score >= 0.5 for spans in kept for span in spans)
+
+
+def test_a_stock_model_is_evaluated_by_the_same_command(stock_folder, tmp_path, capsys):
+    data = tmp_path / "gold.jsonl"
+    data.write_text(
+        '{"id": "a", "text": "이재용 서울", "spans": [{"start": 0, "end": 3, "label": "PS"}]}\n', encoding="utf-8"
+    )
+    assert main(["evaluate", str(stock_folder), "--data", str(data), "--aggregation", "first"]) == 0
+    assert "classes of errors" in capsys.readouterr().out
+    assert main(["evaluate", str(stock_folder), "--data", str(data), "--aggregation", "last"]) == 2
+    assert "simple, first, average, max, got 'last'" in capsys.readouterr().err
+
+
+def test_a_model_of_ours_keeps_its_unit_and_takes_no_aggregation(make_tagger, tmp_path):
+    make_tagger(unit="character", encoder_input="units").save_pretrained(tmp_path)
+    model = load_saved(str(tmp_path))
+    labels, unit = labels_and_unit(model, "word")
+    assert (labels, unit) == (["PS", "LC", "OG"], "character")
+    with pytest.raises(ValueError, match="no aggregation for a model of ours, got 'first'; leave it out"):
+        load_saved(str(tmp_path), "first")
+
+
+def test_other_models_and_nothing_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"found none .*outputs/<recipe name>"):
+        load_saved(str(tmp_path / "nowhere"))
+    config = BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8)
+    BertModel(config).save_pretrained(tmp_path / "bare")
+    with pytest.raises(ValueError, match=r"expected a model that finds spans at .*, got BertModel; train one"):
+        load_saved(str(tmp_path / "bare"))
