@@ -498,12 +498,16 @@ def test_the_token_shows_in_no_file_and_no_line(published, run_folder, tmp_path)
 
 def test_the_command_keeps_the_token_to_itself(run_folder, local_hub, online, checked, capfd, monkeypatch):  # noqa: F811
     monkeypatch.delenv("HF_TOKEN", raising=False)
-    local_hub.fail("POST", "/commit/", status=422, body={"error": f"Bearer {OWNER_TOKEN}"})
-    words = ["push", str(run_folder), "--repo_id", "other", "--token", OWNER_TOKEN]
+    token = "Zq7.distinctive-secret"  # Not of the usual form, so that no pattern can help.
+    local_hub.tokens[token] = ("mina", True)
+    local_hub.fail("POST", "/commit/", status=422, body={"error": f"Bearer {token}"})
+    words = ["push", str(run_folder), "--repo_id", "other", "--token", token]
     assert [main(words), main(words)] == [2, 0]
     said = capfd.readouterr()
-    assert "Bearer <token>" in said.err and OWNER_TOKEN not in said.out + said.err
+    assert "Bearer <token>" in said.err and token not in said.out + said.err
     assert "mina/other" in said.out
+    (run_folder / "eval_results.json").write_text(f'{{"note": "{token}"}}', encoding="utf-8")
+    assert main(words) == 2 and "found one in eval_results.json" in capfd.readouterr().err
 
 
 def test_a_token_that_lies_in_the_folder_stays_there(run_folder, hub, local_hub, checked):  # noqa: F811
