@@ -1,12 +1,12 @@
 """What a tagger claims about labelled texts, how sure it is, and what came true."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from kospan.evaluation.calibration import log_loss
+from kospan.evaluation.calibration import calibration_figures, log_loss, reliability, risk_coverage
 from kospan.example import Example
 from modeling.alignment import unit_spans
 from modeling.spans import Span
@@ -16,14 +16,21 @@ from modeling.tags import span_tags, spans_to_tags, tags_to_spans
 _ROWS = 64
 
 
+# How sure a span is: the exact probability that extract reports; and the usual makeshifts, the product and the mean of
+# the emissions' softmax at the span's own tags.
+SPAN_KINDS = ("posterior", "softmax, product", "softmax, mean")
+# How sure a tag is: its probability in the chain, or in the emissions' softmax.
+TAG_KINDS = ("marginal", "softmax")
+_MERGES = {"softmax, product": np.prod, "softmax, mean": np.mean}
+
+
 class SpanClaims(NamedTuple):
     """Every predicted span of a set of documents.
 
     Args:
         labels: Its type `(spans,)`.
         right: True where it is a gold span `(spans,)`.
-        confidence: How sure, by kind, each `(spans,)`: "posterior", the exact probability that extract reports;
-            "softmax, product" and "softmax, mean" of the emissions' softmax at the span's tags, the usual makeshifts.
+        confidence: How sure, by kind, each `(spans,)`.
     """
 
     labels: np.ndarray
@@ -32,22 +39,17 @@ class SpanClaims(NamedTuple):
 
 
 class TagClaims(NamedTuple):
-    """The most probable tag of every unit.
+    """The most probable tag of every unit of a set of documents.
 
     Args:
         labels: The type in it, "O" where there is none `(units,)`.
         right: True where it is the gold tag `(units,)`.
-        confidence: "marginal", of the chain, and "softmax" of the emissions, each with its own most probable tag; the
-            second one's truth stands in `softmax_right`.
-        softmax_labels: As `labels`, for "softmax".
-        softmax_right: As `right`, for "softmax".
+        confidence: How sure `(units,)`.
     """
 
     labels: np.ndarray
     right: np.ndarray
-    confidence: dict[str, np.ndarray]
-    softmax_labels: np.ndarray
-    softmax_right: np.ndarray
+    confidence: np.ndarray
 
 
 class Claims:
@@ -72,60 +74,55 @@ class Claims:
             self.found += [tags_to_spans([self.tags[tag] for tag in path], self.scheme) for path in paths]
 
     @torch.no_grad()
-    def spans(self, temperature: float) -> SpanClaims:
-        """The predicted spans with the posteriors of this temperature."""
+    def spans(self, temperature: float, kinds: Sequence[str] = SPAN_KINDS) -> SpanClaims:
+        """The predicted spans with their confidences at this temperature, of these kinds."""
         labels, right = [], []
         for (example, reading), found in zip(self.rows, self.found):
             gold = {span[:3] for span in example.spans}
             for first, last, label in found:
                 labels.append(label)
                 right.append((reading.units[first][0], reading.units[last - 1][1], label) in gold)
-        confidence: dict[str, list[float]] = {"posterior": [], "softmax, product": [], "softmax, mean": []}
+        confidence: dict[str, list[float]] = {kind: [] for kind in kinds}
         with _tempered(self.head, temperature):
             for batch, mask, place in self._batches():
                 found = self.found[place]
-                for row in self.head.posteriors(batch, mask, found):
-                    confidence["posterior"] += row
+                if "posterior" in kinds:
+                    for row in self.head.posteriors(batch, mask, found):
+                        confidence["posterior"] += row
+                if set(kinds) == {"posterior"}:
+                    continue
                 softmax = (batch.double() / temperature).softmax(dim=-1).cpu().numpy()
                 for row, spans in zip(softmax, found):
                     for first, last, label in spans:
                         path = [self.place[tag] for tag in span_tags(last - first, label, self.scheme)]
                         own = row[np.arange(first, last), path]
-                        confidence["softmax, product"].append(float(own.prod()))
-                        confidence["softmax, mean"].append(float(own.mean()))
-        return SpanClaims(
-            np.array(labels, dtype=object),
-            np.array(right, dtype=bool),
-            {kind: np.array(values, dtype=np.float64) for kind, values in confidence.items()},
-        )
+                        for kind, merge in _MERGES.items():
+                            if kind in kinds:
+                                confidence[kind].append(float(merge(own)))
+        values = {kind: np.array(each, dtype=np.float64) for kind, each in confidence.items()}
+        return SpanClaims(np.array(labels, dtype=object), np.array(right, dtype=bool), values)
 
     @torch.no_grad()
-    def units(self, temperature: float) -> TagClaims:
-        """The most probable tag of each unit, by the chain's marginals and by the emissions' softmax."""
-        parts: dict[str, list[np.ndarray]] = {"marginal": [], "softmax": []}
-        tops: dict[str, list[np.ndarray]] = {"marginal": [], "softmax": []}
+    def tags_at(self, temperature: float, kind: str) -> TagClaims:
+        """The most probable tag of each unit at this temperature: by the chain's "marginal", or by the "softmax"."""
+        confidence, top = [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
         with _tempered(self.head, temperature):
             for batch, mask, _ in self._batches():
-                kept = mask.cpu().numpy()
-                marginals = self.head.marginals(batch, mask).double().cpu().numpy()
-                softmax = (batch.double() / temperature).softmax(dim=-1).cpu().numpy()
-                for kind, values in (("marginal", marginals), ("softmax", softmax)):
-                    parts[kind].append(values.max(axis=-1)[kept])
-                    tops[kind].append(values.argmax(axis=-1)[kept])
-        gold = np.concatenate([self._gold_tags(example, reading.units) for example, reading in self.rows] or [[]])
-        labels = np.array([tag.partition("-")[2] or "O" for tag in self.tags], dtype=object)
-        top = {kind: np.concatenate([*values, np.zeros(0, dtype=np.int64)]) for kind, values in tops.items()}
-        return TagClaims(
-            labels[top["marginal"]],
-            top["marginal"] == gold,
-            {kind: np.concatenate([*values, np.zeros(0)]) for kind, values in parts.items()},
-            labels[top["softmax"]],
-            top["softmax"] == gold,
-        )
+                if kind == "marginal":
+                    values = self.head.marginals(batch, mask).double()
+                else:
+                    values = (batch.double() / temperature).softmax(dim=-1)
+                best = values.max(dim=-1)
+                confidence.append(best.values[mask].cpu().numpy())
+                top.append(best.indices[mask].cpu().numpy())
+        gold = np.concatenate([[], *(self._gold_tags(example, reading.units) for example, reading in self.rows)])
+        types = np.array([tag.partition("-")[2] or "O" for tag in self.tags], dtype=object)
+        chosen = np.concatenate(top)
+        return TagClaims(types[chosen], chosen == gold, np.concatenate(confidence))
 
     def predicted(self, temperature: float) -> list[list[Span]]:
         """What `extract` gives at this temperature, for each document that holds a unit."""
-        scores = iter(self.spans(temperature).confidence["posterior"].tolist())
+        scores = iter(self.spans(temperature, ["posterior"]).confidence["posterior"].tolist())
         return [
             [
                 Span(reading.units[first][0], reading.units[last - 1][1], label, next(scores))
@@ -165,26 +162,87 @@ class _tempered:
 LOWEST, HIGHEST = 0.05, 20.0
 
 
-def fit_temperature(claims: Claims) -> float:
-    """The temperature at which the spans' posteriors tell best which of them are right (least mean log loss).
+def fit_temperature(claims: Claims, kind: str = "posterior") -> float:
+    """The temperature at which the confidence in spans tells best which of them are right (least mean log loss).
 
     Not the likelihood of whole tag sequences: what is reported is the confidence of spans, and that is what it shall
     fit. Rounded to four digits, so that a config says all of it.
 
     Raises: ValueError where nothing was predicted, or all of it is right or all wrong: any temperature would fit.
     """
-    from scipy.optimize import minimize_scalar
-
-    right = claims.spans(1.0).right
+    right = claims.spans(1.0, ["posterior"]).right
     if not 0 < right.sum() < len(right):
         state = "none" if not len(right) else f"{len(right):,} that are all {'right' if right.all() else 'wrong'}"
         raise ValueError(
             f"expected predicted spans of which some are right and some wrong to fit a temperature to, got {state}; "
             "fit it on more data"
         )
+    return _least(lambda temperature: log_loss(claims.spans(temperature, [kind]).confidence[kind], right))
 
-    def loss(logarithm: float) -> float:
-        return log_loss(claims.spans(float(np.exp(logarithm))).confidence["posterior"], right)
 
-    found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-3})
+def _least(loss: Callable[[float], float]) -> float:
+    from scipy.optimize import minimize_scalar
+
+    bounds = (np.log(LOWEST), np.log(HIGHEST))
+    found = minimize_scalar(
+        lambda logarithm: loss(float(np.exp(logarithm))), bounds=bounds, method="bounded", options={"xatol": 1e-3}
+    )
     return float(f"{np.exp(found.x):.4g}")
+
+
+def calibration_report(fitted: Claims, reported: Claims) -> dict:
+    """Temperatures fitted on one set of documents, and figures on another before and after.
+
+    Returns: `temperature`, for the config; `fitted` and `reported`, how many documents and spans; `spans` by kind of
+        `SPAN_KINDS` and `tags` by kind of `TAG_KINDS`, each with the `temperature` that was used after, and `before`
+        (temperature 1) and `after`: `figures` as `calibration_figures` gives them, `types` the same by type, `bins` by
+        "width" and "mass", `risk` (pairs of coverage and risk, 101 at most). The chain's kinds use the one temperature
+        that the config gets, the makeshifts each their own best one, so that they are compared at their best.
+
+    Raises: ValueError as `fit_temperature`.
+    """
+    temperature = fit_temperature(fitted)
+    report = {
+        "temperature": temperature,
+        "fitted": {"documents": len(fitted.rows), "spans": sum(map(len, fitted.found))},
+        "reported": {"documents": len(reported.rows), "spans": sum(map(len, reported.found))},
+        "spans": {},
+        "tags": {},
+    }
+    for kind in SPAN_KINDS:
+        own = temperature if kind == "posterior" else fit_temperature(fitted, kind)
+        report["spans"][kind] = {"temperature": own} | {
+            when: _described(claims.labels, claims.right, claims.confidence[kind])
+            for when, claims in (("before", reported.spans(1.0, [kind])), ("after", reported.spans(own, [kind])))
+        }
+    for kind in TAG_KINDS:
+        own = temperature if kind == "marginal" else _fit_tags(fitted, kind)
+        report["tags"][kind] = {"temperature": own} | {
+            when: _described(*reported.tags_at(value, kind)) for when, value in (("before", 1.0), ("after", own))
+        }
+    return report
+
+
+def _fit_tags(claims: Claims, kind: str) -> float:
+    def loss(temperature: float) -> float:
+        found = claims.tags_at(temperature, kind)
+        return log_loss(found.confidence, found.right)
+
+    return _least(loss)
+
+
+def _described(labels: np.ndarray, right: np.ndarray, confidence: np.ndarray) -> dict:
+    coverage, risk = risk_coverage(confidence, right)
+    shown = np.unique(np.linspace(0, len(coverage) - 1, 101).round().astype(int)) if len(coverage) else []
+    return {
+        "figures": calibration_figures(confidence, right),
+        "types": {
+            label: calibration_figures(confidence[labels == label], right[labels == label])
+            for label in sorted(set(labels.tolist()))
+        },
+        "bins": {
+            equal: [list(each) for each in reliability(confidence, right, equal) if each.count]
+            for equal in ("width", "mass")
+        },
+        "risk": [[float(coverage[at]), float(risk[at])] for at in shown],
+    }

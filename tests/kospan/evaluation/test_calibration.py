@@ -1,5 +1,7 @@
 """Calibration figures against scikit-learn and hand computations; claims and temperature against the model."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
 from kospan.evaluation.calibration import calibration_errors, calibration_figures, log_loss, reliability, risk_coverage
-from kospan.evaluation.confidence import Claims, fit_temperature
+from kospan.evaluation.confidence import SPAN_KINDS, TAG_KINDS, Claims, calibration_report, fit_temperature
 from kospan.example import Example
 from modeling.spans import Span
 
@@ -151,9 +153,9 @@ def test_claims_are_what_extract_reports(model, examples, temperature):
 
 
 def test_marginals_are_those_of_inspect(model, examples):
-    claims = Claims(model, examples).units(1.0)
+    claims = Claims(model, examples).tags_at(1.0, "marginal")
     inspected = torch.cat([model.inspect(text).marginals for text in TEXTS if text])
-    assert claims.confidence["marginal"] == pytest.approx(inspected.max(dim=1).values.numpy(), abs=1e-6)
+    assert claims.confidence == pytest.approx(inspected.max(dim=1).values.numpy(), abs=1e-6)
     assert len(claims.labels) == len(claims.right) == sum(map(len, TEXTS))
     assert 0 < claims.right.mean() < 1
 
@@ -192,3 +194,26 @@ def test_one_sided_data_fit_no_temperature(model, gold, state):
         fit_temperature(Claims(model, one_sided))
     with pytest.raises(ValueError, match="got none; fit it on more data"):
         fit_temperature(Claims(model, [Example("a", "", (Span(0, 1, "PS"),)[:0])]))
+
+
+def test_the_report_holds_every_kind_before_and_after(model, examples):
+    claims = Claims(model, examples)
+    report = calibration_report(claims, claims)
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert report["temperature"] == fit_temperature(claims) == report["tags"]["marginal"]["temperature"]
+    assert report["fitted"] == {"documents": 5, "spans": sum(map(len, model.extract(TEXTS)))}
+    assert list(report["spans"]) == list(SPAN_KINDS) and list(report["tags"]) == list(TAG_KINDS)
+    units = sum(map(len, TEXTS))
+    for part, count in (("spans", report["fitted"]["spans"]), ("tags", units)):
+        for kind in report[part].values():
+            for when in ("before", "after"):
+                described = kind[when]
+                assert described["figures"]["n"] == count
+                assert sum(figures["n"] for figures in described["types"].values()) == count
+                assert all(sum(each[2] for each in bins) == count for bins in described["bins"].values())
+                assert described["risk"][-1] == [1.0, pytest.approx(1 - described["figures"]["accuracy"])]
+    right = claims.spans(1.0).right
+    for kind in SPAN_KINDS:
+        own = report["spans"][kind]["temperature"]
+        before, after = (log_loss(claims.spans(value).confidence[kind], right) for value in (1.0, own))
+        assert after <= before + 1e-9, kind
