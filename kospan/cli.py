@@ -1,4 +1,4 @@
-"""`kospan train | predict | evaluate | convert | push`: what the shell does with a model."""
+"""`kospan train | predict | evaluate | calibrate | convert | push`: what the shell does with a model."""
 
 import argparse
 import json
@@ -51,6 +51,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--output", help="also write the figures to this JSON file, the rest under `examination`")
     evaluate.set_defaults(command=_evaluate)
+
+    calibrate = commands.add_parser("calibrate", help="fit a saved model's confidence to labelled data")
+    calibrate.add_argument("folder", metavar="MODEL", help="folder of a model, as a run leaves it")
+    calibrate.add_argument("--data", required=True, help="labelled texts, neither trained on nor scored: file or split")
+    calibrate.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
+    calibrate.add_argument(
+        "--report", help="labelled texts to show confidence before and after on (default: every other one of --data)"
+    )
+    calibrate.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
+    calibrate.set_defaults(command=_calibrate)
 
     convert = commands.add_parser("convert", help="change the form of data").add_subparsers(
         required=True, metavar="WHAT"
@@ -150,6 +160,18 @@ def _evaluate(arguments) -> None:
     if arguments.output:
         figures = {f"eval_{name}": value for name, value in found["figures"].items()}
         write_whole(Path(arguments.output), json.dumps(figures | {"examination": found}, indent=2) + "\n")
+
+
+def _calibrate(arguments) -> None:
+    from kospan.data.corpus import read_examples
+    from kospan.evaluation.report import print_calibration
+    from kospan.publishing.calibrate import calibrate
+
+    fitted, reported = (
+        path and read_examples(arguments.dataset, path, arguments.overlaps)
+        for path in (arguments.data, arguments.report)
+    )
+    print_calibration(arguments.folder, calibrate(arguments.folder, fitted, reported))
 
 
 def _push(arguments) -> None:

@@ -63,6 +63,11 @@ class Recipe:
         None, "file for validation; without it every eighth item of train_file, from 0"
     )
     overlaps: str = setting("error", "overlapping gold spans: error, or longest (keep the longest, count the rest)")
+    calibration_split: str | None = setting(
+        None,
+        "what the temperature of confidences is fitted to after training: a split (test), a file, or a share of the "
+        "training part that is held back (0.1); none fits nothing",
+    )
     # text to pieces
     encoder: str = setting("scratch", "Hub name, folder, package:NAME/FOLDER, or scratch (an ELECTRA without weights)")
     encoder_options: dict = setting({}, "settings of the encoder's config, such as {num_hidden_layers: 2}")

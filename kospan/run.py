@@ -12,6 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 from kospan.data.jsonl import record
 from kospan.evaluation.baseline import DictionaryBaseline
 from kospan.evaluation.report import print_report
+from kospan.publishing.calibrate import calibrate
 from kospan.publishing.publisher import publisher_from
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
 from kospan.tasks.registry import task_class
@@ -138,9 +139,25 @@ def finish(trainer: SpanTrainer) -> dict[str, float]:
             trainer.accelerator.unwrap_model(trainer.model).save_pretrained(temporary)
             save_recipe(trainer.recipe, temporary / "recipe.yaml")
         figures = write_predictions(trainer, folder)
+        if trainer.recipe.calibration_split:
+            figures = fit_confidence(trainer, folder)
     trainer.accelerator.wait_for_everyone()
     trainer.finish_pushes()
     return figures
+
+
+def fit_confidence(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
+    """Calibrates the saved model on the recipe's calibration split; gives the figures, new ones among them."""
+    examples, validation = (trainer.task.examples(split) for split in ("calibration", "validation"))
+    try:
+        report = calibrate(folder, examples, validation)
+    except ValueError as error:  # The model is whole without it, and the training shall not be lost.
+        print(f"not calibrated      {error}")
+    else:
+        spans = report["spans"]["posterior"]
+        before, after = (spans[when]["figures"]["ece"] for when in ("before", "after"))
+        print(f"calibrated          temperature {report['temperature']:g}; ECE of spans {before:.4f} -> {after:.4f}")
+    return json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))
 
 
 def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:

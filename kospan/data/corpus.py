@@ -18,7 +18,8 @@ class Corpus:
 
     Args:
         labels: The span types, in the source's order where it has one, else sorted.
-        splits: Examples by split: "train", "validation", and "test" where the source has one.
+        splits: Examples by split: "train", "validation", "test" where the source has one, and "calibration" where one
+            was asked for.
         dropped: Overlapping gold spans that were dropped under overlaps="longest".
     """
 
@@ -28,7 +29,11 @@ class Corpus:
 
 
 def load_corpus(
-    dataset: str, train_file: str | None = None, validation_file: str | None = None, overlaps: str = "error"
+    dataset: str,
+    train_file: str | None = None,
+    validation_file: str | None = None,
+    overlaps: str = "error",
+    calibration: str | None = None,
 ) -> Corpus:
     """A data set with its splits, every example checked.
 
@@ -38,6 +43,9 @@ def load_corpus(
         validation_file: The same for validation; without one, and where the set has no validation split, the items at
             position % 8 == 0 of the training data (from 0) are validation.
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest.
+        calibration: What the "calibration" split is: a split of the set that is neither trained on nor reported, a file
+            in the form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None
+            makes no such split.
 
     Raises: ValueError where a split is empty, an id stands twice in a split, a text is unlabelled, a label is not in
         the training split, or the source is malformed; FileNotFoundError where a file is missing.
@@ -59,6 +67,9 @@ def load_corpus(
                 f"example {unlabelled!r} ({title}): expected labelled texts, got one without spans; write [] where a "
                 f"text holds none, drop the text where nobody has read it"
             )
+    if calibration is not None:
+        splits["calibration"], lost = _calibration(calibration, dataset, splits, overlaps)
+        dropped += lost
     return Corpus(_labels(splits, source.labels), splits, dropped)
 
 
@@ -155,6 +166,46 @@ def _with_validation(source: Source, dataset: str) -> dict[str, list[Item]]:
         splits["train"] = [item for at, item in enumerate(items) if at % VALIDATION_EVERY]
     order = ["train", "validation", *(split for split in splits if split not in ("train", "validation"))]
     return {split: splits[split] for split in order}
+
+
+def _calibration(
+    asked: str, dataset: str, splits: dict[str, list[Example]], overlaps: str
+) -> tuple[list[Example], int]:
+    """The examples to calibrate with and how many spans were dropped; a share is taken out of `splits["train"]`."""
+    try:
+        share = float(asked)
+    except ValueError:
+        share = None
+    if share is not None:
+        every = round(1 / share) if 0 < share <= 0.5 else 0
+        if every < 2 or len(splits["train"]) < every:
+            raise ValueError(
+                f"expected calibration_split to hold back a share above 0, up to 0.5, of {len(splits['train']):,} "
+                f"training examples, got {asked}; 0.1 holds back every tenth"
+            )
+        held, splits["train"] = (
+            splits["train"][::every],
+            [example for at, example in enumerate(splits["train"]) if at % every],
+        )
+        return held, 0
+    if asked in ("train", "validation"):
+        raise ValueError(
+            f"expected calibration_split to be neither trained on nor reported, got {asked!r}; name another split or "
+            "file, or a share of the training part such as 0.1"
+        )
+    if asked in splits:
+        return splits[asked], 0
+    reader = reader_for(dataset)
+    if not reader.read_file or not Path(asked).exists():
+        raise ValueError(
+            f"expected calibration_split to be a split ({', '.join(splits)}), a file or a share such as 0.1, got "
+            f"{asked!r}; choose one of them"
+        )
+    examples, dropped = finished(reader.read_file(asked), asked, overlaps)
+    unlabelled = next((example.id for example in examples if example.spans is None), None)
+    if unlabelled is not None:
+        raise ValueError(f"example {unlabelled!r} ({asked}): expected labelled texts to calibrate with; drop it")
+    return examples, dropped
 
 
 def _title(dataset: str, split: str, train_file: str | None, validation_file: str | None) -> str:

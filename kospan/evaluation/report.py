@@ -106,6 +106,50 @@ def print_examination(title: str, found: dict) -> None:
     _table(console, "types: gold down, predicted across", ["", *labels], cells)
 
 
+def print_calibration(name: str, report: dict) -> None:
+    """Prints how far confidences can be trusted before and after a temperature was fitted.
+
+    Args:
+        name: The model.
+        report: What `kospan.evaluation.confidence.calibration_report` gives.
+    """
+    console = Console(width=110)
+    fitted, reported = report["fitted"], report["reported"]
+    title = (
+        f"{name}: temperature {report['temperature']:g}, fitted on {fitted['documents']:,} documents "
+        f"({fitted['spans']:,} spans), figures on {reported['documents']:,} others"
+    )
+    names = ("ece", "ece_mass", "mce", "brier", "auroc")
+    cells = [
+        [
+            f"{part}: {kind}" if when == "before" else f"    after, temperature {described['temperature']:g}",
+            f"{described[when]['figures']['n']:,}",
+            *(_figure(described[when]["figures"][figure]) for figure in names),
+        ]
+        for part in ("spans", "tags")
+        for kind, described in report[part].items()
+        for when in ("before", "after")
+    ]
+    _table(console, title, ["", "n", "ECE", "ECE, equal mass", "MCE", "Brier", "AUROC"], cells)
+    cells = [
+        [
+            label,
+            f"{before['n']:,}",
+            *(_figure(figures[name]) for name in ("ece", "brier", "auroc") for figures in (before, after)),
+        ]
+        for (label, before), after in zip(
+            report["spans"]["posterior"]["before"]["types"].items(),
+            report["spans"]["posterior"]["after"]["types"].values(),
+        )
+    ]
+    header = ["", "n", "ECE before", "after", "Brier before", "after", "AUROC before", "after"]
+    _table(console, "posteriors of spans by type", header, cells)
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
 def _share(kind: str, count: int, total: int) -> str:
     return "" if kind == "correct" or not total else f"{count / total:.1%}"
 

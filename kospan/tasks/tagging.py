@@ -43,7 +43,9 @@ class TaggingTask:
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "TaggingTask":
         """Data, tokenizer and model as the recipe asks."""
-        corpus = load_corpus(recipe.dataset, recipe.train_file, recipe.validation_file, recipe.overlaps)
+        corpus = load_corpus(
+            recipe.dataset, recipe.train_file, recipe.validation_file, recipe.overlaps, recipe.calibration_split
+        )
         unit = recipe.unit or reader_for(recipe.dataset).unit
         return cls(corpus, build_tagger(recipe, corpus, unit))
 

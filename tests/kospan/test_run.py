@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -167,6 +168,32 @@ def test_what_is_known_before_the_first_step_is_printed(recipe, capsys):
     for line in ("device", "precision           float32", "parameters", "steps", "windowed texts", "memory estimate"):
         assert f"\n{line}" in f"\n{printed}"
     assert "windowed texts      9 of 17" in printed
+
+
+def test_a_run_calibrates_on_what_it_holds_back(recipe, data, tmp_path, capsys):
+    # Gold that leaves half of the people out: the model finds them all, so half of what it claims is wrong.
+    for split, count in (("mixed", 24), ("seen", 8)):
+        examples = [
+            replace(example, spans=example.spans[at // 4 % 2 :]) for at, example in enumerate(sentences(count, split))
+        ]
+        write_jsonl(tmp_path / f"{split}.jsonl", examples)
+    flags = {"calibration_split": str(tmp_path / "mixed.jsonl"), "validation_file": str(tmp_path / "seen.jsonl")}
+    figures = run(recipe(num_train_epochs=8, **flags))
+    assert "\ncalibrated          temperature " in capsys.readouterr().out
+    assert figures["eval_calibration_n"] > 0 and 0 <= figures["eval_calibration_ece"] <= 1
+    assert json.loads((tmp_path / "out" / "eval_results.json").read_text(encoding="utf-8")) == figures
+    model = AutoModel.from_pretrained(tmp_path / "out")
+    assert model.config.calibration_temperature == figures["eval_calibration_temperature"] != 1.0
+    for example in read_jsonl(tmp_path / "out" / "predictions.jsonl"):
+        assert [span.score for span in example.spans] == pytest.approx(
+            [span.score for span in model.extract(example.text)], abs=1e-6
+        )
+
+
+def test_a_run_that_cannot_be_calibrated_says_so_and_stays_whole(recipe, data, tmp_path, capsys):
+    figures = run(recipe(num_train_epochs=8, calibration_split=data["validation_file"]))
+    assert "\nnot calibrated      expected texts on which no score is reported" in capsys.readouterr().out
+    assert "eval_calibration_temperature" not in figures and (tmp_path / "out" / "model.safetensors").is_file()
 
 
 def test_the_best_checkpoint_is_what_is_saved(recipe, tmp_path):

@@ -125,3 +125,55 @@ def test_every_reader_says_its_unit():
     assert all(reader.read_file or reader.read_set for reader in DATASETS.values())
     with pytest.raises(ValueError, match="choose one of them"):
         reader_for("???")
+
+
+# --- calibration ------------------------------------------------------------------------------------------------------
+
+
+def write_jsonl(path, count, label="PS"):
+    lines = [
+        f'{{"id": "{path.stem}-{at}", "text": "가{at}", "spans": [{{"start": 0, "end": 1, "label": "{label}"}}]}}'
+        for at in range(count)
+    ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_a_share_of_the_training_part_is_held_back(tmp_path):
+    train, validation = write_jsonl(tmp_path / "train.jsonl", 20), write_jsonl(tmp_path / "valid.jsonl", 3)
+    corpus = load_corpus("jsonl", train, validation, calibration="0.25")
+    held, kept = ([example.id for example in corpus.splits[split]] for split in ("calibration", "train"))
+    assert held == [f"train-{at}" for at in range(0, 20, 4)]
+    assert sorted(held + kept) == sorted(f"train-{at}" for at in range(20)) and len(corpus.splits["validation"]) == 3
+    assert "calibration" not in load_corpus("jsonl", train, validation).splits
+
+
+def test_a_file_or_a_split_calibrates(tmp_path):
+    train, other = write_jsonl(tmp_path / "train.jsonl", 16), write_jsonl(tmp_path / "other.jsonl", 5)
+    corpus = load_corpus("jsonl", train, calibration=other)
+    assert [example.id for example in corpus.splits["calibration"]] == [f"other-{at}" for at in range(5)]
+    assert len(corpus.splits["train"]) == 14
+
+
+@pytest.mark.parametrize(
+    "asked, message",
+    [
+        ("0.7", "share above 0, up to 0.5, of 14 training examples, got 0.7; 0.1 holds back every tenth"),
+        ("0", "share above 0"),
+        ("nan", "share above 0"),
+        ("0.01", "share above 0"),
+        ("validation", "neither trained on nor reported, got 'validation'"),
+        ("train", "neither trained on nor reported, got 'train'"),
+        ("nowhere", r"to be a split \(train, validation\), a file or a share such as 0.1, got 'nowhere'"),
+    ],
+)
+def test_what_cannot_calibrate_is_refused(asked, message, tmp_path):
+    train = write_jsonl(tmp_path / "train.jsonl", 16)
+    with pytest.raises(ValueError, match=message):
+        load_corpus("jsonl", train, calibration=asked)
+
+
+def test_labels_of_the_calibration_part_are_checked(tmp_path):
+    train, other = write_jsonl(tmp_path / "train.jsonl", 16), write_jsonl(tmp_path / "other.jsonl", 2, "LC")
+    with pytest.raises(ValueError, match=r"'other-0' \(calibration\): expected labels that the training split holds"):
+        load_corpus("jsonl", train, calibration=other)

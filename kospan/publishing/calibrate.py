@@ -1,0 +1,105 @@
+"""Calibrates a saved model: a temperature for its config, and what shows scores in its folder written anew."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from transformers import AutoModel
+
+import modeling  # noqa: F401  (registers our classes)
+from kospan.data.jsonl import read_jsonl, record
+from kospan.evaluation.confidence import Claims, calibration_report
+from kospan.example import Example
+from kospan.training.saving import written_whole
+
+# What `eval_results.json` gains: figures of the spans' confidence after calibration, on the documents reported on.
+FIGURES = ("n", "ece", "brier", "auroc")
+
+
+def calibrate(
+    folder: str | os.PathLike,
+    examples: Sequence[Example],
+    reported: Sequence[Example] | None = None,
+    say: Callable[[str], None] = print,
+) -> dict:
+    """Fits the temperature, and rewrites predictions, results and config of a model's folder with it, the config last.
+
+    Which spans are found does not change, only how sure they are.
+
+    Args:
+        folder: A model of ours that finds spans by tags, as a run leaves it.
+        examples: Documents with gold spans to fit the temperature to. Those whose text stands in the folder's
+            predictions or in `reported` are left out: no score may be reported on what it was fitted to.
+        reported: Documents with gold spans on which calibration is reported; None takes every other one of `examples`,
+            from the second, and fits to the rest.
+        say: Takes a line about what was left out.
+
+    Returns: what `kospan.evaluation.confidence.calibration_report` gives; it also lies in `calibration.json`.
+
+    Raises: FileNotFoundError or ValueError where the folder holds no such model, or the documents cannot fit a
+        temperature.
+    """
+    folder = Path(folder)
+    config = _config_of(folder)
+    for example in [*examples, *(reported or ())]:
+        if example.spans is None:
+            raise ValueError(
+                f"example {example.id!r}: expected gold spans to calibrate with, got an unlabelled example; "
+                "leave it out"
+            )
+    stored = read_jsonl(folder / "predictions.jsonl") if (folder / "predictions.jsonl").is_file() else []
+    kept = _unreported(examples, [*stored, *(reported or ())], say)
+    if reported is None:
+        kept, reported = kept[::2], kept[1::2]
+    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    report = calibration_report(Claims(model, kept), Claims(model, reported))
+    model.head.crf.temperature = config["calibration_temperature"] = report["temperature"]
+    with written_whole(folder) as temporary:
+        (temporary / "calibration.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        if stored:
+            found = model.extract([example.text for example in stored])
+            lines = [
+                json.dumps(record(example, spans=spans), ensure_ascii=False) + "\n"
+                for example, spans in zip(stored, found)
+            ]
+            (temporary / "predictions.jsonl").write_text("".join(lines), encoding="utf-8")
+        if (folder / "eval_results.json").is_file():
+            results = json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))
+            after = report["spans"]["posterior"]["after"]["figures"]
+            results["eval_calibration_temperature"] = report["temperature"]
+            results |= {f"eval_calibration_{name}": after[name] for name in FIGURES}
+            (temporary / "eval_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        (temporary / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return report
+
+
+def _config_of(folder: Path) -> dict:
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(
+            f"expected a folder with a model to calibrate, found no config.json in {folder}; fetch a model from the "
+            "Hub with `hf download NAME --local-dir FOLDER`"
+        )
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if config.get("model_type") != "kospan-tagger":
+        raise ValueError(
+            f"expected a tagger that kospan trained in {folder}, got a model of type {config.get('model_type')!r}; "
+            "only a chain of ours has a temperature"
+        )
+    return config
+
+
+def _unreported(examples: Sequence[Example], reported: Sequence[Example], say: Callable[[str], None]) -> list[Example]:
+    """The examples on whose texts no score is reported."""
+    shown = {example.text for example in reported}
+    kept = [example for example in examples if example.text not in shown]
+    if not kept:
+        raise ValueError(
+            f"expected texts on which no score is reported to fit a temperature to, got {len(examples):,} that all "
+            "stand in predictions.jsonl or among those to report on; calibrate with other labelled texts"
+        )
+    if len(kept) < len(examples):
+        say(f"left out            {len(examples) - len(kept):,} texts on which scores are reported")
+    return kept
