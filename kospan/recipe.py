@@ -78,6 +78,9 @@ class Recipe:
         None, "most positions read at once, special tokens included; default: 512 or the limit"
     )
     stride: int = setting(64, "overlap of neighbouring windows, in pieces")
+    unit_shapes: bool = setting(
+        False, "tell the model how each unit is written (capitals, digits, script), for encoders that lower-case"
+    )
     # model
     scheme: str = setting("BIO", "tag scheme: BIO or BIOES")
     head: str = setting("crf", "what turns states into tags: crf or linear")

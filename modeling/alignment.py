@@ -9,6 +9,8 @@ import unicodedata
 from bisect import bisect_left
 from typing import NamedTuple
 
+from .shapes import shape_of
+
 UNITS = ("character", "word")
 ENCODER_INPUTS = ("units", "subwords")
 NORMALIZATIONS = ("NFC", "none")
@@ -28,6 +30,7 @@ class Document(NamedTuple):
         offsets: `(start, end)` of each piece in characters of `text`.
         unit_pieces: Index of the piece whose vector each unit takes; -1 is the special token before the first piece.
         unit_places: Place of each unit inside (or behind) its piece, in units from the piece's first.
+        unit_shapes: Id of each unit's shape, see `shapes.py`; empty where the model is not told.
     """
 
     text: str
@@ -36,6 +39,7 @@ class Document(NamedTuple):
     offsets: list[tuple[int, int]]
     unit_pieces: list[int]
     unit_places: list[int]
+    unit_shapes: list[int]
 
 
 class Window(NamedTuple):
@@ -47,6 +51,7 @@ class Window(NamedTuple):
         input_ids: Pieces with special tokens `(length)`.
         unit_positions: Position in `input_ids` whose vector each unit takes `(units)`.
         unit_places: As in `Document`, for this window's units `(units)`.
+        unit_shapes: As in `Document`, for this window's units `(units)`.
         begins: Whether the window holds the document's first unit.
         ends: Whether the window holds the document's last unit.
     """
@@ -56,6 +61,7 @@ class Window(NamedTuple):
     input_ids: list[int]
     unit_positions: list[int]
     unit_places: list[int]
+    unit_shapes: list[int]
     begins: bool
     ends: bool
 
@@ -134,6 +140,7 @@ class Aligner:
         window: Most positions the encoder reads at once, special tokens included.
         stride: Overlap of neighbouring windows in pieces.
         places: Number of places; a unit further from its piece's start counts as standing at the last one.
+        shapes: Whether units get their shapes.
 
     Raises: ValueError where the tokenizer gives no offsets, or where `stride` leaves a window nothing new to read.
     """
@@ -147,6 +154,7 @@ class Aligner:
         window: int = 512,
         stride: int = 64,
         places: int = 16,
+        shapes: bool = False,
     ):
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
@@ -162,7 +170,7 @@ class Aligner:
                 raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
         self.tokenizer = tokenizer
         self.unit, self.encoder_input, self.normalization = unit, encoder_input, normalization
-        self.places = places
+        self.places, self.shapes = places, shapes
         special = tokenizer("")["input_ids"]
         middle = (len(special) + 1) // 2
         self.prefix, self.suffix = special[:middle], special[middle:]
@@ -216,7 +224,7 @@ class Aligner:
             unit_pieces.append(len(pieces))
             pieces.extend(row)
             offsets.extend([span] * len(row))
-        return Document(text, units, pieces, offsets, unit_pieces, [0] * len(units))
+        return Document(text, units, pieces, offsets, unit_pieces, [0] * len(units), self._shapes(text, units))
 
     def _from_subwords(self, texts: list[str]) -> list[Document]:
         parts_of = [clusters(text, self.normalization) for text in texts]
@@ -241,8 +249,12 @@ class Aligner:
             unit_pieces = [at_cluster[cluster][0] for cluster in starts]
             unit_places = [min(at_cluster[cluster][1], self.places - 1) for cluster in starts]
             offsets = [(parts[span[0]][0], parts[span[1] - 1][1]) if span else (0, 0) for span in piece_clusters]
-            documents.append(Document(text, units, pieces, offsets, unit_pieces, unit_places))
+            shapes = self._shapes(text, units)
+            documents.append(Document(text, units, pieces, offsets, unit_pieces, unit_places, shapes))
         return documents
+
+    def _shapes(self, text: str, units: list[tuple[int, int]]) -> list[int]:
+        return [shape_of(text[start:end]) for start, end in units] if self.shapes else []
 
     def _tokenize(self, texts: list[str], offsets: bool = False):
         return self.tokenizer(
@@ -273,6 +285,7 @@ class Aligner:
                             max(0, piece - start + len(self.prefix)) for piece in document.unit_pieces[first:last]
                         ],
                         unit_places=document.unit_places[first:last],
+                        unit_shapes=document.unit_shapes[first:last],
                         begins=first == 0,
                         ends=last == len(document.units),
                     )

@@ -5,6 +5,7 @@ import copy
 from transformers import AutoConfig, PretrainedConfig
 
 from .alignment import ENCODER_INPUTS, NORMALIZATIONS, UNITS
+from .shapes import SHAPES  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .tags import SCHEMES
 
 # What a config saved by a person's machine must not tell or ask of the next one.
@@ -97,6 +98,8 @@ class SpanTaggerConfig(SpanConfig):
         constrain: Where forbidden transitions are banned: "none", "decode" or "both" (in the likelihood too).
         places: Places of a character inside its piece that have an embedding of their own; used with
             `unit="character"` and `encoder_input="subwords"`.
+        unit_shapes: Whether the model is told how each unit is written (capitals, digits, script; the caps feature of
+            Collobert et al. 2011), by an embedding added to the unit's state.
     """
 
     model_type = "kospan-tagger"
@@ -116,6 +119,7 @@ class SpanTaggerConfig(SpanConfig):
         dropout_merge: str = "mean_logits",
         constrain: str = "decode",
         places: int = 16,
+        unit_shapes: bool = False,
         **kwargs,
     ):
         self.scheme = _choice("scheme", scheme, SCHEMES)
@@ -126,7 +130,7 @@ class SpanTaggerConfig(SpanConfig):
         self.dropout_samples = int(dropout_samples)
         self.dropout_merge = _choice("dropout_merge", dropout_merge, ("mean_logits", "mean_loss"))
         self.constrain = _choice("constrain", constrain, ("none", "decode", "both"))
-        self.places = int(places)
+        self.places, self.unit_shapes = int(places), bool(unit_shapes)
         if self.dropout_samples < 1:
             raise ValueError(f"expected dropout_samples of 1 (off) or more, got {dropout_samples}")
         super().__init__(encoder_config=encoder_config, **kwargs)

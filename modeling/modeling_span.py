@@ -271,6 +271,7 @@ class SpanPreTrainedModel(PreTrainedModel):
             "window": config.window,
             "stride": config.stride,
             "places": getattr(config, "places", 1),
+            "shapes": getattr(config, "unit_shapes", False),
         }
         if self._aligner is None or self._aligner.tokenizer is not self.tokenizer or self._aligner_settings != settings:
             limit = encoder_limit(config.encoder_config)

@@ -18,6 +18,7 @@ from .forward_backward import sweep  # noqa: F401  (as above)
 from .heads import Chain, build_head
 from .modeling_span import SpanPreTrainedModel, WindowView, check_reading, check_texts
 from .recurrent import MaskedBiLSTM
+from .shapes import SHAPES
 from .spans import Span
 from .tags import tags_to_spans
 
@@ -96,6 +97,7 @@ class SpanTagger(SpanPreTrainedModel):
         super().__init__(config)
         width = config.hidden_size
         self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
+        self.shape_embedding = nn.Embedding(len(SHAPES), width) if config.unit_shapes else None
         self.recurrent_dropout = nn.Dropout(config.recurrent_dropout)
         self.recurrent = None
         if config.recurrent_size:
@@ -119,6 +121,7 @@ class SpanTagger(SpanPreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         unit_positions: torch.Tensor | None = None,
         unit_places: torch.Tensor | None = None,
+        unit_shapes: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         begins: torch.Tensor | None = None,
         ends: torch.Tensor | None = None,
@@ -136,6 +139,7 @@ class SpanTagger(SpanPreTrainedModel):
             attention_mask: 1 where a piece stands `(batch, length)`.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
             unit_places: Place of each unit inside its piece `(batch, units)`, -100 as padding.
+            unit_shapes: Id of each unit's shape `(batch, units)`, -100 as padding; needed where the config says so.
             labels: Tag ids `(batch, units)`, -100 as padding.
             begins: True where a row holds its document's first unit `(batch,)`; None means all do.
             ends: True where a row holds its document's last unit `(batch,)`; None means all do.
@@ -145,7 +149,7 @@ class SpanTagger(SpanPreTrainedModel):
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             decode: Whether the best tags are found; never while training.
 
-        Raises: ValueError where `unit_positions` is missing.
+        Raises: ValueError where `unit_positions` is missing, or `unit_shapes` where they are needed.
         """
         if unit_positions is None:
             raise ValueError(
@@ -162,7 +166,7 @@ class SpanTagger(SpanPreTrainedModel):
             return_dict=True,
         )
         mask = unit_positions != -100
-        states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, mask)
+        states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, unit_shapes, mask)
         context = Chain(begins, ends)
         found = self.head(states, mask, labels, context)
 
@@ -196,6 +200,7 @@ class SpanTagger(SpanPreTrainedModel):
         states: torch.Tensor,
         unit_positions: torch.Tensor,
         unit_places: torch.Tensor | None,
+        unit_shapes: torch.Tensor | None,
         mask: torch.Tensor,
     ) -> torch.Tensor:
         """Encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, through the LSTM."""
@@ -204,6 +209,13 @@ class SpanTagger(SpanPreTrainedModel):
         if self.place_embedding is not None:
             places = torch.zeros_like(unit_positions) if unit_places is None else unit_places.clamp(min=0)
             units = units + self.place_embedding(places)
+        if self.shape_embedding is not None:
+            if unit_shapes is None:
+                raise ValueError(
+                    "expected unit_shapes beside unit_positions, because the model's config says unit_shapes, got "
+                    "none; make batches with model.collate or kospan.tasks.tagging"
+                )
+            units = units + self.shape_embedding(unit_shapes.clamp(min=0))
         if self.recurrent is not None:
             units = self.recurrent(self.recurrent_dropout(units), mask)
         return units
@@ -323,6 +335,7 @@ class SpanTagger(SpanPreTrainedModel):
         pad = self.tokenizer.pad_token_id or 0
         length = max(len(window.input_ids) for window in windows)
         units = max(len(window.unit_positions) for window in windows)
+        shapes = self.config.unit_shapes
 
         def padded(rows: list[list[int]], width: int, filler: int) -> torch.Tensor:
             return torch.tensor([row + [filler] * (width - len(row)) for row in rows], device=self.device)
@@ -332,6 +345,7 @@ class SpanTagger(SpanPreTrainedModel):
             "attention_mask": padded([[1] * len(window.input_ids) for window in windows], length, 0),
             "unit_positions": padded([window.unit_positions for window in windows], units, -100),
             "unit_places": padded([window.unit_places for window in windows], units, -100),
+            **({"unit_shapes": padded([window.unit_shapes for window in windows], units, -100)} if shapes else {}),
         }
 
     def _decoded(

@@ -56,7 +56,8 @@ class TaggingTask:
     # --- features -----------------------------------------------------------------------------------------------------
 
     def train_features(self, examples: list[Example]) -> list[dict]:
-        """A dict per window: `input_ids`, `unit_positions`, `unit_places`, `labels`, `begins`, `ends`."""
+        """A dict per window: `input_ids`, `unit_positions`, `unit_places`, `labels`, `begins`, `ends`; `unit_shapes`
+        where the model is told."""
         aligner, config = self.model.aligner, self.model.config
         features = []
         for example, document in zip(examples, aligner.documents([example.text for example in examples])):
@@ -74,6 +75,7 @@ class TaggingTask:
                         "input_ids": window.input_ids,
                         "unit_positions": window.unit_positions,
                         "unit_places": window.unit_places,
+                        **({"unit_shapes": window.unit_shapes} if config.unit_shapes else {}),
                         "labels": tags[window.first_unit : last],
                         "begins": window.begins,
                         "ends": window.ends,
@@ -87,10 +89,13 @@ class TaggingTask:
             "input_ids": self.tokenizer.pad_token_id or 0,
             "unit_positions": -100,
             "unit_places": -100,
+            "unit_shapes": -100,
             "labels": -100,
         }
         batch = {}
         for key, filler in fillers.items():
+            if key not in features[0]:
+                continue
             width = max(len(feature[key]) for feature in features)
             batch[key] = torch.tensor([feature[key] + [filler] * (width - len(feature[key])) for feature in features])
         lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
@@ -160,6 +165,7 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         unit=unit,
         encoder_input=recipe.encoder_input,
         normalization=recipe.normalization,
+        unit_shapes=recipe.unit_shapes,
         window=recipe.window or min(DEFAULT_WINDOW, limit or DEFAULT_WINDOW),
         stride=recipe.stride,
         scheme=recipe.scheme,
