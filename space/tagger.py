@@ -1,7 +1,6 @@
 """The tabs of a tagger: one text, and a file of texts."""
 
 import gradio as gr
-from colours import colours_of
 from documents import checked_text, checked_threshold
 from page import Page
 from served import Served
@@ -20,6 +19,8 @@ from views import (
     surroundings,
     table,
 )
+
+from modeling.colours import colours_of
 
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 

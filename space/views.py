@@ -5,8 +5,9 @@ import re
 import unicodedata
 from html import escape
 
-from colours import Colour
 from texts import label_name, say
+
+from modeling.colours import Colour
 
 # A sentence is read again when a visitor looks inside; attention needs memory that is quadratic in this.
 SENTENCE_CHARACTERS = 200

@@ -4,7 +4,6 @@ import json
 import string
 
 import pytest
-from colours import HUES, LEAST_CONTRAST, TEXT, colours_of, contrast
 from space_cases import HOSTILE
 from texts import EXAMPLES, LABEL_NAMES, LANGUAGES, TEXTS, Refused, label_name, say
 from views import (
@@ -21,6 +20,8 @@ from views import (
     table,
     visible,
 )
+
+from modeling.colours import HUES, LEAST_CONTRAST, TEXT, colours_of, contrast
 
 TEXT_HERE = "이재용 회장이 서울에서 말했다"
 SPANS = [(0, 3, "PS", 0.99), (8, 10, "LC", 0.4)]
