@@ -1,4 +1,4 @@
-"""`kospan train | predict | evaluate | calibrate | convert | push`: what the shell does with a model."""
+"""`kospan train | predict | evaluate | analyze | calibrate | convert | push`: what the shell does with a model."""
 
 import argparse
 import json
@@ -51,6 +51,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--output", help="also write the figures to this JSON file, the rest under `examination`")
     evaluate.set_defaults(command=_evaluate)
+
+    analyze = commands.add_parser(
+        "analyze", help="write a page that shows what a model gets right and what it confuses"
+    )
+    analyze.add_argument("model", help="folder or Hub name of a model of ours, or of a stock token classifier")
+    analyze.add_argument("--data", required=True, help="labelled file, or a split of a set that brings its own data")
+    analyze.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
+    analyze.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
+    analyze.add_argument("--train", help="what the model was trained on, for scores of seen and unseen surfaces")
+    analyze.add_argument("--aggregation", help="stock models: simple (default), first, average, max")
+    analyze.add_argument("--output", help="folder of the report (default: MODEL/report, else report)")
+    analyze.set_defaults(command=_analyze)
 
     calibrate = commands.add_parser("calibrate", help="fit a saved model's confidence to labelled data")
     calibrate.add_argument("folder", metavar="MODEL", help="folder of a model, as a run leaves it")
@@ -139,14 +151,12 @@ def _predict(arguments) -> None:
         print(f"{len(lines):,} documents, {sum(map(len, found)):,} spans -> {arguments.output}")
 
 
-def _evaluate(arguments) -> None:
+def _labelled(arguments):
+    """What evaluate and analyze need: model, labelled texts, what it was trained on (or None), types and unit."""
     from kospan.data.corpus import read_examples
     from kospan.data.registry import reader_for
-    from kospan.evaluation.examine import examine
-    from kospan.evaluation.report import print_examination
     from kospan.tasks.saved import labels_and_unit, load_saved
     from kospan.tasks.tagging import check_labels
-    from kospan.training.saving import write_whole
 
     examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
     training = read_examples(arguments.dataset, arguments.train, arguments.overlaps) if arguments.train else None
@@ -154,12 +164,32 @@ def _evaluate(arguments) -> None:
     labels, unit = labels_and_unit(model, reader_for(arguments.dataset).unit)
     for example in examples:
         check_labels(example, labels, arguments.data)
+    return model, examples, training, labels, unit
+
+
+def _evaluate(arguments) -> None:
+    from kospan.evaluation.examine import examine
+    from kospan.evaluation.report import print_examination
+    from kospan.training.saving import write_whole
+
+    model, examples, training, labels, unit = _labelled(arguments)
     predicted = model.extract([example.text for example in examples])
     found = examine(examples, predicted, labels, unit, training)
     print_examination(f"{arguments.model} on {arguments.data}, {len(examples):,} documents", found)
     if arguments.output:
         figures = {f"eval_{name}": value for name, value in found["figures"].items()}
         write_whole(Path(arguments.output), json.dumps(figures | {"examination": found}, indent=2) + "\n")
+
+
+def _analyze(arguments) -> None:
+    from kospan.publishing.analysis import analyze
+    from kospan.publishing.page import write_report
+
+    model, examples, training, _, unit = _labelled(arguments)
+    folder = arguments.output or (Path(arguments.model) / "report" if Path(arguments.model).is_dir() else "report")
+    title = f"{Path(arguments.model).name} on {Path(arguments.data).name}"
+    page = write_report(folder, title, analyze(model, arguments.model, examples, unit, training))
+    print(f"report              {page}")
 
 
 def _calibrate(arguments) -> None:

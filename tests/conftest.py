@@ -1,6 +1,7 @@
 """Tiny seeded models and texts for all tests; nothing here needs a network."""
 
 import os
+import shutil
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -72,3 +73,26 @@ def make_tagger(character_tokenizer):
         return model.eval()
 
     return build
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium of the system. Without it the tests skip; where CI is set that is a failure."""
+
+    def missing(what: str):
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have {what} for the browser's tests")
+        pytest.skip(f"the browser's tests need {what}")
+
+    names = [os.environ.get("KOSPAN_CHROMIUM"), "chromium", "chromium-browser", "google-chrome"]
+    program = next((path for name in names if name and (path := shutil.which(name))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("the package playwright")
+    if not program:
+        missing("Chromium (apt-get install chromium), or its path in KOSPAN_CHROMIUM")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -212,13 +212,13 @@ def calibration_report(fitted: Claims, reported: Claims) -> dict:
     for kind in SPAN_KINDS:
         own = temperature if kind == "posterior" else fit_temperature(fitted, kind)
         report["spans"][kind] = {"temperature": own} | {
-            when: _described(claims.labels, claims.right, claims.confidence[kind])
+            when: described(claims.labels, claims.right, claims.confidence[kind])
             for when, claims in (("before", reported.spans(1.0, [kind])), ("after", reported.spans(own, [kind])))
         }
     for kind in TAG_KINDS:
         own = temperature if kind == "marginal" else _fit_tags(fitted, kind)
         report["tags"][kind] = {"temperature": own} | {
-            when: _described(*reported.tags_at(value, kind)) for when, value in (("before", 1.0), ("after", own))
+            when: described(*reported.tags_at(value, kind)) for when, value in (("before", 1.0), ("after", own))
         }
     return report
 
@@ -231,7 +231,15 @@ def _fit_tags(claims: Claims, kind: str) -> float:
     return _least(loss)
 
 
-def _described(labels: np.ndarray, right: np.ndarray, confidence: np.ndarray) -> dict:
+def described(labels: np.ndarray, right: np.ndarray, confidence: np.ndarray) -> dict:
+    """One set of claims: `figures`, `types` (figures by type), `bins` by "width" and "mass" with empty ones left out,
+    and `risk`, pairs of coverage and risk.
+
+    Args:
+        labels: The type of each claim `(n,)`.
+        right: Whether it is so `(n,)`.
+        confidence: How sure it was `(n,)`.
+    """
     coverage, risk = risk_coverage(confidence, right)
     shown = np.unique(np.linspace(0, len(coverage) - 1, 101).round().astype(int)) if len(coverage) else []
     return {

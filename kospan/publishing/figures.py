@@ -1,0 +1,191 @@
+"""The figures of a report, drawn with matplotlib without a screen; each function gives one PNG."""
+
+import io
+import re
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+INK, FAINT, ACCENT, SECOND = "#1c2230", "#d5dae3", "#2f6fde", "#d9822b"
+# Fonts that have Hangul, by the names that the usual systems give them.
+HANGUL_FONTS = (
+    "Noto Sans CJK KR",
+    "Noto Sans KR",
+    "Noto Sans CJK JP",
+    "NanumGothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "AppleGothic",
+    "UnDotum",
+)
+_BEYOND_LATIN = re.compile(r"[^\u0000-\u024f\u2000-\u206f]")
+
+
+def hangul_font() -> str | None:
+    """The name of an installed font that has Hangul; None where there is none."""
+    known = {font.name for font in font_manager.fontManager.ttflist}
+    return next((name for name in HANGUL_FONTS if name in known), None)
+
+
+def needs_font(words: Sequence[str]) -> bool:
+    """Whether any of the words holds letters that matplotlib's own font lacks."""
+    return any(_BEYOND_LATIN.search(word) for word in words)
+
+
+class Canvas:
+    """One figure to draw on; as a context it sets fonts, and afterwards `png` holds the picture.
+
+    Args:
+        width: In inches.
+        height: In inches.
+        columns: Axes side by side.
+    """
+
+    def __init__(self, width: float = 7.2, height: float = 3.2, columns: int = 1):
+        self.size, self.columns, self.png = (width, height), columns, b""
+
+    def __enter__(self):
+        family = [name for name in (hangul_font(), "DejaVu Sans") if name]
+        self._context = matplotlib.rc_context({"font.family": family, "font.size": 9, "axes.unicode_minus": False})
+        self._context.__enter__()
+        self.figure = Figure(figsize=self.size, dpi=144, layout="constrained")
+        FigureCanvasAgg(self.figure)
+        self.axes = np.atleast_1d(self.figure.subplots(1, self.columns))
+        for axes in self.axes:
+            axes.spines[["top", "right"]].set_visible(False)
+        return self
+
+    def __exit__(self, kind, *error):
+        try:
+            if kind is None:
+                file = io.BytesIO()
+                # No date and no version in the file: equal figures are equal bytes.
+                self.figure.savefig(file, format="png", metadata={"Software": None})
+                self.png = file.getvalue()
+        finally:
+            self._context.__exit__(kind, *error)
+
+
+def scores(rows: Sequence[dict], title: str) -> bytes:
+    """F1 of groups as bars with their intervals, and how many gold spans each holds.
+
+    Args:
+        rows: Rows of a group table of `kospan.evaluation.examine.examine`.
+        title: What the groups are.
+    """
+    rows = [row for row in rows if row["gold"] or row["predicted"]]
+    with Canvas(height=max(1.4, 0.42 * len(rows) + 0.9)) as canvas:
+        (axes,) = canvas.axes
+        values = [row["f1"] for row in rows]
+        ends = np.array([row["f1 interval"] for row in rows]).reshape(-1, 2)
+        error = np.abs(ends.T - np.array(values))
+        axes.barh(range(len(rows)), values, color=ACCENT, alpha=0.85, height=0.62)
+        axes.errorbar(values, range(len(rows)), xerr=error, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
+        axes.set_yticks(range(len(rows)), [f"{row['group']}  ({row['gold']:,})" for row in rows])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("strict F1, 95 % interval (gold spans in brackets)")
+        axes.set_title(title, loc="left")
+    return canvas.png
+
+
+def error_classes(classes: dict[str, int], bare: dict[str, int]) -> bytes:
+    """The classes of errors as shares, with spaces kept and taken out."""
+    kinds = [kind for kind in classes if kind != "correct"]
+    with Canvas(height=1.9) as canvas:
+        (axes,) = canvas.axes
+        for at, counts in enumerate((classes, bare)):
+            total, left = max(1, sum(counts[kind] for kind in kinds)), 0.0
+            for kind, colour in zip(kinds, ("#2f6fde", "#d9822b", "#8a5cd0", "#c0395b", "#7a8699")):
+                share = counts[kind] / total
+                axes.barh(at, share, left=left, color=colour, height=0.6, label=kind if at == 0 else None)
+                if share > 0.06:
+                    axes.text(left + share / 2, at, f"{share:.0%}", ha="center", va="center", color="white")
+                left += share
+        axes.set_yticks([0, 1], ["spaces kept", "spaces taken out"])
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("share of all errors")
+        axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    return canvas.png
+
+
+def heatmap(names: Sequence[str], counts: Sequence[Sequence[int]], title: str) -> bytes:
+    """Gold down, predicted across, each row as shares of its sum."""
+    table = np.array(counts, dtype=float)
+    shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
+    side = max(3.0, 0.42 * len(names) + 1.6)
+    with Canvas(width=side + 0.8, height=side) as canvas:
+        (axes,) = canvas.axes
+        image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axes.set_xticks(range(len(names)), names, rotation=90)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("gold")
+        for row in range(len(names)):
+            for column in range(len(names)):
+                if table[row, column]:
+                    colour = "white" if shares[row, column] > 0.55 else INK
+                    axes.text(column, row, _short(shares[row, column]), ha="center", va="center", color=colour, size=7)
+        canvas.figure.colorbar(image, ax=axes, shrink=0.7)
+        axes.set_title(title, loc="left")
+    return canvas.png
+
+
+def _short(share: float) -> str:
+    return "1" if share > 0.995 else f"{share:.2f}".removeprefix("0")
+
+
+def confidence(kinds: dict[str, dict], title: str) -> bytes:
+    """Reliability and risk against coverage.
+
+    Args:
+        kinds: Name of a confidence -> `bins` and `risk` as `kospan.evaluation.confidence.calibration_report` describes
+            them.
+        title: What the confidences are about.
+    """
+    with Canvas(height=3.4, columns=2) as canvas:
+        left, right = canvas.axes
+        left.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
+        for (name, described), colour in zip(kinds.items(), (ACCENT, SECOND, "#8a5cd0", "#2e8b6f", "#7a8699")):
+            bins = np.array([each[2:] for each in described["bins"]["mass"]]).reshape(-1, 3)
+            left.plot(bins[:, 1], bins[:, 2], marker="o", markersize=3, color=colour, label=name)
+            risk = np.array(described["risk"]).reshape(-1, 2)
+            right.plot(risk[:, 0], risk[:, 1], color=colour, label=name)
+        left.set(
+            xlim=(0, 1), ylim=(0, 1), xlabel="mean confidence (bins of equal counts)", ylabel="share that is right"
+        )
+        right.set(xlim=(0, 1), xlabel="share that is kept, surest first", ylabel="share of it that is wrong")
+        right.set_ylim(bottom=0)
+        left.legend(frameon=False, loc="upper left")
+        left.set_title(title, loc="left")
+    return canvas.png
+
+
+def learning_curves(history: Sequence[dict]) -> bytes:
+    """Training loss and validation scores by epoch.
+
+    Args:
+        history: The Trainer's log: dicts with `epoch` and `loss`, or `epoch` and `eval_` figures.
+    """
+    losses = [(line["epoch"], line["loss"]) for line in history if "loss" in line and "epoch" in line]
+    names = ("eval_f1", "eval_precision", "eval_recall", "eval_klue_entity_f1")
+    with Canvas(columns=2) as canvas:
+        left, right = canvas.axes
+        if losses:
+            left.plot(*zip(*losses), color=INK, linewidth=1)
+            left.set_yscale("log" if min(loss for _, loss in losses) > 0 else "linear")
+        left.set(xlabel="epoch", title="training loss")
+        for name, colour in zip(names, (ACCENT, SECOND, "#8a5cd0", "#2e8b6f")):
+            points = [(line["epoch"], line[name]) for line in history if name in line and "epoch" in line]
+            if points:
+                right.plot(*zip(*points), marker="o", markersize=2.5, color=colour, label=name.removeprefix("eval_"))
+        right.set(xlabel="epoch", title="validation")
+        right.set_ylim(0, 1)
+        if right.lines:
+            right.legend(frameon=False, loc="lower right")
+    return canvas.png

@@ -1,0 +1,134 @@
+"""The report: one page that stands alone, whatever the texts hold, and whose numbers lead to their examples."""
+
+import json
+import re
+
+import pytest
+
+from kospan.cli import main
+from kospan.data.jsonl import write_jsonl
+from kospan.evaluation.errors import CLASSES
+from kospan.example import Example
+from kospan.publishing.analysis import analyze, example_records
+from kospan.publishing.figures import hangul_font, needs_font
+from kospan.publishing.page import page, write_report
+from modeling.spans import Span
+
+NASTY = "</script><img src=x onerror=alert(1)> & \u2028 '\" {{ 7*7 }} \u202e ab 😀 이재용"
+
+
+@pytest.fixture
+def analysed(make_tagger, texts, tmp_path):
+    """A model's folder, gold that it partly finds, and the analysis of both."""
+    model = make_tagger(encoder_input="units")
+    model.save_pretrained(tmp_path / "model")
+    own = [*texts, NASTY, "", *(text[2:] for text in texts)]
+    examples = []
+    for at, (text, spans) in enumerate(zip(own, model.extract(own))):
+        gold = [
+            span._replace(label="PS" if turn % 3 == 0 else span.label) for turn, span in enumerate(spans) if turn % 4
+        ]
+        examples.append(Example(f"<b>{at}</b>", text, tuple(gold), source=["news", "wiki"][at % 2]))
+    return model, examples, analyze(model, str(tmp_path / "model"), examples, "character", examples[:3])
+
+
+def test_the_examples_hold_every_span_and_match_once(analysed):
+    model, examples, analysis = analysed
+    assert analysis.predicted == model.extract([example.text for example in examples])
+    records = example_records(analysis)
+    counts = dict.fromkeys(CLASSES, 0)
+    for example, found, record in zip(examples, analysis.predicted, records, strict=True):
+        assert [tuple(span[:3]) for span in record["gold"]] == [span[:3] for span in example.spans]
+        assert [tuple(span[:3]) for span in record["found"]] == [span[:3] for span in found]
+        golds = sorted(match[1] for match in record["matches"] if match[1] >= 0)
+        assert golds == list(range(len(record["gold"])))
+        for match in record["matches"]:
+            counts[CLASSES[match[0]]] += 1
+    assert counts == analysis.metrics["errors"]["classes"]
+    assert sum(counts[kind] > 0 for kind in CLASSES) >= 3, "a model that makes one kind of mistake would prove little"
+    assert analysis.confidence["spans: posterior"]["figures"]["n"] == sum(map(len, analysis.predicted))
+
+
+def test_what_lies_in_the_folder(analysed, tmp_path):
+    _, _, analysis = analysed
+    written = write_report(tmp_path / "report", "a <title>", analysis)
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    assert written.name == "index.html" and names >= {"index.html", "metrics.json", "types.png", "confidence.png"}
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["figures"] == analysis.metrics["figures"] and metrics["title"] == "a <title>"
+    for path in (tmp_path / "report").glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+    # The same analysis gives the same bytes.
+    before = {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()}
+    write_report(tmp_path / "report", "a <title>", analysis)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "report").iterdir()} == before
+
+
+def test_the_page_needs_nothing_and_runs_nothing_of_the_data(analysed):
+    html = page("a <title>", analysed[2], {})
+    assert "<title>a &lt;title&gt;</title>" in html
+    body = html.split('<script id="data"')[0]
+    assert not re.search(r"""(?:src|href)=(?!["']?(?:data:|#))""", body), "a link leads outside"
+    data = html.split('<script id="data" type="application/json">')[1].split("</script>")[0]
+    assert "<" not in data and "\u2028" not in data
+    assert json.loads(data)["examples"][5]["text"] == NASTY
+
+
+def test_in_a_browser(analysed, browser, tmp_path):
+    _, examples, analysis = analysed
+    path = write_report(tmp_path / "report", "한국어 보고서", analysis)
+    tab, said = browser.new_page(), []
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("dialog", lambda dialog: said.append("a dialog"))
+    tab.on(
+        "request", lambda request: said.append(request.url) if not request.url.startswith(("file:", "data:")) else None
+    )
+    tab.goto(path.as_uri())
+    total = sum(analysis.metrics["errors"]["classes"].values())
+    assert tab.inner_text("#chosen").startswith(f"{total} spans in {len(examples)} of {len(examples)} documents")
+    widths = tab.eval_on_selector_all("figure img", "images => images.map((image) => image.naturalWidth)")
+    assert len(widths) >= 6 and all(width > 100 for width in widths)
+    # Every number leads to as many spans as it says.
+    buttons = tab.query_selector_all("button.number")
+    assert len(buttons) > 20
+    for button in buttons:
+        button.click()
+        assert tab.inner_text("#chosen").split(" spans")[0].replace(",", "") == button.inner_text().replace(",", "")
+        assert tab.query_selector_all("#list .example")
+    tab.click("#all")
+    # What is coloured is what the span says, also behind characters of two UTF-16 units.
+    tab.fill("#search", "이재용")
+    marks = tab.eval_on_selector_all("#list mark", "marks => marks.map((mark) => mark.firstChild.textContent)")
+    shown = [at for at, example in enumerate(examples) if "이재용" in example.text]
+    expected = []
+    for at in shown:
+        text = examples[at].text
+        expected += [
+            text[span.start : span.end] for spans in (examples[at].spans, analysis.predicted[at]) for span in spans
+        ]
+    assert marks == expected and marks
+    tab.fill("#search", "")
+    tab.select_option("#order", "errors")
+    tab.select_option("#kind", "missed")
+    assert f"{analysis.metrics['errors']['classes']['missed']} spans" in tab.inner_text("#chosen")
+    assert not said, said
+    tab.close()
+
+
+def test_from_the_shell(make_tagger, tmp_path, capsys):
+    make_tagger(encoder_input="units").save_pretrained(tmp_path / "model")
+    write_jsonl(
+        tmp_path / "gold.jsonl", [Example("a", "이재용 회장", (Span(0, 3, "PS"),)), Example("b", "비가 온다", ())]
+    )
+    assert main(["analyze", str(tmp_path / "model"), "--data", str(tmp_path / "gold.jsonl")]) == 0
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == f"report              {tmp_path / 'model' / 'report' / 'index.html'}"
+    )
+    assert (tmp_path / "model" / "report" / "index.html").is_file()
+
+
+def test_fonts_are_asked_for_where_they_are_needed():
+    assert needs_font(["PS", "사람"]) and not needs_font(["PS", "Café – “x”"])
+    assert hangul_font() is None or isinstance(hangul_font(), str)
