@@ -13,12 +13,15 @@ from kospan.data.jsonl import record
 from kospan.evaluation.baseline import DictionaryBaseline
 from kospan.evaluation.report import print_report
 from kospan.publishing.calibrate import calibrate
+from kospan.publishing.card import write_card
+from kospan.publishing.leave import leave_record
 from kospan.publishing.publisher import publisher_from
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
 from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf
 from kospan.training.lines import LineCallback, opening_lines
 from kospan.training.pieces import PieceDropout
+from kospan.training.record import Stopwatch
 from kospan.training.saving import last_whole_checkpoint, write_whole, written_whole
 from kospan.training.trainer import SpanTrainer
 
@@ -141,6 +144,7 @@ def finish(trainer: SpanTrainer) -> dict[str, float]:
         figures = write_predictions(trainer, folder)
         if trainer.recipe.calibration_split:
             figures = fit_confidence(trainer, folder)
+        write_card(folder)
     trainer.accelerator.wait_for_everyone()
     trainer.finish_pushes()
     return figures
@@ -165,7 +169,9 @@ def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
     task = trainer.task
     model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(trainer.args.device).eval()
     examples = task.examples("validation")
-    predicted = task.spans(task.predict(model, examples).tolist())
+    with Stopwatch(trainer.args.device) as watch:
+        rows = task.predict(model, examples)
+    predicted = task.spans(rows.tolist())
     scores = task.metrics(examples, predicted)
     figures = {f"eval_{name}": value for name, value in scores.items()}
     lines = [
@@ -176,4 +182,5 @@ def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
     found = DictionaryBaseline(task.examples("train")).extract([example.text for example in examples])
     title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"
     print_report(title, task.labels, examples, predicted, scores, task.metrics(examples, found))
+    leave_record(trainer, model, predicted, found, watch.seconds)
     return figures

@@ -1,0 +1,171 @@
+"""What is known about the data sets: language, kind of text, licence, and what their labels mean."""
+
+import re
+from typing import NamedTuple
+
+
+class About(NamedTuple):
+    """What a data set says about itself.
+
+    Args:
+        title: Its name as people write it.
+        korean: The same in Korean; empty where it is no other.
+        language: Code of the language, "ko" or "en"; None where it is not known.
+        licence: Identifier as the Hub uses it; "other" has terms of its own, "unknown" states none; None where the
+            data are somebody's own.
+        terms: The terms in words, English and Korean.
+        texts: What kind of text it is, English and Korean.
+        hub: Its name on the Hub; None where it is not there.
+        config: The configuration on the Hub.
+        link: Where the terms of an "other" licence stand.
+        restricted: Whether its terms forbid what an open licence allows.
+        meanings: Label -> what it marks, English and Korean.
+    """
+
+    title: str
+    korean: str = ""
+    language: str | None = None
+    licence: str | None = None
+    terms: tuple[str, str] = ("", "")
+    texts: tuple[str, str] = ("", "")
+    hub: str | None = None
+    config: str | None = None
+    link: str | None = None
+    restricted: bool = False
+    meanings: dict[str, tuple[str, str]] = {}
+
+
+_KLUE_LABELS = {
+    "PS": ("person", "사람"),
+    "LC": ("place", "장소"),
+    "OG": ("organisation", "기관"),
+    "DT": ("date", "날짜"),
+    "TI": ("time", "시간"),
+    "QT": ("quantity", "수량"),
+}
+_CONLL_LABELS = {
+    "PER": ("person", "사람"),
+    "LOC": ("place", "장소"),
+    "ORG": ("organisation", "기관"),
+    "MISC": ("other names", "기타 고유명"),
+}
+_CONLL2003 = About(
+    "CoNLL-2003 (English)",
+    "CoNLL-2003 (영어)",
+    "en",
+    "other",
+    (
+        "restricted: the Reuters text is under an agreement of its own, and the annotation does not free it",
+        "제한적 이용(로이터 원문에 별도 계약이 적용됨)",
+    ),
+    ("newswire of 1996 and 1997", "1996~1997년 영어 뉴스"),
+    hub="eriktks/conll2003",
+    link="https://www.clips.uantwerpen.be/conll2003/ner/",
+    restricted=True,
+    meanings=_CONLL_LABELS,
+)
+ABOUT: dict[str, About] = {
+    "sample": About(
+        "kospan's sample",
+        "kospan 예시 데이터",
+        "ko",
+        "apache-2.0",
+        ("Apache-2.0 or CC BY 4.0", "Apache-2.0 또는 CC BY 4.0"),
+        ("short sentences written for the purpose", "이 용도로 직접 쓴 짧은 문장"),
+        meanings=_KLUE_LABELS,
+    ),
+    "klue_ner": About(
+        "KLUE-NER",
+        "KLUE 개체명 인식 데이터(KLUE-NER)",
+        "ko",
+        "cc-by-sa-4.0",
+        ("CC BY-SA 4.0", "CC BY-SA 4.0"),
+        ("news articles and film reviews", "뉴스 기사와 영화 평"),
+        hub="klue/klue",
+        config="ner",
+        meanings=_KLUE_LABELS,
+    ),
+    "conll2003": _CONLL2003,
+    "conll2003_documents": _CONLL2003,
+    "wnut17": About(
+        "WNUT-17 emerging entities",
+        "WNUT-17 신규 개체명 데이터",
+        "en",
+        "cc-by-4.0",
+        ("CC BY 4.0", "CC BY 4.0"),
+        ("posts and comments from social media", "소셜 미디어의 글과 댓글"),
+        hub="leondz/wnut_17",
+        meanings={
+            "person": ("person", "사람"),
+            "location": ("place", "장소"),
+            "corporation": ("company", "기업"),
+            "group": ("group, such as a band or a team", "밴드·팀 등의 집단"),
+            "product": ("product", "제품"),
+            "creative-work": ("song, film, book", "노래·영화·책 등의 작품"),
+        },
+    ),
+    "gmb": About(
+        "Groningen Meaning Bank (Kaggle form)",
+        "Groningen Meaning Bank(Kaggle 배포본)",
+        "en",
+        "unknown",
+        ("not stated by the copy that was read", "사용한 사본에 라이선스가 밝혀져 있지 않음"),
+        ("news", "영어 뉴스"),
+        restricted=True,
+        meanings={
+            "geo": ("place", "장소"),
+            "gpe": ("country, people", "나라·민족"),
+            "per": ("person", "사람"),
+            "org": ("organisation", "기관"),
+            "tim": ("time", "시간"),
+            "art": ("artefact", "인공물"),
+            "nat": ("natural phenomenon", "자연 현상"),
+            "eve": ("event", "사건"),
+        },
+    ),
+    "kmou": About(
+        "KMOU NER corpus",
+        "한국해양대 개체명 말뭉치",
+        "ko",
+        "other",
+        ("non-commercial use only (MIT for that)", "비상업적 용도로만 사용 가능"),
+        ("Korean sentences of several sources", "여러 출처의 한국어 문장"),
+        link="https://github.com/kmounlp/NER",
+        restricted=True,
+        meanings={
+            "PER": ("person", "사람"),
+            "LOC": ("place", "장소"),
+            "ORG": ("organisation", "기관"),
+            "POH": ("other names", "기타 고유명"),
+            "DAT": ("date", "날짜"),
+            "TIM": ("time", "시각"),
+            "DUR": ("duration", "기간"),
+            "MNY": ("money", "금액"),
+            "PNT": ("percentage", "비율"),
+            "NOH": ("other numbers", "기타 수량"),
+        },
+    ),
+}
+_OWN = {name: About("own data", "직접 마련한 데이터") for name in ("jsonl", "conll", "conll_iob1")}
+_HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
+
+
+def about(dataset: str, on_hub: bool = False) -> About:
+    """What is known about a data set; of somebody's own data nothing is guessed.
+
+    Args:
+        dataset: As `kospan.data.registry.reader_for` takes it.
+        on_hub: `hub:NAME` is a name on the Hub and not a folder.
+
+    >>> about("klue_ner").licence, about("jsonl").licence, about("hub:user/set:ner", on_hub=True).hub
+    ('cc-by-sa-4.0', None, 'user/set')
+    """
+    if dataset in ABOUT:
+        return ABOUT[dataset]
+    if dataset in _OWN:
+        return _OWN[dataset]
+    _, _, name = dataset.partition(":")
+    name, _, config = name.partition(":")
+    if on_hub and _HUB_NAME.fullmatch(name):
+        return About(name, hub=name, config=config or None)
+    return About("own data", "직접 마련한 데이터")

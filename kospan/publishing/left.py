@@ -1,0 +1,142 @@
+"""What a run has left, read for its card; a key that is missing is an error that names its file."""
+
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from kospan.data.about import About, about
+from kospan.publishing.release import publish_recipe, read_config
+from kospan.recipe import FIELDS, TRAINER_DEFAULTS
+from kospan.training.record import NAME
+from modeling.tags import labels_of
+
+
+class Kept(dict):
+    """A mapping of a file; asked for a key that is not there it names the file."""
+
+    def __init__(self, values: dict, place: str):
+        super().__init__({key: _kept(value, f"{place}: {key}") for key, value in values.items()})
+        self.place = place
+
+    def __missing__(self, key):
+        raise ValueError(
+            f"expected the key {key!r} in {self.place}, found none; this version of kospan did not write that "
+            "file: take it from the run again"
+        )
+
+
+def _kept(value, place: str):
+    if isinstance(value, dict):
+        return Kept(value, place)
+    if isinstance(value, list):
+        return [_kept(each, f"{place}[{at}]") for at, each in enumerate(value)]
+    return value
+
+
+class Left(NamedTuple):
+    """
+    Args:
+        config: The model's config.
+        recipe: The recipe as it was used, with bare names in place of paths.
+        results: Name without `eval_` -> figure.
+        record: `training_record.json`; None where the run left none.
+        calibration: `calibration.json`; None where there is none.
+        about: The data set.
+    """
+
+    config: Kept
+    recipe: dict[str, Any]
+    results: dict[str, float]
+    record: Kept | None
+    calibration: Kept | None
+    about: About
+
+    @property
+    def labels(self) -> list[str]:
+        """The types in the order of the model's label set."""
+        tags = self.config["id2label"]
+        return labels_of([tags[key] for key in sorted(tags, key=int)])
+
+    def setting(self, key: str):
+        """A setting of the recipe, the default where it does not say."""
+        return self.recipe[key] if key in self.recipe else default_of(key)
+
+    @property
+    def base_model(self) -> str | None:
+        """The encoder's name on the Hub."""
+        if self.record is not None:
+            return self.record["names"]["encoder"]
+        encoder = self.setting("encoder")
+        return encoder if "/" in encoder and ":" not in encoder and encoder.count("/") == 1 else None
+
+    @property
+    def language(self) -> str | None:
+        """The language of the texts as far as it is known."""
+        return self.about.language
+
+
+def default_of(key: str):
+    """What a recipe starts from; None for what TrainingArguments decide."""
+    if key in FIELDS:
+        entry = FIELDS[key]
+        return {} if entry.default is dataclasses.MISSING else entry.default
+    return TRAINER_DEFAULTS.get(key)
+
+
+def read_left(folder: Path) -> Left:
+    """Reads what a card is made from.
+
+    Raises: FileNotFoundError where config.json, recipe.yaml or eval_results.json is missing; ValueError where one of
+        the files is not what a run leaves.
+    """
+    config = Kept(read_config(folder), "config.json")
+    recipe = _recipe(_needed(folder, "recipe.yaml"))
+    results = _json(_needed(folder, "eval_results.json"))
+    for name, value in results.items():
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise ValueError(
+                f"expected numbers in eval_results.json, got {value!r} at {name!r}; take the file from the run again"
+            )
+    record = _json(folder / NAME) if (folder / NAME).is_file() else None
+    calibration = _json(folder / "calibration.json") if (folder / "calibration.json").is_file() else None
+    on_hub = bool(record["names"]["dataset"]) if record else False
+    return Left(
+        config,
+        recipe,
+        {name.removeprefix("eval_"): value for name, value in results.items()},
+        record,
+        calibration,
+        about(str(recipe.get("dataset", default_of("dataset"))), on_hub),
+    )
+
+
+def _needed(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise FileNotFoundError(
+            f"expected {name} in {folder}, from which the model card is written, found none; a run leaves it: copy it "
+            "there, or train again"
+        )
+    return folder / name
+
+
+def _json(path: Path) -> Kept:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name}: expected JSON, got {error}; take the file from the run again") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path.name}: expected a JSON object, got a {type(value).__name__}")
+    return Kept(value, path.name)
+
+
+def _recipe(path: Path) -> dict[str, Any]:
+    """The recipe as others may see it."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, path.name)
+        copy.write_bytes(path.read_bytes())
+        publish_recipe(copy)
+        return yaml.safe_load(copy.read_text(encoding="utf-8"))

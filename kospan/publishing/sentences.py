@@ -1,0 +1,35 @@
+"""The sentences that a card shows: the shipped sample's own, or neutral ones of ours; never another set's text."""
+
+from kospan.data.corpus import read_examples
+
+SENTENCES = {
+    "ko": (
+        "박서준 연구원은 지난 화요일 오후 2시에 대전에서 강연했다.",
+        "한빛전자는 3월 5일 부산 공장에 직원 120명을 새로 뽑았다.",
+    ),
+    "en": (
+        "Mary Turner of Northwind Bank flew from Oslo to Madrid on Tuesday .",
+        "The museum in Lisbon opened at nine , and Peter Hale saw the first film .",
+    ),
+}
+COUNT, LONGEST = 2, 40
+
+
+def sentences(dataset: str, language: str) -> list[str]:
+    """Two short texts in a language.
+
+    Args:
+        dataset: The data set's name; the sample shows its own validation part.
+        language: "ko" or "en".
+
+    >>> [len(text) <= 40 for text in sentences("sample", "ko")]
+    [True, True]
+    """
+    if dataset != "sample":
+        return list(SENTENCES[language])
+    fitting = [
+        example.text
+        for example in read_examples("sample", "validation")
+        if len(example.text) <= LONGEST and len({span.label for span in example.spans}) >= 3
+    ]
+    return fitting[:COUNT]

@@ -1,0 +1,251 @@
+"""What a run leaves about itself in `training_record.json`: how it went, on what machine, and what came out.
+
+Nothing in it tells whose machine it was: no host, user or path, and no text of the data.
+"""
+
+import math
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from configparser import ConfigParser
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from kospan.evaluation.bootstrap import intervals
+from kospan.evaluation.examine import examine
+from kospan.evaluation.spans import counts_per_document, figures
+from kospan.example import Example
+from kospan.training.lines import precision_in_use
+from modeling.spans import Span
+
+NAME = "training_record.json"
+PACKAGES = ("kospan", "torch", "transformers", "accelerate", "tokenizers", "datasets", "numpy", "pytorch-crf")
+# Of a log entry, what belongs to the learning curve.
+CURVE = ("step", "epoch", "loss", "eval_loss", "eval_f1", "eval_precision", "eval_recall", "eval_exact_match")
+SAMPLES = 2_000
+_HOUSE = Path(__file__).resolve().parents[2]
+
+
+def training_record(trainer, documents: int, windowed: int) -> dict:
+    """How the training went.
+
+    Args:
+        trainer: A `SpanTrainer` that has trained.
+        documents: Training documents.
+        windowed: Those of them that needed more than one window.
+
+    Returns: `device`, `precision`, `processes`, `batch` (windows per step), `parameters`, `documents`, `windows`,
+        `windowed`, `steps`, `epochs`, `seconds` (None where the run was resumed: only its last part was timed),
+        `best_step` (None where the last weights were kept), `history`, `versions`, `commit`.
+    """
+    args, state = trainer.args, trainer.state
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    ended = next((entry for entry in reversed(state.log_history) if "train_runtime" in entry), {})
+    resumed = bool(args.resume_from_checkpoint) or bool(getattr(getattr(trainer, "recipe", None), "resume", False))
+    return {
+        "device": device_in_words(args.device),
+        "precision": precision_in_use(trainer),
+        "processes": args.world_size,
+        "batch": args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
+        "parameters": {
+            "all": sum(parameter.numel() for parameter in model.parameters()),
+            "trained": sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        },
+        "documents": documents,
+        "windows": len(trainer.train_dataset),
+        "windowed": windowed,
+        "steps": state.global_step,
+        "epochs": finite(state.epoch),
+        "seconds": None if resumed else finite(ended.get("train_runtime")),
+        "best_step": best_step(state) if args.load_best_model_at_end else None,
+        "history": learning_curve(state.log_history),
+        "versions": versions(),
+        "commit": commit(),
+    }
+
+
+def evaluation_record(
+    training: Sequence[Example],
+    examples: Sequence[Example],
+    predicted: Sequence[Sequence[Span]],
+    found: Sequence[Sequence[Span]],
+    labels: list[str],
+    unit: str,
+    seconds: float,
+    device: torch.device | str,
+) -> dict:
+    """What the saved model found, scored with intervals.
+
+    Args:
+        training: Training documents.
+        examples: Validation documents.
+        predicted: The model's spans of each.
+        found: The dictionary baseline's spans of each.
+        labels: The types, in the order they are shown.
+        unit: "character" or "word".
+        seconds: How long the model needed for them.
+        device: Where it ran.
+
+    Returns: `documents`, `labels` (gold spans of each type in `training` and `validation`), `overall` (a row with
+        counts, figures and their 95 % intervals), `types`, `lengths` and `surfaces` (such rows), `errors` (classes),
+        `baseline` (`overall` and `types`), `hangul` (share of the training texts' letters), `speed`.
+    """
+    scored = examine(examples, predicted, labels, unit, training, SAMPLES)
+    plain = examine(examples, found, labels, unit, None, SAMPLES)
+    counted = Counter(span.label for example in training for span in example.spans or ())
+    gold = Counter(span.label for example in examples for span in example.spans)
+    letters = Counter("가" <= letter <= "힣" for example in training for letter in example.text if letter.isalpha())
+    return {
+        "documents": len(examples),
+        "labels": {label: {"training": counted[label], "validation": gold[label]} for label in labels},
+        "overall": overall_row(examples, predicted),
+        "types": scored["groups"]["type"],
+        "lengths": scored["groups"]["length"],
+        "surfaces": scored["groups"]["surface"],
+        "errors": scored["errors"]["classes"],
+        "baseline": {"overall": overall_row(examples, found), "types": plain["groups"]["type"]},
+        "hangul": letters[True] / max(1, letters.total()),
+        "speed": {
+            "seconds": seconds,
+            "texts_per_second": len(examples) / max(seconds, 1e-9),
+            "characters_per_second": sum(len(example.text) for example in examples) / max(seconds, 1e-9),
+            "device": device_in_words(device),
+        },
+    }
+
+
+def overall_row(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict:
+    """Counts, micro figures and their intervals over all types, in the form of a group's row.
+
+    >>> row = overall_row([Example("a", "서울", (Span(0, 2, "LC"),))], [[Span(0, 2, "LC")]])
+    >>> row["gold"], row["f1"], row["f1 interval"]
+    (1, 1.0, [1.0, 1.0])
+    """
+    counts = counts_per_document(list(examples), [list(spans) for spans in predicted])
+    correct, guessed, gold = (int(count) for count in counts.sum(axis=0))
+    ends = {f"{name} interval": list(each) for name, each in intervals(counts, SAMPLES).items()}
+    row = {"group": "overall", "gold": gold, "predicted": guessed, "correct": correct}
+    return row | figures(counts.sum(axis=0)) | ends
+
+
+class Stopwatch:
+    """Seconds that a block takes on a device, whose queue is emptied first.
+
+    >>> with Stopwatch("cpu") as watch:
+    ...     pass
+    >>> watch.seconds >= 0
+    True
+    """
+
+    def __init__(self, device: torch.device | str):
+        self.device = torch.device(device)
+        self.seconds = 0.0
+
+    def __enter__(self) -> "Stopwatch":
+        self._wait()
+        self._begin = time.perf_counter()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self._wait()
+        self.seconds = time.perf_counter() - self._begin
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def learning_curve(history: Sequence[dict]) -> list[dict]:
+    """An entry per evaluation, with the loss last logged before it; where nothing was evaluated, one per log entry.
+
+    >>> learning_curve([{"step": 1, "epoch": 0.5, "loss": 2.0}, {"step": 2, "epoch": 1.0, "eval_f1": 0.5}])
+    [{'step': 2, 'epoch': 1.0, 'eval_f1': 0.5, 'loss': 2.0}]
+    """
+    entries = [{key: finite(entry[key]) for key in CURVE if key in entry} for entry in history]
+    evaluated, loss = [], None
+    for entry in entries:
+        loss = entry.get("loss", loss)
+        if any(key.startswith("eval_") for key in entry):
+            evaluated.append(entry | {"loss": loss})
+    return evaluated or [entry for entry in entries if "loss" in entry]
+
+
+def best_step(state) -> int | None:
+    """The step whose weights were kept, where the best ones were."""
+    step = getattr(state, "best_global_step", None)
+    if step is None and state.best_model_checkpoint:
+        tail = str(state.best_model_checkpoint).rpartition("-")[2]
+        step = int(tail) if tail.isdigit() else None
+    return step
+
+
+def finite(value):
+    """A number that JSON can hold; None for what is none."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def device_in_words(device: torch.device | str) -> str:
+    """The kind of device, its number of cores or its memory; not whose it is.
+
+    >>> "thread" in device_in_words("cpu")
+    True
+    """
+    device = torch.device(device)
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        return f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    if device.type != "cpu":
+        return f"{device.type} ({platform.machine()})"
+    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    return (
+        f"CPU ({_processor()}), {threads} thread{'s' if threads > 1 else ''} of {cores} core{'s' if cores > 1 else ''}"
+    )
+
+
+def _processor() -> str:
+    """The processor's model where the system tells it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        lines = []
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return name or platform.machine() or "unknown"
+
+
+def versions() -> dict[str, str]:
+    """Python's and the packages' versions; those that are not installed are left out."""
+    found = {"python": platform.python_version(), "system": f"{sys.platform} {platform.machine()}".strip()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    if "kospan" not in found and (_HOUSE / "setup.cfg").is_file():  # A clone that is run without being installed.
+        parser = ConfigParser(interpolation=None)
+        parser.read(_HOUSE / "setup.cfg", encoding="utf-8")
+        found["kospan"] = parser.get("metadata", "version", fallback="unknown")
+    return found
+
+
+def commit() -> str | None:
+    """The commit of the clone that this code runs from, marked where files differ from it; None outside a clone."""
+    if not (_HOUSE / ".git").exists():
+        return None
+    try:
+        name = _git("rev-parse", "HEAD").strip()
+        return f"{name} with changes" if _git("status", "--porcelain", "--untracked-files=no").strip() else name
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(_HOUSE), *words], capture_output=True, check=True, timeout=20, stdin=subprocess.DEVNULL
+    )
+    return done.stdout.decode("utf-8", errors="replace")
