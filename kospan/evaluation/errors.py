@@ -251,3 +251,21 @@ def without_spaces(
         bare.append(Example(example.id, example.text.replace(" ", ""), gold, example.question, example.source))
         moved.append([span for span in map(shift, spans) if span.start < span.end])
     return bare, moved
+
+
+def broken_at_spaces(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> list[list[Span]]:
+    """The predictions as they come out where spaces are read as "O": a span that holds a space falls apart at it.
+
+    So do tokenizers that are given words and drop the spaces between them.
+
+    >>> broken_at_spaces([Example("a", "오후 3시", ())], [[Span(0, 5, "TI")]])[0][1][:3]
+    (3, 5, 'TI')
+    """
+    return [
+        [
+            span._replace(start=span.start + part.start(), end=span.start + part.end())
+            for span in spans
+            for part in re.finditer("[^ ]+", example.text[span.start : span.end])
+        ]
+        for example, spans in zip(examples, predicted)
+    ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kospan.evaluation.errors import (
     boundary_counts,
+    broken_at_spaces,
     class_counts,
     match_spans,
     tag_confusion,
@@ -46,7 +47,9 @@ def examine(
     Returns: `documents`; `figures` as `score_spans` gives them; `groups`, tables by "type", "length", with training
         data "surface", and where there is more than one "source"; `errors` with "classes", "boundaries" (by "shape" and
         by "material"), "types" (`labels` and counts, gold by row, the last row and column none), "tags" (`tags` and
-        counts, gold by row), and "classes without spaces".
+        counts, gold by row), and the classes again as analyses see them that lose spaces: "classes
+        without spaces", taken out of text and spans, and "classes broken at spaces", where a predicted span falls apart
+        at each.
 
     Raises: ValueError as `score_spans` does.
     """
@@ -71,6 +74,7 @@ def examine(
             "types": {"labels": list(labels), "counts": type_confusion(matches, labels).tolist()},
             "tags": {"tags": tags, "counts": tag_counts.tolist()},
             "classes without spaces": class_counts(match_spans(*without_spaces(examples, predicted))),
+            "classes broken at spaces": class_counts(match_spans(examples, broken_at_spaces(examples, predicted))),
         },
     }
 

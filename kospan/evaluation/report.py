@@ -61,6 +61,14 @@ GROUP_TITLES = {
 }
 
 
+# The classes of errors as they are, and as analyses see them that lose spaces.
+SPACES = {
+    "classes": "spaces kept",
+    "classes without spaces": "taken out",
+    "classes broken at spaces": "breaking spans",
+}
+
+
 def print_examination(title: str, found: dict) -> None:
     """Prints figures, groups with their 95 % intervals, error classes and the table of types.
 
@@ -68,7 +76,7 @@ def print_examination(title: str, found: dict) -> None:
         title: What was scored on what.
         found: What `kospan.evaluation.examine.examine` gives.
     """
-    console = Console(width=110)
+    console = Console(width=120)
     figures = found["figures"]
     names = [name for name in figures if not name.startswith(("f1_", "support_"))]
     _table(console, title, ["figure", ""], [[name, f"{figures[name]:.4f}"] for name in names])
@@ -86,13 +94,20 @@ def print_examination(title: str, found: dict) -> None:
         header = ["", "precision", "recall", "f1  [95 %]", "gold", "predicted", "correct"]
         _table(console, GROUP_TITLES[kind], header, cells)
     errors = found["errors"]
-    bare = errors["classes without spaces"]
-    wrong = [sum(count for kind, count in counts.items() if kind != "correct") for counts in (errors["classes"], bare)]
+    ways = [errors[name] for name in SPACES]
+    wrong = [sum(count for kind, count in counts.items() if kind != "correct") for counts in ways]
     cells = [
-        [kind, f"{count:,}", _share(kind, count, wrong[0]), f"{bare[kind]:,}", _share(kind, bare[kind], wrong[1])]
-        for kind, count in errors["classes"].items()
+        [
+            kind,
+            *(
+                cell
+                for counts, total in zip(ways, wrong)
+                for cell in (f"{counts[kind]:,}", _share(kind, counts[kind], total))
+            ),
+        ]
+        for kind in errors["classes"]
     ]
-    header = ["", "spans", "of the errors", "with spaces taken out", "of the errors"]
+    header = ["", *(cell for name in SPACES.values() for cell in (name, "of the errors"))]
     _table(console, "classes of errors", header, cells)
     for name, heading in (("shape", "boundary errors"), ("material", "what stands between the ends")):
         cells = [[kind, f"{count:,}"] for kind, count in errors["boundaries"][name].items() if count]

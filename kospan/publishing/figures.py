@@ -93,12 +93,12 @@ def scores(rows: Sequence[dict], title: str) -> bytes:
     return canvas.png
 
 
-def error_classes(classes: dict[str, int], bare: dict[str, int]) -> bytes:
-    """The classes of errors as shares, with spaces kept and taken out."""
-    kinds = [kind for kind in classes if kind != "correct"]
-    with Canvas(height=1.9) as canvas:
+def error_classes(ways: dict[str, dict[str, int]]) -> bytes:
+    """The classes of errors as shares, one bar for each way in which spaces were treated."""
+    kinds = [kind for kind in next(iter(ways.values())) if kind != "correct"]
+    with Canvas(height=0.5 * len(ways) + 0.9) as canvas:
         (axes,) = canvas.axes
-        for at, counts in enumerate((classes, bare)):
+        for at, counts in enumerate(ways.values()):
             total, left = max(1, sum(counts[kind] for kind in kinds)), 0.0
             for kind, colour in zip(kinds, ("#2f6fde", "#d9822b", "#8a5cd0", "#c0395b", "#7a8699")):
                 share = counts[kind] / total
@@ -106,7 +106,7 @@ def error_classes(classes: dict[str, int], bare: dict[str, int]) -> bytes:
                 if share > 0.06:
                     axes.text(left + share / 2, at, f"{share:.0%}", ha="center", va="center", color="white")
                 left += share
-        axes.set_yticks([0, 1], ["spaces kept", "spaces taken out"])
+        axes.set_yticks(range(len(ways)), list(ways))
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
         axes.set_xlabel("share of all errors")

@@ -10,7 +10,7 @@ from jinja2 import Environment
 
 from kospan.evaluation.errors import CLASSES
 from kospan.evaluation.groups import LENGTHS, SEEN_GROUPS, length_groups
-from kospan.evaluation.report import GROUP_TITLES
+from kospan.evaluation.report import GROUP_TITLES, SPACES
 from kospan.publishing import figures
 from kospan.publishing.analysis import Analysis, example_records
 from kospan.training.saving import written_whole
@@ -42,7 +42,7 @@ def draw(analysis: Analysis) -> dict[str, bytes]:
         for kind, rows in metrics["groups"].items()
         if any(row["gold"] or row["predicted"] for row in rows)
     }
-    found["error_classes"] = figures.error_classes(errors["classes"], errors["classes without spaces"])
+    found["error_classes"] = figures.error_classes({words: errors[name] for name, words in SPACES.items()})
     names = [*errors["types"]["labels"], "none"]
     found["types"] = figures.heatmap(names, errors["types"]["counts"], "types")
     found["tags"] = figures.heatmap(errors["tags"]["tags"], errors["tags"]["counts"], f"tags of {analysis.unit}s")
@@ -87,6 +87,7 @@ def page(title: str, analysis: Analysis, pictures: dict[str, bytes]) -> str:
             wrong=sum(count for kind, count in classes.items() if kind != "correct"),
             headline={name: analysis.metrics["figures"][name] for name in names},
             group_titles=GROUP_TITLES,
+            spaces=SPACES,
             type_names=[*analysis.labels, "none"],
             labels=analysis.labels,
             kinds=CLASSES,

@@ -12,6 +12,7 @@ from kospan.evaluation.errors import (
     Match,
     boundary_counts,
     boundary_of,
+    broken_at_spaces,
     class_counts,
     match_spans,
     material_of,
@@ -171,6 +172,14 @@ def test_a_span_that_differs_by_a_space_is_right_without_spaces():
     found = [[Span(0, 6, "TI")]]
     assert [match.kind for match in match_spans([example], found)] == ["boundary"]
     assert [match.kind for match in match_spans(*without_spaces([example], found))] == ["correct"]
+
+
+@given(disjoint_spans())
+def test_spans_fall_apart_at_spaces_and_lose_nothing_else(predicted):
+    (broken,) = broken_at_spaces([Example("a", TEXT, ())], [predicted])
+    assert not any(" " in TEXT[span.start : span.end] for span in broken)
+    kept = {(at, span.label) for span in predicted for at in range(span.start, span.end) if TEXT[at] != " "}
+    assert {(at, span.label) for span in broken for at in range(span.start, span.end)} == kept
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))

@@ -42,6 +42,6 @@ def test_what_is_printed(capsys):
     printed = capsys.readouterr().out
     assert "a title that is longer than its table\n" in printed
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines() if line.startswith("│")]
-    assert ["boundary", "1", "33.3%", "1", "33.3%"] in rows
+    assert ["boundary", "1", "33.3%", "1", "33.3%", "1", "33.3%"] in rows
     assert ["LC", "1", "1", ""] in rows and ["none", "", "1", ""] in rows
     assert not any(row[0] == "15 and more" for row in rows), "empty groups are not shown"
