@@ -96,12 +96,11 @@ def _stock_confidence(examples: Sequence[Example], predicted: list[list[Span]]) 
 
 
 def history_of(folder: Path) -> list[dict]:
-    """The Trainer's log: of `training_record.json`, else of the newest checkpoint; empty where there is neither."""
-    record = _read(folder / "training_record.json") or {}
-    if record.get("history"):
-        return record["history"]
+    """The Trainer's log: of the newest checkpoint, else what `training_record.json` keeps of it; else empty."""
     states = sorted(folder.glob("checkpoint-*/trainer_state.json"), key=lambda path: path.stat().st_mtime)
-    return (_read(states[-1]) or {}).get("log_history", []) if states else []
+    if states:
+        return (_read(states[-1]) or {}).get("log_history", [])
+    return ((_read(folder / "training_record.json") or {}).get("training") or {}).get("history", [])
 
 
 def _read(path: Path) -> dict | None:

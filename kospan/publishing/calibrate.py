@@ -12,6 +12,7 @@ import modeling  # noqa: F401  (registers our classes)
 from kospan.data.jsonl import read_jsonl, record
 from kospan.evaluation.confidence import Claims, calibration_report
 from kospan.example import Example
+from kospan.publishing.card import write_card
 from kospan.training.saving import written_whole
 
 # What `eval_results.json` gains: figures of the spans' confidence after calibration, on the documents reported on.
@@ -24,7 +25,7 @@ def calibrate(
     reported: Sequence[Example] | None = None,
     say: Callable[[str], None] = print,
 ) -> dict:
-    """Fits the temperature, and rewrites predictions, results and config of a model's folder with it, the config last.
+    """Fits the temperature, and rewrites predictions, results, config and, where there is one, card of a model's folder.
 
     Which spans are found does not change, only how sure they are.
 
@@ -73,6 +74,8 @@ def calibrate(
             results |= {f"eval_calibration_{name}": after[name] for name in FIGURES}
             (temporary / "eval_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
         (temporary / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    if (folder / "README.md").is_file():
+        write_card(folder)
     return report
 
 

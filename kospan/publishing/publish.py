@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from kospan.publishing.card import write_card
 from kospan.publishing.hub import Hub, Pushed, check_name
 from kospan.publishing.refusals import check_no_secrets
 from kospan.publishing.release import prepare
@@ -68,7 +69,7 @@ def publish(
         model, page = Path(temporary, "model"), Path(temporary, "space")
         secrets = hub.secrets if hub else ()
         left_out = prepare(folder, model, predictions=predictions, secrets=secrets).left_out
-        _write_card(model, repo_id)
+        write_card(model, repo_id)
         check_no_secrets(model, secrets)
         if space:
             prepare_space(page, repo_id)
@@ -119,14 +120,6 @@ def _commit_space(hub: Hub, name: str, files: dict, message: str, new: bool, cre
 
 def _state(name: str, new: bool) -> str:
     return f"{name} was made and is still empty" if new else f"{name} is as it was"
-
-
-def _write_card(folder: Path, repo_id: str) -> None:
-    try:
-        from kospan.publishing.card import write_card
-    except ModuleNotFoundError:
-        return
-    write_card(folder, repo_id)
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -42,6 +42,7 @@ GOES_OUT = (
     "requirements.txt",
     "eval_results.json",
     "training_record.json",
+    "calibration.json",
 )
 # Where a run pushes to, and with which token, is nobody else's business, and not part of how the model was made.
 HUB_KEYS = re.compile(r"hub_|push_to_hub")

@@ -10,6 +10,7 @@ from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, record
 from kospan.example import Example
 from kospan.publishing.calibrate import calibrate
+from kospan.publishing.card import write_card
 from kospan.publishing.verify import verify
 from modeling.pipelines import SpanTaggerPipeline
 
@@ -62,6 +63,18 @@ def test_everything_in_the_folder_speaks_of_the_new_scores(labelled):
     assert results["eval_calibration_ece"] == figures["ece"] and results["eval_calibration_n"] == figures["n"]
     assert json.loads((folder / "calibration.json").read_text(encoding="utf-8")) == report
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_the_card_is_written_again(labelled):
+    folder, examples = labelled
+    (folder / "recipe.yaml").write_text("name: tiny\ndataset: jsonl\n", encoding="utf-8")
+    write_card(folder)
+    assert "temperature" not in (folder / "README.md").read_text(encoding="utf-8").split("## Citation")[0].lower()
+    report = calibrate(folder, examples)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert f"{report['temperature']:g}" in card and "## Calibration" in card
+    before = report["spans"]["posterior"]["before"]["figures"]["ece"]
+    assert f"{before:.4f}" in card
 
 
 def test_a_second_time_gives_the_same(labelled):

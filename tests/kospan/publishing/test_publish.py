@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import ModelCard
 from local_hub import OWNER_TOKEN, READER_TOKEN, LocalHub, chain, local_hub, online, unused_address  # noqa: F401
 from release_cases import save_run
 
@@ -195,6 +196,18 @@ def test_one_commit_holds_the_whole_release(published, run_folder):
     assert lines[1] == "checked             5 texts: offsets and labels equal, scores to 1e-5"
     assert lines[2].startswith(f"model               {local.url}/{NAME} (commit ")
     assert lines[3].startswith(f"space               {local.url}/spaces/mina/page (commit ") and len(lines) == 4
+
+
+def test_the_card_goes_out_with_the_scores_that_stand_in_the_results(published, tmp_path):
+    there = published[0].repo(NAME).files()
+    (tmp_path / "README.md").write_bytes(there["README.md"])
+    data = ModelCard.load(tmp_path / "README.md").data
+    # Without it the Hub would guess the task from the class and offer a widget that does not fit.
+    assert data.pipeline_tag == "token-classification" and data.library_name == "transformers"
+    results = json.loads(there["eval_results.json"])
+    assert {result.metric_value for result in data.eval_results} == set(results.values())
+    text = there["README.md"].decode()
+    assert f'from_pretrained("{NAME}", trust_remote_code=True)' in text and str(tmp_path) not in text
 
 
 def test_the_space_holds_page_code_and_the_models_name(published, tmp_path):
