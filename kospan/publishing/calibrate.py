@@ -25,7 +25,7 @@ def calibrate(
     reported: Sequence[Example] | None = None,
     say: Callable[[str], None] = print,
 ) -> dict:
-    """Fits the temperature, and rewrites predictions, results, config and, where there is one, card of a model's folder.
+    """Fits the temperature, and rewrites predictions, results, config and a card that is there in a model's folder.
 
     Which spans are found does not change, only how sure they are.
 
