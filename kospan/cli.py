@@ -1,4 +1,4 @@
-"""`kospan train | predict | evaluate | analyze | calibrate | convert | push`: what the shell does with a model."""
+"""`kospan train | predict | evaluate | analyze | calibrate | ablate | convert | push`: what the shell does."""
 
 import argparse
 import json
@@ -11,6 +11,8 @@ def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     if words and words[0] == "train":
         return _guarded(_train, words[1:])
+    if words and words[0] == "ablate":
+        return _guarded(_ablate, words[1:])
     parser = _parser()
     arguments = parser.parse_args(words)
     return _guarded(arguments.command, arguments)
@@ -74,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
     calibrate.set_defaults(command=_calibrate)
 
+    ablate = commands.add_parser(
+        "ablate", help="run the arms of a study with their seeds; `kospan ablate --help` lists its flags"
+    )
+    ablate.add_argument("study", help="the study file")
+    ablate.add_argument("flags", nargs=argparse.REMAINDER, help="flags of the command, and settings of every run")
+
     convert = commands.add_parser("convert", help="change the form of data").add_subparsers(
         required=True, metavar="WHAT"
     )
@@ -130,6 +138,12 @@ def _train(words: list[str]):
         return 0
 
     return rest
+
+
+def _ablate(words: list[str]):
+    from kospan.study.command import ablate
+
+    return ablate(words)
 
 
 def _predict(arguments) -> None:

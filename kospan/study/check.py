@@ -1,0 +1,41 @@
+"""What can be wrong with an arm is told before the first one trains, not hours later."""
+
+from pathlib import Path
+
+from kospan.data.registry import reader_for
+from kospan.recipe import training_arguments
+from kospan.study.plan import Experiment
+from kospan.tasks.registry import task_class
+from kospan.training.rates import check_rates
+from modeling.configuration_span import SpanTaggerConfig
+from modeling.heads import build_head
+
+
+def check_experiment(experiment: Experiment) -> None:
+    """Raises: ValueError naming the arm where a value is not what its setting takes, or a file is not there."""
+    for arm in experiment.arms.values():
+        recipe = arm.recipe
+        try:
+            task_class(recipe.task)
+            reader_for(recipe.dataset)
+            for key in ("train_file", "validation_file"):
+                path = getattr(recipe, key)
+                if path is not None and not Path(path).exists():
+                    raise FileNotFoundError(f"expected {key} to be there, found no {path}; paths are relative to here")
+            training_arguments(recipe)
+            check_rates(recipe.learning_rates)
+            build_head(
+                SpanTaggerConfig(
+                    scheme=recipe.scheme,
+                    head=recipe.head,
+                    head_options=recipe.head_options,
+                    dropout=recipe.dropout,
+                    dropout_samples=recipe.dropout_samples,
+                    dropout_merge=recipe.dropout_merge,
+                    constrain=recipe.constrain,
+                    id2label={0: "O", 1: "B-X", 2: "I-X"},
+                ),
+                4,
+            )
+        except (ValueError, TypeError, OSError) as error:
+            raise ValueError(f"{experiment.name}, variant {arm.name}: {error}") from error

@@ -1,0 +1,127 @@
+"""One run of a study, a process of its own: `python -m kospan.study.child FOLDER`, with a pipe as stdin.
+
+It trains in FOLDER/work, goes on from the last whole checkpoint there, and renames the result into place. It ends when
+the pipe closes, so nothing trains on behind a study that was killed; and it holds FOLDER's lock while it lives, so a
+new one waits for it.
+"""
+
+import errno
+import json
+import os
+import shutil
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+ORPHANED = 3
+# A child whose study was killed ends at its next free moment; the one that takes over waits this long for it.
+PATIENCE_SECONDS = 120
+
+
+def main(folder: Path) -> int:
+    """Gives the exit status: 0 done, 1 failed with the error as the last line printed."""
+    try:
+        with FileLock(f"{folder}.lock", timeout=PATIENCE_SECONDS, poll_interval=0.05):
+            print(f"process             {os.getpid()}", flush=True)
+            run_one(folder)
+        return 0
+    except Timeout:
+        print(f"error: expected {folder} to be free, another process trains in it; end that one, then run again")
+    except Exception as error:
+        traceback.print_exc()
+        print(f"error: {in_words(error, folder)}", flush=True)
+    return 1
+
+
+def in_words(error: BaseException, folder: Path) -> str:
+    """The error in one line; a full disk is called that, however deep it was met."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    full = getattr(error, "errno", None) == errno.ENOSPC or any(
+        sign in text for sign in ("No space left", "file write failed", "PytorchStreamWriter", "StorageFull")
+    )
+    if full:
+        free = shutil.disk_usage(folder).free / 2**20
+        return (
+            f"expected room on the disk that holds {folder}, {free:,.0f} MiB are free ({text}); make room and run the "
+            "same command again, which goes on from the last checkpoint"
+        )
+    return text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
+
+
+def run_one(folder: Path) -> None:
+    """Trains, or goes on with training, and renames the result into place."""
+    from kospan.recipe import load_recipe
+    from kospan.run import finish, prepare, train
+    from kospan.study.clock import Clock
+    from kospan.training.saving import last_whole_checkpoint
+
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    work = folder / "work"
+    try:
+        checkpoint, _ = last_whole_checkpoint(work)
+    except FileNotFoundError:
+        checkpoint = None
+    flags = {
+        "output_dir": str(work),
+        "resume": checkpoint is not None,
+        "overwrite": checkpoint is None,
+        # Patience that early stopping has used up is part of where a run stands.
+        "restore_callback_states_from_checkpoint": True,
+    }
+    trainer, checkpoint = prepare(load_recipe(folder / "recipe.yaml", flags))
+    clock = Clock(folder / "clock.json", checkpoint)
+    trainer.add_callback(clock)
+    print(f"goes on from        {checkpoint}" if checkpoint else "begins", flush=True)
+    if checkpoint and stopped_early(checkpoint):
+        # The Trainer would take one step more before it notices.
+        load_last(trainer, checkpoint)
+        finish(trainer)
+    else:
+        train(trainer, checkpoint)
+    from kospan.study.result import leave_result
+
+    leave_result(trainer, clock, plan, folder, work)
+
+
+def stopped_early(checkpoint: str) -> bool:
+    """Whether training was over, before its last step, when this checkpoint was saved."""
+    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
+    control = state.get("stateful_callbacks", {}).get("TrainerControl", {})
+    return bool(control.get("args", {}).get("should_training_stop"))
+
+
+def load_last(trainer, checkpoint: str) -> None:
+    """The state and weights that training would have ended with at this checkpoint."""
+    from transformers.trainer_callback import TrainerState
+
+    trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    if trainer.args.load_best_model_at_end and trainer.state.best_model_checkpoint:
+        trainer._load_best_model()
+    else:
+        trainer._load_from_checkpoint(checkpoint)
+
+
+def end_with_parent() -> None:
+    """Ends this process when the other end of stdin is closed, which the system does for a parent that dies."""
+
+    def watch() -> None:
+        try:
+            # Past Python's buffer: a lock on it would stand in the way of an orderly end.
+            while os.read(0, 1024):
+                pass
+        except OSError:
+            pass
+        os._exit(ORPHANED)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    status = main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    # Not sys.exit: threads of libraries may hold up an end that has nothing left to do.
+    os._exit(status)

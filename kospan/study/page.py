@@ -1,0 +1,165 @@
+"""A study's report: `report.md`, `report.json` and a picture, the same bytes for the same finished runs."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from kospan.publishing.figures import ACCENT, FAINT, INK, Canvas
+from kospan.study.numbers import SAMPLES, study_numbers
+from kospan.study.plan import Experiment
+from kospan.training.saving import write_whole, written_whole
+
+# Figures of the first table, where the runs have them, and what they are.
+FIGURES = {
+    "f1": "strict micro F1 over exact spans, spaces kept",
+    "precision": "of `f1`",
+    "recall": "of `f1`",
+    "klue_entity_f1": "as the KLUE benchmark publishes it: characters without spaces, strict, macro over types",
+    "klue_char_f1": "macro F1 over all character tags, `O` included",
+    "exact_match": "answers that are exactly right",
+}
+
+
+def write_report(
+    experiment: Experiment, folder: Path | None = None, measured: bool = True, samples: int = SAMPLES
+) -> Path:
+    """Writes the report of the finished runs; gives the path of `report.md`.
+
+    Args:
+        experiment: Whose folders are read.
+        folder: Where the three files go; default: `report` in the experiment's folder.
+        measured: Whether seconds, machines and versions are in it: all else is equal wherever the study runs, however
+            often it was interrupted.
+        samples: Resamples of each bootstrap.
+
+    Raises: ValueError where no run is finished.
+    """
+    numbers = study_numbers(experiment, samples)
+    if not measured:
+        del numbers["measured"]
+    folder = folder or experiment.folder / "report"
+    with written_whole(folder, last="report.md") as temporary:
+        write_whole(temporary / "report.json", json.dumps(numbers, indent=1, ensure_ascii=False) + "\n")
+        write_whole(temporary / "report.md", markdown(numbers))
+        (temporary / "report.png").write_bytes(picture(numbers))
+    return folder / "report.md"
+
+
+def markdown(numbers: dict) -> str:
+    """The report as a page."""
+    arms, figure = numbers["arms"], numbers["figure"]
+    shown = [name for name in FIGURES if any(name in arm["figures"] for arm in arms.values())]
+    if figure not in shown:
+        shown.insert(0, figure)
+    lines = [
+        f"# {numbers['experiment']}",
+        "",
+        f"Runs of `{numbers['recipe']}` on {numbers['documents']:,} validation documents; the baseline is "
+        f"`{numbers['baseline']}`. Every arm that has ended is shown, those that did not help as well.",
+        "",
+    ]
+    if numbers["missing"]:
+        lines += [f"Not finished yet: {', '.join(numbers['missing'])}.", ""]
+    lines += ["![scores and differences](report.png)", "", "## Arms", ""]
+    lines += ["Mean over seeds, ± the standard deviation, and the range; one seed has no spread.", ""]
+    lines += [f"- `{name}`: {FIGURES[name]}" for name in shown if name in FIGURES]
+    lines += ["", *_row(["arm", "against the baseline", "seeds", *(f"`{name}`" for name in shown)], head=True)]
+    for name, arm in arms.items():
+        cells = [_spread(arm["figures"].get(each)) for each in shown]
+        lines += _row([f"`{name}`", arm["settings"], ", ".join(map(str, arm["seeds"])), *cells])
+    if numbers["best_of"]:
+        lines += ["", _about_best(numbers)]
+    lines += ["", f"## Against `{numbers['baseline']}`", ""]
+    lines += [
+        "Difference in `f1`, paired bootstrap over documents (spans of a document summed over the common seeds; "
+        f"{numbers['samples']:,} resamples), 95 % interval, two-sided p, and the same adjusted by Holm for the "
+        "number of rows.",
+        "",
+        *_row(["arm", "common seeds", "difference", "95 %", "p", "p (Holm)"], head=True),
+    ]
+    for row in numbers["differences"]:
+        lines += _row([f"`{row['arm']}`", ", ".join(map(str, row["seeds"])), *_difference(row)])
+    if numbers["factors"]:
+        lines += ["", "## Factors", "", "Mean over all combinations of the other factors' levels.", ""]
+        lines += _row(["factor", "level", "against", "combinations", "difference", "95 %", "p", "p (Holm)"], head=True)
+        for row in numbers["factors"]:
+            pairs = f"{row['pairs']} of {row['of']}"
+            lines += _row([row["factor"], row["level"], row["against"], pairs, *_difference(row)])
+    if numbers["effects"]:
+        lines += ["", "## Single effects", "", "Arms that differ by one technique alone.", ""]
+        head = ["technique", "arm", "against", "from", "to", "common seeds", "difference", "95 %", "p", "p (Holm)"]
+        lines += _row(head, head=True)
+        for row in numbers["effects"]:
+            names = [row["what"], f"`{row['arm']}`", f"`{row['against']}`", row["from"], row["to"]]
+            lines += _row([*names, ", ".join(map(str, row["seeds"])), *_difference(row)])
+    if "measured" in numbers:
+        lines += _cost(numbers["measured"], numbers["baseline"])
+    return "\n".join(lines) + "\n"
+
+
+def _about_best(numbers: dict) -> str:
+    if numbers["best"] is None:
+        return f"The best {numbers['best_of']} arms get further seeds when every first run has ended."
+    return (
+        f"The best {numbers['best_of']} by `{numbers['figure']}` of the first seeds got further ones: "
+        f"{', '.join(f'`{name}`' for name in numbers['best'])}. They were chosen by those first seeds, so these "
+        "flatter them; the further seeds do not."
+    )
+
+
+def _cost(measured: dict, baseline: str) -> list[str]:
+    lines = ["", "## Cost", "", f"Seconds of training without evaluation; ratio of CPU seconds to `{baseline}`'s.", ""]
+    lines += _row(["arm", "CPU s", "wall s", "ratio"], head=True)
+    for name, row in measured["cost"].items():
+        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        lines += _row([f"`{name}`", f"{row['cpu']:.1f}", f"{row['wall']:.1f}", ratio])
+    lines += [""]
+    for title in ("machines", "versions", "commits"):
+        lines += [f"- {title}: {'; '.join(measured[title])}"]
+    return lines
+
+
+def _difference(row: dict) -> list[str]:
+    ends = f"[{row['low']:+.4f}, {row['high']:+.4f}]"
+    return [f"{row['difference']:+.4f}", ends, f"{row['p_value']:.4f}", f"{row['p_holm']:.4f}"]
+
+
+def _spread(figure: dict | None) -> str:
+    if figure is None:
+        return ""
+    if figure["n"] == 1:
+        return f"{figure['mean']:.4f}"
+    low, high = figure["range"]
+    return f"{figure['mean']:.4f} ± {figure['sd']:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _row(cells: list, head: bool = False) -> list[str]:
+    line = "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+    return [line, "|" + " --- |" * len(cells)] if head else [line]
+
+
+def picture(numbers: dict) -> bytes:
+    """Left every seed's score and the mean, right the difference from the baseline with its interval."""
+    names, figure = list(numbers["arms"]), numbers["figure"]
+    against = {row["arm"]: row for row in numbers["differences"]}
+    with Canvas(width=8.4, height=max(2.0, 0.36 * len(names) + 1.1), columns=2) as canvas:
+        left, right = canvas.axes
+        for at, name in enumerate(names):
+            found = numbers["arms"][name]["figures"][figure]
+            left.plot(found["by_seed"], [at] * found["n"], "o", color=ACCENT, markersize=4, alpha=0.6)
+            left.plot([found["mean"]], [at], "|", color=INK, markersize=14, markeredgewidth=2)
+            if name in against:
+                row = against[name]
+                error = np.abs(np.array([[row["low"]], [row["high"]]]) - row["difference"])
+                right.errorbar([row["difference"]], [at], xerr=error, fmt="o", color=INK, markersize=4, capsize=3)
+        left.set_yticks(range(len(names)), names)
+        right.set_yticks(range(len(names)), [""] * len(names))
+        for axes in (left, right):
+            axes.set_ylim(len(names) - 0.5, -0.5)
+            axes.grid(axis="x", color=FAINT, linewidth=0.6)
+            axes.set_axisbelow(True)
+        right.axvline(0, color=FAINT, linewidth=1.5)
+        left.set_xlabel(f"{figure}: seeds and mean")
+        right.set_xlabel(f"f1 minus {numbers['baseline']}'s, 95 % interval")
+    return canvas.png

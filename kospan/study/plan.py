@@ -1,0 +1,321 @@
+"""A study file: arms x seeds over one recipe, every setting checked before anything runs. Imports no torch.
+
+recipe: ../klue_ner_char_bilstm_crf.yaml
+seeds: [42]
+more_seeds: {seeds: [42, 43, 44], variants: [linear], best: 3}
+baseline: linear
+variants:
+  linear: {head: linear, recurrent_size: 0}
+  crf: {recurrent_size: 0}
+"""
+
+import difflib
+import os
+import re
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+from kospan.recipe import FIELDS, Recipe, cast, check_names, load_recipe
+from kospan.study.settings import check_setting, mapping, named, read_yaml, same_settings
+
+KEYS = {
+    "recipe": "path of the recipe that every run starts from, relative to the study file",
+    "seeds": "seeds of every arm",
+    "more_seeds": "further seeds of some arms: {seeds: [...], variants: [names], best: N}",
+    "settings": "settings of every run",
+    "baseline": "the arm that the others are held against; default: the first",
+    "variants": "named arms: {name: {setting: value}}; `like: NAME` starts from another, `seeds` are its own",
+    "grid": "factors: {factor: {level: {setting: value}}}; the arms are all combinations",
+    "figure": "what arms are ranked by; default: f1",
+    "keep_models": "whether the weights of every run are kept; default: false",
+}
+OUTER = {
+    "name": "names the output folder; default: the file's name",
+    "output_dir": "where results go; default: outputs/studies/NAME",
+    "experiments": "several experiments of one file: {name: {any key}}; what stands outside holds for all",
+}
+# The folder of results holds these beside the runs.
+RESERVED = ("report",)
+_NAME = re.compile(r"\w[\w.+-]*")
+
+
+@dataclass(frozen=True)
+class More:
+    """Seeds that only some arms get."""
+
+    seeds: tuple[int, ...] = ()
+    variants: tuple[str, ...] = ()
+    best: int = 0
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One set of settings."""
+
+    name: str
+    recipe: Recipe
+    seeds: tuple[int, ...]
+    levels: dict[str, str] = field(default_factory=dict)  # factor -> level, in a grid
+
+
+@dataclass(frozen=True)
+class Run:
+    """An arm with a seed; `name` is its folder's."""
+
+    arm: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Arms that are compared with each other, and where their results go."""
+
+    name: str
+    folder: Path
+    recipe: str
+    arms: dict[str, Arm]
+    baseline: str
+    more: More = More()
+    figure: str = "f1"
+    keep_models: bool = False
+
+    def first(self) -> list[Run]:
+        """The runs that are known before any has ended: seed by seed, so that every arm has one early."""
+        runs = [Run(arm.name, seed) for arm in self.arms.values() for seed in arm.seeds]
+        place = {run: (self.arms[run.arm].seeds.index(run.seed), at) for at, run in enumerate(runs)}
+        return sorted(runs, key=place.get)
+
+    def further(self, best: list[str]) -> list[Run]:
+        """The runs that `more_seeds` adds: of the arms it names, and of the best ones once these are known."""
+        names = [name for name in self.arms if name in self.more.variants or name in best]
+        known = set(self.first())
+        runs = [Run(name, seed) for seed in self.more.seeds for name in names]
+        return [run for run in runs if run not in known]
+
+    def best(self, scores: dict[Run, float]) -> list[str] | None:
+        """The best arms by the mean figure of their first seeds, without those that `more_seeds` names anyway.
+
+        Args:
+            scores: The figure of each finished run.
+
+        Returns: As many names as `best` asks for; None where a first run has not ended yet.
+        """
+        if not self.more.best:
+            return []
+        if any(run not in scores for run in self.first()):
+            return None
+        rest = [arm for arm in self.arms.values() if arm.name not in (*self.more.variants, self.baseline)]
+        means = {arm.name: sum(scores[Run(arm.name, seed)] for seed in arm.seeds) / len(arm.seeds) for arm in rest}
+        return sorted(means, key=lambda name: -means[name])[: self.more.best]
+
+
+def load_study(
+    path: str | os.PathLike, flags: dict | None = None, only: str | None = None, output_dir: str | None = None
+) -> list[Experiment]:
+    """The experiments of a study file.
+
+    Args:
+        path: The file.
+        flags: Settings that win over the file's in every run.
+        only: Name of the experiment that is asked for; None gives all.
+        output_dir: Where results go; wins over the file's.
+
+    Raises:
+        FileNotFoundError: The study or its recipe is not there.
+        ValueError: The file is not a study, a setting is misspelt or cannot be read, two arms are the same, or a name
+            is unknown.
+
+    >>> [experiment] = load_study("recipes/studies/klue_ablation.yaml")
+    >>> experiment.baseline, len(experiment.arms), experiment.first()[0].name
+    ('linear', 7, 'linear-42')
+    """
+    path = Path(path)
+    where = str(path)
+    document = read_yaml(path)
+    _known(document, {**KEYS, **OUTER}, where)
+    name = _name(document.get("name", path.stem), where)
+    root = Path(output_dir or document.get("output_dir") or Path("outputs", "studies", name))
+    shared = {key: value for key, value in document.items() if key in KEYS}
+    experiments = named(document.get("experiments", {}), f"{where}: experiments")
+    if "experiments" in document and not experiments:
+        raise ValueError(f"{where}: expected at least one experiment, got none; give it a name and variants")
+    if only is not None and only not in experiments:
+        raise ValueError(f"expected --experiment to be one of {', '.join(experiments) or 'none'}, got {only!r}")
+    if not experiments:
+        return [_experiment(name, root, shared, path, flags or {}, where)]
+    _distinct(experiments, where)
+    found = []
+    for key, part in experiments.items():
+        inner = f"{where}, experiment {key}"
+        part = mapping(part, inner)
+        _known(part, KEYS, inner)
+        merged = {**shared, **part}
+        merged["settings"] = {**(shared.get("settings") or {}), **(part.get("settings") or {})}
+        found.append(_experiment(_name(key, where), root / key, merged, path, flags or {}, inner))
+    return [experiment for experiment in found if only in (None, experiment.name)]
+
+
+def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict, where: str) -> Experiment:
+    if "recipe" not in document:
+        raise ValueError(f"{where}: expected the key recipe, got none; name the recipe that every run starts from")
+    recipe = Path(os.path.normpath(path.parent / str(document["recipe"])))
+    if not recipe.is_file():
+        raise FileNotFoundError(
+            f"{where}: expected a recipe at {recipe}, found no such file; paths are relative to the study file"
+        )
+    common = _settings(document.get("settings") or {}, f"{where}, settings")
+    flags = _settings(flags, "flags")
+    seeds = _seeds(document.get("seeds", [42]), where)
+    arms = {}
+    for key, settings, levels in [*_variants(document, where), *_grid(document, where)]:
+        inner = f"{where}, variant {key}"
+        if key in arms:
+            raise ValueError(f"{where}: expected each arm once, got {key!r} in variants and in grid; rename one")
+        own = _seeds(settings.pop("seeds"), inner) if "seeds" in settings else seeds
+        settings = {**common, **_settings(settings, inner), **flags, "name": key}
+        try:
+            arms[key] = Arm(key, load_recipe(recipe, settings), own, levels)
+        except ValueError as error:
+            raise ValueError(f"{inner}: {error}") from error
+    if not arms:
+        raise ValueError(f"{where}: expected variants or grid, got neither; a study without arms has nothing to run")
+    _distinct(arms, where)
+    names = list(arms)
+    for at, one in enumerate(names):
+        for other in names[:at]:
+            if same_settings(arms[one].recipe, arms[other].recipe):
+                raise ValueError(
+                    f"{where}: expected arms that differ, got the same settings for {other} and {one}; drop one of them"
+                )
+    baseline = str(document.get("baseline", names[0]))
+    _arm(baseline, names, f"{where}, baseline")
+    keep = document.get("keep_models", False)
+    if not isinstance(keep, bool):
+        raise ValueError(f"{where}: expected keep_models to be true or false, got {keep!r}")
+    more = _more(document.get("more_seeds"), names, where)
+    figure = str(document.get("figure", "f1")).removeprefix("eval_")
+    return Experiment(name, folder, recipe.name, arms, baseline, more, figure, keep)
+
+
+def _variants(document: dict, where: str):
+    """Name, settings and no levels of each variant, with what `like` brings in."""
+    variants = named(document.get("variants") or {}, f"{where}, variants")
+
+    def settings(key: str, trail: tuple = ()) -> dict:
+        inner = f"{where}, variant {key}"
+        own = dict(mapping(variants[key] or {}, inner))
+        like = own.pop("like", None)
+        if like is None:
+            return own
+        like = str(like)
+        _arm(like, [name for name in variants if name not in (*trail, key)], f"{inner}, like")
+        # Seeds are no part of what an arm is.
+        base = {name: value for name, value in settings(like, (*trail, key)).items() if name != "seeds"}
+        return base | own
+
+    for key in variants:
+        yield _name(key, where), settings(key), {}
+
+
+def _grid(document: dict, where: str):
+    """Name, settings and levels of each cell: the full product of the factors' levels."""
+    factors = named(document.get("grid") or {}, f"{where}, grid")
+    for factor in factors:
+        factors[factor] = levels = named(factors[factor], f"{where}, grid, {factor}")
+        if len(levels) < 2:
+            raise ValueError(
+                f"{where}: expected two levels or more of the factor {factor}, got {len(levels)}; what never changes "
+                "belongs into settings"
+            )
+    for cell in product(*factors.values()) if factors else ():
+        chosen = dict(zip(factors, cell))
+        settings: dict = {}
+        for factor, level in zip(factors, cell):
+            for key, value in mapping(factors[factor][level] or {}, f"{where}, grid, {factor}, {level}").items():
+                if key in settings:
+                    raise ValueError(
+                        f"{where}: expected each setting in one factor, got {key} in {factor} and in another; "
+                        "a combination would hide one of them"
+                    )
+                if key == "seeds":
+                    raise ValueError(f"{where}, grid, {factor}, {level}: expected no seeds; set them for all arms")
+                settings[key] = value
+        yield _name("+".join(chosen.values()), where), settings, chosen
+
+
+def _settings(settings, where: str) -> dict:
+    """Settings as a recipe takes them. Raises: ValueError where one is misspelt, of another type, or the study's."""
+    settings = mapping(settings, where)
+    for key in settings:
+        check_setting(key, where)
+    check_names({key: value for key, value in settings.items() if key not in FIELDS}, where)
+    return {key: cast(key, value, where) if key in FIELDS else value for key, value in settings.items()}
+
+
+def _more(given, names: list[str], where: str) -> More:
+    if given is None:
+        return More()
+    where = f"{where}, more_seeds"
+    given = mapping(given, where)
+    _known(given, {"seeds": "", "variants": "", "best": ""}, where)
+    variants = given.get("variants") or []
+    if not isinstance(variants, list):
+        raise ValueError(f"{where}: expected variants to be a list of names, got {variants!r}")
+    for name in variants:
+        _arm(str(name), names, f"{where}, variants")
+    best = given.get("best", 0)
+    if isinstance(best, bool) or not isinstance(best, int) or best < 0:
+        raise ValueError(f"{where}: expected best to be a number of arms, got {best!r}")
+    if not variants and not best:
+        raise ValueError(f"{where}: expected variants, best, or both, got neither; say which arms get more seeds")
+    return More(_seeds(given.get("seeds"), where), tuple(map(str, variants)), best)
+
+
+def _seeds(given, where: str) -> tuple[int, ...]:
+    right = isinstance(given, list) and given and all(type(seed) is int and seed >= 0 for seed in given)
+    if not right or len(set(given)) != len(given):
+        raise ValueError(f"{where}: expected seeds to be a list of different numbers from 0, got {given!r}")
+    return tuple(given)
+
+
+def _name(given, where: str) -> str:
+    name = str(given)
+    if not _NAME.fullmatch(name) or len(name) > 80 or name.endswith("."):
+        raise ValueError(
+            f"{where}: expected names of letters, digits, and . _ + - inside (they name folders), got {name!r}"
+        )
+    if name.casefold() in RESERVED:
+        raise ValueError(f"{where}: expected a name other than {name!r}, which the study needs itself; rename it")
+    return name
+
+
+def _distinct(names, where: str) -> None:
+    """Names become folders, and not every file system tells upper from lower case."""
+    seen: dict[str, str] = {}
+    for name in map(str, names):
+        other = seen.setdefault(name.casefold(), name)
+        if other != name:
+            raise ValueError(f"{where}: expected names that differ by more than case, got {other} and {name}")
+
+
+def _arm(name: str, names: list[str], where: str) -> None:
+    if name not in names:
+        hint = next(iter(difflib.get_close_matches(name, names, 1, 0.5)), None)
+        advice = f"; did you mean {hint}?" if hint else f"; there are {', '.join(names) or 'none'}"
+        raise ValueError(f"{where}: expected the name of a variant, got {name!r}{advice}")
+
+
+def _known(document: dict, known: dict, where: str) -> None:
+    for key in document:
+        if key not in known:
+            hint = next(iter(difflib.get_close_matches(str(key), [*known, *FIELDS], 1, 0.5)), None)
+            if key in FIELDS or hint in FIELDS:
+                advice = f"; {hint} is a setting and belongs under settings"
+            else:
+                advice = f"; did you mean {hint}?" if hint else f"; there are {', '.join(known)}"
+            raise ValueError(f"{where}: expected only known keys, got {key!r}{advice}")

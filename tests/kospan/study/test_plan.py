@@ -1,0 +1,166 @@
+"""Study files: what they mean, and that every bad one is refused with a sentence before anything runs."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kospan.recipe import load_recipe
+from kospan.study.plan import Run, load_study
+from kospan.study.settings import canonical, differences, fingerprint, shown
+
+RECIPE = Path(__file__).parents[3] / "recipes" / "quickstart.yaml"
+LINEAR = {"head": "linear", "recurrent_size": 0}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Writes a study of the given keys and reads it."""
+
+    def read(*args, text: str | None = None, **keys):
+        path = tmp_path / "mine.yaml"
+        if text is None:
+            text = yaml.safe_dump({"recipe": str(RECIPE), **keys}, sort_keys=False, allow_unicode=True)
+        path.write_text(text, encoding="utf-8")
+        return load_study(path, *args)
+
+    return read
+
+
+def test_variants_become_arms_over_the_recipe(study):
+    [found] = study(
+        settings={"num_train_epochs": 3, "dropout": 0.1},
+        seeds=[7, 8],
+        variants={"linear": LINEAR, "crf": {"like": "linear", "head": "crf", "seeds": [7]}, "full": None},
+        baseline="crf",
+    )
+    assert (found.name, found.folder, found.baseline) == ("mine", Path("outputs/studies/mine"), "crf")
+    assert [run.name for run in found.first()] == ["linear-7", "crf-7", "full-7", "linear-8", "full-8"]
+    crf, full = found.arms["crf"].recipe, found.arms["full"].recipe
+    assert (crf.head, crf.recurrent_size, crf.dropout, crf.trainer["num_train_epochs"]) == ("crf", 0, 0.1, 3)
+    assert full.recurrent_size == load_recipe(RECIPE).recurrent_size
+
+
+def test_flags_win_over_the_file(study):
+    [found] = study({"num_train_epochs": "1", "dropout": "0.3"}, variants={"a": {"dropout": 0.2}, "b": LINEAR})
+    assert found.arms["a"].recipe.dropout == 0.3 and found.arms["a"].recipe.trainer["num_train_epochs"] == "1"
+
+
+def test_a_grid_is_the_full_product(study):
+    [found] = study(
+        grid={
+            "head": {"linear": {"head": "linear"}, "crf": {}},
+            "fgm": {"plain": {}, "fgm": {"fgm_epsilon": 0.5}},
+            "rate": {0.5: {"dropout": 0.5}, 0.1: {"dropout": 0.1}},
+        }
+    )
+    assert list(found.arms)[:3] == ["linear+plain+0.5", "linear+plain+0.1", "linear+fgm+0.5"]
+    assert len(found.arms) == 8 and found.baseline == "linear+plain+0.5"
+    arm = found.arms["crf+fgm+0.1"]
+    assert (arm.recipe.fgm_epsilon, arm.recipe.dropout) == (0.5, 0.1)
+    assert arm.levels == {"head": "crf", "fgm": "fgm", "rate": "0.1"}
+
+
+def test_one_file_may_hold_several_experiments(study):
+    keys = {
+        "variants": {"a": LINEAR, "b": {}},
+        "settings": {"dropout": 0.1, "num_train_epochs": 2},
+        "experiments": {"kurz": {"settings": {"dropout": 0.2}}, "seeds": {"seeds": [1, 2]}},
+    }
+    first, second = study(**keys)
+    assert (first.name, first.folder) == ("kurz", Path("outputs/studies/mine/kurz"))
+    assert first.arms["b"].recipe.dropout == 0.2 and first.arms["b"].recipe.trainer["num_train_epochs"] == 2
+    assert len(second.first()) == 4
+    assert [each.name for each in study({}, "seeds", **keys)] == ["seeds"]
+
+
+def test_more_seeds_go_to_named_arms_and_to_the_best(study):
+    variants = {name: {"dropout": rate} for name, rate in zip("abcde", (0.1, 0.2, 0.3, 0.4, 0.5))}
+    [found] = study(variants=variants, seeds=[1], more_seeds={"seeds": [1, 2, 3], "variants": ["a"], "best": 2})
+    assert [run.name for run in found.further([])] == ["a-2", "a-3"]
+    scores = {Run(name, 1): score for name, score in zip("abcde", (0.9, 0.1, 0.5, 0.4, 0.5))}
+    assert found.best({run: score for run, score in scores.items() if run.arm != "e"}) is None
+    assert found.best(scores) == ["c", "e"]  # a is named anyway; equal scores: the file's order
+    assert [run.name for run in found.further(["c", "e"])] == ["a-2", "c-2", "e-2", "a-3", "c-3", "e-3"]
+
+
+TWO = {"a": LINEAR, "b": {}}
+BAD = {
+    "no recipe": ({"recipe": "none.yaml", "variants": TWO}, FileNotFoundError, "relative to the study file"),
+    "misspelt key": ({"variant": TWO}, ValueError, "got 'variant'; did you mean variants?"),
+    "setting outside": ({"variants": TWO, "dropout": 0.1}, ValueError, "dropout is a setting and belongs under"),
+    "misspelt setting": ({"variants": {"a": {"fgm_epsilom": 1}}}, ValueError, "variant a: .*mean fgm_epsilon?"),
+    "wrong type": ({"variants": {"a": {"dropout": "much"}}}, ValueError, "variant a: expected dropout to be a float"),
+    "wrong choice": ({"variants": {"a": {"fgm_space": "x"}}}, ValueError, "variant a: .*activation, parameter"),
+    "unknown baseline": ({"variants": TWO, "baseline": "aa"}, ValueError, "got 'aa'; did you mean a?"),
+    "the same twice": ({"variants": TWO | {"c": LINEAR}}, ValueError, "the same settings for a and c"),
+    "the same by effect": (
+        {"variants": {"a": {}, "b": {"fgm_space": "parameter"}}},
+        ValueError,
+        "the same settings for a and b",
+    ),
+    "nothing": ({}, ValueError, "expected variants or grid, got neither"),
+    "empty experiments": ({"experiments": {}}, ValueError, "expected at least one experiment"),
+    "unknown more": ({"variants": TWO, "more_seeds": {"seeds": [1], "variants": ["c"]}}, ValueError, "got 'c'"),
+    "more without arms": ({"variants": TWO, "more_seeds": {"seeds": [1]}}, ValueError, "say which arms"),
+    "no seeds": ({"variants": TWO, "seeds": []}, ValueError, "list of different numbers from 0"),
+    "a seed twice": ({"variants": TWO, "seeds": [1, 1]}, ValueError, "list of different numbers from 0"),
+    "seed as setting": ({"variants": {"a": {"seed": 3}}}, ValueError, "expected no seed, .*use seeds"),
+    "output as setting": ({"settings": {"output_dir": "x"}, "variants": TWO}, ValueError, "expected no output_dir"),
+    "case": ({"variants": {"CRF": LINEAR, "crf": {}}}, ValueError, "differ by more than case, got CRF and crf"),
+    "bad name": ({"variants": {"a/b": LINEAR}}, ValueError, "they name folders"),
+    "reserved": ({"variants": {"Report": LINEAR}}, ValueError, "which the study needs itself"),
+    "truth name": ({"variants": {False: LINEAR, "b": {}}}, ValueError, "put quotes"),
+    "one level": ({"grid": {"head": {"crf": {}}}}, ValueError, "two levels or more"),
+    "clash": ({"grid": {"x": {"1": {"dropout": 0}, "2": {}}, "y": {"3": {"dropout": 1}, "4": {}}}}, ValueError, "hide"),
+    "circle": ({"variants": {"a": {"like": "b"}, "b": {"like": "a"}}}, ValueError, "like: expected the name"),
+    "grid and variant": (
+        {
+            "variants": {"p+q": LINEAR},
+            "grid": {"x": {"p": {}, "r": {"dropout": 0}}, "y": {"q": {}, "s": {"stride": 1}}},
+        },
+        ValueError,
+        "in variants and in grid",
+    ),
+    "keep": ({"variants": TWO, "keep_models": 3}, ValueError, "keep_models to be true or false"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_study_is_refused(study, case):
+    keys, kind, message = BAD[case]
+    with pytest.raises(kind, match=message):
+        study(**keys)
+
+
+@pytest.mark.parametrize("text", ["- a\n", "recipe: x\nrecipe: y\n", "a: [", "\ufeff"])
+def test_what_is_no_mapping_is_refused(study, text):
+    with pytest.raises(ValueError, match="mine.yaml"):
+        study(text=text)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path, study):
+    with pytest.raises(FileNotFoundError, match="recipes/studies"):
+        load_study(tmp_path / "none.yaml")
+    with pytest.raises(ValueError, match="expected --experiment to be one of none, got 'x'"):
+        study({}, "x", variants=TWO)
+
+
+def test_a_fingerprint_knows_what_is_computed_and_not_how_it_was_written():
+    def of(seed: int = 1, **flags):
+        return fingerprint(load_recipe(RECIPE, flags), seed)
+
+    assert of(num_train_epochs=3, name="x", output_dir="y") == of(num_train_epochs="3.0")
+    assert len({of(), of(2), of(num_train_epochs=3), of(dropout=0.1), of(train_file="x")}) == 5
+    assert canonical([True, "false", "1e-3", None, "x"]) == [True, False, 0.001, None, "x"]
+
+
+def test_differences_are_told_by_technique():
+    plain = load_recipe(None, {})
+    fgm = load_recipe(None, {"fgm_epsilon": 0.5, "fgm_space": "parameter"})
+    other = load_recipe(None, {"fgm_epsilon": 0.5})
+    assert list(differences(plain, fgm)) == ["fgm"] == list(differences(fgm, other))
+    keys = differences(plain, fgm)["fgm"]
+    assert (shown(plain, keys), shown(fgm, keys)) == ("fgm_epsilon 0", "fgm_epsilon 0.5, fgm_space parameter")
+    assert shown(other, differences(fgm, other)["fgm"]) == "fgm_space activation"
+    assert list(differences(plain, load_recipe(None, {"head": "linear", "dropout": 0.3}))) == ["dropout", "head"]
