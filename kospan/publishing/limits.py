@@ -86,7 +86,8 @@ def _scores(left: Left) -> list[Pair]:
             (
                 f"Weak types, whose whole interval lies below the overall F1 of {record['overall']['f1']:.4f}: "
                 f"{_named(weak)}.",
-                f"특히 약한 종류(F1의 신뢰구간이 모두 전체 F1 {record['overall']['f1']:.4f}보다 낮음): {_named(weak)}.",
+                f"특히 약한 종류(F1 신뢰구간의 위쪽 끝이 전체 F1 {record['overall']['f1']:.4f}보다 낮음): "
+                f"{_named(weak)}.",
             )
         )
     elif len(judged) > 1:

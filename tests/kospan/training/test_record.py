@@ -84,6 +84,12 @@ def test_versions_and_device_name_no_machine(monkeypatch):
     assert device_in_words("cpu") == f"CPU (Model X), {threads} thread{'s' if threads > 1 else ''} of 2 cores"
 
 
+def test_a_gpu_is_named_with_its_memory(monkeypatch):
+    properties = SimpleNamespace(name="NVIDIA X", total_memory=80 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    assert device_in_words("cuda:0") == "NVIDIA X, 80 GiB"
+
+
 def test_commit_is_a_name_or_nothing(monkeypatch, tmp_path):
     monkeypatch.setattr(recording, "_HOUSE", tmp_path)
     assert recording.commit() is None
