@@ -135,7 +135,7 @@ def test_a_bad_study_is_refused(study, case):
 
 @pytest.mark.parametrize("text", ["- a\n", "recipe: x\nrecipe: y\n", "a: [", "\ufeff"])
 def test_what_is_no_mapping_is_refused(study, text):
-    with pytest.raises(ValueError, match="mine.yaml"):
+    with pytest.raises(ValueError, match=r"mine\.yaml"):
         study(text=text)
 
 

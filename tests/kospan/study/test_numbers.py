@@ -1,0 +1,180 @@
+"""The report's numbers against computations by hand, and its bytes against themselves."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from study_cases import experiment_of, finish_by_hand
+
+from kospan.evaluation.bootstrap import paired
+from kospan.study.numbers import holm, mean_difference, study_numbers
+from kospan.study.page import write_report
+from kospan.study.plan import Run
+
+SAMPLES = 500
+GOLD = [2, 1, 3, 0, 2, 1, 4, 2]
+VARIANTS = {
+    "linear": {"head": "linear"},
+    "crf": {},
+    "가나다": {"fgm_epsilon": 0.5, "recurrent_size": 0},
+    "fgm": {"fgm_epsilon": 0.5},
+}
+
+
+def rows(*correct: int) -> list[list[int]]:
+    """Counts with one wrong span beside the right ones in every document."""
+    return [[right, right + 1, gold] for right, gold in zip(correct, GOLD)]
+
+
+COUNTS = {
+    Run("linear", 1): rows(1, 0, 1, 0, 1, 0, 2, 0),
+    Run("linear", 2): rows(1, 1, 1, 0, 1, 0, 2, 0),
+    Run("crf", 1): rows(2, 1, 2, 0, 1, 1, 3, 1),
+    Run("crf", 2): rows(2, 1, 3, 0, 2, 1, 3, 1),
+    Run("crf", 3): rows(2, 1, 3, 0, 2, 1, 4, 2),
+    Run("가나다", 1): rows(0, 0, 1, 0, 0, 0, 1, 0),
+}
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    found = experiment_of(
+        tmp_path, variants=VARIANTS, seeds=[1], more_seeds={"seeds": [1, 2, 3], "variants": ["linear", "crf"]}
+    )
+    for at, (run, counts) in enumerate(COUNTS.items()):
+        finish_by_hand(found, run, counts, cpu=1.0 + at, klue_entity_f1=0.1 * at)
+    return found
+
+
+def micro(counts) -> float:
+    correct, predicted, gold = np.sum(counts, axis=0)
+    return 2 * correct / (predicted + gold)
+
+
+def test_mean_and_spread_are_those_of_the_seeds(experiment):
+    numbers = study_numbers(experiment, SAMPLES)
+    found = numbers["arms"]["crf"]
+    values = [micro(COUNTS[Run("crf", seed)]) for seed in (1, 2, 3)]
+    assert found["seeds"] == [1, 2, 3] and found["settings"] == "head crf"
+    assert found["figures"]["f1"]["by_seed"] == pytest.approx(values)
+    assert found["figures"]["f1"]["mean"] == pytest.approx(sum(values) / 3)
+    assert found["figures"]["f1"]["sd"] == pytest.approx(stats.tstd(values))
+    assert found["figures"]["f1"]["range"] == [min(values), max(values)]
+    assert found["figures"]["klue_entity_f1"]["mean"] == pytest.approx(0.3)
+    assert "support_PS" not in found["figures"]
+    assert numbers["arms"]["가나다"]["figures"]["f1"]["sd"] is None
+    assert numbers["missing"] == ["fgm-1", "linear-3"] and "fgm" not in numbers["arms"]
+
+
+def test_differences_are_paired_over_documents_and_the_common_seeds(experiment):
+    numbers = study_numbers(experiment, SAMPLES)
+    crf, other = numbers["differences"]
+    mine, theirs = (sum(np.array(COUNTS[Run(arm, seed)]) for seed in (1, 2)) for arm in ("crf", "linear"))
+    assert crf["seeds"] == [1, 2] and other["seeds"] == [1]
+    assert crf["difference"] == pytest.approx(micro(mine) - micro(theirs))
+    expected = paired(mine, theirs, SAMPLES)
+    assert (crf["low"], crf["high"], crf["p_value"]) == (expected.low, expected.high, expected.p_value)
+    assert other["difference"] < 0  # what did not help is shown like the rest
+    smallest, largest = sorted([crf, other], key=lambda row: row["p_value"])
+    assert smallest["p_holm"] == pytest.approx(min(1, 2 * smallest["p_value"]))
+    assert largest["p_holm"] == pytest.approx(max(largest["p_value"], smallest["p_holm"]))
+
+
+def test_arms_one_technique_apart_give_a_single_effect(experiment):
+    finish_by_hand(experiment, Run("fgm", 1), COUNTS[Run("crf", 3)])
+    effects = {(row["arm"], row["against"]): row for row in study_numbers(experiment, SAMPLES)["effects"]}
+    assert set(effects) == {("crf", "linear"), ("fgm", "crf"), ("fgm", "가나다")}
+    row = effects["fgm", "crf"]
+    assert (row["what"], row["from"], row["to"]) == ("fgm", "fgm_epsilon 0", "fgm_epsilon 0.5")
+    assert row["difference"] == pytest.approx(micro(COUNTS[Run("crf", 3)]) - micro(COUNTS[Run("crf", 1)]))
+
+
+def test_cost_is_a_ratio_over_the_common_seeds(experiment):
+    cost = study_numbers(experiment, SAMPLES)["measured"]["cost"]
+    assert cost["linear"]["ratio"] == 1.0
+    assert cost["crf"]["ratio"] == pytest.approx((3 + 4) / (1 + 2)) and cost["crf"]["cpu"] == pytest.approx(4.0)
+    assert cost["가나다"]["ratio"] == pytest.approx(6 / 1)
+
+
+def test_a_factor_is_a_mean_over_the_others(tmp_path):
+    found = experiment_of(
+        tmp_path,
+        seeds=[1],
+        grid={
+            "head": {"linear": {"head": "linear"}, "crf": {}},
+            "fgm": {"plain": {}, "fgm": {"fgm_epsilon": 0.5}},
+        },
+    )
+    names = ["linear+plain", "linear+fgm", "crf+plain", "crf+fgm"]
+    counts = dict(
+        zip(names, [COUNTS[run] for run in (Run("linear", 1), Run("linear", 2), Run("crf", 1), Run("crf", 3))])
+    )
+    for name in names[:3]:
+        finish_by_hand(found, Run(name, 1), counts[name])
+    head, fgm = study_numbers(found, SAMPLES)["factors"]
+    assert (head["pairs"], head["of"], fgm["pairs"]) == (1, 2, 1)
+    finish_by_hand(found, Run("crf+fgm", 1), counts["crf+fgm"])
+    head, fgm = study_numbers(found, SAMPLES)["factors"]
+    score = {name: micro(counts[name]) for name in names}
+    expected = (score["crf+plain"] - score["linear+plain"] + score["crf+fgm"] - score["linear+fgm"]) / 2
+    assert (head["factor"], head["level"], head["against"], head["pairs"]) == ("head", "crf", "linear", 2)
+    assert head["difference"] == pytest.approx(expected)
+    assert head["low"] <= expected <= head["high"]
+    expected = (score["linear+fgm"] - score["linear+plain"] + score["crf+fgm"] - score["crf+plain"]) / 2
+    assert fgm["difference"] == pytest.approx(expected)
+
+
+def test_one_pair_is_the_paired_bootstrap():
+    generator = np.random.default_rng(3)
+    gold = generator.integers(1, 5, 60)
+    one, other = (
+        np.stack([generator.integers(0, gold + 1), gold + generator.integers(0, 2, 60), gold], axis=1) for _ in "ab"
+    )
+    assert mean_difference([(one, other)], SAMPLES) == paired(one, other, SAMPLES)
+    with pytest.raises(ValueError, match="the same gold spans"):
+        mean_difference([(one, other + 1)], SAMPLES)
+
+
+def test_holm_is_the_step_down_procedure():
+    values = [0.03, 0.001, 0.2, 0.04]
+    assert holm(values) == pytest.approx([0.09, 0.004, 0.2, 0.09])
+    assert holm([]) == [] and holm([0.7, 0.6]) == [1.0, 1.0]
+
+
+def test_runs_on_other_documents_are_refused(experiment):
+    path = experiment.folder / "crf-2" / "counts.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    found["ids"][0] = "other"
+    path.write_text(json.dumps(found), encoding="utf-8")
+    with pytest.raises(ValueError, match="expected the documents of linear-1, got others"):
+        study_numbers(experiment, SAMPLES)
+
+
+def test_a_report_without_runs_or_with_an_unknown_figure_is_refused(tmp_path, experiment):
+    with pytest.raises(ValueError, match="expected figure to be one that the runs have, got 'f2'; there are f1"):
+        study_numbers(replace(experiment, figure="f2"), SAMPLES)
+    with pytest.raises(ValueError, match="found none; run the study first"):
+        study_numbers(replace(experiment, folder=tmp_path / "none"), SAMPLES)
+
+
+def test_the_same_folders_give_the_same_bytes(experiment, tmp_path):
+    def report(name: str, **keys) -> dict[str, bytes]:
+        folder = write_report(experiment, tmp_path / name, samples=SAMPLES, **keys).parent
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+    first = report("first")
+    assert first == report("second") and set(first) == {"report.json", "report.md", "report.png"}
+    page = first["report.md"].decode("utf-8")
+    assert "| `가나다` |" in page and "| -0." in page and "Not finished yet: fgm-1, linear-3." in page
+    assert "| `crf` | head crf | 1, 2, 3 | " in page and "## Cost" in page
+    assert first["report.png"].startswith(b"\x89PNG")
+    # What was measured is the only thing that an interruption may change.
+    without = report("without", measured=False)
+    path = experiment.folder / "crf-1" / "run.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    found["seconds"] = {"wall": 9.0, "cpu": 9.0, "starts": 3}
+    path.write_text(json.dumps(found), encoding="utf-8")
+    assert report("slower") != first and report("again", measured=False) == without
+    assert "Cost" not in without["report.md"].decode("utf-8")
