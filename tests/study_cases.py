@@ -26,7 +26,7 @@ def experiment_of(folder: Path, **keys) -> Experiment:
 
 
 def finish_by_hand(
-    experiment: Experiment, run: Run, counts: list, cpu: float = 2.0, starts: int = 1, **figures
+    experiment: Experiment, run: Run, counts: list, cpu: float = 2.0, ids: list[str] | None = None, **figures
 ) -> None:
     """A finished folder with these counts `(documents, 3)` of a single type, and the F1 that follows from them."""
     folder = result_folder(experiment, run)
@@ -39,14 +39,14 @@ def finish_by_hand(
         "fingerprint": fingerprint(experiment.arms[run.arm].recipe, run.seed),
         "figures": figures,
         "parameters": 10,
-        "seconds": {"wall": 2 * cpu, "cpu": cpu, "starts": starts},
+        "seconds": {"wall": 2 * cpu, "cpu": cpu, "starts": 1},
         "machine": "CPU",
         "versions": {"torch": "2"},
         "commit": None,
     }
     by_type = {
         "labels": ["PS"],
-        "ids": [f"문서-{at}" for at in range(len(counts))],
+        "ids": ids or [f"문서-{at}" for at in range(len(counts))],
         "counts": [[list(row)] for row in counts],
     }
     (folder / "counts.json").write_text(json.dumps(by_type), encoding="utf-8")

@@ -31,6 +31,7 @@ from kospan.study.folders import (
 from kospan.study.plan import Experiment, Run
 from kospan.study.settings import fingerprint
 
+CHILD = (sys.executable, "-u", "-m", "kospan.study.child")
 _HOUSE = Path(__file__).resolve().parents[2]
 _ENDS_WITHIN_SECONDS = 20
 
@@ -51,7 +52,7 @@ class Children:
         )
         with open(folder / "log.txt", "ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-u", "-m", "kospan.study.child", str(folder)],
+                [*CHILD, str(folder)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -216,6 +217,7 @@ def _run_all(experiment: Experiment, runs: list[Run], jobs: int, overwrite: bool
             minutes = (time.monotonic() - began[run]) / 60
             state = state_of(experiment, run)
             if state.kind == DONE:
+                clear(experiment, run)
                 shown = state.figures.get(experiment.figure)
                 value = f"{experiment.figure} {shown:.4f}" if shown is not None else "done"
                 print(f"      {run.name:<28} {value}, {minutes:.1f} min", flush=True)
