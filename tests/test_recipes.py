@@ -19,8 +19,9 @@ import kospan.tasks.tagging
 from kospan.data.corpus import Corpus
 from kospan.data.registry import reader_for
 from kospan.example import Example
-from kospan.recipe import FIELDS, Recipe, load_recipe
+from kospan.recipe import FIELDS, Recipe, load_recipe, training_arguments
 from kospan.run import build_trainer, finish
+from kospan.study.plan import load_study
 from kospan.tasks.encoders import character_tokenizer
 from kospan.training.rates import check_rates, rate_of
 from modeling.spans import Span
@@ -183,5 +184,17 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=[path.name for path in STUDIES])
-def test_a_study_is_a_mapping(path):
-    assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
+def test_a_study_is_read_and_its_arms_are_whole_recipes(path):
+    assert path.read_text(encoding="utf-8").startswith("# ")
+    for experiment in load_study(path, {"use_cpu": True}):
+        assert {experiment.baseline, "bilstm_crf", "full"} <= set(experiment.arms)
+        # One seed for every arm, three for the baseline and the best three.
+        assert len(experiment.first()) == len(experiment.arms)
+        assert len(experiment.further(list(experiment.arms)[1:4])) == 8
+        for arm in experiment.arms.values():
+            training_arguments(arm.recipe)
+            check_rates(arm.recipe.learning_rates)
+
+
+def test_studies_are_shipped():
+    assert {path.stem for path in STUDIES} >= {"klue_ablation", "klue_scratch", "wnut17_minilm"}
