@@ -63,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
     analyze.add_argument("--train", help="what the model was trained on, for scores of seen and unseen surfaces")
     analyze.add_argument("--aggregation", help="stock models: simple (default), first, average, max")
+    analyze.add_argument(
+        "--attention",
+        nargs="?",
+        const="",
+        metavar="SENTENCE",
+        help="also show where the model looks in a sentence (default: one of the data), and test what that is worth",
+    )
     analyze.add_argument("--output", help="folder of the report (default: MODEL/report, else report)")
     analyze.set_defaults(command=_analyze)
 
@@ -196,13 +203,16 @@ def _evaluate(arguments) -> None:
 
 
 def _analyze(arguments) -> None:
-    from kospan.publishing.analysis import analyze
+    from kospan.publishing.analysis import analyze, look
     from kospan.publishing.page import write_report
 
     model, examples, training, _, unit = _labelled(arguments)
     folder = arguments.output or (Path(arguments.model) / "report" if Path(arguments.model).is_dir() else "report")
     title = f"{Path(arguments.model).name} on {Path(arguments.data).name}"
-    page = write_report(folder, title, analyze(model, arguments.model, examples, unit, training))
+    analysis = analyze(model, arguments.model, examples, unit, training)
+    if arguments.attention is not None:
+        analysis = analysis._replace(looked=look(model, examples, arguments.attention))
+    page = write_report(folder, title, analysis)
     print(f"report              {page}")
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kospan.evaluation.attention import Evidence, Reading, deletion_test, evidence, read
 from kospan.evaluation.confidence import SPAN_KINDS, TAG_KINDS, Claims, described
 from kospan.evaluation.errors import Match, boundary_of, match_spans, material_of
 from kospan.evaluation.examine import examine
@@ -14,6 +15,19 @@ from kospan.evaluation.groups import SEEN_GROUPS, by_surface
 from kospan.example import Example
 from kospan.tasks.saved import labels_and_unit
 from modeling.spans import Span
+
+
+class Looked(NamedTuple):
+    """
+    Args:
+        reading: The sentence that is shown.
+        evidences: What speaks for each of its spans.
+        deletion: What `kospan.evaluation.attention.deletion_test` gives for the documents.
+    """
+
+    reading: Reading
+    evidences: list[Evidence]
+    deletion: dict
 
 
 class Analysis(NamedTuple):
@@ -28,6 +42,7 @@ class Analysis(NamedTuple):
         calibration: What lies in the model's `calibration.json`; None where it has none.
         history: The Trainer's log of the run that made the model; empty where it left none.
         training: What the model was trained on; None where that is not known.
+        looked: Where it looks; None where that was not asked for.
     """
 
     examples: Sequence[Example]
@@ -39,6 +54,7 @@ class Analysis(NamedTuple):
     calibration: dict | None
     history: list[dict]
     training: Sequence[Example] | None
+    looked: Looked | None = None
 
 
 def analyze(
@@ -93,6 +109,40 @@ def _stock_confidence(examples: Sequence[Example], predicted: list[list[Span]]) 
         return {}
     labels, right, score = zip(*rows)
     return {"spans: the pipeline's score": described(np.array(labels, dtype=object), np.array(right), np.array(score))}
+
+
+# Documents that are read for the deletion test at most, and spans of the shown sentence that get a figure.
+LOOKED_AT, FIGURES = 200, 6
+
+
+def look(model, examples: Sequence[Example], sentence: str = "") -> Looked:
+    """Where the model looks: in one sentence, and, in numbers, in the documents.
+
+    Args:
+        model: A `SpanTagger`.
+        examples: The documents, of which at most 200 are read, spread evenly.
+        sentence: What is shown; empty takes the one of at most 60 characters in which most is found.
+
+    Raises: ValueError where the model is of another kind, or the sentence is empty or does not fit into one window.
+    """
+    if not hasattr(model, "inspect"):
+        raise ValueError(
+            "expected a model of ours to look inside, got a stock one; leave --attention out, or train one with kospan"
+        )
+    step = max(1, len(examples) // LOOKED_AT)
+    readings = [found for example in examples[::step][:LOOKED_AT] if (found := read(model, example.text))]
+    if sentence:
+        shown = read(model, sentence)
+    else:
+        short = [found for found in readings if len(found.text) <= 60] or readings
+        shown = max(short, key=lambda found: len(found.spans), default=None)
+    if shown is None:
+        raise ValueError(
+            f"expected a text that fits into one window of the model, got {sentence or 'none in the data'!r}; pass a "
+            "shorter sentence with --attention"
+        )
+    found = [evidence(model, shown, span) for span in shown.spans[:FIGURES]]
+    return Looked(shown, found, deletion_test(model, readings))
 
 
 def history_of(folder: Path) -> list[dict]:

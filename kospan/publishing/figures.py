@@ -10,6 +10,8 @@ from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from kospan.evaluation.attention import Evidence, Reading
+
 INK, FAINT, ACCENT, SECOND = "#1c2230", "#d5dae3", "#2f6fde", "#d9822b"
 # Fonts that have Hangul, by the names that the usual systems give them.
 HANGUL_FONTS = (
@@ -43,10 +45,11 @@ class Canvas:
         width: In inches.
         height: In inches.
         columns: Axes side by side.
+        rows: Axes one above the other.
     """
 
-    def __init__(self, width: float = 7.2, height: float = 3.2, columns: int = 1):
-        self.size, self.columns, self.png = (width, height), columns, b""
+    def __init__(self, width: float = 7.2, height: float = 3.2, columns: int = 1, rows: int = 1):
+        self.size, self.columns, self.rows, self.png = (width, height), columns, rows, b""
 
     def __enter__(self):
         family = [name for name in (hangul_font(), "DejaVu Sans") if name]
@@ -54,7 +57,7 @@ class Canvas:
         self._context.__enter__()
         self.figure = Figure(figsize=self.size, dpi=144, layout="constrained")
         FigureCanvasAgg(self.figure)
-        self.axes = np.atleast_1d(self.figure.subplots(1, self.columns))
+        self.axes = np.ravel(self.figure.subplots(self.rows, self.columns))
         for axes in self.axes:
             axes.spines[["top", "right"]].set_visible(False)
         return self
@@ -188,4 +191,63 @@ def learning_curves(history: Sequence[dict]) -> bytes:
         right.set_ylim(0, 1)
         if right.lines:
             right.legend(frameon=False, loc="lower right")
+    return canvas.png
+
+
+# A sentence longer than this would have unreadable pieces.
+MOST_PIECES = 48
+
+
+def attention_layers(reading: Reading) -> bytes:
+    """A heatmap per layer: from each piece (down) to each piece (across), mean over heads."""
+    layers, shown = len(reading.attentions), min(len(reading.pieces), MOST_PIECES)
+    columns = min(3, layers)
+    rows = -(-layers // columns)
+    side = max(2.4, 0.13 * shown + 0.9)
+    with Canvas(width=side * columns, height=side * rows, columns=columns, rows=rows) as canvas:
+        for at, axes in enumerate(canvas.axes):
+            if at >= layers:
+                axes.set_visible(False)
+                continue
+            axes.imshow(reading.attentions[at][:shown, :shown], cmap="Blues", vmin=0)
+            axes.set_xticks(range(shown), reading.pieces[:shown], rotation=90, size=5)
+            axes.set_yticks(range(shown), reading.pieces[:shown], size=5)
+            axes.set_title(f"layer {at + 1}", loc="left")
+    return canvas.png
+
+
+def evidence(reading: Reading, found: Evidence) -> bytes:
+    """What speaks for one span: attention from it, layer by layer, and below it gradient times input."""
+    pieces = reading.pieces[:MOST_PIECES]
+    layers = len(found.attention)
+    width, height = max(5.0, 0.19 * len(pieces) + 1.4), 1.7 + 0.19 * layers
+    with Canvas(width=width, height=height, rows=2 if layers else 1) as canvas:
+        axes = canvas.axes[-1]
+        values = found.attribution[: len(pieces)]
+        axes.bar(range(len(pieces)), values, color=[ACCENT if value >= 0 else "#c0395b" for value in values])
+        axes.axhline(0, color=FAINT, linewidth=1)
+        axes.set_xlim(-0.5, len(pieces) - 0.5)
+        axes.set_xticks(range(len(pieces)), pieces, rotation=90, size=7)
+        axes.set_ylabel("gradient\ntimes input", size=7)
+        surface = reading.text[found.span.start : found.span.end]
+        title = f"{surface}  {found.span.label}  {found.span.score:.2f}"
+        canvas.axes[0].set_title(title, loc="left")
+        if layers:
+            axes = canvas.axes[0]
+            axes.imshow(found.attention[:, : len(pieces)], cmap="Blues", vmin=0, aspect="auto")
+            axes.set_yticks(range(layers), [str(at + 1) for at in range(layers)], size=7)
+            axes.set_xticks([])
+            axes.set_ylabel("layer", size=7)
+    return canvas.png
+
+
+def deletion(found: dict) -> bytes:
+    """How a span's mean probability falls while pieces are hidden in the order of each method."""
+    with Canvas(width=5.2) as canvas:
+        (axes,) = canvas.axes
+        for (method, summary), colour in zip(found["methods"].items(), (ACCENT, SECOND, "#7a8699")):
+            axes.plot(summary["curve"], marker="o", markersize=3, color=colour, label=method)
+        axes.set(xlabel="pieces hidden, most important first", ylabel="mean probability of the span")
+        axes.set_ylim(0, 1)
+        axes.legend(frameon=False)
     return canvas.png

@@ -25,6 +25,8 @@ def write_report(folder: str | os.PathLike, title: str, analysis: Analysis) -> P
     pictures = draw(analysis)
     with written_whole(folder, last="index.html") as temporary:
         metrics = {"confidence": analysis.confidence, "calibration": analysis.calibration, **analysis.metrics}
+        if analysis.looked:
+            metrics["attention"] = {"text": analysis.looked.reading.text, "deletion test": analysis.looked.deletion}
         (temporary / "metrics.json").write_text(
             json.dumps({"title": title, **metrics}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
@@ -54,6 +56,14 @@ def draw(analysis: Analysis) -> dict[str, bytes]:
         found["calibration"] = figures.confidence({when: posterior[when] for when in ("before", "after")}, "posteriors")
     if any("loss" in line or "eval_f1" in line for line in analysis.history):
         found["learning_curves"] = figures.learning_curves(analysis.history)
+    if analysis.looked:
+        reading, evidences, deleted = analysis.looked
+        if len(reading.attentions):
+            found["attention_layers"] = figures.attention_layers(reading)
+        for at, each in enumerate(evidences):
+            found[f"evidence_{at}"] = figures.evidence(reading, each)
+        if deleted["methods"]:
+            found["deletion"] = figures.deletion(deleted)
     return found
 
 
@@ -74,6 +84,7 @@ def page(title: str, analysis: Analysis, pictures: dict[str, bytes]) -> str:
     sections = [("scores", "Scores"), ("errors", "Errors")]
     sections += [("confidence", "Confidence")] if analysis.confidence else []
     sections += [("training", "Training")] if "learning_curves" in pictures else []
+    sections += [("attention", "Attention")] if analysis.looked else []
     names = [name for name in analysis.metrics["figures"] if not name.startswith(("f1_", "support_"))]
     return (
         Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -94,6 +105,7 @@ def page(title: str, analysis: Analysis, pictures: dict[str, bytes]) -> str:
             confidence=analysis.confidence,
             confidence_words=CONFIDENCE,
             calibration=analysis.calibration,
+            looked=analysis.looked,
             figures={name: base64.b64encode(png).decode("ascii") for name, png in pictures.items()},
             sections=[*sections, ("examples", "Examples")],
             css=css,

@@ -9,7 +9,7 @@ from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
 from kospan.evaluation.errors import CLASSES
 from kospan.example import Example
-from kospan.publishing.analysis import analyze, example_records
+from kospan.publishing.analysis import analyze, example_records, look
 from kospan.publishing.figures import hangul_font, needs_font
 from kospan.publishing.page import page, write_report
 from modeling.spans import Span
@@ -114,6 +114,23 @@ def test_in_a_browser(analysed, browser, tmp_path):
     assert f"{analysis.metrics['errors']['classes']['missed']} spans" in tab.inner_text("#chosen")
     assert not said, said
     tab.close()
+
+
+def test_where_the_model_looks(analysed, tmp_path):
+    model, examples, analysis = analysed
+    looked = look(model, examples, examples[0].text)
+    assert looked.reading.text == examples[0].text
+    assert [each.span for each in looked.evidences] == looked.reading.spans[:6] and looked.evidences
+    write_report(tmp_path / "report", "looked", analysis._replace(looked=looked))
+    names = {path.name for path in (tmp_path / "report").iterdir()}
+    assert {"attention_layers.png", "evidence_0.png", "deletion.png"} <= names
+    metrics = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["attention"] == {"text": examples[0].text, "deletion test": looked.deletion}
+    assert look(model, examples).reading.text in [example.text for example in examples]
+    with pytest.raises(ValueError, match="fits into one window of the model, got '가나가나"):
+        look(model, examples, "가나" * 400)
+    with pytest.raises(ValueError, match="got a stock one; leave --attention out"):
+        look(object(), examples)
 
 
 def test_from_the_shell(make_tagger, tmp_path, capsys):

@@ -1,0 +1,105 @@
+"""Evidence for spans: attention rows, gradients against finite differences, and a deletion test that can tell."""
+
+import numpy as np
+import pytest
+import torch
+
+from kospan.evaluation.attention import (
+    DELETIONS,
+    METHODS,
+    deletion_test,
+    evidence,
+    own_pieces,
+    posterior_without,
+    read,
+)
+from modeling.spans import Span
+
+
+@pytest.fixture(params=["units", "subwords"])
+def model(request, make_tagger):
+    return make_tagger(encoder_input=request.param, encoder={"num_hidden_layers": 2})
+
+
+def test_attention_is_that_of_inspect_averaged(model, texts):
+    reading = read(model, texts[0])
+    view = model.inspect(texts[0]).windows[0]
+    assert reading.attentions.shape == (2, len(view.pieces), len(view.pieces))
+    assert np.allclose(reading.attentions[1], view.attentions[1].mean(dim=0))
+    span = reading.spans[0]
+    found = evidence(model, reading, span)
+    rows = [at for at, (start, end) in enumerate(view.offsets) if start < span.end and end > span.start]
+    assert own_pieces(reading, span) == rows and rows
+    assert np.allclose(found.attention, reading.attentions[:, rows].mean(axis=1))
+    assert np.allclose(found.attention.sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_gradient_equals_finite_differences(model, texts):
+    reading = read(model, texts[0])
+    span = next(span for span in reading.spans if span.end - span.start >= 1)
+    found = evidence(model, reading, span)
+    batch = model.collate(model.aligner.windows(model.aligner.documents([texts[0]])[0]))
+    ids = batch.pop("input_ids")
+    model.double()
+    embedded = model.get_input_embeddings()(ids).detach()
+    tags = [f"B-{span.label}", *[f"I-{span.label}"] * (span.end - span.start - 1)]
+    wanted = torch.tensor([model.config.tags.index(tag) for tag in tags])
+
+    @torch.no_grad()
+    def score(values):
+        emissions = model(inputs_embeds=values, decode=False, **batch).emissions[0, span.start : span.end].double()
+        return emissions.log_softmax(-1).gather(1, wanted.unsqueeze(1)).mean().item()
+
+    # Along the input itself: scaling one piece's vector changes the score by its attribution.
+    for at in (0, 2, reading.pieces.index(reading.pieces[-2])):
+        step = torch.zeros_like(embedded)
+        step[0, at] = embedded[0, at]
+        slope = (score(embedded + 1e-3 * step) - score(embedded - 1e-3 * step)) / 2e-3
+        assert slope == pytest.approx(float(found.attribution[at]), rel=2e-2, abs=2e-4)
+
+
+def test_hiding_nothing_leaves_the_posterior(model, texts):
+    reading = read(model, texts[1])
+    for span in reading.spans:
+        assert posterior_without(model, reading, span, []) == pytest.approx(span.score, abs=1e-6)
+
+
+def test_the_deletion_test_counts_and_repeats(model, texts):
+    readings = [read(model, text) for text in texts]
+    found = deletion_test(model, readings, most=6)
+    assert found == deletion_test(model, readings, most=6)
+    assert found["spans"] == 6 and set(found["methods"]) == set(METHODS)
+    for summary in found["methods"].values():
+        assert len(summary["curve"]) == DELETIONS + 1
+        assert summary["drop"] == pytest.approx(summary["curve"][0] - np.mean(summary["curve"][1:]), abs=1e-6)
+        assert summary["interval"][0] <= summary["drop"] <= summary["interval"][1]
+    starts = {round(summary["curve"][0], 6) for summary in found["methods"].values()}
+    assert len(starts) == 1, "all methods begin with nothing hidden"
+
+
+def test_a_method_that_knows_falls_faster_than_chance(make_tagger, texts):
+    # Bigger steps of the weights make single pieces matter.
+    model = make_tagger(seed=3, encoder_input="units", encoder={"num_hidden_layers": 1})
+    found = deletion_test(model, [read(model, text) for text in texts], most=60)
+    methods = found["methods"]
+    assert methods["gradient times input"]["drop"] > methods["random"]["drop"]
+
+
+def test_without_layers_there_is_no_attention(make_tagger, texts):
+    model = make_tagger(encoder_input="units", encoder={"num_hidden_layers": 0}, recurrent_size=8)
+    readings = [read(model, text) for text in texts]
+    assert readings[0].attentions.shape[0] == 0
+    assert set(deletion_test(model, readings, most=4)["methods"]) == {"gradient times input", "random"}
+
+
+def test_texts_of_no_window_or_several_are_left_out(make_tagger):
+    model = make_tagger(encoder_input="units", window=16, stride=4)
+    assert read(model, "") is None and read(model, "가나다라" * 20) is None and read(model, "가나") is not None
+    assert deletion_test(model, []) == {"spans": 0, "methods": {}}
+
+
+def test_the_model_is_left_as_it_was(model, texts):
+    reading = read(model, texts[0])
+    model.train()
+    evidence(model, reading, Span(*reading.spans[0]))
+    assert model.training and all(parameter.grad is None for parameter in model.parameters())
