@@ -57,7 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser(
         "analyze", help="write a page that shows what a model gets right and what it confuses"
     )
-    analyze.add_argument("model", help="folder or Hub name of a model of ours, or of a stock token classifier")
+    analyze.add_argument(
+        "model", nargs="?", help="folder or Hub name of a model of ours, or of a stock token classifier"
+    )
+    analyze.add_argument("--tokenizer", help="instead of a model: what this tokenizer does to the texts")
     analyze.add_argument("--data", required=True, help="labelled file, or a split of a set that brings its own data")
     analyze.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
     analyze.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
@@ -72,6 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     analyze.add_argument("--output", help="folder of the report (default: MODEL/report, else report)")
     analyze.set_defaults(command=_analyze)
+
+    benchmark = commands.add_parser("benchmark", help="measure how fast a model reads, and in how much memory")
+    benchmark.add_argument("model", help="folder or Hub name of a model of ours, or of a stock token classifier")
+    benchmark.add_argument("--data", help="texts: JSON Lines, or a document per line (default: the shipped sample)")
+    benchmark.add_argument("--lengths", type=int, nargs="+", help="characters of a text (default: 32 128 512)")
+    benchmark.add_argument("--batches", type=int, nargs="+", help="texts in a call (default: 1 8 32)")
+    benchmark.add_argument("--calls", type=int, default=10, help="calls of each setting (default: 10)")
+    benchmark.add_argument("--output", help="folder for speed.json and speed.png")
+    benchmark.set_defaults(command=_benchmark)
 
     calibrate = commands.add_parser("calibrate", help="fit a saved model's confidence to labelled data")
     calibrate.add_argument("folder", metavar="MODEL", help="folder of a model, as a run leaves it")
@@ -203,6 +215,11 @@ def _evaluate(arguments) -> None:
 
 
 def _analyze(arguments) -> None:
+    if (arguments.model is None) == (arguments.tokenizer is None):
+        given = "both" if arguments.model else "neither"
+        raise ValueError(f"expected a model or --tokenizer NAME to analyze, got {given}; name one of the two")
+    if arguments.tokenizer:
+        return _analyze_tokenizer(arguments)
     from kospan.publishing.analysis import analyze, look
     from kospan.publishing.page import write_report
 
@@ -214,6 +231,45 @@ def _analyze(arguments) -> None:
         analysis = analysis._replace(looked=look(model, examples, arguments.attention))
     page = write_report(folder, title, analysis)
     print(f"report              {page}")
+
+
+def _analyze_tokenizer(arguments) -> None:
+    from transformers import AutoTokenizer
+
+    from kospan.data.corpus import read_examples
+    from kospan.evaluation.pieces import examine_pieces
+    from kospan.evaluation.report import print_pieces
+    from kospan.training.saving import write_whole
+
+    examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
+    found = examine_pieces(AutoTokenizer.from_pretrained(arguments.tokenizer), examples)
+    print_pieces(f"{arguments.tokenizer} on {arguments.data}", found)
+    if arguments.output:
+        Path(arguments.output).mkdir(parents=True, exist_ok=True)
+        write_whole(Path(arguments.output) / "pieces.json", json.dumps(found, indent=2) + "\n")
+
+
+def _benchmark(arguments) -> None:
+    from kospan.data.corpus import read_examples
+    from kospan.data.texts import read_texts
+    from kospan.evaluation.report import print_speed
+    from kospan.evaluation.speed import BATCHES, LENGTHS, measure
+    from kospan.publishing.figures import speed
+    from kospan.tasks.saved import load_saved
+    from kospan.training.record import device_in_words
+    from kospan.training.saving import written_whole
+
+    examples = read_texts(arguments.data) if arguments.data else read_examples("sample", "validation")
+    model = load_saved(arguments.model)
+    texts = [example.text for example in examples]
+    rows = measure(model, texts, arguments.lengths or LENGTHS, arguments.batches or BATCHES, arguments.calls)
+    device = device_in_words(getattr(model, "device", "cpu"))
+    print_speed(f"{arguments.model}, float32, {device}", rows)
+    if arguments.output:
+        found = {"model": Path(arguments.model).name, "device": device, "rows": [row._asdict() for row in rows]}
+        with written_whole(arguments.output, last="speed.json") as temporary:
+            (temporary / "speed.png").write_bytes(speed(rows))
+            (temporary / "speed.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 def _calibrate(arguments) -> None:

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kospan.evaluation.speed import Speed
 from kospan.example import Example
 from modeling.spans import Span
 
@@ -159,6 +160,43 @@ def print_calibration(name: str, report: dict) -> None:
     ]
     header = ["", "n", "ECE before", "after", "Brier before", "after", "AUROC before", "after"]
     _table(console, "posteriors of spans by type", header, cells)
+
+
+def print_pieces(name: str, found: dict) -> None:
+    """Prints what a tokenizer does to labelled text.
+
+    Args:
+        name: The tokenizer.
+        found: What `kospan.evaluation.pieces.examine_pieces` gives.
+    """
+    cells = [
+        [key.replace("_", " "), "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4f}"]
+        for key, value in found.items()
+    ]
+    _table(Console(width=110), name, ["", ""], cells)
+
+
+def print_speed(name: str, rows: Sequence[Speed]) -> None:
+    """Prints how fast a model reads.
+
+    Args:
+        name: The model and what it ran on.
+        rows: What `kospan.evaluation.speed.measure` gives.
+    """
+    cells = [
+        [
+            f"{row.length:,}",
+            f"{row.batch}",
+            f"{1000 * row.median:.1f}",
+            f"{1000 * row.slowest:.1f}",
+            f"{row.texts:,.1f}",
+            f"{row.characters:,.0f}",
+            f"{row.memory / 1e6:,.0f}",
+        ]
+        for row in rows
+    ]
+    header = ["characters", "batch", "ms, median", "ms, 95 %", "texts/s", "characters/s", "memory, MB"]
+    _table(Console(width=110), name, header, cells)
 
 
 def _figure(value: float | None) -> str:

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from kospan.evaluation.attention import Evidence, Reading
+from kospan.evaluation.speed import Speed
 
 INK, FAINT, ACCENT, SECOND = "#1c2230", "#d5dae3", "#2f6fde", "#d9822b"
 # Fonts that have Hangul, by the names that the usual systems give them.
@@ -250,4 +251,21 @@ def deletion(found: dict) -> bytes:
         axes.set(xlabel="pieces hidden, most important first", ylabel="mean probability of the span")
         axes.set_ylim(0, 1)
         axes.legend(frameon=False)
+    return canvas.png
+
+
+def speed(rows: Sequence[Speed]) -> bytes:
+    """Throughput and latency by length, a line per batch."""
+    with Canvas(columns=2) as canvas:
+        left, right = canvas.axes
+        for batch, colour in zip(
+            sorted({row.batch for row in rows}), (ACCENT, SECOND, "#8a5cd0", "#2e8b6f", "#7a8699")
+        ):
+            own = [row for row in rows if row.batch == batch]
+            lengths = [row.length for row in own]
+            left.plot(lengths, [row.characters for row in own], marker="o", color=colour, label=f"batch {batch}")
+            right.plot(lengths, [1000 * row.median for row in own], marker="o", color=colour)
+        left.set(xlabel="characters of a text", ylabel="characters per second", xscale="log", yscale="log")
+        right.set(xlabel="characters of a text", ylabel="milliseconds per call, median", xscale="log", yscale="log")
+        left.legend(frameon=False)
     return canvas.png

@@ -131,6 +131,28 @@ def test_evaluating_the_shipped_sample_needs_no_file(make_tagger, tmp_path, caps
     assert "by surface" in printed and "unseen" in printed and "classes of errors" in printed
 
 
+# --- benchmark and tokenizers -----------------------------------------------------------------------------------------
+
+
+def test_measuring_prints_a_table_and_leaves_a_plot(model_folder, tmp_path, capsys):
+    words = ["benchmark", model_folder, "--lengths", "8", "16", "--batches", "2", "--calls", "1"]
+    assert main([*words, "--output", str(tmp_path / "speed")]) == 0
+    assert "characters/s" in capsys.readouterr().out
+    found = json.loads((tmp_path / "speed" / "speed.json").read_text(encoding="utf-8"))
+    assert [(row["length"], row["batch"]) for row in found["rows"]] == [(8, 2), (16, 2)]
+    assert (tmp_path / "speed" / "speed.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_tokenizer_is_analyzed_without_a_model(model_folder, gold_file, tmp_path, capsys):
+    words = ["analyze", "--tokenizer", model_folder, "--data", gold_file, "--output", str(tmp_path / "report")]
+    assert main(words) == 0
+    assert "pieces per word" in capsys.readouterr().out
+    assert json.loads((tmp_path / "report" / "pieces.json").read_text(encoding="utf-8"))["documents"] == 3
+    for extra, given in (([model_folder, "--tokenizer", model_folder], "both"), ([], "neither")):
+        assert main(["analyze", *extra, "--data", gold_file]) == 2
+        assert f"expected a model or --tokenizer NAME to analyze, got {given}" in capsys.readouterr().err
+
+
 # --- train and convert ------------------------------------------------------------------------------------------------
 
 
