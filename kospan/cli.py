@@ -220,8 +220,8 @@ def _analyze(arguments) -> None:
         raise ValueError(f"expected a model or --tokenizer NAME to analyze, got {given}; name one of the two")
     if arguments.tokenizer:
         return _analyze_tokenizer(arguments)
-    from kospan.publishing.analysis import analyze, look
-    from kospan.publishing.page import write_report
+    from kospan.publishing.report.analysis import analyze, look
+    from kospan.publishing.report.page import write_report
 
     model, examples, training, _, unit = _labelled(arguments)
     folder = arguments.output or (Path(arguments.model) / "report" if Path(arguments.model).is_dir() else "report")
@@ -254,7 +254,7 @@ def _benchmark(arguments) -> None:
     from kospan.data.texts import read_texts
     from kospan.evaluation.report import print_speed
     from kospan.evaluation.speed import BATCHES, LENGTHS, measure
-    from kospan.publishing.figures import speed
+    from kospan.publishing.report.figures import speed
     from kospan.tasks.saved import load_saved
     from kospan.training.record import device_in_words
     from kospan.training.saving import written_whole
@@ -285,8 +285,8 @@ def _calibrate(arguments) -> None:
 
 
 def _push(arguments) -> None:
-    from kospan.publishing.hub import Hub
-    from kospan.publishing.publish import publish
+    from kospan.publishing.hub.hub import Hub
+    from kospan.publishing.hub.publish import publish
 
     publish(
         arguments.folder,

@@ -13,9 +13,9 @@ from kospan.data.jsonl import record
 from kospan.evaluation.baseline import DictionaryBaseline
 from kospan.evaluation.report import print_report
 from kospan.publishing.calibrate import calibrate
-from kospan.publishing.card import write_card
-from kospan.publishing.leave import leave_record
-from kospan.publishing.publisher import publisher_from
+from kospan.publishing.card.card import write_card
+from kospan.publishing.card.leave import leave_record
+from kospan.publishing.hub.publisher import publisher_from
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
 from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf

@@ -12,7 +12,7 @@ import modeling  # noqa: F401  (registers our classes)
 from kospan.data.jsonl import read_jsonl, record
 from kospan.evaluation.confidence import Claims, calibration_report
 from kospan.example import Example
-from kospan.publishing.card import write_card
+from kospan.publishing.card.card import write_card
 from kospan.training.saving import written_whole
 
 # What `eval_results.json` gains: figures of the spans' confidence after calibration, on the documents reported on.

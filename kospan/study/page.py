@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kospan.publishing.figures import ACCENT, FAINT, INK, Canvas
+from kospan.publishing.report.figures import ACCENT, FAINT, INK, Canvas
 from kospan.study.numbers import SAMPLES, study_numbers
 from kospan.study.plan import Experiment
 from kospan.training.saving import write_whole, written_whole

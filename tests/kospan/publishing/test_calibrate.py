@@ -10,8 +10,8 @@ from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, record
 from kospan.example import Example
 from kospan.publishing.calibrate import calibrate
-from kospan.publishing.card import write_card
-from kospan.publishing.verify import verify
+from kospan.publishing.card.card import write_card
+from kospan.publishing.hub.verify import verify
 from modeling.pipelines import SpanTaggerPipeline
 
 

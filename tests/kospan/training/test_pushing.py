@@ -15,9 +15,9 @@ from transformers import Trainer, TrainerCallback
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
-from kospan.publishing import publish as publishing
-from kospan.publishing import publisher
-from kospan.publishing.hub import WAITS, Hub
+from kospan.publishing.hub import publish as publishing
+from kospan.publishing.hub import publisher
+from kospan.publishing.hub.hub import WAITS, Hub
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer, prepare, train
 from kospan.training.pushing import Push, PushQueue
@@ -68,7 +68,7 @@ for folder in sys.argv[1:]:
 TRAIN = """
 import sys
 from kospan.cli import main
-from kospan.publishing import publish
+from kospan.publishing.hub import publish
 publish.verify = lambda folder, predictions: 1
 sys.exit(main(sys.argv[1:]))
 """

@@ -1,9 +1,9 @@
 """The scores of a card: overall and by type with intervals, errors and calibration, each from its file."""
 
-from kospan.publishing.left import Left
-from kospan.publishing.markdown import figure, plain, table
-from kospan.publishing.metadata import metric
-from kospan.publishing.procedure import held_out
+from kospan.publishing.card.left import Left
+from kospan.publishing.card.markdown import figure, plain, table
+from kospan.publishing.card.metadata import metric
+from kospan.publishing.card.procedure import held_out
 from kospan.training.record import SAMPLES
 
 OWN_ROWS = ("f1", "precision", "recall")

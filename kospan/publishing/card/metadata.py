@@ -4,8 +4,8 @@ import math
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from kospan.publishing.left import Left
-from kospan.publishing.sentences import sentences
+from kospan.publishing.card.left import Left
+from kospan.publishing.card.sentences import sentences
 
 # A figure's name without the type that it is for -> what kind of metric it is, in words and settings.
 METRICS = {

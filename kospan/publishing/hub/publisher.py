@@ -4,9 +4,9 @@ import json
 import tempfile
 from pathlib import Path
 
-from kospan.publishing.hub import Hub
-from kospan.publishing.publish import REPLACED, commit_or_tell, publish
-from kospan.publishing.release import prepare
+from kospan.publishing.hub.hub import Hub
+from kospan.publishing.hub.publish import REPLACED, commit_or_tell, publish
+from kospan.publishing.hub.release import prepare
 
 
 def publisher_from(arguments) -> "Publisher | None":

@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from kospan.publishing.card import write_card
-from kospan.publishing.hub import Hub, Pushed, check_name
-from kospan.publishing.refusals import check_no_secrets
-from kospan.publishing.release import prepare
-from kospan.publishing.space import prepare_space
-from kospan.publishing.verify import verify
+from kospan.publishing.card.card import write_card
+from kospan.publishing.hub.hub import Hub, Pushed, check_name
+from kospan.publishing.hub.refusals import check_no_secrets
+from kospan.publishing.hub.release import prepare
+from kospan.publishing.hub.space import prepare_space
+from kospan.publishing.hub.verify import verify
 
 # What a release takes the place of: weights of older releases, and what a stock Trainer would have left there.
 REPLACED = ("*.safetensors", "model.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt")

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from kospan.publishing.left import Left, default_of
-from kospan.publishing.markdown import code, plain
-from kospan.publishing.release import HUB_KEYS
+from kospan.publishing.card.left import Left, default_of
+from kospan.publishing.card.markdown import code, plain
+from kospan.publishing.hub.release import HUB_KEYS
 
 # What concerns one machine, or names the run.
 NOT_SHOWN = {"name", "output_dir", "run_name", "logging_dir", "resume", "overwrite", "disable_tqdm", "report_to"}

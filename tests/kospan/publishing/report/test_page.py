@@ -9,9 +9,9 @@ from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
 from kospan.evaluation.errors import CLASSES
 from kospan.example import Example
-from kospan.publishing.analysis import analyze, example_records, look
-from kospan.publishing.figures import hangul_font, needs_font
-from kospan.publishing.page import page, write_report
+from kospan.publishing.report.analysis import analyze, example_records, look
+from kospan.publishing.report.figures import hangul_font, needs_font
+from kospan.publishing.report.page import page, write_report
 from modeling.spans import Span
 
 NASTY = "</script><img src=x onerror=alert(1)> & \u2028 '\" {{ 7*7 }} \u202e ab 😀 이재용"

@@ -4,9 +4,9 @@ import re
 
 import yaml
 
-from kospan.publishing.left import Left
-from kospan.publishing.markdown import code, duration, figure, listed, plain, table
-from kospan.publishing.procedure import held_out, settings
+from kospan.publishing.card.left import Left
+from kospan.publishing.card.markdown import code, duration, figure, listed, plain, table
+from kospan.publishing.card.procedure import held_out, settings
 
 # Rows of the learning curve that are shown at most.
 ROWS = 20

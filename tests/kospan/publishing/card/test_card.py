@@ -19,10 +19,10 @@ from release_cases import save_run
 from kospan.data.about import ABOUT
 from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
-from kospan.publishing.card import write_card
-from kospan.publishing.card_training import ROWS
-from kospan.publishing.refusals import check_configs, check_no_secrets
-from kospan.publishing.sentences import SENTENCES
+from kospan.publishing.card.card import write_card
+from kospan.publishing.card.sentences import SENTENCES
+from kospan.publishing.card.training import ROWS
+from kospan.publishing.hub.refusals import check_configs, check_no_secrets
 from kospan.recipe import load_recipe
 from kospan.run import run
 from modeling.spans import Span

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kospan.data.about import about
-from kospan.publishing.sentences import sentences
+from kospan.publishing.card.sentences import sentences
 from kospan.training.record import NAME, evaluation_record, training_record
 from kospan.training.saving import write_whole
 from modeling.spans import Span

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import yaml
 
-from kospan.publishing.refusals import (
+from kospan.publishing.hub.refusals import (
     absolute,
     check_configs,
     check_no_links,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from kospan.data.about import About, about
-from kospan.publishing.release import publish_recipe, read_config
+from kospan.publishing.hub.release import publish_recipe, read_config
 from kospan.recipe import FIELDS, TRAINER_DEFAULTS
 from kospan.training.record import NAME
 from modeling.tags import labels_of

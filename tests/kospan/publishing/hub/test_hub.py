@@ -5,7 +5,7 @@ import traceback
 import pytest
 from local_hub import OWNER_TOKEN, READER_TOKEN, chain, local_hub, online, unused_address  # noqa: F401
 
-from kospan.publishing.hub import LONGEST_WAIT, WAITS, Hub
+from kospan.publishing.hub.hub import LONGEST_WAIT, WAITS, Hub
 
 NAME = "mina/model"
 PASSING = [408, 429, 500, 502, 503, 504]

@@ -1,7 +1,7 @@
 """Limits and biases of a model, English and Korean, as its own scores and settings show them."""
 
-from kospan.publishing.left import Left
-from kospan.publishing.markdown import plain
+from kospan.publishing.card.left import Left
+from kospan.publishing.card.markdown import plain
 
 # Fewer gold spans than this say little about a type.
 FEW = 30

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from huggingface_hub import ModelCard
 
-from kospan.publishing.card_scores import score_parts
-from kospan.publishing.card_training import training_parts
-from kospan.publishing.left import Left, read_left
-from kospan.publishing.limits import LANGUAGES, is_smoke, limits
-from kospan.publishing.markdown import code, listed, plain, table
-from kospan.publishing.metadata import card_data
-from kospan.publishing.procedure import held_out, model_in_words, references, techniques
-from kospan.publishing.sentences import sentences
+from kospan.publishing.card.left import Left, read_left
+from kospan.publishing.card.limits import LANGUAGES, is_smoke, limits
+from kospan.publishing.card.markdown import code, listed, plain, table
+from kospan.publishing.card.metadata import card_data
+from kospan.publishing.card.procedure import held_out, model_in_words, references, techniques
+from kospan.publishing.card.scores import score_parts
+from kospan.publishing.card.sentences import sentences
+from kospan.publishing.card.training import training_parts
 from kospan.training.saving import write_whole
 
 NAMED = 6  # So many types stand in a card's first sentence at most.
@@ -40,7 +40,7 @@ def make_card(folder: str | os.PathLike, repo_id: str | None = None) -> ModelCar
     left = read_left(folder)
     path = repo_id or _shown(folder)
     title = path.rstrip("/").rpartition("/")[2]
-    template = (files("kospan.publishing") / "templates" / "card.md.jinja").read_text(encoding="utf-8")
+    template = (files("kospan.publishing.card") / "card.md.jinja").read_text(encoding="utf-8")
     parts = {
         "title": plain(title),
         "local": repo_id is None,

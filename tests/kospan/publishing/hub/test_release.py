@@ -7,8 +7,8 @@ import pytest
 import yaml
 from release_cases import save_run
 
-from kospan.publishing.refusals import absolute
-from kospan.publishing.release import prepare
+from kospan.publishing.hub.refusals import absolute
+from kospan.publishing.hub.release import prepare
 
 TOKEN = "hf_DISTINCTIVEreleaseToken7"
 

@@ -15,11 +15,11 @@ from local_hub import OWNER_TOKEN, READER_TOKEN, LocalHub, chain, local_hub, onl
 from release_cases import save_run
 
 from kospan.cli import main
-from kospan.publishing import publish as publishing
-from kospan.publishing import verify as verifying
-from kospan.publishing.hub import Hub
+from kospan.publishing.hub import publish as publishing
+from kospan.publishing.hub import verify as verifying
+from kospan.publishing.hub.hub import Hub
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 NAME = "mina/tagger"
 KEPT: dict = {}
 

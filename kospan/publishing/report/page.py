@@ -11,8 +11,8 @@ from jinja2 import Environment
 from kospan.evaluation.errors import CLASSES
 from kospan.evaluation.groups import LENGTHS, SEEN_GROUPS, length_groups
 from kospan.evaluation.report import GROUP_TITLES, SPACES
-from kospan.publishing import figures
-from kospan.publishing.analysis import Analysis, example_records
+from kospan.publishing.report import figures
+from kospan.publishing.report.analysis import Analysis, example_records
 from kospan.training.saving import written_whole
 from modeling.colours import colours_of
 
@@ -69,7 +69,7 @@ def draw(analysis: Analysis) -> dict[str, bytes]:
 
 def page(title: str, analysis: Analysis, pictures: dict[str, bytes]) -> str:
     """The page as one text. What comes from data stands in it escaped, or as JSON that no tag can end."""
-    templates = files("kospan.publishing") / "templates"
+    templates = files("kospan.publishing.report")
     css, js, html = ((templates / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html.jinja"))
     classes = analysis.metrics["errors"]["classes"]
     totals = [sum(count for kind, count in classes.items() if kind != other) for other in ("spurious", "missed")]

@@ -17,7 +17,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import HFValidationError, validate_repo_id
 
-from kospan.publishing.faults import asked_wait, check_token, has_moved, passes, readable, status_of
+from kospan.publishing.hub.faults import asked_wait, check_token, has_moved, passes, readable, status_of
 
 # Seconds between attempts.
 WAITS = (1.0, 2.0, 4.0, 8.0)
