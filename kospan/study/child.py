@@ -71,7 +71,9 @@ def run_one(folder: Path) -> None:
         # Patience that early stopping has used up is part of where a run stands.
         "restore_callback_states_from_checkpoint": True,
     }
-    trainer, checkpoint = prepare(load_recipe(folder / "recipe.yaml", flags))
+    recipe = load_recipe(folder / "recipe.yaml", flags)
+    recipe.trainer |= logged_where_saved(recipe.trainer)
+    trainer, checkpoint = prepare(recipe)
     clock = Clock(folder / "clock.json", checkpoint)
     trainer.add_callback(clock)
     print(f"goes on from        {checkpoint}" if checkpoint else "begins", flush=True)
@@ -84,6 +86,18 @@ def run_one(folder: Path) -> None:
     from kospan.study.result import leave_result
 
     leave_result(trainer, clock, plan, folder, work)
+
+
+def logged_where_saved(settings: dict) -> dict:
+    """Settings that log where checkpoints are saved: the Trainer forgets what it has summed up since its last line.
+
+    >>> logged_where_saved({"save_strategy": "epoch", "logging_steps": 50})
+    {'logging_strategy': 'epoch'}
+    """
+    strategy = settings.get("save_strategy")
+    if strategy == "steps":
+        return {"logging_strategy": "steps", "logging_steps": settings.get("save_steps", 500)}
+    return {"logging_strategy": "epoch"} if strategy == "epoch" else {}
 
 
 def stopped_early(checkpoint: str) -> bool:
