@@ -120,7 +120,7 @@ def differences(one: Recipe, other: Recipe) -> dict[str, list[str]]:
     >>> from kospan.recipe import load_recipe
     >>> plain = load_recipe(None, {})
     >>> differences(plain, load_recipe(None, {"fgm_epsilon": 0.5, "fgm_space": "parameter"}))
-    {'fgm': ['fgm_epsilon', 'fgm_space']}
+    {'fgm': ['fgm_epsilon', 'fgm_lambda', 'fgm_space']}
     >>> differences(plain, load_recipe(None, {"fgm_space": "parameter"}))  # nothing is perturbed in either
     {}
     """
