@@ -28,13 +28,14 @@ def main() -> None:
         runs = json.loads(path.read_text(encoding="utf-8"))["runs"]
         values = [np.mean([epoch[arguments.figure] for epoch in run["epochs"][-arguments.last :]]) for run in runs]
         seconds = np.mean([run["epochs"][-1]["train_cpu_seconds"] for run in runs])
-        # All seeds' spans of a document together: seeds are no new documents.
-        counts = np.sum([run["counts"] for run in runs], axis=0)
+        counts = {run["seed"]: np.array(run["counts"]) for run in runs}
         against = ""
         if first is None:
             first = counts
         else:
-            found = paired(counts, first)
+            # All common seeds' spans of a document together: seeds are no new documents.
+            common = sorted(set(counts) & set(first))
+            found = paired(sum(counts[seed] for seed in common), sum(first[seed] for seed in common))
             against = f"{found.difference:+.4f} [{found.low:+.4f}, {found.high:+.4f}], p {found.p_value:.4f}"
         print(
             f"| {path.stem} | {', '.join(str(run['seed']) for run in runs)} | {np.mean(values):.4f} | "
