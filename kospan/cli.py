@@ -23,7 +23,8 @@ def _guarded(command, arguments) -> int:
     try:
         rest = command(arguments)
     except (ValueError, TypeError, OSError, ImportError) as error:
-        print(f"kospan: {error}", file=sys.stderr)
+        # Libraries' messages may have several lines; the promise is one.
+        print(f"kospan: {' '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
         return 2
     return (rest() if rest is not None else None) or 0
 

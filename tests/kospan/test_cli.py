@@ -131,6 +131,11 @@ def test_evaluating_the_shipped_sample_needs_no_file(make_tagger, tmp_path, caps
     assert "by surface" in printed and "unseen" in printed and "classes of errors" in printed
 
 
+def test_a_librarys_message_of_several_lines_is_one(gold_file, tmp_path, capsys):
+    (tmp_path / "nothing").mkdir()
+    refused(["analyze", "--tokenizer", str(tmp_path / "nothing"), "--data", gold_file], capsys)
+
+
 # --- benchmark and tokenizers -----------------------------------------------------------------------------------------
 
 
