@@ -1,10 +1,14 @@
 """Where an encoder comes from: the Hub, a folder, an installed package, or scratch."""
 
 import importlib.util
+import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
@@ -66,13 +70,49 @@ def load_tokenizer(encoder: str):
         raise FileNotFoundError(
             f"expected a tokenizer beside the encoder {encoder!r}, found none ({str(error).splitlines()[0]})"
         ) from error
-    # Where there are no tokenizer files, transformers 5 makes up a tokenizer that knows nothing but special tokens.
-    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):
+    if knows_nothing(tokenizer):
         raise FileNotFoundError(
             f"expected a tokenizer beside the encoder {encoder!r}, found none or one without words; save it there "
             "with tokenizer.save_pretrained(folder)"
         )
     return tokenizer
+
+
+def knows_nothing(tokenizer) -> bool:
+    """Whether a tokenizer holds special tokens alone; transformers 5 makes one up where there are no files of one."""
+    return len(tokenizer) <= len(set(tokenizer.all_special_tokens))
+
+
+@contextmanager
+def whole_weights(name: str | os.PathLike) -> Iterator[None]:
+    """Around the loading of a model: what goes wrong with its weights, in words that say what to do.
+
+    Args:
+        name: Folder or Hub name, as errors name it.
+
+    Raises: FileNotFoundError where a file is missing; ValueError where weights are cut short, as a copy that broke off
+        leaves them, or do not fit the config.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise FileNotFoundError(
+            f"expected weights in {name}, found none ({str(error).strip().splitlines()[0]}); copy or fetch the model "
+            "again"
+        ) from error
+    except SafetensorError as error:
+        raise ValueError(
+            f"expected whole weights in {name}, got a file that is cut short or is no safetensors ({error}); copy or "
+            "fetch the model again"
+        ) from error
+    except RuntimeError as error:
+        # The library's whole message; the shapes stand in a table that it has logged.
+        if "ignore_mismatched_sizes" not in str(error):
+            raise
+        raise ValueError(
+            f"expected weights in {name} with the shapes that its config.json gives, got others; take config and "
+            "weights from one model"
+        ) from error
 
 
 def character_tokenizer(texts: list[str], min_count: int = 1) -> PreTrainedTokenizerFast:

@@ -5,6 +5,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils.logging import disable_progress_bar
 
 import modeling  # noqa: F401  (registers our classes)
+from kospan.tasks.encoders import whole_weights
 from kospan.tasks.stock import StockTagger
 from modeling.tags import labels_of
 
@@ -18,7 +19,8 @@ def load_saved(name: str, aggregation: str | None = None):
 
     Returns: A `SpanTagger`, or a `StockTagger`.
 
-    Raises: FileNotFoundError where there is none; ValueError where it is a model of another kind.
+    Raises: FileNotFoundError where there is none, or a part of it is missing; ValueError where it is a model of another
+        kind, or its weights are cut short or do not fit its config.
     """
     disable_progress_bar()
     try:
@@ -28,6 +30,12 @@ def load_saved(name: str, aggregation: str | None = None):
             f"expected a model on the Hub or in a folder under the name {name!r}, found none "
             f"({str(error).strip().splitlines()[0]}); a run leaves its model in outputs/<recipe name>"
         ) from error
+    except ValueError as error:
+        # Neither a config nor a name in it that transformers knows.
+        raise FileNotFoundError(
+            f"expected a model in {name!r}, found no config.json there that names its kind "
+            f"({str(error).strip().splitlines()[0]}); a run leaves its model in outputs/<recipe name>"
+        ) from error
     if config.model_type.startswith("kospan-"):
         if aggregation is not None:
             raise ValueError(
@@ -35,7 +43,8 @@ def load_saved(name: str, aggregation: str | None = None):
                 "of its chain"
             )
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return AutoModel.from_pretrained(name, dtype=torch.float32).to(device).eval()
+        with whole_weights(name):
+            return AutoModel.from_pretrained(name, dtype=torch.float32).to(device).eval()
     if not any(kind.endswith("ForTokenClassification") for kind in config.architectures or ()):
         kinds = ", ".join(config.architectures or ()) or f"a {config.model_type} without a head"
         raise ValueError(f"expected a model that finds spans at {name!r}, got {kinds}; train one with kospan train")

@@ -3,6 +3,7 @@
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
+from kospan.tasks.encoders import knows_nothing, whole_weights
 from modeling.spans import Span, keep_longest
 
 AGGREGATIONS = ("simple", "first", "average", "max")
@@ -17,14 +18,20 @@ class StockTagger:
             "average" and "max" decide word by word, for models that were trained on the first piece of a word.
 
     Raises: ValueError where the tokenizer gives no offsets or `aggregation` is unknown; OSError where a file is
-        missing.
+        missing, the tokenizer's among them.
     """
 
     def __init__(self, name: str, aggregation: str = "simple"):
         if aggregation not in AGGREGATIONS:
             raise ValueError(f"expected aggregation to be one of {', '.join(AGGREGATIONS)}, got {aggregation!r}")
-        model = AutoModelForTokenClassification.from_pretrained(name, dtype=torch.float32).eval()
+        with whole_weights(name):
+            model = AutoModelForTokenClassification.from_pretrained(name, dtype=torch.float32).eval()
         tokenizer = AutoTokenizer.from_pretrained(name)
+        if knows_nothing(tokenizer):
+            raise FileNotFoundError(
+                f"expected a tokenizer beside the model {name!r}, found none or one without words; save it there with "
+                "tokenizer.save_pretrained(folder)"
+            )
         if not tokenizer.is_fast:
             raise ValueError(
                 f"expected a fast tokenizer in {name}, got {type(tokenizer).__name__}, which gives no offsets; save "

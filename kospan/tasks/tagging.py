@@ -11,7 +11,7 @@ from kospan.data.registry import reader_for
 from kospan.evaluation.spans import score_spans
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.encoders import encoder_parts, load_config, locate, start_without_positions
+from kospan.tasks.encoders import encoder_parts, load_config, locate, start_without_positions, whole_weights
 from kospan.training.consistency import TagDivergence
 from modeling import SpanTagger, SpanTaggerConfig
 from modeling.alignment import unit_spans
@@ -156,7 +156,8 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         found = load_config(recipe.encoder, {})
         if found.model_type == SpanTaggerConfig.model_type:
             # Training changes the scores that the temperature was fitted to.
-            return AutoModel.from_pretrained(locate(recipe.encoder), calibration_temperature=1.0)
+            with whole_weights(recipe.encoder):
+                return AutoModel.from_pretrained(locate(recipe.encoder), calibration_temperature=1.0)
     encoder_config, tokenizer = encoder_parts(recipe, [example.text for example in corpus.splits["train"]])
     tags = tag_names(list(corpus.labels), recipe.scheme)
     limit = encoder_limit(encoder_config)
@@ -192,7 +193,8 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         model.tokenizer = tokenizer
         start_without_positions(model.encoder)
     else:
-        model = SpanTagger.from_encoder(locate(recipe.encoder), config, tokenizer)
+        with whole_weights(recipe.encoder):
+            model = SpanTagger.from_encoder(locate(recipe.encoder), config, tokenizer)
     if recipe.freeze_encoder:
         model.freeze_encoder()
     # Says at once whether tokenizer, window and stride fit together.

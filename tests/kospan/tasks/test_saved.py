@@ -1,5 +1,7 @@
 """Saved models of ours and of transformers, opened by name and read in the same way."""
 
+import json
+
 import pytest
 import torch
 from transformers import BertConfig, BertForTokenClassification, BertModel, pipeline
@@ -81,3 +83,44 @@ def test_other_models_and_nothing_are_refused(tmp_path):
     BertModel(config).save_pretrained(tmp_path / "bare")
     with pytest.raises(ValueError, match=r"expected a model that finds spans at .*, got BertModel; train one"):
         load_saved(str(tmp_path / "bare"))
+
+
+def _cut(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:999])
+
+
+def _others(folder):
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    inner = config.get("encoder_config", config)
+    inner["intermediate_size"] = 8
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (_cut, r"expected whole weights in .* cut short .*; copy or fetch the model again$"),
+        (lambda folder: (folder / "model.safetensors").unlink(), r"expected weights in .*, found none \(.*; copy"),
+        (_others, r"expected weights in .* with the shapes that its config.json gives, got others; take"),
+        (lambda folder: (folder / "config.json").write_text("{}"), r"found no config.json there that names its kind"),
+    ],
+)
+@pytest.mark.parametrize("stock", [True, False])
+def test_a_model_of_which_a_part_is_missing_is_refused(stock, broken, message, request, make_tagger, tmp_path):
+    if stock:
+        folder = request.getfixturevalue("stock_folder")
+    else:
+        folder = tmp_path / "ours"
+        make_tagger().save_pretrained(folder)
+    broken(folder)
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        load_saved(str(folder))
+
+
+def test_a_stock_model_without_its_tokenizer_is_refused(stock_folder):
+    for path in stock_folder.glob("tokenizer*"):
+        path.unlink()
+    # transformers makes up one that reads every word as unknown, and the figures would say nothing about the model.
+    with pytest.raises(FileNotFoundError, match=r"expected a tokenizer beside the model .*, found none.*; save it"):
+        load_saved(str(stock_folder))
