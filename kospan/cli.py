@@ -189,10 +189,12 @@ def _labelled(arguments):
     """What evaluate and analyze need: model, labelled texts, what it was trained on (or None), types and unit."""
     from kospan.data.corpus import read_examples
     from kospan.data.registry import reader_for
+    from kospan.evaluation.spans import check_gold
     from kospan.tasks.saved import labels_and_unit, load_saved
     from kospan.tasks.tagging import check_labels
 
     examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
+    check_gold(examples)
     training = read_examples(arguments.dataset, arguments.train, arguments.overlaps) if arguments.train else None
     model = load_saved(arguments.model, arguments.aggregation)
     labels, unit = labels_and_unit(model, reader_for(arguments.dataset).unit)

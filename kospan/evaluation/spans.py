@@ -4,6 +4,7 @@ Everything is counted per document first (`counts_per_document`), in one pass an
 figures are sums of those counts, so a bootstrap can resample documents without scoring anything again.
 """
 
+from collections.abc import Sequence
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -118,6 +119,16 @@ def counts_per_document(examples: list[Example], predicted: list[list[Span]]) ->
     return counts
 
 
+def check_gold(examples: Sequence[Example]) -> None:
+    """Raises: ValueError where an example is unlabelled."""
+    unlabelled = next((example.id for example in examples if example.spans is None), None)
+    if unlabelled is not None:
+        raise ValueError(
+            f"example {unlabelled!r}: expected gold spans to score against, got an unlabelled example; leave it out, "
+            "or give it empty spans if nothing is there"
+        )
+
+
 def check(examples: list[Example], predicted: list[list[Span]]) -> None:
     """Raises: ValueError where the two lists do not belong together or cannot be scored."""
     if len(examples) != len(predicted):
@@ -125,12 +136,8 @@ def check(examples: list[Example], predicted: list[list[Span]]) -> None:
             f"expected one list of predicted spans for each of {len(examples)} examples, got {len(predicted)} lists; "
             "pass [] for a document in which nothing was found"
         )
+    check_gold(examples)
     for example, spans in zip(examples, predicted):
-        if example.spans is None:
-            raise ValueError(
-                f"example {example.id!r}: expected gold spans to score against, got an unlabelled example; "
-                "leave it out, or give it spans=() if nothing is there"
-            )
         for span in spans:
             if not 0 <= span.start < span.end <= len(example.text):
                 raise ValueError(

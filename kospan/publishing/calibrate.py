@@ -5,15 +5,15 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
-from transformers import AutoModel
-
-import modeling  # noqa: F401  (registers our classes)
 from kospan.data.jsonl import read_jsonl, record
 from kospan.evaluation.confidence import Claims, calibration_report
+from kospan.evaluation.spans import check_gold
 from kospan.example import Example
 from kospan.publishing.card.card import write_card
-from kospan.training.saving import written_whole
+from kospan.tasks.saved import load_saved
+from kospan.tasks.tagging import check_labels
+from kospan.training.saving import read_object, written_whole
+from modeling.tags import labels_of
 
 # What `eval_results.json` gains: figures of the spans' confidence after calibration, on the documents reported on.
 FIGURES = ("n", "ece", "brier", "auroc")
@@ -40,22 +40,23 @@ def calibrate(
     Returns: what `kospan.evaluation.confidence.calibration_report` gives; it also lies in `calibration.json`.
 
     Raises: FileNotFoundError or ValueError where the folder holds no such model, or the documents cannot fit a
-        temperature.
+        temperature, leave none to report on, or hold a label that the model does not know.
     """
     folder = Path(folder)
     config = _config_of(folder)
-    for example in [*examples, *(reported or ())]:
-        if example.spans is None:
-            raise ValueError(
-                f"example {example.id!r}: expected gold spans to calibrate with, got an unlabelled example; "
-                "leave it out"
-            )
+    check_gold([*examples, *(reported or ())])
     stored = read_jsonl(folder / "predictions.jsonl") if (folder / "predictions.jsonl").is_file() else []
     kept = _unreported(examples, [*stored, *(reported or ())], say)
     if reported is None:
+        if len(kept) < 2:
+            raise ValueError(
+                f"expected two texts or more, one to fit a temperature to and one to report on, got {len(kept)}; "
+                "calibrate with more of them, or name others to report on with --report"
+            )
         kept, reported = kept[::2], kept[1::2]
-    model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model = load_saved(os.fspath(folder))
+    for example in [*kept, *reported]:
+        check_labels(example, labels_of(model.config.tags))
     report = calibration_report(Claims(model, kept), Claims(model, reported))
     model.head.crf.temperature = config["calibration_temperature"] = report["temperature"]
     with written_whole(folder) as temporary:
@@ -68,7 +69,7 @@ def calibrate(
             ]
             (temporary / "predictions.jsonl").write_text("".join(lines), encoding="utf-8")
         if (folder / "eval_results.json").is_file():
-            results = json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))
+            results = read_object(folder / "eval_results.json")
             after = report["spans"]["posterior"]["after"]["figures"]
             results["eval_calibration_temperature"] = report["temperature"]
             results |= {f"eval_calibration_{name}": after[name] for name in FIGURES}
@@ -85,7 +86,7 @@ def _config_of(folder: Path) -> dict:
             f"expected a folder with a model to calibrate, found no config.json in {folder}; fetch a model from the "
             "Hub with `hf download NAME --local-dir FOLDER`"
         )
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = read_object(folder / "config.json")
     if config.get("model_type") != "kospan-tagger":
         raise ValueError(
             f"expected a tagger that kospan trained in {folder}, got a model of type {config.get('model_type')!r}; "

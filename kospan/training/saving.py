@@ -48,6 +48,20 @@ def write_whole(path: str | os.PathLike, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def read_object(path: str | os.PathLike) -> dict:
+    """The JSON object that a run has left in a file. Raises: ValueError naming the file where it holds none."""
+    path = Path(path)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: expected JSON, got {error}; take the file from the run again") from error
+    if not isinstance(value, dict):
+        raise ValueError(
+            f"{path}: expected a JSON object, got a {type(value).__name__}; take the file from the run again"
+        )
+    return value
+
+
 def broken_part(checkpoint: str | os.PathLike) -> str | None:
     """What is missing from a checkpoint or cut short in it; None where it is whole."""
     folder = Path(checkpoint)

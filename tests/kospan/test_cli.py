@@ -131,6 +131,13 @@ def test_evaluating_the_shipped_sample_needs_no_file(make_tagger, tmp_path, caps
     assert "by surface" in printed and "unseen" in printed and "classes of errors" in printed
 
 
+@pytest.mark.parametrize("command", ["evaluate", "analyze"])
+def test_unlabelled_texts_are_named_before_they_are_read(command, model_folder, tmp_path, capsys):
+    write_jsonl(tmp_path / "texts.jsonl", [Example("x", TEXTS[0], None)])
+    message = refused([command, model_folder, "--data", str(tmp_path / "texts.jsonl")], capsys)
+    assert "example 'x': expected gold spans to score against, got an unlabelled example; leave it out" in message
+
+
 def test_a_librarys_message_of_several_lines_is_one(gold_file, tmp_path, capsys):
     (tmp_path / "nothing").mkdir()
     refused(["analyze", "--tokenizer", str(tmp_path / "nothing"), "--data", gold_file], capsys)

@@ -1,7 +1,6 @@
 """What a run has left, read for its card; a key that is missing is an error that names its file."""
 
 import dataclasses
-import json
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ from kospan.data.about import About, about
 from kospan.publishing.hub.release import publish_recipe, read_config
 from kospan.recipe import FIELDS, TRAINER_DEFAULTS
 from kospan.training.record import NAME
+from kospan.training.saving import read_object
 from modeling.tags import labels_of
 
 
@@ -124,13 +124,7 @@ def _needed(folder: Path, name: str) -> Path:
 
 
 def _json(path: Path) -> Kept:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path.name}: expected JSON, got {error}; take the file from the run again") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.name}: expected a JSON object, got a {type(value).__name__}")
-    return Kept(value, path.name)
+    return Kept(read_object(path), path.name)
 
 
 def _recipe(path: Path) -> dict[str, Any]:

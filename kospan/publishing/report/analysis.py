@@ -1,6 +1,5 @@
 """Everything that a report shows about one model on one set of labelled texts."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from kospan.evaluation.examine import examine
 from kospan.evaluation.groups import SEEN_GROUPS, by_surface
 from kospan.example import Example
 from kospan.tasks.saved import labels_and_unit
+from kospan.training.saving import read_object
 from modeling.spans import Span
 
 
@@ -154,7 +154,7 @@ def history_of(folder: Path) -> list[dict]:
 
 
 def _read(path: Path) -> dict | None:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_object(path) if path.is_file() else None
 
 
 def example_records(analysis: Analysis) -> list[dict]:

@@ -13,6 +13,7 @@ from kospan.publishing.calibrate import calibrate
 from kospan.publishing.card.card import write_card
 from kospan.publishing.hub.verify import verify
 from modeling.pipelines import SpanTaggerPipeline
+from modeling.spans import Span
 
 
 @pytest.fixture
@@ -127,6 +128,33 @@ def test_from_the_shell(labelled, tmp_path, capsys):
     assert "fitted on 8 documents" in printed and "spans: posterior" in printed and "by type" in printed
     assert main(["calibrate", str(tmp_path / "nowhere"), "--data", data]) == 2
     assert "hf download NAME --local-dir FOLDER" in capsys.readouterr().err
+
+
+def test_a_label_that_the_model_does_not_know_is_refused(labelled):
+    folder, examples = labelled
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    strange = Example("x", "이재용 회장이", (Span(0, 3, "PERSON"),))
+    for fitted, reported in (([*examples, strange], None), (examples, [strange])):
+        with pytest.raises(ValueError, match=r"example 'x' .*: expected labels that the model knows .*'PERSON'"):
+            calibrate(folder, fitted, reported)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+
+
+def test_one_text_alone_leaves_none_to_report_on(labelled):
+    folder, examples = labelled
+    with pytest.raises(ValueError, match=r"expected two texts or more, .* got 1; .* --report"):
+        calibrate(folder, examples[:1])
+
+
+@pytest.mark.parametrize("name", ["config.json", "eval_results.json"])
+@pytest.mark.parametrize("text", ['{"eval_f1": 0.', "[]"])
+def test_a_file_that_is_cut_short_is_named(name, text, labelled):
+    folder, examples = labelled
+    (folder / name).write_text(text, encoding="utf-8")
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ValueError, match=f"{name}: expected (a )?JSON.*; take the file from the run again"):
+        calibrate(folder, examples)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
 
 
 def test_other_models_and_unlabelled_texts_are_refused(labelled, tmp_path):
