@@ -170,8 +170,10 @@ def _predict(arguments) -> None:
     from kospan.data.jsonl import record
     from kospan.data.texts import read_texts
     from kospan.tasks.saved import load_saved
-    from kospan.training.saving import write_whole
+    from kospan.training.saving import check_output, write_whole
 
+    if arguments.output != "-":
+        check_output(arguments.output)
     examples = read_texts(arguments.file)
     model = load_saved(arguments.model)
     found = model.extract([example.text for example in examples], arguments.threshold, arguments.batch_size)
@@ -206,8 +208,10 @@ def _labelled(arguments):
 def _evaluate(arguments) -> None:
     from kospan.evaluation.examine import examine
     from kospan.evaluation.report import print_examination
-    from kospan.training.saving import write_whole
+    from kospan.training.saving import check_output, write_whole
 
+    if arguments.output:
+        check_output(arguments.output)
     model, examples, training, labels, unit = _labelled(arguments)
     predicted = model.extract([example.text for example in examples])
     found = examine(examples, predicted, labels, unit, training)
@@ -225,9 +229,11 @@ def _analyze(arguments) -> None:
         return _analyze_tokenizer(arguments)
     from kospan.publishing.report.analysis import analyze, look
     from kospan.publishing.report.page import write_report
+    from kospan.training.saving import check_output
 
-    model, examples, training, _, unit = _labelled(arguments)
     folder = arguments.output or (Path(arguments.model) / "report" if Path(arguments.model).is_dir() else "report")
+    check_output(folder, folder=True)
+    model, examples, training, _, unit = _labelled(arguments)
     title = f"{Path(arguments.model).name} on {Path(arguments.data).name}"
     analysis = analyze(model, arguments.model, examples, unit, training)
     if arguments.attention is not None:
@@ -242,8 +248,10 @@ def _analyze_tokenizer(arguments) -> None:
     from kospan.data.corpus import read_examples
     from kospan.evaluation.pieces import examine_pieces
     from kospan.evaluation.report import print_pieces
-    from kospan.training.saving import write_whole
+    from kospan.training.saving import check_output, write_whole
 
+    if arguments.output:
+        check_output(arguments.output, folder=True)
     examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
     found = examine_pieces(AutoTokenizer.from_pretrained(arguments.tokenizer), examples)
     print_pieces(f"{arguments.tokenizer} on {arguments.data}", found)
@@ -260,8 +268,10 @@ def _benchmark(arguments) -> None:
     from kospan.publishing.report.figures import speed
     from kospan.tasks.saved import load_saved
     from kospan.training.record import device_in_words
-    from kospan.training.saving import written_whole
+    from kospan.training.saving import check_output, written_whole
 
+    if arguments.output:
+        check_output(arguments.output, folder=True)
     examples = read_texts(arguments.data) if arguments.data else read_examples("sample", "validation")
     model = load_saved(arguments.model)
     texts = [example.text for example in examples]

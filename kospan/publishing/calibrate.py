@@ -12,7 +12,7 @@ from kospan.example import Example
 from kospan.publishing.card.card import write_card
 from kospan.tasks.saved import load_saved
 from kospan.tasks.tagging import check_labels
-from kospan.training.saving import read_object, written_whole
+from kospan.training.saving import check_output, read_object, written_whole
 from modeling.tags import labels_of
 
 # What `eval_results.json` gains: figures of the spans' confidence after calibration, on the documents reported on.
@@ -44,6 +44,7 @@ def calibrate(
     """
     folder = Path(folder)
     config = _config_of(folder)
+    check_output(folder, folder=True)
     check_gold([*examples, *(reported or ())])
     stored = read_jsonl(folder / "predictions.jsonl") if (folder / "predictions.jsonl").is_file() else []
     kept = _unreported(examples, [*stored, *(reported or ())], say)

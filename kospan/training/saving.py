@@ -48,6 +48,29 @@ def write_whole(path: str | os.PathLike, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def check_output(path: str | os.PathLike, folder: bool = False) -> None:
+    """Looks whether something can be written to a place, before hours of work go into it; makes nothing.
+
+    Args:
+        path: A file that `write_whole`, or a folder that `written_whole` is going to write.
+        folder: Which of the two; a folder's parents are made too, a file's are not.
+
+    Raises: FileNotFoundError, FileExistsError or PermissionError naming what stands in the way.
+    """
+    path = Path(path)
+    if not folder and path.is_dir():
+        raise FileExistsError(f"expected a file to write to at {path}, got a folder; name a file inside it")
+    place = path if folder else path.parent
+    if folder:
+        place = next(above for above in (place, *place.absolute().parents) if above.exists())
+    if not place.exists():
+        raise FileNotFoundError(f"expected a folder at {place} to write {path.name} to, found none; make it first")
+    if not place.is_dir():
+        raise FileExistsError(f"expected a folder to write to at {place}, got a file; name another place")
+    if not os.access(place, os.W_OK):
+        raise PermissionError(f"expected a folder that may be written to, got {place}; name another place")
+
+
 def read_object(path: str | os.PathLike) -> dict:
     """The JSON object that a run has left in a file. Raises: ValueError naming the file where it holds none."""
     path = Path(path)

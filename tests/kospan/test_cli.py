@@ -138,6 +138,26 @@ def test_unlabelled_texts_are_named_before_they_are_read(command, model_folder, 
     assert "example 'x': expected gold spans to score against, got an unlabelled example; leave it out" in message
 
 
+@pytest.mark.parametrize("command", ["predict", "evaluate", "analyze", "benchmark", "pieces"])
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work(command, gold_file, tmp_path, monkeypatch, capsys):
+    # There is no such model: whoever opened it first would say so.
+    words = {
+        "predict": ["predict", "nowhere", gold_file],
+        "benchmark": ["benchmark", "nowhere"],
+        "pieces": ["analyze", "--tokenizer", "nowhere", "--data", gold_file],
+    }.get(command, [command, "nowhere", "--data", gold_file])
+    if command in ("predict", "evaluate"):
+        message = refused([*words, "--output", str(tmp_path / "no" / "such" / "file.json")], capsys)
+        assert f"expected a folder at {tmp_path / 'no' / 'such'} to write file.json to, found none; make it" in message
+        message = refused([*words, "--output", str(tmp_path)], capsys)
+        assert f"expected a file to write to at {tmp_path}, got a folder; name a file inside it" in message
+    message = refused([*words, "--output", str(Path(gold_file) / "inside")], capsys)
+    assert f"expected a folder to write to at {gold_file}, got a file; name another place" in message
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != tmp_path)
+    message = refused([*words, "--output", str(tmp_path / "new")], capsys)
+    assert f"expected a folder that may be written to, got {tmp_path}; name another place" in message
+
+
 def test_a_librarys_message_of_several_lines_is_one(gold_file, tmp_path, capsys):
     (tmp_path / "nothing").mkdir()
     refused(["analyze", "--tokenizer", str(tmp_path / "nothing"), "--data", gold_file], capsys)
