@@ -42,6 +42,8 @@ class StockTagger:
         tokenizer.model_max_length = min(tokenizer.model_max_length, limit - 2)
         self.config, self.name = model.config, name
         self.labels = sorted({_type_of(tag) for tag in model.config.id2label.values()} - {"O"})
+        # The pipeline knows B- and I- alone, and would take E-PS for a type of its own.
+        model.config.id2label = {at: _as_bio(tag) for at, tag in model.config.id2label.items()}
         self._pipe = pipeline(
             "token-classification",
             model=model,
@@ -70,6 +72,15 @@ class StockTagger:
 
 def _type_of(tag: str) -> str:
     return tag[2:] if tag[:2] in ("B-", "I-", "E-", "S-", "L-", "U-") else tag
+
+
+def _as_bio(tag: str) -> str:
+    """A tag of BIOES or BILOU as one of BIO: what ends a span goes on with it, what is one alone begins one.
+
+    >>> _as_bio("S-PS"), _as_bio("E-PS"), _as_bio("I-PS"), _as_bio("PS")
+    ('B-PS', 'I-PS', 'I-PS', 'PS')
+    """
+    return {"S-": "B-", "U-": "B-", "E-": "I-", "L-": "I-"}.get(tag[:2], tag[:2]) + tag[2:]
 
 
 def _trimmed(text: str, span: Span) -> Span:

@@ -124,3 +124,25 @@ def test_a_stock_model_without_its_tokenizer_is_refused(stock_folder):
     # transformers makes up one that reads every word as unknown, and the figures would say nothing about the model.
     with pytest.raises(FileNotFoundError, match=r"expected a tokenizer beside the model .*, found none.*; save it"):
         load_saved(str(stock_folder))
+
+
+@pytest.mark.parametrize(("begin", "end", "alone"), [("B", "E", "S"), ("B", "L", "U")])
+def test_tags_that_end_a_span_or_are_one_alone_are_read(begin, end, alone, stock_folder, monkeypatch):
+    tags = ["O", f"{begin}-PS", f"{end}-PS", f"{alone}-PS", "I-PS"]
+    config = json.loads((stock_folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"id2label": dict(enumerate(tags)), "label2id": {tag: at for at, tag in enumerate(tags)}}
+    (stock_folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    model = load_saved(str(stock_folder))
+    assert model.labels == ["PS"]
+    # [CLS], then B I E S O S for the characters of the text, then [SEP].
+    path = torch.tensor([[0, 1, 4, 2, 3, 0, 3, 0]])
+    forward = type(model._pipe.model).forward
+
+    def certain(self, *args, **kwargs):
+        found = forward(self, *args, **kwargs)
+        found.logits = 9.0 * torch.nn.functional.one_hot(path, len(tags)).float()
+        return found
+
+    monkeypatch.setattr(type(model._pipe.model), "forward", certain)
+    [spans] = model.extract(["이재용장이서"])
+    assert [span[:3] for span in spans] == [(0, 3, "PS"), (3, 4, "PS"), (5, 6, "PS")]
