@@ -144,6 +144,10 @@ def load_study(
     experiments = named(document.get("experiments", {}), f"{where}: experiments")
     if "experiments" in document and not experiments:
         raise ValueError(f"{where}: expected at least one experiment, got none; give it a name and variants")
+    if only is not None and not experiments:
+        raise ValueError(
+            f"{where}: expected a study of several experiments to take {only!r} from, got one; leave --experiment out"
+        )
     if only is not None and only not in experiments:
         raise ValueError(f"expected --experiment to be one of {', '.join(experiments) or 'none'}, got {only!r}")
     if not experiments:
@@ -213,7 +217,10 @@ def _variants(document: dict, where: str):
         if like is None:
             return own
         like = str(like)
-        _arm(like, [name for name in variants if name not in (*trail, key)], f"{inner}, like")
+        if like in (*trail, key):
+            circle = " -> ".join([*trail, key, like])
+            raise ValueError(f"{inner}, like: expected a variant that does not start from this one, got {circle}")
+        _arm(like, [name for name in variants if name != key], f"{inner}, like")
         # Seeds are no part of what an arm is.
         base = {name: value for name, value in settings(like, (*trail, key)).items() if name != "seeds"}
         return base | own
@@ -277,9 +284,12 @@ def _more(given, names: list[str], where: str) -> More:
 
 
 def _seeds(given, where: str) -> tuple[int, ...]:
-    right = isinstance(given, list) and given and all(type(seed) is int and seed >= 0 for seed in given)
+    # numpy takes no larger ones.
+    right = isinstance(given, list) and given and all(type(seed) is int and 0 <= seed < 2**32 for seed in given)
     if not right or len(set(given)) != len(given):
-        raise ValueError(f"{where}: expected seeds to be a list of different numbers from 0, got {given!r}")
+        raise ValueError(
+            f"{where}: expected seeds to be a list of different numbers from 0 to 2**32 - 1, got {given!r}"
+        )
     return tuple(given)
 
 

@@ -105,6 +105,7 @@ BAD = {
     "more without arms": ({"variants": TWO, "more_seeds": {"seeds": [1]}}, ValueError, "say which arms"),
     "no seeds": ({"variants": TWO, "seeds": []}, ValueError, "list of different numbers from 0"),
     "a seed twice": ({"variants": TWO, "seeds": [1, 1]}, ValueError, "list of different numbers from 0"),
+    "too large a seed": ({"variants": TWO, "seeds": [2**32]}, ValueError, "to 2..32 - 1, got .4294967296"),
     "seed as setting": ({"variants": {"a": {"seed": 3}}}, ValueError, "expected no seed, .*use seeds"),
     "output as setting": ({"settings": {"output_dir": "x"}, "variants": TWO}, ValueError, "expected no output_dir"),
     "case": ({"variants": {"CRF": LINEAR, "crf": {}}}, ValueError, "differ by more than case, got CRF and crf"),
@@ -113,7 +114,8 @@ BAD = {
     "truth name": ({"variants": {False: LINEAR, "b": {}}}, ValueError, "put quotes"),
     "one level": ({"grid": {"head": {"crf": {}}}}, ValueError, "two levels or more"),
     "clash": ({"grid": {"x": {"1": {"dropout": 0}, "2": {}}, "y": {"3": {"dropout": 1}, "4": {}}}}, ValueError, "hide"),
-    "circle": ({"variants": {"a": {"like": "b"}, "b": {"like": "a"}}}, ValueError, "like: expected the name"),
+    "circle": ({"variants": {"a": {"like": "b"}, "b": {"like": "a"}}}, ValueError, "this one, got a -> b -> a"),
+    "its own like": ({"variants": {"a": {"like": "a"}}}, ValueError, "this one, got a -> a"),
     "grid and variant": (
         {
             "variants": {"p+q": LINEAR},
@@ -142,7 +144,7 @@ def test_what_is_no_mapping_is_refused(study, text):
 def test_a_file_that_is_not_there_is_refused(tmp_path, study):
     with pytest.raises(FileNotFoundError, match="recipes/studies"):
         load_study(tmp_path / "none.yaml")
-    with pytest.raises(ValueError, match="expected --experiment to be one of none, got 'x'"):
+    with pytest.raises(ValueError, match=r"mine\.yaml: expected a study of several .* 'x' from, .*; leave --exp"):
         study({}, "x", variants=TWO)
 
 
