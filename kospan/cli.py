@@ -19,13 +19,19 @@ def main(words: list[str] | None = None) -> int:
 
 
 def _guarded(command, arguments) -> int:
-    """Runs a command; what is left to do after it has checked everything (a callable it gives back) is not guarded."""
+    """Runs a command; what is left to do after it has checked everything (a callable it gives back) is not guarded.
+
+    Ctrl-C is no mistake of anybody's: a line, and the status that shells give it.
+    """
     try:
         rest = command(arguments)
     except (ValueError, TypeError, OSError, ImportError) as error:
         # Libraries' messages may have several lines; the promise is one.
         print(f"kospan: {' '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("kospan: stopped", file=sys.stderr)
+        return 130
     return (rest() if rest is not None else None) or 0
 
 

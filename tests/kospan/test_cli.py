@@ -158,6 +158,16 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(command, gold
     assert f"expected a folder that may be written to, got {tmp_path}; name another place" in message
 
 
+def test_ctrl_c_leaves_no_traceback(model_folder, gold_file, tmp_path, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kospan.evaluation.examine.examine", interrupted)
+    output = tmp_path / "figures.json"
+    assert main(["evaluate", model_folder, "--data", gold_file, "--output", str(output)]) == 130
+    assert capsys.readouterr().err.endswith("kospan: stopped\n") and not output.exists()
+
+
 def test_a_librarys_message_of_several_lines_is_one(gold_file, tmp_path, capsys):
     (tmp_path / "nothing").mkdir()
     refused(["analyze", "--tokenizer", str(tmp_path / "nothing"), "--data", gold_file], capsys)
