@@ -5,6 +5,7 @@ from pathlib import Path
 from kospan.data.registry import reader_for
 from kospan.recipe import training_arguments
 from kospan.study.plan import Experiment
+from kospan.tasks.encoders import load_config
 from kospan.tasks.registry import task_class
 from kospan.training.rates import check_rates
 from modeling.configuration_span import SpanTaggerConfig
@@ -22,10 +23,15 @@ def check_experiment(experiment: Experiment) -> None:
                 path = getattr(recipe, key)
                 if path is not None and not Path(path).exists():
                     raise FileNotFoundError(f"expected {key} to be there, found no {path}; paths are relative to here")
+            # What is no path may be a name on the Hub; only the run itself asks there.
+            if recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
+                load_config(recipe.encoder, {})
             training_arguments(recipe)
             check_rates(recipe.learning_rates)
             build_head(
                 SpanTaggerConfig(
+                    encoder_input=recipe.encoder_input,
+                    normalization=recipe.normalization,
                     scheme=recipe.scheme,
                     head=recipe.head,
                     head_options=recipe.head_options,

@@ -48,8 +48,10 @@ def ablate(words: list[str]):
     if arguments.status or arguments.report:
         return None
     from kospan.study.check import check_experiment
+    from kospan.training.saving import check_output
 
     for experiment in experiments:
+        check_output(experiment.folder, folder=True)
         check_experiment(experiment)
     return lambda: _run(experiments, arguments)
 

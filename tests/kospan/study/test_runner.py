@@ -229,6 +229,13 @@ MISTAKES = {
     "a file that is not there": ({"settings": {"train_file": "none.jsonl"}}, [], "variant linear: .*no none.jsonl"),
     "a trainer's value": ({"settings": {"num_train_epochs": "many"}}, [], "variant linear: .*num_train_epochs"),
     "a head": ({"variants": {"a": {"head": "cfr"}}}, [], "variant a: expected head to be one of"),
+    "an encoder input": (
+        {"variants": {"a": {"encoder_input": "x"}}},
+        [],
+        "variant a: expected encoder_input to be one",
+    ),
+    "an encoder": ({"variants": {"a": {"encoder": "/no/such/folder"}}}, [], "variant a: expected an encoder .*, found"),
+    "a place": ({"variants": {"a": {"head": "crf"}}}, ["--output_dir", __file__], "folder to write to at .*got a file"),
     "a data set": ({"settings": {"dataset": "nowhere"}}, [], "variant linear: .*nowhere"),
     "a rate": ({"settings": {"learning_rates": {"head": "fast"}}}, [], "variant linear: .*fast"),
     "a flag": ({}, ["--drpout", "1"], "flags: .*did you mean dropout"),
