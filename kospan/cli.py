@@ -249,17 +249,16 @@ def _analyze(arguments) -> None:
 
 
 def _analyze_tokenizer(arguments) -> None:
-    from transformers import AutoTokenizer
-
     from kospan.data.corpus import read_examples
     from kospan.evaluation.pieces import examine_pieces
     from kospan.evaluation.report import print_pieces
+    from kospan.tasks.encoders import load_tokenizer
     from kospan.training.saving import check_output, write_whole
 
     if arguments.output:
         check_output(arguments.output, folder=True)
     examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
-    found = examine_pieces(AutoTokenizer.from_pretrained(arguments.tokenizer), examples)
+    found = examine_pieces(load_tokenizer(arguments.tokenizer), examples)
     print_pieces(f"{arguments.tokenizer} on {arguments.data}", found)
     if arguments.output:
         Path(arguments.output).mkdir(parents=True, exist_ok=True)

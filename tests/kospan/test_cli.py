@@ -158,6 +158,16 @@ def test_a_place_that_cannot_be_written_to_is_told_before_the_work(command, gold
     assert f"expected a folder that may be written to, got {tmp_path}; name another place" in message
 
 
+def test_a_folder_without_a_tokenizer_is_not_examined(model_folder, gold_file, capsys):
+    for path in [*Path(model_folder).glob("tokenizer*"), *Path(model_folder).glob("special_tokens*")]:
+        path.unlink()
+    config = {"model_type": "electra", "vocab_size": 9}
+    (Path(model_folder) / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    # transformers makes up one to which every word is unknown.
+    message = refused(["analyze", "--tokenizer", model_folder, "--data", gold_file], capsys)
+    assert "expected a tokenizer beside the encoder" in message and "found none" in message
+
+
 def test_ctrl_c_leaves_no_traceback(model_folder, gold_file, tmp_path, monkeypatch, capsys):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
