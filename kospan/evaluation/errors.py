@@ -51,7 +51,7 @@ class Boundary(NamedTuple):
 
     Args:
         shape: One of `SHAPES`: it holds the gold span and more, a part of it alone, or neither.
-        side: "left", "right" or "both": the ends that differ.
+        side: "left", "right" or "both": the ends that differ; of a shifted span, where it has gone, left or right.
         left: What stands between the two left ends; empty where they are equal.
         right: The same on the right.
     """
@@ -142,7 +142,7 @@ def boundary_of(text: str, match: Match) -> Boundary | None:
     elif predicted.start >= gold.start and predicted.end <= gold.end:
         shape = "too short"
     else:
-        shape = "shifted"
+        return Boundary("shifted", "left" if predicted.start < gold.start else "right", left, right)
     return Boundary(shape, "both" if left and right else "left" if left else "right", left, right)
 
 
@@ -184,12 +184,11 @@ def boundary_counts(examples: Sequence[Example], matches: Sequence[Match]) -> di
         for side, text in (("left", boundary.left), ("right", boundary.right)):
             if text:
                 materials[f"{material_of(text, side == 'right')}, {side}"] += 1
-    sides = {"shape": ("left", "right", "both"), "material": ("left", "right")}
+    ends = ("left", "right")
+    shown = [f"{name}, {side}" for name in SHAPES for side in (ends if name == "shifted" else (*ends, "both"))]
     return {
-        "shape": {f"{name}, {side}": shapes[f"{name}, {side}"] for name in SHAPES for side in sides["shape"]},
-        "material": {
-            f"{name}, {side}": materials[f"{name}, {side}"] for name in MATERIALS for side in sides["material"]
-        },
+        "shape": {name: shapes[name] for name in shown},
+        "material": {f"{name}, {side}": materials[f"{name}, {side}"] for name in MATERIALS for side in ends},
     }
 
 

@@ -112,7 +112,8 @@ def test_kinds(gold, predicted, kinds):
         ((3, 6), (0, 8), "too long", "both", "가나 ", " 바"),
         ((3, 6), (3, 5), "too short", "right", "", "마"),
         ((3, 6), (4, 5), "too short", "both", "다", "마"),
-        ((3, 6), (4, 8), "shifted", "both", "다", " 바"),
+        ((3, 6), (4, 8), "shifted", "right", "다", " 바"),
+        ((3, 6), (2, 5), "shifted", "left", " ", "마"),
     ],
 )
 def test_boundaries(gold, predicted, shape, side, left, right):
