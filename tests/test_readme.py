@@ -7,16 +7,19 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kospan.cli import _parser
 from kospan.data.jsonl import from_record
 from kospan.data.registry import DATASETS
 from kospan.recipe import FIELDS, check_names, load_recipe, parse_flags
+from kospan.study.plan import load_study
 from modeling.handler import EndpointHandler
 
 ROOT = Path(__file__).parent.parent
@@ -162,11 +165,13 @@ def test_recipes_exist(document):
 
 def test_recipe_blocks_load(tmp_path):
     found = [code for _, language, code in blocks("README.md") if language == "yaml"]
-    assert found
+    studies = [code for code in found if "recipe" in yaml.safe_load(code)]
+    assert studies and len(studies) < len(found)
+    shutil.copytree(ROOT / "recipes", tmp_path / "recipes")
+    path = tmp_path / "recipes" / "studies" / "my.yaml"
     for code in found:
-        path = tmp_path / "my.yaml"
         path.write_text(code, encoding="utf-8")
-        load_recipe(path)
+        load_study(path) if code in studies else load_recipe(path)
 
 
 def test_settings_named_beside_techniques_exist():
