@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -163,6 +164,7 @@ def load_recipe(path: str | os.PathLike | None = None, flags: dict | None = None
     for key, choices in _CHOICES.items():
         if getattr(recipe, key) not in choices:
             raise ValueError(f"{where}: expected {key} to be one of {', '.join(choices)}, got {getattr(recipe, key)!r}")
+    check_ranges({key: getattr(recipe, key) for key in FIELDS}, where)
     return recipe
 
 
@@ -186,6 +188,34 @@ _CHOICES = {
     "rdrop_on": ("clean", "both"),
     "crf_backend": ("kospan", "torchcrf"),
 }
+
+
+# The least that a number may be, and the first that is too much.
+_RANGES = {
+    **dict.fromkeys(("recurrent_size", "early_stopping_patience", "stride"), (0, math.inf)),
+    **dict.fromkeys(("recurrent_layers", "dropout_samples", "window"), (1, math.inf)),
+    **dict.fromkeys(("dropout", "recurrent_dropout", "piece_dropout"), (0, 1)),
+    **dict.fromkeys(("fgm_epsilon", "fgm_lambda", "rdrop_alpha"), (0, math.inf)),
+    # TrainingArguments takes any number here; what is outside fails after minutes, or trains towards nothing.
+    **dict.fromkeys(("learning_rate", "weight_decay", "max_grad_norm", "num_train_epochs"), (0, math.inf)),
+    **dict.fromkeys(("per_device_train_batch_size", "per_device_eval_batch_size"), (1, math.inf)),
+    **dict.fromkeys(("gradient_accumulation_steps",), (1, math.inf)),
+}
+
+
+def check_ranges(settings: dict, where: str = "recipe") -> None:
+    """Raises: ValueError where a number is out of its setting's range, infinite or not a number at all.
+
+    Args:
+        settings: Values by key; what is None, or has no range, is passed over.
+        where: What errors begin with.
+    """
+    for key, (least, most) in _RANGES.items():
+        value = settings.get(key)
+        if value is None or least <= value < most:
+            continue
+        reach = f"of {least} or more" if most == math.inf else f"from {least} to below {most}"
+        raise ValueError(f"{where}: expected {key} to be a number {reach}, got {value!r}; mend it, or take it out")
 
 
 def cast(key: str, value, where: str = "recipe"):
@@ -274,6 +304,7 @@ def training_arguments(recipe: Recipe):
         words.append(f"--{key}")
         words.extend(json.dumps(each) if isinstance(each, dict) else str(each) for each in values)
     (arguments,) = parser.parse_args_into_dataclasses(words)
+    check_ranges({key: getattr(arguments, key) for key in recipe.trainer if key in _RANGES})
     # Evaluation hands documents to the model, and batches of spans differ in width: neither is dropped nor joined.
     arguments.remove_unused_columns = False
     arguments.eval_do_concat_batches = False

@@ -109,6 +109,38 @@ def test_a_value_of_another_kind_is_refused_by_key_and_value(key, value, named):
         cast(key, value, "here")
 
 
+@pytest.mark.parametrize("key", ["rdrop_alpha", "fgm_lambda", "fgm_epsilon", "dropout", "piece_dropout"])
+@pytest.mark.parametrize("value", ["-0.5", "nan", "inf"])
+def test_a_number_that_training_would_take_in_silence_is_refused(key, value):
+    with pytest.raises(ValueError, match=f"^flags: expected {key} to be a number .*0.*, got {value}"):
+        load_recipe(None, {key: value})
+
+
+@pytest.mark.parametrize("key", ["window", "recurrent_layers", "dropout_samples"])
+def test_a_count_below_one_is_no_default(key):
+    with pytest.raises(ValueError, match=f"^flags: expected {key} to be a number of 1 or more, got 0"):
+        load_recipe(None, {key: "0"})
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("learning_rate", "-1"),
+        ("learning_rate", "nan"),
+        ("weight_decay", "-0.1"),
+        ("max_grad_norm", "-1"),
+        ("num_train_epochs", "nan"),
+        ("num_train_epochs", "-1"),
+        ("gradient_accumulation_steps", "0"),
+        ("per_device_train_batch_size", "0"),
+        ("per_device_eval_batch_size", "0"),
+    ],
+)
+def test_a_number_of_the_trainer_s_is_checked_before_anything_is_built(tmp_path, key, value):
+    with pytest.raises(ValueError, match=f"expected {key} to be a number of [01] or more, got {value}"):
+        arguments(load_recipe(None, {key: value}), tmp_path)
+
+
 def test_values_are_read_as_their_keys_take_them():
     assert cast("window", "128") == 128 and cast("window", 64.0) == 64
     assert cast("window", None) is None and cast("window", "none") is None and cast("train_file", "null") is None
