@@ -1,6 +1,7 @@
 """JSON Lines: the project's own form, the same in and out."""
 
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -55,7 +56,7 @@ def from_record(line: dict, place: str = "record", default_id: str | None = None
     spans = None
     if "spans" in line:
         spans = tuple(_span(span, len(text), f"{place}, span {at}") for at, span in enumerate(_list(line, place)))
-    for value in (name, text, question, source):
+    for value in (name, text, question, source, *(span.label for span in spans or ())):
         check_encodable(value, place)
     return Example(name, text, spans if spans is None else tuple(sorted(spans)), question, source)
 
@@ -79,6 +80,8 @@ def _span(span, length: int, place: str) -> Span:
     score = span.get("score", 1.0)
     if isinstance(score, int) and not isinstance(score, bool):
         score = float(score)
+    if isinstance(score, float) and not math.isfinite(score):
+        raise ValueError(f"{place}: expected 'score' to be finite, got {score}; leave the key out where none is known")
     return located(
         typed(span["start"], int, place, "'start'"),
         typed(span["end"], int, place, "'end'"),
@@ -143,6 +146,12 @@ def json_lines(path: str | os.PathLike) -> Iterator[tuple[str, object]]:
                 mend = "the file looks like one JSON value; write one object per line" if whole else "mend the line"
                 raise ValueError(
                     f"{path}:{at}: expected one JSON object per line, got {error.msg} at column {error.colno}; {mend}"
+                ) from error
+            except (ValueError, RecursionError) as error:  # A number of thousands of digits; brackets in brackets.
+                reason = str(error).partition(";")[0]
+                raise ValueError(
+                    f"{path}:{at}: expected one JSON object per line, got one that Python does not read ({reason}); "
+                    "mend the line"
                 ) from error
 
 

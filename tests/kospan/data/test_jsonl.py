@@ -78,7 +78,11 @@ def test_missing_spans_are_unlabelled_and_extra_keys_ignored(tmp_path):
         ('{"text": "a", "spans": [{"start": 0, "end": 1, "label": ""}]}', ValueError, "expected a label"),
         ('{"text": "a", "spans": [{"start": 0, "end": 1, "label": 7}]}', TypeError, "expected 'label' to be a string"),
         ('{"text": "a", "spans": [{"start": 0, "end": 1, "label": "X", "score": "1"}]}', TypeError, "to be a number"),
+        ('{"text": "a", "spans": [{"start": 0, "end": 1, "label": "X", "score": NaN}]}', ValueError, "to be finite"),
         ('{"text": "\\ud83d"}', ValueError, "half surrogate pair"),
+        ('{"text": "a", "spans": [{"start": 0, "end": 1, "label": "\\ud83d"}]}', ValueError, "half surrogate pair"),
+        ('{"text": ' + "[" * 100_000, ValueError, r"got one that Python does not read \(maximum recursion"),
+        ('{"size": ' + "9" * 5_000 + "}", ValueError, r"got one that Python does not read \(Exceeds the limit"),
     ],
 )
 def test_bad_lines_name_file_and_line(tmp_path, line, kind, message):
