@@ -13,7 +13,7 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
-from transformers import AutoConfig, AutoTokenizer, ElectraConfig, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModel, AutoTokenizer, ElectraConfig, PreTrainedTokenizerFast
 
 from kospan.recipe import Recipe
 
@@ -60,6 +60,26 @@ def load_config(encoder: str, options: dict):
             f"check the "
             "spelling and the connection, or set encoder: scratch"
         ) from error
+
+
+def load_ours(name: str, **kwargs):
+    """A model of ours with every weight that it needs.
+
+    Args:
+        name: Folder or Hub name.
+        **kwargs: What `AutoModel.from_pretrained` takes.
+
+    Raises: ValueError where weights are cut short, of other shapes or missing: they would be random.
+    """
+    with whole_weights(name):
+        model, report = AutoModel.from_pretrained(name, output_loading_info=True, **kwargs)
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"expected every weight of the model in {name}, got a checkpoint that lacks {len(missing)} of them (first: "
+            f"{missing[0]}); copy or fetch the model again"
+        )
+    return model
 
 
 def load_tokenizer(encoder: str):

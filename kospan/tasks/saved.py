@@ -1,11 +1,11 @@
 """Opens any saved model that finds spans: ours, or a stock token-classification model of transformers."""
 
 import torch
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig
 from transformers.utils.logging import disable_progress_bar
 
 import modeling  # noqa: F401  (registers our classes)
-from kospan.tasks.encoders import whole_weights
+from kospan.tasks.encoders import load_ours
 from kospan.tasks.stock import StockTagger
 from modeling.tags import labels_of
 
@@ -43,8 +43,7 @@ def load_saved(name: str, aggregation: str | None = None):
                 "of its chain"
             )
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        with whole_weights(name):
-            return AutoModel.from_pretrained(name, dtype=torch.float32).to(device).eval()
+        return load_ours(name, dtype=torch.float32).to(device).eval()
     if not any(kind.endswith("ForTokenClassification") for kind in config.architectures or ()):
         kinds = ", ".join(config.architectures or ()) or f"a {config.model_type} without a head"
         raise ValueError(f"expected a model that finds spans at {name!r}, got {kinds}; train one with kospan train")

@@ -4,14 +4,20 @@ import random
 from functools import cached_property
 
 import torch
-from transformers import AutoModel
 
 from kospan.data.corpus import Corpus, load_corpus
 from kospan.data.registry import reader_for
 from kospan.evaluation.spans import score_spans
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.encoders import encoder_parts, load_config, locate, start_without_positions, whole_weights
+from kospan.tasks.encoders import (
+    encoder_parts,
+    load_config,
+    load_ours,
+    locate,
+    start_without_positions,
+    whole_weights,
+)
 from kospan.training.consistency import TagDivergence
 from modeling import SpanTagger, SpanTaggerConfig
 from modeling.alignment import unit_spans
@@ -156,8 +162,7 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         found = load_config(recipe.encoder, {})
         if found.model_type == SpanTaggerConfig.model_type:
             # Training changes the scores that the temperature was fitted to.
-            with whole_weights(recipe.encoder):
-                return AutoModel.from_pretrained(locate(recipe.encoder), calibration_temperature=1.0)
+            return load_ours(locate(recipe.encoder), calibration_temperature=1.0)
     encoder_config, tokenizer = encoder_parts(recipe, [example.text for example in corpus.splits["train"]])
     tags = tag_names(list(corpus.labels), recipe.scheme)
     limit = encoder_limit(encoder_config)

@@ -4,9 +4,12 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForTokenClassification, BertModel, pipeline
 
 from kospan.cli import main
+from kospan.recipe import load_recipe
+from kospan.run import build_trainer
 from kospan.tasks.saved import labels_and_unit, load_saved
 
 TEXTS = ["이재용 회장이 서울에서 말했다", "", "  ", "부산은 넓다 " * 12]
@@ -146,3 +149,35 @@ def test_tags_that_end_a_span_or_are_one_alone_are_read(begin, end, alone, stock
     monkeypatch.setattr(type(model._pipe.model), "forward", certain)
     [spans] = model.extract(["이재용장이서"])
     assert [span[:3] for span in spans] == [(0, 3, "PS"), (3, 4, "PS"), (5, 6, "PS")]
+
+
+def test_weights_that_are_not_whole_are_told_in_one_line(make_tagger, tmp_path, capsys):
+    make_tagger().save_pretrained(tmp_path / "model")
+    texts, weights = tmp_path / "texts.txt", tmp_path / "model" / "model.safetensors"
+    texts.write_text("서울에 간다\n", encoding="utf-8")
+
+    def said() -> str:
+        assert main(["predict", str(tmp_path / "model"), str(texts)]) == 2
+        return capsys.readouterr().err
+
+    whole = load_file(weights)
+    save_file({name: tensor for name, tensor in whole.items() if "crf." not in name}, weights, {"format": "pt"})
+    assert "lacks 3 of them (first: head.crf.end_transitions); copy or fetch the model again\n" in said()
+    wider = {**whole, "head.projection.bias": torch.zeros(9)}
+    save_file(wider, weights, {"format": "pt"})
+    assert "with the shapes that its config.json gives, got others; take config and weights from one model" in said()
+    weights.write_bytes(weights.read_bytes()[:900])
+    message = said()
+    assert "expected whole weights in" in message and "got a file that is cut short" in message
+    assert message.count("\n") == 1
+
+
+def test_an_encoder_copied_by_half_is_told_before_training(make_tagger, tmp_path):
+    model = make_tagger()
+    model.encoder.save_pretrained(tmp_path / "encoder")
+    model.tokenizer.save_pretrained(tmp_path / "encoder")
+    weights = tmp_path / "encoder" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:900])
+    flags = {"encoder": str(tmp_path / "encoder"), "window": 64, "stride": 8, "output_dir": str(tmp_path / "out")}
+    with pytest.raises(ValueError, match=r"expected whole weights in .*encoder, got a file that is cut short"):
+        build_trainer(load_recipe(None, {**flags, "use_cpu": "true"}))
