@@ -162,7 +162,10 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         found = load_config(recipe.encoder, {})
         if found.model_type == SpanTaggerConfig.model_type:
             # Training changes the scores that the temperature was fitted to.
-            return load_ours(locate(recipe.encoder), calibration_temperature=1.0)
+            model = load_ours(locate(recipe.encoder), calibration_temperature=1.0)
+            if recipe.freeze_encoder:
+                model.freeze_encoder()
+            return model
     encoder_config, tokenizer = encoder_parts(recipe, [example.text for example in corpus.splits["train"]])
     tags = tag_names(list(corpus.labels), recipe.scheme)
     limit = encoder_limit(encoder_config)

@@ -181,3 +181,11 @@ def test_an_encoder_copied_by_half_is_told_before_training(make_tagger, tmp_path
     flags = {"encoder": str(tmp_path / "encoder"), "window": 64, "stride": 8, "output_dir": str(tmp_path / "out")}
     with pytest.raises(ValueError, match=r"expected whole weights in .*encoder, got a file that is cut short"):
         build_trainer(load_recipe(None, {**flags, "use_cpu": "true"}))
+
+
+def test_a_model_that_is_trained_on_can_have_its_encoder_frozen(make_tagger, tmp_path):
+    make_tagger(labels=["DT", "LC", "OG", "PS", "QT", "TI"]).save_pretrained(tmp_path / "model")
+    flags = {"encoder": str(tmp_path / "model"), "output_dir": str(tmp_path / "out"), "use_cpu": "true"}
+    trained = build_trainer(load_recipe(None, {**flags, "freeze_encoder": "true"})).model
+    assert not any(parameter.requires_grad for parameter in trained.encoder.parameters())
+    assert all(parameter.requires_grad for parameter in trained.head.parameters())
