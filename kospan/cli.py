@@ -151,7 +151,10 @@ def _train(words: list[str]):
     recipe = from_command_line(words)
     if recipe is None:
         return None
+    from safetensors import SafetensorError
+
     from kospan.run import prepare, train
+    from kospan.training.saving import is_out_of_space
 
     prepared = prepare(recipe)
 
@@ -160,6 +163,15 @@ def _train(words: list[str]):
             train(*prepared)
         except ConnectionError as error:  # A push that did not arrive; the run itself is done.
             print(f"kospan: {error}", file=sys.stderr)
+            return 1
+        except (OSError, RuntimeError, SafetensorError) as error:
+            if not is_out_of_space(error):
+                raise
+            print(
+                f"kospan: expected room on the disk of {recipe.output_dir}, got none while saving; free some, then "
+                "pass --resume to go on from its last whole checkpoint, or --overwrite to start again",
+                file=sys.stderr,
+            )
             return 1
         return 0
 

@@ -5,7 +5,6 @@ the pipe closes, so nothing trains on behind a study that was killed; and it hol
 new one waits for it.
 """
 
-import errno
 import json
 import os
 import shutil
@@ -15,6 +14,8 @@ import traceback
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from kospan.training.saving import is_out_of_space
 
 ORPHANED = 3
 # A child whose study was killed ends at its next free moment; the one that takes over waits this long for it.
@@ -39,10 +40,7 @@ def main(folder: Path) -> int:
 def in_words(error: BaseException, folder: Path) -> str:
     """The error in one line; a full disk is called that, however deep it was met."""
     text = " ".join(str(error).split()) or type(error).__name__
-    full = getattr(error, "errno", None) == errno.ENOSPC or any(
-        sign in text for sign in ("No space left", "file write failed", "PytorchStreamWriter", "StorageFull")
-    )
-    if full:
+    if is_out_of_space(error):
         free = shutil.disk_usage(folder).free / 2**20
         return (
             f"expected room on the disk that holds {folder}, {free:,.0f} MiB are free ({text}); make room and run the "

@@ -1,5 +1,6 @@
 """Folders that are written whole or not at all, and checkpoints that are whole."""
 
+import errno
 import json
 import os
 import pickle
@@ -83,6 +84,24 @@ def read_object(path: str | os.PathLike) -> dict:
             f"{path}: expected a JSON object, got a {type(value).__name__}; take the file from the run again"
         )
     return value
+
+
+def is_out_of_space(error: BaseException | None) -> bool:
+    """Whether a write failed because a disk, a quota or a file's largest size was used up.
+
+    Every writer says it in its own way: Python and safetensors with the system's number, torch's archive with its own
+    complaint about a file that is shorter than what was written.
+    """
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return True
+        signs = ("os error 27", "os error 28", "os error 122", "StorageFull")
+        if isinstance(error, SafetensorError) and any(sign in str(error) for sign in signs):
+            return True
+        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in ("inline_container", "StreamWriter")):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def broken_part(checkpoint: str | os.PathLike) -> str | None:

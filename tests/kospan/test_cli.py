@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, write_jsonl
@@ -72,6 +73,16 @@ def test_predictions_are_what_the_model_extracts(model_folder, make_tagger, gold
         assert [span.score for span in example.spans] == pytest.approx([span.score for span in spans], abs=1e-5)
     assert capsys.readouterr().out == f"3 documents, {sum(map(len, expected))} spans -> {output}\n"
     assert not list(tmp_path.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("command", ["predict", "evaluate"])
+def test_a_place_that_cannot_be_written_is_refused_before_any_text_is_read(command, tmp_path, capsys):
+    words = {"predict": ["nowhere", "nothing.txt"], "evaluate": ["nowhere", "--data", "nothing.jsonl"]}[command]
+    message = refused([command, *words, "--output", str(tmp_path / "no" / "x.jsonl")], capsys)
+    assert f"expected a folder at {tmp_path / 'no'} to write x.jsonl to, found none; make it first" in message
+    message = refused([command, *words, "--output", str(tmp_path)], capsys)
+    assert f"expected a file to write to at {tmp_path}, got a folder" in message
+    assert not list(tmp_path.iterdir())
 
 
 def test_plain_text_is_read_a_document_per_line(model_folder, tmp_path, capsys):
@@ -301,6 +312,33 @@ def test_a_mistake_in_a_recipe_is_one_line_and_status_2(words, named, tmp_path, 
     monkeypatch.chdir(tmp_path)
     assert named in refused(words if "nowhere.yaml" in words else [*words, "--use_cpu", "true"], capsys)
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("step", ["checkpoint", "end"])
+def test_a_full_disk_is_one_line_that_says_how_to_go_on(step, gold_file, tmp_path, monkeypatch, capsys):
+    def full(*args, **kwargs):
+        if step == "checkpoint":  # As torch's writer of archives has it.
+            raise RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 3131840 vs 3131732")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    name = {"checkpoint": "torch.save", "end": "transformers.modeling_utils.safe_save_file"}[step]
+    monkeypatch.setattr(name, full)
+    files = ["--train_file", gold_file, "--validation_file", gold_file, "--output_dir", str(tmp_path / "out")]
+    saving = ["--save_strategy", "steps", "--save_steps", "1"] if step == "checkpoint" else []
+    assert main(["train", *TINY, *files, *saving]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"kospan: expected room on the disk of {tmp_path / 'out'}, got none while saving;")
+    assert "--resume" in message and message.count("\n") == 1
+
+
+def test_a_bug_while_training_keeps_its_trace(gold_file, tmp_path, monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("transformers.modeling_utils.safe_save_file", broken)
+    files = ["--train_file", gold_file, "--validation_file", gold_file, "--output_dir", str(tmp_path / "out")]
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        main(["train", *TINY, *files])
 
 
 @pytest.mark.parametrize("words", [[], ["predict"], ["dance"], ["convert"], ["evaluate", "model"]])
