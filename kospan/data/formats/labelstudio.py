@@ -31,6 +31,10 @@ def read_labelstudio(path: str | os.PathLike) -> list[Example]:
         raise ValueError(
             f"{path}:{error.lineno}: expected one JSON list of tasks, got {error.msg}; export the project as JSON"
         ) from error
+    except RecursionError as error:
+        raise ValueError(
+            f"{path}: expected one JSON list of tasks, got brackets too deep to read; export the project as JSON"
+        ) from error
     ignored: Counter[str] = Counter()
     typed(tasks, list, str(path), "the file")
     examples = [

@@ -189,6 +189,9 @@ def test_label_studio_wants_one_list(tmp_path):
     path.write_text("[\n{]", encoding="utf-8")
     with pytest.raises(ValueError, match=r"export\.json:2: expected one JSON list of tasks"):
         read_labelstudio(path)
+    path.write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"export\.json: expected one JSON list of tasks, got brackets too deep"):
+        read_labelstudio(path)
 
 
 def test_label_studio_keeps_our_ids(tmp_path):
