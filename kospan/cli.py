@@ -5,6 +5,9 @@ import json
 import sys
 from pathlib import Path
 
+# What shells give for a program that Ctrl-C has ended.
+INTERRUPTED = 130
+
 
 def main(words: list[str] | None = None) -> int:
     """Runs one command; a mistake of the user's is one line on stderr and exit status 2."""
@@ -30,8 +33,8 @@ def _guarded(command, arguments) -> int:
         print(f"kospan: {' '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("kospan: stopped", file=sys.stderr)
-        return 130
+        print("kospan: stopped by Ctrl-C; the same command begins again", file=sys.stderr)
+        return INTERRUPTED
     return (rest() if rest is not None else None) or 0
 
 
@@ -164,6 +167,13 @@ def _train(words: list[str]):
         except ConnectionError as error:  # A push that did not arrive; the run itself is done.
             print(f"kospan: {error}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            print(
+                f"kospan: stopped by Ctrl-C; pass --resume to go on from the last checkpoint in {recipe.output_dir}, "
+                "if there is one, or --overwrite to start again",
+                file=sys.stderr,
+            )
+            return INTERRUPTED
         except (OSError, RuntimeError, SafetensorError) as error:
             if not is_out_of_space(error):
                 raise

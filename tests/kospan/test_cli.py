@@ -186,7 +186,7 @@ def test_ctrl_c_leaves_no_traceback(model_folder, gold_file, tmp_path, monkeypat
     monkeypatch.setattr("kospan.evaluation.examine.examine", interrupted)
     output = tmp_path / "figures.json"
     assert main(["evaluate", model_folder, "--data", gold_file, "--output", str(output)]) == 130
-    assert capsys.readouterr().err.endswith("kospan: stopped\n") and not output.exists()
+    assert capsys.readouterr().err.endswith("kospan: stopped by Ctrl-C; the same command begins again\n") and not output.exists()
 
 
 def test_a_librarys_message_of_several_lines_is_one(gold_file, tmp_path, capsys):
@@ -329,6 +329,21 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(step, gold_file, tmp_pat
     message = capsys.readouterr().err
     assert message.startswith(f"kospan: expected room on the disk of {tmp_path / 'out'}, got none while saving;")
     assert "--resume" in message and message.count("\n") == 1
+
+
+def test_stopping_by_hand_is_one_line_and_the_shell_s_status(gold_file, tmp_path, monkeypatch, capsys):
+    def pressed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kospan.data.texts.read_texts", pressed)
+        assert main(["predict", "model", gold_file]) == 130
+    assert capsys.readouterr().err == "kospan: stopped by Ctrl-C; the same command begins again\n"
+    monkeypatch.setattr("transformers.modeling_utils.safe_save_file", pressed)
+    files = ["--train_file", gold_file, "--validation_file", gold_file, "--output_dir", str(tmp_path / "out")]
+    assert main(["train", *TINY, *files]) == 130
+    message = capsys.readouterr().err
+    assert message.startswith("kospan: stopped by Ctrl-C; pass --resume") and message.count("\n") == 1
 
 
 def test_a_bug_while_training_keeps_its_trace(gold_file, tmp_path, monkeypatch):
