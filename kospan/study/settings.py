@@ -104,8 +104,14 @@ def flat(recipe: Recipe) -> dict:
 
 
 def fingerprint(recipe: Recipe, seed: int) -> str:
-    """A hash of all settings of a run; two runs with the same one compute the same."""
-    text = json.dumps({**flat(recipe), "seed": seed}, sort_keys=True, ensure_ascii=False)
+    """A hash of what a run computes with; two runs with the same one compute the same.
+
+    >>> from kospan.recipe import load_recipe
+    >>> other = load_recipe(None, {"fgm_space": "parameter"})  # nothing is perturbed in either
+    >>> fingerprint(load_recipe(None, {}), 42) == fingerprint(other, 42)
+    True
+    """
+    text = json.dumps({**_effective(flat(recipe)), "seed": seed}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
