@@ -1,5 +1,7 @@
 """Learning rates by name: which rate a parameter gets, and the optimizer's groups."""
 
+import difflib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch import nn
@@ -46,7 +48,7 @@ def check_rates(rates: dict) -> dict[str, float | str]:
                 f"expected learning_rates[{fragment!r}] to be a rate such as 3e-5 or a factor such as 16x, got "
                 f"{value!r}"
             ) from None
-        checked[fragment] = text if text.endswith("x") else number
+        checked[str(fragment)] = text if text.endswith("x") else number
     return checked
 
 
@@ -61,10 +63,7 @@ def rate_of(name: str, rates: dict[str, float | str], base: float) -> tuple[str,
     >>> rate_of("head.projection.weight", {"encoder": 2e-5, "head": 1e-3}, 1e-4)
     ('head', 0.001)
     """
-    places = {fragment: name.rfind(fragment) for fragment in rates}
-    if "head" in rates:
-        inside = name.startswith("encoder.") or ".encoder." in name
-        places["head"] = -1 if inside else max(places["head"], 0)
+    places = {fragment: _place(fragment, name) for fragment in rates}
     found = [(place, len(fragment), fragment) for fragment, place in places.items() if place >= 0]
     if not found:
         return "other", base
@@ -74,6 +73,35 @@ def rate_of(name: str, rates: dict[str, float | str], base: float) -> tuple[str,
         rest = {other: rate for other, rate in rates.items() if other != fragment}
         return fragment, float(value.removesuffix("x")) * rate_of(name, rest, base)[1]
     return fragment, value
+
+
+def _place(fragment: str, name: str) -> int:
+    """Where a fragment stands in a parameter's name, -1 where it does not."""
+    if fragment != "head":
+        return name.rfind(fragment)
+    inside = name.startswith("encoder.") or ".encoder." in name
+    return -1 if inside else max(name.rfind(fragment), 0)
+
+
+def check_fragments(rates: dict[str, float | str], names: Iterable[str]) -> None:
+    """Raises: ValueError naming the nearest fragment where one is found in no parameter's name.
+
+    Args:
+        rates: Rate or factor by name fragment.
+        names: The names of all parameters, frozen ones too.
+
+    >>> check_fragments({"encoder": 3e-5, "head": 1e-3}, ["encoder.layer.0.weight", "recurrent.weight"])
+    """
+    names = list(names)
+    known = {part: None for name in names for part in name.split(".") if not part.isdigit()}
+    for fragment in rates:
+        if not any(_place(fragment, name) >= 0 for name in names):
+            near = next(iter(difflib.get_close_matches(fragment, ["encoder", "head", *known], 1, 0.5)), None)
+            advice = f"did you mean {near}?" if near else f"such as {', '.join(['head', *list(known)[:3]])}"
+            raise ValueError(
+                f"expected learning_rates to name fragments of the parameters' names, got {fragment!r}, which matches "
+                f"none; {advice}"
+            )
 
 
 def rate_groups(

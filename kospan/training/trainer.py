@@ -15,7 +15,7 @@ from transformers.trainer_utils import EvalPrediction
 from .adversarial import FGM
 from .consistency import double
 from .pushing import PushingTrainer
-from .rates import RateGroup, check_rates, rate_groups
+from .rates import RateGroup, check_fragments, check_rates, rate_groups
 
 
 class SpanTrainer(PushingTrainer, Trainer):
@@ -55,6 +55,7 @@ class SpanTrainer(PushingTrainer, Trainer):
         self.predict_spans, self.score_spans, self.evaluation_collate = predict, score, evaluation_collate
         self.divergence, self.rdrop_on = divergence, rdrop_on
         self.learning_rates = check_rates(learning_rates or {})
+        check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
         self.rate_groups: list[RateGroup] = []
         self.fgm: FGM | None = None
         self.fgm_lambda = fgm_lambda

@@ -213,6 +213,20 @@ def test_crf_scores_do_not_decay_and_rates_reach_the_optimizer(model, tmp_path):
     assert run.optimizer.param_groups[0]["lr"] == pytest.approx(3e-5)
 
 
+@pytest.mark.parametrize(
+    ("fragment", "advice"),
+    [
+        ("encdoer", "did you mean encoder"),
+        ("haed", "did you mean head"),
+        ("lora_B", "such as head, encoder"),
+    ],
+)
+def test_a_rate_that_no_parameter_would_get_is_refused(fragment, advice, model, tmp_path):
+    techniques = {"learning_rates": {"head": 1e-3, fragment: "2x"}}
+    with pytest.raises(ValueError, match=rf"expected learning_rates to name .*, got '{fragment}'.*; {advice}"):
+        cases.trainer(model, str(tmp_path), techniques)
+
+
 @pytest.mark.parametrize("space", ["activation", "parameter"])
 def test_recomputed_activations_change_nothing(space, make_tagger, tmp_path):
     model = make_tagger(
