@@ -5,7 +5,7 @@ from pathlib import Path
 from kospan.data.registry import reader_for
 from kospan.recipe import training_arguments
 from kospan.study.plan import Experiment
-from kospan.tasks.encoders import load_config
+from kospan.tasks.encoders import check_scratch_options, load_config
 from kospan.tasks.registry import task_class
 from kospan.training.rates import check_rates
 from modeling.configuration_span import SpanTaggerConfig
@@ -24,7 +24,9 @@ def check_experiment(experiment: Experiment) -> None:
                 if path is not None and not Path(path).exists():
                     raise FileNotFoundError(f"expected {key} to be there, found no {path}; paths are relative to here")
             # What is no path may be a name on the Hub; only the run itself asks there.
-            if recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
+            if recipe.encoder == "scratch":
+                check_scratch_options(recipe.encoder_options)
+            elif recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
                 load_config(recipe.encoder, {})
             training_arguments(recipe)
             check_rates(recipe.learning_rates)

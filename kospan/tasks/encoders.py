@@ -1,5 +1,6 @@
 """Where an encoder comes from: the Hub, a folder, an installed package, or scratch."""
 
+import difflib
 import importlib.util
 import os
 from collections import Counter
@@ -29,6 +30,16 @@ SCRATCH = {
 }
 
 
+# Sizes of an encoder and the least that each may be.
+_LEAST = {
+    "num_hidden_layers": 0,
+    **dict.fromkeys(("embedding_size", "hidden_size", "intermediate_size", "num_attention_heads"), 1),
+    **dict.fromkeys(("max_position_embeddings", "type_vocab_size", "min_count"), 1),
+}
+# What an encoder from nothing takes from its tokenizer.
+_FROM_TOKENIZER = ("vocab_size", "pad_token_id")
+
+
 def locate(encoder: str) -> str:
     """A Hub name or a folder from what a recipe says; `package:NAME/FOLDER` is a folder of an installed package.
 
@@ -50,9 +61,13 @@ def locate(encoder: str) -> str:
 
 
 def load_config(encoder: str, options: dict):
-    """The encoder's config with a recipe's options. Raises: FileNotFoundError where there is no such encoder."""
+    """The encoder's config with a recipe's options.
+
+    Raises: FileNotFoundError where there is no such encoder; ValueError as `check_encoder_options`.
+    """
     try:
-        return AutoConfig.from_pretrained(locate(encoder), **options)
+        config = AutoConfig.from_pretrained(locate(encoder))
+        return AutoConfig.from_pretrained(locate(encoder), **check_encoder_options(options, config))
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
@@ -60,6 +75,77 @@ def load_config(encoder: str, options: dict):
             f"check the "
             "spelling and the connection, or set encoder: scratch"
         ) from error
+
+
+def check_encoder_options(options: dict, config, known: dict | None = None) -> dict:
+    """A recipe's `encoder_options` with values of the types that the encoder's config holds.
+
+    Args:
+        options: The settings, by name.
+        config: A config of the encoder's kind; its values say which names and types there are.
+        known: Names and values of settings that are right beside the config's own.
+
+    Raises: ValueError naming the nearest right name where one is unknown, or a value that makes no encoder.
+
+    >>> check_encoder_options({"hidden_dropout_prob": "3e-1"}, ElectraConfig())
+    {'hidden_dropout_prob': 0.3}
+    """
+    known = {**config.to_dict(), **{name: getattr(config, name) for name in config.attribute_map}, **(known or {})}
+    checked = {}
+    for name, value in options.items():
+        if name not in known:
+            near = next(iter(difflib.get_close_matches(str(name), known, 1, 0.5)), None)
+            advice = f"did you mean {near}?" if near else "take it out"
+            raise ValueError(
+                f"expected encoder_options to be settings of the encoder's config ({config.model_type}), got {name!r}; "
+                f"{advice}"
+            )
+        checked[name] = _option(name, value, known[name])
+    sizes = {**config.to_dict(), **checked}
+    hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
+    if checked.keys() & {"hidden_size", "num_attention_heads"} and hidden and heads and hidden % heads:
+        raise ValueError(
+            f"expected encoder_options with a hidden_size that num_attention_heads divides, got {hidden} and {heads}; "
+            "change one of them"
+        )
+    return checked
+
+
+def _option(name: str, value, example):
+    """A value of an encoder's setting as its type; `example` is one that is right."""
+    kind = type(example)
+    if kind in (int, float):
+        try:
+            if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+                raise ValueError
+            number = float(value)
+            if kind is int and number != int(number) and not name.endswith(("dropout", "_prob")):
+                raise ValueError
+            number = int(number) if number == int(number) and kind is int else number
+        except (ValueError, OverflowError):
+            wanted = "a whole number" if kind is int else "a number"
+            raise ValueError(f"expected encoder_options[{name!r}] to be {wanted}, got {value!r}; mend it") from None
+        least = _LEAST.get(name)
+        if least is not None and number < least:
+            raise ValueError(f"expected encoder_options[{name!r}] to be {least} or more, got {value!r}; mend it")
+        if name.endswith(("dropout", "_prob")) and not 0 <= number < 1:
+            raise ValueError(f"expected encoder_options[{name!r}] to be from 0 to below 1, got {value!r}; mend it")
+        return number
+    if kind in (bool, str) and not isinstance(value, kind):
+        wanted = "true or false" if kind is bool else "text"
+        raise ValueError(f"expected encoder_options[{name!r}] to be {wanted}, got {value!r}; mend it")
+    return value
+
+
+def check_scratch_options(options: dict) -> dict:
+    """As `check_encoder_options`, for an encoder from nothing; what is left out has the values of `SCRATCH`."""
+    for name in _FROM_TOKENIZER:
+        if name in options:
+            raise ValueError(
+                f"expected encoder_options without {name} for encoder: scratch, whose tokenizer gives it, got "
+                f"{options[name]!r}; take it out"
+            )
+    return check_encoder_options({**SCRATCH, **options}, ElectraConfig(), {"min_count": 1})
 
 
 def load_ours(name: str, **kwargs):
@@ -167,9 +253,11 @@ def scratch_encoder(texts: list[str], options: dict) -> tuple[ElectraConfig, Pre
     Args:
         texts: The training texts.
         options: Settings of ElectraConfig; `min_count` belongs to the vocabulary.
+
+    Raises: ValueError as `check_encoder_options`.
     """
-    options = {**SCRATCH, **options}
-    tokenizer = character_tokenizer(texts, int(options.pop("min_count", 1)))
+    options = check_scratch_options(options)
+    tokenizer = character_tokenizer(texts, options.pop("min_count", 1))
     tokenizer.model_max_length = options["max_position_embeddings"]
     return ElectraConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **options), tokenizer
 

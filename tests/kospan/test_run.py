@@ -389,6 +389,35 @@ def test_an_encoder_folder_without_tokenizer_is_said_so(recipe, tmp_path, make_t
         build_trainer(recipe(encoder=str(tmp_path / "encoder"), encoder_options={}))
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"num_layers": 2}, "got 'num_layers'; did you mean num_hidden_layers"),
+        ({"vocab_size": 9}, "without vocab_size for encoder: scratch"),
+        ({"num_hidden_layers": "two"}, r"\['num_hidden_layers'\] to be a whole number, got 'two'"),
+        ({"num_hidden_layers": -1}, r"\['num_hidden_layers'\] to be 0 or more, got -1"),
+        ({"hidden_size": 18, "num_attention_heads": 4}, "num_attention_heads divides, got 18 and 4"),
+        ({"max_position_embeddings": 0}, r"\['max_position_embeddings'\] to be 1 or more, got 0"),
+        ({"hidden_dropout_prob": 1.5}, r"\['hidden_dropout_prob'\] to be from 0 to below 1, got 1.5"),
+        ({"use_cache": "perhaps"}, r"\['use_cache'\] to be true or false"),
+    ],
+)
+def test_an_option_that_makes_no_encoder_is_refused(recipe, option, message):
+    with pytest.raises(ValueError, match=message):
+        build_trainer(recipe(encoder_options={**TINY["encoder_options"], **option}))
+
+
+def test_an_option_that_a_saved_encoder_does_not_know_is_refused(recipe, tmp_path, make_tagger):
+    model = make_tagger()
+    model.encoder.save_pretrained(tmp_path / "encoder")
+    model.tokenizer.save_pretrained(tmp_path / "encoder")
+    encoder = str(tmp_path / "encoder")
+    with pytest.raises(ValueError, match=r"config \(electra\), got 'hiden_dropout_prob'; did you mean hidden_dropout"):
+        build_trainer(recipe(encoder=encoder, encoder_options={"hiden_dropout_prob": 0.2}))
+    built = build_trainer(recipe(encoder=encoder, encoder_options={"hidden_dropout_prob": "2e-1"}))
+    assert built.model.encoder.config.hidden_dropout_prob == 0.2
+
+
 def test_an_unknown_task_is_refused_with_the_known_ones(recipe):
     with pytest.raises(ValueError, match=r"expected task to be one of .*tagging.*, got 'taging'"):
         build_trainer(recipe(task="taging"))
