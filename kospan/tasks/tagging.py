@@ -11,6 +11,7 @@ from kospan.evaluation.spans import score_spans
 from kospan.example import Example
 from kospan.recipe import Recipe
 from kospan.tasks.encoders import (
+    check_encoder_options,
     encoder_parts,
     load_config,
     load_ours,
@@ -26,6 +27,12 @@ from modeling.spans import Span
 from modeling.tags import labels_of, spans_to_tags, tag_names
 
 DEFAULT_WINDOW = 512
+# Where `encoder` is one of ours: what each training sets anew, and what the model is.
+CONTINUED = ("dropout", "dropout_samples", "dropout_merge", "recurrent_dropout", "constrain")
+FIXED = (
+    *("unit", "encoder_input", "normalization", "unit_shapes", "window", "stride"),
+    *("scheme", "head", "head_options", "recurrent_size", "recurrent_layers"),
+)
 
 
 class TaggingTask:
@@ -156,13 +163,36 @@ def check_labels(example: Example, labels: list[str], split: str = "data") -> No
             )
 
 
+def check_continued(recipe: Recipe, config: SpanTaggerConfig) -> None:
+    """What a recipe asks of a model of ours that it trains on: what the model is stays as it is.
+
+    Raises: ValueError where a setting that makes the model is neither the default nor what the model has.
+    """
+    SpanTaggerConfig(**{key: getattr(recipe, key) for key in CONTINUED})
+    default = Recipe()
+    asked = {key: (getattr(recipe, key), getattr(config, key)) for key in FIXED}
+    asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(default, key)}
+    # The vocabulary is the model's own, however it was counted.
+    options = {key: value for key, value in recipe.encoder_options.items() if key != "min_count"}
+    for key, value in check_encoder_options(options, config.encoder_config).items():
+        asked[f"encoder_options[{key!r}]"] = value, getattr(config.encoder_config, key)
+    for key, (value, own) in asked.items():
+        if value != own:
+            raise ValueError(
+                f"expected {key} to be {own!r} as in the model {recipe.encoder} that is trained on, got {value!r}; "
+                "take it out, or train a new model from an encoder"
+            )
+
+
 def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
     """The model that a recipe asks for: continued where `encoder` is one of ours, else new over the encoder."""
     if recipe.encoder != "scratch":
         found = load_config(recipe.encoder, {})
         if found.model_type == SpanTaggerConfig.model_type:
+            check_continued(recipe, found)
             # Training changes the scores that the temperature was fitted to.
-            model = load_ours(locate(recipe.encoder), calibration_temperature=1.0)
+            taken = {key: getattr(recipe, key) for key in CONTINUED}
+            model = load_ours(locate(recipe.encoder), calibration_temperature=1.0, **taken)
             if recipe.freeze_encoder:
                 model.freeze_encoder()
             return model

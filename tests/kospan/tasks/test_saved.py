@@ -11,6 +11,7 @@ from kospan.cli import main
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer
 from kospan.tasks.saved import labels_and_unit, load_saved
+from kospan.tasks.tagging import check_continued
 
 TEXTS = ["이재용 회장이 서울에서 말했다", "", "  ", "부산은 넓다 " * 12]
 TAGS = ["O", "B-LC", "I-LC", "B-PS", "I-PS"]
@@ -189,3 +190,50 @@ def test_a_model_that_is_trained_on_can_have_its_encoder_frozen(make_tagger, tmp
     trained = build_trainer(load_recipe(None, {**flags, "freeze_encoder": "true"})).model
     assert not any(parameter.requires_grad for parameter in trained.encoder.parameters())
     assert all(parameter.requires_grad for parameter in trained.head.parameters())
+
+
+TYPES = ["DT", "LC", "OG", "PS", "QT", "TI"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "own"),
+    [
+        ("head", "linear", "'crf'"),
+        ("scheme", "BIOES", "'BIO'"),
+        ("recurrent_size", 8, "0"),
+        ("unit", "word", "'character'"),
+        ("encoder_input", "units", "'subwords'"),
+        ("normalization", "none", "'NFC'"),
+        ("window", 32, "64"),
+        ("stride", 9, "8"),
+        ("unit_shapes", True, "False"),
+        ("head_options", {"a": 1}, "{}"),
+        ("encoder_options", {"num_hidden_layers": 2}, "1"),
+    ],
+)
+def test_what_a_model_is_cannot_be_changed_by_training_on_it(key, value, own, make_tagger, tmp_path):
+    config = make_tagger(labels=TYPES).config
+    with pytest.raises(ValueError, match=rf"expected {key}.* to be {own} as in the model .*; take it out, or train"):
+        check_continued(load_recipe(None, {"encoder": "outputs/x", key: value}), config)
+
+
+def test_what_a_training_sets_is_taken_over_by_a_model_that_is_trained_on(make_tagger, tmp_path):
+    make_tagger(labels=TYPES, constrain="both", recurrent_size=8).save_pretrained(tmp_path / "model")
+    flags = {
+        "encoder": str(tmp_path / "model"),
+        "output_dir": str(tmp_path / "out"),
+        "use_cpu": "true",
+        "dropout": 0.3,
+        "dropout_samples": 3,
+        "dropout_merge": "mean_loss",
+        "recurrent_dropout": 0.2,
+        "constrain": "none",
+        "window": 64,
+        "encoder_options": {"num_hidden_layers": 1, "min_count": 2},
+    }
+    model = build_trainer(load_recipe(None, flags)).model
+    assert (model.head.dropout.p, model.head.samples, model.head.merge) == (0.3, 3, "mean_loss")
+    assert (model.recurrent_dropout.p, model.head.constrain, model.config.constrain) == (0.2, "none", "none")
+    assert (model.config.window, model.config.stride) == (64, 8)
+    with pytest.raises(ValueError, match=r"expected constrain to be one of none, decode, both, got 'always'"):
+        build_trainer(load_recipe(None, {**flags, "constrain": "always"}))
