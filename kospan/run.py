@@ -12,6 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 from kospan.data.jsonl import record
 from kospan.evaluation.baseline import DictionaryBaseline
 from kospan.evaluation.report import print_report
+from kospan.evaluation.spans import check_figure
 from kospan.publishing.calibrate import calibrate
 from kospan.publishing.card.card import write_card
 from kospan.publishing.card.leave import leave_record
@@ -40,6 +41,8 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     disable_progress_bar()
     set_seed(arguments.seed)
     task = task_class(recipe.task).from_recipe(recipe)
+    if arguments.metric_for_best_model is not None:
+        check_figure("metric_for_best_model", arguments.metric_for_best_model, task.figures())
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
     training, validation = task.train_features(task.examples("train")), task.examples("validation")

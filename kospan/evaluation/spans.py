@@ -4,6 +4,7 @@ Everything is counted per document first (`counts_per_document`), in one pass an
 figures are sums of those counts, so a bootstrap can resample documents without scoring anything again.
 """
 
+import difflib
 from collections.abc import Sequence
 from tempfile import TemporaryDirectory
 
@@ -46,6 +47,30 @@ def score_spans(examples: list[Example], predicted: list[list[Span]], unit: str,
     if unit == "character":
         scores |= klue_figures(examples, predicted, labels)
     return scores
+
+
+def figure_names(unit: str, labels: Sequence[str]) -> list[str]:
+    """The names of all figures that `score_spans` gives.
+
+    >>> figure_names("word", ["PS"])
+    ['f1', 'precision', 'recall', 'f1_PS', 'support_PS']
+    """
+    klue = ["klue_entity_f1", "klue_char_f1", "klue_char_f1_no_o"] if unit == "character" else []
+    return ["f1", "precision", "recall", *(f"{kind}_{label}" for label in labels for kind in ("f1", "support")), *klue]
+
+
+def check_figure(key: str, name: str, known: Sequence[str]) -> None:
+    """Raises: ValueError naming the nearest right one where a setting names a figure that there will not be.
+
+    Args:
+        key: The setting, as the error names it.
+        name: What it names, with or without the prefix `eval_`.
+        known: The figures that there will be.
+    """
+    if name.removeprefix("eval_") not in known:
+        near = next(iter(difflib.get_close_matches(name.removeprefix("eval_"), known, 1, 0.5)), None)
+        advice = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+        raise ValueError(f"expected {key} to be a figure that evaluation gives, got {name!r}; {advice}")
 
 
 def figures(counts: np.ndarray) -> dict[str, float]:

@@ -38,5 +38,8 @@ class Task(Protocol):
     def divergence(self, alpha: float, level: str):
         """R-Drop's callable for this task's model."""
 
+    def figures(self) -> list[str]:
+        """The names of what `metrics` gives."""
+
     def metrics(self, examples: list[Example], predicted: list) -> dict[str, float]:
         """Figures by name, from the spans of each example."""

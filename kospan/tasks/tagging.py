@@ -7,7 +7,7 @@ import torch
 
 from kospan.data.corpus import Corpus, load_corpus
 from kospan.data.registry import reader_for
-from kospan.evaluation.spans import score_spans
+from kospan.evaluation.spans import figure_names, score_spans
 from kospan.example import Example
 from kospan.recipe import Recipe
 from kospan.tasks.encoders import (
@@ -147,6 +147,10 @@ class TaggingTask:
     def divergence(self, alpha: float, level: str) -> TagDivergence:
         """R-Drop's callable."""
         return TagDivergence(alpha, level)
+
+    def figures(self) -> list[str]:
+        """The names of what `metrics` gives."""
+        return figure_names(self.model.config.unit, self.labels)
 
     def metrics(self, examples: list[Example], predicted: list[list[Span]]) -> dict[str, float]:
         """Span figures as the README defines them."""

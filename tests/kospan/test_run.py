@@ -390,6 +390,26 @@ def test_an_encoder_folder_without_tokenizer_is_said_so(recipe, tmp_path, make_t
 
 
 @pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("f2", "did you mean f1"),
+        ("f1_PER", "did you mean f1_PS"),
+        ("loss", "there are f1, "),
+        ("eval_klue_entity", "did you mean klue_entity_f1"),
+    ],
+)
+def test_a_best_figure_that_there_will_not_be_is_refused(recipe, name, advice):
+    with pytest.raises(ValueError, match=f"expected metric_for_best_model to be a figure .*, got '{name}'; {advice}"):
+        build_trainer(recipe(metric_for_best_model=name))
+
+
+def test_every_figure_may_choose_the_best(recipe):
+    task = build_trainer(recipe(metric_for_best_model="eval_f1_LC")).task
+    examples = task.examples("validation")
+    assert set(task.figures()) == set(task.metrics(examples, [[] for _ in examples]))
+
+
+@pytest.mark.parametrize(
     ("option", "message"),
     [
         ({"num_layers": 2}, "got 'num_layers'; did you mean num_hidden_layers"),
