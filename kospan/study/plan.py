@@ -202,6 +202,12 @@ def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict
     if not isinstance(keep, bool):
         raise ValueError(f"{where}: expected keep_models to be true or false, got {keep!r}")
     more = _more(document.get("more_seeds"), names, where)
+    rest = [key for key in names if key not in (*more.variants, baseline)]
+    if more.best > len(rest):
+        raise ValueError(
+            f"{where}, more_seeds: expected best to be at most {len(rest)}, the arms that are neither the baseline nor "
+            f"named in variants, got {more.best}; lower it"
+        )
     figure = str(document.get("figure", "f1")).removeprefix("eval_")
     return Experiment(name, folder, recipe.name, arms, baseline, more, figure, keep)
 

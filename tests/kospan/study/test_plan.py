@@ -103,6 +103,11 @@ BAD = {
     "empty experiments": ({"experiments": {}}, ValueError, "expected at least one experiment"),
     "unknown more": ({"variants": TWO, "more_seeds": {"seeds": [1], "variants": ["c"]}}, ValueError, "got 'c'"),
     "more without arms": ({"variants": TWO, "more_seeds": {"seeds": [1]}}, ValueError, "say which arms"),
+    "more than there are": (
+        {"variants": TWO, "more_seeds": {"seeds": [1], "best": 9}},
+        ValueError,
+        "expected best to be at most 1, .* got 9; lower it",
+    ),
     "no seeds": ({"variants": TWO, "seeds": []}, ValueError, "list of different numbers from 0"),
     "a seed twice": ({"variants": TWO, "seeds": [1, 1]}, ValueError, "list of different numbers from 0"),
     "too large a seed": ({"variants": TWO, "seeds": [2**32]}, ValueError, "to 2..32 - 1, got .4294967296"),

@@ -238,6 +238,17 @@ MISTAKES = {
     "a place": ({"variants": {"a": {"head": "crf"}}}, ["--output_dir", __file__], "folder to write to at .*got a file"),
     "a data set": ({"settings": {"dataset": "nowhere"}}, [], "variant linear: .*nowhere"),
     "a rate": ({"settings": {"learning_rates": {"head": "fast"}}}, [], "variant linear: .*fast"),
+    "a figure": ({"figure": "klue_entty_f1"}, [], "variant linear: expected figure .*did you mean klue_entity_f1"),
+    "a figure of a type": (
+        {"figure": "f1_PER"},
+        [],
+        "variant linear: expected figure .*got 'f1_PER'; did you mean f1_PS",
+    ),
+    "a best figure": (
+        {"settings": {"metric_for_best_model": "loss"}},
+        [],
+        "expected metric_for_best_model .*there are",
+    ),
     "a flag": ({}, ["--drpout", "1"], "flags: .*did you mean dropout"),
     "jobs": ({}, ["--jobs", "0"], "expected --jobs of 1 or more, got 0"),
     "no runs to report": ({}, ["--report"], "found none; run the study first"),
