@@ -162,6 +162,11 @@ def _with_validation(source: Source, dataset: str) -> dict[str, list[Item]]:
         )
     if "validation" not in splits:
         items = splits["train"]
+        if len(items) == 1:
+            raise ValueError(
+                f"{items[0][0]}: expected two examples or more to train and validate with, got one, which became "
+                "validation; add examples, or pass --validation_file"
+            )
         splits["validation"] = items[::VALIDATION_EVERY]
         splits["train"] = [item for at, item in enumerate(items) if at % VALIDATION_EVERY]
     order = ["train", "validation", *(split for split in splits if split not in ("train", "validation"))]

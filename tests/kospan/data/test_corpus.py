@@ -28,6 +28,13 @@ def test_one_file_is_cut_by_position(tmp_path):
     assert (corpus.labels, corpus.dropped) == (("A", "B"), 0)
 
 
+def test_a_single_example_is_not_cut(tmp_path):
+    path = write(tmp_path, "one.jsonl", [record("r0", (0, 1, "A"))])
+    with pytest.raises(ValueError, match=r"one\.jsonl:1: .* got one, which became validation; .*--validation_file$"):
+        load_corpus("jsonl", path)
+    assert len(load_corpus("jsonl", path, path).splits["train"]) == 1
+
+
 def test_two_files_may_share_ids_across_splits(tmp_path):
     train = write(tmp_path, "train.jsonl", [record("a", (0, 1, "B"), (2, 3, "A"))])
     validation = write(tmp_path, "validation.jsonl", [record("a", (0, 1, "A")), record("b")])
