@@ -255,13 +255,15 @@ def _analyze(arguments) -> None:
         raise ValueError(f"expected a model or --tokenizer NAME to analyze, got {given}; name one of the two")
     if arguments.tokenizer:
         return _analyze_tokenizer(arguments)
-    from kospan.publishing.report.analysis import analyze, look
+    from kospan.publishing.report.analysis import analyze, check_look, look
     from kospan.publishing.report.page import write_report
     from kospan.training.saving import check_output
 
     folder = arguments.output or (Path(arguments.model) / "report" if Path(arguments.model).is_dir() else "report")
     check_output(folder, folder=True)
     model, examples, training, _, unit = _labelled(arguments)
+    if arguments.attention is not None:
+        check_look(model, examples, arguments.attention)
     title = f"{Path(arguments.model).name} on {Path(arguments.data).name}"
     analysis = analyze(model, arguments.model, examples, unit, training)
     if arguments.attention is not None:

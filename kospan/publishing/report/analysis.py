@@ -115,6 +115,27 @@ def _stock_confidence(examples: Sequence[Example], predicted: list[list[Span]]) 
 LOOKED_AT, FIGURES = 200, 6
 
 
+def check_look(model, examples: Sequence[Example], sentence: str = "") -> None:
+    """Tells what `look` would refuse, without running the model. Raises: ValueError as `look`."""
+    if not hasattr(model, "inspect"):
+        raise ValueError(
+            "expected a model of ours to look inside, got a stock one; leave --attention out, or train one with kospan"
+        )
+    texts = [sentence] if sentence else [example.text for example in _read_at(examples)]
+    aligner = model.aligner
+    counts = (len(aligner.windows(document)) for text in texts for document in aligner.documents([text]))
+    if 1 not in counts:
+        got = f"one of {len(sentence):,} characters" if sentence else "none in the data"
+        raise ValueError(
+            f"expected a text that fits into one window of the model ({model.config.window} pieces), got {got}; pass "
+            "a shorter sentence with --attention"
+        )
+
+
+def _read_at(examples: Sequence[Example]) -> Sequence[Example]:
+    return examples[:: max(1, len(examples) // LOOKED_AT)][:LOOKED_AT]
+
+
 def look(model, examples: Sequence[Example], sentence: str = "") -> Looked:
     """Where the model looks: in one sentence, and, in numbers, in the documents.
 
@@ -125,22 +146,13 @@ def look(model, examples: Sequence[Example], sentence: str = "") -> Looked:
 
     Raises: ValueError where the model is of another kind, or the sentence is empty or does not fit into one window.
     """
-    if not hasattr(model, "inspect"):
-        raise ValueError(
-            "expected a model of ours to look inside, got a stock one; leave --attention out, or train one with kospan"
-        )
-    step = max(1, len(examples) // LOOKED_AT)
-    readings = [found for example in examples[::step][:LOOKED_AT] if (found := read(model, example.text))]
+    check_look(model, examples, sentence)
+    readings = [found for example in _read_at(examples) if (found := read(model, example.text))]
     if sentence:
         shown = read(model, sentence)
     else:
         short = [found for found in readings if len(found.text) <= 60] or readings
-        shown = max(short, key=lambda found: len(found.spans), default=None)
-    if shown is None:
-        raise ValueError(
-            f"expected a text that fits into one window of the model, got {sentence or 'none in the data'!r}; pass a "
-            "shorter sentence with --attention"
-        )
+        shown = max(short, key=lambda found: len(found.spans))
     found = [evidence(model, shown, span) for span in shown.spans[:FIGURES]]
     return Looked(shown, found, deletion_test(model, readings))
 
