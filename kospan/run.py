@@ -23,7 +23,7 @@ from kospan.training.backend import use_torchcrf
 from kospan.training.lines import LineCallback, opening_lines
 from kospan.training.pieces import PieceDropout
 from kospan.training.record import Stopwatch
-from kospan.training.saving import last_whole_checkpoint, write_whole, written_whole
+from kospan.training.saving import check_output, last_whole_checkpoint, write_whole, written_whole
 from kospan.training.trainer import SpanTrainer
 
 
@@ -123,6 +123,7 @@ def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
 def prepare_output(recipe: Recipe) -> str | None:
     """The checkpoint to go on from, if any; the first process refuses a folder that holds something else."""
     folder = Path(recipe.output_dir)
+    check_output(folder, folder=True)
     if recipe.resume:
         checkpoint, skipped = last_whole_checkpoint(folder)
         for line in skipped:

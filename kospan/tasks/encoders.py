@@ -60,11 +60,21 @@ def locate(encoder: str) -> str:
     return str(path)
 
 
+def check_no_file(name: str) -> None:
+    """Raises: FileNotFoundError where a file stands where a model's folder should."""
+    if os.path.isfile(name):
+        raise FileNotFoundError(
+            f"expected a model's folder or its name on the Hub, got the file {name}; name the folder that holds "
+            "config.json"
+        )
+
+
 def load_config(encoder: str, options: dict):
     """The encoder's config with a recipe's options.
 
     Raises: FileNotFoundError where there is no such encoder; ValueError as `check_encoder_options`.
     """
+    check_no_file(encoder)
     try:
         config = AutoConfig.from_pretrained(locate(encoder))
         return AutoConfig.from_pretrained(locate(encoder), **check_encoder_options(options, config))

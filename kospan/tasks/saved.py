@@ -5,7 +5,7 @@ from transformers import AutoConfig
 from transformers.utils.logging import disable_progress_bar
 
 import modeling  # noqa: F401  (registers our classes)
-from kospan.tasks.encoders import load_ours
+from kospan.tasks.encoders import check_no_file, load_ours
 from kospan.tasks.stock import StockTagger
 from modeling.tags import labels_of
 
@@ -23,6 +23,7 @@ def load_saved(name: str, aggregation: str | None = None):
         kind, or its weights are cut short or do not fit its config.
     """
     disable_progress_bar()
+    check_no_file(name)
     try:
         config = AutoConfig.from_pretrained(name)
     except OSError as error:

@@ -247,6 +247,23 @@ def test_a_model_that_is_not_there_is_said_so(gold_file, tmp_path, capsys):
         assert "expected a model on the Hub or in a folder under the name 'no/such/model'" in refused(command, capsys)
 
 
+def test_a_file_in_a_folder_s_place_and_a_folder_in_a_file_s_are_told(model_folder, gold_file, tmp_path, capsys):
+    message = refused(["predict", gold_file, gold_file], capsys)
+    assert f"expected a model's folder or its name on the Hub, got the file {gold_file}; name" in message
+    message = refused(["train", *TINY, "--train_file", gold_file, "--encoder", gold_file], capsys)
+    assert f"expected a model's folder or its name on the Hub, got the file {gold_file}; name" in message
+    message = refused(["train", *TINY, "--train_file", gold_file, "--output_dir", gold_file], capsys)
+    assert f"expected a folder to write to at {gold_file}, got a file; name another place" in message
+    message = refused(["convert", "data", gold_file, str(tmp_path)], capsys)
+    assert f"expected a file to write to, got the folder {tmp_path}; name a file inside it" in message
+
+
+def test_what_cannot_be_looked_into_is_told_before_the_analysis(model_folder, gold_file, capsys, monkeypatch):
+    monkeypatch.setattr("kospan.publishing.report.analysis.analyze", None)
+    message = refused(["analyze", model_folder, "--data", gold_file, "--attention", "가나" * 400], capsys)
+    assert "got one of 800 characters; pass a shorter sentence with --attention" in message and "가나" not in message
+
+
 def test_a_model_of_another_kind_is_refused(make_tagger, gold_file, tmp_path, capsys):
     make_tagger().encoder.save_pretrained(tmp_path / "encoder")
     message = refused(["predict", str(tmp_path / "encoder"), gold_file], capsys)

@@ -47,11 +47,14 @@ def convert_file(
 
     Returns: One line that says what was converted, what was ignored and what the new form cannot hold.
 
-    Raises: ValueError where a name is unknown, nothing was read, or a record is malformed.
+    Raises: ValueError where a name is unknown, nothing was read, or a record is malformed;
+        FileExistsError where a file is to be written and `target` is a folder.
     """
     for name in (from_format, to_format):
         if name not in FORMATS:
             raise ValueError(f"expected a format among {', '.join(FORMATS)}, got {name!r}; choose one of them")
+    if to_format != "brat" and os.path.isdir(target):
+        raise FileExistsError(f"expected a file to write to, got the folder {target}; name a file inside it")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         examples = FORMATS[from_format].read(source)
