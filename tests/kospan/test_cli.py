@@ -186,7 +186,8 @@ def test_ctrl_c_leaves_no_traceback(model_folder, gold_file, tmp_path, monkeypat
     monkeypatch.setattr("kospan.evaluation.examine.examine", interrupted)
     output = tmp_path / "figures.json"
     assert main(["evaluate", model_folder, "--data", gold_file, "--output", str(output)]) == 130
-    assert capsys.readouterr().err.endswith("kospan: stopped by Ctrl-C; the same command begins again\n") and not output.exists()
+    assert capsys.readouterr().err.endswith("kospan: stopped by Ctrl-C; the same command begins again\n")
+    assert not output.exists()
 
 
 def test_a_librarys_message_of_several_lines_is_one(gold_file, tmp_path, capsys):
