@@ -73,13 +73,13 @@ def leave_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) ->
 
 
 def curve(history: list[dict]) -> list[dict]:
-    """The log without what tells the time.
+    """The log without what tells the time, keys in order: a checkpoint sorts the keys of what it has seen.
 
     >>> curve([{"step": 1, "loss": 2.0}, {"step": 1, "eval_f1": 0.5, "eval_runtime": 3.0}, {"train_runtime": 4.0}])
-    [{'step': 1, 'loss': 2.0}, {'step': 1, 'eval_f1': 0.5}]
+    [{'loss': 2.0, 'step': 1}, {'eval_f1': 0.5, 'step': 1}]
     """
     entries = [
-        {key: value for key, value in entry.items() if not any(sign in key for sign in _TIMED)}
+        {key: entry[key] for key in sorted(entry) if not any(sign in key for sign in _TIMED)}
         for entry in history
         if "train_runtime" not in entry
     ]

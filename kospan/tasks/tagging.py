@@ -27,7 +27,7 @@ from modeling.spans import Span
 from modeling.tags import labels_of, spans_to_tags, tag_names
 
 DEFAULT_WINDOW = 512
-# Where `encoder` is one of ours: what each training sets anew, and what the model is.
+# Where `encoder` is one of ours: what a training may set anew, and what the model is.
 CONTINUED = ("dropout", "dropout_samples", "dropout_merge", "recurrent_dropout", "constrain")
 FIXED = (
     *("unit", "encoder_input", "normalization", "unit_shapes", "window", "stride"),
@@ -194,8 +194,9 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         found = load_config(recipe.encoder, {})
         if found.model_type == SpanTaggerConfig.model_type:
             check_continued(recipe, found)
+            # What a recipe leaves as usual stays as the model has it.
+            taken = {key: getattr(recipe, key) for key in CONTINUED if getattr(recipe, key) != getattr(Recipe(), key)}
             # Training changes the scores that the temperature was fitted to.
-            taken = {key: getattr(recipe, key) for key in CONTINUED}
             model = load_ours(locate(recipe.encoder), calibration_temperature=1.0, **taken)
             if recipe.freeze_encoder:
                 model.freeze_encoder()

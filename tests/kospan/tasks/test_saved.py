@@ -237,3 +237,5 @@ def test_what_a_training_sets_is_taken_over_by_a_model_that_is_trained_on(make_t
     assert (model.config.window, model.config.stride) == (64, 8)
     with pytest.raises(ValueError, match=r"expected constrain to be one of none, decode, both, got 'always'"):
         build_trainer(load_recipe(None, {**flags, "constrain": "always"}))
+    unset = {key: flags[key] for key in ("encoder", "output_dir", "use_cpu")}
+    assert build_trainer(load_recipe(None, unset)).model.config.constrain == "both"
