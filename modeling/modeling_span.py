@@ -116,7 +116,7 @@ class SpanPreTrainedModel(PreTrainedModel):
     def __init__(self, config: SpanConfig):
         super().__init__(config)
         self.encoder = build_encoder(config.encoder_config)
-        self.tokenizer = None
+        self.tokenizer, self._tokenizer_problem = None, ""
         self._aligner, self._aligner_settings = None, None
         self._encoder_is_frozen = False
         self._companions: dict[str, str] = {}
@@ -153,9 +153,10 @@ class SpanPreTrainedModel(PreTrainedModel):
             model.tokenizer = AutoTokenizer.from_pretrained(
                 pretrained_model_name_or_path, config=model.config, **location
             )
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             # Weights alone can still be trained and saved; what needs text says that the tokenizer is missing.
             model.tokenizer = None
+            model._tokenizer_problem = f" that can be read ({' '.join(str(error).split())[:200]})"
         if is_copy():
             # Taken along now, while the repository is at hand: saving must not depend on it.
             location.pop("subfolder", None)
@@ -260,8 +261,8 @@ class SpanPreTrainedModel(PreTrainedModel):
         """Takes texts apart as the config says. Raises: ValueError where the model has no tokenizer."""
         if self.tokenizer is None:
             raise ValueError(
-                "expected a tokenizer beside the model, got none; load the model from a folder that holds one, or set "
-                "model.tokenizer = AutoTokenizer.from_pretrained(...)"
+                f"expected a tokenizer beside the model, got none{self._tokenizer_problem}; load the model from a "
+                "folder that holds one, or set model.tokenizer = AutoTokenizer.from_pretrained(...)"
             )
         config = self.config
         settings = {

@@ -97,6 +97,9 @@ class DictionaryBaseline:
             if start < reached or (start and first.isalnum() and text[start - 1].isalnum()):
                 continue
             for length in self.lengths.get(first, ()):
+                # Behind the text's end a slice is shorter than asked for, and may be another surface.
+                if start + length > len(text):
+                    continue
                 label = self.label.get(text[start : start + length])
                 if label is not None and ends_well(text, start, start + length):
                     reached = start + length

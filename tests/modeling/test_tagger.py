@@ -163,6 +163,15 @@ def test_a_model_without_tokenizer_says_so(make_tagger):
         model.extract("서울")
 
 
+def test_a_tokenizer_that_cannot_be_read_is_named_where_text_comes_in(make_tagger, tmp_path):
+    make_tagger().save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(path.read_text(encoding="utf-8")[:99], encoding="utf-8")
+    model = AutoModel.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"a tokenizer beside the model, got none that can be read \(.+\); load the"):
+        model.extract("서울")
+
+
 def test_forward_without_unit_positions_says_what_to_call(make_tagger):
     model = make_tagger()
     with pytest.raises(ValueError, match=r"expected unit_positions.*model\.extract\(text\)"):

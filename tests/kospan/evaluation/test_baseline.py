@@ -1,6 +1,8 @@
 import doctest
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import kospan.evaluation.baseline
 from kospan.evaluation.baseline import DictionaryBaseline
@@ -90,3 +92,19 @@ def test_predictions_never_overlap_and_empty_texts_have_none():
 def test_nothing_to_learn_from_gives_nothing():
     assert DictionaryBaseline([]).extract(["서울"]) == [[]]
     assert DictionaryBaseline([Example("a", "서울", None)]).extract(["서울 3명"]) == [[]]
+
+
+SURFACES = st.text("서울부산 시a", min_size=1, max_size=8)
+
+
+@given(st.lists(SURFACES, min_size=1, max_size=6), st.text("서울부산 시a", max_size=12))
+def test_spans_lie_in_their_text(surfaces, text):
+    training = [Example(str(at), surface, (Span(0, len(surface), "LC"),)) for at, surface in enumerate(surfaces)]
+    for span in DictionaryBaseline(training).extract([text])[0]:
+        assert 0 <= span.start < span.end <= len(text)
+        assert span.label != "LC" or text[span.start : span.end] in surfaces
+
+
+def test_a_long_surface_does_not_swallow_a_short_one_at_the_end():
+    training = [Example("a", "서울시립대학교", (Span(0, 7, "OG"),)), Example("b", "서울", (Span(0, 2, "LC"),))]
+    assert DictionaryBaseline(training).extract(["나는 서울"]) == [[Span(3, 5, "LC")]]
