@@ -80,9 +80,11 @@ def test_duplicate_ids_name_both_places(tmp_path):
 def test_empty_splits(tmp_path):
     empty = write(tmp_path, "empty.jsonl", [])
     one = write(tmp_path, "one.jsonl", [record("a", (0, 1, "A"))])
-    for arguments in ((empty,), (one, empty), (one,)):
+    for arguments in ((empty,), (one, empty)):
         with pytest.raises(ValueError, match="expected at least one example, got an empty split"):
             load_corpus("jsonl", *arguments)
+    with pytest.raises(ValueError, match=r"one.jsonl:1: expected two examples or more .*; add examples, or pass --valid"):
+        load_corpus("jsonl", one)
     with pytest.raises(ValueError, match="empty split"):
         read_examples("conll", empty)
 

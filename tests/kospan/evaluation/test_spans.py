@@ -169,7 +169,7 @@ GOLD = [Example("first", "서울과 부산", (Span(0, 2, "LC"),))]
         (GOLD, [[Span(0, 2, "QT")]], "word", r"'first'.*among LC, OG, PS, got 'QT'"),
         (GOLD, [], "word", r"each of 1 examples, got 0 lists"),
         (GOLD, [[]], "syllable", r"one of character, word, got 'syllable'"),
-        ([Example("bare", "서울", None)], [[]], "word", r"'bare'.*unlabelled.*spans=\(\)"),
+        ([Example("bare", "서울", None)], [[]], "word", r"'bare'.*unlabelled.*give it empty spans"),
     ],
 )
 def test_what_cannot_be_scored_is_refused(examples, predicted, unit, message):
