@@ -83,7 +83,7 @@ def test_empty_splits(tmp_path):
     for arguments in ((empty,), (one, empty)):
         with pytest.raises(ValueError, match="expected at least one example, got an empty split"):
             load_corpus("jsonl", *arguments)
-    with pytest.raises(ValueError, match=r"one.jsonl:1: expected two examples or more .*; add examples, or pass --valid"):
+    with pytest.raises(ValueError, match=r"one.jsonl:1: expected two examples or more .*, or pass --valid"):
         load_corpus("jsonl", one)
     with pytest.raises(ValueError, match="empty split"):
         read_examples("conll", empty)
