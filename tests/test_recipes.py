@@ -188,9 +188,13 @@ def test_a_study_is_read_and_its_arms_are_whole_recipes(path):
     assert path.read_text(encoding="utf-8").startswith("# ")
     for experiment in load_study(path, {"use_cpu": True}):
         assert {experiment.baseline, "bilstm_crf", "full"} <= set(experiment.arms)
-        # One seed for every arm, three for the baseline and the best three.
+        # One seed for every arm, two more for the arms named beforehand, the baseline among them, and for the best.
         assert len(experiment.first()) == len(experiment.arms)
-        assert len(experiment.further(list(experiment.arms)[1:4])) == 8
+        named = set(experiment.more.variants)
+        best = experiment.best({run: float(-place) for place, run in enumerate(experiment.first())})
+        assert experiment.baseline in named and named.isdisjoint(best)
+        assert len(best) == experiment.more.best
+        assert len(experiment.further(best)) == 2 * (len(named) + len(best))
         for arm in experiment.arms.values():
             training_arguments(arm.recipe)
             check_rates(arm.recipe.learning_rates)
