@@ -1,15 +1,28 @@
 """What is needed to use a model: public names, and their registration with transformers' auto classes."""
 
-from transformers import AutoConfig, AutoModel, AutoModelForTokenClassification
+from transformers import AutoConfig, AutoModel, AutoModelForQuestionAnswering, AutoModelForTokenClassification
 
-from .configuration_span import SpanTaggerConfig
+from .configuration_span import SpanReaderConfig, SpanTaggerConfig
 from .crf import CRF
+from .modeling_reader import SpanReader
 from .modeling_tagger import SpanTagger
-from .pipelines import SpanTaggerPipeline
+from .pipelines import SpanReaderPipeline, SpanTaggerPipeline
 from .spans import Span
 
 AutoConfig.register(SpanTaggerConfig.model_type, SpanTaggerConfig)
 AutoModel.register(SpanTaggerConfig, SpanTagger)
 AutoModelForTokenClassification.register(SpanTaggerConfig, SpanTagger)
+AutoConfig.register(SpanReaderConfig.model_type, SpanReaderConfig)
+AutoModel.register(SpanReaderConfig, SpanReader)
+AutoModelForQuestionAnswering.register(SpanReaderConfig, SpanReader)
 
-__all__ = ["CRF", "Span", "SpanTagger", "SpanTaggerConfig", "SpanTaggerPipeline"]
+__all__ = [
+    "CRF",
+    "Span",
+    "SpanReader",
+    "SpanReaderConfig",
+    "SpanReaderPipeline",
+    "SpanTagger",
+    "SpanTaggerConfig",
+    "SpanTaggerPipeline",
+]

@@ -7,6 +7,8 @@ pieces that fits into the encoder. Everything here is plain Python; the tokenize
 import re
 import unicodedata
 from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from .shapes import shape_of
@@ -52,6 +54,7 @@ class Window(NamedTuple):
         unit_positions: Position in `input_ids` whose vector each unit takes `(units)`.
         unit_places: As in `Document`, for this window's units `(units)`.
         unit_shapes: As in `Document`, for this window's units `(units)`.
+        text_at: Position of the window's first own piece; before it stand special tokens and a question.
         begins: Whether the window holds the document's first unit.
         ends: Whether the window holds the document's last unit.
     """
@@ -62,6 +65,7 @@ class Window(NamedTuple):
     unit_positions: list[int]
     unit_places: list[int]
     unit_shapes: list[int]
+    text_at: int
     begins: bool
     ends: bool
 
@@ -172,9 +176,13 @@ class Aligner:
         self.unit, self.encoder_input, self.normalization = unit, encoder_input, normalization
         self.places, self.shapes = places, shapes
         special = tokenizer("")["input_ids"]
-        middle = (len(special) + 1) // 2
-        self.prefix, self.suffix = special[:middle], special[middle:]
-        self.room = window - len(special)
+        half = (len(special) + 1) // 2
+        self.prefix, self.suffix = special[:half], special[half:]
+        # What stands between two texts that are read together; of an empty second text version 5 takes no notice.
+        own = len(tokenizer("a", add_special_tokens=False)["input_ids"])
+        pair = tokenizer("a", "a")["input_ids"]
+        self.middle = pair[half + own : len(pair) - own - len(self.suffix)] or list(self.suffix)
+        self.window, self.room = window, window - len(special)
         self.step = self.room - stride
         if stride < 0 or self.step < 1:
             raise ValueError(
@@ -218,12 +226,14 @@ class Aligner:
         if new:
             rows = self._tokenize([self._word_start + part for part in new])["input_ids"]
             self._pieces_of.update((part, row or [self._blank]) for part, row in zip(new, rows))
-        pieces, offsets, unit_pieces = [], [], []
-        for span, part in zip(units, parts):
-            row = self._pieces_of[part] if part != " " else [self._blank]
-            unit_pieces.append(len(pieces))
-            pieces.extend(row)
-            offsets.extend([span] * len(row))
+        self._pieces_of[" "] = [self._blank]
+        rows = [self._pieces_of[part] for part in parts]
+        pieces = [piece for row in rows for piece in row]
+        if len(pieces) == len(units):  # As with most vocabularies of characters: a piece for each unit.
+            offsets, unit_pieces = list(units), list(range(len(units)))
+        else:
+            offsets = [span for span, row in zip(units, rows) for _ in row]
+            unit_pieces = [0, *accumulate(map(len, rows[:-1]))] if rows else []
         return Document(text, units, pieces, offsets, unit_pieces, [0] * len(units), self._shapes(text, units))
 
     def _from_subwords(self, texts: list[str]) -> list[Document]:
@@ -266,13 +276,44 @@ class Aligner:
             verbose=False,
         )
 
-    def windows(self, document: Document) -> list[Window]:
-        """The document's windows, in order; a document without units has none."""
+    def windows(
+        self,
+        document: Document,
+        question: Sequence[int] | None = None,
+        stride: int | None = None,
+        window: int | None = None,
+    ) -> list[Window]:
+        """The document's windows, in order; a document without units has none.
+
+        Args:
+            document: The text taken apart.
+            question: Pieces that stand before every window, as the first of two texts; None where there are none.
+            stride: Overlap of neighbouring windows in pieces; None takes the aligner's own.
+            window: Most positions of a window; None takes the aligner's own.
+
+        Raises: ValueError where stride or question leave a window nothing new to read.
+        """
         if not document.units:
             return []
+        window = self.window if window is None else window
+        stride = self.room - self.step if stride is None else stride
+        prefix = self.prefix if question is None else [*self.prefix, *question, *self.middle]
+        room = window - len(prefix) - len(self.suffix)
+        step = room - stride
+        if step < 1:
+            most = step - 1 + len(question or ())  # pieces of a question that would leave one to read
+            if most < 1:
+                raise ValueError(
+                    f"expected a stride that leaves a window of {window} positions something new to read, got "
+                    f"{stride}; make the stride shorter or the window longer"
+                )
+            raise ValueError(
+                f"expected a question of at most {most} pieces, got {len(question)}; make the window longer, or the "
+                "stride or max_question shorter"
+            )
         found = []
-        for start in range(0, max(1, len(document.pieces)), self.step):
-            end = min(start + self.room, len(document.pieces))
+        for start in range(0, max(1, len(document.pieces)), step):
+            end = min(start + room, len(document.pieces))
             first = bisect_left(document.unit_pieces, start) if start else 0
             last = len(document.units) if end == len(document.pieces) else bisect_left(document.unit_pieces, end)
             if first < last:
@@ -280,12 +321,11 @@ class Aligner:
                     Window(
                         first_piece=start,
                         first_unit=first,
-                        input_ids=self.prefix + document.pieces[start:end] + self.suffix,
-                        unit_positions=[
-                            max(0, piece - start + len(self.prefix)) for piece in document.unit_pieces[first:last]
-                        ],
+                        input_ids=prefix + document.pieces[start:end] + self.suffix,
+                        unit_positions=_shifted(document.unit_pieces[first:last], len(prefix) - start),
                         unit_places=document.unit_places[first:last],
                         unit_shapes=document.unit_shapes[first:last],
+                        text_at=len(prefix),
                         begins=first == 0,
                         ends=last == len(document.units),
                     )
@@ -305,6 +345,12 @@ class Aligner:
                 if distance > best[unit]:
                     best[unit], owner[unit] = distance, at
         return owner
+
+
+def _shifted(pieces: list[int], by: int) -> list[int]:
+    """Indices of pieces as positions in a window; what stands before its first position takes that one."""
+    positions = [piece + by for piece in pieces]
+    return [max(0, position) for position in positions] if positions and positions[0] < 0 else positions
 
 
 def _pieces_by_cluster(piece_clusters: list[tuple[int, int] | None], length: int) -> list[tuple[int, int]]:

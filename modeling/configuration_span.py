@@ -144,3 +144,67 @@ class SpanTaggerConfig(SpanConfig):
     def uses_places(self) -> bool:
         """Whether a unit's place inside its piece is told to the model."""
         return self.unit == "character" and self.encoder_input == "subwords"
+
+
+class SpanReaderConfig(SpanConfig):
+    """Settings of a `SpanReader`.
+
+    Args:
+        encoder_config: See `SpanConfig`; `**kwargs` takes its other settings and those of transformers' configs.
+        max_question: Pieces of a question that are read; what is longer is cut.
+        longest_answer: Most units of an answer; none is longer than the overlap of two windows (`stride`) either.
+        null_answer: Whether "no answer" takes part, for data that hold questions without one.
+        unit_matches: Whether the model is told, by an embedding, how much of the question stands at each unit.
+        trim_particles: Whether a Korean particle at an answer's end is cut off, see `particles.py`.
+        threshold: Answers with a lower probability are left out where a call does not say otherwise; 0 keeps all.
+        recurrent_size: LSTM units per direction between encoder and scores; 0 turns it off.
+        recurrent_layers: Stacked LSTM layers.
+        recurrent_dropout: Dropout on what enters the LSTM.
+        dropout: Dropout before the projection to scores.
+        dropout_samples: M, the masks of multi-sample dropout in training; 1 turns it off.
+        places: Places of a character inside its piece that have an embedding of their own, see `SpanTaggerConfig`.
+    """
+
+    model_type = "kospan-reader"
+    _auto_class = "AutoConfig"
+
+    def __init__(
+        self,
+        encoder_config=None,
+        window: int = 384,
+        stride: int = 128,
+        max_question: int = 64,
+        longest_answer: int = 64,
+        null_answer: bool = False,
+        unit_matches: bool = False,
+        trim_particles: bool = False,
+        threshold: float = 0.0,
+        recurrent_size: int = 0,
+        recurrent_layers: int = 1,
+        recurrent_dropout: float = 0.0,
+        dropout: float = 0.1,
+        dropout_samples: int = 1,
+        places: int = 16,
+        **kwargs,
+    ):
+        self.max_question, self.longest_answer = int(max_question), int(longest_answer)
+        self.null_answer, self.unit_matches = bool(null_answer), bool(unit_matches)
+        self.trim_particles, self.threshold = bool(trim_particles), float(threshold)
+        self.recurrent_size, self.recurrent_layers = int(recurrent_size), int(recurrent_layers)
+        self.recurrent_dropout = float(recurrent_dropout)
+        self.dropout, self.dropout_samples, self.places = float(dropout), int(dropout_samples), int(places)
+        for name in ("max_question", "longest_answer", "dropout_samples", "stride"):
+            value = stride if name == "stride" else getattr(self, name)
+            if int(value) < 1:
+                raise ValueError(f"expected {name} of 1 or more, got {value}; leave it out for the usual one")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every answer")
+        kwargs.setdefault("id2label", {0: "answer"})
+        kwargs["id2label"] = {int(at): label for at, label in kwargs["id2label"].items()}
+        kwargs.setdefault("label2id", {label: at for at, label in kwargs["id2label"].items()})
+        super().__init__(encoder_config=encoder_config, window=window, stride=stride, **kwargs)
+
+    @property
+    def uses_places(self) -> bool:
+        """Whether a unit's place inside its piece is told to the model."""
+        return self.unit == "character" and self.encoder_input == "subwords"

@@ -1,9 +1,16 @@
 """What a Hugging Face Inference Endpoint runs; it is loaded as a loose file, so it imports nothing beside it.
 
+Of a model that finds spans in texts:
+
     {"inputs": str | list[str], "parameters": {"threshold": number from 0 to 1, "batch_size": whole number from 1}}
 
-gives a list of `{"entity_group", "score", "word", "start", "end"}` for a str and a list of such lists for a list, as
-the pipeline does. A payload that cannot be served raises ValueError with one sentence: the server answers
+gives a list of `{"entity_group", "score", "word", "start", "end"}` for a str and a list of such lists for a list. Of a
+model that answers questions:
+
+    {"inputs": {"question": str, "context": str} | list of them, "parameters": {"top_k": ..., "threshold": ..., ...}}
+
+gives `{"score", "start", "end", "answer"}`, a list of them with `top_k` above 1, and for a list of questions a list of
+either, a list of one included. A payload that cannot be served raises ValueError with one sentence: the server answers
 exceptions with status 400 and `{"error": sentence}`, while a returned dict of that form would leave with status 200.
 """
 
@@ -18,14 +25,15 @@ MAX_TEXTS = 256
 MAX_CHARACTERS = 100_000  # of one text
 MAX_CHARACTERS_IN_ALL = 200_000
 MAX_BATCH_SIZE = 256  # windows at once, which is what memory grows with
+MAX_TOP_K = 100
+MAX_ANSWER = 1000  # units of an answer, which is what memory grows with too
 
-_PARAMETERS = ("threshold", "batch_size")
 # "options" is what clients say about caching and waiting; it concerns servers in front of this one.
 _KEYS = ("inputs", "parameters", "options")
 
 
 class EndpointHandler:
-    """Loads the model of a folder once and finds spans in texts. Threads may call it at once.
+    """Loads the model of a folder once and serves requests with it. Threads may call it at once.
 
     Args:
         path: The model's folder; empty means the one in which this file lies.
@@ -42,76 +50,164 @@ class EndpointHandler:
             raise ValueError(f"expected a tokenizer beside the model in {folder}, found none; copy its files there")
         # Endpoint and evaluation agree only in the precision that evaluation has, on every device.
         self.model = model.float().to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        self.service = SERVICES.get(model.config.model_type)
+        if self.service is None:
+            raise ValueError(
+                f"expected a model of type {' or '.join(SERVICES)} in {folder}, got {model.config.model_type}; take "
+                "handler.py from the folder of the model"
+            )
 
-    def __call__(self, data: dict) -> list:
-        """The spans of the text or texts of one request.
+    def __call__(self, data: dict) -> dict | list:
+        """What the model finds in the texts of one request.
 
         Args:
             data: The request's body, as above.
 
         Raises: ValueError where the body, a text or a parameter is not as expected, or a limit is passed.
         """
-        texts, parameters = read_payload(data)
-        single = isinstance(texts, str)
+        items, parameters, single = read_payload(data, self.service)
         try:
-            self.model.extract([], **parameters)  # No text is read; the parameters are checked where they are at home.
+            self.service.answer(self.model, [], parameters)  # No text is read; parameters are checked at home.
+            found = self.service.answer(self.model, items, parameters)
         except TypeError as error:
             raise ValueError(str(error)) from error
-        found = self.model.extract([texts] if single else texts, **parameters)
-        entities = [_entities(text, spans) for text, spans in zip([texts] if single else texts, found)]
-        return entities[0] if single else entities
+        return found[0] if single else found
 
 
-def read_payload(data: dict) -> tuple[str | list[str], dict]:
-    """The texts and the parameters of a request's body, within the limits.
+class Tagging:
+    """Texts -> spans."""
+
+    one, many = "a text", "texts"
+    example = '"your text"'
+    parameters = {"threshold": "threshold", "batch_size": "batch_size"}
+    limits = {"batch_size": MAX_BATCH_SIZE}
+
+    @staticmethod
+    def texts(item) -> tuple[str, ...] | None:
+        """The texts of an item; None where it is none."""
+        return (item,) if isinstance(item, str) else None
+
+    @staticmethod
+    def answer(model, items: list[str], parameters: dict) -> list[list[dict]]:
+        """A list of entities for each text."""
+        return [_entities(text, spans) for text, spans in zip(items, model.extract(items, **parameters))]
+
+
+class Reading:
+    """Questions with their texts -> answers."""
+
+    one, many = "a question with its context", "questions with their contexts"
+    example = '{"question": "your question", "context": "your text"}'
+    # What a request calls it, as in the pipeline or as in `model.answer` -> what `model.answer` does.
+    parameters = {
+        "top_k": "top_k",
+        "threshold": "threshold",
+        "batch_size": "batch_size",
+        "null_answer": "null_answer",
+        "handle_impossible_answer": "null_answer",
+        "longest_answer": "longest_answer",
+        "max_answer_len": "longest_answer",
+        "trim_particles": "trim_particles",
+    }
+    limits = {"batch_size": MAX_BATCH_SIZE, "top_k": MAX_TOP_K, "longest_answer": MAX_ANSWER}
+
+    @staticmethod
+    def texts(item) -> tuple[str, ...] | None:
+        """Question and context of an item; None where it is none."""
+        if not isinstance(item, Mapping) or set(item) != {"question", "context"}:
+            return None
+        found = (item["question"], item["context"])
+        return found if all(isinstance(text, str) for text in found) else None
+
+    @staticmethod
+    def answer(model, items: list[dict], parameters: dict) -> list[dict] | list[list[dict]]:
+        """The best answer to each question, or a list of the best."""
+        contexts = [item["context"] for item in items]
+        found = model.answer([item["question"] for item in items], contexts, **parameters)
+        answers = [_answers(text, spans) for text, spans in zip(contexts, found)]
+        if parameters.get("top_k", 1) > 1:
+            return answers
+        nothing = {"score": 0.0, "start": 0, "end": 0, "answer": ""}
+        return [best[0] if best else dict(nothing) for best in answers]
+
+
+# By the `model_type` of a model's config.
+SERVICES = {"kospan-tagger": Tagging, "kospan-reader": Reading}
+
+
+def read_payload(data: dict, service=Tagging) -> tuple[list, dict, bool]:
+    """The items and the parameters of a request's body, within the limits, and whether one item came alone.
 
     Raises: ValueError where they are not as expected. What a number may be is checked by the model.
 
     >>> read_payload({"inputs": "비가 온다.", "parameters": {"threshold": 0.5}})
-    ('비가 온다.', {'threshold': 0.5})
+    (['비가 온다.'], {'threshold': 0.5}, True)
     """
     if not isinstance(data, Mapping):
-        raise ValueError(f'expected a JSON object with "inputs", got {_kind(data)}; send {{"inputs": "your text"}}')
+        raise ValueError(
+            f'expected a JSON object with "inputs", got {_kind(data)}; send {{"inputs": {service.example}}}'
+        )
     _refuse_unknown("the request", data, _KEYS)
     if "inputs" not in data:
-        raise ValueError('expected "inputs" in the request, got none; send {"inputs": "your text"}')
-    texts = data["inputs"]
-    if not isinstance(texts, str):
-        if not isinstance(texts, (list, tuple)):
-            raise ValueError(f"expected inputs to be a text or a list of texts, got {_kind(texts)}; send JSON strings")
-        texts = list(texts)
-        if not texts:
-            raise ValueError("expected inputs to hold a text or more, got an empty list; send at least one")
-        for at, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise ValueError(f"expected every item of inputs to be a text, got {_kind(text)} at index {at}")
-    _refuse_large([texts] if isinstance(texts, str) else texts)
-    parameters = data.get("parameters")
-    parameters = {} if parameters is None else parameters
-    if not isinstance(parameters, Mapping):
-        raise ValueError(f'expected parameters to be a JSON object, got {_kind(parameters)}; send {{"threshold": 0.5}}')
-    _refuse_unknown("parameters", parameters, _PARAMETERS)
-    batch_size = parameters.get("batch_size")
-    if isinstance(batch_size, int) and batch_size > MAX_BATCH_SIZE:
-        raise ValueError(f"expected batch_size to be {MAX_BATCH_SIZE} or less, got {batch_size}; leave it out")
-    return texts, {name: value for name, value in parameters.items() if value is not None}
+        raise ValueError(f'expected "inputs" in the request, got none; send {{"inputs": {service.example}}}')
+    items, single = _items(data["inputs"], service)
+    return items, _parameters(data.get("parameters"), service), single
 
 
-def _refuse_large(texts: list[str]) -> None:
-    if len(texts) > MAX_TEXTS:
+def _items(inputs, service) -> tuple[list, bool]:
+    if service.texts(inputs) is not None:
+        items, single = [inputs], True
+    elif isinstance(inputs, (list, tuple)):
+        items, single = list(inputs), False
+    else:
         raise ValueError(
-            f"expected at most {MAX_TEXTS} texts in a request, got {len(texts):,}; send them in several requests"
+            f"expected inputs to be {service.one} or a list of {service.many}, got {_kind(inputs)}; send "
+            f"{service.example}"
         )
-    for at, text in enumerate(texts):
-        if len(text) > MAX_CHARACTERS:
-            raise ValueError(
-                f"expected texts of at most {MAX_CHARACTERS:,} characters, got {len(text):,} at index {at}; split it"
-            )
-    together = sum(map(len, texts))
-    if together > MAX_CHARACTERS_IN_ALL:
+    if not items:
+        raise ValueError(f"expected inputs to hold {service.one} or more, got an empty list; send at least one")
+    for at, item in enumerate(items):
+        if service.texts(item) is None:
+            raise ValueError(f"expected every item of inputs to be {service.one}, got {_kind(item)} at index {at}")
+    _refuse_large([service.texts(item) for item in items])
+    return items, single
+
+
+def _parameters(given, service) -> dict:
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise ValueError(f'expected parameters to be a JSON object, got {_kind(given)}; send {{"threshold": 0.5}}')
+    _refuse_unknown("parameters", given, tuple(service.parameters))
+    found = {}
+    for name, value in given.items():
+        ours = service.parameters[name]
+        if value is None:
+            continue
+        if ours in found and found[ours] != value:
+            raise ValueError(f"expected one value for {name}, got {found[ours]!r} by its other name too; leave one out")
+        most = service.limits.get(ours)
+        if most is not None and isinstance(value, int) and value > most:
+            raise ValueError(f"expected {name} to be {most} or less, got {value}; leave it out")
+        found[ours] = value
+    return found
+
+
+def _refuse_large(items: list[tuple[str, ...]]) -> None:
+    """Raises where there are too many items, or too many characters in one or in all."""
+    if len(items) > MAX_TEXTS:
         raise ValueError(
-            f"expected at most {MAX_CHARACTERS_IN_ALL:,} characters in a request, got {together:,}; send the texts in "
-            "several requests"
+            f"expected at most {MAX_TEXTS} texts in a request, got {len(items):,}; send them in several requests"
+        )
+    sizes = [sum(map(len, texts)) for texts in items]
+    for at, size in enumerate(sizes):
+        if size > MAX_CHARACTERS:
+            raise ValueError(
+                f"expected texts of at most {MAX_CHARACTERS:,} characters, got {size:,} at index {at}; split it"
+            )
+    if sum(sizes) > MAX_CHARACTERS_IN_ALL:
+        raise ValueError(
+            f"expected at most {MAX_CHARACTERS_IN_ALL:,} characters in a request, got {sum(sizes):,}; send the texts "
+            "in several requests"
         )
 
 
@@ -135,6 +231,18 @@ def _entities(text: str, spans: list) -> list[dict]:
             "word": text[span.start : span.end],
             "start": int(span.start),
             "end": int(span.end),
+        }
+        for span in spans
+    ]
+
+
+def _answers(text: str, spans: list) -> list[dict]:
+    return [
+        {
+            "score": float(span.score),
+            "start": int(span.start),
+            "end": int(span.end),
+            "answer": text[span.start : span.end],
         }
         for span in spans
     ]

@@ -17,7 +17,7 @@ from .crf_inputs import lay_in  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .heads import Chain, build_head
 from .modeling_span import SpanPreTrainedModel, WindowView, check_reading, check_texts
-from .recurrent import MaskedBiLSTM
+from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES
 from .spans import Span
 from .tags import tags_to_spans
@@ -98,13 +98,7 @@ class SpanTagger(SpanPreTrainedModel):
         width = config.hidden_size
         self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
         self.shape_embedding = nn.Embedding(len(SHAPES), width) if config.unit_shapes else None
-        self.recurrent_dropout = nn.Dropout(config.recurrent_dropout)
-        self.recurrent = None
-        if config.recurrent_size:
-            self.recurrent = MaskedBiLSTM(
-                width, config.recurrent_size, config.recurrent_layers, config.recurrent_dropout
-            )
-            width = 2 * config.recurrent_size
+        width = self.add_recurrent(config, width)
         self.head = build_head(config, width)
         if not any(".crf." in name for name, _ in self.named_parameters()):
             # Version 4.51 refuses to keep in float32 what is not there.
@@ -204,11 +198,7 @@ class SpanTagger(SpanPreTrainedModel):
         mask: torch.Tensor,
     ) -> torch.Tensor:
         """Encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, through the LSTM."""
-        rows = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
-        units = states[rows, unit_positions.clamp(min=0)]
-        if self.place_embedding is not None:
-            places = torch.zeros_like(unit_positions) if unit_places is None else unit_places.clamp(min=0)
-            units = units + self.place_embedding(places)
+        units = self.gathered(states, unit_positions, unit_places)
         if self.shape_embedding is not None:
             if unit_shapes is None:
                 raise ValueError(
@@ -318,9 +308,8 @@ class SpanTagger(SpanPreTrainedModel):
             windows = self.aligner.windows(document)
             owner = self.aligner.owners(document, windows)
             jobs.extend((at, place, window, owner) for place, window in enumerate(windows))
-        jobs.sort(key=lambda job: len(job[2].input_ids))
-        for start in range(0, len(jobs), batch_size):
-            batch = jobs[start : start + batch_size]
+        for chosen in self.batches([len(window.input_ids) for _, _, window, _ in jobs], batch_size):
+            batch = [jobs[job] for job in chosen]
             output = self(**self.collate([window for _, _, window, _ in batch]), decode=False)
             for row, (at, place, window, owner) in enumerate(batch):
                 units = range(window.first_unit, window.first_unit + len(window.unit_positions))

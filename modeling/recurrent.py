@@ -34,13 +34,17 @@ class MaskedBiLSTM(nn.Module):
         """
         if not states.shape[0] or not states.shape[1]:
             return states.new_zeros(*states.shape[:2], 2 * self.forward_layers[0].hidden_size)
-        places = torch.arange(states.shape[1], device=states.device)
+        batch, units = mask.shape
+        places = torch.arange(units, device=states.device)
         last = mask.sum(dim=1, keepdim=True) - 1
-        turned = torch.where(mask, last - places, places)  # shape: (batch, units)
-        rows = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
+        rows = units * torch.arange(batch, device=states.device).unsqueeze(1)
+        # Each row's own units turned round, as places in all rows laid end to end; shape: (batch * units).
+        turned = (rows + torch.where(mask, last - places, places)).flatten()
+
+        def turn(states: torch.Tensor) -> torch.Tensor:
+            return states.reshape(batch * units, -1).index_select(0, turned).view(batch, units, -1)
+
         for at, (ahead, back) in enumerate(zip(self.forward_layers, self.backward_layers)):
             states = self.dropout(states) if at else states
-            hidden, _ = ahead(states)
-            reversed_hidden, _ = back(states[rows, turned])
-            states = torch.cat([hidden, reversed_hidden[rows, turned]], dim=-1)
-        return states * mask.unsqueeze(-1).to(states.dtype)
+            states = torch.cat([ahead(states)[0], turn(back(turn(states))[0])], dim=-1)
+        return states.masked_fill(~mask.unsqueeze(-1), 0.0)

@@ -45,34 +45,57 @@ def make_tagger(character_tokenizer):
         torch.manual_seed(seed)
         tokenizer = settings.pop("tokenizer", character_tokenizer)
         tags = tag_names(list(labels), settings.get("scheme", "BIO"))
-        sizes = {
-            "vocab_size": len(tokenizer),
-            "embedding_size": 16,
-            "hidden_size": 16,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "intermediate_size": 32,
-            "max_position_embeddings": 64,
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-            **(encoder or {}),
-        }
         config = SpanTaggerConfig(
-            encoder_config=transformers.ElectraConfig(**sizes),
+            encoder_config=tiny_electra(tokenizer, encoder),
             id2label=dict(enumerate(tags)),
             label2id={tag: at for at, tag in enumerate(tags)},
             **{"window": 64, "stride": 8, "dropout": 0.0, **settings},
         )
-        model = SpanTagger(config)
-        model.tokenizer = tokenizer
-        # Random weights of the usual size tag everything alike; larger ones make predictions worth comparing.
-        with torch.no_grad():
-            for parameter in model.parameters():
-                if parameter.dim() > 1:
-                    parameter.mul_(6.0)
-        return model.eval()
+        return with_large_weights(SpanTagger(config), tokenizer)
 
     return build
+
+
+@pytest.fixture
+def make_reader(character_tokenizer):
+    """Builds a tiny reader, as `make_tagger` does."""
+    from modeling import SpanReader, SpanReaderConfig
+
+    def build(seed: int = 0, encoder: dict | None = None, **settings):
+        torch.manual_seed(seed)
+        tokenizer = settings.pop("tokenizer", character_tokenizer)
+        config = SpanReaderConfig(
+            encoder_config=tiny_electra(tokenizer, encoder),
+            **{"window": 48, "stride": 8, "max_question": 16, "longest_answer": 6, "dropout": 0.0, **settings},
+        )
+        return with_large_weights(SpanReader(config), tokenizer, 3.0)
+
+    return build
+
+
+def tiny_electra(tokenizer, encoder: dict | None) -> transformers.ElectraConfig:
+    sizes = {
+        "vocab_size": len(tokenizer),
+        "embedding_size": 16,
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 64,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    return transformers.ElectraConfig(**{**sizes, **(encoder or {})})
+
+
+def with_large_weights(model, tokenizer, factor: float = 6.0):
+    """Random weights of the usual size treat everything alike; larger ones make predictions worth comparing."""
+    model.tokenizer = tokenizer
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.mul_(factor)
+    return model.eval()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,15 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up; names on one line are neighbours that do not know each other. A folder stands for all files in it.
 FLOORS = [
-    ["modeling.spans", "modeling.shapes", "modeling.colours", "modeling.best_paths", "modeling.forward_backward"],
+    [
+        "modeling.spans",
+        "modeling.shapes",
+        "modeling.colours",
+        "modeling.matches",
+        "modeling.particles",
+        "modeling.best_paths",
+        "modeling.forward_backward",
+    ],
     ["modeling.tags", "modeling.alignment", "modeling.answers", "modeling.prompts"],
     [
         "modeling.constraints",

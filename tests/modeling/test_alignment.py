@@ -24,7 +24,9 @@ def special(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
     for token in ("[PAD]", "[UNK]", "[CLS]", "[SEP]"):
         tokenizer.add_special_tokens([token])
     ids = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ids)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=ids
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
     )
@@ -208,3 +210,100 @@ def test_empty_text_has_no_windows():
         aligner = Aligner(TOKENIZERS["wordpiece"], "character", encoder_input)
         (document,) = aligner.documents([""])
         assert document.units == [] and aligner.windows(document) == []
+
+
+# --- windows behind a question ----------------------------------------------------------------------------------------
+
+
+@by_tokenizer
+@by_unit
+@by_input
+@given(text=HOSTILE, question=HOSTILE, window=st.integers(6, 24), stride=st.integers(0, 4), most=st.integers(0, 8))
+@settings(derandomize=True, deadline=None, max_examples=40)
+def test_windows_behind_a_question_hold_every_unit(
+    tokenizer, unit, encoder_input, text, question, window, stride, most
+):
+    aligner = Aligner(tokenizer, unit, encoder_input, window=400, stride=9)
+    document, asked = aligner.documents([text, question])
+    asked = asked.pieces[:most]
+    if window - 3 - len(asked) - stride < 1:
+        if document.units:
+            with pytest.raises(ValueError, match=r"expected a (stride|question)"):
+                aligner.windows(document, asked, stride, window)
+        return
+    windows = aligner.windows(document, asked, stride, window)
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    reached = 0
+    for each in windows:
+        text_at = each.text_at
+        assert len(each.input_ids) <= window and text_at == len(asked) + 2
+        assert each.input_ids[:text_at] == [cls, *asked, sep] and each.input_ids[-1] == sep
+        own = each.input_ids[text_at:-1]
+        assert own == document.pieces[each.first_piece : each.first_piece + len(own)]
+        last = each.first_unit + len(each.unit_positions)
+        assert each.first_unit <= reached <= last, "no unit is left out"
+        reached = last
+        for position, piece in zip(each.unit_positions, document.unit_pieces[each.first_unit : last]):
+            # What stands before the first piece takes the special token before the text.
+            assert each.input_ids[position] == (document.pieces[piece] if piece >= 0 else sep)
+            assert text_at - 1 <= position < len(each.input_ids) - 1
+        # Windows overlap by the stride, whatever was asked; one that holds only a unit's later pieces is left out.
+        assert each.first_piece % (window - 3 - len(asked) - stride) == 0
+    assert reached == len(document.units)
+
+
+def test_a_call_s_own_stride_and_window_are_taken():
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", window=30, stride=4)
+    (document,) = aligner.documents(["가" * 60])
+    asked = [7, 7, 7]
+
+    def starts(**settings) -> list[int]:
+        return [each.first_piece for each in aligner.windows(document, asked, **settings)]
+
+    assert starts() == [0, 20, 40] and starts(stride=14) == list(range(0, 41, 10))
+    assert starts(window=15) == [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55][: len(starts(window=15))]
+    assert [each.first_piece for each in aligner.windows(document)] == [0, 24, 48]
+
+
+def test_an_answer_as_long_as_the_overlap_stands_whole_in_a_window():
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", window=20, stride=5)
+    (document,) = aligner.documents(["가나다라" * 20])
+    windows = aligner.windows(document, [7] * 4)
+    for first in range(len(document.units) - 4):
+        assert any(
+            each.first_unit <= first and first + 5 <= each.first_unit + len(each.unit_positions) for each in windows
+        )
+
+
+def test_what_leaves_nothing_to_read_is_refused():
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", window=20, stride=5)
+    (document,) = aligner.documents(["가나다라" * 20])
+    with pytest.raises(ValueError, match="expected a question of at most 11 pieces, got 12; make the window longer"):
+        aligner.windows(document, [7] * 12)
+    assert len(aligner.windows(document, [7] * 11)) == 75
+    for asked in (None, [], [7]):
+        with pytest.raises(
+            ValueError, match=r"a stride that leaves a window of 20 positions .*, got 18; make the stride"
+        ):
+            aligner.windows(document, asked, stride=18)
+
+
+def test_a_tokenizer_without_a_form_for_pairs_still_parts_them():
+    tokenizer = wordpiece(False)
+    ids = [(token, tokenizer.convert_tokens_to_ids(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=ids)
+    (document,) = (aligner := Aligner(tokenizer, window=30, stride=2)).documents(["서울"])
+    (window,) = aligner.windows(document, [7, 8])
+    assert window.input_ids[:4] == [tokenizer.cls_token_id, 7, 8, tokenizer.sep_token_id]
+
+
+def test_a_pair_of_roberta_has_two_separators():
+    tokenizer = byte_level()
+    ids = [(token, tokenizer.convert_tokens_to_ids(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] [SEP] $B [SEP]", special_tokens=ids
+    )
+    question, text = "Who met?", "Kim met 3 people"
+    (document,) = (aligner := Aligner(tokenizer, window=60, stride=2)).documents([text])
+    (window,) = aligner.windows(document, aligner.documents([question])[0].pieces)
+    assert window.input_ids == tokenizer(question, text)["input_ids"]

@@ -178,10 +178,10 @@ def test_limits_are_reached_before_the_model_is(handler, monkeypatch):
 
 def test_what_just_fits_is_not_refused():
     most = ["a"] * (MAX_TEXTS - 1) + ["b" * (MAX_CHARACTERS - MAX_TEXTS)]
-    assert handler_module.read_payload({"inputs": most}) == (most, {})
+    assert handler_module.read_payload({"inputs": most}) == (most, {}, False)
     assert handler_module.read_payload({"inputs": "a" * MAX_CHARACTERS})[1] == {}
     full = {"inputs": "a", "parameters": {"batch_size": MAX_BATCH_SIZE, "threshold": 1}}
-    assert handler_module.read_payload(full) == ("a", {"batch_size": MAX_BATCH_SIZE, "threshold": 1})
+    assert handler_module.read_payload(full) == (["a"], {"batch_size": MAX_BATCH_SIZE, "threshold": 1}, True)
 
 
 # --- again and again --------------------------------------------------------------------------------------------------
@@ -204,3 +204,114 @@ def test_equal_requests_get_equal_answers_in_turn_and_at_once(handler, texts):
         thread.join(120)
     for at in range(4):
         assert answers[at] == (expected[at:] + expected[:at]) * 3
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+QUESTION = "회장이 어디서 회의를 열었는가?"
+
+
+@pytest.fixture
+def reading(make_reader, tmp_path) -> EndpointHandler:
+    make_reader(encoder_input="units", unit_matches=True).save_pretrained(tmp_path / "reader")
+    return EndpointHandler(str(tmp_path / "reader"))
+
+
+def test_a_question_gives_an_answer_and_a_list_gives_a_list(reading, texts):
+    item = {"question": QUESTION, "context": texts[0]}
+    one = reading({"inputs": item})
+    assert list(one) == ["score", "start", "end", "answer"]
+    assert [type(value) for value in one.values()] == [float, int, int, str]
+    assert one["answer"] == texts[0][one["start"] : one["end"]]
+    assert reading({"inputs": [item]}) == [one]
+    best = reading({"inputs": item, "parameters": {"top_k": 3}})
+    assert len(best) == 3 and best[0] == one
+    several = reading({"inputs": [item, {"question": QUESTION, "context": ""}], "parameters": {"top_k": 2}})
+    assert several == [best[:2], []]
+    nothing = {"score": 0.0, "start": 0, "end": 0, "answer": ""}
+    assert reading({"inputs": {"question": QUESTION, "context": ""}}) == nothing
+    assert reading({"inputs": item, "parameters": {"threshold": 1}}) == nothing
+    for answer in (one, best, several):
+        assert json.loads(json.dumps(answer, ensure_ascii=False, allow_nan=False)) == answer
+
+
+def test_it_answers_as_the_model_does(reading, texts):
+    model = reading.model
+    items = [{"question": QUESTION, "context": text} for text in texts]
+    found = reading({"inputs": items, "parameters": {"top_k": 2, "batch_size": 1}})
+    for text, answers in zip(texts, found, strict=True):
+        spans = model.answer(QUESTION, text, top_k=2, batch_size=1)
+        assert [(each["start"], each["end"]) for each in answers] == [span[:2] for span in spans]
+        assert [each["score"] for each in answers] == [span.score for span in spans]
+
+
+@pytest.mark.parametrize(
+    "parameters, limits",
+    [
+        ({"null_answer": True}, {"null_answer": True}),
+        ({"handle_impossible_answer": True}, {"null_answer": True}),
+        ({"max_answer_len": 2}, {"longest_answer": 2}),
+        ({"longest_answer": 2, "max_answer_len": 2}, {"longest_answer": 2}),
+        ({"trim_particles": True, "threshold": None}, {"trim_particles": True}),
+    ],
+)
+def test_parameters_go_by_both_names(reading, texts, parameters, limits):
+    item = {"question": QUESTION, "context": texts[0]}
+    found = reading({"inputs": item, "parameters": {**parameters, "top_k": 50}})
+    spans = reading.model.answer(QUESTION, texts[0], top_k=50, **limits)
+    assert [(each["start"], each["end"], each["score"]) for each in found] == [
+        (*span[:2], span.score) for span in spans
+    ]
+
+
+def test_the_answer_to_a_question_is_what_the_hub_client_reads(reading, texts):
+    from huggingface_hub import QuestionAnsweringOutputElement
+
+    answer = reading({"inputs": {"question": QUESTION, "context": texts[0]}, "parameters": {"top_k": 1}})
+    read = QuestionAnsweringOutputElement.parse_obj(json.dumps(answer).encode())
+    assert (read.answer, read.start, read.end, read.score) == tuple(
+        answer[key] for key in ("answer", "start", "end", "score")
+    )
+
+
+GOOD = {"question": "비?", "context": "비가 온다."}
+BAD_QUESTIONS = {
+    "a text": ("비가 온다.", "expected inputs to be a question with its context or a list of questions with their"),
+    "no context": ({"question": "비?"}, 'got an object; send {"question": "your question", "context": "your text"}'),
+    "null": (None, "a question with its context or a list of questions with their contexts, got null"),
+    "an empty list": ([], "expected inputs to hold a question with its context or more, got an empty list"),
+    "an item is a text": (
+        [GOOD, "비"],
+        "every item of inputs to be a question with its context, got a text at index 1",
+    ),
+    "a number": ({"question": 3, "context": "비"}, "got an object; send"),
+    "empty": ({"question": " ", "context": "비"}, "expected a question of one character or more, got ' ' at index 0"),
+    "half a pair": ({"question": "비?", "context": "\udc00"}, "half of a surrogate pair, '\\udc00'"),
+    "too many": ([GOOD] * (MAX_TEXTS + 1), f"expected at most {MAX_TEXTS} texts in a request, got {MAX_TEXTS + 1}"),
+    "too long": ({"question": "비?", "context": "a" * MAX_CHARACTERS}, f"got {MAX_CHARACTERS + 2:,} at index 0; split"),
+}
+BAD_PARAMETERS = {
+    "unknown": ({"doc_stride": 3}, "expected parameters to hold only top_k, threshold, batch_size, "),
+    "top_k huge": ({"top_k": 101}, "expected top_k to be 100 or less, got 101; leave it out"),
+    "top_k 0": ({"top_k": 0}, "expected top_k of 1 or more, got 0"),
+    "answers huge": ({"max_answer_len": 10**9}, "expected max_answer_len to be 1000 or less, got 1000000000"),
+    "two values": ({"longest_answer": 3, "max_answer_len": 4}, "expected one value for max_answer_len, got 3 by its"),
+    "null a number": ({"null_answer": 1}, "expected null_answer to be true or false, got 1"),
+    "threshold a text": ({"threshold": "0.5"}, "a number from 0 to 1, got '0.5'"),
+}
+
+
+@pytest.mark.parametrize("name", [*BAD_QUESTIONS, *BAD_PARAMETERS])
+def test_a_bad_question_is_refused_in_one_sentence(reading, name):
+    inputs, says = BAD_QUESTIONS.get(name) or (GOOD, BAD_PARAMETERS[name][1])
+    parameters = BAD_PARAMETERS[name][0] if name in BAD_PARAMETERS else {}
+    with pytest.raises(ValueError) as caught:
+        reading({"inputs": inputs, "parameters": parameters})
+    message = str(caught.value)
+    assert says in message and "\n" not in message and len(message) < 300 and message.encode("utf-8")
+
+
+def test_a_model_of_another_kind_is_refused(handler, folder, monkeypatch):
+    monkeypatch.setattr(handler_module, "SERVICES", {"kospan-reader": handler_module.Reading})
+    with pytest.raises(ValueError, match=r"expected a model of type kospan-reader in .*, got kospan-tagger; take"):
+        EndpointHandler(str(folder))
