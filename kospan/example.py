@@ -28,7 +28,8 @@ def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
     """The example with sorted spans that fit its text, and how many overlapping spans were dropped.
 
     Args:
-        overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest.
+        overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
+            question are alternatives, which may overlap always.
 
     Raises: ValueError where a span leaves the text, is empty, or overlaps another under "error".
     """
@@ -42,7 +43,7 @@ def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
                 f"got start {span.start}, end {span.end}, label {span.label!r}; offsets count characters, not bytes"
             )
     spans = sorted(example.spans)
-    clash = first_overlap(spans)
+    clash = None if example.question else first_overlap(spans)
     if clash and overlaps == "error":
         one, other = clash
         raise ValueError(

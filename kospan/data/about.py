@@ -64,6 +64,10 @@ _CONLL2003 = About(
     restricted=True,
     meanings=_CONLL_LABELS,
 )
+_ANSWER = {"answer": ("answer to the question", "질문의 답")}
+_BY_ND = ("CC BY-ND 2.0 KR: no derivatives may be shared", "CC BY-ND 2.0 KR(변경 금지)")
+_BY_ND_LINK = "https://creativecommons.org/licenses/by-nd/2.0/kr/"
+_BY_SA = ("CC BY-SA 4.0", "CC BY-SA 4.0")
 ABOUT: dict[str, About] = {
     "sample": About(
         "kospan's sample",
@@ -144,6 +148,66 @@ ABOUT: dict[str, About] = {
             "PNT": ("percentage", "비율"),
             "NOH": ("other numbers", "기타 수량"),
         },
+    ),
+    "korquad": About(
+        "KorQuAD 1.0",
+        "KorQuAD 1.0 한국어 질의응답 데이터",
+        "ko",
+        "other",
+        _BY_ND,
+        ("questions about paragraphs of Korean Wikipedia", "한국어 위키백과 문단에 대한 질문"),
+        hub="KorQuAD/squad_kor_v1",
+        link=_BY_ND_LINK,
+        restricted=True,
+        meanings=_ANSWER,
+    ),
+    "korquad2": About(
+        "KorQuAD 2.x",
+        "KorQuAD 2.x 한국어 웹 문서 질의응답 데이터",
+        "ko",
+        "other",
+        _BY_ND,
+        ("questions about whole pages of Korean Wikipedia", "한국어 위키백과 문서 전체에 대한 질문"),
+        link=_BY_ND_LINK,
+        restricted=True,
+        meanings=_ANSWER,
+    ),
+    "squad": About(
+        "SQuAD 1.1",
+        "SQuAD 1.1 영어 질의응답 데이터",
+        "en",
+        "cc-by-sa-4.0",
+        _BY_SA,
+        ("questions about paragraphs of English Wikipedia", "영어 위키백과 문단에 대한 질문"),
+        hub="rajpurkar/squad",
+        meanings=_ANSWER,
+    ),
+    "squad_v2": About(
+        "SQuAD 2.0",
+        "SQuAD 2.0 영어 질의응답 데이터",
+        "en",
+        "cc-by-sa-4.0",
+        _BY_SA,
+        (
+            "questions about paragraphs of English Wikipedia, some without an answer",
+            "영어 위키백과 문단에 대한 질문(답이 없는 질문 포함)",
+        ),
+        hub="rajpurkar/squad_v2",
+        meanings=_ANSWER,
+    ),
+    "klue_mrc": About(
+        "KLUE-MRC",
+        "KLUE 기계 독해 데이터(KLUE-MRC)",
+        "ko",
+        "cc-by-sa-4.0",
+        _BY_SA,
+        (
+            "questions about Wikipedia articles and news, some without an answer",
+            "위키백과와 뉴스 기사에 대한 질문(답이 없는 질문 포함)",
+        ),
+        hub="klue/klue",
+        config="mrc",
+        meanings=_ANSWER,
     ),
 }
 _OWN = {name: About("own data", "직접 마련한 데이터") for name in ("jsonl", "conll", "conll_iob1")}

@@ -1,6 +1,6 @@
 """A data set ready for training: checked examples by split, and the labels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,8 +41,9 @@ def load_corpus(
         dataset: A name that `reader_for` knows.
         train_file: File or folder in the form of `dataset`; None where the set brings its own.
         validation_file: The same for validation; without one, and where the set has no validation split, the items at
-            position % 8 == 0 of the training data (from 0) are validation.
-        overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest.
+            position % 8 == 0 of the training data (from 0) are validation; of questions, the articles there.
+        overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
+            question are alternatives, which may overlap.
         calibration: What the "calibration" split is: a split of the set that is neither trained on nor reported, a file
             in the form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None
             makes no such split.
@@ -56,8 +57,8 @@ def load_corpus(
     """
     _check_overlaps(overlaps)
     source = _source(dataset, train_file, validation_file)
-    splits, dropped = {}, 0
-    for split, items in _with_validation(source, dataset).items():
+    splits, dropped, items_of = {}, 0, _with_validation(source, dataset)
+    for split, items in items_of.items():
         title = _title(dataset, split, train_file, validation_file)
         splits[split], lost = finished(items, title, overlaps)
         dropped += lost
@@ -68,7 +69,9 @@ def load_corpus(
                 f"text holds none, drop the text where nobody has read it"
             )
     if calibration is not None:
-        splits["calibration"], lost = _calibration(calibration, dataset, splits, overlaps)
+        splits["calibration"], lost = _calibration(
+            calibration, dataset, splits, [item.group for item in items_of["train"]], overlaps
+        )
         dropped += lost
     return Corpus(_labels(splits, source.labels), splits, dropped)
 
@@ -110,7 +113,7 @@ def finished(items: Iterable[Item], title: str, overlaps: str = "error") -> tupl
     """
     examples, dropped = [], 0
     places: dict[str, str] = {}
-    for place, example in items:
+    for place, example, _ in items:
         if example.id in places:
             raise ValueError(
                 f"{place}: expected ids that stand once in a split, got {example.id!r}, which also stands at "
@@ -130,7 +133,7 @@ def finished(items: Iterable[Item], title: str, overlaps: str = "error") -> tupl
 
 def _check_overlaps(overlaps: str) -> None:
     if overlaps not in ("error", "longest"):
-        raise ValueError(f"expected overlaps to be 'error' or 'longest', got {overlaps!r}; choose one of them")
+        raise ValueError(f"expected overlaps to be 'error' or 'longest', got {overlaps!r}; choose one of the two")
 
 
 def _source(dataset: str, train_file: str | None, validation_file: str | None) -> Source:
@@ -161,37 +164,51 @@ def _with_validation(source: Source, dataset: str) -> dict[str, list[Item]]:
             f"{dataset}: expected a split named train, got {', '.join(splits) or 'none'}; save the set with one"
         )
     if "validation" not in splits:
-        items = splits["train"]
-        if len(items) == 1:
+        cut = _grouped(splits["train"], [item.group for item in splits["train"]])
+        if len(cut) == 1:
+            kind = "articles" if cut[0][0].group else "examples"
             raise ValueError(
-                f"{items[0][0]}: expected two examples or more to train and validate with, got one, which became "
-                "validation; add examples, or pass --validation_file"
+                f"{cut[0][0][0]}: expected two {kind} or more to train and validate with, got one, which became "
+                "validation; add to the data, or pass --validation_file"
             )
-        splits["validation"] = items[::VALIDATION_EVERY]
-        splits["train"] = [item for at, item in enumerate(items) if at % VALIDATION_EVERY]
+        splits["validation"] = [item for group in cut[::VALIDATION_EVERY] for item in group]
+        splits["train"] = [item for at, group in enumerate(cut) if at % VALIDATION_EVERY for item in group]
     order = ["train", "validation", *(split for split in splits if split not in ("train", "validation"))]
     return {split: splits[split] for split in order}
 
 
+def _grouped(items: Sequence, groups: Sequence[str]) -> list[list]:
+    """What is cut as one: questions of one article, half of which would tell about the other half.
+
+    Args:
+        items: In order.
+        groups: The group of each; empty where it stands alone.
+    """
+    found: dict[str | int, list] = {}
+    for at, (item, group) in enumerate(zip(items, groups, strict=True)):
+        found.setdefault(group or at, []).append(item)
+    return list(found.values())
+
+
 def _calibration(
-    asked: str, dataset: str, splits: dict[str, list[Example]], overlaps: str
+    asked: str, dataset: str, splits: dict[str, list[Example]], groups: Sequence[str], overlaps: str
 ) -> tuple[list[Example], int]:
-    """The examples to calibrate with and how many spans were dropped; a share is taken out of `splits["train"]`."""
+    """The examples to calibrate with and how many spans were dropped; a share is taken out of `splits["train"]`, whose
+    examples are of these groups."""
     try:
         share = float(asked)
     except ValueError:
         share = None
     if share is not None:
         every = round(1 / share) if 0 < share <= 0.5 else 0
-        if every < 2 or len(splits["train"]) < every:
+        cut = _grouped(splits["train"], groups)
+        if every < 2 or len(cut) < every:
             raise ValueError(
                 f"expected calibration_split to hold back a share above 0, up to 0.5, of {len(splits['train']):,} "
                 f"training examples, got {asked}; 0.1 holds back every tenth"
             )
-        held, splits["train"] = (
-            splits["train"][::every],
-            [example for at, example in enumerate(splits["train"]) if at % every],
-        )
+        held = [example for group in cut[::every] for example in group]
+        splits["train"] = [example for at, group in enumerate(cut) if at % every for example in group]
         return held, 0
     if asked in ("train", "validation"):
         raise ValueError(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from kospan.data.hub_questions import holds_questions, question_items
 from kospan.data.source import Item, Source
 from kospan.data.tagged import Sentence, tagged_items
 from modeling.tags import labels_of
@@ -12,9 +13,10 @@ VALIDATION_NAMES = ("validation", "dev", "valid", "val")
 
 
 def read_hub(name: str, joiner: str = " ") -> Source:
-    """All splits of a set with a column `tokens` and a column `ner_tags` or `tags`.
+    """All splits of a set with a column `tokens` and a column `ner_tags` or `tags`, or with questions about texts.
 
-    Tags are integers with ClassLabel names, or strings.
+    Tags are integers with ClassLabel names, or strings. Questions have the columns of SQuAD, see
+    `kospan.data.hub_questions`.
 
     Args:
         name: "NAME" or "NAME:CONFIG" on the Hub, a folder written by `save_to_disk`, a folder of parquet or other files
@@ -24,6 +26,10 @@ def read_hub(name: str, joiner: str = " ") -> Source:
     Raises: ValueError where a column is missing or holds something else; OSError where the set cannot be fetched.
     """
     splits = {_split_name(split): data for split, data in _load(name).items()}
+    if all(holds_questions(data) for data in splits.values()):
+        return Source(
+            {split: question_items(data, f"{name}, split {split!r}", split) for split, data in splits.items()}
+        )
     labels = None
     for split, data in splits.items():
         names = _tag_names(data, f"{name}, split {split!r}")

@@ -156,14 +156,18 @@ def json_lines(path: str | os.PathLike) -> Iterator[tuple[str, object]]:
 
 
 def jsonl_items(path: str | os.PathLike) -> Iterator[Item]:
-    """The examples of a file and where they stand; a line without an id is named after its file and line."""
+    """The examples of a file and where they stand; a line without an id is named after its file and line.
+
+    Questions about one text have it as their group: they stay together where a split is cut.
+    """
     for place, line in json_lines(path):
-        yield Item(place, from_record(line, place, f"{stem(path)}-{place.rpartition(':')[2]}"))
+        example = from_record(line, place, f"{stem(path)}-{place.rpartition(':')[2]}")
+        yield Item(place, example, example.text if example.question else "")
 
 
 def read_jsonl(path: str | os.PathLike) -> list[Example]:
     """The examples of a file, plain or gzipped; overlapping spans are left as they are."""
-    return [example for _, example in jsonl_items(path)]
+    return [item.example for item in jsonl_items(path)]
 
 
 def write_jsonl(path: str | os.PathLike, examples: Iterable[Example]) -> None:

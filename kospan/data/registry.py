@@ -9,7 +9,9 @@ from kospan.data.gmb import read_gmb
 from kospan.data.hub import read_hub
 from kospan.data.jsonl import jsonl_items
 from kospan.data.kmou import read_kmou
+from kospan.data.korquad2 import read_korquad2
 from kospan.data.source import Reader, Source
+from kospan.data.squad import read_squad
 
 # What stands between two tokens of a set that `datasets` reads, by the prefix of its name.
 HUB_PREFIXES = {"hub:": " ", "hub-characters:": ""}
@@ -24,18 +26,31 @@ def read_sample() -> Source:
     return Source(splits)
 
 
-def read_klue() -> Source:
-    """KLUE-NER from the Hub."""
+def read_from_hub(name: str, file: str, joiner: str = "") -> Source:
+    """A set as the Hub has it.
+
+    Args:
+        name: As `read_hub` takes it.
+        file: What else can be read, as the error says it.
+        joiner: As `read_hub` takes it.
+
+    Raises: OSError where the set cannot be fetched.
+    """
     try:
-        return read_hub("klue:ner", "")
+        return read_hub(name, joiner)
     except OSError as error:
-        raise OSError(f"{error}; or pass KLUE's own TSV with --train_file") from error
+        raise OSError(f"{error}; or pass {file} with --train_file") from error
+
+
+def _questions(hub: str) -> Reader:
+    """Questions in the form of SQuAD, from a file or from the Hub."""
+    return Reader("character", read_squad, partial(read_from_hub, hub, "the set's own JSON"))
 
 
 DATASETS: dict[str, Reader] = {
     "sample": Reader("character", read_set=read_sample),
     "jsonl": Reader("character", jsonl_items),
-    "klue_ner": Reader("character", read_klue_file, read_klue),
+    "klue_ner": Reader("character", read_klue_file, partial(read_from_hub, "klue:ner", "KLUE's own TSV")),
     "conll": Reader("word", read_conll),
     "conll_iob1": Reader("word", read_conll_iob1),
     "conll2003": Reader("word", read_conll_iob1),
@@ -43,6 +58,12 @@ DATASETS: dict[str, Reader] = {
     "wnut17": Reader("word", read_conll),
     "gmb": Reader("word", read_gmb),
     "kmou": Reader("character", read_kmou),
+    "korquad": _questions("KorQuAD/squad_kor_v1"),
+    # Format-tested only: no file of these was at hand.
+    "korquad2": Reader("character", read_korquad2),
+    "squad": _questions("rajpurkar/squad"),
+    "squad_v2": _questions("rajpurkar/squad_v2"),
+    "klue_mrc": _questions("klue/klue:mrc"),
 }
 
 

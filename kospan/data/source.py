@@ -13,10 +13,13 @@ class Item(NamedTuple):
     Args:
         place: "file:line", or whatever leads to it; errors begin with it.
         example: The example, its spans not yet checked for overlap.
+        group: What stays together where a split is cut, such as the article that a question is about; empty where each
+            item stands alone.
     """
 
     place: str
     example: Example
+    group: str = ""
 
 
 @dataclass(frozen=True)

@@ -105,12 +105,12 @@ def joined(items: Sequence[Item], separator: str = "\n") -> Item:
     (4, 6, 'LC')
     """
     spans, at = [], 0
-    for _, example in items:
+    examples = [item.example for item in items]
+    for example in examples:
         spans += [span._replace(start=span.start + at, end=span.end + at) for span in example.spans]
         at += len(example.text) + len(separator)
-    place, first = items[0]
-    text = separator.join(example.text for _, example in items)
-    return Item(place, Example(first.id, text, tuple(spans), source=first.source))
+    text = separator.join(example.text for example in examples)
+    return Item(items[0].place, Example(examples[0].id, text, tuple(spans), source=examples[0].source))
 
 
 def _from_bio(sentence: Sentence, hint: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where a tagger looks when it finds an entity: attention, gradient times input, and a test of which is faithful.
+"""Where a model looks when it finds a span: attention, gradient times input, and a test of which is faithful.
 
 Gradient times input is that of Shrikumar et al. 2016; the deletion test takes pieces away in the order in which a
 method ranks them and watches the span's probability fall (Samek et al. 2017).
@@ -10,31 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from modeling.alignment import unit_spans
+from kospan.evaluation.views import Reading, view_of
+from kospan.example import Example
 from modeling.spans import Span
-from modeling.tags import spans_to_tags
 
 # Pieces that the deletion test takes away, one after the other.
 DELETIONS = 5
 METHODS = ("gradient times input", "attention", "random")
-
-
-class Reading(NamedTuple):
-    """One text that fits into a window, and what the encoder saw of it.
-
-    Args:
-        text: The text.
-        pieces: The pieces' names, special tokens included `(length)`.
-        offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token `(length)`.
-        attentions: Mean over heads by layer `(layers, length, length)`, float32; no layers where the encoder has none.
-        spans: What the model finds.
-    """
-
-    text: str
-    pieces: list[str]
-    offsets: list[tuple[int, int]]
-    attentions: np.ndarray
-    spans: list[Span]
 
 
 class Evidence(NamedTuple):
@@ -51,38 +33,27 @@ class Evidence(NamedTuple):
     attribution: np.ndarray
 
 
-def read(model, text: str) -> Reading | None:
-    """Pieces, attention and spans of a text; None where it holds nothing or needs more than one window."""
-    seen = model.inspect(text)
-    if len(seen.windows) != 1:
-        return None
-    view = seen.windows[0]
-    length = len(view.pieces)
-    layers = [layer.mean(dim=0).numpy() for layer in view.attentions]
-    attentions = np.stack(layers) if layers else np.zeros((0, length, length), dtype=np.float32)
-    return Reading(text, view.pieces, view.offsets, attentions, seen.spans)
+def read(model, text: str, question: str = "") -> Reading | None:
+    """Pieces, attention and spans of a text, or of the part of it where the answer to a question stands; None where it
+    holds nothing, or a tagger needs more than one window."""
+    return view_of(model).read(Example("", text, None, question))
 
 
 def evidence(model, reading: Reading, span: Span) -> Evidence:
-    """Attention from a span's pieces, and the gradient of its tags' mean log probability times the input.
+    """Attention from a span's pieces, and the gradient of its score times the input.
 
     Args:
-        model: A `SpanTagger`.
+        model: A model that has a view.
         reading: What `read` gave.
         span: One of its spans.
     """
     own = own_pieces(reading, span)
     attention = reading.attentions[:, own].mean(axis=1) if own else reading.attentions.mean(axis=1)
-    batch, document = _batch(model, reading.text)
-    units = unit_spans(document.units, [span[:3]])
-    first, last, label = units[0]
-    tags = spans_to_tags([(first, last, label)], len(document.units), model.config.scheme)[first:last]
-    wanted = torch.tensor([model.config.tags.index(tag) for tag in tags], device=model.device)
+    view = view_of(model)
+    batch, document = view.batch(reading)
     with model.reading(), torch.enable_grad():
         embedded = model.get_input_embeddings()(batch.pop("input_ids")).detach().requires_grad_(True)
-        emissions = model(inputs_embeds=embedded, decode=False, **batch).emissions[0, first:last]
-        score = emissions.log_softmax(dim=-1).gather(1, wanted.unsqueeze(1)).mean()
-        (gradient,) = torch.autograd.grad(score, embedded)
+        (gradient,) = torch.autograd.grad(view.score(document, span, inputs_embeds=embedded, **batch), embedded)
     attribution = (gradient * embedded).sum(dim=-1)[0].detach().float().cpu().numpy()
     return Evidence(span, attention, attribution)
 
@@ -92,30 +63,19 @@ def own_pieces(reading: Reading, span: Span) -> list[int]:
     return [at for at, (start, end) in enumerate(reading.offsets) if start < span.end and end > span.start]
 
 
-def _batch(model, text: str, hidden: Sequence[int] = ()) -> tuple[dict, object]:
-    """The text's only window as a batch, pieces at `hidden` shown as the mask or the unknown token; and its units."""
-    document = model.aligner.documents([text])[0]
-    batch = model.collate(model.aligner.windows(document))
-    tokenizer = model.tokenizer
-    filler = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.unk_token_id
-    batch["input_ids"][0, list(hidden)] = filler if filler is not None else tokenizer.pad_token_id or 0
-    return batch, document
-
-
 def posterior_without(model, reading: Reading, span: Span, hidden: Sequence[int]) -> float:
-    """The exact probability of a span when some pieces are hidden from the encoder."""
-    batch, document = _batch(model, reading.text, hidden)
+    """The probability of a span when some pieces are hidden from the encoder."""
+    view = view_of(model)
+    batch, document = view.batch(reading, hidden)
     with model.reading(), torch.no_grad():
-        emissions = model(**batch, decode=False).emissions
-        mask = batch["unit_positions"] != -100
-        return model.head.posteriors(emissions, mask, [unit_spans(document.units, [span[:3]])])[0][0]
+        return view.probability(document, span, **batch)
 
 
 def deletion_test(model, readings: Sequence[Reading], most: int = 100, seed: int = 0) -> dict:
     """How fast a span's probability falls when what is said to speak for it is hidden; the span itself stays.
 
     Args:
-        model: A `SpanTagger`.
+        model: A model that has a view.
         readings: Texts that were read.
         most: Spans that are tested at most, spread evenly over all.
         seed: Of the random order, the yardstick: a method that is no better says nothing about the model.
@@ -146,9 +106,12 @@ def deletion_test(model, readings: Sequence[Reading], most: int = 100, seed: int
 
 
 def _context(reading: Reading, span: Span) -> list[int]:
-    """Positions that may be hidden: pieces of the text that are not the span's own."""
+    """Positions that may be hidden: pieces of text and question that are not the span's own."""
     own = set(own_pieces(reading, span))
-    return [at for at, (start, end) in enumerate(reading.offsets) if start < end and at not in own]
+    return [
+        *reading.asked,
+        *(at for at, (start, end) in enumerate(reading.offsets) if start < end and at not in own),
+    ]
 
 
 def _summary(curves: np.ndarray, generator: np.random.Generator) -> dict:

@@ -105,7 +105,7 @@ def resampled_totals(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
     Args:
         counts: Counts `(documents, 3 * systems)`; the systems of a document are drawn together.
 
-    Returns: Correct, predicted and gold spans `(samples, systems, 3)`, int64.
+    Returns: Correct, predicted and gold spans `(samples, systems, 3)`, int64, or float64 where the counts are parts.
     """
     rows, repeats = np.unique(counts, axis=0, return_counts=True)
     generator, block = np.random.default_rng(seed), max(1, 2**22 // len(rows))
@@ -126,7 +126,9 @@ def tails(level: float) -> list[float]:
 
 
 def check(counts: np.ndarray) -> np.ndarray:
-    counts = np.asarray(counts).astype(np.int64)
+    counts = np.asarray(counts)
+    # Scores of questions, from 0 to 1, are counted as parts of one.
+    counts = counts.astype(np.float64 if counts.dtype.kind == "f" else np.int64)
     if counts.ndim != 2 or counts.shape[1] != 3 or not len(counts):
         raise ValueError(
             f"expected counts (documents, 3) of at least one document, got shape {counts.shape}; "

@@ -136,6 +136,73 @@ def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray
     return kept / max(1, len(order)), risk[last]
 
 
+def threshold_for(confidence: np.ndarray, right: np.ndarray, precision: float) -> float | None:
+    """The smallest threshold at which at least so large a share of what is kept is right.
+
+    Of all thresholds that keep the same it is the one with the fewest decimals, so that a config says all of it and a
+    confidence that is a rounding error off is kept all the same.
+
+    Args:
+        confidence: Probabilities in [0, 1] `(n,)`; those of the threshold and above are kept.
+        right: True where right `(n,)`.
+        precision: The share, above 0 and at most 1.
+
+    Returns: 0 where all may be kept; None where no threshold keeps anything that is right so often.
+
+    Raises: ValueError where `precision` is out of range, or the others are not as in `reliability`.
+
+    >>> threshold_for(np.array([0.9, 0.72, 0.4]), np.array([1, 1, 0]), 0.9)
+    0.6
+    """
+    check_precision(precision)
+    confidence, right = _checked(confidence, right)
+    order = np.argsort(-confidence, kind="stable")
+    ranked, correct = confidence[order], np.cumsum(right[order])
+    # Equals are kept together or not at all, so only the last of them counts.
+    last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)])
+    enough = last[correct[last] >= precision * (last + 1) - 1e-9]
+    if not len(enough):
+        return None
+    if enough[-1] == len(ranked) - 1:
+        return 0.0
+    return _between(float(ranked[enough[-1] + 1]), float(ranked[enough[-1]]))
+
+
+def _between(below: float, lowest: float) -> float:
+    """The number with the fewest decimals that lies above `below` and does not exceed `lowest`, near their middle."""
+    for digits in range(1, 17):
+        middle = round((below + lowest) / 2, digits)
+        if below < middle <= lowest:
+            return middle
+    return lowest
+
+
+def kept_above(confidence: np.ndarray, right: np.ndarray, threshold: float) -> dict[str, float | int | None]:
+    """What a threshold keeps: `all`, how many there are; `kept`; `coverage`, their share; `precision`, the share of
+    right ones among them, None where nothing is kept.
+
+    >>> kept_above(np.array([0.9, 0.5]), np.array([1, 0]), 0.6)
+    {'all': 2, 'kept': 1, 'coverage': 0.5, 'precision': 1.0}
+    """
+    confidence, right = _checked(confidence, right)
+    chosen = right[confidence >= threshold]
+    return {
+        "all": len(right),
+        "kept": len(chosen),
+        "coverage": len(chosen) / max(1, len(right)),
+        "precision": float(chosen.mean()) if len(chosen) else None,
+    }
+
+
+def check_precision(precision: float) -> None:
+    """Raises: ValueError where a wished precision is no share above 0."""
+    if not 0 < precision <= 1:
+        raise ValueError(
+            f"expected a precision above 0 and at most 1, the share of kept answers that shall be right, got "
+            f"{precision}; 0.9 asks for nine in ten"
+        )
+
+
 def log_loss(confidence: np.ndarray, right: np.ndarray) -> float:
     """Mean negative log-likelihood of what turned out, in nats; confidences are kept 1e-12 away from 0 and 1."""
     confidence, right = _checked(confidence, right)

@@ -6,7 +6,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from kospan.evaluation.calibration import calibration_figures, log_loss, reliability, risk_coverage
+from kospan.evaluation.calibration import (
+    calibration_figures,
+    kept_above,
+    log_loss,
+    reliability,
+    risk_coverage,
+    threshold_for,
+)
 from kospan.example import Example
 from modeling.alignment import unit_spans
 from modeling.spans import Span
@@ -60,6 +67,8 @@ class Claims:
         examples: Documents with gold spans.
         batch_size: Windows read at once.
     """
+
+    span_kinds, tag_kinds = SPAN_KINDS, TAG_KINDS
 
     def __init__(self, model, examples: Sequence[Example], batch_size: int = 32):
         self.head, config = model.head, model.config
@@ -193,11 +202,16 @@ def _least(loss: Callable[[float], float]) -> float:
 def calibration_report(fitted: Claims, reported: Claims) -> dict:
     """Temperatures fitted on one set of documents, and figures on another before and after.
 
+    Args:
+        fitted: `Claims`, or others with the same names (`AnswerClaims`), about what the temperatures are fitted to.
+        reported: The same about what is reported.
+
     Returns: `temperature`, for the config; `fitted` and `reported`, how many documents and spans; `spans` by kind of
-        `SPAN_KINDS` and `tags` by kind of `TAG_KINDS`, each with the `temperature` that was used after, and `before`
-        (temperature 1) and `after`: `figures` as `calibration_figures` gives them, `types` the same by type, `bins` by
-        "width" and "mass", `risk` (pairs of coverage and risk, 101 at most). The chain's kinds use the one temperature
-        that the config gets, the makeshifts each their own best one, so that they are compared at their best.
+        the claims' `span_kinds` and `tags` by kind of their `tag_kinds`, each with the `temperature` that was used
+        after, and `before` (temperature 1) and `after`: `figures` as `calibration_figures` gives them, `types` the
+        same by type, `bins` by "width" and "mass", `risk` (pairs of coverage and risk, 101 at most). The model's own
+        kinds use the one temperature that the config gets, the makeshifts each their own best one, so that they are
+        compared at their best.
 
     Raises: ValueError as `fit_temperature`.
     """
@@ -209,17 +223,42 @@ def calibration_report(fitted: Claims, reported: Claims) -> dict:
         "spans": {},
         "tags": {},
     }
-    for kind in SPAN_KINDS:
+    for kind in fitted.span_kinds:
         own = temperature if kind == "posterior" else fit_temperature(fitted, kind)
         report["spans"][kind] = {"temperature": own} | {
             when: described(claims.labels, claims.right, claims.confidence[kind])
             for when, claims in (("before", reported.spans(1.0, [kind])), ("after", reported.spans(own, [kind])))
         }
-    for kind in TAG_KINDS:
+    for kind in fitted.tag_kinds:
         own = temperature if kind == "marginal" else _fit_tags(fitted, kind)
         report["tags"][kind] = {"temperature": own} | {
             when: described(*reported.tags_at(value, kind)) for when, value in (("before", 1.0), ("after", own))
         }
+    return report
+
+
+def threshold_report(fitted: Claims, reported: Claims, temperature: float, precision: float) -> dict:
+    """The threshold for a wished precision, fitted on one set of documents, and what it keeps of another.
+
+    Args:
+        fitted: As in `calibration_report`.
+        reported: As there.
+        temperature: Of the confidences.
+        precision: The share of what is kept that shall be right.
+
+    Returns: `wished`; `value`, the threshold, None where none does it; `fitted` and `reported`, what it keeps as
+        `kept_above` gives it, None without a threshold; `best`, the highest precision that any threshold gives on what
+        it is fitted to, None where nothing was predicted.
+    """
+    own = fitted.spans(temperature, ["posterior"])
+    confidence = own.confidence["posterior"]
+    value = threshold_for(confidence, own.right, precision)
+    best = float(1 - risk_coverage(confidence, own.right)[1].min()) if len(own.right) else None
+    report = {"wished": precision, "value": value, "fitted": None, "reported": None, "best": best}
+    if value is not None:
+        other = reported.spans(temperature, ["posterior"])
+        report["fitted"] = kept_above(confidence, own.right, value)
+        report["reported"] = kept_above(other.confidence["posterior"], other.right, value)
     return report
 
 

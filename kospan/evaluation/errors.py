@@ -13,6 +13,7 @@ import numpy as np
 from kospan.evaluation.spans import check, tag_ids
 from kospan.example import Example
 from modeling.alignment import unit_spans, words
+from modeling.particles import PARTICLES
 from modeling.spans import Span, overlap
 
 CLASSES = ("correct", "boundary", "type", "boundary and type", "spurious", "missed")
@@ -20,14 +21,6 @@ CLASSES = ("correct", "boundary", "type", "boundary and type", "spurious", "miss
 SHAPES = ("too long", "too short", "shifted")
 # What stands between the two ends on one side.
 MATERIALS = ("space", "particle", "punctuation", "other")
-
-# Particles and endings that follow a Korean noun without a space, one behind the other; longest first.
-_PARTICLES = re.compile(
-    r"(?:에서부터|으로부터|로부터|에게서|으로서|으로써|이라고|이라는|이라도|이라며|이었다|입니다|"
-    "한테서|같이|까지|께서|라고|라는|라도|라며|로서|로써|마저|만큼|밖에|보다|부터|에게|"
-    "에서|였다|으로|이고|이나|이다|이란|이랑|이며|조차|처럼|하고|한테|가|과|께|나|는|"
-    "도|들|란|랑|로|를|만|뿐|씩|에|와|은|을|의|이|인|쯤)+"
-)
 
 
 class Match(NamedTuple):
@@ -156,7 +149,7 @@ def material_of(text: str, right: bool) -> str:
     if not text.strip():
         return "space"
     stripped = text.strip()
-    if right and _PARTICLES.fullmatch(stripped):
+    if right and PARTICLES.fullmatch(stripped):
         return "particle"
     if not any(character.isalnum() for character in stripped):
         return "punctuation"

@@ -1,7 +1,9 @@
 """All that is counted about one prediction, as one JSON value: what `kospan evaluate` prints and a report shows."""
 
+from collections import Counter
 from collections.abc import Sequence
 
+from kospan.evaluation.bootstrap import intervals
 from kospan.evaluation.errors import (
     boundary_counts,
     broken_at_spaces,
@@ -21,9 +23,11 @@ from kospan.evaluation.groups import (
     group_scores,
     length_groups,
 )
-from kospan.evaluation.spans import score_spans
+from kospan.evaluation.spans import counts_per_document, figures, score_spans
 from kospan.example import Example
 from modeling.spans import Span
+
+SAMPLES = 2_000
 
 
 def examine(
@@ -32,7 +36,7 @@ def examine(
     labels: list[str],
     unit: str,
     training: Sequence[Example] | None = None,
-    samples: int = 2_000,
+    samples: int = SAMPLES,
 ) -> dict:
     """Scores, groups and errors.
 
@@ -53,7 +57,7 @@ def examine(
 
     Raises: ValueError as `score_spans` does.
     """
-    figures = score_spans(list(examples), [list(spans) for spans in predicted], unit, labels)
+    scores = score_spans(list(examples), [list(spans) for spans in predicted], unit, labels)
     groups = {
         "type": group_scores(examples, predicted, by_type, labels, samples),
         "length": group_scores(examples, predicted, by_length, length_groups(), samples),
@@ -66,7 +70,7 @@ def examine(
     tags, tag_counts = tag_confusion(examples, predicted, labels, unit)
     return {
         "documents": len(examples),
-        "figures": figures,
+        "figures": scores,
         "groups": {name: [_row(row) for row in rows] for name, rows in groups.items()},
         "errors": {
             "classes": class_counts(matches),
@@ -82,3 +86,54 @@ def examine(
 def _row(row: GroupScore) -> dict:
     counts = {"group": row.group, "gold": row.gold, "predicted": row.predicted, "correct": row.correct}
     return counts | row.figures | {f"{name} interval": list(ends) for name, ends in row.intervals.items()}
+
+
+def scored_spans(
+    training: Sequence[Example],
+    examples: Sequence[Example],
+    predicted: Sequence[Sequence[Span]],
+    found: Sequence[Sequence[Span]],
+    labels: list[str],
+    unit: str,
+) -> dict:
+    """What a run keeps of its scores.
+
+    Args:
+        training: Training documents.
+        examples: Validation documents.
+        predicted: The model's spans of each.
+        found: The dictionary baseline's spans of each.
+        labels: The types, in the order they are shown.
+        unit: "character" or "word".
+
+    Returns: `labels` (gold spans of each type in `training` and `validation`), `overall` (a row with counts, figures
+        and their 95 % intervals), `types`, `lengths` and `surfaces` (such rows), `errors` (classes), `baseline`
+        (`overall` and `types`).
+    """
+    scored = examine(examples, predicted, labels, unit, training)
+    plain = examine(examples, found, labels, unit)
+    counted = Counter(span.label for example in training for span in example.spans or ())
+    gold = Counter(span.label for example in examples for span in example.spans)
+    return {
+        "labels": {label: {"training": counted[label], "validation": gold[label]} for label in labels},
+        "overall": overall_row(examples, predicted),
+        "types": scored["groups"]["type"],
+        "lengths": scored["groups"]["length"],
+        "surfaces": scored["groups"]["surface"],
+        "errors": scored["errors"]["classes"],
+        "baseline": {"overall": overall_row(examples, found), "types": plain["groups"]["type"]},
+    }
+
+
+def overall_row(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict:
+    """Counts, micro figures and their intervals over all types, in the form of a group's row.
+
+    >>> row = overall_row([Example("a", "서울", (Span(0, 2, "LC"),))], [[Span(0, 2, "LC")]])
+    >>> row["gold"], row["f1"], row["f1 interval"]
+    (1, 1.0, [1.0, 1.0])
+    """
+    counts = counts_per_document(list(examples), [list(spans) for spans in predicted])
+    correct, guessed, gold = (int(count) for count in counts.sum(axis=0))
+    ends = {f"{name} interval": list(each) for name, each in intervals(counts, SAMPLES).items()}
+    row = {"group": "overall", "gold": gold, "predicted": guessed, "correct": correct}
+    return row | figures(counts.sum(axis=0)) | ends

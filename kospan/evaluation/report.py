@@ -13,22 +13,22 @@ from modeling.spans import Span
 
 def print_report(
     title: str,
-    labels: list[str],
-    examples: list[Example],
-    predicted: list[list[Span]],
+    examples: Sequence[Example],
+    predicted: Sequence[Sequence[Span]],
     scores: dict[str, float],
     baseline: dict[str, float] | None = None,
+    baseline_name: str = "baseline",
     shown: int = 3,
 ) -> None:
-    """Prints figures by name, F1 by type, and what was found in the first documents.
+    """Prints figures by name, figures by type, and what was found in the first documents.
 
     Args:
         title: What was run.
-        labels: Types, in the order they are shown.
         examples: The documents that were scored.
         predicted: Spans of each document.
-        scores: Figures without a prefix.
-        baseline: The same figures of the dictionary baseline; None leaves its column out.
+        scores: Figures without a prefix; `f1_X` and `support_X` are those of the type X.
+        baseline: The same figures of what the model has to beat; None leaves its column out.
+        baseline_name: What that is.
         shown: How many documents with spans are shown.
     """
     console = Console(width=110)
@@ -36,11 +36,13 @@ def print_report(
     table.add_column("figure")
     table.add_column("model", justify="right")
     if baseline is not None:
-        table.add_column("dictionary and patterns", justify="right")
+        table.add_column(baseline_name, justify="right")
     table.add_column("gold spans", justify="right")
+    gold = sum(len(example.spans) for example in examples)
+    types = [name.removeprefix("support_") for name in scores if name.startswith("support_")]
     names = [name for name in scores if not name.startswith(("f1_", "support_"))]
-    rows = [(name, name, sum(scores.get(f"support_{label}", 0) for label in labels)) for name in names]
-    rows += [(f"f1 {label}", f"f1_{label}", scores.get(f"support_{label}", 0)) for label in labels]
+    rows = [(name, name, gold) for name in names]
+    rows += [(f"f1 {label}", f"f1_{label}", scores[f"support_{label}"]) for label in types]
     for shown_name, name, support in rows:
         cells = [shown_name, f"{scores[name]:.4f}"]
         if baseline is not None:
@@ -48,7 +50,7 @@ def print_report(
         table.add_row(*cells, f"{support:.0f}")
     console.print(table)
     for example, spans in [pair for pair in zip(examples, predicted) if pair[1]][:shown]:
-        console.print(Text(example.text))
+        console.print(Text(example.question or example.text))
         for span in spans:
             surface = example.text[span.start : span.end]
             console.print(Text(f"    {surface}  [{span.start}:{span.end}]  {span.label}  {span.score:.2f}"))
@@ -58,45 +60,84 @@ GROUP_TITLES = {
     "type": "by type",
     "length": "by length in characters",
     "surface": "by surface in the training data",
+    "question word": "by question word",
+    "answer length": "by length of the answer in characters",
+    "answer": "by answer in the training data",
     "source": "by source",
 }
-
-
 # The classes of errors as they are, and as analyses see them that lose spaces.
 SPACES = {
     "classes": "spaces kept",
     "classes without spaces": "taken out",
     "classes broken at spaces": "breaking spans",
 }
+# Classes that are no error.
+RIGHT = ("correct", "exact")
+# Figures whose interval a table leaves out: that of F1 tells as much.
+PARTS = ("precision", "recall")
+
+
+def figures_and_counts(rows: Sequence[dict]) -> tuple[list[str], list[str]]:
+    """Which columns of a table of groups are figures, those with an interval last, and which are counts.
+
+    >>> row = {"group": "PS", "gold": 2, "f1": 0.5, "f1 interval": [0.4, 0.6], "recall": 0.5, "recall interval": [0, 1]}
+    >>> figures_and_counts([row])
+    (['recall', 'f1'], ['gold'])
+    """
+    figures = [name for name in rows[0] if f"{name} interval" in rows[0]] if rows else []
+    counts = [name for name, value in rows[0].items() if isinstance(value, int)] if rows else []
+    return sorted(figures, key=lambda name: name not in PARTS), counts
+
+
+def counted_rows(rows: Sequence[dict]) -> list[dict]:
+    """The rows of a table of groups that count something."""
+    _, counts = figures_and_counts(rows)
+    return [row for row in rows if any(row[name] for name in counts)]
+
+
+def headline(found: dict) -> dict[str, float]:
+    """The figures of an examination that speak of all there is, without those of single types."""
+    labels = found["errors"].get("types", {}).get("labels", [])
+    single = {f"{name}_{label}" for name in ("f1", "support") for label in labels}
+    return {
+        name: value
+        for name, value in found["figures"].items()
+        if name not in single and not name.startswith("support_")
+    }
 
 
 def print_examination(title: str, found: dict) -> None:
-    """Prints figures, groups with their 95 % intervals, error classes and the table of types.
+    """Prints figures, groups with their 95 % intervals, error classes, and what else was counted of errors.
 
     Args:
         title: What was scored on what.
-        found: What `kospan.evaluation.examine.examine` gives.
+        found: What a task's `examine` gives.
     """
     console = Console(width=120)
-    figures = found["figures"]
-    names = [name for name in figures if not name.startswith(("f1_", "support_"))]
-    _table(console, title, ["figure", ""], [[name, f"{figures[name]:.4f}"] for name in names])
+    _table(console, title, ["figure", ""], [[name, f"{value:.4f}"] for name, value in headline(found).items()])
     for kind, rows in found["groups"].items():
+        names, counts = figures_and_counts(rows)
         cells = [
-            [
-                row["group"],
-                *(f"{row[name]:.4f}" for name in ("precision", "recall")),
-                f"{row['f1']:.4f}  [{row['f1 interval'][0]:.3f}, {row['f1 interval'][1]:.3f}]",
-                *(f"{row[name]:,}" for name in ("gold", "predicted", "correct")),
-            ]
-            for row in rows
-            if row["gold"] or row["predicted"]
+            [row["group"], *(_with_interval(row, name) for name in names), *(f"{row[name]:,}" for name in counts)]
+            for row in counted_rows(rows)
         ]
-        header = ["", "precision", "recall", "f1  [95 %]", "gold", "predicted", "correct"]
+        header = ["", *(name if name in PARTS else f"{name.replace('_', ' ')}  [95 %]" for name in names), *counts]
         _table(console, GROUP_TITLES[kind], header, cells)
-    errors = found["errors"]
-    ways = [errors[name] for name in SPACES]
-    wrong = [sum(count for kind, count in counts.items() if kind != "correct") for counts in ways]
+    _print_errors(console, found["errors"])
+    if "particles" in found:
+        console.print(f"{found['particles']:,} of the wrong answers differ from a gold one by a particle alone")
+
+
+def _with_interval(row: dict, name: str) -> str:
+    if name in PARTS:
+        return f"{row[name]:.4f}"
+    low, high = row[f"{name} interval"]
+    return f"{row[name]:.4f}  [{low:.3f}, {high:.3f}]"
+
+
+def _print_errors(console: Console, errors: dict) -> None:
+    ways = [errors[name] for name in SPACES if name in errors]
+    wrong = [sum(count for kind, count in counts.items() if kind not in RIGHT) for counts in ways]
     cells = [
         [
             kind,
@@ -108,18 +149,19 @@ def print_examination(title: str, found: dict) -> None:
         ]
         for kind in errors["classes"]
     ]
-    header = ["", *(cell for name in SPACES.values() for cell in (name, "of the errors"))]
-    _table(console, "classes of errors", header, cells)
+    names = [words for name, words in SPACES.items() if name in errors] if len(ways) > 1 else [""]
+    _table(console, "classes of errors", ["", *(cell for name in names for cell in (name, "of the errors"))], cells)
     for name, heading in (("shape", "boundary errors"), ("material", "what stands between the ends")):
-        cells = [[kind, f"{count:,}"] for kind, count in errors["boundaries"][name].items() if count]
+        cells = [[kind, f"{count:,}"] for kind, count in errors.get("boundaries", {}).get(name, {}).items() if count]
         if cells:
             _table(console, heading, ["", "spans" if name == "shape" else "ends"], cells)
-    labels = [*errors["types"]["labels"], "none"]
-    cells = [
-        [label, *(f"{count:,}" if count else "" for count in row)]
-        for label, row in zip(labels, errors["types"]["counts"])
-    ]
-    _table(console, "types: gold down, predicted across", ["", *labels], cells)
+    if "types" in errors:
+        labels = [*errors["types"]["labels"], "none"]
+        cells = [
+            [label, *(f"{count:,}" if count else "" for count in row)]
+            for label, row in zip(labels, errors["types"]["counts"])
+        ]
+        _table(console, "types: gold down, predicted across", ["", *labels], cells)
 
 
 def print_calibration(name: str, report: dict) -> None:
@@ -160,6 +202,15 @@ def print_calibration(name: str, report: dict) -> None:
     ]
     header = ["", "n", "ECE before", "after", "Brier before", "after", "AUROC before", "after"]
     _table(console, "posteriors of spans by type", header, cells)
+    chosen = report.get("threshold")
+    if chosen is not None and chosen["value"] is not None:
+        cells = [
+            [f"threshold {chosen['value']:g}, {name}", f"{kept['all']:,}", f"{kept['kept']:,}"]
+            + [_figure(kept["coverage"]), _figure(kept["precision"])]
+            for name, kept in (("fitted", chosen["fitted"]), ("reported", chosen["reported"]))
+        ]
+        title = f"threshold for a precision of {chosen['wished']:g}"
+        _table(console, title, ["", "n", "kept", "coverage", "precision"], cells)
 
 
 def print_pieces(name: str, found: dict) -> None:
@@ -204,7 +255,7 @@ def _figure(value: float | None) -> str:
 
 
 def _share(kind: str, count: int, total: int) -> str:
-    return "" if kind == "correct" or not total else f"{count / total:.1%}"
+    return "" if kind in RIGHT or not total else f"{count / total:.1%}"
 
 
 def _table(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

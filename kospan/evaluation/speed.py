@@ -8,6 +8,10 @@ import numpy as np
 import psutil
 import torch
 
+from kospan.example import Example
+
+# What is asked about a text that comes without a question; only readers hear it.
+QUESTION = "이 글에서 가장 중요한 것은 무엇인가?"
 LENGTHS, BATCHES = (32, 128, 512), (1, 8, 32)
 
 
@@ -34,19 +38,20 @@ class Speed(NamedTuple):
 
 
 def measure(
-    model,
-    sentences: Sequence[str],
+    task,
+    examples: Sequence[Example],
     lengths: Sequence[int] = LENGTHS,
     batches: Sequence[int] = BATCHES,
     calls: int = 10,
 ) -> list[Speed]:
-    """Times `model.extract`, from strings to spans.
+    """Times a task's `find`, from strings to spans.
 
     Settings are measured in turn, one call each at a time, so that a machine that slows down slows all of them.
 
     Args:
-        model: What `kospan.tasks.saved.load_saved` gives.
-        sentences: Texts to make the measured ones from: joined by spaces and cut to length, each beginning elsewhere.
+        task: What `kospan.tasks.saved.open_saved` gives.
+        examples: What to make the measured documents from: their texts joined by spaces and cut to length, each
+            beginning elsewhere, and their questions in turn, or a neutral one.
         lengths: Characters of a text.
         batches: Texts in a call.
         calls: Calls of each setting, after one that is not counted.
@@ -56,39 +61,42 @@ def measure(
     for name, values in (("lengths", lengths), ("batches", batches), ("calls", [calls])):
         if not values or min(values) < 1:
             raise ValueError(f"expected {name} of 1 or more, got {list(values)}")
-    joined = " ".join(sentence for sentence in sentences if sentence.strip())
+    joined = " ".join(example.text for example in examples if example.text.strip())
     if not joined:
         raise ValueError("expected texts to read, got none that holds a character; pass some with --data")
+    questions = [example.question for example in examples if example.question.strip()] or [QUESTION]
     settings = [(length, batch) for length in lengths for batch in batches]
-    texts = {setting: _texts(joined, *setting) for setting in settings}
+    documents = {setting: _documents(joined, questions, *setting) for setting in settings}
     seconds: dict[tuple[int, int], list[float]] = {setting: [] for setting in settings}
     memory: dict[tuple[int, int], int] = {}
-    device = getattr(model, "device", torch.device("cpu"))
+    device = getattr(task.model, "device", torch.device("cpu"))
     for call in range(calls + 1):
         for setting in settings:
-            took, used = _call(model, texts[setting], setting[1], device)
+            took, used = _call(task, documents[setting], setting[1], device)
             memory[setting] = max(used, memory.get(setting, 0))
             if call:  # The first one pays for caches.
                 seconds[setting].append(took)
     return [_speed(*setting, seconds[setting], memory[setting]) for setting in settings]
 
 
-def _call(model, texts: list[str], batch: int, device: torch.device) -> tuple[float, int]:
+def _call(task, documents: list[Example], batch: int, device: torch.device) -> tuple[float, int]:
     on_gpu = device.type == "cuda"
     if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
         torch.cuda.synchronize(device)
     started = time.perf_counter()
-    model.extract(texts, batch_size=batch)
+    task.find(task.model, documents, batch_size=batch)
     if on_gpu:
         torch.cuda.synchronize(device)
     took = time.perf_counter() - started
     return took, torch.cuda.max_memory_allocated(device) if on_gpu else psutil.Process().memory_info().rss
 
 
-def _texts(joined: str, length: int, batch: int) -> list[str]:
+def _documents(joined: str, questions: Sequence[str], length: int, batch: int) -> list[Example]:
     longer = joined * (2 + (length + batch * 7) // len(joined))
-    return [longer[at * 7 : at * 7 + length] for at in range(batch)]
+    return [
+        Example(str(at), longer[at * 7 : at * 7 + length], None, questions[at % len(questions)]) for at in range(batch)
+    ]
 
 
 def _speed(length: int, batch: int, seconds: list[float], memory: int) -> Speed:

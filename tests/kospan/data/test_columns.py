@@ -14,7 +14,7 @@ def write(tmp_path, text, name="a.conll"):
 
 
 def examples(items):
-    return [example for _, example in items]
+    return [item.example for item in items]
 
 
 def surfaces(example):
@@ -27,7 +27,7 @@ def test_tabs_and_blank_lines_as_in_wnut17(tmp_path):
     assert (first.id, first.text, surfaces(first)) == ("a-1", "Empire State =", [("Empire State", "location")])
     assert (second.id, second.text, second.spans) == ("a-2", "No\u00a0way", ())
     assert (third.id, third.text) == ("a-3", "here")
-    assert [place for place, _ in read_conll(path)] == [f"{path}:1", f"{path}:5", f"{path}:8"]
+    assert [item.place for item in read_conll(path)] == [f"{path}:1", f"{path}:5", f"{path}:8"]
 
 
 def test_spaces_docstart_and_iob1_as_in_conll2003(tmp_path):

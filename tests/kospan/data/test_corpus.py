@@ -28,6 +28,14 @@ def test_one_file_is_cut_by_position(tmp_path):
     assert (corpus.labels, corpus.dropped) == (("A", "B"), 0)
 
 
+def test_a_text_that_is_a_number_is_no_place(tmp_path):
+    """Texts without a question stand alone, also beside a question about a text that is called like their place."""
+    lines = [record("q", (0, 1, "A")) | {"text": "1", "question": "?"}]
+    lines += [record(f"r{at}", (0, 1, "A")) for at in range(1, 4)]
+    splits = load_corpus("jsonl", write(tmp_path, "mixed.jsonl", lines)).splits
+    assert [example.id for example in splits["validation"]] == ["q"]
+
+
 def test_a_single_example_is_not_cut(tmp_path):
     path = write(tmp_path, "one.jsonl", [record("r0", (0, 1, "A"))])
     with pytest.raises(ValueError, match=r"one\.jsonl:1: .* got one, which became validation; .*--validation_file$"):
@@ -186,3 +194,37 @@ def test_labels_of_the_calibration_part_are_checked(tmp_path):
     train, other = write_jsonl(tmp_path / "train.jsonl", 16), write_jsonl(tmp_path / "other.jsonl", 2, "LC")
     with pytest.raises(ValueError, match=r"'other-0' \(calibration\): expected labels that the training split holds"):
         load_corpus("jsonl", train, calibration=other)
+
+
+def test_a_share_that_is_held_back_parts_no_article(tmp_path):
+    answers = [{"text": "서울", "answer_start": 8}]
+    articles = [
+        {
+            "title": f"article {at}",
+            "paragraphs": [
+                {
+                    "context": f"{at}번 글이다. 서울에서 열렸다.",
+                    "qas": [
+                        {
+                            "id": f"{at}-{kind}",
+                            "question": "어디인가?",
+                            "answers": answers,
+                        }
+                        for kind in range(3)
+                    ],
+                }
+            ],
+        }
+        for at in range(10)
+    ]
+    path = tmp_path / "questions.json"
+    path.write_text(json.dumps({"data": articles}, ensure_ascii=False), encoding="utf-8")
+    corpus = load_corpus("korquad", str(path), calibration="0.25")
+    titles = {split: {example.source for example in examples} for split, examples in corpus.splits.items()}
+    assert {split: len(names) for split, names in titles.items()} == {"train": 6, "validation": 2, "calibration": 2}
+    assert not titles["train"] & titles["calibration"] and not titles["validation"] & titles["calibration"]
+    assert {split: len(examples) for split, examples in corpus.splits.items()} == {
+        "train": 18,
+        "validation": 6,
+        "calibration": 6,
+    }

@@ -16,7 +16,7 @@ def test_cp1252_in_a_zip_and_utf8_plain(tmp_path):
         archive.writestr("__MACOSX/ner.csv", "")
     (tmp_path / "ner.csv").write_text(CSV, encoding="utf-8", newline="")
     for name in ("ner.csv.zip", "ner.csv"):
-        first, second = (example for _, example in read_gmb(str(tmp_path / name)))
+        first, second = (item.example for item in read_gmb(str(tmp_path / name)))
         assert (first.id, first.text) == ("ner-1", 'Café 5\u00a0storm "')
         assert [first.text[span.start : span.end] for span in first.spans] == ["Café 5\u00a0storm"]
         assert (second.id, second.text, second.spans) == ("ner-2", "1,000", ())

@@ -144,3 +144,42 @@ def test_texts_from_plain_lines_and_json_lines(tmp_path):
     plain.write_text("\n", encoding="utf-8")
     with pytest.raises(ValueError, match="expected at least one text"):
         read_texts(str(plain))
+
+
+@st.composite
+def answered(draw):
+    """A question with alternatives that may overlap, as a reader is trained on them."""
+    text = draw(st.text(st.characters(codec="utf-8"), min_size=2, max_size=20))
+    places = st.tuples(st.integers(0, len(text) - 1), st.integers(1, len(text))).map(sorted)
+    pairs = draw(st.lists(places.filter(lambda pair: pair[0] < pair[1]), max_size=4))
+    score = draw(st.one_of(st.just(1.0), st.floats(0, 1)))
+    spans = tuple(sorted(Span(start, end, "answer", score) for start, end in pairs))
+    asked = draw(st.text(st.characters(codec="utf-8"), min_size=1, max_size=9))
+    return Example(draw(st.sampled_from(["q", "12", "é"])), text, spans, asked, draw(st.sampled_from(["", "제목"])))
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(answered())
+def test_any_question_survives_a_line_of_json(example):
+    line = json.dumps(record(example), ensure_ascii=False)
+    again = from_record(json.loads(line))
+    assert again == example
+    # Said answers take the place of the gold ones, and can be trained on.
+    said = from_record(json.loads(json.dumps(record(example, list(example.spans)))))
+    assert said == example
+
+
+def test_answers_that_were_said_can_be_trained_on(tmp_path):
+    from kospan.data.corpus import load_corpus
+
+    questions = [
+        Example(f"q{at}-{number}", f"수도는 서울이다 {at}", None, "수도는?") for at in range(9) for number in range(2)
+    ]
+    said = [Span(4, 6, "answer", 0.7), Span(4, 7, "answer", 0.2)]
+    path = tmp_path / "said.jsonl"
+    path.write_text("".join(json.dumps(record(each, said)) + "\n" for each in questions), encoding="utf-8")
+    splits = load_corpus("jsonl", str(path)).splits
+    # Questions about one text stay together.
+    assert [example.id for example in splits["validation"]] == ["q0-0", "q0-1", "q8-0", "q8-1"]
+    assert splits["train"][0] == Example("q1-0", "수도는 서울이다 1", tuple(said), "수도는?")
+    assert len(splits["train"]) == 14

@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def test_folder_archive_and_file_read_the_same(tmp_path):
-    found = [example for _, example in read_kmou(str(folder(tmp_path)))]
+    found = [item.example for item in read_kmou(str(folder(tmp_path)))]
     assert [example.id for example in found] == ["00002_NER-1", "00002_NER-2", "EXOBRAIN_NE_CORPUS_002-1"]
     assert found[0].spans == (Span(0, 3, "PER"), Span(4, 13, "DUR"))
     # The morphemes cannot hold it, the marks do.
@@ -32,8 +32,8 @@ def test_folder_archive_and_file_read_the_same(tmp_path):
             member = tarfile.TarInfo(name)
             member.size = len(text.encode())
             tar.addfile(member, io.BytesIO(text.encode()))
-    assert [example for _, example in read_kmou(str(archive))] == found
-    assert [example for _, example in read_kmou(str(tmp_path / "00002_NER.txt"))] == found[:2]
+    assert [item.example for item in read_kmou(str(archive))] == found
+    assert [item.example for item in read_kmou(str(tmp_path / "00002_NER.txt"))] == found[:2]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-from kospan.evaluation.calibration import calibration_errors, calibration_figures, log_loss, reliability, risk_coverage
+from kospan.evaluation.calibration import (
+    calibration_errors,
+    calibration_figures,
+    kept_above,
+    log_loss,
+    reliability,
+    risk_coverage,
+    threshold_for,
+)
 from kospan.evaluation.confidence import SPAN_KINDS, TAG_KINDS, Claims, calibration_report, fit_temperature
 from kospan.example import Example
 from modeling.spans import Span
@@ -80,6 +88,50 @@ def test_risk_and_coverage():
     coverage, risk = risk_coverage(np.array([0.9, 0.8, 0.8, 0.1]), np.array([1, 0, 1, 0]))
     assert coverage.tolist() == [0.25, 0.5, 0.75, 1.0]
     assert risk == pytest.approx([0, 1 / 3, 1 / 3, 1 / 2])
+
+
+# Confidences that often are equal, and some that differ by hardly anything.
+TIED = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.1, 0.25, 0.25 + 1e-12, 0.5, 2 / 3, 0.9, 1.0]), st.booleans()),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(st.one_of(SCORED, TIED), st.one_of(st.floats(0.01, 1), st.sampled_from([0.5, 0.75, 0.9, 1.0])))
+def test_the_threshold_keeps_as_much_as_can_be_by_trying_all(scored, precision):
+    confidence, right = arrays(scored)
+    # Every set that a threshold can keep, and those that are right often enough.
+    sets = [confidence >= each for each in sorted(set(confidence))]
+    enough = [kept for kept in sets if right[kept].sum() >= precision * kept.sum() - 1e-9]
+    threshold = threshold_for(confidence, right, precision)
+    if not enough:
+        assert threshold is None
+        return
+    most = max(enough, key=np.sum)
+    assert ((confidence >= threshold) == most).all()
+    kept = kept_above(confidence, right, threshold)
+    assert (kept["all"], kept["kept"]) == (len(right), most.sum())
+    assert kept["coverage"] == pytest.approx(most.mean()) and kept["precision"] == pytest.approx(right[most].mean())
+
+
+def test_a_threshold_has_few_decimals_and_no_more_than_it_needs():
+    confidence, right = np.array([0.91234567, 0.71234567, 0.41234567]), np.array([1, 1, 0])
+    assert threshold_for(confidence, right, 1.0) == 0.6
+    assert threshold_for(confidence, right, 2 / 3) == 0.0
+    assert threshold_for(confidence, ~right.astype(bool), 0.5) is None
+    close = np.array([0.5, 0.5 - 1e-9])
+    assert 0.5 - 1e-9 < threshold_for(close, np.array([1, 0]), 0.9) <= 0.5
+    # Nine of ten are 0.9, whatever 1 - 1 / 10 is in binary.
+    assert threshold_for(np.linspace(0.1, 1, 10), np.arange(10) != 4, 0.9) == 0.0
+    assert threshold_for(np.zeros(0), np.zeros(0), 0.5) is None
+    assert kept_above(close, np.array([1, 0]), 0.9) == {"all": 2, "kept": 0, "coverage": 0.0, "precision": None}
+
+
+@pytest.mark.parametrize("precision", [0.0, -1.0, 1.5, float("nan")])
+def test_a_precision_that_is_no_share_is_refused(precision):
+    with pytest.raises(ValueError, match=r"expected a precision above 0 and at most 1, .* got .*; 0\.9 asks for"):
+        threshold_for(np.array([0.5]), np.array([1]), precision)
 
 
 @given(SCORED, st.randoms())

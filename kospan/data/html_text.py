@@ -1,0 +1,161 @@
+"""HTML as readable text that knows where each of its characters stood."""
+
+import re
+from bisect import bisect_left, bisect_right
+from html import unescape
+from html.parser import HTMLParser
+
+# What no reader sees.
+HIDDEN = ("head", "script", "style", "template")
+# What begins and ends a line.
+_BLOCKS = """
+address article aside blockquote body br caption center dd details dialog div dl dt fieldset figcaption figure footer
+form h1 h2 h3 h4 h5 h6 header hr legend li main nav ol p pre section summary table tbody tfoot thead title tr ul
+"""
+BLOCKS = frozenset(_BLOCKS.split())
+CELLS = ("td", "th")
+# What HTML takes for a space; a no-break space is a character like others.
+SPACES = " \t\n\r\f"
+_WORD = re.compile(f"[^{SPACES}]+")
+
+
+class HtmlText:
+    """The text of a piece of HTML: a line for each block, a tab between the cells of a row, runs of spaces as one.
+
+    What stands in `head`, `script`, `style` and `template`, comments and attributes are left out. Entities are the
+    characters they name.
+
+    Args:
+        html: A page, or any piece of one.
+
+    >>> page = HtmlText("<p>A &amp; <b>B</b></p><table><tr><td>1</td><td>2</td></tr></table>")
+    >>> page.text
+    'A & B\\n1\\t2'
+    >>> start, end = page.span(11, 21)
+    >>> page.text[start:end]
+    'B'
+    """
+
+    def __init__(self, html: str):
+        walk = _Walk(html)
+        self.text = "".join(walk.pieces)
+        self._sources, self._ends, self._starts, self._whole = walk.sources, walk.ends, walk.starts, walk.whole
+
+    def span(self, start: int, end: int) -> tuple[int, int] | None:
+        """The stretch of the text that comes from `html[start:end]`, without spaces at its ends; None where that holds
+        nothing that can be read. An entity that is cut counts as a whole.
+        """
+        first, last = bisect_right(self._ends, start), bisect_left(self._sources, end) - 1
+        if start >= end or first > last:
+            return None
+        begin, stop = self._starts[first], self._starts[last]
+        if not self._whole[first]:
+            begin += max(0, start - self._sources[first])
+        if self._whole[last]:
+            stop += self._whole[last]
+        else:
+            stop += min(end, self._ends[last]) - self._sources[last]
+        return begin, stop
+
+
+class _Walk(HTMLParser):
+    """Collects words and entities with their places.
+
+    Per run of characters without a space: `sources` and `ends`, where it stands in the HTML; `starts`, where in the
+    text; `whole`, for an entity the length of its text, else 0.
+    """
+
+    def __init__(self, html: str):
+        super().__init__(convert_charrefs=False)
+        self.html = html
+        self.pieces: list[str] = []
+        self.sources: list[int] = []
+        self.ends: list[int] = []
+        self.starts: list[int] = []
+        self.whole: list[int] = []
+        self._length = 0
+        self._between = ""
+        self._hidden, self._depth = "", 0
+        self._lines = [0, *(at + 1 for at, character in enumerate(html) if character == "\n")]
+        self.feed(html)
+        self.close()
+
+    def _at(self) -> int:
+        line, column = self.getpos()
+        return self._lines[line - 1] + column
+
+    def _part(self, separator: str) -> None:
+        # A line end is stronger than a tab, a tab stronger than a space.
+        self._between = max(self._between, separator, key=("", " ", "\t", "\n").index)
+
+    def _add(self, text: str, source: int, end: int, whole: bool) -> None:
+        if self._length and self._between:
+            self.pieces.append(self._between)
+            self._length += 1
+        self._between = ""
+        self.sources.append(source)
+        self.ends.append(end)
+        self.starts.append(self._length)
+        self.whole.append(len(text) if whole else 0)
+        self.pieces.append(text)
+        self._length += len(text)
+
+    def parse_marked_section(self, i, report=1):
+        try:
+            return super().parse_marked_section(i, report)
+        except AssertionError:  # `<![` with a word that the parser does not know: text like any other.
+            return -1
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "body" and self._hidden == "head":
+            self._hidden, self._depth = "", 0
+        if not self._hidden and tag in HIDDEN:
+            self._hidden = tag
+        self._depth += tag == self._hidden
+        self._boundary(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self._boundary(tag)
+
+    def handle_endtag(self, tag):
+        if self._hidden and tag == self._hidden:
+            self._depth -= 1
+            self._hidden = self._hidden if self._depth else ""
+        self._boundary(tag)
+
+    def _boundary(self, tag: str) -> None:
+        if tag in BLOCKS:
+            self._part("\n")
+        elif tag in CELLS:
+            self._part("\t")
+
+    def handle_data(self, data):
+        if self._hidden:
+            return
+        at, behind = self._at(), 0
+        for word in _WORD.finditer(data):
+            if word.start() > behind:
+                self._part(" ")
+            behind = word.end()
+            self._add(word[0], at + word.start(), at + behind, whole=False)
+        if behind < len(data):
+            self._part(" ")
+
+    def handle_entityref(self, name):
+        self._entity(1 + len(name))
+
+    def handle_charref(self, name):
+        self._entity(2 + len(name))
+
+    def _entity(self, length: int) -> None:
+        at = self._at()
+        end = at + length + self.html.startswith(";", at + length)
+        text = unescape(self.html[at:end])
+        if self._hidden:
+            return
+        if text == self.html[at:end]:
+            self._add(text, at, end, whole=False)
+        elif text.strip(SPACES):
+            self._add(text, at, end, whole=True)
+        else:
+            self._part(" ")

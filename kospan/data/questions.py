@@ -1,0 +1,184 @@
+"""What questions with answers share, whatever form they come in: one example, its answers at their places."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+from unicodedata import normalize
+
+from kospan.data.jsonl import check_encodable, typed
+from kospan.data.text import open_text
+from kospan.example import Example
+from modeling.spans import Span
+
+ANSWER = "answer"
+
+
+class Answer(NamedTuple):
+    """An answer as a source gives it.
+
+    Args:
+        text: Its text.
+        start: The character of the context at which it begins, from 0.
+    """
+
+    text: str
+    start: int
+
+
+def question_example(
+    name: str,
+    question: str,
+    context: str,
+    answers: Sequence[Answer] | None,
+    place: str,
+    impossible: bool = False,
+    source: str = "",
+) -> Example:
+    """A question as an example: each answer a span labelled "answer", several of them alternatives.
+
+    Args:
+        name: The question's id.
+        context: The text that holds the answer.
+        answers: None where nobody has answered the question.
+        place: File and paragraph, as errors name them; the question's id is added.
+        impossible: Whether the source says that the text holds no answer; answers that stand beside such a mark only
+            look like answers, and are left out.
+        source: The title of the article.
+
+    Raises: ValueError where question or context are empty, an answer is not where it should be, or there is none
+        although the question is not marked; TypeError where something is no string.
+
+    >>> question_example("q1", "수도는?", "수도는 서울이다", [Answer("서울", 4)], "my.json").spans[0][:3]
+    (4, 6, 'answer')
+    """
+    place = f"{place}, question {name!r}"
+    for value, what in ((question, "a question"), (context, "a text to find the answer in")):
+        if not typed(value, str, place, what).strip():
+            raise ValueError(f"{place}: expected {what}, got {value!r}; write it, or drop the question")
+    spans: tuple[Span, ...] | None = None
+    if impossible:
+        spans = ()
+    elif answers is not None:
+        spans = tuple(sorted({answer_span(answer, context, place) for answer in answers}))
+        if not spans:
+            raise ValueError(
+                f"{place}: expected an answer or more, got none; mark the question with is_impossible: true where the "
+                "text holds none, or leave 'answers' out where nobody has answered it"
+            )
+    for value in (name, question, context, source):
+        check_encodable(value, place)
+    return Example(name, context, spans, question, source)
+
+
+def answer_span(answer: Answer, context: str, place: str) -> Span:
+    """The span of an answer.
+
+    Text and context may be written in different Unicode forms (macOS writes 각 as three characters): the span is that
+    of the context.
+
+    Raises: ValueError where the answer is empty or does not stand at its place, naming where it does.
+
+    >>> answer_span(Answer("서울", 3), "수도는 서울이다", "my.json")
+    Traceback (most recent call last):
+    ...
+    ValueError: my.json: expected the answer '서울' at character 3 of its context, got ' 서'; it stands at 4 (offsets count characters, not bytes)
+    """  # noqa: E501
+    text, start = answer
+    if not text.strip():
+        raise ValueError(f"{place}: expected the text of an answer, got {text!r}; write it, or drop the answer")
+    end = _end(context, start, text)
+    if end is None:
+        got = context[max(0, start) : max(0, start) + len(text)]
+        raise ValueError(
+            f"{place}: expected the answer {_short(text)} at character {start} of its context, got {_short(got)}; "
+            f"{_stands(context, start, text)} (offsets count characters, not bytes)"
+        )
+    return Span(start, end, ANSWER)
+
+
+def _end(context: str, start: int, text: str) -> int | None:
+    """Where the answer ends that begins at `start`; None where it does not begin there."""
+    if start < 0:
+        return None
+    if context.startswith(text, start):
+        return start + len(text)
+    same = normalize("NFC", text)
+    last = min(len(context), start + len(normalize("NFD", text)))
+    if not normalize("NFC", context[start:last]).startswith(same):
+        return None
+    for end in range(last, start, -1):
+        # A sound that follows and belongs to the last syllable would make another syllable of it.
+        whole = end == len(context) or len(normalize("NFC", context[start : end + 1])) > len(same)
+        if whole and normalize("NFC", context[start:end]) == same:
+            return end
+    return None
+
+
+def _stands(context: str, start: int, text: str) -> str:
+    """Where an answer really stands, for an error."""
+    places = []
+    at = context.find(text)
+    while at >= 0:
+        places.append(at)
+        at = context.find(text, at + 1)
+    if places:
+        nearest = min(places, key=lambda place: abs(place - start))
+        return f"it stands at {nearest}" + (f", the nearest of {len(places):,} places" if len(places) > 1 else "")
+    if normalize("NFC", text) in normalize("NFC", context):
+        return "it stands elsewhere in the text, in another Unicode form (NFC and NFD): write both in one"
+    return "it stands nowhere in the text"
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= 60 else repr(text[:57] + "...")
+
+
+def question_name(question: dict, place: str) -> str:
+    """The id of a question; KLUE-MRC calls it guid.
+
+    Raises: ValueError where it has none, TypeError where it is neither a string nor a whole number.
+    """
+    name = question["guid"] if "id" not in question and "guid" in question else key_of(question, "id", place)
+    if not isinstance(name, (str, int)) or isinstance(name, bool):
+        raise TypeError(
+            f"{place}: expected 'id' to be a string or a whole number, got {name!r}; give every question one"
+        )
+    return str(name)
+
+
+def read_articles(path: str | os.PathLike, form: str) -> list:
+    """The articles of a JSON file: the list under its key "data".
+
+    Args:
+        form: What the file should be, as errors name it.
+
+    Raises: ValueError where the file is no JSON or holds no article.
+    """
+    file = open_text(path)
+    try:
+        document = json.load(file)
+    except (ValueError, RecursionError) as error:  # Among them a number of thousands of digits.
+        reason = str(error).partition(";")[0]
+        raise ValueError(
+            f"{path}: expected JSON in the form of {form}, got what is no JSON ({reason}); fetch the file again"
+        ) from error
+    articles = list_of(typed(document, dict, str(path), "the file"), "data", str(path))
+    if not articles:
+        raise ValueError(f"{path}: expected at least one article in 'data', got none; fetch the file again")
+    return articles
+
+
+def key_of(value: dict, key: str, place: str):
+    """What stands under a key.
+
+    Raises: ValueError where it is missing.
+    """
+    if key not in value:
+        raise ValueError(f"{place}: expected the key {key!r}, got {', '.join(map(repr, value)) or 'none'}; add it")
+    return value[key]
+
+
+def list_of(value: dict, key: str, place: str) -> list:
+    """The list that stands under a key."""
+    return typed(key_of(value, key, place), list, place, repr(key))
