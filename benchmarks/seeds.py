@@ -17,7 +17,6 @@ import torch
 from study import run_study
 from transformers import TrainerCallback
 
-from kospan.evaluation.spans import counts_per_document
 from kospan.recipe import load_recipe, parse_flags
 from kospan.run import build_trainer
 
@@ -44,7 +43,8 @@ class Clock(TrainerCallback):
 
 
 def one_seed(path: str, flags: dict, seed: int) -> dict:
-    """Trains once; figures per epoch, and `(correct, predicted, gold)` per validation document of the last epoch."""
+    """Trains once; figures per epoch, and `(correct, predicted, gold)` per validation document of the last epoch, for
+    questions (F1, 1, 1)."""
     with tempfile.TemporaryDirectory() as folder:
         kept = {"output_dir": folder, "save_strategy": "no", "load_best_model_at_end": "false", "seed": seed}
         trainer = build_trainer(load_recipe(path, {**flags, **kept}))
@@ -54,7 +54,7 @@ def one_seed(path: str, flags: dict, seed: int) -> dict:
         task = trainer.task
         examples = task.examples("validation")
         predicted = task.spans(task.predict(trainer.model, examples).tolist())
-        counts = counts_per_document(examples, predicted).tolist()
+        counts = task.counts(examples, predicted).sum(axis=1).tolist()
         if trainer.args.eval_strategy == "no":
             clock.add(trainer.state.epoch, task.metrics(examples, predicted))
     trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)

@@ -44,11 +44,13 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("train", help="train as a recipe says; `kospan train --help` lists the settings")
 
-    predict = commands.add_parser("predict", help="write the spans of a file of texts as JSON Lines")
+    predict = commands.add_parser("predict", help="write what is found in a file of texts as JSON Lines")
     predict.add_argument("model", help="folder or Hub name of a model")
-    predict.add_argument("file", help="texts: JSON Lines, or plain text with a document per line")
+    predict.add_argument(
+        "file", help="texts: JSON Lines (for a reader with questions), or plain text with a document per line"
+    )
     predict.add_argument("--output", default="-", help="where the JSON Lines go; - is the screen (default)")
-    predict.add_argument("--threshold", type=float, default=0.0, help="leave out spans with a lower score")
+    predict.add_argument("--threshold", type=float, help="leave out spans with a lower score (default: the model's)")
     predict.add_argument("--batch_size", type=int, default=32, help="windows read at once")
     predict.set_defaults(command=_predict)
 
@@ -57,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--data", required=True, help="labelled file, or a split of a set that brings its own data")
     evaluate.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
     evaluate.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
-    evaluate.add_argument("--train", help="what the model was trained on, for scores of seen and unseen surfaces")
+    evaluate.add_argument("--train", help="what the model was trained on, for scores of what was seen and unseen")
     evaluate.add_argument(
         "--aggregation", help="stock models: how pieces become entities: simple (default), first, average, max"
     )
@@ -74,21 +76,25 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--data", required=True, help="labelled file, or a split of a set that brings its own data")
     analyze.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
     analyze.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
-    analyze.add_argument("--train", help="what the model was trained on, for scores of seen and unseen surfaces")
+    analyze.add_argument("--train", help="what the model was trained on, for scores of what was seen and unseen")
     analyze.add_argument("--aggregation", help="stock models: simple (default), first, average, max")
     analyze.add_argument(
         "--attention",
         nargs="?",
         const="",
         metavar="SENTENCE",
-        help="also show where the model looks in a sentence (default: one of the data), and test what that is worth",
+        help="also show where the model looks in a sentence, or for a question of the data (default: one of the data), "
+        "and test what that is worth",
     )
     analyze.add_argument("--output", help="folder of the report (default: MODEL/report, else report)")
     analyze.set_defaults(command=_analyze)
 
     benchmark = commands.add_parser("benchmark", help="measure how fast a model reads, and in how much memory")
     benchmark.add_argument("model", help="folder or Hub name of a model of ours, or of a stock token classifier")
-    benchmark.add_argument("--data", help="texts: JSON Lines, or a document per line (default: the shipped sample)")
+    benchmark.add_argument(
+        "--data",
+        help="texts: JSON Lines (with questions for a reader), or a document per line (default: the shipped sample)",
+    )
     benchmark.add_argument("--lengths", type=int, nargs="+", help="characters of a text (default: 32 128 512)")
     benchmark.add_argument("--batches", type=int, nargs="+", help="texts in a call (default: 1 8 32)")
     benchmark.add_argument("--calls", type=int, default=10, help="calls of each setting (default: 10)")
@@ -101,6 +107,11 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
     calibrate.add_argument(
         "--report", help="labelled texts to show confidence before and after on (default: every other one of --data)"
+    )
+    calibrate.add_argument(
+        "--precision",
+        type=float,
+        help="also choose the threshold at which this share of what is kept is right (a reader keeps it in its config)",
     )
     calibrate.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
     calibrate.set_defaults(command=_calibrate)
@@ -197,14 +208,15 @@ def _ablate(words: list[str]):
 def _predict(arguments) -> None:
     from kospan.data.jsonl import record
     from kospan.data.texts import read_texts
-    from kospan.tasks.saved import load_saved
+    from kospan.tasks.saved import open_saved
     from kospan.training.saving import check_output, write_whole
 
     if arguments.output != "-":
         check_output(arguments.output)
     examples = read_texts(arguments.file)
-    model = load_saved(arguments.model)
-    found = model.extract([example.text for example in examples], arguments.threshold, arguments.batch_size)
+    task = open_saved(arguments.model)
+    task.check(examples, arguments.file)
+    found = task.find(task.model, examples, arguments.threshold, arguments.batch_size)
     lines = [
         json.dumps(record(example, spans=spans), ensure_ascii=False) + "\n" for example, spans in zip(examples, found)
     ]
@@ -216,34 +228,29 @@ def _predict(arguments) -> None:
 
 
 def _labelled(arguments):
-    """What evaluate and analyze need: model, labelled texts, what it was trained on (or None), types and unit."""
+    """What evaluate and analyze need: the task over the model, labelled texts, what it was trained on (or None)."""
     from kospan.data.corpus import read_examples
-    from kospan.data.registry import reader_for
     from kospan.evaluation.spans import check_gold
-    from kospan.tasks.saved import labels_and_unit, load_saved
-    from kospan.tasks.tagging import check_labels
+    from kospan.tasks.saved import open_saved
 
     examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
     check_gold(examples)
     training = read_examples(arguments.dataset, arguments.train, arguments.overlaps) if arguments.train else None
-    model = load_saved(arguments.model, arguments.aggregation)
-    labels, unit = labels_and_unit(model, reader_for(arguments.dataset).unit)
-    for example in examples:
-        check_labels(example, labels, arguments.data)
-    return model, examples, training, labels, unit
+    task = open_saved(arguments.model, arguments.aggregation, arguments.dataset)
+    task.check(examples, arguments.data)
+    return task, examples, training
 
 
 def _evaluate(arguments) -> None:
-    from kospan.evaluation.examine import examine
     from kospan.evaluation.report import print_examination
     from kospan.training.saving import check_output, write_whole
 
     if arguments.output:
         check_output(arguments.output)
-    model, examples, training, labels, unit = _labelled(arguments)
-    predicted = model.extract([example.text for example in examples])
-    found = examine(examples, predicted, labels, unit, training)
-    print_examination(f"{arguments.model} on {arguments.data}, {len(examples):,} documents", found)
+    task, examples, training = _labelled(arguments)
+    found = task.examine(examples, task.find(task.model, examples), training)
+    noun = "questions" if any(example.question for example in examples) else "documents"
+    print_examination(f"{arguments.model} on {arguments.data}, {len(examples):,} {noun}", found)
     if arguments.output:
         figures = {f"eval_{name}": value for name, value in found["figures"].items()}
         write_whole(Path(arguments.output), json.dumps(figures | {"examination": found}, indent=2) + "\n")
@@ -261,13 +268,13 @@ def _analyze(arguments) -> None:
 
     folder = arguments.output or (Path(arguments.model) / "report" if Path(arguments.model).is_dir() else "report")
     check_output(folder, folder=True)
-    model, examples, training, _, unit = _labelled(arguments)
+    task, examples, training = _labelled(arguments)
     if arguments.attention is not None:
-        check_look(model, examples, arguments.attention)
+        check_look(task.model, examples, arguments.attention)
     title = f"{Path(arguments.model).name} on {Path(arguments.data).name}"
-    analysis = analyze(model, arguments.model, examples, unit, training)
+    analysis = analyze(task, arguments.model, examples, training)
     if arguments.attention is not None:
-        analysis = analysis._replace(looked=look(model, examples, arguments.attention))
+        analysis = analysis._replace(looked=look(task.model, examples, arguments.attention))
     page = write_report(folder, title, analysis)
     print(f"report              {page}")
 
@@ -295,17 +302,16 @@ def _benchmark(arguments) -> None:
     from kospan.evaluation.report import print_speed
     from kospan.evaluation.speed import BATCHES, LENGTHS, measure
     from kospan.publishing.report.figures import speed
-    from kospan.tasks.saved import load_saved
+    from kospan.tasks.saved import open_saved
     from kospan.training.record import device_in_words
     from kospan.training.saving import check_output, written_whole
 
     if arguments.output:
         check_output(arguments.output, folder=True)
     examples = read_texts(arguments.data) if arguments.data else read_examples("sample", "validation")
-    model = load_saved(arguments.model)
-    texts = [example.text for example in examples]
-    rows = measure(model, texts, arguments.lengths or LENGTHS, arguments.batches or BATCHES, arguments.calls)
-    device = device_in_words(getattr(model, "device", "cpu"))
+    task = open_saved(arguments.model)
+    rows = measure(task, examples, arguments.lengths or LENGTHS, arguments.batches or BATCHES, arguments.calls)
+    device = device_in_words(getattr(task.model, "device", "cpu"))
     print_speed(f"{arguments.model}, float32, {device}", rows)
     if arguments.output:
         found = {"model": Path(arguments.model).name, "device": device, "rows": [row._asdict() for row in rows]}
@@ -323,7 +329,7 @@ def _calibrate(arguments) -> None:
         path and read_examples(arguments.dataset, path, arguments.overlaps)
         for path in (arguments.data, arguments.report)
     )
-    print_calibration(arguments.folder, calibrate(arguments.folder, fitted, reported))
+    print_calibration(arguments.folder, calibrate(arguments.folder, fitted, reported, precision=arguments.precision))
 
 
 def _push(arguments) -> None:

@@ -56,7 +56,7 @@ class Recipe:
     """All settings of one run; what is not named here belongs to transformers' TrainingArguments (`trainer`)."""
 
     name: str = setting("run", "name of the run; names the output folder; default: the file's name")
-    task: str = setting("tagging", "what is learnt: tagging (spans by tagging units)")
+    task: str = setting("tagging", "what is learnt: tagging (spans by tagging units) or reading (answers to questions)")
     # data
     dataset: str = setting("sample", "a data set of kospan.data, or hub:NAME for one on the Hub; see the README")
     train_file: str | None = setting(None, "file or folder for training, in the data set's format")
@@ -78,10 +78,16 @@ class Recipe:
     window: int | None = setting(
         None, "most positions read at once, special tokens included; default: 512 or the limit"
     )
-    stride: int = setting(64, "overlap of neighbouring windows, in pieces")
+    stride: int | None = setting(
+        None, "overlap of neighbouring windows, in pieces; default: 64, for reading 128 (no answer is longer)"
+    )
     unit_shapes: bool = setting(
         False, "tell the model how each unit is written (capitals, digits, script), for encoders that lower-case"
     )
+    unit_matches: bool = setting(False, "reading: tell the model how much of the question stands at each unit")
+    max_question: int = setting(64, "reading: pieces of a question that are read")
+    longest_answer: int = setting(64, "reading: most units of an answer; never more than stride pieces")
+    null_answer: bool = setting(False, "reading: let the model say that a text holds no answer")
     # model
     scheme: str = setting("BIO", "tag scheme: BIO or BIOES")
     head: str = setting("crf", "what turns states into tags: crf or linear")

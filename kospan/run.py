@@ -10,7 +10,6 @@ from transformers import AutoModel, EarlyStoppingCallback, PrinterCallback, set_
 from transformers.utils.logging import disable_progress_bar
 
 from kospan.data.jsonl import record
-from kospan.evaluation.baseline import DictionaryBaseline
 from kospan.evaluation.report import print_report
 from kospan.evaluation.spans import check_figure
 from kospan.publishing.calibrate import calibrate
@@ -110,12 +109,7 @@ def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
     if trainer.is_world_process_zero():
         longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
         print("\n".join(opening_lines(trainer, task.documents, task.windowed, longest)), flush=True)
-        if task.misaligned:
-            print(
-                f"widened spans       {task.misaligned:,} gold spans begin or end inside a unit and were widened to it"
-            )
-        if task.corpus.dropped:
-            print(f"dropped spans       {task.corpus.dropped:,} gold spans overlapped a longer one")
+        print("".join(line + "\n" for line in task.remarks()), end="", flush=True)
     trainer.train(resume_from_checkpoint=checkpoint)
     return finish(trainer)
 
@@ -183,8 +177,8 @@ def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
     ]
     write_whole(folder / "predictions.jsonl", "".join(line + "\n" for line in lines))
     write_whole(folder / "eval_results.json", json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
-    found = DictionaryBaseline(task.examples("train")).extract([example.text for example in examples])
+    found = task.baseline(examples)
     title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"
-    print_report(title, task.labels, examples, predicted, scores, task.metrics(examples, found))
+    print_report(title, examples, predicted, scores, task.metrics(examples, found), task.baseline_name)
     leave_record(trainer, model, predicted, found, watch.seconds)
     return figures

@@ -53,6 +53,7 @@ def study_numbers(experiment: Experiment, samples: int = SAMPLES) -> dict:
             }
     return {
         "experiment": experiment.name,
+        "task": experiment.arms[experiment.baseline].recipe.task,
         "recipe": experiment.recipe,
         "figure": experiment.figure,
         "baseline": experiment.baseline,
@@ -81,7 +82,8 @@ def _counts(experiment: Experiment, runs: Sequence[Run]) -> tuple[dict[Run, np.n
                 f"{path}: expected the documents of {runs[0].name}, got others; runs that are compared need one "
                 "validation set, train the odd one again"
             )
-        counts[run] = np.array(found["counts"], dtype=np.int64).sum(axis=1)
+        # Of a reader they are scores of questions, parts of one.
+        counts[run] = np.array(found["counts"]).sum(axis=1)
     return counts, len(first["ids"])
 
 
@@ -109,7 +111,7 @@ def _common(arms: dict[str, list[Run]], names: Sequence[str]) -> list[int]:
 
 
 def _pair(one: str, other: str, arms, counts, samples: int) -> dict | None:
-    """`one` held against `other`, spans of a document summed over their common seeds: seeds are no new documents."""
+    """`one` held against `other`, counts of a document summed over their common seeds: seeds are no new documents."""
     seeds = _common(arms, [one, other])
     if not seeds:
         return None

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,14 +11,42 @@ from kospan.study.numbers import SAMPLES, study_numbers
 from kospan.study.plan import Experiment
 from kospan.training.saving import write_whole, written_whole
 
-# Figures of the first table, where the runs have them, and what they are.
-FIGURES = {
-    "f1": "strict micro F1 over exact spans, spaces kept",
-    "precision": "of `f1`",
-    "recall": "of `f1`",
-    "klue_entity_f1": "as the KLUE benchmark publishes it: characters without spaces, strict, macro over types",
-    "klue_char_f1": "macro F1 over all character tags, `O` included",
-    "exact_match": "answers that are exactly right",
+
+class Words(NamedTuple):
+    """How a report speaks of a task.
+
+    Args:
+        figures: Figures of the first table, where the runs have them, and what they are.
+        documents: What is scored.
+        summed: What of a document the bootstrap sums over seeds.
+    """
+
+    figures: dict[str, str]
+    documents: str
+    summed: str
+
+
+WORDS = {
+    "tagging": Words(
+        {
+            "f1": "strict micro F1 over exact spans, spaces kept",
+            "precision": "of `f1`",
+            "recall": "of `f1`",
+            "klue_entity_f1": "as the KLUE benchmark publishes it: characters without spaces, strict, macro over types",
+            "klue_char_f1": "macro F1 over all character tags, `O` included",
+        },
+        "documents",
+        "spans",
+    ),
+    "reading": Words(
+        {
+            "exact_match": "answers that are exactly right by the data set's rules",
+            "f1": "what an answer shares with the gold one by the data set's rules, a mean over questions",
+            "rouge_w": "ROUGE-W as KLUE-MRC publishes it",
+        },
+        "questions",
+        "F1",
+    ),
 }
 
 
@@ -48,14 +77,14 @@ def write_report(
 
 def markdown(numbers: dict) -> str:
     """The report as a page."""
-    arms, figure = numbers["arms"], numbers["figure"]
-    shown = [name for name in FIGURES if any(name in arm["figures"] for arm in arms.values())]
+    arms, figure, words = numbers["arms"], numbers["figure"], WORDS[numbers["task"]]
+    shown = [name for name in words.figures if any(name in arm["figures"] for arm in arms.values())]
     if figure not in shown:
         shown.insert(0, figure)
     lines = [
         f"# {numbers['experiment']}",
         "",
-        f"Runs of `{numbers['recipe']}` on {numbers['documents']:,} validation documents; the baseline is "
+        f"Runs of `{numbers['recipe']}` on {numbers['documents']:,} validation {words.documents}; the baseline is "
         f"`{numbers['baseline']}`. Every arm that has ended is shown, those that did not help as well.",
         "",
     ]
@@ -63,7 +92,7 @@ def markdown(numbers: dict) -> str:
         lines += [f"Not finished yet: {', '.join(numbers['missing'])}.", ""]
     lines += ["![scores and differences](report.png)", "", "## Arms", ""]
     lines += ["Mean over seeds, ± the standard deviation, and the range; one seed has no spread.", ""]
-    lines += [f"- `{name}`: {FIGURES[name]}" for name in shown if name in FIGURES]
+    lines += [f"- `{name}`: {words.figures[name]}" for name in shown if name in words.figures]
     lines += ["", *_row(["arm", "against the baseline", "seeds", *(f"`{name}`" for name in shown)], head=True)]
     for name, arm in arms.items():
         cells = [_spread(arm["figures"].get(each)) for each in shown]
@@ -72,9 +101,9 @@ def markdown(numbers: dict) -> str:
         lines += ["", _about_best(numbers)]
     lines += ["", f"## Against `{numbers['baseline']}`", ""]
     lines += [
-        "Difference in `f1`, paired bootstrap over documents (spans of a document summed over the common seeds; "
-        f"{numbers['samples']:,} resamples), 95 % interval, two-sided p, and the same adjusted by Holm for the "
-        "number of rows.",
+        f"Difference in `f1`, paired bootstrap over {words.documents} ({words.summed} of a {words.documents[:-1]} "
+        f"summed over the common seeds; {numbers['samples']:,} resamples), 95 % interval, two-sided p, and the same "
+        "adjusted by Holm for the number of rows.",
         "",
         *_row(["arm", "common seeds", "difference", "95 %", "p", "p (Holm)"], head=True),
     ]

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 
 from kospan.data.jsonl import read_jsonl
-from kospan.evaluation.spans import counts_per_type
 from kospan.recipe import save_recipe
 from kospan.study.clock import Clock
 from kospan.study.folders import RUN_FILE, take_away
@@ -41,7 +40,7 @@ def leave_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) ->
     task = trainer.task
     examples = task.examples("validation")
     predicted = [list(example.spans) for example in read_jsonl(work / "predictions.jsonl")]
-    counts = counts_per_type(examples, predicted, list(task.labels))  # shape: (documents, labels, 3)
+    counts = task.counts(examples, predicted)  # shape: (documents, labels, 3)
     documents = {"labels": list(task.labels), "ids": [example.id for example in examples], "counts": counts.tolist()}
     write_whole(result / "counts.json", json.dumps(documents, ensure_ascii=False) + "\n")
     figures = json.loads((work / "eval_results.json").read_text(encoding="utf-8"))

@@ -1,27 +1,47 @@
 """The protocol of a task: the only place where tasks differ."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
 
 from kospan.example import Example
 from kospan.recipe import Recipe
+from modeling.spans import Span
 
 
 class Task(Protocol):
-    """What a task gives to the flow.
+    """What a task gives to the flow: to training, and to whoever looks at a saved model.
 
     An item of evaluation is a document (a text, or a question with its text), however many windows it needs; every task
-    predicts one tensor of spans.
+    predicts one tensor of spans. A task over a saved model has no data of its own.
     """
 
+    model_type: str  # of the models' config
+    baseline_name: str  # what `baseline` is, in a few words
     model: torch.nn.Module
     tokenizer: object
     labels: list[str]
+    unit: str
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "Task":
         """Data, tokenizer and model as the recipe asks."""
+
+    @classmethod
+    def over(cls, model, dataset: str) -> "Task":
+        """The task over a saved model, for data of such a set."""
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """What can be told of a recipe before anything is loaded. Raises: ValueError where a value is not to be had."""
+
+    @classmethod
+    def figures_of(cls, recipe: Recipe, name: str) -> list[str]:
+        """The names of the figures that a run of a recipe gives, as far as `name` needs them."""
+
+    # --- training -----------------------------------------------------------------------------------------------------
 
     def examples(self, split: str) -> list[Example]:
         """The examples of a split, "train" or "validation"."""
@@ -32,14 +52,57 @@ class Task(Protocol):
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training windows as one padded batch."""
 
-    def predict(self, model: torch.nn.Module, documents: list[Example]) -> torch.Tensor:
-        """float32 `(documents, spans, 4)`: start, end, label id, score; rows padded with -100."""
-
     def divergence(self, alpha: float, level: str):
         """R-Drop's callable for this task's model."""
+
+    def remarks(self) -> list[str]:
+        """What `train_features` had to change or leave out, a line each."""
+
+    # --- use ----------------------------------------------------------------------------------------------------------
+
+    def check(self, examples: Sequence[Example], place: str) -> None:
+        """Raises: ValueError naming `place` where an example is not one that the model can be asked or scored with."""
+
+    def find(
+        self, model: torch.nn.Module, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    ) -> list[list[Span]]:
+        """Spans of each document, by the very method that users call; None is the model's own threshold."""
+
+    def predict(self, model: torch.nn.Module, documents: Sequence[Example]) -> torch.Tensor:
+        """What `find` gives as float32 `(documents, spans, 4)`: start, end, label id, score; rows padded with -100."""
+
+    def spans(self, rows) -> list[list[Span]]:
+        """What `predict` gave, as spans again."""
+
+    # --- scores -------------------------------------------------------------------------------------------------------
 
     def figures(self) -> list[str]:
         """The names of what `metrics` gives."""
 
-    def metrics(self, examples: list[Example], predicted: list) -> dict[str, float]:
+    def metrics(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
         """Figures by name, from the spans of each example."""
+
+    def counts(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> np.ndarray:
+        """`(documents, labels, 3)`: what is right, said and asked for, so that 2 * right / (said + asked for), each
+        summed, is `f1`."""
+
+    def baseline(self, documents: Sequence[Example]) -> list[list[Span]]:
+        """What a plain method finds that has seen the training examples."""
+
+    def examine(
+        self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]], training: Sequence[Example] | None
+    ) -> dict:
+        """Figures, groups and errors; `training` for what was seen and what was not."""
+
+    def scored(
+        self,
+        training: Sequence[Example],
+        examples: Sequence[Example],
+        predicted: Sequence[Sequence[Span]],
+        found: Sequence[Sequence[Span]],
+    ) -> dict:
+        """What a run keeps of its scores for the card; `found` is the baseline's."""
+
+    def claims(self, examples: Sequence[Example]):
+        """What the model claims about examples and how sure it is (`kospan.evaluation.confidence`); None where it does
+        not say."""

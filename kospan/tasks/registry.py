@@ -1,8 +1,14 @@
 """All tasks by name. A new task is a class and a line here."""
 
+from kospan.tasks.reading import ReadingTask
 from kospan.tasks.tagging import TaggingTask
 
-TASKS = {"tagging": TaggingTask}
+TASKS = {"tagging": TaggingTask, "reading": ReadingTask}
+
+
+def task_of_model(model_type: str):
+    """The task of a model with this type in its config; a stock model tags."""
+    return next((task for task in TASKS.values() if task.model_type == model_type), TaggingTask)
 
 
 def task_class(name: str):

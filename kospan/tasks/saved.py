@@ -5,19 +5,20 @@ from transformers import AutoConfig
 from transformers.utils.logging import disable_progress_bar
 
 import modeling  # noqa: F401  (registers our classes)
+from kospan.tasks.base import Task
 from kospan.tasks.encoders import check_no_file, load_ours
+from kospan.tasks.registry import task_of_model
 from kospan.tasks.stock import StockTagger
-from modeling.tags import labels_of
 
 
 def load_saved(name: str, aggregation: str | None = None):
-    """A model from a folder or the Hub, in float32, ready for `.extract(texts)`.
+    """A model from a folder or the Hub, in float32, ready to be asked.
 
     Args:
         name: Folder or Hub name.
         aggregation: For stock models, see `StockTagger`; None takes its default.
 
-    Returns: A `SpanTagger`, or a `StockTagger`.
+    Returns: A model of ours, or a `StockTagger`.
 
     Raises: FileNotFoundError where there is none, or a part of it is missing; ValueError where it is a model of another
         kind, or its weights are cut short or do not fit its config.
@@ -54,13 +55,15 @@ def load_saved(name: str, aggregation: str | None = None):
 AGGREGATION = "simple"
 
 
-def labels_and_unit(model, unit: str) -> tuple[list[str], str]:
-    """The types that a model finds, and its unit; a stock model has none of its own and takes the data's.
+def open_saved(name: str, aggregation: str | None = None, dataset: str = "jsonl") -> Task:
+    """The task over a saved model, which finds and scores what that model is for.
 
     Args:
-        model: What `load_saved` gave.
-        unit: The data's unit.
+        name: As in `load_saved`.
+        aggregation: As in `load_saved`.
+        dataset: The data's set, whose rules and unit count where the model has none of its own.
+
+    Raises: as `load_saved`.
     """
-    if isinstance(model, StockTagger):
-        return model.labels, unit
-    return labels_of(model.config.tags), model.config.unit
+    model = load_saved(name, aggregation)
+    return task_of_model(model.config.model_type).over(model, dataset)

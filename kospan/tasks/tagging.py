@@ -1,32 +1,31 @@
 """The tagging task: spans by tags on units."""
 
-import random
-from functools import cached_property
+from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
 
 from kospan.data.corpus import Corpus, load_corpus
 from kospan.data.registry import reader_for
-from kospan.evaluation.spans import figure_names, score_spans
+from kospan.evaluation.baseline import DictionaryBaseline
+from kospan.evaluation.confidence import Claims
+from kospan.evaluation.examine import examine, scored_spans
+from kospan.evaluation.spans import counts_per_type, figure_names, score_spans
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.encoders import (
-    check_encoder_options,
-    encoder_parts,
-    load_config,
-    load_ours,
-    locate,
-    start_without_positions,
-    whole_weights,
-)
+from kospan.tasks.building import continued_model, new_model, special_ids
+from kospan.tasks.encoders import encoder_parts, load_config
+from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import TagDivergence
 from modeling import SpanTagger, SpanTaggerConfig
 from modeling.alignment import unit_spans
+from modeling.heads import build_head
 from modeling.modeling_span import encoder_limit
 from modeling.spans import Span
 from modeling.tags import labels_of, spans_to_tags, tag_names
 
-DEFAULT_WINDOW = 512
+DEFAULT_WINDOW, DEFAULT_STRIDE = 512, 64
 # Where `encoder` is one of ours: what a training may set anew, and what the model is.
 CONTINUED = ("dropout", "dropout_samples", "dropout_merge", "recurrent_dropout", "constrain")
 FIXED = (
@@ -39,19 +38,26 @@ class TaggingTask:
     """Named entities and the like.
 
     Args:
-        corpus: The data.
-        model: A `SpanTagger` with its tokenizer.
+        corpus: The data; None over a saved model.
+        model: A `SpanTagger` with its tokenizer, or a `StockTagger`.
+        unit: The data's unit, for a stock model.
     """
 
-    def __init__(self, corpus: Corpus, model):
+    model_type = SpanTaggerConfig.model_type
+    baseline_name = "dictionary and patterns"
+
+    def __init__(self, corpus: Corpus | None, model, unit: str = "character"):
         self.corpus, self.model = corpus, model
-        self.tokenizer = model.tokenizer
-        self.tag_ids = {tag: at for at, tag in enumerate(model.config.tags)}
-        self.labels = labels_of(model.config.tags)
+        if hasattr(model.config, "tags"):
+            self.tokenizer, self.unit = model.tokenizer, model.config.unit
+            self.labels = labels_of(model.config.tags)
+            self.tag_ids = {tag: at for at, tag in enumerate(model.config.tags)}
+        else:
+            # A stock model has no unit of its own.
+            self.tokenizer, self.unit, self.labels = None, unit, model.labels
         self.misaligned, self.windowed, self.documents = 0, 0, 0
-        for split, examples in corpus.splits.items():
-            for example in examples:
-                check_labels(example, self.labels, split)
+        for split, examples in (corpus.splits if corpus else {}).items():
+            self.check(examples, split)
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "TaggingTask":
@@ -62,11 +68,48 @@ class TaggingTask:
         unit = recipe.unit or reader_for(recipe.dataset).unit
         return cls(corpus, build_tagger(recipe, corpus, unit))
 
+    @classmethod
+    def over(cls, model, dataset: str) -> "TaggingTask":
+        """The task over a saved model."""
+        return cls(None, model, reader_for(dataset).unit)
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raises: ValueError where the head or another setting of the model is not to be had."""
+        build_head(
+            SpanTaggerConfig(
+                encoder_input=recipe.encoder_input,
+                normalization=recipe.normalization,
+                scheme=recipe.scheme,
+                head=recipe.head,
+                head_options=recipe.head_options,
+                dropout=recipe.dropout,
+                dropout_samples=recipe.dropout_samples,
+                dropout_merge=recipe.dropout_merge,
+                constrain=recipe.constrain,
+                id2label={0: "O", 1: "B-X", 2: "I-X"},
+            ),
+            4,
+        )
+
+    @classmethod
+    def figures_of(cls, recipe: Recipe, name: str) -> list[str]:
+        """The figures of a run; the data are read only where one of a single type is asked for."""
+        unit, labels = recipe.unit or reader_for(recipe.dataset).unit, None
+        # What is no folder may be a name on the Hub; only the run itself asks there.
+        if recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
+            found = load_config(recipe.encoder, {})
+            if found.model_type == cls.model_type:
+                unit, labels = found.unit, labels_of(found.tags)
+        if labels is None and name.removeprefix("eval_").startswith(("f1_", "support_")):
+            labels = load_corpus(recipe.dataset, recipe.train_file, recipe.validation_file, recipe.overlaps).labels
+        return figure_names(unit, labels or ())
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
     def examples(self, split: str) -> list[Example]:
         """The examples of a split."""
         return self.corpus.splits[split]
-
-    # --- features -----------------------------------------------------------------------------------------------------
 
     def train_features(self, examples: list[Example]) -> list[dict]:
         """A dict per window: `input_ids`, `unit_positions`, `unit_places`, `labels`, `begins`, `ends`; `unit_shapes`
@@ -117,44 +160,79 @@ class TaggingTask:
             batch[key] = torch.tensor([feature[key] for feature in features])
         return batch
 
-    # --- prediction ---------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def _label_ids(self) -> dict[str, int]:
-        return {label: at for at, label in enumerate(self.labels)}
-
-    def predict(self, model, documents: list[Example]) -> torch.Tensor:
-        """float32 `(documents, spans, 4)`: start, end, label id, score, by the very method that users call."""
-        found = model.extract([document.text for document in documents])
-        width = max(1, max(len(spans) for spans in found))
-        rows = torch.full((len(documents), width, 4), -100.0)
-        for row, spans in enumerate(found):
-            for at, span in enumerate(spans):
-                rows[row, at] = torch.tensor([span.start, span.end, self._label_ids[span.label], span.score])
-        return rows
-
-    def spans(self, rows) -> list[list[Span]]:
-        """What `predict` gave, as spans again."""
-        return [
-            [
-                Span(int(start), int(end), self.labels[int(label)], float(score))
-                for start, end, label, score in row
-                if label >= 0
-            ]
-            for row in rows
-        ]
-
     def divergence(self, alpha: float, level: str) -> TagDivergence:
         """R-Drop's callable."""
         return TagDivergence(alpha, level)
 
+    def remarks(self) -> list[str]:
+        """Spans that were widened or dropped."""
+        lines = []
+        if self.misaligned:
+            lines.append(
+                f"widened spans       {self.misaligned:,} gold spans begin or end inside a unit and were widened to it"
+            )
+        if self.corpus.dropped:
+            lines.append(f"dropped spans       {self.corpus.dropped:,} gold spans overlapped a longer one")
+        return lines
+
+    # --- use ----------------------------------------------------------------------------------------------------------
+
+    def check(self, examples: Sequence[Example], place: str) -> None:
+        """Raises: ValueError where an example holds a label that the model does not know."""
+        for example in examples:
+            check_labels(example, self.labels, place)
+
+    def find(
+        self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    ) -> list[list[Span]]:
+        """Spans of each text, by the very method that users call."""
+        return model.extract([document.text for document in documents], threshold or 0.0, batch_size)
+
+    def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
+        """float32 `(documents, spans, 4)`: start, end, label id, score."""
+        return to_rows(self.find(model, documents), self.labels)
+
+    def spans(self, rows) -> list[list[Span]]:
+        """What `predict` gave, as spans again."""
+        return from_rows(rows, self.labels)
+
+    # --- scores -------------------------------------------------------------------------------------------------------
+
     def figures(self) -> list[str]:
         """The names of what `metrics` gives."""
-        return figure_names(self.model.config.unit, self.labels)
+        return figure_names(self.unit, self.labels)
 
-    def metrics(self, examples: list[Example], predicted: list[list[Span]]) -> dict[str, float]:
+    def metrics(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
         """Span figures as the README defines them."""
-        return score_spans(examples, predicted, self.model.config.unit, self.labels)
+        return score_spans(list(examples), [list(spans) for spans in predicted], self.unit, self.labels)
+
+    def counts(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> np.ndarray:
+        """Correct, predicted and gold spans `(documents, labels, 3)`."""
+        return counts_per_type(list(examples), [list(spans) for spans in predicted], self.labels)
+
+    def baseline(self, documents: Sequence[Example]) -> list[list[Span]]:
+        """What a dictionary of the training spans and patterns find."""
+        return DictionaryBaseline(self.examples("train")).extract([document.text for document in documents])
+
+    def examine(
+        self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]], training: Sequence[Example] | None
+    ) -> dict:
+        """Figures, groups and errors of spans."""
+        return examine(examples, predicted, self.labels, self.unit, training)
+
+    def scored(
+        self,
+        training: Sequence[Example],
+        examples: Sequence[Example],
+        predicted: Sequence[Sequence[Span]],
+        found: Sequence[Sequence[Span]],
+    ) -> dict:
+        """Scores by type, length and surface with intervals, and the dictionary's."""
+        return scored_spans(training, examples, predicted, found, self.labels, self.unit)
+
+    def claims(self, examples: Sequence[Example]) -> Claims | None:
+        """What the chain says of spans and tags; None for a stock model, which has none."""
+        return Claims(self.model, examples) if hasattr(self.model, "head") else None
 
 
 def check_labels(example: Example, labels: list[str], split: str = "data") -> None:
@@ -167,40 +245,11 @@ def check_labels(example: Example, labels: list[str], split: str = "data") -> No
             )
 
 
-def check_continued(recipe: Recipe, config: SpanTaggerConfig) -> None:
-    """What a recipe asks of a model of ours that it trains on: what the model is stays as it is.
-
-    Raises: ValueError where a setting that makes the model is neither the default nor what the model has.
-    """
-    SpanTaggerConfig(**{key: getattr(recipe, key) for key in CONTINUED})
-    default = Recipe()
-    asked = {key: (getattr(recipe, key), getattr(config, key)) for key in FIXED}
-    asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(default, key)}
-    # The vocabulary is the model's own, however it was counted.
-    options = {key: value for key, value in recipe.encoder_options.items() if key != "min_count"}
-    for key, value in check_encoder_options(options, config.encoder_config).items():
-        asked[f"encoder_options[{key!r}]"] = value, getattr(config.encoder_config, key)
-    for key, (value, own) in asked.items():
-        if value != own:
-            raise ValueError(
-                f"expected {key} to be {own!r} as in the model {recipe.encoder} that is trained on, got {value!r}; "
-                "take it out, or train a new model from an encoder"
-            )
-
-
 def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
     """The model that a recipe asks for: continued where `encoder` is one of ours, else new over the encoder."""
-    if recipe.encoder != "scratch":
-        found = load_config(recipe.encoder, {})
-        if found.model_type == SpanTaggerConfig.model_type:
-            check_continued(recipe, found)
-            # What a recipe leaves as usual stays as the model has it.
-            taken = {key: getattr(recipe, key) for key in CONTINUED if getattr(recipe, key) != getattr(Recipe(), key)}
-            # Training changes the scores that the temperature was fitted to.
-            model = load_ours(locate(recipe.encoder), calibration_temperature=1.0, **taken)
-            if recipe.freeze_encoder:
-                model.freeze_encoder()
-            return model
+    model = continued_model(recipe, SpanTaggerConfig, CONTINUED, FIXED)
+    if model is not None:
+        return model
     encoder_config, tokenizer = encoder_parts(recipe, [example.text for example in corpus.splits["train"]])
     tags = tag_names(list(corpus.labels), recipe.scheme)
     limit = encoder_limit(encoder_config)
@@ -211,7 +260,7 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         normalization=recipe.normalization,
         unit_shapes=recipe.unit_shapes,
         window=recipe.window or min(DEFAULT_WINDOW, limit or DEFAULT_WINDOW),
-        stride=recipe.stride,
+        stride=DEFAULT_STRIDE if recipe.stride is None else recipe.stride,
         scheme=recipe.scheme,
         head=recipe.head,
         head_options=recipe.head_options,
@@ -224,22 +273,6 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         constrain=recipe.constrain,
         id2label=dict(enumerate(tags)),
         label2id={tag: at for at, tag in enumerate(tags)},
-        # As the tokenizer has them: the Trainer would say so in a warning.
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        **special_ids(tokenizer),
     )
-    torch.manual_seed(int(recipe.trainer.get("seed", 42)))
-    random.seed(int(recipe.trainer.get("seed", 42)))
-    if recipe.encoder == "scratch":
-        model = SpanTagger(config)
-        model.tokenizer = tokenizer
-        start_without_positions(model.encoder)
-    else:
-        with whole_weights(recipe.encoder):
-            model = SpanTagger.from_encoder(locate(recipe.encoder), config, tokenizer)
-    if recipe.freeze_encoder:
-        model.freeze_encoder()
-    # Says at once whether tokenizer, window and stride fit together.
-    assert model.aligner
-    return model
+    return new_model(recipe, SpanTagger, config, tokenizer)

@@ -68,3 +68,27 @@ class TagDivergence:
                 p, q = head.marginals(emissions, mask, context, distribution="train").chunk(2)
             total = symmetric_kl(p, q)[rows].sum()
         return self.alpha * total / 2
+
+
+@dataclass
+class EndsDivergence:
+    """R-Drop's divergence for a reader: between start distributions and between end distributions of a window.
+
+    Args:
+        alpha: Weight of half the symmetric KL per end.
+    """
+
+    alpha: float
+
+    def __call__(self, head, emissions: torch.Tensor, mask: torch.Tensor, context) -> torch.Tensor:
+        """
+        Args:
+            head: Not used.
+            emissions: Start and end scores `(2 * batch, 1 + units, 2)`, the copies behind the originals.
+            mask: `(2 * batch, 1 + units)`.
+            context: Not used.
+
+        Returns: alpha * (KL(p||q) + KL(q||p)) / 2 summed over ends, in nats, a float32 scalar.
+        """
+        p, q = emissions.float().masked_fill(~mask.unsqueeze(2), -torch.inf).softmax(dim=1).chunk(2)
+        return self.alpha * symmetric_kl(p.transpose(1, 2), q.transpose(1, 2)).sum() / 2

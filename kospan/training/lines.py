@@ -39,6 +39,7 @@ _SHOWN = {
     "eval_klue_entity_f1": "klue entity f1",
     "eval_klue_char_f1": "klue char f1",
     "eval_exact_match": "exact match",
+    "eval_rouge_w": "rouge w",
 }
 
 

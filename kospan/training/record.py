@@ -17,18 +17,23 @@ from pathlib import Path
 
 import torch
 
-from kospan.evaluation.bootstrap import intervals
-from kospan.evaluation.examine import examine
-from kospan.evaluation.spans import counts_per_document, figures
 from kospan.example import Example
 from kospan.training.lines import precision_in_use
-from modeling.spans import Span
 
 NAME = "training_record.json"
 PACKAGES = ("kospan", "torch", "transformers", "accelerate", "tokenizers", "datasets", "numpy", "pytorch-crf")
 # Of a log entry, what belongs to the learning curve.
-CURVE = ("step", "epoch", "loss", "eval_loss", "eval_f1", "eval_precision", "eval_recall", "eval_exact_match")
-SAMPLES = 2_000
+CURVE = (
+    "step",
+    "epoch",
+    "loss",
+    "eval_loss",
+    "eval_f1",
+    "eval_precision",
+    "eval_recall",
+    "eval_exact_match",
+    "eval_rouge_w",
+)
 _HOUSE = Path(__file__).resolve().parents[2]
 
 
@@ -71,45 +76,23 @@ def training_record(trainer, documents: int, windowed: int) -> dict:
 
 
 def evaluation_record(
-    training: Sequence[Example],
-    examples: Sequence[Example],
-    predicted: Sequence[Sequence[Span]],
-    found: Sequence[Sequence[Span]],
-    labels: list[str],
-    unit: str,
-    seconds: float,
-    device: torch.device | str,
+    training: Sequence[Example], examples: Sequence[Example], scored: dict, seconds: float, device: torch.device | str
 ) -> dict:
     """What the saved model found, scored with intervals.
 
     Args:
         training: Training documents.
         examples: Validation documents.
-        predicted: The model's spans of each.
-        found: The dictionary baseline's spans of each.
-        labels: The types, in the order they are shown.
-        unit: "character" or "word".
+        scored: What the task keeps of the scores.
         seconds: How long the model needed for them.
         device: Where it ran.
 
-    Returns: `documents`, `labels` (gold spans of each type in `training` and `validation`), `overall` (a row with
-        counts, figures and their 95 % intervals), `types`, `lengths` and `surfaces` (such rows), `errors` (classes),
-        `baseline` (`overall` and `types`), `hangul` (share of the training texts' letters), `speed`.
+    Returns: `documents`, what is in `scored`, `hangul` (share of the training texts' letters), `speed`.
     """
-    scored = examine(examples, predicted, labels, unit, training, SAMPLES)
-    plain = examine(examples, found, labels, unit, None, SAMPLES)
-    counted = Counter(span.label for example in training for span in example.spans or ())
-    gold = Counter(span.label for example in examples for span in example.spans)
     letters = Counter("가" <= letter <= "힣" for example in training for letter in example.text if letter.isalpha())
     return {
         "documents": len(examples),
-        "labels": {label: {"training": counted[label], "validation": gold[label]} for label in labels},
-        "overall": overall_row(examples, predicted),
-        "types": scored["groups"]["type"],
-        "lengths": scored["groups"]["length"],
-        "surfaces": scored["groups"]["surface"],
-        "errors": scored["errors"]["classes"],
-        "baseline": {"overall": overall_row(examples, found), "types": plain["groups"]["type"]},
+        **scored,
         "hangul": letters[True] / max(1, letters.total()),
         "speed": {
             "seconds": seconds,
@@ -118,20 +101,6 @@ def evaluation_record(
             "device": device_in_words(device),
         },
     }
-
-
-def overall_row(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict:
-    """Counts, micro figures and their intervals over all types, in the form of a group's row.
-
-    >>> row = overall_row([Example("a", "서울", (Span(0, 2, "LC"),))], [[Span(0, 2, "LC")]])
-    >>> row["gold"], row["f1"], row["f1 interval"]
-    (1, 1.0, [1.0, 1.0])
-    """
-    counts = counts_per_document(list(examples), [list(spans) for spans in predicted])
-    correct, guessed, gold = (int(count) for count in counts.sum(axis=0))
-    ends = {f"{name} interval": list(each) for name, each in intervals(counts, SAMPLES).items()}
-    row = {"group": "overall", "gold": gold, "predicted": guessed, "correct": correct}
-    return row | figures(counts.sum(axis=0)) | ends
 
 
 class Stopwatch:

@@ -101,7 +101,7 @@ def test_a_strategy_of_no_is_no_truth_value(write, tmp_path, key, written):
         ("encoder", ["a", "b"], r"expected encoder to be a str, got \['a', 'b'\]"),
         ("train_file", {"a": 1}, "expected train_file to be a str, got {'a': 1}"),
         ("head", True, "expected head to be a str, got True"),
-        ("stride", None, "expected a value for stride, got none; take the line out"),
+        ("recurrent_size", None, "expected a value for recurrent_size, got none; take the line out"),
     ],
 )
 def test_a_value_of_another_kind_is_refused_by_key_and_value(key, value, named):

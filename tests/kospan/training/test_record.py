@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from kospan.evaluation.bootstrap import intervals
+from kospan.evaluation.examine import SAMPLES, overall_row, scored_spans
 from kospan.evaluation.spans import counts_per_document
 from kospan.example import Example
 from kospan.training import record as recording
-from kospan.training.record import best_step, device_in_words, evaluation_record, learning_curve, overall_row, versions
+from kospan.training.record import best_step, device_in_words, evaluation_record, learning_curve, versions
 from modeling.spans import Span
 
 TRAIN = [
@@ -25,12 +26,13 @@ FOUND = [[Span(0, 3, "PS", 0.9), Span(8, 11, "LC", 0.4)], [Span(0, 2, "LC", 0.8)
 
 
 def test_scores_counts_and_intervals():
-    found = evaluation_record(TRAIN, GOLD, FOUND, [[], []], ["LC", "PS"], "character", 0.5, "cpu")
+    scored = scored_spans(TRAIN, GOLD, FOUND, [[], []], ["LC", "PS"], "character")
+    found = evaluation_record(TRAIN, GOLD, scored, 0.5, "cpu")
     assert found["labels"] == {"LC": {"training": 1, "validation": 2}, "PS": {"training": 1, "validation": 1}}
     overall = found["overall"]
     assert (overall["gold"], overall["predicted"], overall["correct"]) == (3, 3, 2)
     assert overall["f1"] == overall["precision"] == overall["recall"] == 2 / 3
-    expected = intervals(counts_per_document(GOLD, FOUND), recording.SAMPLES)
+    expected = intervals(counts_per_document(GOLD, FOUND), SAMPLES)
     assert overall["f1 interval"] == list(expected["f1"])
     assert {row["group"]: (row["correct"], row["gold"]) for row in found["types"]} == {"LC": (1, 2), "PS": (1, 1)}
     assert {row["group"]: row["gold"] for row in found["surfaces"]} == {

@@ -1,0 +1,108 @@
+"""A task's model: one of ours that is trained on, or a new one over an encoder."""
+
+import random
+from collections.abc import Sequence
+
+import torch
+
+from kospan.recipe import Recipe
+from kospan.tasks.encoders import (
+    check_encoder_options,
+    load_config,
+    load_ours,
+    locate,
+    start_without_positions,
+    whole_weights,
+)
+from modeling.configuration_span import SpanConfig
+
+
+def continued_model(recipe: Recipe, config_class: type[SpanConfig], continued: Sequence[str], fixed: Sequence[str]):
+    """The model that a recipe's `encoder` names, ready to be trained on; None where it is none of ours of this kind.
+
+    Args:
+        recipe: The recipe.
+        config_class: The kind.
+        continued: Settings that a training may set anew.
+        fixed: Settings that make the model.
+
+    Raises: ValueError as `check_continued`.
+    """
+    if recipe.encoder == "scratch":
+        return None
+    found = load_config(recipe.encoder, {})
+    if found.model_type != config_class.model_type:
+        return None
+    check_continued(recipe, found, continued, fixed)
+    # What a recipe leaves as usual stays as the model has it.
+    taken = {key: getattr(recipe, key) for key in continued if getattr(recipe, key) != getattr(Recipe(), key)}
+    # Training changes the scores that the temperature was fitted to, and the threshold that was chosen by them.
+    if "threshold" in found.to_dict():
+        taken["threshold"] = 0.0
+    model = load_ours(locate(recipe.encoder), calibration_temperature=1.0, **taken)
+    if recipe.freeze_encoder:
+        model.freeze_encoder()
+    return model
+
+
+def check_continued(recipe: Recipe, config: SpanConfig, continued: Sequence[str], fixed: Sequence[str]) -> None:
+    """What a recipe asks of a model of ours that it trains on: what the model is stays as it is.
+
+    Args:
+        recipe: The recipe.
+        config: The model's config.
+        continued: Settings that a training may set anew.
+        fixed: Settings that make the model.
+
+    Raises: ValueError where a setting that makes the model is neither the default nor what the model has.
+    """
+    type(config)(**{key: getattr(recipe, key) for key in continued})
+    default = Recipe()
+    asked = {key: (getattr(recipe, key), getattr(config, key)) for key in fixed}
+    asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(default, key)}
+    # The vocabulary is the model's own, however it was counted.
+    options = {key: value for key, value in recipe.encoder_options.items() if key != "min_count"}
+    for key, value in check_encoder_options(options, config.encoder_config).items():
+        asked[f"encoder_options[{key!r}]"] = value, getattr(config.encoder_config, key)
+    for key, (value, own) in asked.items():
+        if value != own:
+            raise ValueError(
+                f"expected {key} to be {own!r} as in the model {recipe.encoder} that is trained on, got {value!r}; "
+                "take it out, or train a new model from an encoder"
+            )
+
+
+def new_model(recipe: Recipe, model_class: type, config: SpanConfig, tokenizer):
+    """A new model of ours, its encoder with weights where the recipe names some.
+
+    Args:
+        recipe: The recipe.
+        model_class: `SpanTagger` or a sibling.
+        config: Its config.
+        tokenizer: The encoder's tokenizer.
+
+    Raises: ValueError where tokenizer, window and stride do not fit together.
+    """
+    torch.manual_seed(int(recipe.trainer.get("seed", 42)))
+    random.seed(int(recipe.trainer.get("seed", 42)))
+    if recipe.encoder == "scratch":
+        model = model_class(config)
+        model.tokenizer = tokenizer
+        start_without_positions(model.encoder)
+    else:
+        with whole_weights(recipe.encoder):
+            model = model_class.from_encoder(locate(recipe.encoder), config, tokenizer)
+    if recipe.freeze_encoder:
+        model.freeze_encoder()
+    # Says at once whether tokenizer, window and stride fit together.
+    assert model.aligner
+    return model
+
+
+def special_ids(tokenizer) -> dict[str, int | None]:
+    """Ids as the tokenizer has them, for a config: where they differ the Trainer warns."""
+    return {
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+    }

@@ -1,0 +1,227 @@
+"""The reading task: the answer to a question, as a span of a text."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from kospan.data.corpus import Corpus, load_corpus
+from kospan.evaluation.answer_confidence import AnswerClaims
+from kospan.evaluation.answer_groups import examine_answers, figures_per_question, scored_answers
+from kospan.evaluation.answers import figure_names, rules_of, score_answers
+from kospan.evaluation.nearby import nearest_answers
+from kospan.example import Example
+from kospan.recipe import Recipe
+from kospan.tasks.building import continued_model, new_model, special_ids
+from kospan.tasks.encoders import encoder_parts
+from kospan.tasks.rows import from_rows, to_rows
+from kospan.training.consistency import EndsDivergence
+from modeling import SpanReader, SpanReaderConfig
+from modeling.alignment import unit_spans
+from modeling.modeling_span import encoder_limit
+from modeling.spans import Span
+
+DEFAULT_WINDOW, DEFAULT_STRIDE = 384, 128
+# Where `encoder` is one of ours: what a training may set anew, and what the model is.
+CONTINUED = ("dropout", "dropout_samples", "recurrent_dropout", "max_question", "longest_answer", "null_answer")
+FIXED = (
+    *("unit", "encoder_input", "normalization", "unit_matches", "window", "stride"),
+    *("recurrent_size", "recurrent_layers"),
+)
+
+
+class ReadingTask:
+    """Answers to questions.
+
+    Args:
+        corpus: The data; gold spans are alternatives. None over a saved model.
+        model: A `SpanReader` with its tokenizer.
+        rules: Whose rules the figures follow, see `kospan.evaluation.answers`.
+    """
+
+    model_type = SpanReaderConfig.model_type
+    baseline_name = "word nearest to the question's"
+
+    def __init__(self, corpus: Corpus | None, model, rules: str = "korquad"):
+        self.corpus, self.model, self.rules = corpus, model, rules
+        self.tokenizer, self.unit = model.tokenizer, model.config.unit
+        self.labels = [model.config.id2label[0]]
+        self.misaligned, self.windowed, self.documents, self.unheld = 0, 0, 0, 0
+        for split, examples in (corpus.splits if corpus else {}).items():
+            self.check(examples, split)
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe) -> "ReadingTask":
+        """Data, tokenizer and model as the recipe asks."""
+        corpus = load_corpus(
+            recipe.dataset, recipe.train_file, recipe.validation_file, recipe.overlaps, recipe.calibration_split
+        )
+        return cls(corpus, build_reader(recipe, corpus), rules_of(recipe.dataset))
+
+    @classmethod
+    def over(cls, model, dataset: str) -> "ReadingTask":
+        """The task over a saved model."""
+        return cls(None, model, rules_of(dataset))
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raises: ValueError where a setting of the model is not to be had."""
+        SpanReaderConfig(**{key: getattr(recipe, key) for key in CONTINUED})
+
+    @classmethod
+    def figures_of(cls, recipe: Recipe, name: str) -> list[str]:
+        """The figures of a run."""
+        # Whether some questions have no answer only the data know; then there are more.
+        return figure_names(rules_of(recipe.dataset), unanswerable="answerable" in name)
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
+    def examples(self, split: str) -> list[Example]:
+        """The examples of a split."""
+        return self.corpus.splits[split]
+
+    def train_features(self, examples: list[Example]) -> list[dict]:
+        """A dict per window: what the model reads, and `labels`, the places of the answer's ends or twice 0."""
+        model, features = self.model, []
+        texts = list(dict.fromkeys(example.text for example in examples))
+        apart = dict(zip(texts, model.aligner.documents(texts)))
+        for example in examples:
+            document = apart[example.text]
+            answer = None
+            if example.spans:
+                # One answer trains, the first; alternatives are for scores.
+                found = unit_spans(document.units, [example.spans[0]])
+                answer = found[0][:2] if found else None
+                exact = answer and (document.units[answer[0]][0], document.units[answer[1] - 1][1])
+                self.misaligned += exact != example.spans[0][:2]
+            windows, matches = model.windows(example.question, document), model.matches(example.question, document)
+            held = False
+            for window in windows:
+                last = window.first_unit + len(window.unit_positions)
+                inside = answer is not None and window.first_unit <= answer[0] and answer[1] <= last
+                held |= inside
+                ends = [answer[0] - window.first_unit + 1, answer[1] - window.first_unit] if inside else [0, 0]
+                features.append(model.features(window, matches) | {"labels": ends})
+            self.documents += 1
+            self.windowed += len(windows) > 1
+            self.unheld += bool(example.spans) and not held
+        return features
+
+    def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
+        """Training windows as one padded batch."""
+        return self.model.collate(features) | {"labels": torch.tensor([feature["labels"] for feature in features])}
+
+    def divergence(self, alpha: float, level: str) -> EndsDivergence:
+        """R-Drop's callable; starts and ends are two distributions, so there are no levels."""
+        return EndsDivergence(alpha)
+
+    def remarks(self) -> list[str]:
+        """Answers that were widened, and those that no window holds."""
+        lines = []
+        if self.misaligned:
+            lines.append(f"widened answers     {self.misaligned:,} begin or end inside a unit and were widened to it")
+        if self.unheld:
+            lines.append(
+                f"answers not held    {self.unheld:,} stand in no window whole, so nothing trains on them; a longer "
+                "window or stride holds more"
+            )
+        return lines
+
+    # --- use ----------------------------------------------------------------------------------------------------------
+
+    def check(self, examples: Sequence[Example], place: str) -> None:
+        """Raises: ValueError where an example asks nothing."""
+        for example in examples:
+            if not example.question.strip():
+                raise ValueError(
+                    f"example {example.id!r} ({place}): expected a question beside its text, got "
+                    f"{example.question!r}; a reader takes JSON Lines with the key 'question', or a set of questions"
+                )
+
+    def find(
+        self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    ) -> list[list[Span]]:
+        """The best answer to each question, by the very method that users call; "no answer" is no span."""
+        asked = {} if threshold is None else {"threshold": threshold}
+        questions, texts = [each.question for each in documents], [each.text for each in documents]
+        found = model.answer(questions, texts, batch_size=batch_size, **asked)
+        return [[span for span in spans if span.end] for spans in found]
+
+    def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
+        """float32 `(documents, spans, 4)`: start, end, label id, score."""
+        return to_rows(self.find(model, documents), self.labels)
+
+    def spans(self, rows) -> list[list[Span]]:
+        """What `predict` gave, as spans again."""
+        return from_rows(rows, self.labels)
+
+    # --- scores -------------------------------------------------------------------------------------------------------
+
+    def figures(self) -> list[str]:
+        """The names of what `metrics` gives."""
+        return figure_names(self.rules, not all(example.spans for example in self.examples("validation")))
+
+    def metrics(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
+        """Exact match and F1 by the official rules."""
+        return score_answers(examples, predicted, self.rules)
+
+    def counts(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> np.ndarray:
+        """`(documents, 1, 3)`: F1 of each question, and twice 1, so that the sums' F1 is the mean over questions."""
+        names, values = figures_per_question(examples, predicted, self.rules)
+        scores = values[:, names.index("f1")]
+        return np.stack([scores, np.ones_like(scores), np.ones_like(scores)], axis=1)[:, None]
+
+    def baseline(self, documents: Sequence[Example]) -> list[list[Span]]:
+        """The words nearest to where a question's words crowd; nothing is learnt."""
+        return nearest_answers(documents, self.labels[0])
+
+    def examine(
+        self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]], training: Sequence[Example] | None
+    ) -> dict:
+        """Figures, groups and errors of answers."""
+        return examine_answers(examples, predicted, self.rules, training)
+
+    def scored(
+        self,
+        training: Sequence[Example],
+        examples: Sequence[Example],
+        predicted: Sequence[Sequence[Span]],
+        found: Sequence[Sequence[Span]],
+    ) -> dict:
+        """Scores by question word and answer length with intervals, and those of the nearest words."""
+        return scored_answers(examples, predicted, found, self.rules, training)
+
+    def claims(self, examples: Sequence[Example]) -> AnswerClaims:
+        """What the reader says of each question's best answer."""
+        return AnswerClaims(self.model, examples, self.rules)
+
+
+def build_reader(recipe: Recipe, corpus: Corpus):
+    """The model that a recipe asks for: continued where `encoder` is one of ours, else new over the encoder."""
+    model = continued_model(recipe, SpanReaderConfig, CONTINUED, FIXED)
+    if model is not None:
+        return model
+    train = corpus.splits["train"]
+    texts = [*dict.fromkeys(example.text for example in train), *(example.question for example in train)]
+    encoder_config, tokenizer = encoder_parts(recipe, texts)
+    limit = encoder_limit(encoder_config)
+    config = SpanReaderConfig(
+        encoder_config=encoder_config,
+        unit=recipe.unit or "character",
+        encoder_input=recipe.encoder_input,
+        normalization=recipe.normalization,
+        window=recipe.window or min(DEFAULT_WINDOW, limit or DEFAULT_WINDOW),
+        stride=DEFAULT_STRIDE if recipe.stride is None else recipe.stride,
+        max_question=recipe.max_question,
+        longest_answer=recipe.longest_answer,
+        null_answer=recipe.null_answer,
+        unit_matches=recipe.unit_matches,
+        recurrent_size=recipe.recurrent_size,
+        recurrent_layers=recipe.recurrent_layers,
+        recurrent_dropout=recipe.recurrent_dropout,
+        dropout=recipe.dropout,
+        dropout_samples=recipe.dropout_samples,
+        id2label=dict(enumerate(corpus.labels)),
+        **special_ids(tokenizer),
+    )
+    return new_model(recipe, SpanReader, config, tokenizer)
