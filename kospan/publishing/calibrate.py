@@ -5,15 +5,19 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+
 from kospan.data.jsonl import read_jsonl, record
-from kospan.evaluation.confidence import Claims, calibration_report
+from kospan.evaluation.calibration import check_precision
+from kospan.evaluation.confidence import calibration_report, threshold_report
 from kospan.evaluation.spans import check_gold
 from kospan.example import Example
 from kospan.publishing.card.card import write_card
-from kospan.tasks.saved import load_saved
-from kospan.tasks.tagging import check_labels
+from kospan.publishing.card.leave import asked
+from kospan.tasks.encoders import load_ours
+from kospan.tasks.saved import open_saved
+from kospan.training.record import NAME
 from kospan.training.saving import check_output, read_object, written_whole
-from modeling.tags import labels_of
 
 # What `eval_results.json` gains: figures of the spans' confidence after calibration, on the documents reported on.
 FIGURES = ("n", "ece", "brier", "auroc")
@@ -24,46 +28,61 @@ def calibrate(
     examples: Sequence[Example],
     reported: Sequence[Example] | None = None,
     say: Callable[[str], None] = print,
+    precision: float | None = None,
 ) -> dict:
     """Fits the temperature, and rewrites predictions, results, config and a card that is there in a model's folder.
 
-    Which spans are found does not change, only how sure they are.
+    Which spans are found does not change, only how sure they are; a reader leaves out the answers below its threshold.
 
     Args:
-        folder: A model of ours that finds spans by tags, as a run leaves it.
+        folder: A model of ours, as a run leaves it.
         examples: Documents with gold spans to fit the temperature to. Those whose text stands in the folder's
             predictions or in `reported` are left out: no score may be reported on what it was fitted to.
-        reported: Documents with gold spans on which calibration is reported; None takes every other one of `examples`,
-            from the second, and fits to the rest.
-        say: Takes a line about what was left out.
+        reported: Documents with gold spans on which calibration is reported; None takes those of every other text of
+            `examples`, from the second, and fits to the rest.
+        say: Takes a line about what was left out, and where no threshold gives the wished precision.
+        precision: Also choose the smallest threshold at which this share of what is kept is right, where the
+            temperature is fitted. A config that knows a threshold gets it. None takes back one that an earlier
+            calibration chose, for other confidences.
 
-    Returns: what `kospan.evaluation.confidence.calibration_report` gives; it also lies in `calibration.json`.
+    Returns: what `kospan.evaluation.confidence.calibration_report` gives, and under `threshold` what `threshold_report`
+        does where a precision is wished; it also lies in `calibration.json`.
 
     Raises: FileNotFoundError or ValueError where the folder holds no such model, or the documents cannot fit a
-        temperature, leave none to report on, or hold a label that the model does not know.
+        temperature, leave none to report on, or hold a label that the model does not know, or the precision is no
+        share.
     """
     folder = Path(folder)
+    if precision is not None:
+        check_precision(precision)
     config = _config_of(folder)
     check_output(folder, folder=True)
     check_gold([*examples, *(reported or ())])
     stored = read_jsonl(folder / "predictions.jsonl") if (folder / "predictions.jsonl").is_file() else []
     kept = _unreported(examples, [*stored, *(reported or ())], say)
     if reported is None:
-        if len(kept) < 2:
+        texts = {text: at for at, text in enumerate(dict.fromkeys(example.text for example in kept))}
+        if len(texts) < 2:
             raise ValueError(
-                f"expected two texts or more, one to fit a temperature to and one to report on, got {len(kept)}; "
+                f"expected two texts or more, one to fit a temperature to and one to report on, got {len(texts)}; "
                 "calibrate with more of them, or name others to report on with --report"
             )
-        kept, reported = kept[::2], kept[1::2]
-    model = load_saved(os.fspath(folder))
-    for example in [*kept, *reported]:
-        check_labels(example, labels_of(model.config.tags))
-    report = calibration_report(Claims(model, kept), Claims(model, reported))
-    model.head.crf.temperature = config["calibration_temperature"] = report["temperature"]
+        # All questions about a text stay together.
+        kept, reported = ([example for example in kept if texts[example.text] % 2 == half] for half in (0, 1))
+    task = open_saved(os.fspath(folder))
+    task.check([*kept, *reported], "data")
+    claims = task.claims(kept), task.claims(reported)
+    report = calibration_report(*claims)
+    if precision is not None:
+        report["threshold"] = threshold_report(*claims, report["temperature"], precision)
+        _tell(report["threshold"], say)
+    changed = {"calibration_temperature": report["temperature"]} | _threshold(folder, config, report)
+    config |= changed
     with written_whole(folder) as temporary:
         (temporary / "calibration.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        model = load_ours(folder, **changed, dtype=torch.float32).to(task.model.device).eval()
         if stored:
-            found = model.extract([example.text for example in stored])
+            found = task.find(model, stored)
             lines = [
                 json.dumps(record(example, spans=spans), ensure_ascii=False) + "\n"
                 for example, spans in zip(stored, found)
@@ -75,10 +94,39 @@ def calibrate(
             results["eval_calibration_temperature"] = report["temperature"]
             results |= {f"eval_calibration_{name}": after[name] for name in FIGURES}
             (temporary / "eval_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        if (folder / NAME).is_file():
+            written = read_object(folder / NAME)
+            written["examples"] = asked(model, written.get("examples", []))
+            (temporary / NAME).write_text(
+                json.dumps(written, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+            )
         (temporary / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if (folder / "README.md").is_file():
         write_card(folder)
     return report
+
+
+def _threshold(folder: Path, config: dict, report: dict) -> dict[str, float]:
+    """What becomes of a threshold in the config, where it knows one."""
+    if "threshold" not in config:
+        return {}
+    chosen = report.get("threshold")
+    if chosen is not None and chosen["value"] is not None:
+        return {"threshold": chosen["value"]}
+    before = read_object(folder / "calibration.json") if (folder / "calibration.json").is_file() else {}
+    # One that somebody has set by hand stays.
+    was_chosen = (before.get("threshold") or {}).get("value") == config["threshold"]
+    return {"threshold": 0.0} if was_chosen else {}
+
+
+def _tell(chosen: dict, say: Callable[[str], None]) -> None:
+    """A line where no threshold gives the wished precision."""
+    if chosen["value"] is None:
+        best = "nothing was predicted" if chosen["best"] is None else f"the best one gives {chosen['best']:.4f}"
+        say(
+            f"no threshold        expected one that gives a precision of {chosen['wished']:g} where the temperature is "
+            f"fitted, {best}; wish for less, or calibrate with more texts"
+        )
 
 
 def _config_of(folder: Path) -> dict:
@@ -88,10 +136,10 @@ def _config_of(folder: Path) -> dict:
             "Hub with `hf download NAME --local-dir FOLDER`"
         )
     config = read_object(folder / "config.json")
-    if config.get("model_type") != "kospan-tagger":
+    if not str(config.get("model_type")).startswith("kospan-"):
         raise ValueError(
-            f"expected a tagger that kospan trained in {folder}, got a model of type {config.get('model_type')!r}; "
-            "only a chain of ours has a temperature"
+            f"expected a model that kospan trained in {folder}, got one of type {config.get('model_type')!r}; only "
+            "models of ours have a temperature"
         )
     return config
 

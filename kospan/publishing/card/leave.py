@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kospan.data.about import about
-from kospan.publishing.card.sentences import sentences
+from kospan.publishing.card.kinds.registry import kind_named
 from kospan.training.record import NAME, evaluation_record, training_record
 from kospan.training.saving import write_whole
 from modeling.spans import Span
@@ -19,36 +19,40 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
         trainer: What `kospan.run.build_trainer` gave, trained.
         model: The saved model, loaded again.
         predicted: Its spans of each validation document.
-        found: The dictionary baseline's.
+        found: The baseline's.
         seconds: How long the model needed.
     """
     task, recipe = trainer.task, trainer.recipe
+    kind = kind_named(task.model_type)
     training = task.examples("train")
-    evaluation = evaluation_record(
-        training,
-        task.examples("validation"),
-        predicted,
-        found,
-        task.labels,
-        model.config.unit,
-        seconds,
-        trainer.args.device,
-    )
+    examples = task.examples("validation")
+    scored = task.scored(training, examples, predicted, found)
+    # The names of sources may be titles of texts, or files of whoever trained it.
+    scored.get("groups", {}).pop("source", None)
+    evaluation = evaluation_record(training, examples, scored, seconds, trainer.args.device)
     names = names_on_hub(recipe.dataset, recipe.encoder)
     language = about(recipe.dataset).language or ("ko" if evaluation["hangul"] > 0.5 else "en")
-    texts = sentences(recipe.dataset, language)
     record = {
         "training": training_record(trainer, len(training), task.windowed),
         "evaluation": evaluation,
         "names": names,
-        "adjusted": {"widened": task.misaligned, "dropped": task.corpus.dropped},
-        "examples": [
-            {"text": text, "spans": [list(Span(*span)) for span in spans]}
-            for text, spans in zip(texts, model.extract(texts))
-        ],
+        "adjusted": kind.adjusted(task),
+        "examples": asked(model, kind.examples(recipe.dataset, language)),
     }
     path = Path(trainer.args.output_dir) / NAME
     write_whole(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def asked(model, items: Sequence[dict]) -> list[dict]:
+    """Examples of a card with what the model finds.
+
+    Args:
+        model: A model of ours.
+        items: What is asked; `spans` of an earlier time are left out.
+    """
+    items = [{key: value for key, value in item.items() if key != "spans"} for item in items]
+    found = kind_named(model.config.model_type).show(model, items)
+    return [item | {"spans": [list(Span(*span)) for span in spans]} for item, spans in zip(items, found)]
 
 
 def names_on_hub(dataset: str, encoder: str) -> dict[str, str | None]:

@@ -2,15 +2,17 @@
 
 from typing import Any
 
+from kospan.publishing.card.kinds.registry import kind_of
 from kospan.publishing.card.left import Left, default_of
 from kospan.publishing.card.markdown import code, plain
+from kospan.publishing.card.phrases import number
 from kospan.publishing.hub.release import HUB_KEYS
 
 # What concerns one machine, or names the run.
 NOT_SHOWN = {"name", "output_dir", "run_name", "logging_dir", "resume", "overwrite", "disable_tqdm", "report_to"}
 REFERENCES = {
-    "CRF": "John Lafferty, Andrew McCallum, Fernando Pereira. Conditional Random Fields: Probabilistic Models for "
-    "Segmenting and Labeling Sequence Data. ICML 2001.",
+    "ELECTRA": "Kevin Clark, Minh-Thang Luong, Quoc V. Le, Christopher D. Manning. ELECTRA: Pre-training Text Encoders "
+    "as Discriminators Rather Than Generators. ICLR 2020. arXiv:2003.10555.",
     "FGM": "Takeru Miyato, Andrew M. Dai, Ian Goodfellow. Adversarial Training Methods for Semi-Supervised Text "
     "Classification. ICLR 2017. arXiv:1605.07725.",
     "R-Drop": "Xiaobo Liang, Lijun Wu, Juntao Li, Yue Wang, Qi Meng, Tao Qin, Wei Chen, Min Zhang, Tie-Yan Liu. "
@@ -22,20 +24,6 @@ REFERENCES = {
     "calibration": "Chuan Guo, Geoff Pleiss, Yu Sun, Kilian Q. Weinberger. On Calibration of Modern Neural Networks. "
     "ICML 2017. arXiv:1706.04599.",
 }
-
-
-def number(value) -> float:
-    """A setting as a number: flags are stored as they were typed.
-
-    >>> number("3e-5"), number(None)
-    (3e-05, 0.0)
-    """
-    try:
-        return float(value or 0)
-    except (TypeError, ValueError):
-        raise ValueError(
-            f"expected a number in recipe.yaml, got {value!r}; take the recipe from the run again"
-        ) from None
 
 
 def model_in_words(left: Left) -> str:
@@ -54,8 +42,7 @@ def model_in_words(left: Left) -> str:
         many = config.get("recurrent_layers", 1)
         stacked = f"{many} stacked bidirectional LSTMs" if many > 1 else "a bidirectional LSTM"
         what += f", {stacked} of {config['recurrent_size']} units per direction"
-    head = {"crf": "a linear-chain CRF", "linear": "a linear layer over tags"}.get(config["head"], config["head"])
-    return f"{what}, and {head} over {config['scheme']} tags, one tag per {config['unit']}"
+    return f"{what}, and {kind_of(left).head_in_words(left)}"
 
 
 def techniques(left: Left) -> list[str]:
@@ -63,6 +50,8 @@ def techniques(left: Left) -> list[str]:
     found = []
     epsilon, alpha = number(left.setting("fgm_epsilon")), number(left.setting("rdrop_alpha"))
     samples = int(number(left.setting("dropout_samples")))
+    kind = kind_of(left)
+    regularised = kind.regularised(left)
     if epsilon:
         where = {
             "activation": "the embeddings of each example, one norm per example",
@@ -73,27 +62,20 @@ def techniques(left: Left) -> list[str]:
             f"adversarial loss is weighted with {number(left.setting('fgm_lambda')):g}."
         )
     if alpha:
-        between = {
-            "token": "the tag distributions of each unit",
-            "marginal": "the CRF's marginals of each unit",
-            "sequence": "the two chains over whole tag sequences (exact)",
-        }[left.setting("rdrop_level")]
         also = ", on the adversarial pass too" if epsilon and left.setting("rdrop_on") == "both" else ""
         found.append(
             f"**R-Drop**: every batch passes twice under different dropout; half the symmetric KL divergence between "
-            f"{between} is added with weight {alpha:g}{also}."
+            f"{regularised['rdrop']} is added with weight {alpha:g}{also}."
         )
     if samples > 1:
-        merged = {"mean_logits": "one loss on the mean of their scores", "mean_loss": "the mean of their losses"}
         found.append(
-            f"**Multi-sample dropout**: {samples} dropout masks before the projection to tags, "
-            f"{merged[left.setting('dropout_merge')]}."
+            f"**Multi-sample dropout**: {samples} dropout masks before the projection to {regularised['projection']}, "
+            f"{regularised['merged']}."
         )
     if number(left.setting("piece_dropout")):
         share = number(left.setting("piece_dropout"))
         found.append(f"**Piece dropout**: {share:.0%} of the pieces are shown as the unknown token while training.")
-    if left.setting("constrain") == "both":
-        found.append("**Constrained training**: tag transitions that no span has are banned in the likelihood too.")
+    found += kind.techniques(left)
     if left.setting("learning_rates"):
         rates = ", ".join(f"{code(key)} {plain(value)}" for key, value in left.setting("learning_rates").items())
         found.append(f"**Rates by name**: {rates}.")
@@ -116,29 +98,13 @@ def settings(left: Left) -> list[tuple[str, Any]]:
 def references(left: Left) -> list[str]:
     """The methods in use, and where they come from."""
     used = {
-        "CRF": left.config["head"] == "crf",
+        "ELECTRA": left.config["encoder_config"].get("model_type") == "electra"
+        and left.setting("encoder") != "scratch",
         "FGM": number(left.setting("fgm_epsilon")) > 0,
         "R-Drop": number(left.setting("rdrop_alpha")) > 0,
         "multi-sample dropout": int(number(left.setting("dropout_samples"))) > 1,
         "piece dropout": number(left.setting("piece_dropout")) > 0,
         "calibration": left.calibration is not None or left.config.get("calibration_temperature", 1.0) != 1.0,
     }
-    return [f"{name}: {REFERENCES[name]}" for name, in_use in used.items() if in_use]
-
-
-def held_out(left: Left) -> tuple[str, str]:
-    """Where the validation texts come from, English and Korean."""
-    training, validation = left.setting("train_file"), left.setting("validation_file")
-    if validation:
-        return f"the file {code(validation)}", f"파일 {code(validation)}"
-    if training:
-        return (
-            f"every eighth document of {code(training)}, which was not trained on",
-            f"{code(training)}에서 여덟 건마다 하나씩 떼어 낸 학습에 쓰지 않은 문서",
-        )
-    if str(left.setting("dataset")).startswith("hub"):
-        return (
-            "the set's validation split, or every eighth training document where it has none",
-            "데이터의 검증 분할(없으면 학습 분할에서 여덟 건마다 하나씩 떼어 낸 문서)",
-        )
-    return "the set's validation split", "데이터의 검증 분할"
+    found = kind_of(left).references(left) | {name: REFERENCES[name] for name, in_use in used.items() if in_use}
+    return [f"{name}: {source}" for name, source in found.items()]

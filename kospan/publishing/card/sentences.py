@@ -12,6 +12,29 @@ SENTENCES = {
         "The museum in Lisbon opened at nine , and Peter Hale saw the first film .",
     ),
 }
+# Question and text.
+QUESTIONS = {
+    "ko": (
+        (
+            "한빛전자는 언제 직원을 새로 뽑았나?",
+            "한빛전자는 3월 5일 부산 공장에 직원 120명을 새로 뽑았다. 대표는 내년에도 사람을 더 뽑겠다고 밝혔다.",
+        ),
+        (
+            "오후 강연은 누가 맡았나?",
+            "지난 화요일 대전에서 강연회가 열렸다. 오전에는 김도윤 교수가, 오후에는 박서준 연구원이 강연을 맡았다.",
+        ),
+    ),
+    "en": (
+        (
+            "Who opened the museum in Lisbon?",
+            "The museum in Lisbon was opened by Peter Hale in 1998. Two years later Mary Turner became its director.",
+        ),
+        (
+            "Where did Mary Turner fly on Tuesday?",
+            "Mary Turner of Northwind Bank flew from Oslo to Madrid on Tuesday. She came back by train.",
+        ),
+    ),
+}
 COUNT, LONGEST = 2, 40
 
 

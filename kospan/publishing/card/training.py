@@ -4,12 +4,19 @@ import re
 
 import yaml
 
+from kospan.publishing.card.kinds.registry import kind_of
 from kospan.publishing.card.left import Left
 from kospan.publishing.card.markdown import code, duration, figure, listed, plain, table
-from kospan.publishing.card.procedure import held_out, settings
+from kospan.publishing.card.procedure import settings
 
 # Rows of the learning curve that are shown at most.
 ROWS = 20
+# What had to be changed in the training data, or could not be learnt -> the words behind the number.
+ADJUSTED = {
+    "widened": "gold spans that began or ended inside a unit were widened to it.",
+    "dropped": "gold spans that overlapped a longer one were dropped.",
+    "unheld": "answers stand whole in no window, so that nothing was trained on them.",
+}
 CURVE = {
     "epoch": ("epoch", 2),
     "step": ("step", 0),
@@ -19,6 +26,7 @@ CURVE = {
     "eval_precision": ("precision", 4),
     "eval_recall": ("recall", 4),
     "eval_exact_match": ("exact match", 4),
+    "eval_rouge_w": ("ROUGE-W", 4),
 }
 
 
@@ -34,12 +42,12 @@ def training_parts(left: Left, path: str, on_hub: bool) -> dict[str, str | None]
     }
     if left.record is None:
         return parts
-    training, speed = left.record["training"], left.record["evaluation"]["speed"]
+    training, speed, items = left.record["training"], left.record["evaluation"]["speed"], kind_of(left).ITEMS
     parts |= {"procedure": _procedure(left), **_curve(training)}
     parts["speed"] = (
-        f"{speed['texts_per_second']:,.0f} texts per second ({speed['characters_per_second']:,.0f} characters per "
-        f"second) while the validation texts were scored, from string to spans, in float32, on "
-        f"{plain(speed['device'])}; one measurement over {left.record['evaluation']['documents']:,} texts, not a "
+        f"{speed['texts_per_second']:,.0f} {items} per second ({speed['characters_per_second']:,.0f} characters per "
+        f"second) while the validation part was scored, from string to {kind_of(left).CLAIM}s, in float32, on "
+        f"{plain(speed['device'])}; one measurement over {left.record['evaluation']['documents']:,} {items}, not a "
         "benchmark."
     )
     return parts
@@ -55,19 +63,16 @@ def _written(value) -> str:
 def _data(left: Left) -> str:
     about = left.about
     kind = f", {about.texts[0]}" if about.texts[0] else ""
-    where = f" [{about.hub}](https://huggingface.co/datasets/{about.hub})" if about.hub else ""
-    lines = [f"{plain(about.title)}{kind}.{where}"]
+    where = f" ([{about.hub}](https://huggingface.co/datasets/{about.hub}))" if about.hub else ""
+    lines = [f"{plain(about.title)}{kind}{where}."]
     if left.record is not None:
         training, adjusted = left.record["training"], left.record["adjusted"]
         lines.append(
-            f"Trained on {training['documents']:,} texts, {training['windowed']:,} of which needed more than one "
-            f"window ({training['windows']:,} windows)."
+            f"Trained on {training['documents']:,} {kind_of(left).ITEMS}, {training['windowed']:,} of which needed "
+            f"more than one window ({training['windows']:,} windows)."
         )
-        if adjusted["widened"]:
-            lines.append(f"{adjusted['widened']:,} gold spans that began or ended inside a unit were widened to it.")
-        if adjusted["dropped"]:
-            lines.append(f"{adjusted['dropped']:,} gold spans that overlapped a longer one were dropped.")
-    lines.append(f"Scored on {held_out(left)[0]}.")
+        lines += [f"{adjusted[name]:,} {words}" for name, words in ADJUSTED.items() if adjusted.get(name)]
+    lines.append(f"Scored on {kind_of(left).held_out(left)[0]}.")
     share = left.setting("calibration_split")
     if share:
         lines.append(f"The temperature was fitted on {code(share)}.")

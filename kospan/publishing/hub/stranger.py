@@ -1,6 +1,7 @@
-"""Loads a model as a stranger does and writes what it finds: `python -I stranger.py FOLDER TEXTS.json FOUND.json`.
+"""Loads a model as a stranger does and writes what it finds: `python -I stranger.py FOLDER ITEMS.json FOUND.json`.
 
-This file runs by itself, in a process that cannot see kospan: torch and transformers are all it leans on.
+Items are objects with `text`, and with `question` where the model answers questions. This file runs by itself, in a
+process that cannot see kospan: torch and transformers are all it leans on.
 """
 
 import importlib.util
@@ -25,43 +26,89 @@ class Refuse:
             )
 
 
-def main(folder: str, texts_path: str, found_path: str) -> None:
-    """Writes the spans of every text, and what the other auto classes, the pipeline and the handler give for a few."""
+class Tagging:
+    """What a tagger is asked, and what its doors give, as lists of start, end, label and score."""
+
+    pipeline = "token-classification"
+
+    @staticmethod
+    def asked(items: list) -> list:
+        """The items as pipeline and handler take them."""
+        return [item["text"] for item in items]
+
+    @staticmethod
+    def by_model(model, items: list) -> list:
+        """What the model's own method finds."""
+        return [[list(span) for span in spans] for spans in model.extract([item["text"] for item in items])]
+
+    @staticmethod
+    def spans(model, found: list) -> list:
+        """What pipeline and handler gave."""
+        return [[[each["start"], each["end"], each["entity_group"], each["score"]] for each in one] for one in found]
+
+
+class Reading:
+    """The same of a reader; "no answer" is no span."""
+
+    pipeline = "question-answering"
+
+    @staticmethod
+    def asked(items: list) -> list:
+        """The items as pipeline and handler take them."""
+        return [{"question": item["question"], "context": item["text"]} for item in items]
+
+    @staticmethod
+    def by_model(model, items: list) -> list:
+        """What the model's own method finds."""
+        found = model.answer([item["question"] for item in items], [item["text"] for item in items])
+        return [[list(span) for span in spans if span.end] for spans in found]
+
+    @staticmethod
+    def spans(model, found: list) -> list:
+        """What pipeline and handler gave; for one question the pipeline gives a dict alone."""
+        found, label = [found] if isinstance(found, dict) else found, model.config.id2label[0]
+        return [[[one["start"], one["end"], label, one["score"]]] if one["end"] else [] for one in found]
+
+
+# By the `model_type` of a model's config.
+KINDS = {"kospan-tagger": Tagging, "kospan-reader": Reading}
+
+
+def main(folder: str, items_path: str, found_path: str) -> None:
+    """Writes the spans of every item, and what the other auto classes, the pipeline and the handler give for a few."""
     sys.meta_path.insert(0, Refuse())
     import torch
     import transformers
 
     torch.set_grad_enabled(False)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with open(texts_path, encoding="utf-8") as file:
-        texts = json.load(file)
+    with open(items_path, encoding="utf-8") as file:
+        items = json.load(file)
     with open(f"{folder}/config.json", encoding="utf-8") as file:
         config = json.load(file)
-    places = [at for at, text in enumerate(texts) if len(text) <= CHARACTERS][:FEW]
-    few = [texts[at] for at in places]
+    if config["model_type"] not in KINDS:
+        raise ValueError(f"expected a model of type {' or '.join(KINDS)}, got {config['model_type']}")
+    kind = KINDS[config["model_type"]]
+    places = [at for at, item in enumerate(items) if len(item["text"]) <= CHARACTERS][:FEW]
+    few = [items[at] for at in places]
 
-    def extracted(auto: str, some: list) -> list:
-        model = getattr(transformers, auto).from_pretrained(folder, trust_remote_code=True).float().eval().to(device)
-        return [[list(span) for span in spans] for spans in model.extract(some)]
+    def load(auto: str):
+        return getattr(transformers, auto).from_pretrained(folder, trust_remote_code=True).float().eval().to(device)
 
-    def entities(found: list) -> list:
-        return [
-            [[each["start"], each["end"], each["entity_group"], each["score"]] for each in spans] for spans in found
-        ]
-
-    everything, doors = extracted("AutoModel", texts), {}
+    model, doors = load("AutoModel"), {}
+    everything = kind.by_model(model, items)
     for auto in sorted(config["auto_map"]):
         if auto.startswith("AutoModelFor"):
-            doors[auto] = extracted(auto, few)
-    if places and "token-classification" in config.get("custom_pipelines", {}):
-        pipe = transformers.pipeline("token-classification", model=folder, trust_remote_code=True, device=device)
+            doors[auto] = kind.by_model(load(auto), few)
+    if places and kind.pipeline in config.get("custom_pipelines", {}):
+        pipe = transformers.pipeline(kind.pipeline, model=folder, trust_remote_code=True, device=device)
         pipe.model.float()
-        doors["pipeline"] = entities(pipe(few))
+        doors["pipeline"] = kind.spans(model, pipe(kind.asked(few)))
     if places and os.path.isfile(f"{folder}/handler.py"):
         spec = importlib.util.spec_from_file_location("handler", f"{folder}/handler.py")
         handler = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(handler)
-        doors["handler.py"] = entities(handler.EndpointHandler(folder)({"inputs": few}))
+        doors["handler.py"] = kind.spans(model, handler.EndpointHandler(folder)({"inputs": kind.asked(few)}))
     with open(found_path, "w", encoding="utf-8") as file:
         json.dump(
             {"AutoModel": list(enumerate(everything))} | {door: list(zip(places, doors[door])) for door in doors}, file

@@ -20,7 +20,7 @@ _REACHES_OUT += ("TRANSFORMERS_CACHE", "HF_ENDPOINT")
 
 
 def verify(folder: str | os.PathLike, predictions: str | os.PathLike, most: int = MOST_TEXTS) -> int:
-    """Loads a folder in a fresh process and compares what it extracts with stored predictions.
+    """Loads a folder in a fresh process and compares what it finds with stored predictions.
 
     The process runs in another directory, with an empty cache, without a network and without kospan. Offsets and labels
     have to be equal, scores to 1e-5; through AutoModel for all texts, through the other auto classes, the pipeline and
@@ -44,7 +44,10 @@ def verify(folder: str | os.PathLike, predictions: str | os.PathLike, most: int 
     for example in stored:
         if example.spans is None:
             raise ValueError(f"expected spans for example {example.id!r} of {predictions}, got none; predict it again")
-    for door, found in _ask_stranger(Path(folder).resolve(), [example.text for example in stored]).items():
+    items = [
+        {"text": example.text} | ({"question": example.question} if example.question else {}) for example in stored
+    ]
+    for door, found in _ask_stranger(Path(folder).resolve(), items).items():
         differences = [
             f"example {example.id!r}: {difference}"
             for at, spans in found
@@ -72,7 +75,7 @@ def difference_of(stored: Sequence, found: Sequence) -> str:
     >>> difference_of([(0, 3, "PS", 0.9)], [(0, 3, "PS", 0.9000001)])
     ''
     >>> difference_of([(0, 3, "PS", 0.9)], [(0, 3, "LC", 0.9)])
-    "span 0-3 PS is stored, 0-3 LC was found"
+    'span 0-3 PS is stored, 0-3 LC was found'
     """
     for old, new in zip(sorted(stored), sorted(map(tuple, found))):
         if tuple(old[:3]) != tuple(new[:3]):
@@ -84,11 +87,15 @@ def difference_of(stored: Sequence, found: Sequence) -> str:
     return ""
 
 
-def _ask_stranger(folder: Path, texts: list[str]) -> dict[str, list]:
-    """Door -> place and spans of each text that went through it, from a process that knows the folder alone."""
+def _ask_stranger(folder: Path, items: list[dict[str, str]]) -> dict[str, list]:
+    """Door -> place and spans of each item that went through it, from a process that knows the folder alone.
+
+    Args:
+        items: Dicts with `text`, and with `question` where the model answers questions.
+    """
     with tempfile.TemporaryDirectory() as elsewhere:
-        given, found = Path(elsewhere, "texts.json"), Path(elsewhere, "found.json")
-        given.write_text(json.dumps(texts), encoding="utf-8")
+        given, found = Path(elsewhere, "items.json"), Path(elsewhere, "found.json")
+        given.write_text(json.dumps(items), encoding="utf-8")
         environment = {key: value for key, value in os.environ.items() if key not in _REACHES_OUT}
         environment |= {"HF_HOME": str(Path(elsewhere, "cache")), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         environment |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}

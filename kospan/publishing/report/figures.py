@@ -10,8 +10,10 @@ from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kospan.evaluation.attention import Evidence, Reading
+from kospan.evaluation.attention import Evidence
+from kospan.evaluation.report import RIGHT
 from kospan.evaluation.speed import Speed
+from kospan.evaluation.views import Reading
 
 INK, FAINT, ACCENT, SECOND = "#1c2230", "#d5dae3", "#2f6fde", "#d9822b"
 # Fonts that have Hangul, by the names that the usual systems give them.
@@ -74,37 +76,49 @@ class Canvas:
             self._context.__exit__(kind, *error)
 
 
-def scores(rows: Sequence[dict], title: str) -> bytes:
-    """F1 of groups as bars with their intervals, and how many gold spans each holds.
+def scores(rows: Sequence[dict], title: str, names: Sequence[str] = ("f1",), count: str = "gold") -> bytes:
+    """Figures of groups as bars with their intervals, and how much each group holds.
 
     Args:
-        rows: Rows of a group table of `kospan.evaluation.examine.examine`.
+        rows: Rows of a group table of a task's `examine`.
         title: What the groups are.
+        names: The figures, a bar of each for every group.
+        count: What is said of how much a group holds.
     """
-    rows = [row for row in rows if row["gold"] or row["predicted"]]
-    with Canvas(height=max(1.4, 0.42 * len(rows) + 0.9)) as canvas:
+    thick = 0.62 / len(names)
+    with Canvas(height=max(1.4, (0.24 + 0.18 * len(names)) * len(rows) + 0.9)) as canvas:
         (axes,) = canvas.axes
-        values = [row["f1"] for row in rows]
-        ends = np.array([row["f1 interval"] for row in rows]).reshape(-1, 2)
-        error = np.abs(ends.T - np.array(values))
-        axes.barh(range(len(rows)), values, color=ACCENT, alpha=0.85, height=0.62)
-        axes.errorbar(values, range(len(rows)), xerr=error, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
-        axes.set_yticks(range(len(rows)), [f"{row['group']}  ({row['gold']:,})" for row in rows])
-        axes.invert_yaxis()
+        for at, (name, colour) in enumerate(zip(names, (ACCENT, SECOND, "#8a5cd0"))):
+            places = np.arange(len(rows)) + (at - (len(names) - 1) / 2) * thick
+            values = [row[name] for row in rows]
+            ends = np.array([row[f"{name} interval"] for row in rows]).reshape(-1, 2)
+            # Rounding may put the end of an interval on the wrong side of its figure.
+            error = np.abs(ends.T - np.array(values))
+            axes.barh(places, values, color=colour, alpha=0.85, height=thick, label=name.replace("_", " "))
+            axes.errorbar(values, places, xerr=error, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
+        axes.set_yticks(range(len(rows)), [f"{row['group']}  ({row[count]:,})" for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(0, 1)
-        axes.set_xlabel("strict F1, 95 % interval (gold spans in brackets)")
+        what = "strict F1" if len(names) == 1 else "mean"
+        axes.set_xlabel(f"{what}, 95 % interval ({COUNTED[count]} in brackets)")
         axes.set_title(title, loc="left")
+        if len(names) > 1:
+            canvas.figure.legend(ncols=len(names), loc="outside upper right", frameon=False)
     return canvas.png
 
 
+COUNTED = {"gold": "gold spans", "questions": "questions"}
+SHADES = ("#2f6fde", "#d9822b", "#8a5cd0", "#c0395b", "#7a8699", "#2e8b6f")
+
+
 def error_classes(ways: dict[str, dict[str, int]]) -> bytes:
-    """The classes of errors as shares, one bar for each way in which spaces were treated."""
-    kinds = [kind for kind in next(iter(ways.values())) if kind != "correct"]
+    """The classes of errors as shares, one bar for each way in which they were counted."""
+    kinds = [kind for kind in next(iter(ways.values())) if kind not in RIGHT]
     with Canvas(height=0.5 * len(ways) + 0.9) as canvas:
         (axes,) = canvas.axes
         for at, counts in enumerate(ways.values()):
             total, left = max(1, sum(counts[kind] for kind in kinds)), 0.0
-            for kind, colour in zip(kinds, ("#2f6fde", "#d9822b", "#8a5cd0", "#c0395b", "#7a8699")):
+            for kind, colour in zip(kinds, SHADES):
                 share = counts[kind] / total
                 axes.barh(at, share, left=left, color=colour, height=0.6, label=kind if at == 0 else None)
                 if share > 0.06:
@@ -114,7 +128,8 @@ def error_classes(ways: dict[str, dict[str, int]]) -> bytes:
         axes.invert_yaxis()
         axes.set_xlim(0, 1)
         axes.set_xlabel("share of all errors")
-        axes.legend(ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+        columns = 5 if len(kinds) < 6 else 3
+        axes.legend(ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     return canvas.png
 
 
@@ -177,17 +192,30 @@ def learning_curves(history: Sequence[dict]) -> bytes:
         history: The Trainer's log: dicts with `epoch` and `loss`, or `epoch` and `eval_` figures.
     """
     losses = [(line["epoch"], line["loss"]) for line in history if "loss" in line and "epoch" in line]
-    names = ("eval_f1", "eval_precision", "eval_recall", "eval_klue_entity_f1")
+    shades = {
+        "eval_f1": ACCENT,
+        "eval_exact_match": SECOND,
+        "eval_precision": SECOND,
+        "eval_recall": "#8a5cd0",
+        "eval_klue_entity_f1": "#2e8b6f",
+        "eval_rouge_w": "#8a5cd0",
+    }
     with Canvas(columns=2) as canvas:
         left, right = canvas.axes
         if losses:
             left.plot(*zip(*losses), color=INK, linewidth=1)
             left.set_yscale("log" if min(loss for _, loss in losses) > 0 else "linear")
         left.set(xlabel="epoch", title="training loss")
-        for name, colour in zip(names, (ACCENT, SECOND, "#8a5cd0", "#2e8b6f")):
+        for name, colour in shades.items():
             points = [(line["epoch"], line[name]) for line in history if name in line and "epoch" in line]
             if points:
-                right.plot(*zip(*points), marker="o", markersize=2.5, color=colour, label=name.removeprefix("eval_"))
+                right.plot(
+                    *zip(*points),
+                    marker="o",
+                    markersize=2.5,
+                    color=colour,
+                    label=name.removeprefix("eval_").replace("_", " "),
+                )
         right.set(xlabel="epoch", title="validation")
         right.set_ylim(0, 1)
         if right.lines:
@@ -195,36 +223,32 @@ def learning_curves(history: Sequence[dict]) -> bytes:
     return canvas.png
 
 
-# A sentence longer than this would have unreadable pieces.
-MOST_PIECES = 48
-
-
-def attention_layers(reading: Reading) -> bytes:
-    """A heatmap per layer: from each piece (down) to each piece (across), mean over heads."""
-    layers, shown = len(reading.attentions), min(len(reading.pieces), MOST_PIECES)
+def attention_layers(reading: Reading, shown: Sequence[int]) -> bytes:
+    """A heatmap per layer: from each piece (down) to each piece (across), mean over heads; pieces at `shown`."""
+    layers, pieces = len(reading.attentions), [reading.pieces[at] for at in shown]
     columns = min(3, layers)
     rows = -(-layers // columns)
-    side = max(2.4, 0.13 * shown + 0.9)
+    side = max(2.4, 0.13 * len(shown) + 0.9)
     with Canvas(width=side * columns, height=side * rows, columns=columns, rows=rows) as canvas:
         for at, axes in enumerate(canvas.axes):
             if at >= layers:
                 axes.set_visible(False)
                 continue
-            axes.imshow(reading.attentions[at][:shown, :shown], cmap="Blues", vmin=0)
-            axes.set_xticks(range(shown), reading.pieces[:shown], rotation=90, size=5)
-            axes.set_yticks(range(shown), reading.pieces[:shown], size=5)
+            axes.imshow(reading.attentions[at][np.ix_(shown, shown)], cmap="Blues", vmin=0)
+            axes.set_xticks(range(len(shown)), pieces, rotation=90, size=5)
+            axes.set_yticks(range(len(shown)), pieces, size=5)
             axes.set_title(f"layer {at + 1}", loc="left")
     return canvas.png
 
 
-def evidence(reading: Reading, found: Evidence) -> bytes:
+def evidence(reading: Reading, shown: Sequence[int], found: Evidence) -> bytes:
     """What speaks for one span: attention from it, layer by layer, and below it gradient times input."""
-    pieces = reading.pieces[:MOST_PIECES]
+    pieces = [reading.pieces[at] for at in shown]
     layers = len(found.attention)
     width, height = max(5.0, 0.19 * len(pieces) + 1.4), 1.7 + 0.19 * layers
     with Canvas(width=width, height=height, rows=2 if layers else 1) as canvas:
         axes = canvas.axes[-1]
-        values = found.attribution[: len(pieces)]
+        values = found.attribution[list(shown)]
         axes.bar(range(len(pieces)), values, color=[ACCENT if value >= 0 else "#c0395b" for value in values])
         axes.axhline(0, color=FAINT, linewidth=1)
         axes.set_xlim(-0.5, len(pieces) - 0.5)
@@ -235,7 +259,7 @@ def evidence(reading: Reading, found: Evidence) -> bytes:
         canvas.axes[0].set_title(title, loc="left")
         if layers:
             axes = canvas.axes[0]
-            axes.imshow(found.attention[:, : len(pieces)], cmap="Blues", vmin=0, aspect="auto")
+            axes.imshow(found.attention[:, list(shown)], cmap="Blues", vmin=0, aspect="auto")
             axes.set_yticks(range(layers), [str(at + 1) for at in range(layers)], size=7)
             axes.set_xticks([])
             axes.set_ylabel("layer", size=7)

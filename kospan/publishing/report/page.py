@@ -6,15 +6,21 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment
+from jinja2 import DictLoader, Environment
 
-from kospan.evaluation.errors import CLASSES
-from kospan.evaluation.groups import LENGTHS, SEEN_GROUPS, length_groups
-from kospan.evaluation.report import GROUP_TITLES, SPACES
+from kospan.evaluation.report import (
+    GROUP_TITLES,
+    PARTS,
+    RIGHT,
+    SPACES,
+    counted_rows,
+    figures_and_counts,
+    headline,
+)
 from kospan.publishing.report import figures
-from kospan.publishing.report.analysis import Analysis, example_records
+from kospan.publishing.report.analysis import Analysis
+from kospan.publishing.report.kinds import kind_of
 from kospan.training.saving import written_whole
-from modeling.colours import colours_of
 
 
 def write_report(folder: str | os.PathLike, title: str, analysis: Analysis) -> Path:
@@ -26,7 +32,9 @@ def write_report(folder: str | os.PathLike, title: str, analysis: Analysis) -> P
     with written_whole(folder, last="index.html") as temporary:
         metrics = {"confidence": analysis.confidence, "calibration": analysis.calibration, **analysis.metrics}
         if analysis.looked:
-            metrics["attention"] = {"text": analysis.looked.reading.text, "deletion test": analysis.looked.deletion}
+            reading = analysis.looked.reading
+            asked = {"question": reading.question} if reading.question else {}
+            metrics["attention"] = asked | {"text": reading.text, "deletion test": analysis.looked.deletion}
         (temporary / "metrics.json").write_text(
             json.dumps({"title": title, **metrics}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
@@ -38,30 +46,27 @@ def write_report(folder: str | os.PathLike, title: str, analysis: Analysis) -> P
 
 def draw(analysis: Analysis) -> dict[str, bytes]:
     """Every figure of a report by name."""
-    metrics, errors = analysis.metrics, analysis.metrics["errors"]
-    found = {
-        f"scores_{kind}": figures.scores(rows, GROUP_TITLES[kind])
-        for kind, rows in metrics["groups"].items()
-        if any(row["gold"] or row["predicted"] for row in rows)
-    }
-    found["error_classes"] = figures.error_classes({words: errors[name] for name, words in SPACES.items()})
-    names = [*errors["types"]["labels"], "none"]
-    found["types"] = figures.heatmap(names, errors["types"]["counts"], "types")
-    found["tags"] = figures.heatmap(errors["tags"]["tags"], errors["tags"]["counts"], f"tags of {analysis.unit}s")
+    found = {}
+    for kind, rows in analysis.metrics["groups"].items():
+        if rows := counted_rows(rows):
+            names, counts = figures_and_counts(rows)
+            names = [name for name in names if name not in PARTS]
+            found[f"scores_{kind}".replace(" ", "_")] = figures.scores(rows, GROUP_TITLES[kind], names, counts[0])
+    found |= kind_of(analysis.model_type).draw(analysis)
     spans = {name.removeprefix("spans: "): each for name, each in analysis.confidence.items() if "spans" in name}
     if spans:
-        found["confidence"] = figures.confidence(spans, "confidence in spans")
+        found["confidence"] = figures.confidence(spans, "confidence")
     if analysis.calibration:
         posterior = analysis.calibration["spans"]["posterior"]
         found["calibration"] = figures.confidence({when: posterior[when] for when in ("before", "after")}, "posteriors")
     if any("loss" in line or "eval_f1" in line for line in analysis.history):
         found["learning_curves"] = figures.learning_curves(analysis.history)
     if analysis.looked:
-        reading, evidences, deleted = analysis.looked
+        reading, shown, evidences, deleted = analysis.looked
         if len(reading.attentions):
-            found["attention_layers"] = figures.attention_layers(reading)
+            found["attention_layers"] = figures.attention_layers(reading, shown)
         for at, each in enumerate(evidences):
-            found[f"evidence_{at}"] = figures.evidence(reading, each)
+            found[f"evidence_{at}"] = figures.evidence(reading, shown, each)
         if deleted["methods"]:
             found["deletion"] = figures.deletion(deleted)
     return found
@@ -69,56 +74,47 @@ def draw(analysis: Analysis) -> dict[str, bytes]:
 
 def page(title: str, analysis: Analysis, pictures: dict[str, bytes]) -> str:
     """The page as one text. What comes from data stands in it escaped, or as JSON that no tag can end."""
-    templates = files("kospan.publishing.report")
-    css, js, html = ((templates / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js", "html.jinja"))
-    classes = analysis.metrics["errors"]["classes"]
-    totals = [sum(count for kind, count in classes.items() if kind != other) for other in ("spurious", "missed")]
-    data = {
-        "examples": example_records(analysis),
-        "kinds": CLASSES,
-        "tops": LENGTHS,
-        "lengths": length_groups(),
-        "surfaces": SEEN_GROUPS,
-        "colours": {label: list(pair) for label, pair in colours_of(analysis.labels).items()},
+    kind, metrics = kind_of(analysis.model_type), analysis.metrics
+    name = kind.__name__.rpartition(".")[2]
+    folder = files("kospan.publishing.report")
+    parts = {
+        path.name: path.read_text(encoding="utf-8")
+        for path in folder.iterdir()
+        if path.name.endswith((".jinja", ".css", ".js"))
     }
     sections = [("scores", "Scores"), ("errors", "Errors")]
     sections += [("confidence", "Confidence")] if analysis.confidence else []
     sections += [("training", "Training")] if "learning_curves" in pictures else []
     sections += [("attention", "Attention")] if analysis.looked else []
-    names = [name for name in analysis.metrics["figures"] if not name.startswith(("f1_", "support_"))]
+    groups = {each: counted_rows(metrics["groups"][each]) for each in GROUP_TITLES if each in metrics["groups"]}
     return (
-        Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        .from_string(html)
+        Environment(loader=DictLoader(parts), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        .get_template("report.html.jinja")
         .render(
             title=title,
-            metrics=analysis.metrics,
-            unit=analysis.unit,
-            gold=totals[0],
-            predicted=totals[1],
-            wrong=sum(count for kind, count in classes.items() if kind != "correct"),
-            headline={name: analysis.metrics["figures"][name] for name in names},
+            name=name,
+            kind=kind,
+            lead=kind.lead(analysis),
+            metrics=metrics,
+            right=RIGHT,
+            wrong=sum(count for each, count in metrics["errors"]["classes"].items() if each not in RIGHT),
+            headline=headline(metrics),
+            groups=groups,
             group_titles=GROUP_TITLES,
+            parts=PARTS,
+            columns={each: figures_and_counts(rows) for each, rows in groups.items()},
             spaces=SPACES,
-            type_names=[*analysis.labels, "none"],
             labels=analysis.labels,
-            kinds=CLASSES,
             confidence=analysis.confidence,
-            confidence_words=CONFIDENCE,
             calibration=analysis.calibration,
             looked=analysis.looked,
-            figures={name: base64.b64encode(png).decode("ascii") for name, png in pictures.items()},
+            figures={each: base64.b64encode(png).decode("ascii") for each, png in pictures.items()},
             sections=[*sections, ("examples", "Examples")],
-            css=css,
-            js=js,
-            data=_as_json(data),
+            css=parts["report.css"],
+            js=parts[f"{name}.js"] + parts["report.js"],
+            data=_as_json(kind.data(analysis)),
         )
     )
-
-
-CONFIDENCE = (
-    "The posterior of a span is its exact probability under the model; the softmax of the emissions, multiplied or "
-    "averaged over the span, is the usual makeshift."
-)
 
 
 def _as_json(value) -> str:

@@ -2,8 +2,10 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
+from release_cases import save_reader_run
 from transformers import AutoModel
 
 from kospan.cli import main
@@ -162,5 +164,117 @@ def test_other_models_and_unlabelled_texts_are_refused(labelled, tmp_path):
     with pytest.raises(ValueError, match="example 'x': expected gold spans"):
         calibrate(folder, [*examples, Example("x", "비가 온다", None)])
     (folder / "config.json").write_text('{"model_type": "bert"}', encoding="utf-8")
-    with pytest.raises(ValueError, match="got a model of type 'bert'"):
+    with pytest.raises(ValueError, match="got one of type 'bert'"):
         calibrate(folder, examples)
+
+
+# --- a threshold for a wished precision -------------------------------------------------------------------------------
+
+
+SHORT = ["이재", "회장", "서울", "김연", "부산", "사직", "오후", "국립", "한국", "은행"]
+
+
+@pytest.fixture
+def asked(make_reader, texts, tmp_path):
+    """A reader's folder, and questions of which it gets those right that have few possible answers, so it is sure."""
+    model = make_reader(encoder_input="units")
+    pairs = [(short, f"{texts[at % 5]} {at}") for at, short in enumerate(SHORT)]
+    # Two short ones, two long ones: each half of the texts has both.
+    rows = [text for at in range(0, 10, 2) for text in (pairs[at][0], pairs[at + 1][0], pairs[at][1], pairs[at + 1][1])]
+    examples = []
+    for at, text in enumerate(rows):
+        [span] = model.answer("누가 왔나?", text)
+        gold = Span(*span[:3]) if text in SHORT else wrong(span)
+        examples.append(Example(str(at), text, (gold,), "누가 왔나?"))
+    stored = [("언제 왔나?", f"{text} 그리고") for text in texts]
+    return save_reader_run(model, tmp_path / "reader", stored), examples
+
+
+def wrong(span):
+    """An answer that is not this one."""
+    return Span(span[0] + 1, span[1] + 1, "answer") if span[0] == 0 else Span(0, 1, "answer")
+
+
+def unsure(folder, example):
+    """What the model says."""
+    return Span(*AutoModel.from_pretrained(folder).answer(example.question, example.text)[0][:3])
+
+
+def config_of(folder):
+    return json.loads((folder / "config.json").read_text(encoding="utf-8"))
+
+
+def test_a_reader_is_calibrated_and_keeps_its_threshold(asked):
+    folder, examples = asked
+    report = calibrate(folder, examples, precision=0.8)
+    chosen = report["threshold"]
+    assert chosen["wished"] == 0.8 and 0 < chosen["value"] < 1 and chosen["fitted"]["precision"] >= 0.8
+    assert chosen["reported"]["all"] == report["reported"]["documents"] == 10
+    assert json.loads((folder / "calibration.json").read_text(encoding="utf-8")) == report
+    config = config_of(folder)
+    assert (config["calibration_temperature"], config["threshold"]) == (report["temperature"], chosen["value"])
+    model = AutoModel.from_pretrained(folder)
+    after = read_jsonl(folder / "predictions.jsonl")
+    assert [example.spans for example in after] == [
+        tuple(model.answer(example.question, example.text)) for example in after
+    ]
+    sure = [model.answer(example.question, example.text, threshold=0.0)[0].score for example in after]
+    assert [bool(example.spans) for example in after] == [score >= chosen["value"] for score in sure]
+    # What was fitted is what the model itself says of those questions.
+    texts = list(dict.fromkeys(example.text for example in examples))
+    fitted = [example for example in examples if texts.index(example.text) % 2 == 0]
+    found = [model.answer(example.question, example.text) for example in fitted]
+    right = [
+        example.text[slice(*spans[0][:2])] == example.text[slice(*example.spans[0][:2])]
+        for example, spans in zip(fitted, found)
+        if spans
+    ]
+    assert len(right) == chosen["fitted"]["kept"]
+    assert sum(right) == pytest.approx(chosen["fitted"]["precision"] * len(right))
+
+
+def test_a_threshold_goes_with_the_temperature_that_it_was_chosen_at(asked):
+    folder, examples = asked
+    calibrate(folder, examples, precision=0.8)
+    assert config_of(folder)["threshold"] > 0
+    assert "threshold" not in calibrate(folder, examples) and config_of(folder)["threshold"] == 0.0
+    config = config_of(folder) | {"threshold": 0.125}  # set by hand
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    calibrate(folder, examples)
+    assert config_of(folder)["threshold"] == 0.125
+
+
+def test_a_precision_out_of_reach_is_told_and_the_rest_is_done(asked, capsys):
+    folder, examples = asked
+    examples = [  # Now it is right of what it is unsure of alone.
+        replace(example, spans=(wrong(example.spans[0]) if example.text in SHORT else unsure(folder, example),))
+        for example in examples
+    ]
+    said: list[str] = []
+    report = calibrate(folder, examples, say=said.append, precision=1.0)
+    chosen = report["threshold"]
+    assert chosen["value"] is None and chosen["reported"] is None and 0 < chosen["best"] < 1
+    assert len(said) == 1 and said[0].startswith("no threshold        expected one that gives a precision of 1 ")
+    assert f"the best one gives {chosen['best']:.4f}; wish for less" in said[0]
+    config = config_of(folder)
+    assert config["calibration_temperature"] == report["temperature"] and config["threshold"] == 0.0
+    with pytest.raises(ValueError, match="expected a precision above 0 and at most 1"):
+        calibrate(folder, examples, precision=90)
+
+
+def test_questions_about_a_text_stay_together(asked):
+    folder, examples = asked
+    twice = [*examples, *(Example(f"{each.id}b", each.text, each.spans, "그래서?") for each in examples[:4])]
+    report = calibrate(folder, twice)
+    assert (report["fitted"]["documents"], report["reported"]["documents"]) == (12, 12)
+
+
+def test_a_tagger_has_its_threshold_told_but_not_kept(labelled, tmp_path, capsys):
+    folder, examples = labelled
+    data = jsonl(tmp_path / "data.jsonl", examples)
+    assert main(["calibrate", str(folder), "--data", data, "--precision", "0.5"]) == 0
+    printed = capsys.readouterr().out
+    assert "threshold for a precision of 0.5" in printed and "coverage" in printed
+    assert "threshold" not in config_of(folder)
+    report = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
+    assert report["threshold"]["fitted"]["precision"] >= 0.5

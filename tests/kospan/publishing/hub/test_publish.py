@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 from local_hub import OWNER_TOKEN, READER_TOKEN, LocalHub, chain, local_hub, online, unused_address  # noqa: F401
-from release_cases import save_run
+from release_cases import command, save_run
 
 from kospan.cli import main
 from kospan.publishing.hub import publish as publishing
@@ -75,19 +74,6 @@ def stored(folder: Path) -> list[list]:
         [[span[key] for key in ("start", "end", "label", "score")] for span in json.loads(line)["spans"]]
         for line in lines
     ]
-
-
-def command(words: list, environment: dict, cwd: Path, python: str = sys.executable) -> subprocess.CompletedProcess:
-    """A process of its own, with nobody at the keyboard."""
-    return subprocess.run(
-        [python, *map(str, words)],
-        env=environment,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-    )
 
 
 @pytest.fixture
@@ -331,8 +317,8 @@ def recorded(run_folder, texts, monkeypatch):
     if "found" not in KEPT:
         folder = run_folder.parent / "prepared"
         publishing.prepare(run_folder, folder)
-        KEPT["found"] = verifying._ask_stranger(folder, texts)
-    monkeypatch.setattr(verifying, "_ask_stranger", lambda folder, texts: KEPT["found"])
+        KEPT["found"] = verifying._ask_stranger(folder, [{"text": text} for text in texts])
+    monkeypatch.setattr(verifying, "_ask_stranger", lambda folder, items: KEPT["found"])
 
 
 def test_every_door_is_tried(recorded, run_folder):
@@ -352,7 +338,7 @@ def test_any_difference_is_refused_with_the_examples_id(difference, recorded, ru
 def test_a_door_that_leads_elsewhere_is_refused(door, recorded, run_folder, monkeypatch):
     found = json.loads(json.dumps(KEPT["found"]))
     next(spans for _, spans in found[door] if spans).pop()
-    monkeypatch.setattr(verifying, "_ask_stranger", lambda folder, texts: found)
+    monkeypatch.setattr(verifying, "_ask_stranger", lambda folder, items: found)
     with pytest.raises(ValueError, match=f"got through {door} something else in example 'v-"):
         verifying.verify(run_folder, run_folder / "predictions.jsonl")
 

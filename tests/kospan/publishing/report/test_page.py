@@ -9,9 +9,11 @@ from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
 from kospan.evaluation.errors import CLASSES
 from kospan.example import Example
-from kospan.publishing.report.analysis import analyze, example_records, look
+from kospan.publishing.report import tagging
+from kospan.publishing.report.analysis import analyze, look
 from kospan.publishing.report.figures import hangul_font, needs_font
 from kospan.publishing.report.page import page, write_report
+from kospan.tasks.tagging import TaggingTask
 from modeling.spans import Span
 
 NASTY = "</script><img src=x onerror=alert(1)> & \u2028 '\" {{ 7*7 }} \u202e ab 😀 이재용"
@@ -29,13 +31,14 @@ def analysed(make_tagger, texts, tmp_path):
             span._replace(label="PS" if turn % 3 == 0 else span.label) for turn, span in enumerate(spans) if turn % 4
         ]
         examples.append(Example(f"<b>{at}</b>", text, tuple(gold), source=["news", "wiki"][at % 2]))
-    return model, examples, analyze(model, str(tmp_path / "model"), examples, "character", examples[:3])
+    task = TaggingTask.over(model, "jsonl")
+    return model, examples, analyze(task, str(tmp_path / "model"), examples, examples[:3])
 
 
 def test_the_examples_hold_every_span_and_match_once(analysed):
     model, examples, analysis = analysed
     assert analysis.predicted == model.extract([example.text for example in examples])
-    records = example_records(analysis)
+    records = tagging.records(analysis)
     counts = dict.fromkeys(CLASSES, 0)
     for example, found, record in zip(examples, analysis.predicted, records, strict=True):
         assert [tuple(span[:3]) for span in record["gold"]] == [span[:3] for span in example.spans]

@@ -1,0 +1,26 @@
+"""What a report shows of each kind of model: a new one is a module, its templates, and a line in `KINDS`.
+
+Such a module has `lead`, `draw` and `data`, and says in `ABOUT` what the figures count, in `CONFIDENCE` what the
+confidences are, in `LOOKED` what a look inside shows. Its name names its templates: `NAME_errors.html.jinja`,
+`NAME_examples.html.jinja`, and `NAME.js`, which `report.js` builds on.
+"""
+
+from types import ModuleType
+
+from kospan.publishing.report import reading, tagging
+from modeling import SpanReaderConfig, SpanTaggerConfig
+
+KINDS = {SpanTaggerConfig.model_type: tagging, SpanReaderConfig.model_type: reading}
+
+
+def kind_of(model_type: str) -> ModuleType:
+    """The module for models with this type in their config.
+
+    Raises: ValueError where there is none.
+    """
+    if model_type not in KINDS:
+        raise ValueError(
+            f"expected a model of a kind that a report shows ({', '.join(KINDS)}), got {model_type!r}; use "
+            "kospan evaluate"
+        )
+    return KINDS[model_type]
