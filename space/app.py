@@ -1,4 +1,4 @@
-"""The Space: a page that finds entities in text.
+"""The Space: a page that finds entities in text, or answers to questions.
 
     python space/app.py --model FOLDER_OR_REPO [--port 7860 --share false]
 
@@ -17,8 +17,9 @@ QUICKSTART = Path("outputs/quickstart")
 # `modeling` lies beside this file in a published Space, one folder up in the repository.
 sys.path[:0] = [str(folder) for folder in (HERE, HERE.parent) if folder == HERE or (folder / "modeling").is_dir()]
 
-# The `model_type` of a config -> the module of the Space whose `build(served, page, examples)` makes its tabs.
-TABS = {"kospan-tagger": "tagger"}
+# The `model_type` of a config -> the module of the Space whose `serves(model, name)` stands before the model, and whose
+# `build(served, page, examples)` makes its tabs.
+TABS = {"kospan-tagger": "tagger", "kospan-reader": "reader"}
 
 
 def arguments_from(argv: list[str] | None = None) -> argparse.Namespace:
@@ -103,11 +104,12 @@ def main(argv: list[str] | None = None) -> None:
     import importlib
 
     from page import build_page, launch
-    from served import Served
 
-    served = Served(model, settings["model"])
     tabs = importlib.import_module(TABS[model.config.model_type])
-    blocks = build_page(served, tabs.build, settings.get("examples"))
+    try:
+        blocks = build_page(tabs.serves(model, settings["model"]), tabs.build, settings.get("examples"))
+    except ValueError as error:
+        sys.exit(f"app.py: {error}")
     launch(blocks, arguments.port, arguments.share)
 
 

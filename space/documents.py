@@ -1,4 +1,4 @@
-"""What visitors send: one text or a file of them, checked against the limits before the model sees it."""
+"""What visitors send: a text, a question, or a file of them, checked against the limits before the model sees it."""
 
 import json
 import os
@@ -8,7 +8,13 @@ from texts import Refused
 DOCUMENT_CHARACTERS = 10_000
 FILE_BYTES = 1_000_000
 FILE_LINES = 1_000
-ENDINGS = (".txt", ".jsonl")
+QUESTION_CHARACTERS = 500
+MOST_ANSWERS = 10
+# What a line of a file holds -> its most characters, and the refusal of a longer one.
+_LIMITS = {
+    "text": (DOCUMENT_CHARACTERS, "line_long"),
+    "question": (QUESTION_CHARACTERS, "line_question_long"),
+}
 
 
 def checked_text(text: str | None) -> str:
@@ -27,6 +33,31 @@ def checked_text(text: str | None) -> str:
     return paired(text)
 
 
+def checked_question(question: str | None) -> str:
+    """A question that the model may read. Raises: Refused where it is empty or too long."""
+    question = "" if question is None else str(question)
+    if not question.strip():
+        raise Refused("question_empty")
+    if len(question) > QUESTION_CHARACTERS:
+        raise Refused("question_long", got=len(question), most=QUESTION_CHARACTERS)
+    return paired(question)
+
+
+def checked_document(text: str | None) -> str:
+    """A text to find answers in. Raises: Refused where it is empty or too long."""
+    text = checked_text(text)
+    if not text.strip():
+        raise Refused("document_empty")
+    return text
+
+
+def checked_count(count) -> int:
+    """How many answers are asked for. Raises: Refused where it is no whole number from 1 to `MOST_ANSWERS`."""
+    if isinstance(count, bool) or count not in range(1, MOST_ANSWERS + 1):
+        raise Refused("count_wrong", most=MOST_ANSWERS)
+    return int(count)
+
+
 def checked_threshold(threshold) -> float:
     """A threshold as a number. Raises: Refused where it is none from 0 to 1."""
     if isinstance(threshold, (int, float)) and 0 <= threshold <= 1:
@@ -41,20 +72,37 @@ def paired(text: str) -> str:
     return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
-def read_documents(path: str | None) -> list[dict]:
-    """The documents of a file: a text per line, or a JSON object with "text" (and perhaps "id") per line.
+def endings(keys: tuple[str, ...]) -> tuple[str, ...]:
+    """How the names of files may end whose documents hold these; a line of plain text can hold but one thing."""
+    return (".txt", ".jsonl") if len(keys) == 1 else (".jsonl",)
+
+
+def form(keys: tuple[str, ...]) -> str:
+    """A line of JSON Lines, as people are told to write it.
+
+    >>> form(("question", "text"))
+    '{"question": "...", "text": "..."}'
+    """
+    return json.dumps(dict.fromkeys(keys, "..."))
+
+
+def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[dict]:
+    """The documents of a file: a text per line, or a JSON object with these keys (and perhaps "id") per line.
 
     Empty lines are no documents.
 
-    Returns: `{"id", "text"}` each; a document without an id is named after its line.
+    Args:
+        keys: "text" alone, or "question" and "text".
+
+    Returns: "id" and the keys each; a document without an id is named after its line.
 
     Raises: Refused where the file is missing, of another kind, too large, not text, empty, or a line of it is wrong.
     """
     if not path:
         raise Refused("no_file")
     ending = os.path.splitext(path)[1].lower()
-    if ending not in ENDINGS:
-        raise Refused("file_kind")
+    if ending not in endings(keys):
+        raise Refused("file_kind", endings=", ".join(endings(keys)))
     size = os.path.getsize(path)
     if size > FILE_BYTES:
         raise Refused("file_large", got=f"{size / 1e6:.1f}", most=f"{FILE_BYTES / 1e6:g}")
@@ -67,11 +115,18 @@ def read_documents(path: str | None) -> list[dict]:
         raise Refused("file_empty")
     if len(lines) > FILE_LINES:
         raise Refused("file_many", got=len(lines), most=FILE_LINES)
-    found = [_from_json(line, number) if ending == ".jsonl" else (str(number), line) for number, line in lines]
-    for (number, _), (_, document) in zip(lines, found):
-        if len(document) > DOCUMENT_CHARACTERS:
-            raise Refused("line_long", line=number, got=len(document), most=DOCUMENT_CHARACTERS)
-    return [{"id": name, "text": paired(document)} for name, document in found]
+    if ending == ".txt":
+        found = [{"id": str(number), "text": line} for number, line in lines]
+    else:
+        found = [_from_json(line, number, keys) for number, line in lines]
+    for (number, _), document in zip(lines, found):
+        for key in keys:
+            most, refusal = _LIMITS[key]
+            if len(document[key]) > most:
+                raise Refused(refusal, line=number, got=len(document[key]), most=most)
+        if not document.get("question", "?").strip():
+            raise Refused("line_question", line=number)
+    return [{key: paired(value) for key, value in document.items()} for document in found]
 
 
 def decoded(data: bytes) -> str:
@@ -84,15 +139,17 @@ def decoded(data: bytes) -> str:
     raise Refused("file_encoding")
 
 
-def _from_json(line: str, number: int) -> tuple[str, str]:
+def _from_json(line: str, number: int, keys: tuple[str, ...]) -> dict:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
-        raise Refused("line_json", line=number) from None
-    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        raise Refused("line_text", line=number)
+        raise Refused("line_json", line=number, form=form(keys)) from None
+    for key in keys:
+        if not isinstance(record, dict) or not isinstance(record.get(key), str):
+            raise Refused("line_text", line=number, name=key, form=form(keys))
     name = record.get("id", number)
-    return paired(name if isinstance(name, str) else json.dumps(name, ensure_ascii=False)), record["text"]
+    name = name if isinstance(name, str) else json.dumps(name, ensure_ascii=False)
+    return {"id": name} | {key: record[key] for key in keys}
 
 
 def portions(documents: list[dict], most: int = 16) -> list[list[dict]]:

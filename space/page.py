@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
-from served import WAITING
+from served import WAITING, Served
 from texts import DEFAULT, LANGUAGES, say
 from views import safe
 
@@ -12,6 +12,9 @@ STYLE = Path(__file__).resolve().parent / "style.css"
 # Fonts of the visitor's system: none is fetched.
 FONTS = ["Pretendard", "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic", "system-ui"]
 MONO = ["D2Coding", "ui-monospace", "Menlo", "Consolas", "Noto Sans Mono CJK KR", "monospace"]
+
+# An event that needs no model: nothing is seen of it but what it fills.
+QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 class Page:
@@ -79,28 +82,28 @@ def _is_update(value) -> bool:
     return isinstance(value, dict) and value.get("__type__") == "update"
 
 
-def header(name: str, count: int, language: str) -> str:
+def header(name: str, served: Served, language: str) -> str:
     """The page's head: what it does, and with which model."""
+    facts = "".join(f"<span>{safe(say(language, key, **values))}</span>" for key, values in served.facts)
     return (
-        f'<div class="head"><h1>{safe(say(language, "title"))}</h1><p>{safe(say(language, "lead"))}</p>'
-        f'<p class="facts"><span>{safe(say(language, "model"))} <b>{safe(name)}</b></span>'
-        f"<span>{safe(say(language, 'labels', count=count))}</span></p></div>"
+        f'<div class="head"><h1>{safe(say(language, served.title))}</h1><p>{safe(say(language, served.lead))}</p>'
+        f'<p class="facts"><span>{safe(say(language, "model"))} <b>{safe(name)}</b></span>{facts}</p></div>'
     )
 
 
-def build_page(served, build_tabs: Callable, examples: list[str] | None = None) -> gr.Blocks:
+def build_page(served: Served, build_tabs: Callable, examples: list | None = None) -> gr.Blocks:
     """The whole page.
 
     Args:
-        served: The model, see `served.Served`.
+        served: The model.
         build_tabs: Called with `(served, page, examples)` inside the page's tabs; builds those of the model's task.
-        examples: Texts to click; None takes those that suit the model.
+        examples: What there is to click; None takes what suits the model.
     """
     shown = Path(served.name).name if Path(served.name).exists() else served.name
     with gr.Blocks(title="kospan", analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
         with gr.Row(elem_id="top"):
             head = gr.HTML(
-                header(shown, len(served.labels), DEFAULT),
+                header(shown, served, DEFAULT),
                 apply_default_css=False,
                 elem_id="head",
                 scale=1,
@@ -116,7 +119,7 @@ def build_page(served, build_tabs: Callable, examples: list[str] | None = None) 
                 scale=0,
             )
         page = Page(language)
-        page.draws(lambda spoken: header(shown, len(served.labels), spoken), [], [head])
+        page.draws(lambda spoken: header(shown, served, spoken), [], [head])
         with gr.Tabs(elem_id="tasks"):
             build_tabs(served, page, examples)
         page.connect()

@@ -3,7 +3,9 @@
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
+import numpy as np
 from texts import Refused
 
 from modeling.tags import labels_of
@@ -44,18 +46,37 @@ class Line:
 
 
 class Served:
-    """A model and the line in front of it.
+    """A model and the line in front of it; and what the page's head says of it.
 
     Args:
-        model: A tagger; `.extract`, `.inspect` and `.config` are used.
+        model: A model of ours; its config and what the class below uses.
         name: As people load it: a name on the Hub, or a folder.
         places: Calls that may wait or run at a time.
     """
+
+    title: str  # a key of the page's texts, as is the lead under it
+    lead: str
 
     def __init__(self, model, name: str, places: int = WAITING):
         self.model, self.name = model, name
         self.line = Line(places)
         self.files = threading.BoundedSemaphore(FILES)
+
+    @property
+    def facts(self) -> list[tuple[str, dict]]:
+        """What is said beside the model's name: keys of the page's texts and their values."""
+        return []
+
+
+class ServedTagger(Served):
+    """A tagger: `.extract` and `.inspect` are used."""
+
+    title, lead = "title", "lead"
+
+    @property
+    def facts(self) -> list[tuple[str, dict]]:
+        """How many types it knows."""
+        return [("labels", {"count": len(self.labels)})]
 
     @property
     def labels(self) -> list[str]:
@@ -70,3 +91,48 @@ class Served:
     def inspect(self, text: str):
         """What `model.inspect` gives."""
         return self.line.call(self.model.inspect, text)
+
+
+class Read(NamedTuple):
+    """What a reader says of a question, in plain types.
+
+    Args:
+        answers: `(start, end, label, score)`, best first; "no answer" stretches from 0 to 0.
+        starts: Probability that the answer begins at each character `(characters)`.
+        ends: Probability that each character is the answer's last `(characters)`.
+        null: Probability of "no answer"; 0 where the model does not know of it.
+    """
+
+    answers: list[tuple[int, int, str, float]]
+    starts: np.ndarray
+    ends: np.ndarray
+    null: float
+
+
+class ServedReader(Served):
+    """A reader: `.answer` is used."""
+
+    title, lead = "reader_title", "reader_lead"
+
+    @property
+    def facts(self) -> list[tuple[str, dict]]:
+        """Whether it knows of questions without an answer."""
+        return [("knows_none", {})] if self.model.config.null_answer else []
+
+    def answer(
+        self, questions: list[str], texts: list[str], top_k: int, threshold: float = 0.0, patient: bool = False
+    ) -> list[Read]:
+        """The answers to each question in its text, with the probabilities they were chosen by."""
+
+        def read():
+            return self.model.answer(questions, texts, top_k=top_k, threshold=threshold, return_probabilities=True)
+
+        return [
+            Read(
+                [(int(start), int(end), label, float(score)) for start, end, label, score in reading.answers],
+                reading.starts,
+                reading.ends,
+                float(reading.null),
+            )
+            for reading in self.line.call(read, patient=patient)
+        ]

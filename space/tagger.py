@@ -2,9 +2,9 @@
 
 import gradio as gr
 from documents import checked_text, checked_threshold
-from page import Page
-from served import Served
-from tagger_file import build_file
+from file_tab import FileJob, build_file
+from page import QUIET, Page
+from served import ServedTagger
 from texts import DEFAULT, EXAMPLES, Refused, say
 from views import (
     SENTENCE_CHARACTERS,
@@ -22,21 +22,24 @@ from views import (
 
 from modeling.colours import colours_of
 
-QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# Of a document of a file so much is shown.
+PREVIEWED_CHARACTERS = 1000
+
+serves = ServedTagger
 
 
-def build(served: Served, page: Page, examples: list[str] | None = None) -> None:
+def build(served: ServedTagger, page: Page, examples: list[str] | None = None) -> None:
     """Builds both tabs inside the page's tabs, and the endpoint /extract."""
     examples = examples or EXAMPLES[served.model.config.unit]
     colours = colours_of(served.labels)
     with page.says(gr.Tab(id="text"), label="tab_text"):
         _build_text(served, page, examples, colours)
     with page.says(gr.Tab(id="file"), label="tab_file"):
-        build_file(served, page, colours)
+        build_file(served, page, _file_job(served, colours))
         gr.api(_endpoint(served), api_name="extract")
 
 
-def find(served: Served, text: str | None) -> dict:
+def find(served: ServedTagger, text: str | None) -> dict:
     """A result as the page keeps it: the text and all its spans, or the reason why there is none."""
     try:
         text = checked_text(text)
@@ -45,7 +48,7 @@ def find(served: Served, text: str | None) -> dict:
         return {"text": "", "spans": [], "refused": (refused.key, refused.values)}
 
 
-def _endpoint(served: Served):
+def _endpoint(served: ServedTagger):
     def extract(text: str, threshold: float = 0.0, language: str = DEFAULT) -> list[dict]:
         """The spans of a text: start, end, label, score; refusals come in `language`."""
         try:
@@ -59,10 +62,31 @@ def _endpoint(served: Served):
     return extract
 
 
+def _file_job(served: ServedTagger, colours: dict) -> FileJob:
+    def preview(document: dict, spans: list, threshold: float, language: str) -> str:
+        inside = [span for span in spans if span[1] <= PREVIEWED_CHARACTERS]
+        return highlighted(document["text"][:PREVIEWED_CHARACTERS], inside, threshold, colours, language)
+
+    return FileJob(
+        keys=("text",),
+        find=lambda documents: served.extract([document["text"] for document in documents], patient=True),
+        line=lambda document, spans, threshold: record(document["text"], spans, threshold, id=document["id"]),
+        preview=preview,
+        says={
+            "find": "file_find",
+            "limits": "file_limits",
+            "threshold": "threshold",
+            "progress": "file_progress",
+            "done": "file_done",
+        },
+        api_name="extract_file",
+    )
+
+
 # --- one text ---------------------------------------------------------------------------------------------------------
 
 
-def _build_text(served: Served, page: Page, examples: list[str], colours: dict) -> None:
+def _build_text(served: ServedTagger, page: Page, examples: list[str], colours: dict) -> None:
     first = find(served, examples[0])
 
     def shown(result: dict, threshold: float, language: str) -> tuple:
@@ -196,7 +220,7 @@ def _build_text(served: Served, page: Page, examples: list[str], colours: dict) 
     page.draws(look, [result, place, layer, is_open], [heat, gaze])
 
 
-def _has_attention(served: Served) -> bool:
+def _has_attention(served: ServedTagger) -> bool:
     return bool(getattr(served.model.config.encoder_config, "num_hidden_layers", 0))
 
 

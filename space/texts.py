@@ -1,5 +1,7 @@
 """What the page says, in Korean and in English. Every key stands in both languages."""
 
+from reader_texts import READING
+
 LANGUAGES = {"ko": "한국어", "en": "English"}
 DEFAULT = "ko"
 
@@ -80,7 +82,7 @@ TEXTS = {
         "attention_whole": "표현이 없어 문장 전체의 평균을 보입니다.",
         "file": "파일",
         "file_find": "파일에서 찾기",
-        "file_limits": '.txt는 한 줄에 글 하나, .jsonl은 한 줄에 {{"text": "..."}} 하나를 씁니다. '
+        "file_limits": ".txt는 한 줄에 글 하나, .jsonl은 한 줄에 {form} 하나를 씁니다. "
         "파일 하나는 {megabytes}MB, {lines}줄, 한 줄은 {characters}자까지입니다. "
         "UTF-8과 CP949를 읽습니다.",
         "result_file": "결과 (JSON Lines)",
@@ -92,14 +94,14 @@ TEXTS = {
         "threshold_wrong": "threshold에는 0부터 1까지의 수를 주세요.",
         "failed": "모델이 이 글을 처리하지 못했습니다. 글을 조금 바꾸어 다시 해 주세요.",
         "no_file": "먼저 파일을 골라 주세요.",
-        "file_kind": "이런 파일은 읽지 못합니다. .txt나 .jsonl 파일을 올려 주세요.",
+        "file_kind": "이런 파일은 읽지 못합니다. 이름이 {endings}로 끝나는 파일을 올려 주세요.",
         "file_large": "파일이 너무 큽니다: {got}MB입니다. {most}MB까지 받을 수 있으니 나누어 주세요.",
         "file_encoding": "파일의 글자를 읽지 못했습니다. UTF-8로 저장해서 다시 올려 주세요.",
         "file_empty": "파일에 글이 없습니다. 한 줄에 글 하나씩 써 주세요.",
         "file_many": "줄이 너무 많습니다: {got}줄입니다. {most}줄까지 받을 수 있으니 나누어 주세요.",
         "line_long": "{line}번째 줄이 너무 깁니다: {got}자입니다. {most}자까지 읽을 수 있습니다.",
-        "line_json": '{line}번째 줄은 JSON이 아닙니다. 한 줄에 {{"text": "..."}} 하나씩 써 주세요.',
-        "line_text": '{line}번째 줄에 글자열 "text"가 없습니다. {{"text": "..."}} 꼴로 써 주세요.',
+        "line_json": "{line}번째 줄은 JSON이 아닙니다. 한 줄에 {form} 하나씩 써 주세요.",
+        "line_text": '{line}번째 줄에 글자열 "{name}"이(가) 없습니다. {form} 꼴로 써 주세요.',
     },
     "en": {
         "title": "Find entities in text",
@@ -150,7 +152,7 @@ TEXTS = {
         "attention_whole": "There is no entity, so the mean over the sentence is shown.",
         "file": "File",
         "file_find": "Find in file",
-        "file_limits": 'A .txt file holds a document per line, a .jsonl file one {{"text": "..."}} per line. '
+        "file_limits": "A .txt file holds a document per line, a .jsonl file one {form} per line. "
         "A file may have {megabytes} MB and {lines} lines, a line {characters} characters. UTF-8 and "
         "CP949 are read.",
         "result_file": "Result (JSON Lines)",
@@ -162,16 +164,17 @@ TEXTS = {
         "threshold_wrong": "threshold must be a number from 0 to 1.",
         "failed": "The model could not process this text. Please change it a little and try again.",
         "no_file": "Please choose a file first.",
-        "file_kind": "This kind of file cannot be read. Please upload a .txt or .jsonl file.",
+        "file_kind": "This kind of file cannot be read. Please upload one whose name ends in {endings}.",
         "file_large": "The file is too large: {got} MB. At most {most} MB are accepted; please split it.",
         "file_encoding": "The file's characters cannot be read. Please save it as UTF-8 and upload it again.",
         "file_empty": "There is no text in the file. Please write a document per line.",
         "file_many": "The file has too many lines: {got}. At most {most} are accepted; please split it.",
         "line_long": "Line {line} is too long: {got} characters. At most {most} can be read.",
-        "line_json": 'Line {line} is not JSON. Please write one {{"text": "..."}} per line.',
-        "line_text": 'Line {line} has no string "text". Please write it as {{"text": "..."}}.',
+        "line_json": "Line {line} is not JSON. Please write one {form} per line.",
+        "line_text": 'Line {line} has no string "{name}". Please write it as {form}.',
     },
 }
+TEXTS = {language: said | READING[language] for language, said in TEXTS.items()}
 
 
 def say(language: str, key: str, **values) -> str:

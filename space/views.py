@@ -127,12 +127,13 @@ def record(text: str, spans: Spans, threshold: float = 0.0, **fields) -> dict:
     return {**fields, "text": text, "spans": found}
 
 
-def as_json(text: str, spans: Spans, threshold: float) -> str:
+def as_json(text: str, spans: Spans, threshold: float, **fields) -> str:
     """The record to copy, a span per line."""
-    line = record(text, [(*span[:3], round(span[3], 4)) for span in spans if span[3] >= threshold])
-    found = ",\n".join("    " + json.dumps(span, ensure_ascii=False) for span in line["spans"])
+    line = record(text, [(*span[:3], round(span[3], 4)) for span in spans if span[3] >= threshold], **fields)
+    found = ",\n".join("    " + json.dumps(span, ensure_ascii=False) for span in line.pop("spans"))
     inner = f"[\n{found}\n  ]" if found else "[]"
-    return f'{{\n  "text": {json.dumps(line["text"], ensure_ascii=False)},\n  "spans": {inner}\n}}'
+    values = "".join(f'  "{key}": {json.dumps(value, ensure_ascii=False)},\n' for key, value in line.items())
+    return f'{{\n{values}  "spans": {inner}\n}}'
 
 
 def as_python(name: str, text: str, threshold: float) -> str:

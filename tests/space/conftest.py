@@ -1,4 +1,4 @@
-"""A tiny tagger saved to a folder, a published copy of the Space that serves it, and a headless browser."""
+"""Tiny models saved to folders, published copies of the Space that serve them, and a visitor's browser."""
 
 import json
 import os
@@ -24,12 +24,20 @@ LABELS = ["PS", "LC", "creative-work"]
 @pytest.fixture(scope="session")
 def tagger_folder(tmp_path_factory) -> Path:
     """A tiny tagger with two layers of attention; one of its labels is none of KLUE's."""
-    from kospan.tasks.encoders import character_tokenizer
     from modeling import SpanTagger, SpanTaggerConfig
     from modeling.tags import tag_names
 
+    tags = tag_names(LABELS)
+    names = {"id2label": dict(enumerate(tags)), "label2id": {tag: at for at, tag in enumerate(tags)}}
+    return tiny(SpanTagger, SpanTaggerConfig, tmp_path_factory.mktemp("tagger") / "tiny", **names)
+
+
+def tiny(kind, config, folder: Path, **settings) -> Path:
+    """Saves a tiny model of a kind, with weights large enough to tell texts apart."""
+    from kospan.tasks.encoders import character_tokenizer
+
     torch.manual_seed(1)
-    tokenizer, tags = character_tokenizer([KOREAN]), tag_names(LABELS)
+    tokenizer = character_tokenizer([KOREAN])
     encoder = transformers.ElectraConfig(
         vocab_size=len(tokenizer),
         embedding_size=16,
@@ -39,14 +47,12 @@ def tagger_folder(tmp_path_factory) -> Path:
         intermediate_size=32,
         max_position_embeddings=64,
     )
-    names = {"id2label": dict(enumerate(tags)), "label2id": {tag: at for at, tag in enumerate(tags)}}
-    model = SpanTagger(SpanTaggerConfig(encoder_config=encoder, window=64, stride=8, encoder_input="units", **names))
+    model = kind(config(encoder_config=encoder, window=64, stride=8, encoder_input="units", **settings))
     model.tokenizer = tokenizer
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.mul_(6.0)
-    folder = tmp_path_factory.mktemp("tagger") / "tiny"
     model.eval().save_pretrained(folder)
     return folder
 
@@ -60,12 +66,27 @@ def tagger(tagger_folder):
 
 
 @pytest.fixture(scope="session")
-def published(tagger_folder, tmp_path_factory) -> Path:
+def reader_folder(tmp_path_factory) -> Path:
+    """A tiny reader that knows of questions without an answer."""
+    from modeling import SpanReader, SpanReaderConfig
+
+    folder = tmp_path_factory.mktemp("reader") / "tiny"
+    return tiny(SpanReader, SpanReaderConfig, folder, max_question=24, null_answer=True, unit_matches=True)
+
+
+@pytest.fixture(scope="session")
+def reader(reader_folder):
+    """The same model in this process."""
+    from modeling import SpanReader
+
+    return SpanReader.from_pretrained(reader_folder).eval()
+
+
+def publish(folder: Path, model: Path) -> Path:
     """The Space as it is published: its files, modeling/ and space.json in one folder."""
-    folder = tmp_path_factory.mktemp("published") / "space"
     shutil.copytree(ROOT / "space", folder, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "modeling", folder / "modeling", ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "space.json").write_text(json.dumps({"model": str(tagger_folder)}), encoding="utf-8")
+    (folder / "space.json").write_text(json.dumps({"model": str(model)}), encoding="utf-8")
     return folder
 
 
@@ -78,8 +99,8 @@ def free_port() -> int:
 class Scripted:
     """A model that does what a test needs: finds the whole text, fails, or waits until it is told to go on."""
 
-    def __init__(self, tagger):
-        self.config, self.inspect = tagger.config, tagger.inspect
+    def __init__(self, model):
+        self.config, self.inspect = model.config, getattr(model, "inspect", None)
         self.started, self.go_on = threading.Event(), threading.Event()
 
     def extract(self, texts: list[str]) -> list[list[tuple]]:
@@ -91,23 +112,62 @@ class Scripted:
         return [[(0, len(text), "PS", 0.75)] for text in texts]
 
 
-@pytest.fixture(scope="session")
-def scripted(tagger):
+class ScriptedReader(Scripted):
+    """The same for a reader: the whole text is the answer, or a less probable one than none."""
+
+    def answer(self, questions: list[str], contexts: list[str], top_k: int, threshold: float, **_) -> list:
+        from modeling.modeling_reader import Reading
+
+        found = []
+        for text, [(start, end, _, score)] in zip(contexts, self.extract(contexts)):
+            even = [1 / len(text)] * len(text)
+            answers = [(start, end, "answer", score)]
+            if "없음" in text:
+                answers = [(0, 0, "answer", 0.875), (start, end, "answer", 0.125)]
+            found.append(Reading(answers[:top_k], even, even, 1 - score))
+        return found
+
+
+def page_in_here(tabs, model):
     """A page over a scripted model with room for one call, in this process: `(address, model)`."""
     from page import build_page, launch
-    from served import Served
-    from tagger import build
 
-    model, port = Scripted(tagger), free_port()
-    blocks = build_page(Served(model, "tiny", places=1), build)
+    port = free_port()
+    blocks = build_page(tabs.serves(model, "tiny", places=1), tabs.build)
     launch(blocks, port, wait=False)
     yield f"http://127.0.0.1:{port}", model
     blocks.close()
 
 
 @pytest.fixture(scope="session")
-def address(published, tmp_path_factory):
-    """Where the published copy answers; a process of its own, started in another folder."""
+def scripted(tagger):
+    import tagger as tabs
+
+    yield from page_in_here(tabs, Scripted(tagger))
+
+
+@pytest.fixture(scope="session")
+def scripted_reader(reader):
+    import reader as tabs
+
+    yield from page_in_here(tabs, ScriptedReader(reader))
+
+
+@pytest.fixture(scope="session")
+def address(tagger_folder, tmp_path_factory):
+    """Where a published copy answers that serves the tagger."""
+    yield from serve(tagger_folder, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def reader_address(reader_folder, tmp_path_factory):
+    """Where a published copy answers that serves the reader."""
+    yield from serve(reader_folder, tmp_path_factory)
+
+
+def serve(model: Path, tmp_path_factory):
+    """A published copy in a process of its own, started in another folder: its address."""
+    published = publish(tmp_path_factory.mktemp("published") / "space", model)
     elsewhere, port = tmp_path_factory.mktemp("elsewhere"), free_port()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {
         "HF_HUB_OFFLINE": "1",
@@ -139,3 +199,25 @@ def address(published, tmp_path_factory):
         log.close()
     # Whatever visitors sent, nothing went wrong inside the server.
     assert "Traceback" not in (elsewhere / "log").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens an address; at the end nobody outside was asked for anything, and the console holds no error."""
+    wrong, pages = [], []
+
+    def open_page(address: str, query: str = ""):
+        page = browser.new_page(viewport={"width": 1280, "height": 1000}, accept_downloads=True)
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        own = (address, "data:", "blob:")
+        page.on("request", lambda request: None if request.url.startswith(own) else wrong.append(request.url))
+        page.goto(f"{address}/{query}")
+        page.wait_for_selector("#result .reading")
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    assert not wrong

@@ -12,7 +12,7 @@ import pytest
 import tagger as tabs
 from documents import DOCUMENT_CHARACTERS
 from huggingface_hub import metadata_load
-from served import Line, Served
+from served import Line, Served, ServedTagger
 from texts import Refused
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,7 +100,8 @@ def test_every_kind_of_model_has_a_module_with_build():
     import importlib
 
     for module in app.TABS.values():
-        assert callable(importlib.import_module(module).build)
+        tabs = importlib.import_module(module)
+        assert callable(tabs.build) and issubclass(tabs.serves, Served)
 
 
 # --- the line ---------------------------------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ STRANGE = {
 @pytest.mark.parametrize("name", STRANGE)
 def test_any_text_gives_an_answer_or_a_refusal(tagger, name):
     text = STRANGE[name]
-    found = tabs.find(Served(tagger, "tiny"), text)
+    found = tabs.find(ServedTagger(tagger, "tiny"), text)
     if len(text) > DOCUMENT_CHARACTERS:
         assert found == {
             "text": "",
