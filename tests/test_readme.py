@@ -24,7 +24,7 @@ from modeling.handler import EndpointHandler
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md"]
-BLOCK = re.compile(r"^(?:<!-- (run(?:: model)?) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^(?:<!-- (run(?:: \w+)?) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A quoted path of the repository: a folder of its root, then a file with a name.
 PATH = re.compile(r"`((?:\.ci|benchmarks|docs|kospan|modeling|recipes|space|tests)/[\w./-]*)`")
 
@@ -34,7 +34,7 @@ def text_of(document: str) -> str:
 
 
 def blocks(document: str) -> list[tuple[str, str, str]]:
-    """How a block is run ("run", "run: model" or ""), its language, and what stands in it."""
+    """How a block is run ("run", "run: model", "run: reader" or ""), its language, and what stands in it."""
     return BLOCK.findall(text_of(document))
 
 
@@ -87,6 +87,7 @@ def test_snippet_prints_what_stands_under_it(code, printed, tmp_path, monkeypatc
 def test_there_are_snippets_to_run():
     assert len(snippets("run")) >= 4
     assert len(snippets("run: model")) == 2
+    assert len(snippets("run: reader")) == 2
 
 
 @pytest.fixture
@@ -102,13 +103,13 @@ LABEL = "(?:DT|LC|OG|PS|QT|TI)"
 FORMS = [rf"(?P<surface>.+) {LABEL} [01]\.\d\d", rf"{LABEL} (?P<surface>.+) (?P<start>\d+) (?P<end>\d+)"]
 
 
-def test_snippets_that_need_a_model_run_beside_a_saved_one(quickstart_folder):
+def printed_beside(folder: Path, code: str) -> str:
+    """What code prints in a fresh process that stands beside the folder `outputs`."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "HF_MODULES_CACHE")}
-    environment |= {"HF_HOME": str(quickstart_folder / "cache"), "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"}
-    code = "\nprint('----')\n".join(code for code, _ in snippets("run: model"))
+    environment |= {"HF_HOME": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=quickstart_folder,
+        cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -116,10 +117,16 @@ def test_snippets_that_need_a_model_run_beside_a_saved_one(quickstart_folder):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def test_snippets_that_need_a_model_run_beside_a_saved_one(quickstart_folder):
+    code = "\nprint('----')\n".join(code for code, _ in snippets("run: model"))
+    output = printed_beside(quickstart_folder, code)
     sentence = "정하윤 교수는 다음 주 금요일 오후 3시에 대구에서 강연한다."
     assert code.count(sentence) == len(FORMS)
-    for form, output, (_, printed) in zip(FORMS, done.stdout.split("----\n"), snippets("run: model"), strict=True):
-        for lines in (output.splitlines(), printed.splitlines()):
+    for form, part, (_, printed) in zip(FORMS, output.split("----\n"), snippets("run: model"), strict=True):
+        for lines in (part.splitlines(), printed.splitlines()):
             assert lines, "no span was printed"
             for line in lines:
                 match = re.fullmatch(form, line)
@@ -128,19 +135,54 @@ def test_snippets_that_need_a_model_run_beside_a_saved_one(quickstart_folder):
                     assert sentence[int(match["start"]) : int(match["end"])] == match["surface"]
 
 
+def test_snippets_that_need_a_reader_print_pieces_of_their_text(make_reader, tmp_path):
+    reader = make_reader(
+        encoder_input="units",
+        unit_matches=True,
+        recurrent_size=8,
+        longest_answer=30,
+        stride=30,
+        window=96,
+        encoder={"max_position_embeddings": 96},
+    )
+    reader.save_pretrained(tmp_path / "outputs" / "korquad_scratch")
+    for code, printed in snippets("run: reader"):
+        (text,) = set(re.findall(r'(?:text = |context=)"([^"]+)"', code))
+        lines = [printed_beside(tmp_path, code).splitlines(), printed.splitlines()]
+        assert len(lines[0]) == len(lines[1]) > 0
+        for line in (*lines[0], *lines[1]):
+            match = re.fullmatch(r"(?P<surface>.+) (?P<start>\d+) (?P<end>\d+)(?: [01]\.\d\d)?", line)
+            assert match and text[int(match["start"]) : int(match["end"])] == match["surface"], line
+
+
+def requests() -> list[tuple[dict, list | dict]]:
+    """The endpoint's requests in the README, a text's and a question's, and the answers under them."""
+    found = blocks("README.md")
+    pairs = []
+    for at, (_, language, code) in enumerate(found):
+        if language == "bash" and code.startswith("curl "):
+            words = shlex.split(code)
+            pairs.append((json.loads(words[words.index("-d") + 1]), json.loads(found[at + 1][2])))
+    assert len(pairs) == 2
+    return pairs
+
+
 def test_the_request_of_the_readme_is_served(quickstart_folder):
-    ((words, answer),) = [
-        (shlex.split(code), blocks("README.md")[at + 1][2])
-        for at, (_, language, code) in enumerate(blocks("README.md"))
-        if language == "bash" and code.startswith("curl ")
-    ]
-    body = json.loads(words[words.index("-d") + 1])
+    body, answer = requests()[0]
     found = EndpointHandler(quickstart_folder / "outputs" / "quickstart")(body)
-    for text, spans, shown in zip(body["inputs"], found, json.loads(answer), strict=True):
+    for text, spans, shown in zip(body["inputs"], found, answer, strict=True):
         for span in [*spans, *shown]:
             assert list(span) == ["entity_group", "score", "word", "start", "end"]
             assert text[span["start"] : span["end"]] == span["word"] and 0 <= span["score"] <= 1
-    assert any(json.loads(answer))
+    assert any(answer)
+
+
+def test_the_question_of_the_readme_is_served(make_reader, tmp_path):
+    make_reader(encoder_input="units").save_pretrained(tmp_path)
+    body, answer = requests()[1]
+    for found in (EndpointHandler(tmp_path)(body), answer):
+        assert list(found) == ["score", "start", "end", "answer"]
+        assert body["inputs"]["context"][found["start"] : found["end"]] == found["answer"] != ""
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
