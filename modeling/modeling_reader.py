@@ -323,27 +323,6 @@ class SpanReader(SpanPreTrainedModel):
             found["token_type_ids"] = [0] * behind + [1] * (len(window.input_ids) - behind)
         return found
 
-    def collate(self, features: Sequence[dict]) -> dict[str, torch.Tensor]:
-        """Features of windows as one padded batch, on the CPU."""
-        fillers = {
-            "input_ids": self.tokenizer.pad_token_id or 0,
-            "token_type_ids": 0,
-            "unit_positions": -100,
-            "unit_places": -100,
-            "unit_matches": -100,
-        }
-        batch = {}
-        for key, filler in fillers.items():
-            if key in features[0]:
-                width = max(len(feature[key]) for feature in features)
-                rows = np.full((len(features), width), filler, dtype=np.int64)
-                for row, feature in zip(rows, features):
-                    row[: len(feature[key])] = feature[key]
-                batch[key] = torch.from_numpy(rows)
-        lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
-        batch["attention_mask"] = (torch.arange(batch["input_ids"].shape[1]) < lengths.unsqueeze(1)).long()
-        return batch
-
     @torch.no_grad()
     def window_scores(
         self, questions: Sequence[str], contexts: Sequence[str], batch_size: int = 32, limits: Limits | None = None
@@ -360,7 +339,7 @@ class SpanReader(SpanPreTrainedModel):
         found: list[list[WindowScores]] = [[] for _ in documents]
         for chosen in self.batches([len(features["input_ids"]) for _, _, features in jobs], batch_size):
             batch = [jobs[job] for job in chosen]
-            features = {key: value.to(self.device) for key, value in self.collate([each[2] for each in batch]).items()}
+            features = self.placed(self.collate([each for _, _, each in batch]))
             emissions = self(**features).emissions.float().cpu().numpy()
             for (at, window, _), scores in zip(batch, emissions):
                 units = slice(1, 1 + len(window.unit_positions))

@@ -6,11 +6,12 @@ import math
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel
@@ -251,6 +252,34 @@ class SpanPreTrainedModel(PreTrainedModel):
             batch.append(at)
         if batch:
             yield batch
+
+    def collate(self, features: Sequence[Mapping]) -> dict[str, torch.Tensor]:
+        """Features of windows as one batch on the CPU.
+
+        Args:
+            features: Dicts with the same keys, `input_ids` among them. Lists are padded on the right: `input_ids` with
+                the padding token, `token_type_ids` with 0, what belongs to units with -100.
+
+        Returns: a tensor for each key, and `attention_mask` `(batch, length)`.
+        """
+        batch = {}
+        fillers = {"input_ids": self.tokenizer.pad_token_id or 0, "token_type_ids": 0}
+        for key, first in features[0].items():
+            values = [feature[key] for feature in features]
+            if not isinstance(first, list):
+                batch[key] = torch.tensor(values)
+                continue
+            rows = np.full((len(values), max(map(len, values))), fillers.get(key, -100), dtype=np.int64)
+            for row, value in zip(rows, values):
+                row[: len(value)] = value
+            batch[key] = torch.from_numpy(rows)
+        lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
+        batch["attention_mask"] = (torch.arange(batch["input_ids"].shape[1]) < lengths.unsqueeze(1)).long()
+        return batch
+
+    def placed(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """A batch on the model's device."""
+        return {key: value.to(self.device) for key, value in batch.items()}
 
     # --- between encoder and head -------------------------------------------------------------------------------------
 

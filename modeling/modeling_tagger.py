@@ -310,7 +310,8 @@ class SpanTagger(SpanPreTrainedModel):
             jobs.extend((at, place, window, owner) for place, window in enumerate(windows))
         for chosen in self.batches([len(window.input_ids) for _, _, window, _ in jobs], batch_size):
             batch = [jobs[job] for job in chosen]
-            output = self(**self.collate([window for _, _, window, _ in batch]), decode=False)
+            features = self.placed(self.collate([self.features(window) for _, _, window, _ in batch]))
+            output = self(**features, decode=False)
             for row, (at, place, window, owner) in enumerate(batch):
                 units = range(window.first_unit, window.first_unit + len(window.unit_positions))
                 own = [unit for unit in units if owner[unit] == place]
@@ -319,23 +320,14 @@ class SpanTagger(SpanPreTrainedModel):
                     chains[at][own[0] : own[-1] + 1] = output.emissions[row, first : first + len(own)]
         return chains
 
-    def collate(self, windows: list[Window]) -> dict[str, torch.Tensor]:
-        """Windows as one padded batch on the model's device."""
-        pad = self.tokenizer.pad_token_id or 0
-        length = max(len(window.input_ids) for window in windows)
-        units = max(len(window.unit_positions) for window in windows)
-        shapes = self.config.unit_shapes
-
-        def padded(rows: list[list[int]], width: int, filler: int) -> torch.Tensor:
-            return torch.tensor([row + [filler] * (width - len(row)) for row in rows], device=self.device)
-
-        return {
-            "input_ids": padded([window.input_ids for window in windows], length, pad),
-            "attention_mask": padded([[1] * len(window.input_ids) for window in windows], length, 0),
-            "unit_positions": padded([window.unit_positions for window in windows], units, -100),
-            "unit_places": padded([window.unit_places for window in windows], units, -100),
-            **({"unit_shapes": padded([window.unit_shapes for window in windows], units, -100)} if shapes else {}),
+    def features(self, window: Window) -> dict[str, list[int]]:
+        """What the model reads of a window, without labels."""
+        found = {
+            "input_ids": window.input_ids,
+            "unit_positions": window.unit_positions,
+            "unit_places": window.unit_places,
         }
+        return found | {"unit_shapes": window.unit_shapes} if self.config.unit_shapes else found
 
     def _decoded(
         self, documents: list[Document], emissions: list[torch.Tensor], threshold: float, batch_size: int

@@ -93,9 +93,9 @@ class TaggerView:
     def batch(self, reading: Reading, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
         """The text's only window as a batch, pieces at `hidden` not to be seen; and its units."""
         document = self.model.aligner.documents([reading.text])[0]
-        batch = self.model.collate(self.model.aligner.windows(document))
+        batch = self.model.collate([self.model.features(each) for each in self.model.aligner.windows(document)])
         _hide(self.model, batch["input_ids"], hidden)
-        return batch, document
+        return self.model.placed(batch), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
         """What is explained, a scalar that has a gradient."""
@@ -226,7 +226,7 @@ class ReaderView:
         [window] = model.windows(reading.question, document)
         features = model.collate([model.features(window, model.matches(reading.question, document))])
         _hide(model, features["input_ids"], hidden)
-        return {key: value.to(model.device) for key, value in features.items()}, document
+        return model.placed(features), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
         """What is explained, a scalar that has a gradient."""

@@ -109,7 +109,7 @@ class ReadingTask:
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training windows as one padded batch."""
-        return self.model.collate(features) | {"labels": torch.tensor([feature["labels"] for feature in features])}
+        return self.model.collate(features)
 
     def divergence(self, alpha: float, level: str) -> EndsDivergence:
         """R-Drop's callable; starts and ends are two distributions, so there are no levels."""

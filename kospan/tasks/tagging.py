@@ -126,39 +126,15 @@ class TaggingTask:
             self.windowed += len(windows) > 1
             for window in windows:
                 last = window.first_unit + len(window.unit_positions)
+                labels = tags[window.first_unit : last]
                 features.append(
-                    {
-                        "input_ids": window.input_ids,
-                        "unit_positions": window.unit_positions,
-                        "unit_places": window.unit_places,
-                        **({"unit_shapes": window.unit_shapes} if config.unit_shapes else {}),
-                        "labels": tags[window.first_unit : last],
-                        "begins": window.begins,
-                        "ends": window.ends,
-                    }
+                    self.model.features(window) | {"labels": labels, "begins": window.begins, "ends": window.ends}
                 )
         return features
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training windows as one padded batch."""
-        fillers = {
-            "input_ids": self.tokenizer.pad_token_id or 0,
-            "unit_positions": -100,
-            "unit_places": -100,
-            "unit_shapes": -100,
-            "labels": -100,
-        }
-        batch = {}
-        for key, filler in fillers.items():
-            if key not in features[0]:
-                continue
-            width = max(len(feature[key]) for feature in features)
-            batch[key] = torch.tensor([feature[key] + [filler] * (width - len(feature[key])) for feature in features])
-        lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
-        batch["attention_mask"] = (torch.arange(batch["input_ids"].shape[1]) < lengths.unsqueeze(1)).long()
-        for key in ("begins", "ends"):
-            batch[key] = torch.tensor([feature[key] for feature in features])
-        return batch
+        return self.model.collate(features)
 
     def divergence(self, alpha: float, level: str) -> TagDivergence:
         """R-Drop's callable."""

@@ -130,7 +130,7 @@ def test_a_tagger_over_any_family_trains_saves_loads_and_extracts(family, texts,
 
     documents = model.aligner.documents(texts)
     windows = [window for document in documents for window in model.aligner.windows(document)]
-    batch = model.train().collate(windows)
+    batch = model.train().collate([model.features(window) for window in windows])
     padding = batch["unit_positions"] == -100
     batch["labels"] = (torch.arange(padding.shape[1]) % 2).expand(padding.shape).masked_fill(padding, -100)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
@@ -155,8 +155,10 @@ def test_padding_changes_nothing_whatever_the_family(family, texts):
     torch.manual_seed(0)
     model = SpanTagger(tagger_config(encoder_config)).eval()
     model.tokenizer = tokenizer
-    short = model.aligner.windows(model.aligner.documents(["비가"])[0])
-    long = model.aligner.windows(model.aligner.documents([texts[1]])[0])
+    short, long = (
+        [model.features(window) for window in model.aligner.windows(document)]
+        for document in model.aligner.documents(["비가", texts[1]])
+    )
     with torch.no_grad():
         alone = model(**model.collate(short)).emissions[0]
         padded = model(**model.collate([*short, *long])).emissions[0]

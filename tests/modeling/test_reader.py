@@ -42,7 +42,7 @@ def batch_of(reader, texts: list[str]) -> dict:
         last = len(window.unit_positions)
         ends = [0, 0] if at == len(texts) - 1 else [min(at + 1, last), min(at + 3, last)]
         features.append(reader.features(window, reader.matches(question, document)) | {"labels": ends})
-    return reader.collate(features) | {"labels": torch.tensor([feature["labels"] for feature in features])}
+    return reader.collate(features)
 
 
 def one_by_one(reader, question: str, context: str) -> Answers:

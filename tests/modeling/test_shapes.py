@@ -59,7 +59,9 @@ def test_long_texts_carry_their_shapes_through_windows(make_tagger):
 
 def test_batches_without_shapes_are_refused(make_tagger):
     model = make_tagger(unit_shapes=True, encoder_input="units")
-    batch = model.collate(model.aligner.windows(model.aligner.documents(["가나"])[0]))
+    batch = model.collate(
+        [model.features(each) for each in model.aligner.windows(model.aligner.documents(["가나"])[0])]
+    )
     assert batch["unit_shapes"].shape == batch["unit_positions"].shape
     del batch["unit_shapes"]
     with pytest.raises(ValueError, match=r"expected unit_shapes beside unit_positions.*got none; make batches"):

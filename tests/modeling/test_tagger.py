@@ -34,7 +34,7 @@ def chain(model, text: str) -> torch.Tensor:
     """Emissions `(units, tags)` of a text that fits into one window, by the public forward."""
     (window,) = model.aligner.windows(model.aligner.documents([text])[0])
     with torch.no_grad():
-        return model(**model.collate([window])).emissions[0]
+        return model(**model.collate([model.features(window)])).emissions[0]
 
 
 # --- what may be asked ------------------------------------------------------------------------------------------------
@@ -383,7 +383,7 @@ def test_scores_missing_from_a_checkpoint_are_born_small(make_tagger, texts, tmp
 
 def training_batch(model, texts: list[str]) -> dict:
     documents = model.aligner.documents(texts)
-    batch = model.collate([model.aligner.windows(document)[0] for document in documents])
+    batch = model.collate([model.features(model.aligner.windows(document)[0]) for document in documents])
     torch.manual_seed(2)
     labels = torch.randint(0, len(model.config.tags), batch["unit_positions"].shape)
     return {**batch, "labels": labels.masked_fill(batch["unit_positions"] == -100, -100)}

@@ -38,7 +38,9 @@ def test_the_gradient_equals_finite_differences(model, texts):
     reading = read(model, texts[0])
     span = next(span for span in reading.spans if span.end - span.start >= 1)
     found = evidence(model, reading, span)
-    batch = model.collate(model.aligner.windows(model.aligner.documents([texts[0]])[0]))
+    batch = model.collate(
+        [model.features(each) for each in model.aligner.windows(model.aligner.documents([texts[0]])[0])]
+    )
     ids = batch.pop("input_ids")
     model.double()
     embedded = model.get_input_embeddings()(ids).detach()
