@@ -1,5 +1,6 @@
 """What turns unit states into tags. A new head is a class here and a line in `HEADS`."""
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import torch
@@ -32,7 +33,7 @@ class HeadOutput(NamedTuple):
     emissions: torch.Tensor
 
 
-class TagHead(nn.Module):
+class TagHead(nn.Module, ABC):
     """Base of all heads: multi-sample dropout, the projection to tags, and a chain that decodes.
 
     The projection runs in float32 whatever the encoder runs in: a rounding of the emissions would be the largest error
@@ -107,9 +108,9 @@ class TagHead(nn.Module):
             loss_sum = self.loss(emissions, labels, mask, context)
         return HeadOutput(loss_sum, emissions)
 
+    @abstractmethod
     def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
         """The task loss summed over all units of the batch, in nats; each head has its own."""
-        raise NotImplementedError(f"{type(self).__name__} must define loss")
 
     def decode(self, emissions: torch.Tensor, mask: torch.Tensor, context: Chain | None = None) -> list[list[int]]:
         """The best tag sequence of each row."""
