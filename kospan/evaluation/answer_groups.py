@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from kospan.evaluation.answers import answer_figures, check_answers, figure_names, gold_answers, said, score_answers
-from kospan.evaluation.bootstrap import resampled_totals, tails
+from kospan.evaluation.bootstrap import mean_intervals
 from kospan.evaluation.errors import material_of
 from kospan.evaluation.question_words import QUESTION_WORDS, question_word
 from kospan.example import Example
@@ -233,28 +233,3 @@ def _table(
             row = {"group": group, "questions": len(own)} | dict(zip(names, own.mean(axis=0).tolist()))
             rows.append(row | {f"{name} interval": list(pair) for name, pair in zip(names, ends)})
     return rows
-
-
-def mean_intervals(
-    values: np.ndarray, samples: int = 2_000, seed: int = 0, level: float = 0.95
-) -> list[tuple[float, float]]:
-    """Percentile intervals of the means of some figures, questions resampled with replacement.
-
-    Args:
-        values: Figures `(questions, figures)`; those of a question are drawn together.
-        samples: Number of resamples.
-        seed: Of numpy's generator.
-        level: Share of the resamples that lie inside.
-
-    Returns: The ends for each figure.
-
-    >>> (low, high), _ = mean_intervals(np.array([[1.0, 1.0], [0.0, 0.5]] * 100))
-    >>> 0.4 < low < 0.5 < high < 0.6
-    True
-    """
-    # Totals come in threes there; what is added is nought.
-    padded = np.zeros((len(values), 3))
-    padded[:, : values.shape[1]] = values
-    means = resampled_totals(padded, samples, seed)[:, 0, : values.shape[1]] / len(values)
-    ends = np.quantile(means, tails(level), axis=0).T  # shape: (figures, 2)
-    return [(low, high) for low, high in ends.tolist()]

@@ -146,7 +146,8 @@ def mean_difference(pairs: Sequence[tuple[np.ndarray, np.ndarray]], samples: int
         return (scores[..., 0::2] - scores[..., 1::2]).mean(axis=-1)
 
     observed = float(differences_of(np.stack([counts.sum(axis=0) for counts in systems])))
-    resampled = differences_of(resampled_totals(np.hstack(systems), samples, 0))  # shape: (samples,)
+    totals = resampled_totals(np.hstack(systems), samples, 0)
+    resampled = differences_of(totals.reshape(samples, -1, 3))  # shape: (samples,)
     low, high = np.quantile(resampled, tails(0.95)).tolist()
     extreme = int((np.abs(resampled - observed) >= abs(observed) - 1e-12).sum())
     return Difference(observed, low, high, (1 + extreme) / (1 + samples))

@@ -78,11 +78,16 @@ def test_the_product_of_two_softmaxes_by_hand(reader, examples):
 
 def test_a_temperature_is_fitted_and_the_report_has_no_tags(reader, examples):
     claims = AnswerClaims(reader, examples, "korquad")
-    if not 0 < claims.right.sum() < len(claims.right):
-        with pytest.raises(ValueError, match="fit it on more data"):
-            fit_temperature(claims)
-        return
+    assert 0 < claims.right.sum() < len(claims.right)
     report = calibration_report(claims, claims)
     assert report["tags"] == {} and set(report["spans"]) == {"posterior", "softmax, product"}
     assert report["spans"]["posterior"]["after"]["figures"]["n"] == 5
     assert report["fitted"] == {"documents": 5, "spans": 5}
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_temperature_needs_right_and_wrong_answers(reader, examples, right):
+    claims = AnswerClaims(reader, examples, "korquad")
+    chosen = [row[0] for row, is_right in zip(claims.rows, claims.right) if is_right == right]
+    with pytest.raises(ValueError, match="fit it on more data"):
+        fit_temperature(AnswerClaims(reader, chosen, "korquad"))

@@ -3,7 +3,6 @@
 import json
 from unicodedata import normalize
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +15,6 @@ from kospan.evaluation.answer_groups import (
     answer_length_groups,
     differs_by_particle,
     examine_answers,
-    mean_intervals,
 )
 from kospan.evaluation.answers import RULES, score_answers
 from kospan.evaluation.question_words import QUESTION_WORDS, question_word
@@ -213,17 +211,6 @@ def test_sources_are_shown_where_a_table_says_something(sources, shown):
     examples = [Example(str(at), TEXT, (Span(4, 6, "answer"),), "왕은?", f"s{at % sources}") for at in range(62)]
     groups = examine_answers(examples, [[]] * 62, "korquad", samples=2)["groups"]
     assert ("source" in groups) == shown
-
-
-def test_intervals_agree_with_an_explicit_loop():
-    generator = np.random.default_rng(1)
-    values = np.stack([generator.integers(0, 2, 150), generator.random(150).round(1)], axis=1)
-    drawn = np.array([values[generator.integers(0, 150, 150)].mean(axis=0) for _ in range(4000)])
-    for found, column in zip(mean_intervals(values, samples=4000), drawn.T, strict=True):
-        low, high = np.quantile(column, [0.025, 0.975])
-        assert found == (pytest.approx(low, abs=0.008), pytest.approx(high, abs=0.008))
-    assert mean_intervals(values, 50, seed=3) == mean_intervals(values, 50, seed=3) != mean_intervals(values, 50)
-    assert mean_intervals(np.ones((5, 2)), 10) == [(1.0, 1.0)] * 2
 
 
 def test_what_cannot_be_examined_is_refused():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kospan.evaluation.bootstrap
-from kospan.evaluation.bootstrap import interval, intervals, paired
+from kospan.evaluation.bootstrap import interval, intervals, mean_intervals, paired
 
 
 def made(documents: int, seed: int, rate: float = 0.7) -> np.ndarray:
@@ -107,3 +107,14 @@ def test_counts_of_other_documents_are_refused():
     other = made(3, 1) + [[0, 0, 1]]
     with pytest.raises(ValueError, match="score both on one list of examples"):
         paired(made(3, 1), other)
+
+
+def test_intervals_of_means_agree_with_an_explicit_loop():
+    generator = np.random.default_rng(1)
+    values = np.stack([generator.integers(0, 2, 150), generator.random(150).round(1)], axis=1)
+    drawn = np.array([values[generator.integers(0, 150, 150)].mean(axis=0) for _ in range(4000)])
+    for found, column in zip(mean_intervals(values, samples=4000), drawn.T, strict=True):
+        low, high = np.quantile(column, [0.025, 0.975])
+        assert found == (pytest.approx(low, abs=0.008), pytest.approx(high, abs=0.008))
+    assert mean_intervals(values, 50, seed=3) == mean_intervals(values, 50, seed=3) != mean_intervals(values, 50)
+    assert mean_intervals(np.ones((5, 2)), 10) == [(1.0, 1.0)] * 2

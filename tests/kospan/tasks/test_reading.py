@@ -127,8 +127,8 @@ def test_counts_sum_up_to_the_mean_f1(make_task):
 
 @given(st.integers(0, 3), st.text(alphabet="가나 \u1100\u1161abc.", max_size=20), st.booleans())
 @settings(max_examples=30, deadline=None)
-def test_labels_survive_any_text_around_the_answer(make_tagger_once, lead, around, composed):
-    task = make_tagger_once
+def test_labels_survive_any_text_around_the_answer(small_task, lead, around, composed):
+    task = small_task
     text = around + "서울" + "나" * lead + around
     start = len(around)
     example = Example("x", text, (Span(start, start + 2, "answer"),), "어디?")
@@ -144,7 +144,7 @@ def test_labels_survive_any_text_around_the_answer(make_tagger_once, lead, aroun
 
 
 @pytest.fixture(scope="module")
-def make_tagger_once():
+def small_task():
     from kospan.tasks.encoders import scratch_encoder
     from modeling import SpanReader, SpanReaderConfig
 
