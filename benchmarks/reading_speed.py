@@ -30,18 +30,12 @@ from modeling.answers import Answers, WindowScores  # noqa: E402
 RESULT = ROOT / "docs" / "benchmarks" / "reading_speed.md"
 SAMPLE = ROOT / "kospan" / "data" / "sample"
 GOAL = 5
-BOUND = (
-    "",
-    "What bounds it: on one thread a row alone already keeps the processor busy. The LSTM takes 4.5 ms a window of 384",
-    "by itself and 2.7 ms in a batch of 32 (75 of the 76 to 93 GFLOP/s that a plain matrix product reaches here), and",
-    "it is two thirds of what `answer` does; nothing of it can be shared between questions, whose windows differ. An",
-    "encoder of MiniLM's size gains nothing from batches on a CPU.",
-)
+# As in recipes/korquad_scratch.yaml.
 SCRATCH = {
     "embedding_size": 128,
     "hidden_size": 128,
     "num_attention_heads": 4,
-    "intermediate_size": 512,
+    "intermediate_size": 256,
     "max_position_embeddings": 512,
 }
 
@@ -147,17 +141,35 @@ def check_equal(ours: list[list[Span]], loop: list[list[Span]]) -> float:
     return max(abs(one.score - other.score) for mine, theirs in zip(ours, loop) for one, other in zip(mine, theirs))
 
 
+class ForwardClock:
+    """CPU seconds that a model's forward takes, by itself."""
+
+    def __init__(self, model: torch.nn.Module):
+        self.seconds, self.forward = 0.0, model.forward
+        model.forward = self.timed
+
+    def timed(self, *args, **kwargs):
+        """The forward, timed."""
+        begun = time.process_time()
+        try:
+            return self.forward(*args, **kwargs)
+        finally:
+            self.seconds += time.process_time() - begun
+
+
 def compare(reader: SpanReader, questions: list[str], contexts: list[str], rounds: int) -> dict:
     """Both ways in turn; figures of one reader."""
-    taken, ours, loop = {"ours": [], "loop": []}, [], []
+    taken, ours, loop = {"ours": [], "loop": [], "forward": []}, [], []
     reader.answer(questions[:8], contexts[:8]), one_by_one(reader, questions[:2], contexts[:2])
+    clock = ForwardClock(reader)
     for _ in range(rounds):
         begun = time.process_time()
         loop = one_by_one(reader, questions, contexts)
-        between = time.process_time()
+        between, clock.seconds = time.process_time(), 0.0
         ours = reader.answer(questions, contexts)
         taken["loop"].append(between - begun)
         taken["ours"].append(time.process_time() - between)
+        taken["forward"].append(clock.seconds)
     apart = check_equal(ours, loop)
     assert apart <= 1e-4, f"probabilities differ by {apart}"
     documents = dict(zip(contexts, reader.aligner.documents(contexts)))
@@ -174,26 +186,27 @@ def page(found: dict[str, dict], arguments: argparse.Namespace) -> str:
     lines = [
         "# Answering many questions against a loop over them",
         "",
-        f"2-core x86-64 virtual machine, {arguments.threads} thread(s), torch {torch.__version__.split('+')[0]} CPU, "
-        f"other jobs beside this one. {source}, seed {arguments.seed}. CPU time, median of {arguments.rounds} "
-        f"rounds in turn. Reproduce: `{command}`.",
+        f"2-core x86-64 virtual machine, {arguments.threads} thread(s), torch {torch.__version__.split('+')[0]} CPU. "
+        f"{source}, seed {arguments.seed}. CPU time, median of {arguments.rounds} rounds in turn. "
+        f"Reproduce: `{command}`.",
         "",
         "The loop: one question at a time, one window at a time, each text taken apart for each question, our scoring. "
-        "Answers are equal.",
+        "Answers are equal. The bound is the ratio that would be reached if `answer` did nothing but run the model on "
+        "its batches of windows.",
         "",
-        "| encoder | questions | windows | loop, questions/s | `answer`, questions/s | ratio | largest difference of a "
-        "probability |",
-        "|---|---|---|---|---|---|---|",
+        "| encoder | questions | windows | loop, questions/s | `answer`, questions/s | ratio | bound | largest "
+        "difference of a probability |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, row in found.items():
         count = row["questions"]
         lines.append(
             f"| {name} | {count:,} | {row['windows']:,} | {count / row['loop']:.1f} | {count / row['ours']:.1f} | "
-            f"{row['loop'] / row['ours']:.2f} | {row['apart']:.1e} |"
+            f"{row['loop'] / row['ours']:.2f} | {row['loop'] / row['forward']:.2f} | {row['apart']:.1e} |"
         )
     best = max(row["loop"] / row["ours"] for name, row in found.items() if name.startswith("scratch"))
     held = "held" if best >= GOAL else "MISSED"
-    lines += ["", f"Goal: {GOAL} times the loop with a scratch encoder; {best:.2f} seen, {held}.", *BOUND]
+    lines += ["", f"Goal: {GOAL} times the loop with a scratch encoder; {best:.2f} seen, {held}."]
     return "\n".join(lines) + "\n"
 
 

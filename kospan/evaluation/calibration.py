@@ -47,8 +47,7 @@ def reliability(confidence: np.ndarray, right: np.ndarray, equal: str = "width",
         raise ValueError(f"expected equal to be 'width' or 'mass', got {equal!r}")
     if equal == "width":
         edges = np.linspace(0, 1, bins + 1)
-        # A confidence on an edge belongs to the bin below, as in (low, high].
-        place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+        place = _places(confidence, edges)
         ends = list(zip(edges[:-1].tolist(), edges[1:].tolist()))
         members = [place == at for at in range(bins)]
     else:
@@ -61,6 +60,11 @@ def reliability(confidence: np.ndarray, right: np.ndarray, equal: str = "width",
         ends = [(float(confidence[part[0]]), float(confidence[part[-1]])) for part in parts]
         members = parts
     return [_bin(low, high, confidence[chosen], right[chosen]) for (low, high), chosen in zip(ends, members)]
+
+
+def _places(confidence: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    # A confidence on an edge belongs to the bin below, as in (low, high].
+    return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, len(edges) - 2)
 
 
 def _bin(low: float, high: float, confidence: np.ndarray, right: np.ndarray) -> Bin:
@@ -80,6 +84,31 @@ def calibration_errors(bins: list[Bin]) -> tuple[float, float]:
     if not counts.sum():
         return 0.0, 0.0
     return float(gaps @ counts / counts.sum()), float(gaps.max())
+
+
+def ece_by_chance(confidence: np.ndarray, draws: int = 200, seed: int = 0) -> float:
+    """The mean ECE that exact confidences would show on so few claims, each right as often as it says.
+
+    Args:
+        confidence: Probabilities in [0, 1] `(n,)`; their bins are 15 of one width.
+        draws: Sets of outcomes that are drawn.
+        seed: Of numpy's generator.
+
+    Returns: 0.0 without any claim.
+
+    >>> few, many = (ece_by_chance(np.full(count, 0.5)) for count in (100, 10_000))
+    >>> round(few, 2), round(many, 3)
+    (0.04, 0.004)
+    """
+    confidence, _ = _checked(confidence, np.zeros(len(confidence), dtype=bool))
+    if not len(confidence):
+        return 0.0
+    generator, total = np.random.default_rng(seed), 0.0
+    place = _places(confidence, np.linspace(0, 1, BINS + 1))
+    for _ in range(draws):
+        right = generator.random(len(confidence)) < confidence
+        total += np.abs(np.bincount(place, right - confidence)).sum()
+    return float(total / draws / len(confidence))
 
 
 def calibration_figures(confidence: np.ndarray, right: np.ndarray) -> dict[str, float | None]:

@@ -8,6 +8,7 @@ import torch
 
 from kospan.evaluation.calibration import (
     calibration_figures,
+    ece_by_chance,
     kept_above,
     log_loss,
     reliability,
@@ -271,8 +272,8 @@ def _fit_tags(claims: Claims, kind: str) -> float:
 
 
 def described(labels: np.ndarray, right: np.ndarray, confidence: np.ndarray) -> dict:
-    """One set of claims: `figures`, `types` (figures by type), `bins` by "width" and "mass" with empty ones left out,
-    and `risk`, pairs of coverage and risk.
+    """One set of claims: `figures`, `by_chance` (the ECE that exact confidences would show), `types` (figures by type),
+    `bins` by "width" and "mass" with empty ones left out, and `risk`, pairs of coverage and risk.
 
     Args:
         labels: The type of each claim `(n,)`.
@@ -283,6 +284,7 @@ def described(labels: np.ndarray, right: np.ndarray, confidence: np.ndarray) -> 
     shown = np.unique(np.linspace(0, len(coverage) - 1, 101).round().astype(int)) if len(coverage) else []
     return {
         "figures": calibration_figures(confidence, right),
+        "by_chance": ece_by_chance(confidence),
         "types": {
             label: calibration_figures(confidence[labels == label], right[labels == label])
             for label in sorted(set(labels.tolist()))

@@ -177,18 +177,20 @@ def print_calibration(name: str, report: dict) -> None:
         f"{name}: temperature {report['temperature']:g}, fitted on {fitted['documents']:,} documents "
         f"({fitted['spans']:,} spans), figures on {reported['documents']:,} others"
     )
-    names = ("ece", "ece_mass", "mce", "brier", "auroc")
+    names = ("ece_mass", "mce", "brier", "auroc")
     cells = [
         [
             f"{part}: {kind}" if when == "before" else f"    after, temperature {described['temperature']:g}",
             f"{described[when]['figures']['n']:,}",
+            _figure(described[when]["figures"]["ece"]),
+            _figure(described[when]["by_chance"]),
             *(_figure(described[when]["figures"][figure]) for figure in names),
         ]
         for part in ("spans", "tags")
         for kind, described in report[part].items()
         for when in ("before", "after")
     ]
-    _table(console, title, ["", "n", "ECE", "ECE, equal mass", "MCE", "Brier", "AUROC"], cells)
+    _table(console, title, ["", "n", "ECE", "by chance", "ECE, equal mass", "MCE", "Brier", "AUROC"], cells)
     cells = [
         [
             label,

@@ -13,6 +13,7 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 from kospan.evaluation.calibration import (
     calibration_errors,
     calibration_figures,
+    ece_by_chance,
     kept_above,
     log_loss,
     reliability,
@@ -68,6 +69,16 @@ def test_brier_and_log_loss_equal_scikit_learn(scored):
     assert found["brier"] == pytest.approx(brier_score_loss(right, confidence))
     kept = np.clip(confidence, 1e-12, 1 - 1e-12)
     assert log_loss(confidence, right) == pytest.approx(sklearn_log_loss(right, kept, labels=[0, 1]), rel=1e-6)
+
+
+@given(st.lists(st.floats(0, 1), max_size=40))
+def test_the_ece_by_chance_is_the_mean_over_drawn_outcomes(confidence):
+    confidence = np.array(confidence)
+    generator = np.random.default_rng(3)
+    drawn = [
+        calibration_errors(reliability(confidence, generator.random(len(confidence)) < confidence))[0] for _ in range(5)
+    ]
+    assert ece_by_chance(confidence, draws=5, seed=3) == pytest.approx(np.mean(drawn), abs=1e-9)
 
 
 def test_perfect_confidence_has_no_error():
