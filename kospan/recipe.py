@@ -63,6 +63,9 @@ class Recipe:
     validation_file: str | None = setting(
         None, "file for validation; without it every eighth item of train_file, from 0"
     )
+    train_examples: int | None = setting(
+        None, "how many examples of the training part are trained on, from its beginning; default: all"
+    )
     overlaps: str = setting("error", "overlapping gold spans: error, or longest (keep the longest, count the rest)")
     calibration_split: str | None = setting(
         None,
@@ -199,7 +202,7 @@ _CHOICES = {
 # The least that a number may be, and the first that is too much.
 _RANGES = {
     **dict.fromkeys(("recurrent_size", "early_stopping_patience", "stride"), (0, math.inf)),
-    **dict.fromkeys(("recurrent_layers", "dropout_samples", "window"), (1, math.inf)),
+    **dict.fromkeys(("recurrent_layers", "dropout_samples", "window", "train_examples"), (1, math.inf)),
     **dict.fromkeys(("dropout", "recurrent_dropout", "piece_dropout"), (0, 1)),
     **dict.fromkeys(("fgm_epsilon", "fgm_lambda", "rdrop_alpha"), (0, math.inf)),
     # TrainingArguments takes any number here; what is outside fails after minutes, or trains towards nothing.

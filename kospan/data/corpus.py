@@ -34,6 +34,7 @@ def load_corpus(
     validation_file: str | None = None,
     overlaps: str = "error",
     calibration: str | None = None,
+    train_examples: int | None = None,
 ) -> Corpus:
     """A data set with its splits, every example checked.
 
@@ -47,9 +48,12 @@ def load_corpus(
         calibration: What the "calibration" split is: a split of the set that is neither trained on nor reported, a file
             in the form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None
             makes no such split.
+        train_examples: How many of the training split are kept, from its beginning; None keeps all. The labels are
+            those of the whole.
 
     Raises: ValueError where a split is empty, an id stands twice in a split, a text is unlabelled, a label is not in
-        the training split, or the source is malformed; FileNotFoundError where a file is missing.
+        the training split, the training split holds fewer than `train_examples`, or the source is malformed;
+        FileNotFoundError where a file is missing.
 
     >>> corpus = load_corpus("sample")
     >>> sorted(corpus.splits)
@@ -73,7 +77,16 @@ def load_corpus(
             calibration, dataset, splits, [item.group for item in items_of["train"]], overlaps
         )
         dropped += lost
-    return Corpus(_labels(splits, source.labels), splits, dropped)
+    labels = _labels(splits, source.labels)
+    if train_examples is not None:
+        held = len(splits["train"])
+        if not 1 <= train_examples <= held:
+            raise ValueError(
+                f"expected train_examples between 1 and the {held:,} of the training split, got {train_examples}; "
+                "choose fewer, or leave it out to train on all"
+            )
+        splits["train"] = splits["train"][:train_examples]
+    return Corpus(labels, splits, dropped)
 
 
 def read_examples(dataset: str, path: str, overlaps: str = "error") -> list[Example]:

@@ -1,10 +1,11 @@
-"""A task's model: one of ours that is trained on, or a new one over an encoder."""
+"""What every task builds from a recipe: its data, and its model, one of ours that is trained on or a new one."""
 
 import random
 from collections.abc import Sequence
 
 import torch
 
+from kospan.data.corpus import Corpus, load_corpus
 from kospan.recipe import Recipe
 from kospan.tasks.encoders import (
     check_encoder_options,
@@ -15,6 +16,18 @@ from kospan.tasks.encoders import (
     whole_weights,
 )
 from modeling.configuration_span import SpanConfig
+
+
+def corpus_of(recipe: Recipe) -> Corpus:
+    """The data of a recipe, split and checked."""
+    return load_corpus(
+        recipe.dataset,
+        recipe.train_file,
+        recipe.validation_file,
+        recipe.overlaps,
+        recipe.calibration_split,
+        recipe.train_examples,
+    )
 
 
 def continued_model(recipe: Recipe, config_class: type[SpanConfig], continued: Sequence[str], fixed: Sequence[str]):

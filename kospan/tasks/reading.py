@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from kospan.data.corpus import Corpus, load_corpus
+from kospan.data.corpus import Corpus
 from kospan.evaluation.answer_confidence import AnswerClaims
 from kospan.evaluation.answer_groups import examine_answers, figures_per_question, scored_answers
 from kospan.evaluation.answers import figure_names, rules_of, score_answers
 from kospan.evaluation.nearby import nearest_answers
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.building import continued_model, new_model, special_ids
+from kospan.tasks.building import continued_model, corpus_of, new_model, special_ids
 from kospan.tasks.encoders import encoder_parts
 from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import EndsDivergence
@@ -53,9 +53,7 @@ class ReadingTask:
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "ReadingTask":
         """Data, tokenizer and model as the recipe asks."""
-        corpus = load_corpus(
-            recipe.dataset, recipe.train_file, recipe.validation_file, recipe.overlaps, recipe.calibration_split
-        )
+        corpus = corpus_of(recipe)
         return cls(corpus, build_reader(recipe, corpus), rules_of(recipe.dataset))
 
     @classmethod

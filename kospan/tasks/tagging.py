@@ -14,7 +14,7 @@ from kospan.evaluation.examine import examine, scored_spans
 from kospan.evaluation.spans import counts_per_type, figure_names, score_spans
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.building import continued_model, new_model, special_ids
+from kospan.tasks.building import continued_model, corpus_of, new_model, special_ids
 from kospan.tasks.encoders import encoder_parts, load_config
 from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import TagDivergence
@@ -62,9 +62,7 @@ class TaggingTask:
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "TaggingTask":
         """Data, tokenizer and model as the recipe asks."""
-        corpus = load_corpus(
-            recipe.dataset, recipe.train_file, recipe.validation_file, recipe.overlaps, recipe.calibration_split
-        )
+        corpus = corpus_of(recipe)
         unit = recipe.unit or reader_for(recipe.dataset).unit
         return cls(corpus, build_tagger(recipe, corpus, unit))
 
