@@ -119,6 +119,9 @@ class Recipe:
     piece_dropout: float = setting(
         0.0, "share of pieces shown as the unknown token while training (Iyyer et al. 2015); 0 turns it off"
     )
+    validation_loss: bool = setting(
+        False, "also compute the loss on the validation part in each evaluation (eval_loss)"
+    )
     early_stopping_patience: int = setting(
         0, "evaluations without a better score before training stops; 0 turns it off"
     )
@@ -131,6 +134,10 @@ class Recipe:
     def output_dir(self) -> str:
         """Where the run's files go."""
         return self.trainer["output_dir"]
+
+    def figures(self, scores: list[str]) -> list[str]:
+        """The names of all that an evaluation gives, scores and, where it is asked for, the loss."""
+        return [*scores, "loss"] if self.validation_loss else scores
 
 
 FIELDS = {entry.name: entry for entry in dataclasses.fields(Recipe) if entry.name != "trainer"}

@@ -1,5 +1,6 @@
 """The flow: recipe -> task -> trainer -> train, save, evaluate, report."""
 
+import copy
 import json
 import os
 import shutil
@@ -24,6 +25,7 @@ from kospan.training.pieces import PieceDropout
 from kospan.training.record import Stopwatch
 from kospan.training.saving import check_output, last_whole_checkpoint, write_whole, written_whole
 from kospan.training.trainer import SpanTrainer
+from kospan.training.validation import ValidationLoss
 
 
 def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
@@ -41,7 +43,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     set_seed(arguments.seed)
     task = task_class(recipe.task).from_recipe(recipe)
     if arguments.metric_for_best_model is not None:
-        check_figure("metric_for_best_model", arguments.metric_for_best_model, task.figures())
+        check_figure("metric_for_best_model", arguments.metric_for_best_model, recipe.figures(task.figures()))
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
     training, validation = task.train_features(task.examples("train")), task.examples("validation")
@@ -63,6 +65,14 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         callbacks=callbacks,
         predict=task.predict,
         score=lambda indices, rows: task.metrics([validation[at] for at in indices], task.spans(rows)),
+        validation_loss=(
+            # A copy counts for itself: what is told of windows is told of training's.
+            ValidationLoss(
+                lambda: copy.copy(task).train_features(validation), task.collate, arguments.per_device_eval_batch_size
+            )
+            if recipe.validation_loss
+            else None
+        ),
         divergence=task.divergence(recipe.rdrop_alpha, recipe.rdrop_level) if recipe.rdrop_alpha > 0 else None,
         rdrop_on=recipe.rdrop_on,
         fgm_epsilon=recipe.fgm_epsilon,

@@ -281,6 +281,10 @@ class SpanPreTrainedModel(PreTrainedModel):
         """A batch on the model's device."""
         return {key: value.to(self.device) for key, value in batch.items()}
 
+    def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The mean loss of a batch with labels, and nothing else that `forward` may give."""
+        return self(**batch).loss
+
     # --- between encoder and head -------------------------------------------------------------------------------------
 
     def add_recurrent(self, config, width: int) -> int:

@@ -1,6 +1,6 @@
 """`SpanTagger`: encoder, gather, LSTM, head; and from text to spans."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -188,6 +188,10 @@ class SpanTagger(SpanPreTrainedModel):
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )
+
+    def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """As in the base, without the best paths."""
+        return self(**batch, decode=False).loss
 
     def unit_states(
         self,

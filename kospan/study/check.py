@@ -28,7 +28,7 @@ def check_experiment(experiment: Experiment) -> None:
             chosen = training_arguments(recipe).metric_for_best_model
             for key, name in (("figure", experiment.figure), ("metric_for_best_model", chosen)):
                 if name is not None:
-                    check_figure(key, name, task.figures_of(recipe, name))
+                    check_figure(key, name, recipe.figures(task.figures_of(recipe, name)))
             check_rates(recipe.learning_rates)
             task.check_recipe(recipe)
         except (ValueError, TypeError, OSError) as error:

@@ -26,6 +26,7 @@ class SpanTrainer(PushingTrainer, Trainer):
             called in evaluation, where a batch holds documents and not features.
         score: `(indices, predicted) -> dict[str, float]`: figures from what `predict` gave, rows found by index.
         evaluation_collate: Makes a batch of documents: `{"documents": list, "index": tensor}`.
+        validation_loss: Gives the loss on validation data, `eval_loss` beside the figures; None gives none.
         divergence: R-Drop's callable, called inside the model's forward; None turns R-Drop off.
         rdrop_on: With FGM, "clean" (the adversarial pass runs once on the single batch) or "both".
         fgm_epsilon: Size of the perturbation; 0 turns FGM off.
@@ -41,6 +42,7 @@ class SpanTrainer(PushingTrainer, Trainer):
         predict: Callable | None = None,
         score: Callable | None = None,
         evaluation_collate: Callable | None = None,
+        validation_loss: Callable | None = None,
         divergence: Callable | None = None,
         rdrop_on: str = "clean",
         fgm_epsilon: float = 0.0,
@@ -53,7 +55,7 @@ class SpanTrainer(PushingTrainer, Trainer):
             kwargs.setdefault("compute_metrics", self._compute_span_metrics)
         super().__init__(*args, **kwargs)
         self.predict_spans, self.score_spans, self.evaluation_collate = predict, score, evaluation_collate
-        self.divergence, self.rdrop_on = divergence, rdrop_on
+        self.validation_loss, self.divergence, self.rdrop_on = validation_loss, divergence, rdrop_on
         self.learning_rates = check_rates(learning_rates or {})
         check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
         self.rate_groups: list[RateGroup] = []
@@ -230,6 +232,15 @@ class SpanTrainer(PushingTrainer, Trainer):
     def _get_eval_sampler(self, eval_dataset):
         # Grouping by length, set for training, would permute evaluation too; documents come sorted already.
         return None if eval_dataset is None else torch.utils.data.SequentialSampler(eval_dataset)
+
+    def evaluation_loop(
+        self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
+    ):
+        """As in the Trainer, with the loss on validation data where it is asked for."""
+        output = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
+        if self.validation_loss is not None:
+            output.metrics[f"{metric_key_prefix}_loss"] = self.validation_loss(self)
+        return output
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         """Documents go to `predict`, whose spans are gathered like any tensor; the labels are the documents'
