@@ -93,7 +93,7 @@ class Recipe:
     null_answer: bool = setting(False, "reading: let the model say that a text holds no answer")
     # model
     scheme: str = setting("BIO", "tag scheme: BIO or BIOES")
-    head: str = setting("crf", "what turns states into tags: crf or linear")
+    head: str = setting("crf", "what turns states into tags: crf, linear, or positional (attention by position)")
     head_options: dict = setting({}, "the head's own settings")
     recurrent_size: int = setting(0, "LSTM units per direction between encoder and head; 0 turns it off")
     recurrent_layers: int = setting(1, "stacked LSTM layers")

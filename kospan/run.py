@@ -22,6 +22,7 @@ from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf
 from kospan.training.lines import LineCallback, opening_lines
 from kospan.training.pieces import PieceDropout
+from kospan.training.progress import ProgressCallback
 from kospan.training.record import Stopwatch
 from kospan.training.saving import check_output, last_whole_checkpoint, write_whole, written_whole
 from kospan.training.trainer import SpanTrainer
@@ -49,7 +50,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     training, validation = task.train_features(task.examples("train")), task.examples("validation")
     # Longest first: what does not fit into memory fails at once, and batches hold texts of one length.
     order = sorted(range(len(validation)), key=lambda at: -len(validation[at].text))
-    callbacks = [LineCallback()]
+    callbacks = [LineCallback(), ProgressCallback()]
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
     trainer = SpanTrainer(

@@ -46,11 +46,16 @@ class WindowView(NamedTuple):
         pieces: The pieces' names, special tokens included `(length)`.
         offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token `(length)`.
         attentions: One tensor per layer `(heads, length, length)`, float32, on the CPU.
+        first_unit: The document's unit with which the window begins.
+        head_attention: From unit to unit of the window, where the head has attention of its own
+            `(heads, units, units)`, float32, on the CPU; else None.
     """
 
     pieces: list[str]
     offsets: list[tuple[int, int]]
     attentions: list[torch.Tensor]
+    first_unit: int = 0
+    head_attention: torch.Tensor | None = None
 
 
 def encoder_limit(config) -> int | None:
@@ -144,6 +149,7 @@ class SpanPreTrainedModel(PreTrainedModel):
         model = cls(config)
         model.encoder = encoder
         model.tokenizer = tokenizer
+        model.prepare()
         return model
 
     @classmethod
@@ -200,6 +206,9 @@ class SpanPreTrainedModel(PreTrainedModel):
                 task: {"impl": f"pipelines.{name}", "pt": autos, "tf": [], "type": "text"}
                 for task, name in self._pipeline_classes.items()
             }
+
+    def prepare(self) -> None:
+        """Takes from encoder and tokenizer, once, what stays fixed while a new model is trained."""
 
     def reset_buffers(self) -> None:
         """Writes again what no checkpoint stores. A model without such buffers has nothing to do."""

@@ -3,6 +3,7 @@
 import torch
 from transformers import TrainerCallback
 
+from kospan.training.parts import part_names
 from kospan.training.rates import RateGroup
 
 _BYTES = 2**30
@@ -15,9 +16,10 @@ class LineCallback(TrainerCallback):
         """Step, epoch, and the figures worth a line."""
         if not state.is_world_process_zero or not logs or "train_runtime" in logs:
             return
-        shown = {key: value for key, value in logs.items() if key in _SHOWN}
+        words = {name: name.replace("_", " ") for name in part_names([logs])} | _SHOWN
+        shown = {key: value for key, value in logs.items() if key in words}
         if shown:
-            parts = [f"{_SHOWN[key]} {value:.6g}" for key, value in shown.items()]
+            parts = [f"{words[key]} {value:.6g}" for key, value in shown.items()]
             print(
                 f"step {state.global_step}/{state.max_steps}  epoch {state.epoch or 0:.2f}  " + "  ".join(parts),
                 flush=True,

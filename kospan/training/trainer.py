@@ -14,6 +14,7 @@ from transformers.trainer_utils import EvalPrediction
 
 from .adversarial import FGM
 from .consistency import double
+from .parts import LossParts
 from .pushing import PushingTrainer
 from .rates import RateGroup, check_fragments, check_rates, rate_groups
 
@@ -62,7 +63,7 @@ class SpanTrainer(PushingTrainer, Trainer):
         self.fgm: FGM | None = None
         self.fgm_lambda = fgm_lambda
         self._is_adversarial = False
-        self._divergence_sum, self._divergence_steps = 0.0, 0
+        self._parts = LossParts()
         if fgm_epsilon < 0 or not math.isfinite(fgm_epsilon):
             raise ValueError(f"expected fgm_epsilon of 0 (off) or more, got {fgm_epsilon}")
         if self.args.label_smoothing_factor:
@@ -161,21 +162,20 @@ class SpanTrainer(PushingTrainer, Trainer):
         if doubled:
             inputs = {**double(inputs), "divergence": self.divergence}
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        if doubled and not self._is_adversarial and outputs.get("divergence") is not None:
-            self._divergence_sum = self._divergence_sum + outputs["divergence"]
-            self._divergence_steps += 1
+        if model.training and not self._is_adversarial:
+            # The Trainer scales the loss of one process so that the mean over all is the loss of the step.
+            averaged = self.args.average_tokens_across_devices and num_items_in_batch is not None
+            self._parts.add(outputs, self.state.global_step, self.accelerator.num_processes if averaged else 1)
         if self._is_adversarial:
             loss = loss * self.fgm_lambda
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs, *args, **kwargs):
-        """As in the Trainer, with FGM's strength, R-Drop's divergence and the head's rate beside the loss."""
+        """As in the Trainer, with FGM's strength, the loss's parts and the head's rate beside the loss."""
         if "loss" in logs:
             if self.fgm is not None:
                 logs.update(self.fgm.report())
-            if self._divergence_steps:
-                logs["divergence"] = float(self._divergence_sum) / self._divergence_steps
-                self._divergence_sum, self._divergence_steps = 0.0, 0
+            logs.update(self._parts.report(self.state.global_step))
             if self.optimizer is not None and self.rate_groups:
                 for group, settings in zip(self.rate_groups, self.optimizer.param_groups):
                     if group.name != "encoder":
