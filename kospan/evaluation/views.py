@@ -31,6 +31,8 @@ class Reading(NamedTuple):
         spans: What the model finds.
         question: What was asked; empty for a tagger.
         asked: Positions of the question's pieces.
+        units: `(start, end)` in characters of each unit, where the head has attention of its own; else empty.
+        head_attention: From unit to unit, mean over heads `(units, units)`, float32; None where the head has none.
     """
 
     text: str
@@ -40,6 +42,8 @@ class Reading(NamedTuple):
     spans: list[Span]
     question: str = ""
     asked: Sequence[int] = ()
+    units: Sequence[tuple[int, int]] = ()
+    head_attention: np.ndarray | None = None
 
 
 def _stacked(layers: Sequence[torch.Tensor], length: int) -> np.ndarray:
@@ -79,7 +83,10 @@ class TaggerView:
             return None
         view = seen.windows[0]
         attentions = _stacked(view.attentions, len(view.pieces))
-        return Reading(example.text, view.pieces, view.offsets, attentions, seen.spans)
+        reading = Reading(example.text, view.pieces, view.offsets, attentions, seen.spans)
+        if view.head_attention is None:
+            return reading
+        return reading._replace(units=seen.units, head_attention=view.head_attention.mean(dim=0).numpy())
 
     def best(self, readings: Sequence[Reading]) -> Reading:
         """What is worth showing: of at most 60 characters the text in which most is found."""

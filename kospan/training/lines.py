@@ -38,6 +38,7 @@ _SHOWN = {
     "eval_precision": "precision",
     "eval_recall": "recall",
     "eval_f1": "f1",
+    "eval_flat_f1": "flat f1",
     "eval_klue_entity_f1": "klue entity f1",
     "eval_klue_char_f1": "klue char f1",
     "eval_exact_match": "exact match",

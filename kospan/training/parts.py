@@ -46,7 +46,7 @@ class LossParts:
 
 
 def part_names(entries) -> list[str]:
-    """The parts of the loss that a log holds, in order of first appearance: what ends in `_loss` and is no evaluation's.
+    """The parts of the loss that a log holds, in order of first appearance: what ends in `_loss`, evaluation aside.
 
     Args:
         entries: Dicts of a log.

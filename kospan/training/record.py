@@ -132,7 +132,9 @@ class Stopwatch:
 
 
 def learning_curve(history: Sequence[dict]) -> list[dict]:
-    """An entry per evaluation, with the loss and its parts last logged before it; where nothing was evaluated, one per log entry.
+    """An entry per evaluation, with the loss and its parts as last logged before it.
+
+    Where nothing was evaluated, one per log entry.
 
     >>> learning_curve([{"step": 1, "epoch": 0.5, "loss": 2.0}, {"step": 2, "epoch": 1.0, "eval_f1": 0.5}])
     [{'step': 2, 'epoch': 1.0, 'eval_f1': 0.5, 'loss': 2.0}]
