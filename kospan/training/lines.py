@@ -16,10 +16,12 @@ class LineCallback(TrainerCallback):
         """Step, epoch, and the figures worth a line."""
         if not state.is_world_process_zero or not logs or "train_runtime" in logs:
             return
-        words = {name: name.replace("_", " ") for name in part_names([logs])} | _SHOWN
-        shown = {key: value for key, value in logs.items() if key in words}
-        if shown:
-            parts = [f"{words[key]} {value:.6g}" for key, value in shown.items()]
+        loss = {"loss": _SHOWN["loss"]} if "loss" in logs else {}
+        # The parts of the loss stand behind it.
+        words = {**loss, **{name: name.replace("_", " ") for name in part_names([logs])}}
+        words |= {name: _SHOWN[name] for name in logs if name in _SHOWN}
+        if words:
+            parts = [f"{word} {logs[name]:.6g}" for name, word in words.items()]
             print(
                 f"step {state.global_step}/{state.max_steps}  epoch {state.epoch or 0:.2f}  " + "  ".join(parts),
                 flush=True,
