@@ -86,8 +86,11 @@ def test_passes_of_a_step_are_summed_and_steps_averaged():
 
 
 def test_gold_gates_fall_with_training(model, tmp_path):
-    trainer, shares = run(model, tmp_path, max_steps=8, batch=8)
+    _, shares = run(model, tmp_path, max_steps=8, batch=8)
     assert shares == [1.0, 0.75, 0.5, 0.25, 0.0, 0.0, 0.0, 0.0]
+    model.head.settings["gold_gate"] = 1.0
+    trainer, shares = run(model, tmp_path, max_steps=2, batch=8)
+    assert shares == [1.0, 0.5]
     assert trainer.model.train().head.gold_share() == 0.0, "afterwards nobody tells"
     assert "progress" not in trainer.model.config.to_json_string()
 

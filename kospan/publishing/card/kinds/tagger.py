@@ -34,7 +34,10 @@ CRF = (
     "John Lafferty, Andrew McCallum, Fernando Pereira. Conditional Random Fields: Probabilistic Models for Segmenting "
     "and Labeling Sequence Data. ICML 2001."
 )
-POSITIONAL = "Positional Attention for Efficient BERT-Based Named Entity Recognition. arXiv 2505.01868."
+POSITIONAL = (
+    "Mo Sun, Siheng Xiong, Yuankai Cai, Bowen Zuo. Positional Attention for Efficient BERT-Based Named Entity "
+    "Recognition. arXiv 2505.01868, 2025."
+)
 
 
 def measured(left: Left) -> dict[str, str]:
