@@ -20,6 +20,7 @@ from kospan.publishing.hub.publisher import publisher_from
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
 from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf
+from kospan.training.cached import StateCache, check_cached, states_root
 from kospan.training.lines import LineCallback, opening_lines
 from kospan.training.pieces import PieceDropout
 from kospan.training.progress import ProgressCallback
@@ -40,6 +41,8 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         recipe = load_recipe(recipe, flags)
     arguments = training_arguments(recipe)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
+    root = states_root(recipe.states_folder) if recipe.freeze_encoder else None
+    check_cached(root, recipe.fgm_epsilon, recipe.piece_dropout)
     disable_progress_bar()
     set_seed(arguments.seed)
     task = task_class(recipe.task).from_recipe(recipe)
@@ -80,6 +83,13 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         fgm_space=recipe.fgm_space,
         fgm_lambda=recipe.fgm_lambda,
         learning_rates=recipe.learning_rates,
+        states=None
+        if root is None
+        else StateCache(
+            root,
+            {"train": lambda: training, "validation": lambda: task.windows(validation)},
+            arguments.per_device_eval_batch_size,
+        ),
         publisher=publisher_from(arguments),
     )
     trainer.remove_callback(PrinterCallback)

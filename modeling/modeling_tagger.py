@@ -132,6 +132,7 @@ class SpanTagger(SpanPreTrainedModel):
         num_items_in_batch: torch.Tensor | int | None = None,
         divergence=None,
         inputs_embeds: torch.Tensor | None = None,
+        encoder_states: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
         decode: bool = True,
@@ -151,9 +152,10 @@ class SpanTagger(SpanPreTrainedModel):
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over units from `(head, emissions, mask, context)`.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
+            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
             decode: Whether the best tags are found; never while training.
 
-        Raises: ValueError where `unit_positions` is missing, or `unit_shapes` where they are needed.
+        Raises: ValueError where `unit_positions` is missing, or `unit_shapes` where they are needed, and as `encoded`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -161,13 +163,13 @@ class SpanTagger(SpanPreTrainedModel):
                 "use "
                 "the features of kospan.tasks.tagging"
             )
-        encoded = self.encoder(
+        encoded = self.encoded(
+            encoder_states,
             input_ids=input_ids,
             attention_mask=attention_mask,
             inputs_embeds=inputs_embeds,
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
-            return_dict=True,
         )
         mask = unit_positions != -100
         states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, unit_shapes, mask)
@@ -351,9 +353,8 @@ class SpanTagger(SpanPreTrainedModel):
             windows = self.aligner.windows(document)
             owner = self.aligner.owners(document, windows)
             jobs.extend((at, place, window, owner) for place, window in enumerate(windows))
-        for chosen in self.batches([len(window.input_ids) for _, _, window, _ in jobs], batch_size):
+        for chosen, features in self.window_batches([self.features(window) for _, _, window, _ in jobs], batch_size):
             batch = [jobs[job] for job in chosen]
-            features = self.placed(self.collate([self.features(window) for _, _, window, _ in batch]))
             output = self(**features, decode=False)
             for row, (at, place, window, owner) in enumerate(batch):
                 units = range(window.first_unit, window.first_unit + len(window.unit_positions))

@@ -1,6 +1,6 @@
 """The tagging task: spans by tags on units."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +129,13 @@ class TaggingTask:
                     self.model.features(window) | {"labels": labels, "begins": window.begins, "ends": window.ends}
                 )
         return features
+
+    def windows(self, examples: Sequence[Example]) -> Iterator[dict]:
+        """What the encoder reads of each window of each text, as `extract` cuts it."""
+        aligner = self.model.aligner
+        for example in examples:
+            for window in aligner.windows(aligner.documents([example.text])[0]):
+                yield {"input_ids": window.input_ids}
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training windows as one padded batch."""

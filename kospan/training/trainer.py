@@ -13,6 +13,7 @@ from transformers import Trainer
 from transformers.trainer_utils import EvalPrediction
 
 from .adversarial import FGM
+from .cached import StateCache
 from .consistency import double
 from .parts import LossParts
 from .pushing import PushingTrainer
@@ -34,6 +35,7 @@ class SpanTrainer(PushingTrainer, Trainer):
         fgm_space: "activation" or "parameter".
         fgm_lambda: Weight of the adversarial loss.
         learning_rates: Rate or factor by name fragment; empty keeps the Trainer's own groups.
+        states: Kept states of a frozen encoder; None runs it in each step.
         **kwargs: What Trainer takes.
     """
 
@@ -50,6 +52,7 @@ class SpanTrainer(PushingTrainer, Trainer):
         fgm_space: str = "activation",
         fgm_lambda: float = 1.0,
         learning_rates: dict | None = None,
+        states: StateCache | None = None,
         **kwargs,
     ):
         if score is not None:
@@ -57,6 +60,7 @@ class SpanTrainer(PushingTrainer, Trainer):
         super().__init__(*args, **kwargs)
         self.predict_spans, self.score_spans, self.evaluation_collate = predict, score, evaluation_collate
         self.validation_loss, self.divergence, self.rdrop_on = validation_loss, divergence, rdrop_on
+        self.states = states
         self.learning_rates = check_rates(learning_rates or {})
         check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
         self.rate_groups: list[RateGroup] = []
@@ -119,6 +123,11 @@ class SpanTrainer(PushingTrainer, Trainer):
         return tuple(sorted({each for each in found if each is not None}))
 
     # --- training -----------------------------------------------------------------------------------------------------
+
+    def train(self, *args, **kwargs):
+        """As in the Trainer; on a frozen encoder with its states from disk, where they are kept."""
+        with contextlib.nullcontext() if self.states is None else self.states.attached(self):
+            return super().train(*args, **kwargs)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """One pass, or with FGM a clean and an adversarial one; the clean loss is returned and logged."""
