@@ -26,8 +26,11 @@ from kospan.training.saving import check_output, write_whole
 FORMAT = 1
 STATES, OFFSETS, PROGRESS = "states.f32", "offsets.npy", "progress.json"
 _CHUNK_BYTES = 16 * 2**20
-# What a config says of itself and not of the encoder.
-_NOT_THE_ENCODER = ("_name_or_path", "name_or_path", "transformers_version", "architectures", "auto_map")
+# What a config says of itself and not of the encoder; the weights' own types are in the key.
+_NOT_THE_ENCODER = (
+    *("_name_or_path", "name_or_path", "transformers_version", "architectures", "auto_map"),
+    *("dtype", "torch_dtype"),
+)
 
 
 class EncoderStates:
