@@ -6,8 +6,6 @@ import os
 import pickle
 import shutil
 import signal
-import subprocess
-import sys
 from collections import namedtuple
 from threading import Thread
 
@@ -246,32 +244,24 @@ def test_an_interrupted_set_is_gone_on_with_and_is_bit_equal(model, whole, tmp_p
     assert kept(root) == whole
 
 
-KILLED = """
-import os, signal, sys
-import kospan.training.states as states
-from transformers import AutoModel
-import modeling
-states._CHUNK_BYTES = {chunk}
-model = AutoModel.from_pretrained({folder!r})
-model.freeze_encoder()
-note, count = states._Writer._note, []
-def killed(self):
-    count.append(1)
-    if len(count) == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    note(self)
-states._Writer._note = killed
-states.make_states(model, {windows!r}, {root!r})
-"""
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the child must begin with the model as it is")
 def test_a_killed_process_loses_the_chunk_at_hand_alone(model, whole, tmp_path):
-    model.save_pretrained(tmp_path / "model")
-    root = tmp_path / "killed"
-    code = KILLED.format(chunk=CHUNK, folder=str(tmp_path / "model"), windows=windows(), root=str(root))
-    ended = subprocess.run([sys.executable, "-W", "ignore", "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert ended.returncode == -signal.SIGKILL
+    root, note, count = tmp_path / "killed", states._Writer._note, []
+
+    def killed(self):
+        count.append(1)
+        if len(count) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        note(self)
+
+    child = os.fork()
+    if not child:
+        try:
+            states._Writer._note = killed
+            said(model, windows(), root)
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     left = json.loads(kept(root)["progress.json"])
     assert left["done"] is False and [each is not None for each in left["chunks"][:4]] == [True, True, False, False]
     calls = counted(model)
