@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 import torch
+from transformers import TrainerCallback
 
+from kospan.data.corpus import load_corpus
 from kospan.data.jsonl import write_jsonl
-from kospan.data.registry import reader_for
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer
 from kospan.training.states import readable
@@ -57,8 +58,8 @@ def main() -> None:
 def written(arguments, folder: Path) -> dict[str, str]:
     """Training sentences and a few for validation, as files that a recipe names."""
     found = {}
-    source = reader_for("gmb").examples(arguments.data)
-    parts = {"train": source[: arguments.sentences], "validation": source[arguments.sentences :][:64]}
+    source = load_corpus("gmb", arguments.data).splits
+    parts = {"train": source["train"][: arguments.sentences], "validation": source["validation"][:64]}
     for split, examples in parts.items():
         found[f"{split}_file"] = str(folder / f"{split}.jsonl")
         write_jsonl(found[f"{split}_file"], examples)
@@ -138,8 +139,6 @@ class Clock:
     """CPU seconds between the beginning and the end of a training's epochs."""
 
     def __init__(self, trainer):
-        from transformers import TrainerCallback
-
         times = self.times = []
 
         class Reads(TrainerCallback):
