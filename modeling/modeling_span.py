@@ -239,14 +239,29 @@ class SpanPreTrainedModel(PreTrainedModel):
         """No gradient and no dropout in the encoder from here on, through every `train()` call."""
         self._encoder_is_frozen = True
         self.encoder.requires_grad_(False)
+        self.encoder.zero_grad()
         self.encoder.eval()
 
     def train(self, mode: bool = True) -> "SpanPreTrainedModel":
         """As in torch; a frozen encoder stays in evaluation mode."""
-        super().train(mode)
-        if getattr(self, "_encoder_is_frozen", False):
+        if not getattr(self, "_encoder_is_frozen", False):
+            return super().train(mode)
+        # A trainer calls this in each step, and a walk through the encoder's modules takes longer than a small head.
+        if self.encoder.training:
             self.encoder.eval()
+        self.training = mode
+        for child in self.children():
+            if child is not self.encoder:
+                child.train(mode)
         return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """As in torch; a frozen encoder has no gradients, so it is not walked through in each step."""
+        if not self._encoder_is_frozen:
+            return super().zero_grad(set_to_none)
+        for child in self.children():
+            if child is not self.encoder:
+                child.zero_grad(set_to_none)
 
     def encoded(self, encoder_states: torch.Tensor | None = None, **inputs):
         """What the encoder says, or what it has said before.
