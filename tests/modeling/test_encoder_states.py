@@ -162,3 +162,34 @@ def test_a_model_in_half_precision_takes_states_in_float32(make_tagger):
     windows, source = features(model), Source(make_tagger())
     emissions = model(**model.collate([window | {"encoder_states": source(window)} for window in windows])).emissions
     assert emissions.dtype == torch.float32 and torch.isfinite(emissions).all()
+
+
+def test_a_frozen_encoder_that_was_put_into_training_by_hand_is_put_back(model):
+    model.freeze_encoder()
+    for mode in (True, False):
+        model.encoder.train()
+        assert model.train(mode) is model
+        assert not any(module.training for module in model.encoder.modules())
+        rest = [module for name, module in model.named_modules() if not name.startswith("encoder")]
+        assert len(rest) > 3 and {module.training for module in rest} == {mode}
+    thawed = model.train()
+    thawed._encoder_is_frozen = False
+    assert thawed.train().encoder.training
+
+
+def test_gradients_are_forgotten_and_a_frozen_encoder_has_none(model):
+    batch = model.collate(features(model)[:1])
+
+    def backward():
+        model(**batch).emissions.sum().backward()
+        return [name for name, value in model.named_parameters() if value.grad is not None]
+
+    assert any(name.startswith("encoder.") for name in backward())
+    model.freeze_encoder()
+    assert all(parameter.grad is None for parameter in model.encoder.parameters())
+    left = backward()
+    assert left and not any(name.startswith("encoder.") for name in left)
+    model.zero_grad(set_to_none=False)
+    assert all((parameter.grad == 0).all() for parameter in model.parameters() if parameter.grad is not None)
+    model.zero_grad()
+    assert all(parameter.grad is None for parameter in model.parameters())
