@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--head", nargs="+", default=["linear"], help="linear, crf, ...; lstm is crf behind an LSTM")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--slow-rounds", type=int, default=2, help="rounds in which the encoder runs")
+    parser.add_argument("--states", type=Path, help="where states are kept; default: a folder for this run alone")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -72,7 +73,7 @@ def trainer_of(arguments, head: str, files: dict, folder: Path, **flags):
     settings = {"dataset": "jsonl", "unit": "word", "encoder": arguments.encoder, "encoder_input": "subwords"}
     settings |= {"window": 128, "stride": 32, "num_train_epochs": 1, "eval_strategy": "no", "save_strategy": "no"}
     settings |= {"load_best_model_at_end": False, "use_cpu": True, "output_dir": str(folder / "out")}
-    settings |= {"learning_rate": 1e-3, "states_folder": str(folder / "states")}
+    settings |= {"learning_rate": 1e-3, "states_folder": str(arguments.states or folder / "states")}
     return build_trainer(load_recipe(None, {**settings, **recurrent, **files, **flags}))
 
 
@@ -104,7 +105,7 @@ def measured(arguments, head: str, files: dict, folder: Path) -> list[str]:
                 print(f"{head} round {at}: {way} {spent:.3f} s", flush=True)
     medians = {way: statistics.median(each) for way, each in seconds.items() if each}
     bound = medians["the head alone"]
-    size = sum(states.stat().st_size for states in (folder / "states").glob("*/states.f32"))
+    size = sum(states.stat().st_size for states in (arguments.states or folder / "states").glob("*/states.f32"))
     lines = [f"## Head: {head}", "", "| way | CPU seconds | times the head alone | ms per step |"]
     lines += ["| --- | ---: | ---: | ---: |"]
     for way, each in medians.items():
