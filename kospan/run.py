@@ -71,9 +71,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         score=lambda indices, rows: task.metrics([validation[at] for at in indices], task.spans(rows)),
         validation_loss=(
             # A copy counts for itself: what is told of windows is told of training's.
-            ValidationLoss(
-                lambda: copy.copy(task).train_features(validation), task.collate, arguments.per_device_eval_batch_size
-            )
+            ValidationLoss(lambda: copy.copy(task).train_features(validation), arguments.per_device_eval_batch_size)
             if recipe.validation_loss
             else None
         ),
