@@ -1,7 +1,7 @@
 """What a parameter of a BERT-class encoder is called in BigBird: a table of pairs, read in either direction.
 
-BigBird's encoder has BERT's names inside, so most pairs differ in their prefix alone. Position and segment tables are in
-the table as well; they keep their name and change their rows (see `bigbird.py`).
+BigBird's encoder has BERT's names inside, so most pairs differ in their prefix alone. The tables of positions and segments
+are in the list as well: they keep their names and change their rows (see `bigbird.py`).
 """
 
 from typing import NamedTuple
@@ -48,6 +48,8 @@ HEAD_NAMES = tuple(
         "decoder.bias",
     )
 )
+# The last two: a checkpoint whose head is tied to its words may go without.
+OPTIONAL = HEAD_NAMES[5:]
 
 
 class Kind(NamedTuple):
