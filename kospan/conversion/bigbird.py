@@ -17,7 +17,6 @@ from kospan.conversion.renames import (
     OPTIONAL,
     POSITIONS,
     SEGMENTS,
-    Names,
     pairs,
     spelling,
 )

@@ -116,10 +116,10 @@ def page(papers: dict, parities: Sequence[Parity], norms: Sequence[np.ndarray]) 
         "## Opened without kospan",
         "",
         f"Plain `AutoModel` builds transformers' BigBird. It attends to everything up to {full:,} positions and "
-        "sparsely above, and in version 5.23 it fails under autocast in sparse mode, builds tables of length x length there, "
-        "attends to other blocks in training than in evaluation, sets NumPy's global random state in training, and "
-        f"stays with full attention for good after one input of {full:,} positions or fewer. kospan's own models read "
-        "the same weights without these defects.",
+        "sparsely above, and in version 5.23 it fails under autocast in sparse mode, builds tables of length x length "
+        "there, attends to other blocks in training than in evaluation, sets NumPy's global random state in training, "
+        f"and stays with full attention for good after one input of {full:,} positions or fewer. kospan's own models "
+        "read the same weights without these defects.",
         "",
         f"Made with transformers {papers['versions']['transformers']}, torch {papers['versions']['torch']}.",
     ]

@@ -1,7 +1,7 @@
 """What a parameter of a BERT-class encoder is called in BigBird: a table of pairs, read in either direction.
 
-BigBird's encoder has BERT's names inside, so most pairs differ in their prefix alone. The tables of positions and segments
-are in the list as well: they keep their names and change their rows (see `bigbird.py`).
+BigBird's encoder has BERT's names inside, so most pairs differ in their prefix alone. The tables of positions and of
+segments are in the list as well: they keep their names and change their rows (see `bigbird.py`).
 """
 
 from typing import NamedTuple
