@@ -86,8 +86,7 @@ def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = Non
 
     tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True)
     check_tokenizer(tokenizer, source.name, config.vocab_size)
-    written = _bigbird_config(config, settings, reach, renamed, prefix, head)
-    written.sep_token_id = tokenizer.sep_token_id
+    written = _bigbird_config(config, settings, reach, renamed, prefix, head, tokenizer.sep_token_id)
     check_shapes(source.name, BigBirdForMaskedLM if head else BigBirdModel, written, renamed)
     written.save_pretrained(folder)
     write_tokenizer(tokenizer, folder, settings.max_length, way != "absent")
@@ -151,10 +150,13 @@ def _fill(renamed: dict[str, torch.Tensor], prefix: str, head: bool, hidden: int
     return sorted(wanted)
 
 
-def _bigbird_config(config, settings: Settings, reach: int, renamed: dict, prefix: str, head: bool) -> BigBirdConfig:
+def _bigbird_config(
+    config, settings: Settings, reach: int, renamed: dict, prefix: str, head: bool, separator: int | None
+) -> BigBirdConfig:
     carried = {name: getattr(config, name) for name in _CARRIED if hasattr(config, name)}
     built = BigBirdConfig(
         **carried,
+        sep_token_id=separator,
         max_position_embeddings=settings.max_length,
         type_vocab_size=renamed[prefix + SEGMENTS].shape[0],
         attention_type="block_sparse",

@@ -62,7 +62,7 @@ def page(papers: dict, parities: Sequence[Parity], norms: Sequence[np.ndarray]) 
         "",
         "## Does it read short inputs as the source does?",
         "",
-        f"Largest absolute differences in float32 with full attention; the bound is {BOUND:.0e}"
+        f"Largest absolute differences in float32 with full attention, step by step in both; the bound is {BOUND:.0e}"
         " (of the largest value, where that is above 1).",
         "",
         "| input | pieces | last hidden states | their largest value | scores of the head | their largest value |",
