@@ -266,8 +266,8 @@ class SpanClassifierConfig(SpanConfig):
         super().__init__(encoder_config=encoder_config, **kwargs)
         if self.problem == "regression" and len(self.id2label) != 1:
             raise ValueError(
-                f"expected one label, the value's name, for problem: regression, got {len(self.id2label)}; set problem: "
-                "classification for classes"
+                f"expected one label, the value's name, for problem: regression, got {len(self.id2label)}; set "
+                "problem: classification for classes"
             )
 
     @property

@@ -12,10 +12,11 @@ model that answers questions:
 gives `{"score", "start", "end", "answer"}`, a list of them with `top_k` above 1, and for a list of questions a list of
 either, a list of one included. Of a model that classifies texts:
 
-    {"inputs": str | {"text": str, "text_pair": str} | list of them, "parameters": {"top_k": ..., "threshold": ..., ...}}
+    {"inputs": str | {"text": str, "text_pair": str} | list of them, "parameters": {"top_k": ..., "threshold": ...}}
 
-gives `{"label", "score"}`, a list of them with `top_k` above 1, and for a list a list of either. A payload that cannot be served raises ValueError with one sentence: the server answers
-exceptions with status 400 and `{"error": sentence}`, while a returned dict of that form would leave with status 200.
+gives `{"label", "score"}`, a list of them with `top_k` above 1, and for a list a list of either. A payload that
+cannot be served raises ValueError with one sentence: the server answers exceptions with status 400 and `{"error":
+sentence}`, while a returned dict of that form would leave with status 200.
 """
 
 import os

@@ -185,7 +185,7 @@ class SpanClassifier(SpanPreTrainedModel):
         text_pairs: str | list[str] | None = None,
         threshold: float = 0.0,
         batch_size: int = 32,
-    ) -> Span | None | list[Span | None]:
+    ) -> Span | list[Span | None] | None:
         """The most probable class of each text, or its value.
 
         A text of any length is read whole: what does not fit into one window is read through overlapping ones, whose

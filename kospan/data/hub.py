@@ -14,8 +14,8 @@ VALIDATION_NAMES = ("validation", "dev", "valid", "val")
 
 
 def read_hub(name: str, joiner: str = " ") -> Source:
-    """All splits of a set with a column `tokens` and a column `ner_tags` or `tags`, with questions about texts, or with labelled
-    texts.
+    """All splits of a set with a column `tokens` and a column `ner_tags` or `tags`, with questions about texts, or
+    with labelled texts.
 
     Tags are integers with ClassLabel names, or strings. Questions have the columns of SQuAD, see
     `kospan.data.hub_questions`; labelled texts those of `kospan.data.hub_labels`.

@@ -71,8 +71,8 @@ class ClassifyingTask:
         wanted = str(recipe.trainer.get("metric_for_best_model")).removeprefix("eval_")
         if corpus.values and wanted == "f1":
             raise ValueError(
-                "expected metric_for_best_model to be pearson or spearman, because the labels were read as numbers, got "
-                f"{wanted!r}; add the line metric_for_best_model: pearson, or label_kind: class for names of classes"
+                "expected metric_for_best_model to be pearson or spearman, because the labels were read as numbers, "
+                f"got {wanted!r}; add the line metric_for_best_model: pearson, or label_kind: class for names of classes"
             )
         return cls(corpus, build_classifier(recipe, corpus))
 
@@ -144,13 +144,13 @@ class ClassifyingTask:
             where = f"example {example.id!r} ({place})"
             if self.model.config.pairs and not example.question.strip():
                 raise ValueError(
-                    f"{where}: expected a text_pair (in our JSON Lines the key 'question') beside the text, because the "
-                    f"model reads pairs, got {example.question!r}; add it"
+                    f"{where}: expected a text_pair (in our JSON Lines the key 'question') beside the text, because "
+                    f"the model reads pairs, got {example.question!r}; add it"
                 )
             if example.question and not self.model.config.pairs:
                 raise ValueError(
-                    f"{where}: expected a text alone, because the model reads single texts, got a text_pair or question "
-                    "beside it; leave it out, or train a model on pairs"
+                    f"{where}: expected a text alone, because the model reads single texts, got a text_pair or "
+                    "question beside it; leave it out, or train a model on pairs"
                 )
             self._check_label(example, where)
 
@@ -259,8 +259,8 @@ def check_whole(example: Example, where: str) -> None:
     if example.spans is not None and (len(example.spans) != 1 or example.spans[0][:2] != whole):
         got = ", ".join(f"{span.label!r} from {span.start} to {span.end}" for span in example.spans[:3]) or "none"
         raise ValueError(
-            f"{where}: expected one label over the whole text (0 to {whole[1]}), got {got}; mend it, or leave its spans "
-            "out where it is unlabelled"
+            f"{where}: expected one label over the whole text (0 to {whole[1]}), got {got}; mend it, or leave its "
+            "spans out where it is unlabelled"
         )
 
 
@@ -276,8 +276,8 @@ def build_classifier(recipe: Recipe, corpus: Corpus):
         return model
     if not corpus.values and len(corpus.labels) < 2:
         raise ValueError(
-            f"expected texts of two classes or more to train on, got only {corpus.labels[0]!r}; check the label column, "
-            "or set label_kind: value for numbers"
+            f"expected texts of two classes or more to train on, got only {corpus.labels[0]!r}; check the label "
+            "column, or set label_kind: value for numbers"
         )
     pairs = any(example.question for example in train)
     texts = [*dict.fromkeys(example.text for example in train), *(example.question for example in train if pairs)]

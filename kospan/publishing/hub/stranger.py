@@ -1,7 +1,7 @@
 """Loads a model as a stranger does and writes what it finds: `python -I stranger.py FOLDER ITEMS.json FOUND.json`.
 
-Items are objects with `text`, and with `question` where the model answers questions or reads pairs. This file runs by itself, in a
-process that cannot see kospan: torch and transformers are all it leans on.
+Items are objects with `text`, and with `question` where the model answers questions or reads pairs. This file runs by
+itself, in a process that cannot see kospan: torch and transformers are all it leans on.
 """
 
 import importlib.util

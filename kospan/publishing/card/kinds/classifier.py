@@ -110,8 +110,8 @@ def _korean_scores(left: Left, held: str) -> str:
     if gives_values(left):
         return (
             f"검증 데이터({held}) {record['documents']:,}건에서 **피어슨 상관은 {with_interval('pearson')}, 스피어만 "
-            f"상관은 {row['spearman']:.4f}, 평균 절대 오차는 {row['mae']:.4f}입니다. 학습 데이터의 평균값만 답하면 평균 "
-            f"절대 오차는 {plainly['mae']:.4f}입니다."
+            f"상관은 {row['spearman']:.4f}, 평균 절대 오차는 {row['mae']:.4f}입니다. 학습 데이터의 평균값만 답하면 "
+            f"평균 절대 오차는 {plainly['mae']:.4f}입니다."
         )
     return (
         f"검증 데이터({held}) {record['documents']:,}건에서 **정확도는 {with_interval('accuracy')}, **분류별 F1의 "
@@ -177,8 +177,8 @@ def use_parts(left: Left, path: str) -> dict[str, str | None]:
         "usage_output": "\n".join(printed) or None,
         "printed": "What is printed is what this model says there, right or wrong; the texts were chosen without it.",
         "call": (
-            f"`classify` takes a text or a list of texts{', and what stands before each' if pairs else ''}, and gives a "
-            f"span over each whole text; `span.score`\n{score}. Long text is read through overlapping windows, whose "
+            f"`classify` takes a text or a list of texts{', and what stands before each' if pairs else ''}, and gives "
+            f"a span over each whole text; `span.score`\n{score}. Long text is read through overlapping windows, whose "
             "logits are averaged, weighted by their pieces;\nnothing is cut off."
         ),
         "same": "The pipeline of transformers gives the same in its usual form; `top_k=None` gives all classes:",

@@ -172,7 +172,8 @@ def weaknesses(left: Left) -> list[Pair]:
         names = ", ".join(f"{plain(row['group'])} (F1 {row['f1']:.4f})" for row in weak)
         found.append(
             (
-                f"Weak classes, whose whole interval lies below the accuracy of {record['overall']['f1']:.4f}: {names}.",
+                "Weak classes, whose whole interval lies below the accuracy of "
+                f"{record['overall']['f1']:.4f}: {names}.",
                 f"특히 약한 분류(F1 신뢰구간의 위쪽 끝이 전체 정확도 {record['overall']['f1']:.4f}보다 낮음): {names}.",
             )
         )
