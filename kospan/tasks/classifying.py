@@ -72,7 +72,7 @@ class ClassifyingTask:
         if corpus.values and wanted == "f1":
             raise ValueError(
                 "expected metric_for_best_model to be pearson or spearman, because the labels were read as numbers, "
-                f"got {wanted!r}; add the line metric_for_best_model: pearson, or label_kind: class for names of classes"
+                f"got {wanted!r}; add the line metric_for_best_model: pearson, or label_kind: class for names"
             )
         return cls(corpus, build_classifier(recipe, corpus))
 

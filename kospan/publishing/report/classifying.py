@@ -67,8 +67,8 @@ def records(analysis: Analysis) -> list[dict]:
     """Every text with its labels, as the page's script reads them.
 
     Returns: `id`, `text`, `pair` (what stands before it), `source`; `gold`, its class or value; `found`, `[class,
-        score]` or null, the score the value where values are given; `kind` and `length`, places in what `data` names; `error`,
-        how far a value lies off, else 0 or 1.
+        score]` or null, the score the value where values are given; `kind` and `length`, places in what `data`
+        names; `error`, how far a value lies off, else 0 or 1.
     """
     given = values_in(analysis)
     kinds = value_outcomes() if given else list(CLASS_OUTCOMES)
