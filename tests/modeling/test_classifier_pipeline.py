@@ -2,19 +2,20 @@
 
 import pytest
 import torch
-from transformers import ElectraForSequenceClassification, TextClassificationPipeline, pipeline
+from transformers import ElectraForSequenceClassification, TextClassificationPipeline
 
+from modeling import SpanClassifierPipeline
 from modeling.handler import Classifying, EndpointHandler, read_payload
 
 
 @pytest.fixture
 def pipe(make_classifier):
-    return pipeline("text-classification", model=make_classifier(), device=-1)
+    return SpanClassifierPipeline(model=make_classifier())
 
 
 @pytest.fixture
 def pair_pipe(make_classifier):
-    return pipeline("text-classification", model=make_classifier(pairs=True), device=-1)
+    return SpanClassifierPipeline(model=make_classifier(pairs=True))
 
 
 def form(value):
@@ -71,7 +72,7 @@ def test_a_threshold_leaves_out(pipe, texts):
 
 
 def test_a_value_is_the_score(make_classifier, texts):
-    pipe = pipeline("text-classification", model=make_classifier(problem="regression", value_mean=-3.0), device=-1)
+    pipe = SpanClassifierPipeline(model=make_classifier(problem="regression", value_mean=-3.0))
     values = [span.score for span in pipe.model.classify(texts)]
     assert pipe(texts) == [{"label": "value", "score": value} for value in values] and min(values) < 0
 

@@ -226,7 +226,7 @@ def test_values_are_trained_scored_and_told(tmp_path, capsys):
     ],
 )
 def test_data_that_cannot_be_classified_are_refused(tmp_path, data, asked, words):
-    with pytest.raises(ValueError, match="example|expected") as error:
+    with pytest.raises(ValueError, match="expected") as error:
         build_trainer(recipe_of(tmp_path, data, **asked))
     assert words in str(error.value)
 
