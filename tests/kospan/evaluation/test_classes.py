@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from label_cases import labelled
 from sklearn.metrics import accuracy_score, f1_score
 
+from kospan.evaluation.attention import deletion_test, evidence, posterior_without
 from kospan.evaluation.bootstrap import intervals
 from kospan.evaluation.class_confidence import ClassClaims, ValueClaims
 from kospan.evaluation.class_groups import (
@@ -23,6 +24,7 @@ from kospan.evaluation.class_groups import (
 from kospan.evaluation.classes import class_counts, class_figure_names, class_intervals, majority, score_classes
 from kospan.evaluation.confidence import calibration_report, fit_temperature
 from kospan.evaluation.report import figures_and_counts, headline, print_examination
+from kospan.evaluation.views import view_of
 from kospan.example import Example
 from modeling.spans import Span
 
@@ -185,3 +187,37 @@ def test_values_have_no_confidence(make_classifier):
     assert [spans[0].score for spans in claims.predicted(1.0)] == pytest.approx([span.score for span in expected])
     with pytest.raises(ValueError, match="expected a model of classes, whose probabilities have a temperature"):
         fit_temperature(claims)
+
+
+# --- looking inside ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("asked", [{}, {"pairs": True}, {"problem": "regression"}, {"pooling": "mean"}], ids=str)
+def test_a_look_inside_reads_one_passage_and_explains_its_class(make_classifier, texts, asked):
+    model = make_classifier(encoder_input="units", **asked)
+    view, pair = view_of(model), "비가 온다" if asked.get("pairs") else ""
+    whole = view.read(Example("a", texts[0], None, pair))
+    [span] = whole.spans
+    expected = model.classify(texts[0], pair or None)
+    assert span == Span(0, 0, expected.label, pytest.approx(expected.score, abs=1e-5))
+    assert posterior_without(model, whole, span, []) == pytest.approx(span.score, abs=1e-5)
+    assert len(whole.pieces) == len(whole.offsets) == whole.attentions.shape[1]
+    assert [texts[0][start:end] for start, end in whole.offsets if end] == list(texts[0])
+    assert "".join(whole.pieces[at] for at in whole.asked) == pair.replace(" ", "[unused0]")
+    # The gradient, against a step in the direction of one piece's vector.
+    found = evidence(model, whole, span)
+    assert np.abs(found.attribution).max() > 0 and found.attention.shape == (1, len(whole.pieces))
+    long = view.read(Example("b", " ".join(texts * 3), None, pair * 9))
+    assert len(long.pieces) <= model.config.window and view.fits(Example("", "글", None))
+    assert view.read(Example("", " ", None, pair)) is None
+    tested = deletion_test(model, [whole, long])
+    assert tested["spans"] == 2 and set(tested["methods"]) == {"gradient times input", "attention", "random"}
+    assert view.best([whole, long]) in (whole, long) and len(view.shown(long)) <= 48
+
+
+def test_a_pair_to_look_at_is_one_of_the_data(make_classifier):
+    view, examples = view_of(make_classifier(pairs=True)), labelled(3, pairs=True)
+    assert view.one(examples, "text-1") is examples[1] and view.one(examples, examples[2].text) is examples[2]
+    with pytest.raises(ValueError, match="expected a text of the data, or its id, to look at"):
+        view.one(examples, "다른 글")
+    assert view_of(make_classifier()).one(examples, "다른 글").text == "다른 글"
