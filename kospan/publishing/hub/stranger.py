@@ -42,7 +42,7 @@ class Tagging:
         return [[list(span) for span in spans] for spans in model.extract([item["text"] for item in items])]
 
     @staticmethod
-    def spans(model, found: list, items: list) -> list:
+    def spans(model, found: list, items: list | tuple = ()) -> list:
         """What pipeline and handler gave."""
         return [[[each["start"], each["end"], each["entity_group"], each["score"]] for each in one] for one in found]
 
@@ -64,7 +64,7 @@ class Reading:
         return [[list(span) for span in spans if span.end] for spans in found]
 
     @staticmethod
-    def spans(model, found: list, items: list) -> list:
+    def spans(model, found: list, items: list | tuple = ()) -> list:
         """What pipeline and handler gave; for one question the pipeline gives a dict alone."""
         found, label = [found] if isinstance(found, dict) else found, model.config.id2label[0]
         return [[[one["start"], one["end"], label, one["score"]]] if one["end"] else [] for one in found]
@@ -90,7 +90,7 @@ class Classifying:
         return [[list(span)] for span in model.classify([item["text"] for item in items], pairs)]
 
     @staticmethod
-    def spans(model, found: list, items: list) -> list:
+    def spans(model, found: list, items: list | tuple = ()) -> list:
         """What pipeline and handler gave; they name no places, because every label is one of the whole text."""
         return [[[0, len(item["text"]), one["label"], one["score"]]] for one, item in zip(found, items)]
 
