@@ -122,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     ablate.add_argument("study", help="the study file")
     ablate.add_argument("flags", nargs=argparse.REMAINDER, help="flags of the command, and settings of every run")
 
-    convert = commands.add_parser("convert", help="change the form of data").add_subparsers(
+    convert = commands.add_parser("convert", help="change the form of data or of an encoder").add_subparsers(
         required=True, metavar="WHAT"
     )
     data = convert.add_parser("data", help="annotations of another tool <-> JSON Lines")
@@ -133,6 +133,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     data.add_argument("--to", dest="to_format", default="jsonl", help="jsonl (default), doccano, label-studio, brat")
     data.set_defaults(command=_convert_data)
+    bigbird = convert.add_parser("bigbird", help="a BERT-class encoder -> a BigBird that reads more, without training")
+    bigbird.add_argument("source", help="encoder: Hub name, folder, or package:NAME/FOLDER")
+    bigbird.add_argument("output", metavar="OUT", help="folder to make")
+    bigbird.add_argument("--max_length", type=int, default=4096, help="positions it reads (default: 4096)")
+    bigbird.add_argument(
+        "--law", default="exp", help="how repeated positions fade: exp (default), power, geometric, none"
+    )
+    bigbird.add_argument("--tau", type=float, default=2.0, help="the law's number (default: 2.0)")
+    bigbird.add_argument("--block_size", type=int, default=64, help="positions of an attention block (default: 64)")
+    bigbird.add_argument("--random_blocks", type=int, default=3, help="random blocks that a row sees (default: 3)")
+    bigbird.add_argument(
+        "--segments",
+        help="the second text's row: own (default where the source has one), copied (default elsewhere), noised, "
+        "absent",
+    )
+    bigbird.add_argument(
+        "--segment_noise", type=float, default=0.02, help="noise of `noised`, in the row's deviations (default: 0.02)"
+    )
+    bigbird.add_argument("--seed", type=int, default=0, help="seed of that noise (default: 0)")
+    bigbird.add_argument("--overwrite", action="store_true", help="replace the model in OUT")
+    bigbird.set_defaults(command=_convert_bigbird)
+    back = convert.add_parser("back", help="a conversion -> the encoder it came from, bit for bit")
+    back.add_argument("folder", help="what `kospan convert bigbird` has written")
+    back.add_argument("output", metavar="OUT", help="folder to make")
+    back.add_argument("--overwrite", action="store_true", help="replace the model in OUT")
+    back.set_defaults(command=_convert_back)
 
     push = commands.add_parser("push", help="publish what a run has left on the Hub, checked as a stranger loads it")
     push.add_argument("folder", metavar="OUTPUT_DIR", help="what a run has left")
@@ -356,6 +382,36 @@ def _convert_data(arguments) -> None:
     from kospan.data.formats.convert import convert_file
 
     print(convert_file(arguments.file, arguments.output, arguments.from_format, arguments.to_format))
+
+
+def _convert_bigbird(arguments) -> None:
+    from kospan.conversion.command import bigbird
+    from kospan.conversion.parity import SENTENCES
+    from kospan.conversion.settings import Settings
+    from kospan.data.corpus import read_examples
+    from kospan.tasks.encoders import check_no_file, locate
+
+    settings = Settings(
+        max_length=arguments.max_length,
+        law=arguments.law,
+        tau=arguments.tau,
+        block_size=arguments.block_size,
+        random_blocks=arguments.random_blocks,
+        segments=arguments.segments,
+        segment_noise=arguments.segment_noise,
+        seed=arguments.seed,
+    )
+    check_no_file(arguments.source)
+    place = locate(arguments.source)
+    texts = [*SENTENCES, *(example.text for example in read_examples("sample", "validation")[:4])]
+    name = arguments.source if arguments.source.startswith("package:") else None
+    print(*bigbird(place, arguments.output, settings, texts, name=name, overwrite=arguments.overwrite), sep="\n")
+
+
+def _convert_back(arguments) -> None:
+    from kospan.conversion.command import back
+
+    print(*back(arguments.folder, arguments.output, overwrite=arguments.overwrite), sep="\n")
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ class Recipe:
     # model
     pooling: str = setting("cls", "classifying: the state that is scored: cls (the first position's) or mean (of all)")
     scheme: str = setting("BIO", "tag scheme: BIO or BIOES")
-    head: str = setting("crf", "what turns states into tags: crf or linear")
+    head: str = setting("crf", "what turns states into tags: crf, linear, or positional (attention by position)")
     head_options: dict = setting({}, "the head's own settings")
     recurrent_size: int = setting(0, "LSTM units per direction between encoder and head; 0 turns it off")
     recurrent_layers: int = setting(1, "stacked LSTM layers")
@@ -118,7 +118,12 @@ class Recipe:
     crf_backend: str = setting(
         "kospan", "kospan, or torchcrf to train with pytorch-crf's module; never enters the config"
     )
-    freeze_encoder: bool = setting(False, "train only what stands on the encoder")
+    freeze_encoder: bool = setting(False, "train only what stands on the encoder, whose states are kept on disk")
+    states_folder: str | None = setting(
+        "auto",
+        "with freeze_encoder: where the encoder's states are kept, so that it runs once and not in each epoch; auto is "
+        "kospan/states in the Hugging Face cache, none keeps nothing; what lies there may be deleted at any time",
+    )
     # training techniques
     learning_rates: dict = setting({}, "rate or factor (16x) by name fragment: {encoder: 3e-5, head: 1e-3}")
     fgm_epsilon: float = setting(0.0, "size of FGM's perturbation (Miyato et al. 2017: epsilon); 0 turns it off")

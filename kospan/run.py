@@ -20,8 +20,10 @@ from kospan.publishing.hub.publisher import publisher_from
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
 from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf
+from kospan.training.cached import StateCache, check_cached, states_root
 from kospan.training.lines import LineCallback, opening_lines
 from kospan.training.pieces import PieceDropout
+from kospan.training.progress import ProgressCallback
 from kospan.training.record import Stopwatch
 from kospan.training.saving import check_output, last_whole_checkpoint, write_whole, written_whole
 from kospan.training.trainer import SpanTrainer
@@ -39,6 +41,8 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         recipe = load_recipe(recipe, flags)
     arguments = training_arguments(recipe)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
+    root = states_root(recipe.states_folder) if recipe.freeze_encoder else None
+    check_cached(root, recipe.fgm_epsilon, recipe.piece_dropout)
     disable_progress_bar()
     set_seed(arguments.seed)
     task = task_class(recipe.task).from_recipe(recipe)
@@ -49,7 +53,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     training, validation = task.train_features(task.examples("train")), task.examples("validation")
     # Longest first: what does not fit into memory fails at once, and batches hold texts of one length.
     order = sorted(range(len(validation)), key=lambda at: -len(validation[at].text))
-    callbacks = [LineCallback()]
+    callbacks = [LineCallback(), ProgressCallback()]
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
     trainer = SpanTrainer(
@@ -67,9 +71,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         score=lambda indices, rows: task.metrics([validation[at] for at in indices], task.spans(rows)),
         validation_loss=(
             # A copy counts for itself: what is told of windows is told of training's.
-            ValidationLoss(
-                lambda: copy.copy(task).train_features(validation), task.collate, arguments.per_device_eval_batch_size
-            )
+            ValidationLoss(lambda: copy.copy(task).train_features(validation), arguments.per_device_eval_batch_size)
             if recipe.validation_loss
             else None
         ),
@@ -79,6 +81,13 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         fgm_space=recipe.fgm_space,
         fgm_lambda=recipe.fgm_lambda,
         learning_rates=recipe.learning_rates,
+        states=None
+        if root is None
+        else StateCache(
+            root,
+            {"train": lambda: training, "validation": lambda: task.windows(validation)},
+            arguments.per_device_eval_batch_size,
+        ),
         publisher=publisher_from(arguments),
     )
     trainer.remove_callback(PrinterCallback)

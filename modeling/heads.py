@@ -1,5 +1,6 @@
 """What turns unit states into tags. A new head is a class here and a line in `HEADS`."""
 
+import warnings
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
@@ -7,19 +8,30 @@ import torch
 from torch import nn
 
 from .crf import CRF
+from .positional_attention import (
+    OPTIONS,
+    Attended,
+    GateTargets,
+    PositionalAttention,
+    check_options,
+    gate_loss,
+    gate_targets,
+)
 from .tags import may_end, may_follow, may_start, span_tags
 
 
 class Chain(NamedTuple):
-    """Where rows of a batch begin and end inside their documents; None means that all rows are whole documents.
+    """Where rows of a batch begin and end inside their documents, and where their units stand.
 
     Args:
-        begins: True where the row holds its document's first unit `(batch,)`.
-        ends: True where the row holds its document's last unit `(batch,)`.
+        begins: True where the row holds its document's first unit `(batch,)`; None means that all do.
+        ends: True where the row holds its document's last unit `(batch,)`; None means that all do.
+        positions: Position in the window whose vector each unit takes `(batch, units)`; None where no head asks.
     """
 
     begins: torch.Tensor | None = None
     ends: torch.Tensor | None = None
+    positions: torch.Tensor | None = None
 
 
 class HeadOutput(NamedTuple):
@@ -27,10 +39,24 @@ class HeadOutput(NamedTuple):
     Args:
         loss_sum: Loss summed over all units, in nats, a float32 scalar; None without labels.
         emissions: Tag scores `(batch, units, tags)`, float32.
+        parts: Where the loss has several, each by its name, which ends in `_loss`; they add up to `loss_sum`.
     """
 
     loss_sum: torch.Tensor | None
     emissions: torch.Tensor
+    parts: dict[str, torch.Tensor] | None = None
+
+
+class HeadView(NamedTuple):
+    """What a head looked at.
+
+    Args:
+        gates: How far each unit is let through, 0 to 1 `(batch, units)`, float32.
+        attention: From each unit to each unit `(batch, heads, units, units)`, float32.
+    """
+
+    gates: torch.Tensor
+    attention: torch.Tensor
 
 
 class TagHead(nn.Module, ABC):
@@ -46,6 +72,7 @@ class TagHead(nn.Module, ABC):
     Raises: ValueError where `config.head_options` holds a key that the head does not know.
     """
 
+    # The head's own settings and what they are where `head_options` does not say.
     options: dict = {}
 
     def __init__(self, config, input_size: int):
@@ -56,6 +83,8 @@ class TagHead(nn.Module, ABC):
                 f"expected head_options of {type(self).__name__} to be among {sorted(self.options) or 'none at all'}, "
                 f"got {', '.join(unknown)}; take the key out or choose another head"
             )
+        self.settings = {**self.options, **config.head_options}
+        self.check_settings()
         self.tags, self.scheme, self.constrain = config.tags, config.scheme, config.constrain
         self.samples, self.merge = config.dropout_samples, config.dropout_merge
         self.dropout = nn.Dropout(config.dropout)
@@ -63,6 +92,14 @@ class TagHead(nn.Module, ABC):
         self.crf = CRF(len(self.tags), batch_first=True)
         self.crf.temperature = config.calibration_temperature
         self.reset_constraints()
+
+    def check_settings(self) -> None:
+        """Raises: ValueError where one of the head's own settings is out of range."""
+
+    @classmethod
+    def narrowest(cls, config) -> int:
+        """The smallest `input_size` that the head can be built with."""
+        return 1
 
     def reset_constraints(self) -> None:
         """Tells the chain which tag may follow which. Called again after loading: these buffers are never stored."""
@@ -74,6 +111,22 @@ class TagHead(nn.Module, ABC):
             torch.tensor([may_end(tag, self.scheme) for tag in self.tags], device=device),
             when=self.constrain,
         )
+
+    def clear_chain(self) -> None:
+        """Makes the chain's scores zeros that no checkpoint stores, for heads that decode without any."""
+        for name in ("start_transitions", "end_transitions", "transitions"):
+            zeros = torch.zeros(getattr(self.crf, name).shape, device=self._buffer_device())
+            delattr(self.crf, name)
+            self.crf.register_buffer(name, zeros, persistent=False)
+
+    def prepare(self, encoder: nn.Module, tokenizer) -> None:
+        """Takes from the encoder, once, what stays fixed; called when a new model is built over it."""
+
+    def follow(self, progress: float | None) -> None:
+        """Told while training how far it is, 0 to 1; None when it is over."""
+
+    def view(self, states: torch.Tensor, mask: torch.Tensor, context: Chain | None = None) -> HeadView | None:
+        """What the head looks at when it predicts; None for a head that has no attention. As `forward`."""
 
     def _buffer_device(self) -> torch.device:
         device = self.projection.weight.device
@@ -161,11 +214,8 @@ class LinearHead(TagHead):
     """Each unit by itself: softmax cross-entropy. It decodes as a chain without scores, so that bans still hold."""
 
     def reset_constraints(self) -> None:
-        """As in the base; the chain's scores are zeros that no checkpoint stores, so they are made again too."""
-        for name in ("start_transitions", "end_transitions", "transitions"):
-            zeros = torch.zeros(getattr(self.crf, name).shape, device=self._buffer_device())
-            delattr(self.crf, name)
-            self.crf.register_buffer(name, zeros, persistent=False)
+        """As in the base; the chain's zeros are made again too."""
+        self.clear_chain()
         super().reset_constraints()
 
     def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
@@ -175,7 +225,126 @@ class LinearHead(TagHead):
         )
 
 
-HEADS = {"linear": LinearHead, "crf": CRFHead}
+class PositionalHead(TagHead):
+    """Attention by position behind gates that learn where entities are, then linear or CRF.
+
+    The loss is that of the tags + `positional_loss` * (BCE of the gates against "is in an entity" + 0.5 * BCE of two
+    more against "starts one" and "ends one"). At evaluation the gates are always the predicted ones. With
+    `oracle: true` alone gold ones act wherever labels are given, in evaluation too, which is LEAKAGE of the labels into
+    the prediction: an upper bound.
+
+    Args:
+        config: A `SpanTaggerConfig`; `head_options` as `positional_attention.OPTIONS` lists them.
+        input_size: Width of the unit states, which are the encoder's own: e_PAD is one of those, so an LSTM in between
+            is refused.
+
+    Raises: ValueError where an option is out of range or `recurrent_size` is not 0.
+    """
+
+    options = OPTIONS
+
+    def __init__(self, config, input_size: int):
+        super().__init__(config, input_size)
+        settings = self.settings
+        if config.recurrent_size:
+            raise ValueError(
+                f"expected recurrent_size: 0 with head: positional, got {config.recurrent_size}: closed gates put the "
+                "encoder's state at [PAD] in a unit's place, and an LSTM's states are no such ones; take one of the "
+                "two out"
+            )
+        self.attention = PositionalAttention(
+            input_size, config.window, settings["heads"], settings["gate"], settings["share"]
+        )
+        self._progress: float | None = None
+        if settings["oracle"]:
+            warnings.warn(
+                "head_options oracle: true leaks gold labels into predictions wherever labels are given: what it "
+                "scores is an upper bound and no result",
+                stacklevel=2,
+            )
+
+    def check_settings(self) -> None:
+        """Raises: ValueError where an option is out of range."""
+        check_options(self.settings)
+
+    @classmethod
+    def narrowest(cls, config) -> int:
+        """As many as there are attention heads."""
+        check_options({**OPTIONS, **config.head_options})
+        return int(config.head_options.get("heads", OPTIONS["heads"]))
+
+    def reset_constraints(self) -> None:
+        """As in the base; and which tags say what of the gates."""
+        if self.settings["decoder"] == "linear":
+            self.clear_chain()
+        super().reset_constraints()
+        device, tags = self._buffer_device(), self.tags
+        goes_on = [[after[:2] in ("I-", "E-") and after[2:] == tag[2:] for after in tags] for tag in tags]
+        tables = {
+            "tag_inside": [tag != "O" for tag in tags],
+            "tag_starts": [tag[:2] in ("B-", "S-") for tag in tags],
+            "tag_goes_on": goes_on,
+        }
+        for name, values in tables.items():
+            self.register_buffer(name, torch.tensor(values, device=device), persistent=False)
+
+    def prepare(self, encoder: nn.Module, tokenizer) -> None:
+        """Reads e_PAD off the encoder. Raises: ValueError where the tokenizer has no cls, pad or sep token."""
+        self.attention.read_padding(encoder, tokenizer)
+
+    def follow(self, progress: float | None) -> None:
+        """How far training is: gold gates are mixed in while it is short of `gold_gate`; where nobody tells, never."""
+        self._progress = progress
+
+    def gold_share(self) -> float:
+        """Share of gold gates where labels are given."""
+        if self.settings["oracle"]:
+            return 1.0
+        if not self.training or self._progress is None or not self.settings["gold_gate"]:
+            return 0.0
+        return max(0.0, 1.0 - self._progress / self.settings["gold_gate"])
+
+    def forward(
+        self, states: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None, context: Chain | None = None
+    ) -> HeadOutput:
+        """As in the base. Raises: ValueError where the context does not say where units stand."""
+        context = context or Chain()
+        targets, share = None, 0.0
+        if labels is not None:
+            tables = (self.tag_inside, self.tag_starts, self.tag_goes_on)
+            targets, share = gate_targets(labels, mask, tables, context.ends), self.gold_share()
+        attended = self._attend(states, mask, context, targets if share else None, share)
+        found = super().forward(attended.states, mask, labels, context)
+        if targets is None:
+            return found
+        parts, weight = {"tag_loss": found.loss_sum}, self.settings["positional_loss"]
+        if weight:
+            parts["positional_loss"] = weight * gate_loss(attended.logits, targets, mask)
+        return found._replace(loss_sum=sum(parts.values()), parts=parts)
+
+    def _attend(
+        self, states: torch.Tensor, mask: torch.Tensor, context: Chain, targets: GateTargets | None, share: float
+    ) -> Attended:
+        if context.positions is None:
+            raise ValueError(
+                "expected a context with the positions of units for head: positional, got none; call the model, or "
+                "pass Chain(positions=unit_positions)"
+            )
+        return self.attention(states, mask, context.positions, targets and targets.inside, share)
+
+    def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
+        """The decoder's loss: cross-entropy, or the negative log-likelihood of the CRF, summed."""
+        decoder = CRFHead if self.settings["decoder"] == "crf" else LinearHead
+        return decoder.loss(self, emissions, labels, mask, context)
+
+    @torch.no_grad()
+    def view(self, states: torch.Tensor, mask: torch.Tensor, context: Chain | None = None) -> HeadView:
+        """The predicted gates and the attention behind them."""
+        attended = self._attend(states, mask, context or Chain(), None, 0.0)
+        return HeadView(attended.logits[..., 0].sigmoid(), attended.weights)
+
+
+HEADS = {"linear": LinearHead, "crf": CRFHead, "positional": PositionalHead}
 
 
 def build_head(config, input_size: int) -> TagHead:
@@ -183,3 +352,8 @@ def build_head(config, input_size: int) -> TagHead:
     if config.head not in HEADS:
         raise ValueError(f"expected head to be one of {', '.join(HEADS)}, got {config.head!r}")
     return HEADS[config.head](config, input_size)
+
+
+def check_head(config) -> None:
+    """What can be told of a head without an encoder. Raises: ValueError where it cannot be built."""
+    build_head(config, HEADS[config.head].narrowest(config) if config.head in HEADS else 1)

@@ -109,6 +109,7 @@ class SpanClassifier(SpanPreTrainedModel):
         num_items_in_batch: torch.Tensor | int | None = None,
         divergence=None,
         inputs_embeds: torch.Tensor | None = None,
+        encoder_states: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
@@ -124,15 +125,18 @@ class SpanClassifier(SpanPreTrainedModel):
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over rows from `(None, logits, None, None)`.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
+            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+
+        Raises: ValueError as `encoded`.
         """
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        encoded = self.encoder(
+        encoded = self.encoded(
+            encoder_states,
             input_ids=input_ids,
             attention_mask=attention_mask,
             inputs_embeds=inputs_embeds,
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
-            return_dict=True,
             **types,
         )
         state = self.pooled(encoded.last_hidden_state, attention_mask)
@@ -332,8 +336,7 @@ class SpanClassifier(SpanPreTrainedModel):
     def _passage_logits(self, passages: Sequence[Passage], batch_size: int) -> np.ndarray:
         """Logits `(passages, classes)`, float64; passages are read sorted by length."""
         found = np.zeros((len(passages), len(self.config.classes)))
-        for chosen in self.batches([len(each.input_ids) for each in passages], batch_size):
-            features = self.placed(self.collate([self.features(passages[at]) for at in chosen]))
+        for chosen, features in self.window_batches([self.features(each) for each in passages], batch_size):
             found[chosen] = self(**features).logits.double().cpu().numpy()
         return found
 

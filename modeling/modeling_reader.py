@@ -114,6 +114,7 @@ class SpanReader(SpanPreTrainedModel):
         num_items_in_batch: torch.Tensor | int | None = None,
         divergence=None,
         inputs_embeds: torch.Tensor | None = None,
+        encoder_states: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
@@ -132,8 +133,9 @@ class SpanReader(SpanPreTrainedModel):
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over ends from `(None, emissions, mask, None)`.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
+            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
 
-        Raises: ValueError where `unit_positions` is missing, or `unit_matches` where they are needed.
+        Raises: ValueError where `unit_positions` is missing, or `unit_matches` where they are needed, and as `encoded`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -141,13 +143,13 @@ class SpanReader(SpanPreTrainedModel):
                 "for batches use the features of kospan.tasks.reading"
             )
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        encoded = self.encoder(
+        encoded = self.encoded(
+            encoder_states,
             input_ids=input_ids,
             attention_mask=attention_mask,
             inputs_embeds=inputs_embeds,
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
-            return_dict=True,
             **types,
         )
         units = unit_positions != -100
@@ -337,9 +339,8 @@ class SpanReader(SpanPreTrainedModel):
             windows = self.windows(question, document, limits, apart[question].pieces)
             jobs += [(at, window, self.features(window, matches)) for window in windows]
         found: list[list[WindowScores]] = [[] for _ in documents]
-        for chosen in self.batches([len(features["input_ids"]) for _, _, features in jobs], batch_size):
+        for chosen, features in self.window_batches([each for _, _, each in jobs], batch_size):
             batch = [jobs[job] for job in chosen]
-            features = self.placed(self.collate([each for _, _, each in batch]))
             emissions = self(**features).emissions.float().cpu().numpy()
             for (at, window, _), scores in zip(batch, emissions):
                 units = slice(1, 1 + len(window.unit_positions))

@@ -6,7 +6,7 @@ import math
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
 
 from .alignment import Aligner
 from .companions import is_copy, read_companions, save_companions, write_text
@@ -46,11 +47,16 @@ class WindowView(NamedTuple):
         pieces: The pieces' names, special tokens included `(length)`.
         offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token `(length)`.
         attentions: One tensor per layer `(heads, length, length)`, float32, on the CPU.
+        first_unit: The document's unit with which the window begins.
+        head_attention: From unit to unit of the window, where the head has attention of its own
+            `(heads, units, units)`, float32, on the CPU; else None.
     """
 
     pieces: list[str]
     offsets: list[tuple[int, int]]
     attentions: list[torch.Tensor]
+    first_unit: int = 0
+    head_attention: torch.Tensor | None = None
 
 
 def encoder_limit(config) -> int | None:
@@ -124,6 +130,9 @@ class SpanPreTrainedModel(PreTrainedModel):
         self.tokenizer, self._tokenizer_problem = None, ""
         self._aligner, self._aligner_settings = None, None
         self._encoder_is_frozen = False
+        # While a head is trained on a frozen encoder: what the encoder once said of a window `(length, hidden)`, or
+        # None where that is not known. Never saved.
+        self.state_source: Callable[[Mapping], np.ndarray | None] | None = None
         self._companions: dict[str, str] = {}
         self._readers, self._switched, self._mode_before = 0, False, False
 
@@ -144,6 +153,7 @@ class SpanPreTrainedModel(PreTrainedModel):
         model = cls(config)
         model.encoder = encoder
         model.tokenizer = tokenizer
+        model.prepare()
         return model
 
     @classmethod
@@ -201,6 +211,9 @@ class SpanPreTrainedModel(PreTrainedModel):
                 for task, name in self._pipeline_classes.items()
             }
 
+    def prepare(self) -> None:
+        """Takes from encoder and tokenizer, once, what stays fixed while a new model is trained."""
+
     def reset_buffers(self) -> None:
         """Writes again what no checkpoint stores. A model without such buffers has nothing to do."""
 
@@ -226,14 +239,84 @@ class SpanPreTrainedModel(PreTrainedModel):
         """No gradient and no dropout in the encoder from here on, through every `train()` call."""
         self._encoder_is_frozen = True
         self.encoder.requires_grad_(False)
+        self.encoder.zero_grad()
         self.encoder.eval()
 
     def train(self, mode: bool = True) -> "SpanPreTrainedModel":
         """As in torch; a frozen encoder stays in evaluation mode."""
-        super().train(mode)
-        if getattr(self, "_encoder_is_frozen", False):
+        if not getattr(self, "_encoder_is_frozen", False):
+            return super().train(mode)
+        # A trainer calls this in each step, and a walk through the encoder's modules takes longer than a small head.
+        if self.encoder.training:
             self.encoder.eval()
+        self.training = mode
+        for child in self.children():
+            if child is not self.encoder:
+                child.train(mode)
         return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """As in torch; a frozen encoder has no gradients, so it is not walked through in each step."""
+        if not self._encoder_is_frozen:
+            return super().zero_grad(set_to_none)
+        for child in self.children():
+            if child is not self.encoder:
+                child.zero_grad(set_to_none)
+
+    def encoded(self, encoder_states: torch.Tensor | None = None, **inputs):
+        """What the encoder says, or what it has said before.
+
+        Args:
+            encoder_states: Last states of the encoder `(batch, length, hidden)`, any float type, in place of
+                `input_ids`: the encoder is not asked.
+            **inputs: What the encoder takes; None is left to it.
+
+        Raises: ValueError where there is not exactly one of `input_ids`, `inputs_embeds` and `encoder_states`, where
+            the states have another shape, or where more is asked for than states can tell.
+        """
+        given = [name for name in ("input_ids", "inputs_embeds") if inputs.get(name) is not None]
+        given += ["encoder_states"] * (encoder_states is not None)
+        if len(given) != 1:
+            raise ValueError(
+                f"expected one of input_ids, inputs_embeds and encoder_states, got {' and '.join(given) or 'none'}; "
+                "encoder_states replace input_ids, so pass the one that the batch was made for"
+            )
+        if encoder_states is None:
+            return self.encoder(**inputs, return_dict=True)
+        width = self.config.encoder_config.hidden_size
+        if encoder_states.dim() != 3 or encoder_states.shape[2] != width:
+            raise ValueError(
+                f"expected encoder_states (batch, length, {width}), got {tuple(encoder_states.shape)}; make them with "
+                "this very encoder"
+            )
+        if inputs.get("output_hidden_states") or inputs.get("output_attentions"):
+            raise ValueError(
+                "expected input_ids beside output_hidden_states or output_attentions, got encoder_states, with which "
+                "the encoder does not run; pass input_ids"
+            )
+        return BaseModelOutput(last_hidden_state=encoder_states.to(self.dtype))
+
+    def window_batches(
+        self, features: Sequence[dict], batch_size: int
+    ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+        """Batches of windows on the model's device, and which windows they hold, as indices.
+
+        Where the encoder is frozen and `state_source` knows what it said of a window, the batch holds that.
+
+        Args:
+            features: What the model reads of each window.
+            batch_size: Windows at the most, see `batches`.
+        """
+        source = self.state_source if self._encoder_is_frozen else None
+        states = [None if source is None else source(window) for window in features]
+        lengths = [len(window["input_ids"]) for window in features]
+        for known in (True, False):
+            # A batch goes through the encoder or does not, so the two kinds are not mixed.
+            rows = [at for at, each in enumerate(states) if (each is not None) == known]
+            for chosen in self.batches([lengths[at] for at in rows], batch_size):
+                chosen = [rows[at] for at in chosen]
+                batch = [features[at] | {"encoder_states": states[at]} if known else features[at] for at in chosen]
+                yield chosen, self.placed(self.collate(batch))
 
     def batches(self, lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
         """Windows that are read at once, sorted by length, as indices.
@@ -258,14 +341,25 @@ class SpanPreTrainedModel(PreTrainedModel):
 
         Args:
             features: Dicts with the same keys, `input_ids` among them. Lists are padded on the right: `input_ids` with
-                the padding token, `token_type_ids` with 0, what belongs to units with -100.
+                the padding token, `token_type_ids` with 0, what belongs to units with -100. Where they hold
+                `encoder_states`, float32 arrays `(length, hidden)`, these are padded with zeros and stand in the batch
+                in place of `input_ids` and `token_type_ids`.
 
         Returns: a tensor for each key, and `attention_mask` `(batch, length)`.
         """
         batch = {}
+        longest = max(len(feature["input_ids"]) for feature in features)
         fillers = {"input_ids": self.tokenizer.pad_token_id or 0, "token_type_ids": 0}
+        cached = "encoder_states" in features[0]
         for key, first in features[0].items():
+            if cached and key in fillers:
+                continue
             values = [feature[key] for feature in features]
+            if key == "encoder_states":
+                batch[key] = torch.zeros(len(values), longest, first.shape[1])
+                for row, value in zip(batch[key].numpy(), values):
+                    row[: len(value)] = value
+                continue
             if not isinstance(first, list):
                 batch[key] = torch.tensor(values)
                 continue
@@ -274,7 +368,7 @@ class SpanPreTrainedModel(PreTrainedModel):
                 row[: len(value)] = value
             batch[key] = torch.from_numpy(rows)
         lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
-        batch["attention_mask"] = (torch.arange(batch["input_ids"].shape[1]) < lengths.unsqueeze(1)).long()
+        batch["attention_mask"] = (torch.arange(longest) < lengths.unsqueeze(1)).long()
         return batch
 
     def placed(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -15,8 +15,9 @@ from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
-from .heads import Chain, build_head
+from .heads import Chain, HeadView, build_head
 from .modeling_span import SpanPreTrainedModel, WindowView, check_reading, check_texts
+from .positional_attention import PositionalAttention  # noqa: F401  (as above)
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES
 from .spans import Span
@@ -35,6 +36,7 @@ class SpanTaggerOutput(ModelOutput):
         emissions: Tag scores `(batch, units, tags)`, float32.
         tags: Best tag ids `(batch, units)`, -100 where no unit stands; None while training.
         divergence: R-Drop's part of `loss`, a scalar; None without it.
+        parts: While training, what else `loss` is the sum of where the head has several losses: scalars by name.
         hidden_states: As the encoder gives them.
         attentions: As the encoder gives them.
     """
@@ -43,6 +45,7 @@ class SpanTaggerOutput(ModelOutput):
     emissions: torch.Tensor | None = None
     tags: torch.Tensor | None = None
     divergence: torch.Tensor | None = None
+    parts: dict | None = None
     hidden_states: tuple | None = None
     attentions: tuple | None = None
 
@@ -69,6 +72,8 @@ class TaggerInspection(NamedTuple):
         marginals: Probability of each tag at each unit `(units, tags)`, float32, on the CPU.
         spans: What `extract` gives.
         windows: What the encoder saw, window by window.
+        gates: How far the head lets each unit through, 0 to 1 `(units,)`, float32, on the CPU; None where it has no
+            gates or there is nothing to read.
     """
 
     text: str
@@ -77,6 +82,7 @@ class TaggerInspection(NamedTuple):
     marginals: torch.Tensor
     spans: list[Span]
     windows: list[WindowView]
+    gates: torch.Tensor | None = None
 
 
 class SpanTagger(SpanPreTrainedModel):
@@ -105,6 +111,10 @@ class SpanTagger(SpanPreTrainedModel):
             self._keep_in_fp32_modules = self._keep_in_fp32_modules_strict = None
         self.post_init()
 
+    def prepare(self) -> None:
+        """The head takes from encoder and tokenizer what it keeps."""
+        self.head.prepare(self.encoder, self.tokenizer)
+
     def reset_buffers(self) -> None:
         """The head's bans follow from the tags, so no checkpoint stores them."""
         self.head.reset_constraints()
@@ -122,6 +132,7 @@ class SpanTagger(SpanPreTrainedModel):
         num_items_in_batch: torch.Tensor | int | None = None,
         divergence=None,
         inputs_embeds: torch.Tensor | None = None,
+        encoder_states: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
         decode: bool = True,
@@ -141,9 +152,10 @@ class SpanTagger(SpanPreTrainedModel):
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over units from `(head, emissions, mask, context)`.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
+            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
             decode: Whether the best tags are found; never while training.
 
-        Raises: ValueError where `unit_positions` is missing, or `unit_shapes` where they are needed.
+        Raises: ValueError where `unit_positions` is missing, or `unit_shapes` where they are needed, and as `encoded`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -151,20 +163,20 @@ class SpanTagger(SpanPreTrainedModel):
                 "use "
                 "the features of kospan.tasks.tagging"
             )
-        encoded = self.encoder(
+        encoded = self.encoded(
+            encoder_states,
             input_ids=input_ids,
             attention_mask=attention_mask,
             inputs_embeds=inputs_embeds,
             output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
-            return_dict=True,
         )
         mask = unit_positions != -100
         states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, unit_shapes, mask)
-        context = Chain(begins, ends)
+        context = Chain(begins, ends, unit_positions)
         found = self.head(states, mask, labels, context)
 
-        loss, divergence_loss = None, None
+        loss, divergence_loss, parts = None, None, None
         if found.loss_sum is not None:
             count = mask.sum() if num_items_in_batch is None else num_items_in_batch
             if divergence is None:
@@ -175,6 +187,9 @@ class SpanTagger(SpanPreTrainedModel):
                 count = mask.sum() / 2 if num_items_in_batch is None else num_items_in_batch
                 divergence_loss = divergence(self.head, found.emissions, mask, context) / count
                 loss = found.loss_sum / 2 / count + divergence_loss
+            if found.parts and self.training:
+                copies = 1 if divergence is None else 2
+                parts = {name: part.detach() / copies / count for name, part in found.parts.items()}
         tags = None
         if decode and not self.training:
             tags = torch.full_like(unit_positions, -100)
@@ -185,6 +200,7 @@ class SpanTagger(SpanPreTrainedModel):
             emissions=found.emissions,
             tags=tags,
             divergence=None if divergence_loss is None else divergence_loss.detach(),
+            parts=parts,
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )
@@ -284,25 +300,50 @@ class SpanTagger(SpanPreTrainedModel):
                 spans = self._decoded([document], [emissions], 0.0, 1)[0]
                 if implementation != "eager":
                     self.encoder.set_attn_implementation("eager")
-                views = [self._view(document, window) for window in self.aligner.windows(document)]
+                views, gates = self._views(document)
             finally:
                 if self.encoder.config._attn_implementation != implementation:
                     self.encoder.set_attn_implementation(implementation)
-        return TaggerInspection(text, document.units, self.config.tags, marginals, spans, views)
+        return TaggerInspection(text, document.units, self.config.tags, marginals, spans, views, gates)
 
-    def _view(self, document: Document, window: Window) -> WindowView:
-        ids = torch.tensor([window.input_ids], device=self.device)
-        attentions = self.encoder(
-            input_ids=ids, attention_mask=torch.ones_like(ids), output_attentions=True, return_dict=True
-        ).attentions
+    def _views(self, document: Document) -> tuple[list[WindowView], torch.Tensor | None]:
+        """What encoder and head look at, window by window, and the gates, each unit's from the window that owns it."""
+        windows = self.aligner.windows(document)
+        owner = self.aligner.owners(document, windows)
+        views, gates = [], None
+        for place, window in enumerate(windows):
+            view, seen = self._view(document, window)
+            views.append(view)
+            if seen is not None:
+                gates = torch.zeros(len(document.units)) if gates is None else gates
+                own = [unit for unit in range(len(document.units)) if owner[unit] == place]
+                gates[own] = seen.gates[0].float().cpu()[[unit - window.first_unit for unit in own]]
+        return views, gates
+
+    def _view(self, document: Document, window: Window) -> tuple[WindowView, HeadView | None]:
+        batch = self.placed(self.collate([self.features(window)]))
+        mask = batch["unit_positions"] != -100
+        encoded = self.encoder(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            output_attentions=True,
+            return_dict=True,
+        )
+        states = self.unit_states(
+            encoded.last_hidden_state, batch["unit_positions"], batch["unit_places"], batch.get("unit_shapes"), mask
+        )
+        seen = self.head.view(states, mask, Chain(positions=batch["unit_positions"]))
         before, after = len(self.aligner.prefix), len(self.aligner.suffix)
         inner = len(window.input_ids) - before - after
         offsets = document.offsets[window.first_piece : window.first_piece + inner]
-        return WindowView(
+        view = WindowView(
             self.tokenizer.convert_ids_to_tokens(window.input_ids),
             [(0, 0)] * before + offsets + [(0, 0)] * after,
-            [layer[0].float().cpu() for layer in attentions or ()],
+            [layer[0].float().cpu() for layer in encoded.attentions or ()],
+            window.first_unit,
+            None if seen is None else seen.attention[0].float().cpu(),
         )
+        return view, seen
 
     def _emissions(self, documents: list[Document], batch_size: int) -> list[torch.Tensor]:
         """One chain of emissions `(units, tags)` per document: each unit's from the window that sees it best."""
@@ -312,9 +353,8 @@ class SpanTagger(SpanPreTrainedModel):
             windows = self.aligner.windows(document)
             owner = self.aligner.owners(document, windows)
             jobs.extend((at, place, window, owner) for place, window in enumerate(windows))
-        for chosen in self.batches([len(window.input_ids) for _, _, window, _ in jobs], batch_size):
+        for chosen, features in self.window_batches([self.features(window) for _, _, window, _ in jobs], batch_size):
             batch = [jobs[job] for job in chosen]
-            features = self.placed(self.collate([self.features(window) for _, _, window, _ in batch]))
             output = self(**features, decode=False)
             for row, (at, place, window, owner) in enumerate(batch):
                 units = range(window.first_unit, window.first_unit + len(window.unit_positions))

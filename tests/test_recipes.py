@@ -110,7 +110,9 @@ def prepared(monkeypatch, tmp_path):
     """A recipe's trainer over tiny data and a tiny encoder, with the recipe."""
 
     def build(path: Path):
-        recipe = load_recipe(path, {**OURS, "output_dir": str(tmp_path / "out")})
+        recipe = load_recipe(
+            path, {**OURS, "output_dir": str(tmp_path / "out"), "states_folder": str(tmp_path / "states")}
+        )
         data = CORPORA[recipe.task](recipe)
         for module in (kospan.tasks.tagging, kospan.tasks.building):
             monkeypatch.setattr(module, "load_corpus", lambda *args, **kwargs: data)

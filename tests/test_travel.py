@@ -192,13 +192,15 @@ def consume(python: str, folder: Path, tmp_path: Path, texts: list[str], script:
     return json.loads(done.stdout.rpartition("FOUND")[2])
 
 
-@pytest.fixture(params=["crf over units", "linear over subwords"])
+@pytest.fixture(params=["crf over units", "linear over subwords", "positional"])
 def saved(request, make_tagger, tmp_path, texts):
     settings = {
         "crf over units": {"head": "crf", "encoder_input": "units", "recurrent_size": 8, "scheme": "BIOES"},
         "linear over subwords": {"head": "linear", "encoder_input": "subwords", "window": 16, "stride": 4},
+        "positional": {"head": "positional", "head_options": {"gate": "share"}, "encoder_input": "units"},
     }[request.param]
     model = make_tagger(**settings)
+    model.prepare()
     model.save_pretrained(tmp_path / "model")
     return tmp_path / "model", [[list(span) for span in spans] for spans in model.extract(texts)]
 

@@ -12,6 +12,7 @@ import torch
 
 from kospan.evaluation.views import Reading, view_of
 from kospan.example import Example
+from modeling.alignment import unit_spans
 from modeling.spans import Span
 
 # Pieces that the deletion test takes away, one after the other.
@@ -103,6 +104,37 @@ def deletion_test(model, readings: Sequence[Reading], most: int = 100, seed: int
         "spans": len(chosen),
         "methods": {method: _summary(np.array(rows), generator) for method, rows in curves.items()},
     }
+
+
+def entity_mass(readings: Sequence[Reading], golds: Sequence[Sequence[Span]]) -> dict[str, dict]:
+    """How much of a head's attention falls on units inside gold entities, against attention that is spread evenly.
+
+    Args:
+        readings: Texts that were read by a model whose head has attention.
+        golds: Gold spans of each.
+
+    Returns: for "all units" that look, and for "units in entities" alone: `units`, how many looked; `mass`, the mean
+        share of their attention that falls on units in gold entities; `even`, what it would be if each looked at all
+        units of its text alike. Empty where there is no such reading or no such unit.
+    """
+    shares: dict[str, list[np.ndarray]] = {"all units": [], "units in entities": []}
+    for reading, spans in zip(readings, golds):
+        if reading.head_attention is None or not reading.units:
+            continue
+        inside = np.zeros(len(reading.units), dtype=bool)
+        for first, last, _ in unit_spans(list(reading.units), sorted(spans)):
+            inside[first:last] = True
+        mass = reading.head_attention[:, inside].sum(axis=1)  # shape: (units,)
+        both = np.stack([mass, np.full(len(mass), inside.mean())])
+        shares["all units"].append(both)
+        shares["units in entities"].append(both[:, inside])
+    found = {}
+    for who, parts in shares.items():
+        together = np.concatenate(parts, axis=1) if parts else np.zeros((2, 0))
+        if together.shape[1]:
+            mass, even = together.mean(axis=1)
+            found[who] = {"units": together.shape[1], "mass": float(mass), "even": float(even)}
+    return found
 
 
 def _context(reading: Reading, span: Span) -> list[int]:

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kospan.evaluation.spans import check, tag_ids
+from kospan.evaluation.spans import check, unit_tag_ids
 from kospan.example import Example
-from modeling.alignment import unit_spans, words
 from modeling.particles import PARTICLES
 from modeling.spans import Span, overlap
 
@@ -216,8 +215,7 @@ def tag_confusion(
     place = {label: 1 + 2 * at for at, label in enumerate(labels)}
     table = np.zeros((len(tags), len(tags)), dtype=np.int64)
     for example, spans in zip(examples, predicted):
-        units = words(example.text) if unit == "word" else [(at, at + 1) for at in range(len(example.text))]
-        gold, found = (tag_ids(unit_spans(units, sorted(side)), place, len(units)) for side in (example.spans, spans))
+        gold, found = (unit_tag_ids(example.text, side, place, unit) for side in (example.spans, spans))
         np.add.at(table, (gold, found), 1)
     return tags, table
 

@@ -23,6 +23,8 @@ class Reading(NamedTuple):
         spans: What the model finds.
         question: What was asked; empty for a tagger.
         asked: Positions of the question's pieces.
+        units: `(start, end)` in characters of each unit, where the head has attention of its own; else empty.
+        head_attention: From unit to unit, mean over heads `(units, units)`, float32; None where the head has none.
     """
 
     text: str
@@ -32,6 +34,8 @@ class Reading(NamedTuple):
     spans: list[Span]
     question: str = ""
     asked: Sequence[int] = ()
+    units: Sequence[tuple[int, int]] = ()
+    head_attention: np.ndarray | None = None
 
 
 def stacked(layers: Sequence[torch.Tensor], length: int) -> np.ndarray:

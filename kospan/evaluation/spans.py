@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from kospan.example import Example
+from modeling.alignment import unit_spans, words
 from modeling.spans import Span, first_overlap
 
 UNITS = ("character", "word")
@@ -26,8 +27,8 @@ def score_spans(examples: list[Example], predicted: list[list[Span]], unit: str,
         labels: The types, in the order of the model's label set.
 
     Returns: `f1`, `precision`, `recall` (strict micro over exact character spans, spaces kept, 0.0 where nothing can be
-        right), `f1_TYPE` and `support_TYPE` (gold spans) for each of `labels`, and for characters `klue_entity_f1`,
-        `klue_char_f1`, `klue_char_f1_no_o` (see `klue_figures`).
+        right), `f1_TYPE` and `support_TYPE` (gold spans) for each of `labels`, `flat_f1` and `flat_f1_with_o` (see
+        `flat_figures`), and for characters `klue_entity_f1`, `klue_char_f1`, `klue_char_f1_no_o` (see `klue_figures`).
 
     Raises: ValueError where the lengths differ, an example is unlabelled, a predicted span leaves its text or overlaps
         another, a label is not in `labels`, or `unit` is none of `UNITS`.
@@ -44,6 +45,7 @@ def score_spans(examples: list[Example], predicted: list[list[Span]], unit: str,
     for label, counts in zip(labels, totals):
         scores[f"f1_{label}"] = figures(counts)["f1"]
         scores[f"support_{label}"] = float(counts[2])
+    scores |= flat_figures(examples, predicted, labels, unit)
     if unit == "character":
         scores |= klue_figures(examples, predicted, labels)
     return scores
@@ -53,10 +55,11 @@ def figure_names(unit: str, labels: Sequence[str]) -> list[str]:
     """The names of all figures that `score_spans` gives.
 
     >>> figure_names("word", ["PS"])
-    ['f1', 'precision', 'recall', 'f1_PS', 'support_PS']
+    ['f1', 'precision', 'recall', 'f1_PS', 'support_PS', 'flat_f1', 'flat_f1_with_o']
     """
     klue = ["klue_entity_f1", "klue_char_f1", "klue_char_f1_no_o"] if unit == "character" else []
-    return ["f1", "precision", "recall", *(f"{kind}_{label}" for label in labels for kind in ("f1", "support")), *klue]
+    types = [f"{kind}_{label}" for label in labels for kind in ("f1", "support")]
+    return ["f1", "precision", "recall", *types, "flat_f1", "flat_f1_with_o", *klue]
 
 
 def check_figure(key: str, name: str, known: Sequence[str]) -> None:
@@ -212,6 +215,59 @@ def klue_figures(examples: list[Example], predicted: list[list[Span]], labels: l
             computer = metric(keep_in_memory=True, cache_dir=folder)
             scores |= computer.compute(predictions=guesses, references=truths, labels=labels)
     return scores
+
+
+def flat_figures(
+    examples: Sequence[Example], predicted: Sequence[Sequence[Span]], labels: Sequence[str], unit: str
+) -> dict[str, float]:
+    """F1 of the BIO tags of units, each tag weighted by how many gold units carry it.
+
+    `flat_f1` leaves the tag "O" out of the mean, `flat_f1_with_o` keeps it; 0.0 where no gold unit carries any. It is
+    the figure of papers that score tokens: an entity found in part counts in part, and a long one more than a short.
+
+    Args:
+        examples: Documents with gold spans.
+        predicted: One list of spans a document.
+        labels: The types, all that occur.
+        unit: "character" (spaces kept) or "word" (one belongs to every span that it shares a character with).
+
+    >>> gold = [Example("a", "Jane Doe left Paris", (Span(0, 8, "PER"), Span(14, 19, "LOC")))]
+    >>> flat_figures(gold, [[Span(0, 4, "PER"), Span(14, 19, "LOC")]], ["LOC", "PER"], "word")["flat_f1"]
+    0.6666666666666666
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    place = {label: 1 + 2 * at for at, label in enumerate(labels)}
+    guesses, truths = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for example, spans in zip(examples, predicted):
+        guess, truth = (
+            unit_tag_ids(example.text, spans, place, unit),
+            unit_tag_ids(example.text, example.spans, place, unit),
+        )
+        guesses.append(guess)
+        truths.append(truth)
+    guesses, truths = np.concatenate(guesses), np.concatenate(truths)  # shape: (units,)
+    tags = list(range(1 + 2 * len(labels)))
+    if not len(truths):
+        return {"flat_f1": 0.0, "flat_f1_with_o": 0.0}
+    found = precision_recall_fscore_support(truths, guesses, labels=tags, average=None, zero_division=0)
+    f1, support = found[2], found[3]  # shape: (tags,)
+    return {
+        name: float((f1[first:] * support[first:]).sum() / max(1, support[first:].sum()))
+        for name, first in (("flat_f1", 1), ("flat_f1_with_o", 0))
+    }
+
+
+def unit_tag_ids(text: str, spans: Sequence[Span], place: dict[str, int], unit: str) -> np.ndarray:
+    """BIO tag ids of a text's units `(units,)`, int32; `place` gives the id of a label's `B-`.
+
+    >>> unit_tag_ids("Jane Doe left", [Span(0, 8, "PER")], {"PER": 1}, "word").tolist()
+    [1, 2, 0]
+    """
+    if unit == "character":
+        return tag_ids(spans, place, len(text))
+    units = words(text)
+    return tag_ids(unit_spans(units, sorted(spans)), place, len(units))
 
 
 def tag_ids(spans: list[Span] | tuple[Span, ...], place: dict[str, int], length: int) -> np.ndarray:

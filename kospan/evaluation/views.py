@@ -41,7 +41,10 @@ class TaggerView:
             return None
         view = seen.windows[0]
         attentions = stacked(view.attentions, len(view.pieces))
-        return Reading(example.text, view.pieces, view.offsets, attentions, seen.spans)
+        reading = Reading(example.text, view.pieces, view.offsets, attentions, seen.spans)
+        if view.head_attention is None:
+            return reading
+        return reading._replace(units=seen.units, head_attention=view.head_attention.mean(dim=0).numpy())
 
     def best(self, readings: Sequence[Reading]) -> Reading:
         """What is worth showing: of at most 60 characters the text in which most is found."""

@@ -7,6 +7,7 @@ from kospan.recipe import training_arguments
 from kospan.study.plan import Experiment
 from kospan.tasks.encoders import check_scratch_options, load_config
 from kospan.tasks.registry import task_class
+from kospan.training.cached import check_cached, states_root
 from kospan.training.rates import check_rates
 
 
@@ -30,6 +31,8 @@ def check_experiment(experiment: Experiment) -> None:
                 if name is not None:
                     check_figure(key, name, recipe.figures(task.figures_of(recipe, name)))
             check_rates(recipe.learning_rates)
+            root = states_root(recipe.states_folder) if recipe.freeze_encoder else None
+            check_cached(root, recipe.fgm_epsilon, recipe.piece_dropout)
             task.check_recipe(recipe)
         except (ValueError, TypeError, OSError) as error:
             raise ValueError(f"{experiment.name}, variant {arm.name}: {error}") from error

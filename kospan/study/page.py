@@ -32,6 +32,8 @@ WORDS = {
             "f1": "strict micro F1 over exact spans, spaces kept",
             "precision": "of `f1`",
             "recall": "of `f1`",
+            "flat_f1": "F1 of the units' BIO tags, weighted by support, `O` left out",
+            "flat_f1_with_o": "the same with `O`",
             "klue_entity_f1": "as the KLUE benchmark publishes it: characters without spaces, strict, macro over types",
             "klue_char_f1": "macro F1 over all character tags, `O` included",
         },

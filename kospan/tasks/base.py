@@ -1,6 +1,6 @@
 """The protocol of a task: the only place where tasks differ."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -48,6 +48,9 @@ class Task(Protocol):
 
     def train_features(self, examples: list[Example]) -> list[dict]:
         """One dict of features per training window, with labels."""
+
+    def windows(self, examples: Sequence[Example]) -> Iterable[dict]:
+        """What the encoder reads of each window of each document when it is used, without labels."""
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training windows as one padded batch."""

@@ -103,6 +103,7 @@ def new_model(recipe: Recipe, model_class: type, config: SpanConfig, tokenizer):
         model = model_class(config)
         model.tokenizer = tokenizer
         start_without_positions(model.encoder)
+        model.prepare()
     else:
         with whole_weights(recipe.encoder):
             model = model_class.from_encoder(locate(recipe.encoder), config, tokenizer)

@@ -1,6 +1,6 @@
 """The classifying task: the class of a text or of a pair of texts, or its value, as one span over the whole text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -116,6 +116,12 @@ class ClassifyingTask:
             self.documents += 1
             self.windowed += len(parts) > 1
         return features
+
+    def windows(self, examples: Sequence[Example]) -> Iterator[dict]:
+        """What the encoder reads of each passage of each text, as `classify` cuts it."""
+        pairs = [example.question for example in examples] if self.model.config.pairs else None
+        for passages in self.model.passages_of([example.text for example in examples], pairs):
+            yield from map(self.model.features, passages)
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training passages as one padded batch."""

@@ -1,6 +1,6 @@
 """The reading task: the answer to a question, as a span of a text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -104,6 +104,16 @@ class ReadingTask:
             self.windowed += len(windows) > 1
             self.unheld += bool(example.spans) and not held
         return features
+
+    def windows(self, examples: Sequence[Example]) -> Iterator[dict]:
+        """What the encoder reads of each window of each text behind its question, as `answer` cuts it."""
+        model = self.model
+        texts = list(dict.fromkeys(example.text for example in examples))
+        apart = dict(zip(texts, model.aligner.documents(texts)))
+        for example in examples:
+            for window in model.windows(example.question, apart[example.text]):
+                features = model.features(window, ())
+                yield {key: features[key] for key in ("input_ids", "token_type_ids") if key in features}
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training windows as one padded batch."""

@@ -1,6 +1,6 @@
 """The tagging task: spans by tags on units."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import TagDivergence
 from modeling import SpanTagger, SpanTaggerConfig
 from modeling.alignment import unit_spans
-from modeling.heads import build_head
+from modeling.heads import check_head
 from modeling.modeling_span import encoder_limit
 from modeling.spans import Span
 from modeling.tags import labels_of, spans_to_tags, tag_names
@@ -74,20 +74,20 @@ class TaggingTask:
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
         """Raises: ValueError where the head or another setting of the model is not to be had."""
-        build_head(
+        check_head(
             SpanTaggerConfig(
                 encoder_input=recipe.encoder_input,
                 normalization=recipe.normalization,
                 scheme=recipe.scheme,
                 head=recipe.head,
                 head_options=recipe.head_options,
+                recurrent_size=recipe.recurrent_size,
                 dropout=recipe.dropout,
                 dropout_samples=recipe.dropout_samples,
                 dropout_merge=recipe.dropout_merge,
                 constrain=recipe.constrain,
                 id2label={0: "O", 1: "B-X", 2: "I-X"},
-            ),
-            4,
+            )
         )
 
     @classmethod
@@ -129,6 +129,13 @@ class TaggingTask:
                     self.model.features(window) | {"labels": labels, "begins": window.begins, "ends": window.ends}
                 )
         return features
+
+    def windows(self, examples: Sequence[Example]) -> Iterator[dict]:
+        """What the encoder reads of each window of each text, as `extract` cuts it."""
+        aligner = self.model.aligner
+        for example in examples:
+            for window in aligner.windows(aligner.documents([example.text])[0]):
+                yield {"input_ids": window.input_ids}
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training windows as one padded batch."""

@@ -59,7 +59,7 @@ class TagDivergence:
         first, second = emissions.float().chunk(2)
         rows = mask.chunk(2)[0]
         if self.level == "sequence":
-            begins, ends = (None if each is None else each.chunk(2)[0] for each in context)
+            begins, ends = (None if each is None else each.chunk(2)[0] for each in (context.begins, context.ends))
             total = head.crf.symmetric_kl(first, second, rows, begins=begins, ends=ends, distribution="train").sum()
         else:
             if self.level == "token":

@@ -3,6 +3,7 @@
 import torch
 from transformers import TrainerCallback
 
+from kospan.training.parts import part_names
 from kospan.training.rates import RateGroup
 
 _BYTES = 2**30
@@ -15,9 +16,12 @@ class LineCallback(TrainerCallback):
         """Step, epoch, and the figures worth a line."""
         if not state.is_world_process_zero or not logs or "train_runtime" in logs:
             return
-        shown = {key: value for key, value in logs.items() if key in _SHOWN}
-        if shown:
-            parts = [f"{_SHOWN[key]} {value:.6g}" for key, value in shown.items()]
+        loss = {"loss": _SHOWN["loss"]} if "loss" in logs else {}
+        # The parts of the loss stand behind it.
+        words = {**loss, **{name: name.replace("_", " ") for name in part_names([logs])}}
+        words |= {name: _SHOWN[name] for name in logs if name in _SHOWN}
+        if words:
+            parts = [f"{word} {logs[name]:.6g}" for name, word in words.items()]
             print(
                 f"step {state.global_step}/{state.max_steps}  epoch {state.epoch or 0:.2f}  " + "  ".join(parts),
                 flush=True,
@@ -36,6 +40,7 @@ _SHOWN = {
     "eval_precision": "precision",
     "eval_recall": "recall",
     "eval_f1": "f1",
+    "eval_flat_f1": "flat f1",
     "eval_klue_entity_f1": "klue entity f1",
     "eval_klue_char_f1": "klue char f1",
     "eval_exact_match": "exact match",

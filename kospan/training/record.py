@@ -19,6 +19,7 @@ import torch
 
 from kospan.example import Example
 from kospan.training.lines import precision_in_use
+from kospan.training.parts import part_names
 
 NAME = "training_record.json"
 PACKAGES = ("kospan", "torch", "transformers", "accelerate", "tokenizers", "datasets", "numpy", "pytorch-crf")
@@ -135,17 +136,20 @@ class Stopwatch:
 
 
 def learning_curve(history: Sequence[dict]) -> list[dict]:
-    """An entry per evaluation, with the loss last logged before it; where nothing was evaluated, one per log entry.
+    """An entry per evaluation, with the loss and its parts as last logged before it.
+
+    Where nothing was evaluated, one per log entry.
 
     >>> learning_curve([{"step": 1, "epoch": 0.5, "loss": 2.0}, {"step": 2, "epoch": 1.0, "eval_f1": 0.5}])
     [{'step': 2, 'epoch': 1.0, 'eval_f1': 0.5, 'loss': 2.0}]
     """
-    entries = [{key: finite(entry[key]) for key in CURVE if key in entry} for entry in history]
-    evaluated, loss = [], None
+    parts = part_names(history)
+    entries = [{key: finite(entry[key]) for key in (*CURVE, *parts) if key in entry} for entry in history]
+    evaluated, logged = [], {"loss": None}
     for entry in entries:
-        loss = entry.get("loss", loss)
+        logged |= {key: entry[key] for key in ("loss", *parts) if key in entry}
         if any(key.startswith("eval_") for key in entry):
-            evaluated.append(entry | {"loss": loss})
+            evaluated.append(entry | logged)
     return evaluated or [entry for entry in entries if "loss" in entry]
 
 

@@ -13,7 +13,9 @@ from transformers import Trainer
 from transformers.trainer_utils import EvalPrediction
 
 from .adversarial import FGM
+from .cached import StateCache
 from .consistency import double
+from .parts import LossParts
 from .pushing import PushingTrainer
 from .rates import RateGroup, check_fragments, check_rates, rate_groups
 
@@ -33,6 +35,7 @@ class SpanTrainer(PushingTrainer, Trainer):
         fgm_space: "activation" or "parameter".
         fgm_lambda: Weight of the adversarial loss.
         learning_rates: Rate or factor by name fragment; empty keeps the Trainer's own groups.
+        states: Kept states of a frozen encoder; None runs it in each step.
         **kwargs: What Trainer takes.
     """
 
@@ -49,6 +52,7 @@ class SpanTrainer(PushingTrainer, Trainer):
         fgm_space: str = "activation",
         fgm_lambda: float = 1.0,
         learning_rates: dict | None = None,
+        states: StateCache | None = None,
         **kwargs,
     ):
         if score is not None:
@@ -56,13 +60,14 @@ class SpanTrainer(PushingTrainer, Trainer):
         super().__init__(*args, **kwargs)
         self.predict_spans, self.score_spans, self.evaluation_collate = predict, score, evaluation_collate
         self.validation_loss, self.divergence, self.rdrop_on = validation_loss, divergence, rdrop_on
+        self.states = states
         self.learning_rates = check_rates(learning_rates or {})
         check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
         self.rate_groups: list[RateGroup] = []
         self.fgm: FGM | None = None
         self.fgm_lambda = fgm_lambda
         self._is_adversarial = False
-        self._divergence_sum, self._divergence_steps = 0.0, 0
+        self._parts = LossParts()
         if fgm_epsilon < 0 or not math.isfinite(fgm_epsilon):
             raise ValueError(f"expected fgm_epsilon of 0 (off) or more, got {fgm_epsilon}")
         if self.args.label_smoothing_factor:
@@ -119,6 +124,11 @@ class SpanTrainer(PushingTrainer, Trainer):
 
     # --- training -----------------------------------------------------------------------------------------------------
 
+    def train(self, *args, **kwargs):
+        """As in the Trainer; on a frozen encoder with its states from disk, where they are kept."""
+        with contextlib.nullcontext() if self.states is None else self.states.attached(self):
+            return super().train(*args, **kwargs)
+
     def training_step(self, model, inputs, num_items_in_batch=None):
         """One pass, or with FGM a clean and an adversarial one; the clean loss is returned and logged."""
         if self.fgm is None:
@@ -161,21 +171,20 @@ class SpanTrainer(PushingTrainer, Trainer):
         if doubled:
             inputs = {**double(inputs), "divergence": self.divergence}
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
-        if doubled and not self._is_adversarial and outputs.get("divergence") is not None:
-            self._divergence_sum = self._divergence_sum + outputs["divergence"]
-            self._divergence_steps += 1
+        if model.training and not self._is_adversarial:
+            # The Trainer scales the loss of one process so that the mean over all is the loss of the step.
+            averaged = self.args.average_tokens_across_devices and num_items_in_batch is not None
+            self._parts.add(outputs, self.state.global_step, self.accelerator.num_processes if averaged else 1)
         if self._is_adversarial:
             loss = loss * self.fgm_lambda
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs, *args, **kwargs):
-        """As in the Trainer, with FGM's strength, R-Drop's divergence and the head's rate beside the loss."""
+        """As in the Trainer, with FGM's strength, the loss's parts and the head's rate beside the loss."""
         if "loss" in logs:
             if self.fgm is not None:
                 logs.update(self.fgm.report())
-            if self._divergence_steps:
-                logs["divergence"] = float(self._divergence_sum) / self._divergence_steps
-                self._divergence_sum, self._divergence_steps = 0.0, 0
+            logs.update(self._parts.report(self.state.global_step))
             if self.optimizer is not None and self.rate_groups:
                 for group, settings in zip(self.rate_groups, self.optimizer.param_groups):
                     if group.name != "encoder":

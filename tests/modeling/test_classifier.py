@@ -92,6 +92,24 @@ def test_the_mean_is_that_of_all_states(make_classifier, texts):
     assert half.dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+def test_states_that_the_encoder_gave_take_the_place_of_pieces(make_classifier, texts, pooling):
+    model = make_classifier(pooling=pooling)
+    model.freeze_encoder()
+    expected, asked = model.logits(texts), []
+
+    def states_of(window: dict) -> np.ndarray | None:
+        asked.append(window["input_ids"])
+        if len(asked) % 2:
+            return None
+        with torch.no_grad():
+            return model.encoder(input_ids=torch.tensor([window["input_ids"]])).last_hidden_state[0].numpy()
+
+    model.state_source = states_of
+    np.testing.assert_allclose(model.logits(texts), expected, atol=1e-5)
+    assert len(asked) == len(texts)
+
+
 @pytest.mark.parametrize(
     "settings_of",
     [{}, {"pooling": "mean"}, {"pairs": True}, {"dropout": 0.3, "dropout_samples": 3}, {"problem": "regression"}],

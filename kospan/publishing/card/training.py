@@ -8,6 +8,7 @@ from kospan.publishing.card.kinds.registry import kind_of
 from kospan.publishing.card.left import Left
 from kospan.publishing.card.markdown import code, duration, figure, listed, plain, table
 from kospan.publishing.card.procedure import settings
+from kospan.training.parts import part_names
 
 # Rows of the learning curve that are shown at most.
 ROWS = 20
@@ -114,10 +115,15 @@ def _curve(training: dict) -> dict[str, str | None]:
     if len(history) > ROWS:
         kept = {round(at * (len(history) - 1) / (ROWS - 1)) for at in range(ROWS)}
         shown = [entry for at, entry in enumerate(history) if at in kept or entry["step"] == best]
-    columns = [key for key in CURVE if any(entry.get(key) is not None for entry in shown)]
+    titles = CURVE | {name: (name.replace("_", " "), 4) for name in part_names(history)}
+    # The parts of the loss stand behind it.
+    order = sorted(titles, key=lambda key: [*CURVE].index(key if key in CURVE else "loss"))
+    columns = [key for key in order if any(entry.get(key) is not None for entry in shown)]
     rows = [
         [
-            f"**{entry[key]:,}**" if key == "step" and entry[key] == best else _cell(key, entry.get(key))
+            f"**{entry[key]:,}**"
+            if key == "step" and entry[key] == best
+            else _cell(key, entry.get(key), titles[key][1])
             for key in columns
         ]
         for entry in shown
@@ -128,11 +134,11 @@ def _curve(training: dict) -> dict[str, str | None]:
     intro += "; the step in bold was kept." if best is not None and best in {entry["step"] for entry in shown} else "."
     if len(shown) < len(history):
         intro += f" {len(shown)} of {len(history):,} rows."
-    return {"curve_intro": intro, "curve": table([CURVE[key][0] for key in columns], rows, 0)}
+    return {"curve_intro": intro, "curve": table([titles[key][0] for key in columns], rows, 0)}
 
 
-def _cell(key: str, value: float | None) -> str:
-    return f"{value:,}" if key == "step" and value is not None else figure(value, CURVE[key][1])
+def _cell(key: str, value: float | None, digits: int) -> str:
+    return f"{value:,}" if key == "step" and value is not None else figure(value, digits)
 
 
 def _again(left: Left, path: str, on_hub: bool) -> dict[str, str]:

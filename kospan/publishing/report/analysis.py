@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kospan.evaluation.attention import Evidence, deletion_test, evidence
+from kospan.evaluation.attention import Evidence, deletion_test, entity_mass, evidence
 from kospan.evaluation.confidence import described
 from kospan.evaluation.views import Reading, view_of
 from kospan.example import Example
@@ -22,12 +22,14 @@ class Looked(NamedTuple):
         shown: Positions of its pieces that figures show.
         evidences: What speaks for each of its spans.
         deletion: What `kospan.evaluation.attention.deletion_test` gives for the documents.
+        mass: What `kospan.evaluation.attention.entity_mass` gives for them; empty where the head has no attention.
     """
 
     reading: Reading
     shown: list[int]
     evidences: list[Evidence]
     deletion: dict
+    mass: dict = {}
 
 
 class Analysis(NamedTuple):
@@ -147,10 +149,12 @@ def look(model, examples: Sequence[Example], sentence: str = "") -> Looked:
     """
     check_look(model, examples, sentence)
     view = view_of(model)
-    readings = [found for example in _read_at(examples, view.most) if (found := view.read(example))]
+    read = [(found, example.spans) for example in _read_at(examples, view.most) if (found := view.read(example))]
+    readings = [found for found, _ in read]
     shown = view.read(view.one(examples, sentence)) if sentence else view.best(readings)
     found = [evidence(model, shown, span) for span in shown.spans[:FIGURES]]
-    return Looked(shown, view.shown(shown), found, deletion_test(model, readings))
+    mass = entity_mass(readings, [spans or () for _, spans in read])
+    return Looked(shown, view.shown(shown), found, deletion_test(model, readings), mass)
 
 
 def history_of(folder: Path) -> list[dict]:

@@ -14,8 +14,11 @@ from kospan.evaluation.attention import Evidence
 from kospan.evaluation.report import RIGHT
 from kospan.evaluation.speed import Speed
 from kospan.evaluation.views import Reading
+from kospan.training.parts import part_names
 
 INK, FAINT, ACCENT, SECOND = "#1c2230", "#d5dae3", "#2f6fde", "#d9822b"
+# Of the parts of a loss, in turn.
+PART_COLOURS = (ACCENT, SECOND, "#2e8b6f", "#8a5cd0")
 # Fonts that have Hangul, by the names that the usual systems give them.
 HANGUL_FONTS = (
     "Noto Sans CJK KR",
@@ -187,12 +190,16 @@ def confidence(kinds: dict[str, dict], title: str) -> bytes:
 
 
 def learning_curves(history: Sequence[dict]) -> bytes:
-    """Training loss and validation scores by epoch.
+    """Training loss, with the parts it is the sum of, and validation scores by epoch.
 
     Args:
-        history: The Trainer's log: dicts with `epoch` and `loss`, or `epoch` and `eval_` figures.
+        history: The Trainer's log: dicts with `epoch`, `loss` and its parts, or `epoch` and `eval_` figures.
     """
-    losses = [(line["epoch"], line["loss"]) for line in history if "loss" in line and "epoch" in line]
+    losses = [(line["epoch"], line["loss"]) for line in history if line.get("loss") is not None and "epoch" in line]
+    parts = {
+        name: [(line["epoch"], line[name]) for line in history if line.get(name) is not None and "epoch" in line]
+        for name in part_names(history)
+    }
     shades = {
         "eval_f1": ACCENT,
         "eval_exact_match": SECOND,
@@ -208,8 +215,14 @@ def learning_curves(history: Sequence[dict]) -> bytes:
     with Canvas(columns=2) as canvas:
         left, right = canvas.axes
         if losses:
-            left.plot(*zip(*losses), color=INK, linewidth=1)
-            left.set_yscale("log" if min(loss for _, loss in losses) > 0 else "linear")
+            left.plot(*zip(*losses), color=INK, linewidth=1, label="loss")
+            drawn = [value for points in (losses, *parts.values()) for _, value in points]
+            left.set_yscale("log" if min(drawn) > 0 else "linear")
+        for (name, points), colour in zip(parts.items(), PART_COLOURS * len(parts)):
+            if points:
+                left.plot(*zip(*points), color=colour, linewidth=1, label=name.replace("_", " "))
+        if len(left.lines) > 1:
+            left.legend(frameon=False)
         left.set(xlabel="epoch", title="training loss")
         for name, colour in shades.items():
             points = [(line["epoch"], line[name]) for line in history if name in line and "epoch" in line]

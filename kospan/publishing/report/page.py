@@ -35,6 +35,8 @@ def write_report(folder: str | os.PathLike, title: str, analysis: Analysis) -> P
             reading = analysis.looked.reading
             asked = {"question": reading.question} if reading.question else {}
             metrics["attention"] = asked | {"text": reading.text, "deletion test": analysis.looked.deletion}
+            if analysis.looked.mass:
+                metrics["attention"]["mass on entities"] = analysis.looked.mass
         (temporary / "metrics.json").write_text(
             json.dumps({"title": title, **metrics}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
@@ -62,7 +64,7 @@ def draw(analysis: Analysis) -> dict[str, bytes]:
     if any("loss" in line or "eval_f1" in line for line in analysis.history):
         found["learning_curves"] = figures.learning_curves(analysis.history)
     if analysis.looked:
-        reading, shown, evidences, deleted = analysis.looked
+        reading, shown, evidences, deleted, _ = analysis.looked
         if len(reading.attentions):
             found["attention_layers"] = figures.attention_layers(reading, shown)
         for at, each in enumerate(evidences):

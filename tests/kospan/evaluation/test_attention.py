@@ -8,11 +8,13 @@ from kospan.evaluation.attention import (
     DELETIONS,
     METHODS,
     deletion_test,
+    entity_mass,
     evidence,
     own_pieces,
     posterior_without,
     read,
 )
+from kospan.evaluation.views import Reading
 from modeling.spans import Span
 
 
@@ -105,3 +107,29 @@ def test_the_model_is_left_as_it_was(model, texts):
     model.train()
     evidence(model, reading, Span(*reading.spans[0]))
     assert model.training and all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_mass_on_entities_worked_by_hand():
+    """Two words, of which the second is an entity; and a text without any."""
+    attention = np.array([[0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
+    one = Reading("a b", [], [], np.zeros((0, 0, 0)), [], units=[(0, 1), (2, 3)], head_attention=attention)
+    other = one._replace(head_attention=np.full((2, 2), 0.5, dtype=np.float32))
+    found = entity_mass([one, other], [[Span(2, 3, "PS")], []])
+    assert found["all units"] == {"units": 4, "mass": pytest.approx((0.1 + 0.8) / 4), "even": 0.25}
+    assert found["units in entities"] == {"units": 1, "mass": pytest.approx(0.8), "even": 0.5}
+    assert entity_mass([other], [[]]) == {"all units": {"units": 2, "mass": 0.0, "even": 0.0}}
+    assert entity_mass([one._replace(head_attention=None)], [[Span(2, 3, "PS")]]) == entity_mass([], []) == {}
+
+
+def test_mass_on_entities_is_that_of_inspect(make_tagger, texts, model):
+    assert entity_mass([read(model, texts[0])], [[Span(0, 3, "PS")]]) == {}, "a head without attention has none"
+    positional = make_tagger(head="positional", encoder_input="units")
+    reading, rows = read(positional, texts[0]), positional.inspect(texts[0]).windows[0].head_attention.mean(dim=0)
+    assert reading.units == [(at, at + 1) for at in range(len(texts[0]))]
+    found = entity_mass([reading], [[Span(8, 10, "LC"), Span(0, 3, "PS")]])
+    inside = [0, 1, 2, 8, 9]
+    assert found["all units"]["mass"] == pytest.approx(float(rows[:, inside].sum(dim=1).mean()), abs=1e-5)
+    assert found["units in entities"]["mass"] == pytest.approx(
+        float(rows[inside][:, inside].sum(dim=1).mean()), abs=1e-5
+    )
+    assert found["all units"]["even"] == found["units in entities"]["even"] == pytest.approx(5 / len(texts[0]))

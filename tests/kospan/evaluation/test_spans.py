@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kospan.evaluation.spans
-from kospan.evaluation.spans import counts_per_document, counts_per_type, klue_figures, score_spans
+from kospan.evaluation.spans import counts_per_document, counts_per_type, flat_figures, klue_figures, score_spans
 from kospan.example import Example
+from modeling.alignment import unit_spans, words
 from modeling.spans import Span
 from modeling.tags import spans_to_tags
 
@@ -191,3 +192,42 @@ def test_importing_the_scores_does_not_import_the_scorers():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def unit_tags(example: Example, spans, unit: str) -> list[str]:
+    units = words(example.text) if unit == "word" else [(at, at + 1) for at in range(len(example.text))]
+    return spans_to_tags(unit_spans(units, sorted(spans)), len(units))
+
+
+@pytest.mark.parametrize("unit", ["character", "word"])
+@given(scored())
+@settings(deadline=None, derandomize=True, max_examples=60)
+def test_flat_figures_equal_a_loop_and_scikit_learn(unit, both):
+    from sklearn.metrics import f1_score
+
+    examples, predicted = both
+    gold = [tag for example in examples for tag in unit_tags(example, example.spans, unit)]
+    found = [tag for example, spans in zip(examples, predicted) for tag in unit_tags(example, spans, unit)]
+    figures = flat_figures(examples, predicted, LABELS, unit)
+    names = ["O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI")]
+    for name, wanted in (("flat_f1_with_o", names), ("flat_f1", names[1:])):
+        total, support = 0.0, 0
+        for tag in wanted:
+            right = sum(one == other == tag for one, other in zip(gold, found))
+            total += gold.count(tag) * 2 * right / max(1, gold.count(tag) + found.count(tag))
+            support += gold.count(tag)
+        assert figures[name] == pytest.approx(total / max(1, support))
+        if support:
+            theirs = f1_score(gold, found, labels=wanted, average="weighted", zero_division=0)
+            assert figures[name] == pytest.approx(theirs)
+
+
+def test_flat_figures_worked_by_hand():
+    """For a b c d gold is B I O B of one type, predicted B O O B: B all right (2 of 4), I never (1 of 4), O half."""
+    gold = [Example("a", "a b c d", (Span(0, 3, "PS"), Span(6, 7, "PS")))]
+    found = flat_figures(gold, [[Span(0, 1, "PS"), Span(6, 7, "PS")]], ["PS"], "word")
+    assert found["flat_f1"] == pytest.approx(2 / 3)
+    assert found["flat_f1_with_o"] == pytest.approx((2 * 1 + 1 * 0 + 1 * 2 / 3) / 4)
+    nothing = [Example("a", "a", ()), Example("b", "", ())]
+    assert flat_figures(nothing, [[], []], ["PS"], "word") == {"flat_f1": 0.0, "flat_f1_with_o": 1.0}
+    assert flat_figures([], [], ["PS"], "word") == {"flat_f1": 0.0, "flat_f1_with_o": 0.0}

@@ -64,6 +64,16 @@ def test_every_passage_carries_the_label_of_its_text(make_task, pairs):
     assert batch["labels"].dtype == torch.int64 and batch["labels"].shape == (at,)
 
 
+@pytest.mark.parametrize("pairs", [False, True])
+def test_the_windows_of_use_are_those_of_training_without_labels(make_task, pairs):
+    data = corpus(8, long=200, pairs=pairs)
+    task = make_task(data, pairs=pairs)
+    features = task.train_features(data.splits["train"])
+    assert list(task.windows(data.splits["train"])) == [
+        {key: value for key, value in feature.items() if key != "labels"} for feature in features
+    ]
+
+
 def test_values_are_trained_as_they_are(make_task):
     examples = [Example(str(at), "글", (Span(0, 1, "value", value),)) for at, value in enumerate([-100.0, 0.5, -3.25])]
     task = make_task(Corpus(("value",), {"train": examples, "validation": examples}, 0, True), problem="regression")

@@ -21,7 +21,7 @@ def model(request, make_tagger):
 def test_it_is_the_mean_over_all_units_row_by_row(model, tmp_path, batch_size):
     trainer = cases.trainer(model, tmp_path, {"rdrop": "token", "fgm_epsilon": 0.5})
     model.train()
-    found = ValidationLoss(lambda: ROWS, cases.collate, batch_size)(trainer)
+    found = ValidationLoss(lambda: ROWS, batch_size)(trainer)
     assert model.training
     model.eval()
     with torch.no_grad():
@@ -31,7 +31,7 @@ def test_it_is_the_mean_over_all_units_row_by_row(model, tmp_path, batch_size):
 
 def test_it_changes_nothing_of_training(model, tmp_path):
     runs = []
-    for loss in (None, ValidationLoss(lambda: ROWS, cases.collate, 4)):
+    for loss in (None, ValidationLoss(lambda: ROWS, 4)):
         set_seed(0)
         own = type(model)(model.config).train()
         own.load_state_dict(model.state_dict())

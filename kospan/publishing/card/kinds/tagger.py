@@ -34,6 +34,10 @@ CRF = (
     "John Lafferty, Andrew McCallum, Fernando Pereira. Conditional Random Fields: Probabilistic Models for Segmenting "
     "and Labeling Sequence Data. ICML 2001."
 )
+POSITIONAL = (
+    "Mo Sun, Siheng Xiong, Yuankai Cai, Bowen Zuo. Positional Attention for Efficient BERT-Based Named Entity "
+    "Recognition. arXiv 2505.01868, 2025."
+)
 
 
 def measured(left: Left) -> dict[str, str]:
@@ -157,8 +161,18 @@ def use_parts(left: Left, path: str) -> dict[str, str | None]:
 def head_in_words(left: Left) -> str:
     """The head and its tags."""
     config = left.config
-    head = {"crf": "a linear-chain CRF", "linear": "a linear layer over tags"}.get(config["head"], config["head"])
+    words = {"crf": "a linear-chain CRF", "linear": "a linear layer over tags"}
+    if config["head"] == "positional":
+        head = f"attention by position behind learned gates, and {words[decoder_of(config)]}"
+    else:
+        head = words.get(config["head"], config["head"])
     return f"{head} over {config['scheme']} tags, one tag per {config['unit']}"
+
+
+def decoder_of(config: dict) -> str:
+    """What decodes, for a head that leaves the choice."""
+    own = (config.get("head_options") or {}).get("decoder", "linear")
+    return own if config["head"] == "positional" else config["head"]
 
 
 def regularised(left: Left) -> dict[str, str]:
@@ -177,15 +191,19 @@ def regularised(left: Left) -> dict[str, str]:
 
 
 def techniques(left: Left) -> list[str]:
-    """Bans on tags that cannot follow each other."""
-    if left.setting("constrain") != "both":
-        return []
-    return ["**Constrained training**: tag transitions that no span has are banned in the likelihood too."]
+    """Bans on tags that cannot follow each other, and gold labels that had no business there."""
+    found = []
+    if left.setting("constrain") == "both":
+        found.append("**Constrained training**: tag transitions that no span has are banned in the likelihood too.")
+    if (left.config.get("head_options") or {}).get("oracle"):
+        found.append("**Leakage on purpose**: gold labels acted as gates in training, which no use of the model has.")
+    return found
 
 
 def references(left: Left) -> dict[str, str]:
-    """The CRF."""
-    return {"CRF": CRF} if left.config["head"] == "crf" else {}
+    """The CRF, and the paper that gates and attention by position are after."""
+    found = {"CRF": CRF} if decoder_of(left.config) == "crf" else {}
+    return found | ({"positional attention": POSITIONAL} if left.config["head"] == "positional" else {})
 
 
 def form(left: Left) -> list[Pair]:

@@ -22,6 +22,8 @@ METRICS = {
     "f1": ("f1", "strict micro F1 over exact spans", _STRICT),
     "precision": ("precision", "strict micro precision over exact spans", _STRICT),
     "recall": ("recall", "strict micro recall over exact spans", _STRICT),
+    "flat_f1": ("f1", "F1 of unit tags without O", {"averaging": "weighted over BIO tags, O left out"}),
+    "flat_f1_with_o": ("f1", "F1 of unit tags", {"averaging": "weighted over BIO tags, O included"}),
     "klue_entity_f1": ("f1", "KLUE entity F1", {"averaging": "macro over types", "mode": "strict, spaces dropped"}),
     "klue_char_f1": ("f1", "KLUE character F1", {"averaging": "macro over tags, O included"}),
     "klue_char_f1_no_o": ("f1", "KLUE character F1 without O", {"averaging": "macro over tags, O left out"}),

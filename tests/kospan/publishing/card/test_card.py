@@ -232,6 +232,16 @@ def test_training_is_told_as_it_was(finished):
     assert section(card, "Data").strip().startswith("own data") and "18 texts" in section(card, "Data")
 
 
+def test_the_parts_of_a_loss_stand_behind_it(folder):
+    record = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
+    entry = {"step": 1, "epoch": 1.0, "eval_f1": 0.5, "loss": 3.0, "tag_loss": 2.25, "positional_loss": 0.75}
+    record["training"] |= {"history": [entry], "best_step": None}
+    change(folder / "training_record.json", **record)
+    part = section(card_of(folder), "Learning curve")
+    assert "| epoch | step | training loss | tag loss | positional loss | F1 |" in part
+    assert re.search(r"\| 3\.0000 \| 2\.2500 \| 0\.7500 \| 0\.5000 \|", part)
+
+
 def test_a_long_curve_is_thinned_and_keeps_the_best_step(folder):
     record = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
     history = [{"step": at, "epoch": at / 10, "eval_f1": at / 1000, "loss": 1.0} for at in range(1, 301)]

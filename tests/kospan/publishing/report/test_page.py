@@ -9,7 +9,7 @@ from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
 from kospan.evaluation.errors import CLASSES
 from kospan.example import Example
-from kospan.publishing.report import tagging
+from kospan.publishing.report import figures, tagging
 from kospan.publishing.report.analysis import analyze, look
 from kospan.publishing.report.figures import hangul_font, needs_font
 from kospan.publishing.report.page import page, write_report
@@ -152,3 +152,38 @@ def test_from_the_shell(make_tagger, tmp_path, capsys):
 def test_fonts_are_asked_for_where_they_are_needed():
     assert needs_font(["PS", "사람"]) and not needs_font(["PS", "Café – “x”"])
     assert hangul_font() is None or isinstance(hangul_font(), str)
+
+
+def test_a_loss_is_drawn_with_its_parts(monkeypatch):
+    drawn = []
+
+    class Kept(figures.Canvas):
+        def __exit__(self, kind, *rest):
+            drawn.append({line.get_label(): line.get_ydata().tolist() for line in self.axes[0].lines})
+            return super().__exit__(kind, *rest)
+
+    monkeypatch.setattr(figures, "Canvas", Kept)
+    history = [
+        {"epoch": 1.0, "loss": 3.0, "tag_loss": 2.0, "positional_loss": 1.0},
+        {"epoch": 1.0, "eval_f1": 0.5, "eval_loss": 9.0, "loss": None},
+        {"epoch": 2.0, "loss": 2.0, "tag_loss": 1.5, "positional_loss": 0.5},
+    ]
+    assert figures.learning_curves(history).startswith(b"\x89PNG")
+    assert figures.learning_curves([{"epoch": 1.0, "loss": 3.0}, {"epoch": 1.0, "loss": None}]).startswith(b"\x89PNG")
+    with_parts, without = drawn
+    assert with_parts == {"loss": [3.0, 2.0], "tag loss": [2.0, 1.5], "positional loss": [1.0, 0.5]}
+    assert without == {"loss": [3.0]}
+
+
+def test_attention_of_the_head_on_entities_stands_on_the_page(make_tagger, texts, tmp_path):
+    model = make_tagger(head="positional", encoder_input="units")
+    model.prepare()
+    examples = [Example("0", texts[3], (Span(0, 2, "PS"),))]
+    analysis = analyze(TaggingTask.over(model, "jsonl"), str(tmp_path), examples)
+    analysis = analysis._replace(looked=look(model, examples))
+    mass = analysis.looked.mass["units in entities"]
+    assert mass["units"] == 2 and 0 < mass["mass"] < 1
+    html = write_report(tmp_path / "report", "title", analysis).read_text(encoding="utf-8")
+    assert f"<td>{mass['mass']:.4f}</td><td>{mass['even']:.4f}</td>" in html
+    stored = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
+    assert stored["attention"]["mass on entities"] == analysis.looked.mass

@@ -1,0 +1,172 @@
+"""A BERT-class encoder as a stock `big_bird` checkpoint of up to `max_length` positions, without training."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import AutoTokenizer, BigBirdConfig, BigBirdForMaskedLM, BigBirdModel
+
+from kospan.conversion.checkpoint import WEIGHTS, Source, as_tensor, digest, read_source, write_tensors
+from kospan.conversion.refusals import check_fits, check_shapes, check_tokenizer, check_whole
+from kospan.conversion.renames import (
+    BIGBIRD_PREFIX,
+    HEAD_NAMES,
+    KINDS,
+    OPTIONAL,
+    POSITIONS,
+    SEGMENTS,
+    pairs,
+    spelling,
+)
+from kospan.conversion.segments import segment_rows, write_tokenizer
+from kospan.conversion.settings import Settings
+from kospan.conversion.taper import stretched
+
+PAPERS, LEFT_OVER = "conversion.json", "conversion.safetensors"
+# Settings that mean the same in BigBird; what a source lacks keeps BigBird's default.
+_CARRIED = (
+    *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act"),
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "initializer_range"),
+    *("layer_norm_eps", "pad_token_id", "bos_token_id", "eos_token_id", "tie_word_embeddings"),
+)
+# How leftovers are filed in conversion.safetensors.
+TENSOR, ROWS, FILE = "tensor:", "rows:", "file:"
+
+
+def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = None, name: str | None = None) -> dict:
+    """Writes a BigBird with a source's parameters: weights, config, tokenizer, and what the way back needs.
+
+    Every parameter is kept. The names change by the table of `renames.py`; the position table is stretched by TAPER,
+    the segment table gets a second row; what BigBird has no place for goes into `conversion.safetensors`, with config
+    and tokenizer of the source byte for byte. A source without a pooler gets one that passes the first state on (the
+    unit matrix), since stock BigBird has one.
+
+    Args:
+        place: The source: a folder, or a name on the Hub.
+        folder: An empty folder.
+        settings: How it is made long (default: `Settings()`).
+        name: What the source is called in the papers (default: `place`, of a folder its last part).
+
+    Returns: what `conversion.json` says.
+
+    Raises: FileNotFoundError where the source lacks a part; ValueError where it does not fit into a BigBird.
+    """
+    settings = settings or Settings()
+    source = read_source(place, name)
+    config, reach = check_fits(place, source, settings.max_length)
+    kind, way = KINDS[config.model_type], settings.segments
+    head, why_not = _takes_head(source, config)
+    names = spelling(config.model_type, list(source.tensors))
+    table = dict(pairs(config.model_type, config.num_hidden_layers, names, head))
+    kept, renamed = {}, {}
+    for old, tensor in source.tensors.items():
+        if old in table:
+            renamed[table[old]] = tensor
+        else:
+            kept[TENSOR + old] = tensor
+
+    prefix = BIGBIRD_PREFIX if head else ""
+    check_whole(source.name, table, renamed)
+    first = renamed[prefix + POSITIONS].shape[0] - reach
+    kept[ROWS + POSITIONS], positions = renamed[prefix + POSITIONS].split([first, reach])
+    renamed[prefix + POSITIONS] = stretched(positions, settings.max_length, settings.law, settings.tau)
+
+    rows = renamed[prefix + SEGMENTS]
+    way = way or ("own" if rows.shape[0] > 1 else "copied")
+    if way == "own" and rows.shape[0] < 2:
+        raise ValueError(
+            f"expected a source with a second segment row for segments 'own', got one row in {source.name}; choose "
+            "copied, noised or absent"
+        )
+    kept[ROWS + SEGMENTS] = rows
+    renamed[prefix + SEGMENTS] = segment_rows(rows, way, settings.segment_noise, settings.seed)
+    added = _fill(renamed, prefix, head, config.hidden_size)
+
+    tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True)
+    check_tokenizer(tokenizer, source.name, config.vocab_size)
+    written = _bigbird_config(config, settings, reach, renamed, prefix, head, tokenizer.sep_token_id)
+    check_shapes(source.name, BigBirdForMaskedLM if head else BigBirdModel, written, renamed)
+    written.save_pretrained(folder)
+    write_tokenizer(tokenizer, folder, settings.max_length, way != "absent")
+    write_tensors(folder / WEIGHTS, renamed, {"format": "pt"})
+    kept |= {FILE + each: as_tensor(content) for each, content in source.files.items()}
+    write_tensors(folder / LEFT_OVER, kept, {"format": "pt"})
+    papers = {
+        "source": source.name,
+        "model_type": config.model_type,
+        "source_length": reach,
+        "repetitions": -(-settings.max_length // reach),
+        **asdict(settings),
+        "segments": way,
+        "head": head,
+        "head_left_out": why_not,
+        "names": names._asdict(),
+        "shifted": first if kind.shifted else 0,
+        "added": added,
+        "left_over": sorted(key.partition(":")[2] for key in kept if key.startswith(TENSOR)),
+        "parameters": sum(tensor.numel() for tensor in renamed.values()),
+        "metadata": source.metadata,
+        "sha256": digest(source.tensors),
+        "versions": {"transformers": transformers.__version__, "torch": torch.__version__},
+        "source_config": source.settings,
+    }
+    (folder / PAPERS).write_text(json.dumps(papers, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return papers
+
+
+def _takes_head(source: Source, config) -> tuple[bool, str | None]:
+    """Whether the source's masked-language-model head goes into BigBird's; else why not (None: it has none)."""
+    kind = KINDS[config.model_type]
+    # The transform and the bias are there in every head; the decoder's matrix may be tied to the words.
+    needed = [_spelled(name, source) for name in kind.head[:5]]
+    if not all(name in source.tensors for name in needed):
+        return False, None
+    if kind.head_activation and config.hidden_act != kind.head_activation:
+        return False, (
+            f"its head computes {kind.head_activation} and its layers {config.hidden_act}, and BigBird has one "
+            "activation for both"
+        )
+    return True, None
+
+
+def _spelled(name: str, source: Source) -> str:
+    return name if name in source.tensors else name.replace(".weight", ".gamma").replace(".bias", ".beta")
+
+
+def _fill(renamed: dict[str, torch.Tensor], prefix: str, head: bool, hidden: int) -> list[str]:
+    """Adds what a stock BigBird expects and the source does not have; gives the names."""
+    like = renamed[prefix + POSITIONS].dtype
+    wanted = {}
+    if prefix + "pooler.weight" not in renamed:
+        wanted[prefix + "pooler.weight"] = torch.eye(hidden, dtype=like)
+        wanted[prefix + "pooler.bias"] = torch.zeros(hidden, dtype=like)
+    weight, bias = OPTIONAL
+    if head and weight in renamed and bias not in renamed:
+        # An own decoder matrix brings an own bias, which ELECTRA stores once.
+        wanted[bias] = renamed[HEAD_NAMES[4]].clone()
+    renamed |= wanted
+    return sorted(wanted)
+
+
+def _bigbird_config(
+    config, settings: Settings, reach: int, renamed: dict, prefix: str, head: bool, separator: int | None
+) -> BigBirdConfig:
+    carried = {name: getattr(config, name) for name in _CARRIED if hasattr(config, name)}
+    built = BigBirdConfig(
+        **carried,
+        sep_token_id=separator,
+        max_position_embeddings=settings.max_length,
+        type_vocab_size=renamed[prefix + SEGMENTS].shape[0],
+        attention_type="block_sparse",
+        block_size=settings.block_size,
+        num_random_blocks=settings.random_blocks,
+        use_bias=True,
+        rescale_embeddings=False,
+        architectures=["BigBirdForMaskedLM" if head else "BigBirdModel"],
+        # Sparse attention reads everything up to here, as the source did.
+        source_length=reach,
+    )
+    built.dtype = renamed[prefix + POSITIONS].dtype
+    return built

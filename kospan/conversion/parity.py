@@ -1,0 +1,152 @@
+"""Whether a conversion still says what its source said: both read the same short inputs with full attention."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
+
+# What float32 leaves between two ways of computing the same, for states of usual size.
+BOUND = 1e-5
+# For encoders that know no Korean; the shipped sample has sentences for the others.
+SENTENCES = (
+    "The library in the old town opens at nine and closes when the last reader has left.",
+    "Twenty-three people, most of them from Busan, signed the letter on 5 March 2021.",
+    "It rains.",
+    "Nobody had told the engineers that the bridge would carry trams as well as cars, so they counted again.",
+)
+
+
+class Parity(NamedTuple):
+    """One comparison.
+
+    Args:
+        what: What was read.
+        length: Positions of the longest input.
+        states: Largest absolute difference of last hidden states.
+        logits: That of the masked-language-model head's scores; None without a head.
+        scale: Largest absolute value of the source's states.
+        logit_scale: That of its scores; None without a head.
+    """
+
+    what: str
+    length: int
+    states: float
+    logits: float | None
+    scale: float
+    logit_scale: float | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing differs by more than `BOUND`, or by that share of the largest value where that is above 1."""
+        return self.states <= BOUND * max(1.0, self.scale) and (
+            self.logits is None or self.logits <= BOUND * max(1.0, self.logit_scale)
+        )
+
+
+def full_attention(folder: str | Path, head: bool):
+    """A conversion that attends to everything, float32, in evaluation mode.
+
+    Raises: ValueError where weights are missing from its folder or were not used.
+    """
+    auto = AutoModelForMaskedLM if head else AutoModel
+    model, report = auto.from_pretrained(
+        folder, attention_type="original_full", dtype=torch.float32, output_loading_info=True
+    )
+    if wrong := sorted([*report["missing_keys"], *report["unexpected_keys"]]):
+        raise ValueError(
+            f"expected a conversion with exactly BigBird's weights, got {len(wrong)} missing or unknown "
+            f"(first: {wrong[0]}); convert again"
+        )
+    return model.eval()
+
+
+@torch.no_grad()
+def compare(place: str, folder: str | Path, papers: dict, texts: Sequence[str]) -> list[Parity]:
+    """Reads the same with the source and with its conversion.
+
+    Args:
+        place: The source's folder, or its name on the Hub.
+        folder: The conversion's folder.
+        papers: What its `conversion.json` says.
+        texts: Real sentences, in the source's language where there are any.
+
+    Returns: one comparison for single texts, one for a padded batch, one for the texts joined up to the source's
+    length, and for a source or a conversion that keeps its rows also one for two texts with segments.
+    """
+    head, reach = papers["head"], papers["source_length"]
+    auto = AutoModelForMaskedLM if head else AutoModel
+    # BigBird computes attention step by step; so does the source here, and what differs is the conversion's doing.
+    source = auto.from_pretrained(place, dtype=torch.float32, attn_implementation="eager").eval()
+    converted = full_attention(folder, head)
+    tokenizer, new = (AutoTokenizer.from_pretrained(each, use_fast=True) for each in (place, folder))
+    cut = {"truncation": True, "max_length": reach, "return_tensors": "pt"}
+    _check_same_pieces(tokenizer, new, texts)
+
+    batches = {
+        "one text at a time": [new(text, **cut) for text in texts],
+        f"{len(texts)} texts in a batch, padded": [new(list(texts), padding=True, **cut)],
+        "texts joined to the source's length": [new(_long_enough(new, texts, reach), **cut)],
+    }
+    own, copied = papers["segments"] == "own", papers["segments"] == "copied"
+    if len(texts) > 1 and (own or copied):
+        told = "as the source has them" if own else "as the source knows none"
+        batches[f"two texts, segments 0 and 1 {told}"] = [new(texts[0], texts[1], **cut)]
+
+    found = []
+    for what, inputs in batches.items():
+        rows = []
+        for batch in inputs:
+            ours = converted(**batch, output_hidden_states=True)
+            # A source with one segment row is asked without segments.
+            theirs = source(
+                **({**batch} if own else {key: value for key, value in batch.items() if key != "token_type_ids"}),
+                output_hidden_states=True,
+            )
+            seen = batch["attention_mask"].bool()
+            rows.append([_difference(ours, theirs, seen, "states"), _difference(ours, theirs, seen, "logits")])
+        length = max(batch["input_ids"].shape[1] for batch in inputs)
+        states, logits = (tuple(map(max, zip(*(row[at] for row in rows)))) for at in (0, 1))
+        found.append(
+            Parity(what, length, states[0], logits[0] if head else None, states[1], logits[1] if head else None)
+        )
+    return found
+
+
+def check(parities: Sequence[Parity], name: str) -> None:
+    """Raises: ValueError where a comparison does not hold."""
+    for parity in parities:
+        if not parity.holds:
+            raise ValueError(
+                f"expected the conversion of {name} to read short inputs as its source does, got states "
+                f"{parity.states:.2g} and scores {parity.logits or 0:.2g} apart for {parity.what}; the source computes "
+                "something that its config does not tell"
+            )
+
+
+def _difference(ours, theirs, seen: torch.Tensor, what: str) -> tuple[float, float]:
+    """Largest absolute difference and largest absolute value of the source, where no padding stands."""
+    if what == "states":
+        mine, other = ours.hidden_states[-1][seen], theirs.hidden_states[-1][seen]
+    elif "logits" in ours:
+        mine, other = ours.logits[seen], theirs.logits[seen]
+    else:
+        return 0.0, 0.0
+    return (mine - other).abs().max().item(), other.abs().max().item()
+
+
+def _long_enough(tokenizer, texts: Sequence[str], length: int) -> str:
+    """The texts joined, again and again where they are few, until `length` pieces come out."""
+    joined = " ".join(texts)
+    pieces = max(1, len(tokenizer(joined, add_special_tokens=False, verbose=False)["input_ids"]))
+    return " ".join([joined] * (length // pieces + 1))
+
+
+def _check_same_pieces(old, new, texts: Sequence[str]) -> None:
+    for text in texts:
+        if old(text, verbose=False)["input_ids"] != new(text, verbose=False)["input_ids"]:
+            raise ValueError(
+                f"expected the tokenizer of the conversion to cut as the source's, got other pieces for {text[:40]!r}; "
+                "save the source's tokenizer with this version of transformers first"
+            )

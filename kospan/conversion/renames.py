@@ -1,0 +1,160 @@
+"""What a parameter of a BERT-class encoder is called in BigBird: a table of pairs, read in either direction.
+
+BigBird's encoder has BERT's names inside, so most pairs differ in their prefix alone. The tables of positions and of
+segments are in the list as well: they keep their names and change their rows (see `bigbird.py`).
+"""
+
+from typing import NamedTuple
+
+# `{prefix}` is what a checkpoint with a head puts before the encoder's names; `{layer}` counts from 0.
+_EMBEDDINGS = (
+    "embeddings.word_embeddings.weight",
+    "embeddings.position_embeddings.weight",
+    "embeddings.token_type_embeddings.weight",
+    "embeddings.LayerNorm.weight",
+    "embeddings.LayerNorm.bias",
+)
+_LAYER = tuple(
+    f"encoder.layer.{{layer}}.{part}.{kind}"
+    for part in (
+        "attention.self.query",
+        "attention.self.key",
+        "attention.self.value",
+        "attention.output.dense",
+        "attention.output.LayerNorm",
+        "intermediate.dense",
+        "output.dense",
+        "output.LayerNorm",
+    )
+    for kind in ("weight", "bias")
+)
+POSITIONS, SEGMENTS, WORDS = _EMBEDDINGS[1], _EMBEDDINGS[2], _EMBEDDINGS[0]
+# Source's name, BigBird's name. ELECTRA has no pooler.
+_POOLER = (("pooler.dense.weight", "pooler.weight"), ("pooler.dense.bias", "pooler.bias"))
+
+_HEAD = "cls.predictions."
+BIGBIRD_PREFIX = "bert."
+# What BigBird calls the parts of its masked-language-model head.
+HEAD_NAMES = tuple(
+    _HEAD + name
+    for name in (
+        "transform.dense.weight",
+        "transform.dense.bias",
+        "transform.LayerNorm.weight",
+        "transform.LayerNorm.bias",
+        "bias",
+        # Stored only where they are parameters of their own, or by older versions as a copy.
+        "decoder.weight",
+        "decoder.bias",
+    )
+)
+# The last two: a checkpoint whose head is tied to its words may go without.
+OPTIONAL = HEAD_NAMES[5:]
+
+
+class Kind(NamedTuple):
+    """A kind of encoder that fits into BigBird.
+
+    Args:
+        prefix: What a checkpoint with a head puts before the encoder's names.
+        head: The source's names for `HEAD_NAMES`, in that order; "" where it has none.
+        head_activation: What the head computes whatever the config says; None where it takes the config's.
+        shifted: Whether positions are counted from behind the padding id, so that the first rows stand for none.
+    """
+
+    prefix: str
+    head: tuple[str, ...]
+    head_activation: str | None
+    shifted: bool
+
+
+_ROBERTA = Kind(
+    "roberta.",
+    (
+        "lm_head.dense.weight",
+        "lm_head.dense.bias",
+        "lm_head.layer_norm.weight",
+        "lm_head.layer_norm.bias",
+        "lm_head.bias",
+        "lm_head.decoder.weight",
+        "lm_head.decoder.bias",
+    ),
+    "gelu",
+    True,
+)
+# By `model_type`. XLM-RoBERTa and CamemBERT are RoBERTa with another vocabulary.
+KINDS: dict[str, Kind] = {
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+    "camembert": _ROBERTA,
+    "bert": Kind("bert.", HEAD_NAMES, None, False),
+    "electra": Kind(
+        "electra.",
+        (
+            "generator_predictions.dense.weight",
+            "generator_predictions.dense.bias",
+            "generator_predictions.LayerNorm.weight",
+            "generator_predictions.LayerNorm.bias",
+            "generator_lm_head.bias",
+            "generator_lm_head.weight",
+            "",
+        ),
+        "gelu",
+        False,
+    ),
+}
+# Where positions are told by distance there is no table to stretch.
+RELATIVE = ("deberta", "deberta-v2", "mpnet", "t5", "mt5", "umt5", "xlnet", "modernbert", "roformer", "esm")
+
+
+class Names(NamedTuple):
+    """How one checkpoint spells its names.
+
+    Args:
+        prefix: What stands before the encoder's names; "" without a head.
+        old_norms: Whether norms are called `gamma` and `beta`, as TensorFlow's were.
+    """
+
+    prefix: str
+    old_norms: bool
+
+
+def spelling(model_type: str, names: list[str]) -> Names:
+    """How a checkpoint spells its names.
+
+    >>> spelling("bert", ["bert.embeddings.LayerNorm.gamma", "cls.predictions.bias"])
+    Names(prefix='bert.', old_norms=True)
+    """
+    prefix = KINDS[model_type].prefix
+    return Names(
+        prefix if any(name.startswith(prefix) for name in names) else "",
+        any(name.endswith("LayerNorm.gamma") for name in names),
+    )
+
+
+def pairs(model_type: str, layers: int, names: Names, head: bool) -> list[tuple[str, str]]:
+    """Every name of a source checkpoint and the one in BigBird; no name stands twice on either side.
+
+    Args:
+        model_type: A name of `KINDS`.
+        layers: Layers of the encoder.
+        names: How the source spells its names.
+        head: Whether the masked-language-model head is taken along, which gives BigBird's names their prefix.
+
+    >>> pairs("roberta", 12, Names("roberta.", False), head=False)[-2:]
+    [('roberta.pooler.dense.weight', 'pooler.weight'), ('roberta.pooler.dense.bias', 'pooler.bias')]
+    """
+    kind, to = KINDS[model_type], BIGBIRD_PREFIX if head else ""
+    inner = list(_EMBEDDINGS) + [name.format(layer=layer) for layer in range(layers) for name in _LAYER]
+    found = [(names.prefix + name, to + name) for name in inner]
+    if model_type != "electra":
+        found += [(names.prefix + source, to + target) for source, target in _POOLER]
+    if head:
+        found += [(source, target) for source, target in zip(kind.head, HEAD_NAMES) if source]
+    if names.old_norms:
+        return [(_old_norm(source), target) for source, target in found]
+    return found
+
+
+def _old_norm(name: str) -> str:
+    return name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")

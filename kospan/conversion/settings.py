@@ -1,0 +1,54 @@
+"""How an encoder is made long."""
+
+import math
+from dataclasses import dataclass
+
+from kospan.conversion.segments import NOISE, SEGMENTS
+from kospan.conversion.taper import LAW, TAU, check_law
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an encoder is made long.
+
+    Args:
+        max_length: Positions of the BigBird, special tokens included; the source's own or more, no multiple of
+            anything (sparse attention fills up its last block by itself).
+        law: TAPER's law, a name of `taper.LAWS`; "none" repeats positions at full strength.
+        tau: How slowly repetitions fade, the law's only number.
+        block_size: Positions of a block of sparse attention.
+        random_blocks: r, the blocks that a row sees beside its neighbours and the ends; 0 turns them off.
+        segments: The second text's row, a name of `segments.SEGMENTS`; None is "own" where the source has a second row
+            and "copied" where it has none.
+        segment_noise: Standard deviation of the noise of "noised", in those of the row's values.
+        seed: Of that noise.
+    """
+
+    max_length: int = 4096
+    law: str = LAW
+    tau: float = TAU
+    block_size: int = 64
+    random_blocks: int = 3
+    segments: str | None = None
+    segment_noise: float = NOISE
+    seed: int = 0
+
+    def __post_init__(self):
+        check_law(self.law, self.tau)
+        for name, least in (("max_length", 1), ("block_size", 1), ("random_blocks", 0), ("seed", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"expected {name} to be a whole number, got {value!r}; mend it")
+            if value < least:
+                raise ValueError(f"expected {name} of {least} or more, got {value}; mend it")
+        if self.segments is not None and self.segments not in SEGMENTS:
+            raise ValueError(
+                f"expected segments to be one of {', '.join(SEGMENTS)}, got {self.segments!r}; choose one of them"
+            )
+        if not (math.isfinite(self.segment_noise) and self.segment_noise >= 0):
+            raise ValueError(f"expected segment_noise of 0 or more, got {self.segment_noise}; {NOISE} is the default")
+
+    @property
+    def full_up_to(self) -> int:
+        """Positions up to which a stock BigBird can only attend to everything."""
+        return (5 + 2 * self.random_blocks) * self.block_size

@@ -1,0 +1,129 @@
+"""A training on a frozen encoder that reads its states from disk."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from huggingface_hub.constants import HF_HOME
+from transformers import TrainerCallback
+
+from kospan.training.states import EncoderStates, encoder_digest, make_states
+
+
+def states_root(setting: str | None) -> Path | None:
+    """The folder of all sets that a recipe's `states_folder` names; None where states are not kept.
+
+    >>> states_root(None) is None
+    True
+    """
+    if setting is None:
+        return None
+    return Path(HF_HOME, "kospan", "states") if setting == "auto" else Path(os.path.expanduser(setting))
+
+
+def check_cached(setting: str | None, fgm_epsilon: float, piece_dropout: float) -> None:
+    """Raises: ValueError where a technique changes what the encoder reads, which kept states would not show.
+
+    Args:
+        setting: The recipe's `states_folder`.
+        fgm_epsilon: Size of FGM's perturbation.
+        piece_dropout: Share of hidden pieces.
+    """
+    if setting is None:
+        return
+    reasons = {
+        "fgm_epsilon": (fgm_epsilon, "FGM perturbs the word vectors that the encoder reads"),
+        "piece_dropout": (piece_dropout, "piece dropout hides pieces that the encoder reads"),
+    }
+    for key, (value, reason) in reasons.items():
+        if value:
+            raise ValueError(
+                f"expected {key}: 0 with freeze_encoder and kept states, got {value:g}: {reason}, and a training on "
+                "kept states never asks the encoder; set states_folder: none to have the encoder run in each step, or "
+                f"{key}: 0"
+            )
+
+
+class StateCache:
+    """States of a training's own windows, made when training begins and let go of when it ends.
+
+    Args:
+        root: Folder of all sets.
+        sets: What the encoder reads of each set's windows, by the set's name; called when training begins.
+        batch_size: Windows the encoder reads at once.
+    """
+
+    def __init__(self, root: Path, sets: dict[str, Callable[[], Iterable[Mapping]]], batch_size: int):
+        self.root, self.sets, self.batch_size = root, sets, batch_size
+
+    @contextmanager
+    def attached(self, trainer) -> Iterator[None]:
+        """Inside, batches of training hold states, and the model asks for those of known windows in evaluation."""
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        encoder = encoder_digest(model)
+        with trainer.args.main_process_first(local=False, desc="encoder states"):
+            source = _Sets(
+                [
+                    make_states(model, windows(), self.root, name, encoder, self.batch_size, _say(trainer))
+                    for name, windows in self.sets.items()
+                ]
+            )
+        collate, guard = trainer.data_collator, _SameEncoder(model, encoder)
+        trainer.add_callback(guard)
+        trainer.data_collator, model.state_source = StateCollate(collate, source), source
+        try:
+            yield
+        finally:
+            trainer.data_collator, model.state_source = collate, None
+            trainer.remove_callback(guard)
+
+
+class StateCollate:
+    """A collator whose batches hold the windows' states in place of their pieces.
+
+    Args:
+        collate: Makes the batch from features with `encoder_states`.
+        source: Gives a window's states.
+    """
+
+    def __init__(self, collate: Callable[[list[dict]], dict], source: Callable[[Mapping], np.ndarray | None]):
+        self.collate, self.source = collate, source
+
+    def __call__(self, features: list[dict]) -> dict:
+        return self.collate([feature | {"encoder_states": self.source(feature)} for feature in features])
+
+
+class _Sets:
+    """Several sets as one source."""
+
+    def __init__(self, sets: Sequence[EncoderStates]):
+        self.sets = sets
+
+    def __call__(self, window: Mapping) -> np.ndarray | None:
+        for states in self.sets:
+            found = states(window)
+            if found is not None:
+                return found
+        return None
+
+
+class _SameEncoder(TrainerCallback):
+    """Refuses to train where a checkpoint has put another encoder in place of the one whose states are kept."""
+
+    def __init__(self, model, encoder: str):
+        self.trained, self.encoder = model, encoder
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Looks again where training goes on from a checkpoint, whose weights are loaded by now."""
+        if state.global_step and encoder_digest(self.trained) != self.encoder:
+            raise ValueError(
+                "expected a checkpoint with the recipe's frozen encoder, whose states are kept, got one with other "
+                "weights; resume with the recipe that it was made with, or set states_folder: none"
+            )
+
+
+def _say(trainer) -> Callable[[str], None]:
+    first = trainer.is_world_process_zero()
+    return lambda line: print(line, flush=True) if first else None

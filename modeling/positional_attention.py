@@ -1,0 +1,301 @@
+"""Attention by position behind gates that say where entities are.
+
+After "Positional Attention for Efficient BERT-Based Named Entity Recognition" (arXiv 2505.01868), which gives the idea
+in words; the formulas are ours. With unit states h, gates g_t = sigmoid(w h_t + b) and e_PAD, what the encoder says of
+a piece without content:
+
+    h~_t = g_t h_t + (1 - g_t) e_PAD
+    score(t, s) = (W_q (h~_t + p_t)) . (W_k (h~_s + p_s)) / sqrt(d) + log(g_s + 1e-6)
+    states = norm(h~ + W_o softmax(score) W_v h~)
+
+where p is a learned embedding of the position that a unit takes its vector from.
+"""
+
+import math
+from numbers import Integral, Real
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+# Keeps the logarithm of a closed gate finite, also where all gates of a row are closed.
+EPSILON = 1e-6
+GATES = ("soft", "hard", "share")
+DECODERS = ("linear", "crf")
+OPTIONS = {
+    "gate": "soft",  # how gates act: "soft" (g itself), "hard" (open from 0.5 on), "share" (the lowest are closed)
+    "share": 0.7,  # of a row's gates that are closed, for gate: share; 0 closes none
+    "positional_loss": 0.5,  # weight of the gates' own loss; 0 turns it off
+    "heads": 8,  # attention heads; they divide the width of the states
+    "gold_gate": 0.0,  # share of training over which gold gates, mixed in, fall from 1 to 0; 0 turns them off
+    "decoder": "linear",  # "linear" (cross-entropy) or "crf" (negative log-likelihood)
+    "oracle": False,  # LEAKAGE: gold gates wherever labels are given, in evaluation too; an upper bound, no result
+}
+
+
+class Attended(NamedTuple):
+    """
+    Args:
+        states: `(batch, units, hidden)`, float32 or wider.
+        logits: Of the three gates "is in an entity", "starts one", "ends one" `(batch, units, 3)`, as predicted.
+        weights: Attention from each unit to each unit `(batch, heads, units, units)`; 0 to padding.
+    """
+
+    states: torch.Tensor
+    logits: torch.Tensor
+    weights: torch.Tensor
+
+
+class GateTargets(NamedTuple):
+    """What the gates should say, 1 or 0 in float, `(batch, units)` each.
+
+    Args:
+        inside: Whether a unit is in an entity.
+        starts: Whether it starts one.
+        ends: Whether it ends one.
+        known: True where it is known whether one ends: not at a row's last unit where the document goes on.
+    """
+
+    inside: torch.Tensor
+    starts: torch.Tensor
+    ends: torch.Tensor
+    known: torch.Tensor
+
+
+def check_options(options: dict) -> None:
+    """Raises: ValueError where an option, all of `OPTIONS` being there, is out of range."""
+
+    def number(value, low: float, high: float) -> bool:
+        return isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
+
+    gate, share, heads = options["gate"], options["share"], options["heads"]
+    expected = {
+        "gate": (gate in GATES, f"to be one of {', '.join(GATES)}", "leave it out for soft"),
+        "share": (
+            number(share, 0, 1) and share < 1,
+            "to be a share of gates from 0 to below 1",
+            "0.7 closes 7 of 10",
+        ),
+        "positional_loss": (
+            number(options["positional_loss"], 0, 1e6),
+            "to be a weight of 0 (off) or more",
+            "0.5 is the usual one",
+        ),
+        "heads": (
+            isinstance(heads, Integral) and not isinstance(heads, bool) and heads >= 1,
+            "to be a whole number of 1 or more",
+            "8 is the usual one",
+        ),
+        "gold_gate": (
+            number(options["gold_gate"], 0, 1),
+            "to be a share of training from 0 (off) to 1",
+            "0.5 mixes gold gates in over the first half",
+        ),
+        "decoder": (options["decoder"] in DECODERS, f"to be one of {', '.join(DECODERS)}", "leave it out for linear"),
+        "oracle": (isinstance(options["oracle"], bool), "to be true or false", "leave it out for false"),
+    }
+    for name, (fits, what, way_out) in expected.items():
+        if not fits:
+            raise ValueError(f"expected {name} of head_options {what}, got {options[name]!r}; {way_out}")
+    if gate != "share" and share != OPTIONS["share"]:
+        raise ValueError(
+            f"expected share of head_options beside gate: share only, got share {share!r} beside gate: {gate}; "
+            "take share out, or set gate: share"
+        )
+
+
+def wide(tensor: torch.Tensor) -> torch.Tensor:
+    """In float32, or in float64 where it is that."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
+
+
+def passed_on(value: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
+    """`value` with the gradient of `soft` (the straight-through estimator of Bengio et al. 2013)."""
+    return value.detach() + (soft - soft.detach())
+
+
+def lowest(gates: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:
+    """True at the `floor(share * units)` lowest gates of each row's own units; of equal ones the earlier.
+
+    Args:
+        gates: `(batch, units)`.
+        mask: True where a unit stands `(batch, units)`.
+        share: 0 to below 1.
+
+    >>> lowest(torch.tensor([[0.5, 0.1, 0.9, 0.1]]), torch.tensor([[True] * 4]), 0.5).tolist()
+    [[False, True, False, True]]
+    """
+    order = gates.detach().masked_fill(~mask, torch.inf).argsort(dim=1, stable=True)
+    ranks = torch.empty_like(order).scatter_(
+        1, order, torch.arange(order.shape[1], device=order.device).expand_as(order)
+    )
+    # In whole numbers: in floats 0.29 * 100 is below 29, and not every device has float64.
+    count = (mask.sum(dim=1, keepdim=True) * round(share * 10**9) + 10**4) // 10**9
+    return ranks < count
+
+
+def gate_targets(
+    labels: torch.Tensor,
+    mask: torch.Tensor,
+    tables: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    ends: torch.Tensor | None = None,
+) -> GateTargets:
+    """What the tags say about gates.
+
+    Args:
+        labels: Tag ids `(batch, units)`, -100 as padding on the right.
+        mask: True where a unit stands `(batch, units)`.
+        tables: By tag id, booleans: in an entity `(tags,)`; starts one `(tags,)`; and `(tags, tags)`, whether the
+            second goes on with the entity that the first is in.
+        ends: True where the row holds its document's last unit `(batch,)`; None means all do.
+    """
+    inside, starts, goes_on = tables
+    tags = labels.clamp(min=0)
+    follows = torch.zeros_like(mask)
+    follows[:, :-1] = goes_on[tags[:, :-1], tags[:, 1:]] & mask[:, 1:]
+    is_last = mask.clone()
+    is_last[:, :-1] &= ~mask[:, 1:]
+    known = mask if ends is None else mask & ~(is_last & ~ends.bool().unsqueeze(1))
+    entity = inside[tags] & mask
+    return GateTargets(entity.float(), (starts[tags] & mask).float(), (entity & ~follows).float(), known)
+
+
+def gate_loss(logits: torch.Tensor, targets: GateTargets, mask: torch.Tensor) -> torch.Tensor:
+    """BCE of "is in an entity" + 0.5 BCE of "starts one" + 0.5 BCE of "ends one", summed over units, in nats.
+
+    Args:
+        logits: `(batch, units, 3)`.
+        targets: What the gates should say.
+        mask: True where a unit stands `(batch, units)`.
+    """
+    total = logits.new_zeros(())
+    rows = ((targets.inside, mask, 1.0), (targets.starts, mask, 0.5), (targets.ends, targets.known, 0.5))
+    for at, (target, counted, weight) in enumerate(rows):
+        each = nn.functional.binary_cross_entropy_with_logits(
+            logits[..., at], target.to(logits.dtype), reduction="none"
+        )
+        total = total + weight * each.masked_fill(~counted, 0.0).sum()
+    return total
+
+
+class PositionalAttention(nn.Module):
+    """Gates and attention as the file's head says; in float32 whatever the states come in, in float64 where they do.
+
+    Args:
+        size: Width of the states.
+        positions: Rows of the table of positions: the model's window.
+        heads: Attention heads.
+        gate: One of `GATES`. Gates that are no longer soft pass the gradient of the soft ones on.
+        share: Of gates closed, for gate "share".
+
+    Raises: ValueError where `heads` does not divide `size`.
+    """
+
+    def __init__(self, size: int, positions: int, heads: int = 8, gate: str = "soft", share: float = 0.7):
+        super().__init__()
+        if size % heads:
+            raise ValueError(
+                f"expected heads of head_options to divide the width of the states, {size}, got {heads}; "
+                f"set heads: {math.gcd(size, heads)}"
+            )
+        self.heads, self.gate, self.share = heads, gate, share
+        self.gates = nn.Linear(size, 3)
+        self.position_embedding = nn.Embedding(positions, size)
+        self.query, self.key, self.value = nn.Linear(size, size), nn.Linear(size, size), nn.Linear(size, size)
+        self.output = nn.Linear(size, size)
+        self.norm = nn.LayerNorm(size)
+        # e_PAD; zeros until a model is built over an encoder.
+        self.register_buffer("padding_state", torch.zeros(size))
+
+    @torch.no_grad()
+    def read_padding(self, encoder: nn.Module, tokenizer) -> None:
+        """Sets e_PAD: the encoder's last state at [PAD] of `[CLS] [PAD] [SEP]`.
+
+        Raises: ValueError where the tokenizer lacks one of the three.
+        """
+        ids = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("cls", "pad", "sep")}
+        missing = [name for name, each in ids.items() if each is None]
+        if missing:
+            raise ValueError(
+                f"expected a tokenizer with cls, pad and sep tokens for head: positional, got one without "
+                f"{', '.join(missing)}; choose an encoder of BERT's kind, or another head"
+            )
+        device = next(encoder.parameters()).device
+        pieces = torch.tensor([list(ids.values())], device=device)
+        mode = encoder.training
+        encoder.eval()
+        try:
+            found = encoder(input_ids=pieces, attention_mask=torch.ones_like(pieces), return_dict=True)
+        finally:
+            encoder.train(mode)
+        self.padding_state.copy_(found.last_hidden_state[0, 1])
+
+    def forward(
+        self,
+        states: torch.Tensor,
+        mask: torch.Tensor,
+        positions: torch.Tensor,
+        gold: torch.Tensor | None = None,
+        gold_share: float = 0.0,
+    ) -> Attended:
+        """
+        Args:
+            states: Unit states `(batch, units, hidden)`.
+            mask: True where a unit stands `(batch, units)`.
+            positions: Position whose vector each unit takes `(batch, units)`; what stands at padding is not read.
+            gold: Gates that are mixed in, 1 or 0 `(batch, units)`; None mixes none.
+            gold_share: Their share, 0 to 1.
+
+        Raises: ValueError where a position lies outside the window.
+        """
+        with torch.autocast(states.device.type, enabled=False):
+            states = wide(states)
+            logits = self._linear(self.gates, states)  # shape: (batch, units, 3)
+            gates, log_gates = self._acting(logits[..., 0].sigmoid(), mask, gold, gold_share)
+            closed = self.padding_state.to(states.dtype)
+            gated = gates.unsqueeze(-1) * states + (1 - gates).unsqueeze(-1) * closed
+            placed = gated + self._places(positions.masked_fill(~mask, 0)).to(states.dtype)
+            query, key = self._split(self.query, placed), self._split(self.key, placed)
+            value = self._split(self.value, gated)  # shape: (batch, heads, units, hidden / heads)
+            scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3]) + log_gates[:, None, None]
+            lowest_score = torch.finfo(scores.dtype).min
+            weights = scores.masked_fill(~mask[:, None, None], lowest_score).softmax(dim=3)
+            mixed = (weights @ value).transpose(1, 2).flatten(2)
+            summed = gated + self._linear(self.output, mixed)
+            scale, shift = self.norm.weight.to(summed.dtype), self.norm.bias.to(summed.dtype)
+            out = nn.functional.layer_norm(summed, summed.shape[-1:], scale, shift, self.norm.eps)
+        return Attended(out, logits, weights)
+
+    def _acting(
+        self, soft: torch.Tensor, mask: torch.Tensor, gold: torch.Tensor | None, share: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Gates as they act, and their logarithms, each with the gradient of the soft ones `(batch, units)`.
+
+        The logarithm is passed on by itself: through a closed gate its gradient would be a million.
+        """
+        acting = soft
+        if self.gate == "hard":
+            acting = (soft >= 0.5).to(soft.dtype)
+        elif self.gate == "share":
+            acting = (~lowest(soft, mask, self.share)).to(soft.dtype)
+        if gold is not None:
+            # Where gold gates act alone, the soft ones have no part and get no gradient.
+            soft, acting = (share * gold.to(soft.dtype) + (1 - share) * each for each in (soft, acting))
+        return passed_on(acting, soft), passed_on((acting + EPSILON).log(), (soft + EPSILON).log())
+
+    def _places(self, positions: torch.Tensor) -> torch.Tensor:
+        rows = self.position_embedding.num_embeddings
+        # Elsewhere the look would wait for the device.
+        if positions.device.type == "cpu" and positions.numel() and int(positions.max()) >= rows:
+            raise ValueError(
+                f"expected unit_positions inside the window of {rows} positions that the head was built for, got "
+                f"{int(positions.max())}; make batches with model.collate and the model's own window"
+            )
+        return self.position_embedding(positions)
+
+    def _linear(self, layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(states, layer.weight.to(states.dtype), layer.bias.to(states.dtype))
+
+    def _split(self, layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
+        """`(batch, units, hidden)` to `(batch, heads, units, hidden / heads)`."""
+        return self._linear(layer, states).unflatten(2, (self.heads, -1)).transpose(1, 2)

@@ -1,0 +1,137 @@
+"""Converting as a person does: the command, its page and picture, and what it refuses."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from conversion_cases import save_source
+from transformers import AutoModel
+
+from kospan.cli import main
+from kospan.conversion.checkpoint import new_folder
+from kospan.conversion.page import picture, position_norms
+from kospan.conversion.taper import factor
+
+FILES = {
+    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
+    *("conversion.json", "conversion.safetensors", "conversion.md", "conversion.png"),
+}
+
+
+def refused(words: list[str], capsys) -> str:
+    assert main(words) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("kospan: ") and message.count("\n") == 1, message
+    return message
+
+
+@pytest.mark.parametrize("kind", ["roberta head", "electra"])
+def test_there_and_back_on_the_command_line(tmp_path, capsys, kind):
+    source, out, back = save_source(tmp_path / "tiny", kind), tmp_path / "deep" / "out", tmp_path / "back"
+    law = ["--max_length", "61", "--law", "power", "--tau", "4", "--block_size", "4", "--random_blocks", "1"]
+    assert main(["convert", "bigbird", source, str(out), *law]) == 0
+    told = capsys.readouterr().out
+    assert "source              tiny" in told and "positions           61, law power, tau 4" in told
+    assert told.count("parity  ") == 4 and f"page                {out / 'conversion.md'}" in told
+    assert set(os.listdir(out)) == FILES and os.listdir(out.parent) == ["out"]
+    config = AutoModel.from_pretrained(out).config
+    assert (config.block_size, config.num_random_blocks, config.source_length) == (4, 1, 24)
+
+    assert main(["convert", "back", str(out), str(back)]) == 0
+    assert "weights             bit for bit the source" in capsys.readouterr().out
+    for name in os.listdir(source):
+        assert (back / name).read_bytes() == (tmp_path / "tiny" / name).read_bytes(), name
+    assert set(os.listdir(back)) == set(os.listdir(source))
+
+
+def test_the_page_tells_what_was_done(tmp_path):
+    source, out = save_source(tmp_path / "tiny", "roberta"), tmp_path / "out"
+    words = ["--max_length", "61", "--segments", "noised", "--segment_noise", "0.5", "--seed", "3"]
+    assert main(["convert", "bigbird", source, str(out), *words]) == 0
+    page = (out / "conversion.md").read_text(encoding="utf-8")
+    assert "# tiny as a BigBird of 61 positions" in page and str(tmp_path) not in page
+    assert "row 1 is row 0 with noise (standard deviation 0.5 of the row's, seed 3)" in page
+    rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| ") and " to " in line]
+    assert [row[1].strip() for row in rows if row[0].strip().isdigit()] == ["0 to 23", "24 to 47", "48 to 60"]
+    norms = position_norms(AutoModel.from_pretrained(out).embeddings.position_embeddings.weight.detach(), 24)
+    for k, row in enumerate(rows[-3:]):
+        assert float(row[2]) == pytest.approx(factor(k), abs=5e-5)
+        told = [float(cell) for cell in row[3:]]
+        assert told == pytest.approx([norms[k].mean(), norms[k].min(), norms[k].max()], abs=5e-5)
+    assert "`pooler.bias`" not in page  # A RobertaModel has a pooler of its own.
+    assert (out / "conversion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_norms_fade_by_the_law():
+    table = torch.cat([torch.ones(3, 4), torch.ones(3, 4) / 2, torch.ones(1, 4) / 4])
+    norms = position_norms(table, 3)
+    assert [row.tolist() for row in norms] == [[2.0] * 3, [1.0] * 3, [0.5]]
+    papers = {"source_length": 3, "max_length": 7, "law": "none", "tau": 2.0}
+    assert picture(papers, norms) == picture(papers, norms) != picture(papers, [np.zeros(3)])
+
+
+def test_what_stands_in_the_way_is_told_and_stays(tmp_path, capsys):
+    source, out = save_source(tmp_path / "tiny", "bert"), tmp_path / "out"
+    out.mkdir()
+    (out / "letter.txt").write_text("Dear", encoding="utf-8")
+    short = ["--max_length", "61"]
+    command = ["convert", "bigbird", source]
+    message = refused([*command, str(out), *short], capsys)
+    assert (
+        f"expected no folder or an empty one at {out}, found files in it; name another or pass --overwrite" in message
+    )
+    message = refused([*command, str(out), *short, "--overwrite"], capsys)
+    assert f"expected a model to overwrite in {out}, found no config.json there" in message
+    assert "expected a folder other than the source" in refused([*command, source, "--overwrite"], capsys)
+    assert "expected a folder to write to at" in refused([*command, str(out / "letter.txt")], capsys)
+    assert "got the file" in refused(["convert", "bigbird", str(out / "letter.txt"), str(tmp_path / "new")], capsys)
+    assert (out / "letter.txt").read_text(encoding="utf-8") == "Dear"
+
+    good = tmp_path / "good"
+    assert main([*command, str(good), *short]) == 0
+    (good / "old").write_text("", encoding="utf-8")
+    capsys.readouterr()
+    # What is refused leaves the model that was there.
+    assert "expected max_length of 24 or more" in refused(
+        [*command, str(good), "--max_length", "9", "--overwrite"], capsys
+    )
+    assert "old" in os.listdir(good)
+    assert main([*command, str(good), "--max_length", "70", "--overwrite"]) == 0
+    assert set(os.listdir(good)) == FILES and AutoModel.from_pretrained(good).config.max_position_embeddings == 70
+    assert sorted(os.listdir(tmp_path)) == ["good", "out", "tiny"]
+
+
+def test_mistakes_on_the_command_line_are_one_line(tmp_path, capsys):
+    source = save_source(tmp_path / "tiny", "bert")
+    command = ["convert", "bigbird", source, str(tmp_path / "out")]
+    for words, told in (
+        (["--law", "linear"], "expected law to be one of exp, power, geometric, none, got 'linear'"),
+        (["--tau", "-1"], "expected tau to be a number above 0, got -1.0"),
+        (["--segments", "two"], "expected segments to be one of own, copied, noised, absent, got 'two'"),
+        (["--max_length", "23"], "expected max_length of 24 or more, which tiny reads already, got 23"),
+    ):
+        assert told in refused([*command, *words], capsys)
+    message = refused(["convert", "bigbird", "package:no_such_package/model", str(tmp_path / "out")], capsys)
+    assert "expected the package no_such_package" in message
+    message = refused(["convert", "bigbird", "nobody/nothing", str(tmp_path / "out")], capsys)
+    assert "expected an encoder on the Hub or in a folder under the name 'nobody/nothing'" in message
+    message = refused(["convert", "back", source, str(tmp_path / "out")], capsys)
+    assert "expected a conversion in" in message
+    assert os.listdir(tmp_path) == ["tiny"]
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path):
+    place = tmp_path / "model"
+    with pytest.raises(KeyboardInterrupt), new_folder(place) as folder:
+        (folder / "half").write_text("", encoding="utf-8")
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
+    place.mkdir()
+    (place / "old").write_text("", encoding="utf-8")
+    with pytest.raises(RuntimeError), new_folder(place) as folder:
+        raise RuntimeError
+    assert os.listdir(tmp_path) == ["model"] and os.listdir(place) == ["old"]
+    with new_folder(place) as folder:
+        (folder / "new").write_text("", encoding="utf-8")
+    assert os.listdir(tmp_path) == ["model"] and os.listdir(place) == ["new"]
