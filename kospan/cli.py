@@ -269,13 +269,14 @@ def _labelled(arguments):
 
 def _evaluate(arguments) -> None:
     from kospan.evaluation.report import print_examination
+    from kospan.publishing.card.kinds.registry import kind_named
     from kospan.training.saving import check_output, write_whole
 
     if arguments.output:
         check_output(arguments.output)
     task, examples, training = _labelled(arguments)
     found = task.examine(examples, task.find(task.model, examples), training)
-    noun = "questions" if any(example.question for example in examples) else "documents"
+    noun = kind_named(task.model_type).ITEMS if any(example.question for example in examples) else "documents"
     print_examination(f"{arguments.model} on {arguments.data}, {len(examples):,} {noun}", found)
     if arguments.output:
         figures = {f"eval_{name}": value for name, value in found["figures"].items()}

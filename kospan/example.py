@@ -36,7 +36,9 @@ def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
     if example.spans is None:
         return example, 0
     for span in example.spans:
-        if not 0 <= span.start < span.end <= len(example.text):
+        # The label of an empty text stands over the whole of it, which is no character.
+        whole = not example.text and span.start == span.end == 0
+        if not (whole or 0 <= span.start < span.end <= len(example.text)):
             raise ValueError(
                 f"example {example.id!r}: expected spans with 0 <= start < end <= {len(example.text)} (the text's "
                 f"length), "

@@ -56,7 +56,10 @@ class Recipe:
     """All settings of one run; what is not named here belongs to transformers' TrainingArguments (`trainer`)."""
 
     name: str = setting("run", "name of the run; names the output folder; default: the file's name")
-    task: str = setting("tagging", "what is learnt: tagging (spans by tagging units) or reading (answers to questions)")
+    task: str = setting(
+        "tagging",
+        "what is learnt: tagging (spans by tagging units), reading (answers to questions) or classifying (texts)",
+    )
     # data
     dataset: str = setting("sample", "a data set of kospan.data, or hub:NAME for one on the Hub; see the README")
     train_file: str | None = setting(None, "file or folder for training, in the data set's format")
@@ -67,6 +70,11 @@ class Recipe:
         None, "how many examples of the training part are trained on, from its beginning; default: all"
     )
     overlaps: str = setting("error", "overlapping gold spans: error, or longest (keep the longest, count the rest)")
+    label_kind: str | None = setting(
+        None,
+        "classifying: class (labels are names) or value (they are numbers); default: value where every label is "
+        "written with a point",
+    )
     calibration_split: str | None = setting(
         None,
         "what the temperature of confidences is fitted to after training: a split (test), a file, or a share of the "
@@ -88,10 +96,13 @@ class Recipe:
         False, "tell the model how each unit is written (capitals, digits, script), for encoders that lower-case"
     )
     unit_matches: bool = setting(False, "reading: tell the model how much of the question stands at each unit")
-    max_question: int = setting(64, "reading: pieces of a question that are read")
+    max_question: int = setting(
+        64, "reading: pieces of a question that are read; classifying: pieces of a pair's first text before a window"
+    )
     longest_answer: int = setting(64, "reading: most units of an answer; never more than stride pieces")
     null_answer: bool = setting(False, "reading: let the model say that a text holds no answer")
     # model
+    pooling: str = setting("cls", "classifying: the state that is scored: cls (the first position's) or mean (of all)")
     scheme: str = setting("BIO", "tag scheme: BIO or BIOES")
     head: str = setting("crf", "what turns states into tags: crf, linear, or positional (attention by position)")
     head_options: dict = setting({}, "the head's own settings")
@@ -184,7 +195,8 @@ def load_recipe(path: str | os.PathLike | None = None, flags: dict | None = None
     recipe.trainer = trainer
     for key, choices in _CHOICES.items():
         if getattr(recipe, key) not in choices:
-            raise ValueError(f"{where}: expected {key} to be one of {', '.join(choices)}, got {getattr(recipe, key)!r}")
+            names = ", ".join(filter(None, choices))
+            raise ValueError(f"{where}: expected {key} to be one of {names}, got {getattr(recipe, key)!r}")
     check_ranges({key: getattr(recipe, key) for key in FIELDS}, where)
     return recipe
 
@@ -208,6 +220,8 @@ _CHOICES = {
     "rdrop_level": ("token", "marginal", "sequence"),
     "rdrop_on": ("clean", "both"),
     "crf_backend": ("kospan", "torchcrf"),
+    "label_kind": (None, "class", "value"),
+    "pooling": ("cls", "mean"),
 }
 
 

@@ -1,6 +1,7 @@
 """The configs: how text becomes pieces, what stands on the encoder, and what the tags are called."""
 
 import copy
+import math
 
 from transformers import AutoConfig, PretrainedConfig
 
@@ -208,3 +209,68 @@ class SpanReaderConfig(SpanConfig):
     def uses_places(self) -> bool:
         """Whether a unit's place inside its piece is told to the model."""
         return self.unit == "character" and self.encoder_input == "subwords"
+
+
+class SpanClassifierConfig(SpanConfig):
+    """Settings of a `SpanClassifier`; `id2label` holds the classes, or the one name of a value.
+
+    Args:
+        encoder_config: See `SpanConfig`; `**kwargs` takes its other settings and those of transformers' configs.
+        problem: "classification" (one of several classes) or "regression" (a real value).
+        pairs: Whether two texts are read together.
+        max_question: Most pieces of a pair's first text that stand before a window; of a longer one the windows hold
+            one part after the other.
+        pooling: What the scores are made from: "cls" (the first position's state) or "mean" (of all positions).
+        value_mean: Mean of the values in training; a model's output of 0 means this value.
+        value_spread: Their standard deviation; one step of a model's output is that much.
+        dropout: Dropout before the projection to scores.
+        dropout_samples: M, the masks of multi-sample dropout in training; 1 turns it off.
+    """
+
+    model_type = "kospan-classifier"
+    _auto_class = "AutoConfig"
+
+    def __init__(
+        self,
+        encoder_config=None,
+        problem: str = "classification",
+        pairs: bool = False,
+        max_question: int = 64,
+        pooling: str = "cls",
+        value_mean: float = 0.0,
+        value_spread: float = 1.0,
+        dropout: float = 0.1,
+        dropout_samples: int = 1,
+        **kwargs,
+    ):
+        self.problem = _choice("problem", problem, ("classification", "regression"))
+        self.pooling = _choice("pooling", pooling, ("cls", "mean"))
+        self.pairs, self.max_question = bool(pairs), int(max_question)
+        self.value_mean, self.value_spread = float(value_mean), float(value_spread)
+        self.dropout, self.dropout_samples = float(dropout), int(dropout_samples)
+        for name in ("max_question", "dropout_samples"):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"expected {name} of 1 or more, got {getattr(self, name)}; leave it out for the usual one"
+                )
+        if not 0 < self.value_spread < math.inf or not math.isfinite(self.value_mean):
+            raise ValueError(
+                f"expected a finite value_mean and a value_spread above 0, got {value_mean} and {value_spread}; leave "
+                "them out for 0 and 1"
+            )
+        if self.problem == "regression":
+            kwargs.setdefault("id2label", {0: "value"})
+        if kwargs.get("id2label"):
+            kwargs["id2label"] = {int(at): label for at, label in kwargs["id2label"].items()}
+            kwargs.setdefault("label2id", {label: at for at, label in kwargs["id2label"].items()})
+        super().__init__(encoder_config=encoder_config, **kwargs)
+        if self.problem == "regression" and len(self.id2label) != 1:
+            raise ValueError(
+                f"expected one label, the value's name, for problem: regression, got {len(self.id2label)}; set "
+                "problem: classification for classes"
+            )
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes by id; of a value its one name."""
+        return [self.id2label[at] for at in range(len(self.id2label))]

@@ -10,8 +10,13 @@ model that answers questions:
     {"inputs": {"question": str, "context": str} | list of them, "parameters": {"top_k": ..., "threshold": ..., ...}}
 
 gives `{"score", "start", "end", "answer"}`, a list of them with `top_k` above 1, and for a list of questions a list of
-either, a list of one included. A payload that cannot be served raises ValueError with one sentence: the server answers
-exceptions with status 400 and `{"error": sentence}`, while a returned dict of that form would leave with status 200.
+either, a list of one included. Of a model that classifies texts:
+
+    {"inputs": str | {"text": str, "text_pair": str} | list of them, "parameters": {"top_k": ..., "threshold": ...}}
+
+gives `{"label", "score"}`, a list of them with `top_k` above 1, and for a list a list of either. A payload that
+cannot be served raises ValueError with one sentence: the server answers exceptions with status 400 and `{"error":
+sentence}`, while a returned dict of that form would leave with status 200.
 """
 
 import os
@@ -131,8 +136,52 @@ class Reading:
         return [best[0] if best else dict(nothing) for best in answers]
 
 
+class Classifying:
+    """Texts, or pairs of texts -> classes or values."""
+
+    one, many = "a text or a text with its text_pair", "texts"
+    example = '"your text" or {"text": "your text", "text_pair": "what stands before it"}'
+    parameters = {"top_k": "top_k", "threshold": "threshold", "batch_size": "batch_size"}
+    limits = {"batch_size": MAX_BATCH_SIZE, "top_k": MAX_TOP_K}
+
+    @staticmethod
+    def texts(item) -> tuple[str, ...] | None:
+        """Text and perhaps text_pair of an item; None where it is none."""
+        if isinstance(item, str):
+            return (item,)
+        if not isinstance(item, Mapping) or not {"text"} <= set(item) <= {"text", "text_pair"}:
+            return None
+        found = tuple(item[key] for key in ("text", "text_pair") if key in item)
+        return found if all(isinstance(text, str) for text in found) else None
+
+    @staticmethod
+    def answer(model, items: list, parameters: dict) -> list[dict] | list[list[dict]]:
+        """The best class of each text, or a list of the best."""
+        top_k, threshold = parameters.get("top_k", 1), parameters.get("threshold", 0.0)
+        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+            raise ValueError(f"expected top_k of 1 or more, got {top_k!r}; 1 gives the best class alone")
+        found = [Classifying.texts(item) for item in items]
+        for at, texts in enumerate(found):
+            if (len(texts) == 2) != model.config.pairs:
+                wanted = "a text_pair beside the text" if model.config.pairs else "a text without a text_pair"
+                raise ValueError(f"expected {wanted}, as the model was trained on, got other inputs at index {at}")
+        pairs = [texts[1] for texts in found] if model.config.pairs else None
+        size = {"batch_size": parameters["batch_size"]} if "batch_size" in parameters else {}
+        texts = [each[0] for each in found]
+        # What a threshold or a batch may be is checked where it is at home, before a text is read.
+        model.classify([], None if pairs is None else [], threshold, **size)
+        names, values = model.config.classes, model.config.problem == "regression"
+        answers = []
+        for row in model.scores(texts, pairs, **size):
+            order = sorted(range(len(names)), key=lambda at: -row[at])
+            best = [{"label": names[at], "score": float(row[at])} for at in order if values or row[at] >= threshold]
+            nothing = {"label": None, "score": float(row[order[0]])}
+            answers.append(best[:top_k] if top_k > 1 else best[0] if best else nothing)
+        return answers
+
+
 # By the `model_type` of a model's config.
-SERVICES = {"kospan-tagger": Tagging, "kospan-reader": Reading}
+SERVICES = {"kospan-tagger": Tagging, "kospan-reader": Reading, "kospan-classifier": Classifying}
 
 
 def read_payload(data: dict, service=Tagging) -> tuple[list, dict, bool]:

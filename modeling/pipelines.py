@@ -290,6 +290,138 @@ class SpanReaderPipeline(SpanPipeline):
             self.model.answer([], [], batch_size=batch_size)
 
 
+class SpanClassifierPipeline(SpanPipeline):
+    """`pipeline("text-classification", model=..., trust_remote_code=True)`: classes as the usual dicts.
+
+    It calls the model's own methods, so a text has the class that it has in evaluation. Settings, here or in a call:
+
+    top_k: So many classes at the most, the most probable first; None gives all. Without it, the best alone.
+    batch_size: Windows the encoder reads at once, 32 unless told; of a stream, also the texts that are taken at a time.
+    threshold: Classes with a lower probability are left out. Where the best alone is asked for and lies below, its
+        label is None. Of values, which have no probability, it must be 0.
+    truncation, padding, max_length: As the stock pipeline takes them, without effect: long text is read through
+        windows, never cut.
+
+    As in the stock pipeline a str gives a list of one dict, `{"text", "text_pair"}` a dict, a list a list; with `top_k`
+    each text gives a list. A model of values gives the value as the score.
+
+    >>> pipe = pipeline("text-classification", model="user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> pipe({"text": "사람이 자고 있다.", "text_pair": "한 남자가 침대에서 잔다."})  # doctest: +SKIP
+    {'label': 'entailment', 'score': 0.98}
+    """
+
+    default_input_names = "texts"
+    _unheeded = ("truncation", "padding", "max_length")
+
+    def __call__(
+        self,
+        inputs: str | Mapping | Iterable,
+        num_workers: int | None = None,
+        batch_size: int | None = None,
+        **kwargs,
+    ) -> dict | list[dict] | list[list[dict]] | Iterator:
+        """The class of a text, or of each of several.
+
+        Args:
+            inputs: A text, `{"text": ..., "text_pair": ...}` for a model that reads pairs (what stands before the text
+                is the `text_pair`), a list of either, or anything that gives one after the other.
+            num_workers: 0: nothing here is done by other processes.
+            batch_size: As in the class; `**kwargs` takes the other settings.
+
+        Returns: `{"label", "score"}` in the forms above; for a stream an iterator that reads no further than it must.
+
+        Raises: TypeError or ValueError where the input has another form, or a setting is unknown or out of range.
+        """
+        _check_workers(num_workers)
+        self._check_batch_size(batch_size)
+        _, reading, writing = self._sanitize_parameters(**kwargs)
+        reading, writing = {**self._forward_params, **reading}, {**self._postprocess_params, **writing}
+        reading["batch_size"] = batch_size or self._batch_size or 32
+        if isinstance(inputs, (str, Mapping)):
+            [found] = self._found([self._item(inputs, 0)], reading, writing)
+            return [found] if isinstance(inputs, str) and isinstance(found, dict) else found
+        if isinstance(inputs, (list, tuple)):
+            return self._found([self._item(item, at) for at, item in enumerate(inputs)], reading, writing)
+        if not _is_stream(inputs):
+            raise TypeError(
+                'expected a str, {"text": ..., "text_pair": ...}, a list or a stream of them, got '
+                f"{type(inputs).__name__}; pass the text itself"
+            )
+        return _Stream(inputs, self._item, lambda some: self._found(some, reading, writing), reading["batch_size"])
+
+    # --- the parts that every pipeline has ----------------------------------------------------------------------------
+
+    def _sanitize_parameters(self, threshold=None, top_k="", **unknown):
+        for name, value in unknown.items():
+            if name == "function_to_apply" and value in (None, "default"):
+                continue
+            if name not in self._unheeded:
+                raise TypeError(
+                    f"expected only the settings top_k, threshold and batch_size, got {name}; leave it out, scores are "
+                    "always calibrated probabilities, or values"
+                )
+        writing = {}
+        if threshold is not None:
+            self.model.classify([], [] if self.model.config.pairs else None, threshold)  # Checked where it is at home.
+            writing["threshold"] = threshold
+        # As in the stock pipeline: an empty string means that nothing was said, None means all.
+        if top_k != "":
+            if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
+                raise ValueError(f"expected top_k of 1 or more, or None for all classes, got {top_k!r}; leave it out")
+            writing["top_k"] = top_k
+        return {}, {}, writing
+
+    def preprocess(self, input_) -> dict:
+        """A text, or a pair, as it is; the model takes it apart."""
+        text, pair = self._item(input_, 0)
+        return {"text": text, "text_pair": pair}
+
+    def _forward(self, input_tensors: dict, **reading) -> dict:
+        pairs = None if input_tensors["text_pair"] is None else [input_tensors["text_pair"]]
+        return {"scores": self.model.scores([input_tensors["text"]], pairs, **reading)[0]}
+
+    def postprocess(self, model_outputs: dict, threshold: float = 0.0, **asked) -> dict | list[dict]:
+        """Classes of one text as the stock pipeline gives them; `asked` holds `top_k` where it was set."""
+        scores, names = model_outputs["scores"], self.model.config.classes
+        order = sorted(range(len(names)), key=lambda at: -scores[at])
+        values = self.model.config.problem == "regression"
+        found = [{"label": names[at], "score": float(scores[at])} for at in order if values or scores[at] >= threshold]
+        if "top_k" in asked:
+            return found[: asked["top_k"]]
+        return found[0] if found else {"label": None, "score": float(scores[order[0]])}
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _found(self, items: list[tuple[str, str | None]], reading: dict, writing: dict) -> list:
+        pairs = [pair for _, pair in items] if self.model.config.pairs else None
+        with self.device_placement():
+            rows = self.model.scores([text for text, _ in items], pairs, **reading)
+        return [self.postprocess({"scores": row}, **writing) for row in rows]
+
+    def _item(self, item, at: int) -> tuple[str, str | None]:
+        """Text and text_pair of an item."""
+        if isinstance(item, str):
+            item = {"text": item}
+        if not isinstance(item, Mapping) or not {"text"} <= set(item) <= {"text", "text_pair"}:
+            got = f"the keys {', '.join(map(str, item))}" if isinstance(item, Mapping) else type(item).__name__
+            raise ValueError(f'expected a str or {{"text": ..., "text_pair": ...}}, got {got} at place {at}; mend it')
+        text, pair = item["text"], item.get("text_pair")
+        for key, value in (("text", text), ("text_pair", pair)):
+            if not isinstance(value, str) and not (key == "text_pair" and value is None):
+                raise TypeError(f"expected {key} to be a str, got {type(value).__name__} at place {at}; mend it")
+        if (pair is not None) != self.model.config.pairs:
+            wanted = "a text_pair beside the text" if self.model.config.pairs else "a text alone"
+            raise ValueError(
+                f"expected {wanted}, as the model was trained on, got {'one' if pair is not None else 'none'} at place "
+                f'{at}; pass {{"text": ...{", text_pair: ..." if self.model.config.pairs else ""}}}'
+            )
+        return text, pair
+
+    def _check_batch_size(self, batch_size) -> None:
+        if batch_size is not None:
+            self.model.classify([], [] if self.model.config.pairs else None, batch_size=batch_size)
+
+
 def _asked(inputs: tuple, question, context):
     """What was asked, as a list of items, or a stream of them."""
     if inputs and (question is not None or context is not None):

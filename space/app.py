@@ -1,4 +1,4 @@
-"""The Space: a page that finds entities in text, or answers to questions.
+"""The Space: a page that finds entities in text, answers to questions, or the class of a text.
 
     python space/app.py --model FOLDER_OR_REPO [--port 7860 --share false]
 
@@ -19,7 +19,7 @@ sys.path[:0] = [str(folder) for folder in (HERE, HERE.parent) if folder == HERE 
 
 # The `model_type` of a config -> the module of the Space whose `serves(model, name)` stands before the model, and whose
 # `build(served, page, examples)` makes its tabs.
-TABS = {"kospan-tagger": "tagger", "kospan-reader": "reader"}
+TABS = {"kospan-tagger": "tagger", "kospan-reader": "reader", "kospan-classifier": "classifier"}
 
 
 def arguments_from(argv: list[str] | None = None) -> argparse.Namespace:

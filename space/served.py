@@ -136,3 +136,39 @@ class ServedReader(Served):
             )
             for reading in self.line.call(read, patient=patient)
         ]
+
+
+class ServedClassifier(Served):
+    """A classifier: `.classify` and `.inspect` are used."""
+
+    title, lead = "classifier_title", "classifier_lead"
+
+    @property
+    def pairs(self) -> bool:
+        """Whether two texts are read together."""
+        return self.model.config.pairs
+
+    @property
+    def values(self) -> bool:
+        """Whether values are given in place of classes."""
+        return self.model.config.problem == "regression"
+
+    @property
+    def facts(self) -> list[tuple[str, dict]]:
+        """How many classes it knows, and whether it reads pairs."""
+        told = ("gives_value", {}) if self.values else ("classes", {"count": len(self.model.config.classes)})
+        return [told, *([("reads_pairs", {})] if self.pairs else [])]
+
+    def classify(
+        self, texts: list[str], pairs: list[str] | None, patient: bool = False
+    ) -> list[list[tuple[int, int, str, float]]]:
+        """The label of each text as a plain tuple `(start, end, label, score)`."""
+        found = self.line.call(self.model.classify, texts, pairs, patient=patient)
+        return [[(int(start), int(end), label, float(score))] for start, end, label, score in found]
+
+    def inspect(
+        self, text: str, pair: str | None
+    ) -> tuple[dict[str, float], list[tuple[int, int, int, dict[str, float]]]]:
+        """The scores of all classes, the highest first, and those of each part of a long text."""
+        found = self.line.call(self.model.inspect, text, pair)
+        return found.scores, found.passages

@@ -1,5 +1,6 @@
 """What the page says, in Korean and in English. Every key stands in both languages."""
 
+from classifier_texts import CLASSIFYING
 from reader_texts import READING
 
 LANGUAGES = {"ko": "한국어", "en": "English"}
@@ -174,7 +175,7 @@ TEXTS = {
         "line_text": 'Line {line} has no string "{name}". Please write it as {form}.',
     },
 }
-TEXTS = {language: said | READING[language] for language, said in TEXTS.items()}
+TEXTS = {language: said | READING[language] | CLASSIFYING[language] for language, said in TEXTS.items()}
 
 
 def say(language: str, key: str, **values) -> str:

@@ -73,6 +73,25 @@ def make_reader(character_tokenizer):
     return build
 
 
+@pytest.fixture
+def make_classifier(character_tokenizer):
+    """Builds a tiny classifier, as `make_tagger` does; `classes` names them."""
+    from modeling import SpanClassifier, SpanClassifierConfig
+
+    def build(seed: int = 0, encoder: dict | None = None, classes=("경제", "사회", "정치"), **settings):
+        torch.manual_seed(seed)
+        tokenizer = settings.pop("tokenizer", character_tokenizer)
+        names = ["value"] if settings.get("problem") == "regression" else classes
+        config = SpanClassifierConfig(
+            encoder_config=tiny_electra(tokenizer, encoder),
+            id2label=dict(enumerate(names)),
+            **{"window": 48, "stride": 8, "max_question": 16, "dropout": 0.0, **settings},
+        )
+        return with_large_weights(SpanClassifier(config), tokenizer, 3.0)
+
+    return build
+
+
 def tiny_electra(tokenizer, encoder: dict | None) -> transformers.ElectraConfig:
     sizes = {
         "vocab_size": len(tokenizer),

@@ -122,6 +122,43 @@ for where, name in (("", folder), (" again", resaved), (" of the Hub", resaved +
 print("FOUND" + json.dumps(found))
 """
 )
+CLASSIFIER = (
+    STRANGER
+    + """
+import transformers
+from transformers import AutoModel, AutoModelForSequenceClassification, pipeline
+folder, texts, resaved = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
+pairs, texts = texts[: len(texts) // 2], texts[len(texts) // 2 :]
+items = [{"text": text, "text_pair": pair} for pair, text in zip(pairs, texts)]
+found = {"version": transformers.__version__}
+def spans(model):
+    return [[list(span)] for span in model.classify(texts, pairs)]
+def listed(answers):
+    return [[[0, len(text), each["label"], each["score"]]] for text, each in zip(texts, answers)]
+def served(path):
+    spec = importlib.util.spec_from_file_location("handler.EndpointHandler", os.path.join(path, "handler.py"))
+    loose = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loose)
+    return listed(loose.EndpointHandler(path)({"inputs": items}))
+for auto in (AutoModel, AutoModelForSequenceClassification):
+    model = auto.from_pretrained(folder, trust_remote_code=True)
+    assert type(model).__module__.startswith("transformers_modules."), type(model)
+    found[auto.__name__] = spans(model)
+model.save_pretrained(resaved)
+found["again"] = spans(AutoModel.from_pretrained(resaved, trust_remote_code=True))
+for where, name in (("", folder), (" again", resaved), (" of the Hub", "someone/model")):
+    pipe = pipeline("text-classification", model=name, trust_remote_code=True, device=-1)
+    assert type(pipe).__name__ == "SpanClassifierPipeline" and type(pipe).__module__.startswith("transformers_modules.")
+    found["pipeline" + where] = listed(pipe(items))
+    assert pipe(items[0])["label"] == pipe(items)[0]["label"] and len(pipe(items[0], top_k=None)) == 3
+pipe.save_pretrained(resaved + "-hub")
+for where, name in (("", folder), (" again", resaved), (" of the Hub", resaved + "-hub")):
+    found["handler" + where] = served(name)
+print("FOUND" + json.dumps(found))
+"""
+)
+EVERY_OF_A_CLASSIFIER = ("AutoModel", "AutoModelForSequenceClassification", "again", "pipeline", "pipeline again")
+EVERY_OF_A_CLASSIFIER += ("pipeline of the Hub", "handler", "handler again", "handler of the Hub")
 EVERY_OF_A_READER = ("AutoModel", "AutoModelForQuestionAnswering", "again", "pipeline", "pipeline again")
 EVERY_OF_A_READER += ("pipeline of the Hub", "handler", "handler again", "handler of the Hub")
 EVERY = ("AutoModel", "AutoModelForTokenClassification", "again", "token-classification", "ner")
@@ -216,3 +253,15 @@ def test_a_reader_answers_anywhere(make_reader, tmp_path, texts, version):
     found = consume(python, tmp_path / "model", tmp_path, [*questions, *texts], READER)
     assert version == "this version" or found["version"].startswith("4.51")
     check(found, expected, EVERY_OF_A_READER)
+
+
+@pytest.mark.parametrize("version", ["this version", "transformers 4"])
+def test_a_classifier_classifies_anywhere(make_classifier, tmp_path, texts, version):
+    python = sys.executable if version == "this version" else transformers_4()
+    classifier = make_classifier(encoder_input="units", pairs=True, pooling="mean", calibration_temperature=1.5)
+    classifier.save_pretrained(tmp_path / "model")
+    pairs, texts = list(reversed(texts)), [*texts[:-2], " ".join(texts), ""]
+    expected = [[list(span)] for span in classifier.classify(texts, pairs)]
+    found = consume(python, tmp_path / "model", tmp_path, [*pairs, *texts], CLASSIFIER)
+    assert version == "this version" or found["version"].startswith("4.51")
+    check(found, expected, EVERY_OF_A_CLASSIFIER)

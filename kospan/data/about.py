@@ -209,8 +209,70 @@ ABOUT: dict[str, About] = {
         config="mrc",
         meanings=_ANSWER,
     ),
+    "klue_ynat": About(
+        "KLUE-YNAT",
+        "KLUE 뉴스 제목 주제 분류 데이터(KLUE-YNAT)",
+        "ko",
+        "cc-by-sa-4.0",
+        _BY_SA,
+        ("headlines of Yonhap News", "연합뉴스 기사 제목"),
+        hub="klue/klue",
+        config="ynat",
+        meanings={
+            "IT과학": ("information technology and science", "IT·과학"),
+            "경제": ("economy", "경제"),
+            "사회": ("society", "사회"),
+            "생활문화": ("life and culture", "생활·문화"),
+            "세계": ("world", "세계"),
+            "스포츠": ("sports", "스포츠"),
+            "정치": ("politics", "정치"),
+        },
+    ),
+    "klue_nli": About(
+        "KLUE-NLI",
+        "KLUE 자연어 추론 데이터(KLUE-NLI)",
+        "ko",
+        "cc-by-sa-4.0",
+        _BY_SA,
+        ("pairs of a premise and a hypothesis", "전제와 가설의 쌍"),
+        hub="klue/klue",
+        config="nli",
+        meanings={
+            "entailment": ("the hypothesis follows from the premise", "전제에서 가설이 따라 나옴"),
+            "neutral": ("the premise leaves it open", "전제만으로는 알 수 없음"),
+            "contradiction": ("the premise excludes it", "전제와 모순됨"),
+        },
+    ),
+    "klue_sts": About(
+        "KLUE-STS",
+        "KLUE 문장 유사도 데이터(KLUE-STS)",
+        "ko",
+        "cc-by-sa-4.0",
+        _BY_SA,
+        ("pairs of sentences", "문장의 쌍"),
+        hub="klue/klue",
+        config="sts",
+        meanings={"value": ("how alike the two mean, from 0 to 5", "두 문장의 뜻이 비슷한 정도(0~5)")},
+    ),
+    "ko_fake_news": About(
+        "Korean fake news (2alive3s/Fake_news)",
+        "한국어 가짜 뉴스 데이터(2alive3s/Fake_news)",
+        "ko",
+        "unknown",
+        ("not stated by the repository", "저장소에 라이선스가 밝혀져 있지 않음"),
+        (
+            "news articles with their titles, some of them altered, so that some of what they say is false",
+            "제목이 있는 뉴스 기사(일부는 고쳐 써서 사실과 다른 내용이 있음)",
+        ),
+        link="https://github.com/2alive3s/Fake_news",
+        restricted=True,
+        meanings={
+            "0": ("not stated by the source", "출처에 밝혀져 있지 않음"),
+            "1": ("not stated by the source", "출처에 밝혀져 있지 않음"),
+        },
+    ),
 }
-_OWN = {name: About("own data", "직접 마련한 데이터") for name in ("jsonl", "conll", "conll_iob1")}
+_OWN = {name: About("own data", "직접 마련한 데이터") for name in ("jsonl", "conll", "conll_iob1", "labelled")}
 _HUB_NAME = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kospan.data.registry import reader_for
 from kospan.data.source import Item, Source
+from kospan.data.values import VALUE, holds_values, valued
 from kospan.example import Example, checked
 
 # Where a source has no validation split, the items at these places (from 0) are one.
@@ -21,11 +22,13 @@ class Corpus:
         splits: Examples by split: "train", "validation", "test" where the source has one, and "calibration" where one
             was asked for.
         dropped: Overlapping gold spans that were dropped under overlaps="longest".
+        values: Whether labels were read as numbers, see `kospan.data.values`.
     """
 
     labels: tuple[str, ...]
     splits: dict[str, list[Example]]
     dropped: int
+    values: bool = False
 
 
 def load_corpus(
@@ -35,6 +38,7 @@ def load_corpus(
     overlaps: str = "error",
     calibration: str | None = None,
     train_examples: int | None = None,
+    label_kind: str | None = "class",
 ) -> Corpus:
     """A data set with its splits, every example checked.
 
@@ -50,6 +54,7 @@ def load_corpus(
             makes no such split.
         train_examples: How many of the training split are kept, from its beginning; None keeps all. The labels are
             those of the whole.
+        label_kind: "class": labels are names; "value": they are numbers; None: see `kospan.data.values.holds_values`.
 
     Raises: ValueError where a split is empty, an id stands twice in a split, a text is unlabelled, a label is not in
         the training split, the training split holds fewer than `train_examples`, or the source is malformed;
@@ -77,7 +82,10 @@ def load_corpus(
             calibration, dataset, splits, [item.group for item in items_of["train"]], overlaps
         )
         dropped += lost
-    labels = _labels(splits, source.labels)
+    values = holds_values(splits["train"], label_kind)
+    if values:
+        splits = {split: [valued(example, split) for example in examples] for split, examples in splits.items()}
+    labels = (VALUE,) if values else _labels(splits, source.labels)
     if train_examples is not None:
         held = len(splits["train"])
         if not 1 <= train_examples <= held:
@@ -86,7 +94,7 @@ def load_corpus(
                 "choose fewer, or leave it out to train on all"
             )
         splits["train"] = splits["train"][:train_examples]
-    return Corpus(labels, splits, dropped)
+    return Corpus(labels, splits, dropped, values)
 
 
 def read_examples(dataset: str, path: str, overlaps: str = "error") -> list[Example]:

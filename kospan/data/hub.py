@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from kospan.data.hub_labels import holds_labels, label_items, label_names
 from kospan.data.hub_questions import holds_questions, question_items
 from kospan.data.source import Item, Source
 from kospan.data.tagged import Sentence, tagged_items
@@ -13,10 +14,11 @@ VALIDATION_NAMES = ("validation", "dev", "valid", "val")
 
 
 def read_hub(name: str, joiner: str = " ") -> Source:
-    """All splits of a set with a column `tokens` and a column `ner_tags` or `tags`, or with questions about texts.
+    """All splits of a set with a column `tokens` and a column `ner_tags` or `tags`, with questions about texts, or
+    with labelled texts.
 
     Tags are integers with ClassLabel names, or strings. Questions have the columns of SQuAD, see
-    `kospan.data.hub_questions`.
+    `kospan.data.hub_questions`; labelled texts those of `kospan.data.hub_labels`.
 
     Args:
         name: "NAME" or "NAME:CONFIG" on the Hub, a folder written by `save_to_disk`, a folder of parquet or other files
@@ -30,6 +32,9 @@ def read_hub(name: str, joiner: str = " ") -> Source:
         return Source(
             {split: question_items(data, f"{name}, split {split!r}", split) for split, data in splits.items()}
         )
+    if all(holds_labels(data) for data in splits.values()):
+        items = {split: label_items(data, f"{name}, split {split!r}", split) for split, data in splits.items()}
+        return Source(items, next((names for data in splits.values() if (names := label_names(data))), None))
     labels = None
     for split, data in splits.items():
         names = _tag_names(data, f"{name}, split {split!r}")

@@ -97,7 +97,8 @@ def located(start: int, end: int, label: str, length: int, place: str, score: fl
 
     Raises: ValueError where it does not.
     """
-    if not 0 <= start < end <= length:
+    # The label of an empty text stands over the whole of it, which is no character.
+    if not (0 <= start < end <= length or start == end == length == 0):
         raise ValueError(
             f"{place}: expected 0 <= start < end <= {length} (the text's length), got start {start}, end {end}; "
             f"offsets count characters, the end stands behind the last one"

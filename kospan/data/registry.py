@@ -9,7 +9,9 @@ from kospan.data.gmb import read_gmb
 from kospan.data.hub import read_hub
 from kospan.data.jsonl import jsonl_items
 from kospan.data.kmou import read_kmou
+from kospan.data.ko_fake_news import read_ko_fake_news
 from kospan.data.korquad2 import read_korquad2
+from kospan.data.labelled import labelled_items
 from kospan.data.source import Reader, Source
 from kospan.data.squad import read_squad
 
@@ -47,6 +49,11 @@ def _questions(hub: str) -> Reader:
     return Reader("character", read_squad, partial(read_from_hub, hub, "the set's own JSON"))
 
 
+def _labelled(hub: str) -> Reader:
+    """Labelled texts, from a file with the columns that ours have or from the Hub."""
+    return Reader("character", labelled_items, partial(read_from_hub, hub, "a file with text, text_pair and label"))
+
+
 DATASETS: dict[str, Reader] = {
     "sample": Reader("character", read_set=read_sample),
     "jsonl": Reader("character", jsonl_items),
@@ -64,6 +71,12 @@ DATASETS: dict[str, Reader] = {
     "squad": _questions("rajpurkar/squad"),
     "squad_v2": _questions("rajpurkar/squad_v2"),
     "klue_mrc": _questions("klue/klue:mrc"),
+    "labelled": Reader("character", labelled_items),
+    "ko_fake_news": Reader("character", read_ko_fake_news),
+    # Format-tested only: no rows of these were at hand.
+    "klue_ynat": _labelled("klue/klue:ynat"),
+    "klue_nli": _labelled("klue/klue:nli"),
+    "klue_sts": _labelled("klue/klue:sts"),
 }
 
 

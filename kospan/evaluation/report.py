@@ -50,10 +50,20 @@ def print_report(
         table.add_row(*cells, f"{support:.0f}")
     console.print(table)
     for example, spans in [pair for pair in zip(examples, predicted) if pair[1]][:shown]:
-        console.print(Text(example.question or example.text))
+        console.print(Text(shortened(example.question or example.text, 400)))
         for span in spans:
-            surface = example.text[span.start : span.end]
+            surface = shortened(example.text[span.start : span.end])
             console.print(Text(f"    {surface}  [{span.start}:{span.end}]  {span.label}  {span.score:.2f}"))
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text of one line, the middle of a long one left out.
+
+    >>> shortened("abcdefghij", 7)
+    'abc … ij'
+    """
+    text = " ".join(text.split())
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[len(text) - (most // 2 - 1) :]}"
 
 
 GROUP_TITLES = {
@@ -63,6 +73,8 @@ GROUP_TITLES = {
     "question word": "by question word",
     "answer length": "by length of the answer in characters",
     "answer": "by answer in the training data",
+    "class": "by class",
+    "text length": "by length of the text in characters",
     "source": "by source",
 }
 # The classes of errors as they are, and as analyses see them that lose spaces.

@@ -5,58 +5,16 @@ A view has `most`, how many documents the deletion test reads; `one`, `fits`, `r
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import numpy as np
 import torch
 
+from kospan.evaluation.classifier_view import ClassifierView
+from kospan.evaluation.seen import MOST_PIECES, Reading, attentions_of, hide, stacked
 from kospan.example import Example
-from modeling import SpanReaderConfig, SpanTaggerConfig
+from modeling import SpanClassifierConfig, SpanReaderConfig, SpanTaggerConfig
 from modeling.alignment import Document, unit_spans
 from modeling.spans import Span
 from modeling.tags import spans_to_tags
-
-# Pieces that one figure can show and be read.
-MOST_PIECES = 48
-
-
-class Reading(NamedTuple):
-    """One text that fits into a window, and what the encoder saw of it.
-
-    Args:
-        text: The text; of a reader's long text the part that was read.
-        pieces: The pieces' names, special tokens and question included `(length)`.
-        offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token or a question's `(length)`.
-        attentions: Mean over heads by layer `(layers, length, length)`, float32; no layers where the encoder has none.
-        spans: What the model finds.
-        question: What was asked; empty for a tagger.
-        asked: Positions of the question's pieces.
-        units: `(start, end)` in characters of each unit, where the head has attention of its own; else empty.
-        head_attention: From unit to unit, mean over heads `(units, units)`, float32; None where the head has none.
-    """
-
-    text: str
-    pieces: list[str]
-    offsets: list[tuple[int, int]]
-    attentions: np.ndarray
-    spans: list[Span]
-    question: str = ""
-    asked: Sequence[int] = ()
-    units: Sequence[tuple[int, int]] = ()
-    head_attention: np.ndarray | None = None
-
-
-def _stacked(layers: Sequence[torch.Tensor], length: int) -> np.ndarray:
-    """Mean over heads of each layer's `(heads, length, length)`."""
-    means = [layer.mean(dim=0).numpy() for layer in layers]
-    return np.stack(means) if means else np.zeros((0, length, length), dtype=np.float32)
-
-
-def _hide(model, ids: torch.Tensor, hidden: Sequence[int]) -> None:
-    """Shows the pieces at `hidden` of the only row as the mask or the unknown token."""
-    tokenizer = model.tokenizer
-    filler = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.unk_token_id
-    ids[0, list(hidden)] = filler if filler is not None else tokenizer.pad_token_id or 0
 
 
 class TaggerView:
@@ -82,7 +40,7 @@ class TaggerView:
         if len(seen.windows) != 1:
             return None
         view = seen.windows[0]
-        attentions = _stacked(view.attentions, len(view.pieces))
+        attentions = stacked(view.attentions, len(view.pieces))
         reading = Reading(example.text, view.pieces, view.offsets, attentions, seen.spans)
         if view.head_attention is None:
             return reading
@@ -101,7 +59,7 @@ class TaggerView:
         """The text's only window as a batch, pieces at `hidden` not to be seen; and its units."""
         document = self.model.aligner.documents([reading.text])[0]
         batch = self.model.collate([self.model.features(each) for each in self.model.aligner.windows(document)])
-        _hide(self.model, batch["input_ids"], hidden)
+        hide(self.model, batch["input_ids"], hidden)
         return self.model.placed(batch), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
@@ -164,7 +122,7 @@ class ReaderView:
             text=part,
             pieces=model.tokenizer.convert_ids_to_tokens(window.input_ids),
             offsets=[(0, 0)] * window.text_at + inner + [(0, 0)] * behind,
-            attentions=self._attentions(features),
+            attentions=attentions_of(model, features),
             spans=model.answer(question, part, **self._plainly),
             question=question,
             asked=range(before, before + asked),
@@ -196,23 +154,6 @@ class ReaderView:
             part = part[8:-8]
         return part
 
-    def _attentions(self, features: dict) -> np.ndarray:
-        model = self.model
-        inputs = {
-            key: features[key].to(model.device)
-            for key in ("input_ids", "attention_mask", "token_type_ids")
-            if key in features
-        }
-        # A thread that reads while the implementation changes would mix two kinds of attention mask.
-        with model.reading(alone=True), torch.no_grad():
-            implementation = model.encoder.config._attn_implementation
-            try:
-                model.encoder.set_attn_implementation("eager")
-                layers = model.encoder(**inputs, output_attentions=True, return_dict=True).attentions
-            finally:
-                model.encoder.set_attn_implementation(implementation)
-        return _stacked([layer[0].float().cpu() for layer in layers or ()], features["input_ids"].shape[1])
-
     def best(self, readings: Sequence[Reading]) -> Reading:
         """What is worth showing: the question with the surest answer."""
         return max(readings, key=lambda found: found.spans[0].score)
@@ -232,7 +173,7 @@ class ReaderView:
         document = model.aligner.documents([reading.text])[0]
         [window] = model.windows(reading.question, document)
         features = model.collate([model.features(window, model.matches(reading.question, document))])
-        _hide(model, features["input_ids"], hidden)
+        hide(model, features["input_ids"], hidden)
         return model.placed(features), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
@@ -256,7 +197,11 @@ class ReaderView:
         return float(self.score(document, span, **inputs).exp())
 
 
-VIEWS = {SpanTaggerConfig.model_type: TaggerView, SpanReaderConfig.model_type: ReaderView}
+VIEWS = {
+    SpanTaggerConfig.model_type: TaggerView,
+    SpanReaderConfig.model_type: ReaderView,
+    SpanClassifierConfig.model_type: ClassifierView,
+}
 
 
 def view_of(model):

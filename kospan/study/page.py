@@ -49,6 +49,18 @@ WORDS = {
         "questions",
         "F1",
     ),
+    "classifying": Words(
+        {
+            "accuracy": "share of texts whose class is right",
+            "macro_f1": "mean F1 of the classes, rare ones weighing as much as frequent ones",
+            "f1": "micro F1 over classes, which is the accuracy where every text gets one",
+            "pearson": "correlation of values with the gold ones",
+            "spearman": "the same of their ranks",
+            "mae": "mean absolute error of values",
+        },
+        "texts",
+        "labels",
+    ),
 }
 
 

@@ -18,8 +18,8 @@ from kospan.tasks.encoders import (
 from modeling.configuration_span import SpanConfig
 
 
-def corpus_of(recipe: Recipe) -> Corpus:
-    """The data of a recipe, split and checked."""
+def corpus_of(recipe: Recipe, label_kind: str | None = "class") -> Corpus:
+    """The data of a recipe, split and checked; `label_kind` as `load_corpus` takes it."""
     return load_corpus(
         recipe.dataset,
         recipe.train_file,
@@ -27,6 +27,7 @@ def corpus_of(recipe: Recipe) -> Corpus:
         recipe.overlaps,
         recipe.calibration_split,
         recipe.train_examples,
+        label_kind,
     )
 
 

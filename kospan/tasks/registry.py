@@ -1,9 +1,10 @@
 """All tasks by name. A new task is a class and a line here."""
 
+from kospan.tasks.classifying import ClassifyingTask
 from kospan.tasks.reading import ReadingTask
 from kospan.tasks.tagging import TaggingTask
 
-TASKS = {"tagging": TaggingTask, "reading": ReadingTask}
+TASKS = {"tagging": TaggingTask, "reading": ReadingTask, "classifying": ClassifyingTask}
 
 
 def task_of_model(model_type: str):

@@ -92,3 +92,30 @@ class EndsDivergence:
         """
         p, q = emissions.float().masked_fill(~mask.unsqueeze(2), -torch.inf).softmax(dim=1).chunk(2)
         return self.alpha * symmetric_kl(p.transpose(1, 2), q.transpose(1, 2)).sum() / 2
+
+
+@dataclass
+class ClassDivergence:
+    """R-Drop's divergence for a classifier: between the class distributions of a row; of values the squared difference.
+
+    Args:
+        alpha: Weight of half the symmetric KL per row, or of the squared difference.
+    """
+
+    alpha: float
+
+    def __call__(self, head, logits: torch.Tensor, mask, context) -> torch.Tensor:
+        """
+        Args:
+            head: Not used.
+            logits: Scores `(2 * batch, classes)`, the copies behind the originals; of values `(2 * batch, 1)`.
+            mask: Not used.
+            context: Not used.
+
+        Returns: alpha * (KL(p||q) + KL(q||p)) / 2 summed over rows, in nats, or alpha * (p - q)^2 in units of the
+            values' spread, a float32 scalar.
+        """
+        first, second = logits.float().chunk(2)
+        if logits.shape[1] == 1:
+            return self.alpha * (first - second).square().sum()
+        return self.alpha * symmetric_kl(first.softmax(dim=-1), second.softmax(dim=-1)).sum() / 2

@@ -34,6 +34,10 @@ CURVE = (
     "eval_recall",
     "eval_exact_match",
     "eval_rouge_w",
+    "eval_accuracy",
+    "eval_macro_f1",
+    "eval_pearson",
+    "eval_spearman",
 )
 _HOUSE = Path(__file__).resolve().parents[2]
 

@@ -16,6 +16,8 @@ CALIBRATION = {
     "calibration_brier": ("brier_score", "Brier score of {claim}s, calibrated", {}),
     "calibration_auroc": ("roc_auc", "AUROC of right against wrong {claim}s", {}),
 }
+# What the Hub knows as a metric.
+_METRICS = {"f1", "precision", "recall", "exact_match", "accuracy", "pearsonr", "spearmanr", "mae"}
 
 
 def card_data(left: Left, name: str) -> ModelCardData:
@@ -41,8 +43,7 @@ def card_data(left: Left, name: str) -> ModelCardData:
         pipeline_tag=kind.PIPELINE,
         base_model=left.base_model,
         datasets=[about.hub] if about.hub else None,
-        metrics=sorted({result.metric_type for result in results} & {"f1", "precision", "recall", "exact_match"})
-        or None,
+        metrics=sorted({result.metric_type for result in results} & _METRICS) or None,
         tags=["kospan", kind.TAG, "custom_code"],
         model_name=name if results else None,
         eval_results=results or None,

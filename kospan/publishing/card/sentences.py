@@ -35,6 +35,17 @@ QUESTIONS = {
         ),
     ),
 }
+# Two texts, the second of which is read behind the first.
+PAIRS = {
+    "ko": (
+        ("박서준 연구원은 지난 화요일 오후 2시에 대전에서 강연했다.", "한 연구원이 대전에서 강연을 했다."),
+        ("한빛전자는 3월 5일 부산 공장에 직원 120명을 새로 뽑았다.", "한빛전자는 부산 공장의 문을 닫았다."),
+    ),
+    "en": (
+        ("Mary Turner of Northwind Bank flew from Oslo to Madrid on Tuesday.", "A banker travelled to Spain."),
+        ("The museum in Lisbon opened at nine on Sunday.", "The museum stayed closed all weekend."),
+    ),
+}
 COUNT, LONGEST = 2, 40
 
 

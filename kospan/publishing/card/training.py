@@ -28,6 +28,10 @@ CURVE = {
     "eval_recall": ("recall", 4),
     "eval_exact_match": ("exact match", 4),
     "eval_rouge_w": ("ROUGE-W", 4),
+    "eval_accuracy": ("accuracy", 4),
+    "eval_macro_f1": ("macro F1", 4),
+    "eval_pearson": ("Pearson", 4),
+    "eval_spearman": ("Spearman", 4),
 }
 
 
@@ -124,7 +128,7 @@ def _curve(training: dict) -> dict[str, str | None]:
         ]
         for entry in shown
     ]
-    evaluated = any("eval_f1" in entry for entry in history)
+    evaluated = any({"eval_f1", "eval_pearson"} & set(entry) for entry in history)
     intro = "Scores on the validation part after each evaluation" if evaluated else "The training loss as it was logged"
     intro += ", with the training loss last logged before it" if evaluated else ""
     intro += "; the step in bold was kept." if best is not None and best in {entry["step"] for entry in shown} else "."

@@ -1,7 +1,7 @@
 """Loads a model as a stranger does and writes what it finds: `python -I stranger.py FOLDER ITEMS.json FOUND.json`.
 
-Items are objects with `text`, and with `question` where the model answers questions. This file runs by itself, in a
-process that cannot see kospan: torch and transformers are all it leans on.
+Items are objects with `text`, and with `question` where the model answers questions or reads pairs. This file runs by
+itself, in a process that cannot see kospan: torch and transformers are all it leans on.
 """
 
 import importlib.util
@@ -42,7 +42,7 @@ class Tagging:
         return [[list(span) for span in spans] for spans in model.extract([item["text"] for item in items])]
 
     @staticmethod
-    def spans(model, found: list) -> list:
+    def spans(model, found: list, items: list | tuple = ()) -> list:
         """What pipeline and handler gave."""
         return [[[each["start"], each["end"], each["entity_group"], each["score"]] for each in one] for one in found]
 
@@ -64,14 +64,39 @@ class Reading:
         return [[list(span) for span in spans if span.end] for spans in found]
 
     @staticmethod
-    def spans(model, found: list) -> list:
+    def spans(model, found: list, items: list | tuple = ()) -> list:
         """What pipeline and handler gave; for one question the pipeline gives a dict alone."""
         found, label = [found] if isinstance(found, dict) else found, model.config.id2label[0]
         return [[[one["start"], one["end"], label, one["score"]]] if one["end"] else [] for one in found]
 
 
+class Classifying:
+    """The same of a classifier: one span over the whole text."""
+
+    pipeline = "text-classification"
+
+    @staticmethod
+    def asked(items: list) -> list:
+        """The items as pipeline and handler take them."""
+        return [
+            {"text": item["text"], "text_pair": item["question"]} if "question" in item else item["text"]
+            for item in items
+        ]
+
+    @staticmethod
+    def by_model(model, items: list) -> list:
+        """What the model's own method finds."""
+        pairs = [item["question"] for item in items] if model.config.pairs else None
+        return [[list(span)] for span in model.classify([item["text"] for item in items], pairs)]
+
+    @staticmethod
+    def spans(model, found: list, items: list | tuple = ()) -> list:
+        """What pipeline and handler gave; they name no places, because every label is one of the whole text."""
+        return [[[0, len(item["text"]), one["label"], one["score"]]] for one, item in zip(found, items)]
+
+
 # By the `model_type` of a model's config.
-KINDS = {"kospan-tagger": Tagging, "kospan-reader": Reading}
+KINDS = {"kospan-tagger": Tagging, "kospan-reader": Reading, "kospan-classifier": Classifying}
 
 
 def main(folder: str, items_path: str, found_path: str) -> None:
@@ -103,12 +128,13 @@ def main(folder: str, items_path: str, found_path: str) -> None:
     if places and kind.pipeline in config.get("custom_pipelines", {}):
         pipe = transformers.pipeline(kind.pipeline, model=folder, trust_remote_code=True, device=device)
         pipe.model.float()
-        doors["pipeline"] = kind.spans(model, pipe(kind.asked(few)))
+        doors["pipeline"] = kind.spans(model, pipe(kind.asked(few)), few)
     if places and os.path.isfile(f"{folder}/handler.py"):
         spec = importlib.util.spec_from_file_location("handler", f"{folder}/handler.py")
         handler = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(handler)
-        doors["handler.py"] = kind.spans(model, handler.EndpointHandler(folder)({"inputs": kind.asked(few)}))
+        found = handler.EndpointHandler(folder)({"inputs": kind.asked(few)})
+        doors["handler.py"] = kind.spans(model, found, few)
     with open(found_path, "w", encoding="utf-8") as file:
         json.dump(
             {"AutoModel": list(enumerate(everything))} | {door: list(zip(places, doors[door])) for door in doors}, file

@@ -80,7 +80,8 @@ def difference_of(stored: Sequence, found: Sequence) -> str:
     for old, new in zip(sorted(stored), sorted(map(tuple, found))):
         if tuple(old[:3]) != tuple(new[:3]):
             return f"span {old[0]}-{old[1]} {old[2]} is stored, {new[0]}-{new[1]} {new[2]} was found"
-        if not abs(old[3] - new[3]) <= TOLERANCE:
+        # A real value may be large; a probability is not.
+        if not abs(old[3] - new[3]) <= TOLERANCE * max(1.0, abs(old[3])):
             return f"span {old[0]}-{old[1]} {old[2]} is stored with the score {old[3]:.6f}, {new[3]:.6f} was found"
     if len(stored) != len(found):
         return f"{len(stored)} spans are stored, {len(found)} were found"
@@ -91,7 +92,7 @@ def _ask_stranger(folder: Path, items: list[dict[str, str]]) -> dict[str, list]:
     """Door -> place and spans of each item that went through it, from a process that knows the folder alone.
 
     Args:
-        items: Dicts with `text`, and with `question` where the model answers questions.
+        items: Dicts with `text`, and with `question` where the model answers questions or reads pairs.
     """
     with tempfile.TemporaryDirectory() as elsewhere:
         given, found = Path(elsewhere, "items.json"), Path(elsewhere, "found.json")

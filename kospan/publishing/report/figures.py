@@ -101,8 +101,8 @@ def scores(rows: Sequence[dict], title: str, names: Sequence[str] = ("f1",), cou
             axes.errorbar(values, places, xerr=error, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
         axes.set_yticks(range(len(rows)), [f"{row['group']}  ({row[count]:,})" for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlim(0, 1)
-        what = "strict F1" if len(names) == 1 else "mean"
+        axes.set_xlim(0, max(1.0, *(1.05 * row[f"{name} interval"][1] for row in rows for name in names)))
+        what = "mean" if len(names) > 1 else NAMED.get(names[0], names[0])
         axes.set_xlabel(f"{what}, 95 % interval ({COUNTED[count]} in brackets)")
         axes.set_title(title, loc="left")
         if len(names) > 1:
@@ -110,7 +110,8 @@ def scores(rows: Sequence[dict], title: str, names: Sequence[str] = ("f1",), cou
     return canvas.png
 
 
-COUNTED = {"gold": "gold spans", "questions": "questions"}
+COUNTED = {"gold": "gold spans", "questions": "questions", "documents": "texts"}
+NAMED = {"f1": "F1", "mae": "mean absolute error"}
 SHADES = ("#2f6fde", "#d9822b", "#8a5cd0", "#c0395b", "#7a8699", "#2e8b6f")
 
 
@@ -206,6 +207,10 @@ def learning_curves(history: Sequence[dict]) -> bytes:
         "eval_recall": "#8a5cd0",
         "eval_klue_entity_f1": "#2e8b6f",
         "eval_rouge_w": "#8a5cd0",
+        "eval_accuracy": SECOND,
+        "eval_macro_f1": "#2e8b6f",
+        "eval_pearson": ACCENT,
+        "eval_spearman": SECOND,
     }
     with Canvas(columns=2) as canvas:
         left, right = canvas.axes

@@ -7,10 +7,14 @@ confidences are, in `LOOKED` what a look inside shows. Its name names its templa
 
 from types import ModuleType
 
-from kospan.publishing.report import reading, tagging
-from modeling import SpanReaderConfig, SpanTaggerConfig
+from kospan.publishing.report import classifying, reading, tagging
+from modeling import SpanClassifierConfig, SpanReaderConfig, SpanTaggerConfig
 
-KINDS = {SpanTaggerConfig.model_type: tagging, SpanReaderConfig.model_type: reading}
+KINDS = {
+    SpanTaggerConfig.model_type: tagging,
+    SpanReaderConfig.model_type: reading,
+    SpanClassifierConfig.model_type: classifying,
+}
 
 
 def kind_of(model_type: str) -> ModuleType:

@@ -8,7 +8,7 @@ from kospan.data.about import ABOUT, About, about
 from kospan.data.corpus import load_corpus
 from kospan.data.registry import DATASETS
 
-OWN = {"jsonl", "conll", "conll_iob1"}
+OWN = {"jsonl", "conll", "conll_iob1", "labelled"}
 
 
 def test_every_data_set_is_described():

@@ -204,7 +204,7 @@ def test_rouge_and_questions_without_an_answer_stand_there_where_they_were_measu
 
 def test_a_model_of_no_kind_is_refused(folder):
     change(folder / "config.json", model_type="kospan-writer")
-    with pytest.raises(ValueError, match=r"of type kospan-tagger or kospan-reader to write a card .*'kospan-writer'"):
+    with pytest.raises(ValueError, match=r"kospan-reader or kospan-classifier to write a card .*'kospan-writer'"):
         write_card(folder)
 
 

@@ -162,5 +162,8 @@ def test_from_the_shell(make_reader, tmp_path, capsys):
 
 
 def test_a_kind_that_no_report_shows_is_refused():
-    with pytest.raises(ValueError, match=r"a report shows \(kospan-tagger, kospan-reader\), got 'kospan-writer'; use"):
+    with pytest.raises(
+        ValueError,
+        match=r"a report shows \(kospan-tagger, kospan-reader, kospan-classifier\), got 'kospan-writer'; use",
+    ):
         kind_of("kospan-writer")

@@ -1,0 +1,46 @@
+"""The Korean fake news set: news articles with titles, some of them altered (github.com/2alive3s/Fake_news)."""
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from kospan.data.labelled import csv_rows, labelled_item
+from kospan.data.source import Item
+from kospan.data.text import decoded, read_bytes, stem
+
+COLUMNS = ("seqid", "title", "content", "label")
+
+
+def read_ko_fake_news(path: str | os.PathLike) -> Iterator[Item]:
+    """The articles of a CSV file, or of all CSV files of a folder: the title stands before the text.
+
+    The files are in CP949, or in UTF-8 with a byte order mark. They share titles and whole articles, so that of a
+    folder articles of one title stay together where a split is cut. What the labels 0 and 1 mean the source does not
+    say.
+
+    Raises: ValueError naming file and line where a file is malformed, or a folder holds none.
+    """
+    files = sorted(Path(path).glob("*.csv")) if Path(path).is_dir() else [Path(path)]
+    if not files:
+        raise ValueError(f"expected CSV files in the folder {path}, found none; name the folder that holds them")
+    for file in files:
+        for place, values in csv_rows(io.StringIO(_decoded(file), newline=""), str(file), wanted=COLUMNS):
+            title = values["title"].strip()
+            if not title:
+                raise ValueError(f"{place}: expected a title, got none; write it, or drop the article")
+            name = f"{stem(file)}-{values['seqid']}"
+            item = labelled_item(place, name, values["content"], values["label"], title)
+            # One file puts a quotation mark before the title where the other has none.
+            yield item._replace(group=title.strip("'\"‘’“” "))
+
+
+def _decoded(file: Path) -> str:
+    data = read_bytes(file)
+    try:
+        return decoded(data, file)
+    except ValueError:
+        try:
+            return decoded(data, file, "cp949")
+        except ValueError:
+            return decoded(data, file)  # Neither: say what is wrong with it as UTF-8.

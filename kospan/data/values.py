@@ -1,0 +1,63 @@
+"""Labels that are numbers: a real value is the score of the span over its text."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from kospan.example import Example
+from modeling.spans import Span
+
+VALUE = "value"
+KINDS = ("class", "value")
+# As a number with a point or an exponent is written: 3 may be the name of a class, 3.0 is none.
+_FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
+
+
+def holds_values(examples: Sequence[Example], kind: str | None = None) -> bool:
+    """Whether labels are read as numbers.
+
+    Args:
+        examples: Labelled examples, those to train on.
+        kind: "class" or "value" decides; None reads them as numbers where each is written with a point or an exponent
+            ("3.0"), or is a value already.
+
+    >>> holds_values([Example("a", "가", (Span(0, 1, "3.0"),))]), holds_values([Example("a", "가", (Span(0, 1, "3"),))])
+    (True, False)
+    """
+    if kind is not None:
+        return kind == VALUE
+    labels = {span.label for example in examples for span in example.spans or ()}
+    return bool(labels) and all(label == VALUE or _FRACTION.fullmatch(label) for label in labels)
+
+
+def value_of(span: Span, place: str) -> float:
+    """The number that a label is.
+
+    Args:
+        span: Labelled "value", the number as its score; or labelled with the number.
+        place: As errors name it.
+
+    Raises: ValueError where it is none.
+
+    >>> value_of(Span(0, 1, "3.5"), "row 1"), value_of(Span(0, 1, "value", 2.0), "row 1")
+    (3.5, 2.0)
+    """
+    try:
+        value = span.score if span.label == VALUE else float(span.label)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(
+            f"{place}: expected a label that is a finite number, got {span.label!r}; mend it, or set label_kind: class "
+            "for names of classes"
+        )
+    return value
+
+
+def valued(example: Example, place: str) -> Example:
+    """The example with its labels as values. Raises: ValueError as `value_of`."""
+    if example.spans is None:
+        return example
+    where = f"example {example.id!r} ({place})"
+    spans = tuple(Span(span.start, span.end, VALUE, value_of(span, where)) for span in example.spans)
+    return Example(example.id, example.text, spans, example.question, example.source)

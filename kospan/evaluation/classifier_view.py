@@ -1,0 +1,113 @@
+"""What is looked into of a classifier: a passage, its class, and how probable that is."""
+
+from collections.abc import Sequence
+
+import torch
+
+from kospan.evaluation.seen import MOST_PIECES, Reading, attentions_of, hide
+from kospan.example import Example
+from modeling.alignment import Document
+from modeling.spans import Span
+
+
+class ClassifierView:
+    """A classifier reads a text, or a pair, and finds its class; a class's score is its log probability, that of a
+    value the value.
+
+    Of a text of several passages the first is read, by itself. The label is shown as a span from 0 to 0: it stands over
+    all of the text, so no piece is its own, and every piece may be hidden.
+    """
+
+    most = 60
+
+    def __init__(self, model):
+        self.model = model
+
+    def one(self, examples: Sequence[Example], sentence: str) -> Example:
+        """The document to be shown: any sentence where single texts are read, else one of the data.
+
+        Raises: ValueError where a pair is needed and the data hold none with these words or this id.
+        """
+        found = next((each for each in examples if sentence in (each.text, each.question, each.id)), None)
+        if found is None and self.model.config.pairs:
+            raise ValueError(
+                f"expected a text of the data, or its id, to look at, because the model reads pairs, got "
+                f"{sentence[:80]!r}; copy one with --attention, or leave it empty"
+            )
+        return found or Example("", sentence, None)
+
+    def fits(self, example: Example) -> bool:
+        """Whether `read` will give something, told without running the model."""
+        return bool(example.text.strip())
+
+    def read(self, example: Example) -> Reading | None:
+        """Pieces, attention and class of a text's first passage; None where the text holds nothing."""
+        if not self.fits(example):
+            return None
+        model, pair = self.model, example.question if self.model.config.pairs else ""
+        text, (document, passages) = example.text, self._passages(example.text, pair)
+        if len(passages) > 1:
+            text = text[: passages[0].end]
+            document, passages = self._passages(text, pair)
+            # Cut out of its text, a part may fall into more pieces.
+            while len(passages) > 1 and len(text) > 1:
+                text = text[: -max(1, len(text) // 16)]
+                document, passages = self._passages(text, pair)
+        [passage] = passages[:1]
+        behind = len(passage.input_ids) - passage.text_at - len(document.pieces)
+        before, middle = len(model.aligner.prefix), len(model.aligner.middle) if model.config.pairs else 0
+        features = model.collate([model.features(passage)])
+        with model.reading(), torch.no_grad():
+            [scores] = model.scores_of(model(**model.placed(features)).logits.double().cpu().numpy())
+        best = int(scores.argmax())
+        return Reading(
+            text=text,
+            pieces=model.tokenizer.convert_ids_to_tokens(passage.input_ids),
+            offsets=[(0, 0)] * passage.text_at + list(document.offsets) + [(0, 0)] * behind,
+            attentions=attentions_of(model, features),
+            spans=[Span(0, 0, model.config.classes[best], float(scores[best]))],
+            question=pair,
+            asked=range(before, passage.text_at - middle),
+        )
+
+    def _passages(self, text: str, pair: str):
+        aligner = self.model.aligner
+        document = aligner.documents([text])[0]
+        if not self.model.config.pairs:
+            return document, self.model.passages(document)
+        first = aligner.documents([pair])[0].pieces
+        empty = aligner.documents([""])[0]
+        # Of a long first text its beginning is read: all of it would need more passages.
+        while len(self.model.passages(empty, first)) > 1:
+            first = first[: len(first) // 2]
+        return document, self.model.passages(document, first)
+
+    def best(self, readings: Sequence[Reading]) -> Reading:
+        """What is worth showing: the surest."""
+        return max(readings, key=lambda found: found.spans[0].score)
+
+    def shown(self, reading: Reading) -> list[int]:
+        """Positions that a figure shows: the first pieces of both texts."""
+        asked = list(reading.asked)[: MOST_PIECES // 2]
+        text = [at for at, (start, end) in enumerate(reading.offsets) if start < end]
+        return [*asked, *text[: MOST_PIECES - len(asked)]]
+
+    def batch(self, reading: Reading, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
+        """The only passage as a batch, pieces at `hidden` not to be seen; and the text taken apart."""
+        document, passages = self._passages(reading.text, reading.question)
+        batch = self.model.collate([self.model.features(passages[0])])
+        hide(self.model, batch["input_ids"], hidden)
+        return self.model.placed(batch), document
+
+    def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
+        """What is explained, a scalar that has a gradient."""
+        config = self.model.config
+        logits = self.model(**inputs).logits[0].double()
+        if config.problem == "regression":
+            return config.value_mean + config.value_spread * logits[0]
+        return (logits / config.calibration_temperature).log_softmax(dim=0)[config.classes.index(span.label)]
+
+    def probability(self, document: Document, span: Span, **inputs) -> float:
+        """The probability of a class; of a value the value itself."""
+        score = self.score(document, span, **inputs)
+        return float(score if self.model.config.problem == "regression" else score.exp())

@@ -1,0 +1,369 @@
+"""`SpanClassifier`: encoder over a text or a pair of texts, one state, scores of classes or a value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from transformers.utils import ModelOutput
+
+from .alignment import Document
+from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
+from .companions import is_copy  # noqa: F401  (as above)
+from .configuration_span import SpanClassifierConfig
+from .crf import CRF  # noqa: F401  (as above)
+from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .forward_backward import sweep  # noqa: F401  (as above)
+from .modeling_span import SpanPreTrainedModel, check_reading, check_texts
+from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
+from .shapes import SHAPES  # noqa: F401  (as above)
+from .spans import Span
+from .tags import labels_of  # noqa: F401  (as above)
+
+# Documents that are taken apart at a time, see modeling_tagger.
+_DOCUMENTS_AT_A_TIME = 1024
+
+
+@dataclass
+class SpanClassifierOutput(ModelOutput):
+    """
+    Args:
+        loss: Cross-entropy in nats, or the squared error in units of `value_spread`, a mean over rows, a scalar; with
+            R-Drop the divergence is in it.
+        logits: Scores `(batch, classes)`, float32; of a value `(batch, 1)`, in units of `value_spread` from
+            `value_mean`.
+        divergence: R-Drop's part of `loss`, a scalar; None without it.
+        hidden_states: As the encoder gives them.
+        attentions: As the encoder gives them.
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    divergence: torch.Tensor | None = None
+    hidden_states: tuple | None = None
+    attentions: tuple | None = None
+
+
+class Passage(NamedTuple):
+    """What the encoder reads of a text, or of a pair, at once.
+
+    Args:
+        input_ids: Pieces with special tokens `(length)`.
+        text_at: Position of the text's first piece; before it stand special tokens and a part of the pair's first text.
+        first_piece: Index of the text's first piece that stands here.
+        start: Where the stretch of the text begins, in characters.
+        end: Where it ends.
+        weight: Its weight among the passages of a text: the pieces that it holds, special tokens not counted; 1 for a
+            text without any.
+    """
+
+    input_ids: list[int]
+    text_at: int
+    first_piece: int
+    start: int
+    end: int
+    weight: int
+
+
+class Classified(NamedTuple):
+    """What a model says of a text, and from which stretches of it.
+
+    Args:
+        span: The whole text with its most probable class, or its value.
+        scores: Class -> calibrated probability, the highest first; of a value its name -> value.
+        passages: Start and end in characters, weight, and scores by class of each passage read by itself.
+    """
+
+    span: Span
+    scores: dict[str, float]
+    passages: list[tuple[int, int, int, dict[str, float]]]
+
+
+class SpanClassifier(SpanPreTrainedModel):
+    """Says of a text, or of a pair of texts, which class it is of, or gives it a value.
+
+    >>> classifier = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> classifier.classify("코스피가 사상 최고치를 기록했다")  # doctest: +SKIP
+    Span(start=0, end=16, label='경제', score=0.97)
+    """
+
+    config_class = SpanClassifierConfig
+    _auto_class = "AutoModelForSequenceClassification"
+    _pipeline_classes = {"text-classification": "SpanClassifierPipeline"}
+    _keep_in_fp32_modules = _keep_in_fp32_modules_strict = None
+
+    def __init__(self, config: SpanClassifierConfig):
+        super().__init__(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.projection = nn.Linear(config.hidden_size, len(config.classes))
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        divergence=None,
+        inputs_embeds: torch.Tensor | None = None,
+        encoder_states: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> SpanClassifierOutput:
+        """
+        Args:
+            input_ids: Pieces of each passage `(batch, length)`.
+            attention_mask: 1 where a piece stands `(batch, length)`; None means everywhere.
+            token_type_ids: 1 from the text's first piece on where a pair is read `(batch, length)`; None where the
+                encoder knows none, or there is one text.
+            labels: Class ids, or values as they are, `(batch,)`.
+            num_items_in_batch: Rows over which the loss is averaged; None means those of this batch.
+            divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
+                gives the weighted divergence summed over rows from `(None, logits, None, None)`.
+            inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
+            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+
+        Raises: ValueError as `encoded`.
+        """
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        encoded = self.encoded(
+            encoder_states,
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            inputs_embeds=inputs_embeds,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+            **types,
+        )
+        state = self.pooled(encoded.last_hidden_state, attention_mask)
+        samples = self.config.dropout_samples if self.training else 1
+        logits = torch.stack([self.project(state) for _ in range(samples)]).mean(dim=0)
+        loss, divergence_loss = None, None
+        if labels is not None:
+            total = self._summed_loss(logits, labels)
+            if divergence is None:
+                loss = total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+            else:
+                count = len(labels) / 2 if num_items_in_batch is None else num_items_in_batch
+                divergence_loss = divergence(None, logits, None, None) / count
+                loss = total / 2 / count + divergence_loss
+        return SpanClassifierOutput(
+            loss=loss,
+            logits=logits,
+            divergence=None if divergence_loss is None else divergence_loss.detach(),
+            hidden_states=encoded.hidden_states,
+            attentions=encoded.attentions,
+        )
+
+    def _summed_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if self.config.problem == "classification":
+            return nn.functional.cross_entropy(logits, labels, reduction="sum")
+        wanted = (labels.float() - self.config.value_mean) / self.config.value_spread
+        return nn.functional.mse_loss(logits[:, 0], wanted, reduction="sum")
+
+    def pooled(self, states: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """Encoder states `(batch, length, hidden)` to one state of each row `(batch, hidden)`."""
+        if self.config.pooling == "cls":
+            return states[:, 0]
+        if attention_mask is None:
+            return states.mean(dim=1)
+        # Summed in float32: in half precision a long row would lose the last of its positions.
+        weights = attention_mask.unsqueeze(2).float()
+        return ((states.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)).to(states.dtype)
+
+    def project(self, state: torch.Tensor) -> torch.Tensor:
+        """One state of each row `(batch, hidden)` to scores `(batch, classes)` in float32, dropout applied."""
+        with torch.autocast(state.device.type, enabled=False):
+            weight, bias = self.projection.weight.float(), self.projection.bias.float()
+            return nn.functional.linear(self.dropout(state.float()), weight, bias)
+
+    # --- texts to classes ---------------------------------------------------------------------------------------------
+
+    def classify(
+        self,
+        texts: str | list[str],
+        text_pairs: str | list[str] | None = None,
+        threshold: float = 0.0,
+        batch_size: int = 32,
+    ) -> Span | list[Span | None] | None:
+        """The most probable class of each text, or its value.
+
+        A text of any length is read whole: what does not fit into one window is read through overlapping ones, whose
+        logits are averaged, weighted by the pieces that each holds, before the softmax. A text without characters is
+        read as the special tokens alone.
+
+        Args:
+            texts: A text, or a list of texts.
+            text_pairs: What stands before each text, for a model that reads pairs: the premise before the hypothesis,
+                the title before the article. None for a model of single texts.
+            threshold: Of a text whose class is less probable nothing is said (None); a value has no probability, so
+                there it must be 0.
+            batch_size: Windows the encoder reads at once.
+
+        Returns: A span over the whole text, labelled with the class and its calibrated probability, or with the
+        value's name and the value: one for a str, a list for a list.
+
+        Raises: TypeError where a text is no str; ValueError where a text is no Unicode, a number is out of range, or
+            pairs are missing or not wanted. Threads may call it at once.
+        """
+        if isinstance(texts, str):
+            return self.classify([texts], _one_pair(text_pairs), threshold, batch_size)[0]
+        check_reading(threshold, batch_size)
+        if self.config.problem == "regression" and threshold > 0:
+            raise ValueError(
+                f"expected threshold 0 of a model that gives values, which have no probability, got {threshold}; leave "
+                "it out"
+            )
+        scores = self.scores(texts, text_pairs, batch_size)
+        best = scores.argmax(axis=1)
+        found = [
+            Span(0, len(text), self.config.id2label[int(at)], float(row[at]))
+            for text, row, at in zip(texts, scores, best)
+        ]
+        if self.config.problem == "regression":
+            return found
+        return [span if span.score >= threshold else None for span in found]
+
+    def scores(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
+        """Calibrated probabilities of all classes `(texts, classes)`, float64; of values `(texts, 1)` the values.
+        Arguments as in `classify`."""
+        return self.scores_of(self.logits(texts, text_pairs, batch_size))
+
+    def scores_of(self, logits: np.ndarray, temperature: float | None = None) -> np.ndarray:
+        """What `scores` makes of logits `(texts, classes)`; None is the config's temperature."""
+        if self.config.problem == "regression":
+            return self.config.value_mean + self.config.value_spread * logits
+        logits = logits / (self.config.calibration_temperature if temperature is None else temperature)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    @torch.no_grad()
+    def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
+        """Logits of each text `(texts, classes)`, float64: the mean of its passages', weighted by their pieces."""
+        check_reading(0.0, batch_size)
+        pairs = self._checked_pairs(texts, text_pairs)
+        found = np.zeros((len(texts), len(self.config.classes)))
+        with self.reading():
+            for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
+                some = slice(at, at + _DOCUMENTS_AT_A_TIME)
+                passages = self.passages_of(texts[some], pairs and pairs[some])
+                rows = self._passage_logits([each for parts in passages for each in parts], batch_size)
+                owners = np.repeat(np.arange(len(passages)), [len(parts) for parts in passages])
+                weights = np.array([each.weight for parts in passages for each in parts], dtype=np.float64)
+                totals = np.bincount(owners, weights, minlength=len(passages))
+                np.add.at(found[some], owners, rows * (weights / totals[owners])[:, None])
+        return found
+
+    @torch.no_grad()
+    def inspect(self, text: str, text_pair: str | None = None) -> Classified:
+        """The scores of all classes, and those that each passage of a long text would have by itself.
+
+        Raises: as `classify`.
+        """
+        pairs = self._checked_pairs([text], _one_pair(text_pair))
+        with self.reading():
+            [passages] = self.passages_of([text], pairs)
+            logits = self._passage_logits(passages, 32)
+        weights = np.array([each.weight for each in passages], dtype=np.float64)
+        [whole] = self.scores_of((weights @ logits / weights.sum())[None])
+        order = np.argsort(-whole, kind="stable").tolist()
+        names = self.config.classes
+
+        def named(row: np.ndarray) -> dict[str, float]:
+            return {names[at]: float(row[at]) for at in order}
+
+        parts = [(each.start, each.end, each.weight, named(row)) for each, row in zip(passages, self.scores_of(logits))]
+        return Classified(Span(0, len(text), names[order[0]], float(whole[order[0]])), named(whole), parts)
+
+    # --- texts to passages --------------------------------------------------------------------------------------------
+
+    def passages_of(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[list[Passage]]:
+        """Each text as passages; equal texts are taken apart once."""
+        distinct = list(dict.fromkeys([*texts, *(pairs or ())]))
+        apart = dict(zip(distinct, self.aligner.documents(distinct)))
+        if pairs is None:
+            return [self.passages(apart[text]) for text in texts]
+        return [self.passages(apart[text], apart[pair].pieces) for text, pair in zip(texts, pairs)]
+
+    def passages(self, document: Document, first: Sequence[int] | None = None) -> list[Passage]:
+        """The passages that a text is read through, one or more.
+
+        Args:
+            document: The text taken apart.
+            first: Pieces of a pair's first text; None where there is none. A long one is cut into parts of
+                `max_question` pieces (fewer in a short window), and windows and parts go side by side through the two
+                texts, so that all of both is read in time linear in their length.
+        """
+        aligner, config = self.aligner, self.config
+        ends = len(aligner.prefix) + len(aligner.suffix)
+        parts: list[Sequence[int] | None] = [None]
+        if first is not None:
+            ends += len(aligner.middle)
+            # Of a short window the first text leaves half of what an overlap does.
+            most = max(1, min(config.max_question, (config.window - ends - config.stride) // 2))
+            parts = [first[at : at + most] for at in range(0, len(first), most)] or [[]]
+        # No part is longer than the first.
+        windows = aligner.windows(document, parts[0])
+        stretches = [
+            (
+                window.first_piece,
+                window.input_ids[window.text_at : len(window.input_ids) - len(aligner.suffix)],
+                document.units[window.first_unit][0],
+                document.units[window.first_unit + len(window.unit_positions) - 1][1],
+            )
+            for window in windows
+        ] or [(0, [], 0, len(document.text))]
+        count, found = max(len(stretches), len(parts)), []
+        for at in range(count):
+            first_piece, own, start, end = stretches[at * len(stretches) // count]
+            part = parts[at * len(parts) // count]
+            before = aligner.prefix if part is None else [*aligner.prefix, *part, *aligner.middle]
+            ids = [*before, *own, *aligner.suffix]
+            found.append(Passage(ids, len(before), first_piece, start, end, max(1, len(ids) - ends)))
+        return found
+
+    def features(self, passage: Passage) -> dict[str, list[int]]:
+        """What the model reads of a passage, without labels."""
+        found = {"input_ids": passage.input_ids}
+        if self.config.pairs and (getattr(self.config.encoder_config, "type_vocab_size", 0) or 0) > 1:
+            found["token_type_ids"] = [0] * passage.text_at + [1] * (len(passage.input_ids) - passage.text_at)
+        return found
+
+    def _passage_logits(self, passages: Sequence[Passage], batch_size: int) -> np.ndarray:
+        """Logits `(passages, classes)`, float64; passages are read sorted by length."""
+        found = np.zeros((len(passages), len(self.config.classes)))
+        for chosen, features in self.window_batches([self.features(each) for each in passages], batch_size):
+            found[chosen] = self(**features).logits.double().cpu().numpy()
+        return found
+
+    def _checked_pairs(self, texts, text_pairs) -> list[str] | None:
+        """The pairs' first texts as a list; None for a model of single texts. Raises: as `classify`."""
+        check_texts(texts)
+        if text_pairs is None:
+            if self.config.pairs and len(texts):
+                raise ValueError(
+                    "expected text_pairs beside texts, because the model reads pairs (config.pairs), got none; pass "
+                    "what stands before each text"
+                )
+            return [] if self.config.pairs else None
+        if not self.config.pairs:
+            raise ValueError(
+                "expected no text_pairs, because the model reads single texts (config.pairs), got some; leave them out"
+            )
+        check_texts(text_pairs, "text_pairs")
+        if len(texts) != len(text_pairs):
+            raise ValueError(
+                f"expected a text_pair for each text, got {len(text_pairs)} for {len(texts)}; pass lists of one length"
+            )
+        return list(text_pairs)
+
+
+def _one_pair(text_pair) -> list[str] | None:
+    """The pair of one text as a list of one."""
+    if text_pair is None or isinstance(text_pair, str):
+        return None if text_pair is None else [text_pair]
+    raise TypeError(f"expected one text_pair for one text, got {type(text_pair).__name__}; pass two lists")

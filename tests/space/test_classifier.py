@@ -1,0 +1,83 @@
+"""What the Space shows of a classifier, without a browser."""
+
+import json
+
+import classifier as tabs
+import numpy as np
+import pytest
+from classifier_texts import CLASSIFYING, TEXTS_TO_CLASSIFY
+from classifier_views import bars, parts_of, previewed, scores_table, verdict
+from gradio.exceptions import Error
+from page import build_page
+from served import ServedClassifier
+from space_cases import HOSTILE, KOREAN
+from texts import LANGUAGES, say
+
+
+def served_by(make_classifier, **settings) -> ServedClassifier:
+    return ServedClassifier(make_classifier(**settings), "tiny")
+
+
+def test_both_languages_say_the_same_things():
+    assert CLASSIFYING["ko"].keys() == CLASSIFYING["en"].keys()
+    for examples in TEXTS_TO_CLASSIFY.values():
+        assert all(example.keys() == {"question", "text"} for example in examples)
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_a_result_is_what_the_model_says(make_classifier, pairs):
+    served = served_by(make_classifier, pairs=pairs)
+    found = tabs.find(served, KOREAN * 4, "비가 온다")
+    [scores] = served.model.scores([KOREAN * 4], ["비가 온다"] if pairs else None)
+    assert list(found["scores"].values()) == pytest.approx(np.sort(scores)[::-1].tolist(), abs=1e-5)
+    assert len(found["parts"]) > 1 and (found["pair"] is None) == (not pairs)
+    endpoint = tabs._endpoint(served)
+    [span] = endpoint(KOREAN, "비가 온다")
+    assert span["label"] in served.model.config.classes and (span["start"], span["end"]) == (0, len(KOREAN))
+    assert endpoint(KOREAN, "비가 온다", threshold=1.0) == []
+
+
+def test_what_is_refused_is_refused_in_the_visitors_language(make_classifier):
+    served = served_by(make_classifier, pairs=True)
+    for language in LANGUAGES:
+        for text, pair in (("글", " "), ("글" * 10_001, "앞"), ("글", "앞" * 10_001)):
+            with pytest.raises(Error) as refused:
+                tabs._endpoint(served)(text, pair, 0.0, language)
+            assert refused.value.message
+    assert tabs.find(served, "글", "")["refused"][0] == "first_empty"
+
+
+@pytest.mark.parametrize("text", HOSTILE.values() if isinstance(HOSTILE, dict) else HOSTILE)
+def test_hostile_texts_are_classified_and_shown_escaped(make_classifier, text):
+    served = served_by(make_classifier)
+    found = tabs.find(served, text, None)
+    assert found["refused"] is None
+    assert "<script" not in previewed({"text": text}, [(0, 1, "<b>", 0.5)], False, "ko")
+
+
+def test_views_are_drawn_in_every_language():
+    scores = {"<b>경제": 0.75, "사회": 0.25}
+    for language in LANGUAGES:
+        shown = verdict(scores, False, language)
+        assert "&lt;b&gt;경제" in shown and "<b>경제" not in shown and "75.0%" in shown
+        assert "width:75.0%" in bars(scores)
+        assert verdict({"value": 3.14159}, True, language).count("3.142") == 1
+        assert scores_table(scores, False, language)["data"][1] == ["사회", "25.0%"]
+        parts = [(0, 5, 5, scores), (3, 9, 6, dict(reversed(scores.items())))]
+        assert parts_of(parts, False, language).count('class="bar"') == 2 and parts_of(parts[:1], False, language) == ""
+        assert say(language, "characters_of", first=4, last=9) in parts_of(parts, False, language)
+
+
+@pytest.mark.parametrize("settings", [{}, {"pairs": True}, {"problem": "regression"}], ids=str)
+def test_a_file_and_the_page(make_classifier, settings, tmp_path):
+    served = served_by(make_classifier, **settings)
+    job = tabs._file_job(served)
+    document = {"id": "1", "text": KOREAN} | ({"question": "앞"} if served.pairs else {})
+    assert job.keys == (("question", "text") if served.pairs else ("text",))
+    [spans] = job.find([document])
+    line = job.line(document, spans, 0.0)
+    assert json.loads(json.dumps(line))["spans"][0]["label"] == spans[0][2]
+    assert job.line(document, spans, 1.0)["spans"] == (line["spans"] if served.values else [])
+    assert KOREAN[:20] in job.preview(document, spans, 0.0, "en")
+    assert build_page(served, tabs.build)
+    assert [say("ko", key, **values) for key, values in served.facts]
