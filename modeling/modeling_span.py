@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from .alignment import Aligner
@@ -22,6 +22,7 @@ from .companions import is_copy, read_companions, save_companions, write_text
 from .configuration_span import SpanConfig
 from .crf import CRF
 from .recurrent import MaskedBiLSTM
+from .sparse_attention import SparseBigBird
 
 try:  # Version 5 marks what a checkpoint has already filled; only its own functions respect the mark.
     from transformers import initialization as init
@@ -35,6 +36,8 @@ _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revis
 
 # Positions that a CPU reads at once: with 6 layers of 384, 32 windows of 384 take 2.6 times as long as 4 by 4.
 _CPU_POSITIONS = 2048
+# Encoders of our own, by the type of config that they take the place for; all others are transformers'.
+_ENCODERS = {SparseBigBird.config_class.model_type: SparseBigBird}
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Who reads and who has switched something is counted under this one lock; it is never held while a model runs.
 _TURNS = threading.Condition()
@@ -78,6 +81,8 @@ def encoder_limit(config) -> int | None:
 
 def build_encoder(config, **kwargs) -> nn.Module:
     """An encoder without weights from its config; a pooler that nothing would use is not built."""
+    if config.model_type in _ENCODERS:
+        return _ENCODERS[config.model_type]._from_config(config, **kwargs)
     classes = AutoModel._model_mapping[type(config)]
     cls = classes[0] if isinstance(classes, (list, tuple)) else classes
     if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
@@ -94,7 +99,11 @@ def load_encoder(name: str, **kwargs) -> nn.Module:
 
     Raises: ValueError where weights of the encoder are missing from the checkpoint: they would be random.
     """
-    from_pretrained = AutoModel.from_pretrained
+    config = kwargs.get("config")
+    if config is None:
+        location = {key: kwargs[key] for key in (*_LOCATION_KEYS, "trust_remote_code") if kwargs.get(key) is not None}
+        config = AutoConfig.from_pretrained(name, **location)
+    from_pretrained = _ENCODERS.get(config.model_type, AutoModel).from_pretrained
     try:
         encoder, report = from_pretrained(name, add_pooling_layer=False, output_loading_info=True, **kwargs)
     except TypeError:  # ELECTRA and others never had a pooler and do not know the argument.

@@ -10,6 +10,8 @@ from transformers.utils import ModelOutput
 
 from .alignment import Document, Window
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
+from .block_attention import gathered_attention  # noqa: F401  (as above)
+from .block_pattern import block_table  # noqa: F401  (as above)
 from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -21,6 +23,8 @@ from .positional_attention import PositionalAttention  # noqa: F401  (as above)
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES
 from .spans import Span
+from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
+from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import tags_to_spans
 
 # Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the

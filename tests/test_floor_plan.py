@@ -16,9 +16,11 @@ FLOORS = [
         "modeling.matches",
         "modeling.particles",
         "modeling.best_paths",
+        "modeling.block_attention",
+        "modeling.block_pattern",
         "modeling.forward_backward",
     ],
-    ["modeling.tags", "modeling.alignment", "modeling.answers", "modeling.prompts"],
+    ["modeling.tags", "modeling.alignment", "modeling.answers", "modeling.prompts", "modeling.sparse_layers"],
     [
         "modeling.constraints",
         "modeling.recurrent",

@@ -11,6 +11,9 @@ from transformers import (
     AutoModel,
     BertConfig,
     BertForPreTraining,
+    BigBirdConfig,
+    BigBirdForMaskedLM,
+    BigBirdForPreTraining,
     DebertaV2Config,
     ElectraConfig,
     ElectraForMaskedLM,
@@ -83,6 +86,12 @@ FAMILIES = {
             bos_token_id=2,
             eos_token_id=3,
         ),
+        BERTS,
+        40,
+    ),
+    # Sparse above 28 positions.
+    "big_bird": (
+        BigBirdConfig(**SMALL, max_position_embeddings=40, block_size=4, num_random_blocks=1, sep_token_id=3),
         BERTS,
         40,
     ),
@@ -192,6 +201,8 @@ def test_a_window_is_as_long_as_the_encoder_reads_and_no_longer(family, texts):
         ("electra", ElectraForMaskedLM, "electra."),
         ("bert", BertForPreTraining, "bert."),
         ("roberta", RobertaForMaskedLM, "roberta."),
+        ("big_bird", BigBirdForPreTraining, "bert."),
+        ("big_bird", BigBirdForMaskedLM, "bert."),
     ],
 )
 def test_a_checkpoint_from_pretraining_gives_its_own_weights(family, cls, prefix, texts, tmp_path):

@@ -1,0 +1,247 @@
+"""The layers of a BigBird, and the plan by which a batch of texts of any lengths goes through them."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional
+from transformers.activations import ACT2FN
+
+from .block_attention import BlockJobs, gathered_attention
+from .block_pattern import block_table
+
+# The same functions by names under which transformers has them fused: a third of the time, a fifth of the memory.
+_FUSED = {"gelu_new": "gelu_pytorch_tanh", "gelu_fast": "gelu_pytorch_tanh", "gelu_python": "gelu"}
+
+
+class Part(NamedTuple):
+    """Texts of a batch that are read in one way.
+
+    Args:
+        rows: Their rows in the batch `(texts)`; None where the batch has no others.
+        length: Positions that are read of each; no text has more.
+        mask: True where a piece stands `(texts, length)`; None where one stands everywhere.
+        blocks: Blocks of each text, where they are read block by block.
+    """
+
+    rows: torch.Tensor | None
+    length: int
+    mask: torch.Tensor | None
+    blocks: tuple[int, ...] = ()
+
+
+class Plan(NamedTuple):
+    """How a batch is read; made once for all layers.
+
+    Args:
+        full: The texts read in full attention, or None.
+        sparse: The texts read in sparse attention, or None.
+        length: Positions of the batch, padded to whole blocks where a text is read sparsely.
+    """
+
+    full: Part | None
+    sparse: Part | None
+    length: int
+
+
+def full_limit(config) -> float:
+    """Most positions of a text that is read in full attention: those of the encoder it was converted from
+    (`source_length`), or (5 + 2r) blocks if that is more; no limit for `attention_type: original_full`."""
+    if config.attention_type == "original_full":
+        return math.inf
+    return max(getattr(config, "source_length", None) or 0, (5 + 2 * config.num_random_blocks) * config.block_size)
+
+
+def make_plan(config, mask: torch.Tensor | None, shape: tuple[int, int], device: torch.device) -> Plan:
+    """Sorts the texts of a batch by their own lengths, so that none is read otherwise because of its neighbours.
+
+    Args:
+        config: The encoder's config.
+        mask: True where a piece stands `(batch, length)`, or None where one stands everywhere.
+        shape: `(batch, length)`.
+        device: Where the batch lies.
+    """
+    batch, length = shape
+    if mask is None:
+        lengths, counts = [length] * batch, [length] * batch
+    else:
+        # The one look at the batch's contents; shape: (2, batch)
+        ends = (mask * torch.arange(1, length + 1, device=device)).amax(1) if length else mask.sum(1)
+        lengths, counts = torch.stack([ends, mask.sum(1)]).tolist()
+    limit, size = full_limit(config), config.block_size
+    short = [row for row in range(batch) if lengths[row] <= limit]
+    long = [row for row in range(batch) if lengths[row] > limit]
+
+    def part(rows: list[int], width: int, blocks: tuple[int, ...] = ()) -> Part:
+        at = torch.tensor(rows, device=device) if len(rows) < batch else None
+        if all(counts[row] == width for row in rows):
+            return Part(at, width, None, blocks)
+        own = torch.ones(shape, dtype=torch.bool, device=device) if mask is None else mask
+        own = functional.pad(own if at is None else own[at], (0, max(0, width - length)))
+        return Part(at, width, own[:, :width], blocks)
+
+    full = sparse = None
+    if short:
+        # Padding beyond the limit must not make a square of it.
+        width = length if length <= limit else max(1, *(lengths[row] for row in short))
+        full = part(short, width)
+    if long:
+        blocks = tuple(-(-lengths[row] // size) for row in long)
+        sparse = part(long, max(blocks) * size, blocks)
+        length = -(-length // size) * size
+    return Plan(full, sparse, length)
+
+
+class BigBirdSelfAttention(nn.Module):
+    """Queries, keys and values, and the two ways to attend."""
+
+    def __init__(self, config, layer: int):
+        super().__init__()
+        self.heads, self.size = config.num_attention_heads, config.block_size
+        self.random_blocks, self.layer = config.num_random_blocks, layer
+        for name in ("query", "key", "value"):
+            setattr(self, name, nn.Linear(config.hidden_size, config.hidden_size, bias=config.use_bias))
+        self.dropout = config.attention_probs_dropout_prob
+
+    def forward(
+        self, states: torch.Tensor, plan: Plan, with_weights: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """States `(batch, length, hidden)` to context of the same shape, and the attention weights
+        `(batch, heads, length, length)` where they are asked for and all texts are read in full attention."""
+        batch, length = states.shape[:2]
+        # shape of each: (batch, length, heads, width)
+        tensors = [linear(states).view(batch, length, self.heads, -1) for linear in (self.query, self.key, self.value)]
+        found, weights = [], None
+        for part, attend in ((plan.full, self._full), (plan.sparse, self._sparse)):
+            if part is not None:
+                own = [each if part.rows is None else each.index_select(0, part.rows) for each in tensors]
+                own = [each[:, : part.length] for each in own]
+                if with_weights and plan.sparse is None:
+                    context, weights = self._with_weights(*own, part)
+                else:
+                    context = attend(*own, part)
+                found.append(functional.pad(context.flatten(2), (0, 0, 0, length - part.length)))
+        if len(found) == 1:
+            return found[0], weights
+        order = torch.cat([plan.full.rows, plan.sparse.rows])
+        return torch.cat(found).index_select(0, order.argsort()), None
+
+    def _full(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part) -> torch.Tensor:
+        """`(texts, length, heads, width)` of queries, keys and values to context of the same shape."""
+        return self._attend(query, key, value, part.mask)
+
+    def _attend(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
+    ) -> torch.Tensor:
+        query, key, value = (each.transpose(1, 2) for each in (query, key, value))
+        mask = None if mask is None else mask[:, None, None]
+        dropout = self.dropout if self.training else 0.0
+        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
+        return found.transpose(1, 2)
+
+    def _with_weights(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        query, key, value = (each.transpose(1, 2) for each in (query, key, value))
+        scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
+        if part.mask is not None:
+            scores = scores.masked_fill(~part.mask[:, None, None], torch.finfo(scores.dtype).min)
+        weights = functional.dropout(scores.softmax(dim=-1).to(value.dtype), self.dropout, self.training)
+        return (weights @ value).transpose(1, 2), weights
+
+    def _sparse(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part) -> torch.Tensor:
+        """As `_full`. A text's first block and its last look at all of it, the others as `block_table` says."""
+        texts, length, heads, width = query.shape
+        most, size = length // self.size, self.size
+        # shape: (texts * most * heads, size, width); a block of one head is one stretch of memory.
+        blocked = [
+            each.reshape(texts, most, size, heads, width).transpose(2, 3).reshape(-1, size, width)
+            for each in (query, key, value)
+        ]
+        jobs = self._jobs(part, most, query.device)
+        found = gathered_attention(*blocked, jobs, self.dropout if self.training else 0.0)
+        found = found.view(texts, most, heads, size, width).transpose(2, 3)
+
+        rows = torch.arange(texts, device=query.device)
+        last = torch.tensor(part.blocks, device=query.device) - 1
+        in_blocks = query.reshape(texts, most, size, heads, width)
+        ends = torch.cat([in_blocks[:, 0], in_blocks[rows, last]], dim=1)
+        ends = self._attend(ends, key, value, part.mask).view(texts, 2, size, heads, width)
+        found = found.reshape(texts * most, size, heads, width)
+        at = torch.stack([rows * most, rows * most + last], dim=1).flatten()
+        return found.index_copy(0, at, ends.flatten(0, 1)).view(texts, length, heads, width)
+
+    def _jobs(self, part: Part, most: int, device: torch.device) -> list[BlockJobs]:
+        """Blocks of all texts and heads that are neither first nor last, in two groups of equal numbers of keys."""
+        heads, head = self.heads, torch.arange(self.heads)[:, None]
+        groups = ([], [])
+        for text, blocks in enumerate(part.blocks):
+            table = block_table(self.layer, heads, blocks, self.random_blocks)
+            own = (torch.tensor([1, blocks - 2]), torch.arange(2, blocks - 2))
+            for group, rows, keys in zip(groups, own, table):
+                keys = torch.from_numpy(keys.copy())  # The table itself cannot be written to, which torch warns of.
+                at = text * most
+                group.append(
+                    (((at + rows)[:, None] * heads + head[:, 0]).flatten(), ((at + keys) * heads + head).flatten(0, 1))
+                )
+        found = []
+        for group in groups:
+            queries, keys = (torch.cat(each).to(device, non_blocking=True) for each in zip(*group))
+            mask = None
+            if part.mask is not None:
+                mask = part.mask.reshape(-1, self.size)[keys // heads].flatten(1)
+            found.append(BlockJobs(queries, keys, mask))
+        return found
+
+
+class BigBirdResidual(nn.Module):
+    """Dense layer, dropout, residual, layer norm."""
+
+    def __init__(self, config, width: int):
+        super().__init__()
+        self.dense = nn.Linear(width, config.hidden_size)
+        self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, states: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
+        return self.LayerNorm(self.dropout(self.dense(states)) + before)
+
+
+class BigBirdAttention(nn.Module):
+    """Self-attention with its residual."""
+
+    def __init__(self, config, layer: int):
+        super().__init__()
+        self.self = BigBirdSelfAttention(config, layer)
+        self.output = BigBirdResidual(config, config.hidden_size)
+
+
+class BigBirdIntermediate(nn.Module):
+    """The wide half of the feed-forward layer."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.intermediate_size)
+        name = config.hidden_act
+        self.activation = ACT2FN[_FUSED.get(name, name)] if isinstance(name, str) else name
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return self.activation(self.dense(states))
+
+
+class BigBirdLayer(nn.Module):
+    """Attention, then feed-forward, over states `(batch, length, hidden)`."""
+
+    def __init__(self, config, layer: int):
+        super().__init__()
+        self.attention = BigBirdAttention(config, layer)
+        self.intermediate = BigBirdIntermediate(config)
+        self.output = BigBirdResidual(config, config.intermediate_size)
+
+    def forward(
+        self, states: torch.Tensor, plan: Plan, with_weights: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        context, weights = self.attention.self(states, plan, with_weights)
+        states = self.attention.output(context, states)
+        return self.output(self.intermediate(states), states), weights
