@@ -8,17 +8,17 @@ import torch
 from torch.nn import functional
 
 # Numbers of keys that are gathered at once. On a CPU they should stay in its caches; elsewhere few launches count.
-_GATHERED_AT_ONCE = {"cpu": 2**20}
+_GATHERED_AT_ONCE = {"cpu": 2**19}
 _GATHERED_ELSEWHERE = 2**25
 
 
 class BlockJobs(NamedTuple):
-    """Query blocks, each with as many key blocks as the others.
+    """Jobs of one shape: so many blocks of queries look at so many blocks of keys.
 
     Args:
-        queries: The block of queries `(jobs)`; no block stands twice.
-        keys: The blocks of keys and values that it looks at `(jobs, slots)`.
-        mask: True where a key may be looked at `(jobs, slots * size)`, or None where all may.
+        queries: Numbers of the blocks of queries `(jobs, query slots)`; no block stands twice.
+        keys: Numbers of the blocks of keys and values `(jobs, key slots)`; no block stands twice in a job.
+        mask: True where a key may be looked at `(jobs, key slots * size)`, or None where all may.
     """
 
     queries: torch.Tensor
@@ -41,7 +41,7 @@ def gathered_attention(
         jobs: Who looks at what.
         dropout: Share of attention weights that is dropped; drawn from torch's generator as by any dropout.
 
-    Returns: `(blocks, size, width)`, zero in a block that no job names as its queries.
+    Returns: `(blocks, size, width)`, zero in a block that no job names among its queries.
     """
     # One number of the global generator stands for all masks, which the backward pass draws once more.
     seed = int(torch.randint(2**62, (), device="cpu")) if dropout else 0
@@ -54,12 +54,18 @@ class _Gathered(torch.autograd.Function):
         ctx.save_for_backward(query, key, value)
         ctx.jobs, ctx.dropout, ctx.seed = jobs, dropout, seed
         found = torch.zeros_like(query)
-        with _plain(query):
-            for part, draw in _parts(key, jobs, seed):
-                parts = [
-                    _take(tensor, at) for tensor, at in ((query, part.queries), (key, part.keys), (value, part.keys))
-                ]
-                found.index_copy_(0, part.queries, _attend(*parts, part.mask, dropout, draw))
+        with _as_it_comes(query):
+            for part, at in _parts(key, jobs):
+                own, keys, values = (_take(query, part.queries), _take(key, part.keys), _take(value, part.keys))
+                if dropout:
+                    weights, kept = _weights(own, keys, part.mask), _kept(own, keys, dropout, seed + at)
+                    output = ((weights * kept) @ values.to(weights.dtype)).to(query.dtype)
+                else:
+                    # A head each; shape of the mask: (jobs, heads, queries, keys)
+                    mask = None if part.mask is None else part.mask[:, None, None]
+                    own, keys, values = (each.unsqueeze(1) for each in (own, keys, values))
+                    output = functional.scaled_dot_product_attention(own, keys, values, attn_mask=mask)
+                found.index_copy_(0, part.queries.flatten(), output.reshape(-1, *found.shape[1:]))
         return found
 
     @staticmethod
@@ -68,56 +74,73 @@ class _Gathered(torch.autograd.Function):
         query, key, value = ctx.saved_tensors
         # A global block is a key in every row: so many terms are not summed in half precision.
         wide = torch.promote_types(query.dtype, torch.float32)
-        found = [torch.zeros_like(query), torch.zeros_like(key, dtype=wide), torch.zeros_like(value, dtype=wide)]
-        with _plain(query):
-            for part, draw in _parts(key, ctx.jobs, ctx.seed):
-                leaves = [
-                    _take(tensor, at).requires_grad_()
-                    for tensor, at in ((query, part.queries), (key, part.keys), (value, part.keys))
-                ]
-                with torch.enable_grad():
-                    output = _attend(*leaves, part.mask, ctx.dropout, draw)
-                own = torch.autograd.grad(output, leaves, gradient.index_select(0, part.queries))
-                found[0].index_copy_(0, part.queries, own[0])
-                for total, each in zip(found[1:], own[1:]):
-                    total.index_add_(0, part.keys.flatten(), each.reshape(-1, *total.shape[1:]).to(wide))
-        return found[0], found[1].to(key.dtype), found[2].to(value.dtype), None, None, None
+        d_query, d_key, d_value = torch.zeros_like(query), *(torch.zeros_like(key, dtype=wide) for _ in range(2))
+        with _as_it_comes(query):
+            for part, at in _parts(key, ctx.jobs):
+                own, keys, values, above = (
+                    _take(tensor, blocks).to(wide)
+                    for tensor, blocks in (
+                        (query, part.queries),
+                        (key, part.keys),
+                        (value, part.keys),
+                        (gradient, part.queries),
+                    )
+                )
+                # shape of weights and of their gradients: (jobs, queries, keys)
+                weights = _weights(own, keys, part.mask)
+                d_weights = above @ values.transpose(1, 2)
+                dropped = weights
+                if ctx.dropout:
+                    kept = _kept(own, keys, ctx.dropout, ctx.seed + at)
+                    dropped = weights * kept
+                    d_weights *= kept
+                blocks = part.keys.flatten()
+                d_value.index_add_(0, blocks, (dropped.transpose(1, 2) @ above).view(-1, *value.shape[1:]))
+                # Through the softmax: w * (d - sum of w * d).
+                d_weights *= weights
+                d_scores = d_weights.addcmul_(weights, d_weights.sum(dim=2, keepdim=True), value=-1)
+                d_scores *= 1 / math.sqrt(query.shape[2])
+                d_key.index_add_(0, blocks, (d_scores.transpose(1, 2) @ own).view(-1, *key.shape[1:]))
+                d_own = (d_scores @ keys).to(query.dtype)
+                d_query.index_copy_(0, part.queries.flatten(), d_own.view(-1, *query.shape[1:]))
+        return d_query, d_key.to(key.dtype), d_value.to(value.dtype), None, None, None
 
 
-def _plain(tensor: torch.Tensor):
+def _as_it_comes(tensor: torch.Tensor):
     """What comes in has its type already; the two passes must not choose differently."""
     return torch.autocast(tensor.device.type, enabled=False)
 
 
-def _parts(key: torch.Tensor, jobs: Sequence[BlockJobs], seed: int) -> Iterator[tuple[BlockJobs, int]]:
-    """The jobs in parts of bounded size, each with a seed of its own."""
-    most = _GATHERED_AT_ONCE.get(key.device.type, _GATHERED_ELSEWHERE)
-    for each in jobs:
-        count = max(1, most // (each.keys.shape[1] * key[0].numel()))
-        for at in range(0, len(each.queries), count):
-            mask = None if each.mask is None else each.mask[at : at + count]
-            yield BlockJobs(each.queries[at : at + count], each.keys[at : at + count], mask), seed
-            seed += 1
+def _parts(key: torch.Tensor, jobs: Sequence[BlockJobs]) -> Iterator[tuple[BlockJobs, int]]:
+    """The jobs in numbered parts of bounded size."""
+    most, number = _GATHERED_AT_ONCE.get(key.device.type, _GATHERED_ELSEWHERE), 0
+    for queries, keys, mask in jobs:
+        count = max(1, most // (keys.shape[1] * key[0].numel()))
+        for at in range(0, len(queries), count):
+            own = slice(at, at + count)
+            yield BlockJobs(queries[own], keys[own], None if mask is None else mask[own]), number
+            number += 1
 
 
 def _take(tensor: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-    """Blocks `(blocks, size, width)` by number, `(jobs)` or `(jobs, slots)`; slots stand one behind the other."""
+    """Blocks `(blocks, size, width)` by number `(jobs, slots)`, to `(jobs, slots * size, width)`."""
     return tensor.index_select(0, at.flatten()).view(len(at), -1, tensor.shape[2])
 
 
-def _attend(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, dropout: float, seed: int
-) -> torch.Tensor:
-    """Attention of `(jobs, size, width)` over `(jobs, keys, width)`, `mask` `(jobs, keys)`."""
-    if not dropout:
-        mask = None if mask is None else mask[:, None, None]
-        query, key, value = (tensor.unsqueeze(1) for tensor in (query, key, value))
-        return functional.scaled_dot_product_attention(query, key, value, attn_mask=mask).squeeze(1)
-    # SDPA draws from the global generator, which could not draw the same once more.
-    scores = query @ key.transpose(1, 2) / math.sqrt(query.shape[2])
-    if mask is not None:
-        scores = scores.masked_fill(~mask[:, None], torch.finfo(scores.dtype).min)
-    weights = scores.softmax(dim=-1, dtype=torch.promote_types(scores.dtype, torch.float32))
+def _weights(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Attention weights `(jobs, queries, keys)`, at least float32; none at all where a job may look at nothing."""
+    wide = torch.promote_types(query.dtype, torch.float32)
+    scores = query.to(wide) @ key.to(wide).transpose(1, 2)
+    scores *= 1 / math.sqrt(query.shape[2])
+    if mask is None:
+        return scores.softmax(dim=2)
+    mask = mask[:, None]
+    return scores.masked_fill_(~mask, torch.finfo(wide).min).softmax(dim=2).masked_fill_(~mask, 0.0)
+
+
+def _kept(query: torch.Tensor, key: torch.Tensor, dropout: float, seed: int) -> torch.Tensor:
+    """Dropout's factors, the same for the same seed."""
+    wide = torch.promote_types(query.dtype, torch.float32)
     generator = torch.Generator(device=query.device).manual_seed(seed)
-    kept = torch.empty_like(weights, requires_grad=False).bernoulli_(1 - dropout, generator=generator)
-    return (weights * kept / (1 - dropout)).to(value.dtype) @ value
+    factors = torch.empty(len(query), query.shape[1], key.shape[1], dtype=wide, device=query.device)
+    return factors.bernoulli_(1 - dropout, generator=generator).mul_(1 / (1 - dropout))

@@ -153,44 +153,35 @@ class BigBirdSelfAttention(nn.Module):
     def _sparse(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part) -> torch.Tensor:
         """As `_full`. A text's first block and its last look at all of it, the others as `block_table` says."""
         texts, length, heads, width = query.shape
-        most, size = length // self.size, self.size
-        # shape: (texts * most * heads, size, width); a block of one head is one stretch of memory.
-        blocked = [
-            each.reshape(texts, most, size, heads, width).transpose(2, 3).reshape(-1, size, width)
-            for each in (query, key, value)
-        ]
-        jobs = self._jobs(part, most, query.device)
-        found = gathered_attention(*blocked, jobs, self.dropout if self.training else 0.0)
-        found = found.view(texts, most, heads, size, width).transpose(2, 3)
+        # A block of one head is one stretch of memory; shape: (texts * heads * blocks, size, width)
+        blocked = [each.transpose(1, 2).reshape(-1, self.size, width) for each in (query, key, value)]
+        dropout = self.dropout if self.training else 0.0
+        found = gathered_attention(*blocked, self._jobs(part, query.device), dropout)
+        return found.view(texts, heads, length, width).transpose(1, 2)
 
-        rows = torch.arange(texts, device=query.device)
-        last = torch.tensor(part.blocks, device=query.device) - 1
-        in_blocks = query.reshape(texts, most, size, heads, width)
-        ends = torch.cat([in_blocks[:, 0], in_blocks[rows, last]], dim=1)
-        ends = self._attend(ends, key, value, part.mask).view(texts, 2, size, heads, width)
-        found = found.reshape(texts * most, size, heads, width)
-        at = torch.stack([rows * most, rows * most + last], dim=1).flatten()
-        return found.index_copy(0, at, ends.flatten(0, 1)).view(texts, length, heads, width)
-
-    def _jobs(self, part: Part, most: int, device: torch.device) -> list[BlockJobs]:
-        """Blocks of all texts and heads that are neither first nor last, in two groups of equal numbers of keys."""
-        heads, head = self.heads, torch.arange(self.heads)[:, None]
-        groups = ([], [])
+    def _jobs(self, part: Part, device: torch.device) -> list[BlockJobs]:
+        """What each block of each text and head looks at; jobs of one shape together."""
+        most = part.length // self.size
+        groups: dict[tuple[int, int], list[tuple[torch.Tensor, torch.Tensor]]] = {}
         for text, blocks in enumerate(part.blocks):
-            table = block_table(self.layer, heads, blocks, self.random_blocks)
-            own = (torch.tensor([1, blocks - 2]), torch.arange(2, blocks - 2))
-            for group, rows, keys in zip(groups, own, table):
-                keys = torch.from_numpy(keys.copy())  # The table itself cannot be written to, which torch warns of.
-                at = text * most
-                group.append(
-                    (((at + rows)[:, None] * heads + head[:, 0]).flatten(), ((at + keys) * heads + head).flatten(0, 1))
-                )
+            table = block_table(self.layer, self.heads, blocks, self.random_blocks)
+            first = (text * self.heads + torch.arange(self.heads)).unsqueeze(1) * most  # shape: (heads, 1)
+            all_blocks = torch.arange(blocks).expand(self.heads, -1)
+            for rows, keys in (
+                (torch.tensor([[0, blocks - 1]]), all_blocks[None]),
+                (torch.tensor([[1], [blocks - 2]]), torch.tensor(table.edges)),
+                (torch.arange(2, blocks - 2).unsqueeze(1), torch.tensor(table.middle)),
+            ):
+                queries = (first + rows.unsqueeze(1)).flatten(0, 1)
+                keys = (first + keys).flatten(0, 1)
+                groups.setdefault((queries.shape[1], keys.shape[1]), []).append((queries, keys))
         found = []
-        for group in groups:
+        for group in groups.values():
             queries, keys = (torch.cat(each).to(device, non_blocking=True) for each in zip(*group))
             mask = None
             if part.mask is not None:
-                mask = part.mask.reshape(-1, self.size)[keys // heads].flatten(1)
+                text, block = keys // (self.heads * most), keys % most
+                mask = part.mask.reshape(-1, most, self.size)[text, block].flatten(1)
             found.append(BlockJobs(queries, keys, mask))
         return found
 
