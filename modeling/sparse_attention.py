@@ -6,7 +6,7 @@ from transformers import BigBirdConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import logging
 
-from .sparse_layers import BigBirdLayer, full_limit, make_plan
+from .sparse_layers import BigBirdLayer, CompactDropout, full_limit, make_plan, padded
 
 try:  # Version 5 marks what a checkpoint has already filled; only its own functions respect the mark.
     from transformers import initialization as init
@@ -26,7 +26,7 @@ class BigBirdEmbeddings(nn.Module):
         self.position_embeddings = nn.Embedding(config.max_position_embeddings, width)
         self.token_type_embeddings = nn.Embedding(config.type_vocab_size, width)
         self.LayerNorm = nn.LayerNorm(width, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = CompactDropout(config.hidden_dropout_prob)
         self.scale = width**0.5 if config.rescale_embeddings else None
 
     def forward(
@@ -56,7 +56,7 @@ class BigBirdLayers(nn.Module):
         seen, weights = [states], []
         for layer in self.layer:
             if self.gradient_checkpointing and self.training:
-                states, own = self._gradient_checkpointing_func(layer.__call__, states, plan, with_weights)
+                states, own = self._gradient_checkpointing_func(layer.__call__, states, plan, with_weights, False)
             else:
                 states, own = layer(states, plan, with_weights)
             if with_states:
@@ -181,7 +181,7 @@ class SparseBigBird(PreTrainedModel):
                 "sparse attention makes none; pass a shorter text"
             )
         states = self.embeddings(words, token_type_ids, position_ids)
-        states = nn.functional.pad(states, (0, 0, 0, plan.length - shape[1]))
+        states = padded(states, plan.length)
         states, seen, weights = self.encoder(states, plan, bool(with_states), bool(with_weights))
         output = BaseModelOutput(
             last_hidden_state=states[:, : shape[1]],

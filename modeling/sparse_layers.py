@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from transformers.activations import ACT2FN
 
@@ -109,33 +110,31 @@ class BigBirdSelfAttention(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """States `(batch, length, hidden)` to context of the same shape, and the attention weights
         `(batch, heads, length, length)` where they are asked for and all texts are read in full attention."""
-        batch, length = states.shape[:2]
+        linears, (batch, length) = (self.query, self.key, self.value), states.shape[:2]
+        if plan.full is None and plan.sparse.rows is None:
+            # One after the other, so that each is laid out anew before the next is made.
+            blocked = [self._blocked(linear(states).view(batch, length, self.heads, -1)) for linear in linears]
+            return self._sparse(*blocked, plan.sparse).flatten(2), None
         # shape of each: (batch, length, heads, width)
-        tensors = [linear(states).view(batch, length, self.heads, -1) for linear in (self.query, self.key, self.value)]
-        found, weights = [], None
-        for part, attend in ((plan.full, self._full), (plan.sparse, self._sparse)):
-            if part is not None:
-                own = [each if part.rows is None else each.index_select(0, part.rows) for each in tensors]
-                own = [each[:, : part.length] for each in own]
-                if with_weights and plan.sparse is None:
-                    context, weights = self._with_weights(*own, part)
-                else:
-                    context = attend(*own, part)
-                found.append(functional.pad(context.flatten(2), (0, 0, 0, length - part.length)))
-        if len(found) == 1:
-            return found[0], weights
+        tensors = [linear(states).view(batch, length, self.heads, -1) for linear in linears]
+        if plan.sparse is None:
+            own = [each[:, : plan.full.length] for each in tensors]
+            context, weights = (
+                self._with_weights(*own, plan.full) if with_weights else (self._full(*own, plan.full), None)
+            )
+            return padded(context.flatten(2), length), weights
+        found = []
+        for part in (plan.full, plan.sparse):
+            own = [each.index_select(0, part.rows)[:, : part.length] for each in tensors]
+            context = self._full(*own, part) if part is plan.full else self._sparse(*map(self._blocked, own), part)
+            found.append(padded(context.flatten(2), length))
         order = torch.cat([plan.full.rows, plan.sparse.rows])
         return torch.cat(found).index_select(0, order.argsort()), None
 
     def _full(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part) -> torch.Tensor:
         """`(texts, length, heads, width)` of queries, keys and values to context of the same shape."""
-        return self._attend(query, key, value, part.mask)
-
-    def _attend(
-        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None
-    ) -> torch.Tensor:
         query, key, value = (each.transpose(1, 2) for each in (query, key, value))
-        mask = None if mask is None else mask[:, None, None]
+        mask = None if part.mask is None else part.mask[:, None, None]
         dropout = self.dropout if self.training else 0.0
         found = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, dropout_p=dropout)
         return found.transpose(1, 2)
@@ -150,14 +149,17 @@ class BigBirdSelfAttention(nn.Module):
         weights = functional.dropout(scores.softmax(dim=-1).to(value.dtype), self.dropout, self.training)
         return (weights @ value).transpose(1, 2), weights
 
+    def _blocked(self, tensor: torch.Tensor) -> torch.Tensor:
+        """`(texts, length, heads, width)` to `(texts * heads * blocks, size, width)`: a block of a head is one stretch
+        of memory."""
+        return tensor.transpose(1, 2).reshape(-1, self.size, tensor.shape[3])
+
     def _sparse(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part) -> torch.Tensor:
-        """As `_full`. A text's first block and its last look at all of it, the others as `block_table` says."""
-        texts, length, heads, width = query.shape
-        # A block of one head is one stretch of memory; shape: (texts * heads * blocks, size, width)
-        blocked = [each.transpose(1, 2).reshape(-1, self.size, width) for each in (query, key, value)]
+        """Blocked queries, keys and values to context `(texts, length, heads, width)`: a text's first block and its
+        last look at all of it, the others as `block_table` says."""
         dropout = self.dropout if self.training else 0.0
-        found = gathered_attention(*blocked, self._jobs(part, query.device), dropout)
-        return found.view(texts, heads, length, width).transpose(1, 2)
+        found = gathered_attention(query, key, value, self._jobs(part, query.device), dropout)
+        return found.view(len(part.blocks), self.heads, part.length, -1).transpose(1, 2)
 
     def _jobs(self, part: Part, device: torch.device) -> list[BlockJobs]:
         """What each block of each text and head looks at; jobs of one shape together."""
@@ -193,10 +195,18 @@ class BigBirdResidual(nn.Module):
         super().__init__()
         self.dense = nn.Linear(width, config.hidden_size)
         self.LayerNorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = CompactDropout(config.hidden_dropout_prob)
 
     def forward(self, states: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
+        """States `(batch, length, width)`, and those `(batch, length, hidden)` that went round them."""
         return self.LayerNorm(self.dropout(self.dense(states)) + before)
+
+
+class CompactDropout(nn.Dropout):
+    """Dropout that keeps a byte per state for the backward pass; on a CPU torch's keeps a float."""
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        return torch.native_dropout(states, self.p, True)[0] if self.training and self.p else states
 
 
 class BigBirdAttention(nn.Module):
@@ -217,9 +227,6 @@ class BigBirdIntermediate(nn.Module):
         name = config.hidden_act
         self.activation = ACT2FN[_FUSED.get(name, name)] if isinstance(name, str) else name
 
-    def forward(self, states: torch.Tensor) -> torch.Tensor:
-        return self.activation(self.dense(states))
-
 
 class BigBirdLayer(nn.Module):
     """Attention, then feed-forward, over states `(batch, length, hidden)`."""
@@ -231,8 +238,44 @@ class BigBirdLayer(nn.Module):
         self.output = BigBirdResidual(config, config.intermediate_size)
 
     def forward(
-        self, states: torch.Tensor, plan: Plan, with_weights: bool = False
+        self, states: torch.Tensor, plan: Plan, with_weights: bool = False, lean: bool = True
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """
+        Args:
+            states: `(batch, length, hidden)`.
+            plan: How the batch is read.
+            with_weights: Whether attention weights are given.
+            lean: Whether the widest states are made once more in the backward pass instead of being kept.
+        """
         context, weights = self.attention.self(states, plan, with_weights)
         states = self.attention.output(context, states)
-        return self.output(self.intermediate(states), states), weights
+        wide = self.intermediate.dense(states)
+        active = self.intermediate.activation(wide)
+        if not (lean and torch.is_grad_enabled()):
+            return self.output(active, states), weights
+        with _made_again(active, wide, self.intermediate.activation):
+            return self.output(active, states), weights
+
+
+def padded(states: torch.Tensor, length: int) -> torch.Tensor:
+    """`(texts, shorter, hidden)` with zeros up to `length`; padding by nothing would copy."""
+    short = length - states.shape[1]
+    return functional.pad(states, (0, 0, 0, short)) if short else states
+
+
+def _made_again(active: torch.Tensor, wide: torch.Tensor, activation) -> saved_tensors_hooks:
+    """While this holds, what would keep `active` for its backward pass keeps `wide`, which is kept anyway."""
+    place, count, kind = active.data_ptr(), active.numel(), active.dtype
+    wide = wide.detach()
+
+    def pack(tensor: torch.Tensor):
+        same = tensor.data_ptr() == place and tensor.numel() == count and tensor.dtype == kind
+        return tensor.shape if same and tensor.is_contiguous() else tensor
+
+    def unpack(kept):
+        if isinstance(kept, torch.Tensor):
+            return kept
+        with torch.no_grad():
+            return activation(wide).to(kind).view(kept)
+
+    return saved_tensors_hooks(pack, unpack)
