@@ -199,14 +199,21 @@ class BigBirdResidual(nn.Module):
 
     def forward(self, states: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
         """States `(batch, length, width)`, and those `(batch, length, hidden)` that went round them."""
-        return self.LayerNorm(self.dropout(self.dense(states)) + before)
+        states = self.dropout(self.dense(states))
+        # What dropout has made is nobody else's: adding in place saves a tensor of the batch's size.
+        return self.LayerNorm(states.add_(before) if self.dropout.drops else states + before)
 
 
 class CompactDropout(nn.Dropout):
     """Dropout that keeps a byte per state for the backward pass; on a CPU torch's keeps a float."""
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        return torch.native_dropout(states, self.p, True)[0] if self.training and self.p else states
+        return torch.native_dropout(states, self.p, True)[0] if self.drops else states
+
+    @property
+    def drops(self) -> bool:
+        """Whether it does anything now."""
+        return self.training and self.p > 0
 
 
 class BigBirdAttention(nn.Module):
