@@ -153,8 +153,8 @@ def page(found: dict) -> str:
     parts = [
         "# Block-sparse attention: time, memory, FLOPs",
         "",
-        "Forward and backward of an encoder in training: hidden 768, 12 heads, 2 layers, intermediate 3072, block 64, 3 random "
-        f" blocks, batch 1, float32. 2-core x86-64 VM, 1 thread, torch {torch.__version__.split('+')[0]} CPU; "
+        "Forward and backward of an encoder in training: hidden 768, 12 heads, 2 layers, intermediate 3072, block 64, "
+        f"3 random blocks, batch 1, float32. 2-core x86-64 VM, 1 thread, torch {torch.__version__.split('+')[0]} CPU; "
         "other jobs ran beside this one. Time: CPU time of all arms in turn in one process, medians. Memory: highest "
         "resident size of a process of its own after one step, above that after building the model. Attention dropout "
         "is 0, since transformers' sparse attention has none, but for the last arm. At 512 tokens SparseBigBird and "

@@ -111,10 +111,6 @@ class BigBirdSelfAttention(nn.Module):
         """States `(batch, length, hidden)` to context of the same shape, and the attention weights
         `(batch, heads, length, length)` where they are asked for and all texts are read in full attention."""
         linears, (batch, length) = (self.query, self.key, self.value), states.shape[:2]
-        if plan.full is None and plan.sparse.rows is None:
-            # One after the other, so that each is laid out anew before the next is made.
-            blocked = [self._blocked(linear(states).view(batch, length, self.heads, -1)) for linear in linears]
-            return self._sparse(*blocked, plan.sparse).flatten(2), None
         # shape of each: (batch, length, heads, width)
         tensors = [linear(states).view(batch, length, self.heads, -1) for linear in linears]
         if plan.sparse is None:
@@ -123,6 +119,10 @@ class BigBirdSelfAttention(nn.Module):
                 self._with_weights(*own, plan.full) if with_weights else (self._full(*own, plan.full), None)
             )
             return padded(context.flatten(2), length), weights
+        if plan.full is None:
+            blocked = [self._blocked(each) for each in tensors]
+            del tensors  # The laid out copies are what is kept from here on.
+            return self._sparse(*blocked, plan.sparse).flatten(2), None
         found = []
         for part in (plan.full, plan.sparse):
             own = [each.index_select(0, part.rows)[:, : part.length] for each in tensors]
