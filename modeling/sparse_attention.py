@@ -83,9 +83,9 @@ class SparseBigBird(PreTrainedModel):
     """
 
     config_class = BigBirdConfig
+    # No other attention implementation than "eager" by name, so that transformers' BigBird takes the same config.
     base_model_prefix = "bert"
     supports_gradient_checkpointing = True
-    _supports_sdpa = True
     _no_split_modules = ["BigBirdEmbeddings", "BigBirdLayer"]
     # What a checkpoint of transformers holds beside the encoder.
     _keys_to_ignore_on_load_unexpected = [r"(^|\.)pooler\.", r"^cls\.", r"position_ids$", r"token_type_ids$"]
@@ -118,12 +118,6 @@ class SparseBigBird(PreTrainedModel):
     def set_input_embeddings(self, value: nn.Module) -> None:
         """Replaces the table of word embeddings."""
         self.embeddings.word_embeddings = value
-
-    if not hasattr(PreTrainedModel, "set_attn_implementation"):  # Version 4.51 has no such method.
-
-        def set_attn_implementation(self, attn_implementation: str) -> None:
-            """Notes the name; attention weights are given whatever it says."""
-            self.config._attn_implementation = attn_implementation
 
     def forward(
         self,
