@@ -120,9 +120,9 @@ class BigBirdSelfAttention(nn.Module):
             )
             return padded(context.flatten(2), length), weights
         if plan.full is None:
-            blocked = [self._blocked(each) for each in tensors]
+            blocked = [self._blocked(each[:, : plan.sparse.length]) for each in tensors]
             del tensors  # The laid out copies are what is kept from here on.
-            return self._sparse(*blocked, plan.sparse).flatten(2), None
+            return padded(self._sparse(*blocked, plan.sparse).flatten(2), length), None
         found = []
         for part in (plan.full, plan.sparse):
             own = [each.index_select(0, part.rows)[:, : part.length] for each in tensors]
