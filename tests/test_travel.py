@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from transformers import BigBirdConfig
 
 STRANGER = """
 import importlib.util, json, os, sys
@@ -192,10 +193,22 @@ def consume(python: str, folder: Path, tmp_path: Path, texts: list[str], script:
     return json.loads(done.stdout.rpartition("FOUND")[2])
 
 
-@pytest.fixture(params=["crf over units", "linear over subwords", "positional"])
-def saved(request, make_tagger, tmp_path, texts):
+def tiny_big_bird(tokenizer, _) -> BigBirdConfig:
+    """Sparse above 28 positions."""
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    return BigBirdConfig(
+        **size, vocab_size=len(tokenizer), max_position_embeddings=64, block_size=4, num_random_blocks=1
+    )
+
+
+@pytest.fixture(params=["crf over units", "linear over subwords", "positional", "sparse encoder"])
+def saved(request, make_tagger, monkeypatch, tmp_path, texts):
+    if request.param == "sparse encoder":
+        # The first text is read in full attention, as inspect() needs it, the longer ones are not.
+        monkeypatch.setitem(make_tagger.__globals__, "tiny_electra", tiny_big_bird)
     settings = {
         "crf over units": {"head": "crf", "encoder_input": "units", "recurrent_size": 8, "scheme": "BIOES"},
+        "sparse encoder": {"head": "crf", "encoder_input": "units", "window": 40},
         "linear over subwords": {"head": "linear", "encoder_input": "subwords", "window": 16, "stride": 4},
         "positional": {"head": "positional", "head_options": {"gate": "share"}, "encoder_input": "units"},
     }[request.param]
