@@ -11,6 +11,8 @@ from transformers.utils import ModelOutput
 
 from .alignment import Document
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
+from .block_attention import gathered_attention  # noqa: F401  (as above)
+from .block_pattern import block_table  # noqa: F401  (as above)
 from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanClassifierConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -20,6 +22,8 @@ from .modeling_span import SpanPreTrainedModel, check_reading, check_texts
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES  # noqa: F401  (as above)
 from .spans import Span
+from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
+from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import labels_of  # noqa: F401  (as above)
 
 # Documents that are taken apart at a time, see modeling_tagger.
