@@ -14,6 +14,7 @@ from kospan.evaluation.spans import check_gold
 from kospan.example import Example
 from kospan.publishing.card.card import write_card
 from kospan.publishing.card.leave import asked
+from kospan.publishing.card.left import read_left
 from kospan.tasks.encoders import load_ours
 from kospan.tasks.saved import open_saved
 from kospan.training.record import NAME
@@ -57,6 +58,9 @@ def calibrate(
         check_precision(precision)
     config = _config_of(folder)
     check_output(folder, folder=True)
+    if (folder / "README.md").is_file():
+        # The card is written anew at the end; what it lacks is told before the work.
+        read_left(folder)
     check_gold([*examples, *(reported or ())])
     stored = read_jsonl(folder / "predictions.jsonl") if (folder / "predictions.jsonl").is_file() else []
     kept = _unreported(examples, [*stored, *(reported or ())], say)

@@ -80,6 +80,17 @@ def test_the_card_is_written_again(labelled):
     assert f"{before:.4f}" in card
 
 
+def test_a_card_that_cannot_be_written_again_is_told_before_the_work(labelled):
+    folder, examples = labelled
+    (folder / "recipe.yaml").write_text("name: tiny\ndataset: jsonl\n", encoding="utf-8")
+    write_card(folder)
+    (folder / "eval_results.json").unlink()
+    config = (folder / "config.json").read_bytes()
+    with pytest.raises(FileNotFoundError, match=r"expected eval_results\.json in .*, from which the model card"):
+        calibrate(folder, examples)
+    assert (folder / "config.json").read_bytes() == config and not (folder / "calibration.json").exists()
+
+
 def test_a_second_time_gives_the_same(labelled):
     folder, examples = labelled
     first = calibrate(folder, examples)
