@@ -17,6 +17,7 @@ from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanClassifierConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .encoders import load_encoder  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .modeling_span import SpanPreTrainedModel, check_reading, check_texts
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
@@ -25,6 +26,7 @@ from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import labels_of  # noqa: F401  (as above)
+from .window_batches import WindowBatches  # noqa: F401  (as above)
 
 # Documents that are taken apart at a time, see modeling_tagger.
 _DOCUMENTS_AT_A_TIME = 1024

@@ -19,9 +19,10 @@ from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanReaderConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .encoders import encoder_limit
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .matches import LONGEST_MATCH, match_lengths
-from .modeling_span import SpanPreTrainedModel, check_reading, check_texts, encoder_limit
+from .modeling_span import SpanPreTrainedModel, check_reading, check_texts
 from .particles import particle_cuts, trimmed_end
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES  # noqa: F401  (as above)
@@ -29,6 +30,7 @@ from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import labels_of  # noqa: F401  (as above)
+from .window_batches import WindowBatches  # noqa: F401  (as above)
 
 # Documents that are taken apart at a time, see modeling_tagger.
 _DOCUMENTS_AT_A_TIME = 1024

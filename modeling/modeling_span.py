@@ -1,12 +1,11 @@
 """What every model of kospan shares: an encoder built from its config, a tokenizer of its own, freezing."""
 
-import inspect
 import json
 import math
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -14,30 +13,25 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from .alignment import Aligner
 from .companions import is_copy, read_companions, save_companions, write_text
 from .configuration_span import SpanConfig
 from .crf import CRF
+from .encoders import LOCATION_KEYS, build_encoder, encoder_limit, load_encoder
 from .recurrent import MaskedBiLSTM
-from .sparse_attention import SparseBigBird
+from .window_batches import WindowBatches
 
 try:  # Version 5 marks what a checkpoint has already filled; only its own functions respect the mark.
     from transformers import initialization as init
 except ImportError:
     from torch.nn import init
 
-# What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
-_LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
 # What save_pretrained takes for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
 
-# Positions that a CPU reads at once: with 6 layers of 384, 32 windows of 384 take 2.6 times as long as 4 by 4.
-_CPU_POSITIONS = 2048
-# Encoders of our own, by the type of config that they take the place for; all others are transformers'.
-_ENCODERS = {SparseBigBird.config_class.model_type: SparseBigBird}
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Who reads and who has switched something is counted under this one lock; it is never held while a model runs.
 _TURNS = threading.Condition()
@@ -62,62 +56,7 @@ class WindowView(NamedTuple):
     head_attention: torch.Tensor | None = None
 
 
-def encoder_limit(config) -> int | None:
-    """Most positions an encoder with this config reads; None where it sets no limit.
-
-    RoBERTa-class models count positions from behind the padding id, so two rows of their table are never a position.
-    """
-    limit = getattr(config, "max_position_embeddings", None)
-    if not limit or limit < 0:
-        return None
-    relative = getattr(config, "model_type", "") in ("deberta-v2", "deberta") and not getattr(
-        config, "position_biased_input", True
-    )
-    if relative:
-        return None
-    shifted = getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl")
-    return limit - (config.pad_token_id + 1) if shifted else limit
-
-
-def build_encoder(config, **kwargs) -> nn.Module:
-    """An encoder without weights from its config; a pooler that nothing would use is not built."""
-    if config.model_type in _ENCODERS:
-        return _ENCODERS[config.model_type]._from_config(config, **kwargs)
-    classes = AutoModel._model_mapping[type(config)]
-    cls = classes[0] if isinstance(classes, (list, tuple)) else classes
-    if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
-        kwargs["add_pooling_layer"] = False
-    return AutoModel.from_config(config, **kwargs)
-
-
-def load_encoder(name: str, **kwargs) -> nn.Module:
-    """A pretrained encoder, complete.
-
-    Args:
-        name: Name on the Hub, or a folder.
-        **kwargs: What `AutoModel.from_pretrained` takes.
-
-    Raises: ValueError where weights of the encoder are missing from the checkpoint: they would be random.
-    """
-    config = kwargs.get("config")
-    if config is None:
-        location = {key: kwargs[key] for key in (*_LOCATION_KEYS, "trust_remote_code") if kwargs.get(key) is not None}
-        config = AutoConfig.from_pretrained(name, **location)
-    from_pretrained = _ENCODERS.get(config.model_type, AutoModel).from_pretrained
-    try:
-        encoder, report = from_pretrained(name, add_pooling_layer=False, output_loading_info=True, **kwargs)
-    except TypeError:  # ELECTRA and others never had a pooler and do not know the argument.
-        encoder, report = from_pretrained(name, output_loading_info=True, **kwargs)
-    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key and "position_ids" not in key)
-    if missing:
-        raise ValueError(
-            f"expected every weight of the encoder in {name}, got a checkpoint that lacks {len(missing)} of them "
-            f"(first: {missing[0]}); check that the folder holds an encoder of type {encoder.config.model_type}"
-        )
-    return encoder
-
-
-class SpanPreTrainedModel(PreTrainedModel):
+class SpanPreTrainedModel(WindowBatches, PreTrainedModel):
     """Base of kospan's models: `self.encoder`, `self.tokenizer`, and how texts are taken apart."""
 
     config_class = SpanConfig
@@ -168,7 +107,7 @@ class SpanPreTrainedModel(PreTrainedModel):
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
         """As in transformers; the tokenizer of the same repository, revision and cache becomes `model.tokenizer`."""
-        location = {key: kwargs[key] for key in _LOCATION_KEYS if kwargs.get(key) is not None}
+        location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.reset_buffers()
@@ -304,85 +243,6 @@ class SpanPreTrainedModel(PreTrainedModel):
                 "the encoder does not run; pass input_ids"
             )
         return BaseModelOutput(last_hidden_state=encoder_states.to(self.dtype))
-
-    def window_batches(
-        self, features: Sequence[dict], batch_size: int
-    ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-        """Batches of windows on the model's device, and which windows they hold, as indices.
-
-        Where the encoder is frozen and `state_source` knows what it said of a window, the batch holds that.
-
-        Args:
-            features: What the model reads of each window.
-            batch_size: Windows at the most, see `batches`.
-        """
-        source = self.state_source if self._encoder_is_frozen else None
-        states = [None if source is None else source(window) for window in features]
-        lengths = [len(window["input_ids"]) for window in features]
-        for known in (True, False):
-            # A batch goes through the encoder or does not, so the two kinds are not mixed.
-            rows = [at for at, each in enumerate(states) if (each is not None) == known]
-            for chosen in self.batches([lengths[at] for at in rows], batch_size):
-                chosen = [rows[at] for at in chosen]
-                batch = [features[at] | {"encoder_states": states[at]} if known else features[at] for at in chosen]
-                yield chosen, self.placed(self.collate(batch))
-
-    def batches(self, lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-        """Windows that are read at once, sorted by length, as indices.
-
-        Args:
-            lengths: Positions of each window.
-            batch_size: Windows at the most. On a CPU long ones are fewer: what does not fit its caches is slower in one
-                batch than one by one.
-        """
-        most = _CPU_POSITIONS if self.device.type == "cpu" else math.inf
-        batch: list[int] = []
-        for at in sorted(range(len(lengths)), key=lengths.__getitem__):
-            if batch and (len(batch) == batch_size or (len(batch) + 1) * lengths[at] > most):
-                yield batch
-                batch = []
-            batch.append(at)
-        if batch:
-            yield batch
-
-    def collate(self, features: Sequence[Mapping]) -> dict[str, torch.Tensor]:
-        """Features of windows as one batch on the CPU.
-
-        Args:
-            features: Dicts with the same keys, `input_ids` among them. Lists are padded on the right: `input_ids` with
-                the padding token, `token_type_ids` with 0, what belongs to units with -100. Where they hold
-                `encoder_states`, float32 arrays `(length, hidden)`, these are padded with zeros and stand in the batch
-                in place of `input_ids` and `token_type_ids`.
-
-        Returns: a tensor for each key, and `attention_mask` `(batch, length)`.
-        """
-        batch = {}
-        longest = max(len(feature["input_ids"]) for feature in features)
-        fillers = {"input_ids": self.tokenizer.pad_token_id or 0, "token_type_ids": 0}
-        cached = "encoder_states" in features[0]
-        for key, first in features[0].items():
-            if cached and key in fillers:
-                continue
-            values = [feature[key] for feature in features]
-            if key == "encoder_states":
-                batch[key] = torch.zeros(len(values), longest, first.shape[1])
-                for row, value in zip(batch[key].numpy(), values):
-                    row[: len(value)] = value
-                continue
-            if not isinstance(first, list):
-                batch[key] = torch.tensor(values)
-                continue
-            rows = np.full((len(values), max(map(len, values))), fillers.get(key, -100), dtype=np.int64)
-            for row, value in zip(rows, values):
-                row[: len(value)] = value
-            batch[key] = torch.from_numpy(rows)
-        lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
-        batch["attention_mask"] = (torch.arange(longest) < lengths.unsqueeze(1)).long()
-        return batch
-
-    def placed(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """A batch on the model's device."""
-        return {key: value.to(self.device) for key, value in batch.items()}
 
     def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The mean loss of a batch with labels, and nothing else that `forward` may give."""

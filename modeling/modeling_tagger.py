@@ -16,6 +16,7 @@ from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .encoders import load_encoder  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .heads import Chain, HeadView, build_head
 from .modeling_span import SpanPreTrainedModel, WindowView, check_reading, check_texts
@@ -26,6 +27,7 @@ from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import tags_to_spans
+from .window_batches import WindowBatches  # noqa: F401  (as above)
 
 # Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the
 # data.

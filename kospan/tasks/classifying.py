@@ -32,7 +32,7 @@ from kospan.tasks.encoders import encoder_parts
 from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import ClassDivergence
 from modeling import SpanClassifier, SpanClassifierConfig
-from modeling.modeling_span import encoder_limit
+from modeling.encoders import encoder_limit
 from modeling.spans import Span
 
 DEFAULT_WINDOW, DEFAULT_STRIDE = 512, 64

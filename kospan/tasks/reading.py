@@ -18,7 +18,7 @@ from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import EndsDivergence
 from modeling import SpanReader, SpanReaderConfig
 from modeling.alignment import unit_spans
-from modeling.modeling_span import encoder_limit
+from modeling.encoders import encoder_limit
 from modeling.spans import Span
 
 DEFAULT_WINDOW, DEFAULT_STRIDE = 384, 128

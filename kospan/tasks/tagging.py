@@ -20,8 +20,8 @@ from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import TagDivergence
 from modeling import SpanTagger, SpanTaggerConfig
 from modeling.alignment import unit_spans
+from modeling.encoders import encoder_limit
 from modeling.heads import check_head
-from modeling.modeling_span import encoder_limit
 from modeling.spans import Span
 from modeling.tags import labels_of, spans_to_tags, tag_names
 

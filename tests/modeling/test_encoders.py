@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from modeling import SpanTagger, SpanTaggerConfig
-from modeling.modeling_span import encoder_limit
+from modeling.encoders import encoder_limit
 from modeling.tags import tag_names
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}

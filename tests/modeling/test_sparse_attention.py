@@ -12,7 +12,7 @@ from transformers import BigBirdConfig, BigBirdModel
 from transformers.models.big_bird.modeling_big_bird import BigBirdBlockSparseAttention
 
 from modeling.block_pattern import block_table
-from modeling.modeling_span import build_encoder, encoder_limit, load_encoder
+from modeling.encoders import build_encoder, encoder_limit, load_encoder
 from modeling.sparse_attention import SparseBigBird
 
 # Sparse above 28 positions.

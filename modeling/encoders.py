@@ -1,0 +1,68 @@
+"""Encoders, from a config or pretrained: transformers' own, or ours where we have one of that type."""
+
+import inspect
+
+from torch import nn
+from transformers import AutoConfig, AutoModel
+
+from .sparse_attention import SparseBigBird
+
+# What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
+LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
+# Encoders of our own, by the type of config that they take the place for; all others are transformers'.
+_ENCODERS = {SparseBigBird.config_class.model_type: SparseBigBird}
+
+
+def encoder_limit(config) -> int | None:
+    """Most positions an encoder with this config reads; None where it sets no limit.
+
+    RoBERTa-class models count positions from behind the padding id, so two rows of their table are never a position.
+    """
+    limit = getattr(config, "max_position_embeddings", None)
+    if not limit or limit < 0:
+        return None
+    relative = getattr(config, "model_type", "") in ("deberta-v2", "deberta") and not getattr(
+        config, "position_biased_input", True
+    )
+    if relative:
+        return None
+    shifted = getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl")
+    return limit - (config.pad_token_id + 1) if shifted else limit
+
+
+def build_encoder(config, **kwargs) -> nn.Module:
+    """An encoder without weights from its config; a pooler that nothing would use is not built."""
+    if config.model_type in _ENCODERS:
+        return _ENCODERS[config.model_type]._from_config(config, **kwargs)
+    classes = AutoModel._model_mapping[type(config)]
+    cls = classes[0] if isinstance(classes, (list, tuple)) else classes
+    if "add_pooling_layer" in inspect.signature(cls.__init__).parameters:
+        kwargs["add_pooling_layer"] = False
+    return AutoModel.from_config(config, **kwargs)
+
+
+def load_encoder(name: str, **kwargs) -> nn.Module:
+    """A pretrained encoder, complete.
+
+    Args:
+        name: Name on the Hub, or a folder.
+        **kwargs: What `AutoModel.from_pretrained` takes.
+
+    Raises: ValueError where weights of the encoder are missing from the checkpoint: they would be random.
+    """
+    config = kwargs.get("config")
+    if config is None:
+        location = {key: kwargs[key] for key in (*LOCATION_KEYS, "trust_remote_code") if kwargs.get(key) is not None}
+        config = AutoConfig.from_pretrained(name, **location)
+    from_pretrained = _ENCODERS.get(config.model_type, AutoModel).from_pretrained
+    try:
+        encoder, report = from_pretrained(name, add_pooling_layer=False, output_loading_info=True, **kwargs)
+    except TypeError:  # ELECTRA and others never had a pooler and do not know the argument.
+        encoder, report = from_pretrained(name, output_loading_info=True, **kwargs)
+    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key and "position_ids" not in key)
+    if missing:
+        raise ValueError(
+            f"expected every weight of the encoder in {name}, got a checkpoint that lacks {len(missing)} of them "
+            f"(first: {missing[0]}); check that the folder holds an encoder of type {encoder.config.model_type}"
+        )
+    return encoder
