@@ -26,7 +26,7 @@ class Masks(NamedTuple):
 
 
 def draw_masks(tokenizer, rows: Sequence[Sequence[int]], draws: int, seed: int) -> Masks:
-    """Masks 15 % of each document's pieces, `draws` times over: 80 % by the mask, 10 % by others, 10 % left as they are.
+    """Masks 15 % of each document, `draws` times over: 80 % by the mask, 10 % by other pieces, 10 % left as they are.
 
     Args:
         tokenizer: For its mask, and to leave special pieces alone.

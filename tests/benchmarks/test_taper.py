@@ -243,7 +243,7 @@ def test_groups_are_drawn_whole():
 
 
 def test_other_masks_are_refused():
-    with pytest.raises(ValueError, match="the same masked places.*one draw of masks"):
+    with pytest.raises(ValueError, match=r"the same masked places.*one draw of masks"):
         difference(Sums(np.ones((2, 1)), np.ones((2, 1))), Sums(np.ones((2, 1)), 2 * np.ones((2, 1))))
 
 
@@ -267,7 +267,7 @@ def test_documents_keep_their_order_and_every_eighth_article_is_held_out(tmp_pat
 
 
 def test_a_folder_without_articles_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="expected KorQuAD's JSON.*--data"):
+    with pytest.raises(FileNotFoundError, match=r"expected KorQuAD's JSON.*--data"):
         documents(tmp_path)
 
 
@@ -298,11 +298,7 @@ def test_training_goes_on_where_it_was_killed(tmp_path):
                 raise Killed
             assert not model.training
             seen.append(len(seen))
-            with torch.no_grad():
-                encoder, head = parts(model)
-                return losses_by_place(encoder, head, draw_masks(tokenizer, rows[:3], 1, 0)).sum(
-                    where=draw_masks(tokenizer, rows[:3], 1, 0).labels.ne(-100).numpy()
-                )
+            return float(np.nanmean(losses_by_place(*parts(model), masks)))
 
         model = small_roberta(len(tokenizer), REACH, 32, 1, seed=0)
         train(model, tokenizer, rows, folder, [Evaluates(2, measure, folder / "seen.json")], max_steps=6, **settings)
