@@ -34,11 +34,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where each part keeps its results")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--vocabulary", type=int, default=4000)
+    parser.add_argument("--vocabulary", type=int, default=300)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--steps", type=int, default=3600, help="of pretraining, batches of 16 stretches")
-    parser.add_argument("--draws", type=int, default=2, help="times that each held-out document is masked")
+    parser.add_argument("--documents", type=int, default=64, help="held-out documents at most, evenly taken")
+    parser.add_argument("--draws", type=int, default=1, help="times that each held-out document is masked")
     parser.add_argument("--attention", nargs="+", choices=["full", "sparse"], default=["full", "sparse"])
     parser.add_argument("--further_steps", type=int, default=120, help="of training on long text, batches of 2")
     parser.add_argument("--every", type=int, default=20, help="steps between two looks at the held-out documents")
@@ -60,7 +61,11 @@ def read_text(arguments) -> tuple[AutoTokenizer, Texts]:
         tokenizer = small_tokenizer(known, arguments.vocabulary, SHORT)
         tokenizer.save_pretrained(folder)
         write_json(path, in_pieces(found, tokenizer, SHORT, LONG)._asdict())
-    return AutoTokenizer.from_pretrained(folder), Texts(**json.loads(path.read_text(encoding="utf-8")))
+    texts = Texts(**json.loads(path.read_text(encoding="utf-8")))
+    many = len(texts.held_out)
+    taken = sorted({at * many // arguments.documents for at in range(arguments.documents)}) if many else []
+    texts = texts._replace(held_out=[texts.held_out[at] for at in taken], names=[texts.names[at] for at in taken])
+    return AutoTokenizer.from_pretrained(folder), texts
 
 
 def pretrain(arguments, tokenizer, texts: Texts) -> None:

@@ -59,7 +59,7 @@ def documents(folder: Path) -> list[Document]:
 
 
 def small_tokenizer(texts: Sequence[str], size: int, length: int) -> PreTrainedTokenizerFast:
-    """Byte-pair encoding over characters, words cut at white space and signs, one text as `<s> text </s>`.
+    """Byte-pair encoding over letters, Hangul taken apart, words cut at white space and signs, `<s>` and `</s>` around.
 
     Args:
         texts: What it is trained on; never the held-out part.
@@ -67,7 +67,7 @@ def small_tokenizer(texts: Sequence[str], size: int, length: int) -> PreTrainedT
         length: Positions of the model.
     """
     inside = Tokenizer(models.BPE(unk_token="<unk>"))
-    inside.normalizer = normalizers.NFC()
+    inside.normalizer = normalizers.NFD()
     inside.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(r"\s+"), "removed"),
@@ -77,7 +77,7 @@ def small_tokenizer(texts: Sequence[str], size: int, length: int) -> PreTrainedT
         ]
     )
     trainer = trainers.BpeTrainer(
-        vocab_size=size, special_tokens=SPECIAL, limit_alphabet=size // 3, min_frequency=2, show_progress=False
+        vocab_size=size, special_tokens=SPECIAL, limit_alphabet=2 * size // 3, min_frequency=2, show_progress=False
     )
     inside.train_from_iterator(texts, trainer)
     inside.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), True, False)

@@ -165,7 +165,7 @@ def small_roberta(vocabulary: int, length: int, hidden: int, layers: int, seed: 
 
 
 def waves(length: int, hidden: int) -> torch.Tensor:
-    """Sines and cosines of wave lengths from 2 pi to 10,000 times that, root mean square 1 `(length, hidden)`."""
-    rates = 10_000.0 ** -(torch.arange(0, hidden, 2) / hidden)
+    """Sines and cosines of wave lengths from 2 pi to 100 times that, root mean square 1 `(length, hidden)`."""
+    rates = 100.0 ** -(torch.arange(0, hidden, 2) / hidden)
     angles = torch.arange(length)[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], 1) * 2**0.5
