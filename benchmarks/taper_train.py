@@ -17,6 +17,7 @@ from transformers import (
 from transformers.trainer_utils import get_last_checkpoint
 
 MASKED = 0.15
+HEAD, OFFSETS, SHARPNESS = 32, (-1, 1, -2, 2), 1.5
 
 
 def losses_at_masks(
@@ -139,9 +140,9 @@ def train(
 def small_roberta(vocabulary: int, length: int, hidden: int, layers: int, seed: int) -> RobertaForMaskedLM:
     """A RoBERTa of the usual shape, heads of 32, no dropout: it sees a piece too seldom to learn it by heart.
 
-    Weights begin with the usual spread for that width (0.02 at 768), and positions, which are learned as all else, as
-    sine waves of that spread: from rows drawn at random a training as short as this one does not learn where pieces
-    stand.
+    Weights begin with the usual spread for that width (0.02 at 768). A training as short as this one does not find out
+    by itself where pieces stand, so positions begin as waves and the first layer's heads as ones that look one and two
+    places to either side; both are learned on like all else.
     """
     torch.manual_seed(seed)
     spread = 0.02 * (768 / hidden) ** 0.5
@@ -150,7 +151,7 @@ def small_roberta(vocabulary: int, length: int, hidden: int, layers: int, seed: 
             vocab_size=vocabulary,
             hidden_size=hidden,
             num_hidden_layers=layers,
-            num_attention_heads=max(1, hidden // 32),
+            num_attention_heads=hidden // HEAD,
             intermediate_size=4 * hidden,
             max_position_embeddings=length + 2,
             type_vocab_size=1,
@@ -160,12 +161,43 @@ def small_roberta(vocabulary: int, length: int, hidden: int, layers: int, seed: 
         )
     )
     with torch.no_grad():
-        model.roberta.embeddings.position_embeddings.weight[2:] = waves(length, hidden) * spread
+        rates = wave_rates(hidden)
+        model.roberta.embeddings.position_embeddings.weight[2:] = waves(length, rates) * 2 * spread
+        attention = model.roberta.encoder.layer[0].attention
+        query, key = looking_aside(rates, [OFFSETS[at % len(OFFSETS)] for at in range(hidden // HEAD)])
+        attention.self.query.weight.copy_(query * SHARPNESS)
+        attention.self.key.weight.copy_(key * SHARPNESS)
+        for linear in (attention.self.value, attention.output.dense):
+            linear.weight.normal_(0, hidden**-0.5)
     return model
 
 
-def waves(length: int, hidden: int) -> torch.Tensor:
-    """Sines and cosines of wave lengths from 2 pi to 100 times that, root mean square 1 `(length, hidden)`."""
-    rates = 100.0 ** -(torch.arange(0, hidden, 2) / hidden)
+def wave_rates(hidden: int) -> torch.Tensor:
+    """Radians from one position to the next, 2 down to about 0.01 `(hidden / 2,)`."""
+    return 2 * 200.0 ** -(torch.arange(0, hidden, 2) / hidden)
+
+
+def waves(length: int, rates: torch.Tensor) -> torch.Tensor:
+    """All sines, then all cosines, root mean square 1 `(length, 2 * rates)`."""
     angles = torch.arange(length)[:, None] * rates
     return torch.cat([angles.sin(), angles.cos()], 1) * 2**0.5
+
+
+def looking_aside(rates: torch.Tensor, offsets: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Query and key weights of heads that look so many places aside, each `(heads * 32, 2 * rates)`.
+
+    A query is its position's waves turned by the offset, a key those of its own position, both for the 16 fastest.
+
+    Args:
+        rates: Of the waves, the fastest first.
+        offsets: One per head; -1 looks at the piece before.
+    """
+    many, waves_of_head = len(rates), HEAD // 2
+    at = torch.arange(waves_of_head)
+    query, key = (torch.zeros(len(offsets), HEAD, 2 * many) for _ in range(2))
+    for head, offset in enumerate(offsets):
+        turn = rates[:waves_of_head] * offset
+        query[head, at, at], query[head, at, many + at] = turn.cos(), turn.sin()
+        query[head, waves_of_head + at, at], query[head, waves_of_head + at, many + at] = -turn.sin(), turn.cos()
+        key[head, at, at] = key[head, waves_of_head + at, many + at] = 1.0
+    return query.flatten(0, 1), key.flatten(0, 1)

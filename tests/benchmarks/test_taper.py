@@ -22,7 +22,18 @@ from benchmarks.taper_measure import (
     windowed_losses,
 )
 from benchmarks.taper_text import documents, in_pieces, small_tokenizer, stretches
-from benchmarks.taper_train import Evaluates, losses_at_masks, parts, small_roberta, train
+from benchmarks.taper_train import (
+    HEAD,
+    OFFSETS,
+    Evaluates,
+    looking_aside,
+    losses_at_masks,
+    parts,
+    small_roberta,
+    train,
+    wave_rates,
+    waves,
+)
 from kospan.conversion.bigbird import convert_to_bigbird
 from kospan.conversion.settings import Settings
 
@@ -315,13 +326,31 @@ def test_training_goes_on_where_it_was_killed(tmp_path):
     assert again["6"] < again["4"] < again["2"]
 
 
-def test_positions_begin_as_waves_of_the_same_spread_as_the_weights():
+def test_positions_begin_as_waves_whose_products_hang_on_distance_alone():
     model = small_roberta(50, 16, 32, 1, seed=0)
     rows = model.roberta.embeddings.position_embeddings.weight[2:].detach()
     spread = model.config.initializer_range
-    assert torch.allclose(rows.norm(dim=1), torch.full((16,), spread * 32**0.5), rtol=1e-5)
-    # What two rows have in common hangs on their distance alone.
+    assert torch.allclose(rows.norm(dim=1), torch.full((16,), 2 * spread * 32**0.5), rtol=1e-5)
     products = rows @ rows.T
     for distance in range(1, 16):
         line = products.diagonal(distance)
         assert torch.allclose(line, line[:1].expand(16 - distance), atol=1e-5)
+
+
+def test_the_first_heads_begin_looking_one_and_two_places_aside():
+    rates = wave_rates(128)
+    query, key = looking_aside(rates, OFFSETS)
+    rows = waves(40, rates)
+    products = torch.einsum("phd,khd->hpk", *((rows @ each.T).unflatten(1, (4, HEAD)) for each in (query, key)))
+    for head, offset in enumerate(OFFSETS):
+        best = products[head].argmax(1)[2:-2]
+        assert best.tolist() == [place + offset for place in range(2, 38)]
+    # So does a whole model, whatever words stand there.
+    model = small_roberta(50, 40, 128, 1, seed=0).roberta.eval()
+    model.set_attn_implementation("eager")
+    ids = torch.randint(5, 50, (1, 40), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        weights = model(ids, output_attentions=True).attentions[0][0]
+    for head, offset in enumerate(OFFSETS):
+        hits = weights[head].argmax(1)[2:-2] == torch.arange(2, 38) + offset
+        assert hits.double().mean() > 0.9
