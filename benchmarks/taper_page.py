@@ -109,7 +109,6 @@ def _plot_buckets(found: dict[str, Sums], windows: dict[str, Sums], path: Path, 
             axes.fill_between(middles, points[:, 1], points[:, 2], color=colour, alpha=0.12, linewidth=0)
         axes.set_xlabel("position in the document")
         axes.set_ylabel("loss minus that of tiling, nats")
-        axes.legend(frameon=False, fontsize=8)
 
     _picture(path, f"{words}: difference to tiling by position", draw)
 
@@ -135,7 +134,6 @@ def _plot_taus(found: dict[str, Sums], path: Path, words: str) -> None:
         axes.set_xticks(np.log2(TAUS), [f"{tau:g}" for tau in TAUS])
         axes.set_xlabel("tau")
         axes.set_ylabel("loss behind 128 minus that of tiling, nats")
-        axes.legend(frameon=False, fontsize=8)
 
     _picture(path, f"{words}: laws and tau", draw)
 
@@ -151,12 +149,11 @@ def _further(work: Path, out: Path) -> list[str]:
 
     def draw(axes) -> None:
         for colour, (name, looks) in zip(_COLOURS, found.items()):
-            label = "short model in windows, as many pieces" if name == "short" else f"from {name}"
+            label = "short model in\nwindows, trained on\nas many pieces" if name == "short" else f"from {name}"
             style = "--" if name == "short" else "-"
             axes.plot(list(looks), [each.mean() for each in looks.values()], style, color=colour, label=label)
         axes.set_xlabel("steps of 2,048 pieces")
         axes.set_ylabel("loss on held-out documents of 1,024")
-        axes.legend(frameon=False, fontsize=8)
 
     _picture(out / "further.png", "Further training on long text", draw)
     steps = sorted({step for looks in found.values() for step in looks})
@@ -176,10 +173,12 @@ def _further(work: Path, out: Path) -> list[str]:
 
 
 def _picture(path: Path, title: str, draw: Callable) -> None:
-    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     draw(axes)
+    if axes.get_legend_handles_labels()[0]:
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
     axes.set_title(title, fontsize=10, color=_INK, loc="left")
     axes.grid(color=_FAINT, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
