@@ -1,6 +1,6 @@
 """Whether a short encoder's positions can be stretched without training: the laws of TAPER on a scale model.
 
-    python benchmarks/taper.py --data DATA --work outputs/taper [--parts pretrain laws further page]
+    python benchmarks/taper.py --data DATA --work outputs/taper [--parts pretrain laws heads further page]
 
 A small RoBERTa of 128 positions is pretrained on Korean text and converted to 1,024 with every law. Every part keeps
 what it found as JSON under --work, and a part that was killed goes on where it stood.
@@ -19,9 +19,9 @@ sys.path.insert(0, str(ROOT))
 from transformers import AutoTokenizer, RobertaForMaskedLM  # noqa: E402
 
 from benchmarks.taper_arms import ARMS, converted, open_arm  # noqa: E402
-from benchmarks.taper_measure import Sums, draw_masks, in_buckets, losses_by_place, windowed_losses  # noqa: E402
+from benchmarks.taper_measure import Sums, draw_masks, in_buckets, losses_by_place, mass_aside, windowed_losses  # noqa: E402
 from benchmarks.taper_text import Texts, documents, in_pieces, small_tokenizer  # noqa: E402
-from benchmarks.taper_train import Evaluates, parts, small_roberta, train, write_json  # noqa: E402
+from benchmarks.taper_train import OFFSETS, Evaluates, parts, small_roberta, train, write_json  # noqa: E402
 
 # Eight repetitions, as from 512 to 4,096; 16 of 1,024 are the share of a block of 64 in 4,096.
 SHORT, LONG, BLOCK = 128, 1024, 16
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--attention", nargs="+", choices=["full", "sparse"], default=["full", "sparse"])
     parser.add_argument("--further_steps", type=int, default=120, help="of training on long text, batches of 2")
     parser.add_argument("--every", type=int, default=20, help="steps between two looks at the held-out documents")
-    parser.add_argument("--from_arms", nargs="+", default=["exp 2", "tiling", "random 0"])
+    parser.add_argument("--from_arms", nargs="+", default=["tiling", "geometric 8", "random 0", "exp 2"])
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "studies" / "taper")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -114,6 +114,19 @@ def laws(arguments, tokenizer, texts: Texts) -> None:
             keep(path, in_buckets(losses, masks.documents, SHORT))
 
 
+def heads(arguments, tokenizer, texts: Texts) -> None:
+    """Where the first layer's heads look in each arm, full attention, three documents, in `heads.json`."""
+    folder = converted(arguments.work / "source", arguments.work / "converted", LONG, BLOCK)
+    rows, found = torch.tensor(texts.held_out[:3]), {}
+    for arm in ARMS:
+        encoder, _, model = open_arm(folder, SHORT, arm)
+        offsets = [OFFSETS[at % len(OFFSETS)] for at in range(model.config.num_attention_heads)]
+        with torch.no_grad():
+            seen = encoder(input_ids=rows, attention_mask=torch.ones_like(rows), output_attentions=True)
+        found[arm.name] = mass_aside(seen.attentions[0], offsets, SHORT)
+    write_json(arguments.work / "heads.json", found)
+
+
 def further(arguments, tokenizer, texts: Texts) -> None:
     """Training on long text from three tables of positions, and on short text as the control, in `further/`."""
     masks = draw_masks(tokenizer, texts.held_out, 1, arguments.seed)
@@ -171,7 +184,7 @@ def keep(path: Path, sums: Sums) -> None:
     print(f"{path.parent.name}, {path.stem}: {sums.mean():.4f}", flush=True)
 
 
-PARTS = {"pretrain": pretrain, "laws": laws, "further": further, "page": page}
+PARTS = {"pretrain": pretrain, "laws": laws, "heads": heads, "further": further, "page": page}
 
 
 if __name__ == "__main__":

@@ -118,6 +118,29 @@ def deepest_window(pieces: int, inside: int, starts: Sequence[int]) -> np.ndarra
     return depth.argmax(0)
 
 
+def mass_aside(weights: torch.Tensor, offsets: Sequence[int], n: int) -> list[tuple[float, float]]:
+    """Where heads that look to one side look in a stretched model: at their neighbour, or at its copies.
+
+    Args:
+        weights: Of one layer's attention `(batch, heads, length, length)`, `length` a multiple of n.
+        offsets: Where each head looks, in places.
+        n: Positions of the source.
+
+    Returns: for each repetition, the mean weight on the right place, and that on the same place of all other
+    repetitions; places too near a repetition's ends are left out.
+    """
+    margin, length = max(map(abs, offsets)), weights.shape[-1]
+    inside = torch.arange(margin, n - margin)
+    found = []
+    for at in range(length // n):
+        mass = torch.zeros(length // n)
+        for head, offset in enumerate(offsets):
+            for other in range(length // n):
+                mass[other] += weights[:, head, at * n + inside, other * n + inside + offset].mean() / len(offsets)
+        found.append((mass[at].item(), (mass.sum() - mass[at]).item()))
+    return found
+
+
 class Sums(NamedTuple):
     """Losses summed up.
 

@@ -37,6 +37,7 @@ def write_page(work: Path, out: Path, names: list[str]) -> None:
             lines += ["", f"## {words}", "", *arms_table(found, windows, names)]
             _plot_buckets(found, windows, out / f"buckets_{attention}.png", words)
             _plot_taus(found, out / f"taus_{attention}.png", words)
+    lines += _heads(work)
     lines += _further(work, out)
     (out / "tables.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -136,6 +137,20 @@ def _plot_taus(found: dict[str, Sums], path: Path, words: str) -> None:
         axes.set_ylabel("loss behind 128 minus that of tiling, nats")
 
     _picture(path, f"{words}: laws and tau", draw)
+
+
+def _heads(work: Path) -> list[str]:
+    path = work / "heads.json"
+    if not path.is_file():
+        return []
+    found = json.loads(path.read_text(encoding="utf-8"))
+    many = len(next(iter(found.values())))
+    lines = ["", "## Where the first layer's heads look", ""]
+    lines += ["Share of attention on the right place / on the same place of the other repetitions, full attention.", ""]
+    lines += [f"| arm | {' | '.join(f'{128 * at}-' for at in range(many))} |", "|---|" + "---:|" * many]
+    for name, masses in found.items():
+        lines.append(f"| {name} | {' | '.join(f'{own:.2f} / {other:.2f}' for own, other in masses)} |")
+    return lines
 
 
 def _further(work: Path, out: Path) -> list[str]:

@@ -18,6 +18,7 @@ from benchmarks.taper_measure import (
     draw_masks,
     in_buckets,
     losses_by_place,
+    mass_aside,
     window_starts,
     windowed_losses,
 )
@@ -214,6 +215,21 @@ def test_random_rows_have_the_norms_of_the_source_and_a_seed():
     assert torch.equal(one, again) and not torch.equal(one, two)
     assert torch.allclose(one.norm(dim=1), positions.norm(dim=1)[torch.arange(10) % 4])
     assert table(positions, 10, Arm("z", "zero"))[4:].eq(0).all()
+
+
+def test_mass_aside_tells_the_right_place_from_its_copies():
+    # Two heads over three repetitions of four places: the first looks at the piece before, the second at the place of
+    # the next piece in every repetition alike.
+    n, length = 4, 12
+    weights = torch.zeros(2, 2, length, length)
+    for place in range(length):
+        if place:
+            weights[:, 0, place, place - 1] = 1
+        for repetition in range(3):
+            if (place % n) + 1 < n:
+                weights[:, 1, place, repetition * n + place % n + 1] = 1 / 3
+    for own, other in mass_aside(weights, (-1, 1), n):
+        assert own == pytest.approx((1 + 1 / 3) / 2) and other == pytest.approx((0 + 2 / 3) / 2)
 
 
 # Intervals.
