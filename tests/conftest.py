@@ -138,3 +138,13 @@ def browser():
         started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture
+def transformers_4() -> str:
+    """A Python with transformers 4.51; without it the test skips; where CI is set that is a failure."""
+    python = os.environ.get("KOSPAN_TRANSFORMERS_4")
+    if not python:
+        assert not os.environ.get("CI"), "CI must name a Python with transformers 4.51 in KOSPAN_TRANSFORMERS_4"
+        pytest.skip("set KOSPAN_TRANSFORMERS_4 to a Python with torch and transformers 4.51")
+    return python

@@ -9,23 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from stranger_cases import STRANGER
 from transformers import BigBirdConfig
 
-STRANGER = """
-import importlib.util, json, os, sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("kospan", "modeling", "torchcrf", "seqeval", "evaluate"):
-            raise ModuleNotFoundError(f"not for a consumer: {name}", name=name)
-sys.meta_path.insert(0, Refuse())
-"""
 CONSUMER = (
     STRANGER
     + """
-import transformers
-from transformers import AutoModel, AutoModelForTokenClassification, pipeline
+from transformers import AutoModelForTokenClassification
 folder, texts, resaved = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
-found = {"version": transformers.__version__}
 NAMES = ("pipelines.py", "handler.py", "requirements.txt")
 def spans(model):
     return [[list(span) for span in spans] for spans in model.extract(texts)]
@@ -35,10 +26,7 @@ def entities(lists):
         assert all(entity["word"] == text[entity["start"] : entity["end"]] for entity in one)
     return [[[entity[key] for key in keys] for entity in one] for one in lists]
 def served(path):
-    spec = importlib.util.spec_from_file_location("handler.EndpointHandler", os.path.join(path, "handler.py"))
-    loose = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loose)
-    answer = loose.EndpointHandler(path)({"inputs": texts})
+    answer = endpoint(path)({"inputs": texts})
     json.dumps(answer, allow_nan=False)
     return entities(answer)
 for auto in (AutoModel, AutoModelForTokenClassification):
@@ -83,12 +71,10 @@ print("FOUND" + json.dumps(found))
 READER = (
     STRANGER
     + """
-import transformers
-from transformers import AutoModel, AutoModelForQuestionAnswering, pipeline
+from transformers import AutoModelForQuestionAnswering
 folder, texts, resaved = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
 questions, texts = texts[: len(texts) // 2], texts[len(texts) // 2 :]
 items = [{"question": question, "context": text} for question, text in zip(questions, texts)]
-found = {"version": transformers.__version__}
 def spans(model):
     return [[list(span) for span in spans] for spans in model.answer(questions, texts, top_k=2)]
 def listed(lists):
@@ -96,10 +82,7 @@ def listed(lists):
         assert all(each["answer"] == text[each["start"] : each["end"]] for each in one)
     return [[[each["start"], each["end"], "answer", each["score"]] for each in one] for one in lists]
 def served(path):
-    spec = importlib.util.spec_from_file_location("handler.EndpointHandler", os.path.join(path, "handler.py"))
-    loose = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loose)
-    return listed(loose.EndpointHandler(path)({"inputs": items, "parameters": {"top_k": 2}}))
+    return listed(endpoint(path)({"inputs": items, "parameters": {"top_k": 2}}))
 for auto in (AutoModel, AutoModelForQuestionAnswering):
     model = auto.from_pretrained(folder, trust_remote_code=True)
     assert type(model).__module__.startswith("transformers_modules."), type(model)
@@ -126,21 +109,16 @@ print("FOUND" + json.dumps(found))
 CLASSIFIER = (
     STRANGER
     + """
-import transformers
-from transformers import AutoModel, AutoModelForSequenceClassification, pipeline
+from transformers import AutoModelForSequenceClassification
 folder, texts, resaved = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
 pairs, texts = texts[: len(texts) // 2], texts[len(texts) // 2 :]
 items = [{"text": text, "text_pair": pair} for pair, text in zip(pairs, texts)]
-found = {"version": transformers.__version__}
 def spans(model):
     return [[list(span)] for span in model.classify(texts, pairs)]
 def listed(answers):
     return [[[0, len(text), each["label"], each["score"]]] for text, each in zip(texts, answers)]
 def served(path):
-    spec = importlib.util.spec_from_file_location("handler.EndpointHandler", os.path.join(path, "handler.py"))
-    loose = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loose)
-    return listed(loose.EndpointHandler(path)({"inputs": items}))
+    return listed(endpoint(path)({"inputs": items}))
 for auto in (AutoModel, AutoModelForSequenceClassification):
     model = auto.from_pretrained(folder, trust_remote_code=True)
     assert type(model).__module__.startswith("transformers_modules."), type(model)
@@ -236,26 +214,16 @@ def test_loads_anywhere_on_this_version(saved, tmp_path, texts):
     check(consume(sys.executable, folder, tmp_path, texts), expected)
 
 
-def transformers_4() -> str:
-    """A Python with transformers 4.51; without it the test skips; where CI is set that is a failure."""
-    python = os.environ.get("KOSPAN_TRANSFORMERS_4")
-    if not python:
-        assert not os.environ.get("CI"), "CI must name a Python with transformers 4.51 in KOSPAN_TRANSFORMERS_4"
-        pytest.skip("set KOSPAN_TRANSFORMERS_4 to a Python with torch and transformers 4.51")
-    return python
-
-
-def test_loads_anywhere_on_transformers_4(saved, tmp_path, texts):
-    python = transformers_4()
+def test_loads_anywhere_on_transformers_4(saved, tmp_path, texts, transformers_4):
     folder, expected = saved
-    found = consume(python, folder, tmp_path, texts)
+    found = consume(transformers_4, folder, tmp_path, texts)
     assert found["version"].startswith("4.51")
     check(found, expected)
 
 
 @pytest.mark.parametrize("version", ["this version", "transformers 4"])
-def test_a_reader_answers_anywhere(make_reader, tmp_path, texts, version):
-    python = sys.executable if version == "this version" else transformers_4()
+def test_a_reader_answers_anywhere(request, make_reader, tmp_path, texts, version):
+    python = sys.executable if version == "this version" else request.getfixturevalue("transformers_4")
     reader = make_reader(
         encoder_input="units", unit_matches=True, recurrent_size=8, trim_particles=True, threshold=0.001
     )
@@ -269,8 +237,8 @@ def test_a_reader_answers_anywhere(make_reader, tmp_path, texts, version):
 
 
 @pytest.mark.parametrize("version", ["this version", "transformers 4"])
-def test_a_classifier_classifies_anywhere(make_classifier, tmp_path, texts, version):
-    python = sys.executable if version == "this version" else transformers_4()
+def test_a_classifier_classifies_anywhere(request, make_classifier, tmp_path, texts, version):
+    python = sys.executable if version == "this version" else request.getfixturevalue("transformers_4")
     classifier = make_classifier(encoder_input="units", pairs=True, pooling="mean", calibration_temperature=1.5)
     classifier.save_pretrained(tmp_path / "model")
     pairs, texts = list(reversed(texts)), [*texts[:-2], " ".join(texts), ""]

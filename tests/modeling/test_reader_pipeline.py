@@ -1,7 +1,6 @@
 """The question-answering pipeline: the forms of the stock one, and the answers of `answer`."""
 
 import json
-import os
 import subprocess
 import unicodedata
 
@@ -98,14 +97,10 @@ print("FOUND" + json.dumps({name: form_of(pipe(*inputs, **given)) for name, (inp
 """
 
 
-def test_every_form_gives_what_the_stock_pipeline_gave(pipe, texts, tmp_path):
-    python = os.environ.get("KOSPAN_TRANSFORMERS_4")
-    if not python:
-        assert not os.environ.get("CI"), "CI must name a Python with transformers 4.51 in KOSPAN_TRANSFORMERS_4"
-        pytest.skip("set KOSPAN_TRANSFORMERS_4 to a Python with torch and transformers 4.51")
+def test_every_form_gives_what_the_stock_pipeline_gave(pipe, texts, tmp_path, transformers_4):
     asked = forms(texts)
     done = subprocess.run(
-        [python, "-c", STOCK, str(tmp_path)],
+        [transformers_4, "-c", STOCK, str(tmp_path)],
         input=json.dumps(asked),
         capture_output=True,
         encoding="utf-8",

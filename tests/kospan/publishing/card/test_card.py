@@ -6,12 +6,10 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-import yaml
+from card_cases import card_of, change, check_snippets, section
 from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from release_cases import save_run
@@ -79,27 +77,8 @@ def folder(finished, tmp_path):
     return tmp_path
 
 
-def change(path: Path, **values) -> None:
-    """Changes keys of a JSON or YAML file; None takes one out."""
-    text = path.read_text(encoding="utf-8")
-    found = yaml.safe_load(text) | values
-    found = {key: value for key, value in found.items() if value is not None}
-    written = json.dumps(found) if path.suffix == ".json" else yaml.safe_dump(found, sort_keys=False)
-    path.write_text(written, encoding="utf-8")
-
-
-def card_of(folder: Path, repo_id: str | None = None) -> str:
-    write_card(folder, repo_id)
-    return (folder / "README.md").read_text(encoding="utf-8")
-
-
 def headings(card: str) -> list[str]:
     return re.findall(r"^#{1,3} (.*)$", re.sub(r"^```.*?^```", "", card, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
-
-
-def section(card: str, heading: str) -> str:
-    part = re.split(rf"^#+ {re.escape(heading)}$", card, flags=re.MULTILINE)[1]
-    return re.split(r"^#+ ", part, flags=re.MULTILINE)[0]
 
 
 def rows_of(part: str) -> dict[str, list[str]]:
@@ -160,23 +139,7 @@ def test_the_base_model_is_named_only_where_it_is_one_of_the_hub(folder):
 
 
 def test_the_snippets_print_what_stands_under_them(finished, tmp_path):
-    card = (finished / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```", section(card, "Use"), re.MULTILINE | re.DOTALL)
-    assert [language for language, _ in blocks] == ["python", "text", "python", "text"]
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "HF_TOKEN")}
-    environment |= {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    # One fresh interpreter for both, each in a namespace of its own.
-    program = "import json, sys\nfor code in json.loads(sys.argv[1]):\n    exec(code, {})\n    print('---')\n"
-    done = subprocess.run(
-        [sys.executable, "-I", "-X", "utf8", "-c", program, json.dumps([code for _, code in blocks[::2]])],
-        cwd=finished.parent,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    assert all(printed for _, printed in blocks[1::2])
-    assert done.stdout.split("---\n")[:-1] == [printed for _, printed in blocks[1::2]]
+    check_snippets(finished, tmp_path)
 
 
 def test_a_name_on_the_hub_stands_in_all_snippets(folder):

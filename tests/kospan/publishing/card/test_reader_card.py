@@ -1,16 +1,13 @@
 """The card of a reader against the files that it is written from, and run as a reader of it runs it."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import yaml
+from card_cases import card_of, change, check_snippets, section
 from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
@@ -85,23 +82,6 @@ def folder(finished, tmp_path):
     return tmp_path
 
 
-def change(path: Path, **values) -> None:
-    """Changes keys of a JSON or YAML file; None takes one out."""
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) | values
-    found = {key: value for key, value in found.items() if value is not None}
-    path.write_text(json.dumps(found) if path.suffix == ".json" else yaml.safe_dump(found), encoding="utf-8")
-
-
-def card_of(folder: Path, repo_id: str | None = None) -> str:
-    write_card(folder, repo_id)
-    return (folder / "README.md").read_text(encoding="utf-8")
-
-
-def section(card: str, heading: str) -> str:
-    part = re.split(rf"^#+ {re.escape(heading)}$", card, flags=re.MULTILINE)[1]
-    return re.split(r"^#+ ", part, flags=re.MULTILINE)[0]
-
-
 def record_of(folder: Path) -> dict:
     return json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
 
@@ -122,23 +102,8 @@ def test_every_figure_comes_back_out_of_the_metadata(finished):
 
 
 def test_the_snippets_print_what_stands_under_them(finished, tmp_path):
-    card = (finished / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```", section(card, "Use"), re.MULTILINE | re.DOTALL)
-    assert [language for language, _ in blocks] == ["python", "text", "python", "text"]
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "HF_TOKEN")}
-    environment |= {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    # One fresh interpreter for both, each in a namespace of its own.
-    program = "import json, sys\nfor code in json.loads(sys.argv[1]):\n    exec(code, {})\n    print('---')\n"
-    done = subprocess.run(
-        [sys.executable, "-I", "-X", "utf8", "-c", program, json.dumps([code for _, code in blocks[::2]])],
-        cwd=finished.parent,
-        env=environment,
-        capture_output=True,
-        encoding="utf-8",
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split("---\n")[:-1] == [printed for _, printed in blocks[1::2]]
-    assert blocks[1][1].count("\n") == 6 and blocks[3][1].count("\n") == 1
+    first, second = check_snippets(finished, tmp_path)
+    assert first.count("\n") == 6 and second.count("\n") == 1
 
 
 @pytest.mark.parametrize("dataset", ["korquad", "klue_mrc", "squad", "squad_v2"])

@@ -12,6 +12,7 @@ import yaml
 from huggingface_hub import ModelCard
 from local_hub import OWNER_TOKEN, READER_TOKEN, LocalHub, chain, local_hub, online, unused_address  # noqa: F401
 from release_cases import command, save_run
+from stranger_cases import STRANGER
 
 from kospan.cli import main
 from kospan.publishing.hub import publish as publishing
@@ -22,31 +23,22 @@ ROOT = Path(__file__).parents[4]
 NAME = "mina/tagger"
 KEPT: dict = {}
 
-CONSUMER = """
-import importlib.util, json, os, sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("kospan", "modeling", "torchcrf", "seqeval", "evaluate"):
-            raise ModuleNotFoundError(f"not for a consumer: {name}", name=name)
-sys.meta_path.insert(0, Refuse())
-import transformers
+CONSUMER = (
+    STRANGER
+    + """
 from huggingface_hub import snapshot_download
-from transformers import AutoModel, AutoModelForTokenClassification, pipeline
+from transformers import AutoModelForTokenClassification
 name, texts = sys.argv[1], json.loads(sys.argv[2])
 def entities(lists):
     return [[[each[key] for key in ("start", "end", "entity_group", "score")] for each in one] for one in lists]
-found = {"version": transformers.__version__}
 for auto in (AutoModel, AutoModelForTokenClassification):
     model = auto.from_pretrained(name, trust_remote_code=True)
     found[auto.__name__] = [[list(span) for span in spans] for spans in model.extract(texts)]
 found["pipeline"] = entities(pipeline("token-classification", model=name, trust_remote_code=True, device=-1)(texts))
-folder = snapshot_download(name)
-spec = importlib.util.spec_from_file_location("handler", os.path.join(folder, "handler.py"))
-handler = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(handler)
-found["handler"] = entities(handler.EndpointHandler(folder)({"inputs": texts}))
+found["handler"] = entities(endpoint(snapshot_download(name))({"inputs": texts}))
 print("FOUND" + json.dumps(found))
 """
+)
 DOWNLOAD = "import sys; from huggingface_hub.cli.hf import main; sys.argv[0] = 'hf'; main()"
 
 
@@ -138,12 +130,8 @@ def test_everybody_finds_what_the_run_has_stored(published, run_folder, texts, t
     check_consumer(sys.executable, published, run_folder, texts, tmp_path)
 
 
-def test_so_does_transformers_4(published, run_folder, texts, tmp_path):
-    python = os.environ.get("KOSPAN_TRANSFORMERS_4")
-    if not python:
-        assert not os.environ.get("CI"), "CI must name a Python with transformers 4.51 in KOSPAN_TRANSFORMERS_4"
-        pytest.skip("set KOSPAN_TRANSFORMERS_4 to a Python with torch and transformers 4.51")
-    assert check_consumer(python, published, run_folder, texts, tmp_path).startswith("4.51")
+def test_so_does_transformers_4(published, run_folder, texts, tmp_path, transformers_4):
+    assert check_consumer(transformers_4, published, run_folder, texts, tmp_path).startswith("4.51")
 
 
 def test_hf_download_through_a_cut_connection_gives_the_files_and_they_can_be_published_again(

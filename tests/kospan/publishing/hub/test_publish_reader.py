@@ -1,7 +1,6 @@
 """A reader from the run's folder to those who load it, over a Hub on this machine."""
 
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from huggingface_hub import ModelCard
 from local_hub import LocalHub
 from release_cases import command, save_reader_run
+from stranger_cases import STRANGER
 
 from kospan.publishing.hub import publish as publishing
 from kospan.publishing.hub import verify as verifying
@@ -18,32 +18,23 @@ from kospan.publishing.hub.stranger import Reading
 ROOT = Path(__file__).parents[4]
 NAME = "mina/reader"
 KEPT: dict = {}
-CONSUMER = """
-import importlib.util, json, os, sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("kospan", "modeling", "torchcrf", "seqeval", "evaluate"):
-            raise ModuleNotFoundError(f"not for a consumer: {name}", name=name)
-sys.meta_path.insert(0, Refuse())
-import transformers
+CONSUMER = (
+    STRANGER
+    + """
 from huggingface_hub import snapshot_download
-from transformers import AutoModel, AutoModelForQuestionAnswering, pipeline
+from transformers import AutoModelForQuestionAnswering
 name, asked = sys.argv[1], json.loads(sys.argv[2])
 def spans(answers):
     return [[each[key] for key in ("start", "end", "score")] for each in answers]
-found = {"version": transformers.__version__}
 for auto in (AutoModel, AutoModelForQuestionAnswering):
     model = auto.from_pretrained(name, trust_remote_code=True)
     answers = model.answer([one["question"] for one in asked], [one["context"] for one in asked])
     found[auto.__name__] = [[span.start, span.end, span.score] for [span] in answers]
 found["pipeline"] = spans(pipeline("question-answering", model=name, trust_remote_code=True, device=-1)(asked))
-folder = snapshot_download(name)
-spec = importlib.util.spec_from_file_location("handler", os.path.join(folder, "handler.py"))
-handler = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(handler)
-found["handler"] = spans(handler.EndpointHandler(folder)({"inputs": asked}))
+found["handler"] = spans(endpoint(snapshot_download(name))({"inputs": asked}))
 print("FOUND" + json.dumps(found))
 """
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -102,12 +93,8 @@ def test_everybody_finds_what_the_run_has_stored(published, tmp_path):
     check_consumer(sys.executable, published, tmp_path)
 
 
-def test_so_does_transformers_4(published, tmp_path):
-    python = os.environ.get("KOSPAN_TRANSFORMERS_4")
-    if not python:
-        assert not os.environ.get("CI"), "CI must name a Python with transformers 4.51 in KOSPAN_TRANSFORMERS_4"
-        pytest.skip("set KOSPAN_TRANSFORMERS_4 to a Python with torch and transformers 4.51")
-    assert check_consumer(python, published, tmp_path).startswith("4.51")
+def test_so_does_transformers_4(published, tmp_path, transformers_4):
+    assert check_consumer(transformers_4, published, tmp_path).startswith("4.51")
 
 
 def test_one_commit_holds_the_whole_release_with_its_card(published, tmp_path):
