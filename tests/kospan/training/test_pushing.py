@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 from local_hub import OWNER_TOKEN, READER_TOKEN, chain, local_hub, online, snapshot, unused_address  # noqa: F401
+from release_cases import command
+from stranger_cases import STRANGER
 from transformers import Trainer, TrainerCallback
 
 from kospan.cli import main
@@ -25,7 +27,6 @@ from modeling.spans import Span
 
 ROOT = Path(__file__).parents[3]
 NAME = "mina/tiny"
-TREES: dict[str, Path] = {}
 TINY = {
     "dataset": "jsonl",
     "encoder": "scratch",
@@ -48,21 +49,17 @@ TINY = {
     "hub_token": OWNER_TOKEN,
 }
 
-LOADER = """
-import json, sys
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("kospan", "modeling", "torchcrf"):
-            raise ModuleNotFoundError(f"not for a consumer: {name}", name=name)
-sys.meta_path.insert(0, Refuse())
+LOADER = (
+    STRANGER
+    + """
 from safetensors.torch import load_file
-from transformers import AutoModel
 for folder in sys.argv[1:]:
     model = AutoModel.from_pretrained(folder, trust_remote_code=True)
     weights = load_file(folder + "/model.safetensors")
     assert all((model.state_dict()[name] == each).all() for name, each in weights.items()), folder
     model.extract(["이재용 회장이 서울에서 말했다.", ""])
 """
+)
 
 # As train.py, without the release's fresh process.
 TRAIN = """
@@ -134,6 +131,7 @@ def test_each_commit_holds_a_model_of_the_step_it_names(strategy, settings, loca
     found = commits(local_hub)
     titles = [commit.title for commit in found]
     assert titles[: len(expected)] == expected and titles[len(expected) :] == ["End of training, step 6"]
+    trees = []
     for commit in found:
         files = {path: blob.data for path, blob in commit.files.items()}
         assert files["model.safetensors"] == watch.weights[step_of(commit)], commit.title
@@ -151,30 +149,17 @@ def test_each_commit_holds_a_model_of_the_step_it_names(strategy, settings, loca
         for path, data in files.items():
             assert OWNER_TOKEN.encode() not in data, path
         tree = tmp_path_factory.mktemp("tree")
-        TREES[f"{strategy} {commit.title}"] = snapshot(local_hub.repo(NAME), tree, commit.oid)
-        if folders:
-            TREES[f"{strategy} {commit.title}, resumable"] = tree / sorted(folders)[0]
+        trees.append(snapshot(local_hub.repo(NAME), tree, commit.oid))
+        trees += [tree / sorted(folders)[0]] if folders else []
     out = Path(flags["output_dir"])
     assert not list(out.glob(".pushing-*")) and {"eval_results.json", "recipe.yaml"} <= set(files)
-
-
-def test_each_of_those_commits_can_be_loaded(tmp_path):
-    if not TREES:
-        pytest.skip("the test above makes the commits")
+    # Checkpoints and the release; twice where a folder can be resumed from.
+    assert len(trees) == len(found) * (2 if strategy in kept else 1)
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "HF_MODULES_CACHE")}
-    environment |= {"HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    done = subprocess.run(
-        [sys.executable, "-c", LOADER, *map(str, TREES.values())],
-        env=environment,
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-    )
+    home = tmp_path_factory.mktemp("home")
+    environment |= {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    done = command(["-c", LOADER, *trees], environment, home)
     assert done.returncode == 0, done.stderr[-3000:]
-    # Three checkpoints and the release for three strategies, twice where a folder can be resumed from; one for `end`.
-    assert len(TREES) == 1 + 4 + 2 * 4 + 2 * 4
 
 
 def test_a_push_that_is_overtaken_is_left_out_and_no_commit_holds_another_steps_weights(
