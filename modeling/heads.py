@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from .crf import CRF
+from .feedforward import FeedForward, check_width
 from .positional_attention import (
     OPTIONS,
     Attended,
@@ -60,7 +61,7 @@ class HeadView(NamedTuple):
 
 
 class TagHead(nn.Module, ABC):
-    """Base of all heads: multi-sample dropout, the projection to tags, and a chain that decodes.
+    """Base of all heads: a feed-forward layer, multi-sample dropout, the projection to tags, a chain that decodes.
 
     The projection runs in float32 whatever the encoder runs in: a rounding of the emissions would be the largest error
     of the whole chain.
@@ -73,21 +74,24 @@ class TagHead(nn.Module, ABC):
     """
 
     # The head's own settings and what they are where `head_options` does not say.
-    options: dict = {}
+    options: dict = {"feedforward": 0}  # width of the layer between states and projection; 0 leaves it out
 
     def __init__(self, config, input_size: int):
         super().__init__()
         unknown = sorted(set(config.head_options) - set(self.options))
         if unknown:
             raise ValueError(
-                f"expected head_options of {type(self).__name__} to be among {sorted(self.options) or 'none at all'}, "
+                f"expected head_options of {type(self).__name__} to be among {sorted(self.options)}, "
                 f"got {', '.join(unknown)}; take the key out or choose another head"
             )
         self.settings = {**self.options, **config.head_options}
+        check_width(self.settings["feedforward"])
         self.check_settings()
         self.tags, self.scheme, self.constrain = config.tags, config.scheme, config.constrain
         self.samples, self.merge = config.dropout_samples, config.dropout_merge
         self.dropout = nn.Dropout(config.dropout)
+        width = self.settings["feedforward"]
+        self.feedforward = FeedForward(input_size, width) if width else None
         self.projection = nn.Linear(input_size, len(self.tags))
         self.crf = CRF(len(self.tags), batch_first=True)
         self.crf.temperature = config.calibration_temperature
@@ -120,7 +124,9 @@ class TagHead(nn.Module, ABC):
             self.crf.register_buffer(name, zeros, persistent=False)
 
     def prepare(self, encoder: nn.Module, tokenizer) -> None:
-        """Takes from the encoder, once, what stays fixed; called when a new model is built over it."""
+        """Called when a new model is built over an encoder: first weights, and what stays fixed of the encoder."""
+        if self.feedforward is not None:
+            self.feedforward.begin()
 
     def follow(self, progress: float | None) -> None:
         """Told while training how far it is, 0 to 1; None when it is over."""
@@ -151,6 +157,8 @@ class TagHead(nn.Module, ABC):
         """
         context = context or Chain()
         samples = self.samples if self.training else 1
+        if self.feedforward is not None:
+            states = self.feedforward(states)
         drawn = [self.project(states) for _ in range(samples)]
         emissions = drawn[0] if samples == 1 else torch.stack(drawn).mean(dim=0)
         if labels is None:
@@ -241,7 +249,7 @@ class PositionalHead(TagHead):
     Raises: ValueError where an option is out of range or `recurrent_size` is not 0.
     """
 
-    options = OPTIONS
+    options = {**TagHead.options, **OPTIONS}
 
     def __init__(self, config, input_size: int):
         super().__init__(config, input_size)
@@ -253,7 +261,7 @@ class PositionalHead(TagHead):
                 "two out"
             )
         self.attention = PositionalAttention(
-            input_size, config.window, settings["heads"], settings["gate"], settings["share"]
+            input_size, config.window, settings["heads"], settings["gate"], settings["share"], settings["beginning"]
         )
         self._progress: float | None = None
         if settings["oracle"]:
@@ -269,9 +277,10 @@ class PositionalHead(TagHead):
 
     @classmethod
     def narrowest(cls, config) -> int:
-        """As many as there are attention heads."""
-        check_options({**OPTIONS, **config.head_options})
-        return int(config.head_options.get("heads", OPTIONS["heads"]))
+        """As many as there are attention heads, or twice that where they begin at neighbours."""
+        settings = {**OPTIONS, **config.head_options}
+        check_options(settings)
+        return int(settings["heads"]) * (2 if settings["beginning"] == "neighbours" else 1)
 
     def reset_constraints(self) -> None:
         """As in the base; and which tags say what of the gates."""
@@ -289,7 +298,9 @@ class PositionalHead(TagHead):
             self.register_buffer(name, torch.tensor(values, device=device), persistent=False)
 
     def prepare(self, encoder: nn.Module, tokenizer) -> None:
-        """Reads e_PAD off the encoder. Raises: ValueError where the tokenizer has no cls, pad or sep token."""
+        """As in the base; reads e_PAD. Raises: ValueError where the tokenizer has no cls, pad or sep token."""
+        super().prepare(encoder, tokenizer)
+        self.attention.begin()
         self.attention.read_padding(encoder, tokenizer)
 
     def follow(self, progress: float | None) -> None:

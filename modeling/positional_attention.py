@@ -22,6 +22,9 @@ from torch import nn
 EPSILON = 1e-6
 GATES = ("soft", "hard", "share")
 DECODERS = ("linear", "crf")
+BEGINNINGS = ("random", "neighbours")
+# What the score of the neighbour that a head begins at stands above 0 by, in nats.
+SHARPNESS = 12.0
 OPTIONS = {
     "gate": "soft",  # how gates act: "soft" (g itself), "hard" (open from 0.5 on), "share" (the lowest are closed)
     "share": 0.7,  # of a row's gates that are closed, for gate: share; 0 closes none
@@ -29,6 +32,7 @@ OPTIONS = {
     "heads": 8,  # attention heads; they divide the width of the states
     "gold_gate": 0.0,  # share of training over which gold gates, mixed in, fall from 1 to 0; 0 turns them off
     "decoder": "linear",  # "linear" (cross-entropy) or "crf" (negative log-likelihood)
+    "beginning": "random",  # of positions and heads: "random", or "neighbours" (each head looks so many units aside)
     "oracle": False,  # LEAKAGE: gold gates wherever labels are given, in evaluation too; an upper bound, no result
 }
 
@@ -92,6 +96,11 @@ def check_options(options: dict) -> None:
             "0.5 mixes gold gates in over the first half",
         ),
         "decoder": (options["decoder"] in DECODERS, f"to be one of {', '.join(DECODERS)}", "leave it out for linear"),
+        "beginning": (
+            options["beginning"] in BEGINNINGS,
+            f"to be one of {', '.join(BEGINNINGS)}",
+            "leave it out for random",
+        ),
         "oracle": (isinstance(options["oracle"], bool), "to be true or false", "leave it out for false"),
     }
     for name, (fits, what, way_out) in expected.items():
@@ -187,18 +196,32 @@ class PositionalAttention(nn.Module):
         heads: Attention heads.
         gate: One of `GATES`. Gates that are no longer soft pass the gradient of the soft ones on.
         share: Of gates closed, for gate "share".
+        beginning: One of `BEGINNINGS`.
 
-    Raises: ValueError where `heads` does not divide `size`.
+    Raises: ValueError where `heads` does not divide `size`, or not into even widths where heads begin at neighbours.
     """
 
-    def __init__(self, size: int, positions: int, heads: int = 8, gate: str = "soft", share: float = 0.7):
+    def __init__(
+        self,
+        size: int,
+        positions: int,
+        heads: int = 8,
+        gate: str = "soft",
+        share: float = 0.7,
+        beginning: str = "random",
+    ):
         super().__init__()
         if size % heads:
             raise ValueError(
                 f"expected heads of head_options to divide the width of the states, {size}, got {heads}; "
                 f"set heads: {math.gcd(size, heads)}"
             )
-        self.heads, self.gate, self.share = heads, gate, share
+        if beginning == "neighbours" and size // heads % 2:
+            raise ValueError(
+                f"expected heads of an even width for beginning: neighbours of head_options, got {heads} heads of "
+                f"{size // heads}; set heads: {math.gcd(size, 2 * heads) // 2} or beginning: random"
+            )
+        self.heads, self.gate, self.share, self.beginning = heads, gate, share, beginning
         self.gates = nn.Linear(size, 3)
         self.position_embedding = nn.Embedding(positions, size)
         self.query, self.key, self.value = nn.Linear(size, size), nn.Linear(size, size), nn.Linear(size, size)
@@ -206,6 +229,35 @@ class PositionalAttention(nn.Module):
         self.norm = nn.LayerNorm(size)
         # e_PAD; zeros until a model is built over an encoder.
         self.register_buffer("padding_state", torch.zeros(size))
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """For beginning "neighbours": positions are waves, a key is its position's waves and a query its own turned by
+        the head's offset (1 before, 1 behind, 2 before, ...). Left to themselves, a few thousand steps do not find out
+        where units stand. All of it is learned on.
+        """
+        if self.beginning == "random":
+            return
+        size = self.query.in_features
+        waves, width = size // 2, size // self.heads
+        # Radians from one position to the next. Evenly spaced ones would all meet again some 50 positions on.
+        rates = 2 * ((torch.arange(waves) + 0.5) / waves) ** 1.3
+        angles = torch.arange(self.position_embedding.num_embeddings).unsqueeze(1) * rates
+        query, key = torch.zeros(size, size), torch.zeros(size, size)
+        for head in range(self.heads):
+            offset = (head // 2 + 1) * (1 if head % 2 else -1)
+            sines = torch.arange(width // 2) * self.heads + head
+            cosines, rows = waves + sines, head * width + torch.arange(width // 2)
+            turn = rates[sines] * offset
+            query[rows, sines], query[rows, cosines] = turn.cos(), turn.sin()
+            query[rows + width // 2, sines], query[rows + width // 2, cosines] = -turn.sin(), turn.cos()
+            key[rows, sines] = key[rows + width // 2, cosines] = 1.0
+        scale = (SHARPNESS / math.sqrt(width)) ** 0.5
+        self.position_embedding.weight.copy_(math.sqrt(2) * torch.cat([angles.sin(), angles.cos()], dim=1))
+        self.query.weight.copy_(scale * query)
+        self.key.weight.copy_(scale * key)
+        for layer in (self.value, self.output):
+            layer.weight.normal_(0.0, size**-0.5)
 
     @torch.no_grad()
     def read_padding(self, encoder: nn.Module, tokenizer) -> None:

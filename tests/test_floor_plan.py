@@ -24,6 +24,7 @@ FLOORS = [
     [
         "modeling.constraints",
         "modeling.recurrent",
+        "modeling.feedforward",
         "modeling.positional_attention",
         "modeling.sparse_attention",
         "modeling.crf_inputs",

@@ -286,3 +286,26 @@ def test_heads_must_divide_the_width():
 def test_a_position_outside_the_window_is_named():
     with pytest.raises(ValueError, match=r"inside the window of 12 positions .* got 12; make batches"):
         attention()(torch.zeros(1, 1, WIDTH), torch.ones(1, 1, dtype=torch.bool), torch.tensor([[12]]))
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4])
+def test_heads_that_begin_at_neighbours_look_there(heads):
+    size, window = 32 * heads, 64
+    torch.manual_seed(0)
+    module = PositionalAttention(size, window, heads, beginning="neighbours")
+    module.begin()
+    nn.init.zeros_(module.query.bias)
+    nn.init.zeros_(module.key.bias)
+    states, mask = torch.zeros(1, window, size), torch.ones(1, window, dtype=torch.bool)
+    weights = module(states, mask, torch.arange(window).unsqueeze(0)).weights[0]
+    for head, offset in enumerate([-1, 1, -2, 2][:heads]):
+        asked = torch.arange(2, window - 2)
+        assert torch.equal(weights[head, asked].argmax(dim=1), asked + offset)
+        assert (weights[head, asked, asked + offset] > 0.9).all()
+
+
+def test_heads_of_an_odd_width_cannot_begin_at_neighbours():
+    with pytest.raises(ValueError, match=r"even width for beginning: neighbours .* 2 heads of 3; set heads: 1 or"):
+        PositionalAttention(6, WINDOW, 2, beginning="neighbours")
+    with pytest.raises(ValueError, match="beginning of head_options to be one of random, neighbours, got 'sines'"):
+        check_options({**OPTIONS, "beginning": "sines"})

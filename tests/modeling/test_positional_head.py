@@ -204,7 +204,10 @@ def test_a_tokenizer_without_pad_is_named(make):
         model.prepare()
 
 
-@pytest.mark.parametrize("options", [{}, {"gate": "share", "share": 0.85, "decoder": "crf"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"gate": "share", "share": 0.85, "decoder": "crf"}, {"beginning": "neighbours", "feedforward": 24}],
+)
 def test_a_saved_model_finds_the_same(make, options, tmp_path, texts):
     model = make(options, scheme="BIOES", encoder_input="subwords")
     model.save_pretrained(tmp_path)
@@ -241,6 +244,20 @@ def test_a_head_can_be_checked_without_an_encoder(make_tagger, head):
 def test_without_positions_the_way_out_is_named(make):
     with pytest.raises(ValueError, match="positions of units for head: positional, got none; call the model"):
         make().head(torch.zeros(1, 2, 16), torch.ones(1, 2, dtype=torch.bool))
+
+
+def test_a_new_model_begins_as_its_options_say_and_an_opened_one_as_it_was_saved(make, tmp_path):
+    plain, model = make({"feedforward": 24}), make({"beginning": "neighbours", "feedforward": 24})
+    assert float(plain.head.attention.position_embedding.weight.std()) < 0.5  # 0.02, enlarged
+    assert float(model.head.attention.position_embedding.weight.std()) == pytest.approx(1.0, abs=0.05)
+    for layer in (model.head.feedforward.widen, model.head.feedforward.narrow, model.head.attention.value):
+        assert float(layer.weight.std()) == pytest.approx(layer.in_features**-0.5, rel=0.2)
+    with torch.no_grad():
+        for parameter in model.head.parameters():
+            parameter.add_(0.5)
+    model.save_pretrained(tmp_path)
+    kept = AutoModel.from_pretrained(tmp_path).state_dict()
+    assert all(torch.equal(kept[name], value) for name, value in model.state_dict().items())
 
 
 # --- what it shows ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,52 @@
+"""A layer that bends unit states before they become tag scores."""
+
+from numbers import Integral
+
+import torch
+from torch import nn
+
+
+def check_width(width) -> None:
+    """Raises: ValueError where it is no whole number of 0 (no such layer) or more."""
+    if not isinstance(width, Integral) or isinstance(width, bool) or width < 0:
+        raise ValueError(
+            f"expected feedforward of head_options to be a width of 0 (no such layer) or more, got {width!r}; "
+            "twice the width of the states is a good one"
+        )
+
+
+class FeedForward(nn.Module):
+    """norm(h + W_2 gelu(W_1 h)): the second half of a transformer layer (Vaswani et al. 2017), in float32.
+
+    Args:
+        size: Width of the states.
+        width: Of the layer between.
+    """
+
+    def __init__(self, size: int, width: int):
+        super().__init__()
+        self.widen, self.narrow, self.norm = nn.Linear(size, width), nn.Linear(width, size), nn.LayerNorm(size)
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """Weights of a size that passes states on; a transformer's usual ones are a tenth of that."""
+        for layer in (self.widen, self.narrow):
+            layer.weight.normal_(0.0, layer.in_features**-0.5)
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            states: `(batch, units, hidden)`, any float type.
+
+        Returns: The same shape, float32.
+        """
+        with torch.autocast(states.device.type, enabled=False):
+            states = states.float()
+            between = nn.functional.gelu(_linear(self.widen, states))
+            out = states + _linear(self.narrow, between)
+            scale, shift = self.norm.weight.float(), self.norm.bias.float()
+            return nn.functional.layer_norm(out, out.shape[-1:], scale, shift, self.norm.eps)
+
+
+def _linear(layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
+    return nn.functional.linear(states, layer.weight.float(), layer.bias.float())
