@@ -24,7 +24,7 @@ MANAGED = {
     "restore_callback_states_from_checkpoint": "nothing, a study always does it",
 }
 # No part of what a run computes.
-_BESIDE = {"name", "run_name", "output_dir", "resume", "overwrite", "seed", "hub_token"}
+_BESIDE = {"name", "run_name", "output_dir", "resume", "overwrite", "seed", "hub_token", "states_folder"}
 # Settings of one technique count as one where effects are told apart, and the rest of one that is off counts nothing.
 _TECHNIQUES = {
     "fgm": ("fgm_epsilon", "fgm_space", "fgm_lambda"),
@@ -106,12 +106,16 @@ def flat(recipe: Recipe) -> dict:
 def fingerprint(recipe: Recipe, seed: int) -> str:
     """A hash of what a run computes with; two runs with the same one compute the same.
 
+    What stands at its default is left out, so that a study outlives settings that come later.
+
     >>> from kospan.recipe import load_recipe
     >>> other = load_recipe(None, {"fgm_space": "parameter"})  # nothing is perturbed in either
     >>> fingerprint(load_recipe(None, {}), 42) == fingerprint(other, 42)
     True
     """
-    text = json.dumps({**_effective(flat(recipe)), "seed": seed}, sort_keys=True, ensure_ascii=False)
+    usual = flat(Recipe())
+    told = {key: value for key, value in _effective(flat(recipe)).items() if key not in usual or value != usual[key]}
+    text = json.dumps({**told, "seed": seed}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
