@@ -124,6 +124,19 @@ class Recipe:
         "with freeze_encoder: where the encoder's states are kept, so that it runs once and not in each epoch; auto is "
         "kospan/states in the Hugging Face cache, none keeps nothing; what lies there may be deleted at any time",
     )
+    # adapters
+    lora_rank: int = setting(
+        0, "rank of the low-rank adapters (LoRA, Hu et al. 2021: r) that are trained in place of the encoder; 0: none"
+    )
+    lora_alpha: float = setting(32.0, "alpha of LoRA; the adapters' output is scaled by alpha / rank")
+    lora_dropout: float = setting(0.05, "dropout on what enters the adapters")
+    lora_targets: str = setting(
+        "all-linear",
+        "layers with adapters: all-linear, attention-mlp (linear layers of the encoder's blocks alone), or ends of "
+        "their names as peft takes them, with commas: query,value",
+    )
+    lora_rslora: bool = setting(False, "scale by alpha / sqrt(rank) instead (rsLoRA, Kalajdzievski 2023)")
+    lora_dora: bool = setting(False, "train direction and length of the weights apart (DoRA, Liu et al. 2024)")
     # training techniques
     learning_rates: dict = setting({}, "rate or factor (16x) by name fragment: {encoder: 3e-5, head: 1e-3}")
     fgm_epsilon: float = setting(0.0, "size of FGM's perturbation (Miyato et al. 2017: epsilon); 0 turns it off")
@@ -227,10 +240,10 @@ _CHOICES = {
 
 # The least that a number may be, and the first that is too much.
 _RANGES = {
-    **dict.fromkeys(("recurrent_size", "early_stopping_patience", "stride"), (0, math.inf)),
+    **dict.fromkeys(("recurrent_size", "early_stopping_patience", "stride", "lora_rank"), (0, math.inf)),
     **dict.fromkeys(("recurrent_layers", "dropout_samples", "window", "train_examples"), (1, math.inf)),
-    **dict.fromkeys(("dropout", "recurrent_dropout", "piece_dropout"), (0, 1)),
-    **dict.fromkeys(("fgm_epsilon", "fgm_lambda", "rdrop_alpha"), (0, math.inf)),
+    **dict.fromkeys(("dropout", "recurrent_dropout", "piece_dropout", "lora_dropout"), (0, 1)),
+    **dict.fromkeys(("fgm_epsilon", "fgm_lambda", "rdrop_alpha", "lora_alpha"), (0, math.inf)),
     # TrainingArguments takes any number here; what is outside fails after minutes, or trains towards nothing.
     **dict.fromkeys(("learning_rate", "weight_decay", "max_grad_norm", "num_train_epochs"), (0, math.inf)),
     **dict.fromkeys(("per_device_train_batch_size", "per_device_eval_batch_size"), (1, math.inf)),

@@ -22,6 +22,7 @@ from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf
 from kospan.training.cached import StateCache, check_cached, states_root
 from kospan.training.lines import LineCallback, opening_lines
+from kospan.training.lora import lora_of, save_plain
 from kospan.training.pieces import PieceDropout
 from kospan.training.progress import ProgressCallback
 from kospan.training.record import Stopwatch
@@ -43,6 +44,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
     root = states_root(recipe.states_folder) if recipe.freeze_encoder else None
     check_cached(root, recipe.fgm_epsilon, recipe.piece_dropout)
+    lora_of(recipe)
     disable_progress_bar()
     set_seed(arguments.seed)
     task = task_class(recipe.task).from_recipe(recipe)
@@ -156,7 +158,7 @@ def finish(trainer: SpanTrainer) -> dict[str, float]:
     figures: dict[str, float] = {}
     if trainer.is_world_process_zero():
         with written_whole(folder) as temporary:
-            trainer.accelerator.unwrap_model(trainer.model).save_pretrained(temporary)
+            save_plain(trainer.accelerator.unwrap_model(trainer.model), temporary)
             save_recipe(trainer.recipe, temporary / "recipe.yaml")
         figures = write_predictions(trainer, folder)
         if trainer.recipe.calibration_split:

@@ -8,6 +8,7 @@ from kospan.study.plan import Experiment
 from kospan.tasks.encoders import check_scratch_options, load_config
 from kospan.tasks.registry import task_class
 from kospan.training.cached import check_cached, states_root
+from kospan.training.lora import lora_of
 from kospan.training.rates import check_rates
 
 
@@ -31,6 +32,7 @@ def check_experiment(experiment: Experiment) -> None:
                 if name is not None:
                     check_figure(key, name, recipe.figures(task.figures_of(recipe, name)))
             check_rates(recipe.learning_rates)
+            lora_of(recipe)
             root = states_root(recipe.states_folder) if recipe.freeze_encoder else None
             check_cached(root, recipe.fgm_epsilon, recipe.piece_dropout)
             task.check_recipe(recipe)

@@ -33,8 +33,9 @@ _TECHNIQUES = {
     "dropout_samples": ("dropout_samples", "dropout_merge"),
     "head": ("head", "head_options"),
     "learning_rates": ("learning_rates", "learning_rate"),
+    "lora": ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "lora_rslora", "lora_dora"),
 }
-_OFF = {"fgm_epsilon": 0, "rdrop_alpha": 0, "recurrent_size": 0, "dropout_samples": 1}
+_OFF = {"fgm_epsilon": 0, "rdrop_alpha": 0, "recurrent_size": 0, "dropout_samples": 1, "lora_rank": 0}
 
 
 def read_yaml(path: Path) -> dict:

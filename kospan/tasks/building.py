@@ -15,6 +15,7 @@ from kospan.tasks.encoders import (
     start_without_positions,
     whole_weights,
 )
+from kospan.training.lora import adapt_encoder, lora_of
 from modeling.configuration_span import SpanConfig
 
 
@@ -54,9 +55,7 @@ def continued_model(recipe: Recipe, config_class: type[SpanConfig], continued: S
     if "threshold" in found.to_dict():
         taken["threshold"] = 0.0
     model = load_ours(locate(recipe.encoder), calibration_temperature=1.0, **taken)
-    if recipe.freeze_encoder:
-        model.freeze_encoder()
-    return model
+    return _prepared(model, recipe)
 
 
 def check_continued(recipe: Recipe, config: SpanConfig, continued: Sequence[str], fixed: Sequence[str]) -> None:
@@ -107,10 +106,19 @@ def new_model(recipe: Recipe, model_class: type, config: SpanConfig, tokenizer):
     else:
         with whole_weights(recipe.encoder):
             model = model_class.from_encoder(locate(recipe.encoder), config, tokenizer)
-    if recipe.freeze_encoder:
-        model.freeze_encoder()
+    _prepared(model, recipe)
     # Says at once whether tokenizer, window and stride fit together.
     assert model.aligner
+    return model
+
+
+def _prepared(model, recipe: Recipe):
+    """The model with its encoder frozen, or with adapters in it, as the recipe asks."""
+    lora = lora_of(recipe)
+    if lora is not None:
+        adapt_encoder(model, lora)
+    elif recipe.freeze_encoder:
+        model.freeze_encoder()
     return model
 
 

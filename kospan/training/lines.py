@@ -3,6 +3,7 @@
 import torch
 from transformers import TrainerCallback
 
+from kospan.training.lora import adapter_lines
 from kospan.training.parts import part_names
 from kospan.training.rates import RateGroup
 
@@ -94,7 +95,7 @@ def opening_lines(trainer, documents: int, windowed: int, longest: int) -> list[
         f"memory estimate     {memory_estimate(model, rows, longest):.2f} GiB (weights, gradients, "
         f"optimizer, activations)",
     ]
-    return lines + rate_lines(trainer.rate_groups)
+    return lines + adapter_lines(model) + rate_lines(trainer.rate_groups)
 
 
 def rate_lines(groups: list[RateGroup]) -> list[str]:

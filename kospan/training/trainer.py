@@ -12,6 +12,7 @@ from accelerate.utils import DistributedType
 from transformers import Trainer
 from transformers.trainer_utils import EvalPrediction
 
+from .adapted import AdaptedTrainer
 from .adversarial import FGM
 from .cached import StateCache
 from .consistency import double
@@ -20,7 +21,7 @@ from .pushing import PushingTrainer
 from .rates import RateGroup, check_fragments, check_rates, rate_groups
 
 
-class SpanTrainer(PushingTrainer, Trainer):
+class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
     """
     Args:
         predict: `(model, documents) -> (documents, spans, 4)` float32 padded with -100: start, end, label id, score.
@@ -194,8 +195,10 @@ class SpanTrainer(PushingTrainer, Trainer):
     # --- optimizer ----------------------------------------------------------------------------------------------------
 
     def get_decay_parameter_names(self, model):
-        """As in the Trainer, less the CRF's scores: decay would pull them towards "every transition is alike"."""
-        return [name for name in super().get_decay_parameter_names(model) if "crf." not in name]
+        """As in the Trainer, less the CRF's scores (decay would pull them towards "every transition is alike") and the
+        lengths of DoRA's weights, which are no smaller for being near zero."""
+        spared = ("crf.", "lora_magnitude_vector")
+        return [name for name in super().get_decay_parameter_names(model) if not any(each in name for each in spared)]
 
     def create_optimizer(self, model=None):
         """As in the Trainer, with groups of their own rates where `learning_rates` names any."""

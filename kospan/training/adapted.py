@@ -1,0 +1,90 @@
+"""Checkpoints of a model whose encoder has adapters: each is an ordinary model, and training can go on from it."""
+
+from pathlib import Path
+
+import torch
+from accelerate.utils import DistributedType
+from safetensors.torch import load_file, save_file
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from kospan.training.lora import adapter_state, is_adapted, plain_state
+
+# The adapters unmerged, beside the model of a checkpoint that holds them merged.
+ADAPTERS = "adapters.safetensors"
+
+
+class AdaptedTrainer:
+    """The seams of transformers' Trainer through which it saves and loads weights; stands before it among the bases of
+    `SpanTrainer`. A model without adapters goes through unchanged."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if is_adapted(self.model) and self.accelerator.distributed_type in (
+            DistributedType.FSDP,
+            DistributedType.DEEPSPEED,
+        ):
+            raise ValueError(
+                f"expected whole weights on every process with lora_rank on an encoder, got "
+                f"{self.accelerator.distributed_type.value}, which shards them; start without it"
+            )
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        if not is_adapted(self.model):
+            return super()._save(output_dir, state_dict)
+        folder = Path(output_dir or self.args.output_dir)
+        super()._save(str(folder), plain_state(self.model))
+        if self.args.should_save and folder.name.startswith(PREFIX_CHECKPOINT_DIR):
+            state = {name: value.detach().cpu().contiguous() for name, value in adapter_state(self.model).items()}
+            save_file(state, str(folder / ADAPTERS), metadata={"format": "pt"})
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model=None) -> None:
+        model = self.model if model is None else model
+        if is_adapted(model):
+            return restore(model, resume_from_checkpoint)
+        if (Path(resume_from_checkpoint) / ADAPTERS).is_file():
+            raise ValueError(
+                f"expected a checkpoint of a training without adapters in {resume_from_checkpoint}, got one with them "
+                f"({ADAPTERS}); resume with the recipe's lora_rank, or start again with --overwrite"
+            )
+        return super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        if not is_adapted(self.model):
+            return super()._load_best_model()
+        restore(self.model, self.state.best_model_checkpoint)
+
+
+def restore(model, folder: str | Path) -> None:
+    """Gives a model with adapters the weights of a checkpoint, bit for bit.
+
+    Raises: FileNotFoundError where the checkpoint holds no adapters; ValueError where they are of another kind, or
+        stand on another encoder.
+    """
+    folder = Path(folder)
+    if not (folder / ADAPTERS).is_file():
+        raise FileNotFoundError(
+            f"expected adapters in {folder / ADAPTERS}, found none: this training was begun without them; take "
+            "lora_rank out, or start again with --overwrite"
+        )
+    adapters = load_file(folder / ADAPTERS)
+    asked = {name: tuple(value.shape) for name, value in adapter_state(model).items()}
+    got = {name: tuple(value.shape) for name, value in adapters.items()}
+    if asked != got:
+        name = min(name for name in asked.keys() | got.keys() if asked.get(name) != got.get(name))
+        raise ValueError(
+            f"expected the recipe's adapters in {folder}, got others ({name}: {asked.get(name, 'none')} in the recipe, "
+            f"{got.get(name, 'none')} there); resume with the recipe that the checkpoint was made with"
+        )
+    saved: dict[str, torch.Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        if path.name != ADAPTERS:
+            saved |= load_file(path)
+    own = model.state_dict()
+    model.load_state_dict({name: value for name, value in saved.items() if name in own} | adapters, strict=False)
+    # The weights below the adapters are the recipe's encoder; the checkpoint tells whether it still is the same one.
+    for name, value in plain_state(model).items():
+        if name not in own and not torch.allclose(value.cpu().float(), saved[name].float(), rtol=1e-3, atol=1e-5):
+            raise ValueError(
+                f"expected the encoder that the checkpoint {folder} was trained on, got one whose {name} is another; "
+                "set the recipe's encoder to that one"
+            )
