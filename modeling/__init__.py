@@ -13,6 +13,7 @@ from .crf import CRF
 from .modeling_classifier import SpanClassifier
 from .modeling_reader import SpanReader
 from .modeling_tagger import SpanTagger
+from .modeling_writer import SpanWriter, WriterConfig
 from .pipelines import SpanClassifierPipeline, SpanReaderPipeline, SpanTaggerPipeline
 from .spans import Span
 
@@ -38,4 +39,6 @@ __all__ = [
     "SpanTagger",
     "SpanTaggerConfig",
     "SpanTaggerPipeline",
+    "SpanWriter",
+    "WriterConfig",
 ]

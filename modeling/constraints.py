@@ -1,0 +1,148 @@
+"""Lets a causal LM write only replies that the grammar allows, and keeps how probable each piece was."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import torch
+from transformers import LogitsProcessor
+
+from .piece_bytes import PieceBytes
+from .reply_states import ReplyStates, State
+
+
+def allowed_pieces(states: ReplyStates, state: State, left: int) -> list[int]:
+    """Ids of the pieces that may come next, the end not among them.
+
+    Args:
+        states: The replies about the text.
+        state: How far the reply is.
+        left: Pieces that may still be written, this one and the end included.
+    """
+    table, ids, found = states.pieces.table, states.pieces.ids, []
+    # The pieces that begin alike are a stretch of the sorted table; it narrows byte by byte.
+    ahead = [(0, len(table), b"", state)]
+    while ahead:
+        low, high, prefix, state = ahead.pop()
+        if prefix and table[low] == prefix:
+            fits = states.distance(state) < left
+            while low < high and table[low] == prefix:
+                if fits:
+                    found.append(ids[low])
+                low += 1
+        if low == high:
+            continue
+        for byte, following in states.moves(state):
+            longer = prefix + bytes([byte])
+            first = bisect_left(table, longer, low, high)
+            if first < high and table[first].startswith(longer):
+                ahead.append((first, _behind(table, prefix, byte, first, high), longer, following))
+    return found
+
+
+def _behind(table: list[bytes], prefix: bytes, byte: int, low: int, high: int) -> int:
+    """Where the entries that begin with the prefix and this byte end."""
+    return high if byte == 255 else bisect_left(table, prefix + bytes([byte + 1]), low, high)
+
+
+def advanced(states: ReplyStates, state: State, added: bytes) -> State:
+    """The state behind these bytes. Raises: ValueError where the grammar does not allow them."""
+    for byte in added:
+        following = next((after for move, after in states.moves(state) if move == byte), None)
+        if following is None:
+            raise ValueError(f"expected a piece that the grammar allows, got {added!r}; use replies of this processor")
+        state = following
+    return state
+
+
+class ReplyProcessor(LogitsProcessor):
+    """Scores of the next piece, with those that the grammar does not allow at minus infinity.
+
+    Args:
+        pieces: The vocabulary in bytes.
+        ends: Ids that end a reply.
+        budget: Most pieces of a reply, the end included; the last one is always the end.
+        states: The replies that are allowed about each text; None allows everything but keeps the probabilities, and
+            closes the reply by force where the budget ends.
+        texts: How many texts there are; each has as many rows, one behind the other, as there are beams.
+
+    Raises: ValueError where the budget holds no reply.
+    """
+
+    def __init__(
+        self, pieces: PieceBytes, ends: Sequence[int], budget: int, states: Sequence[ReplyStates] | None, texts: int
+    ):
+        least = 1 if states is None else max((each.distance(State()) for each in states), default=1)
+        if budget < least:
+            raise ValueError(
+                f"expected max_new_tokens of {int(least)} or more, in which [] and the end find room, got {budget}; "
+                "allow more"
+            )
+        self.pieces, self.ends, self.budget, self.states, self.texts = pieces, list(ends), budget, states, texts
+        self._prompt: int | None = None
+        # By text and pieces so far: how far the reply is, and the log-probability of its last piece.
+        self._known: dict[tuple, tuple[State | None, float]] = {}
+        self._rows: dict[tuple, int] = {}
+        self._log_probabilities: torch.Tensor | None = None
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """
+        Args:
+            input_ids: Prompts and replies so far `(texts * beams, length)`, prompts of one length.
+            scores: Of each piece `(texts * beams, vocabulary)`.
+        """
+        if self._prompt is None:
+            self._prompt = input_ids.shape[1]
+        written = input_ids.shape[1] - self._prompt
+        left = self.budget - written
+        beams = max(1, input_ids.shape[0] // self.texts)
+        keys = [(at // beams, *reply) for at, reply in enumerate(input_ids[:, self._prompt :].tolist())]
+        self._remember(keys, written)
+        mask = torch.full_like(scores, -torch.inf)
+        for row, key in enumerate(keys):
+            allowed = self._allowed(key, left)
+            if allowed is None:
+                mask[row] = 0
+            else:
+                mask[row, allowed] = 0
+        scores = scores + mask
+        self._log_probabilities = scores.float().log_softmax(dim=-1)
+        self._rows = {key: row for row, key in enumerate(keys)}
+        return scores
+
+    def _remember(self, keys: list[tuple], written: int) -> None:
+        """The states behind the pieces that were chosen since the last call."""
+        if not written:
+            self._known.update((key, (State() if self.states is not None else None, 0.0)) for key in keys)
+            return
+        rows = [self._rows[key[:-1]] for key in keys]
+        chosen = torch.tensor([key[-1] for key in keys], device=self._log_probabilities.device)
+        values = self._log_probabilities[torch.tensor(rows, device=chosen.device), chosen].tolist()
+        for key, value in zip(keys, values):
+            if key not in self._known:
+                state = self._known[key[:-1]][0]
+                if state is not None:
+                    over = key[-1] in self.ends
+                    added = b"" if over else self.pieces.of[key[-1]]
+                    # Behind the end stand pads, which say nothing.
+                    state = None if over or added is None else advanced(self.states[key[0]], state, added)
+                self._known[key] = state, value
+
+    def _allowed(self, key: tuple, left: int) -> list[int] | None:
+        """Ids that may come next; None allows all."""
+        if self.states is None:
+            return self.ends if left <= 1 else None
+        state = self._known[key][0]
+        if state is None:
+            return self.ends
+        states = self.states[key[0]]
+        return allowed_pieces(states, state, left) + (self.ends if states.may_end(state) else [])
+
+    def log_probabilities(self, text: int, reply: Sequence[int]) -> list[float]:
+        """Of each piece of a reply, given those before it; the end has none.
+
+        Args:
+            text: Which text it is about.
+            reply: Its pieces, without the end.
+        """
+        found = [self._known.get((text, *reply[: at + 1])) for at in range(len(reply))]
+        return [0.0 if each is None else each[1] for each in found]

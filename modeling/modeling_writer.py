@@ -1,0 +1,567 @@
+"""`SpanWriter`: a causal LM that writes out the entities of a text, and from its reply to spans."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
+from transformers.utils import cached_file
+
+from .alignment import clusters
+from .companions import write_text
+from .constraints import ReplyProcessor
+from .encoders import LOCATION_KEYS
+from .modeling_span import check_reading, check_texts
+from .piece_bytes import PieceBytes
+from .prompts import INSTRUCTIONS, WORDS, check_writable_labels, frame, locate, parse_reply
+from .reply_states import ReplyStates
+from .spans import Span, first_overlap, keep_longest
+
+NAME = "kospan.json"
+ADAPTER = "adapter_config.json"
+# Pieces of a text that its windows share, at most; a quarter of a window where that is less.
+OVERLAP = 64
+
+
+@dataclasses.dataclass
+class WriterConfig:
+    """What makes a causal LM a writer; it lies beside the weights as `kospan.json`.
+
+    Args:
+        labels: The types, in the order of the label set.
+        descriptions: What a type marks, for the prompt; types may be missing.
+        instruction: What the prompt asks; empty leaves it and the types out.
+        examples: Texts with their replies that the prompt shows, `[text, reply]` each.
+        words: What stands for "Types", "Text" and "Answer".
+        chat: Whether the tokenizer's chat template makes the prompt.
+        constrained: Whether only replies of the grammar can be written.
+        max_new_tokens: Most pieces of a reply, its end included.
+        window: Most positions of prompt and reply together; None takes the model's limit.
+        unit: The unit of the data, for scores.
+        base: For an adapter: what its base model looks like, so that another one is noticed.
+    """
+
+    labels: list[str]
+    descriptions: dict[str, str] = dataclasses.field(default_factory=dict)
+    instruction: str = INSTRUCTIONS["en"]
+    examples: list = dataclasses.field(default_factory=list)
+    words: list[str] = dataclasses.field(default_factory=lambda: list(WORDS["en"]))
+    chat: bool = False
+    constrained: bool = True
+    max_new_tokens: int = 256
+    window: int | None = None
+    unit: str = "character"
+    base: dict | None = None
+
+    model_type = "kospan-writer"
+
+    def __post_init__(self):
+        check_writable_labels(self.labels)
+        if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 3:
+            raise ValueError(
+                f"expected max_new_tokens to be a whole number of 3 or more, got {self.max_new_tokens!r}; 256 is usual"
+            )
+
+    @property
+    def id2label(self) -> dict[int, str]:
+        """Types by their ids."""
+        return dict(enumerate(self.labels))
+
+    def to_dict(self) -> dict:
+        """What `kospan.json` holds."""
+        return {"model_type": self.model_type} | dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: dict, place: str = NAME) -> "WriterConfig":
+        """Raises: ValueError naming `place` where the settings are not a writer's."""
+        settings = dict(settings)
+        kind = settings.pop("model_type", None)
+        known = {field.name for field in dataclasses.fields(cls)}
+        if kind != cls.model_type or "labels" not in settings or not settings.keys() <= known:
+            odd = sorted(settings.keys() - known) or (["model_type"] if kind != cls.model_type else ["labels"])
+            raise ValueError(
+                f"expected {place} as kospan writes it for a writer, got another at {odd[0]!r}; take the file from the "
+                "model's folder again"
+            )
+        return cls(**settings)
+
+
+class Passage(NamedTuple):
+    """A stretch of a text that is asked about at once.
+
+    Args:
+        start: Its first character in the composed text.
+        text: The stretch.
+        own: `(first, last)` characters of the composed text that it answers for: there it is the window in whose middle
+            they stand.
+        input_ids: The whole prompt.
+    """
+
+    start: int
+    text: str
+    own: tuple[int, int]
+    input_ids: list[int]
+
+
+class Writing(NamedTuple):
+    """What a model has written about one text.
+
+    Args:
+        spans: What was found, sorted by start.
+        replies: The replies as they are, one a window.
+        dropped: Brackets that were none.
+        unmatched: Surfaces without a free occurrence in the text.
+        unparsed: Replies in which nothing of the grammar was found.
+        in_order: Whether the replies are the grammar and nothing beside it, their entities in order of the text.
+    """
+
+    spans: list[Span]
+    replies: list[str]
+    dropped: int = 0
+    unmatched: int = 0
+    unparsed: int = 0
+    in_order: bool = True
+
+
+class SpanWriter:
+    """Finds labelled spans by letting a causal LM write them out.
+
+    Args:
+        model: A causal LM of transformers, or one with adapters of peft.
+        tokenizer: Its fast tokenizer.
+        config: Labels, prompt and limits.
+
+    Raises: ValueError where the tokenizer has no end of a text, or its pieces cannot be read.
+
+    >>> writer = SpanWriter.from_pretrained("user/name")  # doctest: +SKIP
+    >>> writer.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
+    [Span(start=0, end=3, label='PS', score=0.97), Span(start=8, end=10, label='LC', score=0.95)]
+    """
+
+    def __init__(self, model, tokenizer, config: WriterConfig):
+        self.model, self.tokenizer, self.config = model, tokenizer, config
+        if tokenizer.eos_token_id is None:
+            raise ValueError(
+                "expected a tokenizer with an end-of-text token, with which a reply ends, got none; set "
+                "tokenizer.eos_token to a token of the vocabulary and save it"
+            )
+        table = model.get_output_embeddings()
+        size = None if table is None else table.weight.shape[0]
+        if getattr(table, "out_features", None):  # Packed weights have other shapes.
+            size = table.out_features
+        # A token that lies behind the table of embeddings could not be read.
+        if tokenizer.pad_token_id is None or (size is not None and tokenizer.pad_token_id >= size):
+            tokenizer.pad_token = tokenizer.eos_token
+        self.pieces = PieceBytes(tokenizer, size)
+        self._frame_ids: tuple[list[int], list[int]] | None = None
+        # Says at once whether the labels can be written.
+        ReplyStates("", config.labels, self.pieces)
+
+    # --- loading and saving -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_pretrained(cls, name: str | os.PathLike, base: str | os.PathLike | None = None, **kwargs) -> "SpanWriter":
+        """A writer from a folder or a repository: a causal LM, or an adapter, with `kospan.json` beside it.
+
+        Args:
+            name: Folder, or name on the Hub.
+            base: For an adapter: where its base model lies, if not where the adapter says.
+            **kwargs: What `AutoModelForCausalLM.from_pretrained` takes, such as `dtype` and `device_map`.
+
+        Raises: FileNotFoundError where there is no `kospan.json`; ImportError where an adapter needs peft and there is
+            none; ValueError where an adapter was trained on another base.
+        """
+        location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
+        config = read_writer_config(name, **location)
+        if find_file(name, ADAPTER, **location) is None:
+            if base is not None:
+                raise ValueError(
+                    f"expected base only beside an adapter, got {str(base)!r} for {name}, which holds a whole model; "
+                    "leave it out"
+                )
+            model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
+        else:
+            model = load_adapted(name, base, config, location, kwargs)
+        return cls(model.eval(), AutoTokenizer.from_pretrained(name, use_fast=True, **location), config)
+
+    def save_pretrained(self, folder: str | os.PathLike, **kwargs) -> None:
+        """Writes the causal LM, or its adapter alone, the tokenizer and `kospan.json`.
+
+        Args:
+            folder: Where to.
+            **kwargs: What the model's own `save_pretrained` takes.
+        """
+        config = self.config
+        if hasattr(self.model, "peft_config"):
+            config = dataclasses.replace(config, base=base_record(self.model))
+        self.model.save_pretrained(folder, **kwargs)
+        self.tokenizer.save_pretrained(folder)
+        text = json.dumps(config.to_dict(), ensure_ascii=False, indent=2) + "\n"
+        write_text(os.path.join(folder, NAME), text)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model reads."""
+        return self.model.get_input_embeddings().weight.device
+
+    def to(self, *args, **kwargs) -> "SpanWriter":
+        """As in torch."""
+        self.model.to(*args, **kwargs)
+        return self
+
+    def eval(self) -> "SpanWriter":
+        """As in torch."""
+        self.model.eval()
+        return self
+
+    def over(self, model) -> "SpanWriter":
+        """The same writer with another model of the same vocabulary, as while training."""
+        if model is self.model:
+            return self
+        other = object.__new__(SpanWriter)
+        other.__dict__ = {**self.__dict__, "model": model}
+        return other
+
+    # --- text to prompts ----------------------------------------------------------------------------------------------
+
+    def ids_of(self, text: str) -> list[int]:
+        """Pieces of a text in which no special token is hidden, whatever is written there."""
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    @property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """The pieces before and behind the text in a prompt."""
+        if self._frame_ids is None:
+            config, tokenizer = self.config, self.tokenizer
+            before, behind = frame(
+                config.instruction,
+                config.labels,
+                config.descriptions,
+                [tuple(pair) for pair in config.examples],
+                config.words,
+                self._rendered if config.chat else None,
+            )
+            head = tokenizer(before, add_special_tokens=not config.chat)["input_ids"]
+            # Some tokenizers end every text, and what follows an end is not read as its continuation.
+            ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
+            while not config.chat and head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
+                head.pop()
+            self._frame_ids = head, tokenizer(behind, add_special_tokens=False)["input_ids"]
+        return self._frame_ids
+
+    def _rendered(self, messages: list[dict]) -> str:
+        return self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+
+    @property
+    def room(self) -> int:
+        """Pieces of a text that stand in one prompt.
+
+        Raises: ValueError where prompt and reply leave none.
+        """
+        limit = context_limit(self.model.config)
+        window = min(self.config.window or limit or 1 << 30, limit or 1 << 30)
+        fixed = sum(map(len, self.frame)) + self.config.max_new_tokens
+        if window - fixed < 1:
+            raise ValueError(
+                f"expected a context that holds instruction, examples and reply ({fixed:,} positions) and some text, "
+                f"got {window:,}; show fewer examples, shorten instruction and descriptions, or lower max_new_tokens"
+            )
+        return window - fixed
+
+    def passages(self, text: str) -> list[Passage]:
+        """The stretches in which a text is asked about, which share some of it; nothing is cut off.
+
+        Args:
+            text: The composed text.
+        """
+        before, behind = self.frame
+        room, pieces = self.room, self.ids_of(text)
+        if len(pieces) <= room:
+            return [Passage(0, text, (0, len(text)), before + pieces + behind)] if text else []
+        offsets = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )["offset_mapping"]
+        overlap, found, first = min(OVERLAP, room // 4), [], 0
+        while True:
+            start = offsets[first][0] if found else 0
+            last = min(first + room, len(offsets))
+            end = offsets[last - 1][1] if last < len(offsets) else len(text)
+            # A stretch may have a piece more by itself than within the text.
+            while len(pieces := self.ids_of(text[start:end])) > room:
+                last -= max(1, len(pieces) - room)
+                if last <= first:
+                    raise ValueError(
+                        f"expected a context with room for one character of the text, got {room} positions for "
+                        f"{text[start:end]!r}; show fewer examples or lower max_new_tokens"
+                    )
+                end = offsets[last - 1][1]
+            found.append((start, end, pieces))
+            if end == len(text):
+                break
+            # On by one piece at least.
+            first = max(first + 1, last - overlap)
+            while offsets[first][0] <= start:
+                first += 1
+        edges = [0, *((later[0] + sooner[1]) // 2 for sooner, later in zip(found, found[1:])), len(text)]
+        return [
+            Passage(start, text[start:end], (edges[at], edges[at + 1]), before + pieces + behind)
+            for at, (start, end, pieces) in enumerate(found)
+        ]
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Prompts as a batch, padded on the left: `input_ids` and `attention_mask` `(batch, length)`."""
+        length = max(map(len, rows))
+        ids = torch.full((len(rows), length), self.tokenizer.pad_token_id)
+        mask = torch.zeros((len(rows), length), dtype=torch.int64)
+        for at, row in enumerate(rows):
+            ids[at, length - len(row) :] = torch.tensor(row)
+            mask[at, length - len(row) :] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    # --- text to spans ------------------------------------------------------------------------------------------------
+
+    def extract(
+        self, texts: str | list[str], threshold: float = 0.0, batch_size: int = 32, num_beams: int = 1
+    ) -> list[Span] | list[list[Span]]:
+        """The spans of each text, as the model writes them.
+
+        The score of a span is the probability with which the model writes its bracket, given all before it: the product
+        over the bracket's pieces, from the decision to write one more to its `]`. With constrained decoding the
+        probabilities are those among the pieces that the grammar allows.
+
+        Args:
+            texts: A document, or a list of documents of any length; long ones are asked about in windows and merged.
+            threshold: Spans with a lower score are left out.
+            batch_size: Prompts that are answered at once.
+            num_beams: Replies that are followed at once; 1 always takes the most probable piece.
+
+        Returns: Spans sorted by start: a list for a str, a list of lists for a list.
+
+        Raises: TypeError where `texts` is neither a str nor a list of str; ValueError where `threshold` or `batch_size`
+            is out of range, or a text holds half of a surrogate pair.
+        """
+        if isinstance(texts, str):
+            return self.extract([texts], threshold, batch_size, num_beams)[0]
+        check_texts(texts)
+        check_reading(threshold, batch_size)
+        return [
+            [span for span in writing.spans if span.score >= threshold]
+            for writing in self.write(texts, batch_size, num_beams)
+        ]
+
+    @torch.no_grad()
+    def write(self, texts: Sequence[str], batch_size: int = 32, num_beams: int = 1) -> list[Writing]:
+        """As `extract`, with the replies and what could not be used of them."""
+        check_texts(texts)
+        parts = [clusters(text) for text in texts]
+        passages = [self.passages("".join(composed for _, _, composed in each)) for each in parts]
+        flat = [passage for each in passages for passage in each]
+        answers: list = [None] * len(flat)
+        # The longest first: batches of one length, and what does not fit into memory fails at once.
+        order = sorted(range(len(flat)), key=lambda at: -len(flat[at].input_ids))
+        with self.reading():
+            for at in range(0, len(order), batch_size):
+                chosen = order[at : at + batch_size]
+                for place, answer in zip(chosen, self._answers([flat[each] for each in chosen], num_beams)):
+                    answers[place] = answer
+        following = iter(answers)
+        return [self._merged(each, own, [next(following) for _ in own]) for each, own in zip(parts, passages)]
+
+    def _answers(self, passages: Sequence[Passage], num_beams: int) -> list[tuple[str, list[tuple[int, float]]]]:
+        """The reply to each prompt, and where each of its pieces begins with its log-probability."""
+        config = self.config
+        states = [ReplyStates(each.text, config.labels, self.pieces) for each in passages]
+        ends = [self.tokenizer.eos_token_id]
+        processor = ReplyProcessor(
+            self.pieces, ends, config.max_new_tokens, states if config.constrained else None, len(passages)
+        )
+        batch = {
+            key: value.to(self.device) for key, value in self.padded([each.input_ids for each in passages]).items()
+        }
+        settings = GenerationConfig(
+            max_new_tokens=config.max_new_tokens,
+            do_sample=False,
+            num_beams=num_beams,
+            use_cache=True,
+            pad_token_id=self.tokenizer.pad_token_id,
+            eos_token_id=ends,
+            bos_token_id=self.tokenizer.bos_token_id,
+        )
+        with own_generation(self.model):
+            rows = self.model.generate(
+                **batch, generation_config=settings, logits_processor=LogitsProcessorList([processor])
+            )
+        answers = []
+        for at, row in enumerate(rows[:, batch["input_ids"].shape[1] :].tolist()):
+            reply = row[: next((place for place, piece in enumerate(row) if piece in ends), len(row))]
+            spelt, starts = b"", []
+            for piece, value in zip(reply, processor.log_probabilities(at, reply)):
+                starts.append((len(spelt.decode("utf-8", "ignore")), value))
+                spelt += self.pieces.joined([piece])
+            answers.append((spelt.decode("utf-8", "replace"), starts))
+        return answers
+
+    def _merged(self, parts: list, passages: Sequence[Passage], answers: Sequence) -> Writing:
+        """What the windows of one text say together, in characters of the text as the user gave it."""
+        spans, replies = [], []
+        dropped = unmatched = unparsed = 0
+        in_order = True
+        for passage, (reply, starts) in zip(passages, answers):
+            found = parse_reply(reply, self.config.labels)
+            places = locate(passage.text, found.entities)
+            replies.append(reply)
+            dropped, unparsed = dropped + found.dropped, unparsed + (not found.parsed)
+            unmatched += sum(place is None for place in places)
+            kept = [place for place in places if place is not None]
+            in_order = in_order and found.whole and len(kept) == len(places) and kept == sorted(kept)
+            for entity, place in zip(found.entities, places):
+                if place is None:
+                    continue
+                middle = passage.start + (place.start + place.end - 1) // 2
+                if passage.own[0] <= middle < passage.own[1]:
+                    score = bracket_probability(entity, found.entities, starts)
+                    first, last = passage.start + place.start, passage.start + place.end - 1
+                    spans.append(Span(parts[first][0], parts[last][1], place.label, score))
+        # Two windows may cut one stretch of text in different ways.
+        spans = keep_longest(spans) if first_overlap(spans) else sorted(spans)
+        return Writing(spans, replies, dropped, unmatched, unparsed, in_order)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """The model in evaluation mode, and afterwards in the mode it was in."""
+        before = self.model.training
+        self.model.eval()
+        try:
+            yield
+        finally:
+            self.model.train(before)
+
+
+def bracket_probability(entity, entities: Sequence, starts: Sequence[tuple[int, float]]) -> float:
+    """The product over the pieces that begin in an entity's bracket or in the space before it."""
+    before = max((other.end for other in entities if other.end <= entity.start), default=entity.start - 1)
+    first = max(before, entity.start - 1)
+    total = sum(value for start, value in starts if first <= start < entity.end)
+    return min(1.0, float(torch.tensor(total, dtype=torch.float64).exp()))
+
+
+@contextmanager
+def own_generation(model) -> Iterator[None]:
+    """Without what a model of the Hub brings for chatting, such as a penalty for what was said before."""
+    before = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = before
+
+
+def context_limit(config) -> int | None:
+    """Positions that a causal LM reads; None where it has no limit."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    names = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "seq_length")
+    return next((value for name in names if isinstance(value := getattr(text, name, None), int) and value > 0), None)
+
+
+def find_file(name: str | os.PathLike, file: str, **location) -> str | None:
+    """Where a file of a folder or repository lies; None where there is none."""
+    if os.path.isdir(name):
+        path = os.path.join(name, file)
+        return path if os.path.isfile(path) else None
+    try:
+        return cached_file(name, file, **location)
+    except (OSError, ValueError):
+        return None
+
+
+def read_writer_config(name: str | os.PathLike, **location) -> WriterConfig:
+    """The `kospan.json` of a folder or repository. Raises: FileNotFoundError or ValueError where there is none."""
+    path = find_file(name, NAME, **location)
+    if path is None:
+        raise FileNotFoundError(
+            f"expected {NAME} beside the model in {name}, which says what it was trained to write, found none; train "
+            "one with task: writing, or build SpanWriter(model, tokenizer, WriterConfig(labels=[...]))"
+        )
+    with open(path, encoding="utf-8") as file:
+        try:
+            settings = json.load(file)
+        except ValueError as error:
+            raise ValueError(f"{path}: expected JSON, got {error}; take the file from the model again") from error
+    return WriterConfig.from_dict(settings if isinstance(settings, dict) else {}, str(path))
+
+
+# --- adapters -----------------------------------------------------------------------------------------------------------
+
+
+def load_adapted(name, base, config: WriterConfig, location: dict, kwargs: dict):
+    """The adapter of a folder or repository over its base model. Raises: as `SpanWriter.from_pretrained`."""
+    try:
+        from peft import PeftModel
+    except ImportError as error:
+        raise ImportError(
+            f"expected peft for the adapter in {name}, found none; `pip install peft`, or merge it where peft is with "
+            "kospan convert merge"
+        ) from error
+    with open(find_file(name, ADAPTER, **location), encoding="utf-8") as file:
+        named = json.load(file).get("base_model_name_or_path")
+    base = base or named
+    if not base:
+        raise ValueError(
+            f"expected {ADAPTER} in {name} to name the base model, got none; pass base=, a folder or name on the Hub"
+        )
+    # The place within its repository is the adapter's own.
+    kwargs = {key: value for key, value in kwargs.items() if key not in ("revision", "subfolder")}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(base, **kwargs)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"expected the base model {str(base)!r} of the adapter in {name}, found none "
+            f"({str(error).strip().splitlines()[0]}); fetch it, or pass base= with its folder"
+        ) from error
+    check_base(model, config.base, base, name)
+    try:
+        return PeftModel.from_pretrained(model, name, **location)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"expected the base model that the adapter in {name} was trained on, got {base}, which it does not fit "
+            f"({' '.join(str(error).split())[:200]}); pass base= with the right one"
+        ) from error
+
+
+def base_record(model) -> dict:
+    """What tells a base model from others: its sizes, and a few of its word vectors' numbers."""
+    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
+    table = model.get_input_embeddings().weight
+    vectors = table.detach()[:8, :8].float().cpu().flatten().tolist()
+    return {
+        "model_type": config.model_type,
+        "hidden_size": getattr(config, "hidden_size", table.shape[1]),
+        "num_hidden_layers": getattr(config, "num_hidden_layers", None),
+        "vectors": [round(value, 6) for value in vectors],
+    }
+
+
+def check_base(model, record: dict | None, base, name) -> None:
+    """Raises: ValueError where a base model is not the one that an adapter was trained on."""
+    if not record:
+        return
+    found = base_record(model)
+    for key, value in record.items():
+        if key == "vectors":
+            # Half precision keeps three digits.
+            pairs = zip(value, found[key])
+            same = len(value) == len(found[key]) and all(abs(a - b) <= 0.01 * max(abs(a), 1e-3) for a, b in pairs)
+            got = "other word vectors"
+        else:
+            same, got = found.get(key) == value, f"{key} {found.get(key)!r} in place of {value!r}"
+        if not same:
+            raise ValueError(
+                f"expected the base model that the adapter in {name} was trained on, got {base} with {got}; pass base= "
+                "with the right one"
+            )

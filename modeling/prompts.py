@@ -1,0 +1,239 @@
+"""What an LLM is asked, and its reply: `[TYPE: surface] [TYPE: surface]`, or `[]` where nothing is there.
+
+Inside a bracket `\\`, `]` and `:` have a backslash before them, so a reply can be taken apart again whatever stands in
+the text. Offsets are not written; each surface is found again in the text.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from .spans import Span
+
+EMPTY = "[]"
+# By language of the data; what stands in kospan.json wins.
+INSTRUCTIONS = {
+    "en": (
+        "Find the entities of the text in the order in which they stand there. Write a bracket for each, "
+        "[TYPE: the entity, letter by letter as in the text], or [] where there is none. Inside a bracket put a "
+        "backslash before \\, ] and :."
+    ),
+    "ko": (
+        "글에 나오는 개체명을 나오는 순서대로 찾으세요. 하나마다 [유형: 글에 적힌 그대로의 개체명]처럼 쓰고, 하나도 "
+        "없으면 []라고 쓰세요. 괄호 안에서 \\, ], : 앞에는 \\를 붙이세요."
+    ),
+}
+WORDS = {"en": ("Types", "Text", "Answer"), "ko": ("유형", "글", "답")}
+# Stands for the text where a frame is made; no template changes it.
+PLACE = "\ue000kospan\ue001"
+
+_ESCAPED = re.compile(r"[\\\]:]")
+_ESCAPE = re.compile(r"\\([\\\]:])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+class Entity(NamedTuple):
+    """What one bracket of a reply says.
+
+    Args:
+        label: The type.
+        surface: The entity as it is written.
+        start: Where the bracket begins in the reply, in characters.
+        end: One past its `]`.
+    """
+
+    label: str
+    surface: str
+    start: int = 0
+    end: int = 0
+
+
+class Reply(NamedTuple):
+    """A reply taken apart.
+
+    Args:
+        entities: What its brackets say, in order.
+        dropped: Brackets that are none: an unknown type, no surface, no end.
+        parsed: Whether anything of the grammar was found, an entity or `[]`.
+        whole: Whether the reply is the grammar and nothing beside it.
+    """
+
+    entities: list[Entity]
+    dropped: int
+    parsed: bool
+    whole: bool
+
+
+def escape(text: str) -> str:
+    """A type or surface as a bracket holds it.
+
+    >>> escape("a:b]")
+    'a\\\\:b\\\\]'
+    """
+    return _ESCAPED.sub(r"\\\g<0>", text)
+
+
+def check_writable_labels(labels: Sequence[str]) -> None:
+    """Raises: ValueError where a type cannot stand in a reply; `:`, `]` and the backslash can, they are escaped."""
+    for label in labels:
+        if not isinstance(label, str) or not label or label != label.strip() or _CONTROL.search(label):
+            raise ValueError(
+                f"expected labels that can be written on one line, without spaces at their ends, got {label!r}; rename "
+                "the label in the data"
+            )
+    if len(set(labels)) != len(labels) or not labels:
+        raise ValueError(f"expected one label or more, each once, got {list(labels)}; mend the list")
+
+
+def write_reply(entities: Sequence[tuple]) -> str:
+    """The reply that names these.
+
+    Args:
+        entities: `(type, surface)` in order of the text; more fields are ignored.
+
+    >>> write_reply([("PS", "이재용"), ("TI", "3:15")]), write_reply([])
+    ('[PS: 이재용] [TI: 3\\\\:15]', '[]')
+    """
+    return " ".join(f"[{escape(label)}: {escape(surface)}]" for label, surface, *_ in entities) or EMPTY
+
+
+def parse_reply(reply: str, labels: Sequence[str]) -> Reply:
+    """A reply taken apart, whatever it is; time is linear in its length.
+
+    Args:
+        reply: Any text.
+        labels: The types that there are; a bracket with another is dropped.
+
+    >>> reply = parse_reply("Sure! [PS: 이재용] [XX: 서울] [LC: 부", ["LC", "PS"])
+    >>> [entity[:2] for entity in reply.entities], reply.dropped, reply.parsed, reply.whole
+    ([('PS', '이재용')], 2, True, False)
+    """
+    # The longest first: one label's spelling may begin with another's.
+    heads = sorted(((f"{escape(label)}:", label) for label in labels), key=lambda pair: -len(pair[0]))
+    entities, dropped, empty, at = [], 0, False, 0
+    while (at := reply.find("[", at)) >= 0:
+        found = next((pair for pair in heads if reply.startswith(pair[0], at + 1)), None)
+        if found is None:
+            if reply.startswith(EMPTY, at):
+                empty, at = True, at + len(EMPTY)
+            else:
+                dropped, at = dropped + 1, at + 1
+            continue
+        begin = at + 1 + len(found[0])
+        begin += reply.startswith(" ", begin)
+        end = _closing(reply, begin)
+        if end < 0:
+            dropped += 1
+            break
+        surface = _ESCAPE.sub(r"\1", reply[begin:end])
+        if surface:
+            entities.append(Entity(found[1], surface, at, end + 1))
+        else:
+            dropped += 1
+        at = end + 1
+    whole = not dropped and reply.strip() == write_reply(entities)
+    return Reply(entities, dropped, bool(entities) or empty, whole)
+
+
+def _closing(reply: str, at: int) -> int:
+    """Where the first `]` from `at` stands that no backslash is before; -1 where there is none."""
+    while at < len(reply):
+        if reply[at] == "]":
+            return at
+        at += 2 if reply[at] == "\\" and reply[at + 1 : at + 2] in ("\\", "]", ":") else 1
+    return -1
+
+
+def locate(text: str, entities: Sequence[Entity]) -> list[Span | None]:
+    """Where each entity stands: the first occurrence that no earlier one has taken, behind the last one found if there
+    is one there, else from the text's beginning.
+
+    Args:
+        text: The text that was asked about.
+        entities: `(label, surface, ...)` as a reply names them.
+
+    Returns: A span each, in the same order, none overlapping another; None where no free occurrence is left.
+
+    >>> locate("부산 서울 부산", [Entity("LC", "서울"), Entity("LC", "부산"), Entity("LC", "부산"), Entity("LC", "인천")])
+    ... # doctest: +NORMALIZE_WHITESPACE
+    [Span(start=3, end=5, label='LC', score=1.0), Span(start=6, end=8, label='LC', score=1.0),
+     Span(start=0, end=2, label='LC', score=1.0), None]
+    """
+    taken, cursor, found = bytearray(len(text)), 0, []
+    for label, surface, *_ in entities:
+        start = _free(text, surface, taken, cursor, len(text))
+        if start < 0 < cursor:
+            start = _free(text, surface, taken, 0, len(text))
+        if start < 0 or not surface:
+            found.append(None)
+            continue
+        cursor = start + len(surface)
+        taken[start:cursor] = b"\1" * len(surface)
+        found.append(Span(start, cursor, label))
+    return found
+
+
+def _free(text: str, surface: str, taken: bytearray, start: int, end: int) -> int:
+    """The first occurrence none of whose characters is taken; -1 where there is none."""
+    while (start := text.find(surface, start, end)) >= 0:
+        last = taken.rfind(1, start, start + len(surface))
+        if last < 0:
+            return start
+        start += 1
+    return -1
+
+
+def entities_of(text: str, spans: Sequence[Span]) -> list[Entity]:
+    """What a reply about gold spans names, in order of the text.
+
+    >>> entities_of("서울의 이재용", [Span(4, 7, "PS"), Span(0, 2, "LC")])[0][:2]
+    ('LC', '서울')
+    """
+    return [Entity(span.label, text[span.start : span.end]) for span in sorted(spans)]
+
+
+def frame(
+    instruction: str,
+    labels: Sequence[str],
+    descriptions: dict[str, str],
+    examples: Sequence[tuple[str, str]] = (),
+    words: Sequence[str] = WORDS["en"],
+    render=None,
+) -> tuple[str, str]:
+    """What stands before and behind the text in a prompt.
+
+    Args:
+        instruction: What is asked; empty leaves it out, and the types with it, as a model that was trained from
+            nothing needs neither.
+        labels: The types, in order.
+        descriptions: What a type marks, where that is known.
+        examples: Texts with their replies that are shown before.
+        words: What stands for "Types", "Text" and "Answer".
+        render: Turns messages (`role`, `content`) into text, as a chat template does; None writes them one below the
+            other.
+
+    >>> frame("", ["PS"], {}, [("비가 온다", "[]")])
+    ('Text:\\n비가 온다\\nAnswer:\\n[]\\n\\nText:\\n', '\\nAnswer:\\n')
+    """
+    kinds, text_word, answer_word = words
+    head = ""
+    if instruction:
+        lines = [f"- {label}: {descriptions[label]}" if label in descriptions else f"- {label}" for label in labels]
+        head = "\n".join([instruction, "", f"{kinds}:", *lines, "", ""])
+    asked = [*((text, reply) for text, reply in examples), (PLACE, None)]
+    if render is None:
+        parts = [f"{text_word}:\n{text}\n{answer_word}:\n" + (f"{reply}\n\n" if reply else "") for text, reply in asked]
+        whole = head + "".join(parts)
+    else:
+        messages = []
+        for at, (text, reply) in enumerate(asked):
+            messages.append({"role": "user", "content": (head if at == 0 else "") + f"{text_word}:\n{text}"})
+            messages += [{"role": "assistant", "content": reply}] if reply else []
+        whole = render(messages)
+    before, place, behind = whole.rpartition(PLACE)
+    if not place:
+        raise ValueError(
+            "expected a chat template that writes the messages as they are, got one that leaves the text out; set "
+            "tokenizer.chat_template = None and save it"
+        )
+    return before, behind

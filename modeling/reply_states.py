@@ -1,0 +1,168 @@
+"""Which byte may come next in a reply, and how many pieces it takes to close it: the grammar as an automaton.
+
+It works on bytes, because pieces do not end where the grammar's parts end: one may hold `] [`, another a third of a
+Hangul syllable. A surface is a walk through the escaped text from every place where it could begin at once; the places
+that are left say where it can stand, so a surface is offered no more often than it occurs.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from .piece_bytes import PieceBytes
+from .prompts import escape
+
+START, FIRST, HEAD, SURFACE, BETWEEN, NEXT, DONE = range(7)
+OPEN, CLOSE, SPACE = b"[] "
+
+
+class State(NamedTuple):
+    """How far a reply is.
+
+    Args:
+        phase: `START`, behind the first `[` (`FIRST`), in a type (`HEAD`), in a surface, `BETWEEN` brackets, behind the
+            space there (`NEXT`), or behind `[]` (`DONE`).
+        head: The bytes of type, colon and space so far.
+        places: Where in the escaped text the surface so far may end, in bytes.
+        length: Bytes of the surface so far.
+        used: Characters of the text that earlier surfaces have taken, a bit each.
+        cursor: Where the last surface that was found ends, in characters.
+    """
+
+    phase: int = START
+    head: bytes = b""
+    places: tuple[int, ...] = ()
+    length: int = 0
+    used: int = 0
+    cursor: int = 0
+
+
+class ReplyStates:
+    """The replies that the grammar allows about one text.
+
+    Args:
+        text: The text.
+        labels: The types.
+        pieces: The vocabulary. A character that it cannot write alone stands in no surface: every reply that is begun
+            can be closed, whatever pieces there are.
+
+    Raises: ValueError where the grammar or a type cannot be written with this vocabulary.
+    """
+
+    def __init__(self, text: str, labels: Sequence[str], pieces: PieceBytes):
+        self.pieces = pieces
+        self.heads = {f"{escape(label)}: ".encode(): _rests(f"{escape(label)}: ", pieces) for label in labels}
+        for label, rests in zip(labels, self.heads.values()):
+            if math.isinf(rests[0]) or math.isinf(pieces.price("[") + pieces.price("]")):
+                raise ValueError(
+                    f"expected a vocabulary that can write '[', ']', ':', a space and the label {label!r}, got one "
+                    "without; add the characters to the tokenizer, or choose another base model"
+                )
+        parts = [escape(character) for character in text]
+        self.stream = "".join(parts).encode("utf-8", "replace")
+        self.prices = [sum(pieces.price(each) for each in part) for part in parts]
+        # By byte: the character that begins there, or -1 inside one; and what is left of that one, in pieces.
+        self.unit: list[int] = []
+        self.rest: list[float] = []
+        for at, part in enumerate(parts):
+            rests = _rests(part, pieces)
+            self.unit += [at] + [-1] * (len(rests) - 2)
+            self.rest += rests[:-1]
+        self.unit.append(len(parts))
+        self.rest.append(0)
+        self.begins = [at for at, unit in enumerate(self.unit[:-1]) if unit >= 0]
+        self.closing = pieces.price("]") + 1  # `]` and the end
+        self.open_places = lru_cache(maxsize=64)(self._open_places)
+        self.cheapest = lru_cache(maxsize=64)(self._cheapest)
+
+    def is_open(self, unit: int, used: int) -> bool:
+        """Whether a character may stand in a surface: it is there, can be written, and no other surface has it."""
+        return unit < len(self.prices) and not used >> unit & 1 and self.prices[unit] < math.inf
+
+    def _open_places(self, used: int) -> tuple[int, ...]:
+        return tuple(at for at in self.begins if self.is_open(self.unit[at], used))
+
+    def _cheapest(self, used: int) -> float:
+        return min((self.prices[self.unit[at]] for at in self.open_places(used)), default=math.inf)
+
+    # --- what may come next -------------------------------------------------------------------------------------------
+
+    def moves(self, state: State) -> Iterator[tuple[int, State]]:
+        """Each byte that may come next, with the state behind it."""
+        phase = state.phase
+        if phase == START:
+            yield OPEN, state._replace(phase=FIRST)
+            # Sentencepiece puts a space before what it tokenises by itself.
+            if not state.length:
+                yield SPACE, state._replace(length=1)
+        elif phase == FIRST:
+            yield CLOSE, state._replace(phase=DONE)
+            yield from self._head_moves(state._replace(length=0))
+        elif phase == HEAD:
+            yield from self._head_moves(state)
+        elif phase == SURFACE:
+            yield from self._surface_moves(state)
+        elif phase == BETWEEN:
+            yield SPACE, state._replace(phase=NEXT)
+        elif phase == NEXT:
+            yield OPEN, state._replace(phase=HEAD)
+
+    def _head_moves(self, state: State) -> Iterator[tuple[int, State]]:
+        length = len(state.head)
+        for byte in {head[length] for head in self.heads if head.startswith(state.head)}:
+            head = state.head + bytes([byte])
+            if head in self.heads:
+                yield byte, state._replace(phase=SURFACE, head=b"", places=self.open_places(state.used))
+            else:
+                yield byte, state._replace(phase=HEAD, head=head)
+
+    def _surface_moves(self, state: State) -> Iterator[tuple[int, State]]:
+        further: dict[int, list[int]] = {}
+        for at in state.places:
+            unit = self.unit[at]
+            if unit < 0 or self.is_open(unit, state.used):
+                further.setdefault(self.stream[at], []).append(at + 1)
+        for byte, places in further.items():
+            yield byte, state._replace(places=tuple(places), length=state.length + 1)
+        if state.length and self.unit[state.places[0]] >= 0:
+            yield CLOSE, self._closed(state)
+
+    def _closed(self, state: State) -> State:
+        """The surface takes the place where `prompts.locate` finds it."""
+        starts = [self.unit[at - state.length] for at in state.places]
+        chosen = next((at for at, start in enumerate(starts) if start >= state.cursor), 0)
+        start, end = starts[chosen], self.unit[state.places[chosen]]
+        used = state.used | ((1 << end) - (1 << start))
+        return State(BETWEEN, used=used, cursor=end)
+
+    # --- how far it is to the end -------------------------------------------------------------------------------------
+
+    def may_end(self, state: State) -> bool:
+        """Whether the reply is whole."""
+        return state.phase in (BETWEEN, DONE)
+
+    def distance(self, state: State) -> float:
+        """Pieces that surely close the reply, the end among them; infinite where these pieces cannot."""
+        phase, price = state.phase, self.pieces.price
+        if phase in (BETWEEN, DONE):
+            return 1
+        if phase in (START, FIRST):
+            return self.closing + (price("[") if phase == START else 0)
+        if phase == SURFACE:
+            if state.length:
+                return self.rest[state.places[0]] * (self.unit[state.places[0]] < 0) + self.closing
+            return min((self.prices[self.unit[at]] for at in state.places), default=math.inf) + self.closing
+        rests = (rests[len(state.head)] for head, rests in self.heads.items() if head.startswith(state.head))
+        return min(rests) + self.cheapest(state.used) + self.closing + (price("[") if phase == NEXT else 0)
+
+
+def _rests(text: str, pieces: PieceBytes) -> list[float]:
+    """From each byte of a text, and from its end, the pieces that write what is left, character by character."""
+    rests, total = [0.0], 0.0
+    for character in reversed(text):
+        spelt = character.encode("utf-8", "replace")
+        rests += [total + pieces.price_of_bytes(spelt[at:]) for at in range(len(spelt) - 1, 0, -1)]
+        total += pieces.price(character)
+        rests.append(total)
+    return rests[::-1]
