@@ -8,6 +8,7 @@ import torch
 from transformers import Trainer, TrainingArguments
 
 from kospan.training.consistency import TagDivergence
+from kospan.training.lora import Lora, adapt_encoder
 from kospan.training.trainer import SpanTrainer
 
 SENTENCES = 16
@@ -85,8 +86,12 @@ class Forced:
 
 
 def trainer(model, folder: str, techniques: dict | None = None, stock: bool = False, rows=None, **settings):
-    """A SpanTrainer (or the stock one) over the sixteen windows."""
+    """A SpanTrainer (or the stock one) over the sixteen windows; `lora` gives adapters, `lora_seed` draws them."""
     techniques = dict(techniques or {})
+    seed = techniques.pop("lora_seed", 1)
+    if "lora" in techniques:
+        torch.manual_seed(seed)
+        adapt_encoder(model, Lora(**techniques.pop("lora")))
     if "rdrop" in techniques:
         techniques["divergence"] = Forced(5.0, techniques.pop("rdrop"))
     cls = Trainer if stock else SpanTrainer
@@ -112,6 +117,14 @@ CASES = {
     "fgm": {"fgm_epsilon": 0.5},
     "fgm and rdrop": {"fgm_epsilon": 0.5, "rdrop": "token"},
     "fgm and rdrop on both": {"fgm_epsilon": 0.5, "rdrop": "token", "rdrop_on": "both"},
+    "lora": {"lora": {"rank": 2, "alpha": 4, "dropout": 0.0}},
+    "lora plus": {"lora": {"rank": 2, "alpha": 4, "dropout": 0.0}, "learning_rates": {"lora_B": "16x"}},
+    "lora plus, fgm and rdrop": {
+        "lora": {"rank": 2, "alpha": 4, "dropout": 0.0},
+        "learning_rates": {"lora_B": "16x"},
+        "fgm_epsilon": 0.5,
+        "rdrop": "token",
+    },
     "rates": {"learning_rates": {"encoder": 3e-3, "head": 1e-2, "crf": "2x"}},
 }
 
