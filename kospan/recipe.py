@@ -58,7 +58,8 @@ class Recipe:
     name: str = setting("run", "name of the run; names the output folder; default: the file's name")
     task: str = setting(
         "tagging",
-        "what is learnt: tagging (spans by tagging units), reading (answers to questions) or classifying (texts)",
+        "what is learnt: tagging (spans by tagging units), reading (answers to questions), classifying (texts) "
+        "or writing (entities written out by a causal LM)",
     )
     # data
     dataset: str = setting("sample", "a data set of kospan.data, or hub:NAME for one on the Hub; see the README")
@@ -124,6 +125,27 @@ class Recipe:
         "with freeze_encoder: where the encoder's states are kept, so that it runs once and not in each epoch; auto is "
         "kospan/states in the Hugging Face cache, none keeps nothing; what lies there may be deleted at any time",
     )
+    # writing
+    instruction: str | None = setting(
+        None, "writing: what the prompt asks; default: a sentence in the data's language; an empty one leaves it out"
+    )
+    label_descriptions: dict = setting(
+        {}, "writing: what a label marks, for the prompt: {PS: person}; default: what is known about the data set"
+    )
+    few_shot: int = setting(0, "writing: training examples that the prompt shows, which are then not trained on")
+    constrained: bool = setting(
+        True, "writing: let the model write only replies of the grammar, with surfaces that stand in the text"
+    )
+    max_new_tokens: int | None = setting(
+        None, "writing: most pieces of a reply, its end included; default: a quarter more than training's longest"
+    )
+    load_dtype: str = setting(
+        "float32", "writing: what the causal LM's weights are loaded as: float32, bfloat16, float16"
+    )
+    load_bits: int | None = setting(
+        None, "writing: load the causal LM's weights in 8 or 4 bits by bitsandbytes (CUDA, with lora_rank)"
+    )
+    device_map: str | None = setting(None, "writing: auto spreads the causal LM over the GPUs; default: one device")
     # adapters
     lora_rank: int = setting(
         0, "rank of the low-rank adapters (LoRA, Hu et al. 2021: r) that are trained in place of the encoder; 0: none"
@@ -208,7 +230,7 @@ def load_recipe(path: str | os.PathLike | None = None, flags: dict | None = None
     recipe.trainer = trainer
     for key, choices in _CHOICES.items():
         if getattr(recipe, key) not in choices:
-            names = ", ".join(filter(None, choices))
+            names = ", ".join(str(choice) for choice in choices if choice is not None)
             raise ValueError(f"{where}: expected {key} to be one of {names}, got {getattr(recipe, key)!r}")
     check_ranges({key: getattr(recipe, key) for key in FIELDS}, where)
     return recipe
@@ -235,13 +257,17 @@ _CHOICES = {
     "crf_backend": ("kospan", "torchcrf"),
     "label_kind": (None, "class", "value"),
     "pooling": ("cls", "mean"),
+    "load_dtype": ("float32", "bfloat16", "float16"),
+    "load_bits": (None, 8, 4),
+    "device_map": (None, "auto"),
 }
 
 
 # The least that a number may be, and the first that is too much.
 _RANGES = {
-    **dict.fromkeys(("recurrent_size", "early_stopping_patience", "stride", "lora_rank"), (0, math.inf)),
+    **dict.fromkeys(("recurrent_size", "early_stopping_patience", "stride", "lora_rank", "few_shot"), (0, math.inf)),
     **dict.fromkeys(("recurrent_layers", "dropout_samples", "window", "train_examples"), (1, math.inf)),
+    "max_new_tokens": (3, math.inf),
     **dict.fromkeys(("dropout", "recurrent_dropout", "piece_dropout", "lora_dropout"), (0, 1)),
     **dict.fromkeys(("fgm_epsilon", "fgm_lambda", "rdrop_alpha", "lora_alpha"), (0, math.inf)),
     # TrainingArguments takes any number here; what is outside fails after minutes, or trains towards nothing.

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from transformers import AutoModel, EarlyStoppingCallback, PrinterCallback, set_seed
+from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 from transformers.utils.logging import disable_progress_bar
 
 from kospan.data.jsonl import record
@@ -15,6 +15,7 @@ from kospan.evaluation.report import print_report
 from kospan.evaluation.spans import check_figure
 from kospan.publishing.calibrate import calibrate
 from kospan.publishing.card.card import write_card
+from kospan.publishing.card.kinds.registry import KINDS as CARDS
 from kospan.publishing.card.leave import leave_record
 from kospan.publishing.hub.publisher import publisher_from
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
@@ -22,7 +23,7 @@ from kospan.tasks.registry import task_class
 from kospan.training.backend import use_torchcrf
 from kospan.training.cached import StateCache, check_cached, states_root
 from kospan.training.lines import LineCallback, opening_lines
-from kospan.training.lora import lora_of, save_plain
+from kospan.training.lora import lora_of
 from kospan.training.pieces import PieceDropout
 from kospan.training.progress import ProgressCallback
 from kospan.training.record import Stopwatch
@@ -73,7 +74,9 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         score=lambda indices, rows: task.metrics([validation[at] for at in indices], task.spans(rows)),
         validation_loss=(
             # A copy counts for itself: what is told of windows is told of training's.
-            ValidationLoss(lambda: copy.copy(task).train_features(validation), arguments.per_device_eval_batch_size)
+            ValidationLoss(
+                lambda: copy.copy(task).train_features(validation), arguments.per_device_eval_batch_size, task.losses
+            )
             if recipe.validation_loss
             else None
         ),
@@ -158,12 +161,13 @@ def finish(trainer: SpanTrainer) -> dict[str, float]:
     figures: dict[str, float] = {}
     if trainer.is_world_process_zero():
         with written_whole(folder) as temporary:
-            save_plain(trainer.accelerator.unwrap_model(trainer.model), temporary)
+            trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
             save_recipe(trainer.recipe, temporary / "recipe.yaml")
         figures = write_predictions(trainer, folder)
         if trainer.recipe.calibration_split:
             figures = fit_confidence(trainer, folder)
-        write_card(folder)
+        if trainer.task.model_type in CARDS:
+            write_card(folder)
     trainer.accelerator.wait_for_everyone()
     trainer.finish_pushes()
     return figures
@@ -186,7 +190,7 @@ def fit_confidence(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
 def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
     """`predictions.jsonl` and `eval_results.json` from the saved folder, and the closing table."""
     task = trainer.task
-    model = AutoModel.from_pretrained(folder, dtype=torch.float32).to(trainer.args.device).eval()
+    model = task.load(folder).to(trainer.args.device).eval()
     examples = task.examples("validation")
     with Stopwatch(trainer.args.device) as watch:
         rows = task.predict(model, examples)
@@ -201,5 +205,6 @@ def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
     found = task.baseline(examples)
     title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"
     print_report(title, examples, predicted, scores, task.metrics(examples, found), task.baseline_name)
-    leave_record(trainer, model, predicted, found, watch.seconds)
+    if task.model_type in CARDS:
+        leave_record(trainer, model, predicted, found, watch.seconds)
     return figures

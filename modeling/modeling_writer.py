@@ -359,8 +359,8 @@ class SpanWriter:
     def write(self, texts: Sequence[str], batch_size: int = 32, num_beams: int = 1) -> list[Writing]:
         """As `extract`, with the replies and what could not be used of them."""
         check_texts(texts)
-        parts = [clusters(text) for text in texts]
-        passages = [self.passages("".join(composed for _, _, composed in each)) for each in parts]
+        read = [composed(text) for text in texts]
+        passages = [self.passages(text) for text, _ in read]
         flat = [passage for each in passages for passage in each]
         answers: list = [None] * len(flat)
         # The longest first: batches of one length, and what does not fit into memory fails at once.
@@ -371,7 +371,7 @@ class SpanWriter:
                 for place, answer in zip(chosen, self._answers([flat[each] for each in chosen], num_beams)):
                     answers[place] = answer
         following = iter(answers)
-        return [self._merged(each, own, [next(following) for _ in own]) for each, own in zip(parts, passages)]
+        return [self._merged(places, own, [next(following) for _ in own]) for (_, places), own in zip(read, passages)]
 
     def _answers(self, passages: Sequence[Passage], num_beams: int) -> list[tuple[str, list[tuple[int, float]]]]:
         """The reply to each prompt, and where each of its pieces begins with its log-probability."""
@@ -407,7 +407,7 @@ class SpanWriter:
             answers.append((spelt.decode("utf-8", "replace"), starts))
         return answers
 
-    def _merged(self, parts: list, passages: Sequence[Passage], answers: Sequence) -> Writing:
+    def _merged(self, characters: list, passages: Sequence[Passage], answers: Sequence) -> Writing:
         """What the windows of one text say together, in characters of the text as the user gave it."""
         spans, replies = [], []
         dropped = unmatched = unparsed = 0
@@ -427,7 +427,7 @@ class SpanWriter:
                 if passage.own[0] <= middle < passage.own[1]:
                     score = bracket_probability(entity, found.entities, starts)
                     first, last = passage.start + place.start, passage.start + place.end - 1
-                    spans.append(Span(parts[first][0], parts[last][1], place.label, score))
+                    spans.append(Span(characters[first][0], characters[last][1], place.label, score))
         # Two windows may cut one stretch of text in different ways.
         spans = keep_longest(spans) if first_overlap(spans) else sorted(spans)
         return Writing(spans, replies, dropped, unmatched, unparsed, in_order)
@@ -441,6 +441,16 @@ class SpanWriter:
             yield
         finally:
             self.model.train(before)
+
+
+def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text as the model reads it, and `(start, end)` of each of its characters in the text as it was given.
+
+    >>> composed("\\u1100\\u1161나")
+    ('가나', [(0, 2), (2, 3)])
+    """
+    parts = clusters(text)
+    return "".join(part for _, _, part in parts), [(start, end) for start, end, part in parts for _ in part]
 
 
 def bracket_probability(entity, entities: Sequence, starts: Sequence[tuple[int, float]]) -> float:
@@ -496,7 +506,7 @@ def read_writer_config(name: str | os.PathLike, **location) -> WriterConfig:
     return WriterConfig.from_dict(settings if isinstance(settings, dict) else {}, str(path))
 
 
-# --- adapters -----------------------------------------------------------------------------------------------------------
+# --- adapters ---------------------------------------------------------------------------------------------------------
 
 
 def load_adapted(name, base, config: WriterConfig, location: dict, kwargs: dict):

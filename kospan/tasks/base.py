@@ -1,5 +1,6 @@
 """The protocol of a task: the only place where tasks differ."""
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -60,6 +61,15 @@ class Task(Protocol):
 
     def remarks(self) -> list[str]:
         """What `train_features` had to change or leave out, a line each."""
+
+    def losses(self, model: torch.nn.Module, features: Sequence[dict], batch_size: int) -> Iterable[tuple]:
+        """The mean loss of each batch of training windows without dropout, and of how many labels it is the mean."""
+
+    def save(self, model: torch.nn.Module, folder: str | os.PathLike) -> None:
+        """Writes all that is needed to use a model that was trained."""
+
+    def load(self, folder: str | os.PathLike):
+        """What `save` wrote, in float32, as `find` takes it."""
 
     # --- use ----------------------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from kospan.example import Example
 from kospan.recipe import Recipe
 from kospan.tasks.building import continued_model, corpus_of, new_model, special_ids
 from kospan.tasks.encoders import encoder_parts
+from kospan.tasks.own_model import OwnModel
 from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import ClassDivergence
 from modeling import SpanClassifier, SpanClassifierConfig
@@ -41,7 +42,7 @@ CONTINUED = ("dropout", "dropout_samples", "max_question")
 FIXED = ("unit", "encoder_input", "normalization", "pooling", "window", "stride")
 
 
-class ClassifyingTask:
+class ClassifyingTask(OwnModel):
     """Classes of texts, or values.
 
     Args:

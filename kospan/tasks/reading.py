@@ -14,6 +14,7 @@ from kospan.example import Example
 from kospan.recipe import Recipe
 from kospan.tasks.building import continued_model, corpus_of, new_model, special_ids
 from kospan.tasks.encoders import encoder_parts
+from kospan.tasks.own_model import OwnModel
 from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import EndsDivergence
 from modeling import SpanReader, SpanReaderConfig
@@ -30,7 +31,7 @@ FIXED = (
 )
 
 
-class ReadingTask:
+class ReadingTask(OwnModel):
     """Answers to questions.
 
     Args:

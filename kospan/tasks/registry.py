@@ -3,8 +3,14 @@
 from kospan.tasks.classifying import ClassifyingTask
 from kospan.tasks.reading import ReadingTask
 from kospan.tasks.tagging import TaggingTask
+from kospan.tasks.writing import WritingTask
 
-TASKS = {"tagging": TaggingTask, "reading": ReadingTask, "classifying": ClassifyingTask}
+TASKS = {
+    "tagging": TaggingTask,
+    "reading": ReadingTask,
+    "classifying": ClassifyingTask,
+    "writing": WritingTask,
+}
 
 
 def task_of_model(model_type: str):

@@ -4,11 +4,13 @@ import torch
 from transformers import AutoConfig
 from transformers.utils.logging import disable_progress_bar
 
-import modeling  # noqa: F401  (registers our classes)
 from kospan.tasks.base import Task
-from kospan.tasks.encoders import check_no_file, load_ours
+from kospan.tasks.encoders import check_no_file, load_ours, whole_weights
 from kospan.tasks.registry import task_of_model
 from kospan.tasks.stock import StockTagger
+from modeling import SpanWriter
+from modeling.modeling_writer import NAME as WRITER_FILE
+from modeling.modeling_writer import find_file
 
 
 def load_saved(name: str, aggregation: str | None = None):
@@ -25,6 +27,15 @@ def load_saved(name: str, aggregation: str | None = None):
     """
     disable_progress_bar()
     check_no_file(name)
+    if find_file(name, WRITER_FILE) is not None:
+        if aggregation is not None:
+            raise ValueError(
+                f"expected no aggregation for a model of ours, got {aggregation!r}; leave it out, whole spans are what "
+                "it writes"
+            )
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        with whole_weights(name):
+            return SpanWriter.from_pretrained(name, dtype=torch.float32).to(device).eval()
     try:
         config = AutoConfig.from_pretrained(name)
     except OSError as error:

@@ -3,20 +3,18 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from kospan.data.corpus import Corpus, load_corpus
 from kospan.data.registry import reader_for
-from kospan.evaluation.baseline import DictionaryBaseline
 from kospan.evaluation.confidence import Claims
-from kospan.evaluation.examine import examine, scored_spans
-from kospan.evaluation.spans import counts_per_type, figure_names, score_spans
+from kospan.evaluation.spans import figure_names
 from kospan.example import Example
 from kospan.recipe import Recipe
 from kospan.tasks.building import continued_model, corpus_of, new_model, special_ids
 from kospan.tasks.encoders import encoder_parts, load_config
-from kospan.tasks.rows import from_rows, to_rows
+from kospan.tasks.named_spans import NamedSpans
+from kospan.tasks.own_model import OwnModel
 from kospan.training.consistency import TagDivergence
 from modeling import SpanTagger, SpanTaggerConfig
 from modeling.alignment import unit_spans
@@ -34,7 +32,7 @@ FIXED = (
 )
 
 
-class TaggingTask:
+class TaggingTask(NamedSpans, OwnModel):
     """Named entities and the like.
 
     Args:
@@ -158,72 +156,15 @@ class TaggingTask:
 
     # --- use ----------------------------------------------------------------------------------------------------------
 
-    def check(self, examples: Sequence[Example], place: str) -> None:
-        """Raises: ValueError where an example holds a label that the model does not know."""
-        for example in examples:
-            check_labels(example, self.labels, place)
-
     def find(
         self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
     ) -> list[list[Span]]:
         """Spans of each text, by the very method that users call."""
         return model.extract([document.text for document in documents], threshold or 0.0, batch_size)
 
-    def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
-        """float32 `(documents, spans, 4)`: start, end, label id, score."""
-        return to_rows(self.find(model, documents), self.labels)
-
-    def spans(self, rows) -> list[list[Span]]:
-        """What `predict` gave, as spans again."""
-        return from_rows(rows, self.labels)
-
-    # --- scores -------------------------------------------------------------------------------------------------------
-
-    def figures(self) -> list[str]:
-        """The names of what `metrics` gives."""
-        return figure_names(self.unit, self.labels)
-
-    def metrics(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
-        """Span figures as the README defines them."""
-        return score_spans(list(examples), [list(spans) for spans in predicted], self.unit, self.labels)
-
-    def counts(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> np.ndarray:
-        """Correct, predicted and gold spans `(documents, labels, 3)`."""
-        return counts_per_type(list(examples), [list(spans) for spans in predicted], self.labels)
-
-    def baseline(self, documents: Sequence[Example]) -> list[list[Span]]:
-        """What a dictionary of the training spans and patterns find."""
-        return DictionaryBaseline(self.examples("train")).extract([document.text for document in documents])
-
-    def examine(
-        self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]], training: Sequence[Example] | None
-    ) -> dict:
-        """Figures, groups and errors of spans."""
-        return examine(examples, predicted, self.labels, self.unit, training)
-
-    def scored(
-        self,
-        training: Sequence[Example],
-        examples: Sequence[Example],
-        predicted: Sequence[Sequence[Span]],
-        found: Sequence[Sequence[Span]],
-    ) -> dict:
-        """Scores by type, length and surface with intervals, and the dictionary's."""
-        return scored_spans(training, examples, predicted, found, self.labels, self.unit)
-
     def claims(self, examples: Sequence[Example]) -> Claims | None:
         """What the chain says of spans and tags; None for a stock model, which has none."""
         return Claims(self.model, examples) if hasattr(self.model, "head") else None
-
-
-def check_labels(example: Example, labels: list[str], split: str = "data") -> None:
-    """Raises: ValueError where an example holds a label that the model does not know."""
-    for span in example.spans or ():
-        if span.label not in labels:
-            raise ValueError(
-                f"example {example.id!r} ({split}): expected labels that the model knows ({', '.join(labels)}), got "
-                f"{span.label!r}; rename the label in the data, or train a model on data that holds it"
-            )
 
 
 def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):

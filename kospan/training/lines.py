@@ -68,7 +68,8 @@ def memory_estimate(model: torch.nn.Module, rows: int, length: int) -> float:
     """
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
-    encoder = model.config.encoder_config
+    # A stock causal LM is its own encoder; one that sees keeps its text model's sizes apart.
+    encoder = getattr(model.config, "encoder_config", None) or model.config.get_text_config()
     layers, hidden = getattr(encoder, "num_hidden_layers", 1), encoder.hidden_size
     heads = getattr(encoder, "num_attention_heads", 1)
     # About 16 vectors of the hidden width per position and layer, and two score matrices per head.

@@ -1,6 +1,6 @@
 """The task loss on validation data, beside the scores."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -11,10 +11,11 @@ class ValidationLoss:
     Args:
         features: Makes the windows, as for training; called when it is first needed.
         batch_size: Windows read at once.
+        losses: `(model, features, batch_size)` to the mean loss of each batch and how many labels it is the mean of.
     """
 
-    def __init__(self, features: Callable[[], Sequence[dict]], batch_size: int):
-        self.make, self.batch_size = features, batch_size
+    def __init__(self, features: Callable[[], Sequence[dict]], batch_size: int, losses: Callable | None = None):
+        self.make, self.batch_size, self.losses = features, batch_size, losses or window_losses
         self.features: Sequence[dict] | None = None
 
     @torch.no_grad()
@@ -29,9 +30,17 @@ class ValidationLoss:
         accelerator, model = trainer.accelerator, trainer.accelerator.unwrap_model(trainer.model)
         total, count = torch.zeros(2, dtype=torch.float64, device=trainer.args.device)
         own = self.features[accelerator.process_index :: accelerator.num_processes]
-        with model.reading(), trainer.compute_loss_context_manager():
-            for _, batch in model.window_batches(own, self.batch_size):
-                labels = (batch["labels"] != -100).sum()
-                total, count = total + model.task_loss(batch).double() * labels, count + labels
+        with trainer.compute_loss_context_manager():
+            for loss, labels in self.losses(model, own, self.batch_size):
+                total, count = total + loss.double() * labels, count + labels
         total, count = accelerator.reduce(torch.stack([total, count])).tolist()
         return total / count
+
+
+def window_losses(
+    model: torch.nn.Module, features: Sequence[dict], batch_size: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The mean loss of each batch of windows of a model of ours, and how many labels it is the mean of."""
+    with model.reading():
+        for _, batch in model.window_batches(features, batch_size):
+            yield model.task_loss(batch), (batch["labels"] != -100).sum()

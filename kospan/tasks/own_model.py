@@ -1,0 +1,23 @@
+"""How tasks keep a model of ours: in a folder that transformers' AutoModel opens."""
+
+import os
+
+import torch
+from transformers import AutoModel
+
+from kospan.training.lora import save_plain
+from kospan.training.validation import window_losses
+
+
+class OwnModel:
+    """A part of `Task`."""
+
+    losses = staticmethod(window_losses)
+
+    def save(self, model: torch.nn.Module, folder: str | os.PathLike) -> None:
+        """Writes all that is needed to use the model, whatever it was trained with."""
+        save_plain(model, folder)
+
+    def load(self, folder: str | os.PathLike):
+        """What `save` wrote, in float32."""
+        return AutoModel.from_pretrained(folder, dtype=torch.float32)

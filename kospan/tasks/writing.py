@@ -1,0 +1,352 @@
+"""The writing task: a causal LM writes out the entities of a text."""
+
+import os
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from kospan.data.about import about
+from kospan.data.corpus import Corpus, load_corpus
+from kospan.data.registry import reader_for
+from kospan.evaluation.spans import figure_names
+from kospan.evaluation.written import WRITTEN_FIGURES, Written, notes_of, score_written
+from kospan.example import Example
+from kospan.recipe import Recipe
+from kospan.tasks.building import corpus_of
+from kospan.tasks.decoders import check_loading, load_decoder, scratch_decoder, scratch_options
+from kospan.tasks.encoders import locate
+from kospan.tasks.named_spans import NamedSpans
+from kospan.tasks.rows import from_rows, to_rows
+from kospan.training.lora import adapt_causal_lm, lora_of
+from modeling import SpanWriter, WriterConfig
+from modeling.modeling_writer import NAME, composed
+from modeling.prompts import INSTRUCTIONS, WORDS, check_writable_labels, entities_of, write_reply
+from modeling.spans import Span
+
+# What training does with units, chains or distributions over them, and their values that turn it off.
+NOT_HERE = {
+    "rdrop_alpha": 0,
+    "fgm_epsilon": 0,
+    "piece_dropout": 0,
+    "freeze_encoder": False,
+    "calibration_split": None,
+    "crf_backend": "kospan",
+}
+# Label ids that mark a row as notes about a document, see `to_rows_with_notes`.
+NOTES = -2
+
+
+class WritingTask(NamedSpans):
+    """Named entities and the like, written out.
+
+    Args:
+        corpus: The data; None over a saved model.
+        writer: A `SpanWriter`; its causal LM is what is trained.
+    """
+
+    model_type = WriterConfig.model_type
+
+    def __init__(self, corpus: Corpus | None, writer: SpanWriter):
+        self.corpus, self.writer = corpus, writer
+        # The trainer gets the stock causal LM, which it knows how to save, to spread and to load again.
+        self.model = writer if corpus is None else writer.model
+        self.tokenizer, self.unit, self.labels = writer.tokenizer, writer.config.unit, list(writer.config.labels)
+        self.windowed, self.documents, self.unwritable, self.too_long = 0, 0, 0, 0
+        for split, examples in (corpus.splits if corpus else {}).items():
+            self.check(examples, split)
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe) -> "WritingTask":
+        """Data, tokenizer and model as the recipe asks."""
+        cls.check_recipe(recipe)
+        corpus = corpus_of(recipe)
+        return cls(corpus, build_writer(recipe, corpus))
+
+    @classmethod
+    def over(cls, model, dataset: str) -> "WritingTask":
+        """The task over a saved model."""
+        return cls(None, model)
+
+    @classmethod
+    def check_recipe(cls, recipe: Recipe) -> None:
+        """Raises: ValueError where a setting does nothing for a model that writes, or cannot be had."""
+        for key, usual in NOT_HERE.items():
+            if getattr(recipe, key) != usual:
+                raise ValueError(
+                    f"expected {key}: {usual} with task: writing, got {getattr(recipe, key)!r}, which is for models "
+                    "that give units tags; take it out"
+                )
+        check_loading(recipe)
+        if recipe.encoder == "scratch":
+            scratch_options(recipe.encoder_options)
+
+    @classmethod
+    def figures_of(cls, recipe: Recipe, name: str) -> list[str]:
+        """The figures of a run; the data are read only where one of a single type is asked for."""
+        labels = ()
+        if name.removeprefix("eval_").startswith(("f1_", "support_")):
+            labels = load_corpus(recipe.dataset, recipe.train_file, recipe.validation_file, recipe.overlaps).labels
+        return [*figure_names(recipe.unit or reader_for(recipe.dataset).unit, labels), *WRITTEN_FIGURES]
+
+    # --- training -----------------------------------------------------------------------------------------------------
+
+    def examples(self, split: str) -> list[Example]:
+        """The examples of a split; those that the prompt shows are not in it."""
+        shown = {text for text, _ in self.writer.config.examples} if split == "train" else set()
+        return [example for example in self.corpus.splits[split] if example.text not in shown]
+
+    def train_features(self, examples: list[Example]) -> list[dict]:
+        """A dict per window: `input_ids`, prompt and reply with its end, and `labels`, -100 in the prompt."""
+        writer, features = self.writer, []
+        for example in examples:
+            text, places = composed(example.text)
+            passages = writer.passages(text)
+            self.documents += 1
+            self.windowed += len(passages) > 1
+            for passage in passages:
+                reply = writer.ids_of(reply_about(example, places, passage))
+                self.unwritable += self.tokenizer.unk_token_id in reply
+                if len(reply) >= writer.config.max_new_tokens:
+                    self.too_long += 1
+                    continue
+                reply = [*reply, self.tokenizer.eos_token_id]
+                features.append(
+                    {
+                        "input_ids": [*passage.input_ids, *reply],
+                        "labels": [*[-100] * len(passage.input_ids), *reply],
+                    }
+                )
+        return features
+
+    def windows(self, examples: Sequence[Example]) -> Iterator[dict]:
+        """The prompts, as `extract` makes them."""
+        for example in examples:
+            for passage in self.writer.passages(composed(example.text)[0]):
+                yield {"input_ids": passage.input_ids}
+
+    def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
+        """`input_ids`, `attention_mask` and `labels` `(batch, length)`, padded on the right: a model without its own
+        idea of where a text begins counts positions from the left."""
+        length = max(len(feature["input_ids"]) for feature in features)
+        shape = (len(features), length)
+        batch = {
+            "input_ids": torch.full(shape, self.tokenizer.pad_token_id),
+            "attention_mask": torch.zeros(shape, dtype=torch.int64),
+            "labels": torch.full(shape, -100),
+        }
+        for at, feature in enumerate(features):
+            end = len(feature["input_ids"])
+            batch["input_ids"][at, :end] = torch.tensor(feature["input_ids"])
+            batch["attention_mask"][at, :end] = 1
+            batch["labels"][at, :end] = torch.tensor(feature["labels"])
+        return batch
+
+    def losses(self, model, features: Sequence[dict], batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The mean loss of a reply's pieces, batch by batch, and how many they are."""
+        writer = self.writer.over(model)
+        order = sorted(features, key=lambda feature: -len(feature["input_ids"]))
+        with writer.reading():
+            for at in range(0, len(order), batch_size):
+                batch = {
+                    key: value.to(writer.device) for key, value in self.collate(order[at : at + batch_size]).items()
+                }
+                yield model(**batch, use_cache=False).loss, (batch["labels"] != -100).sum()
+
+    def divergence(self, alpha: float, level: str):
+        """There is none; `check_recipe` has said so."""
+        raise ValueError("expected rdrop_alpha: 0 with task: writing, whose replies have no units; take it out")
+
+    def remarks(self) -> list[str]:
+        """What the model is asked, and what cannot be learnt."""
+        before, behind = self.writer.frame
+        config = self.writer.config
+        how = "the chat template" if config.chat else "plain text"
+        lines = [
+            f"prompt              {len(before) + len(behind):,} pieces beside the text, as {how}; "
+            f"{len(config.examples)} examples shown; replies of up to {config.max_new_tokens:,} pieces"
+        ]
+        if self.too_long:
+            lines.append(
+                f"replies left out    {self.too_long:,} are longer than max_new_tokens, so nothing trains on them"
+            )
+        if self.unwritable:
+            lines.append(
+                f"unknown pieces      {self.unwritable:,} replies hold characters that the vocabulary cannot write"
+            )
+        if self.corpus.dropped:
+            lines.append(f"dropped spans       {self.corpus.dropped:,} gold spans overlapped a longer one")
+        return lines
+
+    def save(self, model, folder: str | os.PathLike) -> None:
+        """The causal LM or its adapter, the tokenizer, and `kospan.json`."""
+        self.writer.over(model).save_pretrained(folder)
+
+    def load(self, folder: str | os.PathLike) -> SpanWriter:
+        """What `save` wrote, in float32."""
+        return SpanWriter.from_pretrained(folder, dtype=torch.float32)
+
+    # --- use ----------------------------------------------------------------------------------------------------------
+
+    def find(
+        self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    ) -> list[list[Span]]:
+        """Spans of each text, by the very method that `extract` calls, with notes about the replies.
+
+        Args:
+            model: A `SpanWriter`, or the causal LM that is being trained.
+        """
+        writer = model if isinstance(model, SpanWriter) else self.writer.over(model)
+        found = writer.write([document.text for document in documents], batch_size)
+        return [
+            Written([span for span in each.spans if span.score >= (threshold or 0.0)], notes_of(each)) for each in found
+        ]
+
+    def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
+        """float32 `(documents, spans, 4)`: start, end, label id, score; each document's last row holds what is noted
+        about its reply, under the label id -2."""
+        found = self.find(model, documents)
+        rows = to_rows(found, self.labels)
+        notes = torch.tensor([[*each.notes[:2], NOTES, each.notes[2]] for each in found], dtype=torch.float32)
+        return torch.cat([rows, notes.reshape(len(found), 1, 4)], dim=1)
+
+    def spans(self, rows) -> list[list[Span]]:
+        """What `predict` gave, as spans again, with their notes."""
+        found = []
+        for spans, row in zip(from_rows(rows, self.labels), rows):
+            note = next((each for each in row if each[2] == NOTES), (0, 0, NOTES, 0))
+            found.append(Written(spans, (int(note[0]), int(note[1]), int(note[3]))))
+        return found
+
+    # --- scores -------------------------------------------------------------------------------------------------------
+
+    def figures(self) -> list[str]:
+        """The names of what `metrics` gives."""
+        return [*super().figures(), *WRITTEN_FIGURES]
+
+    def metrics(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
+        """Span figures as of taggers, and what became of the replies."""
+        return super().metrics(examples, predicted) | score_written(examples, predicted)
+
+    def claims(self, examples: Sequence[Example]) -> None:
+        """None: how probable a reply is says little about units that it does not name."""
+        return None
+
+
+def reply_about(example: Example, places: Sequence[tuple[int, int]], passage) -> str:
+    """The gold reply about a window.
+
+    Args:
+        example: The document.
+        places: `(start, end)` in its text of each composed character.
+        passage: A window of the composed text.
+    """
+    inside = []
+    starts = range(passage.start, passage.start + len(passage.text))
+    for span in example.spans or ():
+        held = [at for at in starts if places[at][0] < span.end and places[at][1] > span.start]
+        # A span that the window cuts is asked of the window that holds it whole.
+        if held and places[held[0]][0] <= span.start and places[held[-1]][1] >= span.end:
+            inside.append(Span(held[0] - passage.start, held[-1] + 1 - passage.start, span.label))
+    return write_reply(entities_of(passage.text, inside))
+
+
+def build_writer(recipe: Recipe, corpus: Corpus) -> SpanWriter:
+    """The writer that a recipe asks for: continued where `encoder` is a folder with `kospan.json`, else new."""
+    seed = int(recipe.trainer.get("seed", 42))
+    torch.manual_seed(seed)
+    random.seed(seed)
+    if recipe.encoder != "scratch" and (Path(locate(recipe.encoder)) / NAME).is_file():
+        writer = SpanWriter.from_pretrained(locate(recipe.encoder), dtype=getattr(torch, recipe.load_dtype))
+        check_same_labels(writer.config.labels, corpus.labels, recipe.encoder)
+        if recipe.lora_rank and not hasattr(writer.model, "peft_config"):
+            writer = writer.over(adapt_causal_lm(writer.model, lora_of(recipe)))
+        return writer
+    config = writer_config(recipe, corpus)
+    train = corpus.splits["train"]
+    if recipe.encoder == "scratch":
+        spelling = "".join(
+            [config.instruction, *config.words, *config.descriptions.values(), *config.labels]
+            + [part for pair in config.examples for part in pair]
+            + ["- \n[]:\\"]
+        )
+        model, tokenizer = scratch_decoder([example.text for example in train], spelling, recipe.encoder_options)
+    else:
+        model, tokenizer = load_decoder(recipe)
+    config.chat = bool(getattr(tokenizer, "chat_template", None))
+    if recipe.lora_rank:
+        model = adapt_causal_lm(model, lora_of(recipe))
+    writer = SpanWriter(model, tokenizer, config)
+    if recipe.max_new_tokens is None:
+        replies = [write_reply(entities_of(example.text, example.spans or ())) for example in train]
+        longest = max(len(ids) for ids in tokenizer(replies, add_special_tokens=False)["input_ids"])
+        config.max_new_tokens = max(16, 1 + longest + longest // 4)
+    # Says at once whether prompt and reply fit into the context.
+    assert writer.room
+    return writer
+
+
+def writer_config(recipe: Recipe, corpus: Corpus) -> WriterConfig:
+    """Labels and prompt of a new writer; what depends on the tokenizer is still to come."""
+    labels, train = list(corpus.labels), corpus.splits["train"]
+    check_writable_labels(labels)
+    known = about(recipe.dataset)
+    language = known.language or language_of(train)
+    unknown = sorted(recipe.label_descriptions.keys() - set(labels))
+    if unknown:
+        raise ValueError(
+            f"expected label_descriptions of the labels {', '.join(labels)}, got {unknown[0]!r}; mend the name"
+        )
+    column = ("en", "ko").index(language)
+    meanings = {label: meaning[column] for label, meaning in known.meanings.items() if label in labels}
+    return WriterConfig(
+        labels=labels,
+        descriptions=meanings | {label: str(text) for label, text in recipe.label_descriptions.items()},
+        instruction=INSTRUCTIONS[language] if recipe.instruction is None else recipe.instruction,
+        examples=[
+            [example.text, write_reply(entities_of(example.text, example.spans or ()))]
+            for example in shown_examples(train, recipe.few_shot)
+        ],
+        words=list(WORDS[language]),
+        constrained=recipe.constrained,
+        window=recipe.window,
+        unit=recipe.unit or reader_for(recipe.dataset).unit,
+        **({} if recipe.max_new_tokens is None else {"max_new_tokens": recipe.max_new_tokens}),
+    )
+
+
+def language_of(examples: Sequence[Example]) -> str:
+    """ "ko" where most letters are Hangul, else "en"."""
+    letters = [letter for example in examples[:1000] for letter in example.text if letter.isalpha()]
+    return "ko" if sum("가" <= letter <= "힣" for letter in letters) > len(letters) / 2 else "en"
+
+
+def shown_examples(examples: Sequence[Example], count: int) -> list[Example]:
+    """Examples for the prompt: each the shortest among those that show most types not shown yet.
+
+    Raises: ValueError where there are too few.
+    """
+    if count >= len(examples):
+        raise ValueError(
+            f"expected few_shot below the {len(examples):,} training examples, got {count}; show fewer, or add texts"
+        )
+    chosen: list[Example] = []
+    left = sorted(examples, key=lambda example: (len(example.text), example.id))
+    seen: set[str] = set()
+    while len(chosen) < count:
+        best = max(left, key=lambda example: len({span.label for span in example.spans} - seen))
+        chosen.append(best)
+        left.remove(best)
+        seen |= {span.label for span in best.spans}
+    return chosen
+
+
+def check_same_labels(own: Sequence[str], asked: Sequence[str], name: str) -> None:
+    """Raises: ValueError where a writer that is trained on knows other labels than the data."""
+    unknown = [label for label in asked if label not in own]
+    if unknown:
+        raise ValueError(
+            f"expected labels that the model {name} knows ({', '.join(own)}), got {unknown[0]!r}; rename the label, or "
+            "train a new model from a base"
+        )
