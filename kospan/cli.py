@@ -159,6 +159,12 @@ def _parser() -> argparse.ArgumentParser:
     back.add_argument("output", metavar="OUT", help="folder to make")
     back.add_argument("--overwrite", action="store_true", help="replace the model in OUT")
     back.set_defaults(command=_convert_back)
+    merge = convert.add_parser("merge", help="an adapter of a writer and its base -> a language model without adapter")
+    merge.add_argument("adapter", help="folder or Hub name of the adapter")
+    merge.add_argument("output", metavar="OUT", help="folder to make")
+    merge.add_argument("--base", help="where the base model lies (default: where the adapter says)")
+    merge.add_argument("--overwrite", action="store_true", help="replace the model in OUT")
+    merge.set_defaults(command=_convert_merge)
 
     push = commands.add_parser("push", help="publish what a run has left on the Hub, checked as a stranger loads it")
     push.add_argument("folder", metavar="OUTPUT_DIR", help="what a run has left")
@@ -412,6 +418,13 @@ def _convert_back(arguments) -> None:
     from kospan.conversion.command import back
 
     print(*back(arguments.folder, arguments.output, overwrite=arguments.overwrite), sep="\n")
+
+
+def _convert_merge(arguments) -> None:
+    from kospan.conversion.merge import merge
+
+    settings = {"base": arguments.base, "overwrite": arguments.overwrite}
+    print(*merge(arguments.adapter, arguments.output, **settings), sep="\n")
 
 
 if __name__ == "__main__":

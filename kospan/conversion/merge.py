@@ -1,0 +1,161 @@
+"""`kospan convert merge`: an adapter and its base -> a stock causal language model that needs no peft."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils.logging import disable_progress_bar
+
+from kospan.conversion.checkpoint import check_new_folder, new_folder
+from kospan.conversion.parity import SENTENCES
+from modeling.modeling_writer import ADAPTER, NAME, find_file, load_adapted, read_writer_config
+
+# Adapters of LoRA add to weights; others of peft's add positions or layers and cannot be merged.
+MERGEABLE = "LORA"
+TOLERANCE = 1e-4
+# Positions that are read of each sentence of the comparison.
+PROBED = 64
+
+
+def merge(
+    adapter: str,
+    out: str | Path,
+    *,
+    base: str | None = None,
+    texts: Sequence[str] = SENTENCES,
+    overwrite: bool = False,
+) -> list[str]:
+    """Merges an adapter into its base model in float32, opens what was written, and compares the two.
+
+    Args:
+        adapter: Folder or Hub name of the adapter.
+        out: The folder to make, with the model, its tokenizer and, where the adapter has one, `kospan.json`.
+        base: Where the base model lies, if not where the adapter says.
+        texts: What both models read for the comparison.
+        overwrite: Whether a model in `out` may be replaced.
+
+    Returns: lines for the screen.
+
+    Raises: FileExistsError where `out` holds something; FileNotFoundError where there is no adapter or no base;
+        ImportError without peft; ValueError where the adapter does not fit the base, or the two differ by more than
+        1e-4 in a logit. Nothing is written then.
+    """
+    check_new_folder(out, overwrite, adapter)
+    settings = _adapter_settings(adapter)
+    held = _adapter_weights(adapter)
+    config = read_writer_config(adapter) if find_file(adapter, NAME) else None
+    disable_progress_bar()
+    base = base or settings.get("base_model_name_or_path")
+    model = load_adapted(adapter, base, config or SimpleNamespace(base=None), {}, {"dtype": torch.float32}).eval()
+    _check_whole(model, held, adapter, base)
+    tokenizer = _tokenizer(adapter, base)
+    rows = [tokenizer(text)["input_ids"][:PROBED] for text in texts]
+    limit = model.get_input_embeddings().weight.shape[0]
+    rows = [[piece for piece in row if piece < limit] for row in rows]
+    expected = logits(model, rows)
+    size = sum(value.numel() for name, value in model.named_parameters() if ".lora_" in name)
+    with new_folder(out) as folder:
+        model = model.merge_and_unload(safe_merge=True)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        if config is not None:
+            text = json.dumps(dataclasses.replace(config, base=None).to_dict(), ensure_ascii=False, indent=2) + "\n"
+            (folder / NAME).write_text(text, encoding="utf-8")
+        del model
+        merged = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        difference = check_same(expected, logits(merged, rows))
+        total = sum(value.numel() for value in merged.parameters())
+    return [
+        f"adapter             {adapter}: rank {settings.get('r')}, {size:,} parameters",
+        f"base                {base}",
+        f"logits              {sum(map(len, rows)):,} positions: at most {difference:.2e} apart "
+        f"(allowed: {TOLERANCE:g})",
+        f"model               {out}: {total:,} parameters, float32",
+    ]
+
+
+@torch.no_grad()
+def logits(model, rows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+    """Scores of the next piece at each position of each row `(length, vocabulary)`, float32."""
+    return [model(input_ids=torch.tensor([row])).logits[0].float() for row in rows if row]
+
+
+def check_same(expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> float:
+    """The largest difference of two models' logits. Raises: ValueError where it is more than 1e-4, or is no number."""
+    # Of tensors, since Python's own max passes over what is no number.
+    difference = float(torch.stack([(one - other).abs().max() for one, other in zip(expected, found)]).max())
+    if not difference <= TOLERANCE:
+        raise ValueError(
+            f"expected merged weights that give the adapter's logits to {TOLERANCE:g}, got a difference of "
+            f"{difference:.2e}; train with a lower rate, or publish the adapter as it is"
+        )
+    return difference
+
+
+def _adapter_settings(adapter: str) -> dict:
+    path = find_file(adapter, ADAPTER)
+    if path is None:
+        whole = find_file(adapter, "config.json") is not None
+        advice = (
+            "it holds a whole model, which needs no merging"
+            if whole
+            else "name the folder that a training with task: writing and lora_rank has left, or a name on the Hub"
+        )
+        raise FileNotFoundError(f"expected an adapter of peft in {adapter}, found no {ADAPTER} there; {advice}")
+    try:
+        settings = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: expected JSON, got {error}; take the file from the adapter again") from error
+    kind = settings.get("peft_type") if isinstance(settings, dict) else None
+    if kind != MERGEABLE:
+        raise ValueError(
+            f"expected an adapter of LoRA in {adapter}, got peft_type {kind}, which adds no weights that could be "
+            "merged; use it with peft"
+        )
+    return settings
+
+
+def _adapter_weights(adapter: str) -> dict[str, torch.Tensor]:
+    try:
+        from peft.utils import load_peft_weights
+    except ImportError as error:
+        raise ImportError(
+            'expected peft for merging an adapter, found none; `pip install -c constraints.txt -e ".[llm]"` in the '
+            "folder of kospan brings it"
+        ) from error
+    try:
+        return load_peft_weights(adapter, device="cpu")
+    except Exception as error:  # What is missing or cut short has an error of its own in each format.
+        raise ValueError(
+            f"expected whole weights of an adapter in {adapter}, got none that can be read "
+            f"({' '.join(str(error).split())[:200]}); copy or fetch it again"
+        ) from error
+
+
+def _check_whole(model, held: dict, adapter: str, base: str) -> None:
+    """Raises: ValueError where adapter and base do not have the very same layers; peft itself passes over these."""
+    from peft import get_peft_model_state_dict
+
+    odd = sorted(held.keys() ^ get_peft_model_state_dict(model).keys())
+    if odd:
+        where = "the adapter alone has" if odd[0] in held else "the adapter lacks"
+        raise ValueError(
+            f"expected the base model that the adapter in {adapter} was trained on, got {base}: {where} {odd[0]}, one "
+            f"of {len(odd)} weights that differ; pass --base with the right one"
+        )
+
+
+def _tokenizer(adapter: str, base: str):
+    for place in (adapter, base):
+        try:
+            return AutoTokenizer.from_pretrained(place)
+        except (OSError, ValueError):
+            continue
+    raise FileNotFoundError(
+        f"expected a tokenizer in {adapter} or {base}, found none; save it beside the adapter with "
+        "tokenizer.save_pretrained(folder)"
+    )
