@@ -21,6 +21,14 @@ REFERENCES = {
     "2019. arXiv:1905.09788.",
     "piece dropout": "Mohit Iyyer, Varun Manjunatha, Jordan Boyd-Graber, Hal Daumé III. Deep Unordered Composition "
     "Rivals Syntactic Methods for Text Classification. ACL 2015.",
+    "LoRA": "Edward J. Hu, Yelong Shen, Phillip Wallis, Zeyuan Allen-Zhu, Yuanzhi Li, Shean Wang, Lu Wang, Weizhu Chen. "
+    "LoRA: Low-Rank Adaptation of Large Language Models. ICLR 2022. arXiv:2106.09685.",
+    "LoRA+": "Soufiane Hayou, Nikhil Ghosh, Bin Yu. LoRA+: Efficient Low Rank Adaptation of Large Models. ICML 2024. "
+    "arXiv:2402.12354.",
+    "rsLoRA": "Damjan Kalajdzievski. A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA. 2023. "
+    "arXiv:2312.03732.",
+    "DoRA": "Shih-Yang Liu, Chien-Yi Wang, Hongxu Yin, Pavlo Molchanov, Yu-Chiang Frank Wang, Kwang-Ting Cheng, "
+    "Min-Hung Chen. DoRA: Weight-Decomposed Low-Rank Adaptation. ICML 2024. arXiv:2402.09353.",
     "calibration": "Chuan Guo, Geoff Pleiss, Yu Sun, Kilian Q. Weinberger. On Calibration of Modern Neural Networks. "
     "ICML 2017. arXiv:1706.04599.",
 }
@@ -75,7 +83,7 @@ def techniques(left: Left) -> list[str]:
     if number(left.setting("piece_dropout")):
         share = number(left.setting("piece_dropout"))
         found.append(f"**Piece dropout**: {share:.0%} of the pieces are shown as the unknown token while training.")
-    found += kind.techniques(left)
+    found += _adapters(left) + kind.techniques(left)
     if left.setting("learning_rates"):
         rates = ", ".join(f"{code(key)} {plain(value)}" for key, value in left.setting("learning_rates").items())
         found.append(f"**Rates by name**: {rates}.")
@@ -84,6 +92,25 @@ def techniques(left: Left) -> list[str]:
             f"**Early stopping** after {left.setting('early_stopping_patience')} evaluations without progress."
         )
     return found
+
+
+def _adapters(left: Left) -> list[str]:
+    """A sentence about low-rank adapters, where there were any."""
+    rank = int(number(left.setting("lora_rank")))
+    if not rank:
+        return []
+    alpha, scale = number(left.setting("lora_alpha")), "sqrt(rank)" if left.setting("lora_rslora") else "rank"
+    dora = ", direction and length of each weight apart (DoRA)" if left.setting("lora_dora") else ""
+    return [
+        f"**LoRA**: the encoder's own weights stayed as they were; adapters of rank {rank}, scaled by {alpha:g} / "
+        f"{scale}{dora}, were trained beside its linear layers ({plain(left.setting('lora_targets'))}) with dropout "
+        f"{number(left.setting('lora_dropout')):g}, and are merged into the weights that lie here."
+    ]
+
+
+def _rated(left: Left) -> bool:
+    """Whether the adapters' B had a rate of its own (LoRA+)."""
+    return bool(left.setting("lora_rank")) and any("lora_B" in str(key) for key in left.setting("learning_rates"))
 
 
 def settings(left: Left) -> list[tuple[str, Any]]:
@@ -104,6 +131,10 @@ def references(left: Left) -> list[str]:
         "R-Drop": number(left.setting("rdrop_alpha")) > 0,
         "multi-sample dropout": int(number(left.setting("dropout_samples"))) > 1,
         "piece dropout": number(left.setting("piece_dropout")) > 0,
+        "LoRA": number(left.setting("lora_rank")) > 0,
+        "LoRA+": _rated(left),
+        "rsLoRA": number(left.setting("lora_rank")) > 0 and bool(left.setting("lora_rslora")),
+        "DoRA": number(left.setting("lora_rank")) > 0 and bool(left.setting("lora_dora")),
         "calibration": left.calibration is not None or left.config.get("calibration_temperature", 1.0) != 1.0,
     }
     found = kind_of(left).references(left) | {name: REFERENCES[name] for name, in_use in used.items() if in_use}

@@ -224,6 +224,7 @@ TECHNIQUES = {
     "R-Drop": ({"rdrop_alpha": "0.3", "rdrop_level": "sequence"}, ["weight 0.3", "whole tag sequences"], "Liang"),
     "Multi-sample dropout": ({"dropout_samples": 5}, ["5 dropout masks"], "Inoue"),
     "Piece dropout": ({"piece_dropout": 0.1}, ["10% of the pieces"], "Iyyer"),
+    "LoRA": ({"lora_rank": 8, "lora_alpha": "16"}, ["adapters of rank 8, scaled by 16 / rank,", "are merged"], "Hu,"),
 }
 
 
@@ -238,6 +239,17 @@ def test_techniques_and_their_sources_stand_there_when_in_use(folder, used):
     assert "Lafferty" in section(card, "Citation")
     change(folder / "config.json", head="linear")
     assert "Lafferty" not in card_of(folder) and "a linear layer over tags" in card_of(folder)
+
+
+def test_variants_of_adapters_name_their_own_sources(folder):
+    authors = {"LoRA+": "Hayou", "rsLoRA": "Kalajdzievski", "DoRA": "Shih-Yang Liu"}
+    change(folder / "recipe.yaml", learning_rates={"encoder": 1e-4, "lora_B": "16x"}, lora_dora=True, lora_rslora=True)
+    assert not any(author in card_of(folder) for author in authors.values())
+    change(folder / "recipe.yaml", lora_rank=4)
+    card = card_of(folder)
+    assert all(author in section(card, "Citation") for author in authors.values())
+    assert "scaled by 32 / sqrt(rank), direction and length of each weight apart (DoRA)" in section(card, "Procedure")
+    assert "`lora_B` 16x" in section(card, "Procedure")
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------
