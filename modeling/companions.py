@@ -42,17 +42,18 @@ def read_companions(name: str | os.PathLike, **location) -> dict[str, str]:
     return found
 
 
-def save_companions(folder: str | os.PathLike, carried: dict[str, str]) -> None:
+def save_companions(folder: str | os.PathLike, carried: dict[str, str], names: tuple[str, ...] = COMPANIONS) -> None:
     """Writes the companions and `requirements.txt`; one that is there already is the user's and stays.
 
     Args:
         folder: Where the weights lie.
         carried: What `read_companions` found when the model was loaded; nothing for a model made at home.
+        names: The companions that this kind of model has.
 
     Warns where a companion is to be had neither from there nor from beside this file.
     """
     missing = []
-    for name in COMPANIONS:
+    for name in names:
         # The folder of a copy may hold the file of another model of the same name; what was carried is this one's.
         text = carried.get(name) or read_text(os.path.join(_HOME, name))
         if text is None:

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 
 import torch
 from transformers import AutoModel
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
 # Limits of one request, so that none can hold the server for long; split what is larger.
 MAX_TEXTS = 256
@@ -33,6 +34,8 @@ MAX_BATCH_SIZE = 256  # windows at once, which is what memory grows with
 MAX_TOP_K = 100
 MAX_ANSWER = 1000  # units of an answer, which is what memory grows with too
 
+# What lies beside a language model that writes spans out.
+WRITER = "kospan.json"
 # "options" is what clients say about caching and waiting; it concerns servers in front of this one.
 _KEYS = ("inputs", "parameters", "options")
 
@@ -50,11 +53,14 @@ class EndpointHandler:
 
     def __init__(self, path: str | os.PathLike = ""):
         folder = os.path.abspath(path or os.path.dirname(os.path.abspath(__file__)))
-        model = AutoModel.from_pretrained(folder, trust_remote_code=True)
+        if os.path.isfile(os.path.join(folder, WRITER)):
+            model = load_writer(folder)
+        else:
+            model = AutoModel.from_pretrained(folder, trust_remote_code=True).float()
         if model.tokenizer is None:
             raise ValueError(f"expected a tokenizer beside the model in {folder}, found none; copy its files there")
         # Endpoint and evaluation agree only in the precision that evaluation has, on every device.
-        self.model = model.float().to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        self.model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.service = SERVICES.get(model.config.model_type)
         if self.service is None:
             raise ValueError(
@@ -77,6 +83,13 @@ class EndpointHandler:
         except TypeError as error:
             raise ValueError(str(error)) from error
         return found[0] if single else found
+
+
+def load_writer(folder: str):
+    """The language model of a folder that writes spans out, by the code that lies there; an adapter needs peft, and its
+    base model from where `adapter_config.json` says."""
+    writer = get_class_from_dynamic_module("modeling_writer.SpanWriter", folder)
+    return writer.from_pretrained(folder, dtype=torch.float32)
 
 
 class Tagging:
@@ -181,7 +194,12 @@ class Classifying:
 
 
 # By the `model_type` of a model's config.
-SERVICES = {"kospan-tagger": Tagging, "kospan-reader": Reading, "kospan-classifier": Classifying}
+SERVICES = {
+    "kospan-tagger": Tagging,
+    "kospan-writer": Tagging,
+    "kospan-reader": Reading,
+    "kospan-classifier": Classifying,
+}
 
 
 def read_payload(data: dict, service=Tagging) -> tuple[list, dict, bool]:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
+from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import cached_file
 
 from .alignment import clusters
-from .companions import write_text
+from .companions import is_copy, read_companions, read_text, save_companions, write_text
 from .constraints import ReplyProcessor
 from .encoders import LOCATION_KEYS
 from .modeling_span import check_reading, check_texts
@@ -144,6 +145,7 @@ class SpanWriter:
 
     def __init__(self, model, tokenizer, config: WriterConfig):
         self.model, self.tokenizer, self.config = model, tokenizer, config
+        self._companions: dict[str, str] = {}
         if tokenizer.eos_token_id is None:
             raise ValueError(
                 "expected a tokenizer with an end-of-text token, with which a reply ends, got none; set "
@@ -186,22 +188,36 @@ class SpanWriter:
             model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
         else:
             model = load_adapted(name, base, config, location, kwargs)
-        return cls(model.eval(), AutoTokenizer.from_pretrained(name, use_fast=True, **location), config)
+        writer = cls(model.eval(), AutoTokenizer.from_pretrained(name, use_fast=True, **location), config)
+        if is_copy():
+            # Taken along now, while the repository is at hand: saving must not depend on it.
+            writer._companions = read_companions(name, **location)
+        return writer
 
     def save_pretrained(self, folder: str | os.PathLike, **kwargs) -> None:
-        """Writes the causal LM, or its adapter alone, the tokenizer and `kospan.json`.
+        """Writes the causal LM, or its adapter alone, the tokenizer, and what `save_beside` writes.
 
         Args:
             folder: Where to.
             **kwargs: What the model's own `save_pretrained` takes.
         """
+        self.model.save_pretrained(folder, **kwargs)
+        self.tokenizer.save_pretrained(folder)
+        self.save_beside(folder)
+
+    def save_beside(self, folder: str | os.PathLike) -> None:
+        """Writes what a folder with weights and tokenizer needs to be opened as a writer, also by who has torch and
+        transformers alone: `kospan.json`, this code, and what an Inference Endpoint runs."""
         config = self.config
         if hasattr(self.model, "peft_config"):
             config = dataclasses.replace(config, base=base_record(self.model))
-        self.model.save_pretrained(folder, **kwargs)
-        self.tokenizer.save_pretrained(folder)
         text = json.dumps(config.to_dict(), ensure_ascii=False, indent=2) + "\n"
         write_text(os.path.join(folder, NAME), text)
+        custom_object_save(self, folder)
+        save_companions(folder, self._companions, ("handler.py",))
+        needs = os.path.join(folder, "requirements.txt")
+        if hasattr(self.model, "peft_config") and "peft" not in read_text(needs):
+            write_text(needs, f"{read_text(needs)}peft>=0.17\n")
 
     @property
     def device(self) -> torch.device:

@@ -12,7 +12,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from kospan.conversion.checkpoint import check_new_folder, new_folder
 from kospan.conversion.parity import SENTENCES
-from modeling.modeling_writer import ADAPTER, NAME, find_file, load_adapted, read_writer_config
+from modeling.modeling_writer import ADAPTER, NAME, SpanWriter, find_file, load_adapted, read_writer_config
 
 # Adapters of LoRA add to weights; others of peft's add positions or layers and cannot be merged.
 MERGEABLE = "LORA"
@@ -63,8 +63,7 @@ def merge(
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         if config is not None:
-            text = json.dumps(dataclasses.replace(config, base=None).to_dict(), ensure_ascii=False, indent=2) + "\n"
-            (folder / NAME).write_text(text, encoding="utf-8")
+            SpanWriter(model, tokenizer, dataclasses.replace(config, base=None)).save_beside(folder)
         del model
         merged = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         difference = check_same(expected, logits(merged, rows))
