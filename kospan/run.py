@@ -123,6 +123,9 @@ def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
     if recipe.overwrite and checkpoint is None and trainer.is_world_process_zero():
         for old in Path(recipe.output_dir).glob("checkpoint-*"):
             shutil.rmtree(old)
+        # What would make another kind of model of the one that is written here.
+        for name in ("kospan.json", "adapter_config.json", "adapter_model.safetensors"):
+            Path(recipe.output_dir, name).unlink(missing_ok=True)
     return trainer, checkpoint
 
 

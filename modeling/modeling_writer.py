@@ -474,7 +474,8 @@ def bracket_probability(entity, entities: Sequence, starts: Sequence[tuple[int, 
     before = max((other.end for other in entities if other.end <= entity.start), default=entity.start - 1)
     first = max(before, entity.start - 1)
     total = sum(value for start, value in starts if first <= start < entity.end)
-    return min(1.0, float(torch.tensor(total, dtype=torch.float64).exp()))
+    # As float32, in which scores travel elsewhere: the same number everywhere.
+    return min(1.0, torch.tensor(total, dtype=torch.float64).exp().float().item())
 
 
 @contextmanager

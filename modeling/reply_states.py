@@ -151,7 +151,8 @@ class ReplyStates:
             return self.closing + (price("[") if phase == START else 0)
         if phase == SURFACE:
             if state.length:
-                return self.rest[state.places[0]] * (self.unit[state.places[0]] < 0) + self.closing
+                inside = self.unit[state.places[0]] < 0
+                return (self.rest[state.places[0]] if inside else 0) + self.closing
             return min((self.prices[self.unit[at]] for at in state.places), default=math.inf) + self.closing
         rests = (rests[len(state.head)] for head, rests in self.heads.items() if head.startswith(state.head))
         return min(rests) + self.cheapest(state.used) + self.closing + (price("[") if phase == NEXT else 0)

@@ -81,6 +81,11 @@ class WritingTask(NamedSpans):
         check_loading(recipe)
         if recipe.encoder == "scratch":
             scratch_options(recipe.encoder_options)
+            if recipe.lora_rank:
+                raise ValueError(
+                    f"expected lora_rank: 0 for encoder: scratch, got {recipe.lora_rank}: an adapter is opened over "
+                    "its base model, and a random one is nowhere kept; name a base model, or take lora_rank out"
+                )
 
     @classmethod
     def figures_of(cls, recipe: Recipe, name: str) -> list[str]:

@@ -15,6 +15,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "scheduler.pt")
+# An adapter has this in place of the config, which is its base model's.
+ADAPTER_CONFIG = "adapter_config.json"
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
     """What is missing from a checkpoint or cut short in it; None where it is whole."""
     folder = Path(checkpoint)
     for name in CHECKPOINT_FILES:
-        if not (folder / name).is_file():
+        if not (folder / name).is_file() and not (name == "config.json" and (folder / ADAPTER_CONFIG).is_file()):
             return f"{name} is missing"
     described = {}
     for path in sorted(folder.glob("*.json")):

@@ -1,0 +1,373 @@
+"""The writing task: what is learnt is the reply alone, evaluation asks as users do, and runs leave what can be used."""
+
+import json
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from writer_cases import TEXTS, make_writer, tiny_lm
+
+from kospan.cli import main
+from kospan.data.corpus import Corpus
+from kospan.data.jsonl import read_jsonl, write_jsonl
+from kospan.evaluation.spans import score_spans
+from kospan.evaluation.written import WRITTEN_FIGURES, Written, score_written
+from kospan.example import Example
+from kospan.recipe import Recipe, load_recipe
+from kospan.run import build_trainer, run
+from kospan.tasks.decoders import check_loading, load_decoder
+from kospan.tasks.saved import open_saved
+from kospan.tasks.writing import WritingTask, build_writer, reply_about, shown_examples, writer_config
+from kospan.training.saving import broken_part
+from kospan.training.validation import ValidationLoss
+from modeling import SpanWriter
+from modeling.modeling_writer import composed
+from modeling.prompts import locate, parse_reply
+from modeling.spans import Span
+
+TINY = {
+    "task": "writing",
+    "dataset": "jsonl",
+    "encoder": "scratch",
+    "encoder_options": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16},
+    "instruction": "",
+    "num_train_epochs": 2,
+    "per_device_train_batch_size": 4,
+    "learning_rate": 0.01,
+    "use_cpu": True,
+    "overwrite": True,
+}
+NAMES = {"이재용": "PS", "김연아": "PS", "서울": "LC", "부산 사직": "LC"}
+
+
+def example(at: int, text: str) -> Example:
+    spans = [Span(text.find(name), text.find(name) + len(name), label) for name, label in NAMES.items() if name in text]
+    return Example(f"text-{at}", text, tuple(sorted(spans)))
+
+
+def corpus(long: int = 0) -> Corpus:
+    texts = ["이재용은 서울에 갔다.", "김연아가 부산 사직에 있다.", "비가 온다.", "서울은 넓다 [3:15].", *TEXTS[:2]]
+    texts += ["이재용이 " + "말했다 " * long] if long else []
+    examples = [example(at, text) for at, text in enumerate(texts)]
+    return Corpus(("LC", "PS"), {"train": examples, "validation": examples[:4]}, 0)
+
+
+@pytest.fixture
+def recipe_of(tmp_path):
+    """A recipe over a few texts in files."""
+
+    def build(**flags) -> Recipe:
+        for split in ("train", "validation"):
+            write_jsonl(tmp_path / f"{split}.jsonl", corpus().splits[split])
+        files = {f"{split}_file": str(tmp_path / f"{split}.jsonl") for split in ("train", "validation")}
+        return load_recipe(None, {**TINY, **files, "output_dir": str(tmp_path / "out"), **flags})
+
+    return build
+
+
+@pytest.fixture
+def base(tmp_path):
+    """The folder of a stock causal LM."""
+    writer = make_writer("bytes", lm={"factor": 1.0, "max_position_embeddings": 700})
+    writer.model.save_pretrained(tmp_path / "base")
+    writer.tokenizer.save_pretrained(tmp_path / "base")
+    return str(tmp_path / "base")
+
+
+# --- training ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["bytes", "sentencepiece", "characters"])
+def test_the_loss_is_that_of_the_reply_alone(kind):
+    task = WritingTask(corpus(), make_writer(kind))
+    features = task.train_features(task.examples("train"))
+    for example, feature in zip(task.examples("train"), features):
+        prompt = task.writer.passages(example.text)[0].input_ids
+        assert feature["input_ids"][: len(prompt)] == prompt
+        assert feature["labels"] == [-100] * len(prompt) + feature["input_ids"][len(prompt) :]
+        *reply, end = feature["input_ids"][len(prompt) :]
+        assert end == task.tokenizer.eos_token_id
+        read = parse_reply(task.writer.pieces.text(reply), ["LC", "PS"])
+        assert read.whole and sorted(locate(example.text, read.entities)) == list(example.spans)
+    batch = task.collate(features)
+    lengths = [len(feature["input_ids"]) for feature in features]
+    assert batch["attention_mask"].sum(1).tolist() == lengths and batch["input_ids"].shape == (6, max(lengths))
+    # Against the definition, row by row without padding.
+    with torch.no_grad():
+        loss = task.model(**batch).loss
+        total = count = 0
+        for feature in features:
+            ids, labels = torch.tensor([feature["input_ids"]]), feature["labels"]
+            logits = task.model(ids).logits[0].log_softmax(-1)
+            total -= sum(logits[at - 1, label] for at, label in enumerate(labels) if label != -100)
+            count += sum(label != -100 for label in labels)
+    assert loss.item() == pytest.approx((total / count).item(), rel=1e-5)
+    trainer_loss = sum(float(loss * number) for loss, number in task.losses(task.model, features, 2)) / count
+    assert trainer_loss == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_long_texts_train_window_by_window_and_a_cut_span_belongs_to_the_window_that_holds_it():
+    data = corpus(long=60)
+    task = WritingTask(data, make_writer("characters", window=90, max_new_tokens=30))
+    features = task.train_features(task.examples("train"))
+    assert (task.documents, task.windowed) == (7, 2) and len(features) > 9
+    assert all(len(feature["input_ids"]) <= 90 for feature in features)
+    assert (
+        next(iter(task.windows(task.examples("train"))))["input_ids"]
+        == features[0]["input_ids"][: features[0]["labels"].count(-100)]
+    )
+    text = "서울은 " * 40
+    spans = tuple(Span(at, at + 2, "LC") for at in range(0, len(text), 4))
+    whole, places = composed(text)
+    for passage in task.writer.passages(whole):
+        named = parse_reply(reply_about(Example("a", text, spans), places, passage), ["LC"]).entities
+        assert len(named) == passage.text.count("서울")
+
+
+def test_replies_that_cannot_be_learnt_are_counted():
+    task = WritingTask(corpus(), make_writer("characters", max_new_tokens=8))
+    assert len(task.train_features(task.examples("train"))) == 1 and task.too_long == 5
+    task.train_features([Example("x", "뷁", (Span(0, 1, "LC"),))])
+    assert task.unwritable == 1
+    lines = "\n".join(task.remarks())
+    assert "replies left out    5 are longer" in lines and "unknown pieces      1 replies" in lines
+
+
+def test_examples_that_are_shown_are_not_trained_on(recipe_of, base):
+    for encoder in (base, "scratch"):
+        trainer = build_trainer(recipe_of(few_shot=2, encoder=encoder, encoder_options={}))
+        shown = trainer.task.writer.config.examples
+        assert len(shown) == 2 and {label for _, reply in shown for label in ("PS", "LC") if label in reply} == {
+            "PS",
+            "LC",
+        }
+        assert len(trainer.train_dataset) == 4
+        assert not {text for text, _ in shown} & {each.text for each in trainer.task.examples("train")}
+    with pytest.raises(ValueError, match="expected few_shot below the 6 training examples, got 6"):
+        shown_examples(corpus().splits["train"], 6)
+
+
+def test_the_prompt_says_what_the_recipe_and_the_data_set_say():
+    config = writer_config(Recipe(dataset="klue_ner", label_descriptions={"LC": "곳"}), corpus())
+    assert (
+        config.descriptions == {"PS": "사람", "LC": "곳"}
+        and config.words[0] == "유형"
+        and "개체명" in config.instruction
+    )
+    english = Corpus(("PER",), {"train": [Example("a", "Kim left", (Span(0, 3, "PER"),))]}, 0)
+    config = writer_config(Recipe(dataset="jsonl"), english)
+    assert (config.descriptions, config.words[0], config.unit) == ({}, "Types", "character")
+    config = writer_config(Recipe(dataset="conll2003", instruction="Find names."), english)
+    assert (config.instruction, config.descriptions, config.unit) == ("Find names.", {"PER": "person"}, "word")
+    with pytest.raises(ValueError, match="expected label_descriptions of the labels LC, PS, got 'XX'; mend the name"):
+        writer_config(Recipe(label_descriptions={"XX": "?"}), corpus())
+
+
+def test_the_budget_holds_every_training_reply(recipe_of):
+    task = build_trainer(recipe_of()).task
+    replies = [feature["labels"] for feature in task.train_features(task.examples("train"))]
+    longest = max(sum(label != -100 for label in labels) for labels in replies)
+    assert longest <= task.writer.config.max_new_tokens <= longest * 1.25 + 16 and task.too_long == 0
+
+
+# --- evaluation -------------------------------------------------------------------------------------------------------
+
+
+def test_evaluation_says_what_extract_says_and_scores_it_as_a_tagger():
+    task = WritingTask(corpus(), make_writer("characters"))
+    documents = task.examples("validation")
+    rows = task.predict(task.model, documents)
+    found = task.spans(rows.tolist())
+    expected = task.writer.extract([each.text for each in documents])
+    assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in expected]
+    assert any(expected)
+    # Padding, as when batches of several processes are gathered.
+    wider = torch.nn.functional.pad(rows, (0, 0, 0, 3), value=-100.0)
+    assert task.spans(wider.tolist()) == found and [each.notes for each in task.spans(wider)] == [
+        each.notes for each in found
+    ]
+    figures = task.metrics(documents, found)
+    assert set(figures) == set(task.figures()) and set(WRITTEN_FIGURES) < set(figures)
+    assert score_spans(documents, expected, "character", ["LC", "PS"]).items() <= figures.items()
+    assert task.claims(documents) is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 5), st.integers(0, 5), st.integers(-1, 1), st.booleans())
+def test_notes_survive_the_tensor(dropped, unmatched, state, empty):
+    task = WritingTask.__new__(WritingTask)
+    task.labels = ["LC"]
+    spans = [] if empty else [Span(0, 2, "LC", 0.5)]
+    task.find = lambda model, documents: [Written(spans, (dropped, unmatched, state)), Written([], (0, 0, 1))]
+    first, second = task.spans(task.predict(None, [None, None]).tolist())
+    assert (first, first.notes) == (spans, (dropped, unmatched, state)) and (second, second.notes) == ([], (0, 0, 1))
+
+
+def test_replies_are_scored_by_what_became_of_them():
+    gold = [example(0, "이재용은 서울에"), example(1, "비"), example(2, "서울 부산 사직")]
+    right = [Written(each.spans) for each in gold]
+    assert score_written(gold, right) == {"exact_reply": 1.0, "unparsed": 0.0, "dropped": 0.0, "unmatched": 0.0}
+    # The same spans, but the reply named more than was there, or in another order.
+    wrong = [Written(gold[0].spans, (0, 1, 0)), Written([], (2, 0, -1)), Written(gold[2].spans, (0, 0, 0))]
+    found = score_written(gold, wrong)
+    assert found == {"exact_reply": 0.0, "unparsed": pytest.approx(1 / 3), "dropped": 2.0, "unmatched": 1.0}
+    # The surface is right at another place: the reply is, the span is not.
+    again = Example("a", "서울 서울", (Span(3, 5, "LC"),))
+    assert score_written([again], [Written([Span(0, 2, "LC")])])["exact_reply"] == 1.0
+
+
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_from_nothing_leaves_a_writer_that_commands_can_use(recipe_of, tmp_path, capsys):
+    figures = run(recipe_of(validation_loss=True, activation_checkpointing=True))
+    folder = tmp_path / "out"
+    assert 0 <= figures["eval_f1"] <= 1 and figures["eval_unparsed"] == figures["eval_dropped"] == 0
+    assert json.loads((folder / "eval_results.json").read_text()) == figures
+    assert "prompt              " in capsys.readouterr().out
+    writer = SpanWriter.from_pretrained(folder)
+    stored = read_jsonl(folder / "predictions.jsonl")
+    assert [[span[:3] for span in each.spans] for each in stored] == [
+        [span[:3] for span in spans] for spans in writer.extract([each.text for each in stored])
+    ]
+    texts = tmp_path / "texts.jsonl"
+    write_jsonl(texts, stored)
+    assert main(["predict", str(folder), str(texts), "--output", str(tmp_path / "found.jsonl")]) == 0
+    assert [each.spans for each in read_jsonl(tmp_path / "found.jsonl")] == [each.spans for each in stored]
+    labelled = str(tmp_path / "validation.jsonl")
+    assert main(["evaluate", str(folder), "--data", labelled, "--output", str(tmp_path / "figures.json")]) == 0
+    assert json.loads((tmp_path / "figures.json").read_text())["eval_f1"] == figures["eval_f1"]
+    task = open_saved(str(folder))
+    assert task.labels == ["LC", "PS"] and task.model_type == "kospan-writer"
+    # A new run over it trains the very same model on.
+    recipe = recipe_of(encoder=str(folder), output_dir=str(tmp_path / "further"))
+    again = build_writer(recipe, corpus())
+    assert again.config == writer.config and torch.equal(
+        again.model.get_input_embeddings().weight, writer.model.get_input_embeddings().weight
+    )
+    with pytest.raises(ValueError, match=r"expected labels that the model .* knows \(LC, PS\), got 'OG'"):
+        build_writer(recipe, Corpus(("OG",), corpus().splits, 0))
+
+
+def test_a_model_learns_to_write_what_it_was_shown(recipe_of):
+    """Memorising six texts is little, but nothing of prompt, labels, loss, budget and grammar may be wrong for it."""
+    trainer = build_trainer(
+        recipe_of(
+            max_steps=120,
+            num_train_epochs=1,
+            learning_rate=0.02,
+            eval_strategy="no",
+            save_strategy="no",
+            load_best_model_at_end=False,
+            encoder_options={**TINY["encoder_options"], "hidden_size": 32, "intermediate_size": 64},
+        )
+    )
+    trainer.train()
+    figures = trainer.evaluate()
+    assert figures["eval_f1"] > 0.9 and figures["eval_exact_reply"] >= 0.75
+
+
+def test_a_free_writer_may_say_anything_and_is_scored(recipe_of):
+    figures = build_trainer(recipe_of(constrained=False)).evaluate()
+    assert figures["eval_unparsed"] > 0 and figures["eval_f1"] == 0
+
+
+def test_an_adapter_is_trained_saved_and_resumed(recipe_of, base, tmp_path):
+    pytest.importorskip("peft")
+    settings = {"encoder": base, "lora_rank": 2, "learning_rates": {"lora_B": "16x"}, "load_best_model_at_end": False}
+    whole = run(recipe_of(**settings))
+    folder = tmp_path / "out"
+    assert (folder / "adapter_config.json").exists() and not (folder / "model.safetensors").exists()
+    assert broken_part(folder / "checkpoint-2") is None
+    expected = SpanWriter.from_pretrained(folder).extract(TEXTS)
+    (folder / "adapter_config.json").unlink()
+    again = run(recipe_of(**settings, resume=True, overwrite=False, save_total_limit=9))
+    assert again == whole and SpanWriter.from_pretrained(folder).extract(TEXTS) == expected
+    # Starting anew in full, nothing of the adapter is left to be taken for it.
+    run(recipe_of(encoder=base, num_train_epochs=1))
+    assert not (folder / "adapter_config.json").exists() and (folder / "model.safetensors").exists()
+
+
+def test_weights_may_be_loaded_in_half_precision(recipe_of, base):
+    trainer = build_trainer(recipe_of(encoder=base, load_dtype="bfloat16", max_steps=1))
+    assert trainer.model.dtype == torch.bfloat16
+    trainer.train()
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("flags", "error", "message"),
+    [
+        ({"rdrop_alpha": 1}, ValueError, "expected rdrop_alpha: 0 with task: writing, got 1.0"),
+        ({"fgm_epsilon": 1}, ValueError, "expected fgm_epsilon: 0 with task: writing"),
+        ({"freeze_encoder": True}, ValueError, "expected freeze_encoder: False with task: writing, got True"),
+        ({"calibration_split": "0.1"}, ValueError, "expected calibration_split: None with task: writing, got '0.1'"),
+        ({"lora_rank": 4}, ValueError, "expected lora_rank: 0 for encoder: scratch, got 4"),
+        ({"load_bits": 4}, ValueError, "expected no load_bits for encoder: scratch, which loads nothing, got 4"),
+        (
+            {"encoder_options": {"vocab_size": 3}},
+            ValueError,
+            "expected encoder_options without vocab_size for encoder:",
+        ),
+        ({"encoder_options": {"hiden_size": 3}}, ValueError, "got 'hiden_size'; did you mean hidden_size"),
+        ({"encoder_options": {"max_position_embeddings": 16}}, ValueError, "expected a context that holds instruction"),
+        ({"max_new_tokens": 2}, ValueError, "expected max_new_tokens to be a number of 3 or more, got 2"),
+        ({"load_bits": 3}, ValueError, "expected load_bits to be one of 8, 4, got 3"),
+        ({"encoder": "nowhere/to-be-found"}, FileNotFoundError, "expected an encoder on the Hub or in a folder"),
+    ],
+)
+def test_what_does_not_go_with_writing_is_refused_before_training(recipe_of, flags, error, message):
+    with pytest.raises(error, match=message):
+        build_trainer(recipe_of(**flags))
+
+
+def test_few_bits_need_adapters_and_a_gpu(monkeypatch):
+    with pytest.raises(ValueError, match="expected lora_rank above 0 with load_bits, got 0: weights of 4 bits cannot"):
+        check_loading(Recipe(encoder="x", load_bits=4))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="expected a CUDA device for load_bits: 8, got none on this machine; take"):
+        check_loading(Recipe(encoder="x", load_bits=8, lora_rank=4))
+    with pytest.raises(ValueError, match="expected a CUDA device for device_map: auto, got none on this machine"):
+        check_loading(Recipe(encoder="x", device_map="auto"))
+    with pytest.raises(ValueError, match="expected load_dtype: float32 or bfloat16 where all weights are trained"):
+        check_loading(Recipe(encoder="x", load_dtype="float16"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="expected bitsandbytes for load_bits: 8, found none; `pip install bitsandb"):
+        check_loading(Recipe(encoder="x", load_bits=8, lora_rank=4))
+
+
+def test_an_encoder_is_no_model_that_writes(tmp_path, make_tagger):
+    from transformers import BertConfig, BertModel
+
+    BertModel(
+        BertConfig(hidden_size=8, num_attention_heads=1, num_hidden_layers=1, intermediate_size=8)
+    ).save_pretrained(tmp_path / "bert")
+    make_tagger().save_pretrained(tmp_path / "tagger")
+    for name in ("bert", "tagger"):
+        with pytest.raises(ValueError, match="expected a causal language model for task: writing, got"):
+            load_decoder(Recipe(encoder=str(tmp_path / name)))
+
+
+def test_a_saved_writer_without_weights_or_with_an_aggregation_is_refused(tmp_path):
+    writer = make_writer("characters")
+    writer.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="expected no aggregation for a model of ours, got 'simple'"):
+        open_saved(str(tmp_path), "simple")
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"expected weights in .*, found none"):
+        open_saved(str(tmp_path))
+
+
+def test_validation_loss_is_taken_as_the_task_takes_it():
+    task = WritingTask(corpus(), make_writer("characters"))
+    features = task.train_features(task.examples("validation"))
+
+    class Trainer:
+        model, accelerator, args = task.model, None, None
+
+    assert isinstance(ValidationLoss(lambda: features, 2, task.losses).losses, type(task.losses))
+    assert tiny_lm(task.tokenizer).config.vocab_size == len(task.tokenizer)

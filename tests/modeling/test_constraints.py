@@ -1,0 +1,191 @@
+"""Whatever a model wants to write, its reply is in the grammar, its surfaces stand in the text, and it ends in time."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from writer_cases import TEXTS, TOKENIZERS
+
+from modeling.constraints import ReplyProcessor, advanced, allowed_pieces
+from modeling.piece_bytes import PieceBytes
+from modeling.prompts import locate, parse_reply, write_reply
+from modeling.reply_states import ReplyStates, State
+from modeling.spans import first_overlap
+
+LABELS = ["LC", "PS"]
+VOCABULARIES = {kind: PieceBytes(make()) for kind, make in TOKENIZERS.items()}
+END = 10**6
+texts = st.text(st.sampled_from("이재용 서울 서울[]:\\ab\n") | st.characters(codec="utf-8"), max_size=25)
+kinds = st.sampled_from(sorted(VOCABULARIES))
+few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def random_reply(states: ReplyStates, budget: int, choose) -> list[int]:
+    """A reply that takes any allowed piece; the end is one choice among them."""
+    state, reply = State(), []
+    for left in range(budget, 0, -1):
+        allowed = sorted(set(allowed_pieces(states, state, left))) + [END] * states.may_end(state)
+        assert allowed, f"nothing may follow {reply}"
+        piece = choose(allowed)
+        if piece == END:
+            return reply
+        reply.append(piece)
+        state = advanced(states, state, states.pieces.of[piece])
+    raise AssertionError(f"no end within {budget} pieces: {reply}")
+
+
+@few
+@given(kinds, texts, st.integers(0, 40), st.randoms(use_true_random=False), st.booleans())
+def test_every_reply_parses_is_located_and_ends_within_the_budget(kind, text, more, random, long):
+    pieces = VOCABULARIES[kind]
+    states = ReplyStates(text, LABELS, pieces)
+    budget = int(states.distance(State())) + more
+    # Either any piece, or rather not the end: then the budget closes the reply.
+    reply = random_reply(
+        states, budget, lambda allowed: allowed[0] if long and random.random() < 0.5 else random.choice(allowed)
+    )
+    written = pieces.joined(reply).decode("utf-8")
+    found = parse_reply(written, LABELS)
+    assert found.whole and not found.dropped
+    places = locate(text, found.entities)
+    assert None not in places and first_overlap(places) is None
+    assert all(text[span.start : span.end] == entity.surface for span, entity in zip(places, found.entities))
+    assert len(reply) < budget
+
+
+@few
+@given(kinds, texts.filter(bool), st.data())
+def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, text, data):
+    """Nothing that training teaches is forbidden."""
+    tokenizer, pieces = TOKENIZERS[kind](), VOCABULARIES[kind]
+    cut = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4, unique=True)))
+    named = [(data.draw(st.sampled_from(LABELS)), text[one:two]) for one, two in zip(cut[::2], cut[1::2])]
+    ids = tokenizer(write_reply(named), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    if pieces.joined(ids).strip().decode("utf-8", "replace") != write_reply(named).strip():
+        return  # Unknown characters, or a tokenizer that changes what it reads.
+    states, state = ReplyStates(text, LABELS, pieces), State()
+    writable = {character for character in text if pieces.price(character) < math.inf}
+    if not set("".join(surface for _, surface in named)) <= writable or any(
+        None is each for each in locate(text, named)
+    ):
+        return
+    for at, piece in enumerate(ids):
+        assert piece in allowed_pieces(states, state, 1000), (at, pieces.of[piece])
+        state = advanced(states, state, pieces.of[piece])
+    assert states.may_end(state)
+
+
+@few
+@given(kinds, texts)
+def test_from_every_state_a_way_of_the_promised_length_leads_to_the_end(kind, text):
+    states = ReplyStates(text, LABELS, VOCABULARIES[kind])
+    state, left = State(), int(states.distance(State()))
+    for _ in range(6):
+        allowed = allowed_pieces(states, state, left)
+        if not allowed:
+            assert states.may_end(state) and left == 1
+            break
+        state = advanced(states, state, states.pieces.of[allowed[0]])
+        left -= 1
+        assert states.distance(state) <= left
+
+
+def test_a_surface_is_offered_as_often_as_it_occurs():
+    pieces = VOCABULARIES["characters"]
+    states = ReplyStates("서울 서울", ["LC"], pieces)
+    state = advanced(states, State(), "[LC: 서울] [LC: 서울]".encode())
+    with pytest.raises(ValueError, match="expected a piece that the grammar allows"):
+        advanced(states, state, " [LC: 서".encode())
+    # The space is left, and nothing else.
+    assert states.may_end(advanced(states, state, b" [LC:  ]"))
+
+
+def test_a_surface_cannot_cross_what_another_has_taken_nor_what_the_vocabulary_cannot_write():
+    pieces = VOCABULARIES["characters"]
+    states = ReplyStates("이재용 서울", ["LC"], pieces)
+    state = advanced(states, State(), "[LC: 재] [LC: 이".encode())
+    assert {piece for piece in map(pieces.of.__getitem__, allowed_pieces(states, state, 99))} == {b"]"}
+    states = ReplyStates("이궯용", ["LC"], pieces)
+    assert math.isinf(pieces.price("궯"))
+    state = advanced(states, State(), "[LC: 이".encode())
+    assert {pieces.of[each] for each in allowed_pieces(states, state, 99)} == {b"]"}
+
+
+def test_a_piece_may_hold_the_end_of_one_bracket_and_the_beginning_of_the_next():
+    pieces = VOCABULARIES["bytes"]
+    across = pieces.of.index(b"] [")
+    states = ReplyStates("이재용이 서울에", LABELS, pieces)
+    state = advanced(states, State(), "[PS: 이재용".encode())
+    assert across in allowed_pieces(states, state, 99)
+    # Only where there is room to fill the next bracket, and to close it.
+    needed = int(states.distance(advanced(states, state, b"] [")))
+    assert across in allowed_pieces(states, state, needed + 1)
+    assert across not in allowed_pieces(states, state, needed)
+
+
+def test_a_third_of_a_syllable_is_offered_only_where_the_rest_can_follow():
+    pieces = VOCABULARIES["single bytes"]
+    states = ReplyStates("가나", ["LC"], pieces)
+    state = advanced(states, State(), b"[LC: ")
+    first = "가".encode()
+    assert {pieces.of[at] for at in allowed_pieces(states, state, 99)} == {first[:1], "나".encode()[:1]}
+    state = advanced(states, state, first[:2])
+    assert {pieces.of[at] for at in allowed_pieces(states, state, 99)} == {first[2:]}
+    assert states.distance(state) == 3  # the last byte, `]` and the end
+
+
+def test_an_empty_text_has_one_reply():
+    pieces = VOCABULARIES["bytes"]
+    states, state = ReplyStates("", LABELS, pieces), State()
+    assert {pieces.of[at].strip() for at in allowed_pieces(states, state, 9)} <= {b"[", b"[]", b""}
+    assert states.may_end(advanced(states, state, b"[]"))
+
+
+def test_a_label_that_the_vocabulary_cannot_write_is_refused():
+    with pytest.raises(ValueError, match="a space and the label '뷁'"):
+        ReplyStates("글", ["뷁"], VOCABULARIES["characters"])
+
+
+# --- the processor ----------------------------------------------------------------------------------------------------
+
+
+def test_the_processor_masks_each_row_by_its_own_text_and_keeps_probabilities():
+    pieces = VOCABULARIES["characters"]
+    size = len(pieces.of)
+    end = size - 1
+    states = [ReplyStates(text, ["LC"], pieces) for text in ("서울", "부산")]
+    processor = ReplyProcessor(pieces, [end], 12, states, 2)
+    id_of = {piece: at for at, piece in enumerate(pieces.of) if piece}
+    replies = [[], []]
+    torch.manual_seed(0)
+    values = [[], []]
+    for character in "[LC: ":
+        scores = torch.randn(2, size)
+        masked = processor(torch.tensor([[0, 0, *reply] for reply in replies]), scores)
+        for row in (0, 1):
+            values[row].append(masked[row].log_softmax(-1)[id_of[character.encode()]].item())
+            replies[row].append(id_of[character.encode()])
+    masked = processor(torch.tensor([[0, 0, *reply] for reply in replies]), torch.zeros(2, size))
+    offered = [{pieces.of[at] for at in range(size) if masked[row, at] > -math.inf} for row in (0, 1)]
+    assert offered == [{"서".encode(), "울".encode()}, {"부".encode(), "산".encode()}]
+    for row in (0, 1):
+        assert processor.log_probabilities(row, replies[row]) == pytest.approx(values[row])
+
+
+def test_a_free_reply_is_closed_by_the_end_alone():
+    pieces = VOCABULARIES["characters"]
+    processor = ReplyProcessor(pieces, [3], 2, None, 1)
+    scores = torch.zeros(1, len(pieces.of))
+    assert torch.isfinite(processor(torch.tensor([[0]]), scores)).all()
+    last = processor(torch.tensor([[0, 7]]), scores)
+    assert torch.isfinite(last).nonzero().tolist() == [[0, 3]]
+
+
+def test_a_budget_without_room_for_a_reply_is_refused():
+    states = [ReplyStates(TEXTS[0], LABELS, VOCABULARIES["characters"])]
+    with pytest.raises(
+        ValueError, match=r"expected max_new_tokens of 3 or more, in which \[\] and the end find room, got 2"
+    ):
+        ReplyProcessor(VOCABULARIES["characters"], [3], 2, states, 1)

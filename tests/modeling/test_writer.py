@@ -1,0 +1,326 @@
+"""`SpanWriter`: prompts, batches, windows, scores, saving and loading, over tiny random LMs of every vocabulary."""
+
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import GenerationConfig
+from writer_cases import TEXTS, TOKENIZERS, byte_level, make_writer, tiny_lm
+
+from modeling import SpanWriter, WriterConfig
+from modeling.modeling_writer import NAME, base_record, composed, context_limit
+from modeling.prompts import parse_reply
+from modeling.spans import first_overlap
+
+ROOT = Path(__file__).parent.parent.parent
+ODD = [*TEXTS, "", "비", "[x]\\:", "<|end|> [SEP] </s>", "서울 서울 서울"]
+
+
+@pytest.mark.parametrize("kind", sorted(TOKENIZERS))
+@pytest.mark.parametrize("beams", [1, 3])
+def test_every_constrained_reply_of_a_random_model_parses_and_is_located(kind, beams):
+    found = 0
+    for seed in (0, 1, 2):
+        writer = make_writer(kind, seed, max_new_tokens=24)
+        writings = writer.write(ODD, batch_size=4, num_beams=beams)
+        found += sum(len(writing.spans) for writing in writings)
+        for text, writing in zip(ODD, writings):
+            assert (writing.dropped, writing.unmatched, writing.unparsed) == (0, 0, 0)
+            assert all(parse_reply(reply, ["LC", "PS"]).whole for reply in writing.replies)
+            assert all(len(writer.ids_of(reply)) < 30 for reply in writing.replies)
+            assert first_overlap(writing.spans) is None and writing.spans == sorted(writing.spans)
+            assert all(0 <= span.start < span.end <= len(text) and 0 < span.score <= 1 for span in writing.spans)
+    assert found
+
+
+def test_a_free_random_model_never_raises_and_what_it_cannot_say_is_counted():
+    for kind in TOKENIZERS:
+        writings = make_writer(kind, constrained=False).write(ODD, batch_size=3)
+        assert all(len(writing.replies) == bool(text) for text, writing in zip(ODD, writings))
+        assert any(writing.unparsed or writing.dropped for writing in writings)
+
+
+@pytest.mark.parametrize("kind", ["bytes", "characters"])
+def test_left_padding_changes_nothing(kind):
+    writer = make_writer(kind)
+    together, alone = writer.write(ODD, batch_size=32), [writer.write([text])[0] for text in ODD]
+    for one, other in zip(together, alone):
+        assert one.replies == other.replies
+        assert [span[:3] for span in one.spans] == [span[:3] for span in other.spans]
+        assert [span.score for span in one.spans] == pytest.approx([span.score for span in other.spans], rel=1e-4)
+
+
+def test_a_score_is_the_probability_of_the_pieces_of_its_bracket():
+    """Against a pass over prompt and reply, with what is not allowed left out."""
+    from modeling.constraints import advanced, allowed_pieces
+    from modeling.reply_states import ReplyStates, State
+
+    writer = make_writer("characters", max_new_tokens=60)
+    text = "이재용 회장이 서울에서"
+    writing = writer.write([text])[0]
+    reply = writer.ids_of(writing.replies[0])
+    assert writing.spans and writer.pieces.text(reply) == writing.replies[0]
+    prompt = writer.passages(text)[0].input_ids
+    with torch.no_grad():
+        logits = writer.model(torch.tensor([[*prompt, *reply]])).logits[0, len(prompt) - 1 :]
+    states, state, chances = ReplyStates(text, ["LC", "PS"], writer.pieces), State(), []
+    for at, piece in enumerate(reply):
+        allowed = allowed_pieces(states, state, 60 - at)
+        allowed += [writer.tokenizer.eos_token_id] * states.may_end(state)
+        own = logits[at][sorted(set(allowed))].softmax(-1)
+        chances.append(own[sorted(set(allowed)).index(piece)].item())
+        state = advanced(states, state, writer.pieces.of[piece])
+    entities = parse_reply(writing.replies[0], ["LC", "PS"]).entities
+    expected, reached = {}, 0
+    for entity in entities:
+        expected[entity.surface] = torch.tensor(chances[reached : entity.end]).prod().item()
+        reached = entity.end
+    assert {text[span.start : span.end]: pytest.approx(span.score, rel=1e-4) for span in writing.spans} == expected
+
+
+def test_a_model_cannot_bring_its_own_way_of_generating():
+    writer = make_writer("characters")
+    before = [writing.replies for writing in writer.write(ODD)]
+    own = GenerationConfig(repetition_penalty=9.0, do_sample=True, temperature=9.0, eos_token_id=5, min_new_tokens=9)
+    writer.model.generation_config = own
+    assert [writing.replies for writing in writer.write(ODD)] == before
+    assert writer.model.generation_config is own
+
+
+def test_a_long_text_is_read_in_windows_that_overlap_and_miss_nothing():
+    writer = make_writer("bytes", window=100, max_new_tokens=20)
+    text = " ".join(TEXTS) * 6
+    passages = writer.passages(text)
+    assert len(passages) > 3 and passages[0].start == 0
+    assert passages[-1].start + len(passages[-1].text) == len(text)
+    assert all(text[each.start :].startswith(each.text) for each in passages)
+    assert all(len(each.input_ids) + 20 <= 100 for each in passages)
+    owned = [each.own for each in passages]
+    assert owned[0][0] == 0 and owned[-1][1] == len(text) and all(a[1] == b[0] for a, b in zip(owned, owned[1:]))
+    for sooner, later in zip(passages, passages[1:]):
+        assert sooner.start < later.start < sooner.start + len(sooner.text)
+        assert later.start <= later.own[0] <= sooner.start + len(sooner.text)
+    writing = writer.write([text])[0]
+    assert len(writing.replies) == len(passages) and first_overlap(writing.spans) is None
+    assert max(span.end for span in writing.spans) > 100
+    one = writer.write([TEXTS[0]])[0]
+    assert len(one.replies) == 1
+
+
+def test_a_span_comes_from_the_window_in_whose_middle_it_stands(monkeypatch):
+    """With replies that name all there is, every occurrence is found once, whatever the windows cut."""
+    writer = make_writer("characters", window=60, max_new_tokens=20)
+    text = ("서울 회장이 " * 30).strip()
+    monkeypatch.setattr(
+        writer,
+        "_answers",
+        lambda passages, beams: [(" ".join(["[LC: 서울]"] * each.text.count("서울")), []) for each in passages],
+    )
+    starts = [at for at in range(len(text)) if text.startswith("서울", at)]
+    assert [span[:3] for span in writer.extract(text)] == [(at, at + 2, "LC") for at in starts]
+
+
+def test_decomposed_text_keeps_its_own_offsets(monkeypatch):
+    writer = make_writer("characters")
+    text = unicodedata.normalize("NFD", "이재용은 서울")
+    monkeypatch.setattr(writer, "_answers", lambda passages, beams: [("[LC: 서울] [PS: 이재용]", [])])
+    assert [unicodedata.normalize("NFC", text[span.start : span.end]) for span in writer.extract(text)] == [
+        "이재용",
+        "서울",
+    ]
+    assert composed(text)[0] == "이재용은 서울" and composed(text)[1][-1][1] == len(text)
+
+
+def test_what_is_written_in_a_text_is_no_special_token():
+    writer = make_writer("characters")
+    ids = writer.passages("a[SEP]b")[0].input_ids
+    assert writer.tokenizer.eos_token_id not in ids
+    before, behind = writer.frame
+    assert writer.tokenizer.convert_ids_to_tokens(before)[0] == "[CLS]" and writer.tokenizer.eos_token_id not in behind
+
+
+def test_the_chat_template_makes_the_prompt_where_there_is_one():
+    tokenizer = byte_level(600)
+    tokenizer.chat_template = (
+        "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] | trim }}\n{% endfor %}<assistant>"
+    )
+    config = WriterConfig(["LC"], {"LC": "place"}, "Find.", [["a b", "[LC: a]"]], chat=True, max_new_tokens=20)
+    writer = SpanWriter(tiny_lm(tokenizer), tokenizer, config)
+    prompt = tokenizer.decode(writer.passages("서울에")[0].input_ids)
+    assert prompt == (
+        "<user>Find.\n\nTypes:\n- LC: place\n\nText:\na b\n<assistant>[LC: a]\n<user>Text:\n서울에\n<assistant>"
+    )
+
+
+def test_a_base_without_a_pad_token_gets_one_of_its_vocabulary():
+    writer = make_writer("bytes")
+    assert writer.tokenizer.pad_token_id == writer.tokenizer.eos_token_id < writer.model.config.vocab_size
+    batch = writer.padded([[5, 6, 7], [8]])
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [writer.tokenizer.eos_token_id] * 2 + [8]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1]]
+    # One behind the table of embeddings could not be read.
+    tokenizer = byte_level()
+    tokenizer.add_special_tokens({"pad_token": "<|pad|>"})
+    lm = tiny_lm(byte_level())
+    assert SpanWriter(lm, tokenizer, WriterConfig(["LC"])).tokenizer.pad_token == "<|end|>"
+
+
+# --- saving and loading -----------------------------------------------------------------------------------------------
+
+
+def test_a_saved_writer_says_the_same_in_a_fresh_process(tmp_path):
+    writer = make_writer("bytes", examples=[["서울", "[LC: 서울]"]], descriptions={"LC": "장소"})
+    writer.save_pretrained(tmp_path / "model")
+    again = SpanWriter.from_pretrained(tmp_path / "model")
+    assert again.config == writer.config
+    expected = [[list(span) for span in spans] for spans in writer.extract(ODD)]
+    assert any(expected)
+    code = (
+        "import json, sys; from modeling import SpanWriter\n"
+        "writer = SpanWriter.from_pretrained(sys.argv[1])\n"
+        "print(json.dumps(writer.extract(json.loads(sys.stdin.read()))))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "model")],
+        input=json.dumps(ODD),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "HF_HOME": str(tmp_path / "empty"), "PYTHONIOENCODING": "utf-8"},
+        check=True,
+    )
+    found = json.loads(ended.stdout.splitlines()[-1])
+    assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in expected]
+    assert [span[3] for spans in found for span in spans] == pytest.approx(
+        [span[3] for spans in expected for span in spans]
+    )
+
+
+@pytest.fixture
+def adapted(tmp_path):
+    """An adapter's folder, and its writer."""
+    peft = pytest.importorskip("peft")
+    writer = make_writer("bytes")
+    writer.model.save_pretrained(tmp_path / "base")
+    writer.tokenizer.save_pretrained(tmp_path / "base")
+    base = type(writer.model).from_pretrained(tmp_path / "base")
+    settings = peft.LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    writer = writer.over(peft.get_peft_model(base, settings).eval())
+    writer.save_pretrained(tmp_path / "adapter")
+    return tmp_path, writer
+
+
+def test_an_adapter_is_opened_over_its_base(adapted):
+    folder, writer = adapted
+    assert not (folder / "adapter" / "model.safetensors").exists()
+    again = SpanWriter.from_pretrained(folder / "adapter")
+    assert again.extract(ODD) == writer.extract(ODD)
+    os.rename(folder / "base", folder / "moved")
+    with pytest.raises(FileNotFoundError, match=r"expected the base model .* of the adapter in .*pass base= with its"):
+        SpanWriter.from_pretrained(folder / "adapter")
+    assert SpanWriter.from_pretrained(folder / "adapter", base=folder / "moved").extract(ODD) == writer.extract(ODD)
+    # The word vectors in half precision are still known as the base's.
+    half = SpanWriter.from_pretrained(folder / "adapter", base=folder / "moved", dtype=torch.bfloat16)
+    assert half.model.dtype == torch.bfloat16 and len(half.extract(ODD)) == len(ODD)
+
+
+def test_an_adapter_for_another_base_is_refused(adapted):
+    folder, _ = adapted
+    for name, lm, message in (
+        ("seed", {"seed": 5}, "got .* with other word vectors; pass base= with the right one"),
+        ("wide", {"hidden_size": 32}, "got .* with hidden_size 32 in place of 16"),
+        ("deep", {"num_hidden_layers": 2}, "with num_hidden_layers 2 in place of 1"),
+    ):
+        tiny_lm(byte_level(), **lm).save_pretrained(folder / name)
+        with pytest.raises(ValueError, match=message):
+            SpanWriter.from_pretrained(folder / "adapter", base=folder / name)
+    with pytest.raises(ValueError, match="expected base only beside an adapter"):
+        make_writer("bytes").save_pretrained(folder / "whole")
+        SpanWriter.from_pretrained(folder / "whole", base=folder / "base")
+    settings = json.loads((folder / "adapter" / NAME).read_text(encoding="utf-8"))
+    (folder / "adapter" / NAME).write_text(json.dumps(settings | {"base": None}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"expected the base model that the adapter in .* was trained on, got .*wide"):
+        SpanWriter.from_pretrained(folder / "adapter", base=folder / "wide")
+
+
+def test_an_adapter_that_names_no_base_is_refused(adapted):
+    folder, _ = adapted
+    path = folder / "adapter" / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": None}))
+    with pytest.raises(
+        ValueError, match=r"expected adapter_config.json in .* to name the base model, got none; pass base="
+    ):
+        SpanWriter.from_pretrained(folder / "adapter")
+
+
+# --- bad input --------------------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_without_room_for_a_text_is_refused():
+    for settings in ({"window": 45}, {"lm": {"max_position_embeddings": 45}}):
+        with pytest.raises(
+            ValueError, match=r"expected a context that holds instruction, examples and reply .*, got 45;"
+        ):
+            make_writer("bytes", instruction="Find the entities.", **settings).extract("서울")
+
+
+def test_texts_and_settings_are_checked():
+    writer = make_writer("characters")
+    assert writer.extract([]) == [] and writer.extract("") == []
+    with pytest.raises(TypeError, match="expected texts to be a str or a list of str, got int"):
+        writer.extract(3)
+    with pytest.raises(ValueError, match="got half of a surrogate pair"):
+        writer.extract(["\ud800"])
+    with pytest.raises(ValueError, match="expected threshold to be a number from 0 to 1, got 2"):
+        writer.extract("서울", threshold=2)
+    assert [span.score > 0.05 for span in writer.extract(TEXTS[0], threshold=0.05)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "expected kospan.json beside the model in .*, which says what it was trained to write, found none"),
+        ("[", "expected JSON, got "),
+        ("[]", "expected .*kospan.json as kospan writes it for a writer, got another at 'model_type'"),
+        ('{"model_type": "kospan-writer"}', "got another at 'labels'"),
+        ('{"model_type": "kospan-writer", "labels": ["A"], "odd": 1}', "got another at 'odd'"),
+        ('{"model_type": "kospan-writer", "labels": ["A\\n"]}', "expected labels that can be written on one line"),
+    ],
+)
+def test_a_folder_without_a_whole_kospan_json_is_refused(tmp_path, text, message):
+    make_writer("characters").save_pretrained(tmp_path)
+    if text is None:
+        (tmp_path / NAME).unlink()
+    else:
+        (tmp_path / NAME).write_text(text, encoding="utf-8")
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        SpanWriter.from_pretrained(tmp_path)
+
+
+def test_a_tokenizer_that_cannot_end_or_spell_is_refused(character_tokenizer):
+    from tokenizers import Tokenizer, decoders, models
+    from transformers import PreTrainedTokenizerFast
+
+    with pytest.raises(ValueError, match="expected a tokenizer with an end-of-text token"):
+        SpanWriter(tiny_lm(character_tokenizer), character_tokenizer, WriterConfig(["LC"]))
+    words = Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1, "##b": 2, "[E]": 3}, unk_token="[UNK]"))
+    words.decoder = decoders.WordPiece()
+    words = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="[E]", unk_token="[UNK]")
+    with pytest.raises(ValueError, match="expected a tokenizer whose pieces spell the text with its spaces"):
+        SpanWriter(tiny_lm(words), words, WriterConfig(["LC"]))
+
+
+@pytest.mark.parametrize("budget", [2, 0, 3.5, True, "8"])
+def test_a_budget_is_a_whole_number(budget):
+    with pytest.raises(ValueError, match="expected max_new_tokens to be a whole number of 3 or more"):
+        WriterConfig(["LC"], max_new_tokens=budget)
+
+
+def test_the_context_is_found_under_its_many_names():
+    lm = tiny_lm(byte_level())
+    assert context_limit(lm.config) == 256 and base_record(lm)["hidden_size"] == 16
