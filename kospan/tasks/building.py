@@ -116,6 +116,11 @@ def _prepared(model, recipe: Recipe):
     """The model with its encoder frozen, or with adapters in it, as the recipe asks."""
     lora = lora_of(recipe)
     if lora is not None:
+        if recipe.encoder == "scratch":
+            raise ValueError(
+                f"expected a pretrained encoder with lora_rank {recipe.lora_rank}, got encoder: scratch, whose random "
+                "weights would never be learnt; name an encoder, or take lora_rank out"
+            )
         adapt_encoder(model, lora)
     elif recipe.freeze_encoder:
         model.freeze_encoder()

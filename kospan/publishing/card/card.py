@@ -16,6 +16,12 @@ from kospan.publishing.card.scores import score_parts
 from kospan.publishing.card.training import training_parts
 from kospan.training.saving import write_whole
 
+# What a snippet needs, and what it runs, where a kind says nothing else.
+NEEDS = (
+    "torch and transformers are all that is needed. `trust_remote_code=True` runs the Python files beside the weights; "
+    "read\nthem first if you do not know who made them."
+)
+
 
 def write_card(folder: str | os.PathLike, repo_id: str | None = None) -> None:
     """Writes the README.md of a model's folder; every figure in it comes from a file there.
@@ -43,6 +49,7 @@ def make_card(folder: str | os.PathLike, repo_id: str | None = None) -> ModelCar
         "title": plain(title),
         "local": repo_id is None,
         "path": path,
+        "needs": NEEDS,
         "smoke": is_smoke(left),
         "limits": limits(left),
         "labels": kind_of(left).labels_table(left),

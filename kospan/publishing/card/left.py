@@ -58,6 +58,8 @@ class Left(NamedTuple):
     @property
     def labels(self) -> list[str]:
         """The types in the order of the model's label set."""
+        if "labels" in self.config:  # A writer has no tags.
+            return list(self.config["labels"])
         tags = self.config["id2label"]
         return labels_of([tags[key] for key in sorted(tags, key=int)])
 

@@ -29,6 +29,7 @@ def card_data(left: Left, name: str) -> ModelCardData:
     """
     about, kind = left.about, kind_of(left)
     results = eval_results(left)
+    adapter = left.config.get("base") is not None
     terms = {}
     if about.licence == "other":
         terms = {"license_name": f"terms-of-{left.setting('dataset').replace('_', '-')}", "license_link": about.link}
@@ -39,12 +40,13 @@ def card_data(left: Left, name: str) -> ModelCardData:
         language=about.language,
         license=about.licence,
         **terms,
-        library_name="transformers",
+        library_name="peft" if adapter else "transformers",
         pipeline_tag=kind.PIPELINE,
         base_model=left.base_model,
+        **({"base_model_relation": "adapter"} if adapter and left.base_model else {}),
         datasets=[about.hub] if about.hub else None,
         metrics=sorted({result.metric_type for result in results} & _METRICS) or None,
-        tags=["kospan", kind.TAG, "custom_code"],
+        tags=["kospan", kind.TAG, "custom_code", *(["lora", "peft"] if adapter else [])],
         model_name=name if results else None,
         eval_results=results or None,
         widget=widget,

@@ -21,8 +21,8 @@ REFERENCES = {
     "2019. arXiv:1905.09788.",
     "piece dropout": "Mohit Iyyer, Varun Manjunatha, Jordan Boyd-Graber, Hal Daumé III. Deep Unordered Composition "
     "Rivals Syntactic Methods for Text Classification. ACL 2015.",
-    "LoRA": "Edward J. Hu, Yelong Shen, Phillip Wallis, Zeyuan Allen-Zhu, Yuanzhi Li, Shean Wang, Lu Wang, Weizhu Chen. "
-    "LoRA: Low-Rank Adaptation of Large Language Models. ICLR 2022. arXiv:2106.09685.",
+    "LoRA": "Edward J. Hu, Yelong Shen, Phillip Wallis, Zeyuan Allen-Zhu, Yuanzhi Li, Shean Wang, Lu Wang, Weizhu "
+    "Chen. LoRA: Low-Rank Adaptation of Large Language Models. ICLR 2022. arXiv:2106.09685.",
     "LoRA+": "Soufiane Hayou, Nikhil Ghosh, Bin Yu. LoRA+: Efficient Low Rank Adaptation of Large Models. ICML 2024. "
     "arXiv:2402.12354.",
     "rsLoRA": "Damjan Kalajdzievski. A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA. 2023. "
@@ -38,12 +38,13 @@ def model_in_words(left: Left) -> str:
     """Encoder, what stands on it, and the head, in one sentence."""
     config, encoder = left.config, left.config["encoder_config"]
     given = str(left.setting("encoder"))
+    noun = "language model" if left.setting("task") == "writing" else "encoder"
     layers = encoder.get("num_hidden_layers", 0)
     if given == "scratch":
         depth = f"{layers} layer{'s' if layers > 1 else ''}" if layers else "embeddings alone, no layer"
-        what = f"an encoder without pretrained weights ({depth})"
+        what = f"{'a' if noun[0] == 'l' else 'an'} {noun} without pretrained weights ({depth})"
     else:
-        what = f"the pretrained encoder {code(left.base_model or given)} ({layers} layers)"
+        what = f"the pretrained {noun} {code(left.base_model or given)} ({layers} layers)"
         if left.setting("freeze_encoder"):
             what += ", frozen"
     if config.get("recurrent_size"):
@@ -100,11 +101,13 @@ def _adapters(left: Left) -> list[str]:
     if not rank:
         return []
     alpha, scale = number(left.setting("lora_alpha")), "sqrt(rank)" if left.setting("lora_rslora") else "rank"
+    alone = left.config.get("base") is not None
+    end = "lie here without them." if alone else "are merged into the weights that lie here."
     dora = ", direction and length of each weight apart (DoRA)" if left.setting("lora_dora") else ""
     return [
-        f"**LoRA**: the encoder's own weights stayed as they were; adapters of rank {rank}, scaled by {alpha:g} / "
-        f"{scale}{dora}, were trained beside its linear layers ({plain(left.setting('lora_targets'))}) with dropout "
-        f"{number(left.setting('lora_dropout')):g}, and are merged into the weights that lie here."
+        f"**LoRA**: the pretrained weights stayed as they were; adapters of rank {rank}, scaled by {alpha:g} / {scale}"
+        f"{dora}, were trained beside the linear layers ({plain(left.setting('lora_targets'))}) with dropout "
+        f"{number(left.setting('lora_dropout')):g}, and {end}"
     ]
 
 

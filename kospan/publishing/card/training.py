@@ -17,6 +17,7 @@ ADJUSTED = {
     "widened": "gold spans that began or ended inside a unit were widened to it.",
     "dropped": "gold spans that overlapped a longer one were dropped.",
     "unheld": "answers stand whole in no window, so that nothing was trained on them.",
+    "too_long": "replies were longer than the most that is written, so that nothing was trained on them.",
 }
 CURVE = {
     "epoch": ("epoch", 2),

@@ -14,7 +14,19 @@ from kospan.publishing.hub.space import prepare_space
 from kospan.publishing.hub.verify import verify
 
 # What a release takes the place of: weights of older releases, and what a stock Trainer would have left there.
-REPLACED = ("*.safetensors", "model.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt")
+# A config that is left behind by another kind of model would make that kind of this one.
+REPLACED = (
+    "config.json",
+    "adapter_config.json",
+    "kospan.json",
+    "*.safetensors",
+    "model.safetensors.index.json",
+    "*.bin",
+    "*.bin.index.json",
+    "*.pt",
+    "*.pth",
+    "*.ckpt",
+)
 
 
 def publish(

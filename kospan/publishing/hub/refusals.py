@@ -15,6 +15,9 @@ TRAVELLERS_NEED = {"torch", "transformers", "numpy", "safetensors"}
 VOCABULARIES = {"tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json"}
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 _PATH = re.compile(r"(/[^/\s]+){2,}/?|~[/\\].*|[A-Za-z]:[\\/].*|\\\\\w.*|file://.*", re.DOTALL)
+# What an adapter of peft says of itself.
+ADAPTER = "adapter_config.json"
+_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _TOKEN = re.compile(rb"\bhf_[A-Za-z0-9]{30,}")
 _RELATIVE = re.compile(r"^\s*(?:from\s+(\.\S*)\s+import|import\s+(\.\S+))", re.MULTILINE)
 
@@ -55,7 +58,9 @@ def check_weights(folder: Path) -> None:
     from safetensors import SafetensorError, safe_open
 
     index, needed = folder / "model.safetensors.index.json", {"model.safetensors"}
-    if index.is_file():
+    if (folder / ADAPTER).is_file():
+        needed = {"adapter_model.safetensors"}
+    elif index.is_file():
         needed = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
     for name in sorted(needed):
         if not (folder / name).is_file():
@@ -69,6 +74,18 @@ def check_weights(folder: Path) -> None:
             raise ValueError(
                 f"expected whole weights in {folder / name}, got: {error}; save the model again"
             ) from error
+
+
+def check_base(folder: Path) -> None:
+    """Raises: ValueError where an adapter's base model is not one that others can fetch."""
+    if not (folder / ADAPTER).is_file():
+        return
+    base = json.loads((folder / ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    if not isinstance(base, str) or not _HUB_NAME.fullmatch(base) or Path(base).exists():
+        raise ValueError(
+            f"expected the base model's name on the Hub in {folder / ADAPTER}, got {base!r}, which others do not have; "
+            "write its name there, or publish the merged model: kospan convert merge ADAPTER OUT"
+        )
 
 
 def check_tokenizer(folder: Path) -> None:
@@ -137,6 +154,10 @@ def travelling_code(folder: Path, config: dict) -> set[str]:
     """
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
+    if config.get("model_type") == "kospan-writer":
+        # A stock language model: its code is called by name.
+        found = _reached(folder, "modeling_writer", set(), "kospan.json")
+        return found | _handler(folder)
     named = config.get("auto_map")
     named = named if isinstance(named, dict) else {}
     if not {"AutoConfig", "AutoModel"} <= set(named) or not any(key.startswith("AutoModelFor") for key in named):
@@ -160,15 +181,19 @@ def travelling_code(folder: Path, config: dict) -> set[str]:
                 f"repository ({reference}); load that model and save it again with kospan"
             )
         found |= _reached(folder, reference.partition(".")[0], found, "config.json")
-    if (folder / "handler.py").is_file():
-        relative = _RELATIVE.search((folder / "handler.py").read_text(encoding="utf-8"))
-        if relative:
-            raise ValueError(
-                f"expected a handler.py that stands alone, as an Inference Endpoint loads it, got the line "
-                f"{relative[0].strip()!r}; load the model through AutoModel there"
-            )
-        found.add("handler.py")
-    return found
+    return found | _handler(folder)
+
+
+def _handler(folder: Path) -> set[str]:
+    if not (folder / "handler.py").is_file():
+        return set()
+    relative = _RELATIVE.search((folder / "handler.py").read_text(encoding="utf-8"))
+    if relative:
+        raise ValueError(
+            f"expected a handler.py that stands alone, as an Inference Endpoint loads it, got the line "
+            f"{relative[0].strip()!r}; load the model through AutoModel there"
+        )
+    return {"handler.py"}
 
 
 def _reached(folder: Path, module: str, known: set[str], by: str) -> set[str]:

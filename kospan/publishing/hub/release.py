@@ -12,6 +12,7 @@ import yaml
 
 from kospan.publishing.hub.refusals import (
     absolute,
+    check_base,
     check_configs,
     check_no_links,
     check_no_pickles,
@@ -21,11 +22,15 @@ from kospan.publishing.hub.refusals import (
     travelling_code,
 )
 
+# A language model that writes spans out has this beside its weights.
+WRITER = "kospan.json"
 # Only what is named here goes out. Code is not: it is found by following the config's auto_map.
 GOES_OUT = (
     "config.json",
     "generation_config.json",
     "kospan.json",
+    "adapter_config.json",
+    "adapter_model.safetensors",
     "model*.safetensors",
     "model.safetensors.index.json",
     "tokenizer.json",
@@ -96,6 +101,7 @@ def prepare(
             )
     check_weights(folder)
     check_tokenizer(folder)
+    check_base(folder)
     chosen = {name for name in names if any(fnmatch(name, pattern) for pattern in GOES_OUT)}
     if "recipe.yaml" in names:
         chosen.add("recipe.yaml")
@@ -115,13 +121,21 @@ def prepare(
 
 
 def read_config(folder: str | os.PathLike) -> dict:
-    """`config.json` of a folder.
+    """`config.json` of a folder; of a writer `kospan.json`, with what its language model is as `encoder_config`.
 
     Raises: FileNotFoundError where there is no folder or no config in it; ValueError where it is no JSON object.
     """
-    path = Path(folder) / "config.json"
+    folder = Path(folder)
+    if not (folder / WRITER).is_file():
+        return _object(folder / "config.json")
+    config = _object(folder / WRITER)
+    own = _object(folder / "config.json") if (folder / "config.json").is_file() else None
+    return config | {"encoder_config": own or config.get("base") or {}}
+
+
+def _object(path: Path) -> dict:
     if not path.is_file():
-        raise FileNotFoundError(f"expected a model that a run has left in {folder}, found no config.json there")
+        raise FileNotFoundError(f"expected a model that a run has left in {path.parent}, found no {path.name} there")
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -47,6 +47,12 @@ class Tagging:
         return [[[each["start"], each["end"], each["entity_group"], each["score"]] for each in one] for one in found]
 
 
+class Writing(Tagging):
+    """The same of a writer, which has no pipeline."""
+
+    pipeline = ""
+
+
 class Reading:
     """The same of a reader; "no answer" is no span."""
 
@@ -96,7 +102,12 @@ class Classifying:
 
 
 # By the `model_type` of a model's config.
-KINDS = {"kospan-tagger": Tagging, "kospan-reader": Reading, "kospan-classifier": Classifying}
+KINDS = {
+    "kospan-tagger": Tagging,
+    "kospan-reader": Reading,
+    "kospan-classifier": Classifying,
+    "kospan-writer": Writing,
+}
 
 
 def main(folder: str, items_path: str, found_path: str) -> None:
@@ -104,12 +115,14 @@ def main(folder: str, items_path: str, found_path: str) -> None:
     sys.meta_path.insert(0, Refuse())
     import torch
     import transformers
+    import transformers.dynamic_module_utils
 
     torch.set_grad_enabled(False)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with open(items_path, encoding="utf-8") as file:
         items = json.load(file)
-    with open(f"{folder}/config.json", encoding="utf-8") as file:
+    writes = os.path.isfile(f"{folder}/kospan.json")
+    with open(f"{folder}/{'kospan' if writes else 'config'}.json", encoding="utf-8") as file:
         config = json.load(file)
     if config["model_type"] not in KINDS:
         raise ValueError(f"expected a model of type {' or '.join(KINDS)}, got {config['model_type']}")
@@ -118,11 +131,17 @@ def main(folder: str, items_path: str, found_path: str) -> None:
     few = [items[at] for at in places]
 
     def load(auto: str):
+        if writes:
+            found = transformers.dynamic_module_utils.get_class_from_dynamic_module(
+                "modeling_writer.SpanWriter", folder
+            )
+            return found.from_pretrained(folder, dtype=torch.float32).to(device)
         return getattr(transformers, auto).from_pretrained(folder, trust_remote_code=True).float().eval().to(device)
 
-    model, doors = load("AutoModel"), {}
+    door = "SpanWriter" if writes else "AutoModel"
+    model, doors = load(door), {}
     everything = kind.by_model(model, items)
-    for auto in sorted(config["auto_map"]):
+    for auto in sorted(config.get("auto_map", {})):
         if auto.startswith("AutoModelFor"):
             doors[auto] = kind.by_model(load(auto), few)
     if places and kind.pipeline in config.get("custom_pipelines", {}):
@@ -137,7 +156,8 @@ def main(folder: str, items_path: str, found_path: str) -> None:
         doors["handler.py"] = kind.spans(model, found, few)
     with open(found_path, "w", encoding="utf-8") as file:
         json.dump(
-            {"AutoModel": list(enumerate(everything))} | {door: list(zip(places, doors[door])) for door in doors}, file
+            {door: list(enumerate(everything))} | {door: list(zip(places, found)) for door, found in doors.items()},
+            file,
         )
 
 

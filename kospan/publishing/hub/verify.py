@@ -2,14 +2,19 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+from huggingface_hub import snapshot_download
 
 from kospan.data.jsonl import read_jsonl
 from kospan.example import Example
+from kospan.publishing.hub.refusals import ADAPTER
 
 # So many texts are compared, spread evenly over those that are stored.
 MOST_TEXTS = 1000
@@ -47,7 +52,9 @@ def verify(folder: str | os.PathLike, predictions: str | os.PathLike, most: int 
     items = [
         {"text": example.text} | ({"question": example.question} if example.question else {}) for example in stored
     ]
-    for door, found in _ask_stranger(Path(folder).resolve(), items).items():
+    with over_local_base(Path(folder).resolve()) as place:
+        answers = _ask_stranger(place, items)
+    for door, found in answers.items():
         differences = [
             f"example {example.id!r}: {difference}"
             for at, spans in found
@@ -61,6 +68,33 @@ def verify(folder: str | os.PathLike, predictions: str | os.PathLike, most: int 
                 "there: kospan predict FOLDER TEXTS --output FOLDER/predictions.jsonl"
             )
     return len(stored)
+
+
+@contextmanager
+def over_local_base(folder: Path) -> Iterator[Path]:
+    """The folder; of an adapter a copy that names the place of its base model on this machine, where there is no
+    network for the process that loads it.
+
+    Raises: FileNotFoundError where the base model is not to be had.
+    """
+    if not (folder / ADAPTER).is_file():
+        yield folder
+        return
+    settings = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
+    base = settings["base_model_name_or_path"]
+    try:
+        place = snapshot_download(base, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"])
+    except (OSError, ValueError) as error:
+        raise FileNotFoundError(
+            f"expected the base model {base} of the adapter in the cache or on the Hub, to check what goes out, found "
+            "none; mind the spelling in adapter_config.json and the connection"
+        ) from error
+    with tempfile.TemporaryDirectory() as elsewhere:
+        copy = Path(elsewhere, "model")
+        shutil.copytree(folder, copy)
+        settings["base_model_name_or_path"] = place
+        (copy / ADAPTER).write_text(json.dumps(settings), encoding="utf-8")
+        yield copy
 
 
 def _spread(examples: list[Example], most: int) -> list[Example]:

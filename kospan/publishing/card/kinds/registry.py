@@ -1,10 +1,15 @@
 """All kinds of model that a card can be about. A new kind is a module and a line here."""
 
-from kospan.publishing.card.kinds import classifier, reader, tagger
+from kospan.publishing.card.kinds import classifier, reader, tagger, writer
 from kospan.publishing.card.kinds.base import Kind
 from kospan.publishing.card.left import Left
 
-KINDS: dict[str, Kind] = {"kospan-tagger": tagger, "kospan-reader": reader, "kospan-classifier": classifier}
+KINDS: dict[str, Kind] = {
+    "kospan-tagger": tagger,
+    "kospan-reader": reader,
+    "kospan-classifier": classifier,
+    "kospan-writer": writer,
+}
 
 
 def kind_of(left: Left) -> Kind:

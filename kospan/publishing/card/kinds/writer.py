@@ -1,0 +1,115 @@
+"""The card of a writer: a language model that writes the entities out, whole or as an adapter of its base model."""
+
+from kospan.publishing.card.kinds import tagger
+from kospan.publishing.card.kinds.tagger import (  # noqa: F401  (part of what a kind is)
+    CLAIM,
+    ITEMS,
+    PEOPLE,
+    TASK_NAME,
+    counted,
+    examples,
+    labels_table,
+    measured,
+    metric,
+    score_parts,
+    show,
+    stands_above,
+    summary_parts,
+    weaknesses,
+    widget,
+)
+from kospan.publishing.card.left import Left
+from kospan.publishing.card.phrases import Pair, held_out, quoted  # noqa: F401  (as above)
+
+PIPELINE, TAG = "text-generation", "named-entity-recognition"
+METRICS = tagger.METRICS | {
+    "exact_reply": ("accuracy", "share of replies that are the gold reply, letter by letter", {}),
+    "unparsed": ("share", "share of texts with a reply in which nothing of the grammar was found", {}),
+    "dropped": ("count", "brackets in replies that were none", {}),
+    "unmatched": ("count", "surfaces in replies without a free occurrence in the text", {}),
+}
+UNCALIBRATED = (
+    "A span's score is the probability with which the model writes its bracket after what it has written before. It "
+    "has not been calibrated: do not read 0.9 as right nine times in ten.",
+    "개체의 점수는 모델이 앞에 쓴 내용에 이어 그 괄호를 쓸 확률이며 보정하지 않았습니다. 0.9라고 해서 열 번 중 아홉 번 "
+    "맞는다는 뜻은 아닙니다.",
+)
+
+
+def adjusted(task) -> dict[str, int]:
+    """Overlapping spans that were dropped, and replies too long to be learnt."""
+    return {"dropped": task.corpus.dropped, "too_long": task.too_long}
+
+
+def use_parts(left: Left, path: str) -> dict[str, str | None]:
+    """The snippet, by the code that lies beside the weights, and what it prints where the run has stored it."""
+    parts = tagger.use_parts(left, path)
+    loading = [
+        "from transformers.dynamic_module_utils import get_class_from_dynamic_module",
+        "",
+        f'SpanWriter = get_class_from_dynamic_module("modeling_writer.SpanWriter", {quoted(path)})',
+        f"model = SpanWriter.from_pretrained({quoted(path)})",
+    ]
+    lines = parts["usage"].splitlines()
+    needs = "torch and transformers are all that is needed."
+    if is_adapter(left):
+        needs = (
+            "torch, transformers and peft are all that is needed; the base model is fetched from where "
+            "`adapter_config.json` says\n(`from_pretrained(..., base=FOLDER)` takes it from elsewhere)."
+        )
+    return parts | {
+        "usage": "\n".join([*loading, *lines[3:]]),
+        "needs": f"{needs} The first two lines run the Python files beside the weights; read\nthem first if you do "
+        "not know who made them.",
+        "call": (
+            "`extract` takes a string or a list of strings; `span.score` is the probability with which its bracket was "
+            "written, and\n`threshold=0.5` leaves out what lies below. Long text is asked about in overlapping "
+            "windows; nothing is cut off."
+        ),
+        "pipeline": None,
+        "pipeline_output": None,
+    }
+
+
+def is_adapter(left: Left) -> bool:
+    """Whether the weights are an adapter's alone."""
+    return left.config.get("base") is not None
+
+
+def head_in_words(left: Left) -> str:
+    """How spans are written."""
+    how = "replies of its grammar alone can be written" if left.config["constrained"] else "what it writes is free"
+    return f"a prompt whose reply is `[TYPE: surface] ...`, or `[]` where nothing is found; {how}"
+
+
+def regularised(left: Left) -> dict[str, str]:
+    """None of it is in use."""
+    return {"rdrop": "", "projection": "", "merged": ""}
+
+
+def techniques(left: Left) -> list[str]:
+    """What the prompt shows."""
+    shown = len(left.config["examples"])
+    return [f"**Examples in the prompt**: {shown}, with their replies."] if shown else []
+
+
+def references(left: Left) -> dict[str, str]:
+    """None of its own."""
+    return {}
+
+
+def form(left: Left) -> list[Pair]:
+    """Spans are flat, and the n-th time a surface is written it means the n-th place."""
+    most = left.config["max_new_tokens"]
+    return [
+        (
+            "Spans never overlap or nest. A surface that is written once means its first occurrence in the text, the "
+            "second time its second: which of several equal ones was meant is not told.",
+            "찾은 개체는 겹치지 않습니다. 같은 표현이 글에 여러 번 나오면 모델이 쓴 순서대로 앞에서부터 자리를 "
+            "정하므로 어느 자리를 뜻했는지는 알 수 없습니다.",
+        ),
+        (
+            f"A reply ends after {most:,} pieces: of a window with more entities than fit the rest is not found.",
+            f"답은 토큰 {most:,}개에서 끝나므로, 한 창에 개체가 그보다 많으면 나머지는 찾지 못합니다.",
+        ),
+    ]
