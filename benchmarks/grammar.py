@@ -1,0 +1,146 @@
+"""Writes every gold sentence of every set as a reply and reads it again; writes docs/benchmarks/grammar.md.
+
+    python benchmarks/grammar.py --data FOLDER
+
+FOLDER holds the sets as their sources hand them out, see benchmarks/check_data.py; sets that are not there are left
+out. Replies hold types and surfaces and no offsets, so what is found again in the text may be another occurrence of the
+same surface: the page says how often it is the right one. The script ends with status 1 where a reply does not come
+back as the list of types and surfaces that it was written from.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from kospan.data.corpus import read_examples
+from kospan.example import Example
+from kospan.training.saving import write_whole
+from modeling.prompts import entities_of, locate, parse_reply, write_reply
+from modeling.spans import Span
+
+RESULT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks" / "grammar.md"
+SETS = [
+    ("sample", "train"),
+    ("sample", "validation"),
+    ("klue_ner", "klue-ner/klue-ner-v1.1_dev_minus_holdout.tsv"),
+    ("kmou", "kmounlp-ner/corpus.tar.gz"),
+    ("conll2003", "conll2003/eng.train.gz"),
+    ("conll2003", "conll2003/eng.testa"),
+    ("conll2003_documents", "conll2003/eng.testa"),
+    ("wnut17", "wnut17/wnut17train.conll"),
+    ("wnut17", "wnut17/emerging.dev.conll"),
+    ("wnut17", "wnut17/emerging.test.annotated"),
+    ("gmb", "gmb-kaggle/ner_dataset.csv.zip"),
+    ("korquad", "korquad-v1/KorQuAD_v1.0_dev_minus_holdout.json.gz"),
+]
+ODD = ("\\", "]", ":", "[")
+
+
+def first_unused(text: str, spans: Sequence[Span]) -> list[Span | None]:
+    """The plainer law, to compare: always the first free occurrence of all."""
+    found: list[Span | None] = []
+    for span in spans:
+        taken = [each for each in found if each is not None]
+        start = -1
+        while (start := text.find(text[span.start : span.end], start + 1)) >= 0:
+            if all(start >= each.end or start + span.end - span.start <= each.start for each in taken):
+                break
+        found.append(None if start < 0 else Span(start, start + span.end - span.start, span.label))
+    return found
+
+
+def measure(examples: Sequence[Example]) -> Counter:
+    """What comes back of the gold spans of these texts.
+
+    >>> sorted(measure([Example("a", "서울 [서울]", (Span(3, 7, "LC"),))]).items())[:3]
+    [('[', 1), (']', 1), ('first', 1)]
+    """
+    counts = Counter()
+    for example in examples:
+        spans = sorted(example.spans)
+        entities = entities_of(example.text, spans)
+        reply = parse_reply(write_reply(entities), sorted({span.label for span in spans}) or ["none"])
+        same = [each[:2] for each in reply.entities] == [each[:2] for each in entities] and reply.whole
+        counts.update(texts=1, spans=len(spans), same=same, empty=not spans)
+        counts.update({sign: any(sign in each.surface for each in entities) for sign in ODD})
+        surfaces = [each.surface for each in entities]
+        counts["repeated"] += len(set(surfaces)) < len(surfaces)
+        for name, places in (
+            ("order", locate(example.text, reply.entities)),
+            ("first", first_unused(example.text, spans)),
+        ):
+            right = sum(place is not None and place[:3] == span[:3] for place, span in zip(places, spans))
+            counts[name] += right
+            counts[f"{name} texts"] += right == len(spans)
+            counts[f"{name} nowhere"] += sum(place is None for place in places)
+    return counts
+
+
+def page(rows: list[tuple[str, str, Counter]]) -> str:
+    """The page."""
+    every = all(counts["same"] == counts["texts"] for _, _, counts in rows)
+    lines = [
+        "# The grammar of written replies",
+        "",
+        "Every gold sentence of every set, written as a reply (`[TYPE: surface] ...`, or `[]`) and read again. "
+        + (
+            "Each comes back as the same list of types and surfaces."
+            if every
+            else "**Not every one comes back as the same list of types and surfaces.**"
+        )
+        + " Reproduce: `python benchmarks/grammar.py --data FOLDER`.",
+        "",
+        "| set | file | texts | spans | come back | without spans | same surface twice | with `\\` | `]` | `:` | `[` |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for name, file, counts in rows:
+        numbers = [counts[key] for key in ("texts", "spans", "same", "empty", "repeated", *ODD)]
+        lines.append(f"| `{name}` | {file} | " + " | ".join(f"{number:,}" for number in numbers) + " |")
+    lines += [
+        "",
+        "## Offsets",
+        "",
+        "A reply names no offsets. A surface is taken for its first free occurrence behind the entity that was named "
+        "before it, else from the text's beginning (*in reading order*, what the models use); beside it the plainer law, "
+        "the first free occurrence of all. Shares of spans whose offsets come back, and of texts in which all do: the "
+        "bounds that strict recall and exact texts have with perfect replies.",
+        "",
+        "| set | file | spans, in reading order | spans, first of all | texts, in reading order | texts, first of all |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, file, counts in rows:
+        cells = [f"{counts[key] / max(1, counts['spans']):.4f}" for key in ("order", "first")]
+        cells += [f"{counts[f'{key} texts'] / counts['texts']:.4f}" for key in ("order", "first")]
+        lines.append(f"| `{name}` | {file} | " + " | ".join(cells) + " |")
+    lost = sum(counts["order nowhere"] for _, _, counts in rows)
+    lines += [
+        "",
+        f"Surfaces for which no free occurrence was left, in all sets: {lost:,} in reading order, "
+        f"{sum(counts['first nowhere'] for _, _, counts in rows):,} by the plainer law. `korquad` has questions about "
+        "long paragraphs, one answer each; it stands here for what happens where surfaces are frequent in long texts.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the data sets")
+    folder = parser.parse_args().data
+    rows = []
+    for name, file in SETS:
+        place = file if name == "sample" else str(folder / file)
+        if name != "sample" and not Path(place).exists():
+            print(f"not there, left out: {place}", file=sys.stderr)
+            continue
+        counts = measure(read_examples(name, place, "longest"))
+        rows.append((name, Path(file).name, counts))
+        print(f"{name:20} {Path(file).name:45} {counts['same']:,} of {counts['texts']:,} texts come back", flush=True)
+    write_whole(RESULT, page(rows))
+    return int(any(counts["same"] != counts["texts"] for _, _, counts in rows))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
