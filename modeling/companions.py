@@ -3,12 +3,15 @@
 transformers' copier follows imports from a model's file, so it sees none of them; a model carries them itself.
 """
 
+import json
 import os
 import warnings
 
 from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME, cached_file
 
 COMPANIONS = ("pipelines.py", "handler.py")
+# What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
+LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
 # transformers brings numpy and safetensors. torch is left to the server's image: a line here could replace its build
 # for its GPU by another.
 REQUIREMENTS = """\
@@ -89,3 +92,12 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def name_portable_class(path: str) -> None:
+    """Version 5 writes the name of a class that version 4 does not have; both know the one written here."""
+    with open(path, encoding="utf-8") as file:
+        settings = json.load(file)
+    if settings.get("tokenizer_class") == "TokenizersBackend":
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+        write_text(path, json.dumps(settings, ensure_ascii=False, indent=2))

@@ -5,10 +5,9 @@ import inspect
 from torch import nn
 from transformers import AutoConfig, AutoModel
 
+from .companions import LOCATION_KEYS
 from .sparse_attention import SparseBigBird
 
-# What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
-LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
 # Encoders of our own, by the type of config that they take the place for; all others are transformers'.
 _ENCODERS = {SparseBigBird.config_class.model_type: SparseBigBird}
 

@@ -13,13 +13,14 @@ from .alignment import Document
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
+from .checks import check_reading, check_texts
 from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanClassifierConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
-from .modeling_span import SpanPreTrainedModel, check_reading, check_texts
+from .modeling_span import SpanPreTrainedModel
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES  # noqa: F401  (as above)
 from .spans import Span

@@ -15,6 +15,7 @@ from .answers import Answer, Answers, WindowScores
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
+from .checks import check_reading, check_texts
 from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanReaderConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -22,7 +23,7 @@ from .crf_inputs import lay_in  # noqa: F401  (as above)
 from .encoders import encoder_limit
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .matches import LONGEST_MATCH, match_lengths
-from .modeling_span import SpanPreTrainedModel, check_reading, check_texts
+from .modeling_span import SpanPreTrainedModel
 from .particles import particle_cuts, trimmed_end
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES  # noqa: F401  (as above)

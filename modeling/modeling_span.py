@@ -1,13 +1,9 @@
 """What every model of kospan shares: an encoder built from its config, a tokenizer of its own, freezing."""
 
-import json
-import math
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +13,10 @@ from transformers import AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from .alignment import Aligner
-from .companions import is_copy, read_companions, save_companions, write_text
+from .companions import LOCATION_KEYS, is_copy, name_portable_class, read_companions, save_companions
 from .configuration_span import SpanConfig
 from .crf import CRF
-from .encoders import LOCATION_KEYS, build_encoder, encoder_limit, load_encoder
+from .encoders import build_encoder, encoder_limit, load_encoder
 from .recurrent import MaskedBiLSTM
 from .window_batches import WindowBatches
 
@@ -32,7 +28,6 @@ except ImportError:
 # What save_pretrained takes for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # Who reads and who has switched something is counted under this one lock; it is never held while a model runs.
 _TURNS = threading.Condition()
 
@@ -143,7 +138,7 @@ class SpanPreTrainedModel(WindowBatches, PreTrainedModel):
         if kwargs.get("is_main_process", True):
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(save_directory)
-                _name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
+                name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
             save_companions(save_directory, self._companions)
         if push_to_hub:
             # The parent's own push would leave before the files above are written.
@@ -324,39 +319,3 @@ class SpanPreTrainedModel(WindowBatches, PreTrainedModel):
                 )
             self._aligner, self._aligner_settings = Aligner(self.tokenizer, **settings), settings
         return self._aligner
-
-
-def check_texts(texts: list[str], name: str = "texts") -> None:
-    """Raises: TypeError where `texts` is no list of strings; ValueError where one is no Unicode text."""
-    if not isinstance(texts, (list, tuple)):
-        raise TypeError(f"expected {name} to be a str or a list of str, got {type(texts).__name__}; wrap it in a list")
-    for at, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"expected every item of {name} to be a str, got {type(text).__name__} at index {at}")
-        lone = _SURROGATE.search(text)
-        if lone:
-            raise ValueError(
-                f"expected every item of {name} to be Unicode text, got half of a surrogate pair, {lone[0]!a}, as "
-                f"character {lone.start()} at index {at}; decode the bytes again with the encoding they were written in"
-            )
-
-
-def check_reading(threshold: float, batch_size: int) -> None:
-    """Raises: TypeError or ValueError where `threshold` is no number in [0, 1] or `batch_size` no count."""
-    if isinstance(threshold, bool) or not isinstance(threshold, Real):
-        raise TypeError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
-    if math.isnan(threshold) or not 0 <= threshold <= 1:
-        raise ValueError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
-    if isinstance(batch_size, bool) or not isinstance(batch_size, Integral):
-        raise TypeError(f"expected batch_size to be a whole number of windows, got {batch_size!r}; 32 is the default")
-    if batch_size < 1:
-        raise ValueError(f"expected batch_size to be 1 or more windows, got {batch_size!r}; 32 is the default")
-
-
-def _name_portable_class(path: str) -> None:
-    """Version 5 writes the name of a class that version 4 does not have; both know the one written here."""
-    with open(path, encoding="utf-8") as file:
-        settings = json.load(file)
-    if settings.get("tokenizer_class") == "TokenizersBackend":
-        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-        write_text(path, json.dumps(settings, ensure_ascii=False, indent=2))

@@ -12,6 +12,7 @@ from .alignment import Document, Window
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
+from .checks import check_reading, check_texts
 from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -20,7 +21,7 @@ from .encoders import load_encoder  # noqa: F401  (as above)
 from .feedforward import FeedForward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .heads import Chain, HeadView, build_head
-from .modeling_span import SpanPreTrainedModel, WindowView, check_reading, check_texts
+from .modeling_span import SpanPreTrainedModel, WindowView
 from .positional_attention import PositionalAttention  # noqa: F401  (as above)
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES

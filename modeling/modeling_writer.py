@@ -8,24 +8,35 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
+import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import cached_file
 
 from .alignment import clusters
-from .companions import is_copy, read_companions, read_text, save_companions, write_text
+from .checks import check_reading, check_texts
+from .companions import (
+    LOCATION_KEYS,
+    is_copy,
+    name_portable_class,
+    read_companions,
+    read_text,
+    save_companions,
+    write_text,
+)
 from .constraints import ReplyProcessor
-from .encoders import LOCATION_KEYS
-from .modeling_span import check_reading, check_texts
 from .piece_bytes import PieceBytes
 from .prompts import INSTRUCTIONS, WORDS, check_writable_labels, frame, locate, parse_reply
 from .reply_states import ReplyStates
+from .shapes import shape_of  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .spans import Span, first_overlap, keep_longest
 
 NAME = "kospan.json"
 ADAPTER = "adapter_config.json"
 # Pieces of a text that its windows share, at most; a quarter of a window where that is less.
 OVERLAP = 64
+# Before version 4.56 models took another word for it.
+_OLD_DTYPE = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
 
 
 @dataclasses.dataclass
@@ -179,6 +190,8 @@ class SpanWriter:
         """
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
         config = read_writer_config(name, **location)
+        if "dtype" in kwargs and _OLD_DTYPE:
+            kwargs["torch_dtype"] = kwargs.pop("dtype")
         if find_file(name, ADAPTER, **location) is None:
             if base is not None:
                 raise ValueError(
@@ -203,6 +216,7 @@ class SpanWriter:
         """
         self.model.save_pretrained(folder, **kwargs)
         self.tokenizer.save_pretrained(folder)
+        name_portable_class(os.path.join(folder, "tokenizer_config.json"))
         self.save_beside(folder)
 
     def save_beside(self, folder: str | os.PathLike) -> None:

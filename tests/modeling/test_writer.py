@@ -201,6 +201,50 @@ def test_a_saved_writer_says_the_same_in_a_fresh_process(tmp_path):
     )
 
 
+TRAVELLER = """
+import json, os, sys
+assert not any("kospan" in path for path in sys.path if path), sys.path
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
+folder, texts = sys.argv[1], json.loads(sys.stdin.read())
+def load(folder):
+    return get_class_from_dynamic_module("modeling_writer.SpanWriter", folder).from_pretrained(folder, dtype="float32")
+writer = load(folder)
+writer.save_pretrained(folder + "-again")
+again = load(folder + "-again")
+found = [[span[:3] for span in spans] for spans in writer.extract(texts)]
+assert found == [[span[:3] for span in spans] for spans in again.extract(texts)]
+print(json.dumps(found))
+"""
+
+
+def travelled(python: str, folder: Path) -> list:
+    """What a process says that has the folder and nothing of ours."""
+    ended = subprocess.run(
+        [python, "-W", "ignore", "-c", TRAVELLER, str(folder)],
+        input=json.dumps(ODD),
+        capture_output=True,
+        text=True,
+        cwd=folder.parent,
+        env={**os.environ, "HF_HOME": str(folder.parent / "empty"), "PYTHONIOENCODING": "utf-8", "PYTHONPATH": ""},
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def test_the_code_in_a_folder_is_all_that_it_needs(tmp_path):
+    writer = make_writer("sentencepiece")
+    writer.save_pretrained(tmp_path / "model")
+    found = travelled(sys.executable, tmp_path / "model")
+    assert found == [[list(span[:3]) for span in spans] for spans in writer.extract(ODD)] and any(found)
+
+
+def test_the_code_in_a_folder_runs_on_transformers_4(tmp_path, transformers_4):
+    writer = make_writer("bytes")
+    writer.save_pretrained(tmp_path / "model")
+    found = travelled(transformers_4, tmp_path / "model")
+    assert found == [[list(span[:3]) for span in spans] for spans in writer.extract(ODD)] and any(found)
+
+
 @pytest.fixture
 def adapted(tmp_path):
     """An adapter's folder, and its writer."""
