@@ -15,7 +15,6 @@ from kospan.evaluation.report import print_report
 from kospan.evaluation.spans import check_figure
 from kospan.publishing.calibrate import calibrate
 from kospan.publishing.card.card import write_card
-from kospan.publishing.card.kinds.registry import KINDS as CARDS
 from kospan.publishing.card.leave import leave_record
 from kospan.publishing.hub.publisher import publisher_from
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
@@ -169,8 +168,7 @@ def finish(trainer: SpanTrainer) -> dict[str, float]:
         figures = write_predictions(trainer, folder)
         if trainer.recipe.calibration_split:
             figures = fit_confidence(trainer, folder)
-        if trainer.task.model_type in CARDS:
-            write_card(folder)
+        write_card(folder)
     trainer.accelerator.wait_for_everyone()
     trainer.finish_pushes()
     return figures
@@ -208,6 +206,5 @@ def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
     found = task.baseline(examples)
     title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"
     print_report(title, examples, predicted, scores, task.metrics(examples, found), task.baseline_name)
-    if task.model_type in CARDS:
-        leave_record(trainer, model, predicted, found, watch.seconds)
+    leave_record(trainer, model, predicted, found, watch.seconds)
     return figures

@@ -16,6 +16,7 @@ from transformers import (
     ModernBertConfig,
     RobertaConfig,
 )
+from writer_cases import byte_level, tiny_lm
 
 import kospan.tasks.building
 import kospan.tasks.tagging
@@ -32,6 +33,7 @@ from modeling.spans import Span
 FOLDER = Path(__file__).parent.parent / "recipes"
 STUDIES = sorted((FOLDER / "studies").glob("*.yaml"))
 RECIPES = sorted(set(FOLDER.rglob("*.yaml")) - set(STUDIES))
+WRITING = [path for path in RECIPES if yaml.safe_load(path.read_text(encoding="utf-8")).get("task") == "writing"]
 by_recipe = pytest.mark.parametrize("path", RECIPES, ids=[str(path.relative_to(FOLDER)) for path in RECIPES])
 
 # What a recipe's encoder is built as here, by what its name holds (the first that fits); ELECTRA where nothing does.
@@ -89,7 +91,15 @@ def classified(recipe: Recipe) -> Corpus:
     return label_cases.corpus(8, long=recipe.window, pairs=pairs, values=recipe.label_kind == "value")
 
 
-CORPORA = {"tagging": labelled, "reading": asked, "classifying": classified}
+CORPORA = {"tagging": labelled, "reading": asked, "classifying": classified, "writing": labelled}
+
+
+def tiny_decoder(folder: Path) -> str:
+    """A folder with a small causal LM."""
+    tokenizer = byte_level()
+    tiny_lm(tokenizer, factor=1.0, max_position_embeddings=2048).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
 
 
 def tiny_encoder(name: str, texts: list[str], folder: Path) -> str:
@@ -116,7 +126,14 @@ def prepared(monkeypatch, tmp_path):
         data = CORPORA[recipe.task](recipe)
         for module in (kospan.tasks.tagging, kospan.tasks.building):
             monkeypatch.setattr(module, "load_corpus", lambda *args, **kwargs: data)
-        if recipe.encoder != "scratch":
+        if recipe.task == "writing":
+            # Few bits need a GPU, and no model stands here whose weights would be worth it.
+            recipe.load_bits = None
+            # The labels here are others than the set's.
+            recipe.label_descriptions = dict(zip(data.labels, recipe.label_descriptions.values()))
+        if recipe.encoder != "scratch" and recipe.task == "writing":
+            recipe.encoder = tiny_decoder(tmp_path / "encoder")
+        elif recipe.encoder != "scratch":
             texts = [example.text for example in data.splits["train"]]
             recipe.encoder = tiny_encoder(recipe.encoder, texts, tmp_path / "encoder")
         return recipe, build_trainer(recipe)
@@ -141,16 +158,57 @@ def test_a_recipe_names_its_task_data_and_encoder_and_says_what_it_is_for(path):
     assert len(keys) == len(set(keys))
 
 
-@by_recipe
-def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
-    recipe, trainer = prepared(path)
-    written = yaml.safe_load(path.read_text(encoding="utf-8"))
-
-    # The trainer's own settings.
+def check_trainers_own(written: dict, trainer) -> None:
+    """The trainer's own settings are those of the recipe."""
     for key, value in written.items():
         if key not in FIELDS and key not in OURS:
             found = getattr(trainer.args, key)
             assert (float(value) if isinstance(found, float) else value) in (found, getattr(found, "value", None)), key
+
+
+def check_rate_of_each(recipe: Recipe, trainer) -> None:
+    """Every parameter has the rate that the table gives it."""
+    names = {id(parameter): name for name, parameter in trainer.model.named_parameters()}
+    rates = check_rates(recipe.learning_rates)
+    for group in trainer.optimizer.param_groups:
+        for parameter in group["params"]:
+            assert group["lr"] == rate_of(names[id(parameter)], rates, trainer.args.learning_rate)[1]
+
+
+@pytest.mark.parametrize("path", WRITING, ids=[path.name for path in WRITING])
+def test_a_writing_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
+    recipe, trainer = prepared(path)
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    check_trainers_own(written, trainer)
+    config = trainer.task.writer.config
+    assert (config.constrained, len(config.examples)) == (recipe.constrained, recipe.few_shot)
+    assert recipe.instruction is None or config.instruction == recipe.instruction
+    adapted = {name for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}
+    assert all(".lora_" in name for name in adapted) == (recipe.lora_rank > 0)
+    if recipe.lora_rank:
+        assert trainer.model.peft_config["default"].r == recipe.lora_rank
+        assert str(trainer.model.get_base_model().dtype) == f"torch.{recipe.load_dtype}"
+    trainer.create_optimizer()
+    check_rate_of_each(recipe, trainer)
+    before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
+    trainer.train()
+    assert trainer.state.global_step == 2
+    assert all(0 < entry["loss"] < 100 for entry in trainer.state.log_history if "loss" in entry)
+    moved = {name for name, value in trainer.model.named_parameters() if not torch.equal(value, before[name])}
+    assert moved and moved <= adapted
+    figures = finish(trainer)
+    assert 0 <= figures["eval_f1"] <= 1 and figures["eval_unparsed"] == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in RECIPES if path not in WRITING],
+    ids=[str(path.relative_to(FOLDER)) for path in RECIPES if path not in WRITING],
+)
+def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
+    recipe, trainer = prepared(path)
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    check_trainers_own(written, trainer)
     # Techniques.
     assert (trainer.fgm is not None) == (recipe.fgm_epsilon > 0)
     if trainer.fgm is not None:
@@ -183,11 +241,7 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     assert (trainer.task.windowed > 0) == (recipe.window is not None and recipe.crf_backend == "kospan")
     # Rates, parameter by parameter.
     trainer.create_optimizer()
-    names = {id(parameter): name for name, parameter in trainer.model.named_parameters()}
-    rates = check_rates(recipe.learning_rates)
-    for group in trainer.optimizer.param_groups:
-        for parameter in group["params"]:
-            assert group["lr"] == rate_of(names[id(parameter)], rates, trainer.args.learning_rate)[1]
+    check_rate_of_each(recipe, trainer)
 
     before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
     trainer.train()

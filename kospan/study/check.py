@@ -5,7 +5,7 @@ from pathlib import Path
 from kospan.evaluation.spans import check_figure
 from kospan.recipe import training_arguments
 from kospan.study.plan import Experiment
-from kospan.tasks.encoders import check_scratch_options, load_config
+from kospan.tasks.encoders import load_config
 from kospan.tasks.registry import task_class
 from kospan.training.cached import check_cached, states_root
 from kospan.training.lora import lora_of
@@ -24,7 +24,7 @@ def check_experiment(experiment: Experiment) -> None:
                     raise FileNotFoundError(f"expected {key} to be there, found no {path}; paths are relative to here")
             # What is no folder may be a name on the Hub; only the run itself asks there.
             if recipe.encoder == "scratch":
-                check_scratch_options(recipe.encoder_options)
+                task.check_scratch(recipe.encoder_options)
             elif recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
                 load_config(recipe.encoder, {})
             chosen = training_arguments(recipe).metric_for_best_model

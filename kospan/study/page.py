@@ -40,6 +40,21 @@ WORDS = {
         "documents",
         "spans",
     ),
+    "writing": Words(
+        {
+            "f1": "strict micro F1 over exact spans, spaces kept",
+            "precision": "of `f1`",
+            "recall": "of `f1`",
+            "exact_reply": "share of documents whose reply is, letter by letter, the one asked for",
+            "unparsed": "share of documents with a reply in which nothing of the grammar was found",
+            "dropped": "brackets that were none, a number",
+            "unmatched": "surfaces without a free occurrence in the text, a number",
+            "loss": "mean loss of a piece of the gold replies",
+            "klue_entity_f1": "as the KLUE benchmark publishes it: characters without spaces, strict, macro over types",
+        },
+        "documents",
+        "spans",
+    ),
     "reading": Words(
         {
             "exact_match": "answers that are exactly right by the data set's rules",

@@ -38,6 +38,10 @@ class Task(Protocol):
     def check_recipe(cls, recipe: Recipe) -> None:
         """What can be told of a recipe before anything is loaded. Raises: ValueError where a value is not to be had."""
 
+    @staticmethod
+    def check_scratch(options: dict) -> dict:
+        """A recipe's `encoder_options` for a model without weights. Raises: ValueError where one is not to be had."""
+
     @classmethod
     def figures_of(cls, recipe: Recipe, name: str) -> list[str]:
         """The names of the figures that a run of a recipe gives, as far as `name` needs them."""

@@ -5,6 +5,7 @@ import os
 import torch
 from transformers import AutoModel
 
+from kospan.tasks.encoders import check_scratch_options
 from kospan.training.lora import save_plain
 from kospan.training.validation import window_losses
 
@@ -12,6 +13,7 @@ from kospan.training.validation import window_losses
 class OwnModel:
     """A part of `Task`."""
 
+    check_scratch = staticmethod(check_scratch_options)
     losses = staticmethod(window_losses)
 
     def save(self, model: torch.nn.Module, folder: str | os.PathLike) -> None:

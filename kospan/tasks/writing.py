@@ -47,6 +47,7 @@ class WritingTask(NamedSpans):
     """
 
     model_type = WriterConfig.model_type
+    check_scratch = staticmethod(scratch_options)
 
     def __init__(self, corpus: Corpus | None, writer: SpanWriter):
         self.corpus, self.writer = corpus, writer
