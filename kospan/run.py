@@ -93,6 +93,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
             arguments.per_device_eval_batch_size,
         ),
         publisher=publisher_from(arguments),
+        save_beside=task.save_beside,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.task, trainer.recipe = task, recipe

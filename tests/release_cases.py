@@ -36,6 +36,37 @@ def save_reader_run(model, folder: str | Path, asked: list[tuple[str, str]]) -> 
     return save_found(model, Path(folder), examples, found, {"eval_exact_match": 0.25, "eval_f1": 0.5})
 
 
+def save_writer_run(folder: Path) -> tuple[Path, Path]:
+    """The same of a writer that was trained as an adapter of `kim/tiny`; and the folder of that base model."""
+    import torch
+    from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+    from kospan.tasks.encoders import character_tokenizer
+    from kospan.training.lora import Lora, adapt_causal_lm
+    from modeling import SpanWriter, WriterConfig
+
+    texts = ["이재용 회장이 서울에서 회의를 열었다.", "비가 온다.", "부산에 갔다."]
+    tokenizer = character_tokenizer([*texts, "[PS: LC] \\"])
+    tokenizer.eos_token = "[SEP]"
+    torch.manual_seed(6)
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2}
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder / "base")
+    tokenizer.save_pretrained(folder / "base")
+    model = adapt_causal_lm(AutoModelForCausalLM.from_pretrained(folder / "base"), Lora(2, 4.0, 0.0))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if ".lora_" in name:
+                parameter.add_(0.2 * torch.randn_like(parameter))
+    model.peft_config["default"].base_model_name_or_path = "kim/tiny"
+    writer = SpanWriter(model.eval(), tokenizer, WriterConfig(["PS", "LC"], instruction="", max_new_tokens=16))
+    examples = [Example(f"v-{at}", text, None) for at, text in enumerate(texts)]
+    results = {"eval_f1": 0.5, "eval_exact_reply": 0.25}
+    left = save_found(writer, folder / "run", examples, writer.extract(texts), results)
+    recipe = RECIPE.replace("monologg/koelectra-base-v3-discriminator", "kim/tiny")
+    (left / "recipe.yaml").write_text(f"{recipe}task: writing\nlora_rank: 2\n", encoding="utf-8")
+    return left, folder / "base"
+
+
 def save_found(model, folder: Path, examples: list[Example], found: list, results: dict[str, float]) -> Path:
     """Writes what lies about after a run."""
     assert any(found), "a model that finds nothing would prove nothing"

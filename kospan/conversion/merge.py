@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +19,7 @@ from modeling.modeling_writer import ADAPTER, NAME, SpanWriter, find_file, load_
 # Adapters of LoRA add to weights; others of peft's add positions or layers and cannot be merged.
 MERGEABLE = "LORA"
 TOLERANCE = 1e-4
+LEFT_BY_RUNS = ("recipe.yaml", "eval_results.json", "training_record.json", "predictions.jsonl")
 # Positions that are read of each sentence of the comparison.
 PROBED = 64
 
@@ -64,6 +67,9 @@ def merge(
         tokenizer.save_pretrained(folder)
         if config is not None:
             SpanWriter(model, tokenizer, dataclasses.replace(config, base=None)).save_beside(folder)
+        for name in LEFT_BY_RUNS:  # With them it is published like any model that a run has left.
+            if os.path.isfile(os.path.join(adapter, name)):
+                shutil.copyfile(os.path.join(adapter, name), folder / name)
         del model
         merged = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         difference = check_same(expected, logits(merged, rows))

@@ -1,7 +1,8 @@
 """The protocol of a task: the only place where tasks differ."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ class Task(Protocol):
     tokenizer: object
     labels: list[str]
     unit: str
+    save_beside: Callable[[Path], None] | None  # writes what a checkpoint needs beside weights; None: they write it
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "Task":

@@ -15,6 +15,7 @@ class OwnModel:
 
     check_scratch = staticmethod(check_scratch_options)
     losses = staticmethod(window_losses)
+    save_beside = None
 
     def save(self, model: torch.nn.Module, folder: str | os.PathLike) -> None:
         """Writes all that is needed to use the model, whatever it was trained with."""

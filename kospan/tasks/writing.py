@@ -189,6 +189,10 @@ class WritingTask(NamedSpans):
         """The causal LM or its adapter, the tokenizer, and `kospan.json`."""
         self.writer.over(model).save_pretrained(folder)
 
+    def save_beside(self, folder: str | os.PathLike) -> None:
+        """What a checkpoint needs beside weights and tokenizer."""
+        self.writer.save_beside(folder)
+
     def load(self, folder: str | os.PathLike) -> SpanWriter:
         """What `save` wrote, in float32."""
         return SpanWriter.from_pretrained(folder, dtype=torch.float32)

@@ -1,5 +1,6 @@
 """Checkpoints of a model whose encoder has adapters: each is an ordinary model, and training can go on from it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,9 +16,14 @@ ADAPTERS = "adapters.safetensors"
 
 class AdaptedTrainer:
     """The seams of transformers' Trainer through which it saves and loads weights; stands before it among the bases of
-    `SpanTrainer`. A model without adapters goes through unchanged."""
+    `SpanTrainer`. A model without adapters goes through unchanged.
 
-    def __init__(self, *args, **kwargs):
+    Args:
+        save_beside: Writes into a checkpoint's folder what the model needs beside weights and tokenizer.
+    """
+
+    def __init__(self, *args, save_beside: Callable[[Path], None] | None = None, **kwargs):
+        self.save_beside = save_beside
         super().__init__(*args, **kwargs)
         if is_adapted(self.model) and self.accelerator.distributed_type in (
             DistributedType.FSDP,
@@ -29,9 +35,12 @@ class AdaptedTrainer:
             )
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        if self.save_beside is not None and self.args.should_save:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.save_beside(folder)
         if not is_adapted(self.model):
             return super()._save(output_dir, state_dict)
-        folder = Path(output_dir or self.args.output_dir)
         super()._save(str(folder), plain_state(self.model))
         if self.args.should_save and folder.name.startswith(PREFIX_CHECKPOINT_DIR):
             state = {name: value.detach().cpu().contiguous() for name, value in adapter_state(self.model).items()}

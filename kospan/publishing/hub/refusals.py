@@ -17,7 +17,7 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 _PATH = re.compile(r"(/[^/\s]+){2,}/?|~[/\\].*|[A-Za-z]:[\\/].*|\\\\\w.*|file://.*", re.DOTALL)
 # What an adapter of peft says of itself.
 ADAPTER = "adapter_config.json"
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _TOKEN = re.compile(rb"\bhf_[A-Za-z0-9]{30,}")
 _RELATIVE = re.compile(r"^\s*(?:from\s+(\.\S*)\s+import|import\s+(\.\S+))", re.MULTILINE)
 

@@ -1,0 +1,123 @@
+"""Writers on their way out: an adapter as one of its base model, a merged model like any other."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from huggingface_hub import ModelCard
+from release_cases import save_writer_run
+
+from kospan.conversion.merge import merge
+from kospan.publishing.hub import verify as verifying
+from kospan.publishing.hub.publish import REPLACED, publish
+from kospan.publishing.hub.publisher import Publisher
+from kospan.publishing.hub.release import prepare
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """What a training of an adapter over `kim/tiny` has left, and the folder in which the base model lies."""
+    return save_writer_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def base_at_hand(run, monkeypatch):
+    monkeypatch.setattr(verifying, "snapshot_download", lambda name, **kwargs: {"kim/tiny": str(run[1])}[name])
+
+
+def test_an_adapter_goes_out_as_an_adapter_and_a_stranger_finds_the_same(run, base_at_hand, tmp_path):
+    said = []
+    assert publish(run[0], "mina/writer", dry_run=tmp_path / "out", say=said.append) == []
+    assert any(line.startswith("checked             3 texts") for line in said)
+    out = tmp_path / "out" / "model"
+    names = {path.name for path in out.iterdir()}
+    assert {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "kospan.json",
+        "handler.py",
+        "modeling_writer.py",
+    } < names
+    assert not names & {"config.json", "model.safetensors", "pipelines.py", "predictions.jsonl", "training_args.bin"}
+    assert "peft>=" in (out / "requirements.txt").read_text(encoding="utf-8")
+    card = ModelCard.load(out / "README.md")
+    data = card.data
+    assert (data.base_model, data.library_name, data.base_model_relation) == ("kim/tiny", "peft", "adapter")
+    assert {"kospan", "lora", "peft", "named-entity-recognition"} <= set(data.tags)
+    assert 'get_class_from_dynamic_module("modeling_writer.SpanWriter", "mina/writer")' in card.text
+    assert (
+        "torch, transformers and peft are all that is needed" in card.text and "and lie here without them" in card.text
+    )
+    # What was checked over the base model of this machine does not name its place.
+    assert (
+        json.loads((out / "adapter_config.json").read_text(encoding="utf-8"))["base_model_name_or_path"] == "kim/tiny"
+    )
+
+
+def test_a_merged_model_goes_out_like_any(run, tmp_path, monkeypatch):
+    merge(str(run[0]), tmp_path / "merged", base=str(run[1]))
+    monkeypatch.setattr("kospan.publishing.hub.publish.verify", lambda folder, predictions: 3)
+    publish(tmp_path / "merged", "mina/writer", dry_run=tmp_path / "out", say=lambda line: None)
+    out = tmp_path / "out" / "model"
+    names = {path.name for path in out.iterdir()}
+    assert {"config.json", "model.safetensors", "kospan.json", "handler.py", "eval_results.json"} < names
+    assert not any(name.startswith("adapter") for name in names)
+    card = ModelCard.load(out / "README.md")
+    assert card.data.library_name == "transformers" and card.data.base_model == "kim/tiny"
+    assert "base_model_relation" not in card.data.to_dict() and "lora" not in card.data.tags
+    assert "torch and transformers are all that is needed" in card.text and "are merged into the weights" in card.text
+    assert "peft" not in (out / "requirements.txt").read_text(encoding="utf-8")
+    # An older release as an adapter would make an adapter of it.
+    assert {"config.json", "adapter_config.json", "kospan.json"} <= set(REPLACED)
+
+
+@pytest.mark.parametrize("base", ["/home/kim/tiny", "outputs/base/tiny", "../tiny", None, "C:\\tiny"])
+def test_a_base_model_that_others_cannot_fetch_is_refused(base, run, tmp_path):
+    folder = shutil.copytree(run[0], tmp_path / "folder")
+    path = folder / "adapter_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(settings | {"base_model_name_or_path": base}), encoding="utf-8")
+    with pytest.raises(
+        ValueError, match=r"expected the base model's name on the Hub .*; write its name there, or publi"
+    ):
+        prepare(folder, tmp_path / "out")
+
+
+def test_a_base_model_that_is_not_to_be_had_is_told(run, tmp_path, monkeypatch):
+    def missing(name, **kwargs):
+        raise OSError("offline")
+
+    monkeypatch.setattr(verifying, "snapshot_download", missing)
+    with pytest.raises(FileNotFoundError, match="expected the base model kim/tiny of the adapter in the cache"):
+        publish(run[0], "mina/writer", dry_run=tmp_path / "out", say=lambda line: None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_adapter_without_weights_or_with_other_ones_is_refused(run, tmp_path, base_at_hand):
+    folder = shutil.copytree(run[0], tmp_path / "folder")
+    (folder / "adapter_model.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match=r"expected the weights adapter_model\.safetensors"):
+        prepare(folder, tmp_path / "out")
+
+
+def test_a_checkpoint_is_pushed_so_that_it_can_be_opened(run, tmp_path):
+    checkpoint = shutil.copytree(run[0], tmp_path / "checkpoint-2")
+    for name in ("recipe.yaml", "eval_results.json", "training_record.json", "predictions.jsonl", "README.md"):
+        (checkpoint / name).unlink(missing_ok=True)
+    torch.save({}, checkpoint / "training_args.bin")
+    torch.save({}, checkpoint / "optimizer.pt")
+    sent = {}
+
+    class Hub:
+        secrets = ()
+
+        def commit(self, name, files, message, **settings):
+            sent.update(files)
+            return type("Pushed", (), {"url": "there"})()
+
+    assert Publisher("mina/writer", Hub()).push_step(checkpoint, "step 2", "last-checkpoint") == "there"
+    assert {"kospan.json", "adapter_model.safetensors", "modeling_writer.py", "last-checkpoint/optimizer.pt"} <= set(
+        sent
+    )
+    assert not {"optimizer.pt", "last-checkpoint/training_args.bin"} & set(sent)
