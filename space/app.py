@@ -19,7 +19,12 @@ sys.path[:0] = [str(folder) for folder in (HERE, HERE.parent) if folder == HERE 
 
 # The `model_type` of a config -> the module of the Space whose `serves(model, name)` stands before the model, and whose
 # `build(served, page, examples)` makes its tabs.
-TABS = {"kospan-tagger": "tagger", "kospan-reader": "reader", "kospan-classifier": "classifier"}
+TABS = {
+    "kospan-tagger": "tagger",
+    "kospan-reader": "reader",
+    "kospan-classifier": "classifier",
+    "kospan-writer": "writer",
+}
 
 
 def arguments_from(argv: list[str] | None = None) -> argparse.Namespace:
@@ -77,9 +82,13 @@ def load_model(name: str):
     import torch
     from transformers import AutoModel
 
-    import modeling  # noqa: F401  (registers the classes, so that the Space's own code runs the model)
+    import modeling  # (registers the classes, so that the Space's own code runs the model)
+    from modeling.modeling_writer import NAME, find_file
 
     try:
+        if find_file(name, NAME) is not None:
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            return modeling.SpanWriter.from_pretrained(name, dtype=torch.float32).to(device)
         model = AutoModel.from_pretrained(name, trust_remote_code=True)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]

@@ -72,6 +72,7 @@ class ServedTagger(Served):
     """A tagger: `.extract` and `.inspect` are used."""
 
     title, lead = "title", "lead"
+    writes = False  # whether a language model writes the spans, which has no `.inspect`
 
     @property
     def facts(self) -> list[tuple[str, dict]]:
@@ -91,6 +92,17 @@ class ServedTagger(Served):
     def inspect(self, text: str):
         """What `model.inspect` gives."""
         return self.line.call(self.model.inspect, text)
+
+
+class ServedWriter(ServedTagger):
+    """A writer: `.extract` alone is used; what it writes has no units to look at."""
+
+    writes = True
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels that the model may write, sorted."""
+        return sorted(self.model.config.labels)
 
 
 class Read(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kospan.publishing.card.card import write_card
 from kospan.publishing.hub.hub import Hub, Pushed, check_name
-from kospan.publishing.hub.refusals import check_no_secrets
+from kospan.publishing.hub.refusals import ADAPTER, check_no_secrets
 from kospan.publishing.hub.release import prepare
 from kospan.publishing.hub.space import prepare_space
 from kospan.publishing.hub.verify import verify
@@ -84,7 +84,7 @@ def publish(
         write_card(model, repo_id)
         check_no_secrets(model, secrets)
         if space:
-            prepare_space(page, repo_id)
+            prepare_space(page, repo_id, adapter=(model / ADAPTER).is_file())
         say(f"checking            a fresh process loads {folder.name} and reads the texts of predictions.jsonl")
         count = verify(model, folder / "predictions.jsonl")
         say(f"checked             {count:,} texts: offsets and labels equal, scores to 1e-5")

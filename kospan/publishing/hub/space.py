@@ -12,13 +12,16 @@ HOUSE = Path(modeling.__file__).resolve().parent.parent
 GOES_OUT = {".py", ".css", ".md", ".txt", ".json", ".js", ".html"}
 
 
-def prepare_space(target: str | os.PathLike, model: str, house: str | os.PathLike = HOUSE) -> list[str]:
+def prepare_space(
+    target: str | os.PathLike, model: str, house: str | os.PathLike = HOUSE, *, adapter: bool = False
+) -> list[str]:
     """Writes the Space of a model to a folder.
 
     Args:
         target: An empty folder.
         model: `user/name` of the model that it serves.
         house: The folder in which space/ and modeling/ lie.
+        adapter: Whether the model is an adapter, which needs peft.
 
     Returns: paths of its files, sorted.
 
@@ -35,6 +38,9 @@ def prepare_space(target: str | os.PathLike, model: str, house: str | os.PathLik
             if path.is_file() and path.suffix in GOES_OUT and path.name != "space.json":
                 shutil.copyfile(path, folder / path.name)
     (target / "space.json").write_text(json.dumps({"model": model}, indent=2) + "\n", encoding="utf-8")
+    if adapter:
+        with open(target / "requirements.txt", "a", encoding="utf-8") as file:
+            file.write("peft>=0.17\n")
     card = (target / "README.md").read_text(encoding="utf-8")
     card = re.sub(r"^models:.*$", f"models: [{model}]", card, count=1, flags=re.MULTILINE)
     (target / "README.md").write_text(card, encoding="utf-8")
