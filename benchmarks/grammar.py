@@ -104,8 +104,8 @@ def page(rows: list[tuple[str, str, Counter]]) -> str:
         "",
         "A reply names no offsets. A surface is taken for its first free occurrence behind the entity that was named "
         "before it, else from the text's beginning (*in reading order*, what the models use); beside it the plainer "
-        "law, the first free occurrence of all. Shares of spans whose offsets come back, and of texts in which all do: the "
-        "bounds that strict recall and exact texts have with perfect replies.",
+        "law, the first free occurrence of all. Shares of spans whose offsets come back, and of texts in which all do: "
+        "the bounds that strict recall and exact texts have with perfect replies.",
         "",
         "| set | file | spans, in order | spans, first of all | texts, in order | texts, first of all |",
         "|---|---|---|---|---|---|",

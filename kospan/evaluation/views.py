@@ -11,7 +11,7 @@ import torch
 from kospan.evaluation.classifier_view import ClassifierView
 from kospan.evaluation.seen import MOST_PIECES, Reading, attentions_of, hide, stacked
 from kospan.example import Example
-from modeling import SpanClassifierConfig, SpanReaderConfig, SpanTaggerConfig
+from modeling import SpanClassifierConfig, SpanReaderConfig, SpanTaggerConfig, WriterConfig
 from modeling.alignment import Document, unit_spans
 from modeling.spans import Span
 from modeling.tags import spans_to_tags
@@ -209,6 +209,8 @@ def view_of(model):
     kind = getattr(getattr(model, "config", None), "model_type", None)
     if kind not in VIEWS:
         raise ValueError(
-            "expected a model of ours to look inside, got a stock one; leave --attention out, or train one with kospan"
+            f"expected a model of ours with an encoder to look inside, got "
+            f"{'one that writes' if kind == WriterConfig.model_type else 'a stock one'}; leave --attention out, or train "
+            "one with kospan"
         )
     return VIEWS[kind](model)

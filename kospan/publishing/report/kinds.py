@@ -8,10 +8,11 @@ confidences are, in `LOOKED` what a look inside shows. Its name names its templa
 from types import ModuleType
 
 from kospan.publishing.report import classifying, reading, tagging
-from modeling import SpanClassifierConfig, SpanReaderConfig, SpanTaggerConfig
+from modeling import SpanClassifierConfig, SpanReaderConfig, SpanTaggerConfig, WriterConfig
 
 KINDS = {
     SpanTaggerConfig.model_type: tagging,
+    WriterConfig.model_type: tagging,
     SpanReaderConfig.model_type: reading,
     SpanClassifierConfig.model_type: classifying,
 }
