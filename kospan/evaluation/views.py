@@ -208,9 +208,9 @@ def view_of(model):
     """The view of a model. Raises: ValueError where nothing can be looked into."""
     kind = getattr(getattr(model, "config", None), "model_type", None)
     if kind not in VIEWS:
+        got = "one that writes" if kind == WriterConfig.model_type else "a stock one"
         raise ValueError(
-            f"expected a model of ours with an encoder to look inside, got "
-            f"{'one that writes' if kind == WriterConfig.model_type else 'a stock one'}; leave --attention out, or train "
-            "one with kospan"
+            f"expected a model of ours with an encoder to look inside, got {got}; leave --attention out, or train one "
+            "with kospan"
         )
     return VIEWS[kind](model)
