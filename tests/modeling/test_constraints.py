@@ -53,6 +53,16 @@ def test_every_reply_parses_is_located_and_ends_within_the_budget(kind, text, mo
     assert None not in places and first_overlap(places) is None
     assert all(text[span.start : span.end] == entity.surface for span, entity in zip(places, found.entities))
     assert len(reply) < budget
+    # The processor gives each surface the very place where it is found afterwards.
+    state = advanced(states, State(), pieces.joined(reply))
+    assert state.used == sum((1 << span.end) - (1 << span.start) for span in places)
+
+
+def test_a_surface_takes_the_place_behind_the_last_one():
+    states = ReplyStates("서울 부산 서울", ["LC"], VOCABULARIES["characters"])
+    state = advanced(states, State(), "[LC: 부산] [LC: 서울]".encode())
+    assert (state.used, state.cursor) == (0b11011000, 8)
+    assert advanced(states, state, " [LC: 서울 ".encode()).places
 
 
 @few

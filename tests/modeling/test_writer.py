@@ -125,6 +125,16 @@ def test_a_span_comes_from_the_window_in_whose_middle_it_stands(monkeypatch):
     assert [span[:3] for span in writer.extract(text)] == [(at, at + 2, "LC") for at in starts]
 
 
+def test_what_a_window_says_of_its_edges_is_left_to_its_neighbour(monkeypatch):
+    writer = make_writer("characters", window=60, max_new_tokens=20)
+    text = "이재용 회장이 서울에서 회의를 열었다. " * 6
+    monkeypatch.setattr(
+        writer, "_answers", lambda passages, beams: [(f"[PS: {each.text[0]}]", []) for each in passages]
+    )
+    assert len(writer.passages(text)) > 3
+    assert [span[:3] for span in writer.extract(text)] == [(0, 1, "PS")]
+
+
 def test_decomposed_text_keeps_its_own_offsets(monkeypatch):
     writer = make_writer("characters")
     text = unicodedata.normalize("NFD", "이재용은 서울")
