@@ -64,7 +64,7 @@ def measure(examples: Sequence[Example]) -> Counter:
         entities = entities_of(example.text, spans)
         reply = parse_reply(write_reply(entities), sorted({span.label for span in spans}) or ["none"])
         same = [each[:2] for each in reply.entities] == [each[:2] for each in entities] and reply.whole
-        counts.update(texts=1, spans=len(spans), same=same, empty=not spans)
+        counts.update(texts=1, spans=len(spans), same=int(same), empty=int(not spans))
         counts.update({sign: any(sign in each.surface for each in entities) for sign in ODD})
         surfaces = [each.surface for each in entities]
         counts["repeated"] += len(set(surfaces)) < len(surfaces)
