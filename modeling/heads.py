@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .crf import CRF
-from .feedforward import FeedForward, check_width
+from .head_layer import HeadLayer, check_width
 from .positional_attention import (
     OPTIONS,
     Attended,
@@ -91,7 +91,7 @@ class TagHead(nn.Module, ABC):
         self.samples, self.merge = config.dropout_samples, config.dropout_merge
         self.dropout = nn.Dropout(config.dropout)
         width = self.settings["feedforward"]
-        self.feedforward = FeedForward(input_size, width) if width else None
+        self.feedforward = HeadLayer(input_size, width) if width else None
         self.projection = nn.Linear(input_size, len(self.tags))
         self.crf = CRF(len(self.tags), batch_first=True)
         self.crf.temperature = config.calibration_temperature

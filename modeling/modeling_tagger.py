@@ -18,8 +18,8 @@ from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
-from .feedforward import FeedForward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
+from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import Chain, HeadView, build_head
 from .modeling_span import SpanPreTrainedModel, WindowView
 from .positional_attention import PositionalAttention  # noqa: F401  (as above)

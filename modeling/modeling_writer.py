@@ -11,9 +11,9 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
 from transformers.dynamic_module_utils import custom_object_save
-from transformers.utils import cached_file
 
 from .alignment import clusters
+from .base_models import ADAPTER, base_record, load_adapted
 from .checks import check_reading, check_texts
 from .companions import (
     LOCATION_KEYS,
@@ -24,82 +24,18 @@ from .companions import (
     save_companions,
     write_text,
 )
+from .configuration_writer import NAME, WriterConfig, find_file, read_writer_config
 from .constraints import ReplyProcessor
 from .piece_bytes import PieceBytes
-from .prompts import INSTRUCTIONS, WORDS, check_writable_labels, frame, locate, parse_reply
+from .prompts import frame, locate, parse_reply
 from .reply_states import ReplyStates
 from .shapes import shape_of  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .spans import Span, first_overlap, keep_longest
 
-NAME = "kospan.json"
-ADAPTER = "adapter_config.json"
 # Pieces of a text that its windows share, at most; a quarter of a window where that is less.
 OVERLAP = 64
 # Before version 4.56 models took another word for it.
 _OLD_DTYPE = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
-
-
-@dataclasses.dataclass
-class WriterConfig:
-    """What makes a causal LM a writer; it lies beside the weights as `kospan.json`.
-
-    Args:
-        labels: The types, in the order of the label set.
-        descriptions: What a type marks, for the prompt; types may be missing.
-        instruction: What the prompt asks; empty leaves it and the types out.
-        examples: Texts with their replies that the prompt shows, `[text, reply]` each.
-        words: What stands for "Types", "Text" and "Answer".
-        chat: Whether the tokenizer's chat template makes the prompt.
-        constrained: Whether only replies of the grammar can be written.
-        max_new_tokens: Most pieces of a reply, its end included.
-        window: Most positions of prompt and reply together; None takes the model's limit.
-        unit: The unit of the data, for scores.
-        base: For an adapter: what its base model looks like, so that another one is noticed.
-    """
-
-    labels: list[str]
-    descriptions: dict[str, str] = dataclasses.field(default_factory=dict)
-    instruction: str = INSTRUCTIONS["en"]
-    examples: list = dataclasses.field(default_factory=list)
-    words: list[str] = dataclasses.field(default_factory=lambda: list(WORDS["en"]))
-    chat: bool = False
-    constrained: bool = True
-    max_new_tokens: int = 256
-    window: int | None = None
-    unit: str = "character"
-    base: dict | None = None
-
-    model_type = "kospan-writer"
-
-    def __post_init__(self):
-        check_writable_labels(self.labels)
-        if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 3:
-            raise ValueError(
-                f"expected max_new_tokens to be a whole number of 3 or more, got {self.max_new_tokens!r}; 256 is usual"
-            )
-
-    @property
-    def id2label(self) -> dict[int, str]:
-        """Types by their ids."""
-        return dict(enumerate(self.labels))
-
-    def to_dict(self) -> dict:
-        """What `kospan.json` holds."""
-        return {"model_type": self.model_type} | dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, settings: dict, place: str = NAME) -> "WriterConfig":
-        """Raises: ValueError naming `place` where the settings are not a writer's."""
-        settings = dict(settings)
-        kind = settings.pop("model_type", None)
-        known = {field.name for field in dataclasses.fields(cls)}
-        if kind != cls.model_type or "labels" not in settings or not settings.keys() <= known:
-            odd = sorted(settings.keys() - known) or (["model_type"] if kind != cls.model_type else ["labels"])
-            raise ValueError(
-                f"expected {place} as kospan writes it for a writer, got another at {odd[0]!r}; take the file from the "
-                "model's folder again"
-            )
-        return cls(**settings)
 
 
 class Passage(NamedTuple):
@@ -508,101 +444,3 @@ def context_limit(config) -> int | None:
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     names = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "seq_length")
     return next((value for name in names if isinstance(value := getattr(text, name, None), int) and value > 0), None)
-
-
-def find_file(name: str | os.PathLike, file: str, **location) -> str | None:
-    """Where a file of a folder or repository lies; None where there is none."""
-    if os.path.isdir(name):
-        path = os.path.join(name, file)
-        return path if os.path.isfile(path) else None
-    try:
-        return cached_file(name, file, **location)
-    except (OSError, ValueError):
-        return None
-
-
-def read_writer_config(name: str | os.PathLike, **location) -> WriterConfig:
-    """The `kospan.json` of a folder or repository. Raises: FileNotFoundError or ValueError where there is none."""
-    path = find_file(name, NAME, **location)
-    if path is None:
-        raise FileNotFoundError(
-            f"expected {NAME} beside the model in {name}, which says what it was trained to write, found none; train "
-            "one with task: writing, or build SpanWriter(model, tokenizer, WriterConfig(labels=[...]))"
-        )
-    with open(path, encoding="utf-8") as file:
-        try:
-            settings = json.load(file)
-        except ValueError as error:
-            raise ValueError(f"{path}: expected JSON, got {error}; take the file from the model again") from error
-    return WriterConfig.from_dict(settings if isinstance(settings, dict) else {}, str(path))
-
-
-# --- adapters ---------------------------------------------------------------------------------------------------------
-
-
-def load_adapted(name, base, config: WriterConfig, location: dict, kwargs: dict):
-    """The adapter of a folder or repository over its base model. Raises: as `SpanWriter.from_pretrained`."""
-    try:
-        from peft import PeftModel
-    except ImportError as error:
-        raise ImportError(
-            f"expected peft for the adapter in {name}, found none; `pip install peft`, or merge it where peft is with "
-            "kospan convert merge"
-        ) from error
-    with open(find_file(name, ADAPTER, **location), encoding="utf-8") as file:
-        named = json.load(file).get("base_model_name_or_path")
-    base = base or named
-    if not base:
-        raise ValueError(
-            f"expected {ADAPTER} in {name} to name the base model, got none; pass base=, a folder or name on the Hub"
-        )
-    # The place within its repository is the adapter's own.
-    kwargs = {key: value for key, value in kwargs.items() if key not in ("revision", "subfolder")}
-    try:
-        model = AutoModelForCausalLM.from_pretrained(base, **kwargs)
-    except OSError as error:
-        raise FileNotFoundError(
-            f"expected the base model {str(base)!r} of the adapter in {name}, found none "
-            f"({str(error).strip().splitlines()[0]}); fetch it, or pass base= with its folder"
-        ) from error
-    check_base(model, config.base, base, name)
-    try:
-        return PeftModel.from_pretrained(model, name, **location)
-    except (RuntimeError, ValueError) as error:
-        raise ValueError(
-            f"expected the base model that the adapter in {name} was trained on, got {base}, which it does not fit "
-            f"({' '.join(str(error).split())[:200]}); pass base= with the right one"
-        ) from error
-
-
-def base_record(model) -> dict:
-    """What tells a base model from others: its sizes, and a few of its word vectors' numbers."""
-    config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
-    table = model.get_input_embeddings().weight
-    vectors = table.detach()[:8, :8].float().cpu().flatten().tolist()
-    return {
-        "model_type": config.model_type,
-        "hidden_size": getattr(config, "hidden_size", table.shape[1]),
-        "num_hidden_layers": getattr(config, "num_hidden_layers", None),
-        "vectors": [round(value, 6) for value in vectors],
-    }
-
-
-def check_base(model, record: dict | None, base, name) -> None:
-    """Raises: ValueError where a base model is not the one that an adapter was trained on."""
-    if not record:
-        return
-    found = base_record(model)
-    for key, value in record.items():
-        if key == "vectors":
-            # Half precision keeps three digits.
-            pairs = zip(value, found[key])
-            same = len(value) == len(found[key]) and all(abs(a - b) <= 0.01 * max(abs(a), 1e-3) for a, b in pairs)
-            got = "other word vectors"
-        else:
-            same, got = found.get(key) == value, f"{key} {found.get(key)!r} in place of {value!r}"
-        if not same:
-            raise ValueError(
-                f"expected the base model that the adapter in {name} was trained on, got {base} with {got}; pass base= "
-                "with the right one"
-            )

@@ -83,7 +83,7 @@ def load_model(name: str):
     from transformers import AutoModel
 
     import modeling  # (registers the classes, so that the Space's own code runs the model)
-    from modeling.modeling_writer import NAME, find_file
+    from modeling.configuration_writer import NAME, find_file
 
     try:
         if find_file(name, NAME) is not None:

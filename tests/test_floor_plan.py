@@ -27,7 +27,7 @@ FLOORS = [
     [
         "modeling.constraints",
         "modeling.recurrent",
-        "modeling.feedforward",
+        "modeling.head_layer",
         "modeling.positional_attention",
         "modeling.sparse_attention",
         "modeling.crf_inputs",
@@ -37,8 +37,8 @@ FLOORS = [
     ],
     ["modeling.crf", "modeling.encoders"],
     ["modeling.heads"],
-    ["modeling.configuration_span"],
-    ["modeling.modeling_span"],
+    ["modeling.configuration_span", "modeling.configuration_writer"],
+    ["modeling.modeling_span", "modeling.base_models"],
     [
         "modeling.modeling_tagger",
         "modeling.modeling_reader",

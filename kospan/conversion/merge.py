@@ -14,7 +14,9 @@ from transformers.utils.logging import disable_progress_bar
 
 from kospan.conversion.checkpoint import check_new_folder, new_folder
 from kospan.conversion.parity import SENTENCES
-from modeling.modeling_writer import ADAPTER, NAME, SpanWriter, find_file, load_adapted, read_writer_config
+from modeling.base_models import ADAPTER, load_adapted
+from modeling.configuration_writer import NAME, find_file, read_writer_config
+from modeling.modeling_writer import SpanWriter
 
 # Adapters of LoRA add to weights; others of peft's add positions or layers and cannot be merged.
 MERGEABLE = "LORA"

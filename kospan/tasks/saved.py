@@ -9,8 +9,8 @@ from kospan.tasks.encoders import check_no_file, load_ours, whole_weights
 from kospan.tasks.registry import task_of_model
 from kospan.tasks.stock import StockTagger
 from modeling import SpanWriter
-from modeling.modeling_writer import NAME as WRITER_FILE
-from modeling.modeling_writer import find_file
+from modeling.configuration_writer import NAME as WRITER_FILE
+from modeling.configuration_writer import find_file
 
 
 def load_saved(name: str, aggregation: str | None = None):

@@ -21,7 +21,8 @@ from kospan.tasks.named_spans import NamedSpans
 from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.lora import adapt_causal_lm, lora_of
 from modeling import SpanWriter, WriterConfig
-from modeling.modeling_writer import NAME, composed
+from modeling.configuration_writer import NAME
+from modeling.modeling_writer import composed
 from modeling.prompts import INSTRUCTIONS, WORDS, check_writable_labels, entities_of, write_reply
 from modeling.spans import Span
 

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling.feedforward import FeedForward, check_width
+from modeling.head_layer import HeadLayer, check_width
 from modeling.heads import HEADS, Chain
 
 
-def by_hand(layer: FeedForward, row: list[float]) -> list[float]:
+def by_hand(layer: HeadLayer, row: list[float]) -> list[float]:
     """The formula in plain Python."""
 
     def linear(each, values):
@@ -29,7 +29,7 @@ def by_hand(layer: FeedForward, row: list[float]) -> list[float]:
 @given(seed=st.integers(0, 10**6), size=st.integers(2, 5), width=st.integers(1, 6))
 def test_it_is_the_formula(seed, size, width):
     torch.manual_seed(seed)
-    layer = FeedForward(size, width)
+    layer = HeadLayer(size, width)
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter)
     states = torch.randn(1, 3, size)
@@ -39,7 +39,7 @@ def test_it_is_the_formula(seed, size, width):
 
 def test_half_precision_stays_outside():
     torch.manual_seed(0)
-    layer, states = FeedForward(8, 16), torch.randn(2, 3, 8)
+    layer, states = HeadLayer(8, 16), torch.randn(2, 3, 8)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(layer(states), layer(states.float())) and layer(states).dtype == torch.float32
     assert (

@@ -15,7 +15,7 @@ def check_width(width) -> None:
         )
 
 
-class FeedForward(nn.Module):
+class HeadLayer(nn.Module):
     """norm(h + W_2 gelu(W_1 h)): the second half of a transformer layer (Vaswani et al. 2017), in float32.
 
     Args:

@@ -1,0 +1,101 @@
+"""What makes a causal LM a writer: `kospan.json` beside its weights."""
+
+import dataclasses
+import json
+import os
+
+from transformers.utils import cached_file
+
+from .prompts import INSTRUCTIONS, WORDS, check_writable_labels
+
+NAME = "kospan.json"
+
+
+@dataclasses.dataclass
+class WriterConfig:
+    """What makes a causal LM a writer; it lies beside the weights as `kospan.json`.
+
+    Args:
+        labels: The types, in the order of the label set.
+        descriptions: What a type marks, for the prompt; types may be missing.
+        instruction: What the prompt asks; empty leaves it and the types out.
+        examples: Texts with their replies that the prompt shows, `[text, reply]` each.
+        words: What stands for "Types", "Text" and "Answer".
+        chat: Whether the tokenizer's chat template makes the prompt.
+        constrained: Whether only replies of the grammar can be written.
+        max_new_tokens: Most pieces of a reply, its end included.
+        window: Most positions of prompt and reply together; None takes the model's limit.
+        unit: The unit of the data, for scores.
+        base: For an adapter: what its base model looks like, so that another one is noticed.
+    """
+
+    labels: list[str]
+    descriptions: dict[str, str] = dataclasses.field(default_factory=dict)
+    instruction: str = INSTRUCTIONS["en"]
+    examples: list = dataclasses.field(default_factory=list)
+    words: list[str] = dataclasses.field(default_factory=lambda: list(WORDS["en"]))
+    chat: bool = False
+    constrained: bool = True
+    max_new_tokens: int = 256
+    window: int | None = None
+    unit: str = "character"
+    base: dict | None = None
+
+    model_type = "kospan-writer"
+
+    def __post_init__(self):
+        check_writable_labels(self.labels)
+        if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 3:
+            raise ValueError(
+                f"expected max_new_tokens to be a whole number of 3 or more, got {self.max_new_tokens!r}; 256 is usual"
+            )
+
+    @property
+    def id2label(self) -> dict[int, str]:
+        """Types by their ids."""
+        return dict(enumerate(self.labels))
+
+    def to_dict(self) -> dict:
+        """What `kospan.json` holds."""
+        return {"model_type": self.model_type} | dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: dict, place: str = NAME) -> "WriterConfig":
+        """Raises: ValueError naming `place` where the settings are not a writer's."""
+        settings = dict(settings)
+        kind = settings.pop("model_type", None)
+        known = {field.name for field in dataclasses.fields(cls)}
+        if kind != cls.model_type or "labels" not in settings or not settings.keys() <= known:
+            odd = sorted(settings.keys() - known) or (["model_type"] if kind != cls.model_type else ["labels"])
+            raise ValueError(
+                f"expected {place} as kospan writes it for a writer, got another at {odd[0]!r}; take the file from the "
+                "model's folder again"
+            )
+        return cls(**settings)
+
+
+def find_file(name: str | os.PathLike, file: str, **location) -> str | None:
+    """Where a file of a folder or repository lies; None where there is none."""
+    if os.path.isdir(name):
+        path = os.path.join(name, file)
+        return path if os.path.isfile(path) else None
+    try:
+        return cached_file(name, file, **location)
+    except (OSError, ValueError):
+        return None
+
+
+def read_writer_config(name: str | os.PathLike, **location) -> WriterConfig:
+    """The `kospan.json` of a folder or repository. Raises: FileNotFoundError or ValueError where there is none."""
+    path = find_file(name, NAME, **location)
+    if path is None:
+        raise FileNotFoundError(
+            f"expected {NAME} beside the model in {name}, which says what it was trained to write, found none; train "
+            "one with task: writing, or build SpanWriter(model, tokenizer, WriterConfig(labels=[...]))"
+        )
+    with open(path, encoding="utf-8") as file:
+        try:
+            settings = json.load(file)
+        except ValueError as error:
+            raise ValueError(f"{path}: expected JSON, got {error}; take the file from the model again") from error
+    return WriterConfig.from_dict(settings if isinstance(settings, dict) else {}, str(path))
