@@ -18,6 +18,8 @@ from torch.autograd.function import once_differentiable
 # 2.3e-308, and the factors it can still meet below (states ** RESCALE_EVERY) ** 2, so nothing that counts is lost.
 SMALLEST_SUM = 1e-217
 RESCALE_EVERY = 16
+# Slots that a sweep has views of at once: those of a long text would take more memory than the numbers they show.
+VIEWS = 2048
 # Most elements of a `(slots, batch, states, states)` block that a log-domain sum holds at once.
 BLOCK = 2**22
 
@@ -122,21 +124,26 @@ class LinearSweep:
         self.alpha, self.beta, self.ahead = (torch.empty_like(nodes) for _ in range(3))
         self.alpha[0], self.ahead[-1], self.beta[-1] = nodes[0], nodes[-1], 1.0
         self.scales: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-        # Lists of views and local names: the loop is bound by what Python does between two small products.
-        alpha, beta, ahead, node = (x.unbind(0) for x in (self.alpha, self.beta, self.ahead, nodes))
         step = nodes.new_empty(batch, states)
         mm, mul = torch.mm, torch.mul
-        for at in range(1, slots):
-            mm(alpha[at - 1], edges, out=step)
-            mul(step, node[at], out=alpha[at])
-            back = slots - 1 - at
-            mm(ahead[back + 1], edges_back, out=beta[back])
-            mul(beta[back], node[back], out=ahead[back])
-            if at % rescale_every == 0:
-                scales = alpha[at].sum(-1, keepdim=True), ahead[back].sum(-1, keepdim=True)
-                alpha[at].div_(scales[0])
-                ahead[back].div_(scales[1])
-                self.scales[at] = scales
+        for begin in range(1, slots, VIEWS):
+            end = min(begin + VIEWS, slots)
+            # Lists of views and local names: the loop is bound by what Python does between two small products.
+            alpha, node = (x[begin - 1 : end].unbind(0) for x in (self.alpha, nodes))
+            behind = slice(slots - end, slots - begin + 1)
+            ahead, beta, node_behind = (x[behind].unbind(0) for x in (self.ahead, self.beta, nodes))
+            for at in range(1, end - begin + 1):
+                mm(alpha[at - 1], edges, out=step)
+                mul(step, node[at], out=alpha[at])
+                back = end - begin - at
+                mm(ahead[back + 1], edges_back, out=beta[back])
+                mul(beta[back], node_behind[back], out=ahead[back])
+                slot = begin + at - 1
+                if slot % rescale_every == 0:
+                    scales = alpha[at].sum(-1, keepdim=True), ahead[back].sum(-1, keepdim=True)
+                    alpha[at].div_(scales[0])
+                    ahead[back].div_(scales[1])
+                    self.scales[slot] = scales
         # shape: (slots, batch, states) and (slots, batch, 1)
         self.products = self.alpha * self.beta
         self.totals = (self.products.view(slots * batch, states) @ nodes.new_ones(states, 1)).view(slots, batch, 1)
