@@ -56,7 +56,7 @@ class BigBirdLayers(nn.Module):
         seen, weights = [states], []
         for layer in self.layer:
             if self.gradient_checkpointing and self.training:
-                states, own = self._gradient_checkpointing_func(layer.__call__, states, plan, with_weights, False)
+                states, own = self._gradient_checkpointing_func(layer.__call__, states, plan, with_weights)
             else:
                 states, own = layer(states, plan, with_weights)
             if with_states:

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional
 from transformers.activations import ACT2FN
 
 from .block_attention import BlockJobs, gathered_attention
 from .block_pattern import block_table
+from .feed_forward import feed_forward
 
 # The same functions by names under which transformers has them fused: a third of the time, a fifth of the memory.
 _FUSED = {"gelu_new": "gelu_pytorch_tanh", "gelu_fast": "gelu_pytorch_tanh", "gelu_python": "gelu"}
@@ -199,7 +199,11 @@ class BigBirdResidual(nn.Module):
 
     def forward(self, states: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
         """States `(batch, length, width)`, and those `(batch, length, hidden)` that went round them."""
-        states = self.dropout(self.dense(states))
+        return self.joined(self.dense(states), before)
+
+    def joined(self, states: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
+        """What comes after the dense layer; both `(batch, length, hidden)`."""
+        states = self.dropout(states)
         # What dropout has made is nobody else's: adding in place saves a tensor of the batch's size.
         return self.LayerNorm(states.add_(before) if self.dropout.drops else states + before)
 
@@ -245,44 +249,21 @@ class BigBirdLayer(nn.Module):
         self.output = BigBirdResidual(config, config.intermediate_size)
 
     def forward(
-        self, states: torch.Tensor, plan: Plan, with_weights: bool = False, lean: bool = True
+        self, states: torch.Tensor, plan: Plan, with_weights: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """
         Args:
             states: `(batch, length, hidden)`.
             plan: How the batch is read.
             with_weights: Whether attention weights are given.
-            lean: Whether the widest states are made once more in the backward pass instead of being kept.
         """
         context, weights = self.attention.self(states, plan, with_weights)
         states = self.attention.output(context, states)
-        wide = self.intermediate.dense(states)
-        active = self.intermediate.activation(wide)
-        if not (lean and torch.is_grad_enabled()):
-            return self.output(active, states), weights
-        with _made_again(active, wide, self.intermediate.activation):
-            return self.output(active, states), weights
+        fed = feed_forward(states, self.intermediate.dense, self.intermediate.activation, self.output.dense)
+        return self.output.joined(fed, states), weights
 
 
 def padded(states: torch.Tensor, length: int) -> torch.Tensor:
     """`(texts, shorter, hidden)` with zeros up to `length`; padding by nothing would copy."""
     short = length - states.shape[1]
     return functional.pad(states, (0, 0, 0, short)) if short else states
-
-
-def _made_again(active: torch.Tensor, wide: torch.Tensor, activation) -> saved_tensors_hooks:
-    """While this holds, what would keep `active` for its backward pass keeps `wide`, which is kept anyway."""
-    place, count, kind = active.data_ptr(), active.numel(), active.dtype
-    wide = wide.detach()
-
-    def pack(tensor: torch.Tensor):
-        same = tensor.data_ptr() == place and tensor.numel() == count and tensor.dtype == kind
-        return tensor.shape if same and tensor.is_contiguous() else tensor
-
-    def unpack(kept):
-        if isinstance(kept, torch.Tensor):
-            return kept
-        with torch.no_grad():
-            return activation(wide).to(kind).view(kept)
-
-    return saved_tensors_hooks(pack, unpack)

@@ -19,6 +19,7 @@ FLOORS = [
         "modeling.piece_bytes",
         "modeling.best_paths",
         "modeling.block_attention",
+        "modeling.feed_forward",
         "modeling.block_pattern",
         "modeling.forward_backward",
     ],
