@@ -10,6 +10,7 @@ import yaml
 from transformers import (
     AutoModel,
     BertConfig,
+    BigBirdConfig,
     DebertaV2Config,
     EarlyStoppingCallback,
     ElectraConfig,
@@ -38,6 +39,7 @@ by_recipe = pytest.mark.parametrize("path", RECIPES, ids=[str(path.relative_to(F
 
 # What a recipe's encoder is built as here, by what its name holds (the first that fits); ELECTRA where nothing does.
 FAMILIES = {
+    "bigbird": BigBirdConfig,
     "modernbert": ModernBertConfig,
     "deberta": DebertaV2Config,
     "roberta": RobertaConfig,
@@ -109,7 +111,8 @@ def tiny_encoder(name: str, texts: list[str], folder: Path) -> str:
     ids = {f"{role}_token_id": tokenizer.convert_tokens_to_ids(f"[{role.upper()}]") for role in ("pad", "cls", "sep")}
     ids |= {"bos_token_id": ids["cls_token_id"], "eos_token_id": ids["sep_token_id"]}
     torch.manual_seed(0)
-    config = cls(**SIZES, **ids, vocab_size=len(tokenizer), max_position_embeddings=520)
+    positions = 4096 if cls is BigBirdConfig else 520
+    config = cls(**SIZES, **ids, vocab_size=len(tokenizer), max_position_embeddings=positions)
     AutoModel.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)

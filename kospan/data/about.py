@@ -172,6 +172,16 @@ ABOUT: dict[str, About] = {
         restricted=True,
         meanings=_ANSWER,
     ),
+    "tydiqa_korean": About(
+        "TyDi QA (Korean)",
+        "TyDi QA 한국어 질의응답 데이터",
+        "ko",
+        "apache-2.0",
+        ("Apache 2.0", "Apache 2.0"),
+        ("questions about passages of Korean Wikipedia", "한국어 위키백과 단락에 대한 질문"),
+        hub="google-research-datasets/tydiqa",
+        meanings=_ANSWER,
+    ),
     "squad": About(
         "SQuAD 1.1",
         "SQuAD 1.1 영어 질의응답 데이터",

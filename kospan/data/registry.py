@@ -14,6 +14,7 @@ from kospan.data.korquad2 import read_korquad2
 from kospan.data.labelled import labelled_items
 from kospan.data.source import Reader, Source
 from kospan.data.squad import read_squad
+from kospan.data.tydiqa import korean_splits, read_tydiqa
 
 # What stands between two tokens of a set that `datasets` reads, by the prefix of its name.
 HUB_PREFIXES = {"hub:": " ", "hub-characters:": ""}
@@ -49,6 +50,12 @@ def _questions(hub: str) -> Reader:
     return Reader("character", read_squad, partial(read_from_hub, hub, "the set's own JSON"))
 
 
+def read_tydiqa_from_hub() -> Source:
+    """TyDi QA's gold passages in Korean. Raises: OSError where the set cannot be fetched."""
+    name = "google-research-datasets/tydiqa:secondary_task"
+    return korean_splits(read_from_hub(name, "the task's own JSON"))
+
+
 def _labelled(hub: str) -> Reader:
     """Labelled texts, from a file with the columns that ours have or from the Hub."""
     return Reader("character", labelled_items, partial(read_from_hub, hub, "a file with text, text_pair and label"))
@@ -68,6 +75,7 @@ DATASETS: dict[str, Reader] = {
     "korquad": _questions("KorQuAD/squad_kor_v1"),
     # Format-tested only: no file of these was at hand.
     "korquad2": Reader("character", read_korquad2),
+    "tydiqa_korean": Reader("character", read_tydiqa, read_tydiqa_from_hub),
     "squad": _questions("rajpurkar/squad"),
     "squad_v2": _questions("rajpurkar/squad_v2"),
     "klue_mrc": _questions("klue/klue:mrc"),

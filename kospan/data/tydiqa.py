@@ -1,0 +1,46 @@
+"""TyDi QA's gold passages (the secondary task) in Korean, out of the set of all its languages. Format-tested only: no
+file of it was at hand, the form is that of its public description.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+
+from kospan.data.source import Item, Source
+from kospan.data.squad import read_squad
+
+# Every id begins with its language: "korean-7083-0".
+_KOREAN = "korean-"
+
+
+def read_tydiqa(path: str | os.PathLike) -> Iterator[Item]:
+    """The Korean questions of a file in the form of SQuAD.
+
+    Raises: ValueError where it has none, and as `read_squad`.
+    """
+    return korean(read_squad(path), str(path))
+
+
+def korean_splits(source: Source) -> Source:
+    """The Korean questions of all splits. Raises: ValueError, once read, where a split has none."""
+    return Source({split: korean(items, f"split {split!r}") for split, items in source.splits.items()}, source.labels)
+
+
+def korean(items: Iterable[Item], place: str) -> Iterator[Item]:
+    """The Korean ones among questions.
+
+    Args:
+        items: Questions of all languages.
+        place: Where they come from, as an error names it.
+
+    Raises: ValueError where there is none.
+    """
+    found = 0
+    for item in items:
+        if item.example.id.startswith(_KOREAN):
+            found += 1
+            yield item
+    if not found:
+        raise ValueError(
+            f"{place}: expected questions of TyDi QA whose ids begin with {_KOREAN!r}, got none; name the file of the "
+            "gold passages with all languages or with Korean, or set dataset: squad for another"
+        )
