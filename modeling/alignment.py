@@ -146,7 +146,8 @@ class Aligner:
         places: Number of places; a unit further from its piece's start counts as standing at the last one.
         shapes: Whether units get their shapes.
 
-    Raises: ValueError where the tokenizer gives no offsets, or where `stride` leaves a window nothing new to read.
+    Raises: ValueError where the tokenizer gives no offsets or puts nothing before a text, or where `stride` leaves a
+        window nothing new to read.
     """
 
     def __init__(
@@ -178,6 +179,11 @@ class Aligner:
         special = tokenizer("")["input_ids"]
         half = (len(special) + 1) // 2
         self.prefix, self.suffix = special[:half], special[half:]
+        if tokenizer("a")["input_ids"][:half] != self.prefix:
+            raise ValueError(
+                "expected a tokenizer that puts the first of its special tokens before a text, as in [CLS] text [SEP], "
+                "got one that puts all behind it; use an encoder of BERT's, RoBERTa's or ELECTRA's kind"
+            )
         # What stands between two texts that are read together; of an empty second text version 5 takes no notice.
         own = len(tokenizer("a", add_special_tokens=False)["input_ids"])
         pair = tokenizer("a", "a")["input_ids"]

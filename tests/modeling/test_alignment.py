@@ -199,6 +199,13 @@ def test_what_cannot_work_is_refused():
 
     with pytest.raises(ValueError, match="fast tokenizer"):
         Aligner(Slow())
+    behind = wordpiece(False)
+    ids = [(token, behind.convert_tokens_to_ids(token)) for token in ("[CLS]", "[SEP]")]
+    behind.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A [SEP] [CLS]", pair="$A [SEP] $B [SEP] [CLS]", special_tokens=ids
+    )
+    with pytest.raises(ValueError, match=r"special tokens before a text, .* got one that puts all behind it; use an"):
+        Aligner(behind)
     with pytest.raises(ValueError, match="make the window longer or the stride shorter"):
         Aligner(TOKENIZERS["wordpiece"], window=10, stride=8)
     with pytest.raises(ValueError, match="expected unit to be one of character, word, got 'token'"):
