@@ -102,6 +102,20 @@ def test_half_precision_sums_many_rows_in_float32(kind):
         torch.testing.assert_close(own.grad.double(), other.grad, atol=0.02, rtol=0.01)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_autocast_changes_nothing_of_what_comes_in_wide(dropout):
+    tensors, jobs = drawn(3, False)
+    tensors = [tensor.detach().float().requires_grad_() for tensor in tensors]
+    found = []
+    for enabled in (False, True):
+        torch.manual_seed(5)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            states = gathered_attention(*tensors, jobs, dropout)
+            found.append([states, *torch.autograd.grad(states.square().sum(), tensors)])
+    for one, other in zip(*found):
+        assert torch.equal(one, other)
+
+
 def test_a_job_that_may_look_at_nothing_gives_finite_states_and_no_gradient():
     tensors, jobs = drawn(2, True)
     jobs = [each._replace(mask=torch.zeros_like(each.mask)) for each in jobs]
