@@ -1,0 +1,164 @@
+"""What a converted encoder is worth on long documents, against windows and against cutting; and segment rows.
+
+    python benchmarks/long_documents.py --data DATA --source outputs/taper/source --work outputs/long_documents
+
+A short encoder of 128 positions (`benchmarks/taper.py --parts pretrain` makes one) is converted to 1,024 by `kospan
+convert bigbird`; every arm is trained by `kospan train`. A run that has its result under --work is not run again, so
+other settings want another --work.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+from transformers import AutoTokenizer  # noqa: E402
+
+from benchmarks.joined_text import Pieces  # noqa: E402
+from benchmarks.long_arms import (  # noqa: E402
+    ARMS,
+    BLOCK,
+    COMMON,
+    DOCUMENT,
+    DOCUMENT_ARMS,
+    LONG,
+    SEGMENTS,
+    SHORT,
+    SHORT_QUESTION,
+    STRETCH,
+    TASKS,
+)
+from benchmarks.long_scores import BASELINES, ROWS  # noqa: E402
+from benchmarks.long_sets import answers, beginnings, entities, pairs  # noqa: E402
+from kospan.cli import main as kospan  # noqa: E402
+from kospan.data.jsonl import read_jsonl, write_jsonl  # noqa: E402
+from kospan.training.saving import write_whole  # noqa: E402
+
+
+def main() -> None:
+    """Makes the data and the conversions, runs every arm with every seed, and writes the page's tables and plots."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with klue-ner/ and korquad-v1/")
+    parser.add_argument("--source", type=Path, required=True, help=f"folder of an encoder of {SHORT} positions")
+    parser.add_argument("--work", type=Path, required=True, help="where results are kept")
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--arms", nargs="+", choices=[*DOCUMENT_ARMS, *SEGMENTS], default=[*DOCUMENT_ARMS, *SEGMENTS])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
+    parser.add_argument("--questions", type=int, default=1000, help="that the readers are trained on")
+    parser.add_argument("--law", default="exp", help="of the conversion")
+    parser.add_argument("--tau", type=float, default=2.0)
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "studies" / "long_documents")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    pieces = Pieces(AutoTokenizer.from_pretrained(arguments.source))
+    for task in arguments.tasks:
+        make_data(task, arguments, pieces)
+    for segments in SEGMENTS:
+        make_conversion(arguments, segments)
+    for task in arguments.tasks:
+        baseline(arguments, pieces, task)
+    for seed in arguments.seeds:
+        for task, arm in ARMS:
+            if task in arguments.tasks and arm in arguments.arms:
+                one_run(arguments, pieces, task, arm, seed)
+    from benchmarks.long_documents_page import write_page
+
+    write_page(arguments.work / "results", arguments.out)
+
+
+def make_data(task: str, arguments, pieces: Pieces) -> None:
+    """JSON Lines of a task in `data/`, made once: whole documents, and what is left where they are cut."""
+    folder = arguments.work / "data" / task
+    if folder.is_dir():
+        return
+    if task == "entities":
+        found, room = entities(arguments.data, pieces, DOCUMENT), SHORT - 2
+    elif task == "answers":
+        most = {"train": arguments.questions, "validation": 300}
+        found, room = answers(arguments.data, pieces, STRETCH, most), SHORT - SHORT_QUESTION - 4
+        # Whoever cuts can afford every question, and has use for those alone that are answered at once.
+        whole = answers(arguments.data, pieces, STRETCH, {"train": 10**9, "validation": 0})
+        found["beginnings"] = beginnings(whole["train"], pieces, room, training=True)
+    else:
+        found = pairs(arguments.data, {"train": 4000, "validation": 1000})
+    half = folder.with_suffix(".half")
+    half.mkdir(parents=True, exist_ok=True)
+    if task == "entities":
+        found["beginnings"] = beginnings(found["train"], pieces, room, training=True)
+    if task != "pairs":
+        found["validation_beginnings"] = beginnings(found["validation"], pieces, room, training=False)
+    for split, examples in found.items():
+        write_jsonl(half / f"{split}.jsonl", examples)
+    half.rename(folder)
+
+
+def make_conversion(arguments, segments: str) -> None:
+    """The long encoder by `kospan convert bigbird`, made once."""
+    folder = arguments.work / "encoders" / segments
+    if not folder.is_dir():
+        settings = {"max_length": LONG, "block_size": BLOCK, "law": arguments.law, "tau": arguments.tau}
+        flags = [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
+        run_command(["convert", "bigbird", str(arguments.source), str(folder), *flags, "--segments", segments])
+
+
+def run_command(words: list[str]) -> None:
+    """One command of kospan in this process. Raises: RuntimeError where it fails."""
+    print(f"\nkospan {' '.join(words)}", flush=True)
+    status = kospan(words)
+    if status:
+        raise RuntimeError(f"expected `kospan {words[0]}` to end well, got exit status {status}; see what it printed")
+
+
+def one_run(arguments, pieces: Pieces, task: str, arm: str, seed: int) -> None:
+    """Trains an arm and keeps its command, its seconds and what it got right of each item."""
+    path = arguments.work / "results" / task / f"{arm}-{seed}.json"
+    if path.is_file():
+        return
+    folder, data = arguments.work / "runs" / f"{task}-{arm}-{seed}", arguments.work / "data" / task
+    cut = arm == "truncated"
+    short = arm in ("windowed", "truncated")
+    encoder = arguments.source if short else arguments.work / "encoders" / (arm if arm in SEGMENTS else "copied")
+    settings = COMMON | TASKS[task] | ARMS[task, arm] | {"seed": seed}
+    places = {
+        "encoder": encoder,
+        "train_file": data / ("beginnings.jsonl" if cut else "train.jsonl"),
+        "validation_file": data / ("validation_beginnings.jsonl" if cut else "validation.jsonl"),
+        "output_dir": folder,
+    }
+    flags = [str(word) for name, value in (settings | places).items() for word in (f"--{name}", value)]
+    started = time.process_time()
+    run_command(["train", *flags, "--overwrite"])
+    seconds = time.process_time() - started
+    predictions = arguments.work / "predictions" / f"{folder.name}.jsonl"
+    predictions.parent.mkdir(exist_ok=True)
+    shutil.copy(folder / "predictions.jsonl", predictions)
+    predicted = [each.spans for each in read_jsonl(predictions)]
+    keep(path, task, data, predicted, pieces, {"seed": seed, "settings": settings, "cpu_seconds": seconds})
+    shutil.rmtree(folder)
+
+
+def baseline(arguments, pieces: Pieces, task: str) -> None:
+    """What a plain method gets right, kept as an arm's result is."""
+    path, data = arguments.work / "results" / task / "baseline.json", arguments.work / "data" / task
+    if not path.is_file():
+        predicted = BASELINES[task](read_jsonl(data / "train.jsonl"), read_jsonl(data / "validation.jsonl"))
+        keep(path, task, data, predicted, pieces, {})
+
+
+def keep(path: Path, task: str, data: Path, predicted: list, pieces: Pieces, about: dict) -> None:
+    """Writes a result: what is said about it, and what was right of each whole document. An arm that read less of a
+    document is scored on the whole of it too."""
+    examples = read_jsonl(data / "validation.jsonl")
+    rows = {name: rows_of(examples, predicted, pieces).tolist() for name, rows_of in ROWS[task].items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, json.dumps(about | {"rows": rows}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

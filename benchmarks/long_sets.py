@@ -1,0 +1,111 @@
+"""The data of the study of long documents, as JSON Lines: entities, answers, pairs of texts; beginnings of the same."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.joined_text import Part, Pieces, joined, sentences
+from kospan.data.corpus import load_corpus
+from kospan.data.questions import list_of, read_articles
+from kospan.data.squad import read_squad
+from kospan.example import Example
+from modeling.spans import Span
+
+KLUE, KORQUAD = "klue-ner/*.tsv", "korquad-v1/*.json*"
+# Every eighth, as the project's splits: sentences of KLUE, articles of KorQuAD (held out from pretraining too).
+HELD_OUT = 8
+
+
+def found_file(data: Path, pattern: str) -> Path:
+    """The one file of a set. Raises: FileNotFoundError where there is none."""
+    files = sorted(data.glob(pattern))
+    if not files:
+        raise FileNotFoundError(f"expected {pattern} in {data}, found none; pass the folder above it with --data")
+    return files[0]
+
+
+def entities(data: Path, pieces: Pieces, limit: int) -> dict[str, list[Example]]:
+    """KLUE's sentences joined in their order to documents of up to `limit` pieces, of each split by itself."""
+    found = {}
+    for split, examples in load_corpus("klue_ner", str(found_file(data, KLUE))).splits.items():
+        parts = [Part(each.text, each.spans) for each in examples]
+        documents = joined(parts, pieces.sizes([each.text for each in parts]), limit)
+        found[split] = [Example(f"{split}-{at}", each.text, each.spans) for at, each in enumerate(documents)]
+    return found
+
+
+def answers(data: Path, pieces: Pieces, limit: int, most: dict[str, int]) -> dict[str, list[Example]]:
+    """Questions of KorQuAD on stretches of up to `limit` pieces of their article.
+
+    An article's paragraphs are joined in their order and cut between sentences; a question is asked of the stretch in
+    which its answer stands. One whose answer stands in no sentence whole is left out.
+
+    Args:
+        data: The folder of all sets.
+        pieces: Of the model that reads.
+        limit: Most pieces of a stretch.
+        most: Questions of each split, evenly taken.
+    """
+    found: dict[str, list[Example]] = {split: [] for split in most}
+    file = found_file(data, KORQUAD)
+    asked = {item.example.id: item.example for item in read_squad(file)}
+    for at, article in enumerate(read_articles(file, "SQuAD")):
+        parts = []
+        for paragraph in list_of(article, "paragraphs", str(file)):
+            names = [str(each["id"]) for each in paragraph["qas"]]
+            # The span of an answer carries its question's name until it is asked.
+            spans = [asked[name].spans[0]._replace(label=name) for name in names]
+            parts += sentences(paragraph["context"], spans)
+        split = "validation" if at % HELD_OUT == 0 else "train"
+        for stretch in joined(parts, pieces.sizes([each.text for each in parts]), limit):
+            for span in stretch.spans:
+                answer = (Span(span.start, span.end, "answer"),)
+                found[split].append(Example(span.label, stretch.text, answer, asked[span.label].question))
+    return {split: evenly(examples, most[split]) for split, examples in found.items()}
+
+
+def pairs(data: Path, most: dict[str, int], seed: int = 0) -> dict[str, list[Example]]:
+    """A question of KorQuAD before an answer: its own ("yes"), or one of another question to the same paragraph ("no").
+
+    Args:
+        data: The folder of all sets.
+        most: Pairs of each split, half of them "yes".
+        seed: Of the choice of wrong answers.
+    """
+    generator, found = random.Random(seed), {}
+    for split, examples in load_corpus("korquad", str(found_file(data, KORQUAD))).splits.items():
+        by_text: dict[str, list[str]] = {}
+        for example in examples:
+            by_text.setdefault(example.text, []).append(_answer(example))
+        chosen = [example for example in examples if len(set(by_text[example.text])) > 1]
+        rows = []
+        for example in evenly(chosen, most[split] // 2):
+            right = _answer(example)
+            wrong = generator.choice(sorted({each for each in by_text[example.text] if each != right}))
+            for label, text in (("yes", right), ("no", wrong)):
+                span = Span(0, len(text), label)
+                rows.append(Example(f"{example.id}-{label}", text, (span,), example.question))
+        found[split] = rows
+    return found
+
+
+def _answer(example: Example) -> str:
+    return example.text[example.spans[0].start : example.spans[0].end]
+
+
+def evenly(items: Sequence, most: int) -> list:
+    """At most so many items, evenly taken.
+
+    >>> evenly([0, 1, 2, 3, 4, 5], 3)
+    [0, 2, 4]
+    """
+    return [items[at * len(items) // most] for at in range(most)] if len(items) > most else list(items)
+
+
+def beginnings(examples: Sequence[Example], pieces: Pieces, most: int, training: bool) -> list[Example]:
+    """What is left of documents that are cut at so many pieces.
+
+    A question whose answer is cut off trains nothing and is left out of training; in evaluation it stays and counts.
+    """
+    cut = [pieces.beginning(each, most) for each in examples]
+    return [each for each in cut if each.spans or not (training and each.question)]
