@@ -6,6 +6,8 @@ from transformers import TrainerCallback
 from kospan.training.lora import adapter_lines
 from kospan.training.parts import part_names
 from kospan.training.rates import RateGroup
+from modeling.sparse_attention import SparseBigBird
+from modeling.sparse_layers import full_limit
 
 _BYTES = 2**30
 
@@ -61,6 +63,8 @@ def precision_in_use(trainer) -> str:
 def memory_estimate(model: torch.nn.Module, rows: int, length: int) -> float:
     """Rough peak memory of a training step in GiB: weights, gradients, AdamW's two states, and activations.
 
+    Block-sparse attention keeps no scores, as the backward pass makes them once more.
+
     Args:
         model: The model.
         rows: Rows that pass the encoder at once (R-Drop doubles them).
@@ -72,8 +76,9 @@ def memory_estimate(model: torch.nn.Module, rows: int, length: int) -> float:
     encoder = getattr(model.config, "encoder_config", None) or model.config.get_text_config()
     layers, hidden = getattr(encoder, "num_hidden_layers", 1), encoder.hidden_size
     heads = getattr(encoder, "num_attention_heads", 1)
+    sparse = encoder.model_type == SparseBigBird.config_class.model_type and length > full_limit(encoder)
     # About 16 vectors of the hidden width per position and layer, and two score matrices per head.
-    activations = rows * length * layers * (16 * hidden + 2 * heads * length)
+    activations = rows * length * layers * (16 * hidden + (0 if sparse else 2 * heads * length))
     return (4 * total + 12 * trained + 4 * activations) / _BYTES
 
 
