@@ -2,7 +2,9 @@
 
 SHORT, LONG, BLOCK = 128, 1024, 16
 SEGMENTS = ("copied", "noised", "absent")
-DOCUMENT_ARMS = ("windowed", "converted", "truncated")
+DOCUMENT_ARMS = ("converted", "tiled", "windowed", "truncated")
+# What `kospan convert bigbird` is told, by the name of the folder; what is left out is its default (exp, tau 2).
+CONVERSIONS = {**{each: {"segments": each} for each in SEGMENTS}, "tiled": {"law": "none", "segments": "copied"}}
 # A short window's question, and the overlap of two windows: longer than 97 of 100 answers.
 SHORT_QUESTION, QUESTION, OVERLAP = 40, 64, 20
 DOCUMENT, STRETCH = 1000, 640
@@ -39,9 +41,16 @@ TASKS = {
 # As much text in a step as the converted encoder has: a document is 11 windows of 128, a question's text about 10.
 ARMS = {
     ("entities", "converted"): {"window": LONG, "stride": 64, "per_device_train_batch_size": 2},
+    ("entities", "tiled"): {"window": LONG, "stride": 64, "per_device_train_batch_size": 2},
     ("entities", "windowed"): {"window": SHORT, "stride": 32, "per_device_train_batch_size": 22},
     ("entities", "truncated"): {"window": SHORT, "stride": 32, "per_device_train_batch_size": 2},
     ("answers", "converted"): {
+        "window": LONG,
+        "stride": 64,
+        "max_question": QUESTION,
+        "per_device_train_batch_size": 4,
+    },
+    ("answers", "tiled"): {
         "window": LONG,
         "stride": 64,
         "max_question": QUESTION,

@@ -25,6 +25,7 @@ from benchmarks.long_arms import (  # noqa: E402
     ARMS,
     BLOCK,
     COMMON,
+    CONVERSIONS,
     DOCUMENT,
     DOCUMENT_ARMS,
     LONG,
@@ -51,16 +52,14 @@ def main() -> None:
     parser.add_argument("--arms", nargs="+", choices=[*DOCUMENT_ARMS, *SEGMENTS], default=[*DOCUMENT_ARMS, *SEGMENTS])
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     parser.add_argument("--questions", type=int, default=1000, help="that the readers are trained on")
-    parser.add_argument("--law", default="exp", help="of the conversion")
-    parser.add_argument("--tau", type=float, default=2.0)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "studies" / "long_documents")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     pieces = Pieces(AutoTokenizer.from_pretrained(arguments.source))
     for task in arguments.tasks:
         make_data(task, arguments, pieces)
-    for segments in SEGMENTS:
-        make_conversion(arguments, segments)
+    for name in CONVERSIONS:
+        make_conversion(arguments, name)
     for task in arguments.tasks:
         baseline(arguments, pieces, task)
     for seed in arguments.seeds:
@@ -98,13 +97,13 @@ def make_data(task: str, arguments, pieces: Pieces) -> None:
     half.rename(folder)
 
 
-def make_conversion(arguments, segments: str) -> None:
-    """The long encoder by `kospan convert bigbird`, made once."""
-    folder = arguments.work / "encoders" / segments
+def make_conversion(arguments, name: str) -> None:
+    """A long encoder by `kospan convert bigbird`, made once."""
+    folder = arguments.work / "encoders" / name
     if not folder.is_dir():
-        settings = {"max_length": LONG, "block_size": BLOCK, "law": arguments.law, "tau": arguments.tau}
-        flags = [str(word) for name, value in settings.items() for word in (f"--{name}", value)]
-        run_command(["convert", "bigbird", str(arguments.source), str(folder), *flags, "--segments", segments])
+        settings = {"max_length": LONG, "block_size": BLOCK} | CONVERSIONS[name]
+        flags = [str(word) for key, value in settings.items() for word in (f"--{key}", value)]
+        run_command(["convert", "bigbird", str(arguments.source), str(folder), *flags])
 
 
 def run_command(words: list[str]) -> None:
@@ -122,8 +121,8 @@ def one_run(arguments, pieces: Pieces, task: str, arm: str, seed: int) -> None:
         return
     folder, data = arguments.work / "runs" / f"{task}-{arm}-{seed}", arguments.work / "data" / task
     cut = arm == "truncated"
-    short = arm in ("windowed", "truncated")
-    encoder = arguments.source if short else arguments.work / "encoders" / (arm if arm in SEGMENTS else "copied")
+    long = arguments.work / "encoders" / (arm if arm in CONVERSIONS else "copied")
+    encoder = arguments.source if arm in ("windowed", "truncated") else long
     settings = COMMON | TASKS[task] | ARMS[task, arm] | {"seed": seed}
     places = {
         "encoder": encoder,

@@ -255,13 +255,13 @@ def test_every_arm_leaves_its_result_once_and_the_page_shows_it(data, tmp_path, 
     small_roberta(len(tokenizer), SHORT, 32, 1, 0).save_pretrained(source)
     tokenizer.save_pretrained(source)
     monkeypatch.setattr(long_documents, "COMMON", long_documents.COMMON | {"max_steps": 1})
-    arguments = Namespace(data=data, source=source, work=tmp_path / "work", questions=8, law="exp", tau=2.0)
+    arguments = Namespace(data=data, source=source, work=tmp_path / "work", questions=8)
     own = Pieces(AutoTokenizer.from_pretrained(source))
     for task in ("entities", "answers", "pairs"):
         make_data(task, arguments, own)
         baseline(arguments, own, task)
-    for segments in ("copied", "absent"):
-        make_conversion(arguments, segments)
+    for name in ("copied", "absent"):
+        make_conversion(arguments, name)
     arms = [("entities", "truncated"), ("answers", "windowed"), ("answers", "converted"), ("pairs", "absent")]
     for task, arm in arms:
         assert (task, arm) in ARMS
