@@ -35,7 +35,7 @@ TASKS = {
         "stride": 16,
         "max_question": QUESTION,
         "num_train_epochs": 2,
-        "per_device_train_batch_size": 32,
+        "per_device_train_batch_size": 16,
     },
 }
 # As much text in a step as the converted encoder has: a document is 11 windows of 128, a question's text about 10.

@@ -85,7 +85,7 @@ def make_data(task: str, arguments, pieces: Pieces) -> None:
         whole = answers(arguments.data, pieces, STRETCH, {"train": 10**9, "validation": 0})
         found["beginnings"] = beginnings(whole["train"], pieces, room, training=True)
     else:
-        found = pairs(arguments.data, {"train": 4000, "validation": 1000})
+        found = pairs(arguments.data, pieces, {"train": 1600, "validation": 400})
     half = folder.with_suffix(".half")
     half.mkdir(parents=True, exist_ok=True)
     if task == "entities":

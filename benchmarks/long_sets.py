@@ -14,6 +14,8 @@ from modeling.spans import Span
 KLUE, KORQUAD = "klue-ner/*.tsv", "korquad-v1/*.json*"
 # Every eighth, as the project's splits: sentences of KLUE, articles of KorQuAD (held out from pretraining too).
 HELD_OUT = 8
+# Pieces of either text of a pair: both together stand within the source's own positions.
+PAIRED = 55
 
 
 def found_file(data: Path, pattern: str) -> Path:
@@ -64,33 +66,33 @@ def answers(data: Path, pieces: Pieces, limit: int, most: dict[str, int]) -> dic
     return {split: evenly(examples, most[split]) for split, examples in found.items()}
 
 
-def pairs(data: Path, most: dict[str, int], seed: int = 0) -> dict[str, list[Example]]:
-    """A question of KorQuAD before an answer: its own ("yes"), or one of another question to the same paragraph ("no").
+def pairs(data: Path, pieces: Pieces, most: dict[str, int], seed: int = 0) -> dict[str, list[Example]]:
+    """Two sentences of KLUE, one of which names a quantity: which of the two, "first" or "second", as often each.
+
+    Both texts hold everything that there is to see, so whoever cannot tell them apart is right of every second pair.
 
     Args:
         data: The folder of all sets.
-        most: Pairs of each split, half of them "yes".
-        seed: Of the choice of wrong answers.
+        pieces: Of the model that reads.
+        most: Pairs of each split.
+        seed: Of the choice of sentences.
     """
     generator, found = random.Random(seed), {}
-    for split, examples in load_corpus("korquad", str(found_file(data, KORQUAD))).splits.items():
-        by_text: dict[str, list[str]] = {}
-        for example in examples:
-            by_text.setdefault(example.text, []).append(_answer(example))
-        chosen = [example for example in examples if len(set(by_text[example.text])) > 1]
-        rows = []
-        for example in evenly(chosen, most[split] // 2):
-            right = _answer(example)
-            wrong = generator.choice(sorted({each for each in by_text[example.text] if each != right}))
-            for label, text in (("yes", right), ("no", wrong)):
-                span = Span(0, len(text), label)
-                rows.append(Example(f"{example.id}-{label}", text, (span,), example.question))
-        found[split] = rows
+    for split, examples in load_corpus("klue_ner", str(found_file(data, KLUE))).splits.items():
+        sizes = pieces.sizes([each.text for each in examples])
+        short = [each for each, size in zip(examples, sizes) if size <= PAIRED]
+        named, others = ([each for each in short if _names(each) == wanted] for wanted in (True, False))
+        found[split] = []
+        for at in range(most[split]):
+            texts = [generator.choice(named).text, generator.choice(others).text]
+            label = ("first", "second")[at % 2]
+            first, second = texts if label == "first" else texts[::-1]
+            found[split].append(Example(f"{split}-{at}", second, (Span(0, len(second), label),), first))
     return found
 
 
-def _answer(example: Example) -> str:
-    return example.text[example.spans[0].start : example.spans[0].end]
+def _names(example: Example) -> bool:
+    return any(span.label == "QT" for span in example.spans)
 
 
 def evenly(items: Sequence, most: int) -> list:
