@@ -30,6 +30,9 @@ from kospan.training.saving import check_output, last_whole_checkpoint, write_wh
 from kospan.training.trainer import SpanTrainer
 from kospan.training.validation import ValidationLoss
 
+# What makes a folder a model, and which kind.
+MODEL_FILES = ("config.json", "generation_config.json", "kospan.json", "adapter_config.json", "*.safetensors*")
+
 
 def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     """A trainer as a recipe asks, ready to `train()` or `evaluate()`; its task is `trainer.task`.
@@ -123,9 +126,6 @@ def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
     if recipe.overwrite and checkpoint is None and trainer.is_world_process_zero():
         for old in Path(recipe.output_dir).glob("checkpoint-*"):
             shutil.rmtree(old)
-        # What would make another kind of model of the one that is written here.
-        for name in ("kospan.json", "adapter_config.json", "adapter_model.safetensors"):
-            Path(recipe.output_dir, name).unlink(missing_ok=True)
     return trainer, checkpoint
 
 
@@ -166,6 +166,10 @@ def finish(trainer: SpanTrainer) -> dict[str, float]:
         with written_whole(folder) as temporary:
             trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
             save_recipe(trainer.recipe, temporary / "recipe.yaml")
+            written = {path.name for path in temporary.iterdir()}
+        # Parts of an older model would make another kind of this one.
+        for old in (path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.name not in written):
+            old.unlink()
         figures = write_predictions(trainer, folder)
         if trainer.recipe.calibration_split:
             figures = fit_confidence(trainer, folder)

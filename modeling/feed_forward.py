@@ -35,7 +35,9 @@ def feed_forward(states: torch.Tensor, first: nn.Linear, activation: Callable, s
 def _is_plain(linear: nn.Module) -> bool:
     # Only called does a linear run its hooks, among them those that gather the parts of a sharded weight.
     hooked = linear._forward_hooks or linear._forward_pre_hooks or linear._backward_hooks or linear._backward_pre_hooks
-    return type(linear) is nn.Linear and not hooked and not hasattr(linear.weight, "ds_id")
+    # accelerate's offload puts another `forward` on the very instance.
+    wrapped = "forward" in vars(linear)
+    return type(linear) is nn.Linear and not hooked and not wrapped and not hasattr(linear.weight, "ds_id")
 
 
 def _parameters(activation: Callable) -> Iterator[nn.Parameter]:

@@ -32,7 +32,7 @@ OPTIONS = {
     "heads": 8,  # attention heads; they divide the width of the states
     "gold_gate": 0.0,  # share of training over which gold gates, mixed in, fall from 1 to 0; 0 turns them off
     "decoder": "linear",  # "linear" (cross-entropy) or "crf" (negative log-likelihood)
-    "beginning": "random",  # of positions and heads: "random", or "neighbours" (each head looks so many units aside)
+    "beginning": "random",  # of positions and heads: "random", or "neighbours" (each head looks so many places aside)
     "oracle": False,  # LEAKAGE: gold gates wherever labels are given, in evaluation too; an upper bound, no result
 }
 

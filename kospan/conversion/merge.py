@@ -15,6 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 from kospan.conversion.checkpoint import check_new_folder, new_folder
 from kospan.conversion.parity import SENTENCES
 from modeling.base_models import ADAPTER, load_adapted
+from modeling.companions import name_portable_class
 from modeling.configuration_writer import NAME, find_file, read_writer_config
 from modeling.modeling_writer import SpanWriter
 
@@ -55,6 +56,7 @@ def merge(
     config = read_writer_config(adapter) if find_file(adapter, NAME) else None
     disable_progress_bar()
     base = base or settings.get("base_model_name_or_path")
+    check_new_folder(out, overwrite, str(base))
     model = load_adapted(adapter, base, config or SimpleNamespace(base=None), {}, {"dtype": torch.float32}).eval()
     _check_whole(model, held, adapter, base)
     tokenizer = _tokenizer(adapter, base)
@@ -65,10 +67,12 @@ def merge(
     size = sum(value.numel() for name, value in model.named_parameters() if ".lora_" in name)
     with new_folder(out) as folder:
         model = model.merge_and_unload(safe_merge=True)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
         if config is not None:
-            SpanWriter(model, tokenizer, dataclasses.replace(config, base=None)).save_beside(folder)
+            SpanWriter(model, tokenizer, dataclasses.replace(config, base=None)).save_pretrained(folder)
+        else:
+            model.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+            name_portable_class(folder / "tokenizer_config.json")
         for name in LEFT_BY_RUNS:  # With them it is published like any model that a run has left.
             if os.path.isfile(os.path.join(adapter, name)):
                 shutil.copyfile(os.path.join(adapter, name), folder / name)

@@ -107,7 +107,8 @@ def flat(recipe: Recipe) -> dict:
 def fingerprint(recipe: Recipe, seed: int) -> str:
     """A hash of what a run computes with; two runs with the same one compute the same.
 
-    What stands at its default is left out, so that a study outlives settings that come later.
+    What stands at its default is left out, so that a study outlives settings that come later; a default itself must not
+    change while studies go on.
 
     >>> from kospan.recipe import load_recipe
     >>> other = load_recipe(None, {"fgm_space": "parameter"})  # nothing is perturbed in either

@@ -95,5 +95,5 @@ def restore(model, folder: str | Path) -> None:
         if name not in own and not torch.allclose(value.cpu().float(), saved[name].float(), rtol=1e-3, atol=1e-5):
             raise ValueError(
                 f"expected the encoder that the checkpoint {folder} was trained on, got one whose {name} is another; "
-                "set the recipe's encoder to that one"
+                "set the recipe's encoder, lora_alpha and lora_rslora to those of that training"
             )

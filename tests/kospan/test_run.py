@@ -220,7 +220,11 @@ def test_a_folder_that_holds_something_is_refused_and_stays_as_it_is(recipe, tmp
 def test_overwriting_replaces_a_run_and_its_checkpoints(recipe, finished, tmp_path):
     shutil.copytree(finished[0], tmp_path / "out")
     before = contents(tmp_path / "out")
+    stale = ("kospan.json", "adapter_config.json", "adapter_model.safetensors", "model-00001-of-00002.safetensors")
+    for name in stale:
+        (tmp_path / "out" / name).write_text("{}", encoding="utf-8")
     run(recipe(overwrite=True, num_train_epochs=1, recurrent_size=4))
+    assert not any((tmp_path / "out" / name).exists() for name in stale)
     after = contents(tmp_path / "out")
     for name in ("config.json", "model.safetensors", "recipe.yaml", "predictions.jsonl", "eval_results.json"):
         assert after[name] != before[name], name

@@ -171,3 +171,11 @@ def test_an_activation_with_parameters_trains():
     (first, second), states, act = layers(), drawn(1, 5), nn.PReLU(dtype=torch.double)
     feed_forward(states, first, act, second).sum().backward()
     assert act.weight.grad.abs() > 0
+
+
+def test_a_linear_whose_forward_was_replaced_is_called():
+    first, second = layers()
+    calls, plain = [], second.forward
+    second.forward = lambda states: calls.append(1) or plain(states)
+    feed_forward(drawn(1, 4), first, nn.GELU(), second)
+    assert calls == [1]

@@ -56,6 +56,11 @@ class Left(NamedTuple):
     about: About
 
     @property
+    def is_adapter(self) -> bool:
+        """Whether the weights are an adapter's alone."""
+        return self.config.get("base") is not None
+
+    @property
     def labels(self) -> list[str]:
         """The types in the order of the model's label set."""
         if "labels" in self.config:  # A writer has no tags.

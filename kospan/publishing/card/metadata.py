@@ -29,7 +29,7 @@ def card_data(left: Left, name: str) -> ModelCardData:
     """
     about, kind = left.about, kind_of(left)
     results = eval_results(left)
-    adapter = left.config.get("base") is not None
+    adapter = left.is_adapter
     terms = {}
     if about.licence == "other":
         terms = {"license_name": f"terms-of-{left.setting('dataset').replace('_', '-')}", "license_link": about.link}

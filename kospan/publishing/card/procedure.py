@@ -38,13 +38,13 @@ def model_in_words(left: Left) -> str:
     """Encoder, what stands on it, and the head, in one sentence."""
     config, encoder = left.config, left.config["encoder_config"]
     given = str(left.setting("encoder"))
-    noun = "language model" if left.setting("task") == "writing" else "encoder"
+    noun = kind_of(left).NOUN
     layers = encoder.get("num_hidden_layers", 0)
     if given == "scratch":
         depth = f"{layers} layer{'s' if layers > 1 else ''}" if layers else "embeddings alone, no layer"
-        what = f"{'a' if noun[0] == 'l' else 'an'} {noun} without pretrained weights ({depth})"
+        what = f"{noun} without pretrained weights ({depth})"
     else:
-        what = f"the pretrained {noun} {code(left.base_model or given)} ({layers} layers)"
+        what = f"the pretrained {noun.partition(' ')[2]} {code(left.base_model or given)} ({layers} layers)"
         if left.setting("freeze_encoder"):
             what += ", frozen"
     if config.get("recurrent_size"):
@@ -101,7 +101,7 @@ def _adapters(left: Left) -> list[str]:
     if not rank:
         return []
     alpha, scale = number(left.setting("lora_alpha")), "sqrt(rank)" if left.setting("lora_rslora") else "rank"
-    alone = left.config.get("base") is not None
+    alone = left.is_adapter
     end = "lie here without them." if alone else "are merged into the weights that lie here."
     dora = ", direction and length of each weight apart (DoRA)" if left.setting("lora_dora") else ""
     return [

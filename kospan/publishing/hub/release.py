@@ -21,6 +21,7 @@ from kospan.publishing.hub.refusals import (
     check_weights,
     travelling_code,
 )
+from modeling.companions import name_portable_class
 
 # A language model that writes spans out has this beside its weights.
 WRITER = "kospan.json"
@@ -113,7 +114,7 @@ def prepare(
         shutil.copyfile(folder / name, target / name)
     if "recipe.yaml" in chosen:
         publish_recipe(target / "recipe.yaml")
-    name_portable_tokenizer(target / "tokenizer_config.json")
+    name_portable_class(target / "tokenizer_config.json")
     check_configs(target)
     check_no_secrets(target, secrets)
     folders = [f"{path.name}/" for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
@@ -170,12 +171,3 @@ def _bare(value):
     if isinstance(value, str) and (absolute(value) or ".." in re.split(r"[/\\]", value)):
         return re.split(r"[/\\]", value.rstrip("/\\"))[-1]
     return value
-
-
-def name_portable_tokenizer(path: str | os.PathLike) -> None:
-    """transformers 5 writes the name of a class that version 4 does not have; both know the one written here."""
-    path = Path(path)
-    settings = json.loads(path.read_text(encoding="utf-8"))
-    if settings.get("tokenizer_class") == "TokenizersBackend":
-        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
-        path.write_text(json.dumps(settings, ensure_ascii=False, indent=2), encoding="utf-8")

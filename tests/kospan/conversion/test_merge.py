@@ -98,6 +98,9 @@ def test_a_merged_writer_is_a_stock_model_that_writes_the_same(kind, lora, token
         plain = AutoModelForCausalLM.from_pretrained(base)(ids).logits
     assert torch.allclose(*logits, atol=1e-4) and not torch.allclose(logits[1], plain, atol=1e-2)
     assert [each.replies for each in after.write(texts[:2])] == [each.replies for each in before.write(texts[:2])]
+    # A class that transformers 4.51 knows.
+    written = json.loads((out / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert written["tokenizer_class"] == "PreTrainedTokenizerFast"
     assert load_file(out / "model.safetensors").keys() == load_file(tmp_path / "base" / "model.safetensors").keys()
 
 
@@ -107,7 +110,11 @@ def test_any_adapter_of_lora_is_merged_and_its_base_may_have_moved(pair, tokeniz
     shutil.move(base, tmp_path / "moved")
     assert "expected the base model" in refused([adapter, str(tmp_path / "out")], capsys)
     assert not (tmp_path / "out").exists()
-    assert main(["convert", "merge", adapter, str(tmp_path / "out"), "--base", str(tmp_path / "moved")]) == 0
+    moved = ["--base", str(tmp_path / "moved")]
+    assert "other than the source" in refused([adapter, str(tmp_path / "moved"), *moved, "--overwrite"], capsys)
+    assert main(["convert", "merge", adapter, str(tmp_path / "out"), *moved]) == 0
+    written = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text(encoding="utf-8"))
+    assert written["tokenizer_class"] == "PreTrainedTokenizerFast"
     assert not (tmp_path / "out" / "kospan.json").exists() and (tmp_path / "out" / "tokenizer.json").is_file()
 
 

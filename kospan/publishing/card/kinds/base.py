@@ -12,6 +12,7 @@ from modeling.spans import Span
 class Kind(Protocol):
     """A module of this folder."""
 
+    NOUN: str  # what is trained, with its article
     PIPELINE: str  # the Hub's name of the task
     TASK_NAME: str  # the same in words
     TAG: str  # one more tag of the repository

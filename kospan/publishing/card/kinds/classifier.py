@@ -20,6 +20,7 @@ from kospan.publishing.card.phrases import Pair, quoted, texts_in, windows
 from kospan.publishing.card.sentences import PAIRS
 from modeling.spans import Span
 
+NOUN = "an encoder"
 PIPELINE, TASK_NAME, TAG = "text-classification", "text classification", "text-classification"
 ITEMS, CLAIM = "texts", "class"
 # So many classes are named in the first sentence.

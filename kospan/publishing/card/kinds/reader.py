@@ -19,6 +19,7 @@ from kospan.publishing.card.phrases import quoted, texts_in
 from kospan.publishing.card.sentences import QUESTIONS
 from modeling.spans import Span
 
+NOUN = "an encoder"
 PIPELINE, TASK_NAME, TAG = "question-answering", "extractive question answering", "extractive-question-answering"
 ITEMS, CLAIM = "questions", "answer"
 TOP = 3  # So many answers to a question are shown.

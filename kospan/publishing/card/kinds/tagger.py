@@ -16,6 +16,7 @@ from kospan.publishing.card.phrases import Pair, held_out, quoted, texts_in, win
 from kospan.publishing.card.sentences import sentences
 from modeling.spans import Span
 
+NOUN = "an encoder"
 PIPELINE, TASK_NAME, TAG = "token-classification", "span extraction", "named-entity-recognition"
 ITEMS, CLAIM = "texts", "span"
 NAMED = 6  # So many types stand in a card's first sentence at most.

@@ -21,6 +21,7 @@ from kospan.publishing.card.kinds.tagger import (  # noqa: F401  (part of what a
 from kospan.publishing.card.left import Left
 from kospan.publishing.card.phrases import Pair, held_out, quoted  # noqa: F401  (as above)
 
+NOUN = "a language model"
 PIPELINE, TAG = "text-generation", "named-entity-recognition"
 METRICS = tagger.METRICS | {
     "exact_reply": ("accuracy", "share of replies that are the gold reply, letter by letter", {}),
@@ -73,7 +74,7 @@ def use_parts(left: Left, path: str) -> dict[str, str | None]:
 
 def is_adapter(left: Left) -> bool:
     """Whether the weights are an adapter's alone."""
-    return left.config.get("base") is not None
+    return left.is_adapter
 
 
 def head_in_words(left: Left) -> str:

@@ -168,8 +168,8 @@ def test_rouge_and_questions_without_an_answer_stand_there_where_they_were_measu
 
 
 def test_a_model_of_no_kind_is_refused(folder):
-    change(folder / "config.json", model_type="kospan-writer")
-    with pytest.raises(ValueError, match=r"kospan-reader or kospan-classifier to write a card .*'kospan-writer'"):
+    change(folder / "config.json", model_type="kospan-poet")
+    with pytest.raises(ValueError, match=r"kospan-writer to write a card .*'kospan-poet'"):
         write_card(folder)
 
 

@@ -94,7 +94,7 @@ def test_a_base_model_that_is_not_to_be_had_is_told(run, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_an_adapter_without_weights_or_with_other_ones_is_refused(run, tmp_path, base_at_hand):
+def test_an_adapter_without_weights_is_refused(run, tmp_path):
     folder = shutil.copytree(run[0], tmp_path / "folder")
     (folder / "adapter_model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"expected the weights adapter_model\.safetensors"):
