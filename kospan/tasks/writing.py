@@ -15,6 +15,7 @@ from kospan.evaluation.written import WRITTEN_FIGURES, Written, notes_of, score_
 from kospan.example import Example
 from kospan.recipe import Recipe
 from kospan.tasks.building import corpus_of
+from kospan.tasks.continued_writer import continued_writer
 from kospan.tasks.decoders import check_loading, load_decoder, scratch_decoder, scratch_options
 from kospan.tasks.encoders import locate
 from kospan.tasks.named_spans import NamedSpans
@@ -269,10 +270,8 @@ def build_writer(recipe: Recipe, corpus: Corpus) -> SpanWriter:
     torch.manual_seed(seed)
     random.seed(seed)
     if recipe.encoder != "scratch" and (Path(locate(recipe.encoder)) / NAME).is_file():
-        writer = SpanWriter.from_pretrained(locate(recipe.encoder), dtype=getattr(torch, recipe.load_dtype))
+        writer = continued_writer(recipe)
         check_same_labels(writer.config.labels, corpus.labels, recipe.encoder)
-        if recipe.lora_rank and not hasattr(writer.model, "peft_config"):
-            writer = writer.over(adapt_causal_lm(writer.model, lora_of(recipe)))
         return writer
     config = writer_config(recipe, corpus)
     train = corpus.splits["train"]

@@ -19,6 +19,7 @@ from kospan.run import build_trainer, run
 from kospan.tasks.decoders import check_loading, load_decoder
 from kospan.tasks.saved import open_saved
 from kospan.tasks.writing import WritingTask, build_writer, reply_about, shown_examples, writer_config
+from kospan.training.lora import adapter_lines
 from kospan.training.saving import broken_part
 from kospan.training.validation import ValidationLoss
 from modeling import SpanWriter
@@ -287,6 +288,49 @@ def test_an_adapter_is_trained_saved_and_resumed(recipe_of, base, tmp_path):
     # Starting anew in full, nothing of the adapter is left to be taken for it.
     run(recipe_of(encoder=base, num_train_epochs=1))
     assert not (folder / "adapter_config.json").exists() and (folder / "model.safetensors").exists()
+
+
+@pytest.fixture
+def adapter(base, tmp_path):
+    """The folder of an adapter of rank 2 over `base`, and its writer."""
+    peft = pytest.importorskip("peft")
+    writer = make_writer("bytes", lm={"factor": 1.0, "max_position_embeddings": 700})
+    torch.manual_seed(0)
+    settings = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM", init_lora_weights=False)
+    writer = writer.over(peft.get_peft_model(type(writer.model).from_pretrained(base), settings))
+    writer.save_pretrained(tmp_path / "adapter")
+    return str(tmp_path / "adapter"), writer
+
+
+def test_an_adapter_is_trained_on(recipe_of, adapter):
+    folder, before = adapter
+    for asked in ({}, {"lora_rank": 2, "lora_targets": "q_proj, v_proj", "lora_dropout": 0.5}):
+        trainer = build_trainer(recipe_of(encoder=folder, encoder_options={}, max_steps=1, **asked))
+        model = trainer.model
+        learning = {name for name, value in model.named_parameters() if value.requires_grad}
+        assert learning == {name for name, _ in model.named_parameters() if ".lora_" in name} and learning
+        assert adapter_lines(model)[0].split(";")[0].endswith("rank 2, alpha 8, dropout " + ("0.5" if asked else "0"))
+        given = before.model.state_dict()
+        assert all(torch.equal(value.cpu(), given[name]) for name, value in model.state_dict().items())
+        trainer.train()
+        changed = {name for name, value in model.state_dict().items() if not torch.equal(value.cpu(), given[name])}
+        assert changed and changed <= learning
+
+
+@pytest.mark.parametrize(
+    ("settings", "own"),
+    [
+        ({"lora_rank": 16}, "lora_rank to be 2"),
+        ({"lora_rank": 2, "lora_alpha": 4}, "lora_alpha to be 8"),
+        ({"lora_rank": 2, "lora_targets": "q_proj"}, "lora_targets to be 'q_proj,v_proj'"),
+        ({"lora_rank": 2, "lora_targets": "attention-mlp"}, "lora_targets to be 'q_proj,v_proj'"),
+        ({"lora_rslora": True}, "lora_rslora to be False"),
+        ({"lora_dora": True}, "lora_dora to be False"),
+    ],
+)
+def test_an_adapter_that_is_trained_on_stays_as_it_was_made(recipe_of, adapter, settings, own):
+    with pytest.raises(ValueError, match=f"expected {own} as in the adapter .* set it so, or merge the adapter first"):
+        build_writer(recipe_of(encoder=adapter[0], encoder_options={}, **settings), corpus())
 
 
 def test_weights_may_be_loaded_in_half_precision(recipe_of, base):

@@ -1,0 +1,86 @@
+"""A writer of ours that is trained on: what it is stays as it is, and an adapter goes on as it was made."""
+
+import torch
+from transformers import AutoModelForCausalLM
+
+from kospan.recipe import Recipe
+from kospan.tasks.encoders import locate
+from kospan.training.lora import MARK, Lora, adapt_causal_lm, adapted_layers, lora_of
+from modeling import SpanWriter
+
+_ADAPTER = ".lora_"
+
+
+def continued_writer(recipe: Recipe) -> SpanWriter:
+    """The writer in the folder that a recipe's `encoder` names, ready to be trained on.
+
+    Raises: ValueError where the recipe asks for another writer or other adapters than those that are there.
+    """
+    writer = SpanWriter.from_pretrained(locate(recipe.encoder), dtype=getattr(torch, recipe.load_dtype))
+    if hasattr(writer.model, "peft_config"):
+        train_adapter(writer.model, recipe)
+    elif recipe.lora_rank:
+        writer = writer.over(adapt_causal_lm(writer.model, lora_of(recipe)))
+    return writer
+
+
+def train_adapter(model, recipe: Recipe) -> None:
+    """Lets the adapter of a causal LM learn again, in place; the base stays frozen.
+
+    Args:
+        model: A `PeftModel` as it was opened, frozen.
+        recipe: The recipe; what it leaves as usual stays as the adapter has it, and dropout may be set anew.
+
+    Raises: ValueError where the adapter is none of LoRA, or not the one that the recipe asks for.
+    """
+    settings = model.peft_config[model.active_adapter]
+    kind = getattr(settings.peft_type, "value", settings.peft_type)
+    if kind != "LORA":
+        raise ValueError(
+            f"expected an adapter of LoRA to train on in {recipe.encoder}, got peft_type {kind}; train a new one from "
+            "its base model"
+        )
+    usual = Recipe()
+    own = {
+        "lora_rank": settings.r,
+        "lora_alpha": settings.lora_alpha,
+        "lora_rslora": settings.use_rslora,
+        "lora_dora": settings.use_dora,
+    }
+    for key, value in own.items():
+        _check_own(recipe, key, getattr(recipe, key), value, getattr(usual, key))
+    layers = {name for name, _ in adapted_layers(model)}
+    targets = ",".join(sorted({name.rpartition(".")[2] for name in layers}))
+    if recipe.lora_targets != usual.lora_targets and layers != _layers_asked_for(model, recipe):
+        _check_own(recipe, "lora_targets", recipe.lora_targets, targets, usual.lora_targets)
+    if recipe.lora_dropout != usual.lora_dropout:
+        settings.lora_dropout = recipe.lora_dropout
+        for _, layer in adapted_layers(model):
+            layer.lora_dropout[model.active_adapter] = torch.nn.Dropout(recipe.lora_dropout)
+    if getattr(model, "is_loaded_in_8bit", False) or getattr(model, "is_loaded_in_4bit", False):
+        from peft import prepare_model_for_kbit_training
+
+        prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    settings.inference_mode = False
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(_ADAPTER in name)
+    alpha, dropout = float(settings.lora_alpha), float(settings.lora_dropout)
+    setattr(model, MARK, Lora(settings.r, alpha, dropout, targets, settings.use_rslora, settings.use_dora))
+
+
+def _check_own(recipe: Recipe, key: str, value, own, usual) -> None:
+    if value not in (usual, own):
+        raise ValueError(
+            f"expected {key} to be {own!r} as in the adapter {recipe.encoder} that is trained on, got {value!r}; set "
+            "it so, or merge the adapter first: kospan convert merge"
+        )
+
+
+def _layers_asked_for(model, recipe: Recipe) -> set[str]:
+    """Names of the layers that would get adapters, if the recipe made them anew."""
+    base = model.get_base_model()
+    with torch.device("meta"):
+        bare = AutoModelForCausalLM.from_config(base.config)
+        # Only where the adapters stand is asked.
+        adapted = adapt_causal_lm(bare, Lora(1, targets=recipe.lora_targets))
+    return {name for name, _ in adapted_layers(adapted)}
