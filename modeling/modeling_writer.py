@@ -175,8 +175,11 @@ class SpanWriter:
         return self.model.get_input_embeddings().weight.device
 
     def to(self, *args, **kwargs) -> "SpanWriter":
-        """As in torch."""
-        self.model.to(*args, **kwargs)
+        """As in torch; a model that was placed while it was loaded, or has 8-bit or 4-bit weights, stays where it is
+        and as it is."""
+        placed = getattr(self.model, "hf_device_map", None) is not None
+        if not placed and getattr(self.model, "hf_quantizer", None) is None:
+            self.model.to(*args, **kwargs)
         return self
 
     def eval(self) -> "SpanWriter":

@@ -16,7 +16,7 @@ from kospan.example import Example
 from kospan.recipe import Recipe
 from kospan.tasks.building import corpus_of
 from kospan.tasks.continued_writer import continued_writer
-from kospan.tasks.decoders import check_loading, load_decoder, scratch_decoder, scratch_options
+from kospan.tasks.decoders import check_loading, load_decoder, loading, scratch_decoder, scratch_options
 from kospan.tasks.encoders import locate
 from kospan.tasks.named_spans import NamedSpans
 from kospan.tasks.rows import from_rows, to_rows
@@ -46,13 +46,15 @@ class WritingTask(NamedSpans):
     Args:
         corpus: The data; None over a saved model.
         writer: A `SpanWriter`; its causal LM is what is trained.
+        loading: What `from_pretrained` takes where the model is opened again; float32 where it says nothing.
     """
 
     model_type = WriterConfig.model_type
     check_scratch = staticmethod(scratch_options)
 
-    def __init__(self, corpus: Corpus | None, writer: SpanWriter):
+    def __init__(self, corpus: Corpus | None, writer: SpanWriter, loading: dict | None = None):
         self.corpus, self.writer = corpus, writer
+        self.loading = loading or {"dtype": torch.float32}
         # The trainer gets the stock causal LM, which it knows how to save, to spread and to load again.
         self.model = writer if corpus is None else writer.model
         self.tokenizer, self.unit, self.labels = writer.tokenizer, writer.config.unit, list(writer.config.labels)
@@ -65,7 +67,7 @@ class WritingTask(NamedSpans):
         """Data, tokenizer and model as the recipe asks."""
         cls.check_recipe(recipe)
         corpus = corpus_of(recipe)
-        return cls(corpus, build_writer(recipe, corpus))
+        return cls(corpus, build_writer(recipe, corpus), loading(recipe))
 
     @classmethod
     def over(cls, model, dataset: str) -> "WritingTask":
@@ -196,8 +198,9 @@ class WritingTask(NamedSpans):
         self.writer.save_beside(folder)
 
     def load(self, folder: str | os.PathLike) -> SpanWriter:
-        """What `save` wrote, in float32."""
-        return SpanWriter.from_pretrained(folder, dtype=torch.float32)
+        """What `save` wrote, in float32; where the recipe has `load_dtype`, `load_bits` or `device_map`, loaded with
+        these as for training, so that predictions are then in that type."""
+        return SpanWriter.from_pretrained(folder, **self.loading)
 
     # --- use ----------------------------------------------------------------------------------------------------------
 

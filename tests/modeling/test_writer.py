@@ -182,6 +182,15 @@ def test_a_base_without_a_pad_token_gets_one_of_its_vocabulary():
     assert SpanWriter(lm, tokenizer, WriterConfig(["LC"])).tokenizer.pad_token == "<|end|>"
 
 
+@pytest.mark.parametrize("mark", ["hf_device_map", "hf_quantizer"])
+def test_a_model_that_was_placed_or_packed_stays_as_it_is(mark):
+    writer = make_writer("characters")
+    assert writer.to(torch.float64).model.dtype == torch.float64
+    setattr(writer.model, mark, {"": "cpu"})
+    assert writer.to("meta", torch.float16) is writer and writer.model.dtype == torch.float64
+    assert writer.device.type == "cpu"
+
+
 # --- saving and loading -----------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from kospan.evaluation.written import WRITTEN_FIGURES, Written, score_written
 from kospan.example import Example
 from kospan.recipe import Recipe, load_recipe
 from kospan.run import build_trainer, run
-from kospan.tasks.decoders import check_loading, load_decoder
+from kospan.tasks.decoders import check_loading, load_decoder, loading
 from kospan.tasks.saved import open_saved
 from kospan.tasks.writing import WritingTask, build_writer, reply_about, shown_examples, writer_config
 from kospan.training.lora import adapter_lines
@@ -337,6 +337,23 @@ def test_weights_may_be_loaded_in_half_precision(recipe_of, base):
     trainer = build_trainer(recipe_of(encoder=base, load_dtype="bfloat16", max_steps=1))
     assert trainer.model.dtype == torch.bfloat16
     trainer.train()
+
+
+def test_a_trained_model_is_opened_again_as_it_was_loaded(recipe_of, base, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        SpanWriter, "from_pretrained", classmethod(lambda cls, name, **kwargs: opened.append((name, kwargs)))
+    )
+    for flags, expected in (
+        ({}, {"dtype": torch.float32}),
+        ({"load_dtype": "bfloat16"}, {"dtype": torch.bfloat16}),
+    ):
+        WritingTask.from_recipe(recipe_of(encoder=base, encoder_options={}, **flags)).load(tmp_path)
+        assert opened.pop() == (tmp_path, expected)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    task = WritingTask(None, make_writer("characters"), loading(Recipe(encoder=base, device_map="auto")))
+    task.load(tmp_path)
+    assert opened.pop() == (tmp_path, {"dtype": torch.float32, "device_map": "auto"})
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
