@@ -3,7 +3,13 @@
 import importlib.util
 
 import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from kospan.recipe import Recipe
 from kospan.tasks.encoders import (
@@ -37,7 +43,14 @@ def scratch_options(options: dict) -> dict:
     sizes = {**SCRATCH, **options}
     sizes.setdefault("num_key_value_heads", sizes["num_attention_heads"])
     known = {"min_count": 1, "num_key_value_heads": 1, "head_dim": 1}
-    return check_encoder_options(sizes, LlamaConfig(), known)
+    checked = check_encoder_options(sizes, LlamaConfig(), known)
+    heads, groups = checked["num_attention_heads"], checked["num_key_value_heads"]
+    if groups < 1 or heads % groups:
+        raise ValueError(
+            f"expected encoder_options with num_key_value_heads that divide num_attention_heads, got {groups} and "
+            f"{heads}; change one of them"
+        )
+    return checked
 
 
 def scratch_decoder(texts: list[str], spelling: str, options: dict) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
@@ -70,7 +83,9 @@ def load_decoder(recipe: Recipe):
             f"expected a causal language model for task: writing, got {recipe.encoder} of type {config.model_type!r}, "
             "which writes nothing; name one such as Qwen/Qwen2.5-0.5B, or set task: tagging"
         )
-    if getattr(config, "is_decoder", True) is False and config.model_type in ("bert", "roberta", "electra", "big_bird"):
+    # What fills in masks reads both ways, unless its config makes a decoder of it; XLM has a word of its own for that.
+    decodes = getattr(config, "is_decoder", getattr(config, "causal", True))
+    if type(config) in AutoModelForMaskedLM._model_mapping and not decodes:
         raise ValueError(
             f"expected a causal language model for task: writing, got the encoder {recipe.encoder} "
             f"({config.model_type}); name one such as Qwen/Qwen2.5-0.5B, or set task: tagging"
