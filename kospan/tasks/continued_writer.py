@@ -1,13 +1,18 @@
 """A writer of ours that is trained on: what it is stays as it is, and an adapter goes on as it was made."""
 
+import dataclasses
+
 import torch
 from transformers import AutoModelForCausalLM
 
 from kospan.recipe import Recipe
-from kospan.tasks.encoders import locate
+from kospan.tasks.decoders import loading
+from kospan.tasks.encoders import check_encoder_options, locate
 from kospan.training.lora import MARK, Lora, adapt_causal_lm, adapted_layers, lora_of
 from modeling import SpanWriter
 
+# What a training may set anew.
+CONTINUED = ("constrained", "max_new_tokens", "window")
 _ADAPTER = ".lora_"
 
 
@@ -16,12 +21,42 @@ def continued_writer(recipe: Recipe) -> SpanWriter:
 
     Raises: ValueError where the recipe asks for another writer or other adapters than those that are there.
     """
-    writer = SpanWriter.from_pretrained(locate(recipe.encoder), dtype=getattr(torch, recipe.load_dtype))
+    writer = SpanWriter.from_pretrained(locate(recipe.encoder), **loading(recipe))
+    check_prompt(recipe, writer)
+    usual = Recipe()
+    # What a recipe leaves as usual stays as the model has it.
+    anew = {key: getattr(recipe, key) for key in CONTINUED if getattr(recipe, key) != getattr(usual, key)}
+    writer.config = dataclasses.replace(writer.config, **anew)
+    # Says at once whether prompt and reply fit into the context.
+    assert writer.room
     if hasattr(writer.model, "peft_config"):
         train_adapter(writer.model, recipe)
     elif recipe.lora_rank:
         writer = writer.over(adapt_causal_lm(writer.model, lora_of(recipe)))
     return writer
+
+
+def check_prompt(recipe: Recipe, writer: SpanWriter) -> None:
+    """What a recipe asks of a writer that it trains on: what the model is, and what it is asked, stays as it is.
+
+    Raises: ValueError where a setting is neither the default nor what the model has.
+    """
+    config, usual = writer.config, Recipe()
+    own = {"few_shot": len(config.examples), "instruction": config.instruction, "unit": config.unit}
+    asked = {key: (getattr(recipe, key), value) for key, value in own.items()}
+    asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(usual, key)}
+    for label, text in recipe.label_descriptions.items():
+        asked[f"label_descriptions[{label!r}]"] = str(text), config.descriptions.get(label)
+    # The vocabulary is the model's own, however it was counted.
+    options = {key: value for key, value in recipe.encoder_options.items() if key != "min_count"}
+    for key, value in check_encoder_options(options, writer.model.config).items():
+        asked[f"encoder_options[{key!r}]"] = value, getattr(writer.model.config, key)
+    for key, (value, model_has) in asked.items():
+        if value != model_has:
+            raise ValueError(
+                f"expected {key} to be {model_has!r} as in the model {recipe.encoder} that is trained on, got "
+                f"{value!r}; take it out, or train a new model from a base"
+            )
 
 
 def train_adapter(model, recipe: Recipe) -> None:

@@ -1,12 +1,14 @@
 """The writing task: what is learnt is the reply alone, evaluation asks as users do, and runs leave what can be used."""
 
+import dataclasses
 import json
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from writer_cases import TEXTS, make_writer, tiny_lm
+from transformers import AutoConfig, AutoModelForCausalLM
+from writer_cases import TEXTS, byte_level, make_writer, tiny_lm
 
 from kospan.cli import main
 from kospan.data.corpus import Corpus
@@ -356,6 +358,34 @@ def test_a_trained_model_is_opened_again_as_it_was_loaded(recipe_of, base, tmp_p
     assert opened.pop() == (tmp_path, {"dtype": torch.float32, "device_map": "auto"})
 
 
+def test_a_writer_that_is_trained_on_takes_limits_anew_and_keeps_the_rest(recipe_of, tmp_path):
+    writer = make_writer("characters", examples=[["비", "[]"]], descriptions={"LC": "곳", "PS": "사람"})
+    writer.save_pretrained(tmp_path / "writer")
+
+    def config_of(**flags):
+        return build_writer(recipe_of(encoder=str(tmp_path / "writer"), **flags), corpus()).config
+
+    same = {"few_shot": 1, "instruction": "", "unit": "character", "label_descriptions": {"LC": "곳"}}
+    assert config_of() == config_of(**same) == writer.config
+    anew = {"constrained": False, "max_new_tokens": 50, "window": 200}
+    assert config_of(**anew) == dataclasses.replace(writer.config, **anew)
+    for flags, message in (
+        ({"few_shot": 2}, "few_shot to be 1"),
+        ({"instruction": "Find."}, "instruction to be ''"),
+        ({"unit": "word"}, "unit to be 'character'"),
+        ({"label_descriptions": {"LC": "place"}}, r"label_descriptions\['LC'\] to be '곳'"),
+        ({"encoder_options": {"hidden_size": 32}}, r"encoder_options\['hidden_size'\] to be 16"),
+    ):
+        with pytest.raises(ValueError, match=f"expected {message} as in the model .* take it out, or train a new"):
+            config_of(**flags)
+    with pytest.raises(ValueError, match="got 'hiden_size'; did you mean hidden_size"):
+        config_of(encoder_options={"hiden_size": 3})
+    with pytest.raises(ValueError, match="expected a context that holds instruction, examples and reply"):
+        config_of(window=45)
+    with pytest.raises(ValueError, match="expected lora_rank above 0 with load_bits"):
+        config_of(load_bits=4)
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
@@ -374,6 +404,12 @@ def test_a_trained_model_is_opened_again_as_it_was_loaded(recipe_of, base, tmp_p
             "expected encoder_options without vocab_size for encoder:",
         ),
         ({"encoder_options": {"hiden_size": 3}}, ValueError, "got 'hiden_size'; did you mean hidden_size"),
+        (
+            {"encoder_options": {"num_attention_heads": 4, "num_key_value_heads": 3}},
+            ValueError,
+            "expected encoder_options with num_key_value_heads that divide num_attention_heads, got 3 and 4; change",
+        ),
+        ({"encoder_options": {"num_key_value_heads": 0}}, ValueError, "got 0 and 4; change one of them"),
         ({"encoder_options": {"max_position_embeddings": 16}}, ValueError, "expected a context that holds instruction"),
         ({"max_new_tokens": 2}, ValueError, "expected max_new_tokens to be a number of 3 or more, got 2"),
         ({"load_bits": 3}, ValueError, "expected load_bits to be one of 8, 4, got 3"),
@@ -401,16 +437,25 @@ def test_few_bits_need_adapters_and_a_gpu(monkeypatch):
         check_loading(Recipe(encoder="x", load_bits=8, lora_rank=4))
 
 
-def test_an_encoder_is_no_model_that_writes(tmp_path, make_tagger):
-    from transformers import BertConfig, BertModel
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "camembert", "rembert", "xlm"])
+def test_an_encoder_is_no_model_that_writes(tmp_path, kind):
+    AutoConfig.for_model(kind).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="expected a causal language model for task: writing, got the encoder"):
+        load_decoder(Recipe(encoder=str(tmp_path)))
 
-    BertModel(
-        BertConfig(hidden_size=8, num_attention_heads=1, num_hidden_layers=1, intermediate_size=8)
-    ).save_pretrained(tmp_path / "bert")
-    make_tagger().save_pretrained(tmp_path / "tagger")
-    for name in ("bert", "tagger"):
-        with pytest.raises(ValueError, match="expected a causal language model for task: writing, got"):
-            load_decoder(Recipe(encoder=str(tmp_path / name)))
+
+def test_an_encoder_whose_config_makes_it_a_decoder_writes(tmp_path):
+    settings = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1, "intermediate_size": 8}
+    config = AutoConfig.for_model("xlm-roberta", is_decoder=True, vocab_size=600, **settings)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    byte_level().save_pretrained(tmp_path)
+    assert load_decoder(Recipe(encoder=str(tmp_path)))[0].config.is_decoder
+
+
+def test_a_tagger_is_no_model_that_writes(tmp_path, make_tagger):
+    make_tagger().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"expected a causal language model for task: writing, got .* writes nothing"):
+        load_decoder(Recipe(encoder=str(tmp_path)))
 
 
 def test_a_saved_writer_without_weights_or_with_an_aggregation_is_refused(tmp_path):
