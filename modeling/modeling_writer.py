@@ -228,13 +228,18 @@ class SpanWriter:
         )
 
     @property
+    def context(self) -> int | None:
+        """Positions for prompt and reply together; None where neither model nor config has a limit."""
+        limits = {context_limit(self.model.config), self.config.window} - {None}
+        return min(limits, default=None)
+
+    @property
     def room(self) -> int:
         """Pieces of a text that stand in one prompt.
 
         Raises: ValueError where prompt and reply leave none.
         """
-        limit = context_limit(self.model.config)
-        window = min(self.config.window or limit or 1 << 30, limit or 1 << 30)
+        window = 1 << 30 if self.context is None else self.context
         fixed = sum(map(len, self.frame)) + self.config.max_new_tokens
         if window - fixed < 1:
             raise ValueError(

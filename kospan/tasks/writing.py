@@ -23,7 +23,7 @@ from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.lora import adapt_causal_lm, lora_of
 from modeling import SpanWriter, WriterConfig
 from modeling.configuration_writer import NAME
-from modeling.modeling_writer import composed
+from modeling.modeling_writer import Passage, composed
 from modeling.prompts import INSTRUCTIONS, WORDS, check_writable_labels, entities_of, write_reply
 from modeling.spans import Span
 
@@ -267,6 +267,12 @@ def reply_about(example: Example, places: Sequence[tuple[int, int]], passage) ->
     return write_reply(entities_of(passage.text, inside))
 
 
+def whole_reply(example: Example) -> str:
+    """The gold reply about a whole text."""
+    text, places = composed(example.text)
+    return reply_about(example, places, Passage(0, text, (0, len(text)), []))
+
+
 def build_writer(recipe: Recipe, corpus: Corpus) -> SpanWriter:
     """The writer that a recipe asks for: continued where `encoder` is a folder with `kospan.json`, else new."""
     seed = int(recipe.trainer.get("seed", 42))
@@ -292,12 +298,20 @@ def build_writer(recipe: Recipe, corpus: Corpus) -> SpanWriter:
         model = adapt_causal_lm(model, lora_of(recipe))
     writer = SpanWriter(model, tokenizer, config)
     if recipe.max_new_tokens is None:
-        replies = [write_reply(entities_of(example.text, example.spans or ())) for example in train]
-        longest = max(len(ids) for ids in tokenizer(replies, add_special_tokens=False)["input_ids"])
-        config.max_new_tokens = max(16, 1 + longest + longest // 4)
+        config.max_new_tokens = usual_budget(writer, train)
     # Says at once whether prompt and reply fit into the context.
     assert writer.room
     return writer
+
+
+def usual_budget(writer: SpanWriter, train: Sequence[Example]) -> int:
+    """Pieces of a reply where a recipe says nothing: a quarter more than the longest about a training text, its end
+    included, but no more than half of what the prompt leaves of the context: long texts are asked about in windows."""
+    longest = max(len(writer.ids_of(whole_reply(example))) for example in train)
+    wanted = 1 + longest + longest // 4
+    if writer.context is not None:
+        wanted = min(wanted, (writer.context - sum(map(len, writer.frame))) // 2)
+    return max(16, wanted)
 
 
 def writer_config(recipe: Recipe, corpus: Corpus) -> WriterConfig:

@@ -174,6 +174,18 @@ def test_the_budget_holds_every_training_reply(recipe_of):
     assert longest <= task.writer.config.max_new_tokens <= longest * 1.25 + 16 and task.too_long == 0
 
 
+def test_a_long_document_leaves_room_for_its_windows(recipe_of):
+    """A reply about all of it would fill the context; each window's own fits into half of what the prompt leaves."""
+    text = "이재용 " * 600
+    spans = tuple(Span(at, at + 3, "PS") for at in range(0, len(text), 4))
+    long = Corpus(("PS",), {"train": [Example("long", text, spans)], "validation": corpus().splits["validation"]}, 0)
+    for window, context in ((None, 1024), (300, 300)):
+        writer = build_writer(recipe_of(encoder_options={}, window=window), long)
+        left = context - sum(map(len, writer.frame))
+        assert writer.config.max_new_tokens == left // 2 and writer.room == left - left // 2
+        assert len(writer.passages(text)) > 3
+
+
 # --- evaluation -------------------------------------------------------------------------------------------------------
 
 
