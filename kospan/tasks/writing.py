@@ -108,7 +108,10 @@ class WritingTask(NamedSpans):
         return [example for example in self.corpus.splits[split] if example.text not in shown]
 
     def train_features(self, examples: list[Example]) -> list[dict]:
-        """A dict per window: `input_ids`, prompt and reply with its end, and `labels`, -100 in the prompt."""
+        """A dict per window: `input_ids`, prompt and reply with its end, and `labels`, -100 in the prompt.
+
+        Raises: ValueError where no window has a reply that fits into `max_new_tokens`.
+        """
         writer, features = self.writer, []
         for example in examples:
             text, places = composed(example.text)
@@ -128,6 +131,11 @@ class WritingTask(NamedSpans):
                         "labels": [*[-100] * len(passage.input_ids), *reply],
                     }
                 )
+        if examples and not features:
+            raise ValueError(
+                f"expected texts whose replies are shorter than max_new_tokens {writer.config.max_new_tokens}, got "
+                f"{len(examples):,} without one, and nothing to learn from; raise max_new_tokens, or add texts"
+            )
         return features
 
     def windows(self, examples: Sequence[Example]) -> Iterator[dict]:

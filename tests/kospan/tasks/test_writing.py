@@ -137,6 +137,16 @@ def test_replies_that_cannot_be_learnt_are_counted():
     assert "replies left out    5 are longer" in lines and "unknown pieces      1 replies" in lines
 
 
+def test_data_without_a_reply_that_fits_are_refused():
+    task = WritingTask(corpus(), make_writer("characters", max_new_tokens=8))
+    message = (
+        "expected texts whose replies are shorter than max_new_tokens 8, got 2 without one, .*; raise max_new_tokens"
+    )
+    with pytest.raises(ValueError, match=message):
+        task.train_features(corpus().splits["train"][:2])
+    assert task.train_features([]) == []
+
+
 def test_examples_that_are_shown_are_not_trained_on(recipe_of, base):
     for encoder in (base, "scratch"):
         trainer = build_trainer(recipe_of(few_shot=2, encoder=encoder, encoder_options={}))
