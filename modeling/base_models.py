@@ -32,7 +32,8 @@ def load_adapted(name, base, config: WriterConfig, location: dict, kwargs: dict)
     except OSError as error:
         raise FileNotFoundError(
             f"expected the base model {str(base)!r} of the adapter in {name}, found none "
-            f"({str(error).strip().splitlines()[0]}); fetch it, or pass base= with its folder"
+            f"({str(error).strip().splitlines()[0]}); fetch it and pass base= with its folder, or write its place into "
+            f"{ADAPTER} (base_model_name_or_path)"
         ) from error
     check_base(model, config.base, base, name)
     try:

@@ -9,6 +9,7 @@ from kospan.tasks.encoders import check_no_file, load_ours, whole_weights
 from kospan.tasks.registry import task_of_model
 from kospan.tasks.stock import StockTagger
 from modeling import SpanWriter
+from modeling.base_models import ADAPTER
 from modeling.configuration_writer import NAME as WRITER_FILE
 from modeling.configuration_writer import find_file
 
@@ -33,9 +34,7 @@ def load_saved(name: str, aggregation: str | None = None):
                 f"expected no aggregation for a model of ours, got {aggregation!r}; leave it out, whole spans are what "
                 "it writes"
             )
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        with whole_weights(name):
-            return SpanWriter.from_pretrained(name, dtype=torch.float32).to(device).eval()
+        return _writer(name)
     try:
         config = AutoConfig.from_pretrained(name)
     except OSError as error:
@@ -61,6 +60,20 @@ def load_saved(name: str, aggregation: str | None = None):
         kinds = ", ".join(config.architectures or ()) or f"a {config.model_type} without a head"
         raise ValueError(f"expected a model that finds spans at {name!r}, got {kinds}; train one with kospan train")
     return StockTagger(name, aggregation or AGGREGATION)
+
+
+def _writer(name: str) -> SpanWriter:
+    """Raises: as `load_saved`."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        with whole_weights(name):
+            return SpanWriter.from_pretrained(name, dtype=torch.float32).to(device).eval()
+    except FileNotFoundError as error:
+        own = error.__cause__
+        # What is missing is the adapter's base, and the loader has said so.
+        if isinstance(own, FileNotFoundError) and find_file(name, ADAPTER) is not None:
+            raise own from own.__cause__
+        raise
 
 
 AGGREGATION = "simple"

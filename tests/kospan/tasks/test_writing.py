@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 import torch
@@ -488,6 +489,21 @@ def test_a_saved_writer_without_weights_or_with_an_aggregation_is_refused(tmp_pa
     (tmp_path / "model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"expected weights in .*, found none"):
         open_saved(str(tmp_path))
+
+
+def test_an_adapter_without_its_base_says_where_to_name_it(adapter, base, tmp_path):
+    folder, writer = adapter
+    os.rename(base, tmp_path / "moved")
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"^expected the base model '.*' of the adapter in .*, found none .*write its place into "
+        r"adapter_config\.json \(base_model_name_or_path\)$",
+    ):
+        open_saved(folder)
+    settings = tmp_path / "adapter" / "adapter_config.json"
+    place = {"base_model_name_or_path": str(tmp_path / "moved")}
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | place))
+    assert open_saved(folder).writer.model.config.vocab_size == writer.model.config.vocab_size
 
 
 def test_validation_loss_is_taken_as_the_task_takes_it():
