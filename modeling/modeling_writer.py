@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -317,22 +318,21 @@ class SpanWriter:
 
         Returns: Spans sorted by start: a list for a str, a list of lists for a list.
 
-        Raises: TypeError where `texts` is neither a str nor a list of str; ValueError where `threshold` or `batch_size`
-            is out of range, or a text holds half of a surrogate pair.
+        Raises: TypeError where `texts` is neither a str nor a list of str, or a number is none; ValueError where
+            `threshold`, `batch_size` or `num_beams` is out of range, or a text holds half of a surrogate pair.
         """
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size, num_beams)[0]
-        check_texts(texts)
-        check_reading(threshold, batch_size)
-        return [
-            [span for span in writing.spans if span.score >= threshold]
-            for writing in self.write(texts, batch_size, num_beams)
-        ]
+        return [writing.spans for writing in self.write(texts, batch_size, num_beams, threshold)]
 
     @torch.no_grad()
-    def write(self, texts: Sequence[str], batch_size: int = 32, num_beams: int = 1) -> list[Writing]:
+    def write(
+        self, texts: Sequence[str], batch_size: int = 32, num_beams: int = 1, threshold: float = 0.0
+    ) -> list[Writing]:
         """As `extract`, with the replies and what could not be used of them."""
         check_texts(texts)
+        check_reading(threshold, batch_size)
+        check_beams(num_beams)
         read = [composed(text) for text in texts]
         passages = [self.passages(text) for text, _ in read]
         flat = [passage for each in passages for passage in each]
@@ -345,7 +345,8 @@ class SpanWriter:
                 for place, answer in zip(chosen, self._answers([flat[each] for each in chosen], num_beams)):
                     answers[place] = answer
         following = iter(answers)
-        return [self._merged(places, own, [next(following) for _ in own]) for (_, places), own in zip(read, passages)]
+        found = [self._merged(places, own, [next(following) for _ in own]) for (_, places), own in zip(read, passages)]
+        return [each._replace(spans=[span for span in each.spans if span.score >= threshold]) for each in found]
 
     def _answers(self, passages: Sequence[Passage], num_beams: int) -> list[tuple[str, list[tuple[int, float]]]]:
         """The reply to each prompt, and where each of its pieces begins with its log-probability."""
@@ -415,6 +416,14 @@ class SpanWriter:
             yield
         finally:
             self.model.train(before)
+
+
+def check_beams(num_beams: int) -> None:
+    """Raises: TypeError or ValueError where `num_beams` is no count."""
+    if isinstance(num_beams, bool) or not isinstance(num_beams, Integral):
+        raise TypeError(f"expected num_beams to be a whole number of replies, got {num_beams!r}; 1 is the default")
+    if num_beams < 1:
+        raise ValueError(f"expected num_beams to be 1 or more replies, got {num_beams!r}; 1 is the default")
 
 
 def composed(text: str) -> tuple[str, list[tuple[int, int]]]:

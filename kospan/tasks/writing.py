@@ -221,10 +221,8 @@ class WritingTask(NamedSpans):
             model: A `SpanWriter`, or the causal LM that is being trained.
         """
         writer = model if isinstance(model, SpanWriter) else self.writer.over(model)
-        found = writer.write([document.text for document in documents], batch_size)
-        return [
-            Written([span for span in each.spans if span.score >= (threshold or 0.0)], notes_of(each)) for each in found
-        ]
+        found = writer.write([document.text for document in documents], batch_size, threshold=threshold or 0.0)
+        return [Written(each.spans, notes_of(each)) for each in found]
 
     def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
         """float32 `(documents, spans, 4)`: start, end, label id, score; each document's last row holds what is noted

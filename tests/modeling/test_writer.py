@@ -345,7 +345,20 @@ def test_texts_and_settings_are_checked():
         writer.extract(["\ud800"])
     with pytest.raises(ValueError, match="expected threshold to be a number from 0 to 1, got 2"):
         writer.extract("서울", threshold=2)
-    assert [span.score > 0.05 for span in writer.extract(TEXTS[0], threshold=0.05)] == []
+    spans = writer.extract(TEXTS[0])
+    most = max(span.score for span in spans)
+    assert writer.extract(TEXTS[0], threshold=most) == [span for span in spans if span.score == most]
+    for ask in (writer.extract, writer.write):
+        for settings, error, message in (
+            ({"threshold": float("nan")}, ValueError, "expected threshold to be a number from 0 to 1, got nan"),
+            ({"threshold": "1"}, TypeError, "expected threshold to be a number from 0 to 1, got '1'"),
+            ({"batch_size": 0}, ValueError, "expected batch_size to be 1 or more windows, got 0"),
+            ({"num_beams": 0}, ValueError, "expected num_beams to be 1 or more replies, got 0; 1 is the default"),
+            ({"num_beams": 1.5}, TypeError, r"expected num_beams to be a whole number of replies, got 1\.5"),
+            ({"num_beams": True}, TypeError, "expected num_beams to be a whole number of replies, got True"),
+        ):
+            with pytest.raises(error, match=message):
+                ask(["서울"], **settings)
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,12 @@ def test_evaluation_says_what_extract_says_and_scores_it_as_a_tagger():
     assert set(figures) == set(task.figures()) and set(WRITTEN_FIGURES) < set(figures)
     assert score_spans(documents, expected, "character", ["LC", "PS"]).items() <= figures.items()
     assert task.claims(documents) is None
+    half = sorted(span.score for spans in expected for span in spans)[1]
+    assert sum(map(len, task.find(task.model, documents, half))) == sum(map(len, expected)) - 1
+    with pytest.raises(ValueError, match="expected threshold to be a number from 0 to 1, got 2"):
+        task.find(task.model, documents, 2.0)
+    with pytest.raises(ValueError, match="expected batch_size to be 1 or more windows, got 0"):
+        task.find(task.model, documents, None, 0)
 
 
 @settings(max_examples=30, deadline=None)
