@@ -19,6 +19,23 @@ from kospan.training.lora import adapt_encoder, lora_of
 from modeling.configuration_span import SpanConfig
 
 
+def check_unused(recipe: Recipe, names: Sequence[str], whose: str) -> None:
+    """Raises: ValueError where a recipe sets what does nothing in its task.
+
+    Args:
+        recipe: The recipe.
+        names: Settings of other tasks.
+        whose: Which models they are for, as the error names them.
+    """
+    usual = Recipe()
+    for key in names:
+        value, default = getattr(recipe, key), getattr(usual, key)
+        if value != default:
+            raise ValueError(
+                f"expected {key}: {default} with task: {recipe.task}, got {value!r}, which is for {whose}; take it out"
+            )
+
+
 def corpus_of(recipe: Recipe, label_kind: str | None = "class") -> Corpus:
     """The data of a recipe, split and checked; `label_kind` as `load_corpus` takes it."""
     return load_corpus(

@@ -11,7 +11,7 @@ from kospan.evaluation.confidence import Claims
 from kospan.evaluation.spans import figure_names
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.building import continued_model, corpus_of, new_model, special_ids
+from kospan.tasks.building import check_unused, continued_model, corpus_of, new_model, special_ids
 from kospan.tasks.encoders import encoder_parts, load_config
 from kospan.tasks.named_spans import NamedSpans
 from kospan.tasks.own_model import OwnModel
@@ -30,6 +30,11 @@ FIXED = (
     *("unit", "encoder_input", "normalization", "unit_shapes", "window", "stride"),
     *("scheme", "head", "head_options", "recurrent_size", "recurrent_layers"),
 )
+# What is there for models that write.
+NOT_HERE = (
+    *("instruction", "label_descriptions", "few_shot", "constrained", "max_new_tokens"),
+    *("load_dtype", "load_bits", "device_map"),
+)
 
 
 class TaggingTask(NamedSpans, OwnModel):
@@ -42,7 +47,6 @@ class TaggingTask(NamedSpans, OwnModel):
     """
 
     model_type = SpanTaggerConfig.model_type
-    baseline_name = "dictionary and patterns"
 
     def __init__(self, corpus: Corpus | None, model, unit: str = "character"):
         self.corpus, self.model = corpus, model
@@ -60,6 +64,7 @@ class TaggingTask(NamedSpans, OwnModel):
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "TaggingTask":
         """Data, tokenizer and model as the recipe asks."""
+        check_unused(recipe, NOT_HERE, "models that write")
         corpus = corpus_of(recipe)
         unit = recipe.unit or reader_for(recipe.dataset).unit
         return cls(corpus, build_tagger(recipe, corpus, unit))
@@ -71,7 +76,8 @@ class TaggingTask(NamedSpans, OwnModel):
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
-        """Raises: ValueError where the head or another setting of the model is not to be had."""
+        """Raises: ValueError where the head or another setting of the model is not to be had, or one does nothing."""
+        check_unused(recipe, NOT_HERE, "models that write")
         check_head(
             SpanTaggerConfig(
                 encoder_input=recipe.encoder_input,

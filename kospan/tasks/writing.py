@@ -14,7 +14,7 @@ from kospan.evaluation.spans import figure_names
 from kospan.evaluation.written import WRITTEN_FIGURES, Written, notes_of, score_written
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.building import corpus_of
+from kospan.tasks.building import check_unused, corpus_of
 from kospan.tasks.continued_writer import continued_writer
 from kospan.tasks.decoders import check_loading, load_decoder, loading, scratch_decoder, scratch_options
 from kospan.tasks.encoders import locate
@@ -27,15 +27,14 @@ from modeling.modeling_writer import Passage, composed
 from modeling.prompts import INSTRUCTIONS, WORDS, check_writable_labels, entities_of, write_reply
 from modeling.spans import Span
 
-# What training does with units, chains or distributions over them, and their values that turn it off.
-NOT_HERE = {
-    "rdrop_alpha": 0,
-    "fgm_epsilon": 0,
-    "piece_dropout": 0,
-    "freeze_encoder": False,
-    "calibration_split": None,
-    "crf_backend": "kospan",
-}
+# What is there for units, their encoders and heads, and for answers and classes.
+NOT_HERE = (
+    *("label_kind", "calibration_split", "encoder_input", "normalization", "stride", "unit_shapes"),
+    *("unit_matches", "max_question", "longest_answer", "null_answer", "pooling"),
+    *("scheme", "head", "head_options", "recurrent_size", "recurrent_layers", "recurrent_dropout"),
+    *("dropout", "dropout_samples", "dropout_merge", "constrain", "crf_backend", "freeze_encoder", "states_folder"),
+    *("fgm_epsilon", "fgm_space", "fgm_lambda", "rdrop_alpha", "rdrop_level", "rdrop_on", "piece_dropout"),
+)
 # Label ids that mark a row as notes about a document, see `to_rows_with_notes`.
 NOTES = -2
 
@@ -77,12 +76,7 @@ class WritingTask(NamedSpans):
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
         """Raises: ValueError where a setting does nothing for a model that writes, or cannot be had."""
-        for key, usual in NOT_HERE.items():
-            if getattr(recipe, key) != usual:
-                raise ValueError(
-                    f"expected {key}: {usual} with task: writing, got {getattr(recipe, key)!r}, which is for models "
-                    "that give units tags; take it out"
-                )
+        check_unused(recipe, NOT_HERE, "models that read with an encoder")
         check_loading(recipe)
         if recipe.encoder == "scratch":
             scratch_options(recipe.encoder_options)
