@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
@@ -35,6 +36,9 @@ from .spans import Span, first_overlap, keep_longest
 
 # Pieces of a text that its windows share, at most; a quarter of a window where that is less.
 OVERLAP = 64
+# Stands in a message for a special token that is spelt there, by its id; no template changes it.
+VEIL = "\ue002{}\ue003"
+_VEIL = re.compile(VEIL.format(r"(\d+)"))
 # Before version 4.56 models took another word for it.
 _OLD_DTYPE = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
 
@@ -215,18 +219,45 @@ class SpanWriter:
                 config.words,
                 self._rendered if config.chat else None,
             )
-            head = tokenizer(before, add_special_tokens=not config.chat)["input_ids"]
+            if config.chat:
+                self._frame_ids = self._spelt(before), self._spelt(behind)
+                return self._frame_ids
+            # What an example or a description spells is no special token; what begins a text is one.
+            head = tokenizer(before, split_special_tokens=True)["input_ids"]
             # Some tokenizers end every text, and what follows an end is not read as its continuation.
             ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
-            while not config.chat and head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
+            while head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
                 head.pop()
-            self._frame_ids = head, tokenizer(behind, add_special_tokens=False)["input_ids"]
+            self._frame_ids = head, self.ids_of(behind)
         return self._frame_ids
 
     def _rendered(self, messages: list[dict]) -> str:
+        """The messages as the chat template writes them; for special tokens spelt in them there are place-holders."""
+        messages = [message | {"content": self._veiled(message["content"])} for message in messages]
         return self.tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
+
+    def _veiled(self, text: str) -> str:
+        for at, token in self._special():
+            text = text.replace(token, VEIL.format(at))
+        return text
+
+    def _spelt(self, rendered: str) -> list[int]:
+        """Pieces of what the chat template wrote: its special tokens are such, those behind place-holders are not."""
+        special, ids = dict(self._special()), []
+        for at, part in enumerate(_VEIL.split(rendered)):
+            if at % 2:
+                ids += self.ids_of(special[int(part)])
+            elif part:
+                ids += self.tokenizer(part, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _special(self) -> list[tuple[int, str]]:
+        """Ids and spellings of special tokens, the longest first."""
+        added = self.tokenizer.added_tokens_decoder.items()
+        found = [(at, token.content) for at, token in added if token.special and token.content]
+        return sorted(found, key=lambda pair: -len(pair[1]))
 
     @property
     def context(self) -> int | None:

@@ -99,7 +99,7 @@ class WritingTask(NamedSpans):
     def examples(self, split: str) -> list[Example]:
         """The examples of a split; those that the prompt shows are not in it."""
         shown = {text for text, _ in self.writer.config.examples} if split == "train" else set()
-        return [example for example in self.corpus.splits[split] if example.text not in shown]
+        return [example for example in self.corpus.splits[split] if composed(example.text)[0] not in shown]
 
     def train_features(self, examples: list[Example]) -> list[dict]:
         """A dict per window: `input_ids`, prompt and reply with its end, and `labels`, -100 in the prompt.
@@ -332,8 +332,7 @@ def writer_config(recipe: Recipe, corpus: Corpus) -> WriterConfig:
         descriptions=meanings | {label: str(text) for label, text in recipe.label_descriptions.items()},
         instruction=INSTRUCTIONS[language] if recipe.instruction is None else recipe.instruction,
         examples=[
-            [example.text, write_reply(entities_of(example.text, example.spans or ()))]
-            for example in shown_examples(train, recipe.few_shot)
+            [composed(example.text)[0], whole_reply(example)] for example in shown_examples(train, recipe.few_shot)
         ],
         words=list(WORDS[language]),
         constrained=recipe.constrained,

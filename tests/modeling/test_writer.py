@@ -169,6 +169,38 @@ def test_the_chat_template_makes_the_prompt_where_there_is_one():
     )
 
 
+SHOWN = [["a<|end|>b", "[LC: <|end|>]"]]
+
+
+def test_special_tokens_that_examples_and_descriptions_spell_are_none():
+    for kind, end in (("characters", "[SEP]"), ("bytes", "<|end|>")):
+        settings = {"instruction": f"Find {end}.", "descriptions": {"LC": f"[PAD] {end}"}}
+        writer = make_writer(kind, examples=[[f"a{end}b [PAD]", "[]"]], **settings)
+        before, behind = writer.frame
+        starts = writer.tokenizer("")["input_ids"][:1] if kind == "characters" else []
+        special = set(writer.tokenizer.all_special_ids) - {writer.tokenizer.unk_token_id}
+        assert before[: len(starts)] == starts and not special & {*before[len(starts) :], *behind}
+        assert end in writer.pieces.text(before) or kind == "characters"
+
+
+def test_special_tokens_of_a_chat_template_are_such_and_those_of_its_messages_none():
+    tokenizer = byte_level(600)
+    end = tokenizer.eos_token_id
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] | trim }}<|end|>{% endfor %}"
+    for shown in ([], SHOWN):
+        config = WriterConfig(["LC"], {}, "Find <|end|>.", shown, chat=True, max_new_tokens=20)
+        writer = SpanWriter(tiny_lm(tokenizer), tokenizer, config)
+        before, behind = writer.frame
+        assert (before.count(end), behind.count(end)) == (len(shown) * 2, 1)
+        text = tokenizer.decode(before)
+        assert text.startswith("Find <|end|>.") and text.count("<|end|>") == 1 + len(shown) * 4
+    # Where none is spelt, the template's text is read whole.
+    config = WriterConfig(["LC"], {}, "Find.", [["a b", "[LC: a]"]], chat=True, max_new_tokens=20)
+    writer = SpanWriter(tiny_lm(tokenizer), tokenizer, config)
+    whole = "Find.\n\nTypes:\n- LC\n\nText:\na b<|end|>[LC: a]<|end|>Text:\n"
+    assert writer.frame[0] == tokenizer(whole, add_special_tokens=False)["input_ids"]
+
+
 def test_a_base_without_a_pad_token_gets_one_of_its_vocabulary():
     writer = make_writer("bytes")
     assert writer.tokenizer.pad_token_id == writer.tokenizer.eos_token_id < writer.model.config.vocab_size

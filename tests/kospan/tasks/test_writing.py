@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import unicodedata
 
 import pytest
 import torch
@@ -162,6 +163,18 @@ def test_examples_that_are_shown_are_not_trained_on(recipe_of, base):
         assert not {text for text, _ in shown} & {each.text for each in trainer.task.examples("train")}
     with pytest.raises(ValueError, match="expected few_shot below the 6 training examples, got 6"):
         shown_examples(corpus().splits["train"], 6)
+
+
+def test_decomposed_examples_are_shown_composed_and_not_trained_on():
+    def decomposed(text):
+        return unicodedata.normalize("NFD", text)
+
+    first = Example("a", decomposed("이재용은"), (Span(0, len(decomposed("이재용")), "PS"),))
+    data = Corpus(("PS",), {"train": [first, Example("b", decomposed("이재용은 갔다"), ())]}, 0)
+    config = writer_config(Recipe(few_shot=1), data)
+    assert config.examples == [["이재용은", "[PS: 이재용]"]]
+    task = WritingTask(data, make_writer("characters", labels=["PS"], examples=config.examples))
+    assert [example.id for example in task.examples("train")] == ["b"]
 
 
 def test_the_prompt_says_what_the_recipe_and_the_data_set_say():
