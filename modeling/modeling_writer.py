@@ -479,12 +479,16 @@ def bracket_probability(entity, entities: Sequence, starts: Sequence[tuple[int, 
 @contextmanager
 def own_generation(model) -> Iterator[None]:
     """Without what a model of the Hub brings for chatting, such as a penalty for what was said before."""
-    before = model.generation_config
-    model.generation_config = GenerationConfig()
+    # peft's wrapper hands what it has on to the base, for good; by itself it has nothing of its own.
+    base = model.get_base_model() if hasattr(model, "peft_config") else model
+    before = {each: vars(each)["generation_config"] for each in {model, base} if "generation_config" in vars(each)}
+    for each in before:
+        each.generation_config = GenerationConfig()
     try:
         yield
     finally:
-        model.generation_config = before
+        for each, own in before.items():
+            each.generation_config = own
 
 
 def context_limit(config) -> int | None:

@@ -328,6 +328,14 @@ def test_an_adapter_is_opened_over_its_base(adapted):
     assert half.model.dtype == torch.bfloat16 and len(half.extract(ODD)) == len(ODD)
 
 
+def test_a_base_keeps_its_own_way_of_generating_under_an_adapter(adapted):
+    _, writer = adapted
+    before, base = writer.extract(ODD), writer.model.get_base_model()
+    base.generation_config = own = GenerationConfig(repetition_penalty=9.0)
+    assert writer.extract(ODD) == before
+    assert base.generation_config is own and "generation_config" not in vars(writer.model)
+
+
 def test_an_adapter_for_another_base_is_refused(adapted):
     folder, _ = adapted
     for name, lm, message in (
