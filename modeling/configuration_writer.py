@@ -11,6 +11,37 @@ from .prompts import INSTRUCTIONS, WORDS, check_writable_labels
 NAME = "kospan.json"
 
 
+def _whole(least: int):
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _texts(value, count: int | None = None) -> bool:
+    listed = isinstance(value, (list, tuple)) and all(isinstance(each, str) for each in value)
+    return listed and count in (None, len(value))
+
+
+# What each setting has to be: in words, and as a test.
+_KINDS = {
+    "labels": ("a list of str", _texts),
+    "descriptions": (
+        "a dict of str to str",
+        lambda value: isinstance(value, dict) and _texts([*value, *value.values()]),
+    ),
+    "instruction": ("a str, which may be empty", lambda value: isinstance(value, str)),
+    "examples": (
+        "a list of pairs of str, text and reply",
+        lambda value: isinstance(value, (list, tuple)) and all(_texts(pair, 2) for pair in value),
+    ),
+    "words": ("a list of three str", lambda value: _texts(value, 3)),
+    "chat": ("true or false", lambda value: isinstance(value, bool)),
+    "constrained": ("true or false", lambda value: isinstance(value, bool)),
+    "max_new_tokens": ("a whole number of 3 or more", _whole(3)),
+    "window": ("a whole number of 1 or more, or None", lambda value: value is None or _whole(1)(value)),
+    "unit": ("character or word", lambda value: value in ("character", "word")),
+    "base": ("a dict, or None", lambda value: value is None or isinstance(value, dict)),
+}
+
+
 @dataclasses.dataclass
 class WriterConfig:
     """What makes a causal LM a writer; it lies beside the weights as `kospan.json`.
@@ -27,6 +58,8 @@ class WriterConfig:
         window: Most positions of prompt and reply together; None takes the model's limit.
         unit: The unit of the data, for scores.
         base: For an adapter: what its base model looks like, so that another one is noticed.
+
+    Raises: ValueError where a setting is not of its kind, or a label cannot be written.
     """
 
     labels: list[str]
@@ -44,11 +77,11 @@ class WriterConfig:
     model_type = "kospan-writer"
 
     def __post_init__(self):
+        for key, (wanted, fits) in _KINDS.items():
+            value = getattr(self, key)
+            if not fits(value):
+                raise ValueError(f"expected {key} to be {wanted}, got {value!r}; mend it, or take it out")
         check_writable_labels(self.labels)
-        if isinstance(self.max_new_tokens, bool) or not isinstance(self.max_new_tokens, int) or self.max_new_tokens < 3:
-            raise ValueError(
-                f"expected max_new_tokens to be a whole number of 3 or more, got {self.max_new_tokens!r}; 256 is usual"
-            )
 
     @property
     def id2label(self) -> dict[int, str]:
@@ -71,7 +104,10 @@ class WriterConfig:
                 f"expected {place} as kospan writes it for a writer, got another at {odd[0]!r}; take the file from the "
                 "model's folder again"
             )
-        return cls(**settings)
+        try:
+            return cls(**settings)
+        except ValueError as error:
+            raise ValueError(f"{place}: {error}") from error
 
 
 def find_file(name: str | os.PathLike, file: str, **location) -> str | None:

@@ -248,7 +248,8 @@ class SpanWriter:
         special, ids = dict(self._special()), []
         for at, part in enumerate(_VEIL.split(rendered)):
             if at % 2:
-                ids += self.ids_of(special[int(part)])
+                # What only looks like a place-holder stood in the message.
+                ids += self.ids_of(special.get(int(part), VEIL.format(part)))
             elif part:
                 ids += self.tokenizer(part, add_special_tokens=False)["input_ids"]
         return ids

@@ -435,6 +435,32 @@ def test_a_tokenizer_that_cannot_end_or_spell_is_refused(character_tokenizer):
         SpanWriter(tiny_lm(words), words, WriterConfig(["LC"]))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("labels", "PS", "a list of str"),
+        ("labels", ["PS", 3], "a list of str"),
+        ("descriptions", ["x"], "a dict of str to str"),
+        ("descriptions", {"PS": 3}, "a dict of str to str"),
+        ("instruction", None, "a str, which may be empty"),
+        ("examples", ["서울"], "a list of pairs of str, text and reply"),
+        ("examples", [["서울", None]], "a list of pairs of str, text and reply"),
+        ("words", ["a"], "a list of three str"),
+        ("words", "abc", "a list of three str"),
+        ("chat", 1, "true or false"),
+        ("constrained", "yes", "true or false"),
+        ("window", "512", "a whole number of 1 or more, or None"),
+        ("window", 0, "a whole number of 1 or more, or None"),
+        ("unit", "sentence", "character or word"),
+        ("base", [], "a dict, or None"),
+    ],
+)
+def test_a_setting_of_another_kind_is_refused_naming_the_file(key, value, wanted):
+    settings = {"model_type": "kospan-writer", "labels": ["PS"], key: value}
+    with pytest.raises(ValueError, match=f"^a/kospan.json: expected {key} to be {wanted}, got .*; mend it, or take"):
+        WriterConfig.from_dict(settings, "a/kospan.json")
+
+
 @pytest.mark.parametrize("budget", [2, 0, 3.5, True, "8"])
 def test_a_budget_is_a_whole_number(budget):
     with pytest.raises(ValueError, match="expected max_new_tokens to be a whole number of 3 or more"):
