@@ -1,5 +1,6 @@
 """`SpanWriter`: a causal LM that writes out the entities of a text, and from its reply to spans."""
 
+import codecs
 import dataclasses
 import json
 import os
@@ -383,11 +384,10 @@ class SpanWriter:
     def _answers(self, passages: Sequence[Passage], num_beams: int) -> list[tuple[str, list[tuple[int, float]]]]:
         """The reply to each prompt, and where each of its pieces begins with its log-probability."""
         config = self.config
-        states = [ReplyStates(each.text, config.labels, self.pieces) for each in passages]
-        ends = [self.tokenizer.eos_token_id]
-        processor = ReplyProcessor(
-            self.pieces, ends, config.max_new_tokens, states if config.constrained else None, len(passages)
-        )
+        states, ends = None, [self.tokenizer.eos_token_id]
+        if config.constrained:
+            states = [ReplyStates(each.text, config.labels, self.pieces) for each in passages]
+        processor = ReplyProcessor(self.pieces, ends, config.max_new_tokens, states, len(passages))
         batch = {
             key: value.to(self.device) for key, value in self.padded([each.input_ids for each in passages]).items()
         }
@@ -407,11 +407,7 @@ class SpanWriter:
         answers = []
         for at, row in enumerate(rows[:, batch["input_ids"].shape[1] :].tolist()):
             reply = row[: next((place for place, piece in enumerate(row) if piece in ends), len(row))]
-            spelt, starts = b"", []
-            for piece, value in zip(reply, processor.log_probabilities(at, reply)):
-                starts.append((len(spelt.decode("utf-8", "ignore")), value))
-                spelt += self.pieces.joined([piece])
-            answers.append((spelt.decode("utf-8", "replace"), starts))
+            answers.append(spelt_out(self.pieces, reply, processor.log_probabilities(at, reply)))
         return answers
 
     def _merged(self, characters: list, passages: Sequence[Passage], answers: Sequence) -> Writing:
@@ -466,6 +462,19 @@ def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
     """
     parts = clusters(text)
     return "".join(part for _, _, part in parts), [(start, end) for start, end, part in parts for _ in part]
+
+
+def spelt_out(pieces: PieceBytes, reply: Sequence[int], values: Sequence[float]) -> tuple[str, list[tuple[int, float]]]:
+    """A reply as text, and `(character with which it begins, value)` of each of its pieces."""
+    decoder, text, starts = codecs.getincrementaldecoder("utf-8")("replace"), "", []
+    for piece, value in zip(reply, values):
+        added = pieces.joined([piece])
+        text += decoder.decode(added[:1])
+        # Where the first byte leaves a character open, that is the one which the piece begins with.
+        begun = bool(added) and not decoder.getstate()[0]
+        starts.append((len(text) - begun, value))
+        text += decoder.decode(added[1:])
+    return text + decoder.decode(b"", True), starts
 
 
 def bracket_probability(entity, entities: Sequence, starts: Sequence[tuple[int, float]]) -> float:

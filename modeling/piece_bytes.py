@@ -52,7 +52,7 @@ class PieceBytes:
         special = set(tokenizer.all_special_ids)
         added = {each["id"]: each for each in settings.get("added_tokens") or ()}
         vocabulary = tokenizer.get_vocab()
-        size = max([size or 0, 1 + max(vocabulary.values())]) if size is None else size
+        size = 1 + max(vocabulary.values()) if size is None else size
         self.unknown = tokenizer.unk_token_id
         self.of: list[bytes | None] = [None] * size
         spellings = byte_spellings() if "ByteLevel" in kinds else None

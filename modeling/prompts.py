@@ -160,9 +160,9 @@ def locate(text: str, entities: Sequence[Entity]) -> list[Span | None]:
     """
     taken, cursor, found = bytearray(len(text)), 0, []
     for label, surface, *_ in entities:
-        start = _free(text, surface, taken, cursor, len(text))
+        start = _free(text, surface, taken, cursor)
         if start < 0 < cursor:
-            start = _free(text, surface, taken, 0, len(text))
+            start = _free(text, surface, taken, 0)
         if start < 0 or not surface:
             found.append(None)
             continue
@@ -172,13 +172,14 @@ def locate(text: str, entities: Sequence[Entity]) -> list[Span | None]:
     return found
 
 
-def _free(text: str, surface: str, taken: bytearray, start: int, end: int) -> int:
+def _free(text: str, surface: str, taken: bytearray, start: int) -> int:
     """The first occurrence none of whose characters is taken; -1 where there is none."""
-    while (start := text.find(surface, start, end)) >= 0:
+    while (start := text.find(surface, start)) >= 0:
         last = taken.rfind(1, start, start + len(surface))
         if last < 0:
             return start
-        start += 1
+        # Whatever begins before that holds it too.
+        start = last + 1
     return -1
 
 

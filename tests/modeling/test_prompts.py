@@ -104,6 +104,22 @@ def test_repeated_surfaces_take_one_place_each_in_reading_order():
     assert locate("aaa", [("LC", "aa"), ("LC", "a")]) == [Span(0, 2, "LC"), Span(2, 3, "LC")]
 
 
+@given(st.text("ab", max_size=12), st.lists(st.text("ab", min_size=1, max_size=3), max_size=8))
+def test_surfaces_stand_where_a_plain_search_puts_them(text, surfaces):
+    taken, cursor = set(), 0
+    for surface, span in zip(surfaces, locate(text, [("LC", surface) for surface in surfaces])):
+        free = [
+            start
+            for start in range(len(text) - len(surface) + 1)
+            if text.startswith(surface, start) and not taken & {*range(start, start + len(surface))}
+        ]
+        chosen = next((start for start in free if start >= cursor), free[0] if free else None)
+        assert (span and span.start) == chosen
+        if chosen is not None:
+            cursor = chosen + len(surface)
+            taken |= {*range(chosen, cursor)}
+
+
 @pytest.mark.parametrize("label", ["", " PS", "PS ", "P\nS", "\x00", "\ud800", 3])
 def test_a_label_that_cannot_stand_on_a_line_is_refused(label):
     with pytest.raises(ValueError, match="expected labels that can be written on one line, without spaces at their"):

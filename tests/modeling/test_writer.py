@@ -9,18 +9,23 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformers import GenerationConfig
 from writer_cases import TEXTS, TOKENIZERS, byte_level, make_writer, tiny_lm
 
 from modeling import SpanWriter, WriterConfig
 from modeling.base_models import base_record
 from modeling.configuration_writer import NAME
-from modeling.modeling_writer import composed, context_limit
+from modeling.modeling_writer import composed, context_limit, spelt_out
 from modeling.prompts import parse_reply
 from modeling.spans import first_overlap
 
 ROOT = Path(__file__).parent.parent.parent
 ODD = [*TEXTS, "", "비", "[x]\\:", "<|end|> [SEP] </s>", "서울 서울 서울"]
+
+
+SINGLE_BYTES = make_writer("single bytes")
 
 
 @pytest.mark.parametrize("kind", sorted(TOKENIZERS))
@@ -83,6 +88,27 @@ def test_a_score_is_the_probability_of_the_pieces_of_its_bracket():
         expected[entity.surface] = torch.tensor(chances[reached : entity.end]).prod().item()
         reached = entity.end
     assert {text[span.start : span.end]: pytest.approx(span.score, rel=1e-4) for span in writing.spans} == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.sampled_from([b"[", b"]", "서".encode(), "😀".encode()]), st.binary(max_size=2))))
+def test_places_of_pieces_are_those_of_the_text_whatever_the_bytes(parts):
+    """Also where bytes make no text: what stands for them there counts here."""
+    pieces = SINGLE_BYTES.pieces
+    by_byte = {added: at for at, added in enumerate(pieces.of) if added and len(added) == 1}
+    whole = b"".join(parts)
+    text, starts = spelt_out(pieces, [by_byte[bytes([byte])] for byte in whole], range(len(whole)))
+    assert text == whole.decode("utf-8", "replace") and [value for _, value in starts] == [*range(len(whole))]
+    places = [start for start, _ in starts]
+    assert places == sorted(places) and all(place < len(text) for place in places)
+    # ASCII never is a part of another character.
+    assert all(text[place] == chr(byte) for place, byte in zip(places, whole) if byte < 128)
+
+
+def test_a_free_writer_asks_nothing_of_the_grammar(monkeypatch):
+    writer = make_writer("bytes", constrained=False)
+    monkeypatch.setattr("modeling.modeling_writer.ReplyStates", None)
+    assert writer.write(["서울"])[0].replies
 
 
 def test_a_model_cannot_bring_its_own_way_of_generating():
@@ -369,11 +395,11 @@ def test_an_adapter_that_names_no_base_is_refused(adapted):
 
 
 def test_a_prompt_without_room_for_a_text_is_refused():
-    for settings in ({"window": 45}, {"lm": {"max_position_embeddings": 45}}):
+    for tight in ({"window": 45}, {"lm": {"max_position_embeddings": 45}}):
         with pytest.raises(
             ValueError, match=r"expected a context that holds instruction, examples and reply .*, got 45;"
         ):
-            make_writer("bytes", instruction="Find the entities.", **settings).extract("서울")
+            make_writer("bytes", instruction="Find the entities.", **tight).extract("서울")
 
 
 def test_texts_and_settings_are_checked():
@@ -389,7 +415,7 @@ def test_texts_and_settings_are_checked():
     most = max(span.score for span in spans)
     assert writer.extract(TEXTS[0], threshold=most) == [span for span in spans if span.score == most]
     for ask in (writer.extract, writer.write):
-        for settings, error, message in (
+        for asked, error, message in (
             ({"threshold": float("nan")}, ValueError, "expected threshold to be a number from 0 to 1, got nan"),
             ({"threshold": "1"}, TypeError, "expected threshold to be a number from 0 to 1, got '1'"),
             ({"batch_size": 0}, ValueError, "expected batch_size to be 1 or more windows, got 0"),
@@ -398,7 +424,7 @@ def test_texts_and_settings_are_checked():
             ({"num_beams": True}, TypeError, "expected num_beams to be a whole number of replies, got True"),
         ):
             with pytest.raises(error, match=message):
-                ask(["서울"], **settings)
+                ask(["서울"], **asked)
 
 
 @pytest.mark.parametrize(
