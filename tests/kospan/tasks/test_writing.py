@@ -4,13 +4,15 @@ import dataclasses
 import json
 import os
 import unicodedata
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
-from writer_cases import TEXTS, byte_level, make_writer, tiny_lm
+from writer_cases import TEXTS, byte_level, make_writer
 
 from kospan.cli import main
 from kospan.data.corpus import Corpus
@@ -543,12 +545,34 @@ def test_an_adapter_without_its_base_says_where_to_name_it(adapter, base, tmp_pa
     assert open_saved(folder).writer.model.config.vocab_size == writer.model.config.vocab_size
 
 
-def test_validation_loss_is_taken_as_the_task_takes_it():
-    task = WritingTask(corpus(), make_writer("characters"))
-    features = task.train_features(task.examples("validation"))
+def test_validation_loss_is_the_mean_loss_of_the_replies_pieces():
+    """Over batches of unequal length, and by two processes as by one."""
+    task = WritingTask(corpus(), make_writer("characters", lm={"attention_dropout": 0.5}))
+    features = task.train_features(task.examples("train"))
+    task.model.train()
+    loss = ValidationLoss(lambda: features, 4, task.losses)
 
-    class Trainer:
-        model, accelerator, args = task.model, None, None
+    def stub(index: int, count: int, reduced: list):
+        accelerator = SimpleNamespace(
+            process_index=index,
+            num_processes=count,
+            unwrap_model=lambda model: model,
+            reduce=lambda sums: reduced.append(sums) or sum(reduced),
+        )
+        arguments = SimpleNamespace(device=torch.device("cpu"))
+        return SimpleNamespace(
+            model=task.model, args=arguments, accelerator=accelerator, compute_loss_context_manager=nullcontext
+        )
 
-    assert isinstance(ValidationLoss(lambda: features, 2, task.losses).losses, type(task.losses))
-    assert tiny_lm(task.tokenizer).config.vocab_size == len(task.tokenizer)
+    both: list = []
+    found = [loss(stub(0, 1, [])), (loss(stub(0, 2, both)), loss(stub(1, 2, both)))[1]]
+    assert task.model.training
+    task.model.eval()
+    pieces = []
+    with torch.no_grad():
+        for feature in features:
+            labels = torch.tensor(feature["labels"])
+            scores = task.model(torch.tensor([feature["input_ids"]])).logits[0].log_softmax(-1)
+            at = (labels != -100).nonzero().flatten()
+            pieces += (-scores[at - 1, labels[at]]).tolist()
+    assert found == pytest.approx([sum(pieces) / len(pieces)] * 2, rel=1e-5)
