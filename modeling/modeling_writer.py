@@ -14,6 +14,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
 from transformers.dynamic_module_utils import custom_object_save
+from transformers.utils import PushToHubMixin
 
 from .alignment import clusters
 from .base_models import ADAPTER, base_record, load_adapted
@@ -40,6 +41,8 @@ OVERLAP = 64
 # Stands in a message for a special token that is spelt there, by its id; no template changes it.
 VEIL = "\ue002{}\ue003"
 _VEIL = re.compile(VEIL.format(r"(\d+)"))
+# What save_pretrained takes for a push.
+_PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
 # Before version 4.56 models took another word for it.
 _OLD_DTYPE = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
 
@@ -81,7 +84,7 @@ class Writing(NamedTuple):
     in_order: bool = True
 
 
-class SpanWriter:
+class SpanWriter(PushToHubMixin):
     """Finds labelled spans by letting a causal LM write them out.
 
     Args:
@@ -149,17 +152,23 @@ class SpanWriter:
             writer._companions = read_companions(name, **location)
         return writer
 
-    def save_pretrained(self, folder: str | os.PathLike, **kwargs) -> None:
+    def save_pretrained(self, folder: str | os.PathLike, *, push_to_hub: bool = False, **kwargs) -> None:
         """Writes the causal LM, or its adapter alone, the tokenizer, and what `save_beside` writes.
 
         Args:
             folder: Where to.
-            **kwargs: What the model's own `save_pretrained` takes.
+            push_to_hub: Whether all of it also goes to the Hub, under `repo_id` or the folder's name.
+            **kwargs: What the model's own `save_pretrained` takes, and for a push what `push_to_hub` takes.
         """
+        push = {key: kwargs.pop(key) for key in ("repo_id", *_PUSH_KEYS) if key in kwargs}
         self.model.save_pretrained(folder, **kwargs)
         self.tokenizer.save_pretrained(folder)
         name_portable_class(os.path.join(folder, "tokenizer_config.json"))
         self.save_beside(folder)
+        if push_to_hub:
+            # The model's own push would leave before the files above are written.
+            repo_id = push.pop("repo_id", None) or os.path.basename(os.path.normpath(folder))
+            self.push_to_hub(repo_id, **{key: value for key, value in push.items() if value is not None})
 
     def save_beside(self, folder: str | os.PathLike) -> None:
         """Writes what a folder with weights and tokenizer needs to be opened as a writer, also by who has torch and

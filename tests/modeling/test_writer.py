@@ -6,9 +6,11 @@ import subprocess
 import sys
 import unicodedata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import GenerationConfig
@@ -278,6 +280,28 @@ def test_a_saved_writer_says_the_same_in_a_fresh_process(tmp_path):
     assert [span[3] for spans in found for span in spans] == pytest.approx(
         [span[3] for spans in expected for span in spans]
     )
+
+
+def test_a_push_takes_along_all_that_a_folder_holds(tmp_path, monkeypatch):
+    pushed = []
+
+    class Hub:
+        def create_repo(self, repo_id, **settings):
+            return SimpleNamespace(repo_id=f"me/{repo_id}", settings=settings)
+
+        def create_commit(self, repo_id, operations, **settings):
+            pushed.append((repo_id, {each.path_in_repo for each in operations}, settings))
+
+    monkeypatch.setattr("transformers.utils.hub.hf_api", Hub)
+    monkeypatch.setattr("transformers.utils.hub.create_and_tag_model_card", lambda *args, **kwargs: ModelCard(""))
+    writer = make_writer("characters")
+    writer.save_pretrained(tmp_path / "tiny", push_to_hub=True, token="secret", commit_message="Say", private=True)
+    ((repo_id, files, settings_),) = pushed
+    assert repo_id == "me/tiny" and (settings_["token"], settings_["commit_message"]) == ("secret", "Say")
+    assert files == {each.name for each in (tmp_path / "tiny").iterdir()} | {"README.md"}
+    assert {"kospan.json", "model.safetensors", "tokenizer.json", "modeling_writer.py", "handler.py"} < files
+    writer.push_to_hub("other")
+    assert pushed[1][:2] == ("me/other", files)
 
 
 TRAVELLER = """
