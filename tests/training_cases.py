@@ -117,10 +117,10 @@ CASES = {
     "fgm": {"fgm_epsilon": 0.5},
     "fgm and rdrop": {"fgm_epsilon": 0.5, "rdrop": "token"},
     "fgm and rdrop on both": {"fgm_epsilon": 0.5, "rdrop": "token", "rdrop_on": "both"},
-    "lora": {"lora": {"rank": 2, "alpha": 128, "dropout": 0.0}},
-    "lora plus": {"lora": {"rank": 2, "alpha": 128, "dropout": 0.0}, "learning_rates": {"lora_B": "16x"}},
+    "lora": {"lora": {"rank": 2, "alpha": 32, "dropout": 0.0}},
+    "lora plus": {"lora": {"rank": 2, "alpha": 32, "dropout": 0.0}, "learning_rates": {"lora_B": "16x"}},
     "lora plus, fgm and rdrop": {
-        "lora": {"rank": 2, "alpha": 128, "dropout": 0.0},
+        "lora": {"rank": 2, "alpha": 32, "dropout": 0.0},
         "learning_rates": {"lora_B": "16x"},
         "fgm_epsilon": 0.5,
         "rdrop": "token",

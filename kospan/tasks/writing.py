@@ -32,7 +32,7 @@ NOT_HERE = (
     *("label_kind", "calibration_split", "encoder_input", "normalization", "stride", "unit_shapes"),
     *("unit_matches", "max_question", "longest_answer", "null_answer", "pooling"),
     *("scheme", "head", "head_options", "recurrent_size", "recurrent_layers", "recurrent_dropout"),
-    *("dropout", "dropout_samples", "dropout_merge", "constrain", "crf_backend", "freeze_encoder", "states_folder"),
+    *("dropout", "dropout_samples", "dropout_merge", "constrain", "crf_backend", "freeze_encoder"),
     *("fgm_epsilon", "fgm_space", "fgm_lambda", "rdrop_alpha", "rdrop_level", "rdrop_on", "piece_dropout"),
 )
 # Label ids that mark a row as notes about a document, see `to_rows_with_notes`.

@@ -183,7 +183,7 @@ def test_ctrl_c_leaves_no_traceback(model_folder, gold_file, tmp_path, monkeypat
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kospan.tasks.tagging.examine", interrupted)
+    monkeypatch.setattr("kospan.tasks.named_spans.examine", interrupted)
     output = tmp_path / "figures.json"
     assert main(["evaluate", model_folder, "--data", gold_file, "--output", str(output)]) == 130
     assert capsys.readouterr().err.endswith("kospan: stopped by Ctrl-C; the same command begins again\n")
