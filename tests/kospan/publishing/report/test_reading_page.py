@@ -164,6 +164,6 @@ def test_from_the_shell(make_reader, tmp_path, capsys):
 def test_a_kind_that_no_report_shows_is_refused():
     with pytest.raises(
         ValueError,
-        match=r"a report shows \(kospan-tagger, kospan-writer, kospan-reader, kospan-classifier\), got 'kospan-poet'; use",
+        match=r"a report shows \(kospan-tagger, kospan-writer, kospan-reader, kospan-classifier\), got 'kospan-poet'",
     ):
         kind_of("kospan-poet")
