@@ -29,9 +29,11 @@ from kospan.training.record import Stopwatch
 from kospan.training.saving import check_output, last_whole_checkpoint, write_whole, written_whole
 from kospan.training.trainer import SpanTrainer
 from kospan.training.validation import ValidationLoss
+from modeling.base_models import ADAPTER
+from modeling.configuration_writer import NAME
 
 # What makes a folder a model, and which kind.
-MODEL_FILES = ("config.json", "generation_config.json", "kospan.json", "adapter_config.json", "*.safetensors*")
+MODEL_FILES = ("config.json", "generation_config.json", NAME, ADAPTER, "*.safetensors*")
 
 
 def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:

@@ -7,6 +7,8 @@ from transformers import AutoModelForCausalLM
 from .configuration_writer import WriterConfig, find_file
 
 ADAPTER = "adapter_config.json"
+# What an adapter needs beside torch and transformers, as a requirements.txt names it.
+NEEDS = "peft>=0.17"
 
 
 def load_adapted(name, base, config: WriterConfig, location: dict, kwargs: dict):

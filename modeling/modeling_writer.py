@@ -17,7 +17,7 @@ from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import PushToHubMixin
 
 from .alignment import clusters
-from .base_models import ADAPTER, base_record, load_adapted
+from .base_models import ADAPTER, NEEDS, base_record, load_adapted
 from .checks import check_reading, check_texts
 from .companions import (
     LOCATION_KEYS,
@@ -182,7 +182,7 @@ class SpanWriter(PushToHubMixin):
         save_companions(folder, self._companions, ("handler.py",))
         needs = os.path.join(folder, "requirements.txt")
         if hasattr(self.model, "peft_config") and "peft" not in read_text(needs):
-            write_text(needs, f"{read_text(needs)}peft>=0.17\n")
+            write_text(needs, f"{read_text(needs)}{NEEDS}\n")
 
     @property
     def device(self) -> torch.device:

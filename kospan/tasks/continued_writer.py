@@ -8,12 +8,11 @@ from transformers import AutoModelForCausalLM
 from kospan.recipe import Recipe
 from kospan.tasks.decoders import loading
 from kospan.tasks.encoders import check_encoder_options, locate
-from kospan.training.lora import MARK, Lora, adapt_causal_lm, adapted_layers, lora_of
+from kospan.training.lora import ADAPTED, MARK, Lora, adapt_causal_lm, adapted_layers, lora_of
 from modeling import SpanWriter
 
 # What a training may set anew.
 CONTINUED = ("constrained", "max_new_tokens", "window")
-_ADAPTER = ".lora_"
 
 
 def continued_writer(recipe: Recipe) -> SpanWriter:
@@ -98,7 +97,7 @@ def train_adapter(model, recipe: Recipe) -> None:
         prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     settings.inference_mode = False
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(_ADAPTER in name)
+        parameter.requires_grad_(ADAPTED in name)
     alpha, dropout = float(settings.lora_alpha), float(settings.lora_dropout)
     setattr(model, MARK, Lora(settings.r, alpha, dropout, targets, settings.use_rslora, settings.use_dora))
 

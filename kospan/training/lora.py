@@ -13,7 +13,8 @@ from kospan.recipe import Recipe
 
 # The models' attribute that says how they were adapted.
 MARK = "lora_settings"
-_ADAPTER = ".lora_"
+# Stands in the names of adapters' weights and of no others.
+ADAPTED = ".lora_"
 
 
 class Lora(NamedTuple):
@@ -166,7 +167,7 @@ def adapted_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 def adapter_state(model: nn.Module) -> dict[str, torch.Tensor]:
     """The adapters' own weights, by their names in the model."""
-    return {name: value for name, value in model.state_dict().items() if _ADAPTER in name}
+    return {name: value for name, value in model.state_dict().items() if ADAPTED in name}
 
 
 def plain_state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -174,7 +175,7 @@ def plain_state(model: nn.Module) -> dict[str, torch.Tensor]:
 
     The model itself stays as it is: merging and undoing it would not give back the same bits.
     """
-    state = {name: value for name, value in model.state_dict().items() if _ADAPTER not in name}
+    state = {name: value for name, value in model.state_dict().items() if ADAPTED not in name}
     for name, layer in adapted_layers(model):
         merged = copy.deepcopy(layer)
         merged.merge(safe_merge=True)
@@ -198,7 +199,7 @@ def adapter_lines(model: nn.Module) -> list[str]:
     if lora is None:
         return []
     layers = sum(1 for _ in adapted_layers(model))
-    size = sum(value.numel() for name, value in model.named_parameters() if _ADAPTER in name)
+    size = sum(value.numel() for name, value in model.named_parameters() if ADAPTED in name)
     kind = ("rs" if lora.rslora else "") + ("DoRA" if lora.dora else "LoRA")
     return [
         f"adapters            {kind} on {layers} layers ({lora.targets}): rank {lora.rank}, alpha {lora.alpha:g}, "

@@ -14,9 +14,9 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from modeling.base_models import ADAPTER
+
 CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "scheduler.pt")
-# An adapter has this in place of the config, which is its base model's.
-ADAPTER_CONFIG = "adapter_config.json"
 
 
 @contextmanager
@@ -110,7 +110,8 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
     """What is missing from a checkpoint or cut short in it; None where it is whole."""
     folder = Path(checkpoint)
     for name in CHECKPOINT_FILES:
-        if not (folder / name).is_file() and not (name == "config.json" and (folder / ADAPTER_CONFIG).is_file()):
+        # An adapter has its settings in place of the config, which is its base model's.
+        if not (folder / name).is_file() and not (name == "config.json" and (folder / ADAPTER).is_file()):
             return f"{name} is missing"
     described = {}
     for path in sorted(folder.glob("*.json")):

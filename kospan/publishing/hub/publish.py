@@ -8,17 +8,19 @@ from pathlib import Path
 
 from kospan.publishing.card.card import write_card
 from kospan.publishing.hub.hub import Hub, Pushed, check_name
-from kospan.publishing.hub.refusals import ADAPTER, check_no_secrets
+from kospan.publishing.hub.refusals import check_no_secrets
 from kospan.publishing.hub.release import prepare
 from kospan.publishing.hub.space import prepare_space
 from kospan.publishing.hub.verify import verify
+from modeling.base_models import ADAPTER
+from modeling.configuration_writer import NAME
 
 # What a release takes the place of: weights of older releases, and what a stock Trainer would have left there.
 # A config that is left behind by another kind of model would make that kind of this one.
 REPLACED = (
     "config.json",
-    "adapter_config.json",
-    "kospan.json",
+    ADAPTER,
+    NAME,
     "*.safetensors",
     "model.safetensors.index.json",
     "*.bin",

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from modeling.base_models import ADAPTER
+from modeling.configuration_writer import NAME
+
 # Opening one of these runs code of whoever wrote it.
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
 # The Trainer's own settings as a pickle: never sent, and no reason to refuse the folder.
@@ -15,8 +18,6 @@ TRAVELLERS_NEED = {"torch", "transformers", "numpy", "safetensors"}
 VOCABULARIES = {"tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json"}
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 _PATH = re.compile(r"(/[^/\s]+){2,}/?|~[/\\].*|[A-Za-z]:[\\/].*|\\\\\w.*|file://.*", re.DOTALL)
-# What an adapter of peft says of itself.
-ADAPTER = "adapter_config.json"
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _TOKEN = re.compile(rb"\bhf_[A-Za-z0-9]{30,}")
 _RELATIVE = re.compile(r"^\s*(?:from\s+(\.\S*)\s+import|import\s+(\.\S+))", re.MULTILINE)
@@ -156,7 +157,7 @@ def travelling_code(folder: Path, config: dict) -> set[str]:
 
     if config.get("model_type") == "kospan-writer":
         # A stock language model: its code is called by name.
-        found = _reached(folder, "modeling_writer", set(), "kospan.json")
+        found = _reached(folder, "modeling_writer", set(), NAME)
         return found | _handler(folder)
     named = config.get("auto_map")
     named = named if isinstance(named, dict) else {}

@@ -21,16 +21,16 @@ from kospan.publishing.hub.refusals import (
     check_weights,
     travelling_code,
 )
+from modeling.base_models import ADAPTER
 from modeling.companions import name_portable_class
+from modeling.configuration_writer import NAME
 
-# A language model that writes spans out has this beside its weights.
-WRITER = "kospan.json"
 # Only what is named here goes out. Code is not: it is found by following the config's auto_map.
 GOES_OUT = (
     "config.json",
     "generation_config.json",
-    "kospan.json",
-    "adapter_config.json",
+    NAME,
+    ADAPTER,
     "adapter_model.safetensors",
     "model*.safetensors",
     "model.safetensors.index.json",
@@ -127,9 +127,9 @@ def read_config(folder: str | os.PathLike) -> dict:
     Raises: FileNotFoundError where there is no folder or no config in it; ValueError where it is no JSON object.
     """
     folder = Path(folder)
-    if not (folder / WRITER).is_file():
+    if not (folder / NAME).is_file():
         return _object(folder / "config.json")
-    config = _object(folder / WRITER)
+    config = _object(folder / NAME)
     own = _object(folder / "config.json") if (folder / "config.json").is_file() else None
     return config | {"encoder_config": own or config.get("base") or {}}
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import modeling
+from modeling.base_models import NEEDS
 
 HOUSE = Path(modeling.__file__).resolve().parent.parent
 GOES_OUT = {".py", ".css", ".md", ".txt", ".json", ".js", ".html"}
@@ -40,7 +41,7 @@ def prepare_space(
     (target / "space.json").write_text(json.dumps({"model": model}, indent=2) + "\n", encoding="utf-8")
     if adapter:
         with open(target / "requirements.txt", "a", encoding="utf-8") as file:
-            file.write("peft>=0.17\n")
+            file.write(f"{NEEDS}\n")
     card = (target / "README.md").read_text(encoding="utf-8")
     card = re.sub(r"^models:.*$", f"models: [{model}]", card, count=1, flags=re.MULTILINE)
     (target / "README.md").write_text(card, encoding="utf-8")

@@ -14,7 +14,7 @@ from huggingface_hub import snapshot_download
 
 from kospan.data.jsonl import read_jsonl
 from kospan.example import Example
-from kospan.publishing.hub.refusals import ADAPTER
+from modeling.base_models import ADAPTER
 
 # So many texts are compared, spread evenly over those that are stored.
 MOST_TEXTS = 1000
