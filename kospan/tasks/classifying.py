@@ -65,6 +65,7 @@ class ClassifyingTask(OwnModel):
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "ClassifyingTask":
         """Data, tokenizer and model as the recipe asks."""
+        cls.check_recipe(recipe)
         corpus = corpus_of(recipe, recipe.label_kind)
         for split, examples in corpus.splits.items():
             for example in examples:
@@ -84,7 +85,8 @@ class ClassifyingTask(OwnModel):
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
-        """Raises: ValueError where a setting of the model is not to be had."""
+        """Raises: ValueError where a setting of the model is not to be had, or one does nothing."""
+        super().check_recipe(recipe)
         SpanClassifierConfig(pooling=recipe.pooling, **{key: getattr(recipe, key) for key in CONTINUED})
 
     @classmethod

@@ -54,6 +54,7 @@ class ReadingTask(OwnModel):
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "ReadingTask":
         """Data, tokenizer and model as the recipe asks."""
+        cls.check_recipe(recipe)
         corpus = corpus_of(recipe)
         return cls(corpus, build_reader(recipe, corpus), rules_of(recipe.dataset))
 
@@ -64,7 +65,8 @@ class ReadingTask(OwnModel):
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
-        """Raises: ValueError where a setting of the model is not to be had."""
+        """Raises: ValueError where a setting of the model is not to be had, or one does nothing."""
+        super().check_recipe(recipe)
         SpanReaderConfig(**{key: getattr(recipe, key) for key in CONTINUED})
 
     @classmethod

@@ -11,7 +11,7 @@ from kospan.evaluation.confidence import Claims
 from kospan.evaluation.spans import figure_names
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.building import check_unused, continued_model, corpus_of, new_model, special_ids
+from kospan.tasks.building import continued_model, corpus_of, new_model, special_ids
 from kospan.tasks.encoders import encoder_parts, load_config
 from kospan.tasks.named_spans import NamedSpans
 from kospan.tasks.own_model import OwnModel
@@ -29,11 +29,6 @@ CONTINUED = ("dropout", "dropout_samples", "dropout_merge", "recurrent_dropout",
 FIXED = (
     *("unit", "encoder_input", "normalization", "unit_shapes", "window", "stride"),
     *("scheme", "head", "head_options", "recurrent_size", "recurrent_layers"),
-)
-# What is there for models that write.
-NOT_HERE = (
-    *("instruction", "label_descriptions", "few_shot", "constrained", "max_new_tokens"),
-    *("load_dtype", "load_bits", "device_map"),
 )
 
 
@@ -64,7 +59,7 @@ class TaggingTask(NamedSpans, OwnModel):
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "TaggingTask":
         """Data, tokenizer and model as the recipe asks."""
-        check_unused(recipe, NOT_HERE, "models that write")
+        cls.check_recipe(recipe)
         corpus = corpus_of(recipe)
         unit = recipe.unit or reader_for(recipe.dataset).unit
         return cls(corpus, build_tagger(recipe, corpus, unit))
@@ -77,7 +72,7 @@ class TaggingTask(NamedSpans, OwnModel):
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
         """Raises: ValueError where the head or another setting of the model is not to be had, or one does nothing."""
-        check_unused(recipe, NOT_HERE, "models that write")
+        super().check_recipe(recipe)
         check_head(
             SpanTaggerConfig(
                 encoder_input=recipe.encoder_input,

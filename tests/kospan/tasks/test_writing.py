@@ -22,8 +22,11 @@ from kospan.evaluation.written import WRITTEN_FIGURES, Written, score_written
 from kospan.example import Example
 from kospan.recipe import Recipe, load_recipe
 from kospan.run import build_trainer, run
-from kospan.tasks import tagging, writing
+from kospan.tasks import writing
+from kospan.tasks.classifying import ClassifyingTask
 from kospan.tasks.decoders import check_loading, load_decoder, loading
+from kospan.tasks.own_model import FOR_WRITERS
+from kospan.tasks.reading import ReadingTask
 from kospan.tasks.saved import open_saved
 from kospan.tasks.tagging import TaggingTask
 from kospan.tasks.writing import WritingTask, build_writer, reply_about, shown_examples, writer_config
@@ -470,9 +473,16 @@ def test_what_does_not_go_with_writing_is_refused_before_training(recipe_of, fla
 ODD = {bool: lambda usual: not usual, int: lambda usual: 7, float: lambda usual: 0.5, dict: lambda usual: {"a": 1}}
 
 
-@pytest.mark.parametrize(("task", "names"), [(WritingTask, writing.NOT_HERE), (TaggingTask, tagging.NOT_HERE)])
-def test_settings_that_do_nothing_for_a_task_are_refused(task, names):
-    kind = "writing" if task is WritingTask else "tagging"
+@pytest.mark.parametrize(
+    ("kind", "task", "names"),
+    [
+        ("writing", WritingTask, writing.NOT_HERE),
+        ("tagging", TaggingTask, FOR_WRITERS),
+        ("reading", ReadingTask, FOR_WRITERS),
+        ("classifying", ClassifyingTask, FOR_WRITERS),
+    ],
+)
+def test_settings_that_do_nothing_for_a_task_are_refused(kind, task, names):
     for name in names:
         usual = getattr(Recipe(), name)
         value = ODD.get(type(usual), lambda usual: "odd")(usual)
