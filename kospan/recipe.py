@@ -70,6 +70,9 @@ class Recipe:
     train_examples: int | None = setting(
         None, "how many examples of the training part are trained on, from its beginning; default: all"
     )
+    validation_examples: int | None = setting(
+        None, "how many examples of the validation part are scored, from its beginning; default: all"
+    )
     overlaps: str = setting("error", "overlapping gold spans: error, or longest (keep the longest, count the rest)")
     label_kind: str | None = setting(
         None,
@@ -266,7 +269,8 @@ _CHOICES = {
 # The least that a number may be, and the first that is too much.
 _RANGES = {
     **dict.fromkeys(("recurrent_size", "early_stopping_patience", "stride", "lora_rank", "few_shot"), (0, math.inf)),
-    **dict.fromkeys(("recurrent_layers", "dropout_samples", "window", "train_examples"), (1, math.inf)),
+    **dict.fromkeys(("recurrent_layers", "dropout_samples", "window"), (1, math.inf)),
+    **dict.fromkeys(("train_examples", "validation_examples"), (1, math.inf)),
     "max_new_tokens": (3, math.inf),
     **dict.fromkeys(("dropout", "recurrent_dropout", "piece_dropout", "lora_dropout"), (0, 1)),
     **dict.fromkeys(("fgm_epsilon", "fgm_lambda", "rdrop_alpha", "lora_alpha"), (0, math.inf)),

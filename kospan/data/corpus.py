@@ -39,6 +39,7 @@ def load_corpus(
     calibration: str | None = None,
     train_examples: int | None = None,
     label_kind: str | None = "class",
+    validation_examples: int | None = None,
 ) -> Corpus:
     """A data set with its splits, every example checked.
 
@@ -55,9 +56,10 @@ def load_corpus(
         train_examples: How many of the training split are kept, from its beginning; None keeps all. The labels are
             those of the whole.
         label_kind: "class": labels are names; "value": they are numbers; None: see `kospan.data.values.holds_values`.
+        validation_examples: As `train_examples`, of the validation split.
 
     Raises: ValueError where a split is empty, an id stands twice in a split, a text is unlabelled, a label is not in
-        the training split, the training split holds fewer than `train_examples`, or the source is malformed;
+        the training split, a split holds fewer than are to be kept of it, or the source is malformed;
         FileNotFoundError where a file is missing.
 
     >>> corpus = load_corpus("sample")
@@ -86,14 +88,16 @@ def load_corpus(
     if values:
         splits = {split: [valued(example, split) for example in examples] for split, examples in splits.items()}
     labels = (VALUE,) if values else _labels(splits, source.labels)
-    if train_examples is not None:
-        held = len(splits["train"])
-        if not 1 <= train_examples <= held:
+    for split, asked in (("train", train_examples), ("validation", validation_examples)):
+        if asked is None:
+            continue
+        held = len(splits[split])
+        if not 1 <= asked <= held:
             raise ValueError(
-                f"expected train_examples between 1 and the {held:,} of the training split, got {train_examples}; "
-                "choose fewer, or leave it out to train on all"
+                f"expected {split}_examples between 1 and the {held:,} of the {split} split, got {asked}; choose "
+                "fewer, or leave it out to take all"
             )
-        splits["train"] = splits["train"][:train_examples]
+        splits[split] = splits[split][:asked]
     return Corpus(labels, splits, dropped, values)
 
 

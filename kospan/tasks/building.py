@@ -46,6 +46,7 @@ def corpus_of(recipe: Recipe, label_kind: str | None = "class") -> Corpus:
         recipe.calibration_split,
         recipe.train_examples,
         label_kind,
+        recipe.validation_examples,
     )
 
 
