@@ -1,0 +1,153 @@
+"""Steps and sizes of a finished study of LoRA+: how many steps LoRA+ needs for what LoRA reaches, and which arm wins
+with how many sentences.
+
+    kospan ablate recipes/studies/loraplus.yaml --train_file TRAIN --validation_file VALIDATION --use_cpu true
+    python benchmarks/loraplus.py outputs/studies/loraplus [--out docs/studies/loraplus]
+
+Reads `run.json` of the arms `lora`, `lora_plus`, `full`, `bilstm_crf` and of those with a size behind their names, such
+as `lora_plus_100`. Writes `curves.md` and `curves.png`, in which a curve is the mean over the seeds that all arms of a
+size have.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kospan.publishing.report.figures import ACCENT, FAINT, INK, SECOND, Canvas
+from kospan.training.saving import write_whole
+
+ARMS = {"lora": SECOND, "lora_plus": ACCENT, "full": INK, "bilstm_crf": "#2e8b6f"}
+# Of the arms without a size behind their names.
+USUAL_SIZE = 500
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path, help="the study's folder, outputs/studies/NAME")
+    parser.add_argument("--figure", default="f1")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    found = curves(arguments.study, arguments.figure)
+    told = page(arguments.study.name, arguments.figure, found)
+    print(told)
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        write_whole(arguments.out / "curves.md", told)
+        (arguments.out / "curves.png").write_bytes(picture(arguments.figure, found))
+
+
+def curves(study: Path, figure: str) -> dict[int, dict[str, np.ndarray]]:
+    """By size and arm: steps and the figure's values `(seeds, evaluations, 2)`, over the seeds that the arms share.
+
+    Raises: ValueError where the folder holds no such run.
+    """
+    runs: dict[int, dict[str, dict[int, list]]] = {}
+    for file in sorted(study.glob("*/run.json")):
+        run = json.loads(file.read_text(encoding="utf-8"))
+        name, size = re.fullmatch(r"(.*?)(?:_(\d+))?", run["variant"]).groups()
+        if name not in ARMS:
+            continue
+        key = f"eval_{figure}"
+        points = {each["step"]: each[key] for each in run["curve"] if key in each}
+        runs.setdefault(int(size or USUAL_SIZE), {}).setdefault(name, {})[run["seed"]] = sorted(points.items())
+    if not runs:
+        raise ValueError(f"expected runs of {', '.join(ARMS)} in {study}, found none; run the study first")
+    found = {}
+    for size, arms in sorted(runs.items()):
+        seeds = sorted(set.intersection(*(set(each) for each in arms.values())))
+        found[size] = {name: np.array([arms[name][seed] for seed in seeds]) for name in ARMS if name in arms}
+    return found
+
+
+def steps_to(points: np.ndarray, target: float) -> float:
+    """The first step at which a curve `(evaluations, 2)` is at the target, on straight lines between evaluations from
+    (0, 0); infinite where it never is.
+
+    >>> steps_to(np.array([[100, 0.2], [200, 0.4]]), 0.3), steps_to(np.array([[100, 0.2]]), 0.3)
+    (150.0, inf)
+    """
+    before = (0.0, 0.0)
+    for step, value in points:
+        if value >= target:
+            return float(before[0] + (step - before[0]) * (target - before[1]) / (value - before[1]))
+        before = (step, value)
+    return float("inf")
+
+
+def fraction(lora: np.ndarray, plus: np.ndarray) -> tuple[float, float, float]:
+    """LoRA's last mean value, the steps it first took to it, and the share of these that LoRA+ took."""
+    mean_lora, mean_plus = lora.mean(axis=0), plus.mean(axis=0)
+    target = mean_lora[-1, 1]
+    own = steps_to(mean_lora, target)
+    return target, own, steps_to(mean_plus, target) / own
+
+
+def page(study: str, figure: str, found: dict[int, dict[str, np.ndarray]]) -> str:
+    """What was found, as Markdown."""
+    lines = [f"# {study}: steps and sizes", "", "![curves](curves.png)", ""]
+    lines += [
+        f"`{figure}` after the last step, mean ± standard deviation over seeds; in the last columns the steps in which "
+        "LoRA's mean curve first reaches its own last value, and the share of these steps in which LoRA+ reaches the "
+        "same value (straight lines between evaluations; of single seeds in brackets).",
+        "",
+    ]
+    names = [name for name in ARMS if any(name in arms for arms in found.values())]
+    head = ["sentences", "seeds", *(f"`{name}`" for name in names), "first", "LoRA's steps", "LoRA+'s share"]
+    lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for size, arms in found.items():
+        last = {name: points[:, -1, 1] for name, points in arms.items()}
+        cells = [str(size), str(len(next(iter(last.values()))))]
+        cells += [f"{last[name].mean():.4f} ± {spread(last[name]):.4f}" if name in last else "" for name in names]
+        cells.append(f"`{max(last, key=lambda name: last[name].mean())}`")
+        if "lora" in arms and "lora_plus" in arms:
+            _, own, share = fraction(arms["lora"], arms["lora_plus"])
+            single = [
+                fraction(lora[None], plus[None])[2] for lora, plus in zip(arms["lora"], arms["lora_plus"], strict=True)
+            ]
+            cells += [f"{own:.0f}", f"{told(share)} ({', '.join(map(told, single))})"]
+        else:
+            cells += ["", ""]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", "## Curves", ""]
+    for size, arms in found.items():
+        steps = [f"{step:.0f}" for step in next(iter(arms.values()))[0, :, 0]]
+        lines += [f"{size} sentences, means over seeds:", "", "| step | " + " | ".join(steps) + " |"]
+        lines += ["|" + " --- |" * (1 + len(steps))]
+        for name, points in arms.items():
+            lines.append(f"| `{name}` | " + " | ".join(f"{value:.4f}" for value in points[:, :, 1].mean(axis=0)) + " |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def told(share: float) -> str:
+    """A share as a percentage."""
+    return "not reached" if np.isinf(share) else f"{100 * share:.0f} %"
+
+
+def spread(values: Sequence[float]) -> float:
+    """The standard deviation over seeds; 0 of one seed."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
+def picture(figure: str, found: dict[int, dict[str, np.ndarray]]) -> bytes:
+    """A panel for every size: the mean curve of each arm, thin lines for its seeds."""
+    with Canvas(width=3.0 * len(found) + 0.6, height=3.2, columns=len(found)) as canvas:
+        for axes, (size, arms) in zip(canvas.axes, found.items()):
+            for name, points in arms.items():
+                for row in points:
+                    axes.plot(row[:, 0], row[:, 1], color=ARMS[name], linewidth=0.5, alpha=0.4)
+                axes.plot(*points.mean(axis=0).T, color=ARMS[name], linewidth=1.8, label=name)
+            axes.set_title(f"{size} sentences")
+            axes.set_xlabel("step")
+            axes.grid(color=FAINT, linewidth=0.6)
+        canvas.axes[0].set_ylabel(figure)
+        canvas.axes[0].legend(frameon=False)
+    return canvas.png
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""A decoder of a few million parameters, pretrained on the sets' texts, then trained to write entities out.
+
+    python benchmarks/small_decoder.py --data FOLDER --work WORK [--language ko] [--out FILE]
+
+FOLDER holds the sets as their sources hand them out, see benchmarks/check_data.py. Three steps, each skipped where WORK
+holds its result: the decoder reads the training texts (without labels) and exercises in copying; all its weights are
+trained on all labelled sentences; what it has learnt is read with constrained and with free decoding, in turn in one
+process, for strict F1, the share of exact replies, and CPU time.
+"""
+
+import argparse
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+from small_decoder_text import TEXTS, byte_level_tokenizer, rows, texts
+from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+
+from kospan.data.corpus import read_examples
+from kospan.data.jsonl import write_jsonl
+from kospan.recipe import load_recipe
+from kospan.run import run
+from kospan.tasks.writing import WritingTask
+from kospan.training.saving import write_whole
+from modeling import SpanWriter
+
+SIZES = {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 6, "intermediate_size": 512}
+VOCABULARY, POSITIONS, ROW, BATCH, PASSES, RATE, SEED = 4000, 512, 256, 16, 2, 2e-3, 42
+# The labelled set of each language: its name, what is trained on, what is scored, and the unit.
+LABELLED = {
+    "en": ("conll2003", "conll2003/eng.train.gz", "conll2003/eng.testa"),
+    "ko": ("klue_ner", "klue-ner/klue-ner-v1.1_dev_minus_holdout.tsv", None),
+}
+GATE = 0.3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--language", choices=sorted(TEXTS), default="en")
+    parser.add_argument("--passes", type=int, default=PASSES, help="how often each text is read")
+    parser.add_argument("--epochs", type=int, default=4, help="of training on labelled sentences")
+    parser.add_argument("--sentences", type=int, default=1000, help="that are read for time and F1, from the first")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    decoder, trained = arguments.work / "decoder", arguments.work / "trained"
+    if not (decoder / "config.json").is_file():
+        pretrain(arguments, decoder)
+    files = labelled(arguments)
+    if not (trained / "eval_results.json").is_file():
+        fine_tune(arguments, files, decoder, trained)
+    told = page(arguments, decoder, trained, read(trained, *files, arguments.sentences))
+    print(told)
+    if arguments.out:
+        write_whole(arguments.out, told)
+
+
+def pretrain(arguments, folder: Path) -> None:
+    """Trains the decoder on next pieces, from the last checkpoint where there is one, and saves it with its tokenizer
+    and `pretraining.json`."""
+    started = time.process_time()
+    lines = texts(arguments.language, arguments.data)
+    held_out, lines = lines[::50], [line for at, line in enumerate(lines) if at % 50]
+    tokenizer = byte_level_tokenizer(lines, VOCABULARY, POSITIONS)
+    torch.manual_seed(SEED)
+    end = tokenizer.eos_token_id
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            max_position_embeddings=POSITIONS,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=end,
+            pad_token_id=end,
+            **SIZES,
+        )
+    )
+    data = [{"input_ids": row, "labels": row} for row in rows(lines, tokenizer, ROW, arguments.passes, SEED)]
+    kept = [{"input_ids": row, "labels": row} for row in rows(held_out, tokenizer, ROW, 1, SEED)]
+    checkpoints = arguments.work / "checkpoints"
+    trainer = Trainer(
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(checkpoints),
+            num_train_epochs=1,
+            per_device_train_batch_size=BATCH,
+            learning_rate=RATE,
+            lr_scheduler_type="cosine",
+            warmup_steps=0.05,
+            adam_beta2=0.98,
+            weight_decay=0.05,
+            max_grad_norm=1.0,
+            save_steps=200,
+            save_total_limit=1,
+            logging_steps=50,
+            seed=SEED,
+            use_cpu=True,
+            report_to="none",
+            disable_tqdm=True,
+        ),
+        train_dataset=data,
+        eval_dataset=kept,
+        data_collator=lambda items: {
+            key: torch.tensor([item[key] for item in items]) for key in ("input_ids", "labels")
+        },
+    )
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    told = {
+        "texts": len(lines),
+        "positions": len(data) * ROW,
+        "steps": trainer.state.global_step,
+        "held_out_loss": trainer.evaluate()["eval_loss"],
+        "cpu_seconds": time.process_time() - started,
+    }
+    write_whole(folder / "pretraining.json", json.dumps(told, indent=1) + "\n")
+
+
+def labelled(arguments) -> tuple[str, str, str]:
+    """Name of the labelled set, file to train on and file to score; a set without a second file is cut by place."""
+    name, train, validation = LABELLED[arguments.language]
+    if validation:
+        return name, str(arguments.data / train), str(arguments.data / validation)
+    examples = read_examples(name, str(arguments.data / train))
+    parts = [arguments.work / "train.jsonl", arguments.work / "validation.jsonl"]
+    for part, kept in zip(parts, (lambda at: at % 8, lambda at: not at % 8)):
+        write_jsonl(part, [each for at, each in enumerate(examples) if kept(at)])
+    return "jsonl", *map(str, parts)
+
+
+def fine_tune(arguments, files: tuple[str, str, str], decoder: Path, folder: Path) -> None:
+    """All weights on all labelled sentences."""
+    dataset, train, validation = files
+    flags = {
+        "task": "writing",
+        "dataset": dataset,
+        "train_file": train,
+        "validation_file": validation,
+        "encoder": str(decoder),
+        "instruction": "",
+        "learning_rate": "1e-3",
+        "warmup_steps": "0.05",
+        "max_grad_norm": "1.0",
+        "num_train_epochs": str(arguments.epochs),
+        "per_device_train_batch_size": "16",
+        "eval_strategy": "no",
+        "save_strategy": "epoch",
+        "load_best_model_at_end": "false",
+        "validation_loss": "false",
+        "seed": str(SEED),
+        "use_cpu": "true",
+        "resume": "true",
+        "output_dir": str(folder),
+    }
+    run(load_recipe(None, flags))
+
+
+def read(folder: Path, dataset: str, _, validation: str, sentences: int) -> dict[str, dict[str, float]]:
+    """Figures of the first sentences, with constrained and with free decoding."""
+    writer = SpanWriter.from_pretrained(folder, dtype=torch.float32)
+    task = WritingTask.over(writer, dataset)
+    examples = read_examples(dataset, validation)[:sentences]
+    found = {}
+    for name, constrained in (("constrained", True), ("free", False)):
+        writer.config.constrained = constrained
+        started = time.process_time()
+        predicted = task.find(writer, examples)
+        seconds = time.process_time() - started
+        found[name] = task.metrics(examples, predicted) | {"seconds": seconds, "sentences": len(examples)}
+    return found
+
+
+def page(arguments, decoder: Path, trained: Path, found: dict[str, dict[str, float]]) -> str:
+    """What was found, as Markdown."""
+    read_before = json.loads((decoder / "pretraining.json").read_text(encoding="utf-8"))
+    whole = json.loads((trained / "eval_results.json").read_text(encoding="utf-8"))
+    record = json.loads((trained / "training_record.json").read_text(encoding="utf-8"))
+    return json.dumps([read_before, whole, record, found, GATE, math.exp(read_before["held_out_loss"])], indent=1)
+
+
+if __name__ == "__main__":
+    main()
