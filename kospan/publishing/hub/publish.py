@@ -145,7 +145,8 @@ def _files(folder: Path) -> dict[str, Path]:
 def _check_kept(kept: Path) -> None:
     """Raises: FileExistsError where a dry run would write over something that no dry run has written."""
     there = {path.name for path in kept.iterdir()} if kept.is_dir() else {"a file"} if kept.exists() else set()
-    if there and not (there <= {"model", "space"} and (kept / "model" / "config.json").is_file()):
+    ours = any((kept / "model" / name).is_file() for name in ("config.json", ADAPTER))
+    if there and not (there <= {"model", "space"} and ours):
         raise FileExistsError(
             f"expected --dry_run to name a new folder, or one of an earlier dry run, found {min(there)} in {kept}; "
             "name another"
