@@ -22,7 +22,12 @@ from modeling.modeling_writer import SpanWriter
 # Adapters of LoRA add to weights; others of peft's add positions or layers and cannot be merged.
 MERGEABLE = "LORA"
 TOLERANCE = 1e-4
-LEFT_BY_RUNS = ("recipe.yaml", "eval_results.json", "training_record.json", "predictions.jsonl")
+# With them a merged model is published like any that a run has left. What the adapter found is not among them: a
+# release is checked against what the very model finds that goes out.
+LEFT_BY_RUNS = ("recipe.yaml", "training_record.json", "eval_results.json")
+RESULTS, PREDICTIONS = "eval_results.json", "predictions.jsonl"
+# The figure by which a card tells that the others are the adapter's.
+DIFFERENCE = "eval_merged_difference"
 # Positions that are read of each sentence of the comparison.
 PROBED = 64
 
@@ -39,7 +44,8 @@ def merge(
 
     Args:
         adapter: Folder or Hub name of the adapter.
-        out: The folder to make, with the model, its tokenizer and, where the adapter has one, `kospan.json`.
+        out: The folder to make, with the model, its tokenizer and, where the adapter has them, `kospan.json`, recipe
+            and figures, which then also tell how far merging has moved the logits.
         base: Where the base model lies, if not where the adapter says.
         texts: What both models read for the comparison.
         overwrite: Whether a model in `out` may be replaced.
@@ -73,12 +79,15 @@ def merge(
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
             name_portable_class(folder / "tokenizer_config.json")
-        for name in LEFT_BY_RUNS:  # With them it is published like any model that a run has left.
+        for name in LEFT_BY_RUNS:
             if os.path.isfile(os.path.join(adapter, name)):
                 shutil.copyfile(os.path.join(adapter, name), folder / name)
         del model
         merged = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         difference = check_same(expected, logits(merged, rows))
+        if (folder / RESULTS).is_file():
+            figures = _object(folder / RESULTS, os.path.join(adapter, RESULTS)) | {DIFFERENCE: difference}
+            (folder / RESULTS).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         total = sum(value.numel() for value in merged.parameters())
     return [
         f"adapter             {adapter}: rank {settings.get('r')}, {size:,} parameters",
@@ -86,6 +95,18 @@ def merge(
         f"logits              {sum(map(len, rows)):,} positions: at most {difference:.2e} apart "
         f"(allowed: {TOLERANCE:g})",
         f"model               {out}: {total:,} parameters, float32",
+        *_stays_behind(adapter, out),
+    ]
+
+
+def _stays_behind(adapter: str, out: str | Path) -> list[str]:
+    """What to do before the merged model is published, where the adapter has predictions of its own."""
+    left = os.path.join(adapter, PREDICTIONS)
+    if not os.path.isfile(left):
+        return []
+    return [
+        f"{PREDICTIONS}   is the adapter's and stays there; for a release write the merged model's own: kospan predict "
+        f"{out} {left} --output {os.path.join(out, PREDICTIONS)}"
     ]
 
 
@@ -117,17 +138,27 @@ def _adapter_settings(adapter: str) -> dict:
             else "name the folder that a training with task: writing and lora_rank has left, or a name on the Hub"
         )
         raise FileNotFoundError(f"expected an adapter of peft in {adapter}, found no {ADAPTER} there; {advice}")
-    try:
-        settings = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, got {error}; take the file from the adapter again") from error
-    kind = settings.get("peft_type") if isinstance(settings, dict) else None
+    settings = _object(path, path)
+    kind = settings.get("peft_type")
     if kind != MERGEABLE:
         raise ValueError(
             f"expected an adapter of LoRA in {adapter}, got peft_type {kind}, which adds no weights that could be "
             "merged; use it with peft"
         )
     return settings
+
+
+def _object(path: str | Path, place: str) -> dict:
+    """The JSON object in a file. Raises: ValueError naming `place` where there is none."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{place}: expected JSON, got {error}; take the file from the adapter again") from error
+    if not isinstance(found, dict):
+        raise ValueError(
+            f"{place}: expected a JSON object, got a {type(found).__name__}; take the file from the adapter again"
+        )
+    return found
 
 
 def _adapter_weights(adapter: str) -> dict[str, torch.Tensor]:

@@ -118,6 +118,27 @@ def test_any_adapter_of_lora_is_merged_and_its_base_may_have_moved(pair, tokeniz
     assert not (tmp_path / "out" / "kospan.json").exists() and (tmp_path / "out" / "tokenizer.json").is_file()
 
 
+def test_figures_come_along_as_the_adapters_and_predictions_stay(pair, tmp_path, capsys):
+    adapter, out = tmp_path / "adapter", tmp_path / "out"
+    (adapter / "recipe.yaml").write_text("task: writing\n", encoding="utf-8")
+    (adapter / "eval_results.json").write_text('{"eval_f1": 0.5}\n', encoding="utf-8")
+    (adapter / "predictions.jsonl").write_text('{"id": "a", "text": "비", "spans": []}\n', encoding="utf-8")
+    assert main(["convert", "merge", str(adapter), str(out)]) == 0
+    found = json.loads((out / "eval_results.json").read_text(encoding="utf-8"))
+    told = capsys.readouterr().out
+    assert found.keys() == {"eval_f1", "eval_merged_difference"} and found["eval_f1"] == 0.5
+    assert (
+        f"at most {found['eval_merged_difference']:.2e} apart" in told and 0 <= found["eval_merged_difference"] < 1e-4
+    )
+    assert (out / "recipe.yaml").read_text(encoding="utf-8") == "task: writing\n"
+    assert not (out / "predictions.jsonl").exists()
+    assert f"kospan predict {out} {adapter / 'predictions.jsonl'} --output {out / 'predictions.jsonl'}" in told
+    for text, message in (("{", "expected JSON, got"), ("[1]", "expected a JSON object, got a list")):
+        (adapter / "eval_results.json").write_text(text, encoding="utf-8")
+        shown = refused([str(adapter), str(tmp_path / "o")], capsys)
+        assert f"{adapter / 'eval_results.json'}: {message}" in shown and not (tmp_path / "o").exists()
+
+
 def test_another_base_is_refused(pair, tokenizer, tmp_path, capsys):
     _, adapter = pair
     out = str(tmp_path / "out")

@@ -1,5 +1,7 @@
 """The card of a writer: a language model that writes the entities out, whole or as an adapter of its base model."""
 
+from typing import Any
+
 from kospan.publishing.card.kinds import tagger
 from kospan.publishing.card.kinds.tagger import (  # noqa: F401  (part of what a kind is)
     CLAIM,
@@ -11,10 +13,8 @@ from kospan.publishing.card.kinds.tagger import (  # noqa: F401  (part of what a
     labels_table,
     measured,
     metric,
-    score_parts,
     show,
     stands_above,
-    summary_parts,
     weaknesses,
     widget,
 )
@@ -28,6 +28,7 @@ METRICS = tagger.METRICS | {
     "unparsed": ("share", "share of texts with a reply in which nothing of the grammar was found", {}),
     "dropped": ("count", "brackets in replies that were none", {}),
     "unmatched": ("count", "surfaces in replies without a free occurrence in the text", {}),
+    "merged_difference": ("difference", "largest difference of a logit by which merging moved the model", {}),
 }
 UNCALIBRATED = (
     "A span's score is the probability with which the model writes its bracket after what it has written before. It "
@@ -75,6 +76,30 @@ def use_parts(left: Left, path: str) -> dict[str, str | None]:
 def is_adapter(left: Left) -> bool:
     """Whether the weights are an adapter's alone."""
     return left.is_adapter
+
+
+def summary_parts(left: Left) -> dict[str, str]:
+    """As of a tagger; of merged weights it says whose scores they are."""
+    parts = tagger.summary_parts(left)
+    moved = left.results.get("merged_difference")
+    if moved is not None:
+        parts["korean_scores"] += (
+            " 이 점수는 어댑터를 가중치에 합치기 전에 잰 것이며, 합친 모델의 로짓은 그때와 최대 "
+            f"{moved:.1e}만큼 다릅니다."
+        )
+    return parts
+
+
+def score_parts(left: Left) -> dict[str, Any]:
+    """As of a tagger; of merged weights it says whose scores they are."""
+    parts = tagger.score_parts(left)
+    moved = left.results.get("merged_difference")
+    if moved is not None:
+        parts["scores_intro"] += (
+            " All figures here were measured with the adapter, before it was merged into the weights; on a few "
+            f"sentences the merged model's logits are at most {moved:.1e} away from what they were then."
+        )
+    return parts
 
 
 def head_in_words(left: Left) -> str:

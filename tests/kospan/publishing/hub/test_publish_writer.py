@@ -8,6 +8,7 @@ import torch
 from huggingface_hub import ModelCard
 from release_cases import save_writer_run
 
+from kospan.cli import main
 from kospan.conversion.merge import merge
 from kospan.publishing.hub import verify as verifying
 from kospan.publishing.hub.publish import REPLACED, publish
@@ -42,6 +43,7 @@ def test_an_adapter_goes_out_as_an_adapter_and_a_stranger_finds_the_same(run, ba
     assert not names & {"config.json", "model.safetensors", "pipelines.py", "predictions.jsonl", "training_args.bin"}
     assert "peft>=" in (out / "requirements.txt").read_text(encoding="utf-8")
     card = ModelCard.load(out / "README.md")
+    assert "before it was merged" not in card.text and "합치기 전" not in card.text
     data = card.data
     assert (data.base_model, data.library_name, data.base_model_relation) == ("kim/tiny", "peft", "adapter")
     assert {"kospan", "lora", "peft", "named-entity-recognition"} <= set(data.tags)
@@ -55,10 +57,22 @@ def test_an_adapter_goes_out_as_an_adapter_and_a_stranger_finds_the_same(run, ba
     )
 
 
-def test_a_merged_model_goes_out_like_any(run, tmp_path, monkeypatch):
-    merge(str(run[0]), tmp_path / "merged", base=str(run[1]))
-    monkeypatch.setattr("kospan.publishing.hub.publish.verify", lambda folder, predictions: 3)
-    publish(tmp_path / "merged", "mina/writer", dry_run=tmp_path / "out", say=lambda line: None)
+def test_a_merged_model_goes_out_like_any(run, tmp_path, capsys):
+    merged, found = tmp_path / "merged", tmp_path / "merged" / "predictions.jsonl"
+    lines = merge(str(run[0]), merged, base=str(run[1]))
+    # It is checked against what it finds itself, not against what its adapter found; and may be kept where a dry run
+    # has kept the adapter.
+    (tmp_path / "out" / "model").mkdir(parents=True)
+    shutil.copyfile(run[0] / "adapter_config.json", tmp_path / "out" / "model" / "adapter_config.json")
+    with pytest.raises(FileNotFoundError, match=r"expected predictions\.jsonl in .*, and `kospan predict FOLDER TEXTS"):
+        publish(merged, "mina/writer", dry_run=tmp_path / "out", say=lambda line: None)
+    told = lines[-1].partition("kospan ")[2].split()
+    assert told == ["predict", str(merged), str(run[0] / "predictions.jsonl"), "--output", str(found)]
+    assert main(told) == 0
+    capsys.readouterr()
+    said: list[str] = []
+    publish(merged, "mina/writer", dry_run=tmp_path / "out", say=said.append)
+    assert any(line.startswith("checked             3 texts") for line in said)
     out = tmp_path / "out" / "model"
     names = {path.name for path in out.iterdir()}
     assert {"config.json", "model.safetensors", "kospan.json", "handler.py", "eval_results.json"} < names
@@ -67,6 +81,9 @@ def test_a_merged_model_goes_out_like_any(run, tmp_path, monkeypatch):
     assert card.data.library_name == "transformers" and card.data.base_model == "kim/tiny"
     assert "base_model_relation" not in card.data.to_dict() and "lora" not in card.data.tags
     assert "torch and transformers are all that is needed" in card.text and "are merged into the weights" in card.text
+    assert "measured with the adapter, before it was merged" in card.text and "합치기 전에 잰 것" in card.text
+    figures = {each.metric_args["figure"]: each.metric_value for each in card.data.eval_results}
+    assert figures["eval_f1"] == 0.5 and 0 <= figures["eval_merged_difference"] < 1e-4
     assert "peft" not in (out / "requirements.txt").read_text(encoding="utf-8")
     # An older release as an adapter would make an adapter of it.
     assert {"config.json", "adapter_config.json", "kospan.json"} <= set(REPLACED)
