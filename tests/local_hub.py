@@ -626,6 +626,9 @@ def hub_online(hub: LocalHub, monkeypatch) -> Iterator[list[float]]:
         patch.setattr(constants, "HF_HUB_OFFLINE", False)
         patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         patch.setattr(constants, "ENDPOINT", hub.url)
+        patch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        )
         patch.setattr(_http, "time", patient)
         close_session()
         yield waits

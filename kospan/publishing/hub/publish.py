@@ -59,7 +59,8 @@ def publish(
         message: The commits' first line.
         predictions: Also publish predictions.jsonl, which holds the validation texts.
         dry_run: A new folder, or one of an earlier dry run, to write everything to instead of sending it.
-        hub: Where to; None is the Hub with the token of this machine. A dry run needs none.
+        hub: Where to, and where an adapter's base model is fetched from; None is the Hub with the token of this
+            machine. A dry run sends nothing there.
         say: Takes a line about each thing done.
 
     Returns: what was pushed, the model first; nothing after a dry run.
@@ -88,7 +89,7 @@ def publish(
         if space:
             prepare_space(page, repo_id, adapter=(model / ADAPTER).is_file())
         say(f"checking            a fresh process loads {folder.name} and reads the texts of predictions.jsonl")
-        count = verify(model, folder / "predictions.jsonl")
+        count = verify(model, folder / "predictions.jsonl", hub=hub)
         say(f"checked             {count:,} texts: offsets and labels equal, scores to 1e-5")
         if dry_run is not None:
             _keep(temporary, Path(dry_run))

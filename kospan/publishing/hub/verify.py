@@ -14,6 +14,7 @@ from huggingface_hub import snapshot_download
 
 from kospan.data.jsonl import read_jsonl
 from kospan.example import Example
+from kospan.publishing.hub.hub import Hub
 from modeling.base_models import ADAPTER
 
 # So many texts are compared, spread evenly over those that are stored.
@@ -22,9 +23,15 @@ TOLERANCE = 1e-5
 # What would let the other process reach more than the folder.
 _REACHES_OUT = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_MODULES_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
 _REACHES_OUT += ("TRANSFORMERS_CACHE", "HF_ENDPOINT")
+# What of a base model's repository is needed to load it, beside weights as safetensors, or else as pickles: these are
+# another's, and no part of what goes out.
+_OF_A_BASE = ("*.json", "*.jinja", "*.model", "*.txt")
+_WEIGHTS, _PICKLED = "*.safetensors", "pytorch_model*.bin"
 
 
-def verify(folder: str | os.PathLike, predictions: str | os.PathLike, most: int = MOST_TEXTS) -> int:
+def verify(
+    folder: str | os.PathLike, predictions: str | os.PathLike, most: int = MOST_TEXTS, hub: Hub | None = None
+) -> int:
     """Loads a folder in a fresh process and compares what it finds with stored predictions.
 
     The process runs in another directory, with an empty cache, without a network and without kospan. Offsets and labels
@@ -35,10 +42,12 @@ def verify(folder: str | os.PathLike, predictions: str | os.PathLike, most: int 
         folder: A release.
         predictions: JSON Lines with the spans that the run's model found.
         most: Texts that are compared at most, spread evenly over the file.
+        hub: Where an adapter's base model is fetched from; None is the Hub with the token of this machine.
 
     Returns: How many texts were compared.
 
     Raises: ValueError where the folder cannot be loaded, or finds something else; it names the example.
+        FileNotFoundError where an adapter's base model is not to be had.
     """
     stored = _spread(read_jsonl(predictions), most)
     if not stored:
@@ -52,7 +61,7 @@ def verify(folder: str | os.PathLike, predictions: str | os.PathLike, most: int 
     items = [
         {"text": example.text} | ({"question": example.question} if example.question else {}) for example in stored
     ]
-    with over_local_base(Path(folder).resolve()) as place:
+    with over_local_base(Path(folder).resolve(), hub) as place:
         answers = _ask_stranger(place, items)
     for door, found in answers.items():
         differences = [
@@ -71,9 +80,13 @@ def verify(folder: str | os.PathLike, predictions: str | os.PathLike, most: int 
 
 
 @contextmanager
-def over_local_base(folder: Path) -> Iterator[Path]:
+def over_local_base(folder: Path, hub: Hub | None = None) -> Iterator[Path]:
     """The folder; of an adapter a copy that names the place of its base model on this machine, where there is no
     network for the process that loads it.
+
+    Args:
+        folder: A release.
+        hub: Where the base model is fetched from, with its token: it may be private.
 
     Raises: FileNotFoundError where the base model is not to be had.
     """
@@ -82,12 +95,15 @@ def over_local_base(folder: Path) -> Iterator[Path]:
         return
     settings = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
     base = settings["base_model_name_or_path"]
+    fetch = snapshot_download if hub is None else hub.api.snapshot_download
     try:
-        place = snapshot_download(base, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"])
+        place = fetch(base, allow_patterns=[*_OF_A_BASE, _WEIGHTS])
+        if not any(Path(place).glob(_WEIGHTS)):
+            place = fetch(base, allow_patterns=[*_OF_A_BASE, _PICKLED])
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
             f"expected the base model {base} of the adapter in the cache or on the Hub, to check what goes out, found "
-            "none; mind the spelling in adapter_config.json and the connection"
+            "none; mind the spelling in adapter_config.json, the connection, and that the token may read it"
         ) from error
     with tempfile.TemporaryDirectory() as elsewhere:
         copy = Path(elsewhere, "model")

@@ -1,19 +1,27 @@
 """Writers on their way out: an adapter as one of its base model, a merged model like any other."""
 
+import io
 import json
 import shutil
 
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from local_hub import OWNER_TOKEN, READER_TOKEN, local_hub, online  # noqa: F401
 from release_cases import save_writer_run
+from safetensors.torch import load_file
 
 from kospan.cli import main
 from kospan.conversion.merge import merge
+from kospan.data.jsonl import read_jsonl
+from kospan.publishing.hub import publish as publishing
 from kospan.publishing.hub import verify as verifying
+from kospan.publishing.hub.hub import Hub
 from kospan.publishing.hub.publish import REPLACED, publish
 from kospan.publishing.hub.publisher import Publisher
 from kospan.publishing.hub.release import prepare
+from kospan.publishing.hub.verify import over_local_base
+from modeling import SpanWriter
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +117,46 @@ def test_a_base_model_that_is_not_to_be_had_is_told(run, tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="expected the base model kim/tiny of the adapter in the cache"):
         publish(run[0], "mina/writer", dry_run=tmp_path / "out", say=lambda line: None)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "bin"])
+def test_a_base_model_is_fetched_with_the_token_of_the_push_whatever_its_weights_are(
+    kind,
+    run,
+    local_hub,  # noqa: F811
+    online,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    files = {path.name: path.read_bytes() for path in run[1].iterdir()}
+    state, pickled = load_file(run[1] / "model.safetensors"), io.BytesIO()
+    torch.save(state, pickled)
+    if kind == "bin":
+        del files["model.safetensors"]
+    local_hub.make("mina/base", private=True)
+    local_hub.fill("mina/base", files | {"pytorch_model.bin": pickled.getvalue(), "training_args.bin": b"pickled"})
+    folder = shutil.copytree(run[0], tmp_path / "run")
+    settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    settings["base_model_name_or_path"] = "mina/base"
+    (folder / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    with over_local_base(folder, Hub(OWNER_TOKEN, local_hub.url)) as place:
+        weights = {path.name for path in (tmp_path / "cache").rglob("*") if path.suffix in (".bin", ".safetensors")}
+        assert weights == {"safetensors": {"model.safetensors"}, "bin": {"pytorch_model.bin"}}[kind]
+        stored = read_jsonl(folder / "predictions.jsonl")
+        found = SpanWriter.from_pretrained(place, dtype=torch.float32).extract([each.text for each in stored])
+        assert [[span[:3] for span in each.spans] for each in stored] == [[span[:3] for span in each] for each in found]
+    # Another's token may not read it, and what is sent is checked with the token it is sent with.
+    shutil.rmtree(tmp_path / "cache")
+    other = Hub(READER_TOKEN, local_hub.url)
+    with pytest.raises(
+        FileNotFoundError, match=r"expected the base model mina/base .*, and that the token may read it"
+    ):
+        publish(folder, "mina/w", dry_run=tmp_path / "o", hub=other, say=lambda line: None)
+    asked = []
+    monkeypatch.setattr(publishing, "verify", lambda *paths, hub: asked.append(hub) or 3)
+    publish(folder, "mina/w", hub=(hub := Hub(OWNER_TOKEN, local_hub.url)), say=lambda line: None)
+    assert asked == [hub]
 
 
 def test_an_adapter_without_weights_is_refused(run, tmp_path):
