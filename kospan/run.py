@@ -79,7 +79,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         validation_loss=(
             # A copy counts for itself: what is told of windows is told of training's.
             ValidationLoss(
-                lambda: copy.copy(task).train_features(validation), arguments.per_device_eval_batch_size, task.losses
+                copy.copy(task).train_features(validation), arguments.per_device_eval_batch_size, task.losses
             )
             if recipe.validation_loss
             else None

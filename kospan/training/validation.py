@@ -1,6 +1,6 @@
 """The task loss on validation data, beside the scores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
 
@@ -9,14 +9,20 @@ class ValidationLoss:
     """The mean task loss of windows with labels, in evaluation mode: no dropout, no R-Drop, no adversarial pass.
 
     Args:
-        features: Makes the windows, as for training; called when it is first needed.
+        features: The windows, as for training.
         batch_size: Windows read at once.
         losses: `(model, features, batch_size)` to the mean loss of each batch and how many labels it is the mean of.
+
+    Raises: ValueError where no window has a label, so that there would be nothing to take the mean of.
     """
 
-    def __init__(self, features: Callable[[], Sequence[dict]], batch_size: int, losses: Callable | None = None):
-        self.make, self.batch_size, self.losses = features, batch_size, losses or window_losses
-        self.features: Sequence[dict] | None = None
+    def __init__(self, features: Sequence[dict], batch_size: int, losses: Callable):
+        self.features, self.batch_size, self.losses = features, batch_size, losses
+        if not any(_has_labels(feature["labels"]) for feature in features):
+            raise ValueError(
+                f"expected validation texts with labels for validation_loss, got {len(features):,} windows without "
+                "one; take validation_loss out, or name other validation texts"
+            )
 
     @torch.no_grad()
     def __call__(self, trainer) -> float:
@@ -25,8 +31,6 @@ class ValidationLoss:
         Args:
             trainer: Whose model and device are used.
         """
-        if self.features is None:
-            self.features = self.make()
         accelerator, model = trainer.accelerator, trainer.accelerator.unwrap_model(trainer.model)
         total, count = torch.zeros(2, dtype=torch.float64, device=trainer.args.device)
         own = self.features[accelerator.process_index :: accelerator.num_processes]
@@ -35,6 +39,11 @@ class ValidationLoss:
                 total, count = total + loss.double() * labels, count + labels
         total, count = accelerator.reduce(torch.stack([total, count])).tolist()
         return total / count
+
+
+def _has_labels(labels) -> bool:
+    """Whether a window's labels, or its one label, count in a loss."""
+    return any(label != -100 for label in (labels if isinstance(labels, Iterable) else [labels]))
 
 
 def window_losses(

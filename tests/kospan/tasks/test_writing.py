@@ -555,12 +555,19 @@ def test_an_adapter_without_its_base_says_where_to_name_it(adapter, base, tmp_pa
     assert open_saved(folder).writer.model.config.vocab_size == writer.model.config.vocab_size
 
 
+def test_validation_texts_without_a_reply_that_fits_are_refused_before_training(recipe_of, tmp_path):
+    recipe = recipe_of(validation_loss=True, max_new_tokens=12)
+    with pytest.raises(ValueError, match=r"^expected texts whose replies are shorter than max_new_tokens 12, got 1"):
+        write_jsonl(tmp_path / "validation.jsonl", [example(9, "이재용이 서울 부산 사직 김연아")])
+        build_trainer(recipe)
+
+
 def test_validation_loss_is_the_mean_loss_of_the_replies_pieces():
     """Over batches of unequal length, and by two processes as by one."""
     task = WritingTask(corpus(), make_writer("characters", lm={"attention_dropout": 0.5}))
     features = task.train_features(task.examples("train"))
     task.model.train()
-    loss = ValidationLoss(lambda: features, 4, task.losses)
+    loss = ValidationLoss(features, 4, task.losses)
 
     def stub(index: int, count: int, reduced: list):
         accelerator = SimpleNamespace(

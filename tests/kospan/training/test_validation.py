@@ -7,7 +7,7 @@ from transformers import set_seed
 
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer
-from kospan.training.validation import ValidationLoss
+from kospan.training.validation import ValidationLoss, window_losses
 
 ROWS = cases.features(seed=3)
 
@@ -21,7 +21,7 @@ def model(request, make_tagger):
 def test_it_is_the_mean_over_all_units_row_by_row(model, tmp_path, batch_size):
     trainer = cases.trainer(model, tmp_path, {"rdrop": "token", "fgm_epsilon": 0.5})
     model.train()
-    found = ValidationLoss(lambda: ROWS, batch_size)(trainer)
+    found = ValidationLoss(ROWS, batch_size, window_losses)(trainer)
     assert model.training
     model.eval()
     with torch.no_grad():
@@ -31,7 +31,7 @@ def test_it_is_the_mean_over_all_units_row_by_row(model, tmp_path, batch_size):
 
 def test_it_changes_nothing_of_training(model, tmp_path):
     runs = []
-    for loss in (None, ValidationLoss(lambda: ROWS, 4)):
+    for loss in (None, ValidationLoss(ROWS, 4, window_losses)):
         set_seed(0)
         own = type(model)(model.config).train()
         own.load_state_dict(model.state_dict())
@@ -43,6 +43,15 @@ def test_it_changes_nothing_of_training(model, tmp_path):
     (plain, _), (asked, logged) = runs
     assert all(torch.equal(plain[name], asked[name]) for name in plain)
     assert len(logged) == 4 and len({entry["eval_loss"] for entry in logged}) == 4
+
+
+@pytest.mark.parametrize("rows", [[], [{"labels": []}, {"labels": [-100, -100]}], [{"labels": -100}]])
+def test_a_mean_of_nothing_is_refused_before_training(rows):
+    message = f"expected validation texts with labels for validation_loss, got {len(rows)} windows without one; take"
+    with pytest.raises(ValueError, match=message):
+        ValidationLoss(rows, 4, window_losses)
+    for labels in ([-100, 0], 0, 0.0, (0, 0)):  # The first tag, the first class, a value, "no answer".
+        ValidationLoss([*rows, {"labels": labels}], 4, window_losses)
 
 
 def test_a_recipe_asks_for_it(tmp_path):
