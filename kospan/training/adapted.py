@@ -1,25 +1,34 @@
 """Checkpoints of a model whose encoder has adapters: each is an ordinary model, and training can go on from it."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from accelerate.utils import DistributedType
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from kospan.training.lora import adapter_state, is_adapted, plain_state
+from kospan.training.lora import MARK, Lora, adapter_state, is_adapted, plain_state
+from modeling.base_models import ADAPTER
 
 # The adapters unmerged, beside the model of a checkpoint that holds them merged.
 ADAPTERS = "adapters.safetensors"
+# In that file: what they were made with, as JSON.
+SETTINGS = "lora"
+# What weights of adapters mean depends on these; peft's names of them.
+PEFT = {"rank": "r", "alpha": "lora_alpha", "rslora": "use_rslora", "dora": "use_dora"}
 
 
 class AdaptedTrainer:
     """The seams of transformers' Trainer through which it saves and loads weights; stands before it among the bases of
-    `SpanTrainer`. A model without adapters goes through unchanged.
+    `SpanTrainer`. The weights of a model whose encoder has no adapters are saved and loaded by the Trainer alone; those
+    of peft's own models too, after a look at whether they were made as the recipe asks.
 
     Args:
-        save_beside: Writes into a checkpoint's folder what the model needs beside weights and tokenizer.
+        save_beside: Writes into a checkpoint's folder what the model needs beside weights and tokenizer, with adapters
+            or without; None where the model writes it itself.
     """
 
     def __init__(self, *args, save_beside: Callable[[Path], None] | None = None, **kwargs):
@@ -44,7 +53,8 @@ class AdaptedTrainer:
         super()._save(str(folder), plain_state(self.model))
         if self.args.should_save and folder.name.startswith(PREFIX_CHECKPOINT_DIR):
             state = {name: value.detach().cpu().contiguous() for name, value in adapter_state(self.model).items()}
-            save_file(state, str(folder / ADAPTERS), metadata={"format": "pt"})
+            settings = json.dumps(getattr(self.model, MARK)._asdict())
+            save_file(state, str(folder / ADAPTERS), metadata={"format": "pt", SETTINGS: settings})
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model=None) -> None:
         model = self.model if model is None else model
@@ -55,6 +65,11 @@ class AdaptedTrainer:
                 f"expected a checkpoint of a training without adapters in {resume_from_checkpoint}, got one with them "
                 f"({ADAPTERS}); resume with the recipe's lora_rank, or start again with --overwrite"
             )
+        path = Path(resume_from_checkpoint) / ADAPTER
+        if hasattr(model, MARK) and path.is_file():
+            # peft loads weights of the right shapes whatever they were scaled by.
+            found = json.loads(path.read_text(encoding="utf-8"))
+            check_settings(getattr(model, MARK), {name: found.get(own) for name, own in PEFT.items()}, path.parent)
         return super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _load_best_model(self) -> None:
@@ -66,8 +81,8 @@ class AdaptedTrainer:
 def restore(model, folder: str | Path) -> None:
     """Gives a model with adapters the weights of a checkpoint, bit for bit.
 
-    Raises: FileNotFoundError where the checkpoint holds no adapters; ValueError where they are of another kind, or
-        stand on another encoder.
+    Raises: FileNotFoundError where the checkpoint holds no adapters; ValueError where they were made by other settings,
+        or stand on another encoder.
     """
     folder = Path(folder)
     if not (folder / ADAPTERS).is_file():
@@ -75,14 +90,19 @@ def restore(model, folder: str | Path) -> None:
             f"expected adapters in {folder / ADAPTERS}, found none: this training was begun without them; take "
             "lora_rank out, or start again with --overwrite"
         )
+    with safe_open(str(folder / ADAPTERS), framework="pt") as file:
+        # Files of earlier versions lack the settings.
+        settings = json.loads((file.metadata() or {}).get(SETTINGS, "{}"))
+    check_settings(getattr(model, MARK), settings, folder)
     adapters = load_file(folder / ADAPTERS)
     asked = {name: tuple(value.shape) for name, value in adapter_state(model).items()}
     got = {name: tuple(value.shape) for name, value in adapters.items()}
     if asked != got:
         name = min(name for name in asked.keys() | got.keys() if asked.get(name) != got.get(name))
+        of = f" of lora_targets: {settings['targets']}" if "targets" in settings else ""
         raise ValueError(
-            f"expected the recipe's adapters in {folder}, got others ({name}: {asked.get(name, 'none')} in the recipe, "
-            f"{got.get(name, 'none')} there); resume with the recipe that the checkpoint was made with"
+            f"expected the recipe's adapters in {folder}, got others{of} ({name}: {asked.get(name, 'none')} in the "
+            f"recipe, {got.get(name, 'none')} there); resume with the recipe that the checkpoint was made with"
         )
     saved: dict[str, torch.Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
@@ -95,5 +115,30 @@ def restore(model, folder: str | Path) -> None:
         if name not in own and not torch.allclose(value.cpu().float(), saved[name].float(), rtol=1e-3, atol=1e-5):
             raise ValueError(
                 f"expected the encoder that the checkpoint {folder} was trained on, got one whose {name} is another; "
-                "set the recipe's encoder, lora_alpha and lora_rslora to those of that training"
+                f"set the recipe's encoder{'' if settings else ', lora_alpha and lora_rslora'} to that of that training"
             )
+
+
+def check_settings(lora: Lora, saved: dict, folder: Path) -> None:
+    """Raises: ValueError where adapters of other settings would be taken for the recipe's.
+
+    Which layers have adapters shows in their weights, however they were named; and dropout, like a rate, may be changed
+    on the way.
+
+    Args:
+        lora: What the recipe asks for.
+        saved: What the adapters of a checkpoint were made with; what is not known is left out, or None.
+        folder: The checkpoint.
+    """
+    for name in PEFT:
+        asked, found = getattr(lora, name), saved.get(name)
+        if found is not None and found != asked:
+            raise ValueError(
+                f"expected lora_{name}: {_written(found)}, with which the checkpoint {folder} was made, got "
+                f"{_written(asked)}; resume with the recipe of that training, or start again with --overwrite"
+            )
+
+
+def _written(value: float | bool) -> str:
+    """As a recipe writes it."""
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}"

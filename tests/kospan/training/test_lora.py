@@ -9,6 +9,7 @@ import torch
 import training_cases as cases
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, TrainerCallback
 
 from kospan.recipe import Recipe, load_recipe
@@ -257,16 +258,68 @@ def test_a_checkpoint_that_does_not_fit_is_refused(model, make_tagger, tmp_path)
         ValueError, match=r"without adapters in .* got one with them .*resume with the recipe's lora_rank"
     ):
         cases.trainer(copy.deepcopy(model), str(tmp_path), {}, **ADAMW).train(resume_from_checkpoint=with_them)
-    with pytest.raises(
-        ValueError, match=r"got others \(encoder\..*lora_A.*: \(3, \d+\) in the recipe, \(2, \d+\) there"
+    for other, message in (
+        (Lora(3), "lora_rank: 2, .*, got 3"),
+        (Lora(2, 8.0), "lora_alpha: 4, .*, got 8"),
+        (Lora(2, 4.0, rslora=True), "lora_rslora: false, .*, got true"),
+        (Lora(2, 4.0, dora=True), "lora_dora: false, .*, got true"),
     ):
-        restore(adapt_encoder(copy.deepcopy(model), Lora(3)), with_them)
+        message = rf"expected {message}; resume with the recipe of that training, or start again with --overwrite"
+        with pytest.raises(ValueError, match=message):
+            restore(adapt_encoder(copy.deepcopy(model), other), with_them)
+    with pytest.raises(
+        ValueError,
+        match=r"got others of lora_targets: all-linear \(encoder\..*lora_A.*: none in the .*\(2, \d+\) there",
+    ):
+        restore(adapt_encoder(copy.deepcopy(model), Lora(2, 4.0, targets="query")), with_them)
+    # The same layers by another name, and another dropout.
+    layers = "query,key,value,dense,embeddings_project"
+    restore(adapt_encoder(copy.deepcopy(model), Lora(2, 4.0, 0.5, targets=layers)), with_them)
     other = make_tagger(seed=9, recurrent_size=8, encoder_input="units", encoder={"embedding_size": 12})
     with pytest.raises(
         ValueError, match=r"expected the encoder that the checkpoint .* was trained on, got one whose enc"
     ):
         restore(adapt_encoder(other, Lora(**SMALL)), with_them)
     restore(adapted, with_them)
+    with pytest.raises(ValueError, match=r"expected lora_alpha: 4, with which the checkpoint .* was made, got 2;"):
+        run = cases.trainer(copy.deepcopy(model), str(tmp_path), PLUS | {"lora": {**SMALL, "alpha": 2.0}}, **ADAMW)
+        run.train(resume_from_checkpoint=with_them)
+    # Earlier files do not say what they were made with; their weights do.
+    path = Path(with_them, ADAPTERS)
+    save_file(load_file(path), path, metadata={"format": "pt"})
+    restore(adapted, with_them)
+    for other, message in (
+        (Lora(3), r"got others \(encoder\..*lora_A.*: \(3, \d+\) in the recipe, \(2, \d+\) there"),
+        (Lora(2, 8.0), "set the recipe's encoder, lora_alpha and lora_rslora to that of that training"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            restore(adapt_encoder(copy.deepcopy(model), other), with_them)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (Lora(3, 4.0), "lora_rank: 2, .*, got 3"),
+        (Lora(2, 8.0), "lora_alpha: 4, .*, got 8"),
+        (Lora(2, 4.0, rslora=True), "lora_rslora: false, .*, got true"),
+        (Lora(2, 4.0, dora=True), "lora_dora: false, .*, got true"),
+        (Lora(2, 4.0, 0.5), None),
+    ],
+)
+def test_a_language_model_goes_on_only_from_adapters_of_its_own_settings(other, message, tmp_path):
+    def run(lora: Lora) -> SpanTrainer:
+        rows = [{"input_ids": [3, 4, 5], "labels": [3, 4, 5]}] * 4
+        settings = {"save_strategy": "steps", "save_steps": 1, "max_steps": 1, **ADAMW}
+        arguments = cases.arguments(str(tmp_path), **settings)
+        return SpanTrainer(model=adapt_causal_lm(tiny_llama(), lora), args=arguments, train_dataset=rows)
+
+    run(Lora(2, 4.0, 0.0)).train()
+    checkpoint = str(tmp_path / "checkpoint-1")
+    if message is None:
+        run(other).train(resume_from_checkpoint=checkpoint)
+    else:
+        with pytest.raises(ValueError, match=rf"expected {message}; resume with the recipe of that training"):
+            run(other).train(resume_from_checkpoint=checkpoint)
 
 
 # --- rates ------------------------------------------------------------------------------------------------------------
