@@ -53,8 +53,9 @@ class AdaptedTrainer:
         super()._save(str(folder), plain_state(self.model))
         if self.args.should_save and folder.name.startswith(PREFIX_CHECKPOINT_DIR):
             state = {name: value.detach().cpu().contiguous() for name, value in adapter_state(self.model).items()}
+            # One entry alone: the order of several would differ from file to file.
             settings = json.dumps(getattr(self.model, MARK)._asdict())
-            save_file(state, str(folder / ADAPTERS), metadata={"format": "pt", SETTINGS: settings})
+            save_file(state, str(folder / ADAPTERS), metadata={SETTINGS: settings})
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model=None) -> None:
         model = self.model if model is None else model

@@ -1,0 +1,138 @@
+"""A LoRA+ run that is killed, between its checkpoints and while it writes one, and gone on with."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import writer_training_cases as cases
+from writer_cases import TOKENIZERS, tiny_lm
+
+from kospan.data.jsonl import write_jsonl
+from kospan.recipe import Recipe, load_recipe
+from kospan.run import run
+from kospan.training.adapted import ADAPTERS, AdaptedTrainer
+from kospan.training.saving import broken_part
+from kospan.training.trainer import SpanTrainer
+
+WEIGHTS = {"tagging": ("model.safetensors", ADAPTERS), "writing": ("adapter_model.safetensors",) * 2}
+
+
+@pytest.fixture(params=["tagging", "writing"])
+def recipe_of(request, make_tagger, tmp_path) -> Callable[..., Recipe]:
+    """Recipes of a LoRA+ run of six steps with a checkpoint after every second."""
+    if request.param == "tagging":
+        tagger = make_tagger(encoder={"hidden_dropout_prob": 0.1})
+        base, tokenizer = tagger.encoder, tagger.tokenizer
+    else:
+        tokenizer = TOKENIZERS["characters"]()
+        base = tiny_lm(tokenizer, factor=1.0)
+    base.save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    write_jsonl(tmp_path / "train.jsonl", cases.examples(16))
+    write_jsonl(tmp_path / "validation.jsonl", cases.examples(3))
+    own = {"instruction": ""} if request.param == "writing" else {"window": 64, "stride": 8}
+
+    def build(folder: str, **flags) -> Recipe:
+        return load_recipe(
+            None,
+            {
+                "task": request.param,
+                "dataset": "jsonl",
+                "train_file": str(tmp_path / "train.jsonl"),
+                "validation_file": str(tmp_path / "validation.jsonl"),
+                "encoder": str(tmp_path / "base"),
+                "output_dir": str(tmp_path / folder),
+                "lora_rank": 2,
+                "lora_dropout": 0.2,
+                "learning_rate": 1e-3,
+                "learning_rates": {"lora_B": "16x"},
+                "max_steps": 6,
+                "per_device_train_batch_size": 2,
+                "eval_strategy": "no",
+                "save_strategy": "steps",
+                "save_steps": 2,
+                "save_total_limit": 9,
+                "load_best_model_at_end": False,
+                "use_cpu": True,
+                **own,
+                **flags,
+            },
+        )
+
+    return build
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_the_fourth_step(monkeypatch) -> None:
+    step = SpanTrainer.training_step
+
+    def killed(self, *args, **kwargs):
+        return die() if self.state.global_step == 3 else step(self, *args, **kwargs)
+
+    monkeypatch.setattr(SpanTrainer, "training_step", killed)
+
+
+def while_it_writes_weights(monkeypatch) -> None:
+    save = AdaptedTrainer._save
+
+    def killed(self, output_dir=None, state_dict=None):
+        save(self, output_dir, state_dict)
+        if self.state.global_step == 4:
+            for path in Path(output_dir).glob("*.safetensors"):
+                os.truncate(path, path.stat().st_size // 2)
+            die()
+
+    monkeypatch.setattr(AdaptedTrainer, "_save", killed)
+
+
+def before_it_writes_the_optimizer(monkeypatch) -> None:
+    save = SpanTrainer._save_optimizer_and_scheduler
+
+    def killed(self, output_dir):
+        return die() if self.state.global_step == 4 else save(self, output_dir)
+
+    monkeypatch.setattr(SpanTrainer, "_save_optimizer_and_scheduler", killed)
+
+
+def killed(recipe: Recipe, moment: Callable, monkeypatch) -> None:
+    """Runs a recipe in a process that is killed at a moment."""
+    child = os.fork()
+    if not child:
+        try:
+            moment(monkeypatch)
+            run(recipe)
+        finally:
+            os._exit(1)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the child must begin with what is loaded already")
+def test_a_killed_run_ends_bit_for_bit_as_one_that_nobody_disturbed(recipe_of, tmp_path, monkeypatch, capfd):
+    merged, adapters = WEIGHTS[recipe_of("any").task]
+    folder, resumed = tmp_path / "killed", {"resume": True}
+    killed(recipe_of("killed"), in_the_fourth_step, monkeypatch)
+    assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-2"]
+    for moment, broken in (
+        (while_it_writes_weights, "optimizer.pt is missing|is cut short|is missing"),
+        (before_it_writes_the_optimizer, "is missing"),
+    ):
+        killed(recipe_of("killed", **resumed), moment, monkeypatch)
+        assert broken_part(folder / "checkpoint-2") is None
+        reason = broken_part(folder / "checkpoint-4")
+        assert reason and any(reason.endswith(end) for end in broken.split("|"))
+    assert not (folder / merged).exists()
+    capfd.readouterr()
+    run(recipe_of("killed", **resumed))
+    assert "not whole, skipped: " in capfd.readouterr().out
+    run(recipe_of("whole"))
+    whole = tmp_path / "whole"
+    for name in (merged, f"checkpoint-4/{adapters}", f"checkpoint-6/{adapters}", "predictions.jsonl"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    first, last = (whole / f"checkpoint-{step}" / adapters for step in (2, 6))
+    assert first.read_bytes() != last.read_bytes()
