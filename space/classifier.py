@@ -106,7 +106,7 @@ def _build_text(served: ServedClassifier, page: Page, examples: list[dict]) -> N
             verdict(scores, values, language) + parts_of(result["parts"], values, language),
             scores_table(scores, values, language),
             as_json(text, spans, float("-inf"), **pair),
-            classify_python(served.name, text, result["pair"]),
+            classify_python(served.loading, text, result["pair"]),
         )
 
     start = shown(first, DEFAULT)

@@ -72,14 +72,10 @@ def previewed(document: dict, spans: list, values: bool, language: str) -> str:
     return f'{pair}<p dir="auto">{visible(cut)}</p><p class="quiet"><b>{visible(said)}</b></p>'
 
 
-def classify_python(name: str, text: str, pair: str | None) -> str:
-    """Code that says the same from a console."""
+def classify_python(loading: str, text: str, pair: str | None) -> str:
+    """Code that says the same from a console; `loading` are the lines that open the model."""
     before = "" if pair is None else f"text_pair = {pair!r}\n"
     given = "text" if pair is None else "text, text_pair"
     return (
-        "from transformers import AutoModel\n\n"
-        f"model = AutoModel.from_pretrained({name!r}, trust_remote_code=True)\n"
-        f"{before}text = {text!r}\n"
-        f"span = model.classify({given})\n"
-        'print(span.label, f"{span.score:.3f}")\n'
+        f'{loading}{before}text = {text!r}\nspan = model.classify({given})\nprint(span.label, f"{{span.score:.3f}}")\n'
     )

@@ -94,7 +94,7 @@ def _build_question(served: ServedReader, page: Page, examples: list[dict]) -> N
             strip(text, answers, result["starts"], result["ends"], language),
             answers_table(text, answers, language),
             as_json(text, told(answers), 0.0, question=question),
-            answer_python(served.name, question, text, int(count), least),
+            answer_python(served.loading, question, text, int(count), least),
         )
 
     start = shown(first, COUNT, 0.0, DEFAULT)

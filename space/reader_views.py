@@ -119,12 +119,11 @@ def answers_table(text: str, answers: Spans, language: str) -> dict:
     return {"headers": headers, "data": rows}
 
 
-def answer_python(name: str, question: str, text: str, count: int, least: float) -> str:
-    """Code that finds the same answers from a console."""
+def answer_python(loading: str, question: str, text: str, count: int, least: float) -> str:
+    """Code that finds the same answers from a console; `loading` are the lines that open the model."""
     limit = f", threshold={least:g}" if least else ""
     return (
-        "from transformers import AutoModel\n\n"
-        f"model = AutoModel.from_pretrained({name!r}, trust_remote_code=True)\n"
+        f"{loading}"
         f"question = {question!r}\n"
         f"text = {text!r}\n"
         f"for span in model.answer(question, text, top_k={count}{limit}):\n"

@@ -67,12 +67,20 @@ class Served:
         """What is said beside the model's name: keys of the page's texts and their values."""
         return []
 
+    @property
+    def loading(self) -> str:
+        """Python lines that open the model as `model`."""
+        return (
+            "from transformers import AutoModel\n\n"
+            f"model = AutoModel.from_pretrained({self.name!r}, trust_remote_code=True)\n"
+        )
+
 
 class ServedTagger(Served):
     """A tagger: `.extract` and `.inspect` are used."""
 
     title, lead = "title", "lead"
-    writes = False  # whether a language model writes the spans, which has no `.inspect`
+    looks_inside = True  # whether there is an `.inspect`
 
     @property
     def facts(self) -> list[tuple[str, dict]]:
@@ -89,6 +97,11 @@ class ServedTagger(Served):
         found = self.line.call(self.model.extract, texts, patient=patient)
         return [[(int(start), int(end), label, float(score)) for start, end, label, score in spans] for spans in found]
 
+    @property
+    def layers(self) -> int:
+        """Layers of the encoder whose attention `inspect` gives."""
+        return getattr(self.model.config.encoder_config, "num_hidden_layers", 0)
+
     def inspect(self, text: str):
         """What `model.inspect` gives."""
         return self.line.call(self.model.inspect, text)
@@ -97,7 +110,16 @@ class ServedTagger(Served):
 class ServedWriter(ServedTagger):
     """A writer: `.extract` alone is used; what it writes has no units to look at."""
 
-    writes = True
+    looks_inside, layers = False, 0
+
+    @property
+    def loading(self) -> str:
+        """As above, by the code that lies beside the weights: to AutoModel a writer is a stock language model."""
+        return (
+            "from transformers.dynamic_module_utils import get_class_from_dynamic_module\n\n"
+            f'SpanWriter = get_class_from_dynamic_module("modeling_writer.SpanWriter", {self.name!r})\n'
+            f"model = SpanWriter.from_pretrained({self.name!r})\n"
+        )
 
     @property
     def labels(self) -> list[str]:

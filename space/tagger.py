@@ -103,7 +103,7 @@ def _build_text(served: ServedTagger, page: Page, examples: list[str], colours: 
             top,
             table(text, spans, threshold, language),
             as_json(text, spans, threshold),
-            as_python(served.name, text, threshold, served.writes),
+            as_python(served.loading, text, threshold),
         )
 
     def choices(result: dict, place: str | None, language: str) -> dict:
@@ -172,8 +172,8 @@ def _build_text(served: ServedTagger, page: Page, examples: list[str], colours: 
             as_text = page.says(gr.Code(start[2], language="json", wrap_lines=True, elem_id="json"), label="json")
         with page.says(gr.Tab(id="python"), label="view_python") as python_tab:
             code = page.says(gr.Code(start[3], language="python", wrap_lines=True, elem_id="python"), label="python")
-        with page.says(gr.Tab(id="inside", visible=not served.writes), label="view_inside") as inside_tab:
-            layers = served.model.config.encoder_config.num_hidden_layers if _has_attention(served) else 0
+        with page.says(gr.Tab(id="inside", visible=served.looks_inside), label="view_inside") as inside_tab:
+            layers = served.layers
             with gr.Row():
                 options = places(first["text"], first["spans"], DEFAULT)
                 place = page.says(
@@ -218,10 +218,6 @@ def _build_text(served: ServedTagger, page: Page, examples: list[str], colours: 
     page.draws(choices, [result, place], [place])
     page.draws(lambda language: gr.update(choices=_layers(layers, language)), [], [layer])
     page.draws(look, [result, place, layer, is_open], [heat, gaze])
-
-
-def _has_attention(served: ServedTagger) -> bool:
-    return not served.writes and bool(getattr(served.model.config.encoder_config, "num_hidden_layers", 0))
 
 
 def _layers(count: int, language: str) -> list[tuple[str, int]]:

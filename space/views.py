@@ -136,18 +136,15 @@ def as_json(text: str, spans: Spans, threshold: float, **fields) -> str:
     return f'{{\n{values}  "spans": {inner}\n}}'
 
 
-def as_python(name: str, text: str, threshold: float, writes: bool = False) -> str:
-    """Code that finds the same spans from a console; of a writer by the code that lies beside its weights."""
+def as_python(loading: str, text: str, threshold: float) -> str:
+    """Code that finds the same spans from a console.
+
+    Args:
+        loading: The lines that open the model.
+        text: What it is asked about.
+        threshold: Spans below it are left out.
+    """
     limit = f", threshold={threshold:g}" if threshold else ""
-    loading = (
-        f"from transformers import AutoModel\n\nmodel = AutoModel.from_pretrained({name!r}, trust_remote_code=True)\n"
-    )
-    if writes:
-        loading = (
-            "from transformers.dynamic_module_utils import get_class_from_dynamic_module\n\n"
-            f'SpanWriter = get_class_from_dynamic_module("modeling_writer.SpanWriter", {name!r})\n'
-            f"model = SpanWriter.from_pretrained({name!r})\n"
-        )
     return (
         f"{loading}"
         f"text = {text!r}\n"

@@ -7,6 +7,7 @@ import pytest
 from documents import DOCUMENT_CHARACTERS
 from reader_texts import QUESTIONS
 from reader_views import answer_python, passages, told
+from served import ServedReader
 from space_cases import HOSTILE, KOREAN
 from texts import say
 from views import SENTENCE_CHARACTERS, as_json, percent
@@ -109,7 +110,10 @@ def test_answers_alternatives_strip_and_code(visit, reader, reader_folder):
     assert as_json(KOREAN, told(answers), 0.0, question=QUESTION).startswith(written) and QUESTION in written
     page.get_by_role("tab", name="Python").click()
     code = page.locator("#python .cm-content").inner_text()
-    assert code.split() == answer_python(str(reader_folder), QUESTION, KOREAN, COUNT, 0.0).split()
+    assert (
+        code.split()
+        == answer_python(ServedReader(None, str(reader_folder)).loading, QUESTION, KOREAN, COUNT, 0.0).split()
+    )
 
 
 def test_more_answers_and_a_least_probability_come_without_the_model(visit, reader):

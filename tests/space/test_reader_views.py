@@ -23,6 +23,7 @@ from reader_views import (
     strip,
     told,
 )
+from served import ServedReader
 from space_cases import HOSTILE, KOREAN
 from texts import TEXTS, say
 from views import as_json, percent
@@ -150,7 +151,12 @@ def test_json_holds_the_question_and_what_is_more_probable_than_none():
 
 def test_code_runs_and_finds_the_same(reader, reader_folder, capsys):
     question, text = "누가 '부산'을\\ 찾았나?", KOREAN + "\n'\"\\\u202e"
-    exec(compile(answer_python(str(reader_folder), question, text, 4, 0.001), "snippet", "exec"), {})
+    exec(
+        compile(
+            answer_python(ServedReader(None, str(reader_folder)).loading, question, text, 4, 0.001), "snippet", "exec"
+        ),
+        {},
+    )
     expected = [
         f"{span.start} {span.end} {text[span.start : span.end]} {span.score:.3f}"
         for span in reader.answer(question, text, top_k=4, threshold=0.001)

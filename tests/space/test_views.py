@@ -4,6 +4,7 @@ import json
 import string
 
 import pytest
+from served import ServedTagger
 from space_cases import HOSTILE
 from texts import EXAMPLES, LABEL_NAMES, LANGUAGES, TEXTS, Refused, label_name, say
 from views import (
@@ -124,7 +125,7 @@ def test_json_is_a_record_that_reads_back():
 
 def test_code_runs_and_finds_the_same(tagger, tagger_folder, capsys):
     text = TEXT_HERE + "\n'\"\\\u202e"
-    exec(compile(as_python(str(tagger_folder), text, 0.3), "snippet", "exec"), {})
+    exec(compile(as_python(ServedTagger(tagger, str(tagger_folder)).loading, text, 0.3), "snippet", "exec"), {})
     expected = [
         f"{span.start} {span.end} {span.label} {text[span.start : span.end]} {span.score:.3f}"
         for span in tagger.extract(text, threshold=0.3)

@@ -38,9 +38,12 @@ def test_a_writer_is_served_like_a_tagger_without_the_inside_view(kind, folders)
 
 
 def test_the_code_that_is_shown_finds_the_same(folders):
+    from served import ServedTagger, ServedWriter
     from views import as_python
 
-    code = as_python(str(folders["merged"]), "비가 온다.", 0.0, True)
+    code = as_python(ServedWriter(None, str(folders["merged"])).loading, "비가 온다.", 0.0)
+    of_a_tagger = as_python(ServedTagger(None, "a/b").loading, "비", 0.5)
+    assert "\nmodel = AutoModel.from_pretrained('a/b', trust_remote_code=True)\ntext = '비'\n" in of_a_tagger
     assert 'get_class_from_dynamic_module("modeling_writer.SpanWriter"' in code and "AutoModel" not in code
     exec(code, {})
 
