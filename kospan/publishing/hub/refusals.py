@@ -155,10 +155,9 @@ def travelling_code(folder: Path, config: dict) -> set[str]:
     """
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    if config.get("model_type") == "kospan-writer":
-        # A stock language model: its code is called by name.
-        found = _reached(folder, "modeling_writer", set(), NAME)
-        return found | _handler(folder)
+    if (folder / NAME).is_file():
+        # A stock language model, whose config names no code of ours: this file says what opens it.
+        return _reached(folder, "modeling_writer", set(), NAME) | _handler(folder)
     named = config.get("auto_map")
     named = named if isinstance(named, dict) else {}
     if not {"AutoConfig", "AutoModel"} <= set(named) or not any(key.startswith("AutoModelFor") for key in named):
