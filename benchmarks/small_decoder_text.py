@@ -57,16 +57,21 @@ def byte_level_tokenizer(lines: Sequence[str], size: int, length: int) -> PreTra
     )
 
 
-def exercise(text: str, draw: random.Random) -> str:
-    """A text, then up to five stretches of its words quoted in order, as a prompt and its reply are written.
+def exercise(text: str, draw: random.Random, dense: bool = False) -> str:
+    """A text, then stretches of its words quoted in order, as a prompt and its reply are written.
+
+    Args:
+        text: What is quoted.
+        draw: Chooses the stretches.
+        dense: Whether most words are quoted, not five stretches at most.
 
     >>> exercise("one two three four", random.Random(2))
     'Text:\\none two three four\\nAnswer:\\n[quote: two three]'
     """
     before, behind = frame("", [QUOTED], {})
     words, found, at = text.split(), [], 0
-    for _ in range(draw.randint(0, 5)):
-        at += draw.randint(0, max(1, len(words) // 4))
+    for _ in range(len(words) if dense else draw.randint(0, 5)):
+        at += draw.randint(0, 2 if dense else max(1, len(words) // 4))
         length = draw.choice((1, 1, 1, 2, 2, 3))
         if at + length > len(words):
             break
@@ -75,7 +80,9 @@ def exercise(text: str, draw: random.Random) -> str:
     return f"{before}{text}{behind}{write_reply(found)}"
 
 
-def rows(lines: Sequence[str], tokenizer, length: int, passes: int, seed: int) -> Iterator[list[int]]:
+def rows(
+    lines: Sequence[str], tokenizer, length: int, passes: int, seed: int, dense: bool = False
+) -> Iterator[list[int]]:
     """Rows that fill `length` positions: texts as they are in half of the cases, exercises in the other half, in an
     order drawn anew for every pass, with the end between them.
 
@@ -85,12 +92,13 @@ def rows(lines: Sequence[str], tokenizer, length: int, passes: int, seed: int) -
         length: Positions of a row.
         passes: How often each text is read.
         seed: Of the order and the exercises.
+        dense: Whether all texts become exercises, and dense ones.
     """
     draw, open_row = random.Random(seed), []
     for _ in range(passes):
         order = list(lines)
         draw.shuffle(order)
-        written = [exercise(text, draw) if draw.random() < 0.5 else text for text in order]
+        written = [exercise(text, draw, dense) if dense or draw.random() < 0.5 else text for text in order]
         for pieces in tokenizer(written, add_special_tokens=False)["input_ids"]:
             open_row += [*pieces, tokenizer.eos_token_id]
             while len(open_row) >= length:
