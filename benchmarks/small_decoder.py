@@ -199,17 +199,12 @@ def page(arguments, decoder: Path, trained: Path, found: dict[str, dict[str, flo
         f"{before['parameters']:,} parameters ({SIZES['num_hidden_layers']} layers, {SIZES['hidden_size']} wide, "
         f"{VOCABULARY:,} byte-level pieces), seed {SEED}, float32, one thread of a 2-core x86-64 virtual machine.",
         "",
-        f"Pretrained on {before['lines']:,} texts of {sets} (training parts, no labels), {arguments.passes} passes, half "
-        "of them as exercises in copying, then on dense exercises alone:",
+        f"Pretrained on {before['lines']:,} texts of {sets} (training parts, no labels), {arguments.passes} passes, "
+        "half of them as exercises in copying, then on dense exercises alone:",
         "",
         "| stage | positions | steps | nats a piece, held out | CPU s |",
         "| --- | --- | --- | --- | --- |",
-        *(
-            "| {name} | {positions:,} | {steps:,} | {held_out_loss:.3f} | {cpu_seconds:,.0f} |".format(
-                name=name, **before[name]
-            )
-            for name in ("texts", "copying")
-        ),
+        *(stage_row(name, **before[name]) for name in ("texts", "copying")),
         "",
         f"All weights trained for {arguments.epochs} epochs on all labelled training sentences of "
         f"`{LABELLED[arguments.language][0]}`; on all validation sentences, constrained: strict F1 "
@@ -228,6 +223,11 @@ def page(arguments, decoder: Path, trained: Path, found: dict[str, dict[str, flo
     ratio = found["constrained"]["seconds"] / found["free"]["seconds"]
     lines += ["", f"Constrained decoding takes {ratio:.2f} times the CPU time of free decoding."]
     return "\n".join(lines) + "\n"
+
+
+def stage_row(name: str, positions: int, steps: int, held_out_loss: float, cpu_seconds: float) -> str:
+    """A line of the table of stages."""
+    return f"| {name} | {positions:,} | {steps:,} | {held_out_loss:.3f} | {cpu_seconds:,.0f} |"
 
 
 if __name__ == "__main__":
