@@ -4,7 +4,6 @@ import codecs
 import dataclasses
 import json
 import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
@@ -16,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import PushToHubMixin
 
-from .alignment import clusters
+from .alignment import clusters  # noqa: F401  (transformers 4.51 copies only what this file names itself)
 from .base_models import ADAPTER, NEEDS, base_record, load_adapted
 from .checks import check_reading, check_texts
 from .companions import (
@@ -30,38 +29,17 @@ from .companions import (
 )
 from .configuration_writer import NAME, WriterConfig, find_file, read_writer_config
 from .constraints import ReplyProcessor
+from .passages import Asking, Passage, composed
 from .piece_bytes import PieceBytes
-from .prompts import frame, locate, parse_reply
+from .prompts import locate, parse_reply
 from .reply_states import ReplyStates
-from .shapes import shape_of  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
+from .shapes import shape_of  # noqa: F401  (as `clusters`)
 from .spans import Span, first_overlap, keep_longest
 
-# Pieces of a text that its windows share, at most; a quarter of a window where that is less.
-OVERLAP = 64
-# Stands in a message for a special token that is spelt there, by its id; no template changes it.
-VEIL = "\ue002{}\ue003"
-_VEIL = re.compile(VEIL.format(r"(\d+)"))
 # What save_pretrained takes for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
 # Before version 4.56 models took another word for it.
 _OLD_DTYPE = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
-
-
-class Passage(NamedTuple):
-    """A stretch of a text that is asked about at once.
-
-    Args:
-        start: Its first character in the composed text.
-        text: The stretch.
-        own: `(first, last)` characters of the composed text that it answers for: there it is the window in whose middle
-            they stand.
-        input_ids: The whole prompt.
-    """
-
-    start: int
-    text: str
-    own: tuple[int, int]
-    input_ids: list[int]
 
 
 class Writing(NamedTuple):
@@ -84,7 +62,7 @@ class Writing(NamedTuple):
     in_order: bool = True
 
 
-class SpanWriter(PushToHubMixin):
+class SpanWriter(Asking, PushToHubMixin):
     """Finds labelled spans by letting a causal LM write them out.
 
     Args:
@@ -115,7 +93,6 @@ class SpanWriter(PushToHubMixin):
         if tokenizer.pad_token_id is None or (size is not None and tokenizer.pad_token_id >= size):
             tokenizer.pad_token = tokenizer.eos_token
         self.pieces = PieceBytes(tokenizer, size)
-        self._frame_ids: tuple[list[int], list[int]] | None = None
         # Says at once whether the labels can be written.
         ReplyStates("", config.labels, self.pieces)
 
@@ -209,137 +186,6 @@ class SpanWriter(PushToHubMixin):
         other = object.__new__(SpanWriter)
         other.__dict__ = {**self.__dict__, "model": model}
         return other
-
-    # --- text to prompts ----------------------------------------------------------------------------------------------
-
-    def ids_of(self, text: str) -> list[int]:
-        """Pieces of a text in which no special token is hidden, whatever is written there."""
-        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-
-    @property
-    def frame(self) -> tuple[list[int], list[int]]:
-        """The pieces before and behind the text in a prompt."""
-        if self._frame_ids is None:
-            config, tokenizer = self.config, self.tokenizer
-            before, behind = frame(
-                config.instruction,
-                config.labels,
-                config.descriptions,
-                [tuple(pair) for pair in config.examples],
-                config.words,
-                self._rendered if config.chat else None,
-            )
-            if config.chat:
-                self._frame_ids = self._spelt(before), self._spelt(behind)
-                return self._frame_ids
-            # What an example or a description spells is no special token; what begins a text is one.
-            head = tokenizer(before, split_special_tokens=True)["input_ids"]
-            # Some tokenizers end every text, and what follows an end is not read as its continuation.
-            ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
-            while head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
-                head.pop()
-            self._frame_ids = head, self.ids_of(behind)
-        return self._frame_ids
-
-    def _rendered(self, messages: list[dict]) -> str:
-        """The messages as the chat template writes them; for special tokens spelt in them there are place-holders."""
-        messages = [message | {"content": self._veiled(message["content"])} for message in messages]
-        return self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-
-    def _veiled(self, text: str) -> str:
-        for at, token in self._special():
-            text = text.replace(token, VEIL.format(at))
-        return text
-
-    def _spelt(self, rendered: str) -> list[int]:
-        """Pieces of what the chat template wrote: its special tokens are such, those behind place-holders are not."""
-        special, ids = dict(self._special()), []
-        for at, part in enumerate(_VEIL.split(rendered)):
-            if at % 2:
-                # What only looks like a place-holder stood in the message.
-                ids += self.ids_of(special.get(int(part), VEIL.format(part)))
-            elif part:
-                ids += self.tokenizer(part, add_special_tokens=False)["input_ids"]
-        return ids
-
-    def _special(self) -> list[tuple[int, str]]:
-        """Ids and spellings of special tokens, the longest first."""
-        added = self.tokenizer.added_tokens_decoder.items()
-        found = [(at, token.content) for at, token in added if token.special and token.content]
-        return sorted(found, key=lambda pair: -len(pair[1]))
-
-    @property
-    def context(self) -> int | None:
-        """Positions for prompt and reply together; None where neither model nor config has a limit."""
-        limits = {context_limit(self.model.config), self.config.window} - {None}
-        return min(limits, default=None)
-
-    @property
-    def room(self) -> int:
-        """Pieces of a text that stand in one prompt.
-
-        Raises: ValueError where prompt and reply leave none.
-        """
-        window = 1 << 30 if self.context is None else self.context
-        fixed = sum(map(len, self.frame)) + self.config.max_new_tokens
-        if window - fixed < 1:
-            raise ValueError(
-                f"expected a context that holds instruction, examples and reply ({fixed:,} positions) and some text, "
-                f"got {window:,}; show fewer examples, shorten instruction and descriptions, or lower max_new_tokens"
-            )
-        return window - fixed
-
-    def passages(self, text: str) -> list[Passage]:
-        """The stretches in which a text is asked about, which share some of it; nothing is cut off.
-
-        Args:
-            text: The composed text.
-        """
-        before, behind = self.frame
-        room, pieces = self.room, self.ids_of(text)
-        if len(pieces) <= room:
-            return [Passage(0, text, (0, len(text)), before + pieces + behind)] if text else []
-        offsets = self.tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
-        )["offset_mapping"]
-        overlap, found, first = min(OVERLAP, room // 4), [], 0
-        while True:
-            start = offsets[first][0] if found else 0
-            last = min(first + room, len(offsets))
-            end = offsets[last - 1][1] if last < len(offsets) else len(text)
-            # A stretch may have a piece more by itself than within the text.
-            while len(pieces := self.ids_of(text[start:end])) > room:
-                last -= max(1, len(pieces) - room)
-                if last <= first:
-                    raise ValueError(
-                        f"expected a context with room for one character of the text, got {room} positions for "
-                        f"{text[start:end]!r}; show fewer examples or lower max_new_tokens"
-                    )
-                end = offsets[last - 1][1]
-            found.append((start, end, pieces))
-            if end == len(text):
-                break
-            # On by one piece at least.
-            first = max(first + 1, last - overlap)
-            while offsets[first][0] <= start:
-                first += 1
-        edges = [0, *((later[0] + sooner[1]) // 2 for sooner, later in zip(found, found[1:])), len(text)]
-        return [
-            Passage(start, text[start:end], (edges[at], edges[at + 1]), before + pieces + behind)
-            for at, (start, end, pieces) in enumerate(found)
-        ]
-
-    def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-        """Prompts as a batch, padded on the left: `input_ids` and `attention_mask` `(batch, length)`."""
-        length = max(map(len, rows))
-        ids = torch.full((len(rows), length), self.tokenizer.pad_token_id)
-        mask = torch.zeros((len(rows), length), dtype=torch.int64)
-        for at, row in enumerate(rows):
-            ids[at, length - len(row) :] = torch.tensor(row)
-            mask[at, length - len(row) :] = 1
-        return {"input_ids": ids, "attention_mask": mask}
 
     # --- text to spans ------------------------------------------------------------------------------------------------
 
@@ -463,16 +309,6 @@ def check_beams(num_beams: int) -> None:
         raise ValueError(f"expected num_beams to be 1 or more replies, got {num_beams!r}; 1 is the default")
 
 
-def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """The text as the model reads it, and `(start, end)` of each of its characters in the text as it was given.
-
-    >>> composed("\\u1100\\u1161나")
-    ('가나', [(0, 2), (2, 3)])
-    """
-    parts = clusters(text)
-    return "".join(part for _, _, part in parts), [(start, end) for start, end, part in parts for _ in part]
-
-
 def spelt_out(pieces: PieceBytes, reply: Sequence[int], values: Sequence[float]) -> tuple[str, list[tuple[int, float]]]:
     """A reply as text, and `(character with which it begins, value)` of each of its pieces."""
     decoder, text, starts = codecs.getincrementaldecoder("utf-8")("replace"), "", []
@@ -508,10 +344,3 @@ def own_generation(model) -> Iterator[None]:
     finally:
         for each, own in before.items():
             each.generation_config = own
-
-
-def context_limit(config) -> int | None:
-    """Positions that a causal LM reads; None where it has no limit."""
-    text = config.get_text_config() if hasattr(config, "get_text_config") else config
-    names = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "seq_length")
-    return next((value for name in names if isinstance(value := getattr(text, name, None), int) and value > 0), None)

@@ -39,7 +39,7 @@ FLOORS = [
     ["modeling.crf", "modeling.encoders"],
     ["modeling.heads"],
     ["modeling.configuration_span", "modeling.configuration_writer"],
-    ["modeling.modeling_span", "modeling.base_models"],
+    ["modeling.modeling_span", "modeling.base_models", "modeling.passages"],
     [
         "modeling.modeling_tagger",
         "modeling.modeling_reader",

@@ -19,7 +19,8 @@ from writer_cases import TEXTS, TOKENIZERS, byte_level, make_writer, tiny_lm
 from modeling import SpanWriter, WriterConfig
 from modeling.base_models import base_record
 from modeling.configuration_writer import NAME
-from modeling.modeling_writer import composed, context_limit, spelt_out
+from modeling.modeling_writer import spelt_out
+from modeling.passages import composed, context_limit
 from modeling.prompts import parse_reply
 from modeling.spans import first_overlap
 

@@ -29,12 +29,13 @@ from kospan.tasks.own_model import FOR_WRITERS
 from kospan.tasks.reading import ReadingTask
 from kospan.tasks.saved import open_saved
 from kospan.tasks.tagging import TaggingTask
-from kospan.tasks.writing import WritingTask, build_writer, reply_about, shown_examples, writer_config
+from kospan.tasks.writers import build_writer, reply_about, shown_examples, writer_config
+from kospan.tasks.writing import WritingTask
 from kospan.training.lora import adapter_lines
 from kospan.training.saving import broken_part
 from kospan.training.validation import ValidationLoss
 from modeling import SpanWriter
-from modeling.modeling_writer import composed
+from modeling.passages import composed
 from modeling.prompts import locate, parse_reply
 from modeling.spans import Span
 

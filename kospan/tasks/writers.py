@@ -1,0 +1,151 @@
+"""The writer that a recipe asks for: its model, its labels, and what its prompt says and shows."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from kospan.data.about import about
+from kospan.data.corpus import Corpus
+from kospan.data.registry import reader_for
+from kospan.example import Example
+from kospan.recipe import Recipe
+from kospan.tasks.continued_writer import continued_writer
+from kospan.tasks.decoders import load_decoder, scratch_decoder
+from kospan.tasks.encoders import locate
+from kospan.training.lora import adapt_causal_lm, lora_of
+from modeling import SpanWriter, WriterConfig
+from modeling.configuration_writer import NAME
+from modeling.passages import Passage, composed
+from modeling.prompts import INSTRUCTIONS, WORDS, check_writable_labels, entities_of, write_reply
+from modeling.spans import Span
+
+
+def build_writer(recipe: Recipe, corpus: Corpus) -> SpanWriter:
+    """The writer that a recipe asks for: continued where `encoder` is a folder with `kospan.json`, else new."""
+    seed = int(recipe.trainer.get("seed", 42))
+    torch.manual_seed(seed)
+    random.seed(seed)
+    if recipe.encoder != "scratch" and (Path(locate(recipe.encoder)) / NAME).is_file():
+        writer = continued_writer(recipe)
+        check_same_labels(writer.config.labels, corpus.labels, recipe.encoder)
+        return writer
+    config = writer_config(recipe, corpus)
+    train = corpus.splits["train"]
+    if recipe.encoder == "scratch":
+        spelling = "".join(
+            [config.instruction, *config.words, *config.descriptions.values(), *config.labels]
+            + [part for pair in config.examples for part in pair]
+            + ["- \n[]:\\"]
+        )
+        model, tokenizer = scratch_decoder([example.text for example in train], spelling, recipe.encoder_options)
+    else:
+        model, tokenizer = load_decoder(recipe)
+    config.chat = bool(getattr(tokenizer, "chat_template", None))
+    if recipe.lora_rank:
+        model = adapt_causal_lm(model, lora_of(recipe))
+    writer = SpanWriter(model, tokenizer, config)
+    if recipe.max_new_tokens is None:
+        config.max_new_tokens = usual_budget(writer, train)
+    # Says at once whether prompt and reply fit into the context.
+    assert writer.room
+    return writer
+
+
+def usual_budget(writer: SpanWriter, train: Sequence[Example]) -> int:
+    """Pieces of a reply where a recipe says nothing: a quarter more than the longest about a training text, its end
+    included, but no more than half of what the prompt leaves of the context: long texts are asked about in windows."""
+    longest = max(len(writer.ids_of(whole_reply(example))) for example in train)
+    wanted = 1 + longest + longest // 4
+    if writer.context is not None:
+        wanted = min(wanted, (writer.context - sum(map(len, writer.frame))) // 2)
+    return max(16, wanted)
+
+
+def writer_config(recipe: Recipe, corpus: Corpus) -> WriterConfig:
+    """Labels and prompt of a new writer; what depends on the tokenizer is still to come."""
+    labels, train = list(corpus.labels), corpus.splits["train"]
+    check_writable_labels(labels)
+    known = about(recipe.dataset)
+    language = known.language or language_of(train)
+    unknown = sorted(recipe.label_descriptions.keys() - set(labels))
+    if unknown:
+        raise ValueError(
+            f"expected label_descriptions of the labels {', '.join(labels)}, got {unknown[0]!r}; mend the name"
+        )
+    column = ("en", "ko").index(language)
+    meanings = {label: meaning[column] for label, meaning in known.meanings.items() if label in labels}
+    return WriterConfig(
+        labels=labels,
+        descriptions=meanings | {label: str(text) for label, text in recipe.label_descriptions.items()},
+        instruction=INSTRUCTIONS[language] if recipe.instruction is None else recipe.instruction,
+        examples=[
+            [composed(example.text)[0], whole_reply(example)] for example in shown_examples(train, recipe.few_shot)
+        ],
+        words=list(WORDS[language]),
+        constrained=recipe.constrained,
+        window=recipe.window,
+        unit=recipe.unit or reader_for(recipe.dataset).unit,
+        **({} if recipe.max_new_tokens is None else {"max_new_tokens": recipe.max_new_tokens}),
+    )
+
+
+def language_of(examples: Sequence[Example]) -> str:
+    """ "ko" where most letters are Hangul, else "en"."""
+    letters = [letter for example in examples[:1000] for letter in example.text if letter.isalpha()]
+    return "ko" if sum("가" <= letter <= "힣" for letter in letters) > len(letters) / 2 else "en"
+
+
+def shown_examples(examples: Sequence[Example], count: int) -> list[Example]:
+    """Examples for the prompt: each the shortest among those that show most types not shown yet.
+
+    Raises: ValueError where there are too few.
+    """
+    if count >= len(examples):
+        raise ValueError(
+            f"expected few_shot below the {len(examples):,} training examples, got {count}; show fewer, or add texts"
+        )
+    chosen: list[Example] = []
+    left = sorted(examples, key=lambda example: (len(example.text), example.id))
+    seen: set[str] = set()
+    while len(chosen) < count:
+        best = max(left, key=lambda example: len({span.label for span in example.spans} - seen))
+        chosen.append(best)
+        left.remove(best)
+        seen |= {span.label for span in best.spans}
+    return chosen
+
+
+def check_same_labels(own: Sequence[str], asked: Sequence[str], name: str) -> None:
+    """Raises: ValueError where a writer that is trained on knows other labels than the data."""
+    unknown = [label for label in asked if label not in own]
+    if unknown:
+        raise ValueError(
+            f"expected labels that the model {name} knows ({', '.join(own)}), got {unknown[0]!r}; rename the label, or "
+            "train a new model from a base"
+        )
+
+
+def reply_about(example: Example, places: Sequence[tuple[int, int]], passage) -> str:
+    """The gold reply about a window.
+
+    Args:
+        example: The document.
+        places: `(start, end)` in its text of each composed character.
+        passage: A window of the composed text.
+    """
+    inside = []
+    starts = range(passage.start, passage.start + len(passage.text))
+    for span in example.spans or ():
+        held = [at for at in starts if places[at][0] < span.end and places[at][1] > span.start]
+        # A span that the window cuts is asked of the window that holds it whole.
+        if held and places[held[0]][0] <= span.start and places[held[-1]][1] >= span.end:
+            inside.append(Span(held[0] - passage.start, held[-1] + 1 - passage.start, span.label))
+    return write_reply(entities_of(passage.text, inside))
+
+
+def whole_reply(example: Example) -> str:
+    """The gold reply about a whole text."""
+    text, places = composed(example.text)
+    return reply_about(example, places, Passage(0, text, (0, len(text)), []))

@@ -1,0 +1,185 @@
+"""A text's windows, and what a causal LM is asked about each."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from .alignment import clusters
+from .prompts import frame
+
+# Pieces of a text that its windows share, at most; a quarter of a window where that is less.
+OVERLAP = 64
+# Stands in a message for a special token that is spelt there, by its id; no template changes it.
+VEIL = "\ue002{}\ue003"
+_VEIL = re.compile(VEIL.format(r"(\d+)"))
+
+
+class Passage(NamedTuple):
+    """A stretch of a text that is asked about at once.
+
+    Args:
+        start: Its first character in the composed text.
+        text: The stretch.
+        own: `(first, last)` characters of the composed text that it answers for: there it is the window in whose middle
+            they stand.
+        input_ids: The whole prompt.
+    """
+
+    start: int
+    text: str
+    own: tuple[int, int]
+    input_ids: list[int]
+
+
+class Asking:
+    """The part of a `SpanWriter` that makes prompts; it reads `model`, `tokenizer` and `config`."""
+
+    _frame_ids: tuple[list[int], list[int]] | None = None
+
+    def ids_of(self, text: str) -> list[int]:
+        """Pieces of a text in which no special token is hidden, whatever is written there."""
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    @property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """The pieces before and behind the text in a prompt."""
+        if self._frame_ids is None:
+            config, tokenizer = self.config, self.tokenizer
+            before, behind = frame(
+                config.instruction,
+                config.labels,
+                config.descriptions,
+                [tuple(pair) for pair in config.examples],
+                config.words,
+                self._rendered if config.chat else None,
+            )
+            if config.chat:
+                self._frame_ids = self._spelt(before), self._spelt(behind)
+                return self._frame_ids
+            # What an example or a description spells is no special token; what begins a text is one.
+            head = tokenizer(before, split_special_tokens=True)["input_ids"]
+            # Some tokenizers end every text, and what follows an end is not read as its continuation.
+            ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
+            while head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
+                head.pop()
+            self._frame_ids = head, self.ids_of(behind)
+        return self._frame_ids
+
+    def _rendered(self, messages: list[dict]) -> str:
+        """The messages as the chat template writes them; for special tokens spelt in them there are place-holders."""
+        messages = [message | {"content": self._veiled(message["content"])} for message in messages]
+        return self.tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
+        )
+
+    def _veiled(self, text: str) -> str:
+        for at, token in self._special():
+            text = text.replace(token, VEIL.format(at))
+        return text
+
+    def _spelt(self, rendered: str) -> list[int]:
+        """Pieces of what the chat template wrote: its special tokens are such, those behind place-holders are not."""
+        special, ids = dict(self._special()), []
+        for at, part in enumerate(_VEIL.split(rendered)):
+            if at % 2:
+                # What only looks like a place-holder stood in the message.
+                ids += self.ids_of(special.get(int(part), VEIL.format(part)))
+            elif part:
+                ids += self.tokenizer(part, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _special(self) -> list[tuple[int, str]]:
+        """Ids and spellings of special tokens, the longest first."""
+        added = self.tokenizer.added_tokens_decoder.items()
+        found = [(at, token.content) for at, token in added if token.special and token.content]
+        return sorted(found, key=lambda pair: -len(pair[1]))
+
+    @property
+    def context(self) -> int | None:
+        """Positions for prompt and reply together; None where neither model nor config has a limit."""
+        limits = {context_limit(self.model.config), self.config.window} - {None}
+        return min(limits, default=None)
+
+    @property
+    def room(self) -> int:
+        """Pieces of a text that stand in one prompt.
+
+        Raises: ValueError where prompt and reply leave none.
+        """
+        window = 1 << 30 if self.context is None else self.context
+        fixed = sum(map(len, self.frame)) + self.config.max_new_tokens
+        if window - fixed < 1:
+            raise ValueError(
+                f"expected a context that holds instruction, examples and reply ({fixed:,} positions) and some text, "
+                f"got {window:,}; show fewer examples, shorten instruction and descriptions, or lower max_new_tokens"
+            )
+        return window - fixed
+
+    def passages(self, text: str) -> list[Passage]:
+        """The stretches in which a text is asked about, which share some of it; nothing is cut off.
+
+        Args:
+            text: The composed text.
+        """
+        before, behind = self.frame
+        room, pieces = self.room, self.ids_of(text)
+        if len(pieces) <= room:
+            return [Passage(0, text, (0, len(text)), before + pieces + behind)] if text else []
+        offsets = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )["offset_mapping"]
+        overlap, found, first = min(OVERLAP, room // 4), [], 0
+        while True:
+            start = offsets[first][0] if found else 0
+            last = min(first + room, len(offsets))
+            end = offsets[last - 1][1] if last < len(offsets) else len(text)
+            # A stretch may have a piece more by itself than within the text.
+            while len(pieces := self.ids_of(text[start:end])) > room:
+                last -= max(1, len(pieces) - room)
+                if last <= first:
+                    raise ValueError(
+                        f"expected a context with room for one character of the text, got {room} positions for "
+                        f"{text[start:end]!r}; show fewer examples or lower max_new_tokens"
+                    )
+                end = offsets[last - 1][1]
+            found.append((start, end, pieces))
+            if end == len(text):
+                break
+            # On by one piece at least.
+            first = max(first + 1, last - overlap)
+            while offsets[first][0] <= start:
+                first += 1
+        edges = [0, *((later[0] + sooner[1]) // 2 for sooner, later in zip(found, found[1:])), len(text)]
+        return [
+            Passage(start, text[start:end], (edges[at], edges[at + 1]), before + pieces + behind)
+            for at, (start, end, pieces) in enumerate(found)
+        ]
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Prompts as a batch, padded on the left: `input_ids` and `attention_mask` `(batch, length)`."""
+        length = max(map(len, rows))
+        ids = torch.full((len(rows), length), self.tokenizer.pad_token_id)
+        mask = torch.zeros((len(rows), length), dtype=torch.int64)
+        for at, row in enumerate(rows):
+            ids[at, length - len(row) :] = torch.tensor(row)
+            mask[at, length - len(row) :] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+
+def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text as the model reads it, and `(start, end)` of each of its characters in the text as it was given.
+
+    >>> composed("\\u1100\\u1161나")
+    ('가나', [(0, 2), (2, 3)])
+    """
+    parts = clusters(text)
+    return "".join(part for _, _, part in parts), [(start, end) for start, end, part in parts for _ in part]
+
+
+def context_limit(config) -> int | None:
+    """Positions that a causal LM reads; None where it has no limit."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    names = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "seq_length")
+    return next((value for name in names if isinstance(value := getattr(text, name, None), int) and value > 0), None)
