@@ -149,6 +149,11 @@ class Recipe:
         None, "writing: load the causal LM's weights in 8 or 4 bits by bitsandbytes (CUDA, with lora_rank)"
     )
     device_map: str | None = setting(None, "writing: auto spreads the causal LM over the GPUs; default: one device")
+    packing: bool = setting(
+        False,
+        "writing: train on rows of several windows, none of which sees another; rows of window positions, 2,048 where "
+        "it is not set; per_device_train_batch_size then counts rows",
+    )
     # adapters
     lora_rank: int = setting(
         0, "rank of the low-rank adapters (LoRA, Hu et al. 2021: r) that are trained in place of the encoder; 0: none"

@@ -13,7 +13,7 @@ from kospan.training.validation import window_losses
 
 FOR_WRITERS = (
     *("instruction", "label_descriptions", "few_shot", "constrained", "max_new_tokens"),
-    *("load_dtype", "load_bits", "device_map"),
+    *("load_dtype", "load_bits", "device_map", "packing"),
 )
 
 

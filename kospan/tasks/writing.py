@@ -14,6 +14,7 @@ from kospan.recipe import Recipe
 from kospan.tasks.building import check_unused, corpus_of
 from kospan.tasks.decoders import check_loading, loading, scratch_options
 from kospan.tasks.named_spans import NamedSpans
+from kospan.tasks.packing import check_packing, pack, packed_batch, row_length, unpack
 from kospan.tasks.rows import from_rows, to_rows
 from kospan.tasks.writers import build_writer, reply_about
 from modeling import SpanWriter, WriterConfig
@@ -39,18 +40,20 @@ class WritingTask(NamedSpans):
         corpus: The data; None over a saved model.
         writer: A `SpanWriter`; its causal LM is what is trained.
         loading: What `from_pretrained` takes where the model is opened again; float32 where it says nothing.
+        packing: Whether several windows stand in one training row.
     """
 
     model_type = WriterConfig.model_type
     check_scratch = staticmethod(scratch_options)
 
-    def __init__(self, corpus: Corpus | None, writer: SpanWriter, loading: dict | None = None):
+    def __init__(self, corpus: Corpus | None, writer: SpanWriter, loading: dict | None = None, packing: bool = False):
         self.corpus, self.writer = corpus, writer
         self.loading = loading or {"dtype": torch.float32}
         # The trainer gets the stock causal LM, which it knows how to save, to spread and to load again.
         self.model = writer if corpus is None else writer.model
         self.tokenizer, self.unit, self.labels = writer.tokenizer, writer.config.unit, list(writer.config.labels)
         self.windowed, self.documents, self.unwritable, self.too_long = 0, 0, 0, 0
+        self.packing, self.packed = packing, ""
         for split, examples in (corpus.splits if corpus else {}).items():
             self.check(examples, split)
 
@@ -59,7 +62,7 @@ class WritingTask(NamedSpans):
         """Data, tokenizer and model as the recipe asks."""
         cls.check_recipe(recipe)
         corpus = corpus_of(recipe)
-        return cls(corpus, build_writer(recipe, corpus), loading(recipe))
+        return cls(corpus, build_writer(recipe, corpus), loading(recipe), recipe.packing)
 
     @classmethod
     def over(cls, model, dataset: str) -> "WritingTask":
@@ -95,9 +98,11 @@ class WritingTask(NamedSpans):
         return [example for example in self.corpus.splits[split] if composed(example.text)[0] not in shown]
 
     def train_features(self, examples: list[Example]) -> list[dict]:
-        """A dict per window: `input_ids`, prompt and reply with its end, and `labels`, -100 in the prompt.
+        """A dict per window: `input_ids`, prompt and reply with its end, and `labels`, -100 in the prompt; with packing
+        a dict per row, with `position_ids` too.
 
-        Raises: ValueError where no window has a reply that fits into `max_new_tokens`.
+        Raises: ValueError where no window has a reply that fits into `max_new_tokens`, or the model cannot read packed
+            windows.
         """
         writer, features = self.writer, []
         for example in examples:
@@ -123,7 +128,21 @@ class WritingTask(NamedSpans):
                 f"expected texts whose replies are shorter than max_new_tokens {writer.config.max_new_tokens}, got "
                 f"{len(examples):,} without one, and nothing to learn from; raise max_new_tokens, or add texts"
             )
-        return features
+        return self.in_rows(features) if self.packing and features else features
+
+    def in_rows(self, windows: list[dict]) -> list[dict]:
+        """Training windows packed into rows. Raises: ValueError where the model cannot read them so."""
+        # Once: what is trained later is the same model.
+        if not self.packed:
+            check_packing(self.writer, windows, self.collate)
+        length = row_length(self.writer, max(len(window["input_ids"]) for window in windows))
+        rows = pack(windows, length)
+        full = sum(len(row["input_ids"]) for row in rows) / (length * len(rows))
+        self.packed = (
+            f"packing             {len(windows):,} windows in {len(rows):,} rows of up to {length:,} positions, "
+            f"{full:.1%} full; a batch counts rows, of {len(windows) / len(rows):.1f} windows each"
+        )
+        return rows
 
     def windows(self, examples: Sequence[Example]) -> Iterator[dict]:
         """The prompts, as `extract` makes them."""
@@ -133,7 +152,7 @@ class WritingTask(NamedSpans):
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """`input_ids`, `attention_mask` and `labels` `(batch, length)`, padded on the right: a model without its own
-        idea of where a text begins counts positions from the left."""
+        idea of where a text begins counts positions from the left. Packed rows as `packed_batch` says."""
         length = max(len(feature["input_ids"]) for feature in features)
         shape = (len(features), length)
         batch = {
@@ -146,12 +165,13 @@ class WritingTask(NamedSpans):
             batch["input_ids"][at, :end] = torch.tensor(feature["input_ids"])
             batch["attention_mask"][at, :end] = 1
             batch["labels"][at, :end] = torch.tensor(feature["labels"])
-        return batch
+        return packed_batch(batch, features) if "position_ids" in features[0] else batch
 
     def losses(self, model, features: Sequence[dict], batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The mean loss of a reply's pieces, batch by batch, and how many they are."""
+        """The mean loss of a reply's pieces, batch by batch, and how many they are; windows that were packed for
+        training are taken apart, as `batch_size` counts windows."""
         writer = self.writer.over(model)
-        order = sorted(features, key=lambda feature: -len(feature["input_ids"]))
+        order = sorted(unpack(features), key=lambda feature: -len(feature["input_ids"]))
         with writer.reading():
             for at in range(0, len(order), batch_size):
                 batch = {
@@ -172,6 +192,8 @@ class WritingTask(NamedSpans):
             f"prompt              {len(before) + len(behind):,} pieces beside the text, as {how}; "
             f"{len(config.examples)} examples shown; replies of up to {config.max_new_tokens:,} pieces"
         ]
+        if self.packed:
+            lines.append(self.packed)
         if self.too_long:
             lines.append(
                 f"replies left out    {self.too_long:,} are longer than max_new_tokens, so nothing trains on them"

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 from writer_cases import TEXTS, byte_level, make_writer
+from writing_cases import TINY, corpus, labelled, recipe_over
 
 from kospan.cli import main
 from kospan.data.corpus import Corpus
@@ -20,7 +21,7 @@ from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.evaluation.spans import score_spans
 from kospan.evaluation.written import WRITTEN_FIGURES, Written, score_written
 from kospan.example import Example
-from kospan.recipe import Recipe, load_recipe
+from kospan.recipe import Recipe
 from kospan.run import build_trainer, run
 from kospan.tasks import writing
 from kospan.tasks.classifying import ClassifyingTask
@@ -39,44 +40,11 @@ from modeling.passages import composed
 from modeling.prompts import locate, parse_reply
 from modeling.spans import Span
 
-TINY = {
-    "task": "writing",
-    "dataset": "jsonl",
-    "encoder": "scratch",
-    "encoder_options": {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16},
-    "instruction": "",
-    "num_train_epochs": 2,
-    "per_device_train_batch_size": 4,
-    "learning_rate": 0.01,
-    "use_cpu": True,
-    "overwrite": True,
-}
-NAMES = {"이재용": "PS", "김연아": "PS", "서울": "LC", "부산 사직": "LC"}
-
-
-def example(at: int, text: str) -> Example:
-    spans = [Span(text.find(name), text.find(name) + len(name), label) for name, label in NAMES.items() if name in text]
-    return Example(f"text-{at}", text, tuple(sorted(spans)))
-
-
-def corpus(long: int = 0) -> Corpus:
-    texts = ["이재용은 서울에 갔다.", "김연아가 부산 사직에 있다.", "비가 온다.", "서울은 넓다 [3:15].", *TEXTS[:2]]
-    texts += ["이재용이 " + "말했다 " * long] if long else []
-    examples = [example(at, text) for at, text in enumerate(texts)]
-    return Corpus(("LC", "PS"), {"train": examples, "validation": examples[:4]}, 0)
-
 
 @pytest.fixture
 def recipe_of(tmp_path):
     """A recipe over a few texts in files."""
-
-    def build(**flags) -> Recipe:
-        for split in ("train", "validation"):
-            write_jsonl(tmp_path / f"{split}.jsonl", corpus().splits[split])
-        files = {f"{split}_file": str(tmp_path / f"{split}.jsonl") for split in ("train", "validation")}
-        return load_recipe(None, {**TINY, **files, "output_dir": str(tmp_path / "out"), **flags})
-
-    return build
+    return lambda **flags: recipe_over(tmp_path, **flags)
 
 
 @pytest.fixture
@@ -258,7 +226,7 @@ def test_notes_survive_the_tensor(dropped, unmatched, state, empty):
 
 
 def test_replies_are_scored_by_what_became_of_them():
-    gold = [example(0, "이재용은 서울에"), example(1, "비"), example(2, "서울 부산 사직")]
+    gold = [labelled(0, "이재용은 서울에"), labelled(1, "비"), labelled(2, "서울 부산 사직")]
     right = [Written(each.spans) for each in gold]
     assert score_written(gold, right) == {"exact_reply": 1.0, "unparsed": 0.0, "dropped": 0.0, "unmatched": 0.0}
     # The same spans, but the reply named more than was there, or in another order.
