@@ -135,7 +135,12 @@ class Recipe:
     label_descriptions: dict = setting(
         {}, "writing: what a label marks, for the prompt: {PS: person}; default: what is known about the data set"
     )
-    few_shot: int = setting(0, "writing: training examples that the prompt shows, which are then not trained on")
+    few_shot: int = setting(0, "writing: how many training examples the prompt shows")
+    few_shot_by: str = setting(
+        "types",
+        "writing: which examples: types (short ones that show most types, always the same, not trained on) or similar "
+        "(to each text those most like it, out of up to 1,000 that are kept in the model; Liu et al. 2022)",
+    )
     constrained: bool = setting(
         True, "writing: let the model write only replies of the grammar, with surfaces that stand in the text"
     )
@@ -265,6 +270,7 @@ _CHOICES = {
     "crf_backend": ("kospan", "torchcrf"),
     "label_kind": (None, "class", "value"),
     "pooling": ("cls", "mean"),
+    "few_shot_by": ("types", "similar"),
     "load_dtype": ("float32", "bfloat16", "float16"),
     "load_bits": (None, 8, 4),
     "device_map": (None, "auto"),

@@ -38,6 +38,7 @@ _KINDS = {
     "max_new_tokens": ("a whole number of 3 or more", _whole(3)),
     "window": ("a whole number of 1 or more, or None", lambda value: value is None or _whole(1)(value)),
     "unit": ("character or word", lambda value: value in ("character", "word")),
+    "shown": ("a whole number of 1 or more, or None", lambda value: value is None or _whole(1)(value)),
     "base": ("a dict, or None", lambda value: value is None or isinstance(value, dict)),
 }
 
@@ -50,7 +51,7 @@ class WriterConfig:
         labels: The types, in the order of the label set.
         descriptions: What a type marks, for the prompt; types may be missing.
         instruction: What the prompt asks; empty leaves it and the types out.
-        examples: Texts with their replies that the prompt shows, `[text, reply]` each.
+        examples: Texts with their replies that the prompt shows, or chooses from, `[text, reply]` each.
         words: What stands for "Types", "Text" and "Answer".
         chat: Whether the tokenizer's chat template makes the prompt.
         constrained: Whether only replies of the grammar can be written.
@@ -58,8 +59,10 @@ class WriterConfig:
         window: Most positions of prompt and reply together; None takes the model's limit.
         unit: The unit of the data, for scores.
         base: For an adapter: what its base model looks like, so that another one is noticed.
+        shown: How many of the examples a prompt shows, those most like its text; None shows all, always the same.
 
-    Raises: ValueError where a setting is not of its kind, or a label cannot be written.
+    Raises: ValueError where a setting is not of its kind, a label cannot be written, or there are fewer examples than
+        are to be shown.
     """
 
     labels: list[str]
@@ -73,6 +76,7 @@ class WriterConfig:
     window: int | None = None
     unit: str = "character"
     base: dict | None = None
+    shown: int | None = None
 
     model_type = "kospan-writer"
 
@@ -82,6 +86,11 @@ class WriterConfig:
             if not fits(value):
                 raise ValueError(f"expected {key} to be {wanted}, got {value!r}; mend it, or take it out")
         check_writable_labels(self.labels)
+        if self.shown is not None and self.shown > len(self.examples):
+            raise ValueError(
+                f"expected shown to be no more than the {len(self.examples):,} examples, got {self.shown:,}; lower it, "
+                "or add examples"
+            )
 
     @property
     def id2label(self) -> dict[int, str]:

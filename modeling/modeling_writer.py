@@ -29,6 +29,7 @@ from .companions import (
 )
 from .configuration_writer import NAME, WriterConfig, find_file, read_writer_config
 from .constraints import ReplyProcessor
+from .likeness import Likeness
 from .passages import Asking, Passage, composed
 from .piece_bytes import PieceBytes
 from .prompts import locate, parse_reply
@@ -93,6 +94,8 @@ class SpanWriter(Asking, PushToHubMixin):
         if tokenizer.pad_token_id is None or (size is not None and tokenizer.pad_token_id >= size):
             tokenizer.pad_token = tokenizer.eos_token
         self.pieces = PieceBytes(tokenizer, size)
+        if config.shown is not None:
+            self._likeness = Likeness([text for text, _ in config.examples])
         # Says at once whether the labels can be written.
         ReplyStates("", config.labels, self.pieces)
 

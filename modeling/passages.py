@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 from .alignment import clusters
+from .likeness import Likeness
 from .prompts import frame
 
 # Pieces of a text that its windows share, at most; a quarter of a window where that is less.
@@ -37,6 +38,7 @@ class Asking:
     """The part of a `SpanWriter` that makes prompts; it reads `model`, `tokenizer` and `config`."""
 
     _frame_ids: tuple[list[int], list[int]] | None = None
+    _likeness: Likeness | None = None  # Of the examples, where the text says which are shown.
 
     def ids_of(self, text: str) -> list[int]:
         """Pieces of a text in which no special token is hidden, whatever is written there."""
@@ -44,28 +46,49 @@ class Asking:
 
     @property
     def frame(self) -> tuple[list[int], list[int]]:
-        """The pieces before and behind the text in a prompt."""
+        """The pieces before and behind the text in a prompt; where the text says which examples are shown, those around
+        the longest."""
         if self._frame_ids is None:
-            config, tokenizer = self.config, self.tokenizer
-            before, behind = frame(
-                config.instruction,
-                config.labels,
-                config.descriptions,
-                [tuple(pair) for pair in config.examples],
-                config.words,
-                self._rendered if config.chat else None,
-            )
-            if config.chat:
-                self._frame_ids = self._spelt(before), self._spelt(behind)
-                return self._frame_ids
-            # What an example or a description spells is no special token; what begins a text is one.
-            head = tokenizer(before, split_special_tokens=True)["input_ids"]
-            # Some tokenizers end every text, and what follows an end is not read as its continuation.
-            ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
-            while head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
-                head.pop()
-            self._frame_ids = head, self.ids_of(behind)
+            examples = self.config.examples
+            if self.config.shown is not None:
+                sizes = [sum(len(self.ids_of(part)) for part in pair) for pair in examples]
+                longest = sorted(range(len(examples)), key=lambda at: -sizes[at])[: self.config.shown]
+                examples = [examples[at] for at in longest]
+            self._frame_ids = self._framed(examples)
         return self._frame_ids
+
+    def frame_about(self, text: str, without: Sequence[str] = ()) -> tuple[list[int], list[int]]:
+        """The pieces before and behind a text in a prompt, whose examples are those most like it, the nearest last.
+
+        Args:
+            text: What is asked about; it changes nothing where all examples are shown.
+            without: Texts that are not shown.
+        """
+        if self._likeness is None:
+            return self.frame
+        nearest = self._likeness.nearest(text, self.config.shown, without)
+        return self._framed([self.config.examples[at] for at in reversed(nearest)])
+
+    def _framed(self, examples: Sequence) -> tuple[list[int], list[int]]:
+        """The pieces before and behind the text in a prompt that shows these examples."""
+        config, tokenizer = self.config, self.tokenizer
+        before, behind = frame(
+            config.instruction,
+            config.labels,
+            config.descriptions,
+            [tuple(pair) for pair in examples],
+            config.words,
+            self._rendered if config.chat else None,
+        )
+        if config.chat:
+            return self._spelt(before), self._spelt(behind)
+        # What an example or a description spells is no special token; what begins a text is one.
+        head = tokenizer(before, split_special_tokens=True)["input_ids"]
+        # Some tokenizers end every text, and what follows an end is not read as its continuation.
+        ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
+        while head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
+            head.pop()
+        return head, self.ids_of(behind)
 
     def _rendered(self, messages: list[dict]) -> str:
         """The messages as the chat template writes them; for special tokens spelt in them there are place-holders."""
@@ -104,7 +127,7 @@ class Asking:
 
     @property
     def room(self) -> int:
-        """Pieces of a text that stand in one prompt.
+        """Pieces of a text that stand in one prompt, whichever examples it shows.
 
         Raises: ValueError where prompt and reply leave none.
         """
@@ -117,16 +140,19 @@ class Asking:
             )
         return window - fixed
 
-    def passages(self, text: str) -> list[Passage]:
+    def passages(self, text: str, learning: bool = False) -> list[Passage]:
         """The stretches in which a text is asked about, which share some of it; nothing is cut off.
 
         Args:
             text: The composed text.
+            learning: Whether an example of the very same text is passed over, as its reply is what is to be learnt.
         """
-        before, behind = self.frame
-        room, pieces = self.room, self.ids_of(text)
-        if len(pieces) <= room:
-            return [Passage(0, text, (0, len(text)), before + pieces + behind)] if text else []
+        whole, room = text if learning else None, self.room
+        if not text:
+            return []
+        prompt, over = self._prompt(text, whole)
+        if over <= 0:
+            return [Passage(0, text, (0, len(text)), prompt)]
         offsets = self.tokenizer(
             text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
         )["offset_mapping"]
@@ -135,16 +161,19 @@ class Asking:
             start = offsets[first][0] if found else 0
             last = min(first + room, len(offsets))
             end = offsets[last - 1][1] if last < len(offsets) else len(text)
-            # A stretch may have a piece more by itself than within the text.
-            while len(pieces := self.ids_of(text[start:end])) > room:
-                last -= max(1, len(pieces) - room)
+            # A stretch may have a piece more by itself than within the text, as may the examples that it is like.
+            while True:
+                prompt, over = self._prompt(text[start:end], whole)
+                if over <= 0:
+                    break
+                last -= over
                 if last <= first:
                     raise ValueError(
                         f"expected a context with room for one character of the text, got {room} positions for "
                         f"{text[start:end]!r}; show fewer examples or lower max_new_tokens"
                     )
                 end = offsets[last - 1][1]
-            found.append((start, end, pieces))
+            found.append((start, end, prompt))
             if end == len(text):
                 break
             # On by one piece at least.
@@ -153,9 +182,21 @@ class Asking:
                 first += 1
         edges = [0, *((later[0] + sooner[1]) // 2 for sooner, later in zip(found, found[1:])), len(text)]
         return [
-            Passage(start, text[start:end], (edges[at], edges[at + 1]), before + pieces + behind)
-            for at, (start, end, pieces) in enumerate(found)
+            Passage(start, text[start:end], (edges[at], edges[at + 1]), prompt)
+            for at, (start, end, prompt) in enumerate(found)
         ]
+
+    def _prompt(self, text: str, whole: str | None = None) -> tuple[list[int], int]:
+        """The pieces of a prompt, and how many positions prompt and reply have too many.
+
+        Args:
+            text: The stretch that is asked about.
+            whole: The text that it stands in, where neither shall be an example.
+        """
+        before, behind = self.frame_about(text, () if whole is None else (text, whole))
+        prompt = before + self.ids_of(text) + behind
+        context = 1 << 30 if self.context is None else self.context
+        return prompt, len(prompt) + self.config.max_new_tokens - context
 
     def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
         """Prompts as a batch, padded on the left: `input_ids` and `attention_mask` `(batch, length)`."""

@@ -17,6 +17,7 @@ FLOORS = [
         "modeling.matches",
         "modeling.particles",
         "modeling.piece_bytes",
+        "modeling.likeness",
         "modeling.best_paths",
         "modeling.block_attention",
         "modeling.feed_forward",

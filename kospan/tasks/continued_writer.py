@@ -41,7 +41,8 @@ def check_prompt(recipe: Recipe, writer: SpanWriter) -> None:
     Raises: ValueError where a setting is neither the default nor what the model has.
     """
     config, usual = writer.config, Recipe()
-    own = {"few_shot": len(config.examples), "instruction": config.instruction, "unit": config.unit}
+    shown, by = (len(config.examples), "types") if config.shown is None else (config.shown, "similar")
+    own = {"few_shot": shown, "few_shot_by": by, "instruction": config.instruction, "unit": config.unit}
     asked = {key: (getattr(recipe, key), value) for key, value in own.items()}
     asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(usual, key)}
     for label, text in recipe.label_descriptions.items():

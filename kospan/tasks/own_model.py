@@ -12,7 +12,7 @@ from kospan.training.lora import save_plain
 from kospan.training.validation import window_losses
 
 FOR_WRITERS = (
-    *("instruction", "label_descriptions", "few_shot", "constrained", "max_new_tokens"),
+    *("instruction", "label_descriptions", "few_shot", "few_shot_by", "constrained", "max_new_tokens"),
     *("load_dtype", "load_bits", "device_map", "packing"),
 )
 

@@ -21,6 +21,10 @@ from modeling.passages import Passage, composed
 from modeling.prompts import INSTRUCTIONS, WORDS, check_writable_labels, entities_of, write_reply
 from modeling.spans import Span
 
+# What a prompt chooses its examples from: how many, and how many characters each has at most. They are kept in
+# kospan.json and read in every prompt.
+POOL, LONGEST_SHOWN = 1000, 300
+
 
 def build_writer(recipe: Recipe, corpus: Corpus) -> SpanWriter:
     """The writer that a recipe asks for: continued where `encoder` is a folder with `kospan.json`, else new."""
@@ -34,9 +38,11 @@ def build_writer(recipe: Recipe, corpus: Corpus) -> SpanWriter:
     config = writer_config(recipe, corpus)
     train = corpus.splits["train"]
     if recipe.encoder == "scratch":
+        # What every prompt shows is always spelt; a pool is as any training text.
+        shown = config.examples if config.shown is None else []
         spelling = "".join(
             [config.instruction, *config.words, *config.descriptions.values(), *config.labels]
-            + [part for pair in config.examples for part in pair]
+            + [part for pair in shown for part in pair]
             + ["- \n[]:\\"]
         )
         model, tokenizer = scratch_decoder([example.text for example in train], spelling, recipe.encoder_options)
@@ -74,15 +80,16 @@ def writer_config(recipe: Recipe, corpus: Corpus) -> WriterConfig:
         raise ValueError(
             f"expected label_descriptions of the labels {', '.join(labels)}, got {unknown[0]!r}; mend the name"
         )
+    similar = recipe.few_shot_by == "similar"
+    shown = (pool_of if similar else shown_examples)(train, recipe.few_shot)
     column = ("en", "ko").index(language)
     meanings = {label: meaning[column] for label, meaning in known.meanings.items() if label in labels}
     return WriterConfig(
         labels=labels,
         descriptions=meanings | {label: str(text) for label, text in recipe.label_descriptions.items()},
         instruction=INSTRUCTIONS[language] if recipe.instruction is None else recipe.instruction,
-        examples=[
-            [composed(example.text)[0], whole_reply(example)] for example in shown_examples(train, recipe.few_shot)
-        ],
+        examples=[[composed(example.text)[0], whole_reply(example)] for example in shown],
+        shown=recipe.few_shot if similar else None,
         words=list(WORDS[language]),
         constrained=recipe.constrained,
         window=recipe.window,
@@ -115,6 +122,27 @@ def shown_examples(examples: Sequence[Example], count: int) -> list[Example]:
         left.remove(best)
         seen |= {span.label for span in best.spans}
     return chosen
+
+
+def pool_of(examples: Sequence[Example], count: int) -> list[Example]:
+    """Examples that a prompt chooses `count` from: texts of up to 300 characters, each once, and of more than 1,000 as
+    many, spread evenly.
+
+    Raises: ValueError where there are too few: a text is no example for itself.
+    """
+    first: dict[str, Example] = {}
+    for example in examples:
+        if 0 < len(text := composed(example.text)[0]) <= LONGEST_SHOWN:
+            first.setdefault(text, example)
+    pool = list(first.values())
+    if count >= len(pool):
+        raise ValueError(
+            f"expected few_shot below the {len(pool):,} training texts of up to {LONGEST_SHOWN} characters with "
+            f"few_shot_by: similar, got {count}; show fewer, or add texts"
+        )
+    if len(pool) > POOL:
+        pool = [pool[at * len(pool) // POOL] for at in range(POOL)]
+    return pool
 
 
 def check_same_labels(own: Sequence[str], asked: Sequence[str], name: str) -> None:

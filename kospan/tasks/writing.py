@@ -74,6 +74,11 @@ class WritingTask(NamedSpans):
         """Raises: ValueError where a setting does nothing for a model that writes, or cannot be had."""
         check_unused(recipe, NOT_HERE, "models that read with an encoder")
         check_loading(recipe)
+        if recipe.few_shot_by == "similar" and not recipe.few_shot:
+            raise ValueError(
+                "expected few_shot above 0 with few_shot_by: similar, got 0, which shows no example; say how many, or "
+                "take few_shot_by out"
+            )
         if recipe.encoder == "scratch":
             scratch_options(recipe.encoder_options)
             if recipe.lora_rank:
@@ -93,8 +98,9 @@ class WritingTask(NamedSpans):
     # --- training -----------------------------------------------------------------------------------------------------
 
     def examples(self, split: str) -> list[Example]:
-        """The examples of a split; those that the prompt shows are not in it."""
-        shown = {text for text, _ in self.writer.config.examples} if split == "train" else set()
+        """The examples of a split; those that every prompt shows are not in it."""
+        always = split == "train" and self.writer.config.shown is None
+        shown = {text for text, _ in self.writer.config.examples} if always else set()
         return [example for example in self.corpus.splits[split] if composed(example.text)[0] not in shown]
 
     def train_features(self, examples: list[Example]) -> list[dict]:
@@ -107,7 +113,7 @@ class WritingTask(NamedSpans):
         writer, features = self.writer, []
         for example in examples:
             text, places = composed(example.text)
-            passages = writer.passages(text)
+            passages = writer.passages(text, learning=True)
             self.documents += 1
             self.windowed += len(passages) > 1
             for passage in passages:
@@ -188,9 +194,13 @@ class WritingTask(NamedSpans):
         before, behind = self.writer.frame
         config = self.writer.config
         how = "the chat template" if config.chat else "plain text"
+        most, shown = "", f"{len(config.examples)} examples shown"
+        if config.shown is not None:
+            most = "up to "
+            shown = f"of {len(config.examples):,} examples the {config.shown:,} most like the text shown"
         lines = [
-            f"prompt              {len(before) + len(behind):,} pieces beside the text, as {how}; "
-            f"{len(config.examples)} examples shown; replies of up to {config.max_new_tokens:,} pieces"
+            f"prompt              {most}{len(before) + len(behind):,} pieces beside the text, as {how}; "
+            f"{shown}; replies of up to {config.max_new_tokens:,} pieces"
         ]
         if self.packed:
             lines.append(self.packed)

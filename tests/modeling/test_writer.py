@@ -335,15 +335,28 @@ def travelled(python: str, folder: Path) -> list:
     return json.loads(ended.stdout.splitlines()[-1])
 
 
-def test_the_code_in_a_folder_is_all_that_it_needs(tmp_path):
-    writer = make_writer("sentencepiece")
+# The second shows each text those of a pool that are most like it.
+TRAVELLING = {
+    "plain": {},
+    "similar": {
+        "examples": [[text, "[LC: 서울]"] for text in TEXTS],
+        "shown": 2,
+        "lm": {"max_position_embeddings": 900},
+    },
+}
+
+
+@pytest.mark.parametrize("case", sorted(TRAVELLING))
+def test_the_code_in_a_folder_is_all_that_it_needs(tmp_path, case):
+    writer = make_writer("sentencepiece", **TRAVELLING[case])
     writer.save_pretrained(tmp_path / "model")
     found = travelled(sys.executable, tmp_path / "model")
     assert found == [[list(span[:3]) for span in spans] for spans in writer.extract(ODD)] and any(found)
 
 
-def test_the_code_in_a_folder_runs_on_transformers_4(tmp_path, transformers_4):
-    writer = make_writer("bytes")
+@pytest.mark.parametrize("case", sorted(TRAVELLING))
+def test_the_code_in_a_folder_runs_on_transformers_4(tmp_path, transformers_4, case):
+    writer = make_writer("bytes", **TRAVELLING[case])
     writer.save_pretrained(tmp_path / "model")
     found = travelled(transformers_4, tmp_path / "model")
     assert found == [[list(span[:3]) for span in spans] for spans in writer.extract(ODD)] and any(found)

@@ -115,8 +115,10 @@ def regularised(left: Left) -> dict[str, str]:
 
 def techniques(left: Left) -> list[str]:
     """What the prompt shows."""
-    shown = len(left.config["examples"])
-    return [f"**Examples in the prompt**: {shown}, with their replies."] if shown else []
+    pool, shown = len(left.config["examples"]), left.config.get("shown")
+    if shown is not None:
+        return [f"**Examples in the prompt**: of {pool:,} the {shown:,} most like the text, with their replies."]
+    return [f"**Examples in the prompt**: {pool}, with their replies."] if pool else []
 
 
 def references(left: Left) -> dict[str, str]:
