@@ -44,14 +44,16 @@ class Likeness:
         counts = [runs(text) for text in self.pool]
         found = Counter(run for each in counts for run in each)
         self.rarity = {run: 1 + math.log((1 + len(self.pool)) / (1 + number)) for run, number in found.items()}
-        holders: dict[str, tuple[list[int], list[float]]] = {run: ([], []) for run in found}
+        holders: dict[str, list[tuple[int, float]]] = {run: [] for run in found}
         for at, each in enumerate(counts):
-            weights = self._weights(each)
-            for run, weight in weights.items():
-                holders[run][0].append(at)
-                holders[run][1].append(weight)
-        # Of each run: which texts hold it, and how much it weighs there.
-        self.holders = {run: (np.array(texts), np.array(weights)) for run, (texts, weights) in holders.items()}
+            for run, weight in self._weights(each).items():
+                holders[run].append((at, weight))
+        # Run after run: which texts hold it, and how much it weighs there.
+        flat = [pair for run in found for pair in holders[run]]
+        self.texts = np.array([at for at, _ in flat], dtype=np.int64)
+        self.weights = np.array([weight for _, weight in flat], dtype=np.float64)
+        ends = np.cumsum([found[run] for run in found]).tolist()
+        self.places = {run: slice(end - found[run], end) for run, end in zip(found, ends)}
 
     def _weights(self, counts: Counter) -> dict[str, float]:
         """A text's vector, of length 1; runs that no text of the pool has are left out, as they match nothing."""
@@ -63,8 +65,8 @@ class Likeness:
         """How like each text of the pool is, from 0 to 1: `(texts,)`, float64."""
         found = np.zeros(len(self.pool))
         for run, weight in self._weights(runs(text)).items():
-            texts, weights = self.holders[run]
-            found[texts] += weight * weights
+            place = self.places[run]
+            found[self.texts[place]] += weight * self.weights[place]
         return found
 
     def nearest(self, text: str, count: int, without: Sequence[str] = ()) -> list[int]:
@@ -75,8 +77,8 @@ class Likeness:
             count: How many.
             without: Texts that are passed over.
         """
-        # What differs by rounding alone is equally like.
-        scores = np.round(self.scores(text), 9).tolist()
-        order = sorted(range(len(self.pool)), key=lambda at: (self.pool[at] != text, -scores[at], at))
+        # What differs by rounding alone is equally like; a stable order leaves such in the pool's.
+        order = np.argsort(-np.round(self.scores(text), 9), kind="stable").tolist()
         passed = set(without)
-        return [at for at in order if self.pool[at] not in passed][:count]
+        kept = [at for at in order if self.pool[at] not in passed]
+        return sorted(kept, key=lambda at: self.pool[at] != text)[:count]

@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from types import SimpleNamespace
 
 import pytest
 from writer_cases import TEXTS, byte_level, make_writer, tiny_lm
@@ -9,6 +10,7 @@ from writing_cases import corpus, labelled, recipe_over
 
 from kospan.data.corpus import Corpus
 from kospan.example import Example
+from kospan.publishing.card.kinds.writer import techniques
 from kospan.recipe import Recipe
 from kospan.run import build_trainer, run
 from kospan.tasks import writers
@@ -186,3 +188,11 @@ def test_shown_counts_examples_there_are():
     tokenizer = byte_level()
     whole = WriterConfig(["LC"], examples=PAIRS, shown=len(PAIRS), max_new_tokens=9)
     assert len(SpanWriter(tiny_lm(tokenizer), tokenizer, whole).config.examples) == whole.shown
+
+
+@pytest.mark.parametrize(("shown", "said"), [(2, "of 6 sentences of the training data, which"), (None, ": 6, with")])
+def test_the_card_says_what_is_shown_and_kept(shown, said):
+    config = WriterConfig(["LC", "PS"], examples=PAIRS, shown=shown).to_dict()
+    (line,) = techniques(SimpleNamespace(config=config))
+    assert said in line and "their replies" in line
+    assert techniques(SimpleNamespace(config=WriterConfig(["LC"]).to_dict())) == []

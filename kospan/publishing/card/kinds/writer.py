@@ -117,7 +117,10 @@ def techniques(left: Left) -> list[str]:
     """What the prompt shows."""
     pool, shown = len(left.config["examples"]), left.config.get("shown")
     if shown is not None:
-        return [f"**Examples in the prompt**: of {pool:,} the {shown:,} most like the text, with their replies."]
+        return [
+            f"**Examples in the prompt**: of {pool:,} sentences of the training data, which lie in `kospan.json`, the "
+            f"{shown:,} most like the text, with their replies."
+        ]
     return [f"**Examples in the prompt**: {pool}, with their replies."] if pool else []
 
 
