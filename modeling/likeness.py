@@ -36,7 +36,7 @@ class Likeness:
         pool: The texts.
 
     >>> Likeness(["비가 온다", "서울에 비가", "부산에 갔다"]).nearest("서울에 갔다", 2)
-    [2, 1]
+    [1, 2]
     """
 
     def __init__(self, pool: Sequence[str]):
