@@ -527,7 +527,7 @@ def test_an_adapter_without_its_base_says_where_to_name_it(adapter, base, tmp_pa
 def test_validation_texts_without_a_reply_that_fits_are_refused_before_training(recipe_of, tmp_path):
     recipe = recipe_of(validation_loss=True, max_new_tokens=12)
     with pytest.raises(ValueError, match=r"^expected texts whose replies are shorter than max_new_tokens 12, got 1"):
-        write_jsonl(tmp_path / "validation.jsonl", [example(9, "이재용이 서울 부산 사직 김연아")])
+        write_jsonl(tmp_path / "validation.jsonl", [labelled(9, "이재용이 서울 부산 사직 김연아")])
         build_trainer(recipe)
 
 
