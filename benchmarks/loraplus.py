@@ -12,7 +12,6 @@ size have.
 import argparse
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +100,7 @@ def page(study: str, figure: str, found: dict[int, dict[str, np.ndarray]]) -> st
     for size, arms in found.items():
         last = {name: points[:, -1, 1] for name, points in arms.items()}
         cells = [str(size), str(len(next(iter(last.values()))))]
-        cells += [f"{last[name].mean():.4f} ± {spread(last[name]):.4f}" if name in last else "" for name in names]
+        cells += [in_words(last[name]) if name in last else "" for name in names]
         cells.append(f"`{max(last, key=lambda name: last[name].mean())}`")
         if "lora" in arms and "lora_plus" in arms:
             _, own, share = fraction(arms["lora"], arms["lora_plus"])
@@ -128,9 +127,9 @@ def told(share: float) -> str:
     return "not reached" if np.isinf(share) else f"{100 * share:.0f} %"
 
 
-def spread(values: Sequence[float]) -> float:
-    """The standard deviation over seeds; 0 of one seed."""
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+def in_words(values: np.ndarray) -> str:
+    """Mean and standard deviation over seeds; one seed has no spread."""
+    return f"{values.mean():.4f}" + (f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else "")
 
 
 def picture(figure: str, found: dict[int, dict[str, np.ndarray]]) -> bytes:
