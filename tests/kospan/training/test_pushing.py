@@ -66,7 +66,7 @@ TRAIN = """
 import sys
 from kospan.cli import main
 from kospan.publishing.hub import publish
-publish.verify = lambda folder, predictions: 1
+publish.verify = lambda folder, predictions, hub: 1
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -75,7 +75,7 @@ sys.exit(main(sys.argv[1:]))
 def patient(monkeypatch):
     """Pushes wait for nothing, and the release's fresh process is spared: test_publish.py has it."""
     monkeypatch.setattr(publisher, "Hub", functools.partial(Hub, sleep=lambda seconds: None))
-    monkeypatch.setattr(publishing, "verify", lambda folder, predictions: 1)
+    monkeypatch.setattr(publishing, "verify", lambda folder, predictions, hub: 1)
     monkeypatch.delenv("HF_TOKEN", raising=False)
 
 
