@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kospan.data.corpus import read_examples
+from kospan.data.registry import reader_for
 from kospan.example import Example
 from kospan.training.saving import write_whole
 from modeling.prompts import entities_of, locate, parse_reply, write_reply
@@ -51,8 +52,8 @@ def first_unused(text: str, spans: Sequence[Span]) -> list[Span | None]:
     return found
 
 
-def measure(examples: Sequence[Example]) -> Counter:
-    """What comes back of the gold spans of these texts.
+def measure(examples: Sequence[Example], whole_words: bool = False) -> Counter:
+    """What comes back of the gold spans of these texts; with `whole_words` as models of word data look for them.
 
     >>> counts = measure([Example("a", "서울 [서울]", (Span(3, 7, "LC"),))])
     >>> counts["same"], counts["order"], counts["]"]
@@ -69,7 +70,7 @@ def measure(examples: Sequence[Example]) -> Counter:
         surfaces = [each.surface for each in entities]
         counts["repeated"] += len(set(surfaces)) < len(surfaces)
         for name, places in (
-            ("order", locate(example.text, reply.entities)),
+            ("order", locate(example.text, reply.entities, whole_words)),
             ("first", first_unused(example.text, spans)),
         ):
             right = sum(place is not None and place[:3] == span[:3] for place, span in zip(places, spans))
@@ -104,9 +105,10 @@ def page(rows: list[tuple[str, str, Counter]]) -> str:
         "## Offsets",
         "",
         "A reply names no offsets. A surface is taken for its first free occurrence behind the entity that was named "
-        "before it, else from the text's beginning (*in reading order*, what the models use); beside it the plainer "
-        "law, the first free occurrence of all. Shares of spans whose offsets come back, and of texts in which all do: "
-        "the bounds that strict recall and exact texts have with perfect replies.",
+        "before it, else from the text's beginning; in data whose unit is the word only where words begin and end "
+        "with it (*in reading order*, what the models use). Beside it the plainer law, the first free occurrence of "
+        "all. Shares of spans whose offsets come back, and of texts in which all do: the bounds that strict recall and "
+        "exact texts have with perfect replies.",
         "",
         "| set | file | spans, in order | spans, first of all | texts, in order | texts, first of all |",
         "|---|---|---|---|---|---|",
@@ -136,7 +138,7 @@ def main() -> int:
         if name != "sample" and not Path(place).exists():
             print(f"not there, left out: {place}", file=sys.stderr)
             continue
-        counts = measure(read_examples(name, place, "longest"))
+        counts = measure(read_examples(name, place, "longest"), reader_for(name).unit == "word")
         rows.append((name, Path(file).name, counts))
         print(f"{name:20} {Path(file).name:45} {counts['same']:,} of {counts['texts']:,} texts come back", flush=True)
     write_whole(RESULT, page(rows))

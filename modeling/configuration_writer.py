@@ -93,6 +93,11 @@ class WriterConfig:
             )
 
     @property
+    def whole_words(self) -> bool:
+        """Whether entities begin and end where words do."""
+        return self.unit == "word"
+
+    @property
     def id2label(self) -> dict[int, str]:
         """Types by their ids."""
         return dict(enumerate(self.labels))

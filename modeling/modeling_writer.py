@@ -244,7 +244,7 @@ class SpanWriter(Asking, PushToHubMixin):
         config = self.config
         states, ends = None, [self.tokenizer.eos_token_id]
         if config.constrained:
-            states = [ReplyStates(each.text, config.labels, self.pieces) for each in passages]
+            states = [ReplyStates(each.text, config.labels, self.pieces, config.whole_words) for each in passages]
         processor = ReplyProcessor(self.pieces, ends, config.max_new_tokens, states, len(passages))
         batch = {
             key: value.to(self.device) for key, value in self.padded([each.input_ids for each in passages]).items()
@@ -275,7 +275,7 @@ class SpanWriter(Asking, PushToHubMixin):
         in_order = True
         for passage, (reply, starts) in zip(passages, answers):
             found = parse_reply(reply, self.config.labels)
-            places = locate(passage.text, found.entities)
+            places = locate(passage.text, found.entities, self.config.whole_words)
             replies.append(reply)
             dropped, unparsed = dropped + found.dropped, unparsed + (not found.parsed)
             unmatched += sum(place is None for place in places)

@@ -144,13 +144,24 @@ def _closing(reply: str, at: int) -> int:
     return -1
 
 
-def locate(text: str, entities: Sequence[Entity]) -> list[Span | None]:
+def is_edge(text: str, at: int) -> bool:
+    """Whether a word may begin or end before this character: anywhere but between two letters or digits.
+
+    >>> [at for at in range(5) if is_edge("a b1.", at)]
+    [0, 1, 2, 4]
+    """
+    return not (0 < at < len(text) and text[at - 1].isalnum() and text[at].isalnum())
+
+
+def locate(text: str, entities: Sequence[Entity], whole_words: bool = False) -> list[Span | None]:
     """Where each entity stands: the first occurrence that no earlier one has taken, behind the last one found if there
     is one there, else from the text's beginning.
 
     Args:
         text: The text that was asked about.
         entities: `(label, surface, ...)` as a reply names them.
+        whole_words: Whether an occurrence counts only where words begin and end with it, as in data whose unit is the
+            word.
 
     Returns: A span each, in the same order, none overlapping another; None where no free occurrence is left.
 
@@ -160,9 +171,9 @@ def locate(text: str, entities: Sequence[Entity]) -> list[Span | None]:
     """
     taken, cursor, found = bytearray(len(text)), 0, []
     for label, surface, *_ in entities:
-        start = _free(text, surface, taken, cursor)
+        start = _free(text, surface, taken, cursor, whole_words)
         if start < 0 < cursor:
-            start = _free(text, surface, taken, 0)
+            start = _free(text, surface, taken, 0, whole_words)
         if start < 0 or not surface:
             found.append(None)
             continue
@@ -172,14 +183,18 @@ def locate(text: str, entities: Sequence[Entity]) -> list[Span | None]:
     return found
 
 
-def _free(text: str, surface: str, taken: bytearray, start: int) -> int:
+def _free(text: str, surface: str, taken: bytearray, start: int, whole_words: bool) -> int:
     """The first occurrence none of whose characters is taken; -1 where there is none."""
     while (start := text.find(surface, start)) >= 0:
-        last = taken.rfind(1, start, start + len(surface))
-        if last < 0:
+        end = start + len(surface)
+        last = taken.rfind(1, start, end)
+        if last >= 0:
+            # Whatever begins before that holds it too.
+            start = last + 1
+        elif whole_words and not (is_edge(text, start) and is_edge(text, end)):
+            start += 1
+        else:
             return start
-        # Whatever begins before that holds it too.
-        start = last + 1
     return -1
 
 

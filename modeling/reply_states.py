@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from .piece_bytes import PieceBytes
-from .prompts import escape
+from .prompts import escape, is_edge
 
 START, FIRST, HEAD, SURFACE, BETWEEN, NEXT, DONE = range(7)
 OPEN, CLOSE, SPACE = b"[] "
@@ -46,11 +46,12 @@ class ReplyStates:
         labels: The types.
         pieces: The vocabulary. A character that it cannot write alone stands in no surface: every reply that is begun
             can be closed, whatever pieces there are.
+        whole_words: Whether surfaces begin and end where words do.
 
     Raises: ValueError where the grammar or a type cannot be written with this vocabulary.
     """
 
-    def __init__(self, text: str, labels: Sequence[str], pieces: PieceBytes):
+    def __init__(self, text: str, labels: Sequence[str], pieces: PieceBytes, whole_words: bool = False):
         self.pieces = pieces
         self.heads = {f"{escape(label)}: ".encode(): _rests(f"{escape(label)}: ", pieces) for label in labels}
         for label, rests in zip(labels, self.heads.values()):
@@ -61,30 +62,38 @@ class ReplyStates:
                 )
         parts = [escape(character) for character in text]
         self.stream = "".join(parts).encode("utf-8", "replace")
-        self.prices = [sum(pieces.price(each) for each in part) for part in parts]
-        # By byte: the character that begins there, or -1 inside one; and what is left of that one, in pieces.
+        # By character, and behind the last: whether a surface may begin or end there, and how many pieces it takes from
+        # there to where one may end, and to where one that goes on may.
+        self.edges = [not whole_words or is_edge(text, at) for at in range(len(text) + 1)]
+        to_end, further = [0.0] * (len(parts) + 1), [math.inf] * (len(parts) + 1)
+        for at in reversed(range(len(parts))):
+            further[at] = sum(pieces.price(each) for each in parts[at]) + to_end[at + 1]
+            to_end[at] = 0.0 if self.edges[at] else further[at]
+        self.further = further
+        # By byte: the character that begins there, or -1 inside one; and the pieces to where a surface may end.
         self.unit: list[int] = []
         self.rest: list[float] = []
         for at, part in enumerate(parts):
             rests = _rests(part, pieces)
             self.unit += [at] + [-1] * (len(rests) - 2)
-            self.rest += rests[:-1]
+            self.rest += [to_end[at], *(rest + to_end[at + 1] for rest in rests[1:-1])]
         self.unit.append(len(parts))
         self.rest.append(0)
-        self.begins = [at for at, unit in enumerate(self.unit[:-1]) if unit >= 0]
+        self.begins = [at for at, unit in enumerate(self.unit[:-1]) if unit >= 0 and self.edges[unit]]
         self.closing = pieces.price("]") + 1  # `]` and the end
         self.open_places = lru_cache(maxsize=64)(self._open_places)
         self.cheapest = lru_cache(maxsize=64)(self._cheapest)
 
     def is_open(self, unit: int, used: int) -> bool:
-        """Whether a character may stand in a surface: it is there, can be written, and no other surface has it."""
-        return unit < len(self.prices) and not used >> unit & 1 and self.prices[unit] < math.inf
+        """Whether a character may stand in a surface: it is there, it and what must follow it can be written, and no
+        other surface has it; where words stay whole, none has any of its word then."""
+        return unit < len(self.edges) - 1 and not used >> unit & 1 and self.further[unit] < math.inf
 
     def _open_places(self, used: int) -> tuple[int, ...]:
         return tuple(at for at in self.begins if self.is_open(self.unit[at], used))
 
     def _cheapest(self, used: int) -> float:
-        return min((self.prices[self.unit[at]] for at in self.open_places(used)), default=math.inf)
+        return min((self.further[self.unit[at]] for at in self.open_places(used)), default=math.inf)
 
     # --- what may come next -------------------------------------------------------------------------------------------
 
@@ -125,14 +134,20 @@ class ReplyStates:
                 further.setdefault(self.stream[at], []).append(at + 1)
         for byte, places in further.items():
             yield byte, state._replace(places=tuple(places), length=state.length + 1)
-        if state.length and self.unit[state.places[0]] >= 0:
-            yield CLOSE, self._closed(state)
+        ends = [at for at in state.places if self.unit[at] >= 0 and self.edges[self.unit[at]]]
+        if state.length and ends:
+            yield CLOSE, self._closed(state, ends)
 
-    def _closed(self, state: State) -> State:
-        """The surface takes the place where `prompts.locate` finds it."""
-        starts = [self.unit[at - state.length] for at in state.places]
+    def _closed(self, state: State, ends: list[int]) -> State:
+        """The surface takes the place where `prompts.locate` finds it.
+
+        Args:
+            state: In the surface.
+            ends: Those of its places where it may end.
+        """
+        starts = [self.unit[at - state.length] for at in ends]
         chosen = next((at for at, start in enumerate(starts) if start >= state.cursor), 0)
-        start, end = starts[chosen], self.unit[state.places[chosen]]
+        start, end = starts[chosen], self.unit[ends[chosen]]
         used = state.used | ((1 << end) - (1 << start))
         return State(BETWEEN, used=used, cursor=end)
 
@@ -150,10 +165,8 @@ class ReplyStates:
         if phase in (START, FIRST):
             return self.closing + (price("[") if phase == START else 0)
         if phase == SURFACE:
-            if state.length:
-                inside = self.unit[state.places[0]] < 0
-                return (self.rest[state.places[0]] if inside else 0) + self.closing
-            return min((self.prices[self.unit[at]] for at in state.places), default=math.inf) + self.closing
+            rests = self.rest if state.length else {at: self.further[self.unit[at]] for at in state.places}
+            return min((rests[at] for at in state.places), default=math.inf) + self.closing
         rests = (rests[len(state.head)] for head, rests in self.heads.items() if head.startswith(state.head))
         return min(rests) + self.cheapest(state.used) + self.closing + (price("[") if phase == NEXT else 0)
 

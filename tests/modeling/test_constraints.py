@@ -37,10 +37,10 @@ def random_reply(states: ReplyStates, budget: int, choose) -> list[int]:
 
 
 @few
-@given(kinds, texts, st.integers(0, 40), st.randoms(use_true_random=False), st.booleans())
-def test_every_reply_parses_is_located_and_ends_within_the_budget(kind, text, more, random, long):
+@given(kinds, texts, st.integers(0, 40), st.randoms(use_true_random=False), st.booleans(), st.booleans())
+def test_every_reply_parses_is_located_and_ends_within_the_budget(kind, text, more, random, long, whole_words):
     pieces = VOCABULARIES[kind]
-    states = ReplyStates(text, LABELS, pieces)
+    states = ReplyStates(text, LABELS, pieces, whole_words)
     budget = int(states.distance(State())) + more
     # Either any piece, or rather not the end: then the budget closes the reply.
     reply = random_reply(
@@ -49,8 +49,10 @@ def test_every_reply_parses_is_located_and_ends_within_the_budget(kind, text, mo
     written = pieces.joined(reply).decode("utf-8")
     found = parse_reply(written, LABELS)
     assert found.whole and not found.dropped
-    places = locate(text, found.entities)
+    places = locate(text, found.entities, whole_words)
     assert None not in places and first_overlap(places) is None
+    edges = {0, len(text)} | {at for at in range(1, len(text)) if not text[at - 1 : at + 1].isalnum()}
+    assert not whole_words or all({span.start, span.end} <= edges for span in places)
     assert all(text[span.start : span.end] == entity.surface for span, entity in zip(places, found.entities))
     assert len(reply) < budget
     # The processor gives each surface the very place where it is found afterwards.
@@ -66,8 +68,8 @@ def test_a_surface_takes_the_place_behind_the_last_one():
 
 
 @few
-@given(kinds, texts.filter(bool), st.data())
-def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, text, data):
+@given(kinds, texts.filter(bool), st.data(), st.booleans())
+def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, text, data, whole_words):
     """Nothing that training teaches is forbidden."""
     tokenizer, pieces = TOKENIZERS[kind](), VOCABULARIES[kind]
     cut = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4, unique=True)))
@@ -75,10 +77,10 @@ def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, tex
     ids = tokenizer(write_reply(named), add_special_tokens=False, split_special_tokens=True)["input_ids"]
     if pieces.joined(ids).strip().decode("utf-8", "replace") != write_reply(named).strip():
         return  # Unknown characters, or a tokenizer that changes what it reads.
-    states, state = ReplyStates(text, LABELS, pieces), State()
+    states, state = ReplyStates(text, LABELS, pieces, whole_words), State()
     writable = {character for character in text if pieces.price(character) < math.inf}
     if not set("".join(surface for _, surface in named)) <= writable or any(
-        None is each for each in locate(text, named)
+        None is each for each in locate(text, named, whole_words)
     ):
         return
     for at, piece in enumerate(ids):
@@ -88,9 +90,9 @@ def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, tex
 
 
 @few
-@given(kinds, texts)
-def test_from_every_state_a_way_of_the_promised_length_leads_to_the_end(kind, text):
-    states = ReplyStates(text, LABELS, VOCABULARIES[kind])
+@given(kinds, texts, st.booleans())
+def test_from_every_state_a_way_of_the_promised_length_leads_to_the_end(kind, text, whole_words):
+    states = ReplyStates(text, LABELS, VOCABULARIES[kind], whole_words)
     state, left = State(), int(states.distance(State()))
     for _ in range(6):
         allowed = allowed_pieces(states, state, left)
@@ -121,6 +123,22 @@ def test_a_surface_cannot_cross_what_another_has_taken_nor_what_the_vocabulary_c
     assert math.isinf(pieces.price("궯"))
     state = advanced(states, State(), "[LC: 이".encode())
     assert {pieces.of[each] for each in allowed_pieces(states, state, 99)} == {b"]"}
+
+
+def test_where_words_stay_whole_no_surface_begins_or_ends_inside_one():
+    pieces = VOCABULARIES["characters"]
+    states = ReplyStates("서울에서 서울", ["LC"], pieces, whole_words=True)
+    state = advanced(states, State(), "[LC: 서울".encode())
+    assert {pieces.of[each].decode() for each in allowed_pieces(states, state, 99)} == {"]", "에"}
+    assert advanced(states, state, b"]").used == 0b1100000
+    # The word is too long for what is left of the budget.
+    assert not any(
+        pieces.of[each] == "서".encode() for each in allowed_pieces(states, advanced(states, State(), b"[LC: "), 3)
+    )
+    # One character that cannot be written keeps its whole word out.
+    states = ReplyStates("이궯용 서울", ["LC"], pieces, whole_words=True)
+    begun = advanced(states, State(), b"[LC: ")
+    assert {pieces.of[each].decode() for each in allowed_pieces(states, begun, 99)} == {" ", "서"}
 
 
 def test_a_piece_may_hold_the_end_of_one_bracket_and_the_beginning_of_the_next():

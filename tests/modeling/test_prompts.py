@@ -1,5 +1,7 @@
 """Replies are written and taken apart again, whatever stands in them; nothing that a model writes raises."""
 
+import re
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -104,14 +106,18 @@ def test_repeated_surfaces_take_one_place_each_in_reading_order():
     assert locate("aaa", [("LC", "aa"), ("LC", "a")]) == [Span(0, 2, "LC"), Span(2, 3, "LC")]
 
 
-@given(st.text("ab", max_size=12), st.lists(st.text("ab", min_size=1, max_size=3), max_size=8))
-def test_surfaces_stand_where_a_plain_search_puts_them(text, surfaces):
+@given(st.text("ab .", max_size=12), st.lists(st.text("ab .", min_size=1, max_size=3), max_size=8), st.booleans())
+def test_surfaces_stand_where_a_plain_search_puts_them(text, surfaces, whole_words):
     taken, cursor = set(), 0
-    for surface, span in zip(surfaces, locate(text, [("LC", surface) for surface in surfaces])):
+    # In these letters a word's edge is what regular expressions call one, or stands beside a sign.
+    inside = {match.start() + 1 for match in re.finditer("(?=[ab][ab])", text)} if whole_words else set()
+    for surface, span in zip(surfaces, locate(text, [("LC", surface) for surface in surfaces], whole_words)):
         free = [
             start
             for start in range(len(text) - len(surface) + 1)
-            if text.startswith(surface, start) and not taken & {*range(start, start + len(surface))}
+            if text.startswith(surface, start)
+            and not taken & {*range(start, start + len(surface))}
+            and not inside & {start, start + len(surface)}
         ]
         chosen = next((start for start in free if start >= cursor), free[0] if free else None)
         assert (span and span.start) == chosen
