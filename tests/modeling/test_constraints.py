@@ -141,6 +141,19 @@ def test_where_words_stay_whole_no_surface_begins_or_ends_inside_one():
     assert {pieces.of[each].decode() for each in allowed_pieces(states, begun, 99)} == {" ", "서"}
 
 
+@pytest.mark.parametrize("text", ["서울", "서울에서"])
+def test_a_bracket_is_begun_only_where_the_budget_holds_a_whole_word(text):
+    pieces = VOCABULARIES["characters"]
+    states, close = ReplyStates(text, ["LC"], pieces, whole_words=True), pieces.of.index(b"]")
+    for budget in range(int(states.distance(State())), 30):
+        # Writes on as long as it may.
+        reply = random_reply(states, budget, lambda allowed: min(allowed, key=lambda piece: piece in (close, END)))
+        found = parse_reply(pieces.joined(reply).decode(), ["LC"])
+        assert found.whole and None not in locate(text, found.entities, True)
+        # A space, `[LC: `, the word, `]`, and the end.
+        assert bool(found.entities) == (budget >= 6 + len(text) + 2)
+
+
 def test_a_piece_may_hold_the_end_of_one_bracket_and_the_beginning_of_the_next():
     pieces = VOCABULARIES["bytes"]
     across = pieces.of.index(b"] [")
