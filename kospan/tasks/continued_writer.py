@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 from kospan.recipe import Recipe
 from kospan.tasks.decoders import loading
 from kospan.tasks.encoders import check_encoder_options, locate
-from kospan.training.lora import ADAPTED, MARK, Lora, adapt_causal_lm, adapted_layers, lora_of
+from kospan.training.lora import ADAPTED, MARK, PEFT, Lora, adapt_causal_lm, adapted_layers, lora_of
 from modeling import SpanWriter
 
 # What a training may set anew.
@@ -76,14 +76,9 @@ def train_adapter(model, recipe: Recipe) -> None:
             "its base model"
         )
     usual = Recipe()
-    own = {
-        "lora_rank": settings.r,
-        "lora_alpha": settings.lora_alpha,
-        "lora_rslora": settings.use_rslora,
-        "lora_dora": settings.use_dora,
-    }
-    for key, value in own.items():
-        _check_own(recipe, key, getattr(recipe, key), value, getattr(usual, key))
+    for name, peft_name in PEFT.items():
+        key = f"lora_{name}"
+        _check_own(recipe, key, getattr(recipe, key), getattr(settings, peft_name), getattr(usual, key))
     layers = {name for name, _ in adapted_layers(model)}
     targets = ",".join(sorted({name.rpartition(".")[2] for name in layers}))
     if recipe.lora_targets != usual.lora_targets and layers != _layers_asked_for(model, recipe):

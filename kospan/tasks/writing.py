@@ -29,7 +29,7 @@ NOT_HERE = (
     *("dropout", "dropout_samples", "dropout_merge", "constrain", "crf_backend", "freeze_encoder"),
     *("fgm_epsilon", "fgm_space", "fgm_lambda", "rdrop_alpha", "rdrop_level", "rdrop_on", "piece_dropout"),
 )
-# Label ids that mark a row as notes about a document, see `to_rows_with_notes`.
+# The label id of the row in which `predict` notes what became of a document's reply.
 NOTES = -2
 
 

@@ -10,15 +10,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from kospan.training.lora import MARK, Lora, adapter_state, is_adapted, plain_state
+from kospan.training.lora import MARK, PEFT, Lora, adapter_state, is_adapted, plain_state
 from modeling.base_models import ADAPTER
 
 # The adapters unmerged, beside the model of a checkpoint that holds them merged.
 ADAPTERS = "adapters.safetensors"
 # In that file: what they were made with, as JSON.
 SETTINGS = "lora"
-# What weights of adapters mean depends on these; peft's names of them.
-PEFT = {"rank": "r", "alpha": "lora_alpha", "rslora": "use_rslora", "dora": "use_dora"}
 
 
 class AdaptedTrainer:

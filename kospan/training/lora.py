@@ -13,6 +13,8 @@ from kospan.recipe import Recipe
 
 # The models' attribute that says how they were adapted.
 MARK = "lora_settings"
+# What weights of adapters mean depends on these settings of `Lora`; peft's names of them.
+PEFT = {"rank": "r", "alpha": "lora_alpha", "rslora": "use_rslora", "dora": "use_dora"}
 # Stands in the names of adapters' weights and of no others.
 ADAPTED = ".lora_"
 
