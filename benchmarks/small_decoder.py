@@ -56,7 +56,7 @@ def main() -> None:
     files = labelled(arguments)
     if not (trained / "eval_results.json").is_file():
         fine_tune(arguments, files, decoder, trained)
-    told = page(arguments, decoder, trained, read(trained, *files, arguments.sentences))
+    told = page(arguments, decoder, trained, read(trained, files[0], files[2], arguments.sentences))
     print(told)
     if arguments.out:
         write_whole(arguments.out, told)
@@ -173,7 +173,7 @@ def fine_tune(arguments, files: tuple[str, str, str], decoder: Path, folder: Pat
     run(load_recipe(None, flags))
 
 
-def read(folder: Path, dataset: str, _, validation: str, sentences: int) -> dict[str, dict[str, float]]:
+def read(folder: Path, dataset: str, validation: str, sentences: int) -> dict[str, dict[str, float]]:
     """Figures of the second `sentences`, with constrained and with free decoding, and constrained with the least score
     that was best on the first `sentences`."""
     writer = SpanWriter.from_pretrained(folder, dtype=torch.float32)
