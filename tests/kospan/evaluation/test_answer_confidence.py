@@ -52,7 +52,10 @@ def test_claims_are_what_answer_reports(reader, examples, temperature):
     for said, answer in zip(claims.predicted(temperature), answers, strict=True):
         assert [span[:3] for span in said] == ([tuple(answer[:3])] if answer.end else [])
     assert len(claims.rows) == 5, "an empty text holds nothing to claim"
-    reader.config.threshold = float(np.median(spans.confidence["posterior"]))
+    # In the middle of the widest gap: at a score itself the last bit, which differs between batches, would decide.
+    scores = np.sort(spans.confidence["posterior"])
+    below = np.diff(scores).argmax()
+    reader.config.threshold = float(scores[below : below + 2].mean())
     kept = [answer.end > 0 and answer.score >= reader.config.threshold for answer in answers]
     assert list(map(bool, claims.predicted(temperature))) == kept
 
