@@ -1,5 +1,6 @@
 """Text for a small decoder: sentences of the sets' training parts, byte-level pieces, and exercises in copying."""
 
+import itertools
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,8 +27,8 @@ TEXTS = {
 # Sets that have a file of their own for validation; the others are cut by place, every 8th kept out.
 CUT = ("gmb", "kmou", "klue_ner")
 END = "<|end|>"
-# Stands for a type in the exercises; no set has it.
-QUOTED = "quote"
+# Stand for types in the exercises; no set has them.
+QUOTED, NAMED = "quote", "name"
 
 
 def training_part(dataset: str, file: Path) -> list[Example]:
@@ -57,32 +58,49 @@ def byte_level_tokenizer(lines: Sequence[str], size: int, length: int) -> PreTra
     )
 
 
-def exercise(text: str, draw: random.Random, dense: bool = False) -> str:
-    """A text, then stretches of its words quoted in order, as a prompt and its reply are written.
+def exercise(text: str, draw: random.Random) -> str:
+    """A text, then some of its words quoted in order, as a prompt and its reply are written: every run of capitalised
+    words in half of the texts that have any, drawn stretches in the others.
 
     Args:
         text: What is quoted.
-        draw: Chooses the stretches.
-        dense: Whether most words are quoted, not five stretches at most.
+        draw: Chooses.
 
     >>> exercise("one two three four", random.Random(2))
-    'Text:\\none two three four\\nAnswer:\\n[quote: two three]'
+    'Text:\\none two three four\\nAnswer:\\n[quote: one] [quote: two]'
+    >>> exercise("The red Eiffel Tower", random.Random(1))
+    'Text:\\nThe red Eiffel Tower\\nAnswer:\\n[name: The] [name: Eiffel Tower]'
     """
-    before, behind = frame("", [QUOTED], {})
-    words, found, at = text.split(), [], 0
-    for _ in range(len(words) if dense else draw.randint(0, 5)):
-        at += draw.randint(0, 2 if dense else max(1, len(words) // 4))
-        length = draw.choice((1, 1, 1, 2, 2, 3))
-        if at + length > len(words):
-            break
-        found.append((QUOTED, " ".join(words[at : at + length])))
-        at += length
+    words = text.split()
+    found = [(NAMED, run) for run in capitalised(words)] if draw.random() < 0.5 else []
+    found = found or [(QUOTED, stretch) for stretch in stretches(words, draw)]
+    before, behind = frame("", [found[0][0] if found else QUOTED], {})
     return f"{before}{text}{behind}{write_reply(found)}"
 
 
-def rows(
-    lines: Sequence[str], tokenizer, length: int, passes: int, seed: int, dense: bool = False
-) -> Iterator[list[int]]:
+def capitalised(words: Sequence[str]) -> list[str]:
+    """Runs of words that begin with a capital letter.
+
+    >>> capitalised("The red Eiffel Tower".split())
+    ['The', 'Eiffel Tower']
+    """
+    runs = itertools.groupby(words, lambda word: word[0].isupper())
+    return [" ".join(run) for capital, run in runs if capital]
+
+
+def stretches(words: Sequence[str], draw: random.Random) -> list[str]:
+    """Stretches of one to three words with up to two words between them."""
+    found, at = [], 0
+    while True:
+        at += draw.randint(0, 2)
+        length = draw.choice((1, 1, 1, 2, 2, 3))
+        if at + length > len(words):
+            return found
+        found.append(" ".join(words[at : at + length]))
+        at += length
+
+
+def rows(lines: Sequence[str], tokenizer, length: int, passes: int, seed: int) -> Iterator[list[int]]:
     """Rows that fill `length` positions: texts as they are in half of the cases, exercises in the other half, in an
     order drawn anew for every pass, with the end between them.
 
@@ -92,13 +110,12 @@ def rows(
         length: Positions of a row.
         passes: How often each text is read.
         seed: Of the order and the exercises.
-        dense: Whether all texts become exercises, and dense ones.
     """
     draw, open_row = random.Random(seed), []
     for _ in range(passes):
         order = list(lines)
         draw.shuffle(order)
-        written = [exercise(text, draw, dense) if dense or draw.random() < 0.5 else text for text in order]
+        written = [exercise(text, draw) if draw.random() < 0.5 else text for text in order]
         for pieces in tokenizer(written, add_special_tokens=False)["input_ids"]:
             open_row += [*pieces, tokenizer.eos_token_id]
             while len(open_row) >= length:

@@ -1,0 +1,56 @@
+"""Weights with which a small decoder can copy before it has read anything.
+
+A language model copies by two layers (Olsson et al. 2022, "In-context Learning and Induction Heads"): a head of the
+first looks one place back and notes the piece there; a head of the second looks for places whose note is the present
+piece, and says what stands there. Large models learn this from billions of pieces; a few million are
+not enough, so it is written into the weights here, and training goes on from there.
+"""
+
+import torch
+
+# How strongly the first layer looks back, in the fastest rotations, and how many of these it uses.
+BACK, FAST = 6.0, 4
+# How loud the note is beside the piece itself, how sharp the search, and how loud its find.
+NOTE, SEARCH, FIND = 1.5, 24.0, 4.0
+# What a piece weighs at the end beside what it is at the beginning, where it must not be drowned by what layers add.
+LAST = 0.02
+# Pairs of coordinates that turn by less than a radian over so many places can be compared at any distance.
+FAR = 400
+
+
+@torch.no_grad()
+def write_copying(model) -> None:
+    """Sets the pieces' vectors, one head of the first layer and two of the second, in place.
+
+    Args:
+        model: A Llama with biases in its attention, an output layer of its own, and heads so wide that three of them
+            fill the model or less.
+    """
+    pieces = model.get_input_embeddings().weight.normal_()
+    model.get_output_embeddings().weight.copy_(LAST * pieces)
+    first, second = (model.model.layers[at].self_attn for at in (0, 1))
+    width, size = first.head_dim, model.config.hidden_size
+    half, angles = width // 2, model.model.rotary_emb.inv_freq
+    # What a piece is, the note, and what else a piece is: parts of the stream that do not disturb each other.
+    piece, note, rest = torch.linalg.qr(torch.randn(size, size))[0].split(width)[:3]
+
+    for linear in (first.q_proj, first.k_proj):
+        linear.weight[:width] = 0
+    # The two halves of a head are the coordinates that are turned together; the key is turned by one place.
+    first.q_proj.bias[:FAST] = BACK
+    first.k_proj.bias[:FAST] = BACK * angles[:FAST].cos()
+    first.k_proj.bias[half : half + FAST] = BACK * angles[:FAST].sin()
+    first.v_proj.weight[:width] = piece
+    first.o_proj.weight[:, :width] = NOTE * note.T
+
+    slow = int((angles > 1 / FAR).sum())
+    used = 2 * (half - slow)
+    places = torch.cat([torch.arange(slow, half), torch.arange(half + slow, width)])
+    scale = (SEARCH * width**0.5 / used) ** 0.5
+    for head, rows, found in ((0, slice(used), piece), (1, slice(width - used, width), rest)):
+        at = head * width
+        for linear, sought in ((second.q_proj, piece), (second.k_proj, note)):
+            linear.weight[at : at + width] = 0
+            linear.weight[at + places] = scale * sought[rows]
+        second.v_proj.weight[at : at + width] = found
+        second.o_proj.weight[:, at : at + width] = FIND * found.T
