@@ -15,9 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from small_decoder_copying import write_copying
+from small_decoder_model import SIZES, small_llama, write_copying
 from small_decoder_text import TEXTS, byte_level_tokenizer, rows, texts
-from transformers import LlamaConfig, LlamaForCausalLM, Trainer, TrainingArguments
+from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
 from kospan.data.corpus import read_examples
@@ -29,8 +29,7 @@ from kospan.tasks.writing import WritingTask
 from kospan.training.saving import write_whole
 from modeling import SpanWriter
 
-SIZES = {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 3, "intermediate_size": 512}
-VOCABULARY, POSITIONS, ROTATION = 4000, 512, 1e6
+VOCABULARY, POSITIONS = 4000, 512
 ROW, BATCH, PASSES, RATE, SEED = 256, 8, 2, 2e-3, 42
 THRESHOLDS = [at / 20 for at in range(15)]
 # The labelled set of each language: its name, what is trained on, what is scored, and the unit.
@@ -72,20 +71,7 @@ def pretrain(arguments, folder: Path) -> None:
     held_out, lines = lines[::50], [line for at, line in enumerate(lines) if at % 50]
     tokenizer = byte_level_tokenizer(lines, VOCABULARY, POSITIONS)
     torch.manual_seed(SEED)
-    end = tokenizer.eos_token_id
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=len(tokenizer),
-            max_position_embeddings=POSITIONS,
-            tie_word_embeddings=False,
-            attention_bias=True,
-            rope_parameters={"rope_type": "default", "rope_theta": ROTATION},
-            bos_token_id=None,
-            eos_token_id=end,
-            pad_token_id=end,
-            **SIZES,
-        )
-    )
+    model = small_llama(len(tokenizer), POSITIONS, tokenizer.eos_token_id)
     write_copying(model)
     started = time.process_time()
     trainer = Trainer(
@@ -112,14 +98,16 @@ def pretrain(arguments, folder: Path) -> None:
         eval_dataset=items(rows(held_out, tokenizer, ROW, 1, SEED)),
         data_collator=lambda items: {key: torch.tensor([item[key] for item in items]) for key in items[0]},
     )
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)) if folder.is_dir() else None)
+    begun = get_last_checkpoint(str(folder)) if folder.is_dir() else None
+    trainer.train(resume_from_checkpoint=begun)
     told = {
         "lines": len(lines),
         "parameters": model.num_parameters(),
         "steps": trainer.state.global_step,
         "positions": trainer.state.global_step * BATCH * ROW,
         "held_out_loss": trainer.evaluate()["eval_loss"],
-        "cpu_seconds": time.process_time() - started,
+        # Of a training that went on from a checkpoint only the rest has been timed.
+        "cpu_seconds": None if begun else time.process_time() - started,
         "threads": arguments.threads,
     }
     write_whole(folder / "pretraining.json", json.dumps(told, indent=1) + "\n")
@@ -210,12 +198,11 @@ def page(arguments, decoder: Path, trained: Path, found: dict[str, dict[str, flo
         f"`python benchmarks/small_decoder.py --data DATA --work WORK --language {arguments.language}`: a Llama of "
         f"{before['parameters']:,} parameters ({SIZES['num_hidden_layers']} layers, {SIZES['hidden_size']} wide, "
         f"{VOCABULARY:,} byte-level pieces), seed {SEED}, float32, on a 2-core x86-64 virtual machine. It begins with "
-        "heads that copy (benchmarks/small_decoder_copying.py).",
+        "heads that copy (benchmarks/small_decoder_model.py).",
         "",
         f"Pretrained on {before['lines']:,} texts of {sets} (training parts, no labels), {arguments.passes} passes, "
         f"half of them as exercises in copying: {before['steps']:,} steps, {before['positions']:,} positions, "
-        f"{before['held_out_loss']:.3f} nats a piece on held-out texts, {before['cpu_seconds']:,.0f} CPU seconds "
-        f"on {before['threads']} threads.",
+        f"{before['held_out_loss']:.3f} nats a piece on held-out texts, {time_taken(before)}.",
         "",
         f"All weights trained for {arguments.epochs} epochs on all labelled training sentences of "
         f"`{LABELLED[arguments.language][0]}`; on all validation sentences, constrained: strict F1 "
@@ -234,6 +221,12 @@ def page(arguments, decoder: Path, trained: Path, found: dict[str, dict[str, flo
     ratio = found["constrained"]["seconds"] / found["free"]["seconds"]
     lines += ["", f"Constrained decoding takes {ratio:.2f} times the CPU time of free decoding."]
     return "\n".join(lines) + "\n"
+
+
+def time_taken(before: dict) -> str:
+    """What pretraining took."""
+    seconds, threads = before["cpu_seconds"], before["threads"]
+    return f"{seconds:,.0f} CPU seconds, threads: {threads}" if seconds else "not timed, since it was resumed"
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from benchmarks.small_decoder_copying import write_copying
+from benchmarks.small_decoder_model import small_llama, write_copying
 from benchmarks.small_decoder_text import NAMED, QUOTED, byte_level_tokenizer, exercise, rows
 from modeling.prompts import locate, parse_reply
 
@@ -18,17 +17,7 @@ WORDS = st.lists(st.sampled_from(["The", "red", "Tower", "a]b", "of", "[x", "Seo
 @pytest.fixture(scope="module")
 def decoder():
     torch.manual_seed(42)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=500,
-            hidden_size=192,
-            num_hidden_layers=2,
-            num_attention_heads=3,
-            intermediate_size=64,
-            attention_bias=True,
-            rope_parameters={"rope_type": "default", "rope_theta": 1e6},
-        )
-    ).eval()
+    return small_llama(500, 128, 0).eval()
 
 
 def copied(model) -> float:

@@ -1,4 +1,4 @@
-"""Weights with which a small decoder can copy before it has read anything.
+"""A small Llama, and weights with which it can copy before it has read anything.
 
 A language model copies by two layers (Olsson et al. 2022, "In-context Learning and Induction Heads"): a head of the
 first looks one place back and notes the piece there; a head of the second looks for places whose note is the present
@@ -7,7 +7,11 @@ not enough, so it is written into the weights here, and training goes on from th
 """
 
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
+SIZES = {"hidden_size": 192, "num_hidden_layers": 4, "num_attention_heads": 3, "intermediate_size": 512}
+# How slowly the slowest coordinates turn; with the usual 1e4 too few could be compared across a text.
+ROTATION = 1e6
 # How strongly the first layer looks back, in the fastest rotations, and how many of these it uses.
 BACK, FAST = 6.0, 4
 # How loud the note is beside the piece itself, how sharp the search, and how loud its find.
@@ -18,8 +22,31 @@ LAST = 0.02
 FAR = 400
 
 
+def small_llama(vocabulary: int, positions: int, end: int) -> LlamaForCausalLM:
+    """The decoder, untrained.
+
+    Args:
+        vocabulary: Pieces.
+        positions: Of its context.
+        end: Id of the piece that ends and pads.
+    """
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary,
+            max_position_embeddings=positions,
+            tie_word_embeddings=False,
+            attention_bias=True,
+            rope_parameters={"rope_type": "default", "rope_theta": ROTATION},
+            bos_token_id=None,
+            eos_token_id=end,
+            pad_token_id=end,
+            **SIZES,
+        )
+    )
+
+
 @torch.no_grad()
-def write_copying(model) -> None:
+def write_copying(model: LlamaForCausalLM) -> None:
     """Sets the pieces' vectors, one head of the first layer and two of the second, in place.
 
     Args:
