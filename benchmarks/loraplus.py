@@ -4,9 +4,9 @@ with how many sentences.
     kospan ablate recipes/studies/loraplus.yaml --train_file TRAIN --validation_file VALIDATION --use_cpu true
     python benchmarks/loraplus.py outputs/studies/loraplus [--out docs/studies/loraplus]
 
-Reads `run.json` of the arms `lora`, `lora_plus`, `full`, `bilstm_crf` and of those with a size behind their names, such
-as `lora_plus_100`, and `counts.json` of all arms. Writes `curves.md` and `curves.png`, in which a curve is the mean over
-the seeds that all arms of a size have.
+Reads `run.json` of the arms `lora`, `lora_plus`, `full`, `bilstm_crf` and of those with a size behind their names,
+such as `lora_plus_100`, and `counts.json` of all arms. Writes `curves.md` and `curves.png`, in which a curve is the
+mean over the seeds that all arms of a size have.
 """
 
 import argparse
