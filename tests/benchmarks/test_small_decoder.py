@@ -49,6 +49,12 @@ def test_an_exercise_is_a_reply_whose_surfaces_stand_in_its_text_in_order(words,
         ]
 
 
+def test_capitalised_runs_are_quoted_in_half_of_the_exercises():
+    written = [exercise("The red Eiffel Tower", random.Random(seed)).rpartition("\n")[2] for seed in range(100)]
+    assert 35 < written.count("[name: The] [name: Eiffel Tower]") < 65
+    assert not any(NAMED in exercise("the red tower", random.Random(seed)) for seed in range(20))
+
+
 def test_rows_are_full_and_hold_every_text():
     lines = [f"word{at} goes on" for at in range(40)]
     tokenizer = byte_level_tokenizer(lines, 300, 64)
