@@ -128,10 +128,18 @@ def _parser() -> argparse.ArgumentParser:
     data = convert.add_parser("data", help="annotations of another tool <-> JSON Lines")
     data.add_argument("file", help="file or folder to read")
     data.add_argument("output", help="file or folder to write")
+    formats = "jsonl (default), doccano, label-studio, brat, prodigy"
+    data.add_argument("--from", dest="from_format", default="jsonl", help=formats)
+    data.add_argument("--to", dest="to_format", default="jsonl", help=formats)
     data.add_argument(
-        "--from", dest="from_format", default="jsonl", help="jsonl (default), doccano, label-studio, brat"
+        "--offsets",
+        choices=("characters", "utf16", "graphemes"),
+        help="what the offsets of the other tool's file count (default: read what is possible if all possible counts "
+        "give the same spans, write what the tool itself counts)",
     )
-    data.add_argument("--to", dest="to_format", default="jsonl", help="jsonl (default), doccano, label-studio, brat")
+    data.add_argument(
+        "--model_version", default="kospan", help="model's name beside predictions in Label Studio (default: kospan)"
+    )
     data.set_defaults(command=_convert_data)
     bigbird = convert.add_parser("bigbird", help="a BERT-class encoder -> a BigBird that reads more, without training")
     bigbird.add_argument("source", help="encoder: Hub name, folder, or package:NAME/FOLDER")
@@ -387,7 +395,16 @@ def _push(arguments) -> None:
 def _convert_data(arguments) -> None:
     from kospan.data.formats.convert import convert_file
 
-    print(convert_file(arguments.file, arguments.output, arguments.from_format, arguments.to_format))
+    print(
+        convert_file(
+            arguments.file,
+            arguments.output,
+            arguments.from_format,
+            arguments.to_format,
+            arguments.offsets,
+            arguments.model_version,
+        )
+    )
 
 
 def _convert_bigbird(arguments) -> None:

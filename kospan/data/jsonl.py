@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
+from kospan.data.prodigy import accepted_lines, span_record
 from kospan.data.source import Item
 from kospan.data.text import open_text, stem, write_text
 from kospan.example import Example
@@ -159,10 +160,11 @@ def json_lines(path: str | os.PathLike) -> Iterator[tuple[str, object]]:
 def jsonl_items(path: str | os.PathLike) -> Iterator[Item]:
     """The examples of a file and where they stand; a line without an id is named after its file and line.
 
-    Questions about one text have it as their group: they stay together where a split is cut.
+    Questions about one text have it as their group: they stay together where a split is cut. Lines that Prodigy's
+    annotators have rejected or ignored are skipped, see `kospan.data.prodigy`.
     """
-    for place, line in json_lines(path):
-        example = from_record(line, place, f"{stem(path)}-{place.rpartition(':')[2]}")
+    for place, line in accepted_lines(json_lines(path), path):
+        example = from_record(span_record(line, place), place, f"{stem(path)}-{place.rpartition(':')[2]}")
         yield Item(place, example, example.text if example.question else "")
 
 

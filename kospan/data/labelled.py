@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kospan.data.jsonl import check_encodable, json_lines, typed
+from kospan.data.prodigy import accepted_lines
 from kospan.data.source import Item
 from kospan.data.text import open_text, stem
 from kospan.example import Example
@@ -39,7 +40,8 @@ def labelled_items(path: str | os.PathLike) -> Iterator[Item]:
     """
     name = os.fspath(path).removesuffix(".gz").lower()
     if name.endswith((".jsonl", ".json")):
-        rows: Iterable[Row] = (Row(place, typed(line, dict, place, "the line")) for place, line in json_lines(path))
+        lines = accepted_lines(json_lines(path), path)
+        rows: Iterable[Row] = (Row(place, typed(line, dict, place, "the line")) for place, line in lines)
     elif name.endswith((".csv", ".tsv")):
         rows = csv_rows(open_text(path, newline=""), str(path), "\t" if name.endswith(".tsv") else ",")
     else:

@@ -6,10 +6,11 @@ import shutil
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from kospan.data.formats.offsets import UNITS, Fragments, Stretch, counted, resolve
 from kospan.data.jsonl import located
 from kospan.data.text import decoded, read_bytes, write_text
 from kospan.example import Example
@@ -26,29 +27,36 @@ KINDS = {
 }
 # What some file system cannot hold in a name; written as %XX.
 UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*%]|^[. ]|[. ]$')
-LINE_ENDS = re.compile(r"[\r\n]")
+# What parts the columns and lines of an .ann file, so that no surface there can hold it.
+LINE_END = re.compile(r"[\t\r\n]")
+# The files that brat reads where there is no .ann file; those of the BioNLP shared tasks.
+PARTS = (".a1", ".a2", ".rel", ".co")
 
 
-def read_brat(path: str | os.PathLike) -> list[Example]:
+def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
     """Examples from a folder (read in the order of names, subfolders too) or from one .txt or .ann file.
 
-    Line ends are left as they are, because offsets count them. A text without an .ann file is unlabelled. Whatever is
-    no text-bound annotation is counted in a warning. Fragments that only a line end parts are one span; that is how
-    brat writes an annotation that crosses lines.
+    Line ends are left as they are. Offsets usually count characters, CRLF as two; other countings (brat's own count of
+    CRLF as one, UTF-16) are recognised by the surfaces beside them. A text without annotation files is unlabelled.
+    Whatever is no text-bound annotation is counted in a warning. Fragments that only line ends and indentation part are
+    one span; that is how brat writes an annotation that crosses lines.
+
+    Args:
+        units: What the offsets may count; see `kospan.data.formats.offsets`.
 
     Raises: ValueError naming file and line where an annotation is malformed or discontinuous, or its surface is not
-        what its offsets cut out; FileNotFoundError where there is no text.
+        what its offsets cut out; FileNotFoundError where there is no text, or none to a file of annotations.
     """
     path = Path(path)
     texts = sorted(path.rglob("*.txt")) if path.is_dir() else [path.with_suffix(".txt")]
-    if path.is_dir() and not texts:
-        raise FileNotFoundError(f"expected .txt files in {path}, found none; name the folder that holds the texts")
+    if path.is_dir():
+        _check_texts(path, texts)
     ignored: Counter[str] = Counter()
     examples = []
     for text_path in texts:
         text = decoded(read_bytes(text_path), text_path, keep_mark=True)
-        annotations = text_path.with_suffix(".ann")
-        spans = _spans(annotations, text, ignored) if annotations.exists() else None
+        files = _annotation_files(text_path)
+        spans = _spans(files, text, units, ignored) if files else None
         name = text_path.relative_to(path if path.is_dir() else path.parent).with_suffix("").as_posix()
         examples.append(Example(unquote(name), text, spans))
     if ignored:
@@ -57,50 +65,78 @@ def read_brat(path: str | os.PathLike) -> list[Example]:
     return examples
 
 
-def _spans(path: Path, text: str, ignored: Counter) -> tuple[Span, ...]:
-    spans = []
-    for at, line in enumerate(decoded(read_bytes(path), path).split("\n"), 1):
-        if not line.strip():
-            continue
-        if line[0] != "T":
-            if line[0] not in KINDS:
-                raise ValueError(f"{path}:{at}: expected a line of brat's (T1, R1, ...), got {line!r}; mend the line")
-            ignored[KINDS[line[0]]] += 1
-            continue
-        spans.append(_span(line, text, f"{path}:{at}"))
-    return tuple(sorted(spans))
+def _check_texts(path: Path, texts: list[Path]) -> None:
+    if not texts:
+        raise FileNotFoundError(f"expected .txt files in {path}, found none; name the folder that holds the texts")
+    names = {text.with_suffix("") for text in texts}
+    alone = next((file for file in sorted(path.rglob("*.ann")) if file.with_suffix("") not in names), None)
+    if alone:
+        raise FileNotFoundError(
+            f"{alone}: expected its text beside it, {alone.with_suffix('.txt').name}, found none; add the text or "
+            f"remove the annotations"
+        )
 
 
-def _span(line: str, text: str, place: str) -> Span:
+def _annotation_files(text_path: Path) -> list[Path]:
+    """The files with a text's annotations: one .ann file, else the parts that brat reads instead."""
+    whole = text_path.with_suffix(".ann")
+    if whole.exists():
+        return [whole]
+    return [part for suffix in PARTS if (part := text_path.with_suffix(suffix)).exists()]
+
+
+def _spans(files: list[Path], text: str, units: Sequence[str], ignored: Counter) -> tuple[Span, ...]:
+    stretches, labels = [], []
+    for path in files:
+        for at, line in enumerate(decoded(read_bytes(path), path).split("\n"), 1):
+            if not line.strip():
+                continue
+            if line[0] != "T":
+                if line[0] not in KINDS:
+                    raise ValueError(f"{path}:{at}: expected a line of brat's (T1, R1), got {line!r}; fix the line")
+                ignored[KINDS[line[0]]] += 1
+                continue
+            label, stretch = _stretch(line, f"{path}:{at}")
+            labels.append(label)
+            stretches.append(stretch)
+    found = resolve(text, stretches, units, str(files[0]))
+    return tuple(
+        sorted(
+            _span(label, fragments, text, stretch.place) for label, fragments, stretch in zip(labels, found, stretches)
+        )
+    )
+
+
+def _stretch(line: str, place: str) -> tuple[str, Stretch]:
+    """Type and stretch of a line."""
     columns = line.split("\t", 2)
-    head = re.fullmatch(r"(\S+) (\d+ \d+(?:;\d+ \d+)*)", columns[1]) if len(columns) == 3 else None
+    head = re.fullmatch(r"(\S+) (\d+ \d+(?:;\d+ \d+)*) *", columns[1]) if len(columns) == 3 else None
     if not head:
-        raise ValueError(f"{place}: expected `T1<TAB>TYPE start end<TAB>surface`, got {line!r}; mend the line")
-    fragments = [tuple(map(int, fragment.split())) for fragment in head[2].split(";")]
+        raise ValueError(f"{place}: expected `T1<TAB>TYPE start end<TAB>surface`, got {line!r}; fix the line")
+    fragments = tuple(tuple(map(int, fragment.split())) for fragment in head[2].split(";"))
+    # The last "\r" belongs to the line, and no span ends in white space.
+    return head[1], Stretch(place, fragments, columns[2].removesuffix("\r"))
+
+
+def _span(label: str, fragments: Fragments, text: str, place: str) -> Span:
     for (_, end), (start, _) in zip(fragments, fragments[1:]):
         gap = text[end:start]
-        if start < end or gap.strip("\r\n"):
+        if start < end or gap.strip() or (start > end and not LINE_END.search(gap)):
+            offsets = ";".join(f"{start} {end}" for start, end in fragments)
             raise ValueError(
-                f"{place}: expected one stretch of text, got the discontinuous {head[2]!r}, which leaves out "
-                f"{gap!r}; a span has one start and one end here, so annotate the whole or its parts"
+                f"{place}: expected one stretch of text, got the discontinuous {offsets!r}, which leaves out {gap!r}; "
+                f"a span has one start and one end here, so annotate the whole or its parts"
             )
-    span = located(fragments[0][0], fragments[-1][1], head[1], len(text), place)
-    surface = LINE_ENDS.sub(" ", text[span.start : span.end])
-    joined = LINE_ENDS.sub(" ", " ".join(text[start:end] for start, end in fragments))
-    # The last "\r" may belong to the line.
-    got = {LINE_ENDS.sub(" ", columns[2]), LINE_ENDS.sub(" ", columns[2].removesuffix("\r"))}
-    if not got & {surface, joined}:
-        raise ValueError(
-            f"{place}: expected the surface {columns[2]!r} at {head[2]}, got {text[span.start : span.end]!r}; offsets "
-            f"count characters and every line end (CRLF counts two): keep the .txt as it was annotated"
-        )
-    return span
+    return located(fragments[0][0], fragments[-1][1], label, len(text), place)
 
 
-def write_brat(path: str | os.PathLike, examples: Iterable[Example]) -> None:
+def write_brat(path: str | os.PathLike, examples: Iterable[Example], unit: str = "characters") -> None:
     """Writes a folder with a .txt and an .ann file per example, named after its id.
 
     The folder is there whole or not at all.
+
+    Args:
+        unit: What the offsets count; brat itself counts characters.
 
     Raises: FileExistsError where the folder holds something; ValueError where a type holds white space, an id is
         empty, or two ids give one file name.
@@ -126,7 +162,7 @@ def write_brat(path: str | os.PathLike, examples: Iterable[Example]) -> None:
                 )
             write_text(temporary / f"{name}.txt", example.text)
             if example.spans is not None:
-                write_text(temporary / f"{name}.ann", "".join(_lines(example)))
+                write_text(temporary / f"{name}.ann", "".join(_lines(example, unit)))
         if path.exists():
             path.rmdir()
         os.replace(temporary, path)
@@ -135,7 +171,7 @@ def write_brat(path: str | os.PathLike, examples: Iterable[Example]) -> None:
     path.chmod(0o755)
 
 
-def _lines(example: Example) -> Iterable[str]:
+def _lines(example: Example, unit: str) -> Iterable[str]:
     for number, span in enumerate(example.spans, 1):
         if not span.label or re.search(r"\s", span.label):
             raise ValueError(
@@ -146,6 +182,7 @@ def _lines(example: Example) -> Iterable[str]:
         pieces = [(span.start + piece.start(), span.start + piece.end()) for piece in re.finditer(r"[^\r\n]+", surface)]
         if not pieces or (pieces[0][0], pieces[-1][1]) != (span.start, span.end):
             pieces = [(span.start, span.end)]
-        offsets = ";".join(f"{start} {end}" for start, end in pieces)
-        joined = LINE_ENDS.sub(" ", " ".join(example.text[start:end] for start, end in pieces))
+        pairs = counted(example.text, pieces, unit, f"example {example.id!r}")
+        offsets = ";".join(f"{start} {end}" for start, end in pairs)
+        joined = LINE_END.sub(" ", " ".join(example.text[start:end] for start, end in pieces))
         yield f"T{number}\t{span.label} {offsets}\t{joined}\n"

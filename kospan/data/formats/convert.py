@@ -2,13 +2,16 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from kospan.data.formats.brat import read_brat, write_brat
 from kospan.data.formats.doccano import read_doccano, write_doccano
-from kospan.data.formats.labelstudio import read_labelstudio, write_labelstudio
-from kospan.data.jsonl import read_jsonl, write_jsonl
+from kospan.data.formats.labelstudio import COUNTED, read_labelstudio, write_labelstudio
+from kospan.data.formats.offsets import UNITS
+from kospan.data.formats.prodigy import read_prodigy, write_prodigy
+from kospan.data.jsonl import json_lines, read_jsonl, write_jsonl
+from kospan.data.text import stem
 from kospan.example import Example
 
 
@@ -16,26 +19,38 @@ class Format(NamedTuple):
     """How a tool's annotations are read and written.
 
     Args:
-        read: From a path to examples.
-        write: Examples to a path, whole or not at all.
+        read: From a path, and for other tools the units that offsets may count, to examples.
+        write: Examples to a path, whole or not at all, for other tools with the unit that offsets count.
+        units: What the tool's offsets may count (see `kospan.data.formats.offsets`); empty for JSON Lines.
+        unit: What is written unless another unit is asked for.
         loses: What the form cannot hold.
+        has_predictions: Whether it tells predicted spans from annotated ones.
     """
 
-    read: Callable[[str | os.PathLike], list[Example]]
-    write: Callable[[str | os.PathLike, Iterable[Example]], None]
+    read: Callable[..., list[Example]]
+    write: Callable[..., None]
+    units: tuple[str, ...] = ()
+    unit: str = ""
     loses: tuple[str, ...] = ()
+    has_predictions: bool = False
 
 
 FORMATS: dict[str, Format] = {
     "jsonl": Format(read_jsonl, write_jsonl),
-    "doccano": Format(read_doccano, write_doccano, ("score",)),
-    "label-studio": Format(read_labelstudio, write_labelstudio, ("score",)),
-    "brat": Format(read_brat, write_brat, ("score", "question", "source")),
+    "doccano": Format(read_doccano, write_doccano, UNITS, "utf16", ("score",)),
+    "label-studio": Format(read_labelstudio, write_labelstudio, COUNTED, "characters", has_predictions=True),
+    "brat": Format(read_brat, write_brat, UNITS, "characters", ("score", "question", "source")),
+    "prodigy": Format(read_prodigy, write_prodigy, ("characters",), "characters"),
 }
 
 
 def convert_file(
-    source: str | os.PathLike, target: str | os.PathLike, from_format: str = "jsonl", to_format: str = "jsonl"
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    from_format: str = "jsonl",
+    to_format: str = "jsonl",
+    offsets: str | None = None,
+    model_version: str = "kospan",
 ) -> str:
     """Reads annotations in one form and writes them in another.
 
@@ -44,6 +59,10 @@ def convert_file(
         target: File or folder to write in `to_format`.
         from_format: A name of `FORMATS`.
         to_format: A name of `FORMATS`.
+        offsets: What the offsets of the other tool's file count, a name of `UNITS`: of `source`, or of `target` where
+            `source` is JSON Lines. None reads whatever is possible where all possible units give the same spans, and
+            writes what the tool counts by itself.
+        model_version: The model's name beside predictions, where the form has them.
 
     Returns: One line that says what was converted, what was ignored and what the new form cannot hold.
 
@@ -53,21 +72,53 @@ def convert_file(
     for name in (from_format, to_format):
         if name not in FORMATS:
             raise ValueError(f"expected a format among {', '.join(FORMATS)}, got {name!r}; choose one of them")
+    if offsets is not None and offsets not in UNITS:
+        raise ValueError(f"expected offsets to be one of {', '.join(UNITS)}, got {offsets!r}; choose one of them")
+    reader, writer = FORMATS[from_format], FORMATS[to_format]
+    if offsets and not (reader.units or writer.units):
+        raise ValueError(
+            f"expected --offsets beside the format of another tool, got {offsets!r} for JSON Lines, whose offsets "
+            f"count characters; leave it out"
+        )
     if to_format != "brat" and os.path.isdir(target):
         raise FileExistsError(f"expected a file to write to, got the folder {target}; name a file inside it")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        examples = FORMATS[from_format].read(source)
+        units = (offsets,) if offsets else reader.units
+        examples = reader.read(source, units) if units and reader.units else reader.read(source)
     if not examples:
+        notes = "".join(f" ({warning.message})" for warning in caught)
         raise ValueError(
-            f"{source}: expected at least one text in the form {from_format}, got none; check file and form"
+            f"{source}: expected at least one text in the form {from_format}, got none{notes}; check file and form"
         )
-    FORMATS[to_format].write(target, examples)
+    notes = [str(warning.message) for warning in caught] + _lost(examples, writer.loses, to_format)
+    options: dict = {}
+    if writer.units:
+        options["unit"] = offsets if offsets and not reader.units else writer.unit
+    if writer.has_predictions:
+        options |= {"predicted": _predicted(source, from_format, examples), "model_version": model_version}
+        if options["predicted"]:
+            notes.append(f"{len(options['predicted']):,} texts with scores: written as predictions")
+    writer.write(target, examples, **options)
     spans = sum(len(example.spans or ()) for example in examples)
     unlabelled = sum(example.spans is None for example in examples)
     parts = [f"{len(examples):,} texts", f"{spans:,} spans"] + ([f"{unlabelled:,} unlabelled"] if unlabelled else [])
-    notes = [str(warning.message) for warning in caught] + _lost(examples, FORMATS[to_format].loses, to_format)
     return "; ".join([f"{', '.join(parts)}: {source} ({from_format}) -> {target} ({to_format})", *notes])
+
+
+def _predicted(source: str | os.PathLike, from_format: str, examples: list[Example]) -> set[str]:
+    """Ids of the texts whose spans are a model's, which have scores in JSON Lines, be they 1 or less.
+
+    Where no other spans are in the file, a text without any was read by the model too.
+    """
+    found = {example.id for example in examples if any(span.score != 1.0 for span in example.spans or ())}
+    gold = set()
+    for place, line in json_lines(source) if from_format == "jsonl" else ():
+        if line.get("spans") and "answer" not in line:
+            kind = found if any("score" in span for span in line["spans"]) else gold
+            kind.add(line.get("id", f"{stem(source)}-{place.rpartition(':')[2]}"))
+    none_found = {example.id for example in examples if example.spans == ()} if found and not gold else set()
+    return found | none_found
 
 
 def _lost(examples: list[Example], keys: tuple[str, ...], to_format: str) -> list[str]:

@@ -1,72 +1,157 @@
-"""doccano's JSON Lines, old ("label") and new ("entities")."""
+"""doccano's JSON Lines, old and new."""
 
 import json
 import os
-from collections.abc import Iterable
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
+from kospan.data.formats.keys import check_no_annotations
+from kospan.data.formats.offsets import UNITS, Stretch, common_units, counted, is_ambiguous, resolve
 from kospan.data.jsonl import check_encodable, json_lines, located, typed
 from kospan.data.text import stem, write_text
 from kospan.example import Example
 from modeling.spans import Span
 
+# "label" and, for projects with relations or intents, "entities" are written today, the others by older versions.
+KEYS = ("label", "labels", "entities", "annotations")
+# Annotations of other kinds, which are not read.
+OTHERS = ("relations", "cats")
 
-def read_doccano(path: str | os.PathLike) -> list[Example]:
-    """Examples from an export; a line with none of the keys label, labels, entities is unlabelled.
 
-    Raises: ValueError or TypeError naming file and line where a record is malformed.
+class Annotation(NamedTuple):
+    """One annotated stretch; `user`: who has annotated it, where the line says it."""
+
+    stretch: Stretch
+    label: str
+    user: object
+
+
+class Line(NamedTuple):
+    """A line of an export before its offsets are read: an example without spans, and the annotations under each key."""
+
+    place: str
+    example: Example
+    annotations: dict[str, list[Annotation]]
+
+
+def read_doccano(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
+    """Examples from an export; a line with none of the keys label, labels, entities, annotations is unlabelled.
+
+    doccano counts UTF-16 code units, or graphemes in projects that are set so, and keeps what was imported, which
+    often counts characters. A unit that is impossible in one line is not considered in the others. Relations and
+    categories are counted in a warning.
+
+    Args:
+        units: What the offsets may count; see `kospan.data.formats.offsets`.
+
+    Raises: ValueError or TypeError naming file and line where a record is malformed, its offsets can be read in several
+        ways, its annotations are under another key, or annotators differ.
     """
-    return [_example(line, place, f"{stem(path)}-{place.rpartition(':')[2]}") for place, line in json_lines(path)]
+    ignored: Counter[str] = Counter()
+    name = stem(path)
+    lines = [_line(line, place, f"{name}-{place.rpartition(':')[2]}", ignored) for place, line in json_lines(path)]
+    texts = [(line.example.text, _stretches(line)) for line in lines]
+    possible = common_units(texts, units)
+    found = [_labelled(line, possible) for line in lines]
+    if ignored:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
+        warnings.warn(f"{path}: ignored {counts}", stacklevel=2)
+    if any(is_ambiguous(text, stretches, units) for text, stretches in texts):
+        warnings.warn(
+            f"{path}: read the offsets as {' or '.join(possible)}, which alone fits all lines",
+            stacklevel=2,
+        )
+    return found
 
 
-def _example(line, place: str, default_id: str) -> Example:
+def _line(line, place: str, default_id: str, ignored: Counter) -> Line:
     typed(line, dict, place, "the line")
     key = next((key for key in ("text", "data") if key in line), None)
     if key is None:
         raise ValueError(f"{place}: expected the key 'text', got {', '.join(map(repr, line)) or 'none'}; add it")
     text = typed(line[key], str, place, repr(key))
-    name = line.get("id", default_id)
-    name = str(name) if isinstance(name, int) and not isinstance(name, bool) else typed(name, str, place, "'id'")
-    spans = None
-    for key, convert in (("entities", _from_entity), ("label", _from_triple), ("labels", _from_triple)):
-        if key in line and spans is None:
-            values = typed(line[key], list, place, repr(key))
-            found = [convert(value, len(text), f"{place}, {key} {at}") for at, value in enumerate(values)]
-            spans = tuple(sorted(found))
-    question, source = (typed(line.get(key, ""), str, place, repr(key)) for key in ("question", "source"))
     check_encodable(text, place)
-    return Example(name, text, spans, question, source)
+    name = line.get("id", line.get("doc_id", default_id))
+    name = str(name) if isinstance(name, int) and not isinstance(name, bool) else typed(name, str, place, "'id'")
+    # Where only some lines of a project have a key of their own, doccano writes null in the others.
+    question, source = (typed(line.get(key) or "", str, place, repr(key)) for key in ("question", "source"))
+    ignored.update({key: len(line[key]) for key in OTHERS if isinstance(line.get(key), list) and line[key]})
+    keys = [key for key in KEYS if line.get(key) is not None] or [key for key in KEYS if key in line]
+    if not keys:
+        check_no_annotations(line, place, " or ".join(KEYS), (*OTHERS, "Comments"))
+    annotations = {}
+    for key in keys:
+        values = typed(line[key], list, place, repr(key))
+        annotations[key] = [_annotation(value, f"{place}, {key} {at}") for at, value in enumerate(values)]
+    return Line(place, Example(name, text, None, question, source), annotations)
 
 
-def _from_entity(value, length: int, place: str) -> Span:
-    typed(value, dict, place, "an entity")
-    missing = [key for key in ("start_offset", "end_offset", "label") if key not in value]
-    if missing:
+def _stretches(line: Line) -> list[Stretch]:
+    return [annotation.stretch for annotations in line.annotations.values() for annotation in annotations]
+
+
+def _labelled(line: Line, units: Sequence[str]) -> Example:
+    """The example with its spans, which have to be the same under all keys and of all users."""
+    found: dict[str, list[Span]] = {}
+    resolved = iter(resolve(line.example.text, _stretches(line), units, line.place))
+    for key, annotations in line.annotations.items():
+        if not annotations:
+            found[repr(key)] = []
+        for stretch, label, user in annotations:
+            ((start, end),) = next(resolved)
+            name = repr(key) if user is None else f"{key!r} (user {user})"
+            found.setdefault(name, []).append(located(start, end, label, len(line.example.text), stretch.place))
+    spans = {name: tuple(sorted(each)) for name, each in found.items()}
+    if len(set(spans.values())) > 1:
         raise ValueError(
-            f"{place}: expected start_offset, end_offset and label, got {', '.join(value) or 'none'}; add {missing[0]}"
+            f"{line.place}: expected one set of annotations, got different ones under {' and '.join(spans)}; remove "
+            f"what is not to be read"
         )
-    return _span(value["start_offset"], value["end_offset"], value["label"], length, place)
+    return replace(line.example, spans=next(iter(spans.values()), None))
 
 
-def _from_triple(value, length: int, place: str) -> Span:
-    if not isinstance(value, list) or len(value) != 3:
+def _annotation(value, place: str) -> Annotation:
+    user = None
+    if isinstance(value, dict):
+        missing = [key for key in ("start_offset", "end_offset", "label") if key not in value]
+        if missing:
+            raise ValueError(
+                f"{place}: expected start_offset, end_offset and label, got {', '.join(value) or 'none'}; add "
+                f"{missing[0]}"
+            )
+        start, end, label, user = *(value[key] for key in ("start_offset", "end_offset", "label")), value.get("user")
+    elif isinstance(value, list) and len(value) == 3:
+        start, end, label = value
+    else:
         raise ValueError(
             f"{place}: expected [start, end, label], got {value!r}; export the project as sequence labelling"
         )
-    return _span(*value, length, place)
+    if isinstance(label, int) and not isinstance(label, bool):
+        raise ValueError(
+            f"{place}: expected the label's name, got the number {label}, whose name is not in the file; export as "
+            f"JSONL (text label), or put the names in"
+        )
+    offsets = typed(start, int, place, "the start"), typed(end, int, place, "the end")
+    return Annotation(Stretch(place, (offsets,)), typed(label, str, place, "the label"), user)
 
 
-def _span(start, end, label, length: int, place: str) -> Span:
-    start, end = typed(start, int, place, "the start"), typed(end, int, place, "the end")
-    return located(start, end, typed(label, str, place, "the label"), length, place)
+def write_doccano(path: str | os.PathLike, examples: Iterable[Example], unit: str = "utf16") -> None:
+    """Writes what doccano imports as sequence labelling: a line with `text` and `label` per example.
 
+    Args:
+        unit: What the offsets count: "utf16", or "graphemes" for a project that counts these.
 
-def write_doccano(path: str | os.PathLike, examples: Iterable[Example]) -> None:
-    """Writes what doccano imports as sequence labelling: a line with `text` and `label` per example."""
+    Raises: ValueError where a span begins or ends inside a grapheme and graphemes are counted.
+    """
     lines = []
     for example in examples:
         line: dict = {"id": example.id, "text": example.text}
         if example.spans is not None:
-            line["label"] = [list(span[:3]) for span in example.spans]
+            offsets = counted(example.text, example.spans, unit, f"example {example.id!r}")
+            line["label"] = [[start, end, span.label] for (start, end), span in zip(offsets, example.spans)]
         line |= {key: value for key in ("question", "source") if (value := getattr(example, key))}
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     write_text(path, "".join(lines))

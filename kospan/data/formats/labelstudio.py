@@ -4,188 +4,239 @@ import json
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
+from kospan.data.formats.html_nodes import shown_text
+from kospan.data.formats.labelstudio_tasks import BOOKKEEPING, ID_KEY, LABEL_KEYS, Region, Task, read_tasks
+from kospan.data.formats.offsets import Stretch, counted, readings, resolve
 from kospan.data.jsonl import check_encodable, located, typed
-from kospan.data.text import open_text, stem, write_text
+from kospan.data.text import write_text
 from kospan.example import Example
 from modeling.spans import Span
 
-# Where our ids travel: "id" is Label Studio's own number.
-ID_KEY = "example_id"
+# What offsets count: characters since 2022, before that UTF-16 code units.
+COUNTED = ("characters", "utf16")
+# Keys of the data for what an example has beside its text.
+EXTRA_KEYS = ("question", "source")
+NO_TEXT = frozenset((ID_KEY, *EXTRA_KEYS, *BOOKKEEPING))
+# The path of a text without tags.
+ONLY_NODE = "/text()[1]"
 
 
-def read_labelstudio(path: str | os.PathLike) -> list[Example]:
-    """Examples from an export as JSON or JSON-MIN; a task without a finished annotation is unlabelled.
-
-    Offsets count characters; those of older versions, which count UTF-16 code units, are recognised by the surfaces
-    beside them and converted. Regions of other kinds (relations, choices) are counted in a warning.
-
-    Raises: ValueError or TypeError naming file and task where a record is malformed, holds several differing
-        annotations, or a surface is not what the offsets cut out.
-    """
-    try:
-        tasks = json.loads(open_text(path).read())
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}:{error.lineno}: expected one JSON list of tasks, got {error.msg}; export the project as JSON"
-        ) from error
-    except RecursionError as error:
-        raise ValueError(
-            f"{path}: expected one JSON list of tasks, got brackets too deep to read; export the project as JSON"
-        ) from error
-    ignored: Counter[str] = Counter()
-    typed(tasks, list, str(path), "the file")
-    examples = [
-        _example(task, f"{path}, task {at}", f"{stem(path)}-{at + 1}", ignored) for at, task in enumerate(tasks)
-    ]
-    if ignored:
-        counts = ", ".join(f"{count} of type {kind}" for kind, count in sorted(ignored.items()))
-        warnings.warn(f"{path}: ignored {counts}", stacklevel=2)
-    return examples
-
-
-def _example(task, place: str, default_id: str, ignored: Counter) -> Example:
-    typed(task, dict, place, "a task")
-    data = typed(task.get("data", task), dict, place, "'data'")
-    texts = [key for key, value in data.items() if isinstance(value, str)]
-    key = "text" if "text" in data else (texts[0] if len(texts) == 1 else None)
-    if key is None:
-        raise ValueError(f"{place}: expected the text under 'text', got the keys {', '.join(data)}; rename one to text")
-    text = typed(data[key], str, place, repr(key))
-    check_encodable(text, place)
-    name = data.get(ID_KEY, task.get("id", default_id))
-    question, source = (typed(data.get(key, ""), str, place, repr(key)) for key in ("question", "source"))
-    results = _results(task, place)
-    spans = None if results is None else _spans(results, text, place, ignored)
-    return Example(str(name), text, spans, question, source)
-
-
-def _results(task: dict, place: str) -> list | None:
-    """The regions of the one finished annotation; None where there is none."""
-    if "data" not in task:
-        if "label" not in task:
-            return None
-        return [{"type": "labels", "value": value} for value in typed(task["label"], list, place, "'label'")]
-    annotations = typed(task.get("annotations", task.get("completions", [])), list, place, "'annotations'")
-    annotations = [typed(one, dict, place, "an annotation") for one in annotations]
-    found = [
-        typed(one.get("result", []), list, place, "'result'") for one in annotations if not one.get("was_cancelled")
-    ]
-    if not found:
-        return None
-    values = [
-        sorted(json.dumps(typed(region, dict, place, "a region").get("value"), sort_keys=True) for region in result)
-        for result in found
-    ]
-    if any(other != values[0] for other in values[1:]):
-        raise ValueError(
-            f"{place}: expected one annotation, got {len(found)} that differ; settle on one in Label Studio and "
-            f"export again"
-        )
-    return found[0]
-
-
-class Region(NamedTuple):
-    """A labelled stretch as the export holds it; `start` and `end` may count UTF-16 units."""
+class Marked(NamedTuple):
+    """The spans of one annotation of a text."""
 
     place: str
-    start: int
-    end: int
-    label: str
-    surface: str | None
+    author: str
+    is_truth: bool
+    spans: tuple[Span, ...]
 
 
-def _spans(results: list, text: str, place: str, ignored: Counter) -> tuple[Span, ...]:
-    regions = []
-    for at, result in enumerate(results):
-        kind = typed(result, dict, place, "a region").get("type", "labels")
-        if kind in ("labels", "hypertextlabels"):
-            regions.append(_region_of(result, f"{place}, region {at}"))
-        else:
-            ignored[str(kind)] += 1
-    spans = [
-        located(start, end, region.label, len(text), region.place)
-        for region, (start, end) in zip(regions, _in_characters(regions, text, place))
-    ]
-    return tuple(sorted(spans))
+def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) -> list[Example]:
+    """Examples from an export as JSON or JSON-MIN; a task without a finished annotation is unlabelled.
+
+    The text is the field of the data that the labelled regions are in; `text`, if they are in several. Offsets of
+    HyperText count the text nodes of HTML, so the text is what these hold. Several annotators must have marked the same
+    spans, except where one annotation is the ground truth; records of JSON-MIN with one id are annotations of one task.
+    Counted in a warning are regions of another kind (relations, choices) or in another field, and tasks that have
+    predictions alone.
+
+    Args:
+        units: What the offsets may count; see `kospan.data.formats.offsets`.
+
+    Raises: ValueError or TypeError naming file and task where a record is malformed, its annotations differ, a surface
+        is not what the offsets select, or the offsets can be read in several ways.
+    """
+    ignored: Counter[str] = Counter()
+    tasks = read_tasks(path, ignored)
+    fields = _fields(tasks, units)
+    chosen = _chosen(fields, path)
+    html_fields = {fields[region.tag] for task in tasks for region in task.regions if region.is_html}
+    found: dict[object, tuple[Example, list[Marked]]] = {}
+    for at, task in enumerate(tasks):
+        key = _text_key(task, chosen)
+        text = typed(task.data[key], str, task.place, repr(key))
+        check_encodable(text, task.place)
+        text = shown_text(text) if key in html_fields else text
+        extra = [typed(task.data.get(key) or "", str, task.place, repr(key)) for key in EXTRA_KEYS]
+        # JSON-MIN has a record for each annotation.
+        identity = (task.name, text) if task.is_minimal and "id" in task.data else at
+        _, marked = found.setdefault(identity, (Example(task.name, text, None, *extra), []))
+        for annotation in task.annotations:
+            regions = [region for region in annotation.regions if fields[region.tag] == key]
+            if others := len(annotation.regions) - len(regions):
+                ignored[f"in another field than {key!r}"] += others
+            spans = _spans(regions, text, task.place, units)
+            marked.append(Marked(task.place, annotation.author, annotation.is_truth, spans))
+    if ignored:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
+        warnings.warn(f"{path}: ignored {counts}", stacklevel=2)
+    return [replace(example, spans=_agreed(marked)) for example, marked in found.values()]
 
 
-def _region_of(result: dict, place: str) -> Region:
-    value = typed(result.get("value"), dict, place, "'value'")
-    labels = typed(value.get("labels", value.get("hypertextlabels")), list, place, "'labels'")
-    if len(labels) != 1:
-        raise ValueError(f"{place}: expected one label, got {labels}; choose one in Label Studio")
-    start, end = (typed(value.get(key), int, place, repr(key)) for key in ("start", "end"))
+def _agreed(marked: list[Marked]) -> tuple[Span, ...] | None:
+    """The spans that all annotations of a text have; None where it has no annotation."""
+    found = [one for one in marked if one.is_truth] or marked
+    if len({one.spans for one in found}) > 1:
+        authors = ", ".join(one.author or "unknown" for one in found)
+        raise ValueError(
+            f"{found[-1].place}: expected one annotation, got {len(found)} that differ (annotators {authors}); mark "
+            f"one as ground truth in Label Studio, or delete the others, and export again"
+        )
+    return found[0].spans if found else None
+
+
+def _chosen(fields: dict[str, str], path: str | os.PathLike) -> str | None:
+    """The field that is the text; None where there are no regions to say it."""
+    shown = sorted(set(fields.values()))
+    if len(shown) > 1 and "text" not in shown:
+        raise ValueError(
+            f"{path}: expected labelled regions in one field of the data, or in 'text' among others, got them in "
+            f"{', '.join(shown)}; rename the one to read to 'text'"
+        )
+    return "text" if "text" in shown else next(iter(shown), None)
+
+
+def _text_key(task: Task, chosen: str | None) -> str:
+    if chosen in task.data:
+        return chosen
+    names = [key for key, value in task.data.items() if isinstance(value, str) and key not in NO_TEXT]
+    if "text" not in task.data and len(names) != 1:
+        raise ValueError(
+            f"{task.place}: expected the text under 'text', got the keys {', '.join(task.data)}; rename one to text"
+        )
+    return "text" if "text" in task.data else names[0]
+
+
+def _fields(tasks: list[Task], units: Sequence[str]) -> dict[str, str]:
+    """The field of the data that each object tag shows or, in JSON-MIN, that each control tag labels.
+
+    An export does not say it; a field is possible if all regions of the tag fit it. Of several, the one that the tag or
+    its regions name is taken, else the one that no other tag must have, else `text`.
+    """
+    groups: dict[str, list[tuple[Task, list[Region]]]] = {}
+    for task in tasks:
+        for annotation in task.annotations:
+            for tag in dict.fromkeys(region.tag for region in annotation.regions):
+                regions = [region for region in annotation.regions if region.tag == tag]
+                groups.setdefault(tag, []).append((task, regions))
+    fields: dict[str, str] = {}
+    several: dict[str, list[str]] = {}
+    for tag, group in groups.items():
+        keys = dict.fromkeys(key for task, _ in group for key in task.data if key not in BOOKKEEPING)
+        strings = [key for key in keys if all(isinstance(task.data.get(key), str) for task, _ in group)]
+        sources = [region.source for _, regions in group for region in regions]
+        named = [key for key in (*sources, tag) if key in keys and not group[0][0].is_minimal]
+        fitting = [key for key in strings if all(_fits(regions, task.data[key], units) for task, regions in group)]
+        certain = [key for key in named if key in fitting or key not in strings] or fitting
+        if certain and (len(certain) == 1 or certain[0] in named):
+            fields[tag] = certain[0]
+        elif certain:
+            several[tag] = certain
+        else:  # No field fits: the error of the first wrong region names what is wrong.
+            fields[tag] = next(iter(named), "text" if "text" in strings or not strings else strings[0])
+    for tag, certain in several.items():
+        free = [key for key in certain if key not in fields.values()] if not tasks[0].is_minimal else []
+        if len(free) != 1 and "text" not in certain:
+            raise ValueError(
+                f"{groups[tag][0][0].place}: expected regions of {tag!r} that fit one field of the data, got ones that "
+                f"fit {', '.join(certain)}; rename the one to read to 'text'"
+            )
+        fields[tag] = free[0] if len(free) == 1 else "text"
+    return fields
+
+
+def _fits(regions: list[Region], text: str, units: Sequence[str]) -> bool:
+    try:
+        stretches = [_stretch(region) for region in regions]
+    except (TypeError, ValueError):
+        return False
+    text = shown_text(text) if any(region.is_html for region in regions) else text
+    return bool(readings(text, stretches, units))
+
+
+def _spans(regions: list[Region], text: str, place: str, units: Sequence[str]) -> tuple[Span, ...]:
+    found = resolve(text, [_stretch(region) for region in regions], units, place)
+    return tuple(
+        sorted(
+            located(start, end, _label(region), len(text), region.place)
+            for region, ((start, end),) in zip(regions, found)
+        )
+    )
+
+
+def _stretch(region: Region) -> Stretch:
+    value, place = region.value, region.place
     surface = value.get("text")
     if surface is not None:
         typed(surface, str, place, "'text'")
-    return Region(place, start, end, typed(labels[0], str, place, "a label"), surface)
-
-
-def _in_characters(regions: list[Region], text: str, place: str) -> list[tuple[int, int]]:
-    """Start and end of each region in characters: as they stand if all surfaces agree, else from UTF-16 if all do."""
-    offsets = [(region.start, region.end) for region in regions]
-    surfaces = [region.surface for region in regions]
-    if _fit(text, offsets, surfaces):
-        if None in surfaces and any(ord(character) > 0xFFFF for character in text):
+    start, end = value.get("start"), value.get("end")
+    if region.is_html:
+        offsets = value.get("globalOffsets")
+        if offsets is None and start == end == ONLY_NODE:
+            offsets = {"start": value.get("startOffset"), "end": value.get("endOffset")}
+        if offsets is None:
             raise ValueError(
-                f"{place}: expected the surface of each region (value.text), got none, and the text holds characters "
-                f"such as emoji, so that its offsets may count UTF-16 units instead; export with savetextresult=yes"
+                f"{place}: expected 'globalOffsets' beside the paths {start} and {end}, got none; open and save the "
+                f"annotation in a newer Label Studio, which adds them"
             )
-        return offsets
-    converted = _from_utf16(text, offsets)
-    if converted is not None and None not in surfaces and _fit(text, converted, surfaces):
-        return converted
-    wrong = next(at for at in range(len(regions)) if not _fit(text, offsets[at : at + 1], surfaces[at : at + 1]))
-    where, start, end, label, surface = regions[wrong]
-    located(start, end, label, len(text), where)
-    raise ValueError(
-        f"{where}: expected the surface {surface!r} at {start}..{end}, got {text[start:end]!r}; export again with the "
-        f"text that was annotated"
-    )
+        typed(offsets, dict, place, "'globalOffsets'")
+        start, end = offsets.get("start"), offsets.get("end")
+    return Stretch(place, ((typed(start, int, place, "'start'"), typed(end, int, place, "'end'")),), surface)
 
 
-def _fit(text: str, offsets: list[tuple[int, int]], surfaces: list[str | None]) -> bool:
-    """Whether every span lies in the text and cuts out its surface.
+def _label(region: Region) -> str:
+    labels = next((region.value[key] for key in LABEL_KEYS if key in region.value), None)
+    typed(labels, list, region.place, "'labels'")
+    if len(labels) != 1:
+        raise ValueError(f"{region.place}: expected one label, got {labels}; choose one in Label Studio")
+    return typed(labels[0], str, region.place, "a label")
 
-    Label Studio may write a line end as a backslash and an n.
+
+def write_labelstudio(
+    path: str | os.PathLike,
+    examples: Iterable[Example],
+    unit: str = "characters",
+    predicted: Collection[str] = (),
+    model_version: str = "kospan",
+) -> None:
+    """Writes tasks that Label Studio imports into a project with `<Text name="text">` and `<Labels name="label">`.
+
+    Args:
+        unit: What the offsets count.
+        predicted: Ids of the examples whose spans are a model's: they become a prediction with its scores, which an
+            annotator may accept, and no annotation.
+        model_version: The model, as Label Studio names it beside a prediction.
+
+    Raises: ValueError where a span begins or ends inside a grapheme and graphemes are counted.
     """
-    return all(
-        0 <= start < end <= len(text)
-        and (surface is None or surface in (text[start:end], text[start:end].replace("\n", "\\n")))
-        for (start, end), surface in zip(offsets, surfaces)
-    )
-
-
-def _from_utf16(text: str, offsets: list[tuple[int, int]]) -> list[tuple[int, int]] | None:
-    """Offsets in UTF-16 code units as offsets in characters; None where one stands inside a character or outside."""
-    places, at = {}, 0
-    for place, character in enumerate(text):
-        places[at] = place
-        at += 1 + (ord(character) > 0xFFFF)
-    places[at] = len(text)
-    if any(start not in places or end not in places for start, end in offsets):
-        return None
-    return [(places[start], places[end]) for start, end in offsets]
-
-
-def write_labelstudio(path: str | os.PathLike, examples: Iterable[Example]) -> None:
-    """Writes tasks that Label Studio imports into a project with `<Text name="text">` and `<Labels name="label">`."""
     tasks = []
     for number, example in enumerate(examples, 1):
         data = {"text": example.text, ID_KEY: example.id}
-        data |= {key: value for key in ("question", "source") if (value := getattr(example, key))}
+        data |= {key: value for key in EXTRA_KEYS if (value := getattr(example, key))}
         task: dict = {"id": number, "data": data}
         if example.spans is not None:
-            task["annotations"] = [
-                {"result": [_region(span, example.text, at) for at, span in enumerate(example.spans)]}
+            pairs = counted(example.text, example.spans, unit, f"example {example.id!r}")
+            result = [
+                _region(at, *pair, span, example.text) for at, (pair, span) in enumerate(zip(pairs, example.spans))
             ]
+            if example.id in predicted:
+                task["predictions"] = [_prediction(result, example.spans, model_version)]
+            else:
+                task["annotations"] = [{"result": result}]
         tasks.append(task)
     write_text(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
 
 
-def _region(span: Span, text: str, at: int) -> dict:
-    value = {"start": span.start, "end": span.end, "text": text[span.start : span.end], "labels": [span.label]}
+def _region(at: int, start: int, end: int, span: Span, text: str) -> dict:
+    value = {"start": start, "end": end, "text": text[span.start : span.end], "labels": [span.label]}
     return {"id": f"span-{at}", "from_name": "label", "to_name": "text", "type": "labels", "value": value}
+
+
+def _prediction(result: list[dict], spans: tuple[Span, ...], model_version: str) -> dict:
+    """A prediction; its score is the mean of its spans' scores, by which Label Studio sorts tasks."""
+    result = [region | {"score": span.score} for region, span in zip(result, spans)]
+    score = {"score": sum(span.score for span in spans) / len(spans)} if spans else {}
+    return {"model_version": model_version, **score, "result": result}

@@ -1,0 +1,65 @@
+"""Annotations under keys that a reader does not know."""
+
+from collections.abc import Collection
+
+# Names under which tools keep annotated spans or tags.
+NAMES = frozenset(
+    (
+        *("annotation", "annotations", "completions", "ent", "ents", "entity", "entities", "label", "labels"),
+        *("mentions", "ner", "ner_tags", "span", "spans"),
+    )
+)
+# Parts of a text that are no annotations although they have offsets.
+PARTS = ("tokens", "sents", "sentences", "words")
+
+
+def check_no_annotations(
+    record: dict, place: str, wanted: str, other: Collection[str] = (), by_name: bool = True
+) -> None:
+    """Check that a record without the keys of its format holds no annotations under another key.
+
+    Args:
+        record: The record, which is taken for unlabelled where it passes.
+        wanted: The keys that are read, as the error names them.
+        other: Keys that may hold anything.
+        by_name: Whether a key is refused for its name alone; else only values that have starts and ends are.
+
+    Raises: ValueError naming the key.
+
+    >>> check_no_annotations({"text": "서울", "meta": {"page": 3}}, "a.jsonl:1", "label")
+    >>> check_no_annotations({"text": "서울", "marks": [[0, 2, "LC"]]}, "a.jsonl:1", "label")
+    Traceback (most recent call last):
+    ...
+    ValueError: a.jsonl:1: expected annotations under label, got what look like annotations under 'marks'; rename the key, or remove it where the text is unlabelled
+    """  # noqa: E501
+    for key, value in record.items():
+        if key in other or key in PARTS or value is None:
+            continue
+        is_named = by_name and key.lower() in NAMES and isinstance(value, (list, dict, str))
+        if is_named or _holds_stretches(value):
+            raise ValueError(
+                f"{place}: expected annotations under {wanted}, got what look like annotations under {key!r}; rename "
+                f"the key, or remove it where the text is unlabelled"
+            )
+
+
+def _holds_stretches(value) -> bool:
+    if isinstance(value, dict):
+        return _is_stretch(value) or any(_holds_stretches(each) for each in value.values())
+    return isinstance(value, list) and any(_is_stretch(each) or _holds_stretches(each) for each in value)
+
+
+def _is_stretch(value) -> bool:
+    """Whether a value has a start, an end and a text, as annotations have."""
+    if isinstance(value, dict):
+        numbers = [key.lower() for key, each in value.items() if _is_offset(each)]
+        starts = any(word in key for key in numbers for word in ("start", "begin", "from", "offset"))
+        ends = any(word in key for key in numbers for word in ("end", "stop", "to", "length"))
+        return starts and ends
+    if isinstance(value, list) and 3 <= len(value) <= 5:
+        return sum(map(_is_offset, value)) >= 2 and any(isinstance(each, str) for each in value)
+    return False
+
+
+def _is_offset(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,63 @@
+"""Prodigy's JSON Lines, as `prodigy db-out` writes and `prodigy db-in` reads them."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+
+from kospan.data.formats.keys import check_no_annotations
+from kospan.data.formats.offsets import Stretch, counted, resolve
+from kospan.data.jsonl import from_record, json_lines, record, typed
+from kospan.data.prodigy import accepted_lines, span_record
+from kospan.data.text import stem, write_text
+from kospan.example import Example
+
+
+def read_prodigy(path: str | os.PathLike, units: Sequence[str] = ("characters",)) -> list[Example]:
+    """Examples from the lines that were accepted or have no answer yet; a line with neither answer nor spans is
+    unlabelled.
+
+    Args:
+        units: What the offsets may count; Prodigy itself counts characters.
+
+    Raises: ValueError or TypeError naming file and line where a record is malformed or holds no spans but other
+        annotations.
+    """
+    examples = []
+    for place, line in accepted_lines(json_lines(path), path):
+        line = typed(span_record(line, place), dict, place, "the line")
+        if line.get("spans") is None:
+            check_no_annotations(line, place, "spans", ("spans", "relations", "meta"))
+        elif isinstance(line.get("text"), str):
+            line = line | {"spans": _in_characters(line["spans"], line["text"], units, place)}
+        examples.append(from_record(line, place, f"{stem(path)}-{place.rpartition(':')[2]}"))
+    return examples
+
+
+def _in_characters(spans, text: str, units: Sequence[str], place: str) -> list[dict]:
+    stretches = []
+    for at, span in enumerate(typed(spans, list, place, "'spans'")):
+        where = f"{place}, span {at}"
+        typed(span, dict, where, "a span")
+        start, end = (typed(span.get(key), int, where, repr(key)) for key in ("start", "end"))
+        surface = span.get("text")
+        stretches.append(Stretch(where, ((start, end),), surface if isinstance(surface, str) else None))
+    found = resolve(text, stretches, units, place)
+    return [span | {"start": start, "end": end} for span, ((start, end),) in zip(spans, found)]
+
+
+def write_prodigy(path: str | os.PathLike, examples: Iterable[Example], unit: str = "characters") -> None:
+    """Writes a line with `text` and `spans` per example, without answers, which Prodigy adds.
+
+    Args:
+        unit: What the offsets count; Prodigy itself counts characters.
+
+    Raises: ValueError where a span begins or ends inside a grapheme and graphemes are counted.
+    """
+    lines = []
+    for example in examples:
+        line = record(example)
+        if example.spans is not None:
+            pairs = counted(example.text, example.spans, unit, f"example {example.id!r}")
+            line["spans"] = [span | {"start": start, "end": end} for span, (start, end) in zip(line["spans"], pairs)]
+        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
+    write_text(path, "".join(lines))

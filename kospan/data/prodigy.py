@@ -1,0 +1,84 @@
+"""Prodigy's decisions, which its JSON Lines hold beside texts and spans."""
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+ANSWERS = ("accept", "reject", "ignore")
+# What annotators choose where they do not mark spans.
+CHOICES = ("label", "accept", "options")
+
+
+def accepted_lines(lines: Iterable[tuple[str, object]], path: str | os.PathLike) -> Iterator[tuple[str, object]]:
+    """Lines of a JSON Lines file without those that Prodigy's annotators have rejected or ignored.
+
+    These are counted in a warning at the end, as are binary decisions, which say nothing about the rest of their text.
+
+    Args:
+        lines: Place and value of each line; lines that are not Prodigy's pass as they are.
+        path: The file, as the warning names it.
+    """
+    skipped: Counter[str] = Counter()
+    binary = 0
+    for place, line in lines:
+        answer = answer_of(line)
+        if answer in ("reject", "ignore"):
+            skipped[answer] += 1
+            continue
+        binary += bool(answer and line.get("_is_binary") and line.get("spans"))
+        yield place, line
+    if skipped:
+        counts = ", ".join(f'{count} with the answer "{answer}"' for answer, count in sorted(skipped.items()))
+        warnings.warn(f"{path}: skipped {counts}", stacklevel=2)
+    if binary:
+        warnings.warn(
+            f"{path}: {binary} lines are binary decisions about single spans; other entities of their texts may be "
+            f"missing",
+            stacklevel=2,
+        )
+
+
+def answer_of(line) -> str:
+    """The decision that a line of Prodigy's holds; empty for any other line.
+
+    >>> answer_of({"text": "서울", "answer": "reject"}), answer_of({"question": "Yes or no?", "answer": "accept"})
+    ('reject', '')
+    """
+    if not isinstance(line, dict) or ("question" in line and "_task_hash" not in line):
+        return ""
+    answer = line.get("answer")
+    return answer if isinstance(answer, str) and answer in ANSWERS else ""
+
+
+def span_record(line, place: str):
+    """A line as `kospan.data.jsonl.from_record` takes it; one that is not Prodigy's is returned as it is.
+
+    An accepted text without spans has none. Spans that were rejected one by one are left out, as are scores.
+
+    Raises: ValueError where the annotators have chosen labels for whole texts.
+    """
+    if answer_of(line) != "accept":
+        return line
+    if line.get("spans") is None:
+        chosen = next((key for key in CHOICES if key in line), None)
+        if chosen:
+            raise ValueError(
+                f"{place}: expected Prodigy's 'spans', got a decision about the whole text under {chosen!r}; export a "
+                f"dataset in which spans were annotated"
+            )
+    name = line.get("id")
+    is_number = isinstance(name, int) and not isinstance(name, bool)
+    spans = line.get("spans")
+    if spans is None or isinstance(spans, list):
+        spans = [_gold(span) for span in spans or () if not _is_rejected(span)]
+    return line | {"spans": spans} | ({"id": str(name)} if is_number else {})
+
+
+def _is_rejected(span) -> bool:
+    return isinstance(span, dict) and span.get("answer") in ("reject", "ignore")
+
+
+def _gold(span):
+    # The score of a model that has suggested the span says nothing about the annotator's decision.
+    return {key: value for key, value in span.items() if key != "score"} if isinstance(span, dict) else span
