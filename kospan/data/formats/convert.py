@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kospan.data.formats.brat import read_brat, write_brat
 from kospan.data.formats.doccano import read_doccano, write_doccano
+from kospan.data.formats.keys import EXTRA_KEYS
 from kospan.data.formats.labelstudio import COUNTED, read_labelstudio, write_labelstudio
 from kospan.data.formats.offsets import UNITS
 from kospan.data.formats.prodigy import read_prodigy, write_prodigy
@@ -39,7 +40,7 @@ FORMATS: dict[str, Format] = {
     "jsonl": Format(read_jsonl, write_jsonl),
     "doccano": Format(read_doccano, write_doccano, UNITS, "utf16", ("score",)),
     "label-studio": Format(read_labelstudio, write_labelstudio, COUNTED, "characters", has_predictions=True),
-    "brat": Format(read_brat, write_brat, UNITS, "characters", ("score", "question", "source")),
+    "brat": Format(read_brat, write_brat, UNITS, "characters", ("score", *EXTRA_KEYS)),
     "prodigy": Format(read_prodigy, write_prodigy, ("characters",), "characters"),
 }
 
@@ -122,9 +123,6 @@ def _predicted(source: str | os.PathLike, from_format: str, examples: list[Examp
 
 
 def _lost(examples: list[Example], keys: tuple[str, ...], to_format: str) -> list[str]:
-    counts = {
-        "score": sum(span.score != 1.0 for example in examples for span in example.spans or ()),
-        "question": sum(bool(example.question) for example in examples),
-        "source": sum(bool(example.source) for example in examples),
-    }
+    counts = {key: sum(bool(getattr(example, key)) for example in examples) for key in EXTRA_KEYS}
+    counts["score"] = sum(span.score != 1.0 for example in examples for span in example.spans or ())
     return [f"{to_format} holds no {key}: {counts[key]:,} left out" for key in keys if counts[key]]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from kospan.data.formats.keys import check_no_annotations
+from kospan.data.formats.keys import EXTRA_KEYS, check_no_annotations
 from kospan.data.formats.offsets import UNITS, Stretch, common_units, counted, is_ambiguous, resolve
 from kospan.data.jsonl import check_encodable, json_lines, located, typed
 from kospan.data.text import stem, write_text
@@ -77,16 +77,16 @@ def _line(line, place: str, default_id: str, ignored: Counter) -> Line:
     name = line.get("id", line.get("doc_id", default_id))
     name = str(name) if isinstance(name, int) and not isinstance(name, bool) else typed(name, str, place, "'id'")
     # Where only some lines of a project have a key of their own, doccano writes null in the others.
-    question, source = (typed(line.get(key) or "", str, place, repr(key)) for key in ("question", "source"))
+    extra = {key: typed(line.get(key) or "", str, place, repr(key)) for key in EXTRA_KEYS}
     ignored.update({key: len(line[key]) for key in OTHERS if isinstance(line.get(key), list) and line[key]})
     keys = [key for key in KEYS if line.get(key) is not None] or [key for key in KEYS if key in line]
     if not keys:
-        check_no_annotations(line, place, " or ".join(KEYS), (*OTHERS, "Comments"))
+        check_no_annotations(line, place, "under " + ", ".join(map(repr, KEYS)), (*OTHERS, "Comments"))
     annotations = {}
     for key in keys:
         values = typed(line[key], list, place, repr(key))
         annotations[key] = [_annotation(value, f"{place}, {key} {at}") for at, value in enumerate(values)]
-    return Line(place, Example(name, text, None, question, source), annotations)
+    return Line(place, Example(name, text, None, **extra), annotations)
 
 
 def _stretches(line: Line) -> list[Stretch]:
@@ -152,6 +152,6 @@ def write_doccano(path: str | os.PathLike, examples: Iterable[Example], unit: st
         if example.spans is not None:
             offsets = counted(example.text, example.spans, unit, f"example {example.id!r}")
             line["label"] = [[start, end, span.label] for (start, end), span in zip(offsets, example.spans)]
-        line |= {key: value for key in ("question", "source") if (value := getattr(example, key))}
+        line |= {key: value for key in EXTRA_KEYS if (value := getattr(example, key))}
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     write_text(path, "".join(lines))

@@ -1,50 +1,87 @@
-"""The text nodes of HTML, which offsets of HTML annotation tools count."""
+"""HTML as annotators see it, and the text nodes that their tools count."""
 
 from html.parser import HTMLParser
 
-# Elements whose text is not part of the body.
-HIDDEN = ("head", "script", "style", "template", "iframe")
-# What HTML takes for a space.
-SPACES = " \t\n\r\f"
+from kospan.data.html_text import BLOCKS, CELLS, HIDDEN, SPACES
 
 
-def shown_text(html: str) -> str:
-    """The text of the body's text nodes as a browser holds them: white space is kept, a <br> is a line end.
+class HtmlNodes:
+    """The text nodes of a body as a browser holds them, and a text in which blocks do not run together.
 
-    >>> shown_text("<p>A &amp; <b>B</b></p>\\r\\n<p>C<br>D</p>")
-    'A & B\\nC\\nD'
+    Args:
+        html: A page, or a part of one.
+
+    Attributes:
+        counted: The text nodes one behind the other, white space kept, a <br> as a line end; offsets count these.
+        text: The same with a line end between blocks that no white space parts.
+
+    >>> page = HtmlNodes("<p>A &amp; <b>B</b></p><p>C<br>D</p>")
+    >>> page.counted, page.text
+    ('A & BC\\nD', 'A & B\\nC\\nD')
+    >>> page.span(5, 6)
+    (6, 7)
     """
-    # Browsers know no other line end.
-    walk = _Walk(html.replace("\r\n", "\n").replace("\r", "\n"))
-    text = "".join(walk.parts)
-    # In front of the body's first content they drop white space where no <body> tag has begun it.
-    return text if walk.has_body else text.lstrip(SPACES)
+
+    def __init__(self, html: str):
+        # Browsers know no other line end.
+        walk = _Walk(html.replace("\r\n", "\n").replace("\r", "\n"))
+        counted = "".join(walk.parts)
+        # In front of the body's first content they drop white space where no <body> tag has begun it.
+        dropped = 0 if walk.has_body else len(counted) - len(counted.lstrip(SPACES))
+        self.counted = counted[dropped:]
+        borders = {at - dropped for at in walk.borders}
+        parts: list[str] = []
+        self._places: list[int] = []
+        for at, character in enumerate(self.counted):
+            if at in borders and at and not (self.counted[at - 1].isspace() or character.isspace()):
+                parts.append("\n")
+            self._places.append(len(parts))
+            parts.append(character)
+        self.text = "".join(parts)
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """A stretch of `counted`, which is not empty, as one of `text`."""
+        return self._places[start], self._places[end - 1] + 1
 
 
 class _Walk(HTMLParser):
+    """Collects text nodes, and the lengths of text behind which a block begins or ends."""
+
     def __init__(self, html: str):
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
+        self.borders: set[int] = set()
         self.has_body = False
+        self._length = 0
         self._hidden = ""
         try:
             self.feed(html)
             self.close()
         except AssertionError:  # `<![` with a word that the parser does not know.
-            self.parts = [html]
+            self.parts, self.borders = [html], set()
+
+    def _add(self, text: str) -> None:
+        if not self._hidden:
+            self.parts.append(text)
+            self._length += len(text)
+
+    def _border(self, tag: str) -> None:
+        if tag in BLOCKS or tag in CELLS:
+            self.borders.add(self._length)
 
     def handle_starttag(self, tag, attrs):
         if tag == "body":
-            self.has_body, self.parts, self._hidden = True, [], ""
-        elif tag == "br" and not self._hidden:
-            self.parts.append("\n")
+            self.has_body, self.parts, self.borders, self._length, self._hidden = True, [], set(), 0, ""
+        elif tag == "br":
+            self._add("\n")
         elif tag in HIDDEN and not self._hidden:
             self._hidden = tag
+        self._border(tag)
 
     def handle_endtag(self, tag):
         if tag == self._hidden:
             self._hidden = ""
+        self._border(tag)
 
     def handle_data(self, data):
-        if not self._hidden:
-            self.parts.append(data)
+        self._add(data)

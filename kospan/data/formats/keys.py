@@ -9,6 +9,8 @@ NAMES = frozenset(
         *("mentions", "ner", "ner_tags", "span", "spans"),
     )
 )
+# Keys for what an example has beside its text and spans.
+EXTRA_KEYS = ("question", "source")
 # Parts of a text that are no annotations although they have offsets.
 PARTS = ("tokens", "sents", "sentences", "words")
 
@@ -20,17 +22,17 @@ def check_no_annotations(
 
     Args:
         record: The record, which is taken for unlabelled where it passes.
-        wanted: The keys that are read, as the error names them.
+        wanted: Where annotations are read, as the error says it.
         other: Keys that may hold anything.
         by_name: Whether a key is refused for its name alone; else only values that have starts and ends are.
 
     Raises: ValueError naming the key.
 
-    >>> check_no_annotations({"text": "서울", "meta": {"page": 3}}, "a.jsonl:1", "label")
-    >>> check_no_annotations({"text": "서울", "marks": [[0, 2, "LC"]]}, "a.jsonl:1", "label")
+    >>> check_no_annotations({"text": "서울", "meta": {"page": 3}}, "a.jsonl:1", "under 'label'")
+    >>> check_no_annotations({"text": "서울", "marks": [[0, 2, "LC"]]}, "a.jsonl:1", "under 'label'")
     Traceback (most recent call last):
     ...
-    ValueError: a.jsonl:1: expected annotations under label, got what look like annotations under 'marks'; rename the key, or remove it where the text is unlabelled
+    ValueError: a.jsonl:1: expected annotations under 'label', got what look like annotations under 'marks'; rename the key, or remove it where the text is unlabelled
     """  # noqa: E501
     for key, value in record.items():
         if key in other or key in PARTS or value is None:
@@ -38,7 +40,7 @@ def check_no_annotations(
         is_named = by_name and key.lower() in NAMES and isinstance(value, (list, dict, str))
         if is_named or _holds_stretches(value):
             raise ValueError(
-                f"{place}: expected annotations under {wanted}, got what look like annotations under {key!r}; rename "
+                f"{place}: expected annotations {wanted}, got what look like annotations under {key!r}; rename "
                 f"the key, or remove it where the text is unlabelled"
             )
 

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from kospan.data.formats.html_nodes import shown_text
-from kospan.data.formats.labelstudio_tasks import BOOKKEEPING, ID_KEY, LABEL_KEYS, Region, Task, read_tasks
+from kospan.data.formats.html_nodes import HtmlNodes
+from kospan.data.formats.keys import EXTRA_KEYS
+from kospan.data.formats.labelstudio_tasks import ID_KEY, LABEL_KEYS, Region, Task, read_tasks
 from kospan.data.formats.offsets import Stretch, counted, readings, resolve
 from kospan.data.jsonl import check_encodable, located, typed
 from kospan.data.text import write_text
@@ -18,9 +19,6 @@ from modeling.spans import Span
 
 # What offsets count: characters since 2022, before that UTF-16 code units.
 COUNTED = ("characters", "utf16")
-# Keys of the data for what an example has beside its text.
-EXTRA_KEYS = ("question", "source")
-NO_TEXT = frozenset((ID_KEY, *EXTRA_KEYS, *BOOKKEEPING))
 # The path of a text without tags.
 ONLY_NODE = "/text()[1]"
 
@@ -38,10 +36,10 @@ def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) ->
     """Examples from an export as JSON or JSON-MIN; a task without a finished annotation is unlabelled.
 
     The text is the field of the data that the labelled regions are in; `text`, if they are in several. Offsets of
-    HyperText count the text nodes of HTML, so the text is what these hold. Several annotators must have marked the same
-    spans, except where one annotation is the ground truth; records of JSON-MIN with one id are annotations of one task.
-    Counted in a warning are regions of another kind (relations, choices) or in another field, and tasks that have
-    predictions alone.
+    HyperText count the text nodes of HTML, so the text is what these hold, with a line end between blocks. Several
+    annotators must have marked the same spans, except where one annotation is the ground truth; records of JSON-MIN
+    with one id are annotations of one task. Counted in a warning are regions of another kind (relations, choices) or in
+    another field, and predictions of tasks without an annotation.
 
     Args:
         units: What the offsets may count; see `kospan.data.formats.offsets`.
@@ -59,16 +57,17 @@ def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) ->
         key = _text_key(task, chosen)
         text = typed(task.data[key], str, task.place, repr(key))
         check_encodable(text, task.place)
-        text = shown_text(text) if key in html_fields else text
-        extra = [typed(task.data.get(key) or "", str, task.place, repr(key)) for key in EXTRA_KEYS]
+        nodes = HtmlNodes(text) if key in html_fields else None
+        text = nodes.text if nodes else text
+        extra = {key: typed(task.data.get(key) or "", str, task.place, repr(key)) for key in EXTRA_KEYS}
         # JSON-MIN has a record for each annotation.
-        identity = (task.name, text) if task.is_minimal and "id" in task.data else at
-        _, marked = found.setdefault(identity, (Example(task.name, text, None, *extra), []))
+        identity = (task.name, text) if task.is_minimal and task.number is not None else at
+        _, marked = found.setdefault(identity, (Example(task.name, text, None, **extra), []))
         for annotation in task.annotations:
             regions = [region for region in annotation.regions if fields[region.tag] == key]
             if others := len(annotation.regions) - len(regions):
                 ignored[f"in another field than {key!r}"] += others
-            spans = _spans(regions, text, task.place, units)
+            spans = _spans(regions, text, nodes, task.place, units)
             marked.append(Marked(task.place, annotation.author, annotation.is_truth, spans))
     if ignored:
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
@@ -102,7 +101,7 @@ def _chosen(fields: dict[str, str], path: str | os.PathLike) -> str | None:
 def _text_key(task: Task, chosen: str | None) -> str:
     if chosen in task.data:
         return chosen
-    names = [key for key, value in task.data.items() if isinstance(value, str) and key not in NO_TEXT]
+    names = [key for key, value in task.data.items() if isinstance(value, str) and key not in (ID_KEY, *EXTRA_KEYS)]
     if "text" not in task.data and len(names) != 1:
         raise ValueError(
             f"{task.place}: expected the text under 'text', got the keys {', '.join(task.data)}; rename one to text"
@@ -125,7 +124,7 @@ def _fields(tasks: list[Task], units: Sequence[str]) -> dict[str, str]:
     fields: dict[str, str] = {}
     several: dict[str, list[str]] = {}
     for tag, group in groups.items():
-        keys = dict.fromkeys(key for task, _ in group for key in task.data if key not in BOOKKEEPING)
+        keys = dict.fromkeys(key for task, _ in group for key in task.data)
         strings = [key for key in keys if all(isinstance(task.data.get(key), str) for task, _ in group)]
         sources = [region.source for _, regions in group for region in regions]
         named = [key for key in (*sources, tag) if key in keys and not group[0][0].is_minimal]
@@ -153,18 +152,19 @@ def _fits(regions: list[Region], text: str, units: Sequence[str]) -> bool:
         stretches = [_stretch(region) for region in regions]
     except (TypeError, ValueError):
         return False
-    text = shown_text(text) if any(region.is_html for region in regions) else text
+    text = HtmlNodes(text).counted if any(region.is_html for region in regions) else text
     return bool(readings(text, stretches, units))
 
 
-def _spans(regions: list[Region], text: str, place: str, units: Sequence[str]) -> tuple[Span, ...]:
-    found = resolve(text, [_stretch(region) for region in regions], units, place)
-    return tuple(
-        sorted(
-            located(start, end, _label(region), len(text), region.place)
-            for region, ((start, end),) in zip(regions, found)
-        )
-    )
+def _spans(
+    regions: list[Region], text: str, nodes: HtmlNodes | None, place: str, units: Sequence[str]
+) -> tuple[Span, ...]:
+    found = resolve(nodes.counted if nodes else text, [_stretch(region) for region in regions], units, place)
+    spans = []
+    for region, ((start, end),) in zip(regions, found):
+        start, end = nodes.span(start, end) if nodes and end else (start, end)
+        spans.append(located(start, end, _label(region), len(text), region.place))
+    return tuple(sorted(spans))
 
 
 def _stretch(region: Region) -> Stretch:

@@ -55,9 +55,19 @@ class Annotation(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A record with its finished annotations; `is_minimal`: whether it is a record of JSON-MIN."""
+    """A record with its finished annotations.
+
+    Args:
+        place: Where it is in the file, for error messages.
+        number: Label Studio's own id; None where the record has none.
+        name: The id of the example.
+        data: What was to be annotated, by field; in JSON-MIN with the values of the control tags among it.
+        annotations: The annotations that were not cancelled.
+        is_minimal: Whether it is a record of JSON-MIN.
+    """
 
     place: str
+    number: object
     name: str
     data: dict
     annotations: list[Annotation]
@@ -95,15 +105,16 @@ def read_tasks(path: str | os.PathLike, ignored: Counter) -> list[Task]:
 def _task(record, place: str, default_id: str, ignored: Counter) -> Task:
     typed(record, dict, place, "a task")
     whole = isinstance(record.get("data"), dict) or _has_results(record)
-    data = record["data"] if isinstance(record.get("data"), dict) else record
+    rest = {key: value for key, value in record.items() if key not in BOOKKEEPING}
+    data = record["data"] if isinstance(record.get("data"), dict) else rest
     name = str(data.get(ID_KEY, record.get("id", default_id)))
     annotations = (_annotations if whole else _minimal)(record, place, ignored)
     if not annotations:
         if whole:
-            check_no_annotations(record, place, "annotations", (*BOOKKEEPING, "data", "annotations", "completions"))
+            check_no_annotations(rest, place, "under 'annotations'", ("data", "annotations", "completions"))
         if isinstance(record.get("predictions"), list) and record["predictions"]:
             ignored["predictions of tasks without annotation"] += len(record["predictions"])
-    return Task(place, name, data, annotations, not whole)
+    return Task(place, record.get("id"), name, data, annotations, not whole)
 
 
 def _has_results(record: dict) -> bool:
@@ -156,7 +167,7 @@ def _minimal(record: dict, place: str, ignored: Counter) -> list[Annotation]:
             known.append(key)
             ignored.update({f"of type {kind}": count for kind, count in kinds.items()})
     is_labelled = bool(regions) or record.get("annotation_id") is not None or record.get("label") == []
-    check_no_annotations(record, place, "a list of regions with 'labels'", known, by_name=not is_labelled)
+    check_no_annotations(record, place, "in lists of regions with 'labels'", known, by_name=not is_labelled)
     return [Annotation(_author(record.get("annotator")), False, regions)] if is_labelled else []
 
 

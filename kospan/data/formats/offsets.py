@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import regex
@@ -29,19 +30,20 @@ class Stretch(NamedTuple):
     surface: str | None = None
 
 
-def positions(text: str, unit: str) -> list[int]:
+@lru_cache(maxsize=8)  # A text is looked at several times in a row.
+def positions(text: str, unit: str) -> tuple[int, ...]:
     """The character position of each offset, from 0 to the text's length in `unit`; -1 inside a character.
 
     >>> positions("😀a", "characters"), positions("😀a", "utf16"), positions("a\\r\\nb", "graphemes")
-    ([0, 1, 2], [0, -1, 1, 2], [0, 1, 3, 4])
+    ((0, 1, 2), (0, -1, 1, 2), (0, 1, 3, 4))
     """
     if unit == "characters":
-        return list(range(len(text) + 1))
+        return tuple(range(len(text) + 1))
     if unit == "utf16":
         found = [place for at, character in enumerate(text) for place in ([at, -1] if character > "\uffff" else [at])]
     else:
         found = [cluster.start() for cluster in regex.finditer(r"\X", text)]
-    return [*found, len(text)]
+    return (*found, len(text))
 
 
 def counted(text: str, spans: Iterable[Sequence], unit: str, place: str) -> list[tuple[int, int]]:

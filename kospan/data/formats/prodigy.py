@@ -26,7 +26,7 @@ def read_prodigy(path: str | os.PathLike, units: Sequence[str] = ("characters",)
     for place, line in accepted_lines(json_lines(path), path):
         line = typed(span_record(line, place), dict, place, "the line")
         if line.get("spans") is None:
-            check_no_annotations(line, place, "spans", ("spans", "relations", "meta"))
+            check_no_annotations(line, place, "under 'spans'", ("spans", "relations", "meta"))
         elif isinstance(line.get("text"), str):
             line = line | {"spans": _in_characters(line["spans"], line["text"], units, place)}
         examples.append(from_record(line, place, f"{stem(path)}-{place.rpartition(':')[2]}"))

@@ -69,6 +69,14 @@ def test_without_a_count_spans_survive_or_the_choice_is_asked_for(tmp_path_facto
         assert by_id(found) == by_id(given_examples)
 
 
+@pytest.mark.parametrize("name", OTHERS)
+def test_writes_what_the_tool_counts(tmp_path, name):
+    write_jsonl(tmp_path / "a.jsonl", [Example("a", "😀 대구시", (Span(2, 4, "LC"),))])
+    convert_file(tmp_path / "a.jsonl", tmp_path / "b", to_format=name)
+    unit = "utf16" if name == "doccano" else "characters"
+    assert surfaces(FORMATS[name].read(tmp_path / "b", [unit])) == [["대구"]]
+
+
 def test_other_tools_to_each_other(tmp_path):
     path = write_lines(tmp_path / "a.jsonl", {"id": 1, "text": "😀 대구시", "label": [[3, 5, "LC"]]})
     convert_file(path, tmp_path / "ls.json", "doccano", "label-studio", "utf16")

@@ -19,9 +19,9 @@ from kospan.data.formats.keys import check_no_annotations
 )
 def test_annotations_under_another_key(record):
     (key,) = record
-    with pytest.raises(ValueError, match=f"a:1: expected annotations under label, got .* under '{key}'"):
-        check_no_annotations({"text": "서울"} | record, "a:1", "label")
-    check_no_annotations({"text": "서울"} | record, "a:1", "label", [key])
+    with pytest.raises(ValueError, match=f"a:1: expected annotations here, got .* under '{key}'"):
+        check_no_annotations({"text": "서울"} | record, "a:1", "here")
+    check_no_annotations({"text": "서울"} | record, "a:1", "here", [key])
 
 
 def test_what_is_no_annotation():
@@ -34,6 +34,6 @@ def test_what_is_no_annotation():
             "entities": None,
         },
         "a:1",
-        "label",
+        "here",
     )
     check_no_annotations({"label": "good"}, "a:1", "spans", by_name=False)

@@ -175,7 +175,7 @@ def test_json_min_of_two_annotators(tmp_path):
 )
 def test_json_min_with_regions_of_another_form(tmp_path, more):
     path = write_tasks(tmp_path, minimal("대구", [], **more))
-    with pytest.raises(ValueError, match=r"annotations under a list of regions .* under '(ner|spans|entities)'"):
+    with pytest.raises(ValueError, match=r"annotations in lists of regions .* under '(ner|spans|entities)'"):
         read_labelstudio(path)
 
 
@@ -219,6 +219,11 @@ def test_the_text_is_the_field_that_is_labelled(tmp_path):
     named = region(0, 2, None, tag="t", source="$title")
     path = write_tasks(tmp_path, {"data": data, "annotations": [annotation(named)]})
     assert read_labelstudio(path)[0].text == "소식"
+
+
+def test_data_may_have_the_names_that_json_min_uses_itself(tmp_path):
+    path = write_tasks(tmp_path, {"data": {"project": "대구"}, "annotations": [annotation(region(0, 2, "대구"))]})
+    assert surfaces(read_labelstudio(path)) == [["대구"]]
 
 
 def test_regions_of_a_field_that_is_no_text(tmp_path):

@@ -29,7 +29,7 @@ def test_utf16_positions_are_those_of_the_encoding(text):
     expected = [-1] * (len(text.encode("utf-16-le")) // 2 + 1)
     for at in range(len(text) + 1):
         expected[len(text[:at].encode("utf-16-le")) // 2] = at
-    assert positions(text, "utf16") == expected
+    assert positions(text, "utf16") == tuple(expected)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,7 @@ def test_surfaces_decide_also_up_to_white_space():
     # An equal surface wins over one that differs in white space.
     assert set(readings("😀 서울 비", stretches((3, 6), surfaces=["서울 "]), UNITS)) == {"utf16"}
     assert same_but_white_space("가\u3000나", "가 나") and not same_but_white_space("가나", "가라")
+    assert set(readings("😀 가 비", stretches((2, 4), surfaces=[" 가"]), UNITS)) == {"utf16"}
     # Both counts select a surface that fits.
     with pytest.raises(ValueError, match="'ㅋㅋ' if they count characters or graphemes; 'ㅋㅋ' if they count utf16"):
         resolve("😀ㅋㅋㅋㅋㅋ", stretches((3, 5), surfaces=["ㅋㅋ"]), UNITS, "here")
