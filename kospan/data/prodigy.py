@@ -54,7 +54,7 @@ def answer_of(line) -> str:
 def span_record(line, place: str):
     """A line as `kospan.data.jsonl.from_record` takes it; one that is not Prodigy's is returned as it is.
 
-    An accepted text without spans has none. Spans that were rejected one by one are left out, as are scores.
+    An accepted text without spans has none. Spans that were rejected one by one are dropped, and so are scores.
 
     Raises: ValueError where the annotators have chosen labels for whole texts.
     """
