@@ -25,6 +25,8 @@ from modeling.handler import EndpointHandler
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md"]
 BLOCK = re.compile(r"^(?:<!-- (run(?:: \w+)?) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A number with two decimals, in prose of both languages: "4.54", "4.54." and "4.54입니다", but no version ("4.51.3").
+NUMBER = re.compile(r"(?<![\w.])\d+\.\d\d(?!\.?[A-Za-z0-9_])")
 # A quoted path of the repository: a folder of its root, then a file with a name.
 PATH = re.compile(r"`((?:\.ci|benchmarks|docs|kospan|modeling|recipes|space|tests)/[\w./-]*)`")
 
@@ -70,9 +72,22 @@ def test_both_languages_hold_the_same_code():
 def test_both_languages_have_the_same_parts_and_figures():
     def skeleton(document: str) -> list[str]:
         prose = BLOCK.sub("", text_of(document))
-        return re.findall(r"^(#+) |<!-- (figures:\w+) -->|(?<![\w.])(\d+\.\d\d)(?![\w.])", prose, re.MULTILINE)
+        return re.findall(rf"^(#+) |<!-- (figures:\w+) -->|({NUMBER.pattern})", prose, re.MULTILINE)
 
     assert skeleton("README.md") == skeleton("README.ko.md")
+
+
+@pytest.mark.parametrize(
+    "text, numbers",
+    [
+        ("기본 법칙은 4.54입니다. 변환은 3.25로 낮습니다.", ["4.54", "3.25"]),
+        ("창으로 2.26, 변환하면 0.27이고(0.07이지만) 끝은 1.10.", ["2.26", "0.27", "0.07", "1.10"]),
+        ("It is 4.54. Or [0.36, 2.85], 84.54%.", ["4.54", "0.36", "2.85", "84.54"]),
+        ("torch 2.13.0, transformers 4.51.3, v4.51, 0.8638, 1.5, 3.14x, 2.13a", []),
+    ],
+)
+def test_numbers_are_read_in_prose_of_both_languages(text, numbers):
+    assert NUMBER.findall(text) == numbers
 
 
 @pytest.mark.parametrize("code, printed", snippets("run"), ids=lambda value: value.splitlines()[0][:30])
