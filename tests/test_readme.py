@@ -297,6 +297,21 @@ def test_crf_figures_are_those_of_the_committed_table():
         assert [row.split(" | ") for row in rows] == figures
 
 
+def test_quickstart_figures_are_those_of_the_committed_evaluations():
+    folder = ROOT / "docs" / "benchmarks" / "quickstart"
+    sample, klue, unseen = (
+        json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("sample", "klue_ner", "unseen_names")
+    )
+    names = sum(value for key, value in unseen.items() if key.startswith("eval_support_"))
+    types = [f"{label} {klue[f'eval_f1_{label}']:.2f}" for label in ("DT", "LC", "OG", "PS", "QT", "TI")]
+    for document in ("README.md", "README.ko.md"):
+        part = text_of(document).partition("<!-- figures:quickstart -->")[2].partition("\n###")[0]
+        for figure in (f"{sample['eval_f1']:.4f}", f"{klue['eval_f1']:.4f}", *types):
+            assert figure in part, figure
+        assert f"{names:.0f}" in part and f"{names * unseen['eval_recall']:.0f}" in part
+
+
 def test_floor_plan_names_what_exists_in_order():
     plan = next(code for _, language, code in blocks("README.md") if language == "text" and "modeling.heads" in code)
     lines = [line.split(" · ") for line in plan.splitlines()]
