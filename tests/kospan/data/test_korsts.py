@@ -13,7 +13,7 @@ from modeling.spans import Span
 
 STS = (
     "genre\tfilename\tyear\tid\tscore\tsentence1\tsentence2\n"
-    'main\tx\t2012\t1\t5.000\t"비가 온다\t비가 온다"\nmain\tx\t2012\t1\t0.5\t"맑다"\t그는 "아니" 했다\n'
+    'main\tx\t2012\t1\t5\t"비가 온다\t비가 온다"\nmain\tx\t2012\t1\t0.5\t"맑다"\t그는 "아니" 했다\n'
 )
 COMMENTS = [
     ['제목, "인용"', "첫\t줄\n둘째 줄", "none"],
@@ -30,11 +30,14 @@ def write(folder, name, text):
 def test_pairs_with_marks_of_their_own(tmp_path):
     path = write(tmp_path, "sts.tsv", STS)
     assert read_examples("korsts", path) == [
-        Example("sts-2", '비가 온다"', (Span(0, 6, "5.000"),), '"비가 온다', "main"),
+        Example("sts-2", '비가 온다"', (Span(0, 6, "5.0"),), '"비가 온다', "main"),
         Example("sts-3", '그는 "아니" 했다', (Span(0, 10, "0.5"),), '"맑다"', "main"),
     ]
     corpus = load_corpus("korsts", path, label_kind=None)
     assert corpus.values and corpus.splits["train"][0].spans[0].score == 0.5
+    with pytest.raises(ValueError, match=r"sts\.tsv:3: expected a label that is a finite number, got 'alike'"):
+        read_examples("korsts", write(tmp_path, "sts.tsv", STS.replace("0.5", "alike")))
+    path = write(tmp_path, "sts.tsv", STS)
     with pytest.raises(ValueError, match=r"sts\.tsv:2: expected 7 fields .* got 6"):
         read_examples("korsts", path, options=ReadOptions(quoting="minimal"))
 
