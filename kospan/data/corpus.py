@@ -142,7 +142,7 @@ def load_corpus(
 
 
 def _left_out(items: Sequence[Item], asked: int | None) -> int:
-    """How many items that cannot be used stand before the last example that is asked for."""
+    """How many items that cannot be used come before the last example that is asked for."""
     found = used = 0
     for item in items:
         if asked is not None and used == asked:

@@ -12,7 +12,7 @@ COLUMNS = ("title", "comment", "hate")
 
 
 def read_korean_hate_speech(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """The comments of a TSV file with quoted fields and the column `hate`; the article's title stands before the text.
+    """The comments of a TSV file with quoted fields and the column `hate`; the other text of a pair is the title.
 
     A comment is named after its file and line. Comments on one article stay together where a split is cut.
 

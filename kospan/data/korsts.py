@@ -14,7 +14,7 @@ COLUMNS = ("genre", "score", "sentence1", "sentence2")
 
 
 def read_korsts(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """The pairs of a TSV file, whose quotation marks are text; the first sentence stands before the second.
+    """The pairs of a TSV file, whose quotation marks are text.
 
     A pair is named after its file and line; its genre is its source. Scores are values, also where the file writes `4`.
 

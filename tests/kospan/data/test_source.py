@@ -25,7 +25,7 @@ def asked(name, start, text="대전"):
 
 
 KMOU = "## 1\n## 대전\n## <대전:LOC>\n\n## 2\n## 대전\n\n## 3\n## 대전\n## <부산:LOC>\n\n## 4\n## 비\n## 비\n\n"
-# Reader -> (file name, contents, records that are right, records that are wrong, where the first wrong one stands).
+# Reader -> (file name, contents, records that are right, records that are wrong, the place of the first wrong one).
 FILES = {
     "jsonl": (
         "a.jsonl",
@@ -67,7 +67,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("dataset", FILES)
-def test_every_reader_goes_on_behind_a_wrong_record(tmp_path, dataset):
+def test_every_reader_reads_the_records_after_a_wrong_one(tmp_path, dataset):
     name, text, (right, wrong, first) = FILES[dataset]
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
