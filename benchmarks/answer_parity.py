@@ -50,7 +50,7 @@ def main() -> int:
         head = (
             "# Answers: figures against an independent implementation\n\n"
             f"`python benchmarks/answer_parity.py`, seed {arguments.seed}. Each prediction is an answer that was cut,\n"
-            "lengthened, given particles, marks, articles, other case, spaces, full-width characters or another\n"
+            "lengthened, given particles, marks, articles, other case, spaces, HTML, full-width characters or another\n"
             "Unicode form, or nothing at all. The last column counts the predictions whose figures would differ\n"
             "without that step of the normalisation. Predictions are the same for all rules; how high the figures\n"
             "are says nothing, only that both sides have the same. 1.1e-16 is the rounding of a single operation.\n\n"

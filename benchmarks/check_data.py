@@ -33,6 +33,8 @@ EXPECTED = [
     ("wnut17", "wnut17/wnut17train.conll", 3_394, dict(zip(WNUT_TYPES, (660, 548, 264, 221, 142, 140)))),
     ("wnut17", "wnut17/emerging.dev.conll", 1_009, dict(zip(WNUT_TYPES, (470, 74, 39, 34, 114, 105)))),
     ("wnut17", "wnut17/emerging.test.annotated", 1_287, dict(zip(WNUT_TYPES, (429, 150, 165, 66, 127, 142)))),
+    ("korean_hate_speech", "hate-speech/train.tsv", 7_896, {"none": 3_486, "offensive": 2_499, "hate": 1_911}),
+    ("korean_hate_speech", "hate-speech/val.tsv", 471, {"offensive": 189, "none": 160, "hate": 122}),
     (
         "gmb",
         "gmb-kaggle/ner_dataset.csv.zip",

@@ -49,16 +49,19 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "file", help="texts: JSON Lines (for a reader with questions), or plain text with a document per line"
     )
-    predict.add_argument("--output", default="-", help="where the JSON Lines go; - is the screen (default)")
+    predict.add_argument(
+        "--output", default="-", help="where the JSON Lines go, compressed to .gz; - is the screen (default)"
+    )
     predict.add_argument("--threshold", type=float, help="leave out spans with a lower score (default: the model's)")
     predict.add_argument("--batch_size", type=int, default=32, help="windows read at once")
+    predict.add_argument("--skip_invalid", action="store_true", help="continue without records that cannot be read")
     predict.set_defaults(command=_predict)
 
     evaluate = commands.add_parser("evaluate", help="score a model on labelled data, and sort its errors")
     evaluate.add_argument("model", help="folder or Hub name of a model of ours, or of a stock token classifier")
     evaluate.add_argument("--data", required=True, help="labelled file, or a split of a set that brings its own data")
     evaluate.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
-    evaluate.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
+    _add_reading(evaluate)
     evaluate.add_argument("--train", help="what the model was trained on, for scores of what was seen and unseen")
     evaluate.add_argument(
         "--aggregation", help="stock models: how pieces become entities: simple (default), first, average, max"
@@ -75,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--tokenizer", help="instead of a model: what this tokenizer does to the texts")
     analyze.add_argument("--data", required=True, help="labelled file, or a split of a set that brings its own data")
     analyze.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
-    analyze.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
+    _add_reading(analyze)
     analyze.add_argument("--train", help="what the model was trained on, for scores of what was seen and unseen")
     analyze.add_argument("--aggregation", help="stock models: simple (default), first, average, max")
     analyze.add_argument(
@@ -113,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         help="also choose the threshold at which this share of what is kept is right (a reader keeps it in its config)",
     )
-    calibrate.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
+    _add_reading(calibrate)
     calibrate.set_defaults(command=_calibrate)
 
     ablate = commands.add_parser(
@@ -199,6 +202,31 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_reading(parser: argparse.ArgumentParser) -> None:
+    """Adds how labelled data are read, the flags that a recipe has too."""
+    parser.add_argument("--overlaps", default="error", choices=("error", "longest"), help="overlapping gold spans")
+    parser.add_argument(
+        "--quoting",
+        default="auto",
+        choices=("auto", "minimal", "none"),
+        help="CSV and TSV: whether quotation marks quote fields (minimal) or are text (none)",
+    )
+    parser.add_argument("--token_column", help="columns: the tokens' column, a number from 0 or a name")
+    parser.add_argument("--tag_column", help="columns: the tags' column, in the same way")
+    parser.add_argument("--skip_invalid", action="store_true", help="continue without records that cannot be read")
+
+
+def _read_split(arguments, path: str):
+    """The labelled examples of a file or split as the flags ask, and how to read on; what is missing is printed."""
+    from kospan.data.corpus import read_split
+    from kospan.data.source import Reading, ReadOptions
+
+    options = ReadOptions(arguments.quoting, arguments.token_column, arguments.tag_column, arguments.skip_invalid)
+    split = read_split(arguments.dataset, path, arguments.overlaps, options, labelled=True)
+    print("".join(line + "\n" for line in split.missing.lines(path)), end="")
+    return split, Reading(options, collect=True)
+
+
 def _train(words: list[str]):
     from kospan.recipe import from_command_line
 
@@ -247,54 +275,63 @@ def _ablate(words: list[str]):
 
 def _predict(arguments) -> None:
     from kospan.data.jsonl import record
+    from kospan.data.source import Reading, ReadOptions
+    from kospan.data.text import write_text
     from kospan.data.texts import read_texts
-    from kospan.tasks.saved import open_saved
-    from kospan.training.saving import check_output, write_whole
+    from kospan.tasks.saved import open_saved, readable
+    from kospan.training.saving import check_output
 
     if arguments.output != "-":
         check_output(arguments.output)
-    examples = read_texts(arguments.file)
+    reading = Reading(ReadOptions(skip_invalid=arguments.skip_invalid), collect=True)
+    examples = read_texts(arguments.file, reading)
     task = open_saved(arguments.model)
-    task.check(examples, arguments.file)
+    examples = readable(task, examples, arguments.file, reading)
     found = task.find(task.model, examples, arguments.threshold, arguments.batch_size)
     lines = [
         json.dumps(record(example, spans=spans), ensure_ascii=False) + "\n" for example, spans in zip(examples, found)
     ]
+    if reading.invalid:
+        # Not on the screen, where the JSON Lines may go.
+        print(f"skipped {reading.invalid:,} invalid records, the first: {reading.first}", file=sys.stderr)
     if arguments.output == "-":
         sys.stdout.writelines(lines)
     else:
-        write_whole(arguments.output, "".join(lines))
+        write_text(arguments.output, "".join(lines))
         print(f"{len(lines):,} documents, {sum(map(len, found)):,} spans -> {arguments.output}")
 
 
 def _labelled(arguments):
-    """What evaluate and analyze need: the task over the model, labelled texts, what it was trained on (or None)."""
-    from kospan.data.corpus import read_examples
-    from kospan.evaluation.spans import check_gold
-    from kospan.tasks.saved import open_saved
+    """What evaluate and analyze need: the task over the model, labelled texts, what it was trained on (or None), and
+    what is missing from the texts."""
+    from kospan.tasks.saved import open_saved, readable
 
-    examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
-    check_gold(examples)
-    training = read_examples(arguments.dataset, arguments.train, arguments.overlaps) if arguments.train else None
+    split, reading = _read_split(arguments, arguments.data)
+    training = _read_split(arguments, arguments.train)[0].examples if arguments.train else None
     task = open_saved(arguments.model, arguments.aggregation, arguments.dataset)
-    task.check(examples, arguments.data)
-    return task, examples, training
+    examples = readable(task, split.examples, arguments.data, reading)
+    if reading.invalid:
+        print(f"skipped records     {reading.invalid:,} that the model cannot read, the first: {reading.first}")
+    task.left_out = split.missing.left_out
+    return task, examples, training, split.missing._replace(invalid=split.missing.invalid + reading.invalid)
 
 
 def _evaluate(arguments) -> None:
+    from kospan.data.text import write_text
     from kospan.evaluation.report import print_examination
     from kospan.publishing.card.kinds.registry import kind_named
-    from kospan.training.saving import check_output, write_whole
+    from kospan.training.saving import check_output
 
     if arguments.output:
         check_output(arguments.output)
-    task, examples, training = _labelled(arguments)
+    task, examples, training, missing = _labelled(arguments)
     found = task.examine(examples, task.find(task.model, examples), training)
     noun = kind_named(task.model_type).ITEMS if any(example.question for example in examples) else "documents"
     print_examination(f"{arguments.model} on {arguments.data}, {len(examples):,} {noun}", found)
     if arguments.output:
         figures = {f"eval_{name}": value for name, value in found["figures"].items()}
-        write_whole(Path(arguments.output), json.dumps(figures | {"examination": found}, indent=2) + "\n")
+        found |= {"skipped": missing.invalid, "left_out": missing.left_out}
+        write_text(arguments.output, json.dumps(figures | {"examination": found}, indent=2) + "\n")
 
 
 def _analyze(arguments) -> None:
@@ -309,11 +346,12 @@ def _analyze(arguments) -> None:
 
     folder = arguments.output or (Path(arguments.model) / "report" if Path(arguments.model).is_dir() else "report")
     check_output(folder, folder=True)
-    task, examples, training = _labelled(arguments)
+    task, examples, training, missing = _labelled(arguments)
     if arguments.attention is not None:
         check_look(task.model, examples, arguments.attention)
     title = f"{Path(arguments.model).name} on {Path(arguments.data).name}"
     analysis = analyze(task, arguments.model, examples, training)
+    analysis.metrics.update(skipped=missing.invalid, left_out=missing.left_out)
     if arguments.attention is not None:
         analysis = analysis._replace(looked=look(task.model, examples, arguments.attention))
     page = write_report(folder, title, analysis)
@@ -321,7 +359,6 @@ def _analyze(arguments) -> None:
 
 
 def _analyze_tokenizer(arguments) -> None:
-    from kospan.data.corpus import read_examples
     from kospan.evaluation.pieces import examine_pieces
     from kospan.evaluation.report import print_pieces
     from kospan.tasks.encoders import load_tokenizer
@@ -329,7 +366,7 @@ def _analyze_tokenizer(arguments) -> None:
 
     if arguments.output:
         check_output(arguments.output, folder=True)
-    examples = read_examples(arguments.dataset, arguments.data, arguments.overlaps)
+    examples = _read_split(arguments, arguments.data)[0].examples
     found = examine_pieces(load_tokenizer(arguments.tokenizer), examples)
     print_pieces(f"{arguments.tokenizer} on {arguments.data}", found)
     if arguments.output:
@@ -362,14 +399,11 @@ def _benchmark(arguments) -> None:
 
 
 def _calibrate(arguments) -> None:
-    from kospan.data.corpus import read_examples
     from kospan.evaluation.report import print_calibration
     from kospan.publishing.calibrate import calibrate
 
-    fitted, reported = (
-        path and read_examples(arguments.dataset, path, arguments.overlaps)
-        for path in (arguments.data, arguments.report)
-    )
+    paths = arguments.data, arguments.report
+    fitted, reported = (path and _read_split(arguments, path)[0].examples for path in paths)
     print_calibration(arguments.folder, calibrate(arguments.folder, fitted, reported, precision=arguments.precision))
 
 

@@ -1,8 +1,13 @@
 """One item of a data set, whatever the task and wherever it came from."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from unicodedata import normalize
 
 from modeling.spans import Span, first_overlap, keep_longest
+
+# Characters without width that editors and web pages leave at the ends of a name.
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,22 @@ class Example:
     source: str = ""
 
 
+@lru_cache(maxsize=4096)
+def clean_label(label: str) -> str:
+    """A label in NFC, without white space and invisible characters at its ends, so that one label has one spelling.
+
+    >>> clean_label("PS\\u00a0"), clean_label("\\u1112\\u1161\\u11ab") == "한"
+    ('PS', True)
+    """
+    label = normalize("NFC", label)
+    while label != (shorter := label.strip().strip(_INVISIBLE)):
+        label = shorter
+    return label
+
+
 def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
-    """The example with sorted spans that fit its text, and how many overlapping spans were dropped.
+    """The example with sorted spans that fit its text, labels as `clean_label` spells them, and how many overlapping
+    spans were dropped.
 
     Args:
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
@@ -44,7 +63,7 @@ def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
                 f"length), "
                 f"got start {span.start}, end {span.end}, label {span.label!r}; offsets count characters, not bytes"
             )
-    spans = sorted(example.spans)
+    spans = sorted(span._replace(label=clean_label(span.label)) for span in example.spans)
     clash = None if example.question else first_overlap(spans)
     if clash and overlaps == "error":
         one, other = clash

@@ -74,6 +74,22 @@ class Recipe:
         None, "how many examples of the validation part are scored, from its beginning; default: all"
     )
     overlaps: str = setting("error", "overlapping gold spans: error, or longest (keep the longest, count the rest)")
+    quoting: str = setting(
+        "auto",
+        "CSV and TSV files: minimal (quotation marks quote fields, as pandas and Excel write them), none (they are "
+        "text) or auto (the way that is valid, an error where both are and differ)",
+    )
+    token_column: str | None = setting(
+        None,
+        "files with columns: the tokens' column, a number from 0 (negative: from the end) or a name from a line "
+        "`# global.columns`; hub:NAME: its name; default: the first",
+    )
+    tag_column: str | None = setting(
+        None, "the tags' column, in the same way; hub:NAME: the column of tags, spans or labels; default: the last"
+    )
+    skip_invalid: bool = setting(
+        False, "continue without records that cannot be read, and count them; default: the first one is an error"
+    )
     label_kind: str | None = setting(
         None,
         "classifying: class (labels are names) or value (they are numbers); default: value where every label is "
@@ -269,6 +285,7 @@ _CHOICES = {
     "rdrop_on": ("clean", "both"),
     "crf_backend": ("kospan", "torchcrf"),
     "label_kind": (None, "class", "value"),
+    "quoting": ("auto", "minimal", "none"),
     "pooling": ("cls", "mean"),
     "few_shot_by": ("types", "similar"),
     "load_dtype": ("float32", "bfloat16", "float16"),
@@ -358,9 +375,20 @@ def check_names(settings: dict, where: str = "recipe") -> None:
     known = trainer_fields()
     for key in unknown:
         if key not in known:
-            hint = RENAMED.get(key) or next(iter(difflib.get_close_matches(str(key), [*FIELDS, *known], 1, 0.5)), None)
+            hint = RENAMED.get(key) or nearest_key(str(key), [*FIELDS, *known])
             advice = f"; did you mean {hint}?" if hint else "; --help and --help-trainer list all keys"
             raise ValueError(f"{where}: expected only known keys, got {key!r}{advice}")
+
+
+def nearest_key(key: str, known: list[str]) -> str | None:
+    """The known key that a misspelt or shortened one most likely stands for; None where none is near.
+
+    >>> nearest_key("epochs", ["num_train_epochs"]), nearest_key("class_weights", ["load_bits", "weight_decay"])
+    ('num_train_epochs', None)
+    """
+    close = difflib.get_close_matches(key, known, 1, 0.7)
+    words = set(key.lower().split("_"))
+    return next(iter(close), None) or next((name for name in known if words <= set(name.split("_"))), None)
 
 
 def trainer_fields() -> dict[str, str]:

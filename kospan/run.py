@@ -138,7 +138,8 @@ def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
     if trainer.is_world_process_zero():
         longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
         print("\n".join(opening_lines(trainer, task.documents, task.windowed, longest)), flush=True)
-        print("".join(line + "\n" for line in task.remarks()), end="", flush=True)
+        remarks = [*task.corpus.remarks(), *task.remarks()]
+        print("".join(line + "\n" for line in remarks), end="", flush=True)
     trainer.train(resume_from_checkpoint=checkpoint)
     return finish(trainer)
 

@@ -1,6 +1,7 @@
 """Questions of our own, and predictions that differ from their answers in every way that a normalisation sees."""
 
 import random
+from html import escape
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -50,6 +51,8 @@ MARKS = (
     "{}!",
     "<()‘’{}",
 )
+# HTML around an answer, or in the place of its spaces.
+TAGS = ("<b>{}</b>", '<td title="a > b">{}</td>', "<ul><li>{}</li>", "<!-- 주석 -->{}", "<br/>", "&nbsp;", "escaped")
 WIDE = str.maketrans(
     {"(": "（", ")": "）", ",": "，", ".": "．", "'": "＇", "<": "＜", "1": "１", "4": "４", "A": "Ａ"}
 )
@@ -99,6 +102,13 @@ def other_spaces(said, case, generator):
     return said.replace(" ", space) if " " in said and generator.random() < 0.7 else space + said + space
 
 
+def as_html(said, case, generator):
+    form = generator.choice(TAGS)
+    if form == "escaped":
+        return escape(said, quote=False)
+    return form.format(said) if "{}" in form else said.replace(" ", form)
+
+
 def wide(said, case, generator):
     return said.translate(WIDE)
 
@@ -123,6 +133,7 @@ CHANGES = (
     other_case,
     with_article,
     other_spaces,
+    as_html,
     wide,
     taken_apart,
     nothing,

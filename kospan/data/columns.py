@@ -1,93 +1,328 @@
 """Files with a token per line: CoNLL columns, and KLUE-NER's characters."""
 
-from collections.abc import Iterator
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import groupby
 
-from kospan.data.source import Item
-from kospan.data.tagged import IOB1_HINT, Sentence, joined, tagged_items
+from kospan.data.source import STRICT, Item, Reading
+from kospan.data.tagged import IOB1_HINT, Sentence, clean_tag, joined, tag_problem, tagged_items
 from kospan.data.text import open_text, stem
 
+_DOCUMENT = "-DOCSTART-"
+# The line of CoNLL-U Plus that names the columns.
+_NAMES = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
+# Ids of CoNLL-U that are no words: 1-2 is the written form of two words, 1.1 a word that is not written.
+_NO_WORD = {"multi-word tokens": re.compile(r"\d+-\d+"), "empty nodes": re.compile(r"\d+\.\d+")}
+_UNTAGGED = ("_", "O", "-", "*", "")
+# An id: anything, then a number.
+_NUMBERED = re.compile(r"(.*?)([0-9]{1,9})")
 
-def read_conll(path: str) -> Iterator[Item]:
+
+def read_conll(path: str, reading: Reading = STRICT) -> Iterator[Item]:
     """Columns in BIO or BIOES: the first is the token, the last its tag, an empty line ends a sentence.
 
-    Columns part at tabs where a line holds one, else at spaces. `-DOCSTART-` lines are skipped.
+    Columns are separated by tabs where a line has one, else by spaces. `-DOCSTART-` lines are skipped. So are comments:
+    lines that start with `#` before the first token of a sentence and hold no column separator.
 
-    Raises: ValueError naming file and line where a column is missing or a tag is wrong.
+    The options `token_column` and `tag_column` choose other columns: by number from 0, from the end if negative, or by
+    the name that a line `# global.columns = ID FORM ...` (CoNLL-U Plus) gives them; FORM is the token where it is
+    named. Beside a column of ids, rows of multi-word tokens (`1-2`) and empty nodes (`1.1`) are skipped and counted in
+    a warning.
+
+    Raises: ValueError naming file and line where a column is missing or a tag is wrong, or the first column counts
+        rows.
     """
-    return tagged_items(_column_sentences(path), " ", hint=IOB1_HINT)
+    return tagged_items(_column_sentences(path, reading), " ", hint=IOB1_HINT, reading=reading)
 
 
-def read_conll_iob1(path: str) -> Iterator[Item]:
+def read_conll_iob1(path: str, reading: Reading = STRICT) -> Iterator[Item]:
     """As `read_conll`, with tags in IOB1; CoNLL-2003's files are of this form."""
-    return tagged_items(_column_sentences(path), " ", iob1=True)
+    return tagged_items(_column_sentences(path, reading), " ", iob1=True, reading=reading)
 
 
-def read_conll_documents(path: str) -> Iterator[Item]:
+def read_conll_documents(path: str, reading: Reading = STRICT) -> Iterator[Item]:
     """As `read_conll_iob1`, with all sentences between two `-DOCSTART-` lines as one text, a line each.
 
-    A sentence is then read with what stands around it.
+    A sentence is then read with its context.
     """
-    sentences = list(_column_sentences(path))
-    items = tagged_items(sentences, " ", iob1=True)
-    for _, group in groupby(zip(sentences, items), key=lambda pair: pair[0].document):
-        yield joined([item for _, item in group])
+    sentences = list(_column_sentences(path, reading))
+    documents = {sentence.id: sentence.document for sentence in sentences}
+    items = tagged_items(sentences, " ", iob1=True, reading=reading)
+    for _, group in groupby(items, key=lambda item: documents[item.example.id]):
+        yield joined(list(group))
 
 
-def _column_sentences(path: str) -> Iterator[Sentence]:
-    number, document, width, first_line = 1, 0, 0, 0
-    sentence = Sentence(f"{stem(path)}-1", str(path))
-    for at, line in enumerate(open_text(path), 1):
-        line = line.rstrip("\n")
-        if not line.strip(" \t") or line.startswith("-DOCSTART-"):
+@dataclass
+class _Block:
+    """The rows of a sentence.
+
+    Args:
+        document: Which document it stands in, from 0.
+        rows: The columns of each row.
+        lines: The line of each row.
+        error: Why it cannot be read.
+    """
+
+    document: int = 0
+    rows: list[list[str]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    error: ValueError | None = None
+
+
+@dataclass(frozen=True)
+class _Table:
+    """What is known of a file as a whole.
+
+    Args:
+        path: The file.
+        lines: Its lines.
+        separator: Between two columns: a tab, or a space.
+        width: Its number of columns; 0 where there is no row.
+        first: The line that tells the width.
+        names: The columns' names, where a line gives them.
+    """
+
+    path: str
+    lines: list[str]
+    separator: str
+    width: int
+    first: int
+    names: tuple[str, ...]
+
+
+def _table(path: str) -> _Table:
+    lines = open_text(path).read().split("\n")
+    rows = [(at, line) for at, line in enumerate(lines, 1) if line.strip(" \t") and not line.startswith(_DOCUMENT)]
+    # A line that starts with # may be a comment; it says nothing about columns where there are others.
+    plain = [(at, line) for at, line in rows if not line.startswith("#")] or rows
+    separator = "\t" if any("\t" in line for _, line in plain) else " "
+    at, line = plain[0] if plain else (0, "")
+    names = next((match[1].split() for _, line in rows if (match := _NAMES.fullmatch(line.strip()))), [])
+    return _Table(path, lines, separator, len(_split(line)) if plain else 0, at, tuple(names))
+
+
+def _split(line: str) -> list[str]:
+    if "\t" in line:
+        return [column.strip(" ") for column in line.split("\t")]
+    # str.split() would also separate at no-break spaces, which occur inside words.
+    return [column for column in line.split(" ") if column]
+
+
+def _blocks(table: _Table) -> Iterator[_Block]:
+    block, document = _Block(), 0
+    for at, line in enumerate([*table.lines, ""], 1):
+        blank = not line.strip(" \t")
+        columns = [] if blank else _split(line)
+        if blank or line.startswith(_DOCUMENT) or _DOCUMENT in columns:
+            if block.rows or block.error:
+                yield block
+            document += not blank
+            block = _Block(document)
+        elif line.startswith("#") and not block.rows and table.width > 1 and table.separator not in line.strip(" "):
+            continue
+        else:
+            block.rows.append(columns)
+            block.lines.append(at)
+            # Words of a comment inside a sentence are no columns.
+            comment = line.startswith("#") and table.separator == "\t" and "\t" not in line
+            if len(columns) < 2 or len(columns) != table.width or comment:
+                block.error = block.error or ValueError(_wrong_width(table, at, line, columns))
+
+
+def _wrong_width(table: _Table, at: int, line: str, columns: list[str]) -> str:
+    wanted = f"{table.width} columns as in line {table.first}" if table.width > 1 else "a token and its tag"
+    advice = "add what is missing, or an empty line between sentences"
+    if line.startswith("#"):
+        advice = (
+            "if it is a comment, remove it: one is skipped only before the first token of a sentence and without "
+            f"{'a tab' if table.separator == chr(9) else 'a space'}, which separates the columns of this file"
+        )
+    count = 1 if line.startswith("#") and table.separator not in line else len(columns)
+    return (
+        f"{table.path}:{at}: expected {wanted}, parted by a tab or spaces, got {count} column"
+        f"{'s' * (count != 1)} in {line!r}; {advice}"
+    )
+
+
+def _column_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
+    path = str(path)
+    table = _table(path)
+    ids = _id_column(table)
+    token, tag = _chosen(table, reading, ids)
+    hint = _tag_hint(table, tag, ids) if reading.options.tag_column is None and table.width > 2 else ""
+    number, skipped = 0, Counter()
+    for block in _blocks(table):
+        number += 1
+        with reading.record():
+            if block.error:
+                raise block.error
+            sentence = Sentence(f"{stem(path)}-{number}", path, document=block.document, tag_hint=hint)
+            kinds = [None] * len(block.rows) if ids in (None, token) else _no_words(block, ids)
+            for at, columns, kind in zip(block.lines, block.rows, kinds):
+                if kind and columns[tag] in _UNTAGGED:
+                    skipped[kind] += 1
+                    continue
+                if kind:
+                    raise ValueError(
+                        f"{path}:{at}: expected tags on words, got {columns[tag]!r} on {columns[ids]!r}, one of the "
+                        f"{kind} of CoNLL-U, which are not read; tag its words, or remove the line"
+                    )
+                if not columns[token]:
+                    raise ValueError(f"{path}:{at}: expected a token in {_column(token)}, got none; remove the line")
+                sentence.tokens.append(columns[token])
+                sentence.tags.append(columns[tag])
+                sentence.lines.append(at)
+            if number == 1 and not hint:
+                sentence.tag_hint = _header_hint(sentence)
             if sentence.tokens:
                 yield sentence
-                number += 1
-            document += line.startswith("-DOCSTART-")
-            sentence = Sentence(f"{stem(path)}-{number}", str(path), document=document)
-            continue
-        # str.split() would also part at no-break spaces, which stand inside words.
-        columns = line.split("\t") if "\t" in line else line.strip(" ").replace(" ", "\t").split("\t")
-        if "\t" not in line:
-            columns = [column for column in columns if column]
-        columns = [column.strip(" ") for column in columns]
-        width, first_line = width or len(columns), first_line or at
-        if len(columns) < 2 or len(columns) != width:
-            wanted = f"{width} columns as in line {first_line}" if width > 1 else "a token and its tag"
+    if skipped:
+        counts = " and ".join(f"{count:,} {kind}" for kind, count in skipped.items())
+        warnings.warn(f"{path}: skipped {counts}, which are no words", stacklevel=2)
+
+
+def _no_words(block: _Block, ids: int) -> list[str | None]:
+    """What each row is beside a word; None for words, and for all rows where no id is a plain number."""
+    names = [row[ids] if len(row) > ids else "" for row in block.rows]
+    if not any(map(str.isdecimal, names)):
+        return [None] * len(names)
+    return [next((kind for kind, pattern in _NO_WORD.items() if pattern.fullmatch(name)), None) for name in names]
+
+
+def _column(at: int) -> str:
+    return "the first column" if at == 0 else f"column {at}"
+
+
+def _chosen(table: _Table, reading: Reading, ids: int | None) -> tuple[int, int]:
+    """The columns of tokens and tags. Raises: ValueError where they are not in the file, or tokens would be ids."""
+    if not table.width:
+        return 0, 0
+    named = [name.upper() for name in table.names]
+    form = named.index("FORM") if "FORM" in named and len(named) == table.width else 0
+    options = reading.options
+    token = form if options.token_column is None else _column_of("token_column", options.token_column, table)
+    tag = table.width - 1 if options.tag_column is None else _column_of("tag_column", options.tag_column, table)
+    if token == tag and table.width > 1:
+        raise ValueError(
+            f"{table.path}: expected tokens and tags in two columns, got {token} for both; pass --token_column and "
+            "--tag_column"
+        )
+    if options.token_column is None and token == ids:
+        others = [at for at in range(table.width) if at not in (token, tag)]
+        advice = f"pass --token_column {others[0]} (columns are numbered from 0), or" if others else "add them, or pass"
+        raise ValueError(
+            f"{table.path}:{table.first}: expected tokens in the first column, got ids of the rows or sentences; "
+            f"{advice} --token_column {token} if the ids are the tokens"
+        )
+    return token, tag
+
+
+def _column_of(option: str, value: str, table: _Table) -> int:
+    try:
+        at = int(value)
+    except ValueError:
+        names = list(table.names)
+        at = next((names.index(name) for name in names if name.upper() == str(value).upper()), None)
+        if at is None or at >= table.width:
+            known = f"names {', '.join(names)}" if names else "has no line `# global.columns = ...` that names columns"
             raise ValueError(
-                f"{path}:{at}: expected {wanted}, parted by a tab or spaces, got {len(columns)} column"
-                f"{'s' * (len(columns) != 1)} in {line!r}; add what is missing, or an empty line between sentences"
-            )
-        if not columns[0]:
-            raise ValueError(f"{path}:{at}: expected a token in the first column, got none in {line!r}; drop the line")
-        sentence.tokens.append(columns[0])
-        sentence.tags.append(columns[-1])
-        sentence.lines.append(at)
-    if sentence.tokens:
-        yield sentence
+                f"{table.path}: expected {option} to be a column's number or name, got {value!r}; the file {known}"
+            ) from None
+        return at
+    if not -table.width <= at < table.width:
+        raise ValueError(
+            f"{table.path}: expected {option} to be one of the {table.width} columns of line {table.first}, 0 to "
+            f"{table.width - 1} or negative from the end, got {at}"
+        )
+    return at % table.width
 
 
-def read_klue_file(path: str) -> Iterator[Item]:
+def _id_column(table: _Table) -> int | None:
+    """The column of ids; None where the first column, or the one that is named ID, holds something else.
+
+    Ids are numbers that count the rows of each sentence or of the file, from 0 or 1, behind anything that is the same
+    in all rows of a sentence (`1`, `w1`, `3-1`); or all rows of each of several sentences have the same value.
+    """
+    at = next((at for at, name in enumerate(table.names) if name.upper() == "ID"), 0)
+    reached: int | None = None
+    each, running, several, same, sentences = True, True, False, True, 0
+    for block in _blocks(table):
+        names = [row[at] for row, kind in zip(block.rows, _no_words(block, at)) if len(row) > at and not kind]
+        numbers = _numbers(names)
+        if len(names) > 1:
+            sentences += 1
+            same = same and len(set(names)) == 1
+        if numbers is None:
+            each = running = False
+        elif numbers:
+            first = numbers[0] if reached is None else reached
+            running = running and first in (0, 1, reached) and numbers == [*range(first, first + len(numbers))]
+            reached = first + len(numbers)
+            if len(numbers) > 1:
+                several = True
+                each = each and numbers[0] in (0, 1) and numbers == [*range(numbers[0], numbers[0] + len(numbers))]
+        if not each and not running and not same:
+            return None
+    return at if (several and (each or running)) or (sentences > 1 and same) else None
+
+
+def _numbers(names: list[str]) -> list[int] | None:
+    """The numbers at the ends of names that are equal otherwise; None where some have none or differ elsewhere."""
+    found = [_NUMBERED.fullmatch(name) for name in names]
+    if not all(found) or len({match[1] for match in found}) > 1:
+        return None
+    return [int(match[2]) for match in found]
+
+
+def _tag_hint(table: _Table, tag: int, ids: int | None) -> str:
+    """Which other column holds tags, where this one does not."""
+    values: list[set[str]] = [set() for _ in range(table.width)]
+    for block in _blocks(table):
+        for row, kind in zip(block.rows, [None] * len(block.rows) if ids is None else _no_words(block, ids)):
+            if len(row) == table.width and not kind:
+                for found, value in zip(values, row):
+                    found.add(value)
+    if _are_tags(values[tag]):
+        return ""
+    others = [at for at in range(table.width) if at != tag and _are_tags(values[at])]
+    return f"; column {others[0]} holds tags: pass --tag_column {others[0]}" if others else ""
+
+
+def _are_tags(values: Iterable[str]) -> bool:
+    tags = set(map(clean_tag, values))
+    return tags != {"O"} and not any(map(tag_problem, tags))
+
+
+def _header_hint(sentence: Sentence) -> str:
+    """What to do where the first line of a file names the columns."""
+    first, *rest = (tag_problem(clean_tag(tag)) for tag in sentence.tags) if sentence.tags else [None]
+    return "; if the line is a header, remove it" if first and rest and not any(rest) else ""
+
+
+def read_klue_file(path: str, reading: Reading = STRICT) -> Iterator[Item]:
     """KLUE-NER's own TSV: `## id<TAB>text`, then `character<TAB>tag` per line; a space is a character too.
 
     Spaces keep their tags, so an entity may hold spaces. `source` is what follows the id's last "-".
 
     Raises: ValueError naming file and line where a column is missing or a tag is wrong.
     """
-    return tagged_items(_klue_sentences(path), "")
+    return tagged_items(_klue_sentences(path, reading), "", reading=reading)
 
 
-def _klue_sentences(path: str) -> Iterator[Sentence]:
-    number, name = 1, ""
+def _klue_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
+    number, name, wrong = 1, "", None
     sentence = Sentence("", str(path))
-    for at, line in enumerate(open_text(path), 1):
+    for at, line in enumerate([*open_text(path), "\n"], 1):
         line = line.rstrip("\n")
         if line.startswith("## "):
             name = line[3:].split("\t")[0].strip()
         elif line:
             character, tab, tag = line.partition("\t")
             if not tab or not character:
-                raise ValueError(
+                wrong = wrong or ValueError(
                     f"{path}:{at}: expected `character<TAB>tag`, got {line!r}; write a space as a line of a space, a "
                     f"tab and its tag, and an empty line between sentences"
                 )
@@ -95,10 +330,11 @@ def _klue_sentences(path: str) -> Iterator[Sentence]:
             sentence.tags.append(tag.strip())
             sentence.lines.append(at)
         elif sentence.tokens:
-            yield _named(sentence, name, number, path)
-            number, name, sentence = number + 1, "", Sentence("", str(path))
-    if sentence.tokens:
-        yield _named(sentence, name, number, path)
+            if wrong:
+                reading.reject(wrong)
+            else:
+                yield _named(sentence, name, number, path)
+            number, name, wrong, sentence = number + 1, "", None, Sentence("", str(path))
 
 
 def _named(sentence: Sentence, name: str, number: int, path: str) -> Sentence:

@@ -1,16 +1,40 @@
 """A data set ready for training: checked examples by split, and the labels."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from kospan.data.registry import reader_for
-from kospan.data.source import Item, Source
+from kospan.data.registry import check_options, reader_for
+from kospan.data.source import DEFAULTS, Item, Reading, ReadOptions, Source
 from kospan.data.values import VALUE, holds_values, valued
 from kospan.example import Example, checked
 
 # Where a source has no validation split, the items at these places (from 0) are one.
 VALIDATION_EVERY = 8
+
+
+class Missing(NamedTuple):
+    """Records of a part of a data set that are not among its examples.
+
+    Args:
+        invalid: Records that could not be read, and were skipped on request.
+        first: The error of the first of them; empty where there is none.
+        left_out: Valid records that cannot be used, see `kospan.data.source.Item`; they count 0 in scores.
+    """
+
+    invalid: int = 0
+    first: str = ""
+    left_out: int = 0
+
+    def lines(self, part: str) -> list[str]:
+        """What is missing, a line each; empty where nothing is."""
+        found = []
+        if self.invalid:
+            found.append(f"skipped records     {self.invalid:,} invalid in {part}, the first: {self.first}")
+        if self.left_out:
+            found.append(f"left out            {self.left_out:,} in {part}, which count 0 in scores")
+        return found
 
 
 @dataclass(frozen=True)
@@ -23,12 +47,18 @@ class Corpus:
             was asked for.
         dropped: Overlapping gold spans that were dropped under overlaps="longest".
         values: Whether labels were read as numbers, see `kospan.data.values`.
+        missing: What is missing from each split; invalid records count in the split whose file they are in.
     """
 
     labels: tuple[str, ...]
     splits: dict[str, list[Example]]
     dropped: int
     values: bool = False
+    missing: dict[str, Missing] = field(default_factory=dict)
+
+    def remarks(self) -> list[str]:
+        """What is missing from the splits, a line each."""
+        return [line for split, missing in self.missing.items() for line in missing.lines(f"the {split} part")]
 
 
 def load_corpus(
@@ -40,6 +70,7 @@ def load_corpus(
     train_examples: int | None = None,
     label_kind: str | None = "class",
     validation_examples: int | None = None,
+    options: ReadOptions = DEFAULTS,
 ) -> Corpus:
     """A data set with its splits, every example checked.
 
@@ -57,31 +88,37 @@ def load_corpus(
             those of the whole.
         label_kind: "class": labels are names; "value": they are numbers; None: see `kospan.data.values.holds_values`.
         validation_examples: As `train_examples`, of the validation split.
+        options: How files are read.
 
-    Raises: ValueError where a split is empty, an id stands twice in a split, a text is unlabelled, a label is not in
-        the training split, a split holds fewer than are to be kept of it, or the source is malformed;
-        FileNotFoundError where a file is missing.
+    Raises: ValueError where a split is empty, a record is malformed, an id stands twice in a file, a text is
+        unlabelled, a label is not in the training split, or a split holds fewer than are to be kept of it; of several
+        records the first, with the number of the others; FileNotFoundError where a file is missing.
 
     >>> corpus = load_corpus("sample")
     >>> sorted(corpus.splits)
     ['train', 'validation']
     """
     _check_overlaps(overlaps)
-    source = _source(dataset, train_file, validation_file)
-    splits, dropped, items_of = {}, 0, _with_validation(source, dataset)
-    for split, items in items_of.items():
+    check_options(dataset, options)
+    reading = Reading(options, collect=True)
+    source = _source(dataset, train_file, validation_file, reading)
+    parts, dropped = {}, 0
+    for split, items in source.splits.items():
         title = _title(dataset, split, train_file, validation_file)
-        splits[split], lost = finished(items, title, overlaps)
-        dropped += lost
-        unlabelled = next((example.id for example in splits[split] if example.spans is None), None)
-        if unlabelled is not None:
-            raise ValueError(
-                f"example {unlabelled!r} ({title}): expected labelled texts, got one without spans; write [] where a "
-                f"text holds none, drop the text where nobody has read it"
-            )
+        parts[split] = _read(items, title, overlaps, reading, "labelled texts")
+        dropped += parts[split].dropped
+    missing = {split: part.missing for split, part in parts.items()}
+    items_of = _with_validation({split: part.items for split, part in parts.items()}, dataset)
+    splits = {}
+    for split, items in items_of.items():
+        splits[split] = [item.example for item in items if not item.left_out]
+        title = _title(dataset, split, train_file, validation_file)
+        if not splits[split]:
+            raise ValueError(f"{title}: expected at least one example, got none that can be used; check file and form")
     if calibration is not None:
-        splits["calibration"], lost = _calibration(
-            calibration, dataset, splits, [item.group for item in items_of["train"]], overlaps
+        groups = [item.group for item in items_of["train"] if not item.left_out]
+        splits["calibration"], missing["calibration"], lost = _calibration(
+            calibration, dataset, splits, groups, overlaps, options
         )
         dropped += lost
     values = holds_values(splits["train"], label_kind)
@@ -98,62 +135,129 @@ def load_corpus(
                 "fewer, or leave it out to take all"
             )
         splits[split] = splits[split][:asked]
-    return Corpus(labels, splits, dropped, values)
+    for split, items in items_of.items():
+        asked = {"train": train_examples, "validation": validation_examples}.get(split)
+        missing[split] = missing.get(split, Missing())._replace(left_out=_left_out(items, asked))
+    return Corpus(labels, splits, dropped, values, missing)
 
 
-def read_examples(dataset: str, path: str, overlaps: str = "error") -> list[Example]:
-    """One file, or one split of a set that needs no file, checked; unlabelled texts are welcome.
+def _left_out(items: Sequence[Item], asked: int | None) -> int:
+    """How many items that cannot be used come before the last example that is asked for."""
+    found = used = 0
+    for item in items:
+        if asked is not None and used == asked:
+            break
+        found += bool(item.left_out)
+        used += not item.left_out
+    return found
+
+
+class Split(NamedTuple):
+    """The examples of one file or split.
+
+    Args:
+        examples: Those that can be used, checked.
+        missing: What is missing from them.
+    """
+
+    examples: list[Example]
+    missing: Missing
+
+
+def read_split(
+    dataset: str, path: str, overlaps: str = "error", options: ReadOptions = DEFAULTS, labelled: bool = False
+) -> Split:
+    """One file, or one split of a set that needs no file, checked.
 
     Args:
         dataset: A name that `reader_for` knows.
         path: A file or folder in the form of `dataset`; for sets without files (`sample`, `hub:NAME`) a split's name.
         overlaps: As in `load_corpus`.
+        options: How files are read.
+        labelled: Whether an unlabelled text is an invalid record.
 
     Raises: as `load_corpus`.
 
-    >>> len(read_examples("sample", "validation")) > 0
+    >>> len(read_split("sample", "validation").examples) > 0
     True
     """
     _check_overlaps(overlaps)
+    check_options(dataset, options)
     reader = reader_for(dataset)
+    reading = Reading(options, collect=True)
     names_split = path in ("train", "validation", "test") and not Path(path).exists()
     if reader.read_file and not (reader.read_set and names_split):
-        return finished(reader.read_file(path), str(path), overlaps)[0]
-    splits = reader.read_set().splits
-    if path not in splits:
-        raise ValueError(
-            f"expected a split of {dataset!r} ({', '.join(splits)}), because the set is not read from files, got "
-            f"{path!r}; name one of them"
-        )
-    return finished(splits[path], f"{dataset}, split {path!r}", overlaps)[0]
+        items, title = reader.read_file(path, reading), str(path)
+    else:
+        splits = reader.read_set(reading).splits
+        if path not in splits:
+            raise ValueError(
+                f"expected a split of {dataset!r} ({', '.join(splits)}), because the set is not read from files, got "
+                f"{path!r}; name one of them"
+            )
+        items, title = splits[path], f"{dataset}, split {path!r}"
+    part = _read(items, title, overlaps, reading, "labelled texts" if labelled else "")
+    left_out = sum(bool(item.left_out) for item in part.items)
+    examples = [item.example for item in part.items if not item.left_out]
+    if not examples:
+        raise ValueError(f"{title}: expected at least one example, got none that can be used; check file and form")
+    return Split(examples, part.missing._replace(left_out=left_out))
 
 
-def finished(items: Iterable[Item], title: str, overlaps: str = "error") -> tuple[list[Example], int]:
-    """Checked examples with ids of their own, and how many overlapping spans were dropped.
+def read_examples(
+    dataset: str, path: str, overlaps: str = "error", options: ReadOptions = DEFAULTS
+) -> list[Example]:
+    """The examples of `read_split`."""
+    return read_split(dataset, path, overlaps, options).examples
+
+
+class _Part(NamedTuple):
+    """The checked items of a file or split, how many spans were dropped, and what is missing."""
+
+    items: list[Item]
+    dropped: int
+    missing: Missing
+
+
+def _read(items: Iterable[Item], title: str, overlaps: str, reading: Reading, labelled: str = "") -> _Part:
+    """Items with ids of their own, their examples checked.
 
     Args:
         title: What the items are, for the error about an empty split.
+        reading: What they are read with; takes those that are wrong.
+        labelled: What the texts have to be, where unlabelled ones are wrong.
 
     Raises: ValueError where there are none, an id stands twice, or spans overlap under "error".
     """
-    examples, dropped = [], 0
+    reading.begin()
+    kept, dropped = [], 0
     places: dict[str, str] = {}
-    for place, example, _ in items:
-        if example.id in places:
-            raise ValueError(
-                f"{place}: expected ids that stand once in a split, got {example.id!r}, which also stands at "
-                f"{places[example.id]}; rename one of the two"
-            )
-        places[example.id] = place
-        try:
-            example, lost = checked(example, overlaps)
-        except ValueError as error:
-            raise ValueError(f"{place}: {error}") from error
-        examples.append(example)
-        dropped += lost
-    if not examples:
-        raise ValueError(f"{title}: expected at least one example, got an empty split; check file and form")
-    return examples, dropped
+    for item in items:
+        with reading.record():
+            name = item.example.id
+            if name in places:
+                raise ValueError(
+                    f"{item.place}: expected ids that stand once in a split, got {name!r}, which also stands at "
+                    f"{places[name]}; rename one of the two"
+                )
+            places[name] = item.place
+            try:
+                example, lost = checked(item.example, overlaps)
+            except ValueError as error:
+                raise ValueError(f"{item.place}: {error}") from error
+            if labelled and example.spans is None and not item.left_out:
+                raise ValueError(
+                    f"example {name!r} ({title}): expected {labelled}, got one without spans; write [] where a text "
+                    "holds none, remove the text where nobody has labelled it"
+                )
+            kept.append(item._replace(example=example))
+            dropped += lost
+    reading.finish()
+    if not kept:
+        raise ValueError(
+            f"{title}: expected at least one example, got {reading.nothing('an empty split')}; check file and form"
+        )
+    return _Part(kept, dropped, Missing(reading.invalid, str(reading.first or "")))
 
 
 def _check_overlaps(overlaps: str) -> None:
@@ -161,7 +265,7 @@ def _check_overlaps(overlaps: str) -> None:
         raise ValueError(f"expected overlaps to be 'error' or 'longest', got {overlaps!r}; choose one of the two")
 
 
-def _source(dataset: str, train_file: str | None, validation_file: str | None) -> Source:
+def _source(dataset: str, train_file: str | None, validation_file: str | None, reading: Reading) -> Source:
     reader = reader_for(dataset)
     if train_file is None:
         if validation_file is not None:
@@ -170,20 +274,19 @@ def _source(dataset: str, train_file: str | None, validation_file: str | None) -
             )
         if reader.read_set is None:
             raise ValueError(f"expected a train_file for the data set {dataset!r}, got none; pass --train_file FILE")
-        return reader.read_set()
+        return reader.read_set(reading)
     if reader.read_file is None:
         raise ValueError(
             f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; leave it out, or "
             f"name the file's form as the data set (jsonl, conll, ...)"
         )
-    splits = {"train": reader.read_file(train_file)}
+    splits = {"train": reader.read_file(train_file, reading)}
     if validation_file is not None:
-        splits["validation"] = reader.read_file(validation_file)
+        splits["validation"] = reader.read_file(validation_file, reading)
     return Source(splits)
 
 
-def _with_validation(source: Source, dataset: str) -> dict[str, list[Item]]:
-    splits = {split: list(items) for split, items in source.splits.items()}
+def _with_validation(splits: dict[str, list[Item]], dataset: str) -> dict[str, list[Item]]:
     if "train" not in splits:
         raise ValueError(
             f"{dataset}: expected a split named train, got {', '.join(splits) or 'none'}; save the set with one"
@@ -193,7 +296,7 @@ def _with_validation(source: Source, dataset: str) -> dict[str, list[Item]]:
         if len(cut) == 1:
             kind = "articles" if cut[0][0].group else "examples"
             raise ValueError(
-                f"{cut[0][0][0]}: expected two {kind} or more to train and validate with, got one, which became "
+                f"{cut[0][0].place}: expected two {kind} or more to train and validate with, got one, which became "
                 "validation; add to the data, or pass --validation_file"
             )
         splits["validation"] = [item for group in cut[::VALIDATION_EVERY] for item in group]
@@ -216,10 +319,15 @@ def _grouped(items: Sequence, groups: Sequence[str]) -> list[list]:
 
 
 def _calibration(
-    asked: str, dataset: str, splits: dict[str, list[Example]], groups: Sequence[str], overlaps: str
-) -> tuple[list[Example], int]:
-    """The examples to calibrate with and how many spans were dropped; a share is taken out of `splits["train"]`, whose
-    examples are of these groups."""
+    asked: str,
+    dataset: str,
+    splits: dict[str, list[Example]],
+    groups: Sequence[str],
+    overlaps: str,
+    options: ReadOptions,
+) -> tuple[list[Example], Missing, int]:
+    """The examples to calibrate with, what is missing from them, and how many spans were dropped; a share is taken out
+    of `splits["train"]`, whose examples are of these groups."""
     try:
         share = float(asked)
     except ValueError:
@@ -234,25 +342,23 @@ def _calibration(
             )
         held = [example for group in cut[::every] for example in group]
         splits["train"] = [example for at, group in enumerate(cut) if at % every for example in group]
-        return held, 0
+        return held, Missing(), 0
     if asked in ("train", "validation"):
         raise ValueError(
             f"expected calibration_split to be neither trained on nor reported, got {asked!r}; name another split or "
             "file, or a share of the training part such as 0.1"
         )
     if asked in splits:
-        return splits[asked], 0
+        return splits[asked], Missing(), 0
     reader = reader_for(dataset)
     if not reader.read_file or not Path(asked).exists():
         raise ValueError(
             f"expected calibration_split to be a split ({', '.join(splits)}), a file or a share such as 0.1, got "
             f"{asked!r}; choose one of them"
         )
-    examples, dropped = finished(reader.read_file(asked), asked, overlaps)
-    unlabelled = next((example.id for example in examples if example.spans is None), None)
-    if unlabelled is not None:
-        raise ValueError(f"example {unlabelled!r} ({asked}): expected labelled texts to calibrate with; drop it")
-    return examples, dropped
+    reading = Reading(options, collect=True)
+    part = _read(reader.read_file(asked, reading), asked, overlaps, reading, "labelled texts to calibrate with")
+    return [item.example for item in part.items if not item.left_out], part.missing, part.dropped
 
 
 def _title(dataset: str, split: str, train_file: str | None, validation_file: str | None) -> str:

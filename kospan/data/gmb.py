@@ -5,14 +5,14 @@ import io
 import zipfile
 from collections.abc import Iterator
 
-from kospan.data.source import Item
+from kospan.data.source import STRICT, Item, Reading
 from kospan.data.tagged import Sentence, tagged_items
 from kospan.data.text import decoded, read_bytes, stem
 
 COLUMNS = ("Sentence #", "Word", "Tag")
 
 
-def read_gmb(path: str) -> Iterator[Item]:
+def read_gmb(path: str, reading: Reading = STRICT) -> Iterator[Item]:
     """A CSV with the columns `Sentence #`, `Word` and `Tag`; the first stands only in a sentence's first row.
 
     Args:
@@ -20,10 +20,10 @@ def read_gmb(path: str) -> Iterator[Item]:
 
     Raises: ValueError where a column is missing, or a zip holds no CSV or several.
     """
-    return tagged_items(_sentences(path), " ")
+    return tagged_items(_sentences(path, reading), " ", reading=reading)
 
 
-def _sentences(path: str) -> Iterator[Sentence]:
+def _sentences(path: str, reading: Reading) -> Iterator[Sentence]:
     rows = csv.DictReader(io.StringIO(_text(path), newline=""))
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
@@ -31,22 +31,28 @@ def _sentences(path: str) -> Iterator[Sentence]:
             f"{path}:1: expected a heading with the columns {', '.join(COLUMNS)}, got "
             f"{rows.fieldnames or 'an empty file'}; add {', '.join(missing)}"
         )
-    number, sentence = 0, None
+    number, sentence, wrong = 0, None, None
     for row in rows:
         if row["Sentence #"]:
-            if sentence:
+            if wrong:
+                reading.reject(wrong)
+            elif sentence:
                 yield sentence
-            number += 1
+            number, wrong = number + 1, None
             sentence = Sentence(f"{stem(path)}-{number}", str(path))
         place = f"{path}:{rows.line_num}"
         if sentence is None:
             raise ValueError(f"{place}: expected the first row to name its sentence, got an empty `Sentence #`; add it")
         if not row["Word"] or not row["Tag"]:
-            raise ValueError(f"{place}: expected a word and its tag, got {row['Word']!r} and {row['Tag']!r}; add both")
+            wrong = wrong or ValueError(
+                f"{place}: expected a word and its tag, got {row['Word']!r} and {row['Tag']!r}; add both"
+            )
         sentence.tokens.append(row["Word"])
-        sentence.tags.append(row["Tag"].strip())
+        sentence.tags.append((row["Tag"] or "").strip())
         sentence.lines.append(rows.line_num)
-    if sentence:
+    if wrong:
+        reading.reject(wrong)
+    elif sentence:
         yield sentence
 
 

@@ -3,44 +3,98 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from kospan.data.hub_labels import holds_labels, label_items, label_names
+from kospan.data.checks import typed
+from kospan.data.hub_labels import holds_labels, label_column, label_items, label_names
 from kospan.data.hub_questions import holds_questions, question_items
-from kospan.data.source import Item, Source
-from kospan.data.tagged import Sentence, tagged_items
+from kospan.data.hub_spans import holds_offsets, span_column, span_items, span_labels
+from kospan.data.source import STRICT, Reading, Source
+from kospan.data.tagged import Sentence, clean_tag, tag_problem, tagged_items
 from modeling.tags import labels_of
 
 TAG_COLUMNS = ("ner_tags", "tags")
 VALIDATION_NAMES = ("validation", "dev", "valid", "val")
+# Columns that other sets have in the place of ours, for errors.
+_CONTEXTS = ("passage", "document", "paragraph", "text")
+_TOKENS = ("words", "word", "token", "sentence")
+_TAGS = ("ner", "labels", "tag", "ner_labels", "label", "pos_tags")
+_OTHER_FORMS = (
+    "Other forms are text with spans or entities (structs of start, end and label), question with context and answers, "
+    "and text with label"
+)
 
 
-def read_hub(name: str, joiner: str = " ") -> Source:
-    """All splits of a set with a column `tokens` and a column `ner_tags` or `tags`, with questions about texts, or
-    with labelled texts.
+def read_hub(name: str, joiner: str = " ", reading: Reading = STRICT) -> Source:
+    """All splits of a set with tagged tokens, with spans of texts, with questions about texts, or with labelled texts.
 
-    Tags are integers with ClassLabel names, or strings. Questions have the columns of SQuAD, see
-    `kospan.data.hub_questions`; labelled texts those of `kospan.data.hub_labels`.
+    Tokens are in a column `tokens`, their tags in `ner_tags` or `tags`, as integers with ClassLabel names or strings;
+    names that are no tags are ignored where no row uses them. For spans see `kospan.data.hub_spans`, for questions,
+    which have the columns of SQuAD, `kospan.data.hub_questions`, for labelled texts `kospan.data.hub_labels`. The
+    options `token_column` and `tag_column` name the columns of tokens, and of tags, spans or labels.
 
     Args:
         name: "NAME" or "NAME:CONFIG" on the Hub, a folder written by `save_to_disk`, a folder of parquet or other files
             that `load_dataset` takes, or one parquet file. A path that exists wins over a name on the Hub.
         joiner: What stands between two tokens of the text: " " for words, "" for characters.
+        reading: Its options, and what takes rows that cannot be read.
 
     Raises: ValueError where a column is missing or holds something else; OSError where the set cannot be fetched.
     """
     splits = {_split_name(split): data for split, data in _load(name).items()}
-    if all(holds_questions(data) for data in splits.values()):
-        return Source(
-            {split: question_items(data, f"{name}, split {split!r}", split) for split, data in splits.items()}
-        )
-    if all(holds_labels(data) for data in splits.values()):
-        items = {split: label_items(data, f"{name}, split {split!r}", split) for split, data in splits.items()}
-        return Source(items, next((names for data in splits.values() if (names := label_names(data))), None))
-    labels = None
+    places = {split: f"{name}, split {split!r}" for split in splits}
+    kind, column = _form(splits, places, reading)
+    items, names = {}, []
     for split, data in splits.items():
-        names = _tag_names(data, f"{name}, split {split!r}")
-        labels = labels or (tuple(labels_of(names)) if names else None)
-    items = {split: _items(data, name, split, joiner) for split, data in splits.items()}
-    return Source(items, labels)
+        place = places[split]
+        if kind == "questions":
+            items[split] = question_items(data, place, split, reading)
+        elif kind == "spans":
+            items[split] = span_items(data, column or span_column(data), place, split, reading)
+        elif kind == "labels":
+            items[split] = label_items(data, place, split, reading, column)
+            names += label_names(data, column) or ()
+        else:
+            items[split] = tagged_items(_sentences(data, place, split, joiner, reading), joiner, reading=reading)
+            tags = map(clean_tag, _tag_names(data, place, reading) or ())
+            names += labels_of([tag for tag in tags if tag_problem(tag) is None])
+    if kind == "spans":
+        columns = ((places[split], data, column or span_column(data)) for split, data in splits.items())
+        names = span_labels(columns) or ()
+    # The first split that names labels gives their order.
+    return Source(items, tuple(dict.fromkeys(names)) or None)
+
+
+def _form(splits: Mapping, places: Mapping[str, str], reading: Reading) -> tuple[str, str | None]:
+    """What the splits hold, "questions", "spans", "labels" or "tags", and the column that the user named for it.
+
+    Raises: ValueError where a column can be read in two ways, or the named one is missing.
+    """
+    asked, tokens = reading.options.tag_column, reading.options.token_column
+    datas = list(splits.values())
+    if asked is None and tokens is None:
+        if all(map(holds_questions, datas)):
+            return "questions", None
+        labelled = all(map(holds_labels, datas))
+        if all(span_column(data) and "tokens" not in data.column_names for data in datas):
+            if labelled:
+                spans, label = span_column(datas[0]), label_column(datas[0])
+                raise ValueError(
+                    f"{next(iter(places.values()))}: expected spans or labels of texts, got the columns {spans} and "
+                    f"{label}; pass --tag_column {spans} or --tag_column {label}"
+                )
+            return "spans", None
+        return ("labels" if labelled else "tags"), None
+    for split, data in splits.items():
+        for option, column in (("tag_column", asked), ("token_column", tokens)):
+            if column is not None and column not in data.column_names:
+                raise ValueError(
+                    f"{places[split]}: expected {option} to be one of the columns {', '.join(data.column_names)}, got "
+                    f"{column!r}; name one of them"
+                )
+    if tokens is None and all(holds_offsets(data, asked) for data in datas):
+        return "spans", asked
+    if tokens is None and all(holds_labels(data, asked) for data in datas):
+        return "labels", asked
+    return "tags", asked
 
 
 def _split_name(split: str) -> str:
@@ -70,22 +124,41 @@ def _load(name: str) -> Mapping:
     return found if isinstance(found, Mapping) else {"train": found}
 
 
-def _tag_column(data, place: str) -> str:
-    column = next((column for column in TAG_COLUMNS if column in data.column_names), None)
-    if column is None or "tokens" not in data.column_names:
+def _tag_columns(data, place: str, reading: Reading) -> tuple[str, str]:
+    """The columns of tokens and tags. Raises: ValueError where there are none."""
+    tokens = reading.options.token_column or "tokens"
+    tags = reading.options.tag_column or next((name for name in TAG_COLUMNS if name in data.column_names), None)
+    if tags is None or tokens not in data.column_names:
         raise ValueError(
-            f"{place}: expected a column tokens and a column {' or '.join(TAG_COLUMNS)}, got "
-            f"{', '.join(data.column_names)}; rename the columns and save the set with save_to_disk"
+            f"{place}: expected a column {tokens} and a column {' or '.join(TAG_COLUMNS)}, got "
+            f"{', '.join(data.column_names)}; {_hint(data)}. {_OTHER_FORMS}"
         )
-    return column
+    return tokens, tags
 
 
-def _tag_names(data, place: str) -> list[str] | None:
+def _hint(data) -> str:
+    """What to do about a split without the columns of any form."""
+    names = data.column_names
+    if "question" in names:
+        context = next((name for name in _CONTEXTS if name in names), None)
+        return f"rename {context or 'the column of the texts'} to context, and save the set with save_to_disk"
+    if "text" in names and (spans := next((name for name in names if holds_offsets(data, name)), None)):
+        return f"pass --tag_column {spans}"
+    flags = [("token_column", "tokens", _TOKENS), ("tag_column", "ner_tags", _TAGS)]
+    found = [
+        f"--{flag} {name}"
+        for flag, usual, others in flags
+        if usual not in names and (name := next((name for name in others if name in names), None))
+    ]
+    return f"pass {' '.join(found)}" if found else "rename the columns and save the set with save_to_disk"
+
+
+def _tag_names(data, place: str, reading: Reading) -> list[str] | None:
     """The names behind integer tags; None where tags are strings."""
-    column = _tag_column(data, place)
+    _, column = _tag_columns(data, place, reading)
     inner = getattr(data.features[column], "feature", None)
     names = getattr(inner, "names", None)
-    if names is None and getattr(inner, "dtype", None) != "string":
+    if names is None and getattr(inner, "dtype", None) not in ("string", "large_string"):
         raise ValueError(
             f"{place}: expected {column} to hold strings or integers with ClassLabel names, got "
             f"{data.features[column]}; cast the column to a sequence of ClassLabel"
@@ -93,26 +166,26 @@ def _tag_names(data, place: str) -> list[str] | None:
     return names
 
 
-def _items(data, name: str, split: str, joiner: str) -> Iterator[Item]:
-    place = f"{name}, split {split!r}"
-    column, names = _tag_column(data, place), _tag_names(data, place)
-    return tagged_items(_sentences(data, column, names, place, split, joiner), joiner)
-
-
-def _sentences(data, column: str, names: list[str] | None, place: str, split: str, joiner: str) -> Iterator[Sentence]:
-    for row, (tokens, tags) in enumerate(zip(data["tokens"], data[column])):
-        sentence = Sentence(f"{split}-{row + 1}", f"{place}, row {row}", list(tokens), list(tags))
-        if names is not None:
+def _sentences(data, place: str, split: str, joiner: str, reading: Reading) -> Iterator[Sentence]:
+    (words, column), names = _tag_columns(data, place, reading), _tag_names(data, place, reading)
+    for row, (tokens, tags) in enumerate(zip(data[words], data[column])):
+        where = f"{place}, row {row}"
+        with reading.record():
+            sentence = Sentence(f"{split}-{row + 1}", where)
+            sentence.tokens = [typed(token, str, where, "a token") for token in typed(tokens, list, where, repr(words))]
+            sentence.tags = list(typed(tags, list, where, repr(column)))
             for at, tag in enumerate(sentence.tags):
-                if not 0 <= tag < len(names):
+                if names is None:
+                    typed(tag, str, where, "a tag")
+                elif not isinstance(tag, int) or not 0 <= tag < len(names):
                     raise ValueError(
-                        f"{sentence.place}: expected tags from 0 to {len(names) - 1}, got {tag} at token {at}; "
-                        f"mend the row"
+                        f"{where}: expected tags from 0 to {len(names) - 1}, got {tag} at token {at}; correct the row"
                     )
-            sentence.tags = [names[tag] for tag in sentence.tags]
-        if joiner and " " in sentence.tokens and all(len(token) < 2 for token in sentence.tokens):
-            raise ValueError(
-                f"{sentence.place}: expected words, got characters (a token is a space); read the set as "
-                f"hub-characters:{place.partition(',')[0]}"
-            )
-        yield sentence
+                else:
+                    sentence.tags[at] = names[tag]
+            if joiner and " " in sentence.tokens and all(len(token) < 2 for token in sentence.tokens):
+                raise ValueError(
+                    f"{where}: expected words, got characters (a token is a space); read the set as "
+                    f"hub-characters:{place.partition(',')[0]}"
+                )
+            yield sentence

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from kospan.data.labelled import labelled_item
-from kospan.data.source import Item
+from kospan.data.source import STRICT, Item, Reading
+from kospan.example import clean_label
 
 # (text, what stands before it): the names that sets have for them; the first that are there count.
 TEXTS = (
@@ -19,19 +20,26 @@ LABELS = ("label", "labels")
 _INNER = "label"
 
 
-def holds_labels(data) -> bool:
-    """Whether a split has the columns of labelled texts."""
-    columns = set(data.column_names)
-    return "tokens" not in columns and bool(columns & set(LABELS)) and _texts(data) is not None
+def holds_labels(data, column: str | None = None) -> bool:
+    """Whether a split has the columns of labelled texts; `column` is that of the labels where the user has named it."""
+    found = label_column(data) if column is None else column
+    return found is not None and "tokens" not in data.column_names and _texts(data) is not None
 
 
-def label_names(data) -> tuple[str, ...] | None:
+def label_column(data) -> str | None:
+    """The column of the labels; None where there is none."""
+    return next((column for column in LABELS if column in data.column_names), None)
+
+
+def label_names(data, column: str | None = None) -> tuple[str, ...] | None:
     """The classes in the order that the set gives them; None where it names none."""
-    names = getattr(_feature(data), "names", None)
-    return tuple(names) if names else None
+    names = getattr(_feature(data, column), "names", None)
+    return tuple(dict.fromkeys(map(clean_label, names))) if names else None
 
 
-def label_items(data, place: str, split: str) -> Iterator[Item]:
+def label_items(
+    data, place: str, split: str, reading: Reading = STRICT, column: str | None = None
+) -> Iterator[Item]:
     """The rows of a split with a text or a pair of texts and a label.
 
     Texts are the columns `text` and, where there is one, `text_pair`, which stands before it; or those of a known task:
@@ -41,29 +49,33 @@ def label_items(data, place: str, split: str) -> Iterator[Item]:
     Args:
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
+        reading: Takes the rows that cannot be read.
+        column: The column of the labels, where the user has named it.
 
     Raises: ValueError or TypeError naming the row where something else stands there.
     """
     text, pair = _texts(data)
-    label = next(column for column in LABELS if column in data.column_names)
-    names = label_names(data)
+    label = column or label_column(data)
+    names = getattr(_feature(data, column), "names", None)
     columns = [name for name in ("id", "guid", "idx", "source", text, pair, label) if name in data.column_names]
     for row, values in enumerate(data.select_columns(columns)):
         where = f"{place}, row {row}"
-        found = values[label]
-        found = found.get(_INNER) if isinstance(found, dict) else found
-        if names is not None and found is not None:
-            if not -1 <= found < len(names):
-                raise ValueError(f"{where}: expected a class from 0 to {len(names) - 1}, got {found}; mend the row")
-            found = None if found == -1 else names[found]
-        if pair is not None and not str(values[pair] or "").strip():
-            raise ValueError(f"{where}: expected a {pair} beside {text}, got {values[pair]!r}; mend the row")
-        name = next((values[key] for key in ("id", "guid", "idx") if values.get(key) not in (None, "")), row + 1)
-        name = name if isinstance(name, str) else f"{split}-{name}"
-        source = values.get("source")
-        yield labelled_item(
-            where, name, values[text], found, values[pair] if pair else "", source if isinstance(source, str) else ""
-        )
+        with reading.record():
+            found = values[label]
+            found = found.get(_INNER) if isinstance(found, dict) else found
+            if names is not None and found is not None:
+                if not -1 <= found < len(names):
+                    raise ValueError(
+                        f"{where}: expected a class from 0 to {len(names) - 1}, got {found}; correct the row"
+                    )
+                found = None if found == -1 else names[found]
+            if pair is not None and not str(values[pair] or "").strip():
+                raise ValueError(f"{where}: expected a {pair} beside {text}, got {values[pair]!r}; correct the row")
+            name = next((values[key] for key in ("id", "guid", "idx") if values.get(key) not in (None, "")), row + 1)
+            name = name if isinstance(name, str) else f"{split}-{name}"
+            source = values.get("source")
+            source = source if isinstance(source, str) else ""
+            yield labelled_item(where, name, values[text], found, values[pair] if pair else "", source)
 
 
 def _texts(data) -> tuple[str, str | None] | None:
@@ -71,7 +83,6 @@ def _texts(data) -> tuple[str, str | None] | None:
     return next((each for each in TEXTS if {name for name in each if name} <= columns), None)
 
 
-def _feature(data):
-    column = next(column for column in LABELS if column in data.column_names)
-    feature = data.features[column]
+def _feature(data, column: str | None):
+    feature = data.features[column or label_column(data)]
     return feature.get(_INNER) if isinstance(feature, dict) else feature

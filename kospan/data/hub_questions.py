@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from kospan.data.questions import Answer, question_example
-from kospan.data.source import Item
+from kospan.data.checks import typed
+from kospan.data.questions import answers_of, impossible_of, question_example
+from kospan.data.source import STRICT, Item, Reading
 
 COLUMNS = ("id", "guid", "title", "context", "question", "answers", "is_impossible")
 
@@ -13,7 +14,7 @@ def holds_questions(data) -> bool:
     return {"question", "context"} <= set(data.column_names)
 
 
-def question_items(data, place: str, split: str) -> Iterator[Item]:
+def question_items(data, place: str, split: str, reading: Reading = STRICT) -> Iterator[Item]:
     """The questions of a split with the columns `question`, `context` and `answers` (`text` and `answer_start`).
 
     `id` or `guid` names a question, else its row. Questions of one `title` stay together where the split is cut; where
@@ -24,6 +25,7 @@ def question_items(data, place: str, split: str) -> Iterator[Item]:
     Args:
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
+        reading: Takes the questions that cannot be read.
 
     Raises: ValueError naming row and question where an answer does not stand at its place.
     """
@@ -36,34 +38,16 @@ def question_items(data, place: str, split: str) -> Iterator[Item]:
     contexts: dict[str, str] = {}
     for row, values in enumerate(data.select_columns(columns)):
         where = f"{place}, row {row}"
-        name = str(next((values[key] for key in ("id", "guid") if values.get(key) is not None), f"{split}-{row + 1}"))
-        context, title = values["context"], values.get("title") or ""
-        # A text is kept once, however many questions it has.
-        context = contexts.setdefault(context, context)
-        answers = _answers(values["answers"], f"{where}, question {name!r}") if "answers" in columns else None
-        marked = values.get("is_impossible")
-        impossible = answers == [] if marked is None else bool(marked)
-        example = question_example(name, values["question"], context, answers, where, impossible, title)
-        yield Item(where, example, title or context)
-
-
-def _answers(value, place: str) -> list[Answer] | None:
-    """Answers from a struct of lists or a list of structs; None where the row says nothing."""
-    if value is None:
-        return None
-    if isinstance(value, dict) and {"text", "answer_start"} <= set(value):
-        texts, starts = value["text"], value["answer_start"]
-        if isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts):
-            return [_answer(text, start, place) for text, start in zip(texts, starts)]
-    elif isinstance(value, list) and all(isinstance(each, dict) for each in value):
-        return [_answer(each.get("text"), each.get("answer_start"), place) for each in value]
-    raise ValueError(
-        f"{place}: expected answers with as many answer_start as text, got {str(value)[:60]}; mend the row, or rename "
-        "the columns and save the set with save_to_disk"
-    )
-
-
-def _answer(text, start, place: str) -> Answer:
-    if not isinstance(text, str) or not isinstance(start, int):
-        raise ValueError(f"{place}: expected an answer's text and its answer_start, got {text!r} and {start!r}; add it")
-    return Answer(text, start)
+        with reading.record():
+            names = (values[key] for key in ("id", "guid") if values.get(key) is not None)
+            name = str(next(names, f"{split}-{row + 1}"))
+            here = f"{where}, question {name!r}"
+            context = typed(values["context"], str, here, "'context'")
+            title = typed(values.get("title") or "", str, here, "'title'")
+            # A text is kept once, however many questions it has.
+            context = contexts.setdefault(context, context)
+            answers = answers_of(values.get("answers"), here)
+            marked = impossible_of(values.get("is_impossible"), here)
+            impossible = answers == [] if marked is None else marked
+            example = question_example(name, values["question"], context, answers, where, impossible, title)
+            yield Item(where, example, title or context)

@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kospan.data.source import Item
+from kospan.data.source import STRICT, Item, Reading
 from kospan.data.text import decoded, stem
 from kospan.example import Example
 from modeling.spans import Span
@@ -13,7 +13,7 @@ from modeling.spans import Span
 CLOSING = re.compile(r":([A-Z]+)>")
 
 
-def read_kmou(path: str) -> Iterator[Item]:
+def read_kmou(path: str, reading: Reading = STRICT) -> Iterator[Item]:
     """Text and spans from the `## ` lines: number, text, text with `<entity:TYPE>`.
 
     The lines of morphemes under them are not read: they cannot hold an entity that ends inside a morpheme, and do not
@@ -26,7 +26,7 @@ def read_kmou(path: str) -> Iterator[Item]:
         sentence lacks one of its three lines or the two texts differ.
     """
     for name, data in _files(Path(path)):
-        yield from _items(name, decoded(data, name))
+        yield from _items(name, decoded(data, name), reading)
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -49,7 +49,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
             raise ValueError(f"{path}: expected a tar archive, got {error}; fetch the file again") from error
 
 
-def _items(name: str, text: str) -> Iterator[Item]:
+def _items(name: str, text: str, reading: Reading) -> Iterator[Item]:
     group = "exobrain" if "EXOBRAIN" in Path(name).name else "kmou"
     heads: list[str] = []
     number, first = 0, 0
@@ -61,20 +61,25 @@ def _items(name: str, text: str) -> Iterator[Item]:
             heads.append(line[3:])
         elif not line and heads:
             number += 1
-            place = f"{name}:{first}"
-            if len(heads) != 3:
-                raise ValueError(
-                    f"{place}: expected three lines that start with `## ` (number, text, text with <entity:TYPE>), got "
-                    f"{len(heads)}; add what is missing"
-                )
-            spans = marked_spans(heads[1], heads[2])
-            if spans is None:
-                raise ValueError(
-                    f"{place}: expected the marked text to be the text plus <entity:TYPE>, got {heads[2]!r} for "
-                    f"{heads[1]!r}; mend one of the two"
-                )
-            yield Item(place, Example(f"{stem(Path(name).name)}-{number}", heads[1], spans, source=group))
+            with reading.record():
+                yield _item(f"{name}:{first}", heads, f"{stem(Path(name).name)}-{number}", group)
             heads, first = [], 0
+
+
+def _item(place: str, heads: list[str], name: str, group: str) -> Item:
+    """A sentence from its three lines."""
+    if len(heads) != 3:
+        raise ValueError(
+            f"{place}: expected three lines that start with `## ` (number, text, text with <entity:TYPE>), got "
+            f"{len(heads)}; add what is missing"
+        )
+    spans = marked_spans(heads[1], heads[2])
+    if spans is None:
+        raise ValueError(
+            f"{place}: expected the marked text to be the text plus <entity:TYPE>, got {heads[2]!r} for "
+            f"{heads[1]!r}; correct one of the two"
+        )
+    return Item(place, Example(name, heads[1], spans, source=group))
 
 
 def marked_spans(text: str, marked: str) -> tuple[Span, ...] | None:

@@ -1,18 +1,18 @@
 """The Korean fake news set: news articles with titles, some of them altered (github.com/2alive3s/Fake_news)."""
 
-import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from kospan.data.labelled import csv_rows, labelled_item
-from kospan.data.source import Item
+from kospan.data.labelled import labelled_item
+from kospan.data.source import STRICT, Item, Reading
+from kospan.data.tables import csv_rows
 from kospan.data.text import decoded, read_bytes, stem
 
 COLUMNS = ("seqid", "title", "content", "label")
 
 
-def read_ko_fake_news(path: str | os.PathLike) -> Iterator[Item]:
+def read_ko_fake_news(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
     """The articles of a CSV file, or of all CSV files of a folder: the title stands before the text.
 
     The files are in CP949, or in UTF-8 with a byte order mark. They share titles and whole articles, so that of a
@@ -25,14 +25,15 @@ def read_ko_fake_news(path: str | os.PathLike) -> Iterator[Item]:
     if not files:
         raise ValueError(f"expected CSV files in the folder {path}, found none; name the folder that holds them")
     for file in files:
-        for place, values in csv_rows(io.StringIO(_decoded(file), newline=""), str(file), wanted=COLUMNS):
-            title = values["title"].strip()
-            if not title:
-                raise ValueError(f"{place}: expected a title, got none; write it, or drop the article")
-            name = f"{stem(file)}-{values['seqid']}"
-            item = labelled_item(place, name, values["content"], values["label"], title)
-            # One file puts a quotation mark before the title where the other has none.
-            yield item._replace(group=title.strip("'\"‘’“” "))
+        for place, values in csv_rows(_decoded(file), str(file), wanted=COLUMNS, reading=reading, quoting="minimal"):
+            with reading.record():
+                title = values["title"].strip()
+                if not title:
+                    raise ValueError(f"{place}: expected a title, got none; write it, or drop the article")
+                name = f"{stem(file)}-{values['seqid']}"
+                item = labelled_item(place, name, values["content"], values["label"], title)
+                # One file puts a quotation mark before the title where the other has none.
+                yield item._replace(group=title.strip("'\"‘’“” "))
 
 
 def _decoded(file: Path) -> str:

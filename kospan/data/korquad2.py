@@ -7,21 +7,31 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from kospan.data.checks import typed
 from kospan.data.html_text import HtmlText
-from kospan.data.jsonl import typed
-from kospan.data.questions import Answer, answer_span, key_of, list_of, question_example, question_name, read_articles
-from kospan.data.source import Item
+from kospan.data.questions import (
+    Answer,
+    answer_of,
+    answer_span,
+    key_of,
+    list_of,
+    question_example,
+    question_name,
+    read_articles,
+)
+from kospan.data.source import STRICT, Item, Reading
 
 
-def read_korquad2(path: str | os.PathLike) -> Iterator[Item]:
+def read_korquad2(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
     """The questions of a file, or of all .json files of a folder in the order of their names, page by page.
 
     A page's `context` is HTML, and an answer stands in it at `answer_start`, tags included. The example's text is what
     can be read of the page (see `kospan.data.html_text`), its span the part of that text that the answer's HTML makes:
     a table or a list is answered by its text. `raw_html` and the places in it are not read.
 
-    Left out, and counted in a warning at the end, are questions whose answer cannot be mapped: it holds nothing that
-    can be read (a picture, say), or it begins or ends inside a tag or an entity.
+    Questions whose answer cannot be mapped are marked as left out, and counted in a warning at the end: the answer
+    holds nothing that can be read (a picture, say), or it begins or ends inside a tag or an entity. They count 0 in
+    scores, as the official evaluation counts questions without a prediction.
 
     Raises: ValueError naming file and question where the form is another or an answer does not stand at its place in
         the HTML; FileNotFoundError where there is nothing at `path`.
@@ -30,30 +40,36 @@ def read_korquad2(path: str | os.PathLike) -> Iterator[Item]:
     for file in _files(Path(path)):
         for at, page in enumerate(read_articles(file, "KorQuAD 2.x")):
             place = f"{file}, article {at}"
-            page = typed(page, dict, place, "the article")
-            html = typed(key_of(page, "context", place), str, place, "'context'")
-            title = typed(page.get("title", ""), str, place, "'title'")
-            readable = HtmlText(html)
-            for question in list_of(page, "qas", place):
-                question = typed(question, dict, place, "the question")
-                name = question_name(question, place)
-                here = f"{place}, question {name!r}"
-                total += 1
-                answers = None
-                if "answer" in question:
-                    answer = _answer(typed(question["answer"], dict, here, "'answer'"), html, readable, here)
-                    if answer is None:
-                        lost.append(here)
-                        continue
-                    answers = [answer]
-                asked = key_of(question, "question", here)
-                yield Item(place, question_example(name, asked, readable.text, answers, place, source=title), place)
+            with reading.record():
+                page = typed(page, dict, place, "the article")
+                html = typed(key_of(page, "context", place), str, place, "'context'")
+                title = typed(page.get("title") or "", str, place, "'title'")
+                readable = HtmlText(html)
+                for question in list_of(page, "qas", place):
+                    total += 1
+                    with reading.record():
+                        item = _item(question, html, readable, title, place)
+                        if item.left_out:
+                            lost.append(f"{place}, question {item.example.id!r}")
+                        yield item
     if lost:
         warnings.warn(
             f"{path}: left out {len(lost):,} of {total:,} questions, whose answers hold nothing that can be read "
             f"or cut a tag (the first: {lost[0]})",
             stacklevel=2,
         )
+
+
+def _item(question, html: str, readable: HtmlText, title: str, place: str) -> Item:
+    """A question of a page."""
+    name = question_name(typed(question, dict, place, "the question"), place)
+    here = f"{place}, question {name!r}"
+    asked, answers, left_out = key_of(question, "question", here), None, ""
+    if question.get("answer") is not None:
+        answer = answer_of(typed(question["answer"], dict, here, "'answer'"), here)
+        mapped = _mapped(answer, html, readable, here)
+        answers, left_out = ([mapped], "") if mapped else (None, "its answer cannot be mapped to readable text")
+    return Item(place, question_example(name, asked, readable.text, answers, place, source=title), place, left_out)
 
 
 def _files(path: Path) -> list[Path]:
@@ -67,11 +83,9 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _answer(answer: dict, html: str, readable: HtmlText, place: str) -> Answer | None:
+def _mapped(answer: Answer, html: str, readable: HtmlText, place: str) -> Answer | None:
     """The answer in the page's readable text; None where it cannot be mapped."""
-    text = typed(key_of(answer, "text", place), str, place, "'text'")
-    start = typed(key_of(answer, "answer_start", place), int, place, "'answer_start'")
-    first, last, *_ = answer_span(Answer(text, start), html, place)
+    first, last, *_ = answer_span(answer, html, place)
     found = readable.span(first, last)
     if found is None:
         return None

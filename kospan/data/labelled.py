@@ -1,80 +1,74 @@
 """Labelled texts, or pairs of texts, as rows with the columns `text`, `text_pair` and `label`."""
 
-import csv
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
-from kospan.data.jsonl import check_encodable, json_lines, typed
+from kospan.data.checks import check_encodable, typed
+from kospan.data.content import form_of
+from kospan.data.jsonl import json_lines
 from kospan.data.prodigy import accepted_lines
-from kospan.data.source import Item
+from kospan.data.source import STRICT, Item, Reading
+from kospan.data.tables import Row, csv_rows
 from kospan.data.text import open_text, stem
-from kospan.example import Example
+from kospan.example import Example, clean_label
 from modeling.spans import Span
 
-# Fields of a CSV file are documents; Python's own limit is 131,072 characters.
-_LONGEST_FIELD = 2**31 - 1
 
-
-class Row(NamedTuple):
-    """
-    Args:
-        place: "file:line", or whatever leads to it.
-        values: What stands in each column.
-    """
-
-    place: str
-    values: dict
-
-
-def labelled_items(path: str | os.PathLike) -> Iterator[Item]:
-    """The rows of a CSV (.csv), TSV (.tsv) or JSON Lines (.jsonl, .json) file, .gz allowed.
+def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+    """The rows of a CSV, TSV or JSON Lines file, .gz allowed; where the name does not tell which, the contents do.
 
     The columns are `text`, `label`, and where two texts are read together `text_pair`, which stands before the text:
     the premise before the hypothesis. `id` and `source` are taken where they are there. A label is the name of a class
     or a number; an empty one (null) means that nobody has labelled the text. Rows with the same text_pair stay together
-    where a split is cut, as do equal texts.
+    where a split is cut, as do equal texts. How quotation marks are read see `kospan.data.tables.csv_rows`.
 
     Raises: ValueError naming file and line where a column is missing, also in one row, or the file is malformed.
     """
-    name = os.fspath(path).removesuffix(".gz").lower()
-    if name.endswith((".jsonl", ".json")):
-        lines = accepted_lines(json_lines(path), path)
-        rows: Iterable[Row] = (Row(place, typed(line, dict, place, "the line")) for place, line in lines)
-    elif name.endswith((".csv", ".tsv")):
-        rows = csv_rows(open_text(path, newline=""), str(path), "\t" if name.endswith(".tsv") else ",")
+    form = form_of(path)
+    if form == "jsonl":
+        rows: Iterable[Row] = _json_rows(path, reading)
+    elif form in ("csv", "tsv"):
+        text = open_text(path, newline="").read()
+        rows = csv_rows(text, str(path), "\t" if form == "tsv" else ",", reading=reading)
     else:
         raise ValueError(
             f"expected a file of labelled texts that ends in .csv, .tsv or .jsonl, got {path}; rename it after its form"
         )
     paired = None
     for row in rows:
-        values = row.values
-        for column in ("text", "label"):
-            if column not in values:
+        with reading.record():
+            values = row.values
+            for column in ("text", "label"):
+                if column not in values:
+                    raise ValueError(
+                        f"{row.place}: expected the columns text and label, got "
+                        f"{', '.join(map(str, values)) or 'none'}; name the columns so, and leave a label empty where "
+                        "there is none"
+                    )
+            pair = values.get("text_pair")
+            pair = pair if pair not in (None, "") else None
+            paired = pair is not None if paired is None else paired
+            if (pair is not None) != paired:
+                got = "none" if pair is None else "one"
                 raise ValueError(
-                    f"{row.place}: expected the columns text and label, got "
-                    f"{', '.join(map(str, values)) or 'none'}; name the columns so, and leave a label empty where "
-                    "there is none"
+                    f"{row.place}: expected a text_pair in every row or in none, got {got} here and not so above; "
+                    "correct the row, or leave it out"
                 )
-        pair = values.get("text_pair")
-        pair = pair if pair not in (None, "") else None
-        paired = pair is not None if paired is None else paired
-        if (pair is not None) != paired:
-            got = "none" if pair is None else "one"
-            raise ValueError(
-                f"{row.place}: expected a text_pair in every row or in none, got {got} here and not so above; mend the "
-                "row, or leave it out"
+            name = values.get("id")
+            yield labelled_item(
+                row.place,
+                f"{stem(path)}-{row.place.rpartition(':')[2]}" if name in (None, "") else str(name),
+                values["text"],
+                values["label"],
+                "" if pair is None else pair,
+                values.get("source") or "",
             )
-        yield labelled_item(
-            row.place,
-            str(values.get("id") or f"{stem(path)}-{row.place.rpartition(':')[2]}"),
-            values["text"],
-            values["label"],
-            "" if pair is None else pair,
-            values.get("source") or "",
-        )
+
+
+def _json_rows(path: str | os.PathLike, reading: Reading) -> Iterator[Row]:
+    for place, line in accepted_lines(json_lines(path, reading), path):
+        with reading.record():
+            yield Row(place, typed(line, dict, place, "the line"))
 
 
 def labelled_item(place: str, name: str, text: str, label, pair: str = "", source: str = "") -> Item:
@@ -105,70 +99,14 @@ def label_in_words(label, place: str) -> str | None:
     >>> label_in_words(3, "row 1"), label_in_words(3.0, "row 1"), label_in_words(True, "row 1")
     ('3', '3.0', 'true')
     """
-    if label is None or (isinstance(label, str) and not label.strip()):
-        return None
     if isinstance(label, bool):
         return "true" if label else "false"
     if isinstance(label, (int, float)):
         return repr(label)
-    if not isinstance(label, str):
+    if label is not None and not isinstance(label, str):
         raise TypeError(
             f"{place}: expected a label to be a class's name or a number, got {str(label)[:60]!r} "
-            f"({type(label).__name__}); mend it"
+            f"({type(label).__name__}); correct it"
         )
-    check_encodable(label, place)
-    return label.strip()
-
-
-def csv_rows(file: Iterable[str], name: str, delimiter: str = ",", wanted: Sequence[str] = ()) -> Iterator[Row]:
-    """The rows of a file with a header; a quoted field may hold several lines.
-
-    Args:
-        file: The file, opened with `newline=""`.
-        name: As errors name it.
-        delimiter: What stands between two fields.
-        wanted: Columns that must be there.
-
-    Raises: ValueError naming the file and the line at which a row begins where quotation marks do not close, a row has
-        more or fewer fields than the header, or the header lacks a column or names one twice.
-    """
-    rows = csv.reader(file, delimiter=delimiter, strict=True)
-    header: list[str] | None = None
-    while True:
-        place = f"{name}:{rows.line_num + 1}"
-        try:
-            with _long_fields():
-                fields = next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise ValueError(
-                f"{place}: expected rows of fields, quotation marks inside a field doubled, got: {error}; mend the row "
-                "that begins here"
-            ) from error
-        if not fields:
-            continue
-        if header is None:
-            header = [field.strip() for field in fields]
-            if len(set(header)) < len(header) or not set(wanted) <= set(header):
-                raise ValueError(
-                    f"{place}: expected a header that names every column once{' (' if wanted else ''}"
-                    f"{', '.join(wanted)}{')' if wanted else ''}, got {', '.join(header)}; mend it"
-                )
-            continue
-        if len(fields) != len(header):
-            raise ValueError(
-                f"{place}: expected {len(header)} fields ({', '.join(header)}), got {len(fields)}; put a field that "
-                f"holds {'a comma' if delimiter == ',' else 'a tab'} or a line end into quotation marks"
-            )
-        yield Row(place, dict(zip(header, fields)))
-
-
-@contextmanager
-def _long_fields():
-    """Inside, a field may be as long as a document; the limit is one for the whole process."""
-    before = csv.field_size_limit(_LONGEST_FIELD)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
+    check_encodable(label or "", place)
+    return clean_label(label or "") or None

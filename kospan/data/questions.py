@@ -1,4 +1,4 @@
-"""What questions with answers share, whatever form they come in: one example, its answers at their places."""
+"""Questions with answers, whatever form they come in: one example, its answers at their places."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from unicodedata import normalize
 
-from kospan.data.jsonl import check_encodable, typed
+from kospan.data.checks import check_encodable, keys_in, shown, typed
 from kospan.data.text import open_text
 from kospan.example import Example
 from modeling.spans import Span
@@ -60,7 +60,7 @@ def question_example(
     if impossible:
         spans = ()
     elif answers is not None:
-        spans = tuple(sorted({answer_span(answer, context, place) for answer in answers}))
+        spans = answer_spans(answers, context, place)
         if not spans:
             raise ValueError(
                 f"{place}: expected an answer or more, got none; mark the question with is_impossible: true where the "
@@ -69,6 +69,53 @@ def question_example(
     for value in (name, question, context, source):
         check_encodable(value, place)
     return Example(name, context, spans, question, source)
+
+
+def answer_spans(answers: Sequence[Answer], context: str, place: str) -> tuple[Span, ...]:
+    """The spans of alternative answers, each once. Raises: ValueError as `answer_span`."""
+    return tuple(sorted({answer_span(answer, context, place) for answer in answers}))
+
+
+def answers_of(value, place: str) -> list[Answer] | None:
+    """Answers from an object with `text` and `answer_start`, from an object of lists of them, or from a list of
+    objects; None where there is null.
+
+    Raises: ValueError or TypeError where something else is there.
+
+    >>> answers_of({"text": ["서울"], "answer_start": [4]}, "row 0")
+    [Answer(text='서울', start=4)]
+    """
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        texts, starts = (key_of(value, key, place) for key in ("text", "answer_start"))
+        if not isinstance(texts, list) and not isinstance(starts, list):
+            return [answer_of(value, place)]
+        if not (isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts)):
+            raise ValueError(
+                f"{place}: expected answers with as many answer_start as text, got {shown(value)}; correct one of them"
+            )
+        value = [{"text": text, "answer_start": start} for text, start in zip(texts, starts)]
+    answers = typed(value, list, place, "'answers'")
+    return [answer_of(typed(answer, dict, place, "an answer"), place) for answer in answers]
+
+
+def answer_of(answer: dict, place: str) -> Answer:
+    """An answer from an object with `text` and `answer_start`. Raises: ValueError or TypeError where one is missing."""
+    return Answer(
+        typed(key_of(answer, "text", place), str, place, "'text'"),
+        typed(key_of(answer, "answer_start", place), int, place, "'answer_start'"),
+    )
+
+
+def impossible_of(value, place: str) -> bool | None:
+    """Whether a source marks a question as one without an answer; None where it says nothing.
+
+    Raises: TypeError where the mark is neither true nor false.
+    """
+    if value is None or value in (0, 1):
+        return value if value is None else bool(value)
+    return typed(value, bool, place, "'is_impossible'")
 
 
 def answer_span(answer: Answer, context: str, place: str) -> Span:
@@ -91,7 +138,7 @@ def answer_span(answer: Answer, context: str, place: str) -> Span:
     if end is None:
         got = context[max(0, start) : max(0, start) + len(text)]
         raise ValueError(
-            f"{place}: expected the answer {_short(text)} at character {start} of its context, got {_short(got)}; "
+            f"{place}: expected the answer {shown(text)} at character {start} of its context, got {shown(got)}; "
             f"{_stands(context, start, text)} (offsets count characters, not bytes)"
         )
     return Span(start, end, ANSWER)
@@ -130,10 +177,6 @@ def _stands(context: str, start: int, text: str) -> str:
     return "it stands nowhere in the text"
 
 
-def _short(text: str) -> str:
-    return repr(text) if len(text) <= 60 else repr(text[:57] + "...")
-
-
 def question_name(question: dict, place: str) -> str:
     """The id of a question; KLUE-MRC calls it guid.
 
@@ -153,20 +196,42 @@ def read_articles(path: str | os.PathLike, form: str) -> list:
     Args:
         form: What the file should be, as errors name it.
 
-    Raises: ValueError where the file is no JSON or holds no article.
+    Raises: ValueError where the file is no JSON, is of another form, or holds no article.
     """
-    file = open_text(path)
+    text = open_text(path).read()
     try:
-        document = json.load(file)
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:  # Among them a number of thousands of digits.
         reason = str(error).partition(";")[0]
         raise ValueError(
-            f"{path}: expected JSON in the form of {form}, got what is no JSON ({reason}); fetch the file again"
+            f"{path}: expected JSON in the form of {form}, got {_no_json(text, reason)}"
         ) from error
+    if isinstance(document, list):
+        rows = document and all(isinstance(each, dict) and "question" in each for each in document)
+        hint = "write one object per line, and set dataset: jsonl" if rows else 'write {"data": ARTICLES}'
+        raise TypeError(f"{path}: expected the file to be an object, got {shown(document)} (list); {hint}")
+    if isinstance(document, dict) and "data" not in document and "question" in document:
+        raise ValueError(f"{path}: expected articles under 'data', got JSON Lines; set dataset: jsonl")
     articles = list_of(typed(document, dict, str(path), "the file"), "data", str(path))
     if not articles:
-        raise ValueError(f"{path}: expected at least one article in 'data', got none; fetch the file again")
+        raise ValueError(f"{path}: expected at least one article in 'data', got none; name another file")
     return articles
+
+
+def _no_json(text: str, reason: str) -> str:
+    """What a file is that is no JSON, and what to do."""
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    try:
+        whole = isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        whole = False
+    if whole:
+        return "JSON Lines, an object per line; set dataset: jsonl"
+    if not first:
+        return f"what is no JSON ({reason}); the file is empty, name another file"
+    if text.lstrip()[0] not in "{[":
+        return f"what is no JSON and begins with {shown(first.strip())}; set dataset to the file's form"
+    return f"what is no JSON ({reason}); the file is cut short or malformed: correct it, or fetch it again"
 
 
 def key_of(value: dict, key: str, place: str):
@@ -175,7 +240,7 @@ def key_of(value: dict, key: str, place: str):
     Raises: ValueError where it is missing.
     """
     if key not in value:
-        raise ValueError(f"{place}: expected the key {key!r}, got {', '.join(map(repr, value)) or 'none'}; add it")
+        raise ValueError(f"{place}: expected the key {key!r}, got {keys_in(value)}; add it")
     return value[key]
 
 

@@ -1,10 +1,13 @@
-"""What a reader is, and what it gives."""
+"""What a reader is, what it is given, and what it gives."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from kospan.example import Example
+
+QUOTING = ("auto", "minimal", "none")
 
 
 class Item(NamedTuple):
@@ -15,11 +18,99 @@ class Item(NamedTuple):
         example: The example, its spans not yet checked for overlap.
         group: What stays together where a split is cut, such as the article that a question is about; empty where each
             item stands alone.
+        left_out: Why it cannot be used although the record is valid, such as an answer that is a picture; empty
+            otherwise. It is neither trained on nor predicted, and counts 0 in scores.
     """
 
     place: str
     example: Example
     group: str = ""
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How the user wants files to be read; None and "auto" leave the choice to the reader.
+
+    Args:
+        quoting: CSV and TSV: "minimal" reads quotation marks around a field as quoting, "none" as text.
+        token_column: The column of the tokens: a number from 0 (negative: from the end), or a name.
+        tag_column: The column of the tags, in the same way.
+        skip_invalid: Continue without records that cannot be read.
+    """
+
+    quoting: str = "auto"
+    token_column: str | None = None
+    tag_column: str | None = None
+    skip_invalid: bool = False
+
+    def __post_init__(self):
+        if self.quoting not in QUOTING:
+            raise ValueError(
+                f"expected quoting to be one of {', '.join(QUOTING)}, got {self.quoting!r}; choose one of them"
+            )
+
+
+DEFAULTS = ReadOptions()
+# The options that only some readers take.
+FORM_OPTIONS = tuple(field.name for field in fields(ReadOptions) if field.name != "skip_invalid")
+
+
+class Reading:
+    """One read of a data set: its options, and the records that could not be read.
+
+    Args:
+        options: What the user asked for.
+        collect: Keep the errors of single records until `finish`; otherwise the first one is raised where it occurs.
+    """
+
+    def __init__(self, options: ReadOptions = DEFAULTS, collect: bool = False):
+        self.options, self.collect = options, collect
+        self.first: Exception | None = None
+        self.invalid = 0
+
+    def begin(self) -> None:
+        """Forgets the errors of what was read before."""
+        self.first, self.invalid = None, 0
+
+    @contextmanager
+    def record(self) -> Iterator[None]:
+        """Inside, an error concerns one record, and others can be read after it."""
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            self.reject(error)
+
+    def reject(self, error: Exception) -> None:
+        """Counts a record that cannot be read. Raises: the error, where errors are not collected."""
+        if not self.collect:
+            raise error
+        # The traceback would keep the whole file in memory.
+        self.first = self.first or error.with_traceback(None)
+        self.invalid += 1
+
+    def finish(self) -> None:
+        """Raises: the first error with the number of the others, unless invalid records are skipped."""
+        if self.first is None or self.options.skip_invalid:
+            return
+        others = self.invalid - 1
+        if not others:
+            raise self.first
+        kind = TypeError if isinstance(self.first, TypeError) else ValueError
+        raise kind(
+            f"{self.first} ({others:,} more record{'s are' if others > 1 else ' is'} invalid; --skip_invalid "
+            "continues without them)"
+        ) from self.first
+
+    def nothing(self, what: str) -> str:
+        """Why there is no example, for an error; `what` names it where no record is invalid."""
+        if not self.invalid:
+            return what
+        return f"{self.invalid:,} invalid record{'s' * (self.invalid > 1)}, the first: {self.first}"
+
+
+# Raises the first error where it occurs.
+STRICT = Reading()
 
 
 @dataclass(frozen=True)
@@ -43,8 +134,10 @@ class Reader:
         unit: What carries a tag in the source: "character" or "word".
         read_file: From a path to the items of that file, in their order.
         read_set: The whole data set, where it needs no file from the user.
+        options: Which of `FORM_OPTIONS` it takes.
     """
 
     unit: str
-    read_file: Callable[[str], Iterable[Item]] | None = None
-    read_set: Callable[[], Source] | None = None
+    read_file: Callable[[str, Reading], Iterable[Item]] | None = None
+    read_set: Callable[[Reading], Source] | None = None
+    options: tuple[str, ...] = ()

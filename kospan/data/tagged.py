@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kospan.data.source import Item
-from kospan.example import Example
+from kospan.data.source import STRICT, Item, Reading
+from kospan.example import Example, clean_label
 from modeling.spans import Span
 from modeling.tags import bioes_to_bio, first_broken_tag, iob1_to_bio, may_end, may_follow, may_start, tags_to_spans
 
@@ -26,6 +26,7 @@ class Sentence:
         lines: The line of each token; empty where the source has no lines.
         source: Where the sentence comes from within its set.
         document: Which document of the source it stands in, from 0.
+        tag_hint: What else may be wrong where a tag has an unknown form.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Sentence:
     lines: list[int] = field(default_factory=list)
     source: str = ""
     document: int = 0
+    tag_hint: str = ""
 
     def where(self, at: int) -> str:
         """The place of a token, for errors."""
@@ -60,41 +62,72 @@ def tag_problem(tag: str) -> str | None:
     return "tags are O, B-TYPE and I-TYPE, in BIOES also E-TYPE and S-TYPE"
 
 
-def tagged_items(sentences: Iterable[Sentence], joiner: str, iob1: bool = False, hint: str = "") -> Iterator[Item]:
+def clean_tag(tag: str) -> str:
+    """A tag with its label as `clean_label` spells it.
+
+    >>> clean_tag(" B-PS\\u00a0")
+    'B-PS'
+    """
+    tag = clean_label(tag)
+    return tag[:2] + clean_label(tag[2:]) if tag[1:2] == "-" else tag
+
+
+def tagged_items(
+    sentences: Iterable[Sentence], joiner: str, iob1: bool = False, hint: str = "", reading: Reading = STRICT
+) -> Iterator[Item]:
     """Sentences as examples; BIOES is recognised by its `E-` and `S-`.
 
     Args:
         joiner: What stands between two tokens of the text: " " for words, "" for characters.
         iob1: Read the tags as IOB1.
         hint: What to do where an `I-` continues nothing.
+        reading: Takes the sentences that cannot be read.
 
     Raises: ValueError naming the place where a tag has an unknown form or cannot stand where it stands, or where
         tokens and tags differ in number.
     """
-    sentences = list(sentences)
-    known: set[str] = set()
+    known: dict[str, str] = {}
+    kept = []
     for sentence in sentences:
-        if len(sentence.tokens) != len(sentence.tags):
-            raise ValueError(
-                f"{sentence.place}: expected as many tags as tokens, got {len(sentence.tokens)} tokens and "
-                f"{len(sentence.tags)} tags; mend the row"
-            )
-        for at, tag in enumerate(sentence.tags):
-            if tag not in known:
-                problem = tag_problem(tag)
-                if problem:
-                    raise ValueError(f"{sentence.where(at)}: expected a tag like B-PS or O, got {tag!r}; {problem}")
-                known.add(tag)
-    closing = next((tag for tag in sorted(known) if tag[:2] in ("E-", "S-")), None)
-    for sentence in sentences:
-        if iob1:
-            tags = _from_iob1(sentence, closing)
-        elif closing:
-            tags = _from_bioes(sentence, closing)
-        else:
-            tags = _from_bio(sentence, hint)
-        place = f"{sentence.place}:{sentence.lines[0]}" if sentence.lines else sentence.place
-        yield Item(place, _example(sentence, tags, joiner))
+        with reading.record():
+            _check_tags(sentence, known)
+            kept.append(sentence)
+    closing = next((tag for tag in sorted(known.values()) if tag[:2] in ("E-", "S-")), None)
+    for sentence in kept:
+        with reading.record():
+            if iob1:
+                tags = _from_iob1(sentence, closing)
+            elif closing:
+                tags = _from_bioes(sentence, closing)
+            else:
+                tags = _from_bio(sentence, hint)
+            place = f"{sentence.place}:{sentence.lines[0]}" if sentence.lines else sentence.place
+            yield Item(place, _example(sentence, tags, joiner))
+
+
+def _check_tags(sentence: Sentence, known: dict[str, str]) -> None:
+    """Cleans a sentence's tags.
+
+    Args:
+        known: The tags of earlier sentences as they are cleaned; gains those of this one.
+
+    Raises: ValueError where tokens and tags differ in number, or a tag has an unknown form.
+    """
+    if len(sentence.tokens) != len(sentence.tags):
+        raise ValueError(
+            f"{sentence.place}: expected as many tags as tokens, got {len(sentence.tokens)} tokens and "
+            f"{len(sentence.tags)} tags; correct the row"
+        )
+    for at, tag in enumerate(sentence.tags):
+        if tag not in known:
+            cleaned = clean_tag(tag)
+            problem = tag_problem(cleaned)
+            if problem:
+                raise ValueError(
+                    f"{sentence.where(at)}: expected a tag like B-PS or O, got {tag!r}; {problem}{sentence.tag_hint}"
+                )
+            known[tag] = cleaned
+    sentence.tags = [known[tag] for tag in sentence.tags]
 
 
 def joined(items: Sequence[Item], separator: str = "\n") -> Item:

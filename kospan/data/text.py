@@ -8,6 +8,18 @@ from difflib import get_close_matches
 from pathlib import Path
 
 SUFFIXES = {".gz", ".zip", ".tar", ".tgz", ".jsonl", ".json", ".txt", ".tsv", ".csv", ".conll", ".bio", ".iob", ".ann"}
+SUFFIXES |= {".ndjson", ".jsonlines", ".conllu", ".conllup"}
+# Compressed files that are not written; a file of another form under such a name could not be opened.
+_UNWRITTEN = (".bz2", ".xz", ".zst", ".zip", ".tgz", ".7z")
+# The first bytes of files that are no text, and what to do with them.
+_SIGNATURES = {
+    b"PK\x03\x04": "a zip archive (or an Excel or Word file): unpack it, or save it as text",
+    b"PAR1": "a Parquet file: save it as JSON Lines, or name it as the data set hub:FILE",
+    b"\xfd7zXZ\x00": "an xz file: unpack it with `xz -dk FILE`",
+    b"(\xb5/\xfd": "a Zstandard file: unpack it with `zstd -d FILE`",
+    b"BZh": "a bzip2 file: unpack it with `bunzip2 -k FILE`",
+    b"%PDF": "a PDF file: save its text as a .txt file",
+}
 
 
 def open_text(path: str | os.PathLike, encoding: str = "utf-8", newline: str | None = None) -> io.StringIO:
@@ -31,7 +43,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     if not path.exists():
         raise FileNotFoundError(f"expected a file at {path} (looked for {path.absolute()}), found none{_nearest(path)}")
     data = path.read_bytes()
-    if path.suffix == ".gz" or data[:2] == b"\x1f\x8b":
+    if path.suffix.lower() == ".gz" or data[:2] == b"\x1f\x8b":
         try:
             return gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:
@@ -66,6 +78,9 @@ def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_
 
 
 def _looks_like(data: bytes, name: str | os.PathLike) -> str:
+    for signature, hint in _SIGNATURES.items():
+        if data.startswith(signature):
+            return f"looks like {hint.replace('FILE', str(name))}"
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         code, title = "utf-16", "UTF-16"
     else:
@@ -86,13 +101,29 @@ def _nearest(path: Path) -> str:
     return f"; did you mean {path.parent / near[0]}?" if near else f"; check the name and the folder {path.parent}"
 
 
+def check_compression(path: str | os.PathLike) -> None:
+    """Raises: ValueError where a name promises a compression that is not written."""
+    suffix = Path(path).suffix.lower()
+    if suffix in _UNWRITTEN:
+        raise ValueError(f"expected a file name without compression or with .gz to write to, got {path}; end it in .gz")
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes UTF-8 under a temporary name and renames it: nothing half written, line ends as they stand in `text`."""
+    """Writes UTF-8 under a temporary name and renames it: nothing half written, line ends as in `text`.
+
+    A name that ends in .gz is compressed, without a time in it, so that equal texts give equal files.
+
+    Raises: ValueError where the name promises another compression.
+    """
     path = Path(path)
+    check_compression(path)
+    data = text.encode("utf-8")
+    if path.suffix.lower() == ".gz":
+        data = gzip.compress(data, mtime=0)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(text.encode("utf-8"))
+        temporary.write_bytes(data)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,24 +1,45 @@
-"""Texts to be read by a model."""
+"""Texts for a model to predict on."""
 
-from pathlib import Path
-
-from kospan.data.jsonl import read_jsonl
+from kospan.data.content import form_of
+from kospan.data.jsonl import text_items
+from kospan.data.source import Reading
 from kospan.data.text import open_text, stem
 from kospan.example import Example
 
 
-def read_texts(path: str) -> list[Example]:
-    """Documents from JSON Lines (.jsonl or .json, .gz allowed), or from plain text with a document per line.
+def read_texts(path: str, reading: Reading | None = None) -> list[Example]:
+    """Documents from JSON Lines, or from plain text with a document per line, gzipped or not.
 
-    Empty lines of a plain text are no documents; a document is named after its file and line.
+    `kospan.data.content.form_of` tells which it is. Empty lines of a plain text are no documents; a document is named
+    after its file and line. Labels are not read: they change nothing about a prediction.
 
-    Raises: ValueError where there is no document.
+    Args:
+        path: The file.
+        reading: Whether invalid records are skipped; it counts them.
+
+    Raises: ValueError where there is no document, a record is invalid, or the file is a table.
     """
-    if Path(path).name.removesuffix(".gz").endswith((".jsonl", ".json")):
-        examples = read_jsonl(path)
+    reading = reading or Reading(collect=True)
+    form = form_of(path)
+    if form == "json":
+        raise ValueError(
+            f"{path}: expected JSON Lines or a document per line, got one JSON value over the whole file; write one "
+            "object with the key 'text' per line"
+        )
+    if form in ("csv", "tsv"):
+        separated = ", sep='\\t'" if form == "tsv" else ""
+        raise ValueError(
+            f"{path}: expected JSON Lines or a document per line, got a {form.upper()} file; name the column of its "
+            f"texts text and save it, with pandas: pandas.read_csv({str(path)!r}{separated}).to_json('texts.jsonl', "
+            "orient='records', lines=True)"
+        )
+    if form == "jsonl":
+        examples = [item.example for item in text_items(path, reading)]
     else:
         lines = ((at, line.rstrip("\n")) for at, line in enumerate(open_text(path), 1))
         examples = [Example(f"{stem(path)}-{at}", line, None) for at, line in lines if line.strip()]
+    reading.finish()
     if not examples:
-        raise ValueError(f"{path}: expected at least one text, got an empty file; write a document per line")
+        got = reading.nothing("an empty file")
+        raise ValueError(f"{path}: expected at least one text, got {got}; write a document per line")
     return examples

@@ -5,19 +5,19 @@ file of it was at hand, the form is that of its public description.
 import os
 from collections.abc import Iterable, Iterator
 
-from kospan.data.source import Item, Source
+from kospan.data.source import STRICT, Item, Reading, Source
 from kospan.data.squad import read_squad
 
 # Every id begins with its language: "korean-7083-0".
 _KOREAN = "korean-"
 
 
-def read_tydiqa(path: str | os.PathLike) -> Iterator[Item]:
+def read_tydiqa(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
     """The Korean questions of a file in the form of SQuAD.
 
     Raises: ValueError where it has none, and as `read_squad`.
     """
-    return korean(read_squad(path), str(path))
+    return korean(read_squad(path, reading), str(path))
 
 
 def korean_splits(source: Source) -> Source:

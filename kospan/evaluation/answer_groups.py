@@ -36,6 +36,7 @@ def examine_answers(
     rules: str,
     training: Iterable[Example] | None = None,
     samples: int = 2_000,
+    left_out: int = 0,
 ) -> dict:
     """All that is counted about the best answers to some questions, as one JSON value.
 
@@ -45,6 +46,7 @@ def examine_answers(
         rules: A name of `kospan.evaluation.answers.RULES`.
         training: What the model was trained on, for answers seen there; None leaves them out.
         samples: Resamples of the intervals.
+        left_out: Questions that the reader left out; they count 0 in `figures` and are in no table.
 
     Returns: `documents`, the number of questions; `rules`; `figures` as `score_answers` gives them; `groups`, tables by
         "question word", "answer length" (of the first gold answer, in characters), with training data "answer", and
@@ -77,7 +79,7 @@ def examine_answers(
     return {
         "documents": len(examples),
         "rules": rules,
-        "figures": score_answers(examples, predicted, rules),
+        "figures": score_answers(examples, predicted, rules, left_out),
         "groups": {
             title: _table(values, names, [group(example) for example in examples], order, samples)
             for title, (group, order) in group_of.items()
@@ -96,6 +98,7 @@ def scored_answers(
     found: Sequence[Sequence[Span]],
     rules: str,
     training: Sequence[Example],
+    left_out: int = 0,
 ) -> dict:
     """What a run keeps of its scores.
 
@@ -105,6 +108,7 @@ def scored_answers(
         found: The baseline's.
         rules: A name of `kospan.evaluation.answers.RULES`.
         training: Training questions.
+        left_out: Validation questions that the reader left out; they count 0 in `overall` and `baseline`.
 
     Returns: `rules`; `overall`, a row as in the tables of `examine_answers`, and `baseline`, the same of the baseline;
         `groups`, `errors` (classes) and `particles` as there; `answers`, how many gold answers there are in `training`
@@ -113,8 +117,8 @@ def scored_answers(
     scored = examine_answers(examples, predicted, rules, training)
     return {
         "rules": rules,
-        "overall": _overall(examples, predicted, rules),
-        "baseline": _overall(examples, found, rules),
+        "overall": _overall(examples, predicted, rules, left_out),
+        "baseline": _overall(examples, found, rules, left_out),
         "groups": scored["groups"],
         "errors": scored["errors"]["classes"],
         "particles": scored["particles"],
@@ -125,8 +129,9 @@ def scored_answers(
     }
 
 
-def _overall(examples: Sequence[Example], predicted: Sequence[Sequence[Span]], rules: str) -> dict:
+def _overall(examples: Sequence[Example], predicted: Sequence[Sequence[Span]], rules: str, left_out: int) -> dict:
     names, values = figures_per_question(examples, predicted, rules)
+    values = np.concatenate([values, np.zeros((left_out, len(names)))])
     return _table(values, names, ["overall"] * len(values), ["overall"], 2_000)[0]
 
 

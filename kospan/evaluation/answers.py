@@ -1,4 +1,4 @@
-"""Figures of answers: exact match and F1 by the official rules of KorQuAD 1.0, SQuAD and KLUE-MRC.
+"""Scores of answers: exact match and F1 by the official rules of KorQuAD 1.0 and 2.x, SQuAD and KLUE-MRC.
 
 KorQuAD 1.0 and SQuAD 1.1 have no question without a gold answer; where there is one, it is right by all rules to say
 nothing, and wrong to say something.
@@ -8,9 +8,11 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Sequence
+from html import unescape
 from typing import NamedTuple
 
 from kospan.evaluation.rouge import klue_rouge_w
+from kospan.evaluation.sets import set_of
 from kospan.example import Example
 from modeling.spans import Span
 
@@ -20,6 +22,13 @@ _KORQUAD_MARKS = str.maketrans(dict.fromkeys("'\"《》<>〈〉()‘’", " "))
 # The benchmark's pattern lacks a bracket: it drops one of the marks only in front of "()‘’", so 《》 stay.
 _KLUE_MARKS = re.compile(r"['\"《》<>〈〉]\(\)‘’")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+# What is no text of a page: elements that nobody sees, comments, and tags, also one that is cut off at the end. A
+# quotation mark quotes a ">" only behind an equals sign.
+_MARKUP = re.compile(
+    r"<(script|style|template)\b[^>]*>.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)"
+    r"|<(?:/?[a-z]|[!?])(?:=\s*\"[^\"]*\"|=\s*'[^']*'|[^>])*?(?:>|\Z)",
+    re.IGNORECASE | re.DOTALL | re.ASCII,
+)
 
 
 def korquad_form(text: str) -> str:
@@ -31,6 +40,15 @@ def korquad_form(text: str) -> str:
     '서울 seoul'
     """
     return " ".join(text.translate(_KORQUAD_MARKS).lower().translate(_PUNCTUATION).split())
+
+
+def korquad2_form(text: str) -> str:
+    """An answer as KorQuAD 2.x compares it: the text of its HTML in the form of KorQuAD 1.0, without any space.
+
+    >>> korquad2_form("<td>3월&nbsp;<b>2일</b></td>") == korquad2_form("3월2일")
+    True
+    """
+    return korquad_form(unescape(_MARKUP.sub("", text))).replace(" ", "")
 
 
 def squad_form(text: str) -> str:
@@ -75,6 +93,7 @@ class Rules(NamedTuple):
 
 RULES = {
     "korquad": Rules(korquad_form, _characters),
+    "korquad2": Rules(korquad2_form, _characters),
     "squad": Rules(squad_form, str.split),
     "squad_v2": Rules(squad_form, str.split, empty_equal=True, empty_gold=False),
     # The benchmark has exact match and ROUGE-W; F1 is KorQuAD's over KLUE's form, for comparison with the others.
@@ -83,29 +102,29 @@ RULES = {
 
 
 def rules_of(dataset: str) -> str:
-    """The name of the rules that a data set's figures follow; KorQuAD's where it has none of its own.
+    """The name of the rules that a data set's scores follow; KorQuAD 1.0's where it has none of its own.
 
     >>> rules_of("klue_mrc"), rules_of("korquad2"), rules_of("hub:rajpurkar/squad_v2")
-    ('klue_mrc', 'korquad', 'squad_v2')
+    ('klue_mrc', 'korquad2', 'squad_v2')
     """
-    name, _, config = dataset.removeprefix("hub:").rpartition("/")[2].partition(":")
-    if (name, config) == ("klue", "mrc"):
-        return "klue_mrc"
+    name = set_of(dataset)
     return name if name in RULES else "korquad"
 
 
-def figure_names(rules: str, unanswerable: bool = False) -> list[str]:
+def figure_names(rules: str, unanswerable: bool = False, left_out: bool = False) -> list[str]:
     """The names of all figures that `score_answers` gives.
 
     Args:
         rules: A name of `RULES`.
         unanswerable: Whether some of the questions have no answer.
+        left_out: Whether some questions were left out by the reader.
 
     >>> figure_names("klue_mrc")
     ['exact_match', 'f1', 'rouge_w']
     """
     names = ["exact_match", "f1", *(["rouge_w"] if _rules(rules).rouge_w else [])]
-    parts = ("answerable", "unanswerable") if unanswerable else ()
+    parts = ["answerable", "unanswerable"] if unanswerable else []
+    parts += ["left_out"] if left_out else []
     return names + [f"{name}_{part}" for part in parts for name in [*names, "support"]]
 
 
@@ -186,17 +205,19 @@ def check_answers(examples: Sequence[Example], predicted: Sequence[Sequence[Span
 
 
 def score_answers(
-    examples: Sequence[Example], predicted: Sequence[Sequence[Span]], rules: str = "korquad"
+    examples: Sequence[Example], predicted: Sequence[Sequence[Span]], rules: str = "korquad", left_out: int = 0
 ) -> dict[str, float]:
     """`exact_match`, `f1` and by KLUE's rules `rouge_w`, means over questions from 0 to 1.
 
     With unanswerable questions there are also the figures of both parts, `exact_match_answerable` and so on, and how
-    many they are, `support_answerable` and `support_unanswerable`.
+    many they are, `support_answerable` and `support_unanswerable`. Questions that were left out count 0 in the means;
+    `support_left_out` is how many they are.
 
     Args:
         examples: Questions with gold spans; an empty tuple means that there is no answer.
         predicted: Answers to each, best first; none means "no answer".
         rules: A name of `RULES`.
+        left_out: Questions of the data set that the reader left out, which nobody was asked.
 
     Raises: ValueError where the lengths differ, a question is unlabelled, or `rules` is no name of `RULES`.
 
@@ -210,14 +231,16 @@ def score_answers(
         answer_figures(said(example, spans), gold_answers(example), rules)
         for example, spans in zip(examples, predicted)
     ]
-    figures = _means(rows, names)
+    figures = _means(rows, names, left_out)
     if not all(example.spans for example in examples):
         for part, kind in (("answerable", True), ("unanswerable", False)):
             chosen = [row for row, example in zip(rows, examples) if bool(example.spans) == kind]
             figures |= {f"{name}_{part}": value for name, value in _means(chosen, names).items()}
             figures[f"support_{part}"] = float(len(chosen))
+    if left_out:
+        figures |= {f"{name}_left_out": 0.0 for name in names} | {"support_left_out": float(left_out)}
     return figures
 
 
-def _means(rows: Sequence[dict[str, float]], names: Sequence[str]) -> dict[str, float]:
-    return {name: sum(row[name] for row in rows) / max(1, len(rows)) for name in names}
+def _means(rows: Sequence[dict[str, float]], names: Sequence[str], left_out: int = 0) -> dict[str, float]:
+    return {name: sum(row[name] for row in rows) / max(1, len(rows) + left_out) for name in names}

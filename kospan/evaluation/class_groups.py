@@ -9,6 +9,7 @@ import numpy as np
 from kospan.evaluation.bootstrap import f1, intervals, mean_intervals
 from kospan.evaluation.classes import (
     SAMPLES,
+    VALUE_FIGURES,
     class_counts,
     class_intervals,
     gold_label,
@@ -137,9 +138,20 @@ def _mean_table(values: np.ndarray, name: str, groups: Iterable[str], order: Seq
 
 
 def examine_values(
-    examples: Sequence[Example], gold: Sequence[float], said: Sequence[float], samples: int = SAMPLES
+    examples: Sequence[Example],
+    gold: Sequence[float],
+    said: Sequence[float],
+    names: Sequence[str] = VALUE_FIGURES,
+    samples: int = SAMPLES,
 ) -> dict:
-    """Figures, groups and errors of values, as `examine_classes`.
+    """Scores, groups and errors of values, as `examine_classes`.
+
+    Args:
+        examples: Texts with gold values.
+        gold: These values.
+        said: What was said of each.
+        names: The scores, as `kospan.evaluation.classes.value_figure_names` gives them.
+        samples: Resamples of the intervals.
 
     Returns: `documents`; `figures` as `score_values` gives them; `groups` by "text length" and perhaps "source" (mean
         absolute error); `errors` with "classes", counts by `value_outcomes`.
@@ -148,7 +160,7 @@ def examine_values(
     outcomes = Counter(value_outcome(error, spread_of(gold)) for error in errors.tolist())
     return {
         "documents": len(examples),
-        "figures": score_values(gold, said),
+        "figures": score_values(gold, said, names),
         "groups": mean_groups(examples, "mae", errors, samples),
         "errors": {"classes": {outcome: outcomes[outcome] for outcome in value_outcomes()}},
     }
@@ -214,9 +226,10 @@ def scored_values(
     gold: Sequence[float],
     said: Sequence[float],
     found: Sequence[float],
+    names: Sequence[str] = VALUE_FIGURES,
 ) -> dict:
     """What a run keeps of its scores of values, as `scored_classes`; `values` are mean, spread, least and most of the
-    training values."""
+    training values, `names` the scores."""
     scored = examine_values(examples, gold, said)
     return {
         "values": {
@@ -226,13 +239,14 @@ def scored_values(
             "least": float(min(training)),
             "most": float(max(training)),
         },
-        "overall": value_row(gold, said),
-        "baseline": value_row(gold, found),
+        "overall": value_row(gold, said, names),
+        "baseline": value_row(gold, found, names),
         "groups": scored["groups"],
         "errors": scored["errors"]["classes"],
     }
 
 
-def value_row(gold: Sequence[float], said: Sequence[float]) -> dict:
-    """Figures of all texts with their intervals."""
-    return {"group": "overall", "documents": len(gold)} | score_values(gold, said) | value_intervals(gold, said)
+def value_row(gold: Sequence[float], said: Sequence[float], names: Sequence[str] = VALUE_FIGURES) -> dict:
+    """Scores of all texts with their intervals."""
+    row = {"group": "overall", "documents": len(gold)}
+    return row | score_values(gold, said, names) | value_intervals(gold, said, names)

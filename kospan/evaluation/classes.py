@@ -6,14 +6,26 @@ from collections.abc import Sequence
 import numpy as np
 
 from kospan.evaluation.bootstrap import f1, resampled_totals, tails
+from kospan.evaluation.sets import set_of
 from kospan.example import Example
 from modeling.spans import Span
 
 CLASS_FIGURES = ("accuracy", "macro_f1", "f1")
 VALUE_FIGURES = ("pearson", "spearman", "mae")
+# F1 of KLUE-STS: of the pairs whose value is at least 3, which its benchmark calls alike.
+STS_F1, STS_THRESHOLD = "klue_sts_f1", 3.0
 SAMPLES = 2_000
 # Resamples of values that are held at a time, so that memory does not grow with the data.
 _BLOCK = 2**20
+
+
+def value_figure_names(dataset: str) -> list[str]:
+    """The names of what `score_values` gives for a data set.
+
+    >>> value_figure_names("hub:klue/klue:sts")
+    ['pearson', 'spearman', 'mae', 'klue_sts_f1']
+    """
+    return [*VALUE_FIGURES, *([STS_F1] if set_of(dataset) == "klue_sts" else [])]
 
 
 def class_figure_names(labels: Sequence[str]) -> list[str]:
@@ -106,14 +118,18 @@ def check_labelled(examples: Sequence[Example], predicted: Sequence[Sequence[Spa
             )
 
 
-def score_values(gold: Sequence[float], said: Sequence[float]) -> dict[str, float]:
+def score_values(
+    gold: Sequence[float], said: Sequence[float], names: Sequence[str] = VALUE_FIGURES
+) -> dict[str, float]:
     """Correlations of values and how far they lie apart.
 
     Args:
         gold: What they are.
         said: What was said.
+        names: The scores that are wanted, as `value_figure_names` gives them.
 
-    Returns: `pearson` and `spearman` (scipy), 0.0 where one side does not vary; `mae`, the mean absolute error.
+    Returns: `pearson` and `spearman` (scipy), 0.0 where one side does not vary; `mae`, the mean absolute error;
+        `klue_sts_f1`, F1 of the values of at least 3 (scikit-learn), 0.0 where neither side has one.
 
     >>> score_values([0.0, 1.0, 2.0], [0.5, 1.5, 2.5])
     {'pearson': 1.0, 'spearman': 1.0, 'mae': 0.5}
@@ -126,7 +142,11 @@ def score_values(gold: Sequence[float], said: Sequence[float]) -> dict[str, floa
     else:
         pearson, spearman = float(pearsonr(one, other).statistic), float(spearmanr(one, other).statistic)
     error = float(np.abs(one - other).mean()) if len(one) else 0.0
-    return {"pearson": pearson, "spearman": spearman, "mae": error}
+    found = {"pearson": pearson, "spearman": spearman, "mae": error}
+    if STS_F1 in names:
+        alike, called = one >= STS_THRESHOLD, other >= STS_THRESHOLD
+        found[STS_F1] = float(f1(np.array([(alike & called).sum(), called.sum(), alike.sum()])))
+    return {name: found[name] for name in names}
 
 
 def class_intervals(counts: np.ndarray, samples: int = SAMPLES, seed: int = 0) -> dict[str, list[float]]:
@@ -151,12 +171,18 @@ def class_intervals(counts: np.ndarray, samples: int = SAMPLES, seed: int = 0) -
     return {f"{name} interval": np.quantile(values, tails(0.95)).tolist() for name, values in figures.items()}
 
 
-def value_intervals(gold: Sequence[float], said: Sequence[float], samples: int = SAMPLES, seed: int = 0) -> dict:
-    """95 % bootstrap intervals of the figures of values, as `class_intervals`."""
+def value_intervals(
+    gold: Sequence[float],
+    said: Sequence[float],
+    names: Sequence[str] = VALUE_FIGURES,
+    samples: int = SAMPLES,
+    seed: int = 0,
+) -> dict:
+    """95 % bootstrap intervals of the scores of values, as `class_intervals`."""
     from scipy.stats import rankdata
 
     one, other = np.asarray(gold, dtype=np.float64), np.asarray(said, dtype=np.float64)
-    generator, found = np.random.default_rng(seed), {name: [] for name in VALUE_FIGURES}
+    generator, found = np.random.default_rng(seed), {name: [] for name in names}
     block = max(1, _BLOCK // max(1, len(one)))
     for start in range(0, samples, block):
         chosen = generator.integers(len(one), size=(min(block, samples - start), len(one)))
@@ -164,6 +190,9 @@ def value_intervals(gold: Sequence[float], said: Sequence[float], samples: int =
         found["pearson"].append(_correlations(first, second))
         found["spearman"].append(_correlations(rankdata(first, axis=1), rankdata(second, axis=1)))
         found["mae"].append(np.abs(first - second).mean(axis=1))
+        if STS_F1 in names:
+            alike, called = first >= STS_THRESHOLD, second >= STS_THRESHOLD
+            found[STS_F1].append(f1(np.stack([each.sum(axis=1) for each in (alike & called, called, alike)], axis=1)))
     return {
         f"{name} interval": np.quantile(np.concatenate(values), tails(0.95)).tolist() for name, values in found.items()
     }

@@ -72,6 +72,7 @@ WORDS = {
             "pearson": "correlation of values with the gold ones",
             "spearman": "the same of their ranks",
             "mae": "mean absolute error of values",
+            "klue_sts_f1": "F1 of the pairs with a value of at least 3, as the KLUE benchmark publishes it",
         },
         "texts",
         "labels",

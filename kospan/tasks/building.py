@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from kospan.data.corpus import Corpus, load_corpus
+from kospan.data.source import ReadOptions
 from kospan.recipe import Recipe
 from kospan.tasks.encoders import (
     check_encoder_options,
@@ -47,6 +48,7 @@ def corpus_of(recipe: Recipe, label_kind: str | None = "class") -> Corpus:
         recipe.train_examples,
         label_kind,
         recipe.validation_examples,
+        ReadOptions(recipe.quoting, recipe.token_column, recipe.tag_column, recipe.skip_invalid),
     )
 
 

@@ -16,7 +16,6 @@ from kospan.evaluation.class_groups import (
     spread_of,
 )
 from kospan.evaluation.classes import (
-    VALUE_FIGURES,
     check_labelled,
     class_counts,
     class_figure_names,
@@ -24,6 +23,7 @@ from kospan.evaluation.classes import (
     majority,
     score_classes,
     score_values,
+    value_figure_names,
 )
 from kospan.example import Example
 from kospan.recipe import Recipe
@@ -48,12 +48,14 @@ class ClassifyingTask(OwnModel):
     Args:
         corpus: The data, each text with one span over the whole of it; None over a saved model.
         model: A `SpanClassifier` with its tokenizer.
+        dataset: The data set, whose scores of values count.
     """
 
     model_type = SpanClassifierConfig.model_type
 
-    def __init__(self, corpus: Corpus | None, model):
+    def __init__(self, corpus: Corpus | None, model, dataset: str = "labelled"):
         self.corpus, self.model = corpus, model
+        self.value_figures = value_figure_names(dataset)
         self.tokenizer, self.unit = model.tokenizer, model.config.unit
         self.labels = model.config.classes
         self.values = model.config.problem == "regression"
@@ -76,12 +78,12 @@ class ClassifyingTask(OwnModel):
                 "expected metric_for_best_model to be pearson or spearman, because the labels were read as numbers, "
                 f"got {wanted!r}; add the line metric_for_best_model: pearson, or label_kind: class for names"
             )
-        return cls(corpus, build_classifier(recipe, corpus))
+        return cls(corpus, build_classifier(recipe, corpus), recipe.dataset)
 
     @classmethod
     def over(cls, model, dataset: str) -> "ClassifyingTask":
         """The task over a saved model."""
-        return cls(None, model)
+        return cls(None, model, dataset)
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
@@ -93,8 +95,9 @@ class ClassifyingTask(OwnModel):
     def figures_of(cls, recipe: Recipe, name: str) -> list[str]:
         """The figures of a run; the data are read only where nothing else tells whether there are such."""
         plain = name.removeprefix("eval_")
-        if plain in VALUE_FIGURES or recipe.label_kind == VALUE:
-            return list(VALUE_FIGURES)
+        values = value_figure_names(recipe.dataset)
+        if plain in values or recipe.label_kind == VALUE:
+            return values
         labels = ()
         if plain.startswith(("f1_", "support_")):
             labels = corpus_of(recipe, recipe.label_kind).labels
@@ -195,12 +198,12 @@ class ClassifyingTask(OwnModel):
 
     def figures(self) -> list[str]:
         """The names of what `metrics` gives."""
-        return list(VALUE_FIGURES) if self.values else class_figure_names(self.labels)
+        return list(self.value_figures) if self.values else class_figure_names(self.labels)
 
     def metrics(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
         """Accuracy and macro F1, or correlations."""
         if self.values:
-            return score_values(*self._both(examples, predicted))
+            return score_values(*self._both(examples, predicted), self.value_figures)
         return score_classes(examples, predicted, self.labels)
 
     def counts(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> np.ndarray:
@@ -226,7 +229,7 @@ class ClassifyingTask(OwnModel):
     ) -> dict:
         """Figures, groups and errors."""
         if self.values:
-            return examine_values(examples, *self._both(examples, predicted))
+            return examine_values(examples, *self._both(examples, predicted), self.value_figures)
         return examine_classes(examples, predicted, self.labels)
 
     def scored(
@@ -240,7 +243,8 @@ class ClassifyingTask(OwnModel):
         if not self.values:
             return scored_classes(training, examples, predicted, found, self.labels)
         gold, said = self._both(examples, predicted)
-        return scored_values(self._golds(training), examples, gold, said, self._both(examples, found)[1])
+        plainly = self._both(examples, found)[1]
+        return scored_values(self._golds(training), examples, gold, said, plainly, self.value_figures)
 
     def claims(self, examples: Sequence[Example]) -> ClassClaims | ValueClaims:
         """What the model says of each text; of values it does not say how sure it is."""

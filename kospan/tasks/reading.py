@@ -48,6 +48,8 @@ class ReadingTask(OwnModel):
         self.tokenizer, self.unit = model.tokenizer, model.config.unit
         self.labels = [model.config.id2label[0]]
         self.misaligned, self.windowed, self.documents, self.unheld = 0, 0, 0, 0
+        # Validation questions that the data's reader left out, which count 0.
+        self.left_out = corpus.missing["validation"].left_out if corpus and "validation" in corpus.missing else 0
         for split, examples in (corpus.splits if corpus else {}).items():
             self.check(examples, split)
 
@@ -72,8 +74,8 @@ class ReadingTask(OwnModel):
     @classmethod
     def figures_of(cls, recipe: Recipe, name: str) -> list[str]:
         """The figures of a run."""
-        # Whether some questions have no answer only the data know; then there are more.
-        return figure_names(rules_of(recipe.dataset), unanswerable="answerable" in name)
+        # Whether some questions have no answer, or are left out, only the data know; then there are more.
+        return figure_names(rules_of(recipe.dataset), "answerable" in name, "left_out" in name)
 
     # --- training -----------------------------------------------------------------------------------------------------
 
@@ -170,17 +172,20 @@ class ReadingTask(OwnModel):
 
     def figures(self) -> list[str]:
         """The names of what `metrics` gives."""
-        return figure_names(self.rules, not all(example.spans for example in self.examples("validation")))
+        unanswerable = not all(example.spans for example in self.examples("validation"))
+        return figure_names(self.rules, unanswerable, bool(self.left_out))
 
     def metrics(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
         """Exact match and F1 by the official rules."""
-        return score_answers(examples, predicted, self.rules)
+        return score_answers(examples, predicted, self.rules, self.left_out)
 
     def counts(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> np.ndarray:
-        """`(documents, 1, 3)`: F1 of each question, and twice 1, so that the sums' F1 is the mean over questions."""
+        """`(documents, 1, 3)`: F1 of each question, and twice its share of all questions with those that were left out,
+        so that the sums' F1 is the mean over questions."""
         names, values = figures_per_question(examples, predicted, self.rules)
         scores = values[:, names.index("f1")]
-        return np.stack([scores, np.ones_like(scores), np.ones_like(scores)], axis=1)[:, None]
+        share = np.full_like(scores, (len(scores) + self.left_out) / max(1, len(scores)))
+        return np.stack([scores, share, share], axis=1)[:, None]
 
     def baseline(self, documents: Sequence[Example]) -> list[list[Span]]:
         """The words nearest to where a question's words crowd; nothing is learnt."""
@@ -190,7 +195,7 @@ class ReadingTask(OwnModel):
         self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]], training: Sequence[Example] | None
     ) -> dict:
         """Figures, groups and errors of answers."""
-        return examine_answers(examples, predicted, self.rules, training)
+        return examine_answers(examples, predicted, self.rules, training, left_out=self.left_out)
 
     def scored(
         self,
@@ -200,7 +205,7 @@ class ReadingTask(OwnModel):
         found: Sequence[Sequence[Span]],
     ) -> dict:
         """Scores by question word and answer length with intervals, and those of the nearest words."""
-        return scored_answers(examples, predicted, found, self.rules, training)
+        return scored_answers(examples, predicted, found, self.rules, training, self.left_out)
 
     def claims(self, examples: Sequence[Example]) -> AnswerClaims:
         """What the reader says of each question's best answer."""

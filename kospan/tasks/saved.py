@@ -1,9 +1,13 @@
 """Opens any saved model that finds spans: ours, or a stock token-classification model of transformers."""
 
+from collections.abc import Sequence
+
 import torch
 from transformers import AutoConfig
 from transformers.utils.logging import disable_progress_bar
 
+from kospan.data.source import Reading
+from kospan.example import Example
 from kospan.tasks.base import Task
 from kospan.tasks.encoders import check_no_file, load_ours, whole_weights
 from kospan.tasks.registry import task_of_model
@@ -91,3 +95,26 @@ def open_saved(name: str, aggregation: str | None = None, dataset: str = "jsonl"
     """
     model = load_saved(name, aggregation)
     return task_of_model(model.config.model_type).over(model, dataset)
+
+
+def readable(task: Task, examples: Sequence[Example], place: str, reading: Reading) -> list[Example]:
+    """The examples that a model can be asked or scored with; the others are invalid records.
+
+    Args:
+        task: The task over the model.
+        examples: What was read.
+        place: The file, as errors name it.
+        reading: Says whether invalid records are skipped, and counts them.
+
+    Raises: ValueError: the first error with the number of the others, unless they are skipped; or that no example
+        remains.
+    """
+    kept = []
+    for example in examples:
+        with reading.record():
+            task.check([example], place)
+            kept.append(example)
+    reading.finish()
+    if not kept:
+        raise ValueError(f"{place}: expected a record that the model can read, got {reading.nothing('none')}")
+    return kept

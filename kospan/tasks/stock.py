@@ -3,6 +3,7 @@
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
+from kospan.data.tagged import clean_tag
 from kospan.tasks.encoders import knows_nothing, whole_weights
 from modeling.spans import Span, keep_longest
 
@@ -41,6 +42,8 @@ class StockTagger:
         # Some tokenizers say 1e30; and RoBERTa's first two positions hold no piece.
         tokenizer.model_max_length = min(tokenizer.model_max_length, limit - 2)
         self.config, self.name = model.config, name
+        # Labels of data have one spelling.
+        model.config.id2label = {at: clean_tag(tag) for at, tag in model.config.id2label.items()}
         self.labels = sorted({_type_of(tag) for tag in model.config.id2label.values()} - {"O"})
         # The pipeline knows B- and I- alone, and would take E-PS for a type of its own.
         model.config.id2label = {at: _as_bio(tag) for at, tag in model.config.id2label.items()}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from kospan.data.corpus import Corpus, load_corpus
+from kospan.data.corpus import Corpus
 from kospan.data.registry import reader_for
 from kospan.evaluation.confidence import Claims
 from kospan.evaluation.spans import figure_names
@@ -99,7 +99,7 @@ class TaggingTask(NamedSpans, OwnModel):
             if found.model_type == cls.model_type:
                 unit, labels = found.unit, labels_of(found.tags)
         if labels is None and name.removeprefix("eval_").startswith(("f1_", "support_")):
-            labels = load_corpus(recipe.dataset, recipe.train_file, recipe.validation_file, recipe.overlaps).labels
+            labels = corpus_of(recipe).labels
         return figure_names(unit, labels or ())
 
     # --- training -----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import torch
 from kospan.data.about import about
 from kospan.data.corpus import Corpus
 from kospan.data.registry import reader_for
-from kospan.example import Example
+from kospan.example import Example, clean_label
 from kospan.recipe import Recipe
 from kospan.tasks.continued_writer import continued_writer
 from kospan.tasks.decoders import load_decoder, scratch_decoder
@@ -75,7 +75,8 @@ def writer_config(recipe: Recipe, corpus: Corpus) -> WriterConfig:
     check_writable_labels(labels)
     known = about(recipe.dataset)
     language = known.language or language_of(train)
-    unknown = sorted(recipe.label_descriptions.keys() - set(labels))
+    described = {clean_label(str(label)): str(text) for label, text in recipe.label_descriptions.items()}
+    unknown = sorted(described.keys() - set(labels))
     if unknown:
         raise ValueError(
             f"expected label_descriptions of the labels {', '.join(labels)}, got {unknown[0]!r}; mend the name"
@@ -86,7 +87,7 @@ def writer_config(recipe: Recipe, corpus: Corpus) -> WriterConfig:
     meanings = {label: meaning[column] for label, meaning in known.meanings.items() if label in labels}
     return WriterConfig(
         labels=labels,
-        descriptions=meanings | {label: str(text) for label, text in recipe.label_descriptions.items()},
+        descriptions=meanings | described,
         instruction=INSTRUCTIONS[language] if recipe.instruction is None else recipe.instruction,
         examples=[[composed(example.text)[0], whole_reply(example)] for example in shown],
         shown=recipe.few_shot if similar else None,

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from kospan.data.corpus import Corpus, load_corpus
+from kospan.data.corpus import Corpus
 from kospan.data.registry import reader_for
 from kospan.evaluation.spans import figure_names
 from kospan.evaluation.written import WRITTEN_FIGURES, Written, notes_of, score_written
@@ -92,7 +92,7 @@ class WritingTask(NamedSpans):
         """The figures of a run; the data are read only where one of a single type is asked for."""
         labels = ()
         if name.removeprefix("eval_").startswith(("f1_", "support_")):
-            labels = load_corpus(recipe.dataset, recipe.train_file, recipe.validation_file, recipe.overlaps).labels
+            labels = corpus_of(recipe).labels
         return [*figure_names(recipe.unit or reader_for(recipe.dataset).unit, labels), *WRITTEN_FIGURES]
 
     # --- training -----------------------------------------------------------------------------------------------------

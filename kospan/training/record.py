@@ -38,6 +38,7 @@ CURVE = (
     "eval_macro_f1",
     "eval_pearson",
     "eval_spearman",
+    "eval_klue_sts_f1",
 )
 _HOUSE = Path(__file__).resolve().parents[2]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
+from kospan.data.text import check_compression
 from modeling.base_models import ADAPTER
 
 CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "scheduler.pt")
@@ -58,9 +59,11 @@ def check_output(path: str | os.PathLike, folder: bool = False) -> None:
         path: A file that `write_whole`, or a folder that `written_whole` is going to write.
         folder: Which of the two; a folder's parents are made too, a file's are not.
 
-    Raises: FileNotFoundError, FileExistsError or PermissionError naming what stands in the way.
+    Raises: FileNotFoundError, FileExistsError, PermissionError or ValueError naming what stands in the way.
     """
     path = Path(path)
+    if not folder:
+        check_compression(path)
     if not folder and path.is_dir():
         raise FileExistsError(f"expected a file to write to at {path}, got a folder; name a file inside it")
     place = path if folder else path.parent

@@ -146,7 +146,7 @@ def test_evaluating_the_shipped_sample_needs_no_file(make_tagger, tmp_path, caps
 def test_unlabelled_texts_are_named_before_they_are_read(command, model_folder, tmp_path, capsys):
     write_jsonl(tmp_path / "texts.jsonl", [Example("x", TEXTS[0], None)])
     message = refused([command, model_folder, "--data", str(tmp_path / "texts.jsonl")], capsys)
-    assert "example 'x': expected gold spans to score against, got an unlabelled example; leave it out" in message
+    assert "texts.jsonl): expected labelled texts, got one without spans; write [] where a text holds none" in message
 
 
 @pytest.mark.parametrize("command", ["predict", "evaluate", "analyze", "benchmark", "pieces"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kospan.example import Example, checked
+from kospan.example import Example, checked, clean_label
 from modeling.spans import Span
 
 SPANS = st.lists(
@@ -30,3 +30,23 @@ def test_a_span_that_leaves_its_text_is_refused_always(span, overlaps):
 
 def test_an_unlabelled_example_stays_so():
     assert checked(Example("a", "가", None)) == (Example("a", "가", None), 0)
+
+
+@pytest.mark.parametrize(
+    ("label", "clean"),
+    [
+        ("PS", "PS"),
+        (" PS\u00a0", "PS"),
+        ("\u3000장소\n", "장소"),
+        ("\u110c\u1161\u11bc\u1109\u1169", "장소"),
+        ("\ufeffPS\u200b \u200b", "PS"),
+        ("two  words", "two  words"),
+        ("소\u200d리", "소\u200d리"),
+        (" \u200b", ""),
+    ],
+)
+def test_a_label_has_one_spelling(label, clean):
+    assert clean_label(label) == clean == clean_label(clean)
+    if clean:
+        example = Example("a", "가", (Span(0, 1, label, 0.5),))
+        assert checked(example)[0].spans == (Span(0, 1, clean, 0.5),)

@@ -343,3 +343,23 @@ def test_a_plain_recipe_is_read_without_torch(write):
     )
     found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert found.stdout.split() == ["linear", "loaded:", "[]"], found.stderr
+
+
+def test_how_files_are_read(write):
+    recipe = load_recipe(write("quoting: none\ntoken_column: 1\ntag_column: -2\nskip_invalid: true\n"))
+    assert (recipe.quoting, recipe.token_column, recipe.tag_column, recipe.skip_invalid) == ("none", "1", "-2", True)
+    assert load_recipe(None, {"tag_column": "NER", "quoting": "minimal"}).tag_column == "NER"
+    with pytest.raises(ValueError, match="expected quoting to be one of auto, minimal, none, got 'all'"):
+        load_recipe(None, {"quoting": "all"})
+
+
+@pytest.mark.parametrize("key", ["class_weights", "focal_loss", "augmentation"])
+def test_a_key_that_is_near_to_none_gets_no_wrong_advice(key):
+    with pytest.raises(ValueError, match=rf"got '{key}'; --help and --help-trainer list all keys"):
+        load_recipe(None, {key: "1"})
+
+
+@pytest.mark.parametrize(("key", "hint"), [("epochs", "num_train_epochs"), ("patience", "early_stopping_patience")])
+def test_a_shortened_key_is_found(key, hint):
+    with pytest.raises(ValueError, match=rf"got '{key}'; did you mean {hint}\?"):
+        load_recipe(None, {key: "1"})

@@ -1,13 +1,14 @@
 """The official figures of answers once more, step by step and character by character, to judge the product's by.
 
-Written from the rules of KorQuAD 1.0's, SQuAD 1.1's, SQuAD 2.0's and KLUE-MRC's evaluation. Each normalisation is a
-list of named steps, so that one of them can be left out to see what it is good for.
+Written from the rules of KorQuAD 1.0's, KorQuAD 2.0's, SQuAD 1.1's, SQuAD 2.0's and KLUE-MRC's evaluation. Each
+normalisation is a list of named steps, so that one of them can be left out to see what it is good for.
 """
 
 ASCII_PUNCTUATION = [chr(code) for code in range(33, 127) if not chr(code).isalnum()]
 TITLE_MARKS = ["'", '"', "《", "》", "<", ">", "〈", "〉", "(", ")", "‘", "’"]
 STEPS = {
     "korquad": ["marks", "case", "punctuation", "spaces"],
+    "korquad2": ["tags", "marks", "case", "punctuation", "all spaces"],
     "squad": ["case", "punctuation", "articles", "spaces"],
     "squad_v2": ["case", "punctuation", "articles", "spaces"],
     "klue_mrc": ["case", "klue marks", "punctuation", "spaces"],
@@ -59,7 +60,42 @@ def squeeze(text):
     return " ".join(words)
 
 
+def drop_tags(text):
+    """The text that a browser shows: tags are dropped, named characters are themselves."""
+    kept, at = "", 0
+    while at < len(text):
+        rest = text[at:]
+        name = rest[1:].removeprefix("/")
+        if rest.startswith("<!--"):
+            end = rest.find("-->")
+            at = at + end + 3 if end >= 0 else len(text)
+        elif rest[0] == "<" and (rest[1:2] in ("!", "?") or (name[:1].isascii() and name[:1].isalpha())):
+            quote = ""
+            while at < len(text) and (quote or text[at] != ">"):
+                if quote and text[at] == quote:
+                    quote = ""
+                elif not quote and text[at] in "\"'" and text[:at].rstrip().endswith("="):
+                    quote = text[at] if text[at] in text[at + 1 :] else ""
+                at += 1
+            at += 1
+        elif rest[0] == "&":
+            known = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "nbsp": "\u00a0"}
+            name = next((name for name in known if rest[1:].startswith(name)), "")
+            kept += known.get(name, "&")
+            at += 1 + len(name) + (name != "" and rest[1 + len(name) :].startswith(";"))
+        else:
+            kept += rest[0]
+            at += 1
+    return kept
+
+
+def drop_spaces(text):
+    return "".join(character for character in text if not character.isspace())
+
+
 DO = {
+    "tags": drop_tags,
+    "all spaces": drop_spaces,
     "marks": replace_marks,
     "klue marks": replace_klue_marks,
     "case": str.lower,

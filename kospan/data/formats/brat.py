@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from kospan.data.checks import located
 from kospan.data.formats.offsets import UNITS, Fragments, Stretch, counted, resolve
-from kospan.data.jsonl import located
 from kospan.data.text import decoded, read_bytes, write_text
 from kospan.example import Example
 from modeling.spans import Span

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from kospan.data.checks import check_encodable, located, typed
 from kospan.data.formats.keys import EXTRA_KEYS, check_no_annotations
 from kospan.data.formats.offsets import UNITS, Stretch, common_units, counted, is_ambiguous, resolve
-from kospan.data.jsonl import check_encodable, json_lines, located, typed
+from kospan.data.jsonl import json_lines
 from kospan.data.text import stem, write_text
 from kospan.example import Example
 from modeling.spans import Span

@@ -7,6 +7,7 @@ NAMES = frozenset(
     (
         *("annotation", "annotations", "completions", "ent", "ents", "entity", "entities", "label", "labels"),
         *("mentions", "ner", "ner_tags", "span", "spans"),
+        *("answers", "bio", "bio_tags", "cats", "entity_list", "iob", "iob_tags", "named_entities", "ne", "ner_labels"),
     )
 )
 # Keys for what an example has beside its text and spans.
@@ -38,7 +39,7 @@ def check_no_annotations(
         if key in other or key in PARTS or value is None:
             continue
         is_named = by_name and key.lower() in NAMES and isinstance(value, (list, dict, str))
-        if is_named or _holds_stretches(value):
+        if is_named or _holds_stretches(value) or _holds_tags(value):
             raise ValueError(
                 f"{place}: expected annotations {wanted}, got what look like annotations under {key!r}; rename "
                 f"the key, or remove it where the text is unlabelled"
@@ -49,6 +50,14 @@ def _holds_stretches(value) -> bool:
     if isinstance(value, dict):
         return _is_stretch(value) or any(_holds_stretches(each) for each in value.values())
     return isinstance(value, list) and any(_is_stretch(each) or _holds_stretches(each) for each in value)
+
+
+def _holds_tags(value) -> bool:
+    """Whether a value is a list of BIO or BIOES tags that marks something."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return False
+    tags = [each for each in value if each != "O"]
+    return bool(tags) and all(tag[:2] in ("B-", "I-", "E-", "S-") for tag in tags)
 
 
 def _is_stretch(value) -> bool:

@@ -8,11 +8,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from kospan.data.checks import check_encodable, located, typed
 from kospan.data.formats.html_nodes import HtmlNodes
 from kospan.data.formats.keys import EXTRA_KEYS
 from kospan.data.formats.labelstudio_tasks import ID_KEY, LABEL_KEYS, Region, Task, read_tasks
 from kospan.data.formats.offsets import Stretch, counted, readings, resolve
-from kospan.data.jsonl import check_encodable, located, typed
 from kospan.data.text import write_text
 from kospan.example import Example
 from modeling.spans import Span

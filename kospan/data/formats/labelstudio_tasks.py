@@ -5,8 +5,8 @@ import os
 from collections import Counter
 from typing import NamedTuple
 
+from kospan.data.checks import typed
 from kospan.data.formats.keys import check_no_annotations
-from kospan.data.jsonl import typed
 from kospan.data.text import open_text, stem
 
 # Where our ids travel: "id" is Label Studio's own number.

@@ -4,9 +4,10 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 
+from kospan.data.checks import typed
 from kospan.data.formats.keys import check_no_annotations
 from kospan.data.formats.offsets import Stretch, counted, resolve
-from kospan.data.jsonl import from_record, json_lines, record, typed
+from kospan.data.jsonl import from_record, json_lines, record
 from kospan.data.prodigy import accepted_lines, span_record
 from kospan.data.text import stem, write_text
 from kospan.example import Example

@@ -36,7 +36,12 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
         "training": training_record(trainer, len(training), task.windowed),
         "evaluation": evaluation,
         "names": names,
-        "adjusted": kind.adjusted(task),
+        "adjusted": kind.adjusted(task) | {"skipped": sum(part.invalid for part in task.corpus.missing.values())},
+        "missing": {
+            split: {"invalid": part.invalid, "left_out": part.left_out}
+            for split, part in task.corpus.missing.items()
+            if part.invalid or part.left_out
+        },
         "examples": asked(model, kind.examples(recipe.dataset, language)),
     }
     path = Path(trainer.args.output_dir) / NAME

@@ -14,6 +14,7 @@ from kospan.training.parts import part_names
 ROWS = 20
 # What had to be changed in the training data, or could not be learnt -> the words behind the number.
 ADJUSTED = {
+    "skipped": "records of the data could not be read and were skipped.",
     "widened": "gold spans that began or ended inside a unit were widened to it.",
     "dropped": "gold spans that overlapped a longer one were dropped.",
     "unheld": "answers stand whole in no window, so that nothing was trained on them.",
@@ -33,6 +34,7 @@ CURVE = {
     "eval_macro_f1": ("macro F1", 4),
     "eval_pearson": ("Pearson", 4),
     "eval_spearman": ("Spearman", 4),
+    "eval_klue_sts_f1": ("F1 at 3", 4),
 }
 
 

@@ -211,6 +211,7 @@ def learning_curves(history: Sequence[dict]) -> bytes:
         "eval_macro_f1": "#2e8b6f",
         "eval_pearson": ACCENT,
         "eval_spearman": SECOND,
+        "eval_klue_sts_f1": "#2e8b6f",
     }
     with Canvas(columns=2) as canvas:
         left, right = canvas.axes

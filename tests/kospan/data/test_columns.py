@@ -2,7 +2,8 @@ import gzip
 
 import pytest
 
-from kospan.data.columns import read_conll, read_conll_iob1, read_klue_file
+from kospan.data.columns import read_conll, read_conll_documents, read_conll_iob1, read_klue_file
+from kospan.data.source import Reading, ReadOptions
 from kospan.data.tagged import tag_problem
 from modeling.spans import Span
 
@@ -127,3 +128,148 @@ def test_bad_klue_lines(tmp_path, text, line, message):
 def test_tag_forms():
     assert [tag for tag in ("O", "B-PS", "I-a-b", "S-날짜", "E-x") if tag_problem(tag)] == []
     assert all(tag_problem(tag) for tag in ("", "o", "B-", "b-PS", "PS", "0", "B PS"))
+
+
+# --- which columns ----------------------------------------------------------------------------------------------------
+
+
+def chosen(path, **options):
+    return examples(read_conll(path, Reading(ReadOptions(**options))))
+
+
+IDS = "1\t한별\tN\tB-PS\n2\t간다\tV\tO\n\n1\t비\tN\tO\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        IDS,
+        IDS.replace("\t", " "),
+        "0\t한별\tB-PS\n1\t간다\tO\n\n0\t비\tO\n1\t다\tO\n",
+        "1\t한별\tB-PS\n2\t간다\tO\n\n3\t비\tO\n4\t다\tO\n",
+        "1-1\t한별\tB-PS\n1-2\t간다\tO\n\n2-1\t비\tO\n2-2\t다\tO\n",
+        "w1\t한별\tB-PS\nw2\t간다\tO\n",
+        "a\t한별\tB-PS\na\t간다\tO\n\nb\t비\tO\nb\t다\tO\n",
+        "1-2\t한별간다\t_\n1\t한별\tB-PS\n2\t간다\tO\n2.1\t_\t_\n",
+        "-DOCSTART-\t-\tO\n\n1\t한별\tB-PS\n2\t간다\tO\n",
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*which are no words")
+def test_a_column_of_ids_is_no_column_of_tokens(tmp_path, text):
+    path = write(tmp_path, text)
+    for read in (read_conll, read_conll_iob1, read_conll_documents):
+        with pytest.raises(ValueError, match=r"expected tokens in the first column, got ids .*pass --token_column 1 "):
+            list(read(path))
+    first = chosen(path, token_column="1")[0]
+    assert (first.text, surfaces(first)) == ("한별 간다", [("한별", "PS")])
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        ("1 B-QT\n월 O\n\n1 O\n2 O\n", ["1 월", "1 2"]),
+        ("1 B-QT\n\n1 O\n", ["1", "1"]),
+        ("2 B-QT\n3 O\n", ["2 3"]),
+        ("하 B-X\n하 O\n", ["하 하"]),
+        ("1 B-QT\n3 O\n", ["1 3"]),
+        ("1990-2000 B-DT\n2001 O\n", ["1990-2000 2001"]),
+    ],
+)
+def test_numbers_may_be_tokens(tmp_path, text, texts):
+    assert [example.text for example in chosen(write(tmp_path, text))] == texts
+
+
+def test_two_columns_of_which_one_counts(tmp_path):
+    path = write(tmp_path, "1 B-X\n2 O\n")
+    with pytest.raises(ValueError, match="pass --token_column 0 if the ids are the tokens"):
+        list(read_conll(path))
+    assert chosen(path, token_column="0")[0].text == "1 2"
+
+
+PLUS = (
+    "# global.columns = ID FORM UPOS NER MISC\n# sent_id = a\n# text = 대전에 갔다\n1-2\t대전에\t_\t_\t_\n"
+    "1\t대전\tN\tB-LC\t_\n2\t에\tP\tO\t_\n3\t갔다\tV\tO\t_\n3.1\t_\t_\t_\t_\n\n# sent_id = b\n1\t#꽃\tN\tO\t_\n"
+)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tag_column": "NER"},
+        {"tag_column": "ner", "token_column": "form"},
+        {"tag_column": "3"},
+        {"tag_column": "-2", "token_column": "-4"},
+    ],
+)
+def test_columns_by_number_and_by_name(tmp_path, options):
+    path = write(tmp_path, PLUS, "a.conllup")
+    with pytest.warns(UserWarning, match="skipped 1 multi-word tokens and 1 empty nodes, which are no words"):
+        first, second = chosen(path, **options)
+    assert (first.id, first.text, surfaces(first)) == ("a-1", "대전 에 갔다", [("대전", "LC")])
+    assert second.text == "#꽃"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"token_column": "5"}, "expected token_column to be one of the 5 columns of line 4, 0 to 4 or negative from"),
+        ({"tag_column": "-6"}, "expected tag_column to be one of the 5 columns of line 4, .* got -6"),
+        ({"tag_column": "LEMMA"}, "got 'LEMMA'; the file names ID, FORM, UPOS, NER, MISC"),
+        ({"tag_column": "1"}, "expected tokens and tags in two columns, got 1 for both"),
+        ({}, "got '_'; .*; column 3 holds tags: pass --tag_column 3"),
+    ],
+)
+def test_columns_that_are_not_there(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        chosen(write(tmp_path, PLUS), **options)
+
+
+def test_names_need_a_line_that_names_them(tmp_path):
+    with pytest.raises(ValueError, match=r"got 'NER'; the file has no line `# global\.columns = \.\.\.`"):
+        chosen(write(tmp_path, "가\tO\n"), tag_column="NER")
+    with pytest.raises(ValueError, match=r"got 'ner'; .*; if the line is a header, remove it"):
+        chosen(write(tmp_path, "word\tner\n가\tB-X\n나\tO\n"))
+
+
+def test_a_tag_on_a_multi_word_token(tmp_path):
+    path = write(tmp_path, PLUS.replace("대전에\t_\t_", "대전에\t_\tB-LC"))
+    with pytest.raises(ValueError, match=r":4: expected tags on words, got 'B-LC' on '1-2', one of the multi-word"):
+        chosen(path, tag_column="NER")
+
+
+@pytest.mark.parametrize(
+    ("text", "texts"),
+    [
+        # A token with its tag is none, wherever it stands.
+        ("#꽃\tB-X\n#봄\tO\n", ["#꽃 #봄"]),
+        ("# a comment\n가\tO\n\n# one\n# more\n#꽃\tO\n", ["가", "#꽃"]),
+        ("#comment\n가 O\n\n#꽃 O\n", ["가", "#꽃"]),
+        ("# O\n가 O\n", ["# 가"]),
+        ("#\n가\tO\n", ["가"]),
+    ],
+)
+def test_comments(tmp_path, text, texts):
+    assert [example.text for example in examples(read_conll(write(tmp_path, text)))] == texts
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("# id 1\n가 O\n나 O\n", 1),
+        ("가\tO\n# inside\n나\tO\n", 2),
+        ("가 O\n#inside\n나 O\n", 2),
+        ("가\tN\tO\n\n#꽃\tO\n", 3),
+    ],
+)
+def test_lines_that_may_be_comments_get_their_own_advice(tmp_path, text, line):
+    path = write(tmp_path, text)
+    with pytest.raises(ValueError, match="if it is a comment, remove it: one is skipped only before") as caught:
+        list(read_conll(path))
+    assert str(caught.value).startswith(f"{path}:{line}: expected ") and "add what is missing" not in str(caught.value)
+
+
+def test_one_label_has_one_spelling(tmp_path):
+    composed, apart = "B-한", "I-\u1112\u1161\u11ab"
+    path = write(tmp_path, f"가\t{composed}\n나\t{apart}\n다\t{composed}\u00a0\n라\tB- 한\n")
+    (example,) = examples(read_conll(path))
+    assert surfaces(example) == [("가 나", "한"), ("다", "한"), ("라", "한")]

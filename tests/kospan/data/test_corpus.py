@@ -1,5 +1,6 @@
 import json
 
+import datasets
 import pytest
 
 from kospan.data.corpus import load_corpus, read_examples
@@ -244,3 +245,55 @@ def test_a_share_that_is_held_back_parts_no_article(tmp_path):
         "validation": 6,
         "calibration": 6,
     }
+
+
+SPELLINGS = ["한", "\u1112\u1161\u11ab", " 한", "한\u00a0", "한\u200b"]
+
+
+READERS = ["jsonl", "labelled", "tsv", "conll", "klue_ner", "gmb", "kmou", "tags", "names", "spans"]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_label_of_several_spellings_is_one_in_every_reader(tmp_path, reader):
+    dataset, path = {"tsv": "labelled"}.get(reader, reader), tmp_path / "set"
+    if reader == "jsonl":
+        records = [record(str(at), (0, 1, label)) for at, label in enumerate(SPELLINGS)]
+        path.write_text("".join(json.dumps(each) + "\n" for each in records), encoding="utf-8")
+    elif reader == "labelled":
+        path = tmp_path / "a.jsonl"
+        records = [{"text": str(at), "label": label} for at, label in enumerate(SPELLINGS)]
+        path.write_text("".join(json.dumps(each) + "\n" for each in records), encoding="utf-8")
+    elif reader == "tsv":
+        path = tmp_path / "a.tsv"
+        rows = "".join(f"{at}\t{label}\n" for at, label in enumerate(SPELLINGS))
+        path.write_text("text\tlabel\n" + rows, encoding="utf-8")
+    elif reader in ("conll", "klue_ner"):
+        path.write_text("".join(f"a\tB-{label}\nb\tI-{label}\n\n" for label in SPELLINGS), encoding="utf-8")
+    elif reader == "gmb":
+        rows = "".join(f"Sentence: {at},a,N,B-{label}\n" for at, label in enumerate(SPELLINGS))
+        path.write_text("Sentence #,Word,POS,Tag\n" + rows, encoding="utf-8")
+    elif reader == "kmou":
+        path = tmp_path / "a.txt"
+        path.write_text("## 1\n## a b\n## <a:LC> b\n\n## 2\n## a b\n## <a:LC> b\n\n", encoding="utf-8")
+    else:
+        dataset = f"hub:{path}"
+        tokens, texts = [["a"]] * len(SPELLINGS), list("abcde")
+        tags, labels = [[f"B-{label}"] for label in SPELLINGS], datasets.ClassLabel(names=SPELLINGS)
+        spans = [[{"start": 0, "end": 1, "label": at}] for at in range(len(SPELLINGS))]
+        features = {"text": datasets.Value("string"), "label": labels}
+        struct = datasets.List({"start": datasets.Value("int32"), "end": datasets.Value("int32"), "label": labels})
+        data = {
+            "tags": lambda: datasets.Dataset.from_dict({"tokens": tokens, "tags": tags}),
+            "names": lambda: datasets.Dataset.from_dict(
+                {"text": texts, "label": list(range(len(SPELLINGS)))}, features=datasets.Features(features)
+            ),
+            "spans": lambda: datasets.Dataset.from_dict(
+                {"text": texts, "spans": spans},
+                features=datasets.Features({"text": datasets.Value("string"), "spans": struct}),
+            ),
+        }[reader]()
+        data.save_to_disk(path)
+    corpus = load_corpus(dataset, None if dataset.startswith("hub:") else str(path))
+    assert corpus.labels == (("LC",) if reader == "kmou" else ("한",))
+    found = {span.label for examples in corpus.splits.values() for example in examples for span in example.spans}
+    assert found == set(corpus.labels)

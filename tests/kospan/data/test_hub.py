@@ -3,6 +3,7 @@ import pytest
 
 from kospan.data.corpus import load_corpus, read_examples
 from kospan.data.registry import reader_for
+from kospan.data.source import ReadOptions
 
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 
@@ -117,3 +118,47 @@ def test_set_without_training_split(tmp_path):
     datasets.DatasetDict(test=table(ROWS)).save_to_disk(tmp_path)
     with pytest.raises(ValueError, match="expected a split named train, got test"):
         load_corpus(f"hub:{tmp_path}")
+
+
+PADDED = ["[PAD]", "O", "B-PER", "I-PER", "X", "[CLS]", "B-LOC"]
+
+
+def test_names_that_are_no_tags_are_ignored_where_no_row_uses_them(tmp_path):
+    rows = [(["Kim", "Yuna", "sang"], [2, 3, 1])]
+    datasets.DatasetDict(train=table(rows, names=PADDED), validation=table(rows, names=PADDED)).save_to_disk(tmp_path)
+    corpus = load_corpus(f"hub:{tmp_path}")
+    assert corpus.labels == ("PER", "LOC") and corpus.splits["train"][0].spans[0][:3] == (0, 8, "PER")
+
+
+@pytest.mark.parametrize("used", [0, 4, 5])
+def test_a_name_that_is_used_and_no_tag_is_an_error(tmp_path, used):
+    datasets.DatasetDict(train=table([(["a", "b"], [2, used])], names=PADDED)).save_to_disk(tmp_path)
+    with pytest.raises(ValueError) as error:
+        read_examples(f"hub:{tmp_path}", "train")
+    assert f"row 0, token 1 ('b'): expected a tag like B-PS or O, got {PADDED[used]!r}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"tokens": [None], "tags": [["O"]]}, "row 0: expected 'tokens' to be a list, got None"),
+        ({"tokens": [["a"]], "tags": [None]}, "row 0: expected 'tags' to be a list, got None"),
+        ({"tokens": [["a", None]], "tags": [["O", "O"]]}, "row 0: expected a token to be a string, got None"),
+        ({"tokens": [["a", "b"]], "tags": [["O", None]]}, "row 0: expected a tag to be a string, got None"),
+    ],
+)
+def test_rows_with_nothing_in_them(tmp_path, columns, message):
+    strings = datasets.List(datasets.Value("string"))
+    features = datasets.Features({"tokens": strings, "tags": strings})
+    datasets.Dataset.from_dict(columns, features=features).save_to_disk(tmp_path)
+    with pytest.raises(TypeError, match=message):
+        read_examples(f"hub:{tmp_path}", "train")
+
+
+def test_the_user_names_tokens_and_tags(tmp_path):
+    data = datasets.Dataset.from_dict({"words": [["a", "b"]], "ner": [["B-X", "O"]]})
+    data.save_to_disk(tmp_path)
+    with pytest.raises(ValueError, match=r"got words, ner; pass --token_column words --tag_column ner\. Other forms"):
+        read_examples(f"hub:{tmp_path}", "train")
+    options = ReadOptions(token_column="words", tag_column="ner")
+    assert read_examples(f"hub:{tmp_path}", "train", options=options)[0].spans[0][:3] == (0, 1, "X")

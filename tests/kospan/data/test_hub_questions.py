@@ -87,8 +87,17 @@ def test_a_split_is_cut_between_titles_or_between_texts(tmp_path, key):
             lambda: table(row("q2", ("서울",), (4, 5))),
             r"row 0, question 'q2': expected answers with as many answer_start",
         ),
-        (lambda: table(row("q2", answers="서울")), r"row 0, question 'q2': expected answers with as many .* got 서울"),
-        (lambda: table(row("q2", answers=[{"text": "서울"}])), r"'q2': expected an answer's text and its answer_start"),
+        (lambda: table(row("q2", answers="서울")), r"question 'q2': expected 'answers' to be a list, got '서울'"),
+        (lambda: table(row("q2", answers=[{"text": "서울"}])), r"'q2': expected the key 'answer_start', got 'text'"),
+        (
+            lambda: table(row("q2", answers=[{"text": "서울", "answer_start": "4"}])),
+            r"row 0, question 'q2': expected 'answer_start' to be an integer, got '4' \(str\); write it without quot",
+        ),
+        (lambda: table(row("q2", is_impossible="false")), "'q2': expected 'is_impossible' to be true or false, got"),
+        (
+            lambda: datasets.Dataset.from_dict({"passage": ["가"], "question": ["?"], "answers": [[]]}),
+            "got passage, question, answers; rename passage to context, and save the set with save_to_disk",
+        ),
         (lambda: table(row(is_impossible=False, texts=(), starts=())), "'q1': expected an answer or more, got none"),
         (lambda: table(row(), row()), "expected ids that stand once in a split, got 'q1'"),
         (
@@ -99,7 +108,7 @@ def test_a_split_is_cut_between_titles_or_between_texts(tmp_path, key):
 )
 def test_bad_sets(tmp_path, split, message):
     name = saved(tmp_path, train=split())
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         read_examples(name, "train")
 
 

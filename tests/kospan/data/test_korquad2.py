@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kospan.data.corpus import load_corpus, read_examples
+from kospan.data.corpus import load_corpus, read_examples, read_split
 from kospan.data.html_text import HtmlText
 
 PAGE = (
@@ -126,7 +126,7 @@ def test_answers_that_cannot_be_mapped_are_left_out_and_counted(tmp_path, fragme
         ),
         (asked("q", "일본", 3), ValueError, "it stands nowhere in the text"),
         (asked("q", "", 3), ValueError, "question 'q': expected the text of an answer, got ''"),
-        ({"id": "q", "question": "?", "answer": None}, TypeError, "question 'q': expected 'answer' to be an object"),
+        ({"id": "q", "question": "?", "answer": "x"}, TypeError, "question 'q': expected 'answer' to be an object"),
         ({"id": "q", "question": "?", "answer": {"text": "x"}}, ValueError, "'q': expected the key 'answer_start'"),
         ({"id": "q", "answer": {"text": "강", "answer_start": PAGE.index("강이다")}}, ValueError, "the key 'question'"),
         ({"question": "?"}, ValueError, "article 0: expected the key 'id'"),
@@ -211,3 +211,24 @@ def test_whatever_the_html_the_map_is_exact(html, one, other):
         # What is no part of an entity stands in both.
         if single and single[1] - single[0] == 1 and page.text[single[0]] != html[at]:
             assert "&" in html[max(0, at - 12) : at + 1]
+
+
+def test_left_out_questions_are_counted_where_they_would_stand(tmp_path):
+    questions = [[asked(f"q{at}", "북한강"), asked(f"r{at}", "<img>")] for at in range(9)]
+    pages = [{"title": None, "context": PAGE, "qas": qas} for qas in questions]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"data": pages}), encoding="utf-8")
+    with pytest.warns(UserWarning, match="left out 9 of 18 questions"):
+        corpus = load_corpus("korquad2", str(path))
+    assert {split: missing.left_out for split, missing in corpus.missing.items()} == {"train": 7, "validation": 2}
+    assert [example.id for example in corpus.splits["validation"]] == ["q0", "q8"]
+    assert corpus.remarks() == [
+        "left out            7 in the train part, which count 0 in scores",
+        "left out            2 in the validation part, which count 0 in scores",
+    ]
+    with pytest.warns(UserWarning, match="left out 9 of 18"):
+        first = load_corpus("korquad2", str(path), validation_examples=1)
+    assert first.missing["validation"].left_out == 0 and len(first.splits["validation"]) == 1
+    with pytest.warns(UserWarning, match="left out 9 of 18"):
+        split = read_split("korquad2", str(path), labelled=True)
+    assert (len(split.examples), split.missing.left_out, split.missing.invalid) == (9, 9, 0)

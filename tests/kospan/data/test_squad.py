@@ -105,7 +105,7 @@ def changed(**values):
         (changed(id=True), TypeError, "a whole number, got True"),
         (changed(answers=[]), ValueError, "question 'q1': expected an answer or more, got none; mark the question"),
         (changed(answers=[], is_impossible=False), ValueError, "question 'q1': expected an answer or more, got none"),
-        (changed(answers=None), TypeError, "question 'q1': expected 'answers' to be a list, got None"),
+        (changed(answers="서울"), TypeError, "question 'q1': expected 'answers' to be a list, got '서울'"),
         (changed(answers=["서울"]), TypeError, "question 'q1': expected an answer to be an object, got '서울'"),
         (changed(answers=[{"text": "서울"}]), ValueError, "question 'q1': expected the key 'answer_start', got 'text'"),
         (changed(answers=[{"answer_start": 4}]), ValueError, "question 'q1': expected the key 'text'"),
@@ -132,7 +132,7 @@ def changed(**values):
         (document(question("q1", ("대구", 4))), ValueError, "got '서울'; it stands nowhere in the text"),
         (document(GOOD, context=""), ValueError, "question 'q1': expected a text to find the answer in, got ''"),
         (document(GOOD, context=3), TypeError, "paragraph 0: expected 'context' to be a string, got 3"),
-        (document(GOOD, title=None), TypeError, "article 0: expected 'title' to be a string"),
+        (document(GOOD, title=7), TypeError, "article 0: expected 'title' to be a string"),
         (document(GOOD, paragraphs={}), TypeError, "article 0: expected 'paragraphs' to be a list"),
         ({"title": "x"}, ValueError, "article 0: expected the key 'paragraphs', got 'title'"),
         ("x", TypeError, "article 0: expected the article to be an object, got 'x'"),
@@ -157,7 +157,12 @@ def test_a_wrong_question_is_named(tmp_path, article, kind, message):
         ("[]", r"expected the file to be an object, got \[\]"),
         ('{"version": "1"}', "expected the key 'data', got 'version'"),
         ('{"data": {}}', "expected 'data' to be a list"),
-        ('{"data": []}', "expected at least one article in 'data', got none; fetch the file again"),
+        ('{"data": []}', "expected at least one article in 'data', got none; name another file"),
+        ('[{"title": "x", "paragraphs": []}]', r"to be an object, got .* \(list\); write {\"data\": ARTICLES}"),
+        ('[{"question": "?", "context": "가"}]', "write one object per line, and set dataset: jsonl"),
+        ('{"id": "1", "question": "?", "context": "가"}\n{"id": "2"}\n', "got JSON Lines, an object per line; set d"),
+        ('{"id": "1", "question": "?", "context": "가"}', "got JSON Lines; set dataset: jsonl"),
+        ("id,question\n1,?\n", "begins with 'id,question'; set dataset to the file's form"),
         ('{"data": [{"paragraphs": []}]}', "expected at least one example, got an empty split"),
     ],
 )
@@ -233,3 +238,11 @@ def test_a_text_of_200_000_characters(tmp_path):
     with pytest.raises(ValueError, match="it stands at 0, the nearest of 39,901 places") as caught:
         read_examples("korquad", path)
     assert len(str(caught.value)) < 500
+
+
+def test_null_is_as_good_as_a_missing_key(tmp_path):
+    article = document(GOOD | {"is_impossible": None}, {"id": "q2", "question": "?", "answers": None}, title=None)
+    first, second = read_examples("korquad", write(tmp_path, article))
+    assert (first.source, first.spans[0][:2], second.spans) == ("", (4, 6), None)
+    for mark in (1, True):
+        assert read_examples("korquad", write(tmp_path, changed(is_impossible=mark)))[0].spans == ()

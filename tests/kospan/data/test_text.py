@@ -78,3 +78,19 @@ def test_stem():
     assert stem("a/eng.testa") == "eng.testa"
     assert stem("corpus.tar.gz") == "corpus"
     assert stem(".jsonl") == ".jsonl"
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "A.GZ"])
+def test_a_name_that_ends_in_gz_is_compressed(tmp_path, name):
+    write_text(tmp_path / name, "서울\n")
+    data = (tmp_path / name).read_bytes()
+    assert gzip.decompress(data) == "서울\n".encode() and data[4:8] == bytes(4)
+    assert open_text(tmp_path / name).read() == "서울\n"
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.xz", "a.zst", "a.JSONL.BZ2", "a.zip"])
+def test_compressions_that_are_not_written(tmp_path, name):
+    with pytest.raises(ValueError, match=r"expected a file name without compression or with \.gz to write to, got"):
+        write_text(tmp_path / name, "x")
+    assert not list(tmp_path.iterdir())

@@ -15,6 +15,7 @@ from kospan.evaluation.answer_groups import (
     answer_length_groups,
     differs_by_particle,
     examine_answers,
+    scored_answers,
 )
 from kospan.evaluation.answers import RULES, score_answers
 from kospan.evaluation.question_words import QUESTION_WORDS, question_word
@@ -218,3 +219,13 @@ def test_what_cannot_be_examined_is_refused():
         examine_answers([], [[]], "korquad")
     with pytest.raises(ValueError, match="expected rules to be one of"):
         examine_answers([], [], "bleu")
+
+
+def test_left_out_questions_are_in_the_overall_row_alone():
+    examples = [Example(str(at), "수도는 서울이다", (Span(4, 6, "answer"),), "어디?") for at in range(3)]
+    predicted = [[Span(4, 6, "answer")], [Span(4, 6, "answer")], []]
+    kept = scored_answers(examples, predicted, [[]] * 3, "korquad2", examples, left_out=1)
+    assert (kept["overall"]["questions"], kept["overall"]["exact_match"], kept["baseline"]["f1"]) == (4, 0.5, 0.0)
+    assert sum(row["questions"] for row in kept["groups"]["question word"]) == 3 == sum(kept["errors"].values())
+    found = examine_answers(examples, predicted, "korquad2", left_out=1)
+    assert found["figures"]["exact_match"] == 0.5 and found["figures"]["support_left_out"] == 1.0

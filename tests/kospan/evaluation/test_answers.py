@@ -13,6 +13,7 @@ from kospan.evaluation.answers import (
     answer_figures,
     answer_scores,
     figure_names,
+    korquad2_form,
     korquad_form,
     rules_of,
     score_answers,
@@ -157,7 +158,7 @@ def test_what_cannot_be_scored_is_refused():
         score_answers(EXAMPLES, [[]])
     with pytest.raises(ValueError, match="example 'd': expected gold answers to score by, got none; drop the question"):
         score_answers([Example("d", "가", None, "?")], [[]])
-    with pytest.raises(ValueError, match="expected rules to be one of korquad, squad, squad_v2, klue_mrc, got 'bleu'"):
+    with pytest.raises(ValueError, match="rules to be one of korquad, korquad2, squad, squad_v2, klue_mrc, got 'bleu'"):
         score_answers(EXAMPLES, [[], [], []], "bleu")
     assert score_answers([], []) == {"exact_match": 0.0, "f1": 0.0}
 
@@ -166,7 +167,8 @@ def test_what_cannot_be_scored_is_refused():
     "dataset, rules",
     [
         ("korquad", "korquad"),
-        ("korquad2", "korquad"),
+        ("korquad2", "korquad2"),
+        ("hub:KorQuAD/squad_kor_v2", "korquad2"),
         ("jsonl", "korquad"),
         ("squad", "squad"),
         ("hub:squad", "squad"),
@@ -179,3 +181,60 @@ def test_what_cannot_be_scored_is_refused():
 )
 def test_rules_of_data_sets(dataset, rules):
     assert rules_of(dataset) == rules
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["<b>", "</b>", "<td class=\"x > y\">", "<br/>", "<!-- < 강 > -->", "&amp;", "&lt;", "&nbsp;", "<p title='a'>"]
+        + ["3월", " 2일", "《강》", "A", "b.", "<강>", "3 < 4", "\u3000", "\n", "‘", ")"]
+    ),
+    max_size=6,
+).map("".join)
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(PIECES, PIECES)
+def test_korquad2_compares_the_text_of_html(predicted, gold):
+    assert answer_figures(predicted, [gold], "korquad2") == pytest.approx(
+        answer_rules.figures(predicted, [gold], "korquad2"), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("3월 2일", "3월2일"),
+        ("<td>3월&nbsp;<b>2일</b></td>", "3월2일"),
+        ("A&amp;B &lt;b&gt; C", "abbc"),
+        ("<강> 3 < 4", "강34"),
+        ("가<!-- <b> 나 -->다", "가다"),
+        ("<script>var 강 = '<p>';</script>섬<STYLE>p{}</STYLE >", "섬"),
+        ("토지</l", "토지"),
+        ("토지<!-- 강", "토지"),
+        ("<a href='x>y'>강</a>", "강"),
+        ("it's <i>'the'</i>", "itsthe"),
+        ("", ""),
+    ],
+)
+def test_the_form_of_korquad2(text, form):
+    """Checked against the official script's steps with BeautifulSoup and lxml, which are not needed here."""
+    assert korquad2_form(text) == form
+
+
+def test_korquad2_differs_from_korquad_in_spaces_and_tags():
+    assert answer_scores("3월2일", ["<b>3월</b> 2일"], "korquad2") == (1.0, 1.0)
+    assert answer_scores("3월2일", ["3월 2일"], "korquad") == (0.0, 1.0)
+    # Of both answers nothing is left: they are equal and share nothing.
+    assert answer_scores("<br>", ["()"], "korquad2") == (1.0, 0.0)
+
+
+def test_left_out_questions_count_0():
+    predicted = [[Span(4, 6, "answer")], [], []]
+    asked = score_answers(EXAMPLES[::2], predicted[::2], "korquad2")
+    found = score_answers(EXAMPLES[::2], predicted[::2], "korquad2", left_out=3)
+    assert (asked["exact_match"], found["exact_match"], found["f1"]) == (0.5, 0.2, 0.2)
+    assert (found["exact_match_left_out"], found["f1_left_out"], found["support_left_out"]) == (0.0, 0.0, 3.0)
+    assert list(found) == figure_names("korquad2", left_out=True) and "support_left_out" not in asked
+    found = score_answers(EXAMPLES, predicted, "klue_mrc", left_out=1)
+    assert (found["exact_match"], found["support_answerable"], found["support_left_out"]) == (0.5, 2.0, 1.0)
+    assert list(found) == figure_names("klue_mrc", True, True)

@@ -21,7 +21,15 @@ from kospan.evaluation.class_groups import (
     value_outcome,
     value_row,
 )
-from kospan.evaluation.classes import class_counts, class_figure_names, class_intervals, majority, score_classes
+from kospan.evaluation.classes import (
+    class_counts,
+    class_figure_names,
+    class_intervals,
+    majority,
+    score_classes,
+    score_values,
+    value_figure_names,
+)
 from kospan.evaluation.confidence import calibration_report, fit_temperature
 from kospan.evaluation.report import figures_and_counts, headline, print_examination
 from kospan.evaluation.views import view_of
@@ -221,3 +229,26 @@ def test_a_pair_to_look_at_is_one_of_the_data(make_classifier):
     with pytest.raises(ValueError, match="expected a text of the data, or its id, to look at"):
         view.one(examples, "다른 글")
     assert view_of(make_classifier()).one(examples, "다른 글").text == "다른 글"
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([0.0, 2.9, 3.0, 3.1, 5.0]), st.floats(0, 5)), min_size=2, max_size=20))
+def test_f1_of_klue_sts_is_scikit_learn_s(rows):
+    gold, said = zip(*rows)
+    names = value_figure_names("klue_sts")
+    found = score_values(gold, said, names)
+    expected = f1_score([value >= 3 for value in gold], [value >= 3 for value in said], zero_division=0.0)
+    assert found["klue_sts_f1"] == pytest.approx(expected) and list(found) == names
+    assert {name: found[name] for name in ("pearson", "spearman", "mae")} == score_values(gold, said)
+
+
+def test_the_figures_of_values_and_their_intervals():
+    assert value_figure_names("hub:klue/klue:sts") == value_figure_names("klue_sts")
+    assert "klue_sts_f1" not in value_figure_names("korsts") + value_figure_names("jsonl")
+    generator = np.random.default_rng(0)
+    gold = generator.uniform(0, 5, 200)
+    said = gold + generator.normal(0, 1, 200)
+    row = value_row(gold, said, value_figure_names("klue_sts"))
+    low, high = row["klue_sts_f1 interval"]
+    assert 0.5 < low < row["klue_sts_f1"] < high < 1.0
+    assert score_values([], [], value_figure_names("klue_sts"))["klue_sts_f1"] == 0.0

@@ -123,6 +123,11 @@ def test_counts_sum_up_to_the_mean_f1(make_task):
     right, said, asked = counts.sum(axis=(0, 1))
     assert 2 * right / (said + asked) == pytest.approx(task.metrics(examples, predicted)["f1"])
     assert np.all(counts[::2, 0, 0] == 1)
+    # Questions that the data's reader has left out count 0, in the sums too.
+    task.left_out = 3
+    right, said, asked = task.counts(examples, predicted).sum(axis=(0, 1))
+    scores = task.metrics(examples, predicted)
+    assert 2 * right / (said + asked) == pytest.approx(scores["f1"]) and scores["support_left_out"] == 3
 
 
 @given(st.integers(0, 3), st.text(alphabet="가나 \u1100\u1161abc.", max_size=20), st.booleans())

@@ -73,6 +73,15 @@ def test_a_stock_model_is_evaluated_by_the_same_command(stock_folder, tmp_path, 
     assert "simple, first, average, max, got 'last'" in capsys.readouterr().err
 
 
+def test_labels_of_a_stock_model_are_spelled_as_those_of_data(stock_folder):
+    config = json.loads((stock_folder / "config.json").read_text(encoding="utf-8"))
+    config["id2label"] = {"0": "O", "1": "B-\u1112\u1161\u11ab", "2": "I-\u1112\u1161\u11ab ", "3": "B-PS", "4": "I-PS"}
+    (stock_folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    task = open_saved(str(stock_folder))
+    assert task.labels == ["PS", "한"]
+    assert {span.label for spans in task.model.extract(TEXTS) for span in spans} <= {"PS", "한"}
+
+
 def test_a_model_of_ours_keeps_its_unit_and_takes_no_aggregation(make_tagger, tmp_path):
     make_tagger(unit="character", encoder_input="units").save_pretrained(tmp_path)
     task = open_saved(str(tmp_path), dataset="conll")

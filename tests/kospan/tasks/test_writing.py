@@ -163,6 +163,8 @@ def test_the_prompt_says_what_the_recipe_and_the_data_set_say():
     assert (config.descriptions, config.words[0], config.unit) == ({}, "Types", "character")
     config = writer_config(Recipe(dataset="conll2003", instruction="Find names."), english)
     assert (config.instruction, config.descriptions, config.unit) == ("Find names.", {"PER": "person"}, "word")
+    recipe = Recipe(label_descriptions={"LC\u00a0": "곳"})
+    assert writer_config(recipe, corpus()).descriptions["LC"] == "곳"
     with pytest.raises(ValueError, match="expected label_descriptions of the labels LC, PS, got 'XX'; mend the name"):
         writer_config(Recipe(label_descriptions={"XX": "?"}), corpus())
 

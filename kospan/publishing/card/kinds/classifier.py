@@ -109,10 +109,11 @@ def _korean_scores(left: Left, held: str) -> str:
         return f"{row[name]:.4f}**(95% 신뢰구간 {low:.4f}–{high:.4f})"
 
     if gives_values(left):
+        alike = f", 3점을 기준으로 한 F1은 {row['klue_sts_f1']:.4f}" if "klue_sts_f1" in row else ""
         return (
             f"검증 데이터({held}) {record['documents']:,}건에서 **피어슨 상관은 {with_interval('pearson')}, 스피어만 "
-            f"상관은 {row['spearman']:.4f}, 평균 절대 오차는 {row['mae']:.4f}입니다. 학습 데이터의 평균값만 답하면 "
-            f"평균 절대 오차는 {plainly['mae']:.4f}입니다."
+            f"상관은 {row['spearman']:.4f}, 평균 절대 오차는 {row['mae']:.4f}{alike}입니다. 학습 데이터의 평균값만 "
+            f"답하면 평균 절대 오차는 {plainly['mae']:.4f}입니다."
         )
     return (
         f"검증 데이터({held}) {record['documents']:,}건에서 **정확도는 {with_interval('accuracy')}, **분류별 F1의 "

@@ -8,7 +8,7 @@ from kospan.publishing.card.left import Left
 from kospan.publishing.card.markdown import figure, plain, table
 from kospan.publishing.card.phrases import Pair, by_strength, check_same_run, error_rows, interval, plain_rows
 
-CLASSES, VALUES = ("accuracy", "macro_f1"), ("pearson", "spearman", "mae")
+CLASSES, VALUES = ("accuracy", "macro_f1"), ("pearson", "spearman", "mae", "klue_sts_f1")
 METRICS = {
     "accuracy": ("accuracy", "accuracy", {}),
     "macro_f1": ("f1", "macro F1", {"averaging": "macro over classes"}),
@@ -16,6 +16,7 @@ METRICS = {
     "pearson": ("pearsonr", "Pearson correlation", {}),
     "spearman": ("spearmanr", "Spearman correlation", {}),
     "mae": ("mae", "mean absolute error", {}),
+    "klue_sts_f1": ("f1", "F1 at threshold 3", {"threshold": "3"}),
 }
 OUTCOMES = {
     "correct": "the class is right",
@@ -77,6 +78,7 @@ def score_parts(left: Left) -> dict[str, Any]:
     """Everything under "Scores" but other figures and calibration."""
     split, title = held_out(left)[0], plain(left.about.title)
     names = VALUES if gives_values(left) else CLASSES
+    names = [name for name in names if name != "klue_sts_f1" or name in left.results]
     definition = (
         "Pearson's and Spearman's correlation of the values that were said with the gold ones, and their mean absolute "
         "distance."
@@ -84,6 +86,8 @@ def score_parts(left: Left) -> dict[str, Any]:
         else "Accuracy is the share of texts whose class is right; macro F1 is the mean of the classes' F1, so that "
         "rare classes weigh as much as frequent ones."
     )
+    if "klue_sts_f1" in names:
+        definition += " F1 at threshold 3 is the KLUE benchmark's: the F1 of the pairs with a value of at least 3."
     if left.record is None:
         found = [(METRICS[name][1], value) for name, value in left.results.items() if name in names]
         return {

@@ -39,6 +39,8 @@ PEOPLE = (
 SOURCES = {
     "korquad": "Seungyoung Lim, Myungji Kim, Jooyoul Lee. KorQuAD1.0: Korean QA Dataset for Machine Reading "
     "Comprehension. 2019. arXiv:1909.07005.",
+    "korquad2": "Youngmin Kim, Seungyoung Lim, Hyunjeong Lee, Soyoon Park, Myungji Kim. KorQuAD 2.0: Korean QA Dataset "
+    "for Web Document Machine Comprehension. Journal of KIISE 47(6), 2020.",
     "squad": "Pranav Rajpurkar, Jian Zhang, Konstantin Lopyrev, Percy Liang. SQuAD: 100,000+ Questions for Machine "
     "Comprehension of Text. EMNLP 2016. arXiv:1606.05250.",
     "squad_v2": "Pranav Rajpurkar, Robin Jia, Percy Liang. Know What You Don't Know: Unanswerable Questions for SQuAD. "

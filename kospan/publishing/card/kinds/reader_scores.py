@@ -21,6 +21,7 @@ METRICS = {
 _PARTS = {
     "_answerable": "questions that have an answer",
     "_unanswerable": "questions without an answer",
+    "_left_out": "questions whose answer is no readable text, which count 0",
 }
 # What stands beside a Korean question word where English is read.
 GLOSSES = {
@@ -61,6 +62,9 @@ class RulesInWords(NamedTuple):
 
 RULES = {
     "korquad": RulesInWords("KorQuAD 1.0", "characters", "case, punctuation, quotation marks of titles and spacing"),
+    "korquad2": RulesInWords(
+        "KorQuAD 2.x", "characters", "tags, case, punctuation, quotation marks of titles and all spaces"
+    ),
     "squad": RulesInWords("SQuAD 1.1", "words", "case, punctuation, articles and spacing"),
     "squad_v2": RulesInWords("SQuAD 2.0", "words", "case, punctuation, articles and spacing"),
     "klue_mrc": RulesInWords("KLUE-MRC", "characters", "case, punctuation and spacing"),
@@ -137,6 +141,9 @@ def score_parts(left: Left) -> dict[str, Any]:
     check_same_run(left, "f1", overall["f1"])
     without = int(left.results.get("support_unanswerable") or 0)
     unanswerable = f", {without:,} of which have no answer in their text" if without else ""
+    left_out = int(left.results.get("support_left_out") or 0)
+    if left_out:
+        unanswerable += f", and {left_out:,} more whose answer is no readable text, which count 0"
     rows = [
         [f"**{words}**", figure(overall[name]), interval(overall, name), figure(plainly[name])]
         for name, words in NAMES.items()

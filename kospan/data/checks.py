@@ -1,0 +1,60 @@
+"""Checks of single values that every reader needs; their errors name the place of the value."""
+
+from kospan.example import clean_label
+from modeling.spans import Span
+
+KINDS = {str: "a string", int: "an integer", float: "a number", list: "a list", dict: "an object"}
+KINDS |= {bool: "true or false"}
+
+
+def typed(value, kind: type, place: str, what: str):
+    """The value, if it is of `kind`; True and False are no integers here.
+
+    Raises: TypeError naming what came instead.
+    """
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    quoted = isinstance(value, str) and kind in (int, float, bool)
+    raise TypeError(
+        f"{place}: expected {what} to be {KINDS[kind]}, got {shown(value)} ({type(value).__name__}); "
+        f"{'write it without quotation marks' if quoted else 'correct it'}"
+    )
+
+
+def shown(value) -> str:
+    """A value in an error message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def keys_in(value: dict) -> str:
+    """The keys of an object, as errors list them."""
+    return ", ".join(map(repr, value)) or "none"
+
+
+def located(start: int, end: int, label: str, length: int, place: str, score: float = 1.0) -> Span:
+    """A span that lies inside a text of `length` characters and has a label, spelled as `clean_label` does.
+
+    Raises: ValueError where it does not.
+    """
+    # The label of an empty text stands over the whole of it, which is no character.
+    if not (0 <= start < end <= length or start == end == length == 0):
+        raise ValueError(
+            f"{place}: expected 0 <= start < end <= {length} (the text's length), got start {start}, end {end}; "
+            f"offsets count characters, the end is the offset behind the last one"
+        )
+    label = clean_label(label)
+    if not label:
+        raise ValueError(f"{place}: expected a label, got an empty string; name the span's type")
+    return Span(start, end, label, score)
+
+
+def check_encodable(text: str, place: str) -> None:
+    """Raises: ValueError where a text holds half a surrogate pair, which UTF-8 cannot hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{place}: expected whole characters, got the half surrogate pair {text[error.start]!a} at character "
+            f"{error.start}; write the character itself or both halves"
+        ) from error

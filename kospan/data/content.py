@@ -1,0 +1,53 @@
+"""The form of a file, by its name where that tells, else by its contents."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from kospan.data.text import open_text
+
+_BY_NAME = {
+    **dict.fromkeys((".jsonl", ".ndjson", ".jsonlines", ".jl", ".json"), "jsonl"),
+    ".csv": "csv",
+    **dict.fromkeys((".tsv", ".tab"), "tsv"),
+}
+# One of these in a line of short names makes it the header of a table.
+_COLUMNS = {"text", "text_pair", "label", "question", "context", "sentence", "sentence1", "document"}
+_COLUMN = re.compile(r"[\w][\w .-]{0,30}")
+
+
+def form_of(path: str | os.PathLike) -> str:
+    """ "jsonl", "csv", "tsv", "json" (one value over the whole file) or "text".
+
+    Endings count in any case, and in front of .gz. A file with another ending is looked into: JSON Lines where the
+    first line is an object with a text, or every line is an object; a table where the first line names columns.
+    """
+    name = Path(path)
+    name = name.with_suffix("") if name.suffix.lower() == ".gz" else name
+    return _BY_NAME.get(name.suffix.lower()) or _form_of_text(open_text(path).read())
+
+
+def _form_of_text(text: str) -> str:
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not lines:
+        return "text"
+    if lines[0].lstrip()[0] in "{[":
+        first = _loaded(lines[0])
+        if isinstance(first, dict) and ("text" in first or all(isinstance(_loaded(line), dict) for line in lines)):
+            return "jsonl"
+        if isinstance(_loaded(text), (dict, list)):
+            return "json"
+    for delimiter, form in (("\t", "tsv"), (",", "csv")):
+        names = [name.strip().strip('"') for name in lines[0].split(delimiter)]
+        header = len(names) > 1 and _COLUMNS & {name.lower() for name in names} and all(map(_COLUMN.fullmatch, names))
+        if header and len(lines) > 1 and all(delimiter in line for line in lines):
+            return form
+    return "text"
+
+
+def _loaded(text: str):
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,25 @@
+"""Korean hate speech: comments on entertainment news (Moon et al. 2020, github.com/kocohub/korean-hate-speech)."""
+
+import os
+from collections.abc import Iterator
+
+from kospan.data.labelled import labelled_item
+from kospan.data.source import STRICT, Item, Reading
+from kospan.data.tables import csv_rows
+from kospan.data.text import open_text, stem
+
+COLUMNS = ("title", "comment", "hate")
+
+
+def read_korean_hate_speech(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+    """The comments of a TSV file with quoted fields and the column `hate`; the other text of a pair is the title.
+
+    A comment is named after its file and line. Comments on one article stay together where a split is cut.
+
+    Raises: ValueError naming file and line where a row is malformed.
+    """
+    text = open_text(path, newline="").read()
+    for place, values in csv_rows(text, str(path), "\t", COLUMNS, reading, quoting="minimal"):
+        with reading.record():
+            name = f"{stem(path)}-{place.rpartition(':')[2]}"
+            yield labelled_item(place, name, values["comment"], values["hate"], values["title"])

@@ -1,0 +1,29 @@
+"""KorSTS: how alike two sentences are, from 0 to 5 (Ham et al. 2020, github.com/kakaobrain/KorNLUDatasets)."""
+
+import os
+from collections.abc import Iterator
+
+from kospan.data.labelled import labelled_item
+from kospan.data.source import STRICT, Item, Reading
+from kospan.data.tables import csv_rows
+from kospan.data.text import open_text, stem
+from kospan.data.values import value_of
+from modeling.spans import Span
+
+COLUMNS = ("genre", "score", "sentence1", "sentence2")
+
+
+def read_korsts(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+    """The pairs of a TSV file, whose quotation marks are text.
+
+    A pair is named after its file and line; its genre is its source. Scores are values, also where the file writes `4`.
+
+    Raises: ValueError naming file and line where a row is malformed or a score is no number.
+    """
+    text = open_text(path, newline="").read()
+    for place, values in csv_rows(text, str(path), "\t", COLUMNS, reading, quoting="none"):
+        with reading.record():
+            name = f"{stem(path)}-{place.rpartition(':')[2]}"
+            one, other = values["sentence1"], values["sentence2"]
+            score = value_of(Span(0, 1, values["score"]), place)
+            yield labelled_item(place, name, other, score, one, values["genre"])

@@ -1,0 +1,171 @@
+"""Rows of CSV and TSV files, whose quotation marks may quote fields or be text."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import zip_longest
+from typing import NamedTuple
+
+from kospan.data.checks import shown
+from kospan.data.source import STRICT, Reading
+
+# Fields of a CSV file are documents; Python's own limit is 131,072 characters.
+_LONGEST_FIELD = 2**31 - 1
+
+
+class Row(NamedTuple):
+    """
+    Args:
+        place: "file:line", or whatever leads to it.
+        values: The value of each column.
+    """
+
+    place: str
+    values: dict
+
+
+class _Record(NamedTuple):
+    """The fields of a row and the line at which it begins, or the error that it is."""
+
+    line: int
+    fields: list[str]
+    error: ValueError | None = None
+
+
+def csv_rows(
+    text: str,
+    name: str,
+    delimiter: str = ",",
+    wanted: Sequence[str] = (),
+    reading: Reading = STRICT,
+    quoting: str = "auto",
+) -> Iterator[Row]:
+    """The rows of a file with a header.
+
+    Quotation marks around a field quote it ("minimal", as pandas and Excel write files: the field may hold delimiters,
+    line ends and doubled quotation marks), or are text ("none"). With "auto" the file is read both ways: one must be
+    valid alone, or both must give the same rows.
+
+    Args:
+        text: The file, its line ends as they are.
+        name: As errors name it.
+        delimiter: The character between two fields.
+        wanted: Columns that must be there.
+        reading: Its option `quoting` decides.
+        quoting: The convention of this kind of file, where the option is not set.
+
+    Raises: ValueError naming the file and the line at which a row begins where quotation marks do not close, a row has
+        more or fewer fields than the header, the header lacks a column or names one twice, or both ways of reading are
+        valid and differ.
+
+    >>> [row.values for row in csv_rows('text\\tlabel\\nsay "hi" twice\\tx\\n', "my.tsv", "\\t")]
+    [{'text': 'say "hi" twice', 'label': 'x'}]
+    """
+    nul = text.find("\0")
+    if nul >= 0:
+        line = text.count("\n", 0, nul) + 1
+        raise ValueError(
+            f"{name}:{line}: expected text, got a NUL character; the file may be UTF-16 or cut short: save it as UTF-8"
+        )
+    asked = reading.options.quoting
+    records = _records(text, name, delimiter, quoting if asked == "auto" else asked)
+    header: list[str] | None = None
+    for record in records:
+        place = f"{name}:{record.line}"
+        if header is None:
+            if record.error:
+                raise record.error
+            header = [field.strip() for field in record.fields]
+            if len(set(header)) < len(header) or not set(wanted) <= set(header):
+                raise ValueError(
+                    f"{place}: expected a header that names every column once{' (' if wanted else ''}"
+                    f"{', '.join(wanted)}{')' if wanted else ''}, got {', '.join(header)}; correct it"
+                )
+        elif record.error:
+            reading.reject(record.error)
+        else:
+            yield Row(place, dict(zip(header, record.fields)))
+
+
+def _records(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]:
+    """The records of a file, header first, by the convention that is asked for or that its contents show."""
+    if '"' not in text:
+        return _parsed(text, name, delimiter, "none")
+    if quoting != "auto":
+        return _parsed(text, name, delimiter, quoting)
+    minimal, none = (_parsed(text, name, delimiter, each) for each in ("minimal", "none"))
+    wrong = [sum(record.error is not None for record in records) for records in (minimal, none)]
+    if any(wrong):
+        # Where neither is valid, the one with fewer errors is the one that was meant.
+        return minimal if wrong[0] <= wrong[1] else none
+    for one, other in zip_longest(minimal, none):
+        if one is None or other is None or one.fields != other.fields:
+            raise _ambiguous(name, minimal[0].fields, one, other)
+    return minimal
+
+
+def _ambiguous(name: str, header: list[str], one: _Record | None, other: _Record | None) -> ValueError:
+    """The error about a file that is valid with both conventions, with the first field in which they differ."""
+    line = min(record.line for record in (one, other) if record)
+    quoted, plain = (record.fields if record else ["nothing"] for record in (one, other))
+    at = next((at for at, pair in enumerate(zip(quoted, plain)) if pair[0] != pair[1]), 0)
+    column = header[at] if at < len(header) else f"number {at + 1}"
+    return ValueError(
+        f"{name}:{line}: expected quotation marks that can be read in one way, got column {column.strip()!r} as "
+        f"{shown(quoted[at])} where they quote a field and as {shown(plain[at])} where they are text; pass "
+        "--quoting minimal for a file from pandas or Excel, --quoting none where the marks belong to the text"
+    )
+
+
+def _parsed(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]:
+    """All rows by one convention; a row of another width than the first, or with open quotation marks, is an error."""
+    style = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **style)
+    records: list[_Record] = []
+    width = 0
+    with _long_fields():
+        while True:
+            line = rows.line_num + 1
+            try:
+                fields = next(rows)
+            except StopIteration:
+                return records
+            except csv.Error as error:
+                wrong = ValueError(
+                    f"{name}:{line}: expected rows of fields, quotation marks inside a quoted field doubled, got: "
+                    f"{error}; correct the row that begins here, or pass --quoting none where the marks belong to the "
+                    "text"
+                )
+                wrong.__cause__ = error
+                records.append(_Record(line, [], wrong))
+                continue
+            if not fields:
+                continue
+            width = width or len(fields)
+            wrong = None
+            if quoting == "none" and not records and any('"' in field for field in fields):
+                wrong = ValueError(
+                    f"{name}:{line}: expected a header without quotation marks, got {', '.join(fields)}; pass "
+                    "--quoting minimal where they quote the names"
+                )
+            elif len(fields) != width:
+                character = {",": "a comma", "\t": "a tab"}.get(delimiter, repr(delimiter))
+                hint = (
+                    f"take {character} out of the fields, or pass --quoting minimal where quotation marks quote them"
+                    if quoting == "none" and '"' in text
+                    else f"put a field that holds {character} or a line end into quotation marks"
+                )
+                names = ", ".join(records[0].fields)
+                wrong = ValueError(f"{name}:{line}: expected {width} fields ({names}), got {len(fields)}; {hint}")
+            records.append(_Record(line, fields, wrong))
+
+
+@contextmanager
+def _long_fields():
+    """Inside, a field may be as long as a document; the limit is one for the whole process."""
+    before = csv.field_size_limit(_LONGEST_FIELD)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)

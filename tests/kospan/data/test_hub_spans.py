@@ -1,0 +1,152 @@
+"""Texts with spans from sets of the `datasets` library: every way in which a column can hold them."""
+
+import datasets
+import pytest
+from datasets import ClassLabel, Features, List, Sequence, Value
+
+from kospan.data.corpus import load_corpus, read_examples, read_split
+from kospan.data.source import ReadOptions
+from kospan.example import Example
+from modeling.spans import Span
+
+TEXTS = ["한별이 대전에 갔다", "비가 온다"]
+SPANS = [[{"start": 0, "end": 2, "label": "PS"}, {"start": 4, "end": 6, "label": "LC"}], []]
+STRING, INT = Value("string"), Value("int32")
+# The order of the classes is the set's; one has another spelling, two are used by no row.
+NAMES = ["O", "OG", "PS ", "LC"]
+
+
+def columns(column="spans", **more):
+    return {"text": TEXTS, column: SPANS} | more
+
+
+def numbered(spans):
+    return [[span | {"label": ["O", "OG", "PS", "LC"].index(span["label"])} for span in each] for each in spans]
+
+
+def as_lists(spans):
+    return [{key: [span[key] for span in each] for key in ("start", "end", "label")} for each in spans]
+
+
+CASES = {
+    "strings": (columns(), None),
+    "entities": (columns("entities"), None),
+    "type": (
+        {
+            "text": TEXTS,
+            "entities": [[{"start": s["start"], "end": s["end"], "type": s["label"]} for s in SPANS[0]], []],
+        },
+        None,
+    ),
+    "classes": (
+        columns() | {"spans": numbered(SPANS)},
+        {"text": STRING, "spans": List({"start": INT, "end": INT, "label": ClassLabel(names=NAMES)})},
+    ),
+    "lists": (
+        columns() | {"spans": as_lists(numbered(SPANS))},
+        {"text": STRING, "spans": Sequence({"start": INT, "end": INT, "label": ClassLabel(names=NAMES)})},
+    ),
+    "lists of strings": (columns() | {"spans": as_lists(SPANS)}, None),
+    "doccano": (
+        {
+            "text": TEXTS,
+            "entities": [
+                [
+                    {"start_offset": 4, "end_offset": 6, "label": "LC"},
+                    {"start_offset": 0, "end_offset": 2, "label": "PS"},
+                ],
+                [],
+            ],
+        },
+        None,
+    ),
+}
+
+
+def table(case):
+    values, features = case
+    return datasets.Dataset.from_dict(values, features=Features(features) if features else None)
+
+
+@pytest.mark.parametrize("place", ["folder", "parquet", "hub"])
+@pytest.mark.parametrize("name", CASES)
+def test_every_form_is_read(tmp_path, monkeypatch, name, place):
+    data = table(CASES[name])
+    dataset = f"hub:{tmp_path / 'set'}"
+    if place == "folder":
+        datasets.DatasetDict(train=data, validation=data).save_to_disk(tmp_path / "set")
+    elif place == "parquet":
+        (tmp_path / "set").mkdir()
+        for split in ("train", "validation"):
+            data.to_parquet(str(tmp_path / "set" / f"{split}.parquet"))
+    else:
+        dataset = "hub:somebody/spans"
+        monkeypatch.setattr(datasets, "load_dataset", lambda *words: datasets.DatasetDict(train=data, validation=data))
+    corpus = load_corpus(dataset)
+    assert corpus.labels == (("PS", "LC") if features_of(name) else ("LC", "PS"))
+    assert corpus.splits["train"] == [
+        Example("train-1", TEXTS[0], (Span(0, 2, "PS"), Span(4, 6, "LC"))),
+        Example("train-2", TEXTS[1], ()),
+    ]
+
+
+def features_of(name):
+    return CASES[name][1]
+
+
+def saved(folder, values, features=None):
+    table((values, features)).save_to_disk(folder / "set")
+    return f"hub:{folder / 'set'}"
+
+
+def test_our_own_json_lines_as_a_set(tmp_path):
+    rows = {
+        "id": ["a", "b"],
+        "text": TEXTS,
+        "spans": [[{"start": 4, "end": 6, "label": "answer", "score": 0.5}], None],
+        "question": ["어디에?", "무엇이?"],
+        "source": ["web", None],
+    }
+    first, second = read_examples(saved(tmp_path, rows), "train")
+    assert first == Example("a", TEXTS[0], (Span(4, 6, "answer", 0.5),), "어디에?", "web")
+    assert second == Example("b", TEXTS[1], None, "무엇이?")
+
+
+@pytest.mark.parametrize(
+    ("values", "features", "message"),
+    [
+        (columns(spans=[[{"start": 0, "end": 99, "label": "PS"}], []]), None, "row 0, span 0: expected 0 <= start <"),
+        (columns(spans=[[], [{"start": None, "end": 2, "label": "PS"}]]), None, "row 1, span 0: expected 'start' to"),
+        (
+            columns("entities", entities=[[{"start": 0, "end": 1, "label": "PS", "text": "한별"}], []]),
+            None,
+            "row 0, span 0: expected the text '한별' from 0 to 1, got '한'",
+        ),
+        (columns(text=[None, "a"]), None, "row 0: expected 'text' to be a string, got None"),
+        (columns(spans=[[{"start": 0, "end": 1, "label": 3}], []]), None, "the column spans to be strings or a ClassL"),
+        (columns(label=["x", "y"]), None, "columns spans and label; pass --tag_column spans or --tag_column l"),
+        (columns("marks"), None, "expected a column tokens and .*, got text, marks; pass --tag_column marks"),
+        (columns("spans", spans=[["PS"], []]), None, "got text, spans; rename the columns"),
+    ],
+)
+def test_rows_that_hold_something_else(tmp_path, values, features, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        read_examples(saved(tmp_path, values, features), "train")
+
+
+def test_the_user_names_the_column(tmp_path):
+    for column, wanted in (("spans", (Span(0, 2, "PS"), Span(4, 6, "LC"))), ("label", (Span(0, 10, "x"),))):
+        name = saved(tmp_path / column, columns(label=["x", "y"]))
+        assert read_examples(name, "train", options=ReadOptions(tag_column=column))[0].spans == wanted
+    name = saved(tmp_path / "marks", columns("marks"))
+    assert len(read_examples(name, "train", options=ReadOptions(tag_column="marks"))[0].spans) == 2
+    with pytest.raises(ValueError, match="expected tag_column to be one of the columns text, marks, got 'mark'"):
+        read_examples(name, "train", options=ReadOptions(tag_column="mark"))
+
+
+def test_invalid_rows_are_counted_or_skipped(tmp_path):
+    name = saved(tmp_path, {"text": [*TEXTS, "a", "b"], "spans": [*SPANS, SPANS[0], SPANS[0]]})
+    with pytest.raises(ValueError, match=r"row 2, span 0: .* \(1 more record is invalid; --skip_invalid continues"):
+        read_examples(name, "train")
+    split = read_split(name, "train", options=ReadOptions(skip_invalid=True))
+    assert [example.text for example in split.examples] == TEXTS and split.missing.invalid == 2
