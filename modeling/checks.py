@@ -1,25 +1,91 @@
-"""What every model asks of what it is given."""
+"""Checks of what a model is given: texts, thresholds, batch sizes."""
 
 import math
 import re
+from collections.abc import Mapping
 from numbers import Integral, Real
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
+_BYTES = (bytes, bytearray, memoryview)
 
 
-def check_texts(texts: list[str], name: str = "texts") -> None:
-    """Raises: TypeError where `texts` is no list of strings; ValueError where one is no Unicode text."""
-    if not isinstance(texts, (list, tuple)):
-        raise TypeError(f"expected {name} to be a str or a list of str, got {type(texts).__name__}; wrap it in a list")
-    for at, text in enumerate(texts):
+def as_text(value):
+    """A plain `str` for one text of any kind; anything else as it is.
+
+    One text is a `str` or a subclass of it (`numpy.str_`), an Arrow scalar, or a NumPy array without dimensions.
+
+    >>> import numpy
+    >>> as_text(numpy.str_("비")), as_text(numpy.array("비")), as_text(["비"])
+    ('비', '비', ['비'])
+    """
+    if hasattr(value, "as_py"):
+        value = value.as_py()
+    elif getattr(value, "shape", None) == () and hasattr(value, "item"):
+        value = value.item()
+    # `str(value)` of a subclass may be anything: of an enumeration's member it is the member's name.
+    return str.__str__(value) if isinstance(value, str) else value
+
+
+def as_list(values, in_memory: bool = False) -> list | None:
+    """The items of a sequence, or None where `values` is none.
+
+    A sequence is anything with a length whose items come in a fixed order: a list, a tuple, a NumPy array, a pandas
+    Series, an Arrow array, a column of a data set. A text, bytes, a mapping, a set and a generator are none.
+
+    Args:
+        values: What may be a sequence.
+        in_memory: Take only what holds its items in memory, so not a column of a data set.
+
+    >>> as_list(("a", "b")), as_list("a"), as_list({"a": 1})
+    (['a', 'b'], None, None)
+    """
+    if isinstance(values, (list, tuple)):
+        return list(values)
+    if isinstance(values, (str, *_BYTES, Mapping, set, frozenset)):
+        return None
+    for method in ("to_pylist", "tolist"):  # Arrow; NumPy and pandas.
+        if hasattr(values, method):
+            found = getattr(values, method)()
+            return found if isinstance(found, list) else None
+    # A pandas DataFrame has a length and keys; its items would be the names of its columns.
+    if in_memory or not hasattr(values, "__len__") or hasattr(values, "keys"):
+        return None
+    if hasattr(values, "__iter__"):
+        return list(values)
+    return [values[at] for at in range(len(values))] if hasattr(values, "__getitem__") else None
+
+
+def check_texts(texts, name: str = "texts") -> list[str]:
+    """The texts of any sequence as a list of plain `str`.
+
+    Args:
+        texts: A sequence as `as_list` takes it.
+        name: What the caller calls it, for the messages.
+
+    Raises: TypeError where `texts` is no sequence of texts; ValueError where a text is no Unicode text.
+    """
+    items = as_list(texts)
+    if items is None:
+        raise TypeError(
+            f"expected {name} to be a str or a list of str, got {type(texts).__name__}; pass a list or another "
+            "sequence of str"
+        )
+    found = []
+    for at, item in enumerate(items):
+        text = as_text(item)
         if not isinstance(text, str):
-            raise TypeError(f"expected every item of {name} to be a str, got {type(text).__name__} at index {at}")
+            advice = '; pass the column of the texts, as in dataset["text"]' if isinstance(item, Mapping) else ""
+            raise TypeError(
+                f"expected every item of {name} to be a str, got {type(item).__name__} at index {at}{advice}"
+            )
         lone = _SURROGATE.search(text)
         if lone:
             raise ValueError(
                 f"expected every item of {name} to be Unicode text, got half of a surrogate pair, {lone[0]!a}, as "
                 f"character {lone.start()} at index {at}; decode the bytes again with the encoding they were written in"
             )
+        found.append(text)
+    return found
 
 
 def check_reading(threshold: float, batch_size: int) -> None:

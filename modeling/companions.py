@@ -1,6 +1,6 @@
-"""Files that lie beside the weights although no model imports them: the pipeline, the endpoint's handler, its needs.
+"""Files of a saved model that no model imports: the endpoint's handler and its requirements.
 
-transformers' copier follows imports from a model's file, so it sees none of them; a model carries them itself.
+transformers' copier follows imports from a model's file, so it does not see them; a model carries the handler itself.
 """
 
 import json
@@ -9,7 +9,7 @@ import warnings
 
 from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME, cached_file
 
-COMPANIONS = ("pipelines.py", "handler.py")
+COMPANIONS = ("handler.py",)
 # What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
 LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
 # transformers brings numpy and safetensors. torch is left to the server's image: a line here could replace its build
@@ -45,33 +45,28 @@ def read_companions(name: str | os.PathLike, **location) -> dict[str, str]:
     return found
 
 
-def save_companions(folder: str | os.PathLike, carried: dict[str, str], names: tuple[str, ...] = COMPANIONS) -> None:
-    """Writes the companions and `requirements.txt`; one that is there already is the user's and stays.
+def save_companions(folder: str | os.PathLike, carried: dict[str, str]) -> None:
+    """Writes the companions and `requirements.txt`; an existing `requirements.txt` is the user's and is kept.
 
     Args:
-        folder: Where the weights lie.
-        carried: What `read_companions` found when the model was loaded; nothing for a model made at home.
-        names: The companions that this kind of model has.
+        folder: The folder of the weights.
+        carried: What `read_companions` found when the model was loaded; nothing for a model that was made here.
 
-    Warns where a companion is to be had neither from there nor from beside this file.
+    Warns where a companion is neither there nor beside this file.
     """
-    missing = []
-    for name in names:
+    for name in COMPANIONS:
         # The folder of a copy may hold the file of another model of the same name; what was carried is this one's.
         text = carried.get(name) or read_text(os.path.join(_HOME, name))
-        if text is None:
-            missing.append(name)
-        else:
+        if text is not None:
             write_text(os.path.join(folder, name), text)
-    if not os.path.exists(os.path.join(folder, "requirements.txt")):
-        write_text(os.path.join(folder, "requirements.txt"), REQUIREMENTS)
-    if missing:
-        needs = {"pipelines.py": "pipeline()", "handler.py": "an Inference Endpoint"}
+            continue
         warnings.warn(
-            f"expected {' and '.join(missing)} beside the model that was loaded, found none, so {folder} lacks what "
-            f"{' and '.join(needs[name] for name in missing)} will look for; copy it from a folder that kospan saved",
+            f"expected {name} beside the model that was loaded, found none, so {folder} lacks it and an Inference "
+            "Endpoint cannot serve it; copy it from a folder that kospan saved",
             stacklevel=4,
         )
+    if not os.path.exists(os.path.join(folder, "requirements.txt")):
+        write_text(os.path.join(folder, "requirements.txt"), REQUIREMENTS)
 
 
 def read_text(path: str | os.PathLike) -> str | None:

@@ -11,6 +11,28 @@ from .tags import SCHEMES
 
 # What a config saved by a person's machine must not tell or ask of the next one.
 _PRIVATE_KEYS = ("_name_or_path", "trust_remote_code", "auto_map", "custom_pipelines")
+# Other names that transformers has for the tasks of its pipelines.
+_ALIASES = {"ner": "token-classification", "sentiment-analysis": "text-classification"}
+
+
+class PipelineTasks(dict):
+    """A config's `custom_pipelines`, which answers to transformers' other names of its tasks too.
+
+    With one entry `pipeline(model=folder)` knows the task by itself; without an answer to the other names these would
+    give the stock pipeline.
+
+    >>> tasks = PipelineTasks({"token-classification": "ours"})
+    >>> "ner" in tasks, tasks["ner"], len(tasks)
+    (True, 'ours', 1)
+    """
+
+    def __contains__(self, task) -> bool:
+        return super().__contains__(_ALIASES.get(task, task))
+
+    def __missing__(self, task):
+        if task not in self:
+            raise KeyError(task)
+        return self[_ALIASES[task]]
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
@@ -65,6 +87,8 @@ class SpanConfig(PretrainedConfig):
         self.normalization = _choice("normalization", normalization, NORMALIZATIONS)
         self.window, self.stride = int(window), int(stride)
         self.calibration_temperature = float(calibration_temperature)
+        if kwargs.get("custom_pipelines"):
+            kwargs["custom_pipelines"] = PipelineTasks(kwargs["custom_pipelines"])
         super().__init__(**kwargs)
 
     @property

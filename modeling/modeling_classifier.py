@@ -13,7 +13,7 @@ from .alignment import Document
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
-from .checks import check_reading, check_texts
+from .checks import as_text, check_reading, check_texts
 from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanClassifierConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -22,6 +22,11 @@ from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .modeling_span import SpanPreTrainedModel
+from .pipeline_base import SpanPipeline  # noqa: F401  (as above)
+from .pipeline_classifier import SpanClassifierPipeline  # noqa: F401  (as above)
+from .pipeline_reader import SpanReaderPipeline  # noqa: F401  (as above)
+from .pipeline_tagger import SpanTaggerPipeline  # noqa: F401  (as above)
+from .pipelines import PIPELINES
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES  # noqa: F401  (as above)
 from .spans import Span
@@ -99,7 +104,7 @@ class SpanClassifier(SpanPreTrainedModel):
 
     config_class = SpanClassifierConfig
     _auto_class = "AutoModelForSequenceClassification"
-    _pipeline_classes = {"text-classification": "SpanClassifierPipeline"}
+    _pipeline_class = PIPELINES["text-classification"]
     _keep_in_fp32_modules = _keep_in_fp32_modules_strict = None
 
     def __init__(self, config: SpanClassifierConfig):
@@ -193,8 +198,8 @@ class SpanClassifier(SpanPreTrainedModel):
 
     def classify(
         self,
-        texts: str | list[str],
-        text_pairs: str | list[str] | None = None,
+        texts: str | Sequence[str],
+        text_pairs: str | Sequence[str] | None = None,
         threshold: float = 0.0,
         batch_size: int = 32,
     ) -> Span | list[Span | None] | None:
@@ -205,7 +210,7 @@ class SpanClassifier(SpanPreTrainedModel):
         read as the special tokens alone.
 
         Args:
-            texts: A text, or a list of texts.
+            texts: A text, or a sequence of texts (a list, an array, a Series, a data set's column).
             text_pairs: What stands before each text, for a model that reads pairs: the premise before the hypothesis,
                 the title before the article. None for a model of single texts.
             threshold: Of a text whose class is less probable nothing is said (None); a value has no probability, so
@@ -213,13 +218,15 @@ class SpanClassifier(SpanPreTrainedModel):
             batch_size: Windows the encoder reads at once.
 
         Returns: A span over the whole text, labelled with the class and its calibrated probability, or with the
-        value's name and the value: one for a str, a list for a list.
+        value's name and the value: one for a str, a list for a sequence.
 
         Raises: TypeError where a text is no str; ValueError where a text is no Unicode, a number is out of range, or
             pairs are missing or not wanted. Threads may call it at once.
         """
+        texts = as_text(texts)
         if isinstance(texts, str):
             return self.classify([texts], _one_pair(text_pairs), threshold, batch_size)[0]
+        texts = check_texts(texts)
         check_reading(threshold, batch_size)
         if self.config.problem == "regression" and threshold > 0:
             raise ValueError(
@@ -253,7 +260,7 @@ class SpanClassifier(SpanPreTrainedModel):
     def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
         """Logits of each text `(texts, classes)`, float64: the mean of its passages', weighted by their pieces."""
         check_reading(0.0, batch_size)
-        pairs = self._checked_pairs(texts, text_pairs)
+        texts, pairs = self._checked(texts, text_pairs)
         found = np.zeros((len(texts), len(self.config.classes)))
         with self.reading():
             for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
@@ -272,7 +279,7 @@ class SpanClassifier(SpanPreTrainedModel):
 
         Raises: as `classify`.
         """
-        pairs = self._checked_pairs([text], _one_pair(text_pair))
+        [text], pairs = self._checked([text], _one_pair(text_pair))
         with self.reading():
             [passages] = self.passages_of([text], pairs)
             logits = self._passage_logits(passages, 32)
@@ -348,30 +355,31 @@ class SpanClassifier(SpanPreTrainedModel):
             found[chosen] = self(**features).logits.double().cpu().numpy()
         return found
 
-    def _checked_pairs(self, texts, text_pairs) -> list[str] | None:
-        """The pairs' first texts as a list; None for a model of single texts. Raises: as `classify`."""
-        check_texts(texts)
+    def _checked(self, texts, text_pairs) -> tuple[list[str], list[str] | None]:
+        """Texts and pairs as lists; no pairs for a model of single texts. Raises: as `classify`."""
+        texts = check_texts(texts)
         if text_pairs is None:
-            if self.config.pairs and len(texts):
+            if self.config.pairs and texts:
                 raise ValueError(
                     "expected text_pairs beside texts, because the model reads pairs (config.pairs), got none; pass "
                     "what stands before each text"
                 )
-            return [] if self.config.pairs else None
+            return texts, [] if self.config.pairs else None
         if not self.config.pairs:
             raise ValueError(
                 "expected no text_pairs, because the model reads single texts (config.pairs), got some; leave them out"
             )
-        check_texts(text_pairs, "text_pairs")
+        text_pairs = check_texts(text_pairs, "text_pairs")
         if len(texts) != len(text_pairs):
             raise ValueError(
                 f"expected a text_pair for each text, got {len(text_pairs)} for {len(texts)}; pass lists of one length"
             )
-        return list(text_pairs)
+        return texts, text_pairs
 
 
 def _one_pair(text_pair) -> list[str] | None:
     """The pair of one text as a list of one."""
+    text_pair = as_text(text_pair)
     if text_pair is None or isinstance(text_pair, str):
         return None if text_pair is None else [text_pair]
     raise TypeError(f"expected one text_pair for one text, got {type(text_pair).__name__}; pass two lists")

@@ -15,7 +15,7 @@ from .answers import Answer, Answers, WindowScores
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
-from .checks import check_reading, check_texts
+from .checks import as_text, check_reading, check_texts
 from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanReaderConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -26,6 +26,11 @@ from .forward_backward import sweep  # noqa: F401  (as above)
 from .matches import LONGEST_MATCH, match_lengths
 from .modeling_span import SpanPreTrainedModel
 from .particles import particle_cuts, trimmed_end
+from .pipeline_base import SpanPipeline  # noqa: F401  (as above)
+from .pipeline_classifier import SpanClassifierPipeline  # noqa: F401  (as above)
+from .pipeline_reader import SpanReaderPipeline  # noqa: F401  (as above)
+from .pipeline_tagger import SpanTaggerPipeline  # noqa: F401  (as above)
+from .pipelines import PIPELINES
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES  # noqa: F401  (as above)
 from .spans import Span
@@ -97,7 +102,7 @@ class SpanReader(SpanPreTrainedModel):
 
     config_class = SpanReaderConfig
     _auto_class = "AutoModelForQuestionAnswering"
-    _pipeline_classes = {"question-answering": "SpanReaderPipeline"}
+    _pipeline_class = PIPELINES["question-answering"]
     _keep_in_fp32_modules = _keep_in_fp32_modules_strict = None
 
     def __init__(self, config: SpanReaderConfig):
@@ -147,8 +152,9 @@ class SpanReader(SpanPreTrainedModel):
         """
         if unit_positions is None:
             raise ValueError(
-                "expected unit_positions beside input_ids, got none; for text call model.answer(question, context), "
-                "for batches use the features of kospan.tasks.reading"
+                "expected unit_positions beside input_ids, got none, as from transformers' pipeline(task, model=<a "
+                "loaded model>); for text call model.answer(question, context) or model.pipeline(), for batches use "
+                "the features of kospan.tasks.reading"
             )
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         encoded = self.encoded(
@@ -215,8 +221,8 @@ class SpanReader(SpanPreTrainedModel):
     @torch.no_grad()
     def answer(
         self,
-        question: str | list[str],
-        context: str | list[str],
+        question: str | Sequence[str],
+        context: str | Sequence[str],
         top_k: int = 1,
         threshold: float | None = None,
         batch_size: int = 32,
@@ -227,9 +233,9 @@ class SpanReader(SpanPreTrainedModel):
         """The most probable answers to each question in its text.
 
         Args:
-            question: A question, or a list of questions.
+            question: A question, or a sequence of questions (a list, an array, a Series, a data set's column).
             context: The text to find the answer in, or one for each question; of any length, as it is read through
-                windows. A single text serves a list of questions.
+                windows. A single text serves several questions.
             top_k: Answers at the most.
             threshold: Answers with a lower probability are left out; None takes the config's.
             batch_size: Windows the encoder reads at once.
@@ -238,22 +244,21 @@ class SpanReader(SpanPreTrainedModel):
             **limits: `window`, `stride`, `max_question`, `longest_answer`, `null_answer`, `trim_particles`, where they
                 shall not be the config's.
 
-        Returns: Spans labelled "answer", best first: a list for a str, a list of lists for a list. "No answer", where
-            the model knows of it, is a span from 0 to 0. A text without characters has no answer but this one.
+        Returns: Spans labelled "answer", best first: a list for a str, a list of lists for a sequence. "No answer",
+            where the model knows of it, is a span from 0 to 0. A text without characters has no answer but this one.
 
         Raises: TypeError where a text is no str; ValueError where a question is empty, a number is out of range, or
             there are not as many texts as questions. Threads may call it at once.
         """
+        question, context = as_text(question), as_text(context)
         if isinstance(question, str):
             if not isinstance(context, str):
                 raise TypeError(f"expected one text for one question, got {type(context).__name__}; pass two lists")
             return self.answer(
                 [question], [context], top_k, threshold, batch_size, overlapping, return_probabilities, **limits
             )[0]
-        questions = question
-        check_texts(questions, "question")
-        contexts = [context] * len(questions) if isinstance(context, str) else context
-        check_texts(contexts, "context")
+        questions = check_texts(question, "question")
+        contexts = check_texts([context] * len(questions) if isinstance(context, str) else context, "context")
         threshold = self.config.threshold if threshold is None else threshold
         check_reading(threshold, batch_size)
         _check_questions(questions, contexts)

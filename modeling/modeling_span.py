@@ -14,9 +14,10 @@ from transformers.modeling_outputs import BaseModelOutput
 
 from .alignment import Aligner
 from .companions import LOCATION_KEYS, is_copy, name_portable_class, read_companions, save_companions
-from .configuration_span import SpanConfig
+from .configuration_span import PipelineTasks, SpanConfig
 from .crf import CRF
 from .encoders import build_encoder, encoder_limit, load_encoder
+from .pipeline_base import PipelineOwner
 from .recurrent import MaskedBiLSTM
 from .window_batches import WindowBatches
 
@@ -51,7 +52,7 @@ class WindowView(NamedTuple):
     head_attention: torch.Tensor | None = None
 
 
-class SpanPreTrainedModel(WindowBatches, PreTrainedModel):
+class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
     """Base of kospan's models: `self.encoder`, `self.tokenizer`, and how texts are taken apart."""
 
     config_class = SpanConfig
@@ -64,8 +65,6 @@ class SpanPreTrainedModel(WindowBatches, PreTrainedModel):
     _supports_attention_backend = True
     _keep_in_fp32_modules = ["crf"]
     _keep_in_fp32_modules_strict = ["crf"]
-    # Tasks of transformers' pipelines for which the model has a pipeline of its own, and the class in pipelines.py.
-    _pipeline_classes: dict[str, str] = {}
 
     def __init__(self, config: SpanConfig):
         super().__init__(config)
@@ -125,10 +124,9 @@ class SpanPreTrainedModel(WindowBatches, PreTrainedModel):
     def save_pretrained(self, save_directory, *, push_to_hub: bool = False, **kwargs):
         """As in transformers, and the folder can be used at once.
 
-        Beside the weights lie the tokenizer, in a form that version 4.51 reads as well; `pipelines.py`, which the
-        config names for its tasks; `handler.py` and `requirements.txt` for an Inference Endpoint. A `requirements.txt`
-        that says something else already is left as it is. Warns where a model that came from elsewhere has no
-        `pipelines.py` or `handler.py` to pass on.
+        Beside the weights are the tokenizer, in a form that version 4.51 reads as well; the model's code and its
+        pipeline, which the config names; `handler.py` and `requirements.txt` for an Inference Endpoint. An existing
+        `requirements.txt` is kept. Warns where a model that was loaded without its `handler.py` cannot pass it on.
         """
         # Saving registers one auto class; plain AutoModel is named here.
         own = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
@@ -146,13 +144,11 @@ class SpanPreTrainedModel(WindowBatches, PreTrainedModel):
             self.push_to_hub(repo_id, **{key: kwargs[key] for key in _PUSH_KEYS if kwargs.get(key) is not None})
 
     def name_pipelines(self) -> None:
-        """Writes into the config which class of `pipelines.py` serves which task of transformers' `pipeline`."""
-        if self._pipeline_classes:
+        """Writes into the config which class of `pipelines.py` serves the model's task in transformers' `pipeline`."""
+        if self._pipeline_class is not None:
             autos = [self._auto_class] if self._auto_class else []
-            self.config.custom_pipelines = {
-                task: {"impl": f"pipelines.{name}", "pt": autos, "tf": [], "type": "text"}
-                for task, name in self._pipeline_classes.items()
-            }
+            entry = {"impl": f"pipelines.{self._pipeline_class.__name__}", "pt": autos, "tf": [], "type": "text"}
+            self.config.custom_pipelines = PipelineTasks({self._pipeline_class.task_name: entry})
 
     def prepare(self) -> None:
         """Takes from encoder and tokenizer, once, what stays fixed while a new model is trained."""

@@ -1,6 +1,6 @@
 """`SpanTagger`: encoder, gather, LSTM, head; and from text to spans."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from .alignment import Document, Window
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
-from .checks import check_reading, check_texts
+from .checks import as_text, check_reading, check_texts
 from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -23,6 +23,11 @@ from .forward_backward import sweep  # noqa: F401  (as above)
 from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import Chain, HeadView, build_head
 from .modeling_span import SpanPreTrainedModel, WindowView
+from .pipeline_base import SpanPipeline  # noqa: F401  (as above)
+from .pipeline_classifier import SpanClassifierPipeline  # noqa: F401  (as above)
+from .pipeline_reader import SpanReaderPipeline  # noqa: F401  (as above)
+from .pipeline_tagger import SpanTaggerPipeline  # noqa: F401  (as above)
+from .pipelines import PIPELINES
 from .positional_attention import PositionalAttention  # noqa: F401  (as above)
 from .recurrent import MaskedBiLSTM  # noqa: F401  (as above)
 from .shapes import SHAPES
@@ -105,8 +110,7 @@ class SpanTagger(SpanPreTrainedModel):
     config_class = SpanTaggerConfig
     # Saving copies the code beside the weights under this name, also where the class itself came from the Hub.
     _auto_class = "AutoModelForTokenClassification"
-    # "ner" is transformers' other name of the task; without an entry it would be the stock pipeline.
-    _pipeline_classes = {"token-classification": "SpanTaggerPipeline", "ner": "SpanTaggerPipeline"}
+    _pipeline_class = PIPELINES["token-classification"]
 
     def __init__(self, config: SpanTaggerConfig):
         super().__init__(config)
@@ -135,6 +139,7 @@ class SpanTagger(SpanPreTrainedModel):
         unit_positions: torch.Tensor | None = None,
         unit_places: torch.Tensor | None = None,
         unit_shapes: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         begins: torch.Tensor | None = None,
         ends: torch.Tensor | None = None,
@@ -154,6 +159,7 @@ class SpanTagger(SpanPreTrainedModel):
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
             unit_places: Place of each unit inside its piece `(batch, units)`, -100 as padding.
             unit_shapes: Id of each unit's shape `(batch, units)`, -100 as padding; needed where the config says so.
+            token_type_ids: Ignored: a tagger reads one text. Tokenizers give them.
             labels: Tag ids `(batch, units)`, -100 as padding.
             begins: True where a row holds its document's first unit `(batch,)`; None means all do.
             ends: True where a row holds its document's last unit `(batch,)`; None means all do.
@@ -168,9 +174,9 @@ class SpanTagger(SpanPreTrainedModel):
         """
         if unit_positions is None:
             raise ValueError(
-                "expected unit_positions beside input_ids, got none; for text call model.extract(text), for batches "
-                "use "
-                "the features of kospan.tasks.tagging"
+                "expected unit_positions beside input_ids, got none, as from transformers' pipeline(task, model=<a "
+                "loaded model>); for text call model.extract(text) or model.pipeline()(text), for batches use the "
+                "features of kospan.tasks.tagging"
             )
         encoded = self.encoded(
             encoder_states,
@@ -243,23 +249,25 @@ class SpanTagger(SpanPreTrainedModel):
 
     @torch.no_grad()
     def extract(
-        self, texts: str | list[str], threshold: float = 0.0, batch_size: int = 32
+        self, texts: str | Sequence[str], threshold: float = 0.0, batch_size: int = 32
     ) -> list[Span] | list[list[Span]]:
         """The spans of each text, best tag sequence, with exact posteriors as scores.
 
         Args:
-            texts: A document, or a list of documents of any length; long ones are read through windows and merged.
+            texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
+                column); long ones are read through windows and merged.
             threshold: Spans with a lower score are left out.
             batch_size: Windows the encoder reads at once.
 
-        Returns: Spans sorted by start: a list for a str, a list of lists for a list.
+        Returns: Spans sorted by start: a list for a str, a list of lists for a sequence.
 
-        Raises: TypeError where `texts` is neither a str nor a list of str; ValueError where `threshold` or `batch_size`
-            is out of range, or a text holds half of a surrogate pair. Threads may call it at once.
+        Raises: TypeError where `texts` is neither a str nor a sequence of str; ValueError where `threshold` or
+            `batch_size` is out of range, or a text holds half of a surrogate pair. Threads may call it at once.
         """
+        texts = as_text(texts)
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size)[0]
-        check_texts(texts)
+        texts = check_texts(texts)
         check_reading(threshold, batch_size)
         found = []
         with self.reading():
@@ -268,7 +276,36 @@ class SpanTagger(SpanPreTrainedModel):
         return found
 
     @torch.no_grad()
-    def read(self, texts: list[str], batch_size: int = 32) -> list[TaggerReading]:
+    def tag_units(self, texts: Sequence[str], threshold: float = 0.0, batch_size: int = 32) -> list[list[Span]]:
+        """The tag of every unit on the best path, with its marginal probability.
+
+        Args:
+            texts: A sequence of documents of any length.
+            threshold: Units whose tag is less probable are left out.
+            batch_size: Windows the encoder reads at once.
+
+        Returns: For each text a span per unit, labelled with the tag ("B-PS", "O").
+
+        Raises: as `extract`.
+        """
+        texts, tags, found = check_texts(texts), self.config.tags, []
+        check_reading(threshold, batch_size)
+        with self.reading():
+            for documents, emissions in self._read(texts, batch_size):
+                for document, chain in zip(documents, emissions):
+                    if not document.units:
+                        found.append([])
+                        continue
+                    mask = torch.ones(1, len(document.units), dtype=torch.bool, device=chain.device)
+                    path = self.head.decode(chain.unsqueeze(0), mask)[0]
+                    chances = self.head.marginals(chain.unsqueeze(0), mask)[0].float().cpu()
+                    units = zip(document.units, path, chances.tolist())
+                    spans = [Span(*unit, tags[tag], row[tag]) for unit, tag, row in units]
+                    found.append([span for span in spans if span.score >= threshold])
+        return found
+
+    @torch.no_grad()
+    def read(self, texts: Sequence[str], batch_size: int = 32) -> list[TaggerReading]:
         """Units and emissions of each text, windows merged: what `extract` decodes, for questions that it leaves open.
 
         Args:
@@ -277,7 +314,7 @@ class SpanTagger(SpanPreTrainedModel):
 
         Raises: as `extract`.
         """
-        check_texts(texts)
+        texts = check_texts(texts)
         check_reading(0.0, batch_size)
         with self.reading():
             return [
@@ -288,7 +325,7 @@ class SpanTagger(SpanPreTrainedModel):
 
     def _read(self, texts: list[str], batch_size: int) -> Iterator[tuple[list[Document], list[torch.Tensor]]]:
         for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
-            documents = self.aligner.documents(list(texts[at : at + _DOCUMENTS_AT_A_TIME]))
+            documents = self.aligner.documents(texts[at : at + _DOCUMENTS_AT_A_TIME])
             yield documents, self._emissions(documents, batch_size)
 
     @torch.no_grad()
@@ -297,7 +334,7 @@ class SpanTagger(SpanPreTrainedModel):
 
         Attention needs the eager implementation; it is switched on for this call only.
         """
-        check_texts([text], "text")
+        [text] = check_texts([text], "text")
         # A thread that reads while the implementation changes would mix two kinds of attention mask.
         with self.reading(alone=True):
             implementation = self.encoder.config._attn_implementation

@@ -17,7 +17,7 @@ from transformers.utils import PushToHubMixin
 
 from .alignment import clusters  # noqa: F401  (transformers 4.51 copies only what this file names itself)
 from .base_models import ADAPTER, NEEDS, base_record, load_adapted
-from .checks import check_reading, check_texts
+from .checks import as_text, check_reading, check_texts
 from .companions import (
     LOCATION_KEYS,
     is_copy,
@@ -32,10 +32,16 @@ from .constraints import ReplyProcessor
 from .likeness import Likeness
 from .passages import Asking, Passage, composed
 from .piece_bytes import PieceBytes
+from .pipeline_base import PipelineOwner
+from .pipeline_classifier import SpanClassifierPipeline  # noqa: F401  (as `clusters`)
+from .pipeline_reader import SpanReaderPipeline  # noqa: F401  (as `clusters`)
+from .pipeline_tagger import SpanTaggerPipeline  # noqa: F401  (as `clusters`)
+from .pipelines import PIPELINES
 from .prompts import locate, parse_reply
 from .reply_states import ReplyStates
 from .shapes import shape_of  # noqa: F401  (as `clusters`)
 from .spans import Span, first_overlap, keep_longest
+from .tags import labels_of  # noqa: F401  (as `clusters`)
 
 # What save_pretrained takes for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
@@ -63,7 +69,7 @@ class Writing(NamedTuple):
     in_order: bool = True
 
 
-class SpanWriter(Asking, PushToHubMixin):
+class SpanWriter(Asking, PipelineOwner, PushToHubMixin):
     """Finds labelled spans by letting a causal LM write them out.
 
     Args:
@@ -77,6 +83,8 @@ class SpanWriter(Asking, PushToHubMixin):
     >>> writer.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
     [Span(start=0, end=3, label='PS', score=0.97), Span(start=8, end=10, label='LC', score=0.95)]
     """
+
+    _pipeline_class = PIPELINES["token-classification"]
 
     def __init__(self, model, tokenizer, config: WriterConfig):
         self.model, self.tokenizer, self.config = model, tokenizer, config
@@ -159,7 +167,7 @@ class SpanWriter(Asking, PushToHubMixin):
         text = json.dumps(config.to_dict(), ensure_ascii=False, indent=2) + "\n"
         write_text(os.path.join(folder, NAME), text)
         custom_object_save(self, folder)
-        save_companions(folder, self._companions, ("handler.py",))
+        save_companions(folder, self._companions)
         needs = os.path.join(folder, "requirements.txt")
         if hasattr(self.model, "peft_config") and "peft" not in read_text(needs):
             write_text(needs, f"{read_text(needs)}{NEEDS}\n")
@@ -182,6 +190,20 @@ class SpanWriter(Asking, PushToHubMixin):
         self.model.eval()
         return self
 
+    def __call__(self, *args, **kwargs):
+        """Raises: TypeError; transformers' own pipelines and users call a model so."""
+        raise TypeError(
+            "expected text for model.extract(texts) or model.pipeline()(texts), got a call of the model itself, which "
+            "transformers' pipeline(task, model=<a loaded model>) makes; use one of the two"
+        )
+
+    def can_generate(self) -> bool:
+        """False: transformers' pipelines set nothing up for writing; `extract` does."""
+        return False
+
+    def name_pipelines(self) -> None:
+        """Nothing: `pipeline(model=folder)` cannot load a language model as a writer."""
+
     def over(self, model) -> "SpanWriter":
         """The same writer with another model of the same vocabulary, as while training."""
         if model is self.model:
@@ -193,7 +215,7 @@ class SpanWriter(Asking, PushToHubMixin):
     # --- text to spans ------------------------------------------------------------------------------------------------
 
     def extract(
-        self, texts: str | list[str], threshold: float = 0.0, batch_size: int = 32, num_beams: int = 1
+        self, texts: str | Sequence[str], threshold: float = 0.0, batch_size: int = 32, num_beams: int = 1
     ) -> list[Span] | list[list[Span]]:
         """The spans of each text, as the model writes them.
 
@@ -202,16 +224,18 @@ class SpanWriter(Asking, PushToHubMixin):
         probabilities are those among the pieces that the grammar allows.
 
         Args:
-            texts: A document, or a list of documents of any length; long ones are asked about in windows and merged.
+            texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
+                column); long ones are asked about in windows and merged.
             threshold: Spans with a lower score are left out.
             batch_size: Prompts that are answered at once.
             num_beams: Replies that are followed at once; 1 always takes the most probable piece.
 
-        Returns: Spans sorted by start: a list for a str, a list of lists for a list.
+        Returns: Spans sorted by start: a list for a str, a list of lists for a sequence.
 
-        Raises: TypeError where `texts` is neither a str nor a list of str, or a number is none; ValueError where
+        Raises: TypeError where `texts` is neither a str nor a sequence of str, or a number is none; ValueError where
             `threshold`, `batch_size` or `num_beams` is out of range, or a text holds half of a surrogate pair.
         """
+        texts = as_text(texts)
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size, num_beams)[0]
         return [writing.spans for writing in self.write(texts, batch_size, num_beams, threshold)]
@@ -221,7 +245,7 @@ class SpanWriter(Asking, PushToHubMixin):
         self, texts: Sequence[str], batch_size: int = 32, num_beams: int = 1, threshold: float = 0.0
     ) -> list[Writing]:
         """As `extract`, with the replies and what could not be used of them."""
-        check_texts(texts)
+        texts = check_texts(texts)
         check_reading(threshold, batch_size)
         check_beams(num_beams)
         read = [composed(text) for text in texts]

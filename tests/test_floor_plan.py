@@ -24,8 +24,20 @@ FLOORS = [
         "modeling.block_pattern",
         "modeling.forward_backward",
     ],
-    ["modeling.tags", "modeling.alignment", "modeling.answers", "modeling.prompts", "modeling.sparse_layers"],
-    ["modeling.reply_states"],
+    [
+        "modeling.tags",
+        "modeling.alignment",
+        "modeling.answers",
+        "modeling.prompts",
+        "modeling.sparse_layers",
+        "modeling.pipeline_base",
+    ],
+    [
+        "modeling.reply_states",
+        "modeling.pipeline_tagger",
+        "modeling.pipeline_reader",
+        "modeling.pipeline_classifier",
+    ],
     [
         "modeling.constraints",
         "modeling.recurrent",
@@ -36,6 +48,7 @@ FLOORS = [
         "modeling.crf_triton",
         "modeling.companions",
         "modeling.window_batches",
+        "modeling.pipelines",
     ],
     ["modeling.crf", "modeling.encoders"],
     ["modeling.heads"],
@@ -47,7 +60,6 @@ FLOORS = [
         "modeling.modeling_classifier",
         "modeling.modeling_writer",
     ],
-    ["modeling.pipelines"],
     ["modeling"],
     ["kospan.example", "kospan.recipe", "space"],
     ["kospan.data", "kospan.evaluation", "kospan.conversion"],
@@ -176,6 +188,7 @@ def test_a_class_file_names_all_it_travels_with():
             "modeling_classifier",
             "modeling_writer",
             "configuration_span",
+            "pipelines",
         ):
             reached, front = set(), set(needs[name])
             while front:

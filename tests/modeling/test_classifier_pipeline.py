@@ -1,11 +1,11 @@
-"""The classifier's pipeline and endpoint: the forms of the stock pipeline, the figures of `classify`."""
+"""The classifier's pipeline and endpoint: the forms of the stock pipeline, the scores of `classify`."""
 
 import pytest
 import torch
 from transformers import ElectraForSequenceClassification, TextClassificationPipeline
 
 from modeling import SpanClassifierPipeline
-from modeling.handler import Classifying, EndpointHandler, read_payload
+from modeling.handler import EndpointHandler
 
 
 @pytest.fixture
@@ -71,26 +71,54 @@ def test_a_threshold_leaves_out(pipe, texts):
     assert pipe(texts[0], threshold=best["score"] - 1e-6, top_k=None) == [best]
 
 
+def test_every_function_is_applied(make_classifier, texts):
+    """Against the definitions, computed here from the model's logits."""
+    model = make_classifier(calibration_temperature=2.0)
+    pipe, names = SpanClassifierPipeline(model=model), model.config.classes
+    [logits] = torch.tensor(model.logits(texts[:1]))
+    wanted = {
+        "none": logits,
+        "softmax": (logits / 2).softmax(0),
+        "sigmoid": (logits / 2).sigmoid(),
+        "default": (logits / 2).softmax(0),
+    }
+    for name, values in wanted.items():
+        for asked in (name, name.upper()):
+            found = {each["label"]: each["score"] for each in pipe(texts[0], top_k=None, function_to_apply=asked)}
+            assert found == pytest.approx(dict(zip(names, values.tolist())))
+    best = max(wanted["sigmoid"].tolist())
+    assert pipe(texts[0], function_to_apply="sigmoid")[0]["score"] == pytest.approx(best)
+    assert len(pipe(texts[0], function_to_apply="sigmoid", threshold=best - 1e-6, top_k=None)) == 1
+
+
 def test_a_value_is_the_score(make_classifier, texts):
     pipe = SpanClassifierPipeline(model=make_classifier(problem="regression", value_mean=-3.0))
     values = [span.score for span in pipe.model.classify(texts)]
     assert pipe(texts) == [{"label": "value", "score": value} for value in values] and min(values) < 0
+    for name in ("none", "sigmoid", "softmax"):  # Values are no logits, so these mean nothing.
+        assert pipe(texts, function_to_apply=name) == pipe(texts)
 
 
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda pipe, _: pipe(3), TypeError, 'expected a str, {"text": ..., "text_pair": ...}, a list or a stream'),
-        (lambda pipe, _: pipe([3]), ValueError, "got int at place 0"),
-        (lambda pipe, _: pipe({"texts": "a"}), ValueError, "got the keys texts at place 0"),
-        (lambda pipe, _: pipe({"text": None}), TypeError, "expected text to be a str, got NoneType at place 0"),
+        (lambda pipe, _: pipe(3), TypeError, 'to be a str, {"text": ..., "text_pair": ...}, a list or a stream'),
+        (lambda pipe, _: pipe([3]), ValueError, "got int at index 0"),
+        (lambda pipe, _: pipe({"texts": "a"}), ValueError, "got the keys texts at index 0"),
+        (lambda pipe, _: pipe({"text": None}), TypeError, "expected text to be a str, got NoneType at index 0"),
         (lambda pipe, _: pipe({"text": "a", "text_pair": "b"}), ValueError, "expected a text alone, as the model was"),
         (lambda _, pair: pair("a"), ValueError, "expected a text_pair beside the text, as the model was trained on"),
         (lambda pipe, _: pipe("a", top_k=0), ValueError, "expected top_k of 1 or more, or None for all classes, got 0"),
         (lambda pipe, _: pipe("a", threshold=2), ValueError, "threshold to be a number from 0 to 1, got 2"),
         (lambda pipe, _: pipe("a", batch_size=0), ValueError, "batch_size to be 1 or more"),
-        (lambda pipe, _: pipe("a", colour=1), TypeError, "expected only the settings top_k, threshold and batch_size"),
-        (lambda pipe, _: pipe("a", function_to_apply="none"), TypeError, "got function_to_apply; leave it out"),
+        (lambda pipe, _: pipe("a", colour=1), TypeError, "expected only the settings top_k, function_to_apply, thre"),
+        (lambda pipe, _: pipe("a", function_to_apply="tanh"), ValueError, "one of softmax, sigmoid, none, got 'tanh'"),
+        (lambda pipe, _: pipe("a", function_to_apply=3), ValueError, "one of softmax, sigmoid, none, got 3"),
+        (
+            lambda pipe, _: pipe("a", function_to_apply="none", threshold=0.5),
+            ValueError,
+            "threshold 0 with function_to_apply none, which gives no probabilities, got 0.5",
+        ),
         (lambda pipe, _: pipe("a", num_workers=2), ValueError, "expected num_workers to be 0"),
     ],
 )
@@ -110,33 +138,35 @@ def test_the_endpoint_says_the_same(make_classifier, tmp_path, texts):
     items = [{"text": text, "text_pair": "비"} for text in texts]
     spans = model.classify(texts, ["비"] * len(texts))
     found = handler({"inputs": items, "parameters": {"batch_size": 2}})
-    assert [each["label"] for each in found] == [span.label for span in spans]
-    assert [each["score"] for each in found] == pytest.approx([span.score for span in spans], abs=1e-6)
-    assert handler({"inputs": items[0]}) == pytest.approx(found[0]) or handler({"inputs": items[0]})["label"]
+    assert [each[0]["label"] for each in found] == [span.label for span in spans]
+    assert [each[0]["score"] for each in found] == pytest.approx([span.score for span in spans], abs=1e-6)
+    for each in found:
+        assert {one["label"] for one in each} == set(model.config.classes)
+        assert sum(one["score"] for one in each) == pytest.approx(1)
+    # One text has the form of a list of one, which clients take apart.
+    [alone], [first] = (handler({"inputs": inputs}) for inputs in (items[0], items[:1]))
+    assert alone == first and [one["label"] for one in alone] == [one["label"] for one in found[0]]
     assert [len(each) for each in handler({"inputs": items, "parameters": {"top_k": 2}})] == [2] * len(texts)
-    [nothing] = handler({"inputs": items[:1], "parameters": {"threshold": 1.0}})
-    assert nothing["label"] is None
+    assert handler({"inputs": items[:1], "parameters": {"threshold": 1.0}}) == [[]]
+    assert handler({"inputs": {**items[0], "id": 3, "label": None}, "parameters": {"top_k": None}}) == [alone]
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"inputs": 3}, "expected inputs to be a text or a text with its text_pair or a list of texts, got a number"),
-        ({"inputs": [{"text": "a", "question": "b"}]}, "got an object at index 0"),
-        (
-            {"inputs": "a"},
-            "expected a text_pair beside the text, as the model was trained on, got other inputs at index",
-        ),
+        ({"inputs": 3}, 'expected inputs to be a str, {"text": ..., "text_pair": ...}, a list or a stream of them'),
+        ({"inputs": [{"text": "a", "question": "b"}]}, "expected a text_pair beside the text, as the model was"),
+        ({"inputs": "a"}, "expected a text_pair beside the text, as the model was trained on, got none at index 0"),
         (
             {"inputs": {"text": "a", "text_pair": "b"}, "parameters": {"top_k": 1000}},
             "expected top_k to be 100 or less",
         ),
-        ({"inputs": {"text": "a", "text_pair": "b"}, "parameters": {"top_k": 0}}, "expected top_k of 1 or more, got 0"),
+        ({"inputs": {"text": "a", "text_pair": "b"}, "parameters": {"top_k": 0}}, "expected top_k of 1 or more, or"),
         (
             {"inputs": {"text": "a", "text_pair": "b"}, "parameters": {"threshold": 3}},
             "threshold to be a number from 0",
         ),
-        ({"inputs": {"text": "a", "text_pair": "b"}, "parameters": {"labels": 3}}, "got 'labels'; leave it out"),
+        ({"inputs": {"text": "a", "text_pair": "b"}, "parameters": {"labels": 3}}, "got labels; leave it out"),
     ],
 )
 def test_the_endpoint_refuses_in_a_sentence(make_classifier, tmp_path, body, words):
@@ -144,9 +174,3 @@ def test_the_endpoint_refuses_in_a_sentence(make_classifier, tmp_path, body, wor
     with pytest.raises(ValueError) as error:
         EndpointHandler(tmp_path)(body)
     assert words in str(error.value)
-
-
-def test_a_payload_of_texts_and_pairs():
-    items, parameters, single = read_payload({"inputs": ["a", {"text": "b", "text_pair": "c"}]}, Classifying)
-    assert (items, parameters, single) == (["a", {"text": "b", "text_pair": "c"}], {}, False)
-    assert Classifying.texts({"text": "b", "text_pair": "c"}) == ("b", "c") and Classifying.texts({"text": 3}) is None

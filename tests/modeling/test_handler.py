@@ -1,4 +1,4 @@
-"""The endpoint's handler: what it serves, what it refuses, and that nothing it says is left for a server to encode."""
+"""The endpoint's handler: what it serves, what it refuses, and that a server can encode all that it says."""
 
 import importlib.util
 import json
@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from modeling import handler as handler_module
-from modeling.handler import MAX_BATCH_SIZE, MAX_CHARACTERS, MAX_CHARACTERS_IN_ALL, MAX_TEXTS, EndpointHandler
+from modeling.handler import LIMITS, MAX_CHARACTERS, MAX_CHARACTERS_IN_ALL, MAX_TEXTS, EndpointHandler
 
 
 @pytest.fixture
@@ -112,21 +112,22 @@ BAD = {
     "nothing": (None, 'expected a JSON object with "inputs", got null'),
     "no inputs": ({}, 'expected "inputs" in the request, got none; send {"inputs": "your text"}'),
     "inputs misspelt": ({"input": "a"}, "expected the request to hold only inputs, parameters, options, got 'input'"),
-    "inputs null": ({"inputs": None}, "expected inputs to be a text or a list of texts, got null"),
-    "inputs a number": ({"inputs": 3}, "expected inputs to be a text or a list of texts, got a number"),
-    "inputs true": ({"inputs": True}, "expected inputs to be a text or a list of texts, got true or false"),
-    "inputs an object": ({"inputs": {"text": "a"}}, "expected inputs to be a text or a list of texts, got an object"),
-    "inputs bytes": ({"inputs": b"a"}, "expected inputs to be a text or a list of texts, got bytes"),
-    "inputs empty": ({"inputs": []}, "expected inputs to hold a text or more, got an empty list"),
-    "inputs nested": ({"inputs": ["a", ["b"]]}, "expected every item of inputs to be a text, got a list at index 1"),
-    "an item null": ({"inputs": [None]}, "expected every item of inputs to be a text, got null at index 0"),
-    "an item bytes": ({"inputs": [b"a"]}, "expected every item of inputs to be a text, got bytes at index 0"),
+    "inputs null": ({"inputs": None}, 'expected "inputs" in the request, got none; send {"inputs": "your text"}'),
+    "inputs a number": ({"inputs": 3}, "expected inputs to be a str, a list of str or a stream of str, got int"),
+    "inputs true": ({"inputs": True}, "expected inputs to be a str, a list of str or a stream of str, got bool"),
+    "inputs an object": ({"inputs": {"text": "a"}}, "a str, a list of str or a stream of str, got dict"),
+    "inputs bytes": ({"inputs": b"a"}, "expected inputs to be a str, a list of str or a stream of str, got bytes"),
+    "inputs empty": ({"inputs": []}, 'expected inputs with one item or a list of them, got an empty list; send "your'),
+    "inputs a stream": ({"inputs": iter(["a"])}, "expected inputs with one item or a list of them, got list_iterator"),
+    "inputs nested": ({"inputs": ["a", {"b": 1}]}, "expected every item of inputs to be a str, got dict at index 1"),
+    "an item null": ({"inputs": [None]}, "expected every item of inputs to be a str, got NoneType at index 0"),
+    "an item bytes": ({"inputs": [b"a"]}, "expected every item of inputs to be a str, got bytes at index 0"),
     "half a pair": ({"inputs": "a\udc00"}, "got half of a surrogate pair, '\\udc00', as character 1 at index 0"),
     "parameters a list": ({"inputs": "a", "parameters": [1]}, "expected parameters to be a JSON object, got a list"),
     "parameters a text": ({"inputs": "a", "parameters": "x"}, "expected parameters to be a JSON object, got a text"),
     "unknown parameter": (
         {"inputs": "a", "parameters": {"treshold": 0.5}},
-        "expected parameters to hold only threshold, batch_size, got 'treshold'; leave it out",
+        "expected only the settings threshold, batch_size, ignore_labels, aggregation_strategy and stride, got tres",
     ),
     "threshold high": ({"inputs": "a", "parameters": {"threshold": 1.1}}, "a number from 0 to 1, got 1.1"),
     "threshold low": ({"inputs": "a", "parameters": {"threshold": -0.1}}, "a number from 0 to 1, got -0.1"),
@@ -139,7 +140,7 @@ BAD = {
     "batch size true": ({"inputs": "a", "parameters": {"batch_size": True}}, "a whole number of windows, got True"),
     "batch size huge": (
         {"inputs": "a", "parameters": {"batch_size": 10**9}},
-        f"expected batch_size to be {MAX_BATCH_SIZE} or less, got 1000000000",
+        f"expected batch_size to be {LIMITS['batch_size']} or less, got 1000000000",
     ),
     "too many texts": (
         {"inputs": ["a"] * (MAX_TEXTS + 1)},
@@ -170,18 +171,19 @@ def test_a_bad_payload_is_refused_in_one_sentence(handler, texts, name):
 
 
 def test_limits_are_reached_before_the_model_is(handler, monkeypatch):
-    monkeypatch.setattr(handler, "model", None)
+    monkeypatch.setattr(handler.pipeline, "model", None)
     for name in ("too many texts", "a text too long", "too much in all", "batch size huge"):
         with pytest.raises(ValueError, match="expected"):
             handler(BAD[name][0])
 
 
-def test_what_just_fits_is_not_refused():
+def test_what_just_fits_is_not_refused(handler):
     most = ["a"] * (MAX_TEXTS - 1) + ["b" * (MAX_CHARACTERS - MAX_TEXTS)]
-    assert handler_module.read_payload({"inputs": most}) == (most, {}, False)
-    assert handler_module.read_payload({"inputs": "a" * MAX_CHARACTERS})[1] == {}
-    full = {"inputs": "a", "parameters": {"batch_size": MAX_BATCH_SIZE, "threshold": 1}}
-    assert handler_module.read_payload(full) == (["a"], {"batch_size": MAX_BATCH_SIZE, "threshold": 1}, True)
+    assert handler_module._items(handler.pipeline, most) == (most, False)
+    assert handler_module._items(handler.pipeline, "a" * MAX_CHARACTERS) == (["a" * MAX_CHARACTERS], True)
+    full = {"batch_size": LIMITS["batch_size"], "threshold": 1}
+    assert handler_module.read_payload({"inputs": "a", "parameters": full}) == ("a", full)
+    assert isinstance(handler({"inputs": "비가 온다.", "parameters": full}), list)
 
 
 # --- again and again --------------------------------------------------------------------------------------------------
@@ -252,6 +254,8 @@ def test_it_answers_as_the_model_does(reading, texts):
         ({"handle_impossible_answer": True}, {"null_answer": True}),
         ({"max_answer_len": 2}, {"longest_answer": 2}),
         ({"longest_answer": 2, "max_answer_len": 2}, {"longest_answer": 2}),
+        ({"doc_stride": 3, "max_seq_len": 40}, {"stride": 3, "window": 40}),
+        ({"stride": 3, "window": 40, "max_question_len": 9}, {"stride": 3, "window": 40, "max_question": 9}),
         ({"trim_particles": True, "threshold": None}, {"trim_particles": True}),
     ],
 )
@@ -276,22 +280,24 @@ def test_the_answer_to_a_question_is_what_the_hub_client_reads(reading, texts):
 
 GOOD = {"question": "비?", "context": "비가 온다."}
 BAD_QUESTIONS = {
-    "a text": ("비가 온다.", "expected inputs to be a question with its context or a list of questions with their"),
-    "no context": ({"question": "비?"}, 'got an object; send {"question": "your question", "context": "your text"}'),
-    "null": (None, "a question with its context or a list of questions with their contexts, got null"),
-    "an empty list": ([], "expected inputs to hold a question with its context or more, got an empty list"),
-    "an item is a text": (
-        [GOOD, "비"],
-        "every item of inputs to be a question with its context, got a text at index 1",
-    ),
-    "a number": ({"question": 3, "context": "비"}, "got an object; send"),
+    "a text": ("비가 온다.", 'expected inputs to be {"question": ..., "context": ...}, a list or a stream of them'),
+    "no context": ({"question": "비?"}, 'expected {"question": ..., "context": ...}, got the keys question at index 0'),
+    "null": (None, 'got none; send {"inputs": {"question": "your question", "context": "your text"}}'),
+    "an empty list": ([], 'got an empty list; send {"question": "your question", "context": "your text"}'),
+    "no questions": ({"question": [], "context": []}, "got an empty list; send"),
+    "lengths": ({"question": ["비?", "눈?"], "context": ["비"]}, "got 2 questions and 1 texts; pass lists of one"),
+    "an item is a text": ([GOOD, "비"], 'expected {"question": ..., "context": ...}, got str at index 1'),
+    "a number": ({"question": 3, "context": "비"}, "expected question to be a str, got int at index 0"),
+    "a list for one": ({"question": "비?", "context": ["비"]}, "expected context to be a str, got list at index 0"),
     "empty": ({"question": " ", "context": "비"}, "expected a question of one character or more, got ' ' at index 0"),
     "half a pair": ({"question": "비?", "context": "\udc00"}, "half of a surrogate pair, '\\udc00'"),
     "too many": ([GOOD] * (MAX_TEXTS + 1), f"expected at most {MAX_TEXTS} texts in a request, got {MAX_TEXTS + 1}"),
     "too long": ({"question": "비?", "context": "a" * MAX_CHARACTERS}, f"got {MAX_CHARACTERS + 2:,} at index 0; split"),
 }
 BAD_PARAMETERS = {
-    "unknown": ({"doc_stride": 3}, "expected parameters to hold only top_k, threshold, batch_size, "),
+    "unknown": ({"doc_strid": 3}, "align_to_words and padding, got doc_strid; leave it out"),
+    "an overlap too long": ({"doc_stride": 48}, "expected a stride that leaves a window of 48 positions something new"),
+    "words a number": ({"align_to_words": 1}, "expected align_to_words to be true or false, got 1"),
     "top_k huge": ({"top_k": 101}, "expected top_k to be 100 or less, got 101; leave it out"),
     "top_k 0": ({"top_k": 0}, "expected top_k of 1 or more, got 0"),
     "answers huge": ({"max_answer_len": 10**9}, "expected max_answer_len to be 1000 or less, got 1000000000"),
@@ -311,7 +317,26 @@ def test_a_bad_question_is_refused_in_one_sentence(reading, name):
     assert says in message and "\n" not in message and len(message) < 300 and message.encode("utf-8")
 
 
-def test_a_model_of_another_kind_is_refused(handler, folder, monkeypatch):
-    monkeypatch.setattr(handler_module, "SERVICES", {"kospan-reader": handler_module.Reading})
-    with pytest.raises(ValueError, match=r"expected a model of type kospan-reader in .*, got kospan-tagger; take"):
+def test_a_text_is_not_read_too_many_times(reading, monkeypatch):
+    """Windows that leave one position of new text would read a long text as often as they are long."""
+    seen, forward = [], reading.model.forward
+    monkeypatch.setattr(reading.model, "forward", lambda **batch: seen.append(1) or forward(**batch))
+    body = {"inputs": {"question": "비?", "context": "비" * 90_000}, "parameters": {"doc_stride": 41}}
+    with pytest.raises(ValueError, match=r"at most 4,000,000 positions of the texts, got 4,\d{3},\d{3}; make doc_str"):
+        reading(body)
+    assert not seen
+    body["inputs"]["context"] = "비가 온다."
+    assert reading(body)["answer"] in "비가 온다."
+
+
+def test_what_the_model_itself_asks_for_is_never_refused(reading, monkeypatch):
+    monkeypatch.setattr(handler_module, "MAX_POSITIONS", 10)
+    assert reading({"inputs": GOOD})["answer"]
+    with pytest.raises(ValueError, match="expected windows that read at most 10 positions"):
+        reading({"inputs": {**GOOD, "context": "비가 온다. " * 20}, "parameters": {"doc_stride": 16}})
+
+
+def test_a_model_of_another_kind_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(handler_module.AutoModel, "from_pretrained", lambda *_, **__: torch.nn.Linear(1, 1))
+    with pytest.raises(ValueError, match=r"expected a model of kospan in .*, got Linear; take handler.py from"):
         EndpointHandler(str(folder))

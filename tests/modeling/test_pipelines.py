@@ -157,9 +157,9 @@ def test_what_is_no_text_is_refused(pipe, inputs):
 
 
 def test_an_item_that_is_no_text_is_named(pipe):
-    with pytest.raises(TypeError, match="to be a str, got list at index 1"):
-        pipe(["비가 온다.", ["비가", "온다."]])
-    with pytest.raises(TypeError, match=r"expected a stream of str, got dict at place 1; .*dataset\[\"text\"\]"):
+    with pytest.raises(TypeError, match="to be a str, got int at index 1"):
+        pipe(["비가 온다.", 3])
+    with pytest.raises(TypeError, match=r"inputs to be a str, got dict at index 1; .*dataset\[\"text\"\]"):
         list(pipe(iter(["비가 온다.", {"text": "비가 온다."}])))
     with pytest.raises(ValueError, match=r"half of a surrogate pair, '\\ud800', as character 2 at index 0"):
         pipe("서울\ud800")
@@ -185,6 +185,31 @@ def test_threshold_and_ignored_labels_leave_out(pipe, tagger, texts):
 @pytest.mark.parametrize("strategy", [None, "simple", "first", "average", "max"])
 def test_every_aggregation_gives_whole_spans(pipe, texts, strategy):
     assert pipe(texts[0], aggregation_strategy=strategy, num_workers=0, stride=None) == pipe(texts[0])
+    assert pipe(texts[0], aggregation_strategy=strategy and strategy.upper(), stride=16) == pipe(texts[0])
+
+
+@pytest.mark.parametrize("unit", ["character", "word"])
+def test_no_aggregation_gives_the_tag_of_every_unit(make_tagger, texts, unit):
+    """Against `inspect`, whose marginals come by another way, and the tags of `extract`'s spans."""
+    model = make_tagger(unit=unit, encoder_input="subwords", recurrent_size=8)
+    pipe = model.pipeline(aggregation_strategy="none")
+    everything = pipe([*texts, "", " ".join(texts * 4)], ignore_labels=[])
+    for text, found in zip([*texts, "", " ".join(texts * 4)], everything, strict=True):
+        seen = model.inspect(text)
+        assert all(list(each) == ["entity", "score", "index", "word", "start", "end"] for each in found)
+        assert [(each["start"], each["end"]) for each in found] == seen.units
+        assert [each["word"] for each in found] == [text[start:end] for start, end in seen.units]
+        marginals = [row[seen.tags.index(each["entity"])] for row, each in zip(seen.marginals.tolist(), found)]
+        assert [each["score"] for each in found] == pytest.approx(marginals, abs=1e-5)
+        starts = [each["start"] for each in found if each["entity"].startswith("B-")]
+        assert starts == [span.start for span in seen.spans]
+    # As in the stock pipeline "O" is left out unless told otherwise, and a label stands for its tags.
+    first = pipe(texts[0], ignore_labels=[])
+    assert unit == "word" or {each["entity"] for each in first} >= {"O", "B-LC"}
+    assert pipe(texts[0]) == [each for each in first if each["entity"] != "O"]
+    assert pipe(texts[0], ignore_labels=["O", "PS"]) == [each for each in first if each["entity"][2:] in ("LC", "OG")]
+    assert pipe(texts[0], ignore_labels=["B-LC"]) == [each for each in first if each["entity"] != "B-LC"]
+    assert all(each["score"] >= 0.9 for each in pipe(texts[0], threshold=0.9))
 
 
 def test_batch_size_reaches_the_encoder(pipe, tagger, texts, monkeypatch):
@@ -206,8 +231,8 @@ def test_batch_size_reaches_the_encoder(pipe, tagger, texts, monkeypatch):
         ({"batch_size": 2.5}, TypeError, "expected batch_size to be a whole number of windows, got 2.5"),
         ({"ignore_labels": "PS"}, TypeError, "expected ignore_labels to be a list of labels, got 'PS'"),
         ({"ignore_labels": ["PX"]}, ValueError, "expected ignore_labels to hold labels of LC, OG, PS, got 'PX'"),
-        ({"aggregation_strategy": "none"}, ValueError, r"got 'none'; .* call model.inspect\(text\)"),
-        ({"stride": 16}, ValueError, "expected no stride, got 16; long text is always read through windows"),
+        ({"aggregation_strategy": "mean"}, ValueError, "one of none, simple, first, average, max, got 'mean'"),
+        ({"aggregation_strategy": 3}, ValueError, "one of none, simple, first, average, max, got 3"),
         ({"is_split_into_words": True}, ValueError, "expected no is_split_into_words, got True; join the words"),
         ({"num_workers": 2}, ValueError, "expected num_workers to be 0, got 2"),
         ({"treshold": 0.5}, TypeError, "only the settings threshold, .* got treshold"),
@@ -266,7 +291,9 @@ def test_a_model_that_trains_is_read_in_evaluation_mode(make_tagger, texts):
 def test_a_saved_folder_names_and_holds_its_pipeline(tagger, tmp_path):
     tagger.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
-    assert set(config["custom_pipelines"]) == {"token-classification", "ner"}
+    assert set(config["custom_pipelines"]) == {"token-classification"}
+    needed = ("pipelines", "pipeline_base", "pipeline_tagger", "checks", "tags")
+    assert all((tmp_path / f"{name}.py").exists() for name in needed)
     for entry in config["custom_pipelines"].values():
         assert entry["impl"] == "pipelines.SpanTaggerPipeline" and entry["pt"] == ["AutoModelForTokenClassification"]
     for name in COMPANIONS:
@@ -297,7 +324,7 @@ def test_only_the_main_process_writes(tagger, tmp_path):
 
 def test_a_copy_without_its_companions_says_what_is_missing(tagger, tmp_path, monkeypatch):
     monkeypatch.setattr(companions, "_HOME", str(tmp_path / "nowhere"))
-    with pytest.warns(UserWarning, match="expected pipelines.py and handler.py beside the model"):
+    with pytest.warns(UserWarning, match="expected handler.py beside the model that was loaded, found none"):
         tagger.save_pretrained(tmp_path / "model")
     assert (tmp_path / "model" / "model.safetensors").exists()
     monkeypatch.undo()
