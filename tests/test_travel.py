@@ -46,10 +46,11 @@ for name in NAMES:
 again = AutoModel.from_pretrained(resaved, trust_remote_code=True)
 found["again"] = spans(again)
 for where, name in (("", folder), (" again", resaved), (" of the Hub", "someone/model")):
-    for task in ("token-classification", "ner"):
+    for task in ("token-classification", "ner", None):
         pipe = pipeline(task, model=name, trust_remote_code=True, device=-1)
         assert type(pipe).__name__ == "SpanTaggerPipeline" and type(pipe).__module__.startswith("transformers_modules.")
-        found[task + where] = entities(pipe(texts))
+        found[f"{task}{where}"] = entities(pipe(texts))
+        found[f"own {task}{where}"] = entities(pipe.model.pipeline()(texts))
         try:
             pipeline(task, model=name)
         except ValueError as error:
@@ -90,7 +91,9 @@ for auto in (AutoModel, AutoModelForQuestionAnswering):
 model.save_pretrained(resaved)
 found["again"] = spans(AutoModel.from_pretrained(resaved, trust_remote_code=True))
 for where, name in (("", folder), (" again", resaved), (" of the Hub", "someone/model")):
-    pipe = pipeline("question-answering", model=name, trust_remote_code=True, device=-1, top_k=2)
+    task = None if where == " again" else "question-answering"
+    pipe = pipeline(task, model=name, trust_remote_code=True, device=-1, top_k=2)
+    assert pipe.model.pipeline(top_k=2)(items) == pipe(items)
     assert type(pipe).__name__ == "SpanReaderPipeline" and type(pipe).__module__.startswith("transformers_modules.")
     found["pipeline" + where] = listed(pipe(items))
     assert pipe(**items[0], top_k=1) == pipe(items[0])[0]
@@ -118,7 +121,7 @@ def spans(model):
 def listed(answers):
     return [[[0, len(text), each["label"], each["score"]]] for text, each in zip(texts, answers)]
 def served(path):
-    return listed(endpoint(path)({"inputs": items}))
+    return listed([best for best, *_ in endpoint(path)({"inputs": items})])
 for auto in (AutoModel, AutoModelForSequenceClassification):
     model = auto.from_pretrained(folder, trust_remote_code=True)
     assert type(model).__module__.startswith("transformers_modules."), type(model)
@@ -126,7 +129,9 @@ for auto in (AutoModel, AutoModelForSequenceClassification):
 model.save_pretrained(resaved)
 found["again"] = spans(AutoModel.from_pretrained(resaved, trust_remote_code=True))
 for where, name in (("", folder), (" again", resaved), (" of the Hub", "someone/model")):
-    pipe = pipeline("text-classification", model=name, trust_remote_code=True, device=-1)
+    task = {"": "text-classification", " again": None}.get(where, "sentiment-analysis")
+    pipe = pipeline(task, model=name, trust_remote_code=True, device=-1)
+    assert pipe.model.pipeline()(items) == pipe(items)
     assert type(pipe).__name__ == "SpanClassifierPipeline" and type(pipe).__module__.startswith("transformers_modules.")
     found["pipeline" + where] = listed(pipe(items))
     assert pipe(items[0])["label"] == pipe(items)[0]["label"] and len(pipe(items[0], top_k=None)) == 3
@@ -142,7 +147,8 @@ EVERY_OF_A_READER = ("AutoModel", "AutoModelForQuestionAnswering", "again", "pip
 EVERY_OF_A_READER += ("pipeline of the Hub", "handler", "handler again", "handler of the Hub")
 EVERY = ("AutoModel", "AutoModelForTokenClassification", "again", "token-classification", "ner")
 EVERY += ("token-classification again", "ner again", "token-classification of the Hub", "ner of the Hub")
-EVERY += ("handler", "handler again", "handler of the Hub")
+EVERY += ("handler", "handler again", "handler of the Hub", "None", "None again", "None of the Hub")
+EVERY += ("own token-classification", "own ner again", "own None of the Hub")
 
 
 def consume(python: str, folder: Path, tmp_path: Path, texts: list[str], script: str = CONSUMER) -> dict:

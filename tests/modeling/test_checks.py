@@ -9,7 +9,6 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
-
 from writer_cases import make_writer
 
 from modeling.checks import as_list, as_text, check_texts

@@ -48,7 +48,7 @@ class Tagging:
 
 
 class Writing(Tagging):
-    """The same of a writer, which has no pipeline."""
+    """The same of a writer, which `transformers.pipeline` cannot load; handler.py uses its own pipeline."""
 
     pipeline = ""
 
@@ -97,8 +97,9 @@ class Classifying:
 
     @staticmethod
     def spans(model, found: list, items: list | tuple = ()) -> list:
-        """What pipeline and handler gave; they name no places, because every label is one of the whole text."""
-        return [[[0, len(item["text"]), one["label"], one["score"]]] for one, item in zip(found, items)]
+        """What pipeline and handler gave: a class, and a list of all classes; neither has offsets."""
+        best = [one[0] if isinstance(one, list) else one for one in found]
+        return [[[0, len(item["text"]), one["label"], one["score"]]] for one, item in zip(best, items)]
 
 
 # By the `model_type` of a model's config.

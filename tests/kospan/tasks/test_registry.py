@@ -11,7 +11,7 @@ from kospan.publishing.hub.stranger import KINDS as STRANGERS
 from kospan.publishing.report.kinds import KINDS as REPORTS
 from kospan.study.page import WORDS
 from kospan.tasks.registry import TASKS, task_class, task_of_model
-from modeling.handler import SERVICES
+from modeling.pipelines import PIPELINES
 
 APP = Path(__file__).resolve().parents[3] / "space" / "app.py"
 
@@ -21,11 +21,13 @@ def test_every_kind_of_model_is_known_everywhere():
     app = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(app)
     kinds = {task.model_type for task in TASKS.values()}
-    for registry in (CARDS, STRANGERS, REPORTS, SERVICES, app.TABS):
+    for registry in (CARDS, STRANGERS, REPORTS, app.TABS):
         assert set(registry) == kinds
     # A causal LM that writes is no encoder to look inside.
     assert set(VIEWS) == kinds - {"kospan-writer"}
     assert set(WORDS) == set(TASKS)
+    # A pipeline is found by the Hub's name of the task; a writer goes out under that of its language model.
+    assert {kind.PIPELINE for kind in CARDS.values()} == {*PIPELINES, "text-generation"}
 
 
 def test_a_task_is_found_by_its_name_and_by_its_models():

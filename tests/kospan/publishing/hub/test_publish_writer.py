@@ -48,7 +48,7 @@ def test_an_adapter_goes_out_as_an_adapter_and_a_stranger_finds_the_same(run, ba
         "handler.py",
         "modeling_writer.py",
     } < names
-    assert not names & {"config.json", "model.safetensors", "pipelines.py", "predictions.jsonl", "training_args.bin"}
+    assert not names & {"config.json", "model.safetensors", "predictions.jsonl", "training_args.bin"}
     assert "peft>=" in (out / "requirements.txt").read_text(encoding="utf-8")
     card = ModelCard.load(out / "README.md")
     assert "before it was merged" not in card.text and "합치기 전" not in card.text
