@@ -28,6 +28,7 @@ from kospan.run import run
 from kospan.tasks.writing import WritingTask
 from kospan.training.saving import write_whole
 from modeling import SpanWriter
+from modeling.companions import follow_umask
 
 VOCABULARY, POSITIONS = 4000, 512
 ROW, BATCH, PASSES, RATE, SEED = 256, 8, 2, 2e-3, 42
@@ -113,6 +114,7 @@ def pretrain(arguments, folder: Path) -> None:
     write_whole(folder / "pretraining.json", json.dumps(told, indent=1) + "\n")
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
+    follow_umask(folder)
 
 
 def items(rows: Iterable[list[int]]) -> list[dict[str, list[int]]]:

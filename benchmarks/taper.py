@@ -22,6 +22,7 @@ from benchmarks.taper_arms import ARMS, converted, open_arm  # noqa: E402
 from benchmarks.taper_measure import Sums, draw_masks, in_buckets, losses_by_place, mass_aside, windowed_losses  # noqa: E402
 from benchmarks.taper_text import Texts, documents, in_pieces, small_tokenizer  # noqa: E402
 from benchmarks.taper_train import OFFSETS, Evaluates, parts, small_roberta, train, write_json  # noqa: E402
+from modeling.companions import follow_umask  # noqa: E402
 
 # Eight repetitions, as from 512 to 4,096; 16 of 1,024 are the share of a block of 64 in 4,096.
 SHORT, LONG, BLOCK = 128, 1024, 16
@@ -89,6 +90,7 @@ def pretrain(arguments, tokenizer, texts: Texts) -> None:
         save_steps=200,
     )
     model.save_pretrained(folder)
+    follow_umask(folder)
     tokenizer.save_pretrained(folder)
     seconds = time.process_time() - started
     losses = [{"step": each["step"], "loss": each["loss"]} for each in log if "loss" in each]

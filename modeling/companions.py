@@ -1,10 +1,14 @@
-"""Files of a saved model that no model imports: the endpoint's handler and its requirements.
+"""Files of a saved model beside its code: the endpoint's handler and its requirements, and the modes of all.
 
-transformers' copier follows imports from a model's file, so it does not see them; a model carries the handler itself.
+transformers' copier follows imports from a model's file, so it does not see the handler; a model carries it itself.
 """
 
+import contextlib
+import glob
 import json
 import os
+import stat
+import threading
 import warnings
 
 from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME, cached_file
@@ -87,6 +91,29 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def follow_umask(place: str | os.PathLike) -> None:
+    """Gives weights the mode that the umask gives to every other file.
+
+    safetensors 0.8 writes a private file (0600) and renames it, so nobody else could read a shared model. Where modes
+    cannot be changed, the files stay as they are.
+
+    Args:
+        place: A file, or a folder whose `*.safetensors` are meant.
+    """
+    folder = place if os.path.isdir(place) else os.path.dirname(os.path.abspath(place))
+    paths = glob.glob(os.path.join(glob.escape(folder), "*.safetensors")) if folder == place else [place]
+    # The umask can only be read by setting it, for all threads at once; a new file shows it too.
+    probe = os.path.join(folder, f".mode-{os.getpid()}-{threading.get_ident()}")
+    with contextlib.suppress(OSError):
+        try:
+            with open(probe, "wb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        finally:
+            os.remove(probe)
+        for path in paths:
+            os.chmod(path, mode)
 
 
 def name_portable_class(path: str) -> None:

@@ -13,7 +13,14 @@ from transformers import AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from .alignment import Aligner
-from .companions import LOCATION_KEYS, is_copy, name_portable_class, read_companions, save_companions
+from .companions import (
+    LOCATION_KEYS,
+    follow_umask,
+    is_copy,
+    name_portable_class,
+    read_companions,
+    save_companions,
+)
 from .configuration_span import PipelineTasks, SpanConfig
 from .crf import CRF
 from .encoders import build_encoder, encoder_limit, load_encoder
@@ -138,6 +145,7 @@ class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
                 self.tokenizer.save_pretrained(save_directory)
                 name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
             save_companions(save_directory, self._companions)
+            follow_umask(save_directory)
         if push_to_hub:
             # The parent's own push would leave before the files above are written.
             repo_id = kwargs.get("repo_id") or os.path.basename(os.path.normpath(save_directory))

@@ -20,6 +20,7 @@ from .base_models import ADAPTER, NEEDS, base_record, load_adapted
 from .checks import as_text, check_reading, check_texts
 from .companions import (
     LOCATION_KEYS,
+    follow_umask,
     is_copy,
     name_portable_class,
     read_companions,
@@ -150,6 +151,7 @@ class SpanWriter(Asking, PipelineOwner, PushToHubMixin):
         """
         push = {key: kwargs.pop(key) for key in ("repo_id", *_PUSH_KEYS) if key in kwargs}
         self.model.save_pretrained(folder, **kwargs)
+        follow_umask(folder)
         self.tokenizer.save_pretrained(folder)
         name_portable_class(os.path.join(folder, "tokenizer_config.json"))
         self.save_beside(folder)

@@ -15,6 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers.utils import cached_file
 
+from modeling.companions import follow_umask
+
 # A tokenizer's files, of any kind, and what else belongs to a checkpoint; what a source has of them goes along.
 KEPT_FILES = (
     "config.json",
@@ -143,6 +145,7 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[s
         apart[name] = (tensor.clone() if place in seen else tensor).contiguous()
         seen.add(place)
     save_file(apart, str(path), metadata=metadata or None)
+    follow_umask(path)
 
 
 def as_tensor(content: bytes) -> torch.Tensor:

@@ -15,7 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 from kospan.conversion.checkpoint import check_new_folder, new_folder
 from kospan.conversion.parity import SENTENCES
 from modeling.base_models import ADAPTER, load_adapted
-from modeling.companions import name_portable_class
+from modeling.companions import follow_umask, name_portable_class
 from modeling.configuration_writer import NAME, find_file, read_writer_config
 from modeling.modeling_writer import SpanWriter
 
@@ -77,6 +77,7 @@ def merge(
             SpanWriter(model, tokenizer, dataclasses.replace(config, base=None)).save_pretrained(folder)
         else:
             model.save_pretrained(folder)
+            follow_umask(folder)
             tokenizer.save_pretrained(folder)
             name_portable_class(folder / "tokenizer_config.json")
         for name in LEFT_BY_RUNS:

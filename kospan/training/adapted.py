@@ -12,6 +12,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from kospan.training.lora import MARK, PEFT, Lora, adapter_state, is_adapted, plain_state
 from modeling.base_models import ADAPTER
+from modeling.companions import follow_umask
 
 # The adapters unmerged, beside the model of a checkpoint that holds them merged.
 ADAPTERS = "adapters.safetensors"
@@ -43,6 +44,11 @@ class AdaptedTrainer:
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
+        self._write(folder, output_dir, state_dict)
+        if self.args.should_save:
+            follow_umask(folder)
+
+    def _write(self, folder: Path, output_dir: str | None, state_dict: dict | None) -> None:
         if self.save_beside is not None and self.args.should_save:
             folder.mkdir(parents=True, exist_ok=True)
             self.save_beside(folder)

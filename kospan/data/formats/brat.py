@@ -145,7 +145,10 @@ def write_brat(path: str | os.PathLike, examples: Iterable[Example], unit: str =
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(f"expected a new or empty folder for brat's files, got {path}; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    place = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    # A folder of its own inside: mkdtemp's is private whatever the umask says.
+    temporary = place / path.name
+    temporary.mkdir()
     names: dict[str, str] = {}
     try:
         for example in examples:
@@ -167,8 +170,7 @@ def write_brat(path: str | os.PathLike, examples: Iterable[Example], unit: str =
             path.rmdir()
         os.replace(temporary, path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    path.chmod(0o755)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _lines(example: Example, unit: str) -> Iterable[str]:
