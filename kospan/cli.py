@@ -147,7 +147,9 @@ def _parser() -> argparse.ArgumentParser:
     bigbird = convert.add_parser("bigbird", help="a BERT-class encoder -> a BigBird that reads more, without training")
     bigbird.add_argument("source", help="encoder: Hub name, folder, or package:NAME/FOLDER")
     bigbird.add_argument("output", metavar="OUT", help="folder to make")
-    bigbird.add_argument("--max_length", type=int, default=4096, help="positions it reads (default: 4096)")
+    bigbird.add_argument(
+        "--max_length", type=int, default=4096, help="positions it reads, rounded up to whole blocks (default: 4096)"
+    )
     bigbird.add_argument(
         "--law", default="exp", help="how repeated positions fade: exp (default), power, geometric, none"
     )
@@ -473,9 +475,13 @@ def _convert_back(arguments) -> None:
 
 def _convert_merge(arguments) -> None:
     from kospan.conversion.merge import merge
+    from kospan.training.saving import dot_notes
+    from modeling.configuration_writer import NAME
 
-    settings = {"base": arguments.base, "overwrite": arguments.overwrite}
-    print(*merge(arguments.adapter, arguments.output, **settings), sep="\n")
+    out = Path(arguments.output)
+    lines = merge(arguments.adapter, out, base=arguments.base, overwrite=arguments.overwrite)
+    # Only a writer's folder holds code of its own.
+    print(*lines, *(dot_notes(out) if (out / NAME).is_file() else []), sep="\n")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from kospan.training.lora import lora_of
 from kospan.training.pieces import PieceDropout
 from kospan.training.progress import ProgressCallback
 from kospan.training.record import Stopwatch
-from kospan.training.saving import check_output, last_whole_checkpoint, write_whole, written_whole
+from kospan.training.saving import check_output, dot_notes, last_whole_checkpoint, write_whole, written_whole
 from kospan.training.trainer import SpanTrainer
 from kospan.training.validation import ValidationLoss
 from modeling.base_models import ADAPTER
@@ -138,7 +138,9 @@ def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
     if trainer.is_world_process_zero():
         longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
         print("\n".join(opening_lines(trainer, task.documents, task.windowed, longest)), flush=True)
-        remarks = [*task.corpus.remarks(), *task.remarks()]
+        repository = trainer.hub_model_id if trainer.args.push_to_hub else None
+        notes = dot_notes(Path(trainer.args.output_dir), repository)
+        remarks = [*task.corpus.remarks(), *task.remarks(), *notes]
         print("".join(line + "\n" for line in remarks), end="", flush=True)
     trainer.train(resume_from_checkpoint=checkpoint)
     return finish(trainer)

@@ -71,7 +71,7 @@ def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = Non
     check_whole(source.name, table, renamed)
     first = renamed[prefix + POSITIONS].shape[0] - reach
     kept[ROWS + POSITIONS], positions = renamed[prefix + POSITIONS].split([first, reach])
-    renamed[prefix + POSITIONS] = stretched(positions, settings.max_length, settings.law, settings.tau)
+    renamed[prefix + POSITIONS] = stretched(positions, settings.positions, settings.law, settings.tau)
 
     rows = renamed[prefix + SEGMENTS]
     way = way or ("own" if rows.shape[0] > 1 else "copied")
@@ -89,7 +89,7 @@ def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = Non
     written = _bigbird_config(config, settings, reach, renamed, prefix, head, tokenizer.sep_token_id)
     check_shapes(source.name, BigBirdForMaskedLM if head else BigBirdModel, written, renamed)
     written.save_pretrained(folder)
-    write_tokenizer(tokenizer, folder, settings.max_length, way != "absent")
+    write_tokenizer(tokenizer, folder, settings.positions, way != "absent")
     write_tensors(folder / WEIGHTS, renamed, {"format": "pt"})
     kept |= {FILE + each: as_tensor(content) for each, content in source.files.items()}
     write_tensors(folder / LEFT_OVER, kept, {"format": "pt"})
@@ -97,8 +97,9 @@ def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = Non
         "source": source.name,
         "model_type": config.model_type,
         "source_length": reach,
-        "repetitions": -(-settings.max_length // reach),
+        "repetitions": -(-settings.positions // reach),
         **asdict(settings),
+        "max_length": settings.positions,
         "segments": way,
         "head": head,
         "head_left_out": why_not,
@@ -157,7 +158,7 @@ def _bigbird_config(
     built = BigBirdConfig(
         **carried,
         sep_token_id=separator,
-        max_position_embeddings=settings.max_length,
+        max_position_embeddings=settings.positions,
         type_vocab_size=renamed[prefix + SEGMENTS].shape[0],
         attention_type="block_sparse",
         block_size=settings.block_size,

@@ -10,7 +10,7 @@ from kospan.conversion.back import convert_back
 from kospan.conversion.bigbird import convert_to_bigbird
 from kospan.conversion.checkpoint import WEIGHTS, check_new_folder, new_folder
 from kospan.conversion.page import PAGE, PICTURE, in_lines, page, picture, position_norms
-from kospan.conversion.parity import check, compare
+from kospan.conversion.parity import check, compare, read_in_full
 from kospan.conversion.renames import BIGBIRD_PREFIX, POSITIONS
 from kospan.conversion.settings import Settings
 
@@ -44,11 +44,12 @@ def bigbird(
         papers = convert_to_bigbird(place, folder, settings, name)
         parities = compare(place, folder, papers, texts)
         check(parities, papers["source"])
+        lengths = read_in_full(folder, papers, texts)
         table = load_file(folder / WEIGHTS)[(BIGBIRD_PREFIX if papers["head"] else "") + POSITIONS]
         norms = position_norms(table, papers["source_length"])
         (folder / PICTURE).write_bytes(picture(papers, norms))
-        (folder / PAGE).write_text(page(papers, parities, norms), encoding="utf-8")
-    return [*in_lines(papers, parities), f"page                {Path(out) / PAGE}"]
+        (folder / PAGE).write_text(page(papers, parities, lengths, norms), encoding="utf-8")
+    return [*in_lines(papers, parities, lengths, settings), f"page                {Path(out) / PAGE}"]
 
 
 def back(place: str, out: str | Path, *, overwrite: bool = False) -> list[str]:

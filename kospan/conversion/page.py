@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from kospan.conversion.parity import BOUND, Parity
+from kospan.conversion.settings import Settings
 from kospan.conversion.taper import factor
 
 PAGE, PICTURE = "conversion.md", "conversion.png"
@@ -37,21 +38,30 @@ def position_norms(table: torch.Tensor, reach: int) -> list[np.ndarray]:
     return [norms[start : start + reach] for start in range(0, len(norms), reach)]
 
 
-def in_lines(papers: dict, parities: Sequence[Parity]) -> list[str]:
-    """What the screen shows."""
+def in_lines(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], settings: Settings) -> list[str]:
+    """What the screen shows.
+
+    Args:
+        papers: What `conversion.json` says.
+        parities: The comparisons with the source.
+        lengths: What `read_in_full` gave.
+        settings: What was asked for.
+    """
+    asked = settings.max_length
+    rounded = f" ({asked:,} in whole blocks of {settings.block_size})" if asked != papers["max_length"] else ""
     lines = [
         f"source              {papers['source']} ({papers['model_type']}, {papers['source_length']:,} positions)",
-        f"positions           {papers['max_length']:,}, law {papers['law']}{_tau(papers)}",
+        f"positions           {papers['max_length']:,}{rounded}, law {papers['law']}{_tau(papers)}",
         f"segments            {_SEGMENTS_IN_WORDS[papers['segments']]}",
         f"parameters          {papers['parameters']:,}, {_head(papers)}",
     ]
     for parity in parities:
         scores = "" if parity.logits is None else f", scores {parity.logits:.1e}"
         lines.append(f"parity              states {parity.states:.1e}{scores}: {parity.what} ({parity.length} pieces)")
-    return lines
+    return [*lines, f"long inputs         {_lengths(lengths)} read by the stock class"]
 
 
-def page(papers: dict, parities: Sequence[Parity], norms: Sequence[np.ndarray]) -> str:
+def page(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], norms: Sequence[np.ndarray]) -> str:
     """The page about a conversion, Markdown."""
     full = (5 + 2 * papers["random_blocks"]) * papers["block_size"]
     lines = [
@@ -74,6 +84,7 @@ def page(papers: dict, parities: Sequence[Parity], norms: Sequence[np.ndarray]) 
         lines.append(f"| {' | '.join(cells)} |")
     if papers["segments"] == "noised":
         lines += ["", "Two texts are not compared: the noise makes them differ from the source by intent."]
+    lines += ["", f"The stock class of transformers also read an input of {_lengths(lengths)}."]
     lines += [
         "",
         "## Positions",
@@ -163,6 +174,10 @@ def picture(papers: dict, norms: Sequence[np.ndarray]) -> bytes:
     # No version in the file: equal figures are equal bytes.
     figure.savefig(file, format="png", metadata={"Software": None})
     return file.getvalue()
+
+
+def _lengths(lengths: Sequence[int]) -> str:
+    return " and one of ".join(f"{length:,} positions" for length in sorted(lengths))
 
 
 def _tau(papers: dict) -> str:

@@ -1,4 +1,4 @@
-"""Whether a conversion still says what its source said: both read the same short inputs with full attention."""
+"""Checks of a conversion: it reads short inputs as its source does, and the stock class reads long ones at all."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,6 +112,40 @@ def compare(place: str, folder: str | Path, papers: dict, texts: Sequence[str]) 
             Parity(what, length, states[0], logits[0] if head else None, states[1], logits[1] if head else None)
         )
     return found
+
+
+@torch.no_grad()
+def read_in_full(folder: str | Path, papers: dict, texts: Sequence[str]) -> list[int]:
+    """Reads inputs as long as a conversion allows with the stock class, in the attention that its config asks for.
+
+    Args:
+        folder: The conversion's folder.
+        papers: What its `conversion.json` says.
+        texts: Sentences that are repeated up to these lengths.
+
+    Returns: the lengths: that of the conversion, and the first one that is read sparsely.
+
+    Raises: ValueError where transformers fails at one of them, or computes what is no number.
+    """
+    auto = AutoModelForMaskedLM if papers["head"] else AutoModel
+    model = auto.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer, most = AutoTokenizer.from_pretrained(folder, use_fast=True), papers["max_length"]
+    full = (5 + 2 * papers["random_blocks"]) * papers["block_size"]
+    # The longest first: after an input that is short enough for full attention, a stock model keeps to that.
+    lengths = [most, full + 1] if most > full + 1 else [most]
+    for length in lengths:
+        text = _long_enough(tokenizer, texts, length)
+        inputs = tokenizer(text, truncation=True, max_length=length, return_tensors="pt")
+        try:
+            found = model(**inputs)[0]
+            if found.shape[1] != length or not found.isfinite().all():
+                raise RuntimeError(f"{tuple(found.shape)} values of which {(~found.isfinite()).sum()} are no numbers")
+        except (RuntimeError, IndexError, ValueError) as error:
+            raise ValueError(
+                f"expected stock transformers to read {length:,} positions with the conversion of {papers['source']}, "
+                f"got: {' '.join(str(error).split())[:200]}; choose another max_length or block_size"
+            ) from error
+    return lengths
 
 
 def check(parities: Sequence[Parity], name: str) -> None:

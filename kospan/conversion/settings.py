@@ -12,12 +12,13 @@ class Settings:
     """How an encoder is made long.
 
     Args:
-        max_length: Positions of the BigBird, special tokens included; the source's own or more, no multiple of
-            anything (sparse attention fills up its last block by itself).
+        max_length: Positions of the BigBird, special tokens included; the source's own or more. Above `full_up_to` it
+            is rounded up to whole blocks, see `positions`.
         law: TAPER's law, a name of `taper.LAWS`; "none" repeats positions at full strength.
         tau: How slowly repetitions fade, the law's only number.
         block_size: Positions of a block of sparse attention.
-        random_blocks: r, the blocks that a row sees beside its neighbours and the ends; 0 turns them off.
+        random_blocks: r, the blocks that a row sees beside its neighbours and the ends; 0 turns them off, which stock
+            transformers allows only with full attention, so up to `full_up_to`.
         segments: The second text's row, a name of `segments.SEGMENTS`; None is "own" where the source has a second row
             and "copied" where it has none.
         segment_noise: Standard deviation of the noise of "noised", in those of the row's values.
@@ -47,6 +48,25 @@ class Settings:
             )
         if not (math.isfinite(self.segment_noise) and self.segment_noise >= 0):
             raise ValueError(f"expected segment_noise of 0 or more, got {self.segment_noise}; {NOISE} is the default")
+
+        if not self.random_blocks and self.max_length > self.full_up_to:
+            raise ValueError(
+                f"expected random_blocks of 1 or more for a max_length above {self.full_up_to}, got 0, with which "
+                f"stock transformers fails there; set 1, or a max_length of {self.full_up_to} or less"
+            )
+
+    @property
+    def positions(self) -> int:
+        """Rows of the position table: `max_length`, above `full_up_to` rounded up to whole blocks.
+
+        Sparse attention pads an input to whole blocks, and a stock BigBird looks up positions for the padding too.
+
+        >>> [Settings(max_length=length).positions for length in (700, 704, 705, 1000, 1024)]
+        [700, 704, 768, 1024, 1024]
+        """
+        if self.max_length <= self.full_up_to:
+            return self.max_length
+        return -(-self.max_length // self.block_size) * self.block_size
 
     @property
     def full_up_to(self) -> int:

@@ -77,6 +77,26 @@ def check_output(path: str | os.PathLike, folder: bool = False) -> None:
         raise PermissionError(f"expected a folder that may be written to, got {place}; name another place")
 
 
+def dot_notes(*names: str | os.PathLike | None) -> list[str]:
+    """A line about names with a dot, under which transformers 4 cannot load a model's own code; none where all is well.
+
+    Args:
+        *names: Folders, of which the last part counts (a `Path`), and repositories, of which all counts (a `str`); None
+            is passed over.
+
+    >>> dot_notes(Path("outputs.old/first"), "kim/first"), len(dot_notes(Path("outputs/v1.2"), "kim/v1.2"))
+    ([], 1)
+    """
+    parts = [name.resolve().name if isinstance(name, Path) else str(name) for name in names if name is not None]
+    dotted = dict.fromkeys(part for part in parts if "." in part)
+    if not dotted:
+        return []
+    return [
+        f"note                transformers 4 cannot load a model's own code under a name with a dot, got "
+        f"{' and '.join(dotted)}; choose a name without one, or load it with transformers 5"
+    ]
+
+
 def read_object(path: str | os.PathLike) -> dict:
     """The JSON object that a run has left in a file. Raises: ValueError naming the file where it holds none."""
     path = Path(path)

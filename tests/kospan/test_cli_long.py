@@ -66,7 +66,7 @@ TASKS = {
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory):
-    """A tiny RoBERTa of 24 positions, converted to 90."""
+    """A tiny RoBERTa of 24 positions, converted to 90, in whole blocks 92."""
     folder = tmp_path_factory.mktemp("encoder")
     source = save_source(folder / "source", "roberta")
     sizes = ["--max_length", str(WINDOW), "--block_size", "4", "--random_blocks", "1"]
@@ -146,5 +146,5 @@ def check_pairs(model: SpanReader) -> None:
 
 
 def test_a_window_beyond_the_converted_length_is_refused(encoder, tmp_path, capsys):
-    assert train(encoder, "tagging", tmp_path, "--window", "91") == 2
-    assert "expected a window of at most 90 positions, which is what the encoder reads, got" in capsys.readouterr().err
+    assert train(encoder, "tagging", tmp_path, "--window", "93") == 2
+    assert "expected a window of at most 92 positions, which is what the encoder reads, got" in capsys.readouterr().err

@@ -162,9 +162,10 @@ def test_the_stored_recipe_runs_again_to_the_same_weights(finished, tmp_path):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_what_is_known_before_the_first_step_is_printed(recipe, capsys):
-    run(recipe(num_train_epochs=1))
+def test_what_is_known_before_the_first_step_is_printed(recipe, capsys, tmp_path):
+    run(recipe(num_train_epochs=1, output_dir=str(tmp_path / "out-v1.5")))
     printed = capsys.readouterr().out
+    assert printed.count("under a name with a dot, got out-v1.5;") == 1
     for line in ("device", "precision           float32", "parameters", "steps", "windowed texts", "memory estimate"):
         assert f"\n{line}" in f"\n{printed}"
     assert "windowed texts      9 of 17" in printed

@@ -12,6 +12,7 @@ from kospan.publishing.hub.refusals import check_no_secrets
 from kospan.publishing.hub.release import prepare
 from kospan.publishing.hub.space import prepare_space
 from kospan.publishing.hub.verify import verify
+from kospan.training.saving import dot_notes
 from modeling.base_models import ADAPTER
 from modeling.configuration_writer import NAME
 
@@ -79,6 +80,8 @@ def publish(
         hub = hub or Hub()
         hub.user()  # A token that is wrong, or a Hub that is not there, shows before the long check.
         repo_id, space = hub.full_name(repo_id), space and hub.full_name(space)
+    for note in dot_notes(repo_id):
+        say(note)
     message = message or f"Release {folder.name}"
     with tempfile.TemporaryDirectory(prefix=".release-", dir=folder if folder.is_dir() else None) as temporary:
         model, page = Path(temporary, "model"), Path(temporary, "space")

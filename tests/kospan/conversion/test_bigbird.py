@@ -8,12 +8,20 @@ import pytest
 import torch
 from conversion_cases import KINDS, REACH, SENTENCES, edit_config, save_source
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BigBirdForMaskedLM, BigBirdModel
+from transformers import (
+    AutoModel,
+    AutoTokenizer,
+    BertConfig,
+    BertModel,
+    BigBirdConfig,
+    BigBirdForMaskedLM,
+    BigBirdModel,
+)
 
 from kospan.conversion.back import convert_back
 from kospan.conversion.bigbird import convert_to_bigbird
 from kospan.conversion.checkpoint import digest
-from kospan.conversion.parity import compare
+from kospan.conversion.parity import compare, read_in_full
 from kospan.conversion.settings import Settings
 
 LONG = Settings(max_length=61)
@@ -332,6 +340,7 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
         ({"max_length": 64.0}, TypeError, "expected max_length to be a whole number, got 64.0"),
         ({"block_size": 0}, ValueError, "expected block_size of 1 or more, got 0"),
         ({"random_blocks": -1}, ValueError, "expected random_blocks of 0 or more, got -1"),
+        ({"random_blocks": 0, "max_length": 321}, ValueError, "of 1 or more for a max_length above 320, got 0, with"),
         ({"segments": "two"}, ValueError, "expected segments to be one of own, copied, noised, absent, got 'two'"),
         ({"segment_noise": -0.1}, ValueError, "expected segment_noise of 0 or more, got -0.1; 0.02 is the default"),
         ({"law": "linear"}, ValueError, "expected law to be one of"),
@@ -340,6 +349,33 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
 def test_settings_that_make_no_bigbird_are_refused(settings, error, message):
     with pytest.raises(error, match=message):
         Settings(**settings)
+
+
+@pytest.mark.parametrize("max_length", [24, 27, 28, 29, 31, 32, 33, 45])
+@pytest.mark.parametrize("kind", ["roberta", "bert head"])
+def test_the_stock_class_reads_every_length(tmp_path, kind, max_length):
+    """Full attention up to 28, sparse above; the last block of an input may be short anywhere."""
+    settings = Settings(max_length=max_length, block_size=4, random_blocks=1)
+    folder, papers = converted(tmp_path, save_source(tmp_path / "source", kind), settings)
+    most = papers["max_length"]
+    assert max_length <= most < max_length + 4 and (most == max_length or (most % 4 == 0 and most > 28))
+    config = BigBirdConfig.from_pretrained(folder)
+    assert config.max_position_embeddings == most == AutoTokenizer.from_pretrained(folder).model_max_length
+    stock = BigBirdForMaskedLM if kind.endswith("head") else BigBirdModel
+    sparse = stock.from_pretrained(folder).eval()
+    for length in [*range(29, most + 1), *range(1, min(28, most) + 1)]:
+        found = sparse(torch.full((1, length), 5))[0]
+        assert found.shape[1] == length and found.isfinite().all(), length
+        assert sparse.base_model.attention_type == ("block_sparse" if length > 28 else "original_full")
+    assert read_in_full(folder, papers, SENTENCES) == ([most, 29] if most > 29 else [most])
+    target, same = and_back(tmp_path, folder)
+    assert same and contents(target) == contents(tmp_path / "source")
+
+
+def test_without_random_blocks_all_is_read_in_full(tmp_path):
+    settings = Settings(max_length=40, block_size=8, random_blocks=0)
+    folder, papers = converted(tmp_path, save_source(tmp_path / "source", "roberta"), settings)
+    assert read_in_full(folder, papers, SENTENCES) == [40]
 
 
 def test_the_way_back_needs_a_conversion_whose_parts_belong_together(tmp_path):

@@ -32,7 +32,9 @@ def test_there_and_back_on_the_command_line(tmp_path, capsys, kind):
     law = ["--max_length", "61", "--law", "power", "--tau", "4", "--block_size", "4", "--random_blocks", "1"]
     assert main(["convert", "bigbird", source, str(out), *law]) == 0
     told = capsys.readouterr().out
-    assert "source              tiny" in told and "positions           61, law power, tau 4" in told
+    assert "source              tiny" in told
+    assert "positions           64 (61 in whole blocks of 4), law power, tau 4" in told
+    assert "long inputs         29 positions and one of 64 positions read by the stock class" in told
     assert told.count("parity  ") == 4 and f"page                {out / 'conversion.md'}" in told
     assert set(os.listdir(out)) == FILES and os.listdir(out.parent) == ["out"]
     config = AutoModel.from_pretrained(out).config
@@ -51,6 +53,7 @@ def test_the_page_tells_what_was_done(tmp_path):
     assert main(["convert", "bigbird", source, str(out), *words]) == 0
     page = (out / "conversion.md").read_text(encoding="utf-8")
     assert "# tiny as a BigBird of 61 positions" in page and str(tmp_path) not in page
+    assert "The stock class of transformers also read an input of 61 positions." in page
     assert "row 1 is row 0 with noise (standard deviation 0.5 of the row's, seed 3)" in page
     rows = [line.split("|")[1:-1] for line in page.splitlines() if line.startswith("| ") and " to " in line]
     assert [row[1].strip() for row in rows if row[0].strip().isdigit()] == ["0 to 23", "24 to 47", "48 to 60"]
@@ -110,6 +113,7 @@ def test_mistakes_on_the_command_line_are_one_line(tmp_path, capsys):
         (["--tau", "-1"], "expected tau to be a number above 0, got -1.0"),
         (["--segments", "two"], "expected segments to be one of own, copied, noised, absent, got 'two'"),
         (["--max_length", "23"], "expected max_length of 24 or more, which tiny reads already, got 23"),
+        (["--random_blocks", "0"], "expected random_blocks of 1 or more for a max_length above 320, got 0"),
     ):
         assert told in refused([*command, *words], capsys)
     message = refused(["convert", "bigbird", "package:no_such_package/model", str(tmp_path / "out")], capsys)

@@ -6,7 +6,7 @@ from conversion_cases import SENTENCES, save_source
 from safetensors.torch import load_file, save_file
 
 from kospan.conversion.bigbird import convert_to_bigbird
-from kospan.conversion.parity import Parity, check, compare, full_attention
+from kospan.conversion.parity import Parity, check, compare, full_attention, read_in_full
 from kospan.conversion.settings import Settings
 
 
@@ -74,6 +74,23 @@ def test_a_tokenizer_that_cuts_otherwise_is_seen(pair):
     path.write_text(text.replace('"add_prefix_space": false', '"add_prefix_space": true'), encoding="utf-8")
     with pytest.raises(ValueError, match="to cut as the source's, got other pieces for '이재용 회장이"):
         compare(source, folder, papers, SENTENCES)
+
+
+def test_a_length_that_the_stock_class_cannot_read_is_told(tmp_path, monkeypatch):
+    """As with a table that ends inside a block."""
+    source, folder = save_source(tmp_path / "source", "roberta"), tmp_path / "bigbird"
+    folder.mkdir()
+    monkeypatch.setattr(Settings, "positions", property(lambda self: self.max_length))
+    papers = convert_to_bigbird(source, folder, Settings(max_length=45, block_size=4, random_blocks=1))
+    with pytest.raises(ValueError, match=r"to read 45 positions with the conversion of source, got: .*; choose"):
+        read_in_full(folder, papers, SENTENCES)
+
+
+def test_values_that_are_no_numbers_are_told(pair):
+    _, folder, papers, change = pair
+    change("bert.encoder.layer.1.output.LayerNorm.bias", lambda tensor: tensor.fill_(float("nan")))
+    with pytest.raises(ValueError, match=r"to read 61 positions .* are no numbers; choose another"):
+        read_in_full(folder, papers, SENTENCES)
 
 
 def test_large_values_are_measured_by_their_size():

@@ -1,6 +1,8 @@
 import errno
 import os
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ import training_cases as cases
 from kospan.training.saving import (
     CHECKPOINT_FILES,
     broken_part,
+    dot_notes,
     last_whole_checkpoint,
     write_whole,
     written_whole,
@@ -174,3 +177,43 @@ def test_a_checkpoint_that_counts_as_whole_can_be_gone_on_from(make_tagger, chec
     assert run.state.global_step == 6
     assert [entry["step"] for entry in run.state.log_history if "loss" in entry] == [1, 2, 3, 4, 5, 6]
     assert all(torch.isfinite(value).all() for value in run.model.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("names", "dotted"),
+    [
+        ((Path("outputs/first"), "kim/first-2"), ""),
+        ((Path("outputs.old/first"), None), ""),
+        ((Path("outputs/my.model-v0.1"), "kim/first"), "my.model-v0.1"),
+        ((Path("outputs/v1.2/"), "kim.lee/v1"), "v1.2 and kim.lee/v1"),
+        (("kim/v1.2", "kim/v1.2"), "kim/v1.2"),
+    ],
+)
+def test_names_with_a_dot_are_noted_in_one_line(names, dotted):
+    notes = dot_notes(*names)
+    assert len(notes) == bool(dotted) and all("\n" not in note and f"got {dotted}; choose" in note for note in notes)
+
+
+def test_the_current_folder_counts_by_its_name(tmp_path, monkeypatch):
+    (tmp_path / "v2.0").mkdir()
+    monkeypatch.chdir(tmp_path / "v2.0")
+    assert "got v2.0;" in dot_notes(Path("."))[0] and not dot_notes(Path(".."))
+
+
+def test_transformers_4_is_what_a_dot_breaks(make_tagger, tmp_path, transformers_4):
+    """The reason for the note; where this fails, the note may go."""
+    script = (
+        "import sys; from transformers import AutoModel\n"
+        "for folder in sys.argv[1:]:\n"
+        "    try: AutoModel.from_pretrained(folder, trust_remote_code=True)\n"
+        "    except ModuleNotFoundError as error: print(error)\n"
+        "    else: print('loaded')"
+    )
+    folders = [tmp_path / name for name in ("plain-v1", "dotted.v1")]
+    for folder in folders:
+        make_tagger().save_pretrained(folder)
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
+    environment.pop("PYTHONPATH", None)
+    command = [transformers_4, "-c", script, *map(str, folders)]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300)
+    assert done.stdout.splitlines() == ["loaded", "No module named 'transformers_modules.dotted'"], done.stderr[-2000:]

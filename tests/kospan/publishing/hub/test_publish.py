@@ -314,6 +314,13 @@ def test_every_door_is_tried(recorded, run_folder):
     assert verifying.verify(run_folder, run_folder / "predictions.jsonl") == 5
 
 
+@pytest.mark.parametrize(("name", "notes"), [("mina/tagger-1", 0), ("mina/tagger-1.0", 1)])
+def test_a_name_with_a_dot_is_noted_in_one_line(recorded, run_folder, tmp_path, name, notes):
+    said = []
+    publishing.publish(run_folder, name, dry_run=tmp_path / "kept", say=said.append)
+    assert sum(f"under a name with a dot, got {name};" in line for line in said) == notes
+
+
 @pytest.mark.parametrize("difference", DIFFERENCES)
 def test_any_difference_is_refused_with_the_examples_id(difference, recorded, run_folder, hub, local_hub):  # noqa: F811
     name = spoil(run_folder, DIFFERENCES[difference])
