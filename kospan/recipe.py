@@ -167,7 +167,7 @@ class Recipe:
         "float32", "writing: what the causal LM's weights are loaded as: float32, bfloat16, float16"
     )
     load_bits: int | None = setting(
-        None, "writing: load the causal LM's weights in 8 or 4 bits by bitsandbytes (CUDA, with lora_rank)"
+        None, "writing: load the causal LM's weights in 8 or 4 bits by bitsandbytes (with lora_rank)"
     )
     device_map: str | None = setting(None, "writing: auto spreads the causal LM over the GPUs; default: one device")
     packing: bool = setting(

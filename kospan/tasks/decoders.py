@@ -1,6 +1,7 @@
 """Where a causal LM comes from: the Hub, a folder, or scratch; in full, half, 8-bit or 4-bit weights."""
 
-import importlib.util
+import importlib.metadata
+import re
 
 import torch
 from transformers import (
@@ -30,6 +31,8 @@ SCRATCH = {
     "intermediate_size": 512,
     "max_position_embeddings": 1024,
 }
+# The first version of bitsandbytes that is tested without a GPU.
+_BITS_ON_CPU = (0, 50)
 
 
 def scratch_options(options: dict) -> dict:
@@ -118,8 +121,29 @@ def loading(recipe: Recipe) -> dict:
                 bnb_4bit_compute_dtype=torch.bfloat16,
             )
         )
-        settings.setdefault("device_map", {"": torch.cuda.current_device()})
+        settings.setdefault("device_map", {"": torch.cuda.current_device() if _on_gpu(recipe) else "cpu"})
     return settings
+
+
+def _on_gpu(recipe: Recipe) -> bool:
+    """Whether weights of few bits go to a GPU; else the CPU reads them."""
+    return torch.cuda.is_available() and not recipe.trainer.get("use_cpu")
+
+
+def _check_bitsandbytes(recipe: Recipe) -> None:
+    """Raises: ImportError where bitsandbytes is missing, or too old for the CPU."""
+    try:
+        found = importlib.metadata.version("bitsandbytes")
+    except importlib.metadata.PackageNotFoundError:
+        found = None
+    number = tuple(map(int, re.findall(r"\d+", found or "")[:2]))
+    if number and (number >= _BITS_ON_CPU or _on_gpu(recipe)):
+        return
+    least = "" if _on_gpu(recipe) else f" {'.'.join(map(str, _BITS_ON_CPU))} or newer on the CPU"
+    raise ImportError(
+        f"expected bitsandbytes{least} for load_bits: {recipe.load_bits}, found {found or 'none'}; "
+        '`pip install -c constraints.txt -e ".[quantization]"` in the folder of kospan brings it'
+    )
 
 
 def check_loading(recipe: Recipe) -> None:
@@ -137,15 +161,7 @@ def check_loading(recipe: Recipe) -> None:
                 f"expected lora_rank above 0 with load_bits, got 0: weights of {recipe.load_bits} bits cannot be "
                 "trained themselves; set lora_rank: 16, or take load_bits out"
             )
-        if not torch.cuda.is_available():
-            raise ValueError(
-                f"expected a CUDA device for load_bits: {recipe.load_bits}, got none on this machine; take load_bits "
-                "out, set load_dtype: bfloat16 to save memory, or train where there is a GPU"
-            )
-        if importlib.util.find_spec("bitsandbytes") is None:
-            raise ImportError(
-                f"expected bitsandbytes for load_bits: {recipe.load_bits}, found none; `pip install bitsandbytes`"
-            )
+        _check_bitsandbytes(recipe)
     if recipe.device_map is not None and not torch.cuda.is_available():
         raise ValueError(
             f"expected a CUDA device for device_map: {recipe.device_map}, got none on this machine; take it out"

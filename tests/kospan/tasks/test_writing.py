@@ -1,8 +1,10 @@
 """The writing task: what is learnt is the reply alone, evaluation asks as users do, and runs leave what can be used."""
 
 import dataclasses
+import importlib.metadata
 import json
 import os
+import re
 import unicodedata
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -464,20 +466,55 @@ def test_settings_that_do_nothing_for_a_task_are_refused(kind, task, names):
     task.check_recipe(Recipe(task=kind))
 
 
-def test_few_bits_need_adapters_and_a_gpu(monkeypatch):
+def test_few_bits_need_adapters_and_their_package(monkeypatch):
     with pytest.raises(ValueError, match="expected lora_rank above 0 with load_bits, got 0: weights of 4 bits cannot"):
         check_loading(Recipe(encoder="x", load_bits=4))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="expected a CUDA device for load_bits: 8, got none on this machine; take"):
-        check_loading(Recipe(encoder="x", load_bits=8, lora_rank=4))
     with pytest.raises(ValueError, match="expected a CUDA device for device_map: auto, got none on this machine"):
         check_loading(Recipe(encoder="x", device_map="auto"))
     with pytest.raises(ValueError, match="expected load_dtype: float32 or bfloat16 where all weights are trained"):
         check_loading(Recipe(encoder="x", load_dtype="float16"))
+    few = Recipe(encoder="x", load_bits=8, lora_rank=4)
+    # Without a GPU the package must be new enough for the CPU.
+    for version in (None, "0.49.9"):
+        with_bitsandbytes(version, monkeypatch)
+        needs = f"expected bitsandbytes 0.50 or newer on the CPU for load_bits: 8, found {version or 'none'}; `pip"
+        with pytest.raises(ImportError, match=re.escape(needs)):
+            check_loading(few)
+    for version in ("0.50.0", "0.51.0.dev1", "1.0"):
+        with_bitsandbytes(version, monkeypatch)
+        check_loading(few)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ImportError, match="expected bitsandbytes for load_bits: 8, found none; `pip install bitsandb"):
-        check_loading(Recipe(encoder="x", load_bits=8, lora_rank=4))
+    with_bitsandbytes("0.43.1", monkeypatch)
+    check_loading(few)
+    with pytest.raises(ImportError, match=r"bitsandbytes 0\.50 or newer on the CPU"):
+        check_loading(Recipe(encoder="x", load_bits=8, lora_rank=4, trainer={"use_cpu": True}))
+    with_bitsandbytes(None, monkeypatch)
+    with pytest.raises(ImportError, match=r"expected bitsandbytes for load_bits: 8, found none; .*\[quantization\]"):
+        check_loading(few)
+
+
+def with_bitsandbytes(version: str | None, monkeypatch) -> None:
+    """As if that version were installed; None is no version."""
+
+    def installed(name: str) -> str:
+        assert name == "bitsandbytes"
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(importlib.metadata, "version", installed)
+
+
+@pytest.mark.parametrize("use_cpu", [True, False])
+def test_few_bits_go_to_the_gpu_unless_the_cpu_is_asked_for(monkeypatch, use_cpu):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr("kospan.tasks.decoders._check_bitsandbytes", lambda recipe: None)
+    monkeypatch.setattr("transformers.BitsAndBytesConfig", lambda **settings: settings)
+    found = loading(Recipe(encoder="x", load_bits=8, lora_rank=4, trainer={"use_cpu": use_cpu}))
+    assert found["device_map"] == {"": "cpu" if use_cpu else 1}
+    assert found["quantization_config"] == {"load_in_8bit": True}
 
 
 @pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "camembert", "rembert", "xlm"])
