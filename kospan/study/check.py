@@ -13,8 +13,10 @@ from kospan.training.rates import check_rates
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Raises: ValueError naming the arm where a value is not what its setting takes, or a file is not there."""
-    for arm in experiment.arms.values():
+    """Raises: ValueError naming the arm, of those asked for, where a value is not what its setting takes, or a file is
+    missing."""
+    for name in experiment.chosen or experiment.arms:
+        arm = experiment.arms[name]
         recipe = arm.recipe
         try:
             task = task_class(recipe.task)

@@ -20,7 +20,12 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     found.add_argument("study", help="the study file; recipes/studies/ holds the shipped ones")
-    found.add_argument("--experiment", help="one experiment of a file that holds several (default: all)")
+    found.add_argument(
+        "--experiment",
+        metavar="NAMES",
+        help="run only these variants, or experiments of a file that holds several; names separated by commas, "
+        "EXPERIMENT/VARIANT where a variant is in several (default: all)",
+    )
     found.add_argument("--status", action="store_true", help="show where each run stands; trains nothing")
     found.add_argument("--report", action="store_true", help="write the report of the finished runs; trains nothing")
     found.add_argument("--jobs", type=int, default=1, help="runs at the same time; they share OMP_NUM_THREADS")
@@ -69,7 +74,7 @@ def _run(experiments: list[Experiment], arguments) -> int:
                 f"{experiment.name}/{run.name}"
                 for run in run_experiment(experiment, arguments.jobs, arguments.overwrite)
             ]
-            if any(state_of(experiment, run).kind == DONE for run in experiment.first()):
+            if any(state_of(experiment, run).kind == DONE for run in planned(experiment)[0]):
                 _report([experiment])
     except KeyboardInterrupt:
         print(
@@ -113,7 +118,7 @@ def print_status(experiment: Experiment) -> None:
     for name in figures:
         table.add_column(name, justify="right")
     table.add_column("", overflow="fold")
-    for run in runs:
+    for run in experiment.asked(runs):
         state = state_of(experiment, run)
         values = [(state.figures or {}).get(name) for name in figures]
         cells = [f"{value:.4f}" if value is not None else "" for value in values]

@@ -12,7 +12,8 @@ variants:
 import difflib
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
@@ -83,6 +84,11 @@ class Experiment:
     more: More = More()
     figure: str = "f1"
     keep_models: bool = False
+    chosen: tuple[str, ...] | None = None  # the arms that were asked for; None is all
+
+    def asked(self, runs: Iterable[Run]) -> list[Run]:
+        """The runs of the arms that were asked for."""
+        return [run for run in runs if self.chosen is None or run.arm in self.chosen]
 
     def first(self) -> list[Run]:
         """The runs that are known before any has ended: seed by seed, so that every arm has one early."""
@@ -122,7 +128,8 @@ def load_study(
     Args:
         path: The file.
         flags: Settings that win over the file's in every run.
-        only: Name of the experiment that is asked for; None gives all.
+        only: Names of what is asked for, separated by commas: experiments, variants, or EXPERIMENT/VARIANT where a
+            variant's name is in several experiments; None gives all.
         output_dir: Where results go; wins over the file's.
 
     Raises:
@@ -144,14 +151,8 @@ def load_study(
     experiments = named(document.get("experiments", {}), f"{where}: experiments")
     if "experiments" in document and not experiments:
         raise ValueError(f"{where}: expected at least one experiment, got none; give it a name and variants")
-    if only is not None and not experiments:
-        raise ValueError(
-            f"{where}: expected a study of several experiments to take {only!r} from, got one; leave --experiment out"
-        )
-    if only is not None and only not in experiments:
-        raise ValueError(f"expected --experiment to be one of {', '.join(experiments) or 'none'}, got {only!r}")
     if not experiments:
-        return [_experiment(name, root, shared, path, flags or {}, where)]
+        return _chosen([_experiment(name, root, shared, path, flags or {}, where)], only, where)
     _distinct(experiments, where)
     found = []
     for key, part in experiments.items():
@@ -161,7 +162,41 @@ def load_study(
         merged = {**shared, **part}
         merged["settings"] = {**(shared.get("settings") or {}), **(part.get("settings") or {})}
         found.append(_experiment(_name(key, where), root / key, merged, path, flags or {}, inner))
-    return [experiment for experiment in found if only in (None, experiment.name)]
+    return _chosen(found, only, where)
+
+
+def _chosen(experiments: list[Experiment], only: str | None, where: str) -> list[Experiment]:
+    """The experiments that hold what is asked for, each with the arms that were named, if not all of them."""
+    if only is None:
+        return experiments
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    if not names:
+        raise ValueError(f"{where}: expected --experiment to name variants or experiments, got {only!r}; name one")
+    arms: dict[str, list[str]] = {}
+    for name in names:
+        part, slash, arm = name.rpartition("/")
+        holders = [each for each in experiments if each.name == name]
+        wanted = list(holders[0].arms) if holders else [arm]
+        if not holders:
+            holders = [each for each in experiments if arm in each.arms and part in ("", each.name)]
+        if len(holders) > 1:
+            choices = ", ".join(f"{each.name}/{arm}" for each in holders)
+            raise ValueError(
+                f"{where}: expected --experiment to name one variant, got {name!r}, which is in several experiments; "
+                f"write one of {choices}"
+            )
+        if not holders:
+            known = [each.name for each in experiments] if len(experiments) > 1 else []
+            known += dict.fromkeys(f"{each.name}/{arm}" if slash else arm for each in experiments for arm in each.arms)
+            hint = next(iter(difflib.get_close_matches(name, known, 1, 0.5)), None)
+            advice = f"; did you mean {hint}?" if hint else f"; there are {', '.join(known)}"
+            raise ValueError(f"{where}: expected --experiment to name variants or experiments, got {name!r}{advice}")
+        arms.setdefault(holders[0].name, []).extend(wanted)
+    return [
+        replace(each, chosen=None if set(each.arms) <= set(arms[each.name]) else tuple(dict.fromkeys(arms[each.name])))
+        for each in experiments
+        if each.name in arms
+    ]
 
 
 def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict, where: str) -> Experiment:

@@ -135,10 +135,13 @@ def run_experiment(experiment: Experiment, jobs: int = 1, overwrite: bool = Fals
             "--status"
         ) from None
     with lock:
-        _refuse_changed(experiment, experiment.first() + experiment.further([]), overwrite)
-        failed = _run_all(experiment, experiment.first() + experiment.further([]), jobs, overwrite)
+        known = experiment.asked(experiment.first() + experiment.further([]))
+        _refuse_changed(experiment, known, overwrite)
+        failed = _run_all(experiment, known, jobs, overwrite)
         best = experiment.best(scores(experiment))
-        if best is None:
+        if best is None and experiment.chosen is not None:
+            pass  # The other arms are not run now, so nothing is ranked.
+        elif best is None:
             print(
                 f"{experiment.name}: the best {experiment.more.best} arms get their further seeds when every first run "
                 "is done; run the same command again",
@@ -146,7 +149,7 @@ def run_experiment(experiment: Experiment, jobs: int = 1, overwrite: bool = Fals
             )
         elif best:
             print(f"{experiment.name}: best by {experiment.figure}: {', '.join(best)}", flush=True)
-            further = [run for run in experiment.further(best) if run.arm in best]
+            further = experiment.asked(run for run in experiment.further(best) if run.arm in best)
             _refuse_changed(experiment, further, overwrite)
             failed += _run_all(experiment, further, jobs, overwrite)
         _tidy(experiment)

@@ -74,6 +74,73 @@ def test_one_file_may_hold_several_experiments(study):
     assert [each.name for each in study({}, "seeds", **keys)] == ["seeds"]
 
 
+CHOICES = {
+    "one variant": ("b", {"first": ["b"]}),
+    "several": ("d, b", {"first": ["b", "d"]}),
+    "twice": ("b,b,", {"first": ["b"]}),
+    "an experiment": ("first", {"first": None}),
+    "all of its variants": ("first/a,b,d,first/c", {"first": None}),
+    "with its experiment": ("second/a", {"second": ["a"]}),
+    "of two experiments": ("e,b", {"first": ["b"], "second": ["e"]}),
+    "an experiment and a variant": ("second,first/a", {"first": ["a"], "second": None}),
+    "an experiment named like a variant": ("c", {"c": None}),
+    "a variant named like an experiment": ("first/c", {"first": ["c"]}),
+}
+
+
+@pytest.fixture
+def several(study):
+    """Three experiments with variants of some equal names, loaded with `only`."""
+    rates = dict(zip("abcde", (0.1, 0.2, 0.3, 0.4, 0.5)))
+    parts = {"first": "abcd", "second": "ae", "c": "ae"}
+    experiments = {
+        part: {"variants": {name: {"dropout": rates[name]} for name in names}} for part, names in parts.items()
+    }
+    experiments["c"]["variants"]["f"] = experiments["c"]["variants"].pop("e")
+    experiments["c"]["variants"]["g"] = experiments["c"]["variants"].pop("a")
+    return lambda only: study({}, only, experiments=experiments)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_names_choose_experiments_and_variants(several, name):
+    only, wanted = CHOICES[name]
+    found = several(only)
+    assert {each.name: each.chosen and sorted(each.chosen) for each in found} == wanted
+    for each in found:
+        # What is left out stays part of the experiment, for baseline, ranks and report.
+        assert len(each.arms) == {"first": 4, "second": 2, "c": 2}[each.name]
+        assert {run.arm for run in each.asked(each.first())} == set(each.chosen or each.arms)
+
+
+@pytest.mark.parametrize(
+    ("only", "says"),
+    [
+        ("a", "to name one variant, got 'a', which is in several experiments; write one of first/a, second/a"),
+        ("firs", "got 'firs'; did you mean first?"),
+        ("first/e", "got 'first/e'; did you mean"),
+        ("b,zzzz", "got 'zzzz'; there are first, second, c, a, b, "),
+        ("third/zz/a", "got 'third/zz/a'"),
+        ("", "to name variants or experiments, got ''; name one"),
+        (" , ", "to name variants or experiments, got ' , '; name one"),
+    ],
+)
+def test_a_name_that_chooses_nothing_is_refused(several, only, says):
+    with pytest.raises(ValueError, match=r"mine\.yaml: expected --experiment ") as caught:
+        several(only)
+    assert says in str(caught.value)
+
+
+def test_a_study_of_one_experiment_is_chosen_from_too(study):
+    more = {"seeds": [2], "variants": ["full"]}
+    keys = {"variants": {"linear": LINEAR, "full": {}}, "seeds": [1], "more_seeds": more}
+    [found] = study({}, "full", **keys)
+    assert (found.chosen, found.baseline, list(found.arms)) == (("full",), "linear", ["linear", "full"])
+    assert [run.name for run in found.asked(found.first() + found.further([]))] == ["full-1", "full-2"]
+    assert study({}, "mine", **keys)[0].chosen is None is study(**keys)[0].chosen
+    with pytest.raises(ValueError, match="expected --experiment to name variants or experiments, got 'ful'; did you m"):
+        study({}, "ful", **keys)
+
+
 def test_more_seeds_go_to_named_arms_and_to_the_best(study):
     variants = {name: {"dropout": rate} for name, rate in zip("abcde", (0.1, 0.2, 0.3, 0.4, 0.5))}
     [found] = study(variants=variants, seeds=[1], more_seeds={"seeds": [1, 2, 3], "variants": ["a"], "best": 2})
@@ -149,8 +216,6 @@ def test_what_is_no_mapping_is_refused(study, text):
 def test_a_file_that_is_not_there_is_refused(tmp_path, study):
     with pytest.raises(FileNotFoundError, match="recipes/studies"):
         load_study(tmp_path / "none.yaml")
-    with pytest.raises(ValueError, match=r"mine\.yaml: expected a study of several .* 'x' from, .*; leave --exp"):
-        study({}, "x", variants=TWO)
 
 
 def test_a_fingerprint_knows_what_is_computed_and_not_how_it_was_written():

@@ -125,6 +125,37 @@ def test_a_failed_run_is_told_and_tried_again_while_the_others_go_on(tmp_path, p
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "out" / "report").iterdir()}
 
 
+def test_variants_are_run_by_their_names(tmp_path, pretend, capsys):
+    more = {"seeds": [2], "variants": ["crf"], "best": 1}
+    path = write_study(tmp_path, variants=VARIANTS, seeds=[1], more_seeds=more, settings={"use_cpu": True})
+    runs = lambda: {run.name for run in (tmp_path / "out").iterdir() if (run / "run.json").is_file()}  # noqa: E731
+    assert main(["ablate", str(path), "--experiment", "crf"]) == 0
+    assert runs() == {"crf-1", "crf-2"} and "every first run" not in capsys.readouterr().out
+    # The report shows what is there; the baseline is not.
+    page = (tmp_path / "out" / "report" / "report.md").read_text(encoding="utf-8")
+    assert "Not finished yet: linear-1, fgm-1." in page and "`crf`" in page
+    assert main(["ablate", str(path), "--experiment", "crf", "--status"]) == 0
+    said = capsys.readouterr().out
+    assert "crf-1" in said and "linear-1" not in said and "fgm-1" not in said
+    assert main(["ablate", str(path), "--experiment", "linear,crf"]) == 0
+    assert runs() == {"crf-1", "crf-2", "linear-1"}
+    # With the last first run the best is known; its further seeds are not asked for unless it is named.
+    assert main(["ablate", str(path), "--experiment", "fgm"]) == 0
+    assert runs() == {"crf-1", "crf-2", "linear-1", "fgm-1", "fgm-2"}
+    capsys.readouterr()
+    assert main(["ablate", str(path), "--experiment", "fmg"]) == 2
+    assert "got 'fmg'; did you mean fgm?" in capsys.readouterr().err
+
+
+def test_only_what_is_run_is_checked(tmp_path, pretend, capsys):
+    variants = {**VARIANTS, "broken": {"train_file": str(tmp_path / "none.jsonl")}}
+    path = write_study(tmp_path, variants=variants, seeds=[1], settings={"use_cpu": True})
+    assert main(["ablate", str(path)]) == 2
+    assert "variant broken: expected train_file to be there" in capsys.readouterr().err
+    assert main(["ablate", str(path), "--experiment", "crf"]) == 0
+    assert main(["ablate", str(path), "--experiment", "crf,broken"]) == 2
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_a_run_that_the_system_ended_is_told(tmp_path, pretend, capsys):
     experiment = experiment_of(tmp_path, variants=VARIANTS, seeds=[1])
