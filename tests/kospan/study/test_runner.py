@@ -139,12 +139,21 @@ def test_variants_are_run_by_their_names(tmp_path, pretend, capsys):
     assert "crf-1" in said and "linear-1" not in said and "fgm-1" not in said
     assert main(["ablate", str(path), "--experiment", "linear,crf"]) == 0
     assert runs() == {"crf-1", "crf-2", "linear-1"}
-    # With the last first run the best is known; its further seeds are not asked for unless it is named.
+    # With the last first run the best is known, and gets its further seeds because it is named.
     assert main(["ablate", str(path), "--experiment", "fgm"]) == 0
     assert runs() == {"crf-1", "crf-2", "linear-1", "fgm-1", "fgm-2"}
     capsys.readouterr()
     assert main(["ablate", str(path), "--experiment", "fmg"]) == 2
     assert "got 'fmg'; did you mean fgm?" in capsys.readouterr().err
+
+
+def test_the_best_variant_gets_no_further_seeds_where_it_is_not_named(tmp_path, pretend, capsys):
+    path = write_study(tmp_path, variants=VARIANTS, seeds=[1], more_seeds={"seeds": [2], "best": 1})
+    assert main(["ablate", str(path), "--experiment", "linear,fgm"]) == 0
+    assert main(["ablate", str(path), "--experiment", "crf"]) == 0
+    assert "best by f1: fgm" in capsys.readouterr().out and not (tmp_path / "out" / "fgm-2").exists()
+    assert main(["ablate", str(path), "--experiment", "fgm"]) == 0
+    assert (tmp_path / "out" / "fgm-2").exists()
 
 
 def test_only_what_is_run_is_checked(tmp_path, pretend, capsys):
