@@ -70,22 +70,30 @@ def check_texts(texts, name: str = "texts") -> list[str]:
             f"expected {name} to be a str or a list of str, got {type(texts).__name__}; pass a list or another "
             "sequence of str"
         )
-    found = []
-    for at, item in enumerate(items):
-        text = as_text(item)
-        if not isinstance(text, str):
-            advice = '; pass the column of the texts, as in dataset["text"]' if isinstance(item, Mapping) else ""
-            raise TypeError(
-                f"expected every item of {name} to be a str, got {type(item).__name__} at index {at}{advice}"
-            )
-        lone = _SURROGATE.search(text)
-        if lone:
-            raise ValueError(
-                f"expected every item of {name} to be Unicode text, got half of a surrogate pair, {lone[0]!a}, as "
-                f"character {lone.start()} at index {at}; decode the bytes again with the encoding they were written in"
-            )
-        found.append(text)
-    return found
+    return [check_text(item, at, name) for at, item in enumerate(items)]
+
+
+def check_text(item, at: int, name: str = "texts") -> str:
+    """The item of a sequence of texts as a plain `str`.
+
+    Args:
+        item: What should be a text.
+        at: Its index, for the messages.
+        name: What the caller calls the sequence.
+
+    Raises: as `check_texts`.
+    """
+    text = as_text(item)
+    if not isinstance(text, str):
+        advice = '; pass the column of the texts, as in dataset["text"]' if isinstance(item, Mapping) else ""
+        raise TypeError(f"expected every item of {name} to be a str, got {type(item).__name__} at index {at}{advice}")
+    lone = _SURROGATE.search(text)
+    if lone:
+        raise ValueError(
+            f"expected every item of {name} to be Unicode text, got half of a surrogate pair, {lone[0]!a}, as "
+            f"character {lone.start()} at index {at}; decode the bytes again with the encoding they were written in"
+        )
+    return text
 
 
 def check_reading(threshold: float, batch_size: int) -> None:

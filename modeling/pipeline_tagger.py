@@ -1,8 +1,8 @@
 """`SpanTaggerPipeline`: labelled spans of texts, in the form of transformers' token classification."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from .checks import as_text
+from .checks import check_text
 from .pipeline_base import SpanPipeline
 from .tags import labels_of
 
@@ -40,14 +40,8 @@ class SpanTaggerPipeline(SpanPipeline):
     default_input_names = "texts"
 
     def item(self, item, at: int) -> str:
-        """A text. Raises: TypeError where it is none."""
-        text = as_text(item)
-        if not isinstance(text, str):
-            advice = '; pass the column of the texts, as in dataset["text"]' if isinstance(item, Mapping) else ""
-            raise TypeError(
-                f"expected every item of inputs to be a str, got {type(item).__name__} at index {at}{advice}"
-            )
-        return text
+        """A text. Raises: as `check_text`."""
+        return check_text(item, at, "inputs")
 
     # --- the parts that every pipeline has ----------------------------------------------------------------------------
 
