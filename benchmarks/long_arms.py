@@ -33,7 +33,6 @@ TASKS = {
         "pooling": "mean",
         "window": SHORT,
         "stride": 16,
-        "max_question": QUESTION,
         "num_train_epochs": 2,
         "per_device_train_batch_size": 16,
     },

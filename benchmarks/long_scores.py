@@ -75,7 +75,7 @@ def more_digits(training: Sequence[Example], documents: Sequence[Example]) -> li
     def digits(text: str) -> int:
         return sum(character.isdigit() for character in text)
 
-    labels = ["second" if digits(each.text) > digits(each.question) else "first" for each in documents]
+    labels = ["second" if digits(each.text_pair) > digits(each.text) else "first" for each in documents]
     return [[Span(0, len(each.text), label)] for each, label in zip(documents, labels)]
 
 

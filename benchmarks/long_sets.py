@@ -87,7 +87,7 @@ def pairs(data: Path, pieces: Pieces, most: dict[str, int], seed: int = 0) -> di
             texts = [generator.choice(named).text, generator.choice(others).text]
             label = ("first", "second")[at % 2]
             first, second = texts if label == "first" else texts[::-1]
-            found[split].append(Example(f"{split}-{at}", second, (Span(0, len(second), label),), first))
+            found[split].append(Example(f"{split}-{at}", first, (Span(0, len(first), label),), text_pair=second))
     return found
 
 

@@ -17,7 +17,8 @@ import torch
 from study import run_study
 from transformers import TrainerCallback
 
-from kospan.recipe import load_recipe, parse_flags
+from kospan.flags import parse_flags
+from kospan.recipe import load_recipe
 from kospan.run import build_trainer
 
 

@@ -230,7 +230,7 @@ def _read_split(arguments, path: str):
 
 
 def _train(words: list[str]):
-    from kospan.recipe import from_command_line
+    from kospan.flags import from_command_line
 
     recipe = from_command_line(words)
     if recipe is None:
@@ -328,7 +328,11 @@ def _evaluate(arguments) -> None:
         check_output(arguments.output)
     task, examples, training, missing = _labelled(arguments)
     found = task.examine(examples, task.find(task.model, examples), training)
-    noun = kind_named(task.model_type).ITEMS if any(example.question for example in examples) else "documents"
+    noun = (
+        kind_named(task.model_type).ITEMS
+        if any(example.question or example.text_pair for example in examples)
+        else "documents"
+    )
     print_examination(f"{arguments.model} on {arguments.data}, {len(examples):,} {noun}", found)
     if arguments.output:
         figures = {f"eval_{name}": value for name, value in found["figures"].items()}

@@ -1,6 +1,6 @@
 """One item of a data set, whatever the task and wherever it came from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from unicodedata import normalize
 
@@ -18,8 +18,9 @@ class Example:
         id: Unique within its set; error messages name it.
         text: The document as its author wrote it; offsets count its characters.
         spans: Gold spans sorted by start; None means unlabelled, an empty tuple means "nothing there".
-        question: The question that a reader answers, or the second text of a pair; empty elsewhere.
+        question: The question that a reader answers; empty elsewhere.
         source: Where the document comes from within its set (say "wikitree"), for scores by source.
+        text_pair: The second text of a pair, as tokenizers call it; empty elsewhere.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Example:
     spans: tuple[Span, ...] | None
     question: str = ""
     source: str = ""
+    text_pair: str = ""
 
 
 @lru_cache(maxsize=4096)
@@ -72,4 +74,4 @@ def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
             f"{tuple(other[:3])}; mend the data or pass --overlaps longest to keep the longest"
         )
     kept = keep_longest(spans) if clash else spans
-    return Example(example.id, example.text, tuple(kept), example.question, example.source), len(spans) - len(kept)
+    return replace(example, spans=tuple(kept)), len(spans) - len(kept)

@@ -5,9 +5,10 @@ import difflib
 import json
 import math
 import os
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -44,11 +45,27 @@ TRAINER_DEFAULTS = {
 }
 
 
-def setting(default, text: str):
-    """A field with its manual entry."""
+class Given(NamedTuple):
+    """Where a setting comes from."""
+
+    rank: int  # of the layer that set it (the file, variants of a study, flags), from 1; later ones win
+    where: str  # the layer's name in error messages
+    empty: bool = False  # whether it was null although the setting takes no null, so that the default is used
+
+
+def setting(default, text: str, needs: Sequence[str] = (), off=...):
+    """A field with its manual entry.
+
+    Args:
+        default: The value where nothing is set.
+        text: The manual entry.
+        needs: Settings without which this one does nothing.
+        off: The value that turns it off; the default where it is not given.
+    """
+    metadata = {"help": text, "needs": tuple(needs), "off": default if off is ... else off}
     if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata={"help": text})
-    return field(default=default, metadata={"help": text})
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 @dataclass
@@ -116,25 +133,30 @@ class Recipe:
         False, "tell the model how each unit is written (capitals, digits, script), for encoders that lower-case"
     )
     unit_matches: bool = setting(False, "reading: tell the model how much of the question stands at each unit")
-    max_question: int = setting(
-        64, "reading: pieces of a question that are read; classifying: pieces of a pair's first text before a window"
-    )
+    max_question: int = setting(64, "reading: pieces of a question that are read")
     longest_answer: int = setting(64, "reading: most units of an answer; never more than stride pieces")
     null_answer: bool = setting(False, "reading: let the model say that a text holds no answer")
+    windowed_field: str = setting(
+        "text",
+        "classifying: of a pair that does not fit into one window, the field that windows run over: text or text_pair; "
+        "the other one is read in full in each window",
+    )
     # model
     pooling: str = setting("cls", "classifying: the state that is scored: cls (the first position's) or mean (of all)")
     scheme: str = setting("BIO", "tag scheme: BIO or BIOES")
     head: str = setting("crf", "what turns states into tags: crf, linear, or positional (attention by position)")
     head_options: dict = setting({}, "the head's own settings")
     recurrent_size: int = setting(0, "LSTM units per direction between encoder and head; 0 turns it off")
-    recurrent_layers: int = setting(1, "stacked LSTM layers")
-    recurrent_dropout: float = setting(0.0, "dropout on what enters the LSTM")
-    dropout: float = setting(0.1, "dropout before the projection to tags")
+    recurrent_layers: int = setting(1, "stacked LSTM layers", needs=["recurrent_size"])
+    recurrent_dropout: float = setting(0.0, "dropout on what enters the LSTM", needs=["recurrent_size"])
+    dropout: float = setting(0.1, "dropout before the projection to tags", off=0.0)
     dropout_samples: int = setting(1, "M of multi-sample dropout (Inoue 2019); 1 turns it off")
     dropout_merge: str = setting(
-        "mean_logits", "mean_logits (one loss on the mean emissions) or mean_loss (mean of M losses)"
+        "mean_logits",
+        "mean_logits (one loss on the mean emissions) or mean_loss (mean of M losses)",
+        needs=["dropout_samples"],
     )
-    constrain: str = setting("decode", "where forbidden tag transitions are banned: none, decode, both")
+    constrain: str = setting("decode", "where forbidden tag transitions are banned: none, decode, both", off="none")
     crf_backend: str = setting(
         "kospan", "kospan, or torchcrf to train with pytorch-crf's module; never enters the config"
     )
@@ -143,19 +165,26 @@ class Recipe:
         "auto",
         "with freeze_encoder: where the encoder's states are kept, so that it runs once and not in each epoch; auto is "
         "kospan/states in the Hugging Face cache, none keeps nothing; what lies there may be deleted at any time",
+        needs=["freeze_encoder"],
+        off=None,
     )
     # writing
     instruction: str | None = setting(
-        None, "writing: what the prompt asks; default: a sentence in the data's language; an empty one leaves it out"
+        None,
+        "writing: what the prompt asks; default: a sentence in the data's language; an empty one leaves it out",
+        off="",
     )
     label_descriptions: dict = setting(
-        {}, "writing: what a label marks, for the prompt: {PS: person}; default: what is known about the data set"
+        {},
+        "writing: what a label marks, for the prompt: {PS: person}; default: what is known about the data set",
+        needs=["instruction"],
     )
     few_shot: int = setting(0, "writing: how many training examples the prompt shows")
     few_shot_by: str = setting(
         "types",
         "writing: which examples: types (short ones that show most types, always the same, not trained on) or similar "
         "(to each text those most like it, out of up to 1,000 that are kept in the model; Liu et al. 2022)",
+        needs=["few_shot"],
     )
     constrained: bool = setting(
         True, "writing: let the model write only replies of the grammar, with surfaces that stand in the text"
@@ -179,23 +208,38 @@ class Recipe:
     lora_rank: int = setting(
         0, "rank of the low-rank adapters (LoRA, Hu et al. 2021: r) that are trained in place of the encoder; 0: none"
     )
-    lora_alpha: float = setting(32.0, "alpha of LoRA; the adapters' output is scaled by alpha / rank")
-    lora_dropout: float = setting(0.05, "dropout on what enters the adapters")
+    lora_alpha: float = setting(
+        32.0, "alpha of LoRA; the adapters' output is scaled by alpha / rank", needs=["lora_rank"]
+    )
+    lora_dropout: float = setting(0.05, "dropout on what enters the adapters", needs=["lora_rank"], off=0.0)
     lora_targets: str = setting(
         "all-linear",
         "layers with adapters: all-linear, attention-mlp (linear layers of the encoder's blocks alone), or ends of "
         "their names as peft takes them, with commas: query,value",
+        needs=["lora_rank"],
     )
-    lora_rslora: bool = setting(False, "scale by alpha / sqrt(rank) instead (rsLoRA, Kalajdzievski 2023)")
-    lora_dora: bool = setting(False, "train direction and length of the weights apart (DoRA, Liu et al. 2024)")
+    lora_rslora: bool = setting(
+        False, "scale by alpha / sqrt(rank) instead (rsLoRA, Kalajdzievski 2023)", needs=["lora_rank"]
+    )
+    lora_dora: bool = setting(
+        False, "train direction and length of the weights apart (DoRA, Liu et al. 2024)", needs=["lora_rank"]
+    )
     # training techniques
     learning_rates: dict = setting({}, "rate or factor (16x) by name fragment: {encoder: 3e-5, head: 1e-3}")
     fgm_epsilon: float = setting(0.0, "size of FGM's perturbation (Miyato et al. 2017: epsilon); 0 turns it off")
-    fgm_space: str = setting("activation", "what FGM perturbs: activation (per example) or parameter (the whole table)")
-    fgm_lambda: float = setting(1.0, "weight of the adversarial loss")
+    fgm_space: str = setting(
+        "activation",
+        "what FGM perturbs: activation (per example) or parameter (the whole table)",
+        needs=["fgm_epsilon"],
+    )
+    fgm_lambda: float = setting(1.0, "weight of the adversarial loss", needs=["fgm_epsilon"])
     rdrop_alpha: float = setting(0.0, "weight of R-Drop's divergence, half the symmetric KL per unit; 0 turns it off")
-    rdrop_level: str = setting("token", "between what: token (softmax), marginal (CRF marginals), sequence (exact)")
-    rdrop_on: str = setting("clean", "with FGM: clean (R-Drop on the clean pass only) or both")
+    rdrop_level: str = setting(
+        "token", "between what: token (softmax), marginal (CRF marginals), sequence (exact)", needs=["rdrop_alpha"]
+    )
+    rdrop_on: str = setting(
+        "clean", "with FGM: clean (R-Drop on the clean pass only) or both", needs=["rdrop_alpha", "fgm_epsilon"]
+    )
     piece_dropout: float = setting(
         0.0, "share of pieces shown as the unknown token while training (Iyyer et al. 2015); 0 turns it off"
     )
@@ -203,12 +247,21 @@ class Recipe:
         False, "also compute the loss on the validation part in each evaluation (eval_loss)"
     )
     early_stopping_patience: int = setting(
-        0, "evaluations without a better score before training stops; 0 turns it off"
+        0,
+        "evaluations without a better score before training stops; 0 turns it off",
+        needs=["eval_strategy"],
     )
     # the run
     resume: bool = setting(False, "go on from the last checkpoint in output_dir")
     overwrite: bool = setting(False, "replace what output_dir holds")
     trainer: dict = setting({}, "everything else, as transformers' TrainingArguments take it")
+    given: dict[str, Given] = field(default_factory=dict, compare=False, repr=False)
+
+    def flat(self) -> dict:
+        """All settings in one dict, those of TrainingArguments among them."""
+        settings = dataclasses.asdict(self)
+        del settings["given"]
+        return settings | settings.pop("trainer")
 
     @property
     def output_dir(self) -> str:
@@ -220,15 +273,20 @@ class Recipe:
         return [*scores, "loss"] if self.validation_loss else scores
 
 
-FIELDS = {entry.name: entry for entry in dataclasses.fields(Recipe) if entry.name != "trainer"}
+FIELDS = {entry.name: entry for entry in dataclasses.fields(Recipe) if entry.name not in ("trainer", "given")}
 
 
-def load_recipe(path: str | os.PathLike | None = None, flags: dict | None = None) -> Recipe:
+def load_recipe(
+    path: str | os.PathLike | None = None, flags: dict | None = None, layers: Sequence[tuple[str, dict]] = ()
+) -> Recipe:
     """A recipe from a YAML file with flat keys, flags winning over the file.
+
+    Whether all settings are used depends on the task; `kospan.tasks.settled` checks it.
 
     Args:
         path: The YAML file; None starts from the defaults.
         flags: Settings that win over the file's.
+        layers: Further settings between file and flags, each with its name in error messages; later ones win.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -246,14 +304,17 @@ def load_recipe(path: str | os.PathLike | None = None, flags: dict | None = None
         if not isinstance(settings, dict):
             raise ValueError(f"{path}: expected flat `key: value` lines, got a {type(settings).__name__}")
         settings.setdefault("name", path.stem)
-    own, trainer = {}, dict(TRAINER_DEFAULTS)
-    for where, part in ((str(path), settings), ("flags", flags or {})):
-        own |= {key: cast(key, value, where) for key, value in part.items() if key in FIELDS}
+    own, trainer, given = {}, dict(TRAINER_DEFAULTS), {}
+    for rank, (where, part) in enumerate([(str(path), settings), *layers, ("flags", flags or {})], 1):
+        empty = {key for key, value in part.items() if value is None and not takes_null(key)}
+        own = {key: value for key, value in own.items() if key not in empty}
+        own |= {key: cast(key, value, where) for key, value in part.items() if key in FIELDS and key not in empty}
         rest = {key: value for key, value in part.items() if key not in FIELDS}
         check_names(rest, where)
         trainer |= rest
+        given |= {key: Given(rank, where, key in empty) for key in part}
     where = "recipe with its flags" if path and flags else str(path or "flags")
-    recipe = Recipe(**own)
+    recipe = Recipe(**own, given=given)
     trainer.setdefault("output_dir", os.path.join("outputs", recipe.name))
     trainer.setdefault("run_name", recipe.name)
     recipe.trainer = trainer
@@ -287,6 +348,7 @@ _CHOICES = {
     "label_kind": (None, "class", "value"),
     "quoting": ("auto", "minimal", "none"),
     "pooling": ("cls", "mean"),
+    "windowed_field": ("text", "text_pair"),
     "few_shot_by": ("types", "similar"),
     "load_dtype": ("float32", "bfloat16", "float16"),
     "load_bits": (None, 8, 4),
@@ -322,6 +384,29 @@ def check_ranges(settings: dict, where: str = "recipe") -> None:
             continue
         reach = f"of {least} or more" if most == math.inf else f"from {least} to below {most}"
         raise ValueError(f"{where}: expected {key} to be a number {reach}, got {value!r}; mend it, or take it out")
+
+
+def default_of(key: str):
+    """The value where nothing is set; None for what TrainingArguments decide."""
+    if key in FIELDS:
+        entry = FIELDS[key]
+        return {} if entry.default is dataclasses.MISSING else entry.default
+    return TRAINER_DEFAULTS.get(key)
+
+
+def takes_null(key: str) -> bool:
+    """Whether null is a value of a setting; TrainingArguments decide about their own."""
+    return key not in FIELDS or type(None) in getattr(FIELDS[key].type, "__args__", ())
+
+
+def needs(key: str) -> tuple[str, ...]:
+    """The settings without which this one does nothing."""
+    return FIELDS[key].metadata["needs"] if key in FIELDS else ()
+
+
+def is_off(key: str, value) -> bool:
+    """Whether a value turns a setting off: `is_off("recurrent_size", 0)`, `is_off("eval_strategy", "no")`."""
+    return value == FIELDS[key].metadata["off"] if key in FIELDS else value in ("no", False)
 
 
 def cast(key: str, value, where: str = "recipe"):
@@ -429,63 +514,11 @@ def training_arguments(recipe: Recipe):
     return arguments
 
 
-def parse_flags(words: list[str]) -> tuple[str | None, dict]:
-    """`[RECIPE.yaml] [--flag value ...]` as `(path, settings)`; a flag without a value is true.
-
-    Raises: ValueError where a word belongs to no flag.
-
-    >>> parse_flags(["a.yaml", "--seed", "7", "--fp16", "--head=linear"])
-    ('a.yaml', {'seed': '7', 'fp16': 'true', 'head': 'linear'})
-    """
-    path, settings, key = None, {}, None
-    for at, word in enumerate(words):
-        if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            key = name.replace("-", "_")
-            settings[key] = value if equals else "true"
-            key = None if equals else key
-        elif key is not None:
-            settings[key], key = word, None
-        elif at == 0:
-            path = word
-        else:
-            raise ValueError(
-                f"expected `RECIPE.yaml --flag value ...`, got the extra word {word!r}; quote values with spaces"
-            )
-    return path, settings
-
-
-def manual() -> str:
-    """What `--help` prints: every setting of ours with its default."""
-    lines = ["usage: train.py [RECIPE.yaml] [--flag value ...]", "", "Settings (a flag after the file wins):"]
-    for name, entry in FIELDS.items():
-        default = entry.default if entry.default is not dataclasses.MISSING else {}
-        lines.append(f"  --{name} [{default}]")
-        lines.append(f"      {entry.metadata['help']}")
-    lines += ["", "Everything else belongs to transformers' TrainingArguments; --help-trainer lists it."]
-    return "\n".join(lines)
-
-
 def save_recipe(recipe: Recipe, path: str | os.PathLike) -> None:
     """Writes the recipe with every setting it was run with, flat, so that it can be run again."""
-    settings = dataclasses.asdict(recipe)
-    settings.update(settings.pop("trainer"))
+    settings = recipe.flat()
     for key in ("resume", "overwrite", "hub_token"):
         settings.pop(key, None)
     temporary = Path(f"{path}.tmp")
     temporary.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
     temporary.replace(path)
-
-
-def from_command_line(words: list[str] | None = None) -> Recipe | None:
-    """The recipe that a command line asks for; None where it asked for help, which is printed."""
-    words = sys.argv[1:] if words is None else words
-    if "--help" in words or "-h" in words:
-        print(manual())
-        return None
-    if "--help-trainer" in words:
-        for name, text in trainer_fields().items():
-            print(f"  --{name}\n      {' '.join(text.split())}")
-        return None
-    path, flags = parse_flags(words)
-    return load_recipe(path, flags)

@@ -19,6 +19,7 @@ from kospan.publishing.card.leave import leave_record
 from kospan.publishing.hub.publisher import publisher_from
 from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
 from kospan.tasks.registry import task_class
+from kospan.tasks.settled import settled
 from kospan.training.backend import use_torchcrf
 from kospan.training.cached import StateCache, check_cached, states_root
 from kospan.training.lines import LineCallback, opening_lines
@@ -45,6 +46,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe, flags)
+    recipe = without_unused(recipe)
     arguments = training_arguments(recipe)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
     root = states_root(recipe.states_folder) if recipe.freeze_encoder else None
@@ -103,6 +105,17 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     trainer.remove_callback(PrinterCallback)
     trainer.task, trainer.recipe = task, recipe
     return trainer
+
+
+def without_unused(recipe: Recipe) -> Recipe:
+    """The recipe without values that flags leave without effect; the first process prints which these are.
+
+    Raises: ValueError as `kospan.tasks.settled.settled`.
+    """
+    found = settled(recipe, task_class(recipe.task))
+    if found.dropped and int(os.environ.get("RANK", 0)) == 0:
+        print(found.notice, flush=True)
+    return found.recipe
 
 
 def collate_documents(items: list[dict]) -> dict:

@@ -241,9 +241,9 @@ class SpanClassifierConfig(SpanConfig):
     Args:
         encoder_config: See `SpanConfig`; `**kwargs` takes its other settings and those of transformers' configs.
         problem: "classification" (one of several classes) or "regression" (a real value).
-        pairs: Whether two texts are read together.
-        max_question: Most pieces of a pair's first text that stand before a window; of a longer one the windows hold
-            one part after the other.
+        pairs: Whether two texts are read together, in the order of `tokenizer(text, text_pair)`.
+        windowed_field: Of a pair that does not fit into one window, the field that windows run over: "text" or
+            "text_pair". The other one is read in full in each window.
         pooling: What the scores are made from: "cls" (the first position's state) or "mean" (of all positions).
         value_mean: Mean of the values in training; a model's output of 0 means this value.
         value_spread: Their standard deviation; one step of a model's output is that much.
@@ -259,7 +259,7 @@ class SpanClassifierConfig(SpanConfig):
         encoder_config=None,
         problem: str = "classification",
         pairs: bool = False,
-        max_question: int = 64,
+        windowed_field: str = "text",
         pooling: str = "cls",
         value_mean: float = 0.0,
         value_spread: float = 1.0,
@@ -269,14 +269,18 @@ class SpanClassifierConfig(SpanConfig):
     ):
         self.problem = _choice("problem", problem, ("classification", "regression"))
         self.pooling = _choice("pooling", pooling, ("cls", "mean"))
-        self.pairs, self.max_question = bool(pairs), int(max_question)
+        self.pairs = bool(pairs)
+        self.windowed_field = _choice("windowed_field", windowed_field, ("text", "text_pair"))
+        # Earlier models of pairs have this key.
+        if kwargs.pop("max_question", None) is not None and self.pairs:
+            raise ValueError(
+                "expected a model of pairs that reads the text first, got one of an earlier version, which was trained "
+                "with text_pair before text (max_question in config.json); train it again"
+            )
         self.value_mean, self.value_spread = float(value_mean), float(value_spread)
         self.dropout, self.dropout_samples = float(dropout), int(dropout_samples)
-        for name in ("max_question", "dropout_samples"):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"expected {name} of 1 or more, got {getattr(self, name)}; leave it out for the usual one"
-                )
+        if self.dropout_samples < 1:
+            raise ValueError(f"expected dropout_samples of 1 (off) or more, got {dropout_samples}")
         if not 0 < self.value_spread < math.inf or not math.isfinite(self.value_mean):
             raise ValueError(
                 f"expected a finite value_mean and a value_spread above 0, got {value_mean} and {value_spread}; leave "

@@ -101,6 +101,15 @@ class TagHead(nn.Module, ABC):
         """Raises: ValueError where one of the head's own settings is out of range."""
 
     @classmethod
+    def unused(cls, options: dict) -> dict[str, tuple[str, ...]]:
+        """Settings of a recipe that have no effect with this head, each with the settings that are the reason.
+
+        Args:
+            options: The recipe's `head_options`.
+        """
+        return {}
+
+    @classmethod
     def narrowest(cls, config) -> int:
         """The smallest `input_size` that the head can be built with."""
         return 1
@@ -221,6 +230,11 @@ class CRFHead(TagHead):
 class LinearHead(TagHead):
     """Each unit by itself: softmax cross-entropy. It decodes as a chain without scores, so that bans still hold."""
 
+    @classmethod
+    def unused(cls, options: dict) -> dict[str, tuple[str, ...]]:
+        """There is no chain to train, and R-Drop is the same at every level where units are independent."""
+        return {"crf_backend": ("head",), "rdrop_level": ("head",)}
+
     def reset_constraints(self) -> None:
         """As in the base; the chain's zeros are made again too."""
         self.clear_chain()
@@ -274,6 +288,13 @@ class PositionalHead(TagHead):
     def check_settings(self) -> None:
         """Raises: ValueError where an option is out of range."""
         check_options(self.settings)
+
+    @classmethod
+    def unused(cls, options: dict) -> dict[str, tuple[str, ...]]:
+        """No LSTM stands below it, pytorch-crf does not train it, and without `decoder: crf` units are independent."""
+        names = ("recurrent_size", "recurrent_layers", "recurrent_dropout", "crf_backend")
+        level = {} if options.get("decoder") == "crf" else {"rdrop_level": ("head", "head_options")}
+        return dict.fromkeys(names, ("head",)) | level
 
     @classmethod
     def narrowest(cls, config) -> int:

@@ -37,6 +37,8 @@ from .window_batches import WindowBatches  # noqa: F401  (as above)
 
 # Documents that are taken apart at a time, see modeling_tagger.
 _DOCUMENTS_AT_A_TIME = 1024
+# Windows advance by this share of their length at least, or time would be quadratic in the length of a text.
+_LEAST_STEP = 1 / 16
 
 
 @dataclass
@@ -64,16 +66,18 @@ class Passage(NamedTuple):
 
     Args:
         input_ids: Pieces with special tokens `(length)`.
-        text_at: Position of the text's first piece; before it stand special tokens and a part of the pair's first text.
-        first_piece: Index of the text's first piece that stands here.
-        start: Where the stretch of the text begins, in characters.
+        windowed_at: Position of the first piece of the field that windows run over; of a single text this is the text.
+        pair_at: Position of the first piece of the text_pair; the length where there is none.
+        first_piece: Index, in its field, of the piece at `windowed_at`.
+        start: Where the stretch of the windowed field begins, in characters.
         end: Where it ends.
         weight: Its weight among the passages of a text: the pieces that it holds, special tokens not counted; 1 for a
             text without any.
     """
 
     input_ids: list[int]
-    text_at: int
+    windowed_at: int
+    pair_at: int
     first_piece: int
     start: int
     end: int
@@ -86,7 +90,8 @@ class Classified(NamedTuple):
     Args:
         span: The whole text with its most probable class, or its value.
         scores: Class -> calibrated probability, the highest first; of a value its name -> value.
-        passages: Start and end in characters, weight, and scores by class of each passage read by itself.
+        passages: Start and end in characters of the windowed field, weight, and scores by class of each passage read
+            by itself.
     """
 
     span: Span
@@ -111,6 +116,7 @@ class SpanClassifier(SpanPreTrainedModel):
         super().__init__(config)
         self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(config.hidden_size, len(config.classes))
+        self._pair_types: tuple = (None, [])
         self.post_init()
 
     def forward(
@@ -131,8 +137,8 @@ class SpanClassifier(SpanPreTrainedModel):
         Args:
             input_ids: Pieces of each passage `(batch, length)`.
             attention_mask: 1 where a piece stands `(batch, length)`; None means everywhere.
-            token_type_ids: 1 from the text's first piece on where a pair is read `(batch, length)`; None where the
-                encoder knows none, or there is one text.
+            token_type_ids: As the tokenizer gives them for a pair, with most 0 for the text and 1 for the text_pair
+                `(batch, length)`; None where the encoder knows none, or there is one text.
             labels: Class ids, or values as they are, `(batch,)`.
             num_items_in_batch: Rows over which the loss is averaged; None means those of this batch.
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
@@ -211,8 +217,8 @@ class SpanClassifier(SpanPreTrainedModel):
 
         Args:
             texts: A text, or a sequence of texts (a list, an array, a Series, a data set's column).
-            text_pairs: What stands before each text, for a model that reads pairs: the premise before the hypothesis,
-                the title before the article. None for a model of single texts.
+            text_pairs: The second text of each pair, for a model that reads pairs, as a tokenizer takes it: the
+                hypothesis for the text's premise. None for a model of single texts.
             threshold: Of a text whose class is less probable nothing is said (None); a value has no probability, so
                 there it must be 0.
             batch_size: Windows the encoder reads at once.
@@ -220,8 +226,9 @@ class SpanClassifier(SpanPreTrainedModel):
         Returns: A span over the whole text, labelled with the class and its calibrated probability, or with the
         value's name and the value: one for a str, a list for a sequence.
 
-        Raises: TypeError where a text is no str; ValueError where a text is no Unicode, a number is out of range, or
-            pairs are missing or not wanted. Threads may call it at once.
+        Raises: TypeError where a text is no str; ValueError where a text is no Unicode, a number is out of range,
+            pairs are missing or not wanted, or the field that is read in full in each window is too long. Threads may
+            call it at once.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
@@ -265,7 +272,8 @@ class SpanClassifier(SpanPreTrainedModel):
         with self.reading():
             for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
                 some = slice(at, at + _DOCUMENTS_AT_A_TIME)
-                passages = self.passages_of(texts[some], pairs and pairs[some])
+                names = [f"index {place}" for place in range(len(texts))[some]]
+                passages = self.passages_of(texts[some], pairs and pairs[some], names)
                 rows = self._passage_logits([each for parts in passages for each in parts], batch_size)
                 owners = np.repeat(np.arange(len(passages)), [len(parts) for parts in passages])
                 weights = np.array([each.weight for parts in passages for each in parts], dtype=np.float64)
@@ -296,57 +304,103 @@ class SpanClassifier(SpanPreTrainedModel):
 
     # --- texts to passages --------------------------------------------------------------------------------------------
 
-    def passages_of(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[list[Passage]]:
-        """Each text as passages; equal texts are taken apart once."""
+    def passages_of(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, names: Sequence[str] | None = None
+    ) -> list[list[Passage]]:
+        """Each text, or pair, as passages; equal texts are taken apart once.
+
+        Args:
+            texts: The texts.
+            pairs: Their text_pairs; None where there are none.
+            names: What errors call each text.
+
+        Raises: ValueError where the field that is read in full in each window is too long.
+        """
         distinct = list(dict.fromkeys([*texts, *(pairs or ())]))
         apart = dict(zip(distinct, self.aligner.documents(distinct)))
         if pairs is None:
             return [self.passages(apart[text]) for text in texts]
-        return [self.passages(apart[text], apart[pair].pieces) for text, pair in zip(texts, pairs)]
+        names = [f"index {at}" for at in range(len(texts))] if names is None else names
+        return [self.passages(apart[text], apart[pair], name) for text, pair, name in zip(texts, pairs, names)]
 
-    def passages(self, document: Document, first: Sequence[int] | None = None) -> list[Passage]:
-        """The passages that a text is read through, one or more.
+    def passages(self, document: Document, pair: Document | None = None, name: str = "the text") -> list[Passage]:
+        """The passages that a text, or a pair, is read through, one or more.
 
         Args:
             document: The text taken apart.
-            first: Pieces of a pair's first text; None where there is none. A long one is cut into parts of
-                `max_question` pieces (fewer in a short window), and windows and parts go side by side through the two
-                texts, so that all of both is read in time linear in their length.
+            pair: Its text_pair taken apart; None where there is none.
+            name: What errors call the text.
+
+        Raises: as `passages_of`.
         """
         aligner, config = self.aligner, self.config
-        ends = len(aligner.prefix) + len(aligner.suffix)
-        parts: list[Sequence[int] | None] = [None]
-        if first is not None:
-            ends += len(aligner.middle)
-            # Of a short window the first text leaves half of what an overlap does.
-            most = max(1, min(config.max_question, (config.window - ends - config.stride) // 2))
-            parts = [first[at : at + most] for at in range(0, len(first), most)] or [[]]
-        # No part is longer than the first.
-        windows = aligner.windows(document, parts[0])
-        stretches = [
-            (
-                window.first_piece,
-                window.input_ids[window.text_at : len(window.input_ids) - len(aligner.suffix)],
-                document.units[window.first_unit][0],
-                document.units[window.first_unit + len(window.unit_positions) - 1][1],
-            )
-            for window in windows
-        ] or [(0, [], 0, len(document.text))]
-        count, found = max(len(stretches), len(parts)), []
-        for at in range(count):
-            first_piece, own, start, end = stretches[at * len(stretches) // count]
-            part = parts[at * len(parts) // count]
-            before = aligner.prefix if part is None else [*aligner.prefix, *part, *aligner.middle]
-            ids = [*before, *own, *aligner.suffix]
-            found.append(Passage(ids, len(before), first_piece, start, end, max(1, len(ids) - ends)))
+        before, moving, behind = aligner.prefix, document, aligner.suffix
+        if pair is not None and config.windowed_field == "text":
+            behind = [*aligner.middle, *pair.pieces, *behind]
+        elif pair is not None:
+            before, moving = [*before, *document.pieces, *aligner.middle], pair
+        room = config.window - len(before) - len(behind)
+        if len(moving.pieces) <= room:
+            start, end = (moving.units[0][0], moving.units[-1][1]) if moving.units else (0, len(moving.text))
+            stretches = [(0, moving.pieces, start, end)]
+        else:
+            least = max(1, int(config.window * _LEAST_STEP))
+            if pair is not None and room - config.stride < least:
+                fixed = document if moving is pair else pair
+                raise self._too_long(len(fixed.pieces), len(fixed.pieces) + room - config.stride - least, name)
+            frame = len(aligner.prefix) + len(aligner.suffix)
+            stretches = [
+                (
+                    window.first_piece,
+                    window.input_ids[window.text_at : len(window.input_ids) - len(aligner.suffix)],
+                    moving.units[window.first_unit][0],
+                    moving.units[window.first_unit + len(window.unit_positions) - 1][1],
+                )
+                for window in aligner.windows(moving, window=room + frame)
+            ]
+        special = len(aligner.prefix) + len(aligner.suffix) + (0 if pair is None else len(aligner.middle))
+        found = []
+        for first_piece, own, start, end in stretches:
+            ids = [*before, *own, *behind]
+            pair_at = len(ids) - (0 if pair is None else len(behind) - len(aligner.middle))
+            if moving is pair:
+                pair_at = len(before)
+            found.append(Passage(ids, len(before), pair_at, first_piece, start, end, max(1, len(ids) - special)))
         return found
+
+    def _too_long(self, length: int, most: int, name: str) -> ValueError:
+        """The error about a field that leaves too little of a window for the other one."""
+        config = self.config
+        fixed = "text_pair" if config.windowed_field == "text" else "text"
+        return ValueError(
+            f"{name}: expected a {fixed} of at most {max(0, most):,} subwords, because each window over the "
+            f"{config.windowed_field} holds it in full, got {length:,}; shorten it, raise window ({config.window}), "
+            f"lower stride ({config.stride}), or train with windowed_field: {fixed}"
+        )
 
     def features(self, passage: Passage) -> dict[str, list[int]]:
         """What the model reads of a passage, without labels."""
         found = {"input_ids": passage.input_ids}
         if self.config.pairs and (getattr(self.config.encoder_config, "type_vocab_size", 0) or 0) > 1:
-            found["token_type_ids"] = [0] * passage.text_at + [1] * (len(passage.input_ids) - passage.text_at)
+            before, first, between, second, behind = self._types_of_pairs()
+            firsts = passage.pair_at - len(before) - len(between)
+            seconds = len(passage.input_ids) - passage.pair_at - len(behind)
+            found["token_type_ids"] = [*before, *first * firsts, *between, *second * seconds, *behind]
         return found
+
+    def _types_of_pairs(self) -> list[list[int]]:
+        """The tokenizer's token types in a pair: of the special tokens before the first text, of one piece of it, of
+        the special tokens between the texts, of one piece of the second text, of the special tokens behind it."""
+        aligner = self.aligner
+        if self._pair_types[0] is not aligner:
+            types = self.tokenizer("a", "a", return_token_type_ids=True)["token_type_ids"]
+            before, between, behind = len(aligner.prefix), len(aligner.middle), len(aligner.suffix)
+            own = (len(types) - before - between - behind) // 2
+            sizes = (before, own, between, own, behind)
+            ends = [sum(sizes[: at + 1]) for at in range(len(sizes))]
+            parts = [types[end - size : end] for end, size in zip(ends, sizes)]
+            self._pair_types = aligner, [part[:1] if at in (1, 3) else part for at, part in enumerate(parts)]
+        return self._pair_types[1]
 
     def _passage_logits(self, passages: Sequence[Passage], batch_size: int) -> np.ndarray:
         """Logits `(passages, classes)`, float64; passages are read sorted by length."""
@@ -362,7 +416,7 @@ class SpanClassifier(SpanPreTrainedModel):
             if self.config.pairs and texts:
                 raise ValueError(
                     "expected text_pairs beside texts, because the model reads pairs (config.pairs), got none; pass "
-                    "what stands before each text"
+                    "the second text of each pair"
                 )
             return texts, [] if self.config.pairs else None
         if not self.config.pairs:

@@ -18,7 +18,8 @@ import yaml
 from kospan.cli import _parser
 from kospan.data.jsonl import from_record
 from kospan.data.registry import DATASETS
-from kospan.recipe import FIELDS, check_names, load_recipe, parse_flags
+from kospan.flags import parse_flags
+from kospan.recipe import FIELDS, check_names, load_recipe
 from kospan.study.plan import load_study
 from modeling.handler import EndpointHandler
 

@@ -6,11 +6,11 @@ from kospan.data.labelled import labelled_item
 from kospan.data.source import STRICT, Item, Reading
 from kospan.example import clean_label
 
-# (text, what stands before it): the names that sets have for them; the first that are there count.
+# (text, text_pair): the names that sets have for them; the first that are there count.
 TEXTS = (
     ("text", "text_pair"),
-    ("hypothesis", "premise"),
-    ("sentence2", "sentence1"),
+    ("premise", "hypothesis"),
+    ("sentence1", "sentence2"),
     ("text", None),
     ("sentence", None),
     ("title", None),
@@ -42,8 +42,8 @@ def label_items(
 ) -> Iterator[Item]:
     """The rows of a split with a text or a pair of texts and a label.
 
-    Texts are the columns `text` and, where there is one, `text_pair`, which stands before it; or those of a known task:
-    `premise` before `hypothesis`, `sentence1` before `sentence2`, `sentence` or `title` alone. `label` (or `labels`)
+    Texts are the columns `text` and, where there is one, `text_pair`; or those of a known task: `premise` and
+    `hypothesis`, `sentence1` and `sentence2`, `sentence` or `title` alone. `label` (or `labels`)
     holds a ClassLabel, a class's name, a number, or a struct with such a `label` (KLUE-STS). A class of -1 means none.
 
     Args:

@@ -34,7 +34,7 @@ def record(example: Example, spans: Sequence[Span] | None = None) -> dict:
             | ({"score": float(score)} if spans is not None or score != 1.0 else {})
             for start, end, label, score in found
         ]
-    return line | {key: value for key in ("question", "source") if (value := getattr(example, key))}
+    return line | {key: value for key in ("question", "text_pair", "source") if (value := getattr(example, key))}
 
 
 def from_record(
@@ -66,11 +66,13 @@ def from_record(
     text = typed(line[key], str, place, repr(key))
     name = values.get("id", default_id)
     name = str(name) if isinstance(name, int) and not isinstance(name, bool) else typed(name, str, place, "'id'")
-    question, source = (typed(values.get(key, ""), str, place, repr(key)) for key in ("question", "source"))
+    question, text_pair, source = (
+        typed(values.get(key, ""), str, place, repr(key)) for key in ("question", "text_pair", "source")
+    )
     spans = annotated_spans(line, text, place) if annotated else None
-    for value in (name, text, question, source, *(span.label for span in spans or ())):
+    for value in (name, text, question, text_pair, source, *(span.label for span in spans or ())):
         check_encodable(value, place)
-    return Example(name, text, spans, question, source)
+    return Example(name, text, spans, question, source, text_pair=text_pair)
 
 
 def _text_hint(line: dict) -> str:

@@ -13,7 +13,8 @@ COLUMNS = ("seqid", "title", "content", "label")
 
 
 def read_ko_fake_news(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """The articles of a CSV file, or of all CSV files of a folder: the title stands before the text.
+    """The articles of a CSV file, or of all CSV files of a folder: `text` is the article, `text_pair` its
+    title.
 
     The files are in CP949, or in UTF-8 with a byte order mark. They share titles and whole articles, so that of a
     folder articles of one title stay together where a split is cut. What the labels 0 and 1 mean the source does not

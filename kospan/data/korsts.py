@@ -26,4 +26,4 @@ def read_korsts(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[
             name = f"{stem(path)}-{place.rpartition(':')[2]}"
             one, other = values["sentence1"], values["sentence2"]
             score = value_of(Span(0, 1, values["score"]), place)
-            yield labelled_item(place, name, other, score, one, values["genre"])
+            yield labelled_item(place, name, one, score, other, values["genre"])

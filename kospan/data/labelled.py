@@ -17,10 +17,10 @@ from modeling.spans import Span
 def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
     """The rows of a CSV, TSV or JSON Lines file, .gz allowed; where the name does not tell which, the contents do.
 
-    The columns are `text`, `label`, and where two texts are read together `text_pair`, which stands before the text:
-    the premise before the hypothesis. `id` and `source` are taken where they are there. A label is the name of a class
-    or a number; an empty one (null) means that nobody has labelled the text. Rows with the same text_pair stay together
-    where a split is cut, as do equal texts. How quotation marks are read see `kospan.data.tables.csv_rows`.
+    The columns are `text`, `label`, and where two texts are read together `text_pair`, the second text: the hypothesis
+    of the text's premise. `id` and `source` are taken where they are there. A label is the name of a class or a number;
+    an empty one (null) means that nobody has labelled the text. Rows with the same text stay together where a split is
+    cut, of pairs see `kospan.data.source.grouped_pairs`. How quotation marks are read see `kospan.data.tables.csv_rows`.
 
     Raises: ValueError naming file and line where a column is missing, also in one row, or the file is malformed.
     """
@@ -77,7 +77,7 @@ def labelled_item(place: str, name: str, text: str, label, pair: str = "", sourc
     Args:
         place: Where it stands, as errors name it.
         label: A class's name, or a number; None or an empty string for none.
-        pair: What stands before the text; empty where it stands alone.
+        pair: The second text of a pair; empty where the text stands alone.
 
     Raises: TypeError or ValueError naming the place where a value has the wrong type or is no Unicode.
 
@@ -88,7 +88,7 @@ def labelled_item(place: str, name: str, text: str, label, pair: str = "", sourc
         check_encodable(typed(value, str, place, what), place)
     words = label_in_words(label, place)
     spans = None if words is None else (Span(0, len(text), words),)
-    return Item(place, Example(name, text, spans, pair, source), pair or text)
+    return Item(place, Example(name, text, spans, source=source, text_pair=pair), "" if pair else text)
 
 
 def label_in_words(label, place: str) -> str | None:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kospan.example import Example
 from modeling.spans import Span
@@ -60,4 +61,4 @@ def valued(example: Example, place: str) -> Example:
         return example
     where = f"example {example.id!r} ({place})"
     spans = tuple(Span(span.start, span.end, VALUE, value_of(span, where)) for span in example.spans)
-    return Example(example.id, example.text, spans, example.question, example.source)
+    return replace(example, spans=spans)

@@ -81,5 +81,9 @@ class ValueClaims:
 
 def logits_of(model, examples: Sequence[Example], batch_size: int = 32) -> np.ndarray:
     """Logits of each example `(documents, classes)`, of pairs where the model reads pairs."""
-    pairs = [example.question for example in examples] if model.config.pairs else None
-    return model.logits([example.text for example in examples], pairs, batch_size)
+    return model.logits([example.text for example in examples], pairs_of(model, examples), batch_size)
+
+
+def pairs_of(model, examples: Sequence[Example]) -> list[str] | None:
+    """The second text of each pair as a classifier takes them; None for a model of single texts."""
+    return [example.text_pair for example in examples] if model.config.pairs else None

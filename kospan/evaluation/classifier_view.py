@@ -14,8 +14,9 @@ class ClassifierView:
     """A classifier reads a text, or a pair, and finds its class; a class's score is its log probability, that of a
     value the value.
 
-    Of a text of several passages the first is read, by itself. The label is shown as a span from 0 to 0: it stands over
-    all of the text, so no piece is its own, and every piece may be hidden.
+    Of a text of several passages the first is read, by itself; of a pair it is a part of the field that windows run
+    over, with all of the other one, which takes the place of a question. The label is shown as a span from 0 to 0: it
+    is that of the whole text, so no piece is its own, and every piece may be hidden.
     """
 
     most = 60
@@ -28,7 +29,7 @@ class ClassifierView:
 
         Raises: ValueError where a pair is needed and the data hold none with these words or this id.
         """
-        found = next((each for each in examples if sentence in (each.text, each.question, each.id)), None)
+        found = next((each for each in examples if sentence in (each.text, each.text_pair, each.id)), None)
         if found is None and self.model.config.pairs:
             raise ValueError(
                 f"expected a text of the data, or its id, to look at, because the model reads pairs, got "
@@ -38,24 +39,26 @@ class ClassifierView:
 
     def fits(self, example: Example) -> bool:
         """Whether `read` will give something, told without running the model."""
-        return bool(example.text.strip())
+        return bool(self._fields(example)[0].strip())
 
     def read(self, example: Example) -> Reading | None:
         """Pieces, attention and class of a text's first passage; None where the text holds nothing."""
         if not self.fits(example):
             return None
-        model, pair = self.model, example.question if self.model.config.pairs else ""
-        text, (document, passages) = example.text, self._passages(example.text, pair)
+        model, (text, other) = self.model, self._fields(example)
+        document, passages = self._passages(text, other)
         if len(passages) > 1:
             text = text[: passages[0].end]
-            document, passages = self._passages(text, pair)
+            document, passages = self._passages(text, other)
             # Cut out of its text, a part may fall into more pieces.
             while len(passages) > 1 and len(text) > 1:
                 text = text[: -max(1, len(text) // 16)]
-                document, passages = self._passages(text, pair)
+                document, passages = self._passages(text, other)
         [passage] = passages[:1]
-        behind = len(passage.input_ids) - passage.text_at - len(document.pieces)
-        before, middle = len(model.aligner.prefix), len(model.aligner.middle) if model.config.pairs else 0
+        behind = len(passage.input_ids) - passage.windowed_at - len(document.pieces)
+        asked = range(passage.pair_at, len(passage.input_ids) - len(model.aligner.suffix))
+        if passage.windowed_at == passage.pair_at:
+            asked = range(len(model.aligner.prefix), passage.pair_at - len(model.aligner.middle))
         features = model.collate([model.features(passage)])
         with model.reading(), torch.no_grad():
             [scores] = model.scores_of(model(**model.placed(features)).logits.double().cpu().numpy())
@@ -63,24 +66,28 @@ class ClassifierView:
         return Reading(
             text=text,
             pieces=model.tokenizer.convert_ids_to_tokens(passage.input_ids),
-            offsets=[(0, 0)] * passage.text_at + list(document.offsets) + [(0, 0)] * behind,
+            offsets=[(0, 0)] * passage.windowed_at + list(document.offsets) + [(0, 0)] * behind,
             attentions=attentions_of(model, features),
             spans=[Span(0, 0, model.config.classes[best], float(scores[best]))],
-            question=pair,
-            asked=range(before, passage.text_at - middle),
+            question=other,
+            asked=asked,
+            asked_first=asked.start < passage.windowed_at,
         )
 
-    def _passages(self, text: str, pair: str):
-        aligner = self.model.aligner
-        document = aligner.documents([text])[0]
+    def _fields(self, example: Example) -> tuple[str, str]:
+        """The field that windows run over, and the other one; of a single text the text and nothing."""
+        if not self.model.config.pairs:
+            return example.text, ""
+        fields = example.text, example.text_pair
+        return fields if self.model.config.windowed_field == "text" else fields[::-1]
+
+    def _passages(self, text: str, other: str):
+        """The windowed field taken apart, and the passages that it is read through."""
+        document, fixed = self.model.aligner.documents([text, other])
         if not self.model.config.pairs:
             return document, self.model.passages(document)
-        first = aligner.documents([pair])[0].pieces
-        empty = aligner.documents([""])[0]
-        # Of a long first text its beginning is read: all of it would need more passages.
-        while len(self.model.passages(empty, first)) > 1:
-            first = first[: len(first) // 2]
-        return document, self.model.passages(document, first)
+        first = self.model.config.windowed_field == "text"
+        return document, self.model.passages(*((document, fixed) if first else (fixed, document)))
 
     def best(self, readings: Sequence[Reading]) -> Reading:
         """What is worth showing: the surest."""

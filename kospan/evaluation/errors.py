@@ -6,6 +6,7 @@ Every gold and every predicted span stands in exactly one match, so the classes 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -238,7 +239,7 @@ def without_spaces(
             return span._replace(start=before[span.start], end=before[span.end])
 
         gold = tuple(span for span in map(shift, example.spans) if span.start < span.end)
-        bare.append(Example(example.id, example.text.replace(" ", ""), gold, example.question, example.source))
+        bare.append(replace(example, text=example.text.replace(" ", ""), spans=gold))
         moved.append([span for span in map(shift, spans) if span.start < span.end])
     return bare, moved
 

@@ -50,7 +50,8 @@ def print_report(
         table.add_row(*cells, f"{support:.0f}")
     console.print(table)
     for example, spans in [pair for pair in zip(examples, predicted) if pair[1]][:shown]:
-        console.print(Text(shortened(example.question or example.text, 400)))
+        for text in filter(None, (example.question or example.text, example.text_pair)):
+            console.print(Text(shortened(text, 400)))
         for span in spans:
             surface = shortened(example.text[span.start : span.end])
             console.print(Text(f"    {surface}  [{span.start}:{span.end}]  {span.label}  {span.score:.2f}"))

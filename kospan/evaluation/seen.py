@@ -21,8 +21,9 @@ class Reading(NamedTuple):
         offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token or a question's `(length)`.
         attentions: Mean over heads by layer `(layers, length, length)`, float32; no layers where the encoder has none.
         spans: What the model finds.
-        question: What was asked; empty for a tagger.
+        question: What was asked, or the other text of a pair; empty for a tagger.
         asked: Positions of the question's pieces.
+        asked_first: Whether the question stands before the text.
         units: `(start, end)` in characters of each unit, where the head has attention of its own; else empty.
         head_attention: From unit to unit, mean over heads `(units, units)`, float32; None where the head has none.
     """
@@ -34,6 +35,7 @@ class Reading(NamedTuple):
     spans: list[Span]
     question: str = ""
     asked: Sequence[int] = ()
+    asked_first: bool = True
     units: Sequence[tuple[int, int]] = ()
     head_attention: np.ndarray | None = None
 

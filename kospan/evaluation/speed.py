@@ -51,7 +51,7 @@ def measure(
     Args:
         task: What `kospan.tasks.saved.open_saved` gives.
         examples: What to make the measured documents from: their texts joined by spaces and cut to length, each
-            beginning elsewhere, and their questions in turn, or a neutral one.
+            beginning elsewhere, and their questions and text_pairs in turn, or a neutral one.
         lengths: Characters of a text.
         batches: Texts in a call.
         calls: Calls of each setting, after one that is not counted.
@@ -64,9 +64,12 @@ def measure(
     joined = " ".join(example.text for example in examples if example.text.strip())
     if not joined:
         raise ValueError("expected texts to read, got none that holds a character; pass some with --data")
-    questions = [example.question for example in examples if example.question.strip()] or [QUESTION]
+    beside = [
+        [value for example in examples if (value := getattr(example, key)).strip()] or [QUESTION]
+        for key in ("question", "text_pair")
+    ]
     settings = [(length, batch) for length in lengths for batch in batches]
-    documents = {setting: _documents(joined, questions, *setting) for setting in settings}
+    documents = {setting: _documents(joined, *beside, *setting) for setting in settings}
     seconds: dict[tuple[int, int], list[float]] = {setting: [] for setting in settings}
     memory: dict[tuple[int, int], int] = {}
     device = getattr(task.model, "device", torch.device("cpu"))
@@ -92,10 +95,17 @@ def _call(task, documents: list[Example], batch: int, device: torch.device) -> t
     return took, torch.cuda.max_memory_allocated(device) if on_gpu else psutil.Process().memory_info().rss
 
 
-def _documents(joined: str, questions: Sequence[str], length: int, batch: int) -> list[Example]:
+def _documents(joined: str, questions: Sequence[str], pairs: Sequence[str], length: int, batch: int) -> list[Example]:
     longer = joined * (2 + (length + batch * 7) // len(joined))
     return [
-        Example(str(at), longer[at * 7 : at * 7 + length], None, questions[at % len(questions)]) for at in range(batch)
+        Example(
+            str(at),
+            longer[at * 7 : at * 7 + length],
+            None,
+            questions[at % len(questions)],
+            text_pair=pairs[at % len(pairs)],
+        )
+        for at in range(batch)
     ]
 
 

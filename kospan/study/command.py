@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from kospan.recipe import parse_flags
+from kospan.flags import parse_flags
 from kospan.study.folders import DONE, state_of
 from kospan.study.plan import Experiment, load_study
 from kospan.study.runner import planned, run_experiment
@@ -58,6 +58,8 @@ def ablate(words: list[str]):
     for experiment in experiments:
         check_output(experiment.folder, folder=True)
         check_experiment(experiment)
+        if experiment.notice:
+            print(f"{experiment.name}: {experiment.notice}")
     return lambda: _run(experiments, arguments)
 
 

@@ -1,4 +1,4 @@
-"""A study file: arms x seeds over one recipe, every setting checked before anything runs. Imports no torch.
+"""A study file: arms x seeds over one recipe, every setting checked before anything runs.
 
 recipe: ../klue_ner_char_bilstm_crf.yaml
 seeds: [42]
@@ -17,8 +17,9 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 
-from kospan.recipe import FIELDS, Recipe, cast, check_names, load_recipe
+from kospan.recipe import FIELDS, Recipe, cast, check_names, load_recipe, takes_null
 from kospan.study.settings import check_setting, mapping, named, read_yaml, same_settings
+from kospan.tasks.settled import settled
 
 KEYS = {
     "recipe": "path of the recipe that every run starts from, relative to the study file",
@@ -58,6 +59,7 @@ class Arm:
     recipe: Recipe
     seeds: tuple[int, ...]
     levels: dict[str, str] = field(default_factory=dict)  # factor -> level, in a grid
+    dropped: tuple[tuple[str, str], ...] = ()  # settings without effect in this arm, with the reason
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,16 @@ class Experiment:
     def asked(self, runs: Iterable[Run]) -> list[Run]:
         """The runs of the arms that were asked for."""
         return [run for run in runs if self.chosen is None or run.arm in self.chosen]
+
+    @property
+    def notice(self) -> str:
+        """The settings that have no effect in some arms and were dropped there, in one line; empty without any."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for arm in self.arms.values():
+            for each in arm.dropped:
+                found.setdefault(each, []).append(arm.name)
+        parts = [f"{name} (no effect with {reason}) in {', '.join(arms)}" for (name, reason), arms in found.items()]
+        return f"dropped settings    {'; '.join(parts)}" if parts else ""
 
     def first(self) -> list[Run]:
         """The runs that are known before any has ended: seed by seed, so that every arm has one early."""
@@ -207,22 +219,28 @@ def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict
         raise FileNotFoundError(
             f"{where}: expected a recipe at {recipe}, found no such file; paths are relative to the study file"
         )
-    common = _settings(document.get("settings") or {}, f"{where}, settings")
+    from kospan.tasks.registry import task_class  # Imports torch, which the command's --help does without.
+
+    common = f"{where}, settings", _settings(document.get("settings") or {}, f"{where}, settings")
     flags = _settings(flags, "flags")
     seeds = _seeds(document.get("seeds", [42]), where)
     arms = {}
-    for key, settings, levels in [*_variants(document, where), *_grid(document, where)]:
+    for key, layers, levels in [*_variants(document, where), *_grid(document, where)]:
         inner = f"{where}, variant {key}"
         if key in arms:
             raise ValueError(f"{where}: expected each arm once, got {key!r} in variants and in grid; rename one")
-        own = _seeds(settings.pop("seeds"), inner) if "seeds" in settings else seeds
-        settings = {**common, **_settings(settings, inner), **flags, "name": key}
+        own = _seeds(layers[-1][1].pop("seeds"), inner) if "seeds" in layers[-1][1] else seeds
+        layers = [common, *((place, _settings(settings, place)) for place, settings in layers)]
         try:
-            arms[key] = Arm(key, load_recipe(recipe, settings), own, levels)
+            loaded = load_recipe(recipe, {**flags, "name": key}, layers)
+            found = settled(loaded, task_class(loaded.task), shared=(common[0], "flags"))
         except ValueError as error:
-            raise ValueError(f"{inner}: {error}") from error
+            raise ValueError(f"{'' if str(error).startswith(inner) else f'{inner}: '}{error}") from error
+        arms[key] = Arm(key, found.recipe, own, levels, tuple(found.dropped))
     if not arms:
         raise ValueError(f"{where}: expected variants or grid, got neither; a study without arms has nothing to run")
+    for place, settings in (common, ("flags", flags)):
+        _check_effect(settings, arms, place)
     _distinct(arms, where)
     names = list(arms)
     for at, one in enumerate(names):
@@ -247,31 +265,44 @@ def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict
     return Experiment(name, folder, recipe.name, arms, baseline, more, figure, keep)
 
 
+def _check_effect(settings: dict, arms: dict[str, Arm], where: str) -> None:
+    """Raises: ValueError where a setting of all arms has no effect in any."""
+    dropped = [dict(arm.dropped) for arm in arms.values()]
+    for key in settings:
+        if all(key in each for each in dropped):
+            raise ValueError(
+                f"{where}: expected no {key}, which has no effect in any arm (with {dropped[0][key]}); remove it"
+            )
+
+
 def _variants(document: dict, where: str):
-    """Name, settings and no levels of each variant, with what `like` brings in."""
+    """Name, layers of settings and no levels of each variant; the variants that `like` names come before its own."""
     variants = named(document.get("variants") or {}, f"{where}, variants")
 
-    def settings(key: str, trail: tuple = ()) -> dict:
+    def layers(key: str, trail: tuple = ()) -> list[tuple[str, dict]]:
         inner = f"{where}, variant {key}"
         own = dict(mapping(variants[key] or {}, inner))
         like = own.pop("like", None)
         if like is None:
-            return own
+            return [(inner, own)]
         like = str(like)
         if like in (*trail, key):
             circle = " -> ".join([*trail, key, like])
             raise ValueError(f"{inner}, like: expected a variant that does not start from this one, got {circle}")
         _arm(like, [name for name in variants if name != key], f"{inner}, like")
+        base = layers(like, (*trail, key))
         # Seeds are no part of what an arm is.
-        base = {name: value for name, value in settings(like, (*trail, key)).items() if name != "seeds"}
-        return base | own
+        return [
+            *((place, {key: settings[key] for key in settings if key != "seeds"}) for place, settings in base),
+            (inner, own),
+        ]
 
     for key in variants:
-        yield _name(key, where), settings(key), {}
+        yield _name(key, where), layers(key), {}
 
 
 def _grid(document: dict, where: str):
-    """Name, settings and levels of each cell: the full product of the factors' levels."""
+    """Name, one layer of settings, and levels of each cell: the full product of the factors' levels."""
     factors = named(document.get("grid") or {}, f"{where}, grid")
     for factor in factors:
         factors[factor] = levels = named(factors[factor], f"{where}, grid, {factor}")
@@ -293,7 +324,8 @@ def _grid(document: dict, where: str):
                 if key == "seeds":
                     raise ValueError(f"{where}, grid, {factor}, {level}: expected no seeds; set them for all arms")
                 settings[key] = value
-        yield _name("+".join(chosen.values()), where), settings, chosen
+        name = _name("+".join(chosen.values()), where)
+        yield name, [(f"{where}, variant {name}", settings)], chosen
 
 
 def _settings(settings, where: str) -> dict:
@@ -302,7 +334,10 @@ def _settings(settings, where: str) -> dict:
     for key in settings:
         check_setting(key, where)
     check_names({key: value for key, value in settings.items() if key not in FIELDS}, where)
-    return {key: cast(key, value, where) if key in FIELDS else value for key, value in settings.items()}
+    return {
+        key: cast(key, value, where) if key in FIELDS and (value is not None or takes_null(key)) else value
+        for key, value in settings.items()
+    }
 
 
 def _more(given, names: list[str], where: str) -> More:

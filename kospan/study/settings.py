@@ -1,6 +1,5 @@
 """Settings of a study's runs: read, told apart, and what only the study itself may set."""
 
-import dataclasses
 import hashlib
 import json
 import math
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from kospan.recipe import Recipe, _OnceLoader
+from kospan.recipe import Recipe, _OnceLoader, is_off, needs
 
 # What every run of a study gets from the study.
 MANAGED = {
@@ -25,7 +24,7 @@ MANAGED = {
 }
 # No part of what a run computes.
 _BESIDE = {"name", "run_name", "output_dir", "resume", "overwrite", "seed", "hub_token", "states_folder"}
-# Settings of one technique count as one where effects are told apart, and the rest of one that is off counts nothing.
+# Settings of one technique count as one where effects are told apart.
 _TECHNIQUES = {
     "fgm": ("fgm_epsilon", "fgm_space", "fgm_lambda"),
     "rdrop": ("rdrop_alpha", "rdrop_level", "rdrop_on"),
@@ -35,7 +34,6 @@ _TECHNIQUES = {
     "learning_rates": ("learning_rates", "learning_rate"),
     "lora": ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "lora_rslora", "lora_dora"),
 }
-_OFF = {"fgm_epsilon": 0, "rdrop_alpha": 0, "recurrent_size": 0, "dropout_samples": 1, "lora_rank": 0}
 
 
 def read_yaml(path: Path) -> dict:
@@ -99,9 +97,7 @@ def canonical(value):
 
 def flat(recipe: Recipe) -> dict:
     """All settings that a run computes with, one level deep."""
-    settings = dataclasses.asdict(recipe)
-    settings |= settings.pop("trainer")
-    return {key: canonical(value) for key, value in sorted(settings.items()) if key not in _BESIDE}
+    return {key: canonical(value) for key, value in sorted(recipe.flat().items()) if key not in _BESIDE}
 
 
 def fingerprint(recipe: Recipe, seed: int) -> str:
@@ -153,13 +149,12 @@ def _lead(key: str) -> str:
 
 
 def _effective(settings: dict) -> dict:
-    settings = dict(settings)
-    for key, off in _OFF.items():
-        if settings.get(key) == off:
-            for other in _TECHNIQUES[_technique(key)]:
-                if other != key:
-                    settings.pop(other, None)
-    return settings
+    """Settings without those of techniques that are off."""
+    return {
+        key: value
+        for key, value in settings.items()
+        if not any(is_off(each, settings.get(each)) for each in needs(key))
+    }
 
 
 def shown(recipe: Recipe, keys: list[str]) -> str:

@@ -21,6 +21,7 @@ class Task(Protocol):
     """
 
     model_type: str  # of the models' config
+    uses: frozenset[str]  # settings of a recipe that have an effect in this task, see `kospan.tasks.settled`
     baseline_name: str  # what `baseline` is, in a few words
     model: torch.nn.Module
     tokenizer: object
@@ -37,8 +38,18 @@ class Task(Protocol):
         """The task over a saved model, for data of such a set."""
 
     @classmethod
+    def unused(cls, recipe: Recipe) -> dict[str, tuple[str, ...]]:
+        """Settings in `uses` that have no effect in this recipe, each with the settings that are the reason; an entry
+        of `head_options` is named `head_options.gate`."""
+
+    @classmethod
+    def models_own(cls, recipe: Recipe) -> dict:
+        """Settings that the recipe's `encoder` brings along, where it is a folder with a model of this task."""
+
+    @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
-        """What can be told of a recipe before anything is loaded. Raises: ValueError where a value is not to be had."""
+        """What can be told of a recipe before anything is loaded. Raises: ValueError where a setting has no effect, or
+        a value cannot be had."""
 
     @staticmethod
     def check_scratch(options: dict) -> dict:

@@ -20,23 +20,6 @@ from kospan.training.lora import adapt_encoder, lora_of
 from modeling.configuration_span import SpanConfig
 
 
-def check_unused(recipe: Recipe, names: Sequence[str], whose: str) -> None:
-    """Raises: ValueError where a recipe sets what does nothing in its task.
-
-    Args:
-        recipe: The recipe.
-        names: Settings of other tasks.
-        whose: Which models they are for, as the error names them.
-    """
-    usual = Recipe()
-    for key in names:
-        value, default = getattr(recipe, key), getattr(usual, key)
-        if value != default:
-            raise ValueError(
-                f"expected {key}: {default} with task: {recipe.task}, got {value!r}, which is for {whose}; take it out"
-            )
-
-
 def corpus_of(recipe: Recipe, label_kind: str | None = "class") -> Corpus:
     """The data of a recipe, split and checked; `label_kind` as `load_corpus` takes it."""
     return load_corpus(
@@ -93,9 +76,7 @@ def check_continued(recipe: Recipe, config: SpanConfig, continued: Sequence[str]
     default = Recipe()
     asked = {key: (getattr(recipe, key), getattr(config, key)) for key in fixed}
     asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(default, key)}
-    # The vocabulary is the model's own, however it was counted.
-    options = {key: value for key, value in recipe.encoder_options.items() if key != "min_count"}
-    for key, value in check_encoder_options(options, config.encoder_config).items():
+    for key, value in check_encoder_options(recipe.encoder_options, config.encoder_config).items():
         asked[f"encoder_options[{key!r}]"] = value, getattr(config.encoder_config, key)
     for key, (value, own) in asked.items():
         if value != own:

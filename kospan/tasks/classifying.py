@@ -7,7 +7,7 @@ import torch
 
 from kospan.data.corpus import Corpus
 from kospan.data.values import VALUE, value_of
-from kospan.evaluation.class_confidence import ClassClaims, ValueClaims
+from kospan.evaluation.class_confidence import ClassClaims, ValueClaims, pairs_of
 from kospan.evaluation.class_groups import (
     examine_classes,
     examine_values,
@@ -28,7 +28,7 @@ from kospan.evaluation.classes import (
 from kospan.example import Example
 from kospan.recipe import Recipe
 from kospan.tasks.building import continued_model, corpus_of, new_model, special_ids
-from kospan.tasks.encoders import encoder_parts
+from kospan.tasks.encoders import encoder_parts, read_settings
 from kospan.tasks.own_model import OwnModel
 from kospan.tasks.rows import from_rows, to_rows
 from kospan.training.consistency import ClassDivergence
@@ -37,9 +37,11 @@ from modeling.encoders import encoder_limit
 from modeling.spans import Span
 
 DEFAULT_WINDOW, DEFAULT_STRIDE = 512, 64
+# Pairs that are taken apart at a time when they are checked.
+PORTION = 1024
 # Where `encoder` is one of ours: what a training may set anew, and what the model is.
-CONTINUED = ("dropout", "dropout_samples", "max_question")
-FIXED = ("unit", "encoder_input", "normalization", "pooling", "window", "stride")
+CONTINUED = ("dropout", "dropout_samples")
+FIXED = ("unit", "encoder_input", "normalization", "pooling", "window", "stride", "windowed_field")
 
 
 class ClassifyingTask(OwnModel):
@@ -52,6 +54,7 @@ class ClassifyingTask(OwnModel):
     """
 
     model_type = SpanClassifierConfig.model_type
+    uses = OwnModel.uses | {"overlaps", "label_kind", "pooling", "windowed_field"}
 
     def __init__(self, corpus: Corpus | None, model, dataset: str = "labelled"):
         self.corpus, self.model = corpus, model
@@ -78,6 +81,11 @@ class ClassifyingTask(OwnModel):
                 "expected metric_for_best_model to be pearson or spearman, because the labels were read as numbers, "
                 f"got {wanted!r}; add the line metric_for_best_model: pearson, or label_kind: class for names"
             )
+        if corpus.values and recipe.calibration_split:
+            raise ValueError(
+                "expected no calibration_split, because the labels were read as numbers, which have no probability to "
+                f"calibrate, got {recipe.calibration_split!r}; remove it, or set label_kind: class for names"
+            )
         return cls(corpus, build_classifier(recipe, corpus), recipe.dataset)
 
     @classmethod
@@ -86,8 +94,20 @@ class ClassifyingTask(OwnModel):
         return cls(None, model, dataset)
 
     @classmethod
+    def unused(cls, recipe: Recipe) -> dict[str, tuple[str, ...]]:
+        """Values have no probability to calibrate."""
+        return {"calibration_split": ("label_kind",)} if recipe.label_kind == VALUE else {}
+
+    @classmethod
+    def models_own(cls, recipe: Recipe) -> dict:
+        """As in `OwnModel`, with the kind of label that the model gives."""
+        config = read_settings(recipe.encoder, "config.json")
+        kind = {"regression": VALUE, "classification": "class"}.get(config.get("problem"))
+        return super().models_own(recipe) | ({} if kind is None else {"label_kind": kind})
+
+    @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
-        """Raises: ValueError where a setting of the model is not to be had, or one does nothing."""
+        """Raises: ValueError where a setting has no effect, or a value cannot be had."""
         super().check_recipe(recipe)
         SpanClassifierConfig(pooling=recipe.pooling, **{key: getattr(recipe, key) for key in CONTINUED})
 
@@ -112,8 +132,7 @@ class ClassifyingTask(OwnModel):
     def train_features(self, examples: list[Example]) -> list[dict]:
         """A dict per passage: what the model reads, and `labels`, the class's id or the value of the whole text."""
         model, features = self.model, []
-        pairs = [example.question for example in examples] if model.config.pairs else None
-        passages = model.passages_of([example.text for example in examples], pairs)
+        passages = model.passages_of([example.text for example in examples], pairs_of(model, examples))
         for example, parts in zip(examples, passages):
             label = self._value(example.spans[0], example) if self.values else self.labels.index(gold_label(example))
             # The Trainer counts labels that are not -100; next to it is as good a number.
@@ -125,9 +144,9 @@ class ClassifyingTask(OwnModel):
 
     def windows(self, examples: Sequence[Example]) -> Iterator[dict]:
         """What the encoder reads of each passage of each text, as `classify` cuts it."""
-        pairs = [example.question for example in examples] if self.model.config.pairs else None
-        for passages in self.model.passages_of([example.text for example in examples], pairs):
-            yield from map(self.model.features, passages)
+        model = self.model
+        for passages in model.passages_of([example.text for example in examples], pairs_of(model, examples)):
+            yield from map(model.features, passages)
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training passages as one padded batch."""
@@ -151,20 +170,32 @@ class ClassifyingTask(OwnModel):
 
     def check(self, examples: Sequence[Example], place: str) -> None:
         """Raises: ValueError where a label is none that the model gives or stands over a part of a text, or the second
-        text of a pair is missing or not wanted."""
+        text of a pair is missing, not wanted, or does not fit into a window."""
+        pairs = self.model.config.pairs
         for example in examples:
             where = f"example {example.id!r} ({place})"
-            if self.model.config.pairs and not example.question.strip():
+            if example.question:
+                wanted = "the second text under 'text_pair'" if pairs else "a text alone"
                 raise ValueError(
-                    f"{where}: expected a text_pair (in our JSON Lines the key 'question') beside the text, because "
-                    f"the model reads pairs, got {example.question!r}; add it"
+                    f"{where}: expected {wanted}, got a 'question', which is for task: reading; "
+                    f"{'rename' if pairs else 'remove'} the key"
                 )
-            if example.question and not self.model.config.pairs:
+            if pairs and not example.text_pair.strip():
                 raise ValueError(
-                    f"{where}: expected a text alone, because the model reads single texts, got a text_pair or "
-                    "question beside it; leave it out, or train a model on pairs"
+                    f"{where}: expected a text_pair beside the text, because the model reads pairs, got "
+                    f"{example.text_pair!r}; add it"
+                )
+            if example.text_pair and not pairs:
+                raise ValueError(
+                    f"{where}: expected a text alone, because the model reads single texts, got a text_pair beside it; "
+                    "remove it, or train a model on pairs"
                 )
             self._check_label(example, where)
+        # Said before the first of many is read, not when it comes to the one that does not fit.
+        for at in range(0, len(examples) if pairs else 0, PORTION):
+            some = examples[at : at + PORTION]
+            names = [f"example {example.id!r} ({place})" for example in some]
+            self.model.passages_of([example.text for example in some], pairs_of(self.model, some), names)
 
     def _check_label(self, example: Example, where: str) -> None:
         check_whole(example, where)
@@ -182,8 +213,8 @@ class ClassifyingTask(OwnModel):
         self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
     ) -> list[list[Span]]:
         """The class or value of each text, by the very method that users call."""
-        pairs = [document.question for document in documents] if model.config.pairs else None
-        found = model.classify([document.text for document in documents], pairs, threshold or 0.0, batch_size)
+        texts = [document.text for document in documents]
+        found = model.classify(texts, pairs_of(model, documents), threshold or 0.0, batch_size)
         return [[] if span is None else [span] for span in found]
 
     def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
@@ -292,8 +323,13 @@ def build_classifier(recipe: Recipe, corpus: Corpus):
             f"expected texts of two classes or more to train on, got only {corpus.labels[0]!r}; check the label "
             "column, or set label_kind: value for numbers"
         )
-    pairs = any(example.question for example in train)
-    texts = [*dict.fromkeys(example.text for example in train), *(example.question for example in train if pairs)]
+    pairs = any(example.text_pair for example in train)
+    if recipe.windowed_field != "text" and not pairs:
+        raise ValueError(
+            f"expected no windowed_field for single texts, got {recipe.windowed_field!r} although no training example "
+            "has a text_pair; remove it, or add the pairs"
+        )
+    texts = [*dict.fromkeys(example.text for example in train), *(example.text_pair for example in train if pairs)]
     encoder_config, tokenizer = encoder_parts(recipe, texts)
     values = [value_of(example.spans[0], "train") for example in train] if corpus.values else [0.0]
     limit = encoder_limit(encoder_config)
@@ -306,7 +342,7 @@ def build_classifier(recipe: Recipe, corpus: Corpus):
         stride=DEFAULT_STRIDE if recipe.stride is None else recipe.stride,
         problem="regression" if corpus.values else "classification",
         pairs=pairs,
-        max_question=recipe.max_question,
+        windowed_field=recipe.windowed_field,
         pooling=recipe.pooling,
         value_mean=float(np.mean(values)),
         value_spread=spread_of(values),

@@ -7,12 +7,25 @@ from transformers import AutoModelForCausalLM
 
 from kospan.recipe import Recipe
 from kospan.tasks.decoders import loading
-from kospan.tasks.encoders import check_encoder_options, locate
+from kospan.tasks.encoders import check_encoder_options, locate, read_settings
 from kospan.training.lora import ADAPTED, MARK, PEFT, Lora, adapt_causal_lm, adapted_layers, lora_of
-from modeling import SpanWriter
+from modeling import SpanWriter, WriterConfig
+from modeling.base_models import ADAPTER
+from modeling.configuration_writer import NAME
 
 # What a training may set anew.
 CONTINUED = ("constrained", "max_new_tokens", "window")
+
+
+def own_settings(encoder: str) -> dict:
+    """The settings of a recipe that a writer in a folder, or its adapter, has; empty where there is none."""
+    config, adapter = read_settings(encoder, NAME), read_settings(encoder, ADAPTER)
+    if config.get("model_type") != WriterConfig.model_type:
+        return {}
+    shown = config.get("shown")
+    found = {"few_shot": len(config.get("examples") or ()) if shown is None else shown}
+    found |= {"few_shot_by": "types" if shown is None else "similar"}
+    return found | {key: config[key] for key in ("instruction",) if key in config} | {"lora_rank": adapter.get("r", 0)}
 
 
 def continued_writer(recipe: Recipe) -> SpanWriter:
@@ -47,9 +60,7 @@ def check_prompt(recipe: Recipe, writer: SpanWriter) -> None:
     asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(usual, key)}
     for label, text in recipe.label_descriptions.items():
         asked[f"label_descriptions[{label!r}]"] = str(text), config.descriptions.get(label)
-    # The vocabulary is the model's own, however it was counted.
-    options = {key: value for key, value in recipe.encoder_options.items() if key != "min_count"}
-    for key, value in check_encoder_options(options, writer.model.config).items():
+    for key, value in check_encoder_options(recipe.encoder_options, writer.model.config).items():
         asked[f"encoder_options[{key!r}]"] = value, getattr(writer.model.config, key)
     for key, (value, model_has) in asked.items():
         if value != model_has:

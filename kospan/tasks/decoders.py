@@ -148,13 +148,6 @@ def _check_bitsandbytes(recipe: Recipe) -> None:
 
 def check_loading(recipe: Recipe) -> None:
     """Raises: ValueError or ImportError where machine, packages or the rest of the recipe do not allow such loading."""
-    if recipe.encoder == "scratch":
-        for key, usual in (("load_bits", None), ("device_map", None), ("load_dtype", "float32")):
-            if getattr(recipe, key) != usual:
-                raise ValueError(
-                    f"expected no {key} for encoder: scratch, which loads nothing, got {getattr(recipe, key)!r}; take "
-                    "it out"
-                )
     if recipe.load_bits is not None:
         if not recipe.lora_rank:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -58,6 +59,15 @@ def locate(encoder: str) -> str:
     if not (path / "config.json").is_file():
         raise FileNotFoundError(f"expected a model at {path} for encoder {encoder}, found no config.json there")
     return str(path)
+
+
+def read_settings(encoder: str, file: str) -> dict:
+    """What a JSON file in an encoder's folder holds; empty where there is none. The Hub is not asked."""
+    try:
+        found = json.loads((Path(locate(encoder)) / file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def check_no_file(name: str) -> None:
@@ -245,7 +255,7 @@ def character_tokenizer(texts: list[str], min_count: int = 1) -> PreTrainedToken
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,

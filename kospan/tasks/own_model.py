@@ -5,29 +5,42 @@ import os
 import torch
 from transformers import AutoModel
 
-from kospan.recipe import Recipe
-from kospan.tasks.building import check_unused
-from kospan.tasks.encoders import check_scratch_options
+from kospan.recipe import FIELDS, Recipe
+from kospan.tasks.encoders import check_scratch_options, read_settings
+from kospan.tasks.settled import EVERY_TASK, settled
 from kospan.training.lora import save_plain
 from kospan.training.validation import window_losses
-
-FOR_WRITERS = (
-    *("instruction", "label_descriptions", "few_shot", "few_shot_by", "constrained", "max_new_tokens"),
-    *("load_dtype", "load_bits", "device_map", "packing"),
-)
 
 
 class OwnModel:
     """A part of `Task`."""
 
+    uses = EVERY_TASK | {
+        *("calibration_split", "encoder_input", "normalization", "stride", "dropout", "dropout_samples"),
+        *("freeze_encoder", "states_folder", "piece_dropout"),
+        *("fgm_epsilon", "fgm_space", "fgm_lambda", "rdrop_alpha", "rdrop_on"),
+    }
     check_scratch = staticmethod(check_scratch_options)
     losses = staticmethod(window_losses)
     save_beside = None
 
     @classmethod
+    def unused(cls, recipe: Recipe) -> dict[str, tuple[str, ...]]:
+        """None; a task whose settings depend on each other names them."""
+        return {}
+
+    @classmethod
+    def models_own(cls, recipe: Recipe) -> dict:
+        """The settings in the config of a model of this kind in the folder that `encoder` names."""
+        config = read_settings(recipe.encoder, "config.json")
+        return (
+            {key: config[key] for key in FIELDS if key in config} if config.get("model_type") == cls.model_type else {}
+        )
+
+    @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
-        """Raises: ValueError where a recipe sets what is there for models that write."""
-        check_unused(recipe, FOR_WRITERS, "models that write")
+        """Raises: ValueError where a setting has no effect."""
+        settled(recipe, cls)
 
     def save(self, model: torch.nn.Module, folder: str | os.PathLike) -> None:
         """Writes all that is needed to use the model, whatever it was trained with."""

@@ -41,6 +41,10 @@ class ReadingTask(OwnModel):
     """
 
     model_type = SpanReaderConfig.model_type
+    uses = OwnModel.uses | {
+        *("unit_matches", "max_question", "longest_answer", "null_answer"),
+        *("recurrent_size", "recurrent_layers", "recurrent_dropout"),
+    }
     baseline_name = "word nearest to the question's"
 
     def __init__(self, corpus: Corpus | None, model, rules: str = "korquad"):
@@ -67,7 +71,7 @@ class ReadingTask(OwnModel):
 
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
-        """Raises: ValueError where a setting of the model is not to be had, or one does nothing."""
+        """Raises: ValueError where a setting has no effect, or a value cannot be had."""
         super().check_recipe(recipe)
         SpanReaderConfig(**{key: getattr(recipe, key) for key in CONTINUED})
 

@@ -19,7 +19,7 @@ from kospan.training.consistency import TagDivergence
 from modeling import SpanTagger, SpanTaggerConfig
 from modeling.alignment import unit_spans
 from modeling.encoders import encoder_limit
-from modeling.heads import check_head
+from modeling.heads import HEADS, check_head
 from modeling.spans import Span
 from modeling.tags import labels_of, spans_to_tags, tag_names
 
@@ -42,6 +42,10 @@ class TaggingTask(NamedSpans, OwnModel):
     """
 
     model_type = SpanTaggerConfig.model_type
+    uses = OwnModel.uses | {
+        *("overlaps", "unit_shapes", "scheme", "head", "head_options", "constrain", "crf_backend", "dropout_merge"),
+        *("recurrent_size", "recurrent_layers", "recurrent_dropout", "rdrop_level"),
+    }
 
     def __init__(self, corpus: Corpus | None, model, unit: str = "character"):
         self.corpus, self.model = corpus, model
@@ -70,8 +74,17 @@ class TaggingTask(NamedSpans, OwnModel):
         return cls(None, model, reader_for(dataset).unit)
 
     @classmethod
+    def unused(cls, recipe: Recipe) -> dict[str, tuple[str, ...]]:
+        """The settings that the head does not use, and the options that only other heads have."""
+        head = HEADS.get(recipe.head)
+        if head is None:
+            return {}
+        others = (name for other in HEADS.values() for name in other.options if name not in head.options)
+        return head.unused(recipe.head_options) | {f"head_options.{name}": ("head",) for name in others}
+
+    @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
-        """Raises: ValueError where the head or another setting of the model is not to be had, or one does nothing."""
+        """Raises: ValueError where a setting has no effect, or the head or another value cannot be had."""
         super().check_recipe(recipe)
         check_head(
             SpanTaggerConfig(

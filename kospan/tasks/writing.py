@@ -11,24 +11,18 @@ from kospan.evaluation.spans import figure_names
 from kospan.evaluation.written import WRITTEN_FIGURES, Written, notes_of, score_written
 from kospan.example import Example
 from kospan.recipe import Recipe
-from kospan.tasks.building import check_unused, corpus_of
+from kospan.tasks.building import corpus_of
+from kospan.tasks.continued_writer import own_settings
 from kospan.tasks.decoders import check_loading, loading, scratch_options
 from kospan.tasks.named_spans import NamedSpans
 from kospan.tasks.packing import check_packing, pack, packed_batch, row_length, unpack
 from kospan.tasks.rows import from_rows, to_rows
+from kospan.tasks.settled import EVERY_TASK, settled
 from kospan.tasks.writers import build_writer, reply_about
 from modeling import SpanWriter, WriterConfig
 from modeling.passages import composed
 from modeling.spans import Span
 
-# What is there for units, their encoders and heads, and for answers and classes.
-NOT_HERE = (
-    *("label_kind", "calibration_split", "encoder_input", "normalization", "stride", "unit_shapes"),
-    *("unit_matches", "max_question", "longest_answer", "null_answer", "pooling"),
-    *("scheme", "head", "head_options", "recurrent_size", "recurrent_layers", "recurrent_dropout"),
-    *("dropout", "dropout_samples", "dropout_merge", "constrain", "crf_backend", "freeze_encoder"),
-    *("fgm_epsilon", "fgm_space", "fgm_lambda", "rdrop_alpha", "rdrop_level", "rdrop_on", "piece_dropout"),
-)
 # The label id of the row in which `predict` notes what became of a document's reply.
 NOTES = -2
 
@@ -44,6 +38,10 @@ class WritingTask(NamedSpans):
     """
 
     model_type = WriterConfig.model_type
+    uses = EVERY_TASK | {
+        *("overlaps", "instruction", "label_descriptions", "few_shot", "few_shot_by", "constrained", "max_new_tokens"),
+        *("load_dtype", "load_bits", "device_map", "packing"),
+    }
     check_scratch = staticmethod(scratch_options)
 
     def __init__(self, corpus: Corpus | None, writer: SpanWriter, loading: dict | None = None, packing: bool = False):
@@ -70,15 +68,22 @@ class WritingTask(NamedSpans):
         return cls(None, model)
 
     @classmethod
+    def unused(cls, recipe: Recipe) -> dict[str, tuple[str, ...]]:
+        """A model from nothing is not loaded."""
+        if recipe.encoder != "scratch":
+            return {}
+        return dict.fromkeys(("load_dtype", "load_bits", "device_map"), ("encoder",))
+
+    @classmethod
+    def models_own(cls, recipe: Recipe) -> dict:
+        """The settings of the writer in the folder that `encoder` names, and of its adapter."""
+        return own_settings(recipe.encoder)
+
+    @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
-        """Raises: ValueError where a setting does nothing for a model that writes, or cannot be had."""
-        check_unused(recipe, NOT_HERE, "models that read with an encoder")
+        """Raises: ValueError where a setting has no effect, or a value cannot be had."""
+        settled(recipe, cls)
         check_loading(recipe)
-        if recipe.few_shot_by == "similar" and not recipe.few_shot:
-            raise ValueError(
-                "expected few_shot above 0 with few_shot_by: similar, got 0, which shows no example; say how many, or "
-                "take few_shot_by out"
-            )
         if recipe.encoder == "scratch":
             scratch_options(recipe.encoder_options)
             if recipe.lora_rank:

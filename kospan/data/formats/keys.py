@@ -11,7 +11,7 @@ NAMES = frozenset(
     )
 )
 # Keys for what an example has beside its text and spans.
-EXTRA_KEYS = ("question", "source")
+EXTRA_KEYS = ("question", "text_pair", "source")
 # Parts of a text that are no annotations although they have offsets.
 PARTS = ("tokens", "sents", "sentences", "words")
 

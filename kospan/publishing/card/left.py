@@ -1,6 +1,5 @@
 """What a run has left, read for its card; a key that is missing is an error that names its file."""
 
-import dataclasses
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,7 @@ import yaml
 
 from kospan.data.about import About, about
 from kospan.publishing.hub.release import publish_recipe, read_config
-from kospan.recipe import FIELDS, TRAINER_DEFAULTS
+from kospan.recipe import default_of
 from kospan.training.record import NAME
 from kospan.training.saving import read_object
 from modeling.tags import labels_of
@@ -84,14 +83,6 @@ class Left(NamedTuple):
     def language(self) -> str | None:
         """The language of the texts as far as it is known."""
         return self.about.language
-
-
-def default_of(key: str):
-    """What a recipe starts from; None for what TrainingArguments decide."""
-    if key in FIELDS:
-        entry = FIELDS[key]
-        return {} if entry.default is dataclasses.MISSING else entry.default
-    return TRAINER_DEFAULTS.get(key)
 
 
 def read_left(folder: Path) -> Left:

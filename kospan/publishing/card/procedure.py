@@ -3,10 +3,11 @@
 from typing import Any
 
 from kospan.publishing.card.kinds.registry import kind_of
-from kospan.publishing.card.left import Left, default_of
+from kospan.publishing.card.left import Left
 from kospan.publishing.card.markdown import code, plain
 from kospan.publishing.card.phrases import number
 from kospan.publishing.hub.release import HUB_KEYS
+from kospan.recipe import default_of
 
 # What concerns one machine, or names the run.
 NOT_SHOWN = {"name", "output_dir", "run_name", "logging_dir", "resume", "overwrite", "disable_tqdm", "report_to"}

@@ -35,7 +35,7 @@ QUESTIONS = {
         ),
     ),
 }
-# Two texts, the second of which is read behind the first.
+# text and text_pair.
 PAIRS = {
     "ko": (
         ("박서준 연구원은 지난 화요일 오후 2시에 대전에서 강연했다.", "한 연구원이 대전에서 강연을 했다."),

@@ -1,7 +1,7 @@
 """Loads a model as a stranger does and writes what it finds: `python -I stranger.py FOLDER ITEMS.json FOUND.json`.
 
-Items are objects with `text`, and with `question` where the model answers questions or reads pairs. This file runs by
-itself, in a process that cannot see kospan: torch and transformers are all it leans on.
+Items are objects with `text`, with `question` where the model answers questions, with `text_pair` where it reads pairs.
+This file runs by itself, in a process that cannot see kospan: torch and transformers are all it leans on.
 """
 
 import importlib.util
@@ -85,14 +85,13 @@ class Classifying:
     def asked(items: list) -> list:
         """The items as pipeline and handler take them."""
         return [
-            {"text": item["text"], "text_pair": item["question"]} if "question" in item else item["text"]
-            for item in items
+            {key: item[key] for key in ("text", "text_pair")} if "text_pair" in item else item["text"] for item in items
         ]
 
     @staticmethod
     def by_model(model, items: list) -> list:
         """What the model's own method finds."""
-        pairs = [item["question"] for item in items] if model.config.pairs else None
+        pairs = [item["text_pair"] for item in items] if model.config.pairs else None
         return [[list(span)] for span in model.classify([item["text"] for item in items], pairs)]
 
     @staticmethod

@@ -59,7 +59,8 @@ def verify(
         if example.spans is None:
             raise ValueError(f"expected spans for example {example.id!r} of {predictions}, got none; predict it again")
     items = [
-        {"text": example.text} | ({"question": example.question} if example.question else {}) for example in stored
+        {key: value for key in ("text", "question", "text_pair") if (value := getattr(example, key)) or key == "text"}
+        for example in stored
     ]
     with over_local_base(Path(folder).resolve(), hub) as place:
         answers = _ask_stranger(place, items)
@@ -142,7 +143,8 @@ def _ask_stranger(folder: Path, items: list[dict[str, str]]) -> dict[str, list]:
     """Door -> place and spans of each item that went through it, from a process that knows the folder alone.
 
     Args:
-        items: Dicts with `text`, and with `question` where the model answers questions or reads pairs.
+        items: Dicts with `text`, with `question` where the model answers questions, with `text_pair` where it reads
+            pairs.
     """
     with tempfile.TemporaryDirectory() as elsewhere:
         given, found = Path(elsewhere, "items.json"), Path(elsewhere, "found.json")

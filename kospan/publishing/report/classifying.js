@@ -1,5 +1,5 @@
 "use strict";
-/* A classifier's list: a text, what stands before it, its gold class or value and what was found, [class, score]. */
+/* A classifier's list: a text, the second text of a pair, its gold class or value and what was found, [class, score]. */
 const of_kind = (data, element) => {
   const SHORT = 320;
   const group = {
@@ -47,8 +47,8 @@ const of_kind = (data, element) => {
     else if (example.found) labels.append(said("found", example.found[0], `probability ${example.found[1].toFixed(3)}`, !right(example)));
     else labels.append(said("found", "none", "", true));
     made.append(labels);
-    if (example.pair) made.append(element("div", "question", example.pair));
     made.append(whole(example.text));
+    if (example.pair) made.append(whole(example.pair));
     const kinds = element("div", "kinds");
     if (!right(example)) kinds.append(element("span", "", group.kind(example)));
     made.append(kinds);

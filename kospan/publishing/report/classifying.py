@@ -30,7 +30,7 @@ SEARCHED = "text or id"
 
 def lead(analysis: Analysis) -> str:
     """How much was scored, in a line."""
-    pairs = sum(bool(example.question) for example in analysis.examples)
+    pairs = sum(bool(example.text_pair) for example in analysis.examples)
     what = "pairs of texts" if pairs else "texts"
     classes = "values" if values_in(analysis) else f"{len(analysis.labels):,} classes"
     return f"{analysis.metrics['documents']:,} {what}, {classes}."
@@ -66,7 +66,7 @@ def data(analysis: Analysis) -> dict:
 def records(analysis: Analysis) -> list[dict]:
     """Every text with its labels, as the page's script reads them.
 
-    Returns: `id`, `text`, `pair` (what stands before it), `source`; `gold`, its class or value; `found`, `[class,
+    Returns: `id`, `text`, `pair` (the second text), `source`; `gold`, its class or value; `found`, `[class,
         score]` or null, the score the value where values are given; `kind` and `length`, places in what `data`
         names; `error`, how far a value lies off, else 0 or 1.
     """
@@ -90,7 +90,7 @@ def records(analysis: Analysis) -> list[dict]:
             {
                 "id": example.id,
                 "text": example.text,
-                "pair": example.question,
+                "pair": example.text_pair,
                 "source": example.source,
                 "gold": round(gold, 4) if given else gold,
                 "found": [best.label, round(float(best.score), 4)] if best else None,

@@ -44,13 +44,13 @@ KLUE = (
 
 
 def examples(dataset: str, language: str) -> list[dict[str, str]]:
-    """Two texts, each with one that may stand before it."""
-    return [{"text": text, "text_pair": pair} for pair, text in PAIRS[language]]
+    """Two texts, each with a second one that is read with it where the model reads pairs."""
+    return [{"text": text, "text_pair": pair} for text, pair in PAIRS[language]]
 
 
 def widget(dataset: str, language: str) -> list[dict[str, str]]:
     """The texts alone: the widget knows no pairs."""
-    return [{"text": text} for _, text in PAIRS[language]]
+    return [{"text": text} for text, _ in PAIRS[language]]
 
 
 def show(model, items: Sequence[dict]) -> list[list[Span]]:
@@ -179,14 +179,29 @@ def use_parts(left: Left, path: str) -> dict[str, str | None]:
         "usage_output": "\n".join(printed) or None,
         "printed": "What is printed is what this model says there, right or wrong; the texts were chosen without it.",
         "call": (
-            f"`classify` takes a text or a list of texts{', and what stands before each' if pairs else ''}, and gives "
-            f"a span over each whole text; `span.score`\n{score}. Long text is read through overlapping windows, whose "
-            "logits are averaged, weighted by their pieces;\nnothing is cut off."
+            f"`classify` takes a text or a list of texts{', and the second text of each pair' if pairs else ''}, and "
+            f"gives a span over each whole text; `span.score`\n{score}. {_long_text(left)}"
         ),
         "same": "The pipeline of transformers gives the same in its usual form; `top_k=None` gives all classes:",
         "pipeline": "\n".join(pipeline),
         "pipeline_output": printed[-1] if printed else None,
     }
+
+
+def _long_text(left: Left) -> str:
+    """How a text is read that does not fit into one window."""
+    if not left.config["pairs"]:
+        return (
+            "Long text is read through overlapping windows, whose logits are averaged, weighted by their pieces;\n"
+            "nothing is cut off."
+        )
+    windowed = left.config["windowed_field"]
+    fixed = "text_pair" if windowed == "text" else "text"
+    return (
+        f"The order is that of `tokenizer(text, text_pair)`. Windows run over a long `{windowed}`;\neach holds the "
+        f"`{fixed}` in full, and one that leaves no room is an error. The windows' logits are averaged, weighted by "
+        "their pieces."
+    )
 
 
 def head_in_words(left: Left) -> str:
