@@ -1,8 +1,10 @@
 """What makes a causal LM a writer: `kospan.json` beside its weights."""
 
 import dataclasses
+import datetime
 import json
 import os
+import re
 
 from transformers.utils import cached_file
 
@@ -13,6 +15,16 @@ NAME = "kospan.json"
 
 def _whole(least: int):
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_date(value) -> bool:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        return False
+    try:
+        datetime.date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _texts(value, count: int | None = None) -> bool:
@@ -38,6 +50,7 @@ _KINDS = {
     "max_new_tokens": ("a whole number of 3 or more", _whole(3)),
     "window": ("a whole number of 1 or more, or None", lambda value: value is None or _whole(1)(value)),
     "unit": ("character or word", lambda value: value in ("character", "word")),
+    "date": ("a date such as 2026-01-31, or None", lambda value: value is None or _is_date(value)),
     "shown": ("a whole number of 1 or more, or None", lambda value: value is None or _whole(1)(value)),
     "base": ("a dict, or None", lambda value: value is None or isinstance(value, dict)),
 }
@@ -60,6 +73,7 @@ class WriterConfig:
         unit: The unit of the data, for scores.
         base: For an adapter: what its base model looks like, so that another one is noticed.
         shown: How many of the examples a prompt shows, those most like its text; None shows all, always the same.
+        date: The date that a chat template inserts as the current one, that of training; None where it inserts none.
 
     Raises: ValueError where a setting is not of its kind, a label cannot be written, or there are fewer examples than
         are to be shown.
@@ -77,6 +91,7 @@ class WriterConfig:
     unit: str = "character"
     base: dict | None = None
     shown: int | None = None
+    date: str | None = None
 
     model_type = "kospan-writer"
 

@@ -38,6 +38,7 @@ from .pipeline_classifier import SpanClassifierPipeline  # noqa: F401  (as `clus
 from .pipeline_reader import SpanReaderPipeline  # noqa: F401  (as `clusters`)
 from .pipeline_tagger import SpanTaggerPipeline  # noqa: F401  (as `clusters`)
 from .pipelines import PIPELINES
+from .prompt_dates import date_codes  # noqa: F401  (as `clusters`)
 from .prompts import locate, parse_reply
 from .reply_states import ReplyStates
 from .shapes import shape_of  # noqa: F401  (as `clusters`)

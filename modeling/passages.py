@@ -1,6 +1,8 @@
 """A text's windows, and what a causal LM is asked about each."""
 
+import dataclasses
 import re
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -8,6 +10,7 @@ import torch
 
 from .alignment import clusters
 from .likeness import Likeness
+from .prompt_dates import CODES, date_codes, with_fixed_date
 from .prompts import frame
 
 # Pieces of a text that its windows share, at most; a quarter of a window where that is less.
@@ -39,6 +42,7 @@ class Asking:
 
     _frame_ids: tuple[list[int], list[int]] | None = None
     _likeness: Likeness | None = None  # Of the examples, where the text says which are shown.
+    _warned = False  # Whether it was said that prompts change from day to day.
 
     def ids_of(self, text: str) -> list[int]:
         """Pieces of a text in which no special token is hidden, whatever is written there."""
@@ -93,9 +97,45 @@ class Asking:
     def _rendered(self, messages: list[dict]) -> str:
         """The messages as the chat template writes them; for special tokens spelt in them there are place-holders."""
         messages = [message | {"content": self._veiled(message["content"])} for message in messages]
-        return self.tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
+        date = self.config.date
+        if date is None and not self._warned and self._dated(messages):
+            self._warned = True
+            warnings.warn(
+                "expected a date in kospan.json, because the chat template inserts the current one, got none; prompts "
+                "hold today's date and change from day to day; train the model again to fix the date",
+                stacklevel=2,
+            )
+        return self._templated(messages, date)
+
+    def _templated(self, messages: list[dict], date: str | None) -> str:
+        """The messages as the chat template writes them on a date; None is today."""
+        settings = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+        if date is not None:
+            settings["chat_template"] = with_fixed_date(self.tokenizer.get_chat_template())
+            settings[CODES] = date_codes(date)
+        return self.tokenizer.apply_chat_template(messages, **settings)
+
+    def _dated(self, messages: list[dict]) -> bool:
+        """Whether the chat template inserts the current date into these messages."""
+        if "strftime_now" not in self.tokenizer.get_chat_template():
+            return False
+        return self._templated(messages, "1999-12-31") != self._templated(messages, "2024-02-05")
+
+    def fix_date(self, date: str) -> None:
+        """Takes this date for the current one in all prompts, where the model has none and its chat template inserts
+        one.
+
+        Args:
+            date: Such as 2026-01-31.
+        """
+        config, frames = self.config, []
+        if config.date is not None or not config.chat:
+            return
+        for each in ("1999-12-31", date):
+            self.config = dataclasses.replace(config, date=each)
+            frames.append(self._framed(config.examples[: config.shown]))
+        if frames[0] == frames[1]:
+            self.config = config
 
     def _veiled(self, text: str) -> str:
         for at, token in self._special():

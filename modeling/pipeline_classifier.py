@@ -27,7 +27,7 @@ class SpanClassifierPipeline(SpanPipeline):
     each text gives a list. A model of values gives the value as the score.
 
     >>> pipe = pipeline("text-classification", model="user/name", trust_remote_code=True)  # doctest: +SKIP
-    >>> pipe({"text": "사람이 자고 있다.", "text_pair": "한 남자가 침대에서 잔다."})  # doctest: +SKIP
+    >>> pipe({"text": "한 남자가 침대에서 잔다.", "text_pair": "사람이 자고 있다."})  # doctest: +SKIP
     {'label': 'entailment', 'score': 0.98}
     """
 

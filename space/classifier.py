@@ -24,18 +24,20 @@ def build(served: ServedClassifier, page: Page, examples: list[dict] | None = No
 
 
 def asked(served: ServedClassifier, text: str | None, pair: str | None) -> tuple[str, str | None]:
-    """Text and first text as the model may read them. Raises: Refused where one is too long, or the first missing."""
+    """Text and text_pair as the model may read them. Raises: Refused where one is too long, or the second missing."""
     text = checked_text(text)
     if not served.pairs:
         return text, None
     pair = checked_text(pair)
     if not pair.strip():
-        raise Refused("first_empty")
+        raise Refused("second_empty")
+    if not served.fits(text, pair):
+        raise Refused("first_long" if served.second_windowed else "second_long")
     return text, pair
 
 
 def find(served: ServedClassifier, text: str | None, pair: str | None) -> dict:
-    """A result as the page keeps it: text, first text, scores and parts, or the reason why there are none."""
+    """A result as the page keeps it: text, text_pair, scores and parts, or the reason why there are none."""
     try:
         text, pair = asked(served, text, pair)
         scores, parts = served.inspect(text, pair)
@@ -47,7 +49,7 @@ def find(served: ServedClassifier, text: str | None, pair: str | None) -> dict:
 def _endpoint(served: ServedClassifier):
     def classify(text: str, text_pair: str = "", threshold: float = 0.0, language: str = DEFAULT) -> list[dict]:
         """The label of a text: start, end, label, score; nothing where it is less probable than `threshold`. A model
-        that reads pairs takes what stands before the text as `text_pair`. Refusals come in `language`."""
+        that reads pairs takes the second text as `text_pair`. Refusals come in `language`."""
         try:
             checked, pair = asked(served, text, text_pair)
             least = checked_threshold(threshold)
@@ -61,18 +63,21 @@ def _endpoint(served: ServedClassifier):
 
 def _file_job(served: ServedClassifier) -> FileJob:
     def labels(documents: list[dict]) -> list:
-        pairs = [document["question"] for document in documents] if served.pairs else None
+        for document in documents if served.pairs else ():
+            if not served.fits(document["text"], document["text_pair"]):
+                raise Refused("document_long", id=document["id"])
+        pairs = [document["text_pair"] for document in documents] if served.pairs else None
         return served.classify([document["text"] for document in documents], pairs, patient=True)
 
     def line(document: dict, spans: list, threshold: float) -> dict:
-        pair = {"question": document["question"]} if served.pairs else {}
+        pair = {"text_pair": document["text_pair"]} if served.pairs else {}
         return record(document["text"], _kept(spans, threshold), float("-inf"), id=document["id"], **pair)
 
     def _kept(spans: list, threshold: float) -> list:
         return spans if served.values else [span for span in spans if span[3] >= threshold]
 
     return FileJob(
-        keys=("question", "text") if served.pairs else ("text",),
+        keys=("text", "text_pair") if served.pairs else ("text",),
         find=labels,
         line=line,
         preview=lambda document, spans, threshold, language: previewed(
@@ -91,7 +96,7 @@ def _file_job(served: ServedClassifier) -> FileJob:
 
 def _build_text(served: ServedClassifier, page: Page, examples: list[dict]) -> None:
     pairs, values = served.pairs, served.values
-    first = find(served, examples[0]["text"], examples[0].get("question"))
+    first = find(served, examples[0]["text"], examples[0].get("text_pair"))
 
     def shown(result: dict, language: str) -> tuple:
         """Everything that a result is shown as, without the model."""
@@ -101,9 +106,9 @@ def _build_text(served: ServedClassifier, page: Page, examples: list[dict]) -> N
         text, scores = result["text"], result["scores"]
         label, best = next(iter(scores.items()))
         spans = [(0, len(text), label, best)]
-        pair = {"question": result["pair"]} if pairs else {}
+        pair = {"text_pair": result["pair"]} if pairs else {}
         return (
-            verdict(scores, values, language) + parts_of(result["parts"], values, language),
+            verdict(scores, values, language) + parts_of(result["parts"], values, language, served.second_windowed),
             scores_table(scores, values, language),
             as_json(text, spans, float("-inf"), **pair),
             classify_python(served.loading, text, result["pair"]),
@@ -113,15 +118,15 @@ def _build_text(served: ServedClassifier, page: Page, examples: list[dict]) -> N
     result = gr.State(first)
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            before = page.says(
-                gr.Textbox(examples[0].get("question", ""), lines=2, max_lines=8, visible=pairs, elem_id="first"),
-                label="first_text",
-                placeholder="first_text_hint",
-            )
             text = page.says(
-                gr.Textbox(examples[0]["text"], lines=7, max_lines=14, elem_id="text"),
-                label="text",
+                gr.Textbox(examples[0]["text"], lines=4 if pairs else 7, max_lines=14, elem_id="text"),
+                label="first_text" if pairs else "text",
                 placeholder="text_hint",
+            )
+            second = page.says(
+                gr.Textbox(examples[0].get("text_pair", ""), lines=3, max_lines=8, visible=pairs, elem_id="second"),
+                label="second_text",
+                placeholder="second_text_hint",
             )
             with gr.Row():
                 clear = page.says(gr.Button(min_width=80, scale=1, elem_id="clear"), value="clear")
@@ -162,7 +167,7 @@ def _build_text(served: ServedClassifier, page: Page, examples: list[dict]) -> N
 
     finding = {
         "fn": find_and_show,
-        "inputs": [text, before, page.language],
+        "inputs": [text, second, page.language],
         "outputs": [result, *views],
         "concurrency_limit": None,
         "show_progress": "minimal",
@@ -171,11 +176,11 @@ def _build_text(served: ServedClassifier, page: Page, examples: list[dict]) -> N
     }
     run.click(**finding)
     text.submit(**finding)
-    before.submit(**finding)
+    second.submit(**finding)
 
     def pick(at: int) -> tuple[str, str]:
-        return examples[at]["text"], examples[at].get("question", "")
+        return examples[at]["text"], examples[at].get("text_pair", "")
 
-    offered.click(pick, offered, [text, before], **QUIET).then(**finding)
-    clear.click(lambda: ("", ""), None, [text, before], **QUIET)
+    offered.click(pick, offered, [text, second], **QUIET).then(**finding)
+    clear.click(lambda: ("", ""), None, [text, second], **QUIET)
     page.draws(shown, [result], views)

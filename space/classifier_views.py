@@ -44,14 +44,15 @@ def bars(scores: Scores) -> str:
     return f'<div class="bars">{rows}</div>'
 
 
-def parts_of(parts: Parts, values: bool, language: str) -> str:
-    """What each part of a long text says by itself; nothing of a text that is read at once."""
+def parts_of(parts: Parts, values: bool, language: str, second: bool = False) -> str:
+    """What each part of a long text says by itself, of the second text where windows run over that; nothing of what is
+    read at once."""
     if len(parts) < 2:
         return ""
     rows = []
     for start, end, _, scores in parts:
         label, best = max(scores.items(), key=lambda each: each[1])
-        where = say(language, "characters_of", first=start + 1, last=end)
+        where = say(language, "characters_of_second" if second else "characters_of", first=start + 1, last=end)
         said = shown_score(best, True) if values else f"{label} {percent(best)}"
         rows.append(f'<div class="bar"><span class="label">{safe(where)}</span><b dir="auto">{visible(said)}</b></div>')
     return f'<p class="quiet">{safe(say(language, "parts_note"))}</p><div class="bars">{"".join(rows)}</div>'
@@ -65,17 +66,18 @@ def scores_table(scores: Scores, values: bool, language: str) -> dict:
 
 def previewed(document: dict, spans: list, values: bool, language: str) -> str:
     """A text of a file and its label."""
-    pair = f'<p class="asked" dir="auto">{visible(document["question"])}</p>' if "question" in document else ""
-    text = document["text"]
-    cut = text if len(text) <= PREVIEWED_CHARACTERS else text[:PREVIEWED_CHARACTERS] + "…"
+    shown = "".join(
+        f'<p dir="auto">{visible(text if len(text) <= PREVIEWED_CHARACTERS else text[:PREVIEWED_CHARACTERS] + "…")}</p>'
+        for text in (document[key] for key in ("text", "text_pair") if key in document)
+    )
     said = " ".join(f"{label} {shown_score(score, values)}" for _, _, label, score in spans) or "–"
-    return f'{pair}<p dir="auto">{visible(cut)}</p><p class="quiet"><b>{visible(said)}</b></p>'
+    return f'{shown}<p class="quiet"><b>{visible(said)}</b></p>'
 
 
 def classify_python(loading: str, text: str, pair: str | None) -> str:
     """Code that says the same from a console; `loading` are the lines that open the model."""
-    before = "" if pair is None else f"text_pair = {pair!r}\n"
+    second = "" if pair is None else f"text_pair = {pair!r}\n"
     given = "text" if pair is None else "text, text_pair"
     return (
-        f'{loading}{before}text = {text!r}\nspan = model.classify({given})\nprint(span.label, f"{{span.score:.3f}}")\n'
+        f'{loading}text = {text!r}\n{second}span = model.classify({given})\nprint(span.label, f"{{span.score:.3f}}")\n'
     )

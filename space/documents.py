@@ -13,6 +13,7 @@ MOST_ANSWERS = 10
 # What a line of a file holds -> its most characters, and the refusal of a longer one.
 _LIMITS = {
     "text": (DOCUMENT_CHARACTERS, "line_long"),
+    "text_pair": (DOCUMENT_CHARACTERS, "line_long"),
     "question": (QUESTION_CHARACTERS, "line_question_long"),
 }
 
@@ -92,7 +93,7 @@ def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[
     Empty lines are no documents.
 
     Args:
-        keys: "text" alone, or "question" and "text".
+        keys: "text" alone, "question" and "text", or "text" and "text_pair".
 
     Returns: "id" and the keys each; a document without an id is named after its line.
 
@@ -124,8 +125,9 @@ def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[
             most, refusal = _LIMITS[key]
             if len(document[key]) > most:
                 raise Refused(refusal, line=number, got=len(document[key]), most=most)
-        if not document.get("question", "?").strip():
-            raise Refused("line_question", line=number)
+        for key, refusal in (("question", "line_question"), ("text_pair", "line_pair")):
+            if not document.get(key, "?").strip():
+                raise Refused(refusal, line=number)
     return [{key: paired(value) for key, value in document.items()} for document in found]
 
 
@@ -161,7 +163,7 @@ def portions(documents: list[dict], most: int = 16) -> list[list[dict]]:
     found: list[list[dict]] = []
     characters = 0
     for document in documents:
-        length = len(document["text"])
+        length = len(document["text"]) + len(document.get("text_pair", ""))
         if not found or len(found[-1]) == most or characters + length > DOCUMENT_CHARACTERS:
             found.append([])
             characters = 0

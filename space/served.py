@@ -183,6 +183,19 @@ class ServedClassifier(Served):
         return self.model.config.pairs
 
     @property
+    def second_windowed(self) -> bool:
+        """Whether windows run over the second text of a pair."""
+        return self.pairs and self.model.config.windowed_field == "text_pair"
+
+    def fits(self, text: str, pair: str) -> bool:
+        """Whether the field that each window holds in full leaves room for the other one."""
+        try:
+            self.model.passages_of([text], [pair])
+        except ValueError:
+            return False
+        return True
+
+    @property
     def values(self) -> bool:
         """Whether values are given in place of classes."""
         return self.model.config.problem == "regression"

@@ -124,7 +124,8 @@ def record(text: str, spans: Spans, threshold: float = 0.0, **fields) -> dict:
         for start, end, label, score in spans
         if score >= threshold
     ]
-    return {**fields, "text": text, "spans": found}
+    pair = {"text_pair": fields.pop("text_pair")} if "text_pair" in fields else {}
+    return {**fields, "text": text, **pair, "spans": found}
 
 
 def as_json(text: str, spans: Spans, threshold: float, **fields) -> str:

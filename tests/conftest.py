@@ -85,7 +85,7 @@ def make_classifier(character_tokenizer):
         config = SpanClassifierConfig(
             encoder_config=tiny_electra(tokenizer, encoder),
             id2label=dict(enumerate(names)),
-            **{"window": 48, "stride": 8, "max_question": 16, "dropout": 0.0, **settings},
+            **{"window": 48, "stride": 8, "dropout": 0.0, **settings},
         )
         return with_large_weights(SpanClassifier(config), tokenizer, 3.0)
 

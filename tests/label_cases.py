@@ -1,5 +1,7 @@
 """A few labelled texts, pairs of texts and values, for tests of everything that classifies."""
 
+from dataclasses import replace
+
 from kospan.data.corpus import Corpus
 from kospan.example import Example
 from modeling.spans import Span
@@ -19,7 +21,8 @@ def labelled(count: int = 8, pairs: bool = False, values: bool = False) -> list[
         label = names[at % len(names)]
         text = TOPICS[label][at // len(names) % 2].format(count=3 + 7 * at)
         span = Span(0, len(text), "value", at / 2) if values else Span(0, len(text), label)
-        found.append(Example(f"text-{at}", text, (span,), TITLES[at % 3] if pairs else "", f"source-{at % 2}"))
+        pair = TITLES[at % 3] if pairs else ""
+        found.append(Example(f"text-{at}", text, (span,), source=f"source-{at % 2}", text_pair=pair))
     return found
 
 
@@ -29,13 +32,13 @@ def corpus(count: int = 8, long: int | None = 0, pairs: bool = False, values: bo
     Args:
         count: How many.
         long: Characters of filling behind the first text, so that it needs windows.
-        pairs: Whether each has a title before it.
+        pairs: Whether each has a title as its text_pair.
         values: Whether they have values in place of classes.
     """
     found = labelled(count, pairs, values)
     if long:
         text = found[0].text + " 비가 온다." * (long // 5)
         span = found[0].spans[0]._replace(end=len(text))
-        found[0] = Example(found[0].id, text, (span,), found[0].question, found[0].source)
+        found[0] = replace(found[0], text=text, spans=(span,))
     labels = ("value",) if values else tuple(sorted(TOPICS))
     return Corpus(labels, {"train": found, "validation": found[-3:]}, 0, values)

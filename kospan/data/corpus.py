@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kospan.data.registry import check_options, reader_for
-from kospan.data.source import DEFAULTS, Item, Reading, ReadOptions, Source
+from kospan.data.source import DEFAULTS, Item, Reading, ReadOptions, Source, grouped_pairs
 from kospan.data.values import VALUE, holds_values, valued
 from kospan.example import Example, checked
 
@@ -287,6 +287,7 @@ def _source(dataset: str, train_file: str | None, validation_file: str | None, r
 
 
 def _with_validation(splits: dict[str, list[Item]], dataset: str) -> dict[str, list[Item]]:
+    splits = {split: grouped_pairs(items) for split, items in splits.items()}
     if "train" not in splits:
         raise ValueError(
             f"{dataset}: expected a split named train, got {', '.join(splits) or 'none'}; save the set with one"

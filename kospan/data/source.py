@@ -141,3 +141,21 @@ class Reader:
     read_file: Callable[[str, Reading], Iterable[Item]] | None = None
     read_set: Callable[[Reading], Source] | None = None
     options: tuple[str, ...] = ()
+
+
+def grouped_pairs(items: Iterable[Item]) -> list[Item]:
+    """Items with a group for each pair that has none: the field that repeats more often, such as the premise of several
+    hypotheses, or the title of several comments.
+
+    >>> texts = [("title", "a"), ("title", "b"), ("other", "b")]
+    >>> pairs = [Item("", Example(str(at), pair, None, text_pair=text)) for at, (text, pair) in enumerate(texts)]
+    >>> [item.group for item in grouped_pairs(pairs[:2])]
+    ['title', 'title']
+    """
+    items = list(items)
+    pairs = [item.example for item in items if item.example.text_pair and not item.group]
+    field = min(("text", "text_pair"), key=lambda name: len({getattr(example, name) for example in pairs}))
+    return [
+        item._replace(group=getattr(item.example, field)) if item.example.text_pair and not item.group else item
+        for item in items
+    ]

@@ -1,6 +1,8 @@
 """A writer of ours that is trained on: what it is stays as it is, and an adapter goes on as it was made."""
 
 import dataclasses
+import datetime
+from contextlib import suppress
 
 import torch
 from transformers import AutoModelForCausalLM
@@ -9,6 +11,7 @@ from kospan.recipe import Recipe
 from kospan.tasks.decoders import loading
 from kospan.tasks.encoders import check_encoder_options, locate, read_settings
 from kospan.training.lora import ADAPTED, MARK, PEFT, Lora, adapt_causal_lm, adapted_layers, lora_of
+from kospan.training.saving import last_whole_checkpoint
 from modeling import SpanWriter, WriterConfig
 from modeling.base_models import ADAPTER
 from modeling.configuration_writer import NAME
@@ -28,6 +31,17 @@ def own_settings(encoder: str) -> dict:
     return found | {key: config[key] for key in ("instruction",) if key in config} | {"lora_rank": adapter.get("r", 0)}
 
 
+def date_of(recipe: Recipe) -> str:
+    """The date for prompts: that of the checkpoint which a run goes on from, else today's."""
+    if recipe.resume:
+        # Where there is no checkpoint the run itself says so.
+        with suppress(FileNotFoundError):
+            found = read_settings(last_whole_checkpoint(recipe.output_dir)[0], NAME).get("date")
+            if found is not None:
+                return found
+    return datetime.date.today().isoformat()
+
+
 def continued_writer(recipe: Recipe) -> SpanWriter:
     """The writer in the folder that a recipe's `encoder` names, ready to be trained on.
 
@@ -39,6 +53,7 @@ def continued_writer(recipe: Recipe) -> SpanWriter:
     # What a recipe leaves as usual stays as the model has it.
     anew = {key: getattr(recipe, key) for key in CONTINUED if getattr(recipe, key) != getattr(usual, key)}
     writer.config = dataclasses.replace(writer.config, **anew)
+    writer.fix_date(date_of(recipe))
     # Says at once whether prompt and reply fit into the context.
     _ = writer.room
     if hasattr(writer.model, "peft_config"):

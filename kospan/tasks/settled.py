@@ -103,14 +103,14 @@ def unused(recipe: Recipe, task) -> Iterator[Unused]:
     """
     recipe = _with_models_own(recipe, task)
     found = {key: ("task",) for key in FIELDS if key not in task.uses}
-    for key in FIELDS:
-        off = tuple(other for other in needs(key) if is_off(other, _value(recipe, other)))
-        if off:
-            found.setdefault(key, off)
     for name, because in (_unused_entries(recipe) | task.unused(recipe)).items():
         key, _, entry = name.partition(".")
         if key not in found and (not entry or entry in map(str, getattr(recipe, key))):
             found[name] = because
+    for key in FIELDS:
+        off = tuple(other for other in needs(key) if is_off(other, _value(recipe, other)))
+        if off:
+            found.setdefault(key, off)
     return (Unused(*each) for each in found.items())
 
 

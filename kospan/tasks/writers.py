@@ -11,7 +11,7 @@ from kospan.data.corpus import Corpus
 from kospan.data.registry import reader_for
 from kospan.example import Example, clean_label
 from kospan.recipe import Recipe
-from kospan.tasks.continued_writer import continued_writer
+from kospan.tasks.continued_writer import continued_writer, date_of
 from kospan.tasks.decoders import load_decoder, scratch_decoder
 from kospan.tasks.encoders import locate
 from kospan.training.lora import adapt_causal_lm, lora_of
@@ -52,6 +52,8 @@ def build_writer(recipe: Recipe, corpus: Corpus) -> SpanWriter:
     if recipe.lora_rank:
         model = adapt_causal_lm(model, lora_of(recipe))
     writer = SpanWriter(model, tokenizer, config)
+    writer.fix_date(date_of(recipe))
+    config = writer.config
     if recipe.max_new_tokens is None:
         config.max_new_tokens = usual_budget(writer, train)
     # Says at once whether prompt and reply fit into the context.

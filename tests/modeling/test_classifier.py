@@ -5,7 +5,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from transformers import AutoModel, AutoModelForSequenceClassification
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from kospan.training.consistency import ClassDivergence, double
 from modeling import Span, SpanClassifierConfig
@@ -20,23 +21,25 @@ def batch_of(model, texts: list[str], labels: list, pairs: list[str] | None = No
 
 
 def slow_logits(model, text: str, pair: str | None = None) -> np.ndarray:
-    """Passages taken apart anew, read one at a time without padding, averaged in a loop."""
-    aligner, config = model.aligner, model.config
-    pieces = aligner.documents([text])[0].pieces
-    first = None if pair is None else aligner.documents([pair])[0].pieces
-    assert first is None or len(first) <= min(config.max_question, 12), "this oracle cuts no first text"
-    before = aligner.prefix if first is None else [*aligner.prefix, *first, *aligner.middle]
-    room = config.window - len(before) - len(aligner.suffix)
+    """Windows cut anew, read one at a time without padding, averaged in a loop; [CLS] is 2, [SEP] 3."""
+    config = model.config
+    first, second = (model.aligner.documents([each or ""])[0].pieces for each in (text, pair))
+    second_moves = config.windowed_field == "text_pair"
+    moving, fixed = (second, first) if second_moves else (first, second)
+    room = config.window - len(fixed) - (2 if pair is None else 3)
     total, weights, start = 0.0, 0, 0
     while True:
-        part = pieces[start : start + room]
-        ids = torch.tensor([[*before, *part, *aligner.suffix]])
-        types = {} if pair is None else {"token_type_ids": torch.tensor([[0] * len(before) + [1] * (len(part) + 1)])}
+        part = moving[start : start + room]
+        one, other = (fixed, part) if second_moves else (part, fixed)
+        ids = [2, *one, 3] if pair is None else [2, *one, 3, *other, 3]
+        types = {}
+        if pair is not None:
+            types["token_type_ids"] = torch.tensor([[0] * (len(one) + 2) + [1] * (len(other) + 1)])
         with torch.no_grad():
-            logits = model(input_ids=ids, **types).logits[0].double().numpy()
-        weight = max(1, len(part) + len(first or ()))
+            logits = model(input_ids=torch.tensor([ids]), **types).logits[0].double().numpy()
+        weight = max(1, len(part) + len(fixed))
         total, weights = total + weight * logits, weights + weight
-        if start + room >= len(pieces):
+        if start + room >= len(moving):
             return total / weights
         start += room - config.stride
 
@@ -184,34 +187,117 @@ def test_windows_are_averaged_by_their_pieces(make_classifier, texts, encoder_in
         assert span == Span(0, len(text), model.config.classes[row.argmax()], pytest.approx(row.max(), abs=1e-4))
 
 
-def test_a_pair_is_read_with_its_first_text_in_front_of_every_window(make_classifier, texts):
-    model = make_classifier(pairs=True)
-    long = [" ".join(texts), texts[0], ""]
-    expected = np.stack([slow_logits(model, text, TITLE) for text in long])
-    np.testing.assert_allclose(model.logits(long, [TITLE] * 3), expected, atol=1e-4)
-    swapped = model.logits([TITLE], [texts[0]])
+@pytest.mark.parametrize("field", ["text", "text_pair"])
+def test_windows_run_over_one_field_of_a_pair_and_hold_the_other_in_full(make_classifier, texts, field):
+    model = make_classifier(pairs=True, windowed_field=field)
+    long, short = [" ".join(texts), texts[0], "", "비"], [TITLE, TITLE, TITLE, "\n"]
+    first, second = (long, short) if field == "text" else (short, long)
+    expected = np.stack([slow_logits(model, *each) for each in zip(first, second)])
+    np.testing.assert_allclose(model.logits(first, second), expected, atol=1e-4)
+    for span, row in zip(model.classify(first, second), expected):
+        assert span.label == model.config.classes[row.argmax()]
+    assert [span.end for span in model.classify(first, second)] == [len(text) for text in first]
+    swapped = model.logits([second[1]], [first[1]])
     assert np.abs(swapped - expected[1]).max() > 1e-3, "the order of a pair plays a part"
 
 
-def test_no_piece_of_a_pair_is_left_out(make_classifier, texts):
-    model = make_classifier(pairs=True, max_question=5)
-    for text, pair in [(" ".join(texts), " ".join(texts) * 2), ("비", " ".join(texts)), (" ".join(texts), "비가")]:
-        document, first = model.aligner.documents([text, pair])
-        passages = model.passages(document, first.pieces)
-        ends = len(model.aligner.suffix)
-        inner, outer = [], set()
-        for passage in passages:
-            assert len(passage.input_ids) <= model.config.window
-            inner.append(passage.input_ids[1 : passage.text_at - len(model.aligner.middle)])
-            own = passage.input_ids[passage.text_at : len(passage.input_ids) - ends]
-            assert own == document.pieces[passage.first_piece : passage.first_piece + len(own)]
-            outer |= set(range(passage.first_piece, passage.first_piece + len(own)))
-            assert passage.weight == len(passage.input_ids) - 3
-        seen = [part for at, part in enumerate(inner) if at == 0 or part != inner[at - 1]]
-        assert [piece for part in seen for piece in part] == first.pieces
-        assert outer == set(range(len(document.pieces)))
-        # Side by side: no more passages than the longer of the two needs.
-        assert len(passages) <= max(len(document.pieces), len(first.pieces))
+def word_pieces():
+    """A tokenizer as BERT has it: `[CLS] A [SEP] B [SEP]`, types 0 and 1."""
+    words = ["비", "##가", "온", "##다", "눈", "##이", ",", "."]
+    vocabulary = {piece: at for at, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+
+
+def byte_pieces():
+    """A tokenizer as RoBERTa has it: `<s> A </s></s> B </s>`, all of type 0."""
+    vocabulary = {piece: at for at, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>"])}
+    vocabulary |= {piece: len(vocabulary) + at for at, piece in enumerate(pre_tokenizers.ByteLevel.alphabet())}
+    tokenizer = Tokenizer(models.BPE(vocabulary, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=False)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", cls_token="<s>", sep_token="</s>"
+    )
+
+
+def typed_oddly():
+    """A tokenizer whose special tokens have types of their own, as Funnel Transformer's."""
+    tokenizer = word_pieces()
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:2 $A:0 [SEP]:0", pair="[CLS]:2 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )  # fmt: skip
+    return tokenizer
+
+
+TOKENIZERS = {"BERT": word_pieces, "RoBERTa": byte_pieces, "Funnel": typed_oddly, "ours": lambda: None}
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.parametrize("field", ["text", "text_pair"])
+def test_a_pair_is_read_as_its_tokenizer_writes_it(make_classifier, character_tokenizer, kind, field):
+    tokenizer = TOKENIZERS[kind]() or character_tokenizer
+    model = make_classifier(tokenizer=tokenizer, encoder={"type_vocab_size": 3}, pairs=True, windowed_field=field)
+    for pair in [("비가 온다.", "눈이 온다"), ("비", "눈이, 비가"), ("", "비가"), (" 온다 ", "비")]:
+        [[passage]] = model.passages_of(*([each] for each in pair))
+        expected = tokenizer(*pair, return_token_type_ids=True)
+        features = model.features(passage)
+        assert features["input_ids"] == expected["input_ids"]
+        assert features["token_type_ids"] == expected["token_type_ids"]
+    if kind in ("BERT", "ours"):
+        assert expected["token_type_ids"] == [0] * (passage.pair_at) + [1] * (len(passage.input_ids) - passage.pair_at)
+    model.config.encoder_config.type_vocab_size = 1
+    assert list(model.features(passage)) == ["input_ids"]
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(long=st.integers(0, 120), short=st.integers(0, 25), window=st.integers(24, 64), stride=st.integers(0, 9))
+def test_no_piece_of_a_pair_is_left_out(make_classifier, texts, long, short, window, stride):
+    line = " ".join(texts)
+    for field in ("text", "text_pair"):
+        model = make_classifier(pairs=True, windowed_field=field, window=window, stride=stride)
+        moving, fixed = model.aligner.documents([(line * 2)[:long], line[:short]])
+        pair = (moving, fixed) if field == "text" else (fixed, moving)
+        room = window - 3 - short
+        if long > room and room - stride < max(1, window // 16):
+            with pytest.raises(ValueError, match="at most"):
+                model.passages(*pair)
+            continue
+        covered = set()
+        for passage in model.passages(*pair):
+            first, second = passage.input_ids[1 : passage.pair_at - 1], passage.input_ids[passage.pair_at : -1]
+            own, other = (first, second) if field == "text" else (second, first)
+            assert other == fixed.pieces and len(passage.input_ids) <= window
+            assert own == moving.pieces[passage.first_piece : passage.first_piece + len(own)]
+            assert passage.input_ids[passage.windowed_at : passage.windowed_at + len(own)] == own
+            assert moving.units[passage.first_piece : passage.first_piece + len(own)][:1] in (
+                [], [(passage.start, passage.start + 1)],
+            )  # fmt: skip
+            assert passage.weight == max(1, len(passage.input_ids) - 3)
+            covered |= set(range(passage.first_piece, passage.first_piece + len(own)))
+        assert covered == set(range(long))
+
+
+def test_a_field_that_leaves_no_room_is_refused_with_its_place_and_the_settings(make_classifier, texts):
+    model = make_classifier(pairs=True)
+    with pytest.raises(ValueError, match=r"^index 1: expected a text_pair of at most 34 subwords, .* got 38; shorten"):
+        model.classify([texts[0], " ".join(texts)], [TITLE, "비" * 38])
+    with pytest.raises(
+        ValueError, match=r"raise window \(48\), lower stride \(8\), or train with windowed_field: text_p"
+    ):
+        model.inspect("비가 온다", "비" * 48)
+    # What fits into one window needs no room for an overlap.
+    assert len(model.inspect("비가 온다", "비" * 40).passages) == 1
+    other = make_classifier(pairs=True, windowed_field="text_pair")
+    with pytest.raises(
+        ValueError, match=r"^index 0: expected a text of at most 34 .* train with windowed_field: text$"
+    ):
+        other.logits(["비" * 40], [" ".join(texts)])
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -265,7 +351,7 @@ def test_what_may_not_be_asked_of_a_model_of_single_texts(make_classifier, ask, 
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
-        (lambda model: model.classify("a"), "expected text_pairs beside texts"),
+        (lambda model: model.classify("a"), "expected text_pairs beside texts, .* pass the second text of each pair"),
         (lambda model: model.classify(["a", "b"], ["c"]), "expected a text_pair for each text, got 1 for 2"),
         (lambda model: model.classify("a", "b\udfff"), "text_pairs to be Unicode text, got half"),
     ],
@@ -286,8 +372,12 @@ def test_a_value_has_no_threshold(make_classifier):
     [
         ({"problem": "ranking"}, "expected problem to be one of classification, regression, got 'ranking'"),
         ({"pooling": "max"}, "expected pooling to be one of cls, mean, got 'max'"),
-        ({"max_question": 0}, "expected max_question of 1 or more, got 0"),
-        ({"dropout_samples": 0}, "expected dropout_samples of 1 or more, got 0"),
+        ({"windowed_field": "title"}, "expected windowed_field to be one of text, text_pair, got 'title'"),
+        (
+            {"pairs": True, "max_question": 64},
+            "expected a model of pairs that reads the text first, got one of an earl",
+        ),
+        ({"dropout_samples": 0}, r"expected dropout_samples of 1 \(off\) or more, got 0"),
         ({"value_spread": 0.0}, "expected a finite value_mean and a value_spread above 0, got 0.0 and 0.0"),
         ({"value_mean": float("nan")}, "expected a finite value_mean"),
         ({"problem": "regression", "id2label": {0: "a", 1: "b"}}, "expected one label, the value's name"),

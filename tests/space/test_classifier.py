@@ -21,7 +21,7 @@ def served_by(make_classifier, **settings) -> ServedClassifier:
 def test_both_languages_say_the_same_things():
     assert CLASSIFYING["ko"].keys() == CLASSIFYING["en"].keys()
     for examples in TEXTS_TO_CLASSIFY.values():
-        assert all(example.keys() == {"question", "text"} for example in examples)
+        assert all(example.keys() == {"text", "text_pair"} for example in examples)
 
 
 @pytest.mark.parametrize("pairs", [False, True])
@@ -44,7 +44,7 @@ def test_what_is_refused_is_refused_in_the_visitors_language(make_classifier):
             with pytest.raises(Error) as refused:
                 tabs._endpoint(served)(text, pair, 0.0, language)
             assert refused.value.message
-    assert tabs.find(served, "글", "")["refused"][0] == "first_empty"
+    assert tabs.find(served, "글", "")["refused"][0] == "second_empty"
 
 
 @pytest.mark.parametrize("text", HOSTILE.values() if isinstance(HOSTILE, dict) else HOSTILE)
@@ -72,8 +72,8 @@ def test_views_are_drawn_in_every_language():
 def test_a_file_and_the_page(make_classifier, settings, tmp_path):
     served = served_by(make_classifier, **settings)
     job = tabs._file_job(served)
-    document = {"id": "1", "text": KOREAN} | ({"question": "앞"} if served.pairs else {})
-    assert job.keys == (("question", "text") if served.pairs else ("text",))
+    document = {"id": "1", "text": KOREAN} | ({"text_pair": "뒤"} if served.pairs else {})
+    assert job.keys == (("text", "text_pair") if served.pairs else ("text",))
     [spans] = job.find([document])
     line = job.line(document, spans, 0.0)
     assert json.loads(json.dumps(line))["spans"][0]["label"] == spans[0][2]

@@ -15,7 +15,7 @@ from kospan.data.corpus import load_corpus, read_examples
 from kospan.data.hub import read_hub
 from kospan.data.jsonl import from_record, record
 from kospan.data.labelled import labelled_items
-from kospan.data.source import Reading, ReadOptions
+from kospan.data.source import Reading, ReadOptions, grouped_pairs
 from kospan.data.values import holds_values, value_of
 from kospan.example import Example, checked, clean_label
 from modeling.spans import Span
@@ -41,12 +41,12 @@ def test_any_text_comes_through_rows_as_it_was(tmp_path, rows):
         out.writerows([("text", "text_pair", "label"), *rows])
         path = written(tmp_path, f"rows.{ending}", file.getvalue())
         found = [item.example for item in labelled_items(path, Reading(ReadOptions(quoting="minimal")))]
-        assert [(example.text, example.question, example.spans) for example in found] == expected
+        assert [(example.text, example.text_pair, example.spans) for example in found] == expected
     lines = [json.dumps(dict(zip(("text", "text_pair", "label"), row))) for row in rows]
     packed = tmp_path / "rows.jsonl.gz"
     packed.write_bytes(gzip.compress("\n".join(lines).encode()))
     found = [item.example for item in labelled_items(packed)]
-    assert [(example.text, example.question, example.spans) for example in found] == expected
+    assert [(example.text, example.text_pair, example.spans) for example in found] == expected
     # And through our own JSON Lines, the label of an empty text too.
     for example in found:
         again = checked(from_record(json.loads(json.dumps(record(example)))))[0]
@@ -58,8 +58,23 @@ def test_ids_sources_and_places(tmp_path):
     first, second = labelled_items(path)
     assert (first.example.id, first.example.source, first.place) == ("one", "web", f"{path}:2")
     assert (second.example.id, second.place) == ("my-5", f"{path}:5")
-    pairs = written(tmp_path, "pairs.csv", "text,label,text_pair\na,x,p\nb,y,p\nc,x,q\n")
-    assert [item.group for item in labelled_items(pairs)] == ["p", "p", "q"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "groups"),
+    [("a,x,p b,y,p c,x,q", ["p", "p", "q"]), ("a,x,p a,y,q c,x,q a,x,r", ["a", "a", "c", "a"]), ("a,x,p", ["a"])],
+)
+def test_pairs_are_grouped_by_the_field_that_repeats(tmp_path, rows, groups):
+    pairs = written(tmp_path, "pairs.csv", "\n".join(["text,label,text_pair", *rows.split()]) + "\n")
+    assert [item.group for item in grouped_pairs(labelled_items(pairs))] == groups
+
+
+def test_the_hypotheses_of_a_premise_stay_in_one_split(tmp_path):
+    rows = [f"premise {at // 3},{'xyz'[at % 3]},hypothesis {at}" for at in range(36)]
+    path = written(tmp_path, "pairs.csv", "\n".join(["text,label,text_pair", *rows]) + "\n")
+    splits = load_corpus("labelled", str(path)).splits
+    train, validation = ({example.text for example in splits[split]} for split in ("train", "validation"))
+    assert len(splits["validation"]) == 6 and not train & validation
 
 
 def test_a_document_may_be_longer_than_pythons_own_limit(tmp_path):
@@ -166,7 +181,7 @@ def test_fake_news_in_both_encodings(tmp_path, encoding):
     path = tmp_path / "news.csv"
     path.write_bytes(NEWS.encode(encoding))
     first, second = read_examples("ko_fake_news", str(path))
-    assert first == Example("news-1", "첫 줄, 쉼표\n둘째 줄", (Span(0, 12, "0"),), '철강 "관세" 폭탄')
+    assert first == Example("news-1", "첫 줄, 쉼표\n둘째 줄", (Span(0, 12, "0"),), text_pair='철강 "관세" 폭탄')
     assert second.spans == (Span(0, 2, "1"),)
 
 
@@ -219,12 +234,11 @@ def test_klue_ynat_has_headlines_with_classes_in_their_order(tmp_path):
     assert first == Example("y-1", "금리", (Span(0, 2, "경제"),)) and second.spans[0].label == "스포츠"
 
 
-def test_klue_nli_has_the_premise_before_the_hypothesis(tmp_path):
+def test_the_text_of_klue_nli_is_the_premise(tmp_path):
     columns = {"guid": ["n-1"], "source": ["wiki"], "premise": ["비가 온다"], "hypothesis": ["맑다"], "label": [2]}
     names = datasets.ClassLabel(names=["entailment", "neutral", "contradiction"])
     [item] = read_hub(saved(tmp_path, columns, {"label": names})).splits["train"]
-    assert item.example == Example("n-1", "맑다", (Span(0, 2, "contradiction"),), "비가 온다", "wiki")
-    assert item.group == "비가 온다"
+    assert item.example == Example("n-1", "비가 온다", (Span(0, 5, "contradiction"),), source="wiki", text_pair="맑다")
 
 
 def test_klue_sts_has_values_in_a_struct(tmp_path):
@@ -234,13 +248,15 @@ def test_klue_sts_has_values_in_a_struct(tmp_path):
     ]
     columns = {"guid": ["s-1", "s-2"], "sentence1": ["가", "나"], "sentence2": ["다", "라"], "labels": labels}
     found = load_corpus(f"hub:{saved(tmp_path, columns)}", label_kind=None)
-    assert found.values and found.splits["train"][0] == Example("s-1", "다", (Span(0, 1, "value", 3.7),), "가")
+    expected = Example("s-1", "가", (Span(0, 1, "value", 3.7),), text_pair="다")
+    assert found.values and found.splits["train"][0] == expected
 
 
 def test_numbers_names_and_pairs_of_any_set(tmp_path):
     columns = {"text": ["a", "b"], "text_pair": ["c", "d"], "label": ["x", "y"], "idx": [0, 1]}
     first, second = read_hub(saved(tmp_path, columns)).splits["train"]
-    assert first.example == Example("train-0", "a", (Span(0, 1, "x"),), "c") and second.example.id == "train-1"
+    assert first.example == Example("train-0", "a", (Span(0, 1, "x"),), text_pair="c")
+    assert second.example.id == "train-1"
 
 
 @pytest.mark.parametrize(

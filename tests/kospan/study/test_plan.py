@@ -161,10 +161,10 @@ BAD = {
     "wrong choice": ({"variants": {"a": {"fgm_space": "x"}}}, ValueError, "variant a: .*activation, parameter"),
     "unknown baseline": ({"variants": TWO, "baseline": "aa"}, ValueError, "got 'aa'; did you mean a?"),
     "the same twice": ({"variants": TWO | {"c": LINEAR}}, ValueError, "the same settings for a and c"),
-    "the same by effect": (
+    "without effect": (
         {"variants": {"a": {}, "b": {"fgm_space": "parameter"}}},
         ValueError,
-        "the same settings for a and b",
+        "^[^:]*mine.yaml, variant b: expected no fgm_space with fgm_epsilon: 0.0, where it has no effect, got 'parameter'",
     ),
     "nothing": ({}, ValueError, "expected variants or grid, got neither"),
     "empty experiments": ({"experiments": {}}, ValueError, "expected at least one experiment"),

@@ -1,6 +1,7 @@
 """The classifying task: every passage carries its text's label, and evaluation asks as users do."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,7 +30,6 @@ TINY = {
     | {"intermediate_size": 16, "max_position_embeddings": 64},
     "window": 48,
     "stride": 8,
-    "max_question": 16,
     "num_train_epochs": 2,
     "per_device_train_batch_size": 4,
     "learning_rate": 0.01,
@@ -53,8 +53,8 @@ def test_every_passage_carries_the_label_of_its_text(make_task, pairs):
     task = make_task(data, pairs=pairs)
     examples = data.splits["train"]
     features, at = task.train_features(examples), 0
-    first = [example.question for example in examples] if pairs else None
-    for example, passages in zip(examples, task.model.passages_of([each.text for each in examples], first)):
+    second = [example.text_pair for example in examples] if pairs else None
+    for example, passages in zip(examples, task.model.passages_of([each.text for each in examples], second)):
         for passage in passages:
             assert features[at]["labels"] == task.labels.index(example.spans[0].label)
             assert features[at]["input_ids"] == passage.input_ids and ("token_type_ids" in features[at]) == pairs
@@ -138,8 +138,31 @@ def test_the_baselines(make_task):
             "expected one label over the whole text (0 to 2), got '경제'",
         ),
         (Example("x", "글자", ()), {}, "expected one label over the whole text (0 to 2), got none"),
-        (Example("x", "글자", None, "질문"), {}, "expected a text alone, because the model reads single texts"),
-        (Example("x", "글자", None), {"pairs": True}, "expected a text_pair (in our JSON Lines the key 'question')"),
+        (
+            Example("x", "글자", None, text_pair="둘째"),
+            {},
+            "expected a text alone, because the model reads single texts",
+        ),
+        (
+            Example("x", "글자", None, "질문"),
+            {},
+            "expected a text alone, got a 'question', which is for task: reading; r",
+        ),
+        (
+            Example("x", "글자", None),
+            {"pairs": True},
+            "expected a text_pair beside the text, because the model reads p",
+        ),
+        (
+            Example("x", "글자", None, "질문"),
+            {"pairs": True},
+            "expected the second text under 'text_pair', got a 'ques",
+        ),
+        (
+            Example("x", "글자" * 40, None, text_pair="둘째 글" * 10),
+            {"pairs": True},
+            "expected a text_pair of at most 34 subwords, because each window over the text holds it in full, got 40",
+        ),
         (Example("x", "글자", (Span(0, 2, "아주"),)), {"problem": "regression"}, "expected a label that is a finite"),
     ],
 )
@@ -180,10 +203,8 @@ def recipe_of(tmp_path, data: list[Example], **asked) -> Recipe:
 def test_a_run_leaves_what_classify_says_and_is_evaluated_alike(tmp_path, capsys, pairs):
     data = labelled(24, pairs)
     # Texts of one title stay together where the data are cut.
-    data = [
-        Example(e.id, e.text, e.spans, f"{e.question} {at}" if pairs else "", e.source) for at, e in enumerate(data)
-    ]
-    data[1] = Example("empty", "", (Span(0, 0, "사회"),), "빈 글" if pairs else "")
+    data = [replace(each, text_pair=f"{each.text_pair} {at}" if pairs else "") for at, each in enumerate(data)]
+    data[1] = Example("empty", "", (Span(0, 0, "사회"),), text_pair="빈 글" if pairs else "")
     figures = run(recipe_of(tmp_path, data, calibration_split="0.25", fgm_epsilon=0.2, rdrop_alpha=0.5))
     shown = capsys.readouterr().out
     assert "most frequent class" in shown and "3 classes: 경제, 사회, 정치" in shown
@@ -232,7 +253,18 @@ def test_values_are_trained_scored_and_told(tmp_path, capsys):
             {},
             "expected one label over the whole",
         ),
-        ([*labelled(9, True), Example("x", "글", (Span(0, 1, "경제"),))], {}, "expected a text_pair (in our"),
+        ([*labelled(9, True), Example("x", "글", (Span(0, 1, "경제"),))], {}, "expected a text_pair beside"),
+        (
+            [*labelled(9, True), Example("x", "글" * 60, (Span(0, 60, "경제"),), text_pair="제목" * 18)],
+            {},
+            "example 'x' (train): expected a text_pair of at most 34 subwords",
+        ),
+        (labelled(9), {"windowed_field": "text_pair"}, "expected no windowed_field for single texts, got 'text_pair'"),
+        (
+            labelled(9, values=True),
+            {"metric_for_best_model": "pearson", "calibration_split": "0.5"},
+            "expected no calibration_split, because the labels were read as numbers",
+        ),
     ],
 )
 def test_data_that_cannot_be_classified_are_refused(tmp_path, data, asked, words):
@@ -243,7 +275,7 @@ def test_data_that_cannot_be_classified_are_refused(tmp_path, data, asked, words
 
 def test_a_recipe_is_checked_before_anything_is_loaded():
     ClassifyingTask.check_recipe(Recipe(task="classifying"))
-    with pytest.raises(ValueError, match="max_question of 1 or more"):
+    with pytest.raises(ValueError, match="expected no max_question with task: classifying, where it has no effect"):
         ClassifyingTask.check_recipe(Recipe(task="classifying", max_question=0))
     with pytest.raises(ValueError, match="expected label_kind to be one of class, value, got 'number'"):
         load_recipe(None, {"label_kind": "number"})

@@ -143,4 +143,20 @@ def form(left: Left) -> list[Pair]:
             f"A reply ends after {most:,} pieces: of a window with more entities than fit the rest is not found.",
             f"답은 토큰 {most:,}개에서 끝나므로, 한 창에 개체가 그보다 많으면 나머지는 찾지 못합니다.",
         ),
+        *_date(left),
+    ]
+
+
+def _date(left: Left) -> list[Pair]:
+    """The date in every prompt, where the chat template inserts one."""
+    date = left.config.get("date")
+    if date is None:
+        return []
+    return [
+        (
+            f"The chat template inserts the current date into the prompt; here it is always {date}, the date of "
+            "training (`kospan.json`), so that results do not depend on the day.",
+            f"대화 템플릿이 프롬프트에 오늘 날짜를 넣지만, 날짜에 따라 결과가 달라지지 않도록 항상 학습한 날짜 {date}"
+            "(`kospan.json`)를 씁니다.",
+        )
     ]
