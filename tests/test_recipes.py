@@ -27,6 +27,8 @@ from kospan.recipe import FIELDS, Recipe, load_recipe, training_arguments
 from kospan.run import build_trainer, finish
 from kospan.study.plan import load_study
 from kospan.tasks.encoders import character_tokenizer
+from kospan.tasks.registry import task_class
+from kospan.tasks.settled import settled
 from kospan.training.rates import check_rates, rate_of
 from modeling.spans import Span
 
@@ -122,9 +124,8 @@ def prepared(monkeypatch, tmp_path):
     """A recipe's trainer over tiny data and a tiny encoder, with the recipe."""
 
     def build(path: Path):
-        recipe = load_recipe(
-            path, {**OURS, "output_dir": str(tmp_path / "out"), "states_folder": str(tmp_path / "states")}
-        )
+        states = {"states_folder": str(tmp_path / "states")} if load_recipe(path).freeze_encoder else {}
+        recipe = load_recipe(path, {**OURS, "output_dir": str(tmp_path / "out"), **states})
         data = CORPORA[recipe.task](recipe)
         monkeypatch.setattr(kospan.tasks.building, "load_corpus", lambda *args, **kwargs: data)
         if recipe.task == "writing":
@@ -153,6 +154,7 @@ def test_a_recipe_names_its_task_data_and_encoder_and_says_what_it_is_for(path):
     assert {"task", "dataset", "encoder"} <= set(yaml.safe_load(text))
     recipe = load_recipe(path)
     assert recipe.name == path.stem
+    assert not settled(recipe, task_class(recipe.task)).dropped
     reader_for(recipe.dataset)
     # Flat keys, each once: YAML would let the last one win in silence.
     keys = [line.partition(":")[0] for line in text.splitlines() if line and not line.startswith(("#", " "))]
@@ -278,6 +280,7 @@ def test_a_study_is_read_and_its_arms_are_whole_recipes(path):
         assert len(best) == experiment.more.best
         assert len(experiment.further(best)) == 2 * (len(named) + len(best))
         for arm in experiment.arms.values():
+            assert not settled(arm.recipe, task_class(arm.recipe.task)).dropped
             training_arguments(arm.recipe)
             check_rates(arm.recipe.learning_rates)
 

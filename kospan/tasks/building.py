@@ -76,7 +76,9 @@ def check_continued(recipe: Recipe, config: SpanConfig, continued: Sequence[str]
     default = Recipe()
     asked = {key: (getattr(recipe, key), getattr(config, key)) for key in fixed}
     asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(default, key)}
-    for key, value in check_encoder_options(recipe.encoder_options, config.encoder_config).items():
+    # The vocabulary is the model's own, however it was counted.
+    options = {key: value for key, value in recipe.encoder_options.items() if key != "min_count"}
+    for key, value in check_encoder_options(options, config.encoder_config).items():
         asked[f"encoder_options[{key!r}]"] = value, getattr(config.encoder_config, key)
     for key, (value, own) in asked.items():
         if value != own:

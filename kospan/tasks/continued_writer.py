@@ -75,7 +75,9 @@ def check_prompt(recipe: Recipe, writer: SpanWriter) -> None:
     asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(usual, key)}
     for label, text in recipe.label_descriptions.items():
         asked[f"label_descriptions[{label!r}]"] = str(text), config.descriptions.get(label)
-    for key, value in check_encoder_options(recipe.encoder_options, writer.model.config).items():
+    # The vocabulary is the model's own, however it was counted.
+    options = {key: value for key, value in recipe.encoder_options.items() if key != "min_count"}
+    for key, value in check_encoder_options(options, writer.model.config).items():
         asked[f"encoder_options[{key!r}]"] = value, getattr(writer.model.config, key)
     for key, (value, model_has) in asked.items():
         if value != model_has:

@@ -101,9 +101,14 @@ def unused(recipe: Recipe, task) -> Iterator[Unused]:
         recipe: The recipe.
         task: Its task's class.
     """
+    own = task.models_own(recipe)
     recipe = _with_models_own(recipe, task)
     found = {key: ("task",) for key in FIELDS if key not in task.uses}
-    for name, because in (_unused_entries(recipe) | task.unused(recipe)).items():
+    entries = _unused_entries(recipe)
+    if own:
+        # The recipe that a model was made with may be used to train it further.
+        entries.pop("encoder_options.min_count", None)
+    for name, because in (entries | task.unused(recipe)).items():
         key, _, entry = name.partition(".")
         if key not in found and (not entry or entry in map(str, getattr(recipe, key))):
             found[name] = because

@@ -46,6 +46,52 @@ def test_flags_win_over_the_file(study):
     assert found.arms["a"].recipe.dropout == 0.3 and found.arms["a"].recipe.trainer["num_train_epochs"] == "1"
 
 
+def test_what_a_variant_leaves_without_effect_is_dropped_with_a_notice(study):
+    fgm = {"fgm_epsilon": 0.5, "fgm_space": "parameter"}
+    [found] = study(
+        {"recurrent_layers": "2"},
+        settings={"crf_backend": "torchcrf"},
+        variants={
+            "full": fgm,
+            "plain": {"like": "full", "fgm_epsilon": 0},
+            "linear": {"like": "plain", **LINEAR},
+            "classes": {"task": "classifying", "label_kind": "class"},
+        },
+    )
+    recipes = {name: arm.recipe for name, arm in found.arms.items()}
+    assert [recipes[name].fgm_space for name in ("full", "plain", "linear")] == ["parameter", *["activation"] * 2]
+    assert [recipe.recurrent_layers for recipe in recipes.values()] == [2, 2, 1, 1]
+    assert [recipe.crf_backend for recipe in recipes.values()] == ["torchcrf", "torchcrf", "kospan", "kospan"]
+    assert recipes["classes"].recurrent_size == 0 < recipes["full"].recurrent_size
+    assert found.arms["full"].dropped == ()
+    for part in (
+        "dropped settings    fgm_space (no effect with fgm_epsilon: 0.0) in plain, linear; ",
+        "recurrent_layers (no effect with recurrent_size: 0) in linear; ",
+        "recurrent_size (no effect with task: classifying) in classes",
+    ):
+        assert part in found.notice
+    # A run reads what is left as a recipe of its own.
+    assert fingerprint(recipes["plain"], 1) == fingerprint(
+        load_recipe(RECIPE, {"recurrent_layers": 2, "crf_backend": "torchcrf"}), 1
+    )
+
+
+@pytest.mark.parametrize("place", ["settings", "flags"])
+def test_what_no_arm_uses_is_refused(study, place):
+    asked = {"pooling": "mean"}
+    with pytest.raises(
+        ValueError, match=f"{place}: expected no pooling, which has no effect in any arm .with task: tag"
+    ):
+        study(asked if place == "flags" else {}, settings=asked if place == "settings" else {}, variants=TWO)
+
+
+def test_null_is_accepted_where_a_setting_has_no_effect_and_refused_elsewhere(study):
+    [found] = study(variants={"a": {}, "b": {"task": "classifying", "label_kind": "class", "head": None}})
+    assert found.arms["b"].recipe.task == "classifying"
+    with pytest.raises(ValueError, match="variant b: expected a value for head, got none; remove the line"):
+        study(variants={"a": {}, "b": {"head": None}})
+
+
 def test_a_grid_is_the_full_product(study):
     [found] = study(
         grid={
@@ -164,7 +210,7 @@ BAD = {
     "without effect": (
         {"variants": {"a": {}, "b": {"fgm_space": "parameter"}}},
         ValueError,
-        "^[^:]*mine.yaml, variant b: expected no fgm_space with fgm_epsilon: 0.0, where it has no effect, got 'parameter'",
+        "^[^:]*mine.yaml, variant b: expected no fgm_space with fgm_epsilon: 0.0, where it has no effect, got 'para",
     ),
     "nothing": ({}, ValueError, "expected variants or grid, got neither"),
     "empty experiments": ({"experiments": {}}, ValueError, "expected at least one experiment"),

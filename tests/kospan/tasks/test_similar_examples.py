@@ -163,7 +163,7 @@ def test_a_pool_is_no_vocabulary_of_its_own(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"few_shot_by": "similar"}, "expected few_shot above 0 with few_shot_by: similar, got 0, .*; say how many"),
+        ({"few_shot_by": "similar"}, "expected no few_shot_by with few_shot: 0, .*; remove it, or set few_shot"),
         ({"few_shot_by": "nearest"}, "expected few_shot_by to be one of types, similar, got 'nearest'"),
         ({"few_shot_by": "similar", "few_shot": 6}, "expected few_shot below the 6 training texts of up to 300"),
         (
