@@ -247,7 +247,7 @@ def test_a_classifier_classifies_anywhere(request, make_classifier, tmp_path, te
     python = sys.executable if version == "this version" else request.getfixturevalue("transformers_4")
     classifier = make_classifier(encoder_input="units", pairs=True, pooling="mean", calibration_temperature=1.5)
     classifier.save_pretrained(tmp_path / "model")
-    pairs, texts = list(reversed(texts)), [*texts[:-2], " ".join(texts), ""]
+    pairs, texts = [text[:20] for text in reversed(texts)], [*texts[:-2], " ".join(texts), ""]
     expected = [[list(span)] for span in classifier.classify(texts, pairs)]
     found = consume(python, tmp_path / "model", tmp_path, [*pairs, *texts], CLASSIFIER)
     assert version == "this version" or found["version"].startswith("4.51")

@@ -135,8 +135,6 @@ def _unused_entries(recipe: Recipe) -> dict[str, tuple[str, ...]]:
         found["encoder_options.min_count"] = ("encoder",)
     if not recipe.lora_rank:
         found |= {f"learning_rates.{name}": ("lora_rank",) for name in recipe.learning_rates if "lora_" in str(name)}
-    if recipe.freeze_encoder:
-        found["learning_rates.encoder"] = ("freeze_encoder",)
     return found
 
 

@@ -189,7 +189,7 @@ def test_one_text_of_a_pair_names_a_quantity_and_both_orders_are_as_frequent(dat
         labels = [each.spans[0].label for each in part]
         assert labels.count("first") == labels.count("second") == len(part) / 2
         for each in part:
-            named = ["3.5도" in text for text in (each.question, each.text)]
+            named = ["3.5도" in text for text in (each.text, each.text_pair)]
             assert named == [each.spans[0].label == "first", each.spans[0].label == "second"]
             assert each.spans[0][:2] == (0, len(each.text))
 
@@ -242,7 +242,7 @@ def test_a_difference_looks_at_its_own_stretch_alone_and_takes_the_mean_of_seeds
 
 def test_the_text_with_more_digits_is_said_to_name_the_quantity():
     pairs_of = [("3개와 12원", "4명"), ("없다", "7월"), ("없다", "없다")]
-    documents = [Example(str(at), second, None, first) for at, (first, second) in enumerate(pairs_of)]
+    documents = [Example(str(at), first, None, text_pair=second) for at, (first, second) in enumerate(pairs_of)]
     assert [spans[0].label for spans in BASELINES["pairs"]([], documents)] == ["first", "second", "first"]
 
 

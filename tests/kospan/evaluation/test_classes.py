@@ -205,7 +205,7 @@ def test_values_have_no_confidence(make_classifier):
 def test_a_look_inside_reads_one_passage_and_explains_its_class(make_classifier, texts, asked):
     model = make_classifier(encoder_input="units", **asked)
     view, pair = view_of(model), "비가 온다" if asked.get("pairs") else ""
-    whole = view.read(Example("a", texts[0], None, pair))
+    whole = view.read(Example("a", texts[0], None, text_pair=pair))
     [span] = whole.spans
     expected = model.classify(texts[0], pair or None)
     assert span == Span(0, 0, expected.label, pytest.approx(expected.score, abs=1e-5))
@@ -215,12 +215,25 @@ def test_a_look_inside_reads_one_passage_and_explains_its_class(make_classifier,
     assert "".join(whole.pieces[at] for at in whole.asked) == pair.replace(" ", "[unused0]")
     found = evidence(model, whole, span)
     assert np.abs(found.attribution).max() > 0 and found.attention.shape == (1, len(whole.pieces))
-    long = view.read(Example("b", " ".join(texts * 3), None, pair * 9))
+    long = view.read(Example("b", " ".join(texts * 3), None, text_pair=pair * 4))
     assert len(long.pieces) <= model.config.window and view.fits(Example("", "글", None))
-    assert view.read(Example("", " ", None, pair)) is None
+    assert view.read(Example("", " ", None, text_pair=pair)) is None
     tested = deletion_test(model, [whole, long])
     assert tested["spans"] == 2 and set(tested["methods"]) == {"gradient times input", "attention", "random"}
     assert view.best([whole, long]) in (whole, long) and len(view.shown(long)) <= 48
+
+
+def test_a_look_inside_a_long_text_pair_cuts_that_one(make_classifier, texts):
+    model = make_classifier(pairs=True, windowed_field="text_pair")
+    view, long = view_of(model), " ".join(texts * 2)
+    found = view.read(Example("a", "비가 온다", None, text_pair=long))
+    assert (found.question, found.asked_first) == ("비가 온다", True) and long.startswith(found.text)
+    assert "".join(found.pieces[at] for at in found.asked) == found.question
+    shown = [found.text[start:end] for start, end in found.offsets if end]
+    assert shown == list(found.text) and len(found.pieces) <= model.config.window
+    [span] = found.spans
+    assert model.classify("비가 온다", found.text).label == span.label
+    assert not view_of(make_classifier(pairs=True)).read(Example("a", "글", None, text_pair="비")).asked_first
 
 
 def test_a_pair_to_look_at_is_one_of_the_data(make_classifier):

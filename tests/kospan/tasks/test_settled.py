@@ -268,10 +268,6 @@ def test_a_setting_whose_technique_is_off_is_refused_or_dropped(tmp_path, key):
         ({"head": "linear", "head_options": {"gate": "soft"}}, "no head_options.gate with head: linear, .* got 'so"),
         ({"encoder": "x/y", "encoder_options": {"min_count": 2}}, "no encoder_options.min_count with encoder: x/y"),
         ({"learning_rates": {"lora_B": "16x"}}, "no learning_rates.lora_B with lora_rank: 0, where it has n"),
-        (
-            {"freeze_encoder": True, "learning_rates": {"encoder": 0.1}},
-            "no learning_rates.encoder with freeze_encoder: true",
-        ),
         ({"head": "positional", "rdrop_alpha": 1, "rdrop_level": "marginal"}, "with head: positional, head_options"),
         ({"task": "writing", "load_dtype": "bfloat16"}, "no load_dtype with encoder: scratch"),
         ({"task": "writing", "instruction": "", "label_descriptions": {"a": "b"}}, "with instruction: '', where"),

@@ -80,7 +80,8 @@ def recipe(files, tmp_path):
 
     def build(task: str = "tagging", states: str | None = "states", **flags):
         settings = {"output_dir": str(tmp_path / "out"), "overwrite": True}
-        settings["states_folder"] = "none" if states is None else str(tmp_path / states)
+        if flags.get("freeze_encoder", TINY["freeze_encoder"]):
+            settings["states_folder"] = "none" if states is None else str(tmp_path / states)
         if task == "reading":
             settings |= {"longest_answer": 8, "max_question": 16, "dataset": "jsonl"}
         return load_recipe(None, {**TINY, **files[task], "task": task, **settings, **flags})

@@ -24,7 +24,7 @@ def analysed(make_classifier, tmp_path, values: bool = False, pairs: bool = Fals
     model.save_pretrained(tmp_path / "model")
     examples = labelled(11, pairs, values)
     gold = Span(0, len(NASTY), "value", 1.0) if values else Span(0, len(NASTY), "사회")
-    examples.append(Example("<b>nasty</b>", NASTY, (gold,), "<i>pair</i>" if pairs else ""))
+    examples.append(Example("<b>nasty</b>", NASTY, (gold,), text_pair="<i>pair</i>" if pairs else ""))
     task = ClassifyingTask.over(model, "jsonl")
     return model, examples, analyze(task, str(tmp_path / "model"), examples, examples[:3])
 
@@ -32,10 +32,10 @@ def analysed(make_classifier, tmp_path, values: bool = False, pairs: bool = Fals
 @pytest.mark.parametrize("pairs", [False, True])
 def test_every_text_stands_there_once_with_its_class(make_classifier, tmp_path, pairs):
     model, examples, analysis = analysed(make_classifier, tmp_path, pairs=pairs)
-    found = model.classify([each.text for each in examples], [each.question for each in examples] if pairs else None)
+    found = model.classify([each.text for each in examples], [each.text_pair for each in examples] if pairs else None)
     records = classifying.data(analysis)["examples"]
     assert [(each["id"], each["text"], each["pair"]) for each in records] == [
-        (example.id, example.text, example.question) for example in examples
+        (example.id, example.text, example.text_pair) for example in examples
     ]
     assert [each["found"][0] for each in records] == [span.label for span in found]
     counts = Counter(CLASS_OUTCOMES[each["kind"]] for each in records)
