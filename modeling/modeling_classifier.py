@@ -67,7 +67,7 @@ class Passage(NamedTuple):
     Args:
         input_ids: Pieces with special tokens `(length)`.
         windowed_at: Position of the first piece of the field that windows run over; of a single text this is the text.
-        pair_at: Position of the first piece of the text_pair; the length where there is none.
+        pair_at: Position of the first piece of the text_pair; where there is none, behind the text.
         first_piece: Index, in its field, of the piece at `windowed_at`.
         start: Where the stretch of the windowed field begins, in characters.
         end: Where it ends.
@@ -335,10 +335,11 @@ class SpanClassifier(SpanPreTrainedModel):
         """
         aligner, config = self.aligner, self.config
         before, moving, behind = aligner.prefix, document, aligner.suffix
-        if pair is not None and config.windowed_field == "text":
-            behind = [*aligner.middle, *pair.pieces, *behind]
-        elif pair is not None:
+        second_moves = pair is not None and config.windowed_field == "text_pair"
+        if second_moves:
             before, moving = [*before, *document.pieces, *aligner.middle], pair
+        elif pair is not None:
+            behind = [*aligner.middle, *pair.pieces, *behind]
         room = config.window - len(before) - len(behind)
         if len(moving.pieces) <= room:
             start, end = (moving.units[0][0], moving.units[-1][1]) if moving.units else (0, len(moving.text))
@@ -346,7 +347,7 @@ class SpanClassifier(SpanPreTrainedModel):
         else:
             least = max(1, int(config.window * _LEAST_STEP))
             if pair is not None and room - config.stride < least:
-                fixed = document if moving is pair else pair
+                fixed = document if second_moves else pair
                 raise self._too_long(len(fixed.pieces), len(fixed.pieces) + room - config.stride - least, name)
             frame = len(aligner.prefix) + len(aligner.suffix)
             stretches = [
@@ -362,9 +363,8 @@ class SpanClassifier(SpanPreTrainedModel):
         found = []
         for first_piece, own, start, end in stretches:
             ids = [*before, *own, *behind]
-            pair_at = len(ids) - (0 if pair is None else len(behind) - len(aligner.middle))
-            if moving is pair:
-                pair_at = len(before)
+            pair_at = len(before) + (0 if second_moves else len(own))
+            pair_at += 0 if second_moves or pair is None else len(aligner.middle)
             found.append(Passage(ids, len(before), pair_at, first_piece, start, end, max(1, len(ids) - special)))
         return found
 

@@ -243,7 +243,7 @@ TOKENIZERS = {"BERT": word_pieces, "RoBERTa": byte_pieces, "Funnel": typed_oddly
 def test_a_pair_is_read_as_its_tokenizer_writes_it(make_classifier, character_tokenizer, kind, field):
     tokenizer = TOKENIZERS[kind]() or character_tokenizer
     model = make_classifier(tokenizer=tokenizer, encoder={"type_vocab_size": 3}, pairs=True, windowed_field=field)
-    for pair in [("비가 온다.", "눈이 온다"), ("비", "눈이, 비가"), ("", "비가"), (" 온다 ", "비")]:
+    for pair in [("비가 온다.", "눈이 온다"), ("비", "눈이, 비가"), ("", "비가"), (" 온다 ", "비"), ("비가", "비가")]:
         [[passage]] = model.passages_of(*([each] for each in pair))
         expected = tokenizer(*pair, return_token_type_ids=True)
         features = model.features(passage)
