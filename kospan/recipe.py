@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import yaml
 
+from kospan.yaml_file import read_yaml
+
 # What people still write from version 4, and what it is called now.
 RENAMED = {
     "evaluation_strategy": "eval_strategy",
@@ -295,12 +297,7 @@ def load_recipe(
     settings: dict = {}
     if path is not None:
         path = Path(path)
-        if not path.is_file():
-            raise FileNotFoundError(f"expected a recipe at {path}, found no such file; recipes/ holds the shipped ones")
-        try:
-            settings = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: expected YAML in UTF-8, got: {' '.join(str(error).split())}") from error
+        settings = read_yaml(path, "recipe", "recipes/")
         if not isinstance(settings, dict):
             raise ValueError(f"{path}: expected flat `key: value` lines, got a {type(settings).__name__}")
         settings.setdefault("name", path.stem)
@@ -324,19 +321,6 @@ def load_recipe(
             raise ValueError(f"{where}: expected {key} to be one of {names}, got {getattr(recipe, key)!r}")
     check_ranges({key: getattr(recipe, key) for key in FIELDS}, where)
     return recipe
-
-
-class _OnceLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, where YAML itself lets the last one win in silence."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key!r} twice", problem_mark=key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
 
 
 _CHOICES = {
@@ -397,16 +381,6 @@ def default_of(key: str):
 def takes_null(key: str) -> bool:
     """Whether null is a value of a setting; TrainingArguments decide about their own."""
     return key not in FIELDS or type(None) in getattr(FIELDS[key].type, "__args__", ())
-
-
-def needs(key: str) -> tuple[str, ...]:
-    """The settings without which this one does nothing."""
-    return FIELDS[key].metadata["needs"] if key in FIELDS else ()
-
-
-def is_off(key: str, value) -> bool:
-    """Whether a value turns a setting off: `is_off("recurrent_size", 0)`, `is_off("eval_strategy", "no")`."""
-    return value == FIELDS[key].metadata["off"] if key in FIELDS else value in ("no", False)
 
 
 def cast(key: str, value, where: str = "recipe"):

@@ -62,6 +62,7 @@ FLOORS = [
         "modeling.modeling_writer",
     ],
     ["modeling"],
+    ["kospan.yaml_file"],
     ["kospan.example", "kospan.recipe", "space"],
     ["kospan.flags"],
     ["kospan.data", "kospan.evaluation", "kospan.conversion"],

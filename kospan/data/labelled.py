@@ -20,7 +20,8 @@ def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterat
     The columns are `text`, `label`, and where two texts are read together `text_pair`, the second text: the hypothesis
     of the text's premise. `id` and `source` are taken where they are there. A label is the name of a class or a number;
     an empty one (null) means that nobody has labelled the text. Rows with the same text stay together where a split is
-    cut, of pairs see `kospan.data.source.grouped_pairs`. How quotation marks are read see `kospan.data.tables.csv_rows`.
+    cut; of pairs see `kospan.data.source.grouped_pairs`. How quotation marks are read see
+    `kospan.data.tables.csv_rows`.
 
     Raises: ValueError naming file and line where a column is missing, also in one row, or the file is malformed.
     """

@@ -18,8 +18,9 @@ from itertools import product
 from pathlib import Path
 
 from kospan.recipe import FIELDS, Recipe, cast, check_names, load_recipe, takes_null
-from kospan.study.settings import check_setting, mapping, named, read_yaml, same_settings
+from kospan.study.settings import check_setting, mapping, named, same_settings
 from kospan.tasks.settled import settled
+from kospan.yaml_file import read_yaml
 
 KEYS = {
     "recipe": "path of the recipe that every run starts from, relative to the study file",
@@ -155,7 +156,7 @@ def load_study(
     """
     path = Path(path)
     where = str(path)
-    document = read_yaml(path)
+    document = mapping(read_yaml(path, "study", "recipes/studies/"), where)
     _known(document, {**KEYS, **OUTER}, where)
     name = _name(document.get("name", path.stem), where)
     root = Path(output_dir or document.get("output_dir") or Path("outputs", "studies", name))

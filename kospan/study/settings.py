@@ -4,11 +4,8 @@ import hashlib
 import json
 import math
 import os
-from pathlib import Path
 
-import yaml
-
-from kospan.recipe import Recipe, _OnceLoader
+from kospan.recipe import Recipe
 
 # What every run of a study gets from the study.
 MANAGED = {
@@ -34,20 +31,6 @@ _TECHNIQUES = {
     "learning_rates": ("learning_rates", "learning_rate"),
     "lora": ("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "lora_rslora", "lora_dora"),
 }
-
-
-def read_yaml(path: Path) -> dict:
-    """A YAML file as a mapping; a key that stands twice is refused.
-
-    Raises: FileNotFoundError where there is none, ValueError where it is no YAML, or no mapping.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"expected a study at {path}, found no such file; recipes/studies/ holds the shipped")
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _OnceLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected YAML in UTF-8, got: {' '.join(str(error).split())}") from error
-    return mapping(document or {}, str(path))
 
 
 def mapping(value, where: str) -> dict:

@@ -6,15 +6,18 @@ has no use for them (`unused`). Settings that need another one say so in the rec
 
 import dataclasses
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
-from kospan.recipe import FIELDS, Given, Recipe, default_of, is_off, needs
+from kospan.data.registry import reader_for
+from kospan.data.source import FORM_OPTIONS
+from kospan.recipe import FIELDS, Given, Recipe, default_of
 
 # Settings that every task uses.
 EVERY_TASK = frozenset(
     (
         *("name", "task", "dataset", "train_file", "validation_file", "train_examples", "validation_examples"),
-        *("encoder", "encoder_options", "unit", "window", "learning_rates"),
+        *("skip_invalid", "encoder", "encoder_options", "unit", "window", "learning_rates"),
         *("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "lora_rslora", "lora_dora"),
         *("validation_loss", "early_stopping_patience", "resume", "overwrite"),
     )
@@ -104,11 +107,11 @@ def unused(recipe: Recipe, task) -> Iterator[Unused]:
     own = task.models_own(recipe)
     recipe = _with_models_own(recipe, task)
     found = {key: ("task",) for key in FIELDS if key not in task.uses}
-    entries = _unused_entries(recipe)
+    everywhere = _unused_in_any_task(recipe)
     if own:
         # The recipe that a model was made with may be used to train it further.
-        entries.pop("encoder_options.min_count", None)
-    for name, because in (entries | task.unused(recipe)).items():
+        everywhere.pop("encoder_options.min_count", None)
+    for name, because in (everywhere | task.unused(recipe)).items():
         key, _, entry = name.partition(".")
         if key not in found and (not entry or entry in map(str, getattr(recipe, key))):
             found[name] = because
@@ -119,6 +122,16 @@ def unused(recipe: Recipe, task) -> Iterator[Unused]:
     return (Unused(*each) for each in found.items())
 
 
+def needs(key: str) -> tuple[str, ...]:
+    """The settings without which this one does nothing."""
+    return FIELDS[key].metadata["needs"] if key in FIELDS else ()
+
+
+def is_off(key: str, value) -> bool:
+    """Whether a value turns a setting off: `is_off("recurrent_size", 0)`, `is_off("eval_strategy", "no")`."""
+    return value == FIELDS[key].metadata["off"] if key in FIELDS else value in ("no", False)
+
+
 def _set_without_effect(recipe: Recipe, task) -> Iterator[Unused]:
     for each in unused(recipe, task):
         key, _, entry = each.name.partition(".")
@@ -127,9 +140,13 @@ def _set_without_effect(recipe: Recipe, task) -> Iterator[Unused]:
             yield each
 
 
-def _unused_entries(recipe: Recipe) -> dict[str, tuple[str, ...]]:
-    """Entries of settings that hold several, whatever the task."""
+def _unused_in_any_task(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Options of files that the data set's reader does not take, and entries of settings that hold several."""
     found = {}
+    # An unknown data set is refused where it is read.
+    with suppress(ValueError):
+        taken = reader_for(recipe.dataset).options
+        found |= {name: ("dataset",) for name in FORM_OPTIONS if name not in taken}
     if recipe.encoder != "scratch":
         # A vocabulary is counted only where there is none.
         found["encoder_options.min_count"] = ("encoder",)

@@ -44,7 +44,7 @@ class TaggingTask(NamedSpans, OwnModel):
     model_type = SpanTaggerConfig.model_type
     uses = OwnModel.uses | {
         *("overlaps", "unit_shapes", "scheme", "head", "head_options", "constrain", "crf_backend", "dropout_merge"),
-        *("recurrent_size", "recurrent_layers", "recurrent_dropout", "rdrop_level"),
+        *("recurrent_size", "recurrent_layers", "recurrent_dropout", "rdrop_level", "token_column", "tag_column"),
     }
 
     def __init__(self, corpus: Corpus | None, model, unit: str = "character"):

@@ -40,7 +40,7 @@ class WritingTask(NamedSpans):
     model_type = WriterConfig.model_type
     uses = EVERY_TASK | {
         *("overlaps", "instruction", "label_descriptions", "few_shot", "few_shot_by", "constrained", "max_new_tokens"),
-        *("load_dtype", "load_bits", "device_map", "packing"),
+        *("load_dtype", "load_bits", "device_map", "packing", "token_column", "tag_column"),
     }
     check_scratch = staticmethod(scratch_options)
 

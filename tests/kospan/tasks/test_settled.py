@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import datasets
 import pytest
 from label_cases import corpus as corpus_of_pairs
 from label_cases import labelled
@@ -13,10 +14,10 @@ from writing_cases import corpus
 
 from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
-from kospan.recipe import FIELDS, Given, Recipe, default_of, is_off, load_recipe, needs, save_recipe
+from kospan.recipe import FIELDS, Given, Recipe, default_of, load_recipe, save_recipe
 from kospan.run import build_trainer, prepare_output, run
 from kospan.tasks.registry import TASKS, task_class
-from kospan.tasks.settled import EVERY_TASK, settled, unused
+from kospan.tasks.settled import EVERY_TASK, is_off, needs, settled, unused
 from modeling.heads import HEADS
 from modeling.spans import Span
 
@@ -41,11 +42,25 @@ VALUES = {
     **{"lora_rank": 2, "lora_alpha": 8.0, "lora_dropout": 0.2, "lora_targets": "attention-mlp", "lora_rslora": True},
     **{"lora_dora": True, "learning_rates": {"encoder": 0.1, "head": 0.2}, "fgm_epsilon": 0.1},
     **{"fgm_space": "parameter", "fgm_lambda": 0.5, "rdrop_alpha": 0.5, "rdrop_level": "marginal", "rdrop_on": "both"},
-    **{"piece_dropout": 0.2, "validation_loss": True, "early_stopping_patience": 2, "resume": True, "overwrite": True},
+    **{
+        "quoting": "none",
+        "token_column": "1",
+        "tag_column": "2",
+        "skip_invalid": True,
+        "piece_dropout": 0.2,
+        "validation_loss": True,
+        "early_stopping_patience": 2,
+        "resume": True,
+        "overwrite": True,
+    },
 }
 # What has to be there for a setting to be used, beside what it needs.
 BESIDE = {
     "overlaps": {"train_file": "overlapping.jsonl"},
+    "quoting": {"dataset": "labelled", "train_file": "quoted.tsv"},
+    "token_column": {"dataset": "conll", "train_file": "columns.conll"},
+    "tag_column": {"dataset": "conll", "train_file": "columns.conll"},
+    "skip_invalid": {"train_file": "invalid.jsonl"},
     "label_kind": {"train_file": "numbers.jsonl", "metric_for_best_model": "pearson"},
     "windowed_field": {"train_file": "pairs.jsonl"},
     "label_descriptions": {"instruction": "Find."},
@@ -54,8 +69,9 @@ BESIDE = {
     "states_folder": {"freeze_encoder": True},
     "learning_rates": {"lora_rank": 0},
 }
-# Settings whose values need other data, or a GPU.
+# Settings whose values need other data, or a GPU; and those without which the data are an error.
 MAY_FAIL = ("task", "dataset", "label_kind", "load_bits", "device_map")
+FAIL_WITHOUT = ("overlaps", "quoting", "tag_column", "skip_invalid")
 PATHS = ("train_file", "validation_file", "encoder", "states_folder", "output_dir")
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 TINY = {"dataset": "jsonl", "use_cpu": True, "num_train_epochs": 1, "per_device_train_batch_size": 4}
@@ -83,10 +99,20 @@ def files(tmp_path_factory) -> Path:
         },
     }
     sets["writing"] = sets["tagging"]
+    rows = [f"서울{at}에 서울{at} B-LC O\n간다 가다 O B-PS\n" for at in range(16)]
+    quoted = [f'"글 {at}"\t{at % 2}\n' for at in range(16)]
+    labels = [
+        {"text": f"글 {at}", "spans": [{"start": 0, "end": 1, "label": "LC"}], "label": f"{at % 2}"} for at in range(16)
+    ]
+    datasets.Dataset.from_list(labels).save_to_disk(str(folder / "set"))
     for task, examples in sets.items():
         (folder / task).mkdir()
+        (folder / task / "columns.conll").write_text("\n".join(rows), encoding="utf-8")
+        (folder / task / "quoted.tsv").write_text("".join(["text\tlabel\n", *quoted]), encoding="utf-8")
         for name, found in examples.items():
             write_jsonl(folder / task / f"{name}.jsonl", found)
+        lines = (folder / task / "texts.jsonl").read_text(encoding="utf-8")
+        (folder / task / "invalid.jsonl").write_text(lines + '{"text": 3}\n', encoding="utf-8")
         everything = [example.text for example in examples["texts"]]
         make = tiny_decoder if task == "writing" else lambda place, all=everything: tiny_encoder("electra", all, place)
         make(folder / task / "encoder")
@@ -107,6 +133,8 @@ def recipe_of(files: Path, kind: str, **settings) -> Recipe:
     if given.get("encoder") == "scratch":
         given.setdefault("encoder_options", SIZES | ({} if kind == "writing" else {"embedding_size": 16}))
     folder = files / kind
+    if given["dataset"] == "hub:set":
+        given["dataset"] = f"hub:{files / 'set'}"
     return load_recipe(
         None,
         {
@@ -131,7 +159,7 @@ def behaviour(recipe: Recipe) -> dict:
         found["output"] = str(error)
     try:
         trainer = build_trainer(Recipe(**{**vars(recipe), "resume": False}))
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, TypeError, ImportError, OSError) as error:
         return found | {"error": str(error)}
     task, model = trainer.task, trainer.model
     config = task.writer.config if recipe.task == "writing" else model.config
@@ -202,6 +230,8 @@ def test_the_table_of_values_is_complete():
 @pytest.mark.parametrize(("task", "beside", "key"), pairs(used=True))
 def test_a_setting_that_is_used_changes_something(files, known, task, beside, key):
     beside, changed = {**beside, **on(key)}, VALUES[key]
+    if (task, key) == ("classifying", "tag_column"):
+        beside, changed = {"dataset": "hub:set", "train_file": None}, "label"
     if task == "writing":
         others = {"learning_rates": {"layers": 0.1}, "lora_targets": "q_proj", "task": "tagging", "window": 1500}
         changed = others.get(key, changed)
@@ -209,7 +239,7 @@ def test_a_setting_that_is_used_changes_something(files, known, task, beside, ke
     if at not in known:
         known[at] = behaviour(recipe_of(files, task, **beside))
     plain = known[at]
-    assert "error" not in plain or key == "overlaps", plain
+    assert "error" not in plain or key in FAIL_WITHOUT, plain
     other = behaviour(recipe_of(files, task, **beside | {key: changed}))
     assert plain != other
     assert "error" not in other or key in MAY_FAIL, other
