@@ -12,7 +12,7 @@ COLUMNS = ("title", "comment", "hate")
 
 
 def read_korean_hate_speech(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """The comments of a TSV file with quoted fields and the column `hate`; the other text of a pair is the title.
+    """The comments of a TSV file with quoted fields and the column `hate`; `text_pair` is the title of the article.
 
     A comment is named after its file and line. Comments on one article stay together where a split is cut.
 
@@ -22,4 +22,5 @@ def read_korean_hate_speech(path: str | os.PathLike, reading: Reading = STRICT) 
     for place, values in csv_rows(text, str(path), "\t", COLUMNS, reading, quoting="minimal"):
         with reading.record():
             name = f"{stem(path)}-{place.rpartition(':')[2]}"
-            yield labelled_item(place, name, values["comment"], values["hate"], values["title"])
+            item = labelled_item(place, name, values["comment"], values["hate"], values["title"])
+            yield item._replace(group=values["title"])

@@ -30,8 +30,8 @@ def write(folder, name, text):
 def test_pairs_with_marks_of_their_own(tmp_path):
     path = write(tmp_path, "sts.tsv", STS)
     assert read_examples("korsts", path) == [
-        Example("sts-2", '비가 온다"', (Span(0, 6, "5.0"),), '"비가 온다', "main"),
-        Example("sts-3", '그는 "아니" 했다', (Span(0, 10, "0.5"),), '"맑다"', "main"),
+        Example("sts-2", '"비가 온다', (Span(0, 6, "5.0"),), source="main", text_pair='비가 온다"'),
+        Example("sts-3", '"맑다"', (Span(0, 4, "0.5"),), source="main", text_pair='그는 "아니" 했다'),
     ]
     corpus = load_corpus("korsts", path, label_kind=None)
     assert corpus.values and corpus.splits["train"][0].spans[0].score == 0.5
@@ -49,7 +49,7 @@ def test_comments_with_quoted_fields(tmp_path):
     )
     path = write(tmp_path, "comments.tsv", file.getvalue())
     examples = read_examples("korean_hate_speech", path)
-    assert [[each.question, each.text, each.spans[0].label] for each in examples] == COMMENTS
+    assert [[each.text_pair, each.text, each.spans[0].label] for each in examples] == COMMENTS
     # Comments on one article stay together.
     assert [item.group for item in read_korean_hate_speech(path)] == [title for title, *_ in COMMENTS]
 
