@@ -82,7 +82,7 @@ def measured(arguments, head: str, files: dict, folder: Path) -> list[str]:
     flags = {
         "kept states": {"freeze_encoder": True},
         "frozen encoder": {"freeze_encoder": True, "states_folder": "none"},
-        "full fine-tuning": {"freeze_encoder": False, "learning_rate": 1e-4},
+        "full fine-tuning": {"freeze_encoder": False, "learning_rate": 1e-4, "states_folder": "none"},
     }
     trainers = {way: trainer_of(arguments, head, files, folder, **each) for way, each in flags.items()}
     kept = trainers["kept states"]

@@ -6,12 +6,13 @@ import classifier as tabs
 import numpy as np
 import pytest
 from classifier_texts import CLASSIFYING, TEXTS_TO_CLASSIFY
-from classifier_views import bars, parts_of, previewed, scores_table, verdict
+from classifier_views import bars, classify_python, parts_of, previewed, scores_table, verdict
+from documents import read_documents
 from gradio.exceptions import Error
 from page import build_page
 from served import ServedClassifier
 from space_cases import HOSTILE, KOREAN
-from texts import LANGUAGES, say
+from texts import LANGUAGES, Refused, say
 
 
 def served_by(make_classifier, **settings) -> ServedClassifier:
@@ -45,6 +46,42 @@ def test_what_is_refused_is_refused_in_the_visitors_language(make_classifier):
                 tabs._endpoint(served)(text, pair, 0.0, language)
             assert refused.value.message
     assert tabs.find(served, "글", "")["refused"][0] == "second_empty"
+
+
+@pytest.mark.parametrize(("field", "refusal"), [("text", "second_long"), ("text_pair", "first_long")])
+def test_a_text_that_leaves_no_room_for_the_other_is_refused_by_name(make_classifier, field, refusal):
+    served = served_by(make_classifier, pairs=True, windowed_field=field)
+    long, short = "비가 온다 " * 30, "비"
+    too_long = (long, "글" * 60) if field == "text" else ("글" * 60, long)
+    assert tabs.find(served, *too_long)["refused"] == (refusal, {})
+    job = tabs._file_job(served)
+    with pytest.raises(Refused) as refused:
+        job.find([{"id": "7", "text": too_long[0], "text_pair": too_long[1]}])
+    assert (refused.value.key, refused.value.values) == ("document_long", {"id": "7"})
+    for language in LANGUAGES:
+        assert refused.value.message(language) and say(language, refusal)
+    found = tabs.find(served, *((long, short) if field == "text" else (short, long)))
+    shown = parts_of(found["parts"], False, "en", served.second_windowed)
+    assert len(found["parts"]) > 2 and ("of the second text" in shown) == (field == "text_pair")
+
+
+def test_the_text_comes_before_its_pair_wherever_both_are_shown(make_classifier, tmp_path):
+    served = served_by(make_classifier, pairs=True)
+    document = {"id": "1", "text": "첫째", "text_pair": "둘째"}
+    job = tabs._file_job(served)
+    [spans] = job.find([document])
+    assert list(job.line(document, spans, 0.0)) == ["id", "text", "text_pair", "spans"]
+    shown = job.preview(document, spans, 0.0, "ko")
+    assert 0 < shown.index("첫째") < shown.index("둘째")
+    code = classify_python("", "첫째", "둘째")
+    assert code.index("첫째") < code.index("둘째") and "model.classify(text, text_pair)" in code
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"text": "가", "text_pair": "나"}\n', encoding="utf-8")
+    assert read_documents(str(path), job.keys) == [{"id": "1", "text": "가", "text_pair": "나"}]
+    path.write_text('{"text": "가", "text_pair": " "}\n', encoding="utf-8")
+    with pytest.raises(Refused) as refused:
+        read_documents(str(path), job.keys)
+    assert refused.value.key == "line_pair"
 
 
 @pytest.mark.parametrize("text", HOSTILE.values() if isinstance(HOSTILE, dict) else HOSTILE)

@@ -185,7 +185,7 @@ def test_rules_of_data_sets(dataset, rules):
 
 PIECES = st.lists(
     st.sampled_from(
-        ["<b>", "</b>", "<td class=\"x > y\">", "<br/>", "<!-- < 강 > -->", "&amp;", "&lt;", "&nbsp;", "<p title='a'>"]
+        ["<b>", "</b>", '<td class="x > y">', "<br/>", "<!-- < 강 > -->", "&amp;", "&lt;", "&nbsp;", "<p title='a'>"]
         + ["3월", " 2일", "《강》", "A", "b.", "<강>", "3 < 4", "\u3000", "\n", "‘", ")"]
     ),
     max_size=6,

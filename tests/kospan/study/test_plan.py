@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from kospan.recipe import load_recipe
+from kospan.study.command import ablate
 from kospan.study.plan import Run, load_study
 from kospan.study.settings import canonical, differences, fingerprint, shown
 
@@ -73,6 +74,18 @@ def test_what_a_variant_leaves_without_effect_is_dropped_with_a_notice(study):
     # A run reads what is left as a recipe of its own.
     assert fingerprint(recipes["plain"], 1) == fingerprint(
         load_recipe(RECIPE, {"recurrent_layers": 2, "crf_backend": "torchcrf"}), 1
+    )
+
+
+def test_the_notice_is_printed_once_before_anything_runs(tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    variants = {"a": {"fgm_epsilon": 0.5, "fgm_space": "parameter"}, "b": {"like": "a", "fgm_epsilon": 0}, "c": LINEAR}
+    keys = {"recipe": str(RECIPE), "variants": variants, "settings": {"crf_backend": "torchcrf", "use_cpu": True}}
+    path.write_text(yaml.safe_dump(keys), encoding="utf-8")
+    assert callable(ablate([str(path), "--output_dir", str(tmp_path / "out")]))
+    assert capsys.readouterr().out == (
+        "mine: dropped settings    fgm_space (no effect with fgm_epsilon: 0.0) in b; crf_backend (no effect with "
+        "head: linear) in c\n"
     )
 
 
