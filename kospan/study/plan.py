@@ -98,7 +98,7 @@ class Experiment:
         """The settings that have no effect in some arms and were dropped there, in one line; empty without any."""
         found: dict[tuple[str, str], list[str]] = {}
         for arm in self.arms.values():
-            for each in arm.dropped:
+            for each in arm.dropped if self.chosen is None or arm.name in self.chosen else ():
                 found.setdefault(each, []).append(arm.name)
         parts = [f"{name} (no effect with {reason}) in {', '.join(arms)}" for (name, reason), arms in found.items()]
         return f"dropped settings    {'; '.join(parts)}" if parts else ""
