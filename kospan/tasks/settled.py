@@ -40,7 +40,7 @@ class Settled(NamedTuple):
     """
     Args:
         recipe: The recipe without values that have no effect.
-        dropped: Each setting that got its default value back, with the reason: `("fgm_space", "fgm_epsilon: 0.0")`.
+        dropped: Each setting that got its default value back, with the reason: `("fgm_space", "fgm_epsilon: 0")`.
     """
 
     recipe: Recipe
@@ -174,5 +174,8 @@ def _value(recipe: Recipe, key: str):
 
 
 def _shown(key: str, recipe: Recipe, task) -> str:
+    """A setting as a recipe has it."""
     value = _value(_with_models_own(recipe, task), key)
-    return f"{key}: {str(value).lower() if isinstance(value, bool) or value is None else value or repr(value)}"
+    if isinstance(value, bool) or value is None:
+        value = str(value).lower()
+    return f"{key}: {value:g}" if isinstance(value, float) else f"{key}: {value or repr(value)}"

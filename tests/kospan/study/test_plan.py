@@ -66,7 +66,7 @@ def test_what_a_variant_leaves_without_effect_is_dropped_with_a_notice(study):
     assert recipes["classes"].recurrent_size == 0 < recipes["full"].recurrent_size
     assert found.arms["full"].dropped == ()
     for part in (
-        "dropped settings    fgm_space (no effect with fgm_epsilon: 0.0) in plain, linear; ",
+        "dropped settings    fgm_space (no effect with fgm_epsilon: 0) in plain, linear; ",
         "recurrent_layers (no effect with recurrent_size: 0) in linear; ",
         "recurrent_size (no effect with task: classifying) in classes",
     ):
@@ -84,7 +84,7 @@ def test_the_notice_is_printed_once_before_anything_runs(tmp_path, capsys):
     path.write_text(yaml.safe_dump(keys), encoding="utf-8")
     assert callable(ablate([str(path), "--output_dir", str(tmp_path / "out")]))
     assert capsys.readouterr().out == (
-        "mine: dropped settings    fgm_space (no effect with fgm_epsilon: 0.0) in b; crf_backend (no effect with "
+        "mine: dropped settings    fgm_space (no effect with fgm_epsilon: 0) in b; crf_backend (no effect with "
         "head: linear) in c\n"
     )
 
@@ -223,7 +223,7 @@ BAD = {
     "without effect": (
         {"variants": {"a": {}, "b": {"fgm_space": "parameter"}}},
         ValueError,
-        "^[^:]*mine.yaml, variant b: expected no fgm_space with fgm_epsilon: 0.0, where it has no effect, got 'para",
+        "^[^:]*mine.yaml, variant b: expected no fgm_space with fgm_epsilon: 0, where it has no effect, got 'para",
     ),
     "nothing": ({}, ValueError, "expected variants or grid, got neither"),
     "empty experiments": ({"experiments": {}}, ValueError, "expected at least one experiment"),
