@@ -12,12 +12,12 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from .shapes import shape_of
+from .words import WORD_SPLITTINGS, document_text, document_words, plain_spaces
 
 UNITS = ("character", "word")
 ENCODER_INPUTS = ("units", "subwords")
 NORMALIZATIONS = ("NFC", "none")
 
-_WORD = re.compile(r"[^ \t\n]+")
 _LONGEST_CLUSTER = 32
 _UNUSED = re.compile(r"[\[<]unused\d+[\]>]")
 
@@ -26,7 +26,7 @@ class Document(NamedTuple):
     """A text taken apart.
 
     Args:
-        text: The text as the user gave it.
+        text: The text as the user gave it; of a list of words, the words with a space between them.
         units: `(start, end)` of each unit in characters of `text`, in order, disjoint.
         pieces: Vocabulary ids of the whole text, without special tokens.
         offsets: `(start, end)` of each piece in characters of `text`.
@@ -74,7 +74,7 @@ def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]
     """The characters of the composed text, each with the stretch of `text` it was composed from.
 
     Composed text (nearly all there is) gives one entry per character. Where characters compose, as in the Hangul that
-    macOS writes into file names, one entry covers all that belong together.
+    macOS writes into file names, one entry covers all that belong together. White space composes with nothing.
 
     Returns: `(start, end, composed)`, in order and without gaps.
 
@@ -85,10 +85,12 @@ def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]
     """
     if normalization == "none" or unicodedata.is_normalized("NFC", text):
         return [(at, at + 1, character) for at, character in enumerate(text)]
+    if unicodedata.is_normalized("NFC", plain_spaces(text)):  # Two kinds of white space are written as two others.
+        return [(at, at + 1, unicodedata.normalize("NFC", character)) for at, character in enumerate(text)]
     found: list[tuple[int, int, str]] = []
     for at, character in enumerate(text):
         alone = unicodedata.normalize("NFC", character)
-        if found:
+        if found and not found[-1][2].isspace():
             start, _, composed = found[-1]
             together = unicodedata.normalize("NFC", composed + character)
             # A combining mark may compose only with what comes later, or be reordered: it stays with its base.
@@ -99,15 +101,6 @@ def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]
                 continue
         found.append((at, at + 1, alone))
     return found
-
-
-def words(text: str) -> list[tuple[int, int]]:
-    """`(start, end)` of each run without space, tab or newline. A no-break space is part of a word.
-
-    >>> words("Hong  Gil-dong\\tleft")
-    [(0, 4), (6, 14), (15, 19)]
-    """
-    return [match.span() for match in _WORD.finditer(text)]
 
 
 def unit_spans(units: list[tuple[int, int]], spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
@@ -145,6 +138,7 @@ class Aligner:
         stride: Overlap of neighbouring windows in pieces.
         places: Number of places; a unit further from its piece's start counts as standing at the last one.
         shapes: Whether units get their shapes.
+        word_splitting: How a raw text becomes words, see `words.py`: "white_space" or "punctuation".
 
     Raises: ValueError where the tokenizer gives no offsets or puts nothing before a text, or where `stride` leaves a
         window nothing new to read.
@@ -160,6 +154,7 @@ class Aligner:
         stride: int = 64,
         places: int = 16,
         shapes: bool = False,
+        word_splitting: str = "white_space",
     ):
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
@@ -170,12 +165,13 @@ class Aligner:
             ("unit", unit, UNITS),
             ("encoder_input", encoder_input, ENCODER_INPUTS),
             ("normalization", normalization, NORMALIZATIONS),
+            ("word_splitting", word_splitting, WORD_SPLITTINGS),
         ):
             if value not in choices:
                 raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
         self.tokenizer = tokenizer
         self.unit, self.encoder_input, self.normalization = unit, encoder_input, normalization
-        self.places, self.shapes = places, shapes
+        self.places, self.shapes, self.word_splitting = places, shapes, word_splitting
         special = tokenizer("")["input_ids"]
         half = (len(special) + 1) // 2
         self.prefix, self.suffix = special[:half], special[half:]
@@ -201,7 +197,7 @@ class Aligner:
         self._blank = self._blank_piece()
 
     def _blank_piece(self) -> int:
-        """The piece that stands for a space: the first unused vocabulary entry, else the unknown token."""
+        """The piece that stands for white space: the first unused vocabulary entry, else the unknown token."""
         unused = [(at, piece) for piece, at in self.tokenizer.get_vocab().items() if _UNUSED.fullmatch(piece)]
         if unused:
             return min(unused)[0]
@@ -209,30 +205,33 @@ class Aligner:
             return self.tokenizer.unk_token_id
         return self.tokenizer.pad_token_id or 0
 
-    def documents(self, texts: list[str]) -> list[Document]:
-        """Each text taken apart. An empty text has no units and no pieces."""
+    def documents(self, texts: Sequence[str | Sequence[str]]) -> list[Document]:
+        """Each text taken apart. An empty text has no units and no pieces.
+
+        Args:
+            texts: Raw texts, or lists of words, which are the units where the unit is the word.
+        """
         if self.encoder_input == "units":
             return [self._from_units(text) for text in texts]
         return self._from_subwords(texts)
 
-    def _units(self, text: str) -> tuple[list[tuple[int, int]], list[str]]:
-        """Units with their offsets, and each unit's composed text."""
+    def _from_units(self, document: str | Sequence[str]) -> Document:
+        text = document_text(document)
         if self.unit == "character":
-            parts = clusters(text, self.normalization)
-            return [(start, end) for start, end, _ in parts], [composed for _, _, composed in parts]
-        spans = words(text)
-        parts = [text[start:end] for start, end in spans]
-        if self.normalization != "none":
-            parts = [unicodedata.normalize("NFC", part) for part in parts]
-        return spans, parts
-
-    def _from_units(self, text: str) -> Document:
-        units, parts = self._units(text)
+            found = clusters(text, self.normalization)
+            units, parts = [(start, end) for start, end, _ in found], [composed for _, _, composed in found]
+        else:
+            units = document_words(document, self.word_splitting)
+            parts = [text[start:end] for start, end in units]
+            if self.normalization != "none":
+                parts = [unicodedata.normalize("NFC", part) for part in parts]
+        parts = [plain_spaces(part) for part in parts]
         new = [part for part in dict.fromkeys(parts) if part not in self._pieces_of]
         if new:
             rows = self._tokenize([self._word_start + part for part in new])["input_ids"]
-            self._pieces_of.update((part, row or [self._blank]) for part, row in zip(new, rows))
-        self._pieces_of[" "] = [self._blank]
+            # What the tokenizer makes of a space alone, differs from one to the next.
+            found = (row if row and not part.isspace() else [self._blank] for part, row in zip(new, rows))
+            self._pieces_of.update(zip(new, found))
         rows = [self._pieces_of[part] for part in parts]
         pieces = [piece for row in rows for piece in row]
         if len(pieces) == len(units):  # As with most vocabularies of characters: a piece for each unit.
@@ -242,11 +241,16 @@ class Aligner:
             unit_pieces = [0, *accumulate(map(len, rows[:-1]))] if rows else []
         return Document(text, units, pieces, offsets, unit_pieces, [0] * len(units), self._shapes(text, units))
 
-    def _from_subwords(self, texts: list[str]) -> list[Document]:
+    def _from_subwords(self, given: Sequence[str | Sequence[str]]) -> list[Document]:
+        texts = [document_text(document) for document in given]
         parts_of = [clusters(text, self.normalization) for text in texts]
-        rows = self._tokenize(["".join(composed for _, _, composed in parts) for parts in parts_of], offsets=True)
+        # A tokenizer may keep, drop or glue white space other than a space.
+        composed_texts = [plain_spaces("".join(composed for _, _, composed in parts)) for parts in parts_of]
+        rows = self._tokenize(composed_texts, offsets=True)
         documents = []
-        for text, parts, pieces, composed_offsets in zip(texts, parts_of, rows["input_ids"], rows["offset_mapping"]):
+        for document, text, parts, pieces, composed_offsets in zip(
+            given, texts, parts_of, rows["input_ids"], rows["offset_mapping"]
+        ):
             # Index of the cluster behind each character of the composed text: offsets of pieces count those.
             cluster_of = [at for at, (_, _, composed) in enumerate(parts) for _ in composed]
             piece_clusters = []
@@ -257,13 +261,14 @@ class Aligner:
                     first += 1
                 first = first if first < end else start
                 piece_clusters.append((cluster_of[first], cluster_of[end - 1] + 1) if first < end else None)
-            units = [(start, end) for start, end, _ in parts] if self.unit == "character" else words(text)
-            at_cluster = _pieces_by_cluster(piece_clusters, len(parts))
-            starts = (
-                range(len(parts)) if self.unit == "character" else _clusters_at(parts, [start for start, _ in units])
-            )
-            unit_pieces = [at_cluster[cluster][0] for cluster in starts]
-            unit_places = [min(at_cluster[cluster][1], self.places - 1) for cluster in starts]
+            at_cluster, covered = _pieces_by_cluster(piece_clusters, len(parts))
+            if self.unit == "character":
+                units, chosen = [(start, end) for start, end, _ in parts], range(len(parts))
+            else:
+                units = document_words(document, self.word_splitting)
+                chosen = _clusters_of_words(parts, covered, units)
+            unit_pieces = [at_cluster[cluster][0] for cluster in chosen]
+            unit_places = [min(at_cluster[cluster][1], self.places - 1) for cluster in chosen]
             offsets = [(parts[span[0]][0], parts[span[1] - 1][1]) if span else (0, 0) for span in piece_clusters]
             shapes = self._shapes(text, units)
             documents.append(Document(text, units, pieces, offsets, unit_pieces, unit_places, shapes))
@@ -359,8 +364,11 @@ def _shifted(pieces: list[int], by: int) -> list[int]:
     return [max(0, position) for position in positions] if positions and positions[0] < 0 else positions
 
 
-def _pieces_by_cluster(piece_clusters: list[tuple[int, int] | None], length: int) -> list[tuple[int, int]]:
-    """For each cluster `(piece, place)`: the first piece that covers it, else the last one before it, else -1."""
+def _pieces_by_cluster(
+    piece_clusters: list[tuple[int, int] | None], length: int
+) -> tuple[list[tuple[int, int]], list[bool]]:
+    """For each cluster `(piece, place)`: the first piece that covers it, else the last one before it, else -1; and
+    whether one covers it."""
     first: list[int | None] = [None] * length
     last: list[int | None] = [None] * length
     for piece, span in enumerate(piece_clusters):
@@ -374,10 +382,18 @@ def _pieces_by_cluster(piece_clusters: list[tuple[int, int] | None], length: int
             before, start = last[cluster], piece_clusters[last[cluster]][0]
         else:
             found.append((before, cluster - start))
+    return found, [piece is not None for piece in first]
+
+
+def _clusters_of_words(
+    parts: list[tuple[int, int, str]], covered: list[bool], words: list[tuple[int, int]]
+) -> list[int]:
+    """For each word the first of its clusters that a piece covers, as tokenizers drop invisible characters; where none
+    is covered, its first."""
+    ends, found = [end for _, end, _ in parts], []
+    for start, end in words:
+        first = cluster = bisect_left(ends, start + 1)
+        while cluster < len(parts) and parts[cluster][0] < end and not covered[cluster]:
+            cluster += 1
+        found.append(cluster if cluster < len(parts) and parts[cluster][0] < end else first)
     return found
-
-
-def _clusters_at(parts: list[tuple[int, int, str]], starts: list[int]) -> list[int]:
-    """Index of the cluster that holds each character offset of `starts`."""
-    ends = [end for _, end, _ in parts]
-    return [bisect_left(ends, start + 1) for start in starts]

@@ -73,6 +73,23 @@ def check_texts(texts, name: str = "texts") -> list[str]:
     return [check_text(item, at, name) for at, item in enumerate(items)]
 
 
+def check_documents(documents, name: str = "texts") -> list[str | list[str]]:
+    """The documents of any sequence as a list, each a plain `str` or a list of its words.
+
+    Args:
+        documents: A sequence as `as_list` takes it.
+        name: What the caller calls it, for the messages.
+
+    Raises: as `check_texts`, also of words.
+    """
+    items = as_list(documents)
+    found = []
+    for at, item in enumerate(check_texts(documents, name) if items is None else items):
+        words = as_list(item)
+        found.append(check_text(item, at, name) if words is None else check_texts(words, f"{name}[{at}]"))
+    return found
+
+
 def check_text(item, at: int, name: str = "texts") -> str:
     """The item of a sequence of texts as a plain `str`.
 

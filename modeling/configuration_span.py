@@ -8,6 +8,7 @@ from transformers import AutoConfig, PretrainedConfig
 from .alignment import ENCODER_INPUTS, NORMALIZATIONS, UNITS
 from .shapes import SHAPES  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .tags import SCHEMES
+from .words import WORD_SPLITTINGS
 
 # What a config saved by a person's machine must not tell or ask of the next one.
 _PRIVATE_KEYS = ("_name_or_path", "trust_remote_code", "auto_map", "custom_pipelines")
@@ -49,6 +50,9 @@ class SpanConfig(PretrainedConfig):
         unit: What carries a tag: "character" or "word".
         encoder_input: "units" (each unit tokenised by itself) or "subwords" (ordinary pieces of the whole text).
         normalization: "NFC" composes text before it is tokenised; "none" takes it as it is.
+        word_splitting: With `unit="word"`, how a raw text becomes words: "punctuation" takes punctuation and clitics
+            off their edges (`split_words` in `words.py`), as every model does that a recipe makes; "white_space" parts
+            at white space alone. A list of words is taken as it is.
         window: Most positions the encoder reads at once, special tokens included.
         stride: Overlap of neighbouring windows in pieces.
         calibration_temperature: Divides all scores when probabilities are reported; 1.0 turns it off; training resets
@@ -67,6 +71,8 @@ class SpanConfig(PretrainedConfig):
         unit: str = "character",
         encoder_input: str = "subwords",
         normalization: str = "NFC",
+        # Models that were saved before the setting existed part text at white space.
+        word_splitting: str = "white_space",
         window: int = 512,
         stride: int = 64,
         calibration_temperature: float = 1.0,
@@ -85,6 +91,7 @@ class SpanConfig(PretrainedConfig):
         self.unit = _choice("unit", unit, UNITS)
         self.encoder_input = _choice("encoder_input", encoder_input, ENCODER_INPUTS)
         self.normalization = _choice("normalization", normalization, NORMALIZATIONS)
+        self.word_splitting = _choice("word_splitting", word_splitting, WORD_SPLITTINGS)
         self.window, self.stride = int(window), int(stride)
         self.calibration_temperature = float(calibration_temperature)
         if kwargs.get("custom_pipelines"):

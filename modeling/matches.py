@@ -4,12 +4,15 @@ The idea is the exact-match feature of Chen et al. 2017 ("Reading Wikipedia to A
 characters in place of words: a Korean word in the question and in the text rarely carries the same particle.
 """
 
+from .words import plain_spaces
+
 # Ids of the feature: 0 for no match, n for a character inside a common stretch of n characters, the last for more.
 LONGEST_MATCH = 6
 
 
 def match_lengths(text: str, question: str, longest: int = LONGEST_MATCH) -> list[int]:
-    """For each character of `text` the length of the longest stretch around it that the question holds too.
+    """For each character of `text` the length of the longest stretch around it that the question holds too, white space
+    of one kind being as good as of another.
 
     Args:
         text: The text.
@@ -41,4 +44,4 @@ def match_lengths(text: str, question: str, longest: int = LONGEST_MATCH) -> lis
 
 def _folded(text: str) -> str:
     lower = text.lower()
-    return lower if len(lower) == len(text) else text
+    return plain_spaces(lower if len(lower) == len(text) else text)

@@ -34,6 +34,7 @@ from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import labels_of  # noqa: F401  (as above)
 from .window_batches import WindowBatches  # noqa: F401  (as above)
+from .words import words  # noqa: F401  (as above)
 
 # Documents that are taken apart at a time, see modeling_tagger.
 _DOCUMENTS_AT_A_TIME = 1024

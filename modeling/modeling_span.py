@@ -313,6 +313,7 @@ class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             "stride": config.stride,
             "places": getattr(config, "places", 1),
             "shapes": getattr(config, "unit_shapes", False),
+            "word_splitting": config.word_splitting,
         }
         if self._aligner is None or self._aligner.tokenizer is not self.tokenizer or self._aligner_settings != settings:
             limit = encoder_limit(config.encoder_config)

@@ -6,10 +6,10 @@ The sliding window of Richardson et al. 2013 ("MCTest") in its simplest form: no
 from collections.abc import Sequence
 
 from kospan.example import Example
-from modeling.alignment import words
 from modeling.matches import match_lengths
 from modeling.particles import trimmed_end
 from modeling.spans import Span
+from modeling.words import words
 
 REACH = 30  # Characters on either side in which question and text are compared.
 

@@ -1,13 +1,16 @@
 """How a tokenizer takes labelled text apart: what it does not know, and whether spans begin and end at pieces."""
 
+import re
 from collections.abc import Sequence
 
 from kospan.evaluation.errors import material_of
 from kospan.example import Example
-from modeling.alignment import clusters, words
+from modeling.alignment import clusters
+from modeling.words import words
 
 # Characters behind a span in which a particle is looked for.
 _LONGEST_PARTICLE = 4
+_WORD = re.compile(r"\S*")
 
 
 def examine_pieces(tokenizer, examples: Sequence[Example]) -> dict[str, float | int | None]:
@@ -79,7 +82,7 @@ def particle_behind(text: str, end: int) -> str:
     >>> particle_behind("서울에서 만났다", 2), particle_behind("서울시 의회", 2)
     ('에서', '')
     """
-    word = text[end:].split(" ", 1)[0].rstrip(".,!?\"'”’)")
+    word = _WORD.match(text, end)[0].rstrip(".,!?\"'”’)")
     fits = 0 < len(word) <= _LONGEST_PARTICLE and material_of(word, right=True) == "particle"
     return word if fits else ""
 

@@ -18,6 +18,8 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoModel, AutoTokenizer, ElectraConfig, PreTrainedTokenizerFast
 
 from kospan.recipe import Recipe
+from modeling.alignment import clusters
+from modeling.words import plain_spaces
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]")
 # What stands for a small model; a recipe's encoder_options win.
@@ -296,7 +298,10 @@ def start_without_positions(encoder) -> None:
 def encoder_parts(recipe: Recipe, texts: list[str]):
     """`(config, tokenizer)` of the recipe's encoder."""
     if recipe.encoder == "scratch":
-        return scratch_encoder(texts, recipe.encoder_options)
+        # The vocabulary is counted on what the tokenizer will be given.
+        parts_of = (clusters(text, recipe.normalization) for text in texts)
+        read = [plain_spaces("".join(part for _, _, part in parts)) for parts in parts_of]
+        return scratch_encoder(read, recipe.encoder_options)
     config, tokenizer = load_config(recipe.encoder, recipe.encoder_options), load_tokenizer(recipe.encoder)
     highest = max(tokenizer.get_vocab().values())
     if highest >= config.vocab_size:

@@ -1,18 +1,23 @@
+import sys
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from modeling.alignment import Aligner, clusters, unit_spans, words
+from modeling.alignment import Aligner, clusters, unit_spans
+from modeling.words import words
+
+SPACES = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
 
 CORPUS = ["이재용 회장이 서울에서 회의를 열었다.", "Kim met 3 people in Seoul, 2024.", "오후 3시 30분에 만나요 😀"] * 3
 HOSTILE = st.text(
     alphabet=st.one_of(
         st.sampled_from(
-            "가각한글 서울에서  \t\n.,3A😀👨‍👩‍👧é\u200b\u200d\ufeff\u0301\u1100\u1161\u11a8ㄱ\x00\x7f\u00a0\u3000"
+            "가각한글 서울에서  \t\n.,3A😀👨‍👩‍👧é\u200b\u200d\ufeff\u0301\u1100\u1161\u11a8ㄱ\x00\x7f"
+            "\u00a0\u3000\r\x1c\x85\u2028"
         ),
         st.characters(codec="utf-8"),
     ),
@@ -138,6 +143,121 @@ def test_a_character_takes_the_piece_that_covers_it(tokenizer, text):
         assert 0 <= place < 16
 
 
+@by_tokenizer
+@given(text=HOSTILE)
+@settings(derandomize=True, deadline=None, max_examples=100)
+def test_a_word_takes_the_first_piece_that_covers_any_of_it(tokenizer, text):
+    (document,) = Aligner(tokenizer, "word", "subwords", window=512).documents([text])
+    real = [at for at, span in enumerate(document.offsets) if span != (0, 0)]
+    for (start, end), piece in zip(document.units, document.unit_pieces):
+        covering = [at for at in real if document.offsets[at][0] < end and start < document.offsets[at][1]]
+        before = [at for at in real if document.offsets[at][1] <= start]
+        assert piece == (covering[0] if covering else max(before, default=-1))
+
+
+@pytest.mark.parametrize("invisible", ["\u200b", "\u200f", "\u00ad", "\u2068", "\ufeff", "\u2060", "\x00", "\u0301"])
+def test_a_word_that_begins_with_what_the_tokenizer_drops_takes_its_own_piece(invisible):
+    tokenizer = TOKENIZERS["wordpiece lower-cased"]
+    aligner = Aligner(tokenizer, "word", "subwords")
+    plain, odd, alone = aligner.documents(
+        ["Kim met Seoul", f"Kim {invisible}met {invisible}{invisible}Seoul", f"Kim {invisible} Seoul"]
+    )
+    assert odd.pieces == plain.pieces and odd.unit_pieces == plain.unit_pieces
+    # A word of nothing else has no piece of its own: it takes the last one before it.
+    assert alone.unit_pieces == [plain.unit_pieces[0], plain.unit_pieces[1] - 1, alone.unit_pieces[2]]
+    assert alone.pieces[alone.unit_pieces[2]] == plain.pieces[plain.unit_pieces[2]]
+
+
+def test_a_cluster_takes_the_piece_of_any_of_its_characters():
+    # The tokenizer drops the space without width, not the accent behind it.
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "subwords")
+    (document,) = aligner.documents(["e\u0301 \u200b\u0301"])
+    assert document.units == [(0, 2), (2, 3), (3, 5)]
+    assert document.offsets[-1] == (3, 5) and document.unit_pieces == [0, 0, 1]
+
+
+# --- white space ------------------------------------------------------------------------------------------------------
+
+
+@by_tokenizer
+@by_unit
+@by_input
+@pytest.mark.parametrize("splitting", ["white_space", "punctuation"])
+@given(text=HOSTILE, space=st.sampled_from(SPACES))
+@example(text="x\u0301 y", space="\u2000")
+@settings(derandomize=True, deadline=None, max_examples=25)
+def test_white_space_of_all_kinds_gives_the_same_units_and_pieces(
+    tokenizer, unit, encoder_input, splitting, text, space
+):
+    aligner = Aligner(tokenizer, unit, encoder_input, word_splitting=splitting)
+    replaced = "".join(space if each.isspace() else each for each in text)
+    plain = "".join(" " if each.isspace() else each for each in text)
+    one, other = aligner.documents([plain, replaced])
+    assert one[1:] == other[1:]
+
+
+@by_tokenizer
+def test_white_space_takes_the_blank_entry_where_units_are_characters(tokenizer):
+    aligner = Aligner(tokenizer, "character", "units")
+    (document,) = aligner.documents(["가" + "".join(SPACES) + "나"])
+    assert [document.pieces[at] for at in document.unit_pieces[1:-1]] == [aligner._blank] * len(SPACES)
+    for decomposed in ("\u1100\u1161\r\n\u0301", "e\u0301\u2001\u00a0"):
+        (document,) = aligner.documents([decomposed])
+        for (start, end), piece in zip(document.units, document.unit_pieces):
+            blank = decomposed[start:end].isspace()
+            assert blank or not any(each.isspace() for each in decomposed[start:end])
+            assert not blank or document.pieces[piece] == aligner._blank
+
+
+def test_white_space_composes_with_nothing():
+    assert clusters("e\u0301 \u0301\u3000\u0323") == [
+        (0, 2, "é"),
+        (2, 3, " "),
+        (3, 4, "\u0301"),
+        (4, 5, "\u3000"),
+        (5, 6, "\u0323"),
+    ]
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+@by_tokenizer
+@by_input
+def test_words_of_a_list_have_the_features_of_their_joined_text(tokenizer, encoder_input):
+    """Data with a token per line are read as they were before a document could be a list of words."""
+    text = "Kim met 3 people in Seoul , 2024 . ( U.S. ) 's -- 오후 3시 30분에 만나요"
+    tokens = text.split()
+    joined = Aligner(tokenizer, "word", encoder_input, shapes=True, word_splitting="white_space")
+    given = Aligner(tokenizer, "word", encoder_input, shapes=True, word_splitting="punctuation")
+    (one,), (other,) = joined.documents([text]), given.documents([tokens])
+    assert one == other and [one.text[start:end] for start, end in one.units] == tokens
+    assert joined.windows(one) == given.windows(other)
+
+
+@by_input
+def test_words_of_a_list_are_not_split_and_a_raw_text_is(encoder_input):
+    aligner = Aligner(TOKENIZERS["wordpiece"], "word", encoder_input, word_splitting="punctuation")
+    raw, listed = aligner.documents(["Kim met Seoul.", ("Kim met", "Seoul.", " ")])
+    assert raw.units == [(0, 3), (4, 7), (8, 13), (13, 14)]
+    assert (listed.text, listed.units) == ("Kim met Seoul.  ", [(0, 7), (8, 14)])
+    assert raw.pieces[raw.unit_pieces[3]] == TOKENIZERS["wordpiece"].convert_tokens_to_ids(".")
+
+
+@by_tokenizer
+@by_input
+def test_white_space_inside_a_word_of_a_list_is_a_space(tokenizer, encoder_input):
+    aligner = Aligner(tokenizer, "word", encoder_input)
+    (plain,) = aligner.documents([["3 people", " met"]])
+    for other in aligner.documents([[f"3{space}people", f"{space}met"] for space in SPACES]):
+        assert other[1:] == plain[1:]
+
+
+def test_a_model_of_characters_reads_the_text_of_a_list_of_words():
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", word_splitting="punctuation")
+    assert aligner.documents([["서울", "에서"]]) == aligner.documents(["서울 에서"])
+
+
 def test_space_takes_the_first_unused_entry_and_else_the_unknown_token():
     pieces = TOKENIZERS["wordpiece"]
     (document,) = Aligner(pieces, "character", "units").documents(["서 울"])
@@ -210,6 +330,8 @@ def test_what_cannot_work_is_refused():
         Aligner(TOKENIZERS["wordpiece"], window=10, stride=8)
     with pytest.raises(ValueError, match="expected unit to be one of character, word, got 'token'"):
         Aligner(TOKENIZERS["wordpiece"], unit="token")
+    with pytest.raises(ValueError, match="expected word_splitting to be one of white_space, punctuation, got 'spacy'"):
+        Aligner(TOKENIZERS["wordpiece"], word_splitting="spacy")
 
 
 def test_empty_text_has_no_windows():

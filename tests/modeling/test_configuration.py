@@ -26,6 +26,7 @@ def config(**settings) -> SpanTaggerConfig:
         ("unit", "token", "character, word"),
         ("encoder_input", "pieces", "units, subwords"),
         ("normalization", "NFD", "NFC, none"),
+        ("word_splitting", "spaces", "white_space, punctuation"),
         ("scheme", "IOB", "BIO, BIOES"),
         ("dropout_merge", "mean", "mean_logits, mean_loss"),
         ("constrain", "train", "none, decode, both"),
@@ -79,6 +80,7 @@ def test_a_saved_config_comes_back_whole(tmp_path):
         unit="word",
         encoder_input="units",
         normalization="none",
+        word_splitting="punctuation",
         window=12,
         stride=3,
         calibration_temperature=1.5,
@@ -106,6 +108,17 @@ def test_a_saved_config_comes_back_whole(tmp_path):
         if key not in ("_name_or_path", "transformers_version", "architectures", "auto_map"):
             assert kept[key] == value, key
     assert {"unit", "scheme", "places", "encoder_config", "calibration_temperature"} <= set(stored)
+
+
+@pytest.mark.parametrize("splitting", ["white_space", "punctuation"])
+def test_a_saved_config_says_how_words_are_split(tmp_path, splitting):
+    config(unit="word", word_splitting=splitting).save_pretrained(tmp_path)
+    stored = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert stored["word_splitting"] == splitting
+    # A model that was saved before there was a choice parts text at white space.
+    del stored["word_splitting"]
+    (tmp_path / "config.json").write_text(json.dumps(stored), encoding="utf-8")
+    assert AutoConfig.from_pretrained(tmp_path).word_splitting == "white_space"
 
 
 def test_a_config_without_an_encoder_can_be_made_and_shown():

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from modeling.matches import LONGEST_MATCH, match_lengths
 
-TEXTS = st.text(alphabet="가나다 aAbİ.\n😀\u200b", max_size=24)
+TEXTS = st.text(alphabet="가나다 aAbİ.\n\u00a0😀\u200b", max_size=24)
 
 
 def enumerated(text: str, question: str, longest: int) -> list[int]:
@@ -14,6 +14,7 @@ def enumerated(text: str, question: str, longest: int) -> list[int]:
         text = text.lower()
     if len(question.lower()) == len(question):
         question = question.lower()
+    text, question = ("".join(" " if each.isspace() else each for each in one) for one in (text, question))
     found = []
     for at, character in enumerate(text):
         held = [
