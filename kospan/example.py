@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 from unicodedata import normalize
 
 from modeling.spans import Span, first_overlap, keep_longest
+from modeling.words import document_text, plain_spaces, trimmed
 
 # Characters without width that editors and web pages leave at the ends of a name.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -21,6 +23,8 @@ class Example:
         question: The question that a reader answers; empty elsewhere.
         source: Where the document comes from within its set (say "wikitree"), for scores by source.
         text_pair: The second text of a pair, as tokenizers call it; empty elsewhere.
+        words: The words of a document that its source gives word by word, with one white-space character between two in
+            `text`; None for a raw text.
     """
 
     id: str
@@ -29,6 +33,12 @@ class Example:
     question: str = ""
     source: str = ""
     text_pair: str = ""
+    words: tuple[str, ...] | None = None
+
+    @property
+    def document(self) -> str | list[str]:
+        """What a model is given: the words where the source has them, else the text."""
+        return self.text if self.words is None else list(self.words)
 
 
 @lru_cache(maxsize=4096)
@@ -44,18 +54,42 @@ def clean_label(label: str) -> str:
     return label
 
 
-def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
-    """The example with sorted spans that fit its text, labels as `clean_label` spells them, and how many overlapping
-    spans were dropped.
+class Changes(NamedTuple):
+    """What was changed in gold spans.
+
+    Args:
+        dropped: Spans that overlapped a longer one.
+        trimmed: Spans that began or ended with white space; those that held nothing else were dropped.
+    """
+
+    dropped: int = 0
+    trimmed: int = 0
+
+
+def check_words(example: Example) -> None:
+    """Raises: ValueError where an example's words do not give its text."""
+    if example.words is not None and plain_spaces(document_text(example.words)) != plain_spaces(example.text):
+        raise ValueError(
+            f"example {example.id!r}: expected words that give the text when they are joined by spaces, got "
+            f"{document_text(example.words)[:60]!r} for {example.text[:60]!r}; correct the words, or leave them out"
+        )
+
+
+def checked(example: Example, overlaps: str = "error", whole_texts: bool = False) -> tuple[Example, Changes]:
+    """The example with sorted spans that fit its text and neither begin nor end with white space, labels as
+    `clean_label` spells them, and what was changed.
 
     Args:
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
             question are alternatives, which may overlap always.
+        whole_texts: Whether spans are labels of whole texts, which keep the white space at the text's ends.
 
-    Raises: ValueError where a span leaves the text, is empty, or overlaps another under "error".
+    Raises: ValueError where a span leaves the text, is empty, or overlaps another under "error"; where the answers to a
+        question hold nothing but white space, or words do not give the text.
     """
+    check_words(example)
     if example.spans is None:
-        return example, 0
+        return example, Changes()
     for span in example.spans:
         # The label of an empty text stands over the whole of it, which is no character.
         whole = not example.text and span.start == span.end == 0
@@ -65,7 +99,21 @@ def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
                 f"length), "
                 f"got start {span.start}, end {span.end}, label {span.label!r}; offsets count characters, not bytes"
             )
-    spans = sorted(span._replace(label=clean_label(span.label)) for span in example.spans)
+    spans, cut = sorted(span._replace(label=clean_label(span.label)) for span in example.spans), 0
+    if not whole_texts and example.text:
+        inner = [trimmed(example.text, span.start, span.end) for span in spans]
+        cut = sum(ends != span[:2] for ends, span in zip(inner, spans))
+        spans = [span._replace(start=start, end=end) for span, (start, end) in zip(spans, inner) if start < end]
+        if example.question and cut:
+            # Alternatives may have differed in white space alone.
+            spans = list(dict.fromkeys(spans))
+            if example.spans and not spans:
+                raise ValueError(
+                    f"example {example.id!r}: expected an answer with a character other than white space, got "
+                    f"{example.text[slice(*example.spans[0][:2])]!r}; correct the answer, or write [] where the text "
+                    "holds none"
+                )
+        spans.sort()
     clash = None if example.question else first_overlap(spans)
     if clash and overlaps == "error":
         one, other = clash
@@ -74,4 +122,4 @@ def checked(example: Example, overlaps: str = "error") -> tuple[Example, int]:
             f"{tuple(other[:3])}; mend the data or pass --overlaps longest to keep the longest"
         )
     kept = keep_longest(spans) if clash else spans
-    return replace(example, spans=tuple(kept)), len(spans) - len(kept)
+    return replace(example, spans=tuple(kept)), Changes(len(spans) - len(kept), cut)

@@ -3,7 +3,8 @@
 An answer is a stretch of units. Its score in a window is the start score of its first unit plus the end score of its
 last; where it stands in several windows the largest counts, once. One softmax runs over all answers of the document,
 and over "no answer" where that is allowed, so probabilities of different documents can be compared. No answer is
-longer than the overlap of two windows, so each one stands whole in some window.
+longer than the overlap of two windows, so each one stands whole in some window. None begins or ends with white space:
+such starts and ends are masked before the softmax, so a text of white space alone has no answer.
 """
 
 import math
@@ -57,6 +58,7 @@ class Answers:
         null: Whether "no answer" takes part; its score is the smallest of any window's, as each window alone may lack
             the answer (Devlin et al. 2019, SQuAD 2.0).
         temperature: Divides all scores.
+        blank: Units that hold white space alone, with which no answer begins or ends `(units)`; None where none does.
 
     Raises: ValueError where a length is below 1.
 
@@ -74,6 +76,7 @@ class Answers:
         longest_pieces: int,
         null: bool = False,
         temperature: float = 1.0,
+        blank: Sequence[bool] | None = None,
     ):
         if longest < 1 or longest_pieces < 1:
             raise ValueError(f"expected answers of 1 unit and 1 piece or more, got {longest} and {longest_pieces}")
@@ -94,6 +97,10 @@ class Answers:
             np.maximum(place, np.asarray(window.starts, dtype=np.float32)[:, None] + ends, out=place)
         if width and reach.min() < width:
             logits[np.arange(width) >= reach[:, None]] = -np.inf
+        blank = np.flatnonzero(np.asarray([] if blank is None else blank, dtype=bool))
+        logits[blank] = -np.inf
+        for length in range(width):
+            logits[blank[blank >= length] - length, length] = -np.inf
         self.null = min((window.null for window in windows), default=0.0) if null else None
         if temperature != 1.0:
             logits /= temperature

@@ -38,6 +38,7 @@ from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import labels_of  # noqa: F401  (as above)
 from .window_batches import WindowBatches  # noqa: F401  (as above)
+from .words import words  # noqa: F401  (as above)
 
 # Documents that are taken apart at a time, see modeling_tagger.
 _DOCUMENTS_AT_A_TIME = 1024
@@ -245,7 +246,8 @@ class SpanReader(SpanPreTrainedModel):
                 shall not be the config's.
 
         Returns: Spans labelled "answer", best first: a list for a str, a list of lists for a sequence. "No answer",
-            where the model knows of it, is a span from 0 to 0. A text without characters has no answer but this one.
+            where the model knows of it, is a span from 0 to 0. No answer begins or ends with white space, and a text
+            that holds nothing else has no answer but this one.
 
         Raises: TypeError where a text is no str; ValueError where a question is empty, a number is out of range, or
             there are not as many texts as questions. Threads may call it at once.
@@ -372,6 +374,7 @@ class SpanReader(SpanPreTrainedModel):
             limits.stride,
             limits.null_answer,
             self.config.calibration_temperature if temperature is None else temperature,
+            blank_units(document),
         )
         if limits.trim_particles and self.config.unit == "character":
             answers.shorten(_unit_cuts(document))
@@ -388,6 +391,11 @@ class SpanReader(SpanPreTrainedModel):
                 end = trimmed_end(document.text, start, end)
             spans.append(Span(start, end, self.config.id2label[0], score))
         return spans
+
+
+def blank_units(document: Document) -> list[bool]:
+    """Whether each unit holds white space alone."""
+    return [document.text[start:end].isspace() for start, end in document.units]
 
 
 def _reading(document: Document, answers: Answers, spans: list[Span]) -> Reading:

@@ -12,7 +12,7 @@ from .alignment import Document, Window
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
-from .checks import as_text, check_reading, check_texts
+from .checks import as_text, check_documents, check_reading
 from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -36,6 +36,7 @@ from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import tags_to_spans
 from .window_batches import WindowBatches  # noqa: F401  (as above)
+from .words import trimmed
 
 # Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the
 # data.
@@ -249,25 +250,27 @@ class SpanTagger(SpanPreTrainedModel):
 
     @torch.no_grad()
     def extract(
-        self, texts: str | Sequence[str], threshold: float = 0.0, batch_size: int = 32
+        self, texts: str | Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
     ) -> list[Span] | list[list[Span]]:
         """The spans of each text, best tag sequence, with exact posteriors as scores.
 
         Args:
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
-                column); long ones are read through windows and merged.
+                column); long ones are read through windows and merged. In a sequence a document may also be a list of
+                its words, which stay as they are; offsets then count the characters of `" ".join(words)`.
             threshold: Spans with a lower score are left out.
             batch_size: Windows the encoder reads at once.
 
-        Returns: Spans sorted by start: a list for a str, a list of lists for a sequence.
+        Returns: Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists
+            for a sequence.
 
-        Raises: TypeError where `texts` is neither a str nor a sequence of str; ValueError where `threshold` or
+        Raises: TypeError where `texts` is neither a str nor a sequence of documents; ValueError where `threshold` or
             `batch_size` is out of range, or a text holds half of a surrogate pair. Threads may call it at once.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size)[0]
-        texts = check_texts(texts)
+        texts = check_documents(texts)
         check_reading(threshold, batch_size)
         found = []
         with self.reading():
@@ -276,19 +279,21 @@ class SpanTagger(SpanPreTrainedModel):
         return found
 
     @torch.no_grad()
-    def tag_units(self, texts: Sequence[str], threshold: float = 0.0, batch_size: int = 32) -> list[list[Span]]:
+    def tag_units(
+        self, texts: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
+    ) -> list[list[Span]]:
         """The tag of every unit on the best path, with its marginal probability.
 
         Args:
-            texts: A sequence of documents of any length.
+            texts: A sequence of documents of any length, as in `extract`.
             threshold: Units whose tag is less probable are left out.
             batch_size: Windows the encoder reads at once.
 
-        Returns: For each text a span per unit, labelled with the tag ("B-PS", "O").
+        Returns: For each text a span per unit, labelled with the tag ("B-PS", "O"); units of white space are left out.
 
         Raises: as `extract`.
         """
-        texts, tags, found = check_texts(texts), self.config.tags, []
+        texts, tags, found = check_documents(texts), self.config.tags, []
         check_reading(threshold, batch_size)
         with self.reading():
             for documents, emissions in self._read(texts, batch_size):
@@ -300,21 +305,21 @@ class SpanTagger(SpanPreTrainedModel):
                     path = self.head.decode(chain.unsqueeze(0), mask)[0]
                     chances = self.head.marginals(chain.unsqueeze(0), mask)[0].float().cpu()
                     units = zip(document.units, path, chances.tolist())
-                    spans = [Span(*unit, tags[tag], row[tag]) for unit, tag, row in units]
-                    found.append([span for span in spans if span.score >= threshold])
+                    spans = [Span(*trimmed(document.text, *unit), tags[tag], row[tag]) for unit, tag, row in units]
+                    found.append([span for span in spans if span.start < span.end and span.score >= threshold])
         return found
 
     @torch.no_grad()
-    def read(self, texts: Sequence[str], batch_size: int = 32) -> list[TaggerReading]:
+    def read(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TaggerReading]:
         """Units and emissions of each text, windows merged: what `extract` decodes, for questions that it leaves open.
 
         Args:
-            texts: Documents of any length.
+            texts: Documents of any length, as in `extract`.
             batch_size: Windows the encoder reads at once.
 
         Raises: as `extract`.
         """
-        texts = check_texts(texts)
+        texts = check_documents(texts)
         check_reading(0.0, batch_size)
         with self.reading():
             return [
@@ -323,18 +328,19 @@ class SpanTagger(SpanPreTrainedModel):
                 for document, chain in zip(documents, emissions)
             ]
 
-    def _read(self, texts: list[str], batch_size: int) -> Iterator[tuple[list[Document], list[torch.Tensor]]]:
+    def _read(self, texts: list, batch_size: int) -> Iterator[tuple[list[Document], list[torch.Tensor]]]:
         for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
             documents = self.aligner.documents(texts[at : at + _DOCUMENTS_AT_A_TIME])
             yield documents, self._emissions(documents, batch_size)
 
     @torch.no_grad()
-    def inspect(self, text: str) -> TaggerInspection:
-        """Tag marginals per unit and attention rows per window, raw values for a report or a page.
+    def inspect(self, text: str | Sequence[str]) -> TaggerInspection:
+        """Tag marginals per unit and attention rows per window of a text or a list of words, raw values for a report or
+        a page.
 
         Attention needs the eager implementation; it is switched on for this call only.
         """
-        [text] = check_texts([text], "text")
+        [text] = check_documents([text], "text")
         # A thread that reads while the implementation changes would mix two kinds of attention mask.
         with self.reading(alone=True):
             implementation = self.encoder.config._attn_implementation
@@ -350,7 +356,7 @@ class SpanTagger(SpanPreTrainedModel):
             finally:
                 if self.encoder.config._attn_implementation != implementation:
                     self.encoder.set_attn_implementation(implementation)
-        return TaggerInspection(text, document.units, self.config.tags, marginals, spans, views, gates)
+        return TaggerInspection(document.text, document.units, self.config.tags, marginals, spans, views, gates)
 
     def _views(self, document: Document) -> tuple[list[WindowView], torch.Tensor | None]:
         """What encoder and head look at, window by window, and the gates, each unit's from the window that owns it."""
@@ -422,7 +428,10 @@ class SpanTagger(SpanPreTrainedModel):
     def _decoded(
         self, documents: list[Document], emissions: list[torch.Tensor], threshold: float, batch_size: int
     ) -> list[list[Span]]:
-        """One best path over each whole document, and the posterior of every span on it."""
+        """One best path over each whole document, and the posterior of every span on it.
+
+        Tags on white space at a span's ends are not reported; its score stays that of the path.
+        """
         tags, scheme = self.config.tags, self.config.scheme
         found: list[list[Span]] = [[] for _ in documents]
         order = sorted(range(len(documents)), key=lambda at: len(documents[at].units))
@@ -436,10 +445,9 @@ class SpanTagger(SpanPreTrainedModel):
             unit_spans = [tags_to_spans([tags[tag] for tag in path], scheme) for path in paths]
             scores = self.head.posteriors(batch, mask, unit_spans)
             for at, row_spans, row_scores in zip(rows, unit_spans, scores):
-                units = documents[at].units
-                found[at] = [
-                    Span(units[first][0], units[last - 1][1], label, score)
-                    for (first, last, label), score in zip(row_spans, row_scores)
-                    if score >= threshold
-                ]
+                text, units = documents[at].text, documents[at].units
+                for (first, last, label), score in zip(row_spans, row_scores):
+                    start, end = trimmed(text, units[first][0], units[last - 1][1])
+                    if start < end and score >= threshold:
+                        found[at].append(Span(start, end, label, score))
         return found

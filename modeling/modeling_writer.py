@@ -17,7 +17,7 @@ from transformers.utils import PushToHubMixin
 
 from .alignment import clusters  # noqa: F401  (transformers 4.51 copies only what this file names itself)
 from .base_models import ADAPTER, NEEDS, base_record, load_adapted
-from .checks import as_text, check_reading, check_texts
+from .checks import as_text, check_documents, check_reading
 from .companions import (
     LOCATION_KEYS,
     follow_umask,
@@ -44,6 +44,7 @@ from .reply_states import ReplyStates
 from .shapes import shape_of  # noqa: F401  (as `clusters`)
 from .spans import Span, first_overlap, keep_longest
 from .tags import labels_of  # noqa: F401  (as `clusters`)
+from .words import document_text
 
 # What save_pretrained takes for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
@@ -218,7 +219,11 @@ class SpanWriter(Asking, PipelineOwner, PushToHubMixin):
     # --- text to spans ------------------------------------------------------------------------------------------------
 
     def extract(
-        self, texts: str | Sequence[str], threshold: float = 0.0, batch_size: int = 32, num_beams: int = 1
+        self,
+        texts: str | Sequence[str | Sequence[str]],
+        threshold: float = 0.0,
+        batch_size: int = 32,
+        num_beams: int = 1,
     ) -> list[Span] | list[list[Span]]:
         """The spans of each text, as the model writes them.
 
@@ -228,15 +233,17 @@ class SpanWriter(Asking, PipelineOwner, PushToHubMixin):
 
         Args:
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
-                column); long ones are asked about in windows and merged.
+                column); long ones are asked about in windows and merged. In a sequence a document may also be a list of
+                its words, which are joined by spaces.
             threshold: Spans with a lower score are left out.
             batch_size: Prompts that are answered at once.
             num_beams: Replies that are followed at once; 1 always takes the most probable piece.
 
-        Returns: Spans sorted by start: a list for a str, a list of lists for a sequence.
+        Returns: Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists
+            for a sequence.
 
-        Raises: TypeError where `texts` is neither a str nor a sequence of str, or a number is none; ValueError where
-            `threshold`, `batch_size` or `num_beams` is out of range, or a text holds half of a surrogate pair.
+        Raises: TypeError where `texts` is neither a str nor a sequence of documents, or a number is none; ValueError
+            where `threshold`, `batch_size` or `num_beams` is out of range, or a text holds half of a surrogate pair.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
@@ -245,10 +252,10 @@ class SpanWriter(Asking, PipelineOwner, PushToHubMixin):
 
     @torch.no_grad()
     def write(
-        self, texts: Sequence[str], batch_size: int = 32, num_beams: int = 1, threshold: float = 0.0
+        self, texts: Sequence[str | Sequence[str]], batch_size: int = 32, num_beams: int = 1, threshold: float = 0.0
     ) -> list[Writing]:
         """As `extract`, with the replies and what could not be used of them."""
-        texts = check_texts(texts)
+        texts = [document_text(document) for document in check_documents(texts)]
         check_reading(threshold, batch_size)
         check_beams(num_beams)
         read = [composed(text) for text in texts]

@@ -37,7 +37,7 @@ class Entity(NamedTuple):
 
     Args:
         label: The type.
-        surface: The entity as it is written.
+        surface: The entity as it is written, without white space at its ends.
         start: Where the bracket begins in the reply, in characters.
         end: One past its `]`.
     """
@@ -125,7 +125,7 @@ def parse_reply(reply: str, labels: Sequence[str]) -> Reply:
         if end < 0:
             dropped += 1
             break
-        surface = _ESCAPE.sub(r"\1", reply[begin:end])
+        surface = _ESCAPE.sub(r"\1", reply[begin:end]).strip()
         if surface:
             entities.append(Entity(found[1], surface, at, end + 1))
         else:

@@ -45,7 +45,7 @@ class ReplyStates:
         text: The text.
         labels: The types.
         pieces: The vocabulary. A character that it cannot write alone stands in no surface: every reply that is begun
-            can be closed, whatever pieces there are.
+            can be closed, whatever pieces there are. No surface begins or ends with white space.
         whole_words: Whether surfaces begin and end where words do.
 
     Raises: ValueError where the grammar or a type cannot be written with this vocabulary.
@@ -64,11 +64,18 @@ class ReplyStates:
         self.stream = "".join(parts).encode("utf-8", "replace")
         # By character, and behind the last: whether a surface may begin or end there, and how many pieces it takes from
         # there to where one may end, and to where one that goes on may.
-        self.edges = [not whole_words or is_edge(text, at) for at in range(len(text) + 1)]
-        to_end, further = [0.0] * (len(parts) + 1), [math.inf] * (len(parts) + 1)
+        edges = [not whole_words or is_edge(text, at) for at in range(len(text) + 1)]
+        blank = [character.isspace() for character in text]
+        self.ends = [edge and at > 0 and not blank[at - 1] for at, edge in enumerate(edges)]
+        to_end, further = [math.inf] * (len(parts) + 1), [math.inf] * (len(parts) + 1)
+        to_end[-1] = 0.0 if self.ends[-1] else math.inf
+        # By character: the first at or behind it that is no white space; a surface that enters white space needs it.
+        self.visible = list(range(len(parts)))
         for at in reversed(range(len(parts))):
             further[at] = sum(pieces.price(each) for each in parts[at]) + to_end[at + 1]
-            to_end[at] = 0.0 if self.edges[at] else further[at]
+            to_end[at] = 0.0 if self.ends[at] else further[at]
+            if blank[at]:
+                self.visible[at] = self.visible[at + 1] if at + 1 < len(parts) else at
         self.further = further
         # By byte: the character that begins there, or -1 inside one; and the pieces to where a surface may end.
         self.unit: list[int] = []
@@ -78,8 +85,8 @@ class ReplyStates:
             self.unit += [at] + [-1] * (len(rests) - 2)
             self.rest += [to_end[at], *(rest + to_end[at + 1] for rest in rests[1:-1])]
         self.unit.append(len(parts))
-        self.rest.append(0)
-        self.begins = [at for at, unit in enumerate(self.unit[:-1]) if unit >= 0 and self.edges[unit]]
+        self.rest.append(to_end[-1])
+        self.begins = [at for at, unit in enumerate(self.unit[:-1]) if unit >= 0 and edges[unit] and not blank[unit]]
         self.closing = pieces.price("]") + 1  # `]` and the end
         self.open_places = lru_cache(maxsize=64)(self._open_places)
         self.cheapest = lru_cache(maxsize=64)(self._cheapest)
@@ -87,7 +94,9 @@ class ReplyStates:
     def is_open(self, unit: int, used: int) -> bool:
         """Whether a character may stand in a surface: it is there, it and what must follow it can be written, and no
         other surface has it; where words stay whole, none has any of its word then."""
-        return unit < len(self.edges) - 1 and not used >> unit & 1 and self.further[unit] < math.inf
+        if unit >= len(self.visible) or self.further[unit] == math.inf:
+            return False
+        return not (used >> unit & 1 or used >> self.visible[unit] & 1)
 
     def _open_places(self, used: int) -> tuple[int, ...]:
         return tuple(at for at in self.begins if self.is_open(self.unit[at], used))
@@ -134,7 +143,7 @@ class ReplyStates:
                 further.setdefault(self.stream[at], []).append(at + 1)
         for byte, places in further.items():
             yield byte, state._replace(places=tuple(places), length=state.length + 1)
-        ends = [at for at in state.places if self.unit[at] >= 0 and self.edges[self.unit[at]]]
+        ends = [at for at in state.places if self.unit[at] >= 0 and self.ends[self.unit[at]]]
         if state.length and ends:
             yield CLOSE, self._closed(state, ends)
 

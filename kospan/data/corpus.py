@@ -8,32 +8,39 @@ from typing import NamedTuple
 from kospan.data.registry import check_options, reader_for
 from kospan.data.source import DEFAULTS, Item, Reading, ReadOptions, Source, grouped_pairs
 from kospan.data.values import VALUE, holds_values, valued
-from kospan.example import Example, checked
+from kospan.example import Changes, Example, checked
 
 # Where a source has no validation split, the items at these places (from 0) are one.
 VALIDATION_EVERY = 8
 
 
 class Missing(NamedTuple):
-    """Records of a part of a data set that are not among its examples.
+    """What is missing from a part of a data set, or was changed in it.
 
     Args:
         invalid: Records that could not be read, and were skipped on request.
         first: The error of the first of them; empty where there is none.
         left_out: Valid records that cannot be used, see `kospan.data.source.Item`; they count 0 in scores.
+        trimmed: Gold spans that began or ended with white space, which was taken off.
     """
 
     invalid: int = 0
     first: str = ""
     left_out: int = 0
+    trimmed: int = 0
 
     def lines(self, part: str) -> list[str]:
-        """What is missing, a line each; empty where nothing is."""
+        """What is missing or was changed, a line each; empty where nothing is."""
         found = []
         if self.invalid:
             found.append(f"skipped records     {self.invalid:,} invalid in {part}, the first: {self.first}")
         if self.left_out:
             found.append(f"left out            {self.left_out:,} in {part}, which count 0 in scores")
+        if self.trimmed:
+            found.append(
+                f"trimmed spans       {self.trimmed:,} gold spans in {part} began or ended with white space, which was "
+                "taken off"
+            )
         return found
 
 
@@ -56,8 +63,13 @@ class Corpus:
     values: bool = False
     missing: dict[str, Missing] = field(default_factory=dict)
 
+    @property
+    def trimmed(self) -> int:
+        """Gold spans that began or ended with white space, which was taken off."""
+        return sum(missing.trimmed for missing in self.missing.values())
+
     def remarks(self) -> list[str]:
-        """What is missing from the splits, a line each."""
+        """What is missing from the splits or was changed in them, a line each."""
         return [line for split, missing in self.missing.items() for line in missing.lines(f"the {split} part")]
 
 
@@ -71,6 +83,7 @@ def load_corpus(
     label_kind: str | None = "class",
     validation_examples: int | None = None,
     options: ReadOptions = DEFAULTS,
+    whole_texts: bool = False,
 ) -> Corpus:
     """A data set with its splits, every example checked.
 
@@ -89,6 +102,8 @@ def load_corpus(
         label_kind: "class": labels are names; "value": they are numbers; None: see `kospan.data.values.holds_values`.
         validation_examples: As `train_examples`, of the validation split.
         options: How files are read.
+        whole_texts: Whether spans are labels of whole texts, see `kospan.example.checked`; of some forms of data they
+            always are.
 
     Raises: ValueError where a split is empty, a record is malformed, an id stands twice in a file, a text is
         unlabelled, a label is not in the training split, or a split holds fewer than are to be kept of it; of several
@@ -105,7 +120,7 @@ def load_corpus(
     parts, dropped = {}, 0
     for split, items in source.splits.items():
         title = _title(dataset, split, train_file, validation_file)
-        parts[split] = _read(items, title, overlaps, reading, "labelled texts")
+        parts[split] = _read(items, title, overlaps, reading, whole_texts, "labelled texts")
         dropped += parts[split].dropped
     missing = {split: part.missing for split, part in parts.items()}
     items_of = _with_validation({split: part.items for split, part in parts.items()}, dataset)
@@ -118,7 +133,7 @@ def load_corpus(
     if calibration is not None:
         groups = [item.group for item in items_of["train"] if not item.left_out]
         splits["calibration"], missing["calibration"], lost = _calibration(
-            calibration, dataset, splits, groups, overlaps, options
+            calibration, dataset, splits, groups, overlaps, options, whole_texts
         )
         dropped += lost
     values = holds_values(splits["train"], label_kind)
@@ -165,7 +180,12 @@ class Split(NamedTuple):
 
 
 def read_split(
-    dataset: str, path: str, overlaps: str = "error", options: ReadOptions = DEFAULTS, labelled: bool = False
+    dataset: str,
+    path: str,
+    overlaps: str = "error",
+    options: ReadOptions = DEFAULTS,
+    labelled: bool = False,
+    whole_texts: bool = False,
 ) -> Split:
     """One file, or one split of a set that needs no file, checked.
 
@@ -175,8 +195,9 @@ def read_split(
         overlaps: As in `load_corpus`.
         options: How files are read.
         labelled: Whether an unlabelled text is an invalid record.
+        whole_texts: As in `load_corpus`.
 
-    Raises: as `load_corpus`.
+    Raises: as `load_corpus`. Warns where gold spans begin or end with white space, which is taken off.
 
     >>> len(read_split("sample", "validation").examples) > 0
     True
@@ -196,7 +217,7 @@ def read_split(
                 f"{path!r}; name one of them"
             )
         items, title = splits[path], f"{dataset}, split {path!r}"
-    part = _read(items, title, overlaps, reading, "labelled texts" if labelled else "")
+    part = _read(items, title, overlaps, reading, whole_texts, "labelled texts" if labelled else "")
     left_out = sum(bool(item.left_out) for item in part.items)
     examples = [item.example for item in part.items if not item.left_out]
     if not examples:
@@ -205,10 +226,10 @@ def read_split(
 
 
 def read_examples(
-    dataset: str, path: str, overlaps: str = "error", options: ReadOptions = DEFAULTS
+    dataset: str, path: str, overlaps: str = "error", options: ReadOptions = DEFAULTS, whole_texts: bool = False
 ) -> list[Example]:
     """The examples of `read_split`."""
-    return read_split(dataset, path, overlaps, options).examples
+    return read_split(dataset, path, overlaps, options, whole_texts=whole_texts).examples
 
 
 class _Part(NamedTuple):
@@ -219,18 +240,21 @@ class _Part(NamedTuple):
     missing: Missing
 
 
-def _read(items: Iterable[Item], title: str, overlaps: str, reading: Reading, labelled: str = "") -> _Part:
+def _read(
+    items: Iterable[Item], title: str, overlaps: str, reading: Reading, whole_texts: bool, labelled: str = ""
+) -> _Part:
     """Items with ids of their own, their examples checked.
 
     Args:
         title: What the items are, for the error about an empty split.
         reading: What they are read with; takes those that are wrong.
+        whole_texts: As in `load_corpus`.
         labelled: What the texts have to be, where unlabelled ones are wrong.
 
     Raises: ValueError where there are none, an id stands twice, or spans overlap under "error".
     """
     reading.begin()
-    kept, dropped = [], 0
+    kept, changes = [], [Changes()]
     places: dict[str, str] = {}
     for item in items:
         with reading.record():
@@ -242,7 +266,7 @@ def _read(items: Iterable[Item], title: str, overlaps: str, reading: Reading, la
                 )
             places[name] = item.place
             try:
-                example, lost = checked(item.example, overlaps)
+                example, changed = checked(item.example, overlaps, whole_texts or item.whole_text)
             except ValueError as error:
                 raise ValueError(f"{item.place}: {error}") from error
             if labelled and example.spans is None and not item.left_out:
@@ -251,13 +275,14 @@ def _read(items: Iterable[Item], title: str, overlaps: str, reading: Reading, la
                     "holds none, remove the text where nobody has labelled it"
                 )
             kept.append(item._replace(example=example))
-            dropped += lost
+            changes.append(changed)
     reading.finish()
     if not kept:
         raise ValueError(
             f"{title}: expected at least one example, got {reading.nothing('an empty split')}; check file and form"
         )
-    return _Part(kept, dropped, Missing(reading.invalid, str(reading.first or "")))
+    dropped, trimmed = map(sum, zip(*changes))
+    return _Part(kept, dropped, Missing(reading.invalid, str(reading.first or ""), trimmed=trimmed))
 
 
 def _check_overlaps(overlaps: str) -> None:
@@ -326,6 +351,7 @@ def _calibration(
     groups: Sequence[str],
     overlaps: str,
     options: ReadOptions,
+    whole_texts: bool,
 ) -> tuple[list[Example], Missing, int]:
     """The examples to calibrate with, what is missing from them, and how many spans were dropped; a share is taken out
     of `splits["train"]`, whose examples are of these groups."""
@@ -358,7 +384,8 @@ def _calibration(
             f"{asked!r}; choose one of them"
         )
     reading = Reading(options, collect=True)
-    part = _read(reader.read_file(asked, reading), asked, overlaps, reading, "labelled texts to calibrate with")
+    items, wanted = reader.read_file(asked, reading), "labelled texts to calibrate with"
+    part = _read(items, asked, overlaps, reading, whole_texts, wanted)
     return [item.example for item in part.items if not item.left_out], part.missing, part.dropped
 
 

@@ -89,7 +89,8 @@ def labelled_item(place: str, name: str, text: str, label, pair: str = "", sourc
         check_encodable(typed(value, str, place, what), place)
     words = label_in_words(label, place)
     spans = None if words is None else (Span(0, len(text), words),)
-    return Item(place, Example(name, text, spans, source=source, text_pair=pair), "" if pair else text)
+    example = Example(name, text, spans, source=source, text_pair=pair)
+    return Item(place, example, "" if pair else text, whole_text=True)
 
 
 def label_in_words(label, place: str) -> str | None:

@@ -20,12 +20,14 @@ class Item(NamedTuple):
             item stands alone.
         left_out: Why it cannot be used although the record is valid, such as an answer that is a picture; empty
             otherwise. It is neither trained on nor predicted, and counts 0 in scores.
+        whole_text: Whether its spans are labels of the whole text, which keep the white space at the text's ends.
     """
 
     place: str
     example: Example
     group: str = ""
     left_out: str = ""
+    whole_text: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import torch
 from kospan.evaluation.answers import answer_scores
 from kospan.evaluation.confidence import SpanClaims
 from kospan.example import Example
+from modeling.modeling_reader import blank_units
 from modeling.spans import Span
 
 # How sure an answer is: its share in the one softmax over all answers, which `answer` reports; and the usual makeshift,
@@ -42,7 +43,8 @@ class AnswerClaims:
                 some = examples[start : start + _QUESTIONS]
                 asked = [example.question for example in some], [example.text for example in some]
                 read = zip(some, *model.window_scores(*asked, batch_size, self.limits))
-                self.rows += [(example, (document, scores)) for example, document, scores in read if document.units]
+                # A text of white space alone has no answer to be sure of.
+                self.rows += [(example, each) for example, *each in read if example.text.strip()]
         self.best = [self._ranking(row, 1.0).best(1)[0] for row in range(len(self.rows))]
         self.found: list[list[tuple[int, int]]] = []
         right = []
@@ -81,6 +83,7 @@ class AnswerClaims:
                 values = getattr(window, name).astype(np.float64)
                 here = scores[window.first_unit : window.first_unit + len(values)]
                 np.maximum(here, values, out=here)
+            scores[np.flatnonzero(blank_units(document))] = -np.inf
             if self.limits.null_answer:
                 scores[units] = min(window.null for window in windows) / 2
             scores = np.exp((scores - scores.max()) / temperature)
@@ -88,7 +91,7 @@ class AnswerClaims:
         return float(product)
 
     def predicted(self, temperature: float) -> list[list[Span]]:
-        """The best answer to each question whose text holds a unit, as `answer` gives it; "no answer" is no span, nor
+        """The best answer to each question whose text is not blank, as `answer` gives it; "no answer" is no span, nor
         is what lies below the config's threshold."""
         scores = self.spans(temperature, ["posterior"]).confidence["posterior"].tolist()
         return [

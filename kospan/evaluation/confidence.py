@@ -19,6 +19,7 @@ from kospan.example import Example
 from modeling.alignment import unit_spans
 from modeling.spans import Span
 from modeling.tags import span_tags, spans_to_tags, tags_to_spans
+from modeling.words import trimmed
 
 # Documents decoded at a time.
 _ROWS = 64
@@ -75,23 +76,29 @@ class Claims:
         self.head, config = model.head, model.config
         self.tags, self.scheme = list(config.tags), config.scheme
         self.place = {tag: at for at, tag in enumerate(self.tags)}
-        readings = model.read([example.text for example in examples], batch_size)
+        readings = model.read([example.document for example in examples], batch_size)
         self.rows = [(example, reading) for example, reading in zip(examples, readings) if reading.units]
         # The best path stays the best at every temperature, so the claims do not change, only how sure they are.
+        # Units of each span, and its characters without white space at their ends.
         self.found: list[list[tuple[int, int, str]]] = []
-        for batch, mask, _ in self._batches():
-            paths = self.head.decode(batch, mask)
-            self.found += [tags_to_spans([self.tags[tag] for tag in path], self.scheme) for path in paths]
+        self.ends: list[list[tuple[int, int]]] = []
+        for batch, mask, place in self._batches():
+            for (example, reading), path in zip(self.rows[place], self.head.decode(batch, mask)):
+                found = tags_to_spans([self.tags[tag] for tag in path], self.scheme)
+                edges = [(reading.units[first][0], reading.units[last - 1][1]) for first, last, _ in found]
+                ends = [trimmed(example.text, *each) for each in edges]
+                self.found.append([span for span, (start, end) in zip(found, ends) if start < end])
+                self.ends.append([(start, end) for start, end in ends if start < end])
 
     @torch.no_grad()
     def spans(self, temperature: float, kinds: Sequence[str] = SPAN_KINDS) -> SpanClaims:
         """The predicted spans with their confidences at this temperature, of these kinds."""
         labels, right = [], []
-        for (example, reading), found in zip(self.rows, self.found):
+        for (example, _), found, ends in zip(self.rows, self.found, self.ends):
             gold = {span[:3] for span in example.spans}
-            for first, last, label in found:
+            for (_, _, label), (start, end) in zip(found, ends):
                 labels.append(label)
-                right.append((reading.units[first][0], reading.units[last - 1][1], label) in gold)
+                right.append((start, end, label) in gold)
         confidence: dict[str, list[float]] = {kind: [] for kind in kinds}
         with _tempered(self.head, temperature):
             for batch, mask, place in self._batches():
@@ -134,11 +141,8 @@ class Claims:
         """What `extract` gives at this temperature, for each document that holds a unit."""
         scores = iter(self.spans(temperature, ["posterior"]).confidence["posterior"].tolist())
         return [
-            [
-                Span(reading.units[first][0], reading.units[last - 1][1], label, next(scores))
-                for first, last, label in found
-            ]
-            for (_, reading), found in zip(self.rows, self.found)
+            [Span(start, end, label, next(scores)) for (_, _, label), (start, end) in zip(found, ends)]
+            for found, ends in zip(self.found, self.ends)
         ]
 
     def _gold_tags(self, example: Example, units: list[tuple[int, int]]) -> np.ndarray:

@@ -216,7 +216,7 @@ def tag_confusion(
     place = {label: 1 + 2 * at for at, label in enumerate(labels)}
     table = np.zeros((len(tags), len(tags)), dtype=np.int64)
     for example, spans in zip(examples, predicted):
-        gold, found = (unit_tag_ids(example.text, side, place, unit) for side in (example.spans, spans))
+        gold, found = (unit_tag_ids(example.document, side, place, unit) for side in (example.spans, spans))
         np.add.at(table, (gold, found), 1)
     return tags, table
 
@@ -233,13 +233,13 @@ def without_spaces(
     """
     bare, moved = [], []
     for example, spans in zip(examples, predicted):
-        before = np.concatenate([[0], np.cumsum([character != " " for character in example.text])]).tolist()
+        before = np.concatenate([[0], np.cumsum([not character.isspace() for character in example.text])]).tolist()
 
         def shift(span: Span, before: list[int] = before) -> Span:
             return span._replace(start=before[span.start], end=before[span.end])
 
         gold = tuple(span for span in map(shift, example.spans) if span.start < span.end)
-        bare.append(replace(example, text=example.text.replace(" ", ""), spans=gold))
+        bare.append(replace(example, text="".join(example.text.split()), spans=gold, words=None))
         moved.append([span for span in map(shift, spans) if span.start < span.end])
     return bare, moved
 
@@ -256,7 +256,7 @@ def broken_at_spaces(examples: Sequence[Example], predicted: Sequence[Sequence[S
         [
             span._replace(start=span.start + part.start(), end=span.start + part.end())
             for span in spans
-            for part in re.finditer("[^ ]+", example.text[span.start : span.end])
+            for part in re.finditer(r"\S+", example.text[span.start : span.end])
         ]
         for example, spans in zip(examples, predicted)
     ]

@@ -26,6 +26,7 @@ class Reading(NamedTuple):
         asked_first: Whether the question stands before the text.
         units: `(start, end)` in characters of each unit, where the head has attention of its own; else empty.
         head_attention: From unit to unit, mean over heads `(units, units)`, float32; None where the head has none.
+        words: The words of the text, where it was given word by word.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Reading(NamedTuple):
     asked_first: bool = True
     units: Sequence[tuple[int, int]] = ()
     head_attention: np.ndarray | None = None
+    words: Sequence[str] | None = None
 
 
 def stacked(layers: Sequence[torch.Tensor], length: int) -> np.ndarray:

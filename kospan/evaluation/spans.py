@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from kospan.example import Example
-from modeling.alignment import unit_spans, words
+from modeling.alignment import unit_spans
 from modeling.spans import Span, first_overlap
+from modeling.words import document_text, document_words
 
 UNITS = ("character", "word")
 
@@ -241,8 +242,8 @@ def flat_figures(
     guesses, truths = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
     for example, spans in zip(examples, predicted):
         guess, truth = (
-            unit_tag_ids(example.text, spans, place, unit),
-            unit_tag_ids(example.text, example.spans, place, unit),
+            unit_tag_ids(example.document, spans, place, unit),
+            unit_tag_ids(example.document, example.spans, place, unit),
         )
         guesses.append(guess)
         truths.append(truth)
@@ -258,15 +259,18 @@ def flat_figures(
     }
 
 
-def unit_tag_ids(text: str, spans: Sequence[Span], place: dict[str, int], unit: str) -> np.ndarray:
-    """BIO tag ids of a text's units `(units,)`, int32; `place` gives the id of a label's `B-`.
+def unit_tag_ids(
+    document: str | Sequence[str], spans: Sequence[Span], place: dict[str, int], unit: str
+) -> np.ndarray:
+    """BIO tag ids of the units of a text, or of a list of words, `(units,)`, int32; `place` gives the id of a label's
+    `B-`.
 
-    >>> unit_tag_ids("Jane Doe left", [Span(0, 8, "PER")], {"PER": 1}, "word").tolist()
-    [1, 2, 0]
+    >>> unit_tag_ids("Jane Doe left.", [Span(0, 8, "PER")], {"PER": 1}, "word").tolist()
+    [1, 2, 0, 0]
     """
     if unit == "character":
-        return tag_ids(spans, place, len(text))
-    units = words(text)
+        return tag_ids(spans, place, len(document_text(document)))
+    units = document_words(document)
     return tag_ids(unit_spans(units, sorted(spans)), place, len(units))
 
 

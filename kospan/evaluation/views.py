@@ -13,6 +13,7 @@ from kospan.evaluation.seen import MOST_PIECES, Reading, attentions_of, hide, st
 from kospan.example import Example
 from modeling import SpanClassifierConfig, SpanReaderConfig, SpanTaggerConfig, WriterConfig
 from modeling.alignment import Document, unit_spans
+from modeling.modeling_reader import blank_units
 from modeling.spans import Span
 from modeling.tags import spans_to_tags
 
@@ -32,16 +33,18 @@ class TaggerView:
     def fits(self, example: Example) -> bool:
         """Whether `read` will give something, told without running the model."""
         aligner = self.model.aligner
-        return len(aligner.windows(aligner.documents([example.text])[0])) == 1
+        return len(aligner.windows(aligner.documents([example.document])[0])) == 1
 
     def read(self, example: Example) -> Reading | None:
         """Pieces, attention and spans of a text; None where it holds nothing or needs more than one window."""
-        seen = self.model.inspect(example.text)
+        seen = self.model.inspect(example.document)
         if len(seen.windows) != 1:
             return None
         view = seen.windows[0]
         attentions = stacked(view.attentions, len(view.pieces))
-        reading = Reading(example.text, view.pieces, view.offsets, attentions, seen.spans)
+        reading = Reading(
+            example.text, view.pieces, view.offsets, attentions, seen.spans, words=example.words
+        )
         if view.head_attention is None:
             return reading
         return reading._replace(units=seen.units, head_attention=view.head_attention.mean(dim=0).numpy())
@@ -57,7 +60,7 @@ class TaggerView:
 
     def batch(self, reading: Reading, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
         """The text's only window as a batch, pieces at `hidden` not to be seen; and its units."""
-        document = self.model.aligner.documents([reading.text])[0]
+        document = self.model.aligner.documents([reading.text if reading.words is None else reading.words])[0]
         batch = self.model.collate([self.model.features(each) for each in self.model.aligner.windows(document)])
         hide(self.model, batch["input_ids"], hidden)
         return self.model.placed(batch), document
@@ -103,7 +106,7 @@ class ReaderView:
 
     def fits(self, example: Example) -> bool:
         """Whether `read` will give something, told without running the model."""
-        return bool(self.model.aligner.documents([example.text])[0].units)
+        return bool(example.text.strip())
 
     def read(self, example: Example) -> Reading | None:
         """Pieces, attention and best answer; None where the text holds nothing."""
@@ -136,7 +139,7 @@ class ReaderView:
             return document, model.windows(question, document)
 
         document, windows = windows_of(text)
-        if not windows:
+        if not windows or not text.strip():
             return None
         if len(windows) == 1:
             return text
@@ -187,6 +190,9 @@ class ReaderView:
         inside = ends_at < units
         ends_at = ends_at.clamp(max=units - 1)
         allowed = inside & (pieces[ends_at] - pieces.unsqueeze(1) < limits.stride)
+        # No answer begins or ends with white space.
+        visible = ~torch.tensor(blank_units(document))
+        allowed = allowed & visible.unsqueeze(1) & visible[ends_at]
         logits = starts.unsqueeze(1) + ends[ends_at.to(model.device)]
         total = logits.masked_fill(~allowed.to(model.device), -torch.inf).logsumexp(dim=(0, 1))
         [(first, last, _)] = unit_spans(document.units, [span[:3]])

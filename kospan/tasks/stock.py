@@ -1,11 +1,14 @@
 """Stock token-classification models of transformers, read as span finders, so that they can be compared."""
 
+from collections.abc import Sequence
+
 import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from kospan.data.tagged import clean_tag
 from kospan.tasks.encoders import knows_nothing, whole_weights
 from modeling.spans import Span, keep_longest
+from modeling.words import document_text, trimmed
 
 AGGREGATIONS = ("simple", "first", "average", "max")
 
@@ -56,20 +59,26 @@ class StockTagger:
             device=0 if torch.cuda.is_available() else -1,
         )
 
-    def extract(self, texts: list[str], threshold: float = 0.0, batch_size: int = 32) -> list[list[Span]]:
-        """Spans of each text; where overlapping windows disagree, the longer span stays."""
+    def extract(
+        self, documents: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
+    ) -> list[list[Span]]:
+        """Spans of each text without white space at their ends; where overlapping windows disagree, the longer span
+        stays. The words of a document that is a list of them are joined by spaces."""
+        texts = [document_text(document) for document in documents]
         kept = [at for at, text in enumerate(texts) if text.strip()]
         found: list[list[Span]] = [[] for _ in texts]
         results = self._pipe([texts[at] for at in kept], batch_size=batch_size) if kept else []
         for at, entities in zip(kept, results):
             spans = [
-                Span(int(entity["start"]), int(entity["end"]), entity["entity_group"], float(entity["score"]))
+                Span(
+                    *trimmed(texts[at], int(entity["start"]), int(entity["end"])),
+                    entity["entity_group"],
+                    float(entity["score"]),
+                )
                 for entity in entities
-                if entity["entity_group"] in self.labels
-                and entity["score"] >= threshold
-                and texts[at][entity["start"] : entity["end"]].strip()
+                if entity["entity_group"] in self.labels and entity["score"] >= threshold
             ]
-            found[at] = keep_longest(sorted(_trimmed(texts[at], span) for span in spans))
+            found[at] = keep_longest(sorted(span for span in spans if span.start < span.end))
         return found
 
 
@@ -84,9 +93,3 @@ def _as_bio(tag: str) -> str:
     ('B-PS', 'I-PS', 'I-PS', 'PS')
     """
     return {"S-": "B-", "U-": "B-", "E-": "I-", "L-": "I-"}.get(tag[:2], tag[:2]) + tag[2:]
-
-
-def _trimmed(text: str, span: Span) -> Span:
-    """Without the spaces at its ends, which some tokenizers put into their pieces."""
-    surface = text[span.start : span.end]
-    return span._replace(start=span.end - len(surface.lstrip()), end=span.start + len(surface.rstrip()))

@@ -12,13 +12,15 @@ from modeling.answers import Answers, WindowScores
 SETTINGS = settings(max_examples=150, deadline=None)
 
 
-def enumerated(windows, unit_pieces, longest, longest_pieces, null, temperature):
+def enumerated(windows, unit_pieces, longest, longest_pieces, null, temperature, blank=()):
     """Every answer with its probability, by the definition."""
     logits = {}
     for window in windows:
         for first, last in itertools.combinations(range(len(window.starts) + 1), 2):
             begin, end = window.first_unit + first, window.first_unit + last
             pieces = unit_pieces[end - 1] - unit_pieces[begin] + 1
+            if blank and (blank[begin] or blank[end - 1]):
+                continue
             if last - first <= longest and pieces <= longest_pieces:
                 logit = float(window.starts[first] + window.ends[last - 1])
                 logits[begin, end] = max(logits.get((begin, end), -np.inf), logit)
@@ -61,6 +63,20 @@ def test_equals_enumeration(case, null, temperature):
         ends = sum(value for (_, last), value in wanted.items() if last == at + 1)
         assert answers.starts()[at] == pytest.approx(starts, rel=1e-4, abs=1e-9)
         assert answers.ends()[at] == pytest.approx(ends, rel=1e-4, abs=1e-9)
+
+
+@SETTINGS
+@given(cases(), st.booleans(), st.sampled_from([0.5, 1.0, 3.0]), st.data())
+def test_answers_that_begin_or_end_with_white_space_are_masked(case, null, temperature, data):
+    windows, pieces, longest, longest_pieces = case
+    blank = data.draw(st.lists(st.booleans(), min_size=len(pieces), max_size=len(pieces)))
+    wanted = enumerated(windows, pieces, longest, longest_pieces, null, temperature, blank)
+    answers = Answers(windows, pieces, longest, longest_pieces, null, temperature, blank)
+    found = {(first, last): score for first, last, score in answers.best(10_000, overlapping=True)}
+    assert found == pytest.approx(wanted, rel=1e-4, abs=1e-9)
+    total = answers.probabilities.sum() + answers.null_probability
+    assert total == pytest.approx(1.0 if wanted else 0.0)
+    assert not (answers.starts()[blank].any() or answers.ends()[blank].any())
 
 
 @SETTINGS
@@ -110,6 +126,9 @@ def test_large_scores_do_not_overflow():
 def test_a_text_without_units_has_no_answer():
     assert Answers([], [], 4, 4).best(3) == []
     assert [answer[:2] for answer in Answers([], [], 4, 4, null=True).best(3)] == [(0, 0)]
+    scores = [WindowScores(0, np.ones(2), np.ones(2), -9.0)]
+    assert Answers(scores, [0, 1], 4, 4, blank=[True, True]).best(3) == []
+    assert Answers(scores, [0, 1], 4, 4, null=True, blank=[True, True]).best(3) == [(0, 0, 1.0)]
 
 
 def test_lengths_below_one_are_refused():

@@ -17,7 +17,7 @@ from modeling.spans import first_overlap
 LABELS = ["LC", "PS"]
 VOCABULARIES = {kind: PieceBytes(make()) for kind, make in TOKENIZERS.items()}
 END = 10**6
-texts = st.text(st.sampled_from("이재용 서울 서울[]:\\ab\n") | st.characters(codec="utf-8"), max_size=25)
+texts = st.text(st.sampled_from("이재용 서울 서울[]:\\ab\n  \u00a0\u3000") | st.characters(codec="utf-8"), max_size=25)
 kinds = st.sampled_from(sorted(VOCABULARIES))
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -54,6 +54,7 @@ def test_every_reply_parses_is_located_and_ends_within_the_budget(kind, text, mo
     edges = {0, len(text)} | {at for at in range(1, len(text)) if not text[at - 1 : at + 1].isalnum()}
     assert not whole_words or all({span.start, span.end} <= edges for span in places)
     assert all(text[span.start : span.end] == entity.surface for span, entity in zip(places, found.entities))
+    assert all(entity.surface and entity.surface == entity.surface.strip() for entity in found.entities)
     assert len(reply) < budget
     # The processor gives each surface the very place where it is found afterwards.
     state = advanced(states, State(), pieces.joined(reply))
@@ -64,7 +65,7 @@ def test_a_surface_takes_the_place_behind_the_last_one():
     states = ReplyStates("서울 부산 서울", ["LC"], VOCABULARIES["characters"])
     state = advanced(states, State(), "[LC: 부산] [LC: 서울]".encode())
     assert (state.used, state.cursor) == (0b11011000, 8)
-    assert advanced(states, state, " [LC: 서울 ".encode()).places
+    assert advanced(states, state, " [LC: 서울".encode()).places
 
 
 @few
@@ -73,7 +74,8 @@ def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, tex
     """Nothing that training teaches is forbidden."""
     tokenizer, pieces = TOKENIZERS[kind](), VOCABULARIES[kind]
     cut = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=4, unique=True)))
-    named = [(data.draw(st.sampled_from(LABELS)), text[one:two]) for one, two in zip(cut[::2], cut[1::2])]
+    named = [(data.draw(st.sampled_from(LABELS)), text[one:two].strip()) for one, two in zip(cut[::2], cut[1::2])]
+    named = [pair for pair in named if pair[1]]
     ids = tokenizer(write_reply(named), add_special_tokens=False, split_special_tokens=True)["input_ids"]
     if pieces.joined(ids).strip().decode("utf-8", "replace") != write_reply(named).strip():
         return  # Unknown characters, or a tokenizer that changes what it reads.
@@ -110,8 +112,32 @@ def test_a_surface_is_offered_as_often_as_it_occurs():
     state = advanced(states, State(), "[LC: 서울] [LC: 서울]".encode())
     with pytest.raises(ValueError, match="expected a piece that the grammar allows"):
         advanced(states, state, " [LC: 서".encode())
-    # The space is left, and nothing else.
-    assert states.may_end(advanced(states, state, b" [LC:  ]"))
+    # The space between them is no surface.
+    with pytest.raises(ValueError, match="expected a piece that the grammar allows"):
+        advanced(states, state, b" [LC:  ")
+    assert b" " not in {pieces.of[each] for each in allowed_pieces(states, state, 99)}
+
+
+@pytest.mark.parametrize("whole_words", [False, True])
+def test_white_space_is_entered_only_where_a_surface_can_go_on_behind_it(whole_words):
+    pieces = VOCABULARIES["characters"]
+    id_of = {piece: at for at, piece in enumerate(pieces.of) if piece}
+
+    def offered(states, written: str) -> set[str]:
+        state = advanced(states, State(), written.encode())
+        return {pieces.of[each].decode() for each in allowed_pieces(states, state, 99)}
+
+    assert b" " in id_of
+    states = ReplyStates(" 서울  부산 ", ["LC"], pieces, whole_words)
+    assert " " not in offered(states, "[LC: ") and {"서", "부"} <= offered(states, "[LC: ")
+    assert offered(states, "[LC: 서울") == {"]", " "} and offered(states, "[LC: 서울 ") == {" "}
+    assert offered(states, "[LC: 서울  ") == {"부"}
+    # Behind the last word there is nothing to go on to, nor where another surface has the next word.
+    assert offered(states, "[LC: 부산") == {"]"}
+    assert offered(states, "[LC: 부산] [LC: 서울") == {"]"}
+    # Nor where the vocabulary cannot write it.
+    assert offered(ReplyStates("서울 뷁", ["LC"], pieces, whole_words), "[LC: 서울") == {"]"}
+    assert ReplyStates(" \n ", ["LC"], pieces, whole_words).begins == []
 
 
 def test_a_surface_cannot_cross_what_another_has_taken_nor_what_the_vocabulary_cannot_write():
@@ -138,7 +164,7 @@ def test_where_words_stay_whole_no_surface_begins_or_ends_inside_one():
     # One character that cannot be written keeps its whole word out.
     states = ReplyStates("이궯용 서울", ["LC"], pieces, whole_words=True)
     begun = advanced(states, State(), b"[LC: ")
-    assert {pieces.of[each].decode() for each in allowed_pieces(states, begun, 99)} == {" ", "서"}
+    assert {pieces.of[each].decode() for each in allowed_pieces(states, begun, 99)} == {"서"}
 
 
 @pytest.mark.parametrize("text", ["서울", "서울에서"])

@@ -23,19 +23,25 @@ from modeling.spans import Span, first_overlap
 LABELS = ["PS", "P", "P:S", "a]b", "x\\", "[y", "기관"]
 # What the grammar is made of comes often.
 odd_text = st.text(st.sampled_from("\\]:[ PSab가\n\u200b") | st.characters(codec="utf-8"), max_size=30)
-surfaces = odd_text.filter(bool)
+surfaces = odd_text.map(str.strip).filter(bool)
 entities = st.lists(st.tuples(st.sampled_from(LABELS), surfaces), max_size=6)
 
 
 @given(entities)
 @example([])
-@example([("PS", "\\]:["), ("a]b", "]"), ("x\\", "\\"), ("PS", " ")])
+@example([("PS", "\\]:["), ("a]b", "]"), ("x\\", "\\"), ("PS", "a \n b")])
 def test_what_is_written_is_read_again(named):
     reply = parse_reply(write_reply(named), LABELS)
     assert [entity[:2] for entity in reply.entities] == named
     assert (reply.dropped, reply.parsed, reply.whole) == (0, True, True)
     for entity in reply.entities:
         assert write_reply(named)[entity.start] == "[" and write_reply(named)[entity.end - 1] == "]"
+
+
+def test_white_space_at_the_ends_of_a_surface_is_no_part_of_it():
+    reply = parse_reply("[PS:  이재용\u3000] [PS: \n] [P:\u00a0a b\n]", LABELS)
+    assert [entity[:2] for entity in reply.entities] == [("PS", "이재용"), ("P", "a b")]
+    assert (reply.dropped, reply.whole) == (1, False)
 
 
 @given(st.text(st.sampled_from("[]\\: PSLCa가") | st.characters(), max_size=200))

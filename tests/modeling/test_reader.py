@@ -53,7 +53,10 @@ def one_by_one(reader, question: str, context: str) -> Answers:
         with torch.no_grad():
             found = reader(**reader.collate([reader.features(window, matches)])).emissions[0].numpy()
         scores.append(WindowScores(window.first_unit, found[1:, 0], found[1:, 1], found[0].sum()))
-    return Answers(scores, document.unit_pieces, config.longest_answer, config.stride, config.null_answer)
+    blank = [not context[start:end].strip() for start, end in document.units]
+    return Answers(
+        scores, document.unit_pieces, config.longest_answer, config.stride, config.null_answer, blank=blank
+    )
 
 
 # --- forward ----------------------------------------------------------------------------------------------------------
@@ -269,6 +272,41 @@ def test_no_answer_is_an_empty_span_where_it_takes_part(make_reader, texts):
     assert one_by_one(reader, QUESTIONS[0], long).null_probability == pytest.approx(
         reader.answer(QUESTIONS[0], long, return_probabilities=True).null, abs=1e-6
     )
+
+
+@pytest.mark.parametrize("settings", [{}, {"encoder_input": "units", "unit_matches": True}, {"unit": "word"}])
+def test_no_answer_begins_or_ends_with_white_space(make_reader, texts, settings):
+    reader = make_reader(**settings)
+    context = "\n\n\u3000 " + "\u00a0\n".join(texts[:2]) + " \r\n"
+    for overlapping in (False, True):
+        reading = reader.answer(
+            QUESTIONS[0], context, top_k=10_000, overlapping=overlapping, return_probabilities=True
+        )
+        surfaces = [context[span.start : span.end] for span in reading.answers]
+        assert surfaces and all(surface and surface == surface.strip() for surface in surfaces)
+        for values in (reading.starts, reading.ends):
+            assert not values[[character.isspace() for character in context]].any()
+            assert values.sum() == pytest.approx(1)
+    # All answers are there, so their probabilities are what they are of.
+    assert sum(span.score for span in reading.answers) == pytest.approx(1)
+
+
+def test_a_context_of_white_space_has_no_answer(make_reader, texts):
+    reader, known = make_reader(), make_reader(null_answer=True)
+    for context in ("", " ", "\n\u3000\t " * 30):
+        assert reader.answer(QUESTIONS[0], context, top_k=5) == []
+        assert reader.answer(QUESTIONS, [context, *texts[: len(QUESTIONS) - 1]])[0] == []
+        assert known.answer(QUESTIONS[0], context, top_k=5) == [(0, 0, "answer", 1.0)]
+        reading = reader.answer(QUESTIONS[0], context, return_probabilities=True)
+        assert (reading.null, reading.starts.sum(), reading.ends.sum()) == (0.0, 0.0, 0.0)
+
+
+def test_answers_do_not_depend_on_the_kind_of_white_space(make_reader, texts):
+    reader = make_reader(encoder_input="units", unit_matches=True)
+    context, question = " ".join(texts), QUESTIONS[0]
+    expected = reader.answer(question, context, top_k=3)
+    for space in ("\n", "\u3000", "\u00a0", "\u2028", "\x85", "\t"):
+        close(reader.answer(question.replace(" ", space), context.replace(" ", space), top_k=3), expected)
 
 
 def test_limits_hold(make_reader, texts):

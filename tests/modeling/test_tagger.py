@@ -55,8 +55,7 @@ def test_a_str_gives_a_list_of_spans_and_a_list_gives_a_list_of_lists(make_tagge
 def test_texts_without_content_give_no_spans_or_spans_inside(make_tagger, unit, encoder_input):
     model = make_tagger(unit=unit, encoder_input=encoder_input)
     empty, spaces, one, _ = model.extract(["", "   \t\n ", "가", "서울"])
-    assert empty == []
-    assert all(0 <= span.start < span.end <= 6 for span in spaces)
+    assert empty == spaces == []
     assert all(span[:2] == (0, 1) for span in one)
     if unit == "word":
         assert spaces == []
@@ -98,19 +97,98 @@ def test_decomposed_hangul_gives_the_same_surfaces(make_tagger, texts, unit, enc
     assert found
 
 
+@pytest.mark.parametrize("splitting", ["white_space", "punctuation"])
 @pytest.mark.parametrize("encoder_input", ["units", "subwords"])
-def test_joined_words_are_tagged_as_exactly_those_words(make_tagger, texts, encoder_input):
-    model = make_tagger(unit="word", encoder_input=encoder_input, tokenizer=wordpiece(texts))
-    words = ["이재용", "회장이\u00a0서울에서", "(회의를)", "열었다.", "e\u0301\u200d", "U.S."] * 4
+def test_words_of_a_list_are_tagged_as_exactly_those_words(make_tagger, texts, encoder_input, splitting):
+    model = make_tagger(
+        unit="word", encoder_input=encoder_input, tokenizer=wordpiece(texts), word_splitting=splitting
+    )
+    words = ["이재용", "회장이\u00a0서울에서", "(회의를)", "열었다.", "e\u0301\u200d", "U.S.", "it's"] * 4
     starts, at = [], 0
     for word in words:
         starts.append(at)
         at += len(word) + 1
     ends = [start + len(word) for start, word in zip(starts, words)]
-    spans = model.extract(" ".join(words))
-    assert spans
+    [spans, again], text = model.extract([words, tuple(words)]), " ".join(words)
+    assert spans == again and spans
     assert all(span.start in starts and span.end in ends for span in spans)
-    assert model.inspect(" ".join(words)).units == list(zip(starts, ends))
+    seen = model.inspect(words)
+    assert (seen.text, seen.units) == (text, list(zip(starts, ends)))
+    assert_same_spans(seen.spans, spans)
+    [reading] = model.read([words])
+    assert reading.units == seen.units
+    # The same text as a str is raw.
+    assert model.inspect(text).units != seen.units
+
+
+def test_a_raw_text_and_its_words_have_the_same_spans_but_for_offsets(make_tagger, texts):
+    model = make_tagger(unit="word", encoder_input="units", word_splitting="punctuation")
+    raw, tokens = "이재용, 서울에서 (부산) 열었다.", ["이재용", ",", "서울에서", "(", "부산", ")", "열었다", "."]
+    found, [listed] = model.extract(raw), model.extract([tokens])
+    assert found and [raw[each.start : each.end].replace(" ", "") for each in found] == [
+        " ".join(tokens)[each.start : each.end].replace(" ", "") for each in listed
+    ]
+    assert [each[2:] for each in found] == [each[2:] for each in listed]
+    assert model.extract([raw, tokens, raw]) == [found, listed, found]
+
+
+SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace() and chr(code) != " "]
+
+
+@pytest.mark.parametrize("encoder_input", ["units", "subwords"])
+@pytest.mark.parametrize("unit", ["character", "word"])
+def test_spans_do_not_depend_on_the_kind_of_white_space(make_tagger, texts, unit, encoder_input):
+    model = make_tagger(unit=unit, encoder_input=encoder_input, tokenizer=wordpiece(texts), recurrent_size=8)
+    text = " ".join(texts)
+    spans, *others = model.extract([text, *(text.replace(" ", space) for space in SPACES)])
+    assert spans and len(others) == 28
+    for found in others:
+        assert_same_spans(found, spans)
+    for line_end in ("\r\n", "  \u3000"):
+        longer = text.replace(" ", line_end)
+        once = model.extract(text.replace(" ", " " * len(line_end)))
+        assert_same_spans(model.extract(longer), once)
+
+
+@pytest.mark.parametrize("unit", ["character", "word"])
+@pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
+def test_no_span_begins_or_ends_with_white_space(make_tagger, texts, scheme, unit):
+    """A model that tags everything as one span, or every unit as a span of its own."""
+    model = make_tagger(scheme=scheme, labels=["PS"], constrain="decode", unit=unit)
+    text = "\u3000\n" + texts[0] + " \t" + texts[1] + "\r\n\u00a0"
+    for head in ("one", "many"):
+        with torch.no_grad():
+            model.head.projection.weight.mul_(0.0)
+            rare = ("O", "B", "S") if head == "one" else ("O", "I", "E")
+            model.head.projection.bias.copy_(torch.tensor([-9.0 * (tag[0] in rare) for tag in model.config.tags]))
+        spans = model.extract(text)
+        assert spans, head
+        surfaces = [text[span.start : span.end] for span in spans]
+        assert all(surface and surface == surface.strip() for surface in surfaces)
+        # The score is that of the tags on the whole path.
+        [reading] = model.read([text])
+        mask = torch.ones(1, len(reading.units), dtype=torch.bool)
+        path = [model.config.tags[tag] for tag in model.head.decode(reading.emissions[None], mask)[0]]
+        tagged = tags_to_spans(path, scheme)
+        scores = model.head.posteriors(reading.emissions[None], mask, [tagged])[0]
+        kept = [
+            score
+            for (first, last, _), score in zip(tagged, scores)
+            if text[reading.units[first][0] : reading.units[last - 1][1]].strip()
+        ]
+        assert [span.score for span in spans] == kept
+        assert unit == "word" or len(kept) < len(tagged) or surfaces == [text.strip()]
+        assert_same_spans(model.inspect(text).spans, spans)
+    assert model.extract(" \n\u2028\u3000") == []
+
+
+def test_a_word_that_is_no_text_is_refused_by_its_document(make_tagger):
+    model = make_tagger(unit="word")
+    with pytest.raises(TypeError, match=r"expected every item of texts\[1\] to be a str, got int at index 0"):
+        model.extract(["가", [3, "나"]])
+    with pytest.raises(ValueError, match=r"every item of texts\[0\] to be Unicode text, got half of a surrogate pair"):
+        model.extract([["가", "\ud800"]])
+    assert model.extract([[], ["", " "], ""]) == [[], [], []]
 
 
 def test_what_is_no_text_is_refused_by_its_index(make_tagger):

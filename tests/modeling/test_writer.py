@@ -44,6 +44,8 @@ def test_every_constrained_reply_of_a_random_model_parses_and_is_located(kind, b
             assert all(parse_reply(reply, ["LC", "PS"]).whole for reply in writing.replies)
             assert all(len(writer.ids_of(reply)) < 30 for reply in writing.replies)
             assert first_overlap(writing.spans) is None and writing.spans == sorted(writing.spans)
+            surfaces = [text[span.start : span.end] for span in writing.spans]
+            assert all(surface and surface == surface.strip() for surface in surfaces)
             assert all(0 <= span.start < span.end <= len(text) and 0 < span.score <= 1 for span in writing.spans)
     assert found
 
@@ -438,6 +440,13 @@ def test_a_prompt_without_room_for_a_text_is_refused():
             ValueError, match=r"expected a context that holds instruction, examples and reply .*, got 45;"
         ):
             make_writer("bytes", instruction="Find the entities.", **tight).extract("서울")
+
+
+def test_words_of_a_list_are_joined_by_spaces():
+    writer = make_writer("characters")
+    words = TEXTS[0].split()
+    one, other = writer.extract([words, " ".join(words)])
+    assert one and [span[:3] for span in one] == [span[:3] for span in other]
 
 
 def test_texts_and_settings_are_checked():

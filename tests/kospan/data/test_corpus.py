@@ -3,7 +3,7 @@ import json
 import datasets
 import pytest
 
-from kospan.data.corpus import load_corpus, read_examples
+from kospan.data.corpus import load_corpus, read_examples, read_split
 from kospan.data.registry import DATASETS, reader_for
 
 
@@ -67,6 +67,38 @@ def test_overlaps_are_refused_or_counted(tmp_path):
     assert read_examples("jsonl", path, "longest")[1].spans[0][:3] == (2, 6, "B")
     with pytest.raises(ValueError, match="expected overlaps to be 'error' or 'longest', got 'first'"):
         load_corpus("jsonl", train, overlaps="first")
+
+
+def test_white_space_at_the_ends_of_spans_is_counted_over_all_parts(tmp_path):
+    lines = [record("x", (0, 2, "A")) | {"text": "a bcde"}, record("y", (1, 3, "A"), (3, 5, "A")) | {"text": "ab cd\n"}]
+    train = write(tmp_path, "train.jsonl", lines)
+    other = write(tmp_path, "other.jsonl", [record("z", (0, 6, "A")) | {"text": "\u3000abcd\n"}])
+    corpus = load_corpus("jsonl", train, other, calibration=other)
+    assert (corpus.trimmed, corpus.dropped) == (4, 0)
+    assert [span[:2] for example in corpus.splits["train"] for span in example.spans] == [(0, 1), (1, 2), (3, 5)]
+    told = "trimmed spans       {} gold spans in the {} part began or ended with white space, which was taken off"
+    parts = ((2, "train"), (1, "validation"), (1, "calibration"))
+    assert corpus.remarks() == [told.format(*part) for part in parts]
+    (example,), missing = read_split("jsonl", other)
+    assert example.spans[0][:2] == (1, 5) and missing.trimmed == 1
+    assert missing.lines("other.jsonl")[0].startswith("trimmed spans       1 gold spans in other.jsonl began or ended")
+    assert read_examples("jsonl", other, whole_texts=True)[0].spans[0][:2] == (0, 6)
+    assert load_corpus("jsonl", train, other, whole_texts=True).trimmed == 0
+
+
+def test_labels_of_labelled_texts_stand_over_the_whole_text(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\n 금리가 올랐다 ,경제\n비가 온다,날씨\n  ,날씨\n", encoding="utf-8")
+    examples = read_examples("labelled", str(path))
+    assert [(span.start, span.end) for example in examples for span in example.spans] == [(0, 9), (0, 5), (0, 2)]
+    assert load_corpus("labelled", str(path), str(path)).trimmed == 0
+
+
+def test_sentences_of_one_document_keep_their_words(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("Oslo I-LOC\n. O\n\nIt O\n's O\n\n-DOCSTART- O\n\nEnd O\n", encoding="utf-8")
+    one, other = read_examples("conll2003_documents", str(path))
+    assert (one.text, one.document, other.document) == ("Oslo .\nIt 's", ["Oslo", ".", "It", "'s"], ["End"])
 
 
 def test_label_that_training_lacks_names_the_example(tmp_path):

@@ -10,8 +10,8 @@ from modeling.spans import Span
 
 CONTEXTS = [
     "이재용 회장이 서울에서 회의를 열었다.",
-    "김연아는 지난해 3월 5일 부산 사직 체육관을 찾았다.",
-    "",
+    "김연아는 지난해 3월 5일 부산 사직 체육관을 찾았다.\n\n",
+    " \u3000\n",
     "한국은행이 금리를 0.25%포인트 올렸다고 박민수 기자가 전했다. " * 4,
 ]
 ASKED = [
@@ -36,7 +36,8 @@ def examples(reader):
     for at, (question, place) in enumerate(ASKED):
         text = CONTEXTS[place]
         spans = [span for span in reader.answer(question, text) if span.end]
-        gold = tuple(Span(*span[:3]) for span in spans) if at % 2 == 0 else (Span(0, 1, "answer"),) if text else ()
+        wrong = (Span(0, 1, "answer"),) if text.strip() else ()
+        gold = tuple(Span(*span[:3]) for span in spans) if at % 2 == 0 else wrong
         found.append(Example(str(at), text, gold, question))
     return found
 
@@ -46,12 +47,12 @@ def test_claims_are_what_answer_reports(reader, examples, temperature):
     claims = AnswerClaims(reader, examples, "korquad")
     spans = claims.spans(temperature)
     reader.config.calibration_temperature = temperature
-    answers = [reader.answer(example.question, example.text)[0] for example in examples if example.text]
+    answers = [reader.answer(example.question, example.text)[0] for example in examples if example.text.strip()]
     assert spans.confidence["posterior"] == pytest.approx([answer.score for answer in answers], abs=1e-6)
     assert claims.found == [[tuple(answer[:2])] for answer in answers]
     for said, answer in zip(claims.predicted(temperature), answers, strict=True):
         assert [span[:3] for span in said] == ([tuple(answer[:3])] if answer.end else [])
-    assert len(claims.rows) == 5, "an empty text holds nothing to claim"
+    assert len(claims.rows) == 5, "a blank text holds nothing to claim"
     # In the middle of the widest gap: at a score itself the last bit, which differs between batches, would decide.
     scores = np.sort(spans.confidence["posterior"])
     below = np.diff(scores).argmax()
@@ -73,6 +74,7 @@ def test_the_product_of_two_softmaxes_by_hand(reader, examples):
     best = claims.best[0]
     expected = 1.0
     for scores, place in ((window.starts, best.first), (window.ends, best.last - 1)):
+        scores = [-np.inf if each == " " else score for each, score in zip(examples[0].text, scores, strict=True)]
         values = [*scores, *([window.null / 2] if reader.config.null_answer else [])]
         powers = np.exp(np.array(values, dtype=np.float64) / 2.0)
         expected *= powers[place if best.last else -1] / powers.sum()

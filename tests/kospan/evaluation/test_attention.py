@@ -14,7 +14,8 @@ from kospan.evaluation.attention import (
     posterior_without,
     read,
 )
-from kospan.evaluation.views import Reading
+from kospan.evaluation.views import Reading, view_of
+from kospan.example import Example
 from modeling.spans import Span
 
 
@@ -34,6 +35,22 @@ def test_attention_is_that_of_inspect_averaged(model, texts):
     assert own_pieces(reading, span) == rows and rows
     assert np.allclose(found.attention, reading.attentions[:, rows].mean(axis=1))
     assert np.allclose(found.attention.sum(axis=1), 1, atol=1e-5)
+
+
+def test_words_of_a_document_are_looked_at_as_they_are(make_tagger, texts):
+    model = make_tagger(unit="word", encoder_input="units", word_splitting="punctuation")
+    words = tuple(texts[0].split())
+    example = Example("a", texts[0], None, words=words)
+    view = view_of(model)
+    assert view.fits(example)
+    reading = view.read(example)
+    _, document = view.batch(reading)
+    assert (reading.words, len(document.units)) == (words, len(words))
+    [expected] = model.extract([words])
+    assert [span[:3] for span in reading.spans] == [span[:3] for span in expected] and reading.spans
+    span = reading.spans[0]
+    assert posterior_without(model, reading, span, []) == pytest.approx(span.score, abs=1e-5)
+    assert len(view.batch(view.read(Example("a", texts[0], None)))[1].units) == len(words) + 1
 
 
 def test_the_gradient_equals_finite_differences(model, texts):
@@ -62,8 +79,15 @@ def test_the_gradient_equals_finite_differences(model, texts):
         assert slope == pytest.approx(float(found.attribution[at]), rel=2e-2, abs=2e-4)
 
 
+def apart_from_spaces(reading: Reading) -> Reading:
+    """Without the spans beside a space: the score of a trimmed span is that of its tags, on the space too."""
+    beside = [f".{reading.text}."[span.start] + f".{reading.text}."[span.end + 1] for span in reading.spans]
+    return reading._replace(spans=[span for span, ends in zip(reading.spans, beside) if " " not in ends])
+
+
 def test_hiding_nothing_leaves_the_posterior(model, texts):
-    reading = read(model, texts[1])
+    reading = apart_from_spaces(read(model, texts[1]))
+    assert reading.spans
     for span in reading.spans:
         assert posterior_without(model, reading, span, []) == pytest.approx(span.score, abs=1e-6)
 
@@ -84,7 +108,7 @@ def test_the_deletion_test_counts_and_repeats(model, texts):
 def test_a_method_that_knows_falls_faster_than_chance(make_tagger, texts):
     # Bigger steps of the weights make single pieces matter.
     model = make_tagger(seed=3, encoder_input="units", encoder={"num_hidden_layers": 1})
-    found = deletion_test(model, [read(model, text) for text in texts], most=60)
+    found = deletion_test(model, [apart_from_spaces(read(model, text)) for text in texts], most=60)
     methods = found["methods"]
     assert methods["gradient times input"]["drop"] > methods["random"]["drop"]
 

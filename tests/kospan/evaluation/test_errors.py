@@ -146,6 +146,12 @@ def test_what_stands_between_the_ends(text, right, material):
     assert material_of(text, right) == material
 
 
+def test_tag_confusion_counts_the_words_that_a_document_brings():
+    example = Example("a", "U.S . it", (Span(0, 3, "LC"),), words=("U.S", ".", "it"))
+    _, table = tag_confusion([example], [[Span(0, 5, "LC")]], LABELS, "word")
+    assert table.sum() == 3 and table[0, 0] == table[0, 2] == table[1, 1] == 1
+
+
 def test_tag_confusion_counts_units():
     example = Example("a", "이재용 서울", (Span(0, 3, "PS"), Span(4, 6, "LC")))
     tags, table = tag_confusion([example], [[Span(0, 3, "LC")]], LABELS, "character")
@@ -168,11 +174,13 @@ def test_without_spaces_the_surfaces_are_the_same_but_for_spaces(gold, predicted
         ]
 
 
-def test_a_span_that_differs_by_a_space_is_right_without_spaces():
-    example = Example("a", "오후 3시 반", (Span(0, 5, "TI"),))
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\n"])
+def test_a_span_that_differs_by_a_space_is_right_without_spaces(space):
+    example = Example("a", f"오후{space}3시{space}반", (Span(0, 5, "TI"),))
     found = [[Span(0, 6, "TI")]]
     assert [match.kind for match in match_spans([example], found)] == ["boundary"]
     assert [match.kind for match in match_spans(*without_spaces([example], found))] == ["correct"]
+    assert [span[:2] for span in broken_at_spaces([example], found)[0]] == [(0, 2), (3, 5)]
 
 
 @given(disjoint_spans())

@@ -1,5 +1,6 @@
 import doctest
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kospan.evaluation.spans
-from kospan.evaluation.spans import counts_per_document, counts_per_type, flat_figures, klue_figures, score_spans
+from kospan.evaluation.spans import (
+    counts_per_document,
+    counts_per_type,
+    flat_figures,
+    klue_figures,
+    score_spans,
+    unit_tag_ids,
+)
 from kospan.example import Example
-from modeling.alignment import unit_spans, words
+from modeling.alignment import unit_spans
 from modeling.spans import Span
 from modeling.tags import spans_to_tags
 
@@ -45,6 +53,17 @@ def tags(examples: list[Example], spans: list) -> list[list[str]]:
 
 def test_documented_examples_hold():
     assert doctest.testmod(kospan.evaluation.spans).failed == 0
+
+
+def test_words_that_a_document_brings_are_its_units():
+    text = "Oslo's U.S . it"
+    gold = (Span(0, 6, "LC"), Span(7, 12, "OG"))
+    raw = Example("a", text, gold)
+    listed = Example("b", text, gold, words=("Oslo's", "U.S", ".", "it"))
+    place = {"LC": 1, "OG": 3}
+    assert unit_tag_ids(raw.document, gold, place, "word").tolist() == [1, 2, 3, 4, 0]
+    assert unit_tag_ids(listed.document, gold, place, "word").tolist() == [1, 3, 4, 0]
+    assert len(unit_tag_ids(listed.document, gold, place, "character")) == len(text)
 
 
 def test_figures_worked_by_hand():
@@ -195,7 +214,9 @@ def test_importing_the_scores_does_not_import_the_scorers():
 
 
 def unit_tags(example: Example, spans, unit: str) -> list[str]:
-    units = words(example.text) if unit == "word" else [(at, at + 1) for at in range(len(example.text))]
+    # The texts hold neither punctuation nor words of their own.
+    found = re.finditer(r"\S+" if unit == "word" else r"(?s).", example.text)
+    units = [match.span() for match in found]
     return spans_to_tags(unit_spans(units, sorted(spans)), len(units))
 
 

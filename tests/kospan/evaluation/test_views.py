@@ -46,7 +46,8 @@ def test_of_a_long_text_the_part_around_the_answer_is_read(model, texts):
     assert len(reading.text) < len(text) and len(reading.pieces) <= model.config.window
     found = [place for place in range(len(text)) if text.startswith(reading.text, place)]
     assert any(place <= best.start and best.end <= place + len(reading.text) for place in found), at
-    assert read(model, "", QUESTION) is None
+    for blank in ("", " \n\u3000 "):
+        assert read(model, blank, QUESTION) is None and not view_of(model).fits(Example("a", blank, None, QUESTION))
 
 
 def test_the_gradient_equals_finite_differences(model, texts):

@@ -58,6 +58,8 @@ def test_a_stock_model_finds_what_its_pipeline_finds(stock_folder):
     for text, spans in zip(TEXTS, found):
         assert all(one.end <= other.start for one, other in zip(spans, spans[1:]))
         assert all(text[span.start : span.end].strip() == text[span.start : span.end] != "" for span in spans)
+    [joined] = task.find(task.model, [Example("a", TEXTS[0], None, words=tuple(TEXTS[0].split(" ")))])
+    assert [span[:3] for span in joined] == [span[:3] for span in found[0]]
     kept = task.model.extract(TEXTS, threshold=0.5)
     assert all(span.score >= 0.5 for spans in kept for span in spans)
 
