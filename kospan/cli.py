@@ -50,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
         "file", help="texts: JSON Lines (for a reader with questions), or plain text with a document per line"
     )
     predict.add_argument(
+        "--dataset", help="the file's format where it is neither of these: a data set's name, such as conll"
+    )
+    predict.add_argument(
         "--output", default="-", help="where the JSON Lines go, compressed to .gz; - is the screen (default)"
     )
     predict.add_argument("--threshold", type=float, help="leave out spans with a lower score (default: the model's)")
@@ -218,13 +221,13 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip_invalid", action="store_true", help="continue without records that cannot be read")
 
 
-def _read_split(arguments, path: str):
+def _read_split(arguments, path: str, whole_texts: bool = False):
     """The labelled examples of a file or split as the flags ask, and how to read on; what is missing is printed."""
     from kospan.data.corpus import read_split
     from kospan.data.source import Reading, ReadOptions
 
     options = ReadOptions(arguments.quoting, arguments.token_column, arguments.tag_column, arguments.skip_invalid)
-    split = read_split(arguments.dataset, path, arguments.overlaps, options, labelled=True)
+    split = read_split(arguments.dataset, path, arguments.overlaps, options, labelled=True, whole_texts=whole_texts)
     print("".join(line + "\n" for line in split.missing.lines(path)), end="")
     return split, Reading(options, collect=True)
 
@@ -276,6 +279,7 @@ def _ablate(words: list[str]):
 
 
 def _predict(arguments) -> None:
+    from kospan.data.corpus import read_split
     from kospan.data.jsonl import record
     from kospan.data.source import Reading, ReadOptions
     from kospan.data.text import write_text
@@ -286,7 +290,12 @@ def _predict(arguments) -> None:
     if arguments.output != "-":
         check_output(arguments.output)
     reading = Reading(ReadOptions(skip_invalid=arguments.skip_invalid), collect=True)
-    examples = read_texts(arguments.file, reading)
+    if arguments.dataset is None:
+        examples = read_texts(arguments.file, reading)
+    else:
+        # Gold spans are neither used nor written.
+        examples, missing = read_split(arguments.dataset, arguments.file, "longest", reading.options, whole_texts=True)
+        sys.stderr.writelines(line + "\n" for line in missing.lines(arguments.file))
     task = open_saved(arguments.model)
     examples = readable(task, examples, arguments.file, reading)
     found = task.find(task.model, examples, arguments.threshold, arguments.batch_size)
@@ -308,9 +317,9 @@ def _labelled(arguments):
     what is missing from the texts."""
     from kospan.tasks.saved import open_saved, readable
 
-    split, reading = _read_split(arguments, arguments.data)
-    training = _read_split(arguments, arguments.train)[0].examples if arguments.train else None
     task = open_saved(arguments.model, arguments.aggregation, arguments.dataset)
+    split, reading = _read_split(arguments, arguments.data, task.whole_texts)
+    training = _read_split(arguments, arguments.train, task.whole_texts)[0].examples if arguments.train else None
     examples = readable(task, split.examples, arguments.data, reading)
     if reading.invalid:
         print(f"skipped records     {reading.invalid:,} that the model cannot read, the first: {reading.first}")
@@ -406,10 +415,12 @@ def _benchmark(arguments) -> None:
 
 def _calibrate(arguments) -> None:
     from kospan.evaluation.report import print_calibration
-    from kospan.publishing.calibrate import calibrate
+    from kospan.publishing.calibrate import calibrate, config_of
+    from kospan.tasks.registry import task_of_model
 
+    whole_texts = task_of_model(config_of(Path(arguments.folder))["model_type"]).whole_texts
     paths = arguments.data, arguments.report
-    fitted, reported = (path and _read_split(arguments, path)[0].examples for path in paths)
+    fitted, reported = (path and _read_split(arguments, path, whole_texts)[0].examples for path in paths)
     print_calibration(arguments.folder, calibrate(arguments.folder, fitted, reported, precision=arguments.precision))
 
 

@@ -4,8 +4,8 @@ A request is answered by the model's own pipeline. Of a model that finds spans i
 
     {"inputs": str | list[str], "parameters": {"threshold": number from 0 to 1, "batch_size": whole number from 1, ...}}
 
-gives a list of `{"entity_group", "score", "word", "start", "end"}` for a str and a list of such lists for a list. Of a
-model that answers questions:
+gives a list of `{"entity_group", "score", "word", "start", "end"}` for a str and a list of such lists for a list; in a
+list a document may be a list of its words. Of a model that answers questions:
 
     {"inputs": {"question": str, "context": str} | list of them, "parameters": {"top_k": ..., "threshold": ..., ...}}
 
@@ -94,7 +94,7 @@ class EndpointHandler:
         if classifies:
             parameters.setdefault("top_k", None)
         try:
-            items, single = _items(pipeline, inputs)
+            items, single = _items(pipeline, inputs, parameters)
             check_positions(pipeline, items, parameters)
             found = pipeline.results(items, **parameters)
         except TypeError as error:
@@ -139,9 +139,9 @@ def read_payload(data: dict, example: str = '"your text"') -> tuple[object, dict
     return data["inputs"], {name: value for name, value in given.items() if value is not None}
 
 
-def _items(pipeline, inputs) -> tuple[list, bool]:
+def _items(pipeline, inputs, parameters: Mapping | None = None) -> tuple[list, bool]:
     """The items of a request, within the limits, and whether one came by itself."""
-    listed = pipeline.items(inputs)
+    listed = pipeline.items(inputs, **(parameters or {}))
     if listed is None or not listed[0]:
         got = "an empty list" if listed else _kind(inputs)
         example = _EXAMPLES[pipeline.task_name]

@@ -60,15 +60,19 @@ class SpanPipeline(Pipeline):
             without a meaning here.
         """
         reading, writing = self._settled(settings, num_workers, batch_size)
-        listed = self.items(inputs)
+        listed = self.items(inputs, **settings)
         if listed is None:
             return Stream(inputs, self.item, lambda items: self._found(items, reading, writing), reading["batch_size"])
         items, single = listed
         found = self._found(items, reading, writing)
         return found[0] if single or (self._unwraps_one and len(found) == 1) else found
 
-    def items(self, inputs) -> tuple[list, bool] | None:
+    def items(self, inputs, **settings) -> tuple[list, bool] | None:
         """The items of an input, checked, and whether one came by itself; None where the input is a stream.
+
+        Args:
+            inputs: As in a call.
+            **settings: As in the class; some say what an item is.
 
         Raises: TypeError or ValueError where the input or one of its items has another form.
         """

@@ -90,7 +90,7 @@ class SpanReaderPipeline(SpanPipeline):
         given = list(inputs) if len(inputs) > 1 else inputs[0]
         return super().__call__(given, num_workers, batch_size, **settings)
 
-    def items(self, inputs) -> tuple[list, bool] | None:
+    def items(self, inputs, **settings) -> tuple[list, bool] | None:
         """As in the base; one dict may hold several questions, with a text for each or one for all."""
         if not isinstance(inputs, Mapping) or not {"question", "context"} <= set(inputs):
             return super().items(inputs)

@@ -6,6 +6,7 @@ from .pipeline_classifier import SpanClassifierPipeline
 from .pipeline_reader import SpanReaderPipeline
 from .pipeline_tagger import SpanTaggerPipeline
 from .tags import labels_of  # noqa: F401  (as above)
+from .words import words  # noqa: F401  (as above)
 
 # By transformers' name of the task.
 PIPELINES: dict[str, type[SpanPipeline]] = {

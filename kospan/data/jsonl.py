@@ -9,7 +9,7 @@ from kospan.data.checks import check_encodable, keys_in, typed
 from kospan.data.prodigy import accepted_lines, span_record
 from kospan.data.source import STRICT, Item, Reading
 from kospan.data.text import open_text, stem, write_text
-from kospan.example import Example
+from kospan.example import Example, check_words
 from modeling.spans import Span
 
 # Keys under which other tools keep the text.
@@ -27,6 +27,8 @@ def record(example: Example, spans: Sequence[Span] | None = None) -> dict:
     {'id': 'a', 'text': '서울에 간다', 'spans': [{'start': 0, 'end': 2, 'label': 'LC'}]}
     """
     line: dict = {"id": example.id, "text": example.text}
+    if example.words is not None:
+        line["words"] = list(example.words)
     found = example.spans if spans is None else spans
     if found is not None:
         line["spans"] = [
@@ -45,6 +47,9 @@ def from_record(
     Spans are under `spans`; see `kospan.data.annotations` for other keys that are read. The text of a question may be
     under `context`.
 
+    `words` holds the words of a document that is given word by word; `text` may then be missing, as it is the words
+    joined by spaces.
+
     Args:
         place: "file:line", as errors name it.
         default_id: The id of a line without one.
@@ -57,6 +62,10 @@ def from_record(
     True
     """
     line = typed(line, dict, place, "the line")
+    words = None
+    if line.get("words") is not None:
+        words = tuple(typed(word, str, place, "a word") for word in typed(line["words"], list, place, "'words'"))
+        line = {"text": " ".join(words)} | line
     values = {key: value for key, value in line.items() if value is not None}
     if default_id is None and "id" not in values:
         raise ValueError(f"{place}: expected the key 'id', got {keys_in(line)}; add it")
@@ -72,7 +81,12 @@ def from_record(
     spans = annotated_spans(line, text, place) if annotated else None
     for value in (name, text, question, text_pair, source, *(span.label for span in spans or ())):
         check_encodable(value, place)
-    return Example(name, text, spans, question, source, text_pair=text_pair)
+    example = Example(name, text, spans, question, source, text_pair, words)
+    try:
+        check_words(example)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
+    return example
 
 
 def _text_hint(line: dict) -> str:

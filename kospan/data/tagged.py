@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from kospan.data.source import STRICT, Item, Reading
 from kospan.example import Example, clean_label
@@ -133,6 +134,10 @@ def _check_tags(sentence: Sentence, known: dict[str, str]) -> None:
 def joined(items: Sequence[Item], separator: str = "\n") -> Item:
     """Sentences as one document, under the id and place of the first.
 
+    Args:
+        items: The sentences.
+        separator: A white-space character that stands between two of them in the text.
+
     >>> one, other = Example("a", "서울은", (Span(0, 2, "LC"),)), Example("b", "부산은", (Span(0, 2, "LC"),))
     >>> joined([Item("x:1", one), Item("x:5", other)]).example.spans[1][:3]
     (4, 6, 'LC')
@@ -143,7 +148,17 @@ def joined(items: Sequence[Item], separator: str = "\n") -> Item:
         spans += [span._replace(start=span.start + at, end=span.end + at) for span in example.spans]
         at += len(example.text) + len(separator)
     text = separator.join(example.text for example in examples)
-    return Item(items[0].place, Example(examples[0].id, text, tuple(spans), source=examples[0].source))
+    words = [example.words for example in examples]
+    return Item(
+        items[0].place,
+        Example(
+            examples[0].id,
+            text,
+            tuple(spans),
+            source=examples[0].source,
+            words=None if None in words else tuple(chain.from_iterable(words)),
+        ),
+    )
 
 
 def _from_bio(sentence: Sentence, hint: str) -> list[str]:
@@ -191,4 +206,6 @@ def _example(sentence: Sentence, tags: list[str], joiner: str) -> Example:
         Span(starts[first], starts[last - 1] + len(sentence.tokens[last - 1]), label)
         for first, last, label in tags_to_spans(tags)
     )
-    return Example(sentence.id, joiner.join(sentence.tokens), spans, source=sentence.source)
+    # Without a joiner the tokens are characters, which no model is given one by one.
+    words = tuple(sentence.tokens) if joiner else None
+    return Example(sentence.id, joiner.join(sentence.tokens), spans, source=sentence.source, words=words)

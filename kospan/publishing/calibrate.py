@@ -56,7 +56,7 @@ def calibrate(
     folder = Path(folder)
     if precision is not None:
         check_precision(precision)
-    config = _config_of(folder)
+    config = config_of(folder)
     check_output(folder, folder=True)
     if (folder / "README.md").is_file():
         # The card is written anew at the end; what it lacks is told before the work.
@@ -133,7 +133,8 @@ def _tell(chosen: dict, say: Callable[[str], None]) -> None:
         )
 
 
-def _config_of(folder: Path) -> dict:
+def config_of(folder: Path) -> dict:
+    """The config of a model that can be calibrated. Raises: FileNotFoundError or ValueError where there is none."""
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
             f"expected a folder with a model to calibrate, found no config.json in {folder}; fetch a model from the "

@@ -23,6 +23,7 @@ class Task(Protocol):
     model_type: str  # of the models' config
     uses: frozenset[str]  # settings of a recipe that have an effect in this task, see `kospan.tasks.settled`
     baseline_name: str  # what `baseline` is, in a few words
+    whole_texts: bool  # whether spans are labels of whole texts, which keep the white space at a text's ends
     model: torch.nn.Module
     tokenizer: object
     labels: list[str]

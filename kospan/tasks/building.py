@@ -32,6 +32,7 @@ def corpus_of(recipe: Recipe, label_kind: str | None = "class") -> Corpus:
         label_kind,
         recipe.validation_examples,
         ReadOptions(recipe.quoting, recipe.token_column, recipe.tag_column, recipe.skip_invalid),
+        whole_texts=recipe.task == "classifying",
     )
 
 

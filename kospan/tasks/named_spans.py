@@ -17,6 +17,7 @@ class NamedSpans:
     """A part of `Task`; the task itself has `labels`, `unit`, `examples` and `find`."""
 
     baseline_name = "dictionary and patterns"
+    whole_texts = False
 
     # --- use ----------------------------------------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ class ReadingTask(OwnModel):
         *("recurrent_size", "recurrent_layers", "recurrent_dropout"),
     }
     baseline_name = "word nearest to the question's"
+    whole_texts = False
 
     def __init__(self, corpus: Corpus | None, model, rules: str = "korquad"):
         self.corpus, self.model, self.rules = corpus, model, rules
@@ -230,6 +231,7 @@ def build_reader(recipe: Recipe, corpus: Corpus):
         unit=recipe.unit or "character",
         encoder_input=recipe.encoder_input,
         normalization=recipe.normalization,
+        word_splitting="punctuation",
         window=recipe.window or min(DEFAULT_WINDOW, limit or DEFAULT_WINDOW),
         stride=DEFAULT_STRIDE if recipe.stride is None else recipe.stride,
         max_question=recipe.max_question,

@@ -126,7 +126,7 @@ class TaggingTask(NamedSpans, OwnModel):
         where the model is told."""
         aligner, config = self.model.aligner, self.model.config
         features = []
-        for example, document in zip(examples, aligner.documents([example.text for example in examples])):
+        for example, document in zip(examples, aligner.documents([example.document for example in examples])):
             found = unit_spans(document.units, list(example.spans))
             exact = {(document.units[first][0], document.units[last - 1][1], label) for first, last, label in found}
             self.misaligned += sum(span[:3] not in exact for span in example.spans)
@@ -146,7 +146,7 @@ class TaggingTask(NamedSpans, OwnModel):
         """What the encoder reads of each window of each text, as `extract` cuts it."""
         aligner = self.model.aligner
         for example in examples:
-            for window in aligner.windows(aligner.documents([example.text])[0]):
+            for window in aligner.windows(aligner.documents([example.document])[0]):
                 yield {"input_ids": window.input_ids}
 
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
@@ -174,7 +174,7 @@ class TaggingTask(NamedSpans, OwnModel):
         self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
     ) -> list[list[Span]]:
         """Spans of each text, by the very method that users call."""
-        return model.extract([document.text for document in documents], threshold or 0.0, batch_size)
+        return model.extract([each.document for each in documents], threshold or 0.0, batch_size)
 
     def claims(self, examples: Sequence[Example]) -> Claims | None:
         """What the chain says of spans and tags; None for a stock model, which has none."""
@@ -194,6 +194,7 @@ def build_tagger(recipe: Recipe, corpus: Corpus, unit: str):
         unit=unit,
         encoder_input=recipe.encoder_input,
         normalization=recipe.normalization,
+        word_splitting="punctuation",
         unit_shapes=recipe.unit_shapes,
         window=recipe.window or min(DEFAULT_WINDOW, limit or DEFAULT_WINDOW),
         stride=DEFAULT_STRIDE if recipe.stride is None else recipe.stride,

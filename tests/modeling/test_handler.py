@@ -127,7 +127,7 @@ BAD = {
     "parameters a text": ({"inputs": "a", "parameters": "x"}, "expected parameters to be a JSON object, got a text"),
     "unknown parameter": (
         {"inputs": "a", "parameters": {"treshold": 0.5}},
-        "expected only the settings threshold, batch_size, ignore_labels, aggregation_strategy and stride, got tres",
+        "expected only the settings threshold, batch_size, ignore_labels, aggregation_strategy, stride and is_split",
     ),
     "threshold high": ({"inputs": "a", "parameters": {"threshold": 1.1}}, "a number from 0 to 1, got 1.1"),
     "threshold low": ({"inputs": "a", "parameters": {"threshold": -0.1}}, "a number from 0 to 1, got -0.1"),
@@ -340,3 +340,18 @@ def test_a_model_of_another_kind_is_refused(folder, monkeypatch):
     monkeypatch.setattr(handler_module.AutoModel, "from_pretrained", lambda *_, **__: torch.nn.Linear(1, 1))
     with pytest.raises(ValueError, match=r"expected a model of kospan in .*, got Linear; take handler.py from"):
         EndpointHandler(str(folder))
+
+
+def test_words_of_a_list_are_one_document(make_tagger, tmp_path):
+    model = make_tagger(unit="word", encoder_input="units", word_splitting="punctuation")
+    model.save_pretrained(tmp_path / "model")
+    handler = EndpointHandler(tmp_path / "model")
+    words = ["이재용이", "(서울.", "부산에서", "3%"]
+    expected = [span[:2] for span in model.extract([words])[0]]
+    assert expected and expected != [span[:2] for span in model.extract(" ".join(words))]
+    [listed] = handler({"inputs": [words]})
+    [split] = handler({"inputs": words, "parameters": {"is_split_into_words": True}})
+    assert listed == split and [(each["start"], each["end"]) for each in listed] == expected
+    assert len(handler({"inputs": words})) == 4, "four texts"
+    with pytest.raises(ValueError, match="expected a list of words, or a list of such lists"):
+        handler({"inputs": "이재용", "parameters": {"is_split_into_words": True}})

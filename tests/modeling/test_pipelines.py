@@ -159,6 +159,8 @@ def test_what_is_no_text_is_refused(pipe, inputs):
 def test_an_item_that_is_no_text_is_named(pipe):
     with pytest.raises(TypeError, match="to be a str, got int at index 1"):
         pipe(["비가 온다.", 3])
+    with pytest.raises(TypeError, match=r"every item of inputs\[1\] to be a str, got int at index 0"):
+        pipe(["비가 온다.", [3, "온다."]])
     with pytest.raises(TypeError, match=r"inputs to be a str, got dict at index 1; .*dataset\[\"text\"\]"):
         list(pipe(iter(["비가 온다.", {"text": "비가 온다."}])))
     with pytest.raises(ValueError, match=r"half of a surrogate pair, '\\ud800', as character 2 at index 0"):
@@ -197,12 +199,19 @@ def test_no_aggregation_gives_the_tag_of_every_unit(make_tagger, texts, unit):
     for text, found in zip([*texts, "", " ".join(texts * 4)], everything, strict=True):
         seen = model.inspect(text)
         assert all(list(each) == ["entity", "score", "index", "word", "start", "end"] for each in found)
-        assert [(each["start"], each["end"]) for each in found] == seen.units
-        assert [each["word"] for each in found] == [text[start:end] for start, end in seen.units]
-        marginals = [row[seen.tags.index(each["entity"])] for row, each in zip(seen.marginals.tolist(), found)]
+        # White space is no entity, whatever its tag.
+        visible = [at for at, (start, end) in enumerate(seen.units) if text[start:end].strip()]
+        assert [(each["start"], each["end"]) for each in found] == [seen.units[at] for at in visible]
+        assert [each["word"] for each in found] == [text[slice(*seen.units[at])] for at in visible]
+        rows = seen.marginals[visible].tolist()
+        marginals = [row[seen.tags.index(each["entity"])] for row, each in zip(rows, found)]
         assert [each["score"] for each in found] == pytest.approx(marginals, abs=1e-5)
         starts = [each["start"] for each in found if each["entity"].startswith("B-")]
-        assert starts == [span.start for span in seen.spans]
+        # A span that begins with white space has its `B-` there.
+        behind_space = [span.start for span in seen.spans if text[span.start - 1 : span.start] == " "]
+        assert [at for at in starts if at not in behind_space] == [
+            span.start for span in seen.spans if span.start not in behind_space
+        ]
     # As in the stock pipeline "O" is left out unless told otherwise, and a label stands for its tags.
     first = pipe(texts[0], ignore_labels=[])
     assert unit == "word" or {each["entity"] for each in first} >= {"O", "B-LC"}
@@ -233,7 +242,7 @@ def test_batch_size_reaches_the_encoder(pipe, tagger, texts, monkeypatch):
         ({"ignore_labels": ["PX"]}, ValueError, "expected ignore_labels to hold labels of LC, OG, PS, got 'PX'"),
         ({"aggregation_strategy": "mean"}, ValueError, "one of none, simple, first, average, max, got 'mean'"),
         ({"aggregation_strategy": 3}, ValueError, "one of none, simple, first, average, max, got 3"),
-        ({"is_split_into_words": True}, ValueError, "expected no is_split_into_words, got True; join the words"),
+        ({"delimiter": "_"}, ValueError, "expected a space as the delimiter, got '_'; offsets count the words joined"),
         ({"num_workers": 2}, ValueError, "expected num_workers to be 0, got 2"),
         ({"treshold": 0.5}, TypeError, "only the settings threshold, .* got treshold"),
     ],
@@ -244,6 +253,29 @@ def test_a_setting_without_a_meaning_is_refused(pipe, tagger, settings, error, s
     if "num_workers" not in settings:  # In the base class's hands until the call.
         with pytest.raises(error, match=says):
             SpanTaggerPipeline(model=tagger, device="cpu", **settings)
+
+
+def test_words_of_a_list_are_one_document(make_tagger):
+    model = make_tagger(unit="word", encoder_input="units", word_splitting="punctuation")
+    pipe = SpanTaggerPipeline(model=model, device="cpu")
+    words, others = ["이재용이", "(서울.", "부산에서", "3%"], ["비가", "온다."]
+    [expected, of_others] = model.extract([words, others])
+    text = " ".join(words)
+    [found] = pipe(words, is_split_into_words=True)
+    assert found and [(each["start"], each["end"], each["entity_group"]) for each in found] == [
+        span[:3] for span in expected
+    ]
+    assert all(each["word"] == text[each["start"] : each["end"]] for each in found)
+    both = pipe([words, others], is_split_into_words=True, delimiter=" ")
+    assert [len(each) for each in both] == [len(expected), len(of_others)] and both[0] == found
+    # A list in a list is one without the setting, which may also be that of the pipeline.
+    assert pipe([words, text])[0] == found and pipe([words, text])[1] == pipe(text)
+    settled = SpanTaggerPipeline(model=model, device="cpu", is_split_into_words=True)
+    assert settled(words) == [found] and settled(text, is_split_into_words=False) == pipe(text)
+    assert list(pipe(iter([words, others]), is_split_into_words=True)) == both
+    for given, got in ((text, "a str"), ([words, "비가"], "lists beside other items")):
+        with pytest.raises(ValueError, match=f"expected a list of words, .* with is_split_into_words, got {got}"):
+            pipe(given, is_split_into_words=True)
 
 
 # --- device, tokenizer, mode ------------------------------------------------------------------------------------------

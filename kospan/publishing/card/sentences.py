@@ -8,8 +8,8 @@ SENTENCES = {
         "한빛전자는 3월 5일 부산 공장에 직원 120명을 새로 뽑았다.",
     ),
     "en": (
-        "Mary Turner of Northwind Bank flew from Oslo to Madrid on Tuesday .",
-        "The museum in Lisbon opened at nine , and Peter Hale saw the first film .",
+        "Mary Turner of Northwind Bank flew from Oslo to Madrid on Tuesday.",
+        "The museum in Lisbon opened at nine, and Peter Hale saw the first film.",
     ),
 }
 # Question and text.

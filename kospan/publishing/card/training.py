@@ -16,6 +16,7 @@ ROWS = 20
 ADJUSTED = {
     "skipped": "records of the data could not be read and were skipped.",
     "widened": "gold spans that began or ended inside a unit were widened to it.",
+    "trimmed": "gold spans that began or ended with white space were trimmed.",
     "dropped": "gold spans that overlapped a longer one were dropped.",
     "unheld": "answers stand whole in no window, so that nothing was trained on them.",
     "too_long": "replies were longer than the most that is written, so that nothing was trained on them.",

@@ -1,7 +1,8 @@
 """Loads a model as a stranger does and writes what it finds: `python -I stranger.py FOLDER ITEMS.json FOUND.json`.
 
-Items are objects with `text`, with `question` where the model answers questions, with `text_pair` where it reads pairs.
-This file runs by itself, in a process that cannot see kospan: torch and transformers are all it leans on.
+Items are objects with `text`, with `words` where it was given word by word, with `question` where the model answers
+questions, with `text_pair` where it reads pairs. This file runs by itself, in a process that cannot see kospan: torch
+and transformers are all it leans on.
 """
 
 import importlib.util
@@ -34,12 +35,12 @@ class Tagging:
     @staticmethod
     def asked(items: list) -> list:
         """The items as pipeline and handler take them."""
-        return [item["text"] for item in items]
+        return [item.get("words", item["text"]) for item in items]
 
     @staticmethod
     def by_model(model, items: list) -> list:
         """What the model's own method finds."""
-        return [[list(span) for span in spans] for spans in model.extract([item["text"] for item in items])]
+        return [[list(span) for span in spans] for spans in model.extract(Tagging.asked(items))]
 
     @staticmethod
     def spans(model, found: list, items: list | tuple = ()) -> list:

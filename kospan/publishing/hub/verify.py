@@ -59,7 +59,11 @@ def verify(
         if example.spans is None:
             raise ValueError(f"expected spans for example {example.id!r} of {predictions}, got none; predict it again")
     items = [
-        {key: value for key in ("text", "question", "text_pair") if (value := getattr(example, key)) or key == "text"}
+        {
+            key: value
+            for key in ("text", "words", "question", "text_pair")
+            if (value := getattr(example, key)) or key == "text"
+        }
         for example in stored
     ]
     with over_local_base(Path(folder).resolve(), hub) as place:
@@ -143,8 +147,8 @@ def _ask_stranger(folder: Path, items: list[dict[str, str]]) -> dict[str, list]:
     """Door -> place and spans of each item that went through it, from a process that knows the folder alone.
 
     Args:
-        items: Dicts with `text`, with `question` where the model answers questions, with `text_pair` where it reads
-            pairs.
+        items: Dicts with `text`, with `words` where it was given word by word, with `question` where the model answers
+            questions, with `text_pair` where it reads pairs.
     """
     with tempfile.TemporaryDirectory() as elsewhere:
         given, found = Path(elsewhere, "items.json"), Path(elsewhere, "found.json")

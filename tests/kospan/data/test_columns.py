@@ -27,6 +27,7 @@ def test_tabs_and_blank_lines_as_in_wnut17(tmp_path):
     first, second, third = examples(read_conll(path))
     assert (first.id, first.text, surfaces(first)) == ("a-1", "Empire State =", [("Empire State", "location")])
     assert (second.id, second.text, second.spans) == ("a-2", "No\u00a0way", ())
+    assert (first.words, second.words) == (("Empire", "State", "="), ("No\u00a0way",))
     assert (third.id, third.text) == ("a-3", "here")
     assert [item.place for item in read_conll(path)] == [f"{path}:1", f"{path}:5", f"{path}:8"]
 
@@ -40,6 +41,9 @@ def test_spaces_docstart_and_iob1_as_in_conll2003(tmp_path):
     path.write_bytes(gzip.compress(text.encode()))
     first, second = examples(read_conll_iob1(str(path)))
     assert surfaces(first) == [("EU", "ORG"), ("German", "MISC"), ("British", "MISC")]
+    assert first.document == ["EU", "rejects", "German", "British"]
+    whole, other = examples(read_conll_documents(str(path)))
+    assert (whole, other.document) == (first, ["Peter", "Blackburn"])
     assert (second.id, surfaces(second)) == ("eng.train-2", [("Peter Blackburn", "PER")])
 
 

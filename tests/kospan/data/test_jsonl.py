@@ -23,6 +23,7 @@ def test_reads_what_it_writes(tmp_path):
         Example("b", "비가 온다", ()),
         Example("c", "읽지 않은 글", None, source="nsmc"),
         Example("d", "한국의 수도는 서울이다", (Span(8, 10, "answer"),), question="수도는?"),
+        Example("e", "It 's 5 %", (), words=("It", "'s", "5", "%")),
     ]
     path = tmp_path / "out.jsonl"
     write_jsonl(path, examples)
@@ -30,6 +31,14 @@ def test_reads_what_it_writes(tmp_path):
     text = path.read_text(encoding="utf-8")
     assert "서울" in text and "\\u" not in text
     assert [entry.name for entry in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+def test_words_alone_are_a_text(tmp_path):
+    path = write(tmp_path, '{"words": ["Oslo", ".", "Bergen"]}', '{"text": "Oslo\\n.", "words": ["Oslo", "."]}')
+    one, other = read_jsonl(path)
+    assert one == Example("data-1", "Oslo . Bergen", None, words=("Oslo", ".", "Bergen"))
+    assert (other.text, other.document) == ("Oslo\n.", ["Oslo", "."])
+    assert record(one) == {"id": "data-1", "text": "Oslo . Bergen", "words": ["Oslo", ".", "Bergen"]}
 
 
 def test_predictions_carry_their_scores():
@@ -54,6 +63,9 @@ def test_missing_spans_are_unlabelled_and_extra_keys_ignored(tmp_path):
         ('{"id": "a"}', ValueError, "expected the key 'text', got 'id'"),
         ('{"id": 3.5, "text": ""}', TypeError, "expected 'id' to be a string, got 3.5"),
         ('{"text": null}', TypeError, "expected 'text' to be a string, got None"),
+        ('{"text": "a", "words": "a"}', TypeError, "expected 'words' to be a list, got 'a'"),
+        ('{"text": "a", "words": ["a", 3]}', TypeError, "expected a word to be a string, got 3"),
+        ('{"text": "a.", "words": ["a", "."]}', ValueError, "expected words that give the text when they are joined"),
         ('{"text": "a", "spans": null}', TypeError, "leave the key out for an unlabelled text"),
         ('{"text": "a", "spans": {}}', TypeError, "expected 'spans' to be a list"),
         ('{"text": "a", "spans": ["X"]}', TypeError, "span 0: expected a span to be an object"),

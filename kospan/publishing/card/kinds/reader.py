@@ -74,8 +74,13 @@ def show(model, items: Sequence[dict]) -> list[list[Span]]:
 
 
 def adjusted(task) -> dict[str, int]:
-    """Answers that were widened to whole units, and those that stand whole in no window."""
-    return {"widened": task.misaligned, "dropped": task.corpus.dropped, "unheld": task.unheld}
+    """Answers that were widened to whole units, those that were trimmed, and those that stand whole in no window."""
+    return {
+        "widened": task.misaligned,
+        "trimmed": task.corpus.trimmed,
+        "dropped": task.corpus.dropped,
+        "unheld": task.unheld,
+    }
 
 
 def summary_parts(left: Left) -> dict[str, str]:

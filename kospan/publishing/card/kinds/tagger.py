@@ -39,6 +39,15 @@ POSITIONAL = (
     "Mo Sun, Siheng Xiong, Yuankai Cai, Bowen Zuo. Positional Attention for Efficient BERT-Based Named Entity "
     "Recognition. arXiv 2505.01868, 2025."
 )
+# How a word model reads its input.
+RAW_TEXT = (
+    "A string is raw text: brackets, quotation marks, punctuation at a word's edges and endings such as `'s` are words "
+    "of their own; abbreviations such as `U.S.` and numbers such as `3.5` stay whole. A list of words is not split: "
+    '`model.extract([["Seoul", "."]])`, with offsets into the words joined by spaces.',
+    "문자열은 원문 텍스트로 읽습니다. 괄호, 따옴표, 단어 앞뒤의 문장 부호와 `'s` 같은 어미는 별도의 단어로 "
+    "나누고, `U.S.` 같은 약어와 `3.5` 같은 숫자는 나누지 않습니다. 단어의 리스트는 나누지 않으며"
+    '(`model.extract([["Seoul", "."]])`), 오프셋은 단어를 공백으로 이은 텍스트를 기준으로 합니다.',
+)
 
 
 def measured(left: Left) -> dict[str, str]:
@@ -60,8 +69,8 @@ def show(model, items: Sequence[dict]) -> list[list[Span]]:
 
 
 def adjusted(task) -> dict[str, int]:
-    """Spans that were widened to whole units, and overlapping ones that were dropped."""
-    return {"widened": task.misaligned, "dropped": task.corpus.dropped}
+    """Spans that were widened to whole units, trimmed, and overlapping ones that were dropped."""
+    return {"widened": task.misaligned, "trimmed": task.corpus.trimmed, "dropped": task.corpus.dropped}
 
 
 def summary_parts(left: Left) -> dict[str, str]:
@@ -210,10 +219,12 @@ def references(left: Left) -> dict[str, str]:
 def form(left: Left) -> list[Pair]:
     """Spans are flat, and read through windows."""
     unit = {"character": ("character", "글자"), "word": ("word", "어절")}[left.config["unit"]]
+    splits = left.config["unit"] == "word" and left.config.get("word_splitting") == "punctuation"
     return [
         (
             f"Spans never overlap or nest, and begin and end at a {unit[0]}'s edge.",
             f"찾은 개체는 겹치거나 포함 관계에 놓이지 않으며, {unit[1]} 경계에서 시작하고 끝납니다.",
         ),
+        *([RAW_TEXT] if splits else []),
         windows(left, ("Text", "")),
     ]

@@ -39,8 +39,8 @@ UNCALIBRATED = (
 
 
 def adjusted(task) -> dict[str, int]:
-    """Overlapping spans that were dropped, and replies too long to be learnt."""
-    return {"dropped": task.corpus.dropped, "too_long": task.too_long}
+    """Spans that were trimmed, overlapping ones that were dropped, and replies too long to be learnt."""
+    return {"trimmed": task.corpus.trimmed, "dropped": task.corpus.dropped, "too_long": task.too_long}
 
 
 def use_parts(left: Left, path: str) -> dict[str, str | None]:

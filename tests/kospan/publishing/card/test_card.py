@@ -205,6 +205,25 @@ def test_the_parts_of_a_loss_stand_behind_it(folder):
     assert re.search(r"\| 3\.0000 \| 2\.2500 \| 0\.7500 \| 0\.5000 \|", part)
 
 
+def test_how_a_word_model_reads_a_string_is_said_in_both_languages(folder):
+    said = ("A string is raw text", "문자열은 원문 텍스트로 읽습니다")
+    assert not any(sentence in card_of(folder) for sentence in said)
+    change(folder / "config.json", unit="word", word_splitting="punctuation")
+    assert all(card_of(folder).count(sentence) == 1 for sentence in said)
+    change(folder / "config.json", word_splitting="white_space")
+    assert not any(sentence in card_of(folder) for sentence in said)
+    # A model of before there was a choice.
+    change(folder / "config.json", word_splitting=None)
+    assert not any(sentence in card_of(folder) for sentence in said)
+
+
+def test_trimmed_spans_are_told(folder):
+    record = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
+    record["adjusted"]["trimmed"] = 1234
+    change(folder / "training_record.json", **record)
+    assert "1,234 gold spans that began or ended with white space were trimmed" in section(card_of(folder), "Data")
+
+
 def test_a_long_curve_is_thinned_and_keeps_the_best_step(folder):
     record = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
     history = [{"step": at, "epoch": at / 10, "eval_f1": at / 1000, "loss": 1.0} for at in range(1, 301)]
