@@ -31,7 +31,7 @@ def survivors(examples, aligner, scheme: str) -> int:
     kept = 0
     for at in range(0, len(examples), 1000):
         part = examples[at : at + 1000]
-        for example, document in zip(part, aligner.documents([example.text for example in part])):
+        for example, document in zip(part, aligner.documents([example.document for example in part])):
             windows = aligner.windows(document)
             owners = aligner.owners(document, windows)
             tags = spans_to_tags(unit_spans(document.units, list(example.spans)), len(document.units), scheme)

@@ -27,9 +27,9 @@ EXAMPLES = {
         "아침 6시 반에 꼭 깨워 줘야 해.",
     ],
     "word": [
-        "Ada Lovelace met Charles Babbage in London on 5 June 1833 .",
-        "The University of Oxford opened a new library near Broad Street last Monday .",
-        "Seoul and Busan will host the festival together .",
+        "Ada Lovelace met Charles Babbage in London on 5 June 1833.",
+        "The University of Oxford opened a new library near Broad Street last Monday.",
+        "Seoul and Busan will host the festival together.",
     ],
 }
 
