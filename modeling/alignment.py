@@ -85,7 +85,7 @@ def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]
     """
     if normalization == "none" or unicodedata.is_normalized("NFC", text):
         return [(at, at + 1, character) for at, character in enumerate(text)]
-    if unicodedata.is_normalized("NFC", plain_spaces(text)):  # Two kinds of white space are written as two others.
+    if unicodedata.is_normalized("NFC", plain_spaces(text)):  # NFC writes U+2000 and U+2001 as U+2002 and U+2003.
         return [(at, at + 1, unicodedata.normalize("NFC", character)) for at, character in enumerate(text)]
     found: list[tuple[int, int, str]] = []
     for at, character in enumerate(text):
@@ -229,7 +229,7 @@ class Aligner:
         new = [part for part in dict.fromkeys(parts) if part not in self._pieces_of]
         if new:
             rows = self._tokenize([self._word_start + part for part in new])["input_ids"]
-            # What the tokenizer makes of a space alone, differs from one to the next.
+            # Tokenizers differ in what they make of a space alone.
             found = (row if row and not part.isspace() else [self._blank] for part, row in zip(new, rows))
             self._pieces_of.update(zip(new, found))
         rows = [self._pieces_of[part] for part in parts]

@@ -42,9 +42,7 @@ class TaggerView:
             return None
         view = seen.windows[0]
         attentions = stacked(view.attentions, len(view.pieces))
-        reading = Reading(
-            example.text, view.pieces, view.offsets, attentions, seen.spans, words=example.words
-        )
+        reading = Reading(example.text, view.pieces, view.offsets, attentions, seen.spans, words=example.words)
         if view.head_attention is None:
             return reading
         return reading._replace(units=seen.units, head_attention=view.head_attention.mean(dim=0).numpy())

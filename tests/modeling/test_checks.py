@@ -11,7 +11,7 @@ import pytest
 import torch
 from writer_cases import make_writer
 
-from modeling.checks import as_list, as_text, check_texts
+from modeling.checks import as_list, as_text, check_documents, check_texts
 
 WORDS = ["비가 온다.", "", "서울"]
 
@@ -177,3 +177,30 @@ def test_one_text_of_another_kind_gives_one_result(make_tagger, make_reader, mak
         assert reader.answer(kind("비?"), kind("비가 온다.")) == answers
         assert classifier.classify(kind("비"), kind("눈")) == classifier.classify("비", "눈")
         assert classifier.inspect(kind("비"), kind("눈")).span == classifier.classify("비", "눈")
+
+
+def test_documents_are_texts_or_sequences_of_words():
+    words = ["비가", "온다."]
+    for given in (words, tuple(words), np.array(words), pd.Series(words), pa.array(words)):
+        assert check_documents([given, np.str_("비")]) == [words, "비"]
+    assert check_documents(np.array([words, words])) == check_documents(pd.Series([words, words])) == [words, words]
+    assert check_documents(pa.array([words])) == [words] and check_documents(words) == words
+    for wrong, says in (
+        ("비", "expected texts to be a str or a list of str, got str"),
+        ([b"a"], "expected every item of texts to be a str, got bytes at index 0"),
+        ([words, [words]], r"expected every item of texts\[1\] to be a str, got list at index 0"),
+        ([{"text": "비"}], r"got dict at index 0; pass the column of the texts"),
+    ):
+        with pytest.raises(TypeError, match=says):
+            check_documents(wrong)
+
+
+def test_a_tagger_reads_every_sequence_of_words(make_tagger):
+    tagger = make_tagger(unit="word", encoder_input="units")
+    words = ["이재용이", "서울.", "부산에서"]
+    expected = tagger.extract([words])
+    assert expected[0]
+    column = datasets.Dataset.from_dict({"words": [words]})["words"]
+    for given in (np.array([words]), pd.Series([words]), pa.array([words]), column):
+        assert tagger.extract(given) == expected
+    assert tagger.inspect(np.array(words)).spans == expected[0]
