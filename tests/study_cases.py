@@ -26,7 +26,13 @@ def experiment_of(folder: Path, **keys) -> Experiment:
 
 
 def finish_by_hand(
-    experiment: Experiment, run: Run, counts: list, cpu: float = 2.0, ids: list[str] | None = None, **figures
+    experiment: Experiment,
+    run: Run,
+    counts: list,
+    cpu: float = 2.0,
+    ids: list[str] | None = None,
+    curve: list[dict] | None = None,
+    **figures,
 ) -> None:
     """A finished folder with these counts `(documents, 3)` of a single type, and the F1 that follows from them."""
     folder = result_folder(experiment, run)
@@ -39,6 +45,7 @@ def finish_by_hand(
         "fingerprint": fingerprint(experiment.arms[run.arm].recipe, run.seed),
         "figures": figures,
         "parameters": 10,
+        "curve": curve or [],
         "seconds": {"wall": 2 * cpu, "cpu": cpu, "starts": 1},
         "machine": "CPU",
         "versions": {"torch": "2"},

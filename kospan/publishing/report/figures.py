@@ -1,24 +1,44 @@
 """The figures of a report, drawn with matplotlib without a screen; each function gives one PNG."""
 
+import contextlib
+import functools
 import io
+import logging
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from kospan.evaluation.attention import Evidence
 from kospan.evaluation.report import RIGHT
 from kospan.evaluation.speed import Speed
 from kospan.evaluation.views import Reading
-from kospan.training.parts import part_names
+from kospan.training.parts import curve_points, part_names
 
 INK, FAINT, ACCENT, SECOND = "#1c2230", "#d5dae3", "#2f6fde", "#d9822b"
 # Of the parts of a loss, in turn.
 PART_COLOURS = (ACCENT, SECOND, "#2e8b6f", "#8a5cd0")
+VALIDATION_LOSS = "#c0395b"
+# Validation scores that learning curves show.
+SCORE_COLOURS = {
+    "eval_f1": ACCENT,
+    "eval_exact_match": SECOND,
+    "eval_precision": SECOND,
+    "eval_recall": "#8a5cd0",
+    "eval_klue_entity_f1": "#2e8b6f",
+    "eval_rouge_w": "#8a5cd0",
+    "eval_accuracy": SECOND,
+    "eval_macro_f1": "#2e8b6f",
+    "eval_pearson": ACCENT,
+    "eval_spearman": SECOND,
+    "eval_klue_sts_f1": "#2e8b6f",
+}
 # Fonts that have Hangul, by the names that the usual systems give them.
 HANGUL_FONTS = (
     "Noto Sans CJK KR",
@@ -30,22 +50,69 @@ HANGUL_FONTS = (
     "AppleGothic",
     "UnDotum",
 )
-_BEYOND_LATIN = re.compile(r"[^\u0000-\u024f\u2000-\u206f]")
+_HANGUL = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7a3]")
+HANGUL_ADVICE = (
+    "install one (Debian, Ubuntu: apt-get install fonts-noto-cjk; Fedora: dnf install google-noto-sans-cjk-fonts; "
+    "macOS: brew install --cask font-noto-sans-cjk) and draw again"
+)
+# Points of a curve that are marked one by one; a curve of one point is nothing but its mark.
+MARKED = 40
+_log = logging.getLogger(__name__)
 
 
+@functools.cache
 def hangul_font() -> str | None:
     """The name of an installed font that has Hangul; None where there is none."""
-    known = {font.name for font in font_manager.fontManager.ttflist}
+    manager = font_manager.fontManager
+    known = {font.name for font in manager.ttflist}
+    if not known & set(HANGUL_FONTS):
+        # matplotlib keeps a list of the fonts that were there once; some may have been installed since.
+        files = {font.fname for font in manager.ttflist}
+        for path in font_manager.findSystemFonts():
+            if path not in files:
+                with contextlib.suppress(OSError, RuntimeError, ValueError):
+                    manager.addfont(path)
+        known = {font.name for font in manager.ttflist}
     return next((name for name in HANGUL_FONTS if name in known), None)
 
 
-def needs_font(words: Sequence[str]) -> bool:
-    """Whether any of the words holds letters that matplotlib's own font lacks."""
-    return any(_BEYOND_LATIN.search(word) for word in words)
+def font_families() -> list[str]:
+    """The fonts of a figure: one that has Hangul where one is installed, and matplotlib's own."""
+    return [name for name in (hangul_font(), "DejaVu Sans") if name]
+
+
+def missing_characters(texts: Iterable[str]) -> str:
+    """The characters of texts that no font of a figure has, each once, in order of first appearance."""
+    known = _characters(tuple(font_families()))
+    characters = dict.fromkeys(character for text in texts for character in text)
+    return "".join(each for each in characters if each.isprintable() and ord(each) not in known)
+
+
+@functools.cache
+def _characters(families: tuple[str, ...]) -> frozenset[int]:
+    fonts = (font_manager.get_font(font_manager.findfont(name)) for name in families)
+    return frozenset(code for font in fonts for code in font.get_charmap())
+
+
+@functools.cache
+def _tell_of_fonts(hangul: bool, characters: str) -> None:
+    what = "Hangul" if hangul else f"the characters {characters!r}"
+    advice = HANGUL_ADVICE if hangul else "install a font that has them and draw again"
+    _log.warning("figures: no installed font has %s, which is drawn as boxes; %s", what, advice)
+
+
+def plain(words: Iterable[str]) -> list[str]:
+    """Words of the data as matplotlib draws them as they are.
+
+    Between two dollar signs it would see a formula, and names that begin with an underscore it keeps out of legends.
+    """
+    return [f"{' ' * word.startswith('_')}{word}".replace("$", r"\$") for word in words]
 
 
 class Canvas:
     """One figure to draw on; as a context it sets fonts, and afterwards `png` holds the picture.
+
+    Where no font has some of the characters, one line on the log says so, and which font to install.
 
     Args:
         width: In inches.
@@ -58,8 +125,9 @@ class Canvas:
         self.size, self.columns, self.rows, self.png = (width, height), columns, rows, b""
 
     def __enter__(self):
-        family = [name for name in (hangul_font(), "DejaVu Sans") if name]
-        self._context = matplotlib.rc_context({"font.family": family, "font.size": 9, "axes.unicode_minus": False})
+        self._context = matplotlib.rc_context(
+            {"font.family": font_families(), "font.size": 9, "axes.unicode_minus": False}
+        )
         self._context.__enter__()
         self.figure = Figure(figsize=self.size, dpi=144, layout="constrained")
         FigureCanvasAgg(self.figure)
@@ -71,9 +139,16 @@ class Canvas:
     def __exit__(self, kind, *error):
         try:
             if kind is None:
+                missing = missing_characters(text.get_text() for text in self.figure.findobj(Text))
+                if missing:
+                    hangul = _HANGUL.search(missing) is not None
+                    _tell_of_fonts(hangul, "" if hangul else missing[:20])
                 file = io.BytesIO()
-                # No date and no version in the file: equal figures are equal bytes.
-                self.figure.savefig(file, format="png", metadata={"Software": None})
+                with warnings.catch_warnings():
+                    # matplotlib says it for every character of every label.
+                    warnings.filterwarnings("ignore", message="Glyph .* missing from")
+                    # No date and no version in the file: equal figures are equal bytes.
+                    self.figure.savefig(file, format="png", metadata={"Software": None})
                 self.png = file.getvalue()
         finally:
             self._context.__exit__(kind, *error)
@@ -99,7 +174,7 @@ def scores(rows: Sequence[dict], title: str, names: Sequence[str] = ("f1",), cou
             error = np.abs(ends.T - np.array(values))
             axes.barh(places, values, color=colour, alpha=0.85, height=thick, label=name.replace("_", " "))
             axes.errorbar(values, places, xerr=error, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
-        axes.set_yticks(range(len(rows)), [f"{row['group']}  ({row[count]:,})" for row in rows])
+        axes.set_yticks(range(len(rows)), plain(f"{row['group']}  ({row[count]:,})" for row in rows))
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(0, max(1.0, *(1.05 * row[f"{name} interval"][1] for row in rows for name in names)))
         what = "mean" if len(names) > 1 else NAMED.get(names[0], names[0])
@@ -145,8 +220,8 @@ def heatmap(names: Sequence[str], counts: Sequence[Sequence[int]], title: str) -
     with Canvas(width=side + 0.8, height=side) as canvas:
         (axes,) = canvas.axes
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.set_xticks(range(len(names)), names, rotation=90)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), plain(names), rotation=90)
+        axes.set_yticks(range(len(names)), plain(names))
         axes.set_xlabel("predicted")
         axes.set_ylabel("gold")
         for row in range(len(names)):
@@ -190,61 +265,45 @@ def confidence(kinds: dict[str, dict], title: str) -> bytes:
 
 
 def learning_curves(history: Sequence[dict]) -> bytes:
-    """Training loss, with the parts it is the sum of, and validation scores by epoch.
+    """Training and validation loss, with the parts that the former is the sum of, and validation scores by epoch.
 
     Args:
         history: The Trainer's log: dicts with `epoch`, `loss` and its parts, or `epoch` and `eval_` figures.
     """
-    losses = [(line["epoch"], line["loss"]) for line in history if line.get("loss") is not None and "epoch" in line]
-    parts = {
-        name: [(line["epoch"], line[name]) for line in history if line.get(name) is not None and "epoch" in line]
-        for name in part_names(history)
-    }
-    shades = {
-        "eval_f1": ACCENT,
-        "eval_exact_match": SECOND,
-        "eval_precision": SECOND,
-        "eval_recall": "#8a5cd0",
-        "eval_klue_entity_f1": "#2e8b6f",
-        "eval_rouge_w": "#8a5cd0",
-        "eval_accuracy": SECOND,
-        "eval_macro_f1": "#2e8b6f",
-        "eval_pearson": ACCENT,
-        "eval_spearman": SECOND,
-        "eval_klue_sts_f1": "#2e8b6f",
-    }
+    parts = part_names(history)
+    colours = dict(zip(parts, PART_COLOURS * len(parts))) | {"eval_loss": VALIDATION_LOSS}
+    losses = {name: points for name in ("loss", *parts, "eval_loss") if (points := curve_points(history, name))}
+    scores = {name: points for name in SCORE_COLOURS if (points := curve_points(history, name))}
     with Canvas(columns=2) as canvas:
         left, right = canvas.axes
+        for name, points in losses.items():
+            words = "validation loss" if name == "eval_loss" else name.replace("_", " ")
+            draw_curve(left, points, words, colours.get(name, INK), linewidth=1)
         if losses:
-            left.plot(*zip(*losses), color=INK, linewidth=1, label="loss")
-            drawn = [value for points in (losses, *parts.values()) for _, value in points]
-            left.set_yscale("log" if min(drawn) > 0 else "linear")
-        for (name, points), colour in zip(parts.items(), PART_COLOURS * len(parts)):
-            if points:
-                left.plot(*zip(*points), color=colour, linewidth=1, label=name.replace("_", " "))
-        if len(left.lines) > 1:
+            lowest = min(value for points in losses.values() for _, value in points)
+            left.set_yscale("log" if lowest > 0 else "linear")
+        if len(losses) > 1:
             left.legend(frameon=False)
-        left.set(xlabel="epoch", title="training loss")
-        for name, colour in shades.items():
-            points = [(line["epoch"], line[name]) for line in history if name in line and "epoch" in line]
-            if points:
-                right.plot(
-                    *zip(*points),
-                    marker="o",
-                    markersize=2.5,
-                    color=colour,
-                    label=name.removeprefix("eval_").replace("_", " "),
-                )
+        left.set(xlabel="epoch", title="loss" if "eval_loss" in losses else "training loss")
+        for name, points in scores.items():
+            draw_curve(right, points, name.removeprefix("eval_").replace("_", " "), SCORE_COLOURS[name])
         right.set(xlabel="epoch", title="validation")
-        right.set_ylim(0, 1)
-        if right.lines:
+        # A correlation may be below 0.
+        right.set_ylim(min([0.0, *(value for points in scores.values() for _, value in points)]), 1)
+        if scores:
             right.legend(frameon=False, loc="lower right")
     return canvas.png
 
 
+def draw_curve(axes, points: Sequence[tuple[float, float]], label: str | None, colour: str, **style) -> None:
+    """A line through points, which are marked unless they are many."""
+    marked = {"marker": "o", "markersize": 2.5} if len(points) <= MARKED else {}
+    axes.plot(*zip(*points), color=colour, label=label, **marked, **style)
+
+
 def attention_layers(reading: Reading, shown: Sequence[int]) -> bytes:
     """A heatmap per layer: from each piece (down) to each piece (across), mean over heads; pieces at `shown`."""
-    layers, pieces = len(reading.attentions), [reading.pieces[at] for at in shown]
+    layers, pieces = len(reading.attentions), plain(reading.pieces[at] for at in shown)
     columns = min(3, layers)
     rows = -(-layers // columns)
     side = max(2.4, 0.13 * len(shown) + 0.9)
@@ -262,7 +321,7 @@ def attention_layers(reading: Reading, shown: Sequence[int]) -> bytes:
 
 def evidence(reading: Reading, shown: Sequence[int], found: Evidence) -> bytes:
     """What speaks for one span: attention from it, layer by layer, and below it gradient times input."""
-    pieces = [reading.pieces[at] for at in shown]
+    pieces = plain(reading.pieces[at] for at in shown)
     layers = len(found.attention)
     width, height = max(5.0, 0.19 * len(pieces) + 1.4), 1.7 + 0.19 * layers
     with Canvas(width=width, height=height, rows=2 if layers else 1) as canvas:
@@ -274,7 +333,7 @@ def evidence(reading: Reading, shown: Sequence[int], found: Evidence) -> bytes:
         axes.set_xticks(range(len(pieces)), pieces, rotation=90, size=7)
         axes.set_ylabel("gradient\ntimes input", size=7)
         surface = reading.text[found.span.start : found.span.end]
-        title = f"{surface}  {found.span.label}  {found.span.score:.2f}"
+        [title] = plain([f"{surface}  {found.span.label}  {found.span.score:.2f}"])
         canvas.axes[0].set_title(title, loc="left")
         if layers:
             axes = canvas.axes[0]
