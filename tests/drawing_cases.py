@@ -2,7 +2,7 @@
 
 import pytest
 
-from kospan.publishing.report.figures import Canvas
+from kospan.drawing import Canvas
 
 
 @pytest.fixture
@@ -28,6 +28,6 @@ def lines_of(axes) -> dict[str, list[tuple[float, float]]]:
     }
 
 
-def words(labels) -> list[str]:
+def texts_of(labels) -> list[str]:
     """Tick labels, or the texts of a legend, as words."""
     return [label.get_text() for label in labels]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import matplotlib
 import numpy as np
 
-from kospan.publishing.report.figures import ACCENT, FAINT, INK, Canvas, draw_curve, plain
+from kospan.drawing import ACCENT, FAINT, INK, Canvas, draw_curve, plain
 from kospan.study.numbers import SAMPLES, best_point, study_numbers
 from kospan.study.plan import Experiment
 from kospan.training.saving import write_whole, written_whole

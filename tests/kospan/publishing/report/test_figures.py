@@ -1,12 +1,8 @@
 """What the figures of a report draw: the arrays, axes and labels that reach matplotlib."""
 
-import logging
-import warnings
-
 import numpy as np
 import pytest
-from drawing_cases import drawn, lines_of, words  # noqa: F401
-from matplotlib import font_manager
+from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
 
 from kospan.evaluation.attention import Evidence
 from kospan.evaluation.confidence import described
@@ -19,17 +15,6 @@ ROWS = [
     {"group": "PS", "gold": 1200, "f1": 0.8, "f1 interval": [0.7, 0.85], "recall": 0.9, "recall interval": [0.8, 1.0]},
     {"group": "LC", "gold": 30, "f1": 0.5, "f1 interval": [0.2, 0.6], "recall": 0.4, "recall interval": [0.3, 0.7]},
 ]
-
-
-@pytest.fixture(autouse=True)
-def forgetful():
-    """What is said once in a process is said again in the next test."""
-    caches = (figures.hangul_font, figures._characters, figures._tell_of_fonts)
-    for cache in caches:
-        cache.cache_clear()
-    yield
-    for cache in caches:
-        cache.cache_clear()
 
 
 def reading(layers: int = 4, length: int = 5) -> Reading:
@@ -53,7 +38,7 @@ def test_bars_stand_at_their_groups_with_their_intervals(drawn):  # noqa: F811
         [pytest.approx((0.7, 0.0)), pytest.approx((0.85, 0.0))],
         [pytest.approx((0.2, 1.0)), pytest.approx((0.6, 1.0))],
     ]
-    assert list(axes.get_yticks()) == [0, 1] and words(axes.get_yticklabels()) == ["PS  (1,200)", "LC  (30)"]
+    assert list(axes.get_yticks()) == [0, 1] and texts_of(axes.get_yticklabels()) == ["PS  (1,200)", "LC  (30)"]
     low, high = axes.get_ylim()
     assert low > 1 and high < 0, "the first group stands on top"
     assert axes.get_xlim() == (0, 1) and axes.get_xlabel() == "F1, 95 % interval (gold spans in brackets)"
@@ -70,7 +55,7 @@ def test_several_scores_of_a_group_stand_side_by_side_and_are_told_apart(drawn):
     edges = sorted((bar.get_y(), bar.get_y() + bar.get_height()) for bar in axes.patches)
     assert all(one[1] <= other[0] + 1e-9 for one, other in zip(edges, edges[1:])), "bars overlap"
     [legend] = drawn[0].figure.legends
-    assert words(legend.get_texts()) == ["f1", "recall"] and axes.get_xlabel().startswith("mean, ")
+    assert texts_of(legend.get_texts()) == ["f1", "recall"] and axes.get_xlabel().startswith("mean, ")
     handles = [handle.get_facecolor() for handle in legend.legend_handles]
     assert handles == list(colours)
 
@@ -95,8 +80,8 @@ def test_classes_of_errors_are_shares_of_what_is_wrong(drawn):  # noqa: F811
         rows.setdefault(round(bar.get_y() + bar.get_height() / 2, 6), []).append((bar.get_x(), bar.get_width()))
     assert rows[0.0] == [pytest.approx(pair) for pair in [(0.0, 0.5), (0.5, 0.3), (0.8, 0.2)]]
     assert rows[1.0] == [pytest.approx(pair) for pair in [(0.0, 0.0), (0.0, 0.5), (0.5, 0.5)]]
-    assert words(axes.get_yticklabels()) == ["kept", "taken out"] and axes.yaxis_inverted()
-    assert words(axes.get_legend().get_texts()) == ["boundary", "type", "missed"]
+    assert texts_of(axes.get_yticklabels()) == ["kept", "taken out"] and axes.yaxis_inverted()
+    assert texts_of(axes.get_legend().get_texts()) == ["boundary", "type", "missed"]
     shades = [handle.get_facecolor() for handle in axes.get_legend().legend_handles]
     assert [bar.get_facecolor() for bar in axes.patches] == shades * 2
     assert [(each.get_text(), each.get_position()) for each in axes.texts][:2] == [
@@ -115,7 +100,7 @@ def test_a_confusion_has_gold_down_and_predicted_across(drawn):  # noqa: F811
     [image] = axes.images
     np.testing.assert_allclose(image.get_array(), [[0.8, 0.2, 0], [0, 0.75, 0.25], [1, 0, 0]])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "gold")
-    assert words(axes.get_xticklabels()) == words(axes.get_yticklabels()) == ["PS", "LC", "none"]
+    assert texts_of(axes.get_xticklabels()) == texts_of(axes.get_yticklabels()) == ["PS", "LC", "none"]
     assert list(axes.get_xticks()) == list(axes.get_yticks()) == [0, 1, 2]
     assert axes.yaxis_inverted() and not axes.xaxis_inverted() and image.get_clim() == (0, 1)
     cells = {each.get_position(): each.get_text() for each in axes.texts}
@@ -151,7 +136,7 @@ def test_reliability_has_confidence_across_and_the_share_that_is_right_up(drawn)
     assert left.get_xlabel().startswith("mean confidence") and left.get_ylabel() == "share that is right"
     assert left.get_xlim() == left.get_ylim() == (0, 1)
     assert list(left.lines[0].get_xdata()) == list(left.lines[0].get_ydata()) == [0, 1]
-    assert words(left.get_legend().get_texts()) == ["posterior", "softmax"]
+    assert texts_of(left.get_legend().get_texts()) == ["posterior", "softmax"]
     assert all(line.get_marker() == "o" for line in left.lines[1:])
     assert lines_of(risk) == {
         "posterior": [pytest.approx(tuple(each)) for each in kind["risk"]],
@@ -186,8 +171,8 @@ def test_curves_hold_every_point_of_the_log(drawn):  # noqa: F811
     }
     assert lines_of(scores) == {"f1": [(1.0, 0.5), (2.0, 0.75)], "recall": [(1.0, 0.25), (2.0, 0.5)]}
     assert losses.get_yscale() == "log" and losses.get_title() == "loss" and losses.get_xlabel() == "epoch"
-    assert set(words(losses.get_legend().get_texts())) == set(lines_of(losses))
-    assert set(words(scores.get_legend().get_texts())) == {"f1", "recall"} and scores.get_ylim() == (0, 1)
+    assert set(texts_of(losses.get_legend().get_texts())) == set(lines_of(losses))
+    assert set(texts_of(scores.get_legend().get_texts())) == {"f1", "recall"} and scores.get_ylim() == (0, 1)
     assert len({line.get_color() for line in losses.lines}) == 4
     assert len({line.get_color() for line in scores.lines}) == 2
 
@@ -227,7 +212,7 @@ def test_each_layer_has_a_panel_of_its_own_attention(drawn):  # noqa: F811
         expected = [[seen.attentions[at][row][column] for column in shown] for row in shown]
         np.testing.assert_allclose(image.get_array(), expected)
         assert axes[at].get_title(loc="left") == f"layer {at + 1}" and image.get_clim()[0] == 0
-        assert words(axes[at].get_xticklabels()) == words(axes[at].get_yticklabels()) == ["[CLS]", "서울", "춥다"]
+        assert texts_of(axes[at].get_xticklabels()) == texts_of(axes[at].get_yticklabels()) == ["[CLS]", "서울", "춥다"]
         assert axes[at].yaxis_inverted()
     arrays = [each.images[0].get_array() for each in axes[:4]]
     assert all(not np.allclose(one, other) for at, one in enumerate(arrays) for other in arrays[:at])
@@ -244,12 +229,13 @@ def test_evidence_for_a_span_stands_at_its_pieces(drawn, layers):  # noqa: F811
     assert bars == [(0, 0.25), (1, -0.5), (2, 0.75)]
     assert len({bar.get_facecolor() for bar in axes[-1].patches}) == 2
     assert axes[-1].patches[0].get_facecolor() == axes[-1].patches[2].get_facecolor()
-    assert words(axes[-1].get_xticklabels()) == ["[CLS]", "서울", "춥다"] and list(axes[-1].get_xticks()) == [0, 1, 2]
+    assert texts_of(axes[-1].get_xticklabels()) == ["[CLS]", "서울", "춥다"]
+    assert list(axes[-1].get_xticks()) == [0, 1, 2]
     assert axes[0].get_title(loc="left") == "서울  LC  0.75"
     assert len(axes) == (2 if layers else 1)
     if layers:
         np.testing.assert_allclose(axes[0].images[0].get_array(), [[0, 1, 3], [5, 6, 8], [10, 11, 13]])
-        assert words(axes[0].get_yticklabels()) == ["1", "2", "3"] and axes[0].get_ylabel() == "layer"
+        assert texts_of(axes[0].get_yticklabels()) == ["1", "2", "3"] and axes[0].get_ylabel() == "layer"
 
 
 def test_the_deletion_test_has_a_line_for_each_method(drawn):  # noqa: F811
@@ -278,48 +264,7 @@ def test_speed_has_a_line_for_each_batch(drawn):  # noqa: F811
     assert throughput.get_xscale() == throughput.get_yscale() == latency.get_xscale() == latency.get_yscale() == "log"
 
 
-# --- fonts ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def no_hangul(monkeypatch):
-    """A machine on which matplotlib's own font is the only one."""
-    monkeypatch.setattr(figures, "hangul_font", lambda: None)
-
-
-def test_without_a_hangul_font_one_line_says_what_to_install(no_hangul, caplog):
-    with warnings.catch_warnings(), caplog.at_level(logging.WARNING):
-        warnings.simplefilter("error")
-        for label in ("사람", "장소"):
-            assert figures.heatmap([label, "none"], [[1, 2], [3, 4]], "types").startswith(b"\x89PNG")
-    [line] = caplog.messages
-    assert "no installed font has Hangul" in line and "apt-get install fonts-noto-cjk" in line and "\n" not in line
-
-
-def test_what_every_font_has_is_drawn_in_silence(no_hangul, caplog):
-    figures.heatmap(["PS", "Café – “x”", "Ελλάδα", "Россия", "▁the"], np.eye(5), "types")
-    assert not caplog.messages and figures.missing_characters(["PS", "Россия", "a\tb"]) == ""
-
-
-def test_other_letters_that_are_missing_are_named(no_hangul, caplog):
-    figures.heatmap(["東京", "京都"], np.eye(2), "types")
-    [line] = caplog.messages
-    assert "the characters '東京都'" in line and "noto" not in line
-    assert figures.missing_characters(["사람", "람x"]) == "사람"
-
-
-def test_a_font_that_was_installed_since_is_found(monkeypatch):
-    """matplotlib keeps a list of fonts and would not look again."""
-    manager = font_manager.fontManager
-    path = next(font.fname for font in manager.ttflist if font.name == "DejaVu Sans Mono")
-    monkeypatch.setattr(figures, "HANGUL_FONTS", ("DejaVu Sans Mono",))
-    monkeypatch.setattr(manager, "ttflist", [font for font in manager.ttflist if font.name != "DejaVu Sans Mono"])
-    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: [])
-    assert figures.hangul_font() is None and figures.font_families() == ["DejaVu Sans"]
-    figures.hangul_font.cache_clear()
-    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: ["/nowhere/broken.ttf", path])
-    assert figures.hangul_font() == "DejaVu Sans Mono"
-    assert figures.font_families() == ["DejaVu Sans Mono", "DejaVu Sans"]
+# --- labels of the data -----------------------------------------------------------------------------------------------
 
 
 def test_dollar_signs_of_the_data_are_no_formulas(drawn):  # noqa: F811
@@ -330,4 +275,4 @@ def test_dollar_signs_of_the_data_are_no_formulas(drawn):  # noqa: F811
     seen = reading()._replace(pieces=["$", "^$", "$_$", "$$", "x"], text="$^$x")
     found = Evidence(Span(0, 3, "$\\", 0.5), seen.attentions[:, 0], np.zeros(5))
     assert figures.attention_layers(seen, [0, 1, 2, 3]) and figures.evidence(seen, [0, 1, 2], found)
-    assert words(drawn[0].axes[0].get_xticklabels())[0] == r"\$PS\$"
+    assert texts_of(drawn[0].axes[0].get_xticklabels())[0] == r"\$PS\$"

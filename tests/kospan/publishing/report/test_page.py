@@ -8,7 +8,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from drawing_cases import drawn, lines_of, words  # noqa: F401
+from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
@@ -166,7 +166,7 @@ def test_confusions_have_gold_down_in_figure_and_table(analysed, drawn):  # noqa
     expected = np.array([[counted[gold, found] for found in names] for gold in names], dtype=float)
     assert not np.array_equal(expected, expected.T), "a symmetric confusion would show nothing"
     np.testing.assert_allclose(types.images[0].get_array(), expected / np.maximum(1, expected.sum(axis=1))[:, None])
-    assert words(types.get_yticklabels()) == names
+    assert texts_of(types.get_yticklabels()) == names
     table = re.search(r'<table id="types">(.*?)</table>', page("title", analysis, pictures), re.DOTALL)[1]
     rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in table.split("<tr>")[1:]]
     assert rows[0] == ["", *names]
@@ -201,11 +201,11 @@ def test_every_figure_is_drawn_from_its_own_numbers(analysed, drawn):  # noqa: F
         shown = [row for row in rows if row["gold"] or row["predicted"]]
         [panel] = axes[f"scores_{group}"]
         assert panel.get_title(loc="left") == GROUP_TITLES[group]
-        assert words(panel.get_yticklabels()) == [f"{row['group']}  ({row['gold']:,})" for row in shown]
+        assert texts_of(panel.get_yticklabels()) == [f"{row['group']}  ({row['gold']:,})" for row in shown]
         assert [bar.get_width() for bar in panel.patches] == [pytest.approx(row["f1"]) for row in shown]
     errors = analysis.metrics["errors"]
-    assert words(axes["error_classes"][0].get_yticklabels()) == list(SPACES.values())
-    assert words(axes["tags"][0].get_yticklabels()) == errors["tags"]["tags"]
+    assert texts_of(axes["error_classes"][0].get_yticklabels()) == list(SPACES.values())
+    assert texts_of(axes["tags"][0].get_yticklabels()) == errors["tags"]["tags"]
     sums = np.maximum(1, np.array(errors["tags"]["counts"]).sum(axis=1))[:, None]
     np.testing.assert_allclose(axes["tags"][0].images[0].get_array(), errors["tags"]["counts"] / sums)
     spans = {name.removeprefix("spans: "): each for name, each in analysis.confidence.items() if "spans" in name}

@@ -1,0 +1,184 @@
+"""The pictures of the studies: what is drawn at which place, against the numbers in their files."""
+
+import json
+
+import numpy as np
+import pytest
+from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
+
+from benchmarks import long_documents_page, loraplus, sparse_attention, taper_page
+from benchmarks.long_scores import WIDTH, by_bucket
+from benchmarks.taper_arms import TAUS
+from benchmarks.taper_measure import Sums, difference
+
+
+def sums(seed: int, level: float, places: int = 3) -> Sums:
+    generator = np.random.default_rng(seed)
+    counts = generator.integers(3, 9, (20, places)).astype(float)
+    return Sums(counts * (level + np.arange(places) + 0.1 * generator.normal(size=counts.shape)), counts)
+
+
+def alike(base: Sums, more: float) -> Sums:
+    """The same places, each masked piece with so much more loss, which grows from place to place."""
+    return Sums(base.losses + more * base.counts * np.arange(1, base.counts.shape[1] + 1), base.counts)
+
+
+@pytest.fixture
+def taper(tmp_path):
+    """Results of a TAPER study: three laws at two taus, rows of zeros, two seeds of random rows, windows."""
+    tiling = sums(0, 5.0)
+    arms = {
+        "tiling": tiling,
+        "exp 1": alike(tiling, 0.25),
+        "exp 2": alike(tiling, -0.5),
+        "power 2": alike(tiling, 0.125),
+        "zero": alike(tiling, 1.0),
+        "random 0": alike(tiling, 2.0),
+        "random 1": alike(tiling, 4.0),
+    }
+    work = tmp_path / "work"
+    for attention in ("full", "sparse"):
+        for name, each in arms.items():
+            write(work / "laws" / attention / f"{name}.json", kept(each))
+    for name in ("0", "126"):
+        write(work / "laws" / "windows" / f"{name}.json", kept(alike(tiling, -0.75)))
+    losses = [{"step": 10, "loss": 7.5}, {"step": 20, "loss": 6.25}]
+    write(work / "pretrain.json", {"losses": losses, "parameters": 1000, "cpu_seconds": 5.0})
+    for name, levels in (("tiling", (5.0, 4.0)), ("short", (6.0, 5.5))):
+        steps = {str(step): kept(sums(1, level)) for step, level in zip((0, 100), levels)}
+        write(work / "further" / f"{name}.json", steps)
+    return work, arms
+
+
+def write(path, value) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def kept(each: Sums) -> dict:
+    return {"losses": each.losses.tolist(), "counts": each.counts.tolist()}
+
+
+def by_title(drawn) -> dict:  # noqa: F811
+    return {canvas.axes[0].get_title(loc="left"): canvas.axes[0] for canvas in drawn}
+
+
+def test_taper(taper, tmp_path, drawn):  # noqa: F811
+    work, arms = taper
+    taper_page.write_page(work, tmp_path / "out", [f"source {at % 4}" for at in range(20)])
+    names = {"tables.md", "pretraining.png", "further.png"}
+    names |= {f"{kind}_{attention}.png" for kind in ("buckets", "taus") for attention in ("full", "sparse")}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == names
+    found = by_title(drawn)
+    assert len(found) == 6
+    [line] = found["Pretraining of the short model"].lines
+    assert list(zip(line.get_xdata(), line.get_ydata())) == [(10, 7.5), (20, 6.25)]
+
+    buckets = found["Block-sparse attention: difference to tiling by position"]
+    lines = lines_of(buckets)
+    assert set(lines) == {"tiling", "exp 1", "exp 2", "zero", "random, 2 seeds", "windows of 128, 126"}
+    # The difference grows by as much with every place; of random rows the mean over seeds is drawn.
+    steps = {"exp 1": 0.25, "exp 2": -0.5, "zero": 1.0, "random, 2 seeds": 3.0, "windows of 128, 126": -0.75}
+    for name, step in steps.items():
+        assert lines[name] == [pytest.approx((64 + 128 * at, step * (at + 1))) for at in range(3)], name
+    assert buckets.get_xlabel() == "position in the document" and "minus that of tiling" in buckets.get_ylabel()
+    assert [y for _, y in lines["tiling"]] == [0, 0] and len(buckets.collections) == 5
+
+    taus = found["Full attention: laws and tau"]
+    bars = {bar.get_label(): bar for bar in taus.containers}
+    assert set(bars) == {"exp", "power"}
+    expected = {"exp": [(1, "exp 1"), (2, "exp 2")], "power": [(2, "power 2")]}
+    for at, (law, points) in enumerate(expected.items()):
+        line, _, [segments] = bars[law].lines
+        for place, (tau, name) in enumerate(points):
+            apart, low, high = difference(arms[name], arms["tiling"], 1)
+            x, y = line.get_xdata()[place], line.get_ydata()[place]
+            assert (x, y) == pytest.approx((np.log2(tau) + 0.05 * (at - 1), apart))
+            np.testing.assert_allclose(segments.get_segments()[place], [[x, low], [x, high]])
+    assert texts_of(taus.get_xticklabels()) == [f"{tau:g}" for tau in TAUS]
+    np.testing.assert_allclose(taus.get_xticks(), np.log2(TAUS))
+    zero = lines_of(taus)["zero"]
+    assert zero[0][1] == zero[1][1] == pytest.approx(difference(arms["zero"], arms["tiling"], 1)[0])
+
+    further = lines_of(found["Further training on long text"])
+    assert {name.split()[0]: [step for step, _ in points] for name, points in further.items()} == {
+        "short": [0, 100],
+        "from": [0, 100],
+    }
+    assert further["from tiling"] == [
+        (0, pytest.approx(sums(1, 5.0).mean())),
+        (100, pytest.approx(sums(1, 4.0).mean())),
+    ]
+
+
+def test_long_documents(tmp_path, drawn):  # noqa: F811
+    generator = np.random.default_rng(2)
+    rows = {}
+    for arm, many in (("baseline", 1), ("windowed", 2), ("converted", 2)):
+        for seed in range(many):
+            found = generator.integers(0, 3, (6, 4, 1))
+            found = np.concatenate([found, found + 1, np.full_like(found, 3)], axis=2).astype(float)
+            found[:, 3] = 0  # nothing stands there
+            rows.setdefault(arm, []).append(found)
+            name = arm if arm == "baseline" else f"{arm}-{seed}"
+            kept = {"rows": {"f1": found.tolist()}, "seed": seed, "cpu_seconds": 1.0}
+            write(tmp_path / "results" / "entities" / f"{name}.json", kept)
+    long_documents_page.write_page(tmp_path / "results", tmp_path / "out")
+    [canvas] = drawn
+    [axes] = canvas.axes
+    lines, bands = lines_of(axes), axes.collections
+    assert axes.get_title(loc="left") == "Entities, strict F1" and axes.get_ylim()[0] == 0
+    assert axes.get_ylabel() == "F1" and axes.get_xlabel() == "distance from the start of the document, pieces"
+    assert set(lines) == set(rows) and len(bands) == 3
+    for (arm, points), band in zip(lines.items(), bands):
+        scores = np.array([by_bucket(each) for each in rows[arm]])[:, :3]
+        middles = [WIDTH * at + WIDTH // 2 for at in range(3)]
+        assert points == [pytest.approx(pair) for pair in zip(middles, scores.mean(axis=0))]
+        corners = {tuple(map(float, corner)) for corner in band.get_paths()[0].vertices}
+        for at, x in enumerate(middles):
+            for edge in (scores[:, at].min(), scores[:, at].max()):
+                assert any(corner == pytest.approx((x, edge)) for corner in corners)
+    styles = {line.get_label(): line.get_linestyle() for line in axes.lines}
+    assert styles == {"baseline": "--", "windowed": "-", "converted": "-"}
+
+
+def test_steps_and_sizes_of_lora(drawn):  # noqa: F811
+    def curve(*values):
+        return np.array([[10.0 * at, value] for at, value in enumerate(values, 1)])
+
+    found = {
+        100: {"lora": np.stack([curve(0.1, 0.2), curve(0.3, 0.4)])},
+        500: {"lora": np.stack([curve(0.5, 0.6)]), "lora_plus": np.stack([curve(0.7, 0.9)])},
+    }
+    loraplus.picture("f1", found)
+    left, right = drawn[0].axes
+    assert lines_of(left) == {"lora": [(10, pytest.approx(0.2)), (20, pytest.approx(0.3))]}
+    assert lines_of(right) == {"lora": [(10, 0.5), (20, 0.6)], "lora_plus": [(10, 0.7), (20, 0.9)]}
+    thin = [list(map(float, line.get_ydata())) for line in left.lines if line.get_linewidth() < 1]
+    assert thin == [[0.1, 0.2], [0.3, 0.4]]
+    assert (left.get_title(), right.get_title()) == ("100 sentences", "500 sentences")
+    assert left.get_ylabel() == "f1" and left.get_xlabel() == right.get_xlabel() == "step"
+    colours = {line.get_label(): line.get_color() for line in right.lines if line.get_label() in loraplus.ARMS}
+    assert colours == {name: loraplus.ARMS[name] for name in ("lora", "lora_plus")}
+
+
+def test_time_memory_and_flops_of_sparse_attention(tmp_path, drawn):  # noqa: F811
+    found = {
+        f"{arm} {length}": {"time": length * at + 1, "memory": 2 * length * at, "flops": 3 * length * at}
+        for at, arm in enumerate(sparse_attention.ARMS, 1)
+        for length in sparse_attention.LENGTHS
+    }
+    sparse_attention.draw(found, tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    titles = ["CPU seconds per step", "peak memory, MiB", "GFLOP per step"]
+    assert [axes.get_title() for axes in drawn[0].axes] == titles
+    for axes, kind in zip(drawn[0].axes, ("time", "memory", "flops")):
+        lines = lines_of(axes)
+        straight = lines.pop("straight line")
+        assert lines == {
+            name: [(length, found[f"{arm} {length}"][kind]) for length in sparse_attention.LENGTHS]
+            for arm, name in sparse_attention.ARMS.items()
+        }
+        # What is drawn is a straight line already.
+        assert straight == [pytest.approx(pair) for pair in lines["SparseBigBird"]]
+        assert axes.get_ylim()[0] == 0 and list(axes.get_xticks()) == sparse_attention.LENGTHS
