@@ -81,6 +81,7 @@ def test_classes_of_errors_are_shares_of_what_is_wrong(drawn):  # noqa: F811
     assert rows[0.0] == [pytest.approx(pair) for pair in [(0.0, 0.5), (0.5, 0.3), (0.8, 0.2)]]
     assert rows[1.0] == [pytest.approx(pair) for pair in [(0.0, 0.0), (0.0, 0.5), (0.5, 0.5)]]
     assert texts_of(axes.get_yticklabels()) == ["kept", "taken out"] and axes.yaxis_inverted()
+    assert axes.get_xlim() == (0, 1) and axes.get_xlabel() == "share of all errors"
     assert texts_of(axes.get_legend().get_texts()) == ["boundary", "type", "missed"]
     shades = [handle.get_facecolor() for handle in axes.get_legend().legend_handles]
     assert [bar.get_facecolor() for bar in axes.patches] == shades * 2
@@ -106,6 +107,8 @@ def test_a_confusion_has_gold_down_and_predicted_across(drawn):  # noqa: F811
     cells = {each.get_position(): each.get_text() for each in axes.texts}
     # Across and down, as matplotlib counts.
     assert cells == {(0, 0): ".80", (1, 0): ".20", (1, 1): ".75", (2, 1): ".25", (0, 2): "1"}
+    [scale] = [each for each in drawn[0].figure.axes if each is not axes]
+    assert scale.get_ylim() == (0, 1), "what the shades mean"
     dark = {each.get_position() for each in axes.texts if each.get_color() == "white"}
     assert dark == {(0, 0), (1, 1), (0, 2)}
     assert axes.get_title(loc="left") == "types"
@@ -134,6 +137,7 @@ def test_reliability_has_confidence_across_and_the_share_that_is_right_up(drawn)
         assert x == pytest.approx(confidence[inside].mean()) and y == pytest.approx(right[inside].mean())
         assert x > y + 0.5
     assert left.get_xlabel().startswith("mean confidence") and left.get_ylabel() == "share that is right"
+    assert left.get_title(loc="left") == "spans"
     assert left.get_xlim() == left.get_ylim() == (0, 1)
     assert list(left.lines[0].get_xdata()) == list(left.lines[0].get_ydata()) == [0, 1]
     assert texts_of(left.get_legend().get_texts()) == ["posterior", "softmax"]
@@ -171,6 +175,7 @@ def test_curves_hold_every_point_of_the_log(drawn):  # noqa: F811
     }
     assert lines_of(scores) == {"f1": [(1.0, 0.5), (2.0, 0.75)], "recall": [(1.0, 0.25), (2.0, 0.5)]}
     assert losses.get_yscale() == "log" and losses.get_title() == "loss" and losses.get_xlabel() == "epoch"
+    assert scores.get_title() == "validation" and scores.get_xlabel() == "epoch"
     assert set(texts_of(losses.get_legend().get_texts())) == set(lines_of(losses))
     assert set(texts_of(scores.get_legend().get_texts())) == {"f1", "recall"} and scores.get_ylim() == (0, 1)
     assert len({line.get_color() for line in losses.lines}) == 4
@@ -228,6 +233,7 @@ def test_evidence_for_a_span_stands_at_its_pieces(drawn, layers):  # noqa: F811
     bars = [(round(bar.get_x() + bar.get_width() / 2, 6), float(bar.get_height())) for bar in axes[-1].patches]
     assert bars == [(0, 0.25), (1, -0.5), (2, 0.75)]
     assert len({bar.get_facecolor() for bar in axes[-1].patches}) == 2
+    assert [line.get_ydata() for line in axes[-1].lines] == [[0, 0]], "what lies below speaks against the span"
     assert axes[-1].patches[0].get_facecolor() == axes[-1].patches[2].get_facecolor()
     assert texts_of(axes[-1].get_xticklabels()) == ["[CLS]", "서울", "춥다"]
     assert list(axes[-1].get_xticks()) == [0, 1, 2]
