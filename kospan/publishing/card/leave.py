@@ -38,7 +38,7 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
         "training": training_record(trainer, len(training), task.windowed),
         "evaluation": evaluation,
         "names": names,
-        "origins": origins_record(task.corpus.origins),
+        "origins": origins_record(task.corpus.origins, len(examples)),
         "adjusted": kind.adjusted(task) | {"skipped": sum(part.invalid for part in task.corpus.missing.values())},
         "missing": {
             split: {"invalid": part.invalid, "left_out": part.left_out}
@@ -63,8 +63,14 @@ def asked(model, items: Sequence[dict]) -> list[dict]:
     return [item | {"spans": [list(Span(*span)) for span in spans]} for item, spans in zip(items, found)]
 
 
-def origins_record(origins: Mapping[str, Origin]) -> dict[str, dict]:
-    """The origins of a corpus's splits as the record keeps them, each with the verdict `whole`."""
+def origins_record(origins: Mapping[str, Origin], scored: int) -> dict[str, dict]:
+    """The origins of a corpus's splits as the record keeps them, each with the verdict `whole`.
+
+    Args:
+        origins: Those of the corpus.
+        scored: How many validation examples the task scores: it leaves out what a prompt shows.
+    """
+    origins = {**origins, "validation": origins["validation"]._replace(used=scored)}
     return {
         split: {**origin._asdict(), "hub": origin.hub and origin.hub._asdict(), "whole": origin.whole}
         for split, origin in origins.items()

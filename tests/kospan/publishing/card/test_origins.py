@@ -11,8 +11,11 @@ from huggingface_hub import metadata_load, parse_eval_result_entries
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from local_hub import OWNER_TOKEN, local_hub, online  # noqa: F401
 
+from kospan.data.corpus import Origin
+from kospan.data.source import HubSplit
 from kospan.example import Example
 from kospan.publishing.calibrate import calibrate
+from kospan.publishing.card.leave import origins_record
 from kospan.publishing.card.metadata import EVAL_RESULTS
 from kospan.publishing.hub import publish as publishing
 from kospan.publishing.hub.hub import Hub
@@ -170,3 +173,11 @@ def test_a_push_sends_the_entry_and_takes_an_older_one_away(folder, local_hub, o
     assert parse_eval_result_entries(yaml.safe_load(sent))[0].dataset_id == "klue/klue"
     origins_of(folder, whole=False, used=4)
     assert EVAL_RESULTS not in push()
+
+
+def test_examples_that_a_task_does_not_score_make_a_part_of_a_split():
+    split = HubSplit("klue/klue", "ner", "validation", None, 9)
+    origins = {name: Origin(split, False, 9, 9, 0) for name in ("train", "validation")}
+    assert [each["whole"] for each in origins_record(origins, 9).values()] == [True, True]
+    assert [each["whole"] for each in origins_record(origins, 8).values()] == [True, False]
+    assert json.loads(json.dumps(origins_record(origins, 9)))["train"]["hub"] == split._asdict()

@@ -236,7 +236,8 @@ def test_evidence_for_a_span_stands_at_its_pieces(drawn, layers):  # noqa: F811
     assert [line.get_ydata() for line in axes[-1].lines] == [[0, 0]], "what lies below speaks against the span"
     assert axes[-1].patches[0].get_facecolor() == axes[-1].patches[2].get_facecolor()
     assert texts_of(axes[-1].get_xticklabels()) == ["[CLS]", "서울", "춥다"]
-    assert list(axes[-1].get_xticks()) == [0, 1, 2]
+    assert list(axes[-1].get_xticks()) == [0, 1, 2] and axes[-1].get_xlim() == (-0.5, 2.5)
+    assert axes[-1].get_ylabel() == "gradient\ntimes input"
     assert axes[0].get_title(loc="left") == "서울  LC  0.75"
     assert len(axes) == (2 if layers else 1)
     if layers:
@@ -253,6 +254,8 @@ def test_the_deletion_test_has_a_line_for_each_method(drawn):  # noqa: F811
         "random": [(0, 0.9), (1, 0.8), (2, 0.7)],
     }
     assert axes.get_ylim() == (0, 1) and axes.get_xlabel().startswith("pieces hidden")
+    assert axes.get_ylabel() == "mean probability of the span"
+    assert texts_of(axes.get_legend().get_texts()) == list(found["methods"])
 
 
 def test_speed_has_a_line_for_each_batch(drawn):  # noqa: F811

@@ -234,3 +234,70 @@ def test_attention_of_the_head_on_entities_stands_on_the_page(make_tagger, texts
     assert f"<td>{mass['mass']:.4f}</td><td>{mass['even']:.4f}</td>" in shown
     stored = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
     assert stored["attention"]["mass on entities"] == analysis.looked.mass
+
+
+def rows_under(shown: str, heading: str) -> list[list[str]]:
+    """The rows of the first table behind a heading, without markup."""
+    table = re.search(r"<table[^>]*>(.*?)</table>", shown[shown.index(heading) :], re.DOTALL)[1]
+    rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in table.split("<tr>")[1:]]
+    return [[html.unescape(re.sub("<[^>]*>", "", cell)) for cell in row] for row in rows]
+
+
+def test_the_tables_hold_the_numbers_of_the_analysis(analysed):
+    model, examples, analysis = analysed
+    metrics, confidence = analysis.metrics, analysis.confidence
+    shown = page("title", analysis._replace(looked=look(model, examples, examples[0].text)), {})
+    for name, value in metrics["figures"].items():
+        if "_PS" not in name and not name.startswith(("f1_", "support_")):
+            assert f'<b>{value:.4f}</b><span class="soft">{name}</span>' in shown
+    for group, rows in metrics["groups"].items():
+        head, *cells = rows_under(shown, f"<h3>{GROUP_TITLES[group]}</h3>")
+        assert head == ["", "precision", "recall", "F1", "95 %", "gold", "predicted", "correct"]
+        assert cells == [
+            [
+                row["group"],
+                *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")),
+                "{:.3f}–{:.3f}".format(*row["f1 interval"]),
+                *(f"{row[name]:,}" for name in ("gold", "predicted", "correct")),
+            ]
+            for row in rows
+            if row["gold"] or row["predicted"]
+        ]
+    errors = metrics["errors"]
+    wrong = sum(count for kind, count in errors["classes"].items() if kind != "correct")
+    head, *cells = rows_under(shown, '<section id="errors">')
+    others = [name for name in SPACES if name != "classes"]
+    assert head == ["", "spans", "of the errors", *(SPACES[name] for name in others)]
+    assert cells == [
+        [
+            kind,
+            str(count),
+            "" if kind == "correct" else f"{100 * count / wrong:.1f} %",
+            *(str(errors[name][kind]) for name in others),
+        ]
+        for kind, count in errors["classes"].items()
+    ]
+    head, *cells = rows_under(shown, '<section id="confidence">')
+    keys = ("accuracy", "confidence", "ece", "ece_mass", "mce", "brier", "auroc")
+    expected = []
+    for name, each in confidence.items():
+        values = ("" if each["figures"][key] is None else f"{each['figures'][key]:.4f}" for key in keys)
+        expected.append([name, f"{each['figures']['n']:,}", *values])
+    assert cells == expected and len(expected) > 2
+    assert head[1:] == ["n", "right", "mean confidence", "ECE", "ECE, equal mass", "MCE", "Brier", "AUROC"]
+    for heading, name, words in (("Boundary errors", "shape", "spans"), ("between the ends", "material", "ends")):
+        head, *cells = rows_under(shown, heading)
+        assert head == ["", words]
+        assert cells == [[kind, str(count)] for kind, count in errors["boundaries"][name].items() if count]
+
+
+def test_the_deletion_test_stands_on_the_page(analysed):
+    model, examples, analysis = analysed
+    looked = look(model, examples, examples[0].text)
+    shown = page("title", analysis._replace(looked=looked), {})
+    head, *cells = rows_under(shown, '<section id="attention">')
+    assert head == [f"{looked.deletion['spans']} spans", "mean fall", "95 %"]
+    assert cells == [
+        [method, f"{each['drop']:.4f}", "{:.4f} to {:.4f}".format(*each["interval"])]
+        for method, each in looked.deletion["methods"].items()
+    ]
