@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
+from matplotlib.colors import to_rgb
 
 from benchmarks import long_documents_page, loraplus, sparse_attention, taper_page
 from benchmarks.long_scores import WIDTH, by_bucket
@@ -19,8 +20,9 @@ def sums(seed: int, level: float, places: int = 3) -> Sums:
 
 
 def alike(base: Sums, more: float) -> Sums:
-    """The same places, each masked piece with so much more loss, which grows from place to place."""
-    return Sums(base.losses + more * base.counts * np.arange(1, base.counts.shape[1] + 1), base.counts)
+    """The same places, each masked piece with about so much more loss, which grows from place to place."""
+    apart = more * np.arange(1, base.counts.shape[1] + 1) * np.linspace(0.5, 1.5, len(base.counts))[:, None]
+    return Sums(base.losses + base.counts * apart, base.counts)
 
 
 @pytest.fixture
@@ -77,12 +79,21 @@ def test_taper(taper, tmp_path, drawn):  # noqa: F811
     buckets = found["Block-sparse attention: difference to tiling by position"]
     lines = lines_of(buckets)
     assert set(lines) == {"tiling", "exp 1", "exp 2", "zero", "random, 2 seeds", "windows of 128, 126"}
-    # The difference grows by as much with every place; of random rows the mean over seeds is drawn.
-    steps = {"exp 1": 0.25, "exp 2": -0.5, "zero": 1.0, "random, 2 seeds": 3.0, "windows of 128, 126": -0.75}
-    for name, step in steps.items():
-        assert lines[name] == [pytest.approx((64 + 128 * at, step * (at + 1))) for at in range(3)], name
+    shown = {name: arms[name] for name in ("exp 1", "exp 2", "zero")}
+    # Of random rows the mean over seeds is drawn.
+    both = (arms["random 0"].losses + arms["random 1"].losses) / 2
+    shown |= {"random, 2 seeds": Sums(both, arms["tiling"].counts), "windows of 128, 126": alike(arms["tiling"], -0.75)}
+    bands = {band.get_facecolor()[0][:3].tobytes(): band for band in buckets.collections}
+    for name, each in shown.items():
+        expected = np.array(each.means()) - np.array(arms["tiling"].means())
+        assert lines[name] == [pytest.approx((64 + 128 * at, expected[at])) for at in range(3)], name
+        [line] = [line for line in buckets.lines if line.get_label() == name]
+        corners = bands[np.array(to_rgb(line.get_color())).tobytes()].get_paths()[0].vertices
+        for x, middle in lines[name]:
+            low, high = (edge(y for at, y in corners if at == x) for edge in (min, max))
+            assert low < middle < high
     assert buckets.get_xlabel() == "position in the document" and "minus that of tiling" in buckets.get_ylabel()
-    assert [y for _, y in lines["tiling"]] == [0, 0] and len(buckets.collections) == 5
+    assert [y for _, y in lines["tiling"]] == [0, 0] and len(buckets.collections) == len(shown)
 
     taus = found["Full attention: laws and tau"]
     bars = {bar.get_label(): bar for bar in taus.containers}

@@ -200,6 +200,13 @@ def test_the_strip_shows_the_reader_s_probabilities(reader):
         assert ends == pytest.approx(100 * reading.ends[at], abs=0.051)
         assert ("within" in kinds) == any(start <= at < end for start, end, *_ in answers)
         assert ("best" in kinds) == (answers[0][0] <= at < answers[0][1])
+    # The upper line is tinted by where the answer begins, the lower one by where it ends, against the largest of both.
+    tints = [(float(s), float(e)) for s, e in re.findall(r'style="--s:([\d.]+);--e:([\d.]+)"', made)]
+    most = max(LEAST_PEAK, *(max(reading.starts[at], reading.ends[at]) for at in wanted))
+    assert tints == [
+        (pytest.approx(reading.starts[at] / most, abs=0.0006), pytest.approx(reading.ends[at] / most, abs=0.0006))
+        for at in wanted
+    ]
     for first, last in shown:
         assert f"begins with {percent(reading.starts[first:last].sum())}" in made
         assert f"ends with {percent(reading.ends[first:last].sum())}" in made
