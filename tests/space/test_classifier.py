@@ -137,7 +137,10 @@ def test_bars_are_as_long_as_the_classes_are_probable():
 
 def test_the_verdict_names_the_first_and_each_part_its_own_best():
     scores = {"경제": 0.75, "사회": 0.25}
-    assert re.search(r'<b dir="auto">경제</b> <span>[^<]*75.0%', verdict(scores, False, "ko"))
+    first = verdict(scores, False, "ko")
+    assert re.match(r'<div class="reply reading">.*<b dir="auto">경제</b> <span>[^<]*75.0%', first)
+    # A value has no probability.
+    assert verdict({"value": 3.0}, True, "ko").endswith('<b dir="auto">3</b></div>')
     assert "class=\"bars\"" in verdict(scores, False, "ko") and "bars" not in verdict({"value": 3.0}, True, "ko")
     made = parts_of([(0, 5, 5, {"사회": 0.75, "경제": 0.25}), (3, 9, 6, {"사회": 0.125, "경제": 0.875})], False, "en")
     found = re.findall(r'<span class="label">([^<]*)</span><b dir="auto">([^<]*)</b>', made)
@@ -149,3 +152,16 @@ def test_the_verdict_names_the_first_and_each_part_its_own_best():
     assert table["data"] == [["경제", "75.0%"], ["사회", "25.0%"]] and len(table["headers"]) == 2
     long = previewed({"text": "가" * 400, "question": "앞"}, [(0, 400, "경제", 0.5)], False, "ko")
     assert "가" * 300 + "…</p>" in long and "가" * 301 not in long and ">앞</p>" in long and "경제 50.0%" in long
+    short = previewed({"text": "가" * 300}, [], False, "ko")
+    assert "가" * 300 + "</p>" in short and "…" not in short and "<b>–</b>" in short
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_code_runs_and_says_the_same(make_classifier, tmp_path, capsys, pairs):
+    model = make_classifier(pairs=pairs)
+    model.save_pretrained(tmp_path / "model")
+    text, pair = KOREAN + "\n'\"\\\u202e", "앞의 '글'" if pairs else None
+    code = classify_python(ServedClassifier(model, str(tmp_path / "model")).loading, text, pair)
+    exec(compile(code, "snippet", "exec"), {})
+    [span] = model.classify([text], [pair] if pairs else None)
+    assert capsys.readouterr().out == f"{span.label} {span.score:.3f}\n" and ("text_pair" in code) == pairs
