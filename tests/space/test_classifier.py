@@ -148,8 +148,13 @@ def test_the_verdict_names_the_first_and_each_part_its_own_best():
         (say("en", "characters_of", first=1, last=5), "사회 75.0%"),
         (say("en", "characters_of", first=4, last=9), "경제 87.5%"),
     ]
+    assert parts_of([(0, 5, 5, {"value": 1.5}), (3, 9, 6, {"value": 2.5})], True, "en").count(">2.5</b>") == 1
     table = scores_table({"경제": 0.75, "사회": 0.25}, False, "en")
-    assert table["data"] == [["경제", "75.0%"], ["사회", "25.0%"]] and len(table["headers"]) == 2
+    assert table["data"] == [["경제", "75.0%"], ["사회", "25.0%"]]
+    assert table["headers"] == [say("en", "class"), say("en", "probability")]
+    assert scores_table({"value": 1.5}, True, "en") == {"headers": [say("en", "value")] * 2, "data": [["value", "1.5"]]}
+    for values, key in ((False, "class"), (True, "value")):
+        assert f'<span class="name">{say("en", key)}</span>' in verdict(scores, values, "en")
     long = previewed({"text": "가" * 400, "question": "앞"}, [(0, 400, "경제", 0.5)], False, "ko")
     assert "가" * 300 + "…</p>" in long and "가" * 301 not in long and ">앞</p>" in long and "경제 50.0%" in long
     short = previewed({"text": "가" * 300}, [], False, "ko")

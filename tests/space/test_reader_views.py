@@ -100,6 +100,9 @@ def test_a_long_text_is_folded_away_from_its_answers_and_stays_whole():
     assert made.count("<details") == 2 and plain(made) == text
     open_text = plain(re.sub(r"<details.*?</details>", "", made, flags=re.DOTALL))
     assert 400 <= len(open_text) <= 450
+    # Each fold says how much it holds.
+    folds = re.findall(r"<summary>⋯ ([\d,]+) ⋯</summary>(.*?)</details>", made, re.DOTALL)
+    assert [int(count.replace(",", "")) for count, _ in folds] == [len(plain(inside)) for _, inside in folds]
     # Nothing is cut inside of what is drawn as one.
     marks = "e" + "\u0301" * 3000
     assert "<details" not in marked(marks, [], COLOUR, "ko")
@@ -271,3 +274,14 @@ def test_a_long_document_shows_the_passages_around_its_best_answers():
     # Once there are enough, one that touches them still widens them.
     wider = passages(text, [*answers, (5003, 5008, "answer", 0.01)])
     assert len(wider) == PASSAGES and any(first <= 5000 and last >= 5008 for first, last in wider)
+
+
+def test_an_answer_of_a_file_is_shown_in_its_surroundings():
+    text = "가나다. " * 200 + "김연아는 부산을 찾았다. " + "라마바. " * 200
+    start = text.index("부산")
+    made = previewed("어디?", text, [(start, start + 2, "answer", 0.5)], COLOUR, "ko")
+    assert re.findall(r"<mark[^>]*>([^<]*)<", made) == ["부산"] and ">어디?</p>" in made
+    assert "김연아는" in made and len(plain(made)) < 400
+    none = previewed("어디?", text, [], COLOUR, "ko")
+    assert "<mark" not in none and say("ko", "no_answer") in none and text[:300] in plain(none)
+    assert text[:301] not in plain(none)
