@@ -4,8 +4,10 @@ import html
 import json
 import re
 import string
+from types import SimpleNamespace
 
 import pytest
+import torch
 from served import ServedTagger
 from space_cases import HOSTILE
 from texts import EXAMPLES, LABEL_NAMES, LANGUAGES, TEXTS, Refused, label_name, say
@@ -147,6 +149,9 @@ def test_sentences_and_what_surrounds_a_span():
     assert (text[start:end], was_cut) == ("3.5%가 올랐다!", False)
     # A span over two sentences takes both.
     assert surroundings(text, 4, 9)[:2] == (0, 17)
+    # Far into a text a short sentence is short too.
+    far = "가. " * 300 + "비가 온다."
+    assert surroundings(far, 901, 902) == (900, 906, False)
 
 
 @pytest.mark.parametrize("at", [0, 3, 500, 990, 997])
@@ -157,6 +162,8 @@ def test_a_long_sentence_is_cut_around_the_span(at, size):
     first, last, was_cut = surroundings(text, at, end)
     assert was_cut and last - first == SENTENCE_CHARACTERS and first >= 0 and last <= 1000
     assert first <= at < last and (end <= last or end - at > SENTENCE_CHARACTERS)
+    if at == 500 and size < SENTENCE_CHARACTERS:
+        assert abs((at - first) - (last - end)) <= 1, "as much before as after"
 
 
 def test_places_are_spans_or_else_sentences():
@@ -232,6 +239,27 @@ def test_attention_shows_every_piece_with_the_mean_of_heads(tagger):
         note = say("ko", "attention_note", layer=which, heads=len(view.attentions[0]), special=special)
         assert note in html.unescape(made) and say("ko", "attention", text="이재용") in html.unescape(made)
     assert len(set(pages.values())) == 3
+
+
+def test_pieces_are_shown_as_the_text_that_they_cover():
+    """Between pieces stands what none covers; what several cover, as bytes of one character, is shown once."""
+    text = "서울 <은> 춥다"
+    pieces = ["[CLS]", "서", "울", "<", "은", ">", "b1", "b2", "다", "[SEP]"]
+    offsets = [(0, 0), (0, 1), (1, 2), (3, 4), (4, 5), (5, 6), (7, 8), (7, 8), (8, 9), (0, 0)]
+    layer = torch.full((2, 10, 10), 0.1)
+    view = SimpleNamespace(pieces=pieces, offsets=offsets, attentions=[layer])
+    made = attention(SimpleNamespace(text=text, windows=[view]), (4, 5), 1, "en")
+    reading = re.search(r'<div class="reading attention" dir="auto">(.*)</div>', made, re.DOTALL)[1]
+    shown = re.findall(r'<span class="(piece[^"]*)"[^>]*>(.*?)</span>', reading)
+    assert [html.unescape(each) for _, each in shown] == ["[CLS]", "서", "울", "<", "은", ">", "춥", "", "다", "[SEP]"]
+    assert [kinds for kinds, each in shown if "chosen" in kinds] == ["piece chosen"]
+    assert html.unescape(re.sub("<[^>]*>", "", reading)) == f"[CLS]{text}[SEP]"
+
+
+def test_the_chosen_units_are_framed_wherever_they_stand(tagger):
+    made = marginals(tagger.inspect(TEXT_HERE), COLOURS | colours_of(["creative-work"]), "ko", (8, 10))
+    chosen = [bool(each) for each, _ in re.findall(r'<th scope="col"( class=chosen)?>([^<]*)</th>', made)]
+    assert [at for at, each in enumerate(chosen) if each] == [8, 9]
 
 
 def test_of_a_sentence_without_a_span_all_pieces_look(tagger):
