@@ -85,8 +85,8 @@ def eval_results(left: Left) -> list[EvalResult]:
 
 def _scored_data(left: Left, name: str) -> dict[str, str | None]:
     """The data that a figure is of, as `EvalResult` names them."""
-    elsewhere = name in CALIBRATION and not _calibrated_on_validation(left)
-    split = None if elsewhere else left.scored_on_hub
+    words = _elsewhere(left, name)
+    split = None if words else left.scored_on_hub
     if split is not None:
         return {
             "dataset_type": split.name,
@@ -95,14 +95,17 @@ def _scored_data(left: Left, name: str) -> dict[str, str | None]:
             "dataset_split": split.split,
             "dataset_revision": split.revision,
         }
-    words = kind_of(left).held_out(left)[0].replace("`", "")
-    if elsewhere:
-        words = "texts that the calibration was reported on"
-    return {"dataset_type": NOT_ON_HUB, "dataset_name": f"{left.about.title}: {words}"}
+    if not words:
+        words = f"{left.about.title}: {kind_of(left).held_out(left)[0]}".replace("`", "")
+    return {"dataset_type": NOT_ON_HUB, "dataset_name": words}
 
 
-def _calibrated_on_validation(left: Left) -> bool:
-    return left.calibration is not None and bool(left.calibration["reported"].get("validation"))
+def _elsewhere(left: Left, name: str) -> str | None:
+    """What a figure was measured on, where that is not the validation data."""
+    if name == "merged_difference":
+        return "sentences of kospan"
+    calibrated = left.calibration is not None and left.calibration["reported"].get("validation")
+    return "texts that the calibration was reported on" if name in CALIBRATION and not calibrated else None
 
 
 def eval_results_file(left: Left) -> str | None:

@@ -158,7 +158,16 @@ def test_confidences_of_other_texts_are_not_those_of_the_split(folder):
     assert by_figure["eval_f1"].dataset_type == "klue/klue"
     other = by_figure["eval_calibration_ece"]
     assert (other.dataset_type, other.dataset_split) == ("other", None)
-    assert other.dataset_name == "KLUE-NER: texts that the calibration was reported on"
+    assert other.dataset_name == "texts that the calibration was reported on"
+
+
+def test_what_merging_moved_was_not_measured_on_the_split(folder):
+    change(folder / "eval_results.json", eval_merged_difference=1e-5)
+    card_of(folder)
+    _, results = model_index_to_eval_results(metadata_load(folder / "README.md")["model-index"])
+    [moved] = [each for each in results if each.metric_args["figure"] == "eval_merged_difference"]
+    assert (moved.dataset_type, moved.dataset_name, moved.dataset_split) == ("other", "sentences of kospan", None)
+    assert {each.dataset_type for each in results if each is not moved} == {"klue/klue"}
 
 
 def test_a_push_sends_the_entry_and_takes_an_older_one_away(folder, local_hub, online, monkeypatch):  # noqa: F811
