@@ -155,8 +155,8 @@ def test_the_verdict_names_the_first_and_each_part_its_own_best():
     assert scores_table({"value": 1.5}, True, "en") == {"headers": [say("en", "value")] * 2, "data": [["value", "1.5"]]}
     for values, key in ((False, "class"), (True, "value")):
         assert f'<span class="name">{say("en", key)}</span>' in verdict(scores, values, "en")
-    long = previewed({"text": "가" * 400, "question": "앞"}, [(0, 400, "경제", 0.5)], False, "ko")
-    assert "가" * 300 + "…</p>" in long and "가" * 301 not in long and ">앞</p>" in long and "경제 50.0%" in long
+    long = previewed({"text": "가" * 400, "text_pair": "뒤"}, [(0, 400, "경제", 0.5)], False, "ko")
+    assert "가" * 300 + "…</p>" in long and "가" * 301 not in long and ">뒤</p>" in long and "경제 50.0%" in long
     short = previewed({"text": "가" * 300}, [], False, "ko")
     assert "가" * 300 + "</p>" in short and "…" not in short and "<b>–</b>" in short
 
@@ -165,7 +165,7 @@ def test_the_verdict_names_the_first_and_each_part_its_own_best():
 def test_code_runs_and_says_the_same(make_classifier, tmp_path, capsys, pairs):
     model = make_classifier(pairs=pairs)
     model.save_pretrained(tmp_path / "model")
-    text, pair = KOREAN + "\n'\"\\\u202e", "앞의 '글'" if pairs else None
+    text, pair = KOREAN + "\n'\"\\\u202e", "뒤의 '글'" if pairs else None
     code = classify_python(ServedClassifier(model, str(tmp_path / "model")).loading, text, pair)
     exec(compile(code, "snippet", "exec"), {})
     [span] = model.classify([text], [pair] if pairs else None)

@@ -299,3 +299,39 @@ def test_the_arms_of_more_seeds_with_the_smallest_error_are_the_best(tmp_path):
     scores = {Run(name, 1): value for name, value in zip(VARIANTS, (0.5, 0.75, 0.25, 1.0))}
     assert found.best(scores) == ["가나다"]
     assert replace(found, figure="f1").best(scores) == ["fgm"]
+
+
+def test_the_page_holds_factors_and_the_figure_that_arms_are_ranked_by(tmp_path):
+    found = experiment_of(
+        tmp_path,
+        seeds=[1],
+        figure="custom",
+        grid={"head": {"linear": {"head": "linear"}, "crf": {}}, "fgm": {"plain": {}, "fgm": {"fgm_epsilon": 0.5}}},
+    )
+    names = ["linear+plain", "linear+fgm", "crf+plain", "crf+fgm"]
+    for name, run in zip(names[:3], (Run("linear", 1), Run("linear", 2), Run("crf", 1))):
+        finish_by_hand(found, Run(name, 1), COUNTS[run], custom=0.25)
+    page = write_report(found, samples=SAMPLES)
+    assert page == found.folder / "report" / "report.md"
+    text = page.read_text(encoding="utf-8")
+    assert "| arm | against the baseline | seeds | `custom` | `f1` |" in text and "| 0.2500 |" in text
+    head, fgm = study_numbers(found, SAMPLES)["factors"]
+    for row, pairs in ((head, "1 of 2"), (fgm, "1 of 2")):
+        words = [row["factor"], row["level"], row["against"], pairs, f"{row['difference']:+.4f}"]
+        assert f"| {' | '.join(words)} | [{row['low']:+.4f}, {row['high']:+.4f}] | {row['p_value']:.4f} |" in text
+
+
+def test_the_page_holds_single_effects_and_differences(experiment, tmp_path):
+    finish_by_hand(experiment, Run("fgm", 1), COUNTS[Run("crf", 3)])
+    numbers = study_numbers(experiment, SAMPLES)
+    text = write_report(experiment, tmp_path / "report", samples=SAMPLES).read_text(encoding="utf-8")
+    for row in numbers["effects"]:
+        cells = [row["what"], f"`{row['arm']}`", f"`{row['against']}`", row["from"], row["to"]]
+        cells += [", ".join(map(str, row["seeds"])), f"{row['difference']:+.4f}"]
+        assert f"| {' | '.join(cells)} |" in text
+    for row in numbers["differences"]:
+        assert f"| `{row['arm']}` | {', '.join(map(str, row['seeds']))} | {row['difference']:+.4f} |" in text
+    for name, arm in numbers["arms"].items():
+        f1 = arm["figures"]["f1"]
+        shown = f"{f1['mean']:.4f}" + (f" ± {f1['sd']:.4f}" if f1["n"] > 1 else "")
+        assert re.search(rf"^\| `{name}` \| .* \| {re.escape(shown)}", text, re.MULTILINE)
