@@ -1,4 +1,4 @@
-"""The pictures of the studies: what is drawn at which place, against the numbers in their files."""
+"""The pictures and tables of the studies, against the numbers in their files."""
 
 import json
 
@@ -8,7 +8,7 @@ from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
 from matplotlib.colors import to_rgb
 
 from benchmarks import long_documents_page, loraplus, sparse_attention, taper_page
-from benchmarks.long_scores import WIDTH, by_bucket
+from benchmarks.long_scores import WIDTH, apart, by_bucket, score
 from benchmarks.taper_arms import TAUS
 from benchmarks.taper_measure import Sums, difference
 
@@ -49,7 +49,53 @@ def taper(tmp_path):
     for name, levels in (("tiling", (5.0, 4.0)), ("short", (6.0, 5.5))):
         steps = {str(step): kept(sums(1, level)) for step, level in zip((0, 100), levels)}
         write(work / "further" / f"{name}.json", steps)
+    write(work / "heads.json", {"tiling": [[0.25, 0.75], [0.125, 0.5]], "exp 1": [[0.9, 0.1], [0.0, 0.2]]})
     return work, arms
+
+
+def rows_of(page: str, heading: str) -> dict[str, list[str]]:
+    """The first table behind a heading, by the first cell of a row."""
+    lines = page[page.index(heading) :].splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith("|"))
+    last = next((at for at in range(first, len(lines)) if not lines[at].startswith("|")), len(lines))
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[first:last]]
+    return {row[0]: row[1:] for row in rows if not row[0].startswith("--")}
+
+
+def test_the_tables_of_taper(taper, tmp_path):
+    work, arms = taper
+    sources = [f"source {at % 4}" for at in range(20)]
+    taper_page.write_page(work, tmp_path, sources)
+    page = (tmp_path / "tables.md").read_text(encoding="utf-8")
+    assert page.startswith("Pretraining: 1,000 parameters, 5 CPU seconds, last loss 6.25.\n")
+    both = (arms["random 0"].losses + arms["random 1"].losses) / 2
+    shown = {name: each for name, each in arms.items() if not name.startswith("random")}
+    shown |= {"random, 2 seeds": Sums(both, arms["tiling"].counts)}
+    shown |= {f"windows, {name}": alike(arms["tiling"], -0.75) for name in ("0", "126")}
+    for heading in ("## Full attention", "## Block-sparse attention"):
+        found = rows_of(page, heading)
+        assert found.pop("arm")[:4] == ["0-", "128-", "256-", "all"] and set(found) == set(shown)
+        for name, each in shown.items():
+            means = [f"{value:.3f}" for value in [*each.means(), each.mean()]]
+            if name == "tiling":
+                assert found[name] == [*means, "", "", ""]
+                continue
+            apart, low, high = difference(each, arms["tiling"], 1)
+            _, wide_low, wide_high = difference(each, arms["tiling"], 1, sources)
+            intervals = [f"{low:+.4f} to {high:+.4f}", f"{wide_low:+.4f} to {wide_high:+.4f}"]
+            assert found[name] == [*means, f"{apart:+.4f}", *intervals]
+    heads = rows_of(page, "## Where the first layer's heads look")
+    assert heads == {
+        "arm": ["0-", "128-"],
+        "tiling": ["0.25 / 0.75", "0.12 / 0.50"],
+        "exp 1": ["0.90 / 0.10", "0.00 / 0.20"],
+    }
+    further = rows_of(page, "## Further training")
+    assert further["from"] == ["step 0", "step 100"]
+    assert further["short"] == [f"{sums(1, level).mean():.3f}" for level in (6.0, 5.5)]
+    for step, one, other in ((0, 6.0, 5.0), (100, 5.5, 4.0)):
+        apart, low, high = difference(sums(1, one), sums(1, other))
+        assert f"- short, step {step}: {apart:+.4f} ({low:+.4f} to {high:+.4f})\n" in page
 
 
 def write(path, value) -> None:
@@ -108,10 +154,13 @@ def test_taper(taper, tmp_path, drawn):  # noqa: F811
             np.testing.assert_allclose(segments.get_segments()[place], [[x, low], [x, high]])
     assert texts_of(taus.get_xticklabels()) == [f"{tau:g}" for tau in TAUS]
     np.testing.assert_allclose(taus.get_xticks(), np.log2(TAUS))
+    assert [y for _, y in lines_of(taus)["tiling"]] == [0, 0]
     zero = lines_of(taus)["zero"]
     assert zero[0][1] == zero[1][1] == pytest.approx(difference(arms["zero"], arms["tiling"], 1)[0])
 
-    further = lines_of(found["Further training on long text"])
+    axes = found["Further training on long text"]
+    assert {line.get_label().split()[0]: line.get_linestyle() for line in axes.lines} == {"short": "--", "from": "-"}
+    further = lines_of(axes)
     assert {name.split()[0]: [step for step, _ in points] for name, points in further.items()} == {
         "short": [0, 100],
         "from": [0, 100],
@@ -122,9 +171,11 @@ def test_taper(taper, tmp_path, drawn):  # noqa: F811
     ]
 
 
-def test_long_documents(tmp_path, drawn):  # noqa: F811
+@pytest.fixture
+def long_documents(tmp_path) -> dict[str, list[np.ndarray]]:
+    """Results of entities by place: rows of each arm, a seed each, whose files stand under `results`."""
     generator = np.random.default_rng(2)
-    rows = {}
+    rows: dict[str, list[np.ndarray]] = {}
     for arm, many in (("baseline", 1), ("windowed", 2), ("converted", 2)):
         for seed in range(many):
             found = generator.integers(0, 3, (6, 4, 1))
@@ -132,8 +183,46 @@ def test_long_documents(tmp_path, drawn):  # noqa: F811
             found[:, 3] = 0  # nothing stands there
             rows.setdefault(arm, []).append(found)
             name = arm if arm == "baseline" else f"{arm}-{seed}"
-            kept = {"rows": {"f1": found.tolist()}, "seed": seed, "cpu_seconds": 1.0}
+            kept = {"rows": {"f1": found.tolist()}, "seed": seed, "cpu_seconds": 10.0 * seed + 5}
             write(tmp_path / "results" / "entities" / f"{name}.json", kept)
+    return rows
+
+
+def test_the_tables_of_long_documents(long_documents, tmp_path):
+    long_documents_page.write_page(tmp_path / "results", tmp_path / "out")
+    page = (tmp_path / "out" / "tables.md").read_text(encoding="utf-8")
+    places = rows_of(page, "## Entities")
+    assert places.pop("arm, F1") == ["0-", "128-", "256-", "all", "spread of seeds"]
+    some = long_documents["windowed"][0]
+    counts = [some[:, at, 2].sum() for at in range(3)]
+    assert places.pop("of so many") == [*(f"{count:.0f}" for count in counts), f"{sum(counts):.0f}", ""]
+    assert set(places) == set(long_documents)
+    for arm, seeds in long_documents.items():
+        means = np.mean([by_bucket(rows)[:3] for rows in seeds], axis=0)
+        whole = [score(rows) for rows in seeds]
+        spread = f"{max(whole) - min(whole):.3f}" if len(whole) > 1 else ""
+        assert places[arm] == [*(f"{mean:.3f}" for mean in means), f"{np.mean(whole):.3f}", spread]
+    differences = rows_of(page, "| F1 less that of windowed")
+    assert differences.pop("F1 less that of windowed") == ["all", "0-127", "128-"] and set(differences) == {"converted"}
+    for cell, (first, last) in zip(differences["converted"], ((0, None), (0, 1), (1, None))):
+        found = apart(long_documents["converted"], long_documents["windowed"], first, last)
+        assert cell == f"{found.difference:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+        one, other = (
+            2 * right / (said + gold)
+            for arm in ("converted", "windowed")
+            for right, said, gold in [sum(each[:, first:last].sum(axis=(0, 1)) for each in long_documents[arm])]
+        )
+        assert found.difference == pytest.approx(one - other)
+    runs = rows_of(page, "| arm | seeds |")
+    assert runs.pop("arm") == ["seeds", "each seed", "CPU seconds of a run"]
+    assert runs == {
+        arm: ["0, 1", ", ".join(f"{score(rows):.3f}" for rows in long_documents[arm]), "10"]
+        for arm in ("converted", "windowed")
+    }
+
+
+def test_long_documents(long_documents, tmp_path, drawn):  # noqa: F811
+    rows = long_documents
     long_documents_page.write_page(tmp_path / "results", tmp_path / "out")
     [canvas] = drawn
     [axes] = canvas.axes

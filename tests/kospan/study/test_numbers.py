@@ -314,7 +314,8 @@ def test_the_page_holds_factors_and_the_figure_that_arms_are_ranked_by(tmp_path)
     page = write_report(found, samples=SAMPLES)
     assert page == found.folder / "report" / "report.md"
     text = page.read_text(encoding="utf-8")
-    assert "| arm | against the baseline | seeds | `custom` | `f1` |" in text and "| 0.2500 |" in text
+    assert "| arm | against the baseline | seeds | `custom` | `f1` |\n| --- |" in text and "| 0.2500 |" in text
+    assert "| difference | 95 % | p | p (Holm) |\n| --- |" in text and text.count("| --- |") >= 3
     head, fgm = study_numbers(found, SAMPLES)["factors"]
     for row, pairs in ((head, "1 of 2"), (fgm, "1 of 2")):
         words = [row["factor"], row["level"], row["against"], pairs, f"{row['difference']:+.4f}"]
