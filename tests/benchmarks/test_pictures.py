@@ -11,6 +11,7 @@ from benchmarks import long_documents_page, loraplus, sparse_attention, taper_pa
 from benchmarks.long_scores import WIDTH, apart, by_bucket, score
 from benchmarks.taper_arms import TAUS
 from benchmarks.taper_measure import Sums, difference
+from kospan.evaluation.bootstrap import paired
 
 
 def sums(seed: int, level: float, places: int = 3) -> Sums:
@@ -260,6 +261,52 @@ def test_steps_and_sizes_of_lora(drawn):  # noqa: F811
     assert left.get_ylabel() == "f1" and left.get_xlabel() == right.get_xlabel() == "step"
     colours = {line.get_label(): line.get_color() for line in right.lines if line.get_label() in loraplus.ARMS}
     assert colours == {name: loraplus.ARMS[name] for name in ("lora", "lora_plus")}
+
+
+def test_the_page_of_lora(tmp_path, monkeypatch, capsys):
+    """At steps 100, 200, 300, of which LoRA+ needs as many as the straight lines between say."""
+    values = {
+        "lora-1": (0.2, 0.3, 0.4),
+        "lora-2": (0.2, 0.3, 0.6),
+        "lora_plus-1": (0.5, 0.6, 0.7),
+        "lora_plus-2": (0.3, 0.6, 0.7),
+        "lora_100-1": (0.1, 0.1, 0.3),
+        "lora_plus_100-1": (0.1, 0.2, 0.2),
+    }
+    for at, (name, scores) in enumerate(values.items()):
+        variant, _, seed = name.rpartition("-")
+        curve = [{"step": 100 * turn, "eval_f1": score} for turn, score in enumerate(scores, 1)]
+        write(tmp_path / name / "run.json", {"variant": variant, "seed": int(seed), "curve": [*curve, {"step": 1}]})
+        rows = [[[(at + turn) % 3, 3, 2]] for turn in range(8)]
+        write(tmp_path / name / "counts.json", {"counts": rows})
+    monkeypatch.setattr("sys.argv", ["loraplus.py", str(tmp_path), "--out", str(tmp_path / "out" / "deep")])
+    loraplus.main()
+    page = (tmp_path / "out" / "deep" / "curves.md").read_text(encoding="utf-8")
+    assert capsys.readouterr().out == page + "\n"
+    assert (tmp_path / "out" / "deep" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    sizes = rows_of(page, "# ")
+    assert sizes.pop("sentences") == ["seeds", "`lora`", "`lora_plus`", "first", "LoRA's steps", "LoRA+'s share"]
+    # LoRA ends at 0.5 in the mean, which LoRA+ has after 150 of 300 steps; 0.4 and 0.6 after 80 and 200.
+    assert sizes["500"] == ["2", "0.5000 ± 0.1414", "0.7000 ± 0.0000", "`lora_plus`", "300", "50 % (27 %, 67 %)"]
+    assert sizes["100"] == ["1", "0.3000", "0.2000", "`lora`", "300", "not reached (not reached)"]
+    apart = rows_of(page, "## Differences")
+    assert apart.pop("arm") == ["against", "seeds", "points", "95 %"]
+    for arm, other, seeds in (("lora_plus", "lora", ("1", "2")), ("lora_plus_100", "lora_100", ("1",))):
+        counts = []
+        for name in (arm, other):
+            files = [tmp_path / f"{name}-{seed}" / "counts.json" for seed in seeds]
+            counts.append(sum(np.array(json.loads(file.read_text(encoding="utf-8"))["counts"]) for file in files))
+        found = paired(*(each.sum(axis=1) for each in counts))
+        points, low, high = (f"{100 * value:+.2f}" for value in (found.difference, found.low, found.high))
+        assert apart[f"`{arm}`"] == [f"`{other}`", str(len(seeds)), points, f"[{low}, {high}]"]
+    curves = rows_of(page, "500 sentences, means over seeds:")
+    assert curves == {
+        "step": ["100", "200", "300"],
+        "`lora`": ["0.2000", "0.3000", "0.5000"],
+        "`lora_plus`": ["0.4000", "0.6000", "0.7000"],
+    }
+    with pytest.raises(ValueError, match="found none; run the study first"):
+        loraplus.curves(tmp_path / "out", "f1")
 
 
 def test_time_memory_and_flops_of_sparse_attention(tmp_path, drawn):  # noqa: F811
