@@ -1,6 +1,7 @@
 """Converting as a person does: the command, its page and picture, and what it refuses."""
 
 import os
+import re
 
 import numpy as np
 import pytest
@@ -38,6 +39,13 @@ def test_there_and_back_on_the_command_line(tmp_path, capsys, kind):
     assert "long inputs         29 positions and one of 64 positions read by the stock class" in told
     assert told.count("parity  ") == 4 and f"page                {out / 'conversion.md'}" in told
     assert set(os.listdir(out)) == FILES and os.listdir(out.parent) == ["out"]
+    page = (out / "conversion.md").read_text(encoding="utf-8")
+    # Five blocks and two more for the random one, of four positions each.
+    assert "attends to everything up to 28 positions" in page and "one input of 28 positions or fewer" in page
+    said = re.findall(r"^parity +states (\S+?)(?:, scores (\S+))?: (.*) \((\d+) pieces\)$", told, re.MULTILINE)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
+    compared = {(row[2], row[4], row[0], row[1]) for row in rows if len(row) == 6 and row[1].isdigit()}
+    assert set(said) <= compared and len(said) == 4
     config = AutoModel.from_pretrained(out).config
     assert (config.block_size, config.num_random_blocks, config.source_length) == (4, 1, 24)
 

@@ -219,6 +219,8 @@ def test_each_layer_has_a_panel_of_its_own_attention(drawn):  # noqa: F811
         assert axes[at].get_title(loc="left") == f"layer {at + 1}" and image.get_clim()[0] == 0
         assert texts_of(axes[at].get_xticklabels()) == texts_of(axes[at].get_yticklabels()) == ["[CLS]", "서울", "춥다"]
         assert axes[at].yaxis_inverted()
+    places = [each.get_position() for each in axes[:4]]
+    assert places[0].y0 == places[1].y0 == places[2].y0 > places[3].y1 and places[0].x1 <= places[1].x0
     arrays = [each.images[0].get_array() for each in axes[:4]]
     assert all(not np.allclose(one, other) for at, one in enumerate(arrays) for other in arrays[:at])
 
@@ -241,6 +243,7 @@ def test_evidence_for_a_span_stands_at_its_pieces(drawn, layers):  # noqa: F811
     assert axes[0].get_title(loc="left") == "서울  LC  0.75"
     assert len(axes) == (2 if layers else 1)
     if layers:
+        assert axes[0].get_position().y0 >= axes[1].get_position().y1, "attention stands above"
         np.testing.assert_allclose(axes[0].images[0].get_array(), [[0, 1, 3], [5, 6, 8], [10, 11, 13]])
         assert texts_of(axes[0].get_yticklabels()) == ["1", "2", "3"] and axes[0].get_ylabel() == "layer"
 
