@@ -169,7 +169,7 @@ def main() -> int:
         f"`python benchmarks/kill_study.py --kills {arguments.kills} --seed {arguments.seed}`: a study of three arms "
         f"on the shipped sample ({RUNS} runs, early stopping, dropout, FGM in one) was killed {hits} times with "
         "SIGKILL, and the same command was run again after each. Compared with a study that nobody disturbed, byte for "
-        "byte: the report in its three files without the section on cost, and of every run predictions, figures, "
+        "byte: the report without the section on cost, and of every run predictions, figures, "
         "counts and the learning curve.",
         "",
         f"Result: {len(one)} files compared, {len(apart)} differ{': ' + ', '.join(apart) if apart else ''}. Training "

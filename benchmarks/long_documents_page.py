@@ -4,12 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from benchmarks.long_scores import WIDTH, apart, by_bucket, score
+from kospan.drawing import FAINT, Canvas
 
-_INK, _FAINT = "#1c2230", "#d5dae3"
 _COLOURS = ("#2f6fde", "#d9822b", "#2a9d6f", "#b03a5b", "#7a5cc4")
 # The arm that others are compared with, and how figures are called.
 _AGAINST = {"entities": "windowed", "answers": "windowed", "pairs": "copied"}
@@ -103,21 +101,19 @@ def _differences(every: dict[str, list[np.ndarray]], against: str, figure: str) 
 
 
 def _plot(found: dict[str, list[dict]], path: Path, title: str) -> None:
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    for colour, (arm, results) in zip(_COLOURS, found.items()):
-        lines = np.array([by_bucket(rows) for rows in rows_of(results, "f1")])
-        held = ~np.isnan(lines).any(axis=0)
-        middles = (WIDTH * np.arange(lines.shape[1]) + WIDTH // 2)[held]
-        style = "--" if arm == "baseline" else "-"
-        axes.plot(middles, lines.mean(axis=0)[held], style, color=colour, label=arm, marker="o", markersize=3)
-        axes.fill_between(middles, lines.min(0)[held], lines.max(0)[held], color=colour, alpha=0.12, linewidth=0)
-    axes.set_xlabel("distance from the start of the document, pieces")
-    axes.set_ylabel("F1")
-    axes.set_ylim(0, None)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=8)
-    axes.set_title(title, fontsize=10, color=_INK, loc="left")
-    axes.grid(color=_FAINT, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    with Canvas(height=3.6) as canvas:
+        (axes,) = canvas.axes
+        for colour, (arm, results) in zip(_COLOURS, found.items()):
+            lines = np.array([by_bucket(rows) for rows in rows_of(results, "f1")])
+            held = ~np.isnan(lines).any(axis=0)
+            middles = (WIDTH * np.arange(lines.shape[1]) + WIDTH // 2)[held]
+            style = "--" if arm == "baseline" else "-"
+            axes.plot(middles, lines.mean(axis=0)[held], style, color=colour, label=arm, marker="o", markersize=3)
+            axes.fill_between(middles, lines.min(0)[held], lines.max(0)[held], color=colour, alpha=0.12, linewidth=0)
+        axes.set_xlabel("distance from the start of the document, pieces")
+        axes.set_ylabel("F1")
+        axes.set_ylim(0, None)
+        canvas.figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        axes.set_title(title, loc="left")
+        axes.grid(color=FAINT, linewidth=0.6)
+    path.write_bytes(canvas.png)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kospan.drawing import ACCENT, FAINT, INK, SECOND, Canvas
 from kospan.evaluation.bootstrap import Difference, paired
-from kospan.publishing.report.figures import ACCENT, FAINT, INK, SECOND, Canvas
 from kospan.training.saving import write_whole
 
 ARMS = {"lora": SECOND, "lora_plus": ACCENT, "full": INK, "bilstm_crf": "#2e8b6f"}

@@ -26,6 +26,7 @@ from transformers.utils import logging
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
+from kospan.drawing import Canvas  # noqa: E402
 from modeling.sparse_attention import SparseBigBird  # noqa: E402
 
 LENGTHS = [512, 1024, 2048, 4096]
@@ -102,27 +103,22 @@ def fitted(values: list[float]) -> tuple[float, float, float]:
 
 def draw(found: dict, path: Path) -> None:
     """Time, memory and FLOPs over the length."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, panels = pyplot.subplots(1, 3, figsize=(13, 4))
     titles = {"time": "CPU seconds per step", "memory": "peak memory, MiB", "flops": "GFLOP per step"}
-    for panel, (kind, title) in zip(panels, titles.items(), strict=True):
-        for arm, name in ARMS.items():
-            values = [found[f"{arm} {length}"][kind] for length in LENGTHS]
-            panel.plot(LENGTHS, values, marker="o", label=name)
-            if arm == "sparse":
-                slope, intercept, _ = fitted(values)
-                panel.plot(LENGTHS, [slope * length + intercept for length in LENGTHS], "k:", label="straight line")
-        panel.set_title(title)
-        panel.set_xlabel("tokens")
-        panel.set_xticks(LENGTHS)
-        panel.set_ylim(bottom=0)
-    panels[0].legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path, format="png", dpi=90, metadata={"Software": None})
+    with Canvas(width=13, height=4, columns=3) as canvas:
+        for panel, (kind, title) in zip(canvas.axes, titles.items(), strict=True):
+            for arm, name in ARMS.items():
+                values = [found[f"{arm} {length}"][kind] for length in LENGTHS]
+                panel.plot(LENGTHS, values, marker="o", label=name)
+                if arm == "sparse":
+                    slope, intercept, _ = fitted(values)
+                    line = [slope * length + intercept for length in LENGTHS]
+                    panel.plot(LENGTHS, line, "k:", label="straight line")
+            panel.set_title(title)
+            panel.set_xlabel("tokens")
+            panel.set_xticks(LENGTHS)
+            panel.set_ylim(bottom=0)
+        canvas.axes[0].legend(fontsize=8)
+    path.write_bytes(canvas.png)
 
 
 def main() -> None:

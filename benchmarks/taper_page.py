@@ -5,13 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from benchmarks.taper_arms import ARMS, TAUS
 from benchmarks.taper_measure import Sums, difference
+from kospan.drawing import FAINT, INK, Canvas
 
-_INK, _FAINT = "#1c2230", "#d5dae3"
 _COLOURS = ("#2f6fde", "#d9822b", "#2a9d6f", "#b03a5b", "#7a5cc4", "#5b6472")
 _IN_WORDS = {"full": "Full attention", "sparse": "Block-sparse attention"}
 
@@ -102,7 +100,7 @@ def _plot_buckets(found: dict[str, Sums], windows: dict[str, Sums], path: Path, 
     middles = 128 * np.arange(len(tiling.means())) + 64
 
     def draw(axes) -> None:
-        axes.axhline(0, color=_INK, linewidth=1, label="tiling")
+        axes.axhline(0, color=INK, linewidth=1, label="tiling")
         for colour, (name, sums) in zip(_COLOURS, lines.items()):
             ends = [_of_bucket(sums, tiling, at) for at in range(len(middles))]
             points = np.array(ends)
@@ -121,7 +119,7 @@ def _of_bucket(arm: Sums, other: Sums, at: int) -> tuple[float, float, float]:
 
 def _plot_taus(found: dict[str, Sums], path: Path, words: str) -> None:
     def draw(axes) -> None:
-        axes.axhline(0, color=_INK, linewidth=1, label="tiling")
+        axes.axhline(0, color=INK, linewidth=1, label="tiling")
         for shift, (colour, law) in enumerate(zip(_COLOURS, ("exp", "power", "geometric"))):
             taus = [tau for tau in TAUS if f"{law} {tau:g}" in found]
             points = np.array([difference(found[f"{law} {tau:g}"], found["tiling"], 1) for tau in taus])
@@ -188,13 +186,11 @@ def _further(work: Path, out: Path) -> list[str]:
 
 
 def _picture(path: Path, title: str, draw: Callable) -> None:
-    figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    draw(axes)
-    if axes.get_legend_handles_labels()[0]:
-        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
-    axes.set_title(title, fontsize=10, color=_INK, loc="left")
-    axes.grid(color=_FAINT, linewidth=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    with Canvas(height=3.6) as canvas:
+        (axes,) = canvas.axes
+        draw(axes)
+        if axes.get_legend_handles_labels()[0]:
+            canvas.figure.legend(loc="outside right upper", frameon=False, fontsize=8)
+        axes.set_title(title, loc="left")
+        axes.grid(color=FAINT, linewidth=0.6)
+    path.write_bytes(canvas.png)

@@ -176,4 +176,6 @@ def launch(blocks: gr.Blocks, port: int, share: bool = False, waiting: int = WAI
         ssr_mode=False,
         show_error=False,
         prevent_thread_lock=not wait,
+        # gradio looks at its own page, and gives up where a busy machine has not drawn it within three seconds.
+        _frontend=False,
     )

@@ -5,13 +5,21 @@ import shutil
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# On a busy machine even an answer of this machine may take longer than the ten seconds that the client waits.
+os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "900")
+os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "900")
 
 import pytest
 import torch
 import transformers
+from hypothesis import HealthCheck, settings
+from patience import SECONDS
 
 transformers.logging.set_verbosity_error()
 torch.set_num_threads(1)
+# No example has to be quick, and data may be slow to make: that is the machine, not the code.
+settings.register_profile("kospan", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kospan")
 
 TEXTS = [
     "이재용 회장이 서울에서 회의를 열었다.",
@@ -135,9 +143,28 @@ def browser():
     if not program:
         missing("Chromium (apt-get install chromium), or its path in KOSPAN_CHROMIUM")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield started
+        milliseconds = 1000 * SECONDS
+        started = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"], timeout=milliseconds)
+        yield PatientBrowser(started, milliseconds)
         started.close()
+
+
+class PatientBrowser:
+    """A browser whose pages wait for what is asked of them; left alone they would give up after 30 seconds.
+
+    Args:
+        browser: Playwright's browser.
+        milliseconds: How long a page waits.
+    """
+
+    def __init__(self, browser, milliseconds: float):
+        self.browser, self.milliseconds = browser, milliseconds
+
+    def new_page(self, **settings):
+        """A new page in a context of its own."""
+        page = self.browser.new_page(**settings)
+        page.set_default_timeout(self.milliseconds)
+        return page
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 import pytest
 import yaml
+from patience import SECONDS
 
 OWNER, OWNER_TOKEN = "mina", "hf_LOCALwriteXq7vQ2mZk9"
 READER, READER_TOKEN = "juho", "hf_LOCALreadTb4nW8sLd3"
@@ -155,6 +156,7 @@ class LocalHub:
         kept = {key: value for key, value in os.environ.items() if key not in dropped}
         kept |= {"HF_ENDPOINT": self.url, "HF_HUB_DISABLE_XET": "1", "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}
         kept |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "PYTHONUTF8": "1"}
+        kept |= {"HF_HUB_ETAG_TIMEOUT": f"{SECONDS:.0f}", "HF_HUB_DOWNLOAD_TIMEOUT": f"{SECONDS:.0f}"}
         return kept | ({"HF_TOKEN": token} if token else {})
 
     def repo(self, name: str, kind: str = "model") -> Repo:
@@ -201,7 +203,7 @@ class LocalHub:
         self._gates.append((path, gate))
         return gate
 
-    def wait_for(self, method: str, path: str, times: int = 1, timeout: float = 60.0) -> bool:
+    def wait_for(self, method: str, path: str, times: int = 1, timeout: float = SECONDS) -> bool:
         """Whether so many requests of this kind have come in, waiting for them if need be."""
         with self.arrived:
             return self.arrived.wait_for(lambda: self.count(method, path) >= times, timeout)
@@ -272,7 +274,7 @@ class Handler(BaseHTTPRequestHandler):
         self.losing = fault is not None and fault.what == "lose"
         for path, gate in list(self.hub._gates):
             if re.search(path, self.path_only):
-                gate.wait(60)
+                gate.wait(SECONDS)
         if fault is not None and fault.what == "reset":
             self.rfile.read(min(RESET_AFTER, int(self.headers.get("Content-Length") or 0)))
             return self._hang_up()

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from patience import SECONDS
+
 from kospan.data.jsonl import record
 from kospan.example import Example
 
@@ -93,5 +95,5 @@ def command(words: list, environment: dict, cwd: Path, python: str = sys.executa
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=600,
+        timeout=SECONDS,
     )

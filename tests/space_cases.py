@@ -1,4 +1,6 @@
-"""Texts that the tests of the Space share."""
+"""What the tests of the Space share: texts, and a client that waits."""
+
+from patience import SECONDS
 
 KOREAN = "이재용 회장이 서울에서 회의를 열었다. 김연아는 부산을 찾았다."
 HOSTILE = (
@@ -6,3 +8,10 @@ HOSTILE = (
     "{{constructor.constructor('window.pwned=4')()}} **별** | 칸 | [x](javascript:window.pwned=5) $$x^2$$ @children "
     "`x` \"'&lt; 이재용"
 )
+
+
+def patient_client(address: str):
+    """A client of the page's endpoints; by itself it would give up on a busy machine after five seconds."""
+    from gradio_client import Client
+
+    return Client(address, verbose=False, httpx_kwargs={"timeout": SECONDS})

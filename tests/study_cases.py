@@ -1,12 +1,16 @@
 """Hand-made finished folders for the tests of states and reports; no run trains here."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import yaml
+from patience import SECONDS
 
 from kospan.study.folders import result_folder
 from kospan.study.plan import Experiment, Run, load_study
+from kospan.study.runner import environment
 from kospan.study.settings import fingerprint
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "quickstart.yaml"
@@ -26,7 +30,13 @@ def experiment_of(folder: Path, **keys) -> Experiment:
 
 
 def finish_by_hand(
-    experiment: Experiment, run: Run, counts: list, cpu: float = 2.0, ids: list[str] | None = None, **figures
+    experiment: Experiment,
+    run: Run,
+    counts: list,
+    cpu: float = 2.0,
+    ids: list[str] | None = None,
+    curve: list[dict] | None = None,
+    **figures,
 ) -> None:
     """A finished folder with these counts `(documents, 3)` of a single type, and the F1 that follows from them."""
     folder = result_folder(experiment, run)
@@ -39,6 +49,7 @@ def finish_by_hand(
         "fingerprint": fingerprint(experiment.arms[run.arm].recipe, run.seed),
         "figures": figures,
         "parameters": 10,
+        "curve": curve or [],
         "seconds": {"wall": 2 * cpu, "cpu": cpu, "starts": 1},
         "machine": "CPU",
         "versions": {"torch": "2"},
@@ -51,3 +62,44 @@ def finish_by_hand(
     }
     (folder / "counts.json").write_text(json.dumps(by_type), encoding="utf-8")
     (folder / "run.json").write_text(json.dumps(described), encoding="utf-8")
+
+
+# A child that trains up to a step, where it kills the study and itself.
+_CHILD = """
+import os, runpy, signal
+from kospan.training.trainer import SpanTrainer
+
+step = SpanTrainer.training_step
+
+def killed(self, *args, **kwargs):
+    if self.state.global_step == {step}:
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, *args, **kwargs)
+
+SpanTrainer.training_step = killed
+runpy.run_module("kospan.study.child", run_name="__main__", alter_sys=True)
+"""
+_STUDY = """
+import sys
+from kospan.cli import main
+from kospan.study import runner
+
+runner.CHILD = (sys.executable, "-u", sys.argv[1])
+sys.exit(main(["ablate", sys.argv[2]]))
+"""
+
+
+def kill_in_training(path: Path, step: int) -> str:
+    """Runs a study that is killed with its child once a run has done so many steps; gives what it printed before."""
+    child = path.with_name("child.py")
+    child.write_text(_CHILD.format(step=step), encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-c", _STUDY, str(child), str(path)],
+        env=environment(1, 0),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=SECONDS,
+    )
+    assert ended.returncode == -9, ended.stdout + ended.stderr
+    return ended.stdout

@@ -64,7 +64,7 @@ FLOORS = [
     ],
     ["modeling"],
     ["kospan.yaml_file"],
-    ["kospan.example", "kospan.recipe", "space"],
+    ["kospan.example", "kospan.recipe", "kospan.drawing", "space"],
     ["kospan.flags"],
     ["kospan.data", "kospan.evaluation", "kospan.conversion"],
     ["kospan.training"],

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from patience import SECONDS
 
 from kospan.cli import _parser
 from kospan.data.jsonl import from_record
@@ -29,7 +30,7 @@ BLOCK = re.compile(r"^(?:<!-- (run(?:: \w+)?) -->\n)?```(\w*)\n(.*?)^```$", re.M
 # A number with two decimals, in prose of both languages: "4.54", "4.54." and "4.54입니다", but no version ("4.51.3").
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d\d(?!\.?[A-Za-z0-9_])")
 # A quoted path of the repository: a folder of its root, then a file with a name.
-PATH = re.compile(r"`((?:\.ci|benchmarks|docs|kospan|modeling|recipes|space|tests)/[\w./-]*)`")
+PATH = re.compile(r"`((?:\.ci|benchmarks|docs|kospan|modeling|notebooks|recipes|space|tests)/[\w./-]*)`")
 
 
 def text_of(document: str) -> str:
@@ -130,7 +131,7 @@ def printed_beside(folder: Path, code: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=300,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

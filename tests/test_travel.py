@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import SECONDS
 from stranger_cases import STRANGER
 from transformers import BigBirdConfig
 
@@ -171,7 +172,7 @@ def consume(python: str, folder: Path, tmp_path: Path, texts: list[str], script:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
-        timeout=300,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.rpartition("FOUND")[2])

@@ -1,19 +1,16 @@
 """What a conversion leaves to be read: `conversion.md`, `conversion.png`, and lines on the screen."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from kospan.conversion.parity import BOUND, Parity
 from kospan.conversion.settings import Settings
 from kospan.conversion.taper import factor
+from kospan.drawing import ACCENT, FAINT, SECOND, Canvas
 
 PAGE, PICTURE = "conversion.md", "conversion.png"
-_INK, _FAINT, _ACCENT, _SECOND = "#1c2230", "#d5dae3", "#2f6fde", "#d9822b"
 _LAW_IN_WORDS = {
     "exp": "a_k = exp(-k / tau)",
     "power": "a_k = (1 + k)^(-1 / tau)",
@@ -139,41 +136,24 @@ def page(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], norms
 
 def picture(papers: dict, norms: Sequence[np.ndarray]) -> bytes:
     """Norm of each position's vector, with the repetitions marked, as PNG."""
-    figure = Figure(figsize=(7.2, 3.2), dpi=144, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    whole = np.concatenate(norms)
-    axes.plot(whole, color=_ACCENT, linewidth=0.8, label="norm of the position's vector")
-    starts = np.cumsum([0, *map(len, norms)])
-    axes.hlines(
-        [row.mean() for row in norms],
-        starts[:-1],
-        starts[1:],
-        color=_SECOND,
-        linewidth=2,
-        label="mean of the repetition",
-    )
-    for start in starts[1:-1]:
-        axes.axvline(start, color=_FAINT, linewidth=1, zorder=0)
-    axes.set_xlim(0, len(whole))
-    # The last row of a source may be many times as long as the rest, which would be flat beside it.
-    top = max(1.6 * np.quantile(norms[0], 0.98), 1e-9)
-    axes.set_ylim(0, top)
-    axes.set_xlabel("position")
-    axes.set_ylabel(f"norm (the largest, {whole.max():.2f}, is cut off)" if whole.max() > top else "norm")
-    axes.set_title(
-        f"{papers['source_length']:,} positions, repeated to {papers['max_length']:,}: law {papers['law']}"
-        f"{_tau(papers)}",
-        loc="left",
-        color=_INK,
-        fontsize=10,
-    )
-    axes.legend(frameon=False, fontsize=8, loc="upper right")
-    file = io.BytesIO()
-    # No version in the file: equal figures are equal bytes.
-    figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+    whole, starts = np.concatenate(norms), np.cumsum([0, *map(len, norms)])
+    with Canvas() as canvas:
+        (axes,) = canvas.axes
+        axes.plot(whole, color=ACCENT, linewidth=0.8, label="norm of the position's vector")
+        means = [row.mean() for row in norms]
+        axes.hlines(means, starts[:-1], starts[1:], color=SECOND, linewidth=2, label="mean of the repetition")
+        for start in starts[1:-1]:
+            axes.axvline(start, color=FAINT, linewidth=1, zorder=0)
+        axes.set_xlim(0, len(whole))
+        # The last row of a source may be many times as long as the rest, which would be flat beside it.
+        top = max(1.6 * np.quantile(norms[0], 0.98), 1e-9)
+        axes.set_ylim(0, top)
+        axes.set_xlabel("position")
+        axes.set_ylabel(f"norm (the largest, {whole.max():.2f}, is cut off)" if whole.max() > top else "norm")
+        title = f"{papers['source_length']:,} positions, repeated to {papers['max_length']:,}: law {papers['law']}"
+        axes.set_title(f"{title}{_tau(papers)}", loc="left")
+        axes.legend(frameon=False, fontsize=8, loc="upper right")
+    return canvas.png
 
 
 def _lengths(lengths: Sequence[int]) -> str:

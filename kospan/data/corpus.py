@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kospan.data.registry import check_options, reader_for
-from kospan.data.source import DEFAULTS, Item, Reading, ReadOptions, Source, grouped_pairs
+from kospan.data.source import DEFAULTS, HubSplit, Item, Reading, ReadOptions, Source, grouped_pairs
 from kospan.data.values import VALUE, holds_values, valued
 from kospan.example import Changes, Example, checked
 
@@ -44,6 +44,29 @@ class Missing(NamedTuple):
         return found
 
 
+class Origin(NamedTuple):
+    """Where the examples of a split come from, and how much of the source they are.
+
+    Args:
+        hub: The split of the Hub that they were read from; None for files and sets that are not there.
+        cut: Whether the source had no validation split, so that its training split was cut in two.
+        examples: How many there were before some were left out with `train_examples` or `validation_examples`.
+        used: How many there are.
+        dropped: Gold spans that were dropped under overlaps="longest".
+    """
+
+    hub: HubSplit | None
+    cut: bool
+    examples: int
+    used: int
+    dropped: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are all records of a split on the Hub, with all their labels."""
+        return self.hub is not None and self.used == self.hub.records and not self.dropped
+
+
 @dataclass(frozen=True)
 class Corpus:
     """A data set in memory.
@@ -55,6 +78,7 @@ class Corpus:
         dropped: Overlapping gold spans that were dropped under overlaps="longest".
         values: Whether labels were read as numbers, see `kospan.data.values`.
         missing: What is missing from each split; invalid records count in the split whose file they are in.
+        origins: Where "train" and "validation" come from. What is held back for calibration counts as used.
     """
 
     labels: tuple[str, ...]
@@ -62,6 +86,7 @@ class Corpus:
     dropped: int
     values: bool = False
     missing: dict[str, Missing] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
 
     @property
     def trimmed(self) -> int:
@@ -130,6 +155,7 @@ def load_corpus(
         title = _title(dataset, split, train_file, validation_file)
         if not splits[split]:
             raise ValueError(f"{title}: expected at least one example, got none that can be used; check file and form")
+    origins = _origins(source, parts, splits)
     if calibration is not None:
         groups = [item.group for item in items_of["train"] if not item.left_out]
         splits["calibration"], missing["calibration"], lost = _calibration(
@@ -150,10 +176,20 @@ def load_corpus(
                 "fewer, or leave it out to take all"
             )
         splits[split] = splits[split][:asked]
+        origins[split] = origins[split]._replace(used=origins[split].used - held + asked)
     for split, items in items_of.items():
         asked = {"train": train_examples, "validation": validation_examples}.get(split)
         missing[split] = missing.get(split, Missing())._replace(left_out=_left_out(items, asked))
-    return Corpus(labels, splits, dropped, values, missing)
+    return Corpus(labels, splits, dropped, values, missing, origins)
+
+
+def _origins(source: Source, parts: dict[str, "_Part"], splits: dict[str, list[Example]]) -> dict[str, Origin]:
+    """Where training and validation examples come from, before any are held back or left out."""
+    cut, found = "validation" not in parts, {}
+    for split in ("train", "validation"):
+        read, count = "train" if cut else split, len(splits[split])
+        found[split] = Origin(source.hub.get(read), cut, count, count, parts[read].dropped)
+    return found
 
 
 def _left_out(items: Sequence[Item], asked: int | None) -> int:

@@ -1,5 +1,6 @@
 """Sets that the `datasets` library reads: from the Hub, from a folder that it saved, from parquet."""
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -7,12 +8,14 @@ from kospan.data.checks import typed
 from kospan.data.hub_labels import holds_labels, label_column, label_items, label_names
 from kospan.data.hub_questions import holds_questions, question_items
 from kospan.data.hub_spans import holds_offsets, span_column, span_items, span_labels
-from kospan.data.source import STRICT, Reading, Source
+from kospan.data.source import STRICT, HubSplit, Reading, Source
 from kospan.data.tagged import Sentence, clean_tag, tag_problem, tagged_items
 from modeling.tags import labels_of
 
 TAG_COLUMNS = ("ner_tags", "tags")
 VALIDATION_NAMES = ("validation", "dev", "valid", "val")
+# In the library's cache a set of the Hub is kept in a folder that is named after its commit.
+_COMMIT = re.compile(r"[\\/]([0-9a-f]{40})[\\/]")
 # Columns that other sets have in the place of ours, for errors.
 _CONTEXTS = ("passage", "document", "paragraph", "text")
 _TOKENS = ("words", "word", "token", "sentence")
@@ -39,7 +42,11 @@ def read_hub(name: str, joiner: str = " ", reading: Reading = STRICT) -> Source:
 
     Raises: ValueError where a column is missing or holds something else; OSError where the set cannot be fetched.
     """
-    splits = {_split_name(split): data for split, data in _load(name).items()}
+    loaded = _load(name)
+    splits = {_split_name(split): data for split, data in loaded.items()}
+    hub = {}
+    if not _is_local(name):
+        hub = {_split_name(split): _hub_split(name, split, data) for split, data in loaded.items()}
     places = {split: f"{name}, split {split!r}" for split in splits}
     kind, column = _form(splits, places, reading)
     items, names = {}, []
@@ -60,7 +67,7 @@ def read_hub(name: str, joiner: str = " ", reading: Reading = STRICT) -> Source:
         columns = ((places[split], data, column or span_column(data)) for split, data in splits.items())
         names = span_labels(columns) or ()
     # The first split that names labels gives their order.
-    return Source(items, tuple(dict.fromkeys(names)) or None)
+    return Source(items, tuple(dict.fromkeys(names)) or None, hub)
 
 
 def _form(splits: Mapping, places: Mapping[str, str], reading: Reading) -> tuple[str, str | None]:
@@ -95,6 +102,18 @@ def _form(splits: Mapping, places: Mapping[str, str], reading: Reading) -> tuple
     if tokens is None and all(holds_labels(data, asked) for data in datas):
         return "labels", asked
     return "tags", asked
+
+
+def _is_local(name: str) -> bool:
+    """Whether a name is a path; `load_dataset` too takes a folder of that name before it asks the Hub."""
+    return Path(name).exists() or Path(name.split(":", 1)[0]).exists()
+
+
+def _hub_split(name: str, split: str, data) -> HubSplit:
+    repository, _, config = name.partition(":")
+    paths = [str(file["filename"]) for file in getattr(data, "cache_files", [])]
+    commits = {match[1] for path in paths if (match := _COMMIT.search(path))}
+    return HubSplit(repository, config or None, str(split), commits.pop() if len(commits) == 1 else None, len(data))
 
 
 def _split_name(split: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 from kospan.example import Example
@@ -55,7 +55,7 @@ class ReadOptions:
 
 DEFAULTS = ReadOptions()
 # The options that only some readers take.
-FORM_OPTIONS = tuple(field.name for field in fields(ReadOptions) if field.name != "skip_invalid")
+FORM_OPTIONS = tuple(each.name for each in fields(ReadOptions) if each.name != "skip_invalid")
 
 
 class Reading:
@@ -115,6 +115,24 @@ class Reading:
 STRICT = Reading()
 
 
+class HubSplit(NamedTuple):
+    """A split of a data set on the Hub.
+
+    Args:
+        name: The data set, `user/name`.
+        config: Its configuration; None where none was named.
+        split: The split's name on the Hub.
+        revision: The commit; None where it is not known.
+        records: How many records the split holds.
+    """
+
+    name: str
+    config: str | None
+    split: str
+    revision: str | None
+    records: int
+
+
 @dataclass(frozen=True)
 class Source:
     """All splits of a data set.
@@ -122,10 +140,12 @@ class Source:
     Args:
         splits: Items by split, among them "train".
         labels: The labels in the order that the source gives them; None where it names none.
+        hub: The splits that were read from the Hub, by the name in `splits`; empty for files and folders.
     """
 
     splits: dict[str, Iterable[Item]]
     labels: tuple[str, ...] | None = None
+    hub: dict[str, HubSplit] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

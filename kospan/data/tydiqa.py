@@ -4,6 +4,7 @@ file of it was at hand, the form is that of its public description.
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from kospan.data.source import STRICT, Item, Reading, Source
 from kospan.data.squad import read_squad
@@ -22,7 +23,8 @@ def read_tydiqa(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[
 
 def korean_splits(source: Source) -> Source:
     """The Korean questions of all splits. Raises: ValueError, once read, where a split has none."""
-    return Source({split: korean(items, f"split {split!r}") for split, items in source.splits.items()}, source.labels)
+    splits = {split: korean(items, f"split {split!r}") for split, items in source.splits.items()}
+    return replace(source, splits=splits)
 
 
 def korean(items: Iterable[Item], place: str) -> Iterator[Item]:

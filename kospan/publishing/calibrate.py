@@ -77,6 +77,9 @@ def calibrate(
     task.check([*kept, *reported], "data")
     claims = task.claims(kept), task.claims(reported)
     report = calibration_report(*claims)
+    # The card may name the validation data as what these figures are of only where they are.
+    read, scored = ([(each.question, each.text) for each in part] for part in (reported, stored))
+    report["reported"]["validation"] = read == scored
     if precision is not None:
         report["threshold"] = threshold_report(*claims, report["temperature"], precision)
         _tell(report["threshold"], say)

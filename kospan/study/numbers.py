@@ -9,9 +9,10 @@ import numpy as np
 
 from kospan.evaluation.bootstrap import Difference, f1, interval, resampled_totals, tails
 from kospan.study.folders import DONE, RUN_FILE, read_json, result_folder, state_of
-from kospan.study.plan import Experiment, Run
+from kospan.study.plan import SMALLER_IS_BETTER, Experiment, Run
 from kospan.study.runner import planned
 from kospan.study.settings import differences, shown
+from kospan.training.parts import curve_points
 
 SAMPLES = 10_000
 # Figures that are counts of the data and say nothing about an arm.
@@ -49,6 +50,7 @@ def study_numbers(experiment: Experiment, samples: int = SAMPLES) -> dict:
                 "seeds": [run.seed for run in own],
                 "figures": _figures([described[run]["figures"] for run in own]),
                 "f1_interval": list(interval(sum(counts[run] for run in own), samples)),
+                "curves": [curves(described[run].get("curve", []), experiment.figure) for run in own],
                 "parameters": described[own[0]]["parameters"],
             }
     return {
@@ -102,6 +104,34 @@ def _figures(rows: list[dict]) -> dict[str, dict]:
             "by_seed": values,
         }
     return found
+
+
+def curves(log: Sequence[dict], figure: str) -> dict:
+    """How a run went, from the log of its training.
+
+    Args:
+        log: What `kospan.study.result.curve` keeps.
+        figure: The score that arms are ranked by.
+
+    Returns: `scores`, `validation_loss` and `loss`: `(epoch, value)` of each time that it was measured; `best_epoch`,
+        that of the best score, the first one of equal ones; None where the run was not scored while it trained.
+
+    >>> curves([{"epoch": 1.0, "eval_f1": 0.5}, {"epoch": 2.0, "eval_f1": 0.75}, {"epoch": 3.0, "eval_f1": 0.75}], "f1")
+    {'scores': [(1.0, 0.5), (2.0, 0.75), (3.0, 0.75)], 'validation_loss': [], 'loss': [], 'best_epoch': 2.0}
+    """
+    scores = curve_points(log, f"eval_{figure}")
+    return {
+        "scores": scores,
+        "validation_loss": curve_points(log, "eval_loss"),
+        "loss": curve_points(log, "loss"),
+        "best_epoch": best_point(scores, figure)[0] if scores else None,
+    }
+
+
+def best_point(scores: Sequence[tuple[float, float]], figure: str) -> tuple[float, float]:
+    """Epoch and value of the best score of a curve, the first one of equal ones."""
+    sign = -1 if figure in SMALLER_IS_BETTER else 1
+    return max(scores, key=lambda point: sign * point[1])
 
 
 def _common(arms: dict[str, list[Run]], names: Sequence[str]) -> list[int]:

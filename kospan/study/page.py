@@ -1,13 +1,14 @@
-"""A study's report: `report.md`, `report.json` and a picture, the same bytes for the same finished runs."""
+"""A study's report: `report.md`, `report.json` and pictures, the same bytes for the same finished runs."""
 
 import json
 from pathlib import Path
 from typing import NamedTuple
 
+import matplotlib
 import numpy as np
 
-from kospan.publishing.report.figures import ACCENT, FAINT, INK, Canvas
-from kospan.study.numbers import SAMPLES, study_numbers
+from kospan.drawing import ACCENT, FAINT, INK, Canvas, draw_curve, plain
+from kospan.study.numbers import SAMPLES, best_point, study_numbers
 from kospan.study.plan import Experiment
 from kospan.training.saving import write_whole, written_whole
 
@@ -87,7 +88,7 @@ def write_report(
 
     Args:
         experiment: Whose folders are read.
-        folder: Where the three files go; default: `report` in the experiment's folder.
+        folder: Where the files go; default: `report` in the experiment's folder.
         measured: Whether seconds, machines and versions are in it: all else is equal wherever the study runs, however
             often it was interrupted.
         samples: Resamples of each bootstrap.
@@ -102,6 +103,8 @@ def write_report(
         write_whole(temporary / "report.json", json.dumps(numbers, indent=1, ensure_ascii=False) + "\n")
         write_whole(temporary / "report.md", markdown(numbers))
         (temporary / "report.png").write_bytes(picture(numbers))
+        if curve_panels(numbers):
+            (temporary / "curves.png").write_bytes(curves_picture(numbers))
     return folder / "report.md"
 
 
@@ -123,12 +126,21 @@ def markdown(numbers: dict) -> str:
     lines += ["![scores and differences](report.png)", "", "## Arms", ""]
     lines += ["Mean over seeds, ± the standard deviation, and the range; one seed has no spread.", ""]
     lines += [f"- `{name}`: {words.figures[name]}" for name in shown if name in words.figures]
-    lines += ["", *_row(["arm", "against the baseline", "seeds", *(f"`{name}`" for name in shown)], head=True)]
+    panels = curve_panels(numbers)
+    scored = "scores" in panels
+    if scored:
+        lines += [f"- best epoch: that of the best `{figure}` while training, seed by seed"]
+    head = ["arm", "against the baseline", "seeds", *(f"`{name}`" for name in shown), *(["best epoch"] * scored)]
+    lines += ["", *_row(head, head=True)]
     for name, arm in arms.items():
         cells = [_spread(arm["figures"].get(each)) for each in shown]
+        cells += [", ".join(map(_epoch, arm["curves"]))] * scored
         lines += _row([f"`{name}`", arm["settings"], ", ".join(map(str, arm["seeds"])), *cells])
     if numbers["best_of"]:
         lines += ["", _about_best(numbers)]
+    if panels:
+        lines += ["", "## Learning curves", "", "![learning curves](curves.png)", ""]
+        lines += ["Mean over seeds where each was measured, thin lines for single seeds, a ring at the best score."]
     lines += ["", f"## Against `{numbers['baseline']}`", ""]
     lines += [
         f"Difference in `f1`, paired bootstrap over {words.documents} ({words.summed} of a {words.documents[:-1]} "
@@ -184,6 +196,10 @@ def _difference(row: dict) -> list[str]:
     return [f"{row['difference']:+.4f}", ends, f"{row['p_value']:.4f}", f"{row['p_holm']:.4f}"]
 
 
+def _epoch(curves: dict) -> str:
+    return "–" if curves["best_epoch"] is None else f"{curves['best_epoch']:.3g}"
+
+
 def _spread(figure: dict | None) -> str:
     if figure is None:
         return ""
@@ -212,7 +228,7 @@ def picture(numbers: dict) -> bytes:
                 row = against[name]
                 error = np.abs(np.array([[row["low"]], [row["high"]]]) - row["difference"])
                 right.errorbar([row["difference"]], [at], xerr=error, fmt="o", color=INK, markersize=4, capsize=3)
-        left.set_yticks(range(len(names)), names)
+        left.set_yticks(range(len(names)), plain(names))
         right.set_yticks(range(len(names)), [""] * len(names))
         for axes in (left, right):
             axes.set_ylim(len(names) - 0.5, -0.5)
@@ -220,5 +236,59 @@ def picture(numbers: dict) -> bytes:
             axes.set_axisbelow(True)
         right.axvline(0, color=FAINT, linewidth=1.5)
         left.set_xlabel(f"{figure}: seeds and mean")
-        right.set_xlabel(f"f1 minus {numbers['baseline']}'s, 95 % interval")
+        right.set_xlabel(*plain([f"f1 minus {numbers['baseline']}'s, 95 % interval"]))
     return canvas.png
+
+
+def curve_panels(numbers: dict) -> dict[str, str]:
+    """What can be drawn over the epochs, because some run has measured it: name in a run's curves -> title."""
+    titles = {"scores": numbers["figure"], "validation_loss": "validation loss", "loss": "training loss"}
+    every = [run for arm in numbers["arms"].values() for run in arm["curves"]]
+    return {name: title for name, title in titles.items() if any(run[name] for run in every)}
+
+
+def curves_picture(numbers: dict) -> bytes:
+    """A panel for scores and losses each, a line for every arm: the mean over seeds where all of them were measured."""
+    panels, arms = curve_panels(numbers), numbers["arms"]
+    colours = matplotlib.colormaps["tab10" if len(arms) <= 10 else "tab20"].colors
+    width = 3.4 * len(panels) + 0.6
+    with Canvas(width=width, height=3.4 + 0.2 * -(-len(arms) // len(panels)), columns=len(panels)) as canvas:
+        for axes, (name, title) in zip(canvas.axes, panels.items()):
+            for at, (label, arm) in enumerate(zip(plain(arms), arms.values())):
+                colour = colours[at % len(colours)]
+                runs = [[tuple(point) for point in run[name]] for run in arm["curves"] if run[name]]
+                for points in runs if len(runs) > 1 else ():
+                    draw_curve(axes, points, None, colour, linewidth=0.5, alpha=0.4)
+                if points := mean_curve(runs):
+                    draw_curve(axes, points, label, colour, linewidth=1.6)
+                    if name == "scores":
+                        axes.plot(
+                            *zip(best_point(points, numbers["figure"])),
+                            marker="o",
+                            markersize=8,
+                            markerfacecolor="none",
+                            color=colour,
+                        )
+            axes.set(xlabel="epoch", title=title)
+            axes.grid(color=FAINT, linewidth=0.6)
+            axes.set_axisbelow(True)
+        handles = {}
+        for axes in canvas.axes:
+            handles |= {label: handle for handle, label in zip(*axes.get_legend_handles_labels())}
+        canvas.figure.legend(
+            handles.values(), handles.keys(), loc="outside lower center", ncols=len(panels), frameon=False
+        )
+    return canvas.png
+
+
+def mean_curve(runs: list[list[tuple[float, float]]]) -> list[tuple[float, float]]:
+    """The mean of several curves at the epochs that all of them have.
+
+    >>> mean_curve([[(1.0, 0.5), (2.0, 0.7)], [(1.0, 0.7)]])
+    [(1.0, 0.6)]
+    """
+    if not runs:
+        return []
+    values = [dict(points) for points in runs]
+    shared = [epoch for epoch in values[0] if all(epoch in each for each in values)]
+    return [(epoch, sum(each[epoch] for each in values) / len(values)) for epoch in shared]

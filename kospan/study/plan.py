@@ -38,6 +38,8 @@ OUTER = {
     "output_dir": "where results go; default: outputs/studies/NAME",
     "experiments": "several experiments of one file: {name: {any key}}; what stands outside holds for all",
 }
+# Figures of which the smaller one is the better one.
+SMALLER_IS_BETTER = ("loss", "mae")
 # The folder of results holds these beside the runs.
 RESERVED = ("report",)
 _NAME = re.compile(r"\w[\w.+-]*")
@@ -130,7 +132,7 @@ class Experiment:
             return None
         rest = [arm for arm in self.arms.values() if arm.name not in (*self.more.variants, self.baseline)]
         means = {arm.name: sum(scores[Run(arm.name, seed)] for seed in arm.seeds) / len(arm.seeds) for arm in rest}
-        return sorted(means, key=lambda name: -means[name])[: self.more.best]
+        return sorted(means, key=means.get, reverse=self.figure not in SMALLER_IS_BETTER)[: self.more.best]
 
 
 def load_study(

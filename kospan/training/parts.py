@@ -58,3 +58,17 @@ def part_names(entries) -> list[str]:
     return list(
         dict.fromkeys(name for name in names if name.endswith("_loss") and not name.startswith(("eval_", "train_")))
     )
+
+
+def curve_points(history, name: str) -> list[tuple[float, float]]:
+    """Epoch and value of every line of a log that holds both.
+
+    Args:
+        history: Dicts of a log.
+        name: What is drawn over the epochs.
+
+    >>> curve_points([{"epoch": 1.0, "loss": 2.0}, {"epoch": 1.0, "eval_f1": 0.5}, {"loss": 1.0}], "loss")
+    [(1.0, 2.0)]
+    """
+    pairs = [(line.get("epoch"), line.get(name)) for line in history]
+    return [(epoch, value) for epoch, value in pairs if epoch is not None and value is not None]

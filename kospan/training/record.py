@@ -224,6 +224,6 @@ def commit() -> str | None:
 
 def _git(*words: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(_HOUSE), *words], capture_output=True, check=True, timeout=20, stdin=subprocess.DEVNULL
+        ["git", "-C", str(_HOUSE), *words], capture_output=True, check=True, timeout=300, stdin=subprocess.DEVNULL
     )
     return done.stdout.decode("utf-8", errors="replace")

@@ -9,6 +9,7 @@ import question_cases
 import torch
 from conversion_cases import save_source
 from label_cases import labelled as classified
+from patience import SECONDS
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
@@ -126,7 +127,7 @@ def test_trained_for_each_task_a_converted_encoder_says_the_same_in_a_fresh_inte
         cwd=tmp_path,
         capture_output=True,
         encoding="utf-8",
-        timeout=300,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.rpartition("FOUND")[2])

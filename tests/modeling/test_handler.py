@@ -7,6 +7,7 @@ from threading import Barrier, Thread
 
 import pytest
 import torch
+from patience import SECONDS
 
 from modeling import handler as handler_module
 from modeling.handler import LIMITS, MAX_CHARACTERS, MAX_CHARACTERS_IN_ALL, MAX_TEXTS, EndpointHandler
@@ -196,14 +197,14 @@ def test_equal_requests_get_equal_answers_in_turn_and_at_once(handler, texts):
     answers, gate = [None] * 4, Barrier(4)
 
     def ask(at: int) -> None:
-        gate.wait(30)
+        gate.wait(SECONDS)
         answers[at] = [handler(request) for request in (requests[at:] + requests[:at]) * 3]
 
     threads = [Thread(target=ask, args=(at,)) for at in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(SECONDS)
     for at in range(4):
         assert answers[at] == (expected[at:] + expected[:at]) * 3
 

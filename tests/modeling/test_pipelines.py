@@ -8,6 +8,7 @@ from threading import Barrier, Thread
 import pytest
 import torch
 import transformers
+from patience import SECONDS
 from transformers import AutoModel, pipeline
 
 from kospan.data.corpus import Corpus
@@ -413,7 +414,7 @@ def in_threads(count: int, work) -> list:
     results, gate = [None] * count, Barrier(count)
 
     def run(at: int) -> None:
-        gate.wait(30)
+        gate.wait(SECONDS)
         try:
             results[at] = work(at)
         except Exception as error:  # raised again below
@@ -423,7 +424,7 @@ def in_threads(count: int, work) -> list:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(SECONDS)
     for result in results:
         if isinstance(result, Exception):
             raise result
@@ -481,16 +482,16 @@ def test_who_switches_something_is_alone(make_tagger):
     order, inside = [], Barrier(2)
 
     def switch():
-        inside.wait(30)
+        inside.wait(SECONDS)
         with model.reading(alone=True):
             order.append("alone")
 
     thread = Thread(target=switch)
     with model.reading():
         thread.start()
-        inside.wait(30)
+        inside.wait(SECONDS)
         with model.reading():  # Whoever only reads does not wait.
             order.append("reader")
         order.append("readers leave")
-    thread.join(30)
+    thread.join(SECONDS)
     assert order == ["reader", "readers leave", "alone"]

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patience import SECONDS
 from stub_cases import PieceStates, wordpiece
 from torch import nn
 from transformers import AutoModel, AutoModelForQuestionAnswering
@@ -541,14 +542,14 @@ def test_threads_answer_as_one_does(make_reader, texts):
     expected, found, gate = reader.answer(QUESTIONS, texts), [None] * 4, Barrier(4)
 
     def ask(at: int) -> None:
-        gate.wait(30)
+        gate.wait(SECONDS)
         found[at] = [reader.answer(QUESTIONS[at:], texts[at:]) for _ in range(4)]
 
     threads = [Thread(target=ask, args=(at,)) for at in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(120)
+        thread.join(SECONDS)
     assert reader.training
     for at, several in enumerate(found):
         for answers in several:

@@ -6,6 +6,7 @@ import unicodedata
 
 import pytest
 import torch
+from patience import SECONDS
 from transformers import pipeline
 
 from modeling import SpanReaderPipeline
@@ -104,7 +105,7 @@ def test_every_form_gives_what_the_stock_pipeline_gave(pipe, texts, tmp_path, tr
         input=json.dumps(asked),
         capture_output=True,
         encoding="utf-8",
-        timeout=300,
+        timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     stock = json.loads(done.stdout.rpartition("FOUND")[2])

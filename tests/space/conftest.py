@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from patience import SECONDS
 from space_cases import KOREAN
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,7 +109,7 @@ class Scripted:
             raise RuntimeError("a secret of the server")
         if "기다려" in texts[0]:
             self.started.set()
-            self.go_on.wait(60)
+            self.go_on.wait(SECONDS)
         return [[(0, len(text), "PS", 0.75)] for text in texts]
 
 
@@ -195,7 +196,7 @@ def serve(model: Path, tmp_path_factory):
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(SECONDS)
         log.close()
     # Whatever visitors sent, nothing went wrong inside the server.
     assert "Traceback" not in (elsewhere / "log").read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ import pytest
 import tagger as tabs
 from documents import DOCUMENT_CHARACTERS
 from huggingface_hub import metadata_load
+from patience import SECONDS
 from served import Line, Served, ServedTagger
 from texts import Refused
 
@@ -45,7 +46,7 @@ def test_without_a_model_it_ends_with_one_line(tmp_path):
     (tmp_path / "space").mkdir()
     copied = tmp_path / "space" / "app.py"
     copied.write_text((ROOT / "space" / "app.py").read_text(encoding="utf-8"), encoding="utf-8")
-    done = subprocess.run([sys.executable, copied], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, copied], cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 1 and not done.stdout
     assert done.stderr.count("\n") == 1 and "train.py recipes/quickstart.yaml" in done.stderr
 
@@ -80,7 +81,7 @@ def test_modeling_is_the_one_that_lies_there(tmp_path, layout):
     (package / "__init__.py").write_text("", encoding="utf-8")
     (here / "app.py").write_text((ROOT / "space" / "app.py").read_text(encoding="utf-8"), encoding="utf-8")
     code = "import app, importlib.util; print(importlib.util.find_spec('modeling').origin)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, timeout=SECONDS)
     assert Path(done.stdout.strip()).resolve() == (package / "__init__.py").resolve(), done.stderr
 
 
@@ -114,11 +115,11 @@ def test_a_full_line_refuses_and_opens_again():
 
         def work(number: int) -> int:
             inside.set()
-            go.wait(60)
+            go.wait(SECONDS)
             return number
 
         waiting = [pool.submit(line.call, work, number) for number in range(3)]
-        inside.wait(60)
+        inside.wait(SECONDS)
         # All three hold a place once none is left to take.
         while line._places.acquire(blocking=False):
             line._places.release()
@@ -127,7 +128,7 @@ def test_a_full_line_refuses_and_opens_again():
         assert caught.value.key == "busy"
         patient = pool.submit(line.call, work, 10, patient=True)
         go.set()
-        assert [each.result(60) for each in waiting] == [0, 1, 2] and patient.result(60) == 10
+        assert [each.result(SECONDS) for each in waiting] == [0, 1, 2] and patient.result(SECONDS) == 10
     assert line.call(len, "four") == 4
 
 

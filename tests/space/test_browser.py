@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from documents import DOCUMENT_CHARACTERS
-from space_cases import HOSTILE, KOREAN
+from patience import SECONDS
+from space_cases import HOSTILE, KOREAN, patient_client
 from texts import EXAMPLES, label_name, say
 from views import as_json
 
@@ -206,7 +207,7 @@ def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted):
     assert "secret" not in page.content()
     other.get_by_role("heading", name=say("en", "title")).wait_for()
     find(page, "기다려")
-    assert model.started.wait(60)
+    assert model.started.wait(SECONDS)
     find(other, "서울")
     other.get_by_text(say("en", "busy")).wait_for()
     model.go_on.set()
@@ -260,12 +261,11 @@ def test_too_much_is_refused_and_the_page_goes_on(visit, tagger, text):
 
 
 def test_five_users_at_a_time_get_their_own(address, tagger):
-    from gradio_client import Client
 
     texts = [f"{number}번째 {KOREAN}" for number in range(5)]
 
     def use(text: str) -> list:
-        client = Client(address, verbose=False)
+        client = patient_client(address)
         return [client.predict(text, 0.1, "ko", api_name="/extract") for _ in range(3)]
 
     with ThreadPoolExecutor(5) as pool:
@@ -277,10 +277,9 @@ def test_five_users_at_a_time_get_their_own(address, tagger):
 
 
 def test_the_endpoint_answers_any_input_without_a_trace(address):
-    from gradio_client import Client
     from gradio_client.exceptions import AppError
 
-    client = Client(address, verbose=False)
+    client = patient_client(address)
     with pytest.raises(AppError, match="too long: 10,001 characters"):
         client.predict("가" * (DOCUMENT_CHARACTERS + 1), 0.0, "en", api_name="/extract")
     for strange in ((None, 0.0, "ko"), ({"가": [1]}, 0.0, "ko"), ("가", 0, "xx"), ("가", 1, ["ko"])):

@@ -1,12 +1,13 @@
 """What the Space shows of a classifier, without a browser."""
 
 import json
+import re
 
 import classifier as tabs
 import numpy as np
 import pytest
 from classifier_texts import CLASSIFYING, TEXTS_TO_CLASSIFY
-from classifier_views import bars, classify_python, parts_of, previewed, scores_table, verdict
+from classifier_views import BARS, bars, classify_python, parts_of, previewed, scores_table, verdict
 from documents import read_documents
 from gradio.exceptions import Error
 from page import build_page
@@ -118,3 +119,54 @@ def test_a_file_and_the_page(make_classifier, settings, tmp_path):
     assert KOREAN[:20] in job.preview(document, spans, 0.0, "en")
     assert build_page(served, tabs.build)
     assert [say("ko", key, **values) for key, values in served.facts]
+
+
+def test_bars_are_as_long_as_the_classes_are_probable():
+    scores = {f"분류 {at}": (20 - at) / 210 for at in range(20)}
+    found = re.findall(
+        r'title="([^"]*)"><span class="label" dir="auto">([^<]*)</span>'
+        r'<span class="track"><span class="fill" style="width:([\d.]+)%"></span></span>'
+        r'<span class="share">([\d.]+)%</span>',
+        bars(scores),
+    )
+    assert len(found) == BARS
+    for (title, label, width, share), (name, score) in zip(found, scores.items()):
+        assert label == name and title == f"{name}: {score:.4f}"
+        assert float(width) == float(share) == pytest.approx(100 * score, abs=0.06)
+
+
+def test_the_verdict_names_the_first_and_each_part_its_own_best():
+    scores = {"경제": 0.75, "사회": 0.25}
+    first = verdict(scores, False, "ko")
+    assert re.match(r'<div class="reply reading">.*<b dir="auto">경제</b> <span>[^<]*75.0%', first)
+    # A value has no probability.
+    assert verdict({"value": 3.0}, True, "ko").endswith('<b dir="auto">3</b></div>')
+    assert "class=\"bars\"" in verdict(scores, False, "ko") and "bars" not in verdict({"value": 3.0}, True, "ko")
+    made = parts_of([(0, 5, 5, {"사회": 0.75, "경제": 0.25}), (3, 9, 6, {"사회": 0.125, "경제": 0.875})], False, "en")
+    found = re.findall(r'<span class="label">([^<]*)</span><b dir="auto">([^<]*)</b>', made)
+    assert found == [
+        (say("en", "characters_of", first=1, last=5), "사회 75.0%"),
+        (say("en", "characters_of", first=4, last=9), "경제 87.5%"),
+    ]
+    assert parts_of([(0, 5, 5, {"value": 1.5}), (3, 9, 6, {"value": 2.5})], True, "en").count(">2.5</b>") == 1
+    table = scores_table({"경제": 0.75, "사회": 0.25}, False, "en")
+    assert table["data"] == [["경제", "75.0%"], ["사회", "25.0%"]]
+    assert table["headers"] == [say("en", "class"), say("en", "probability")]
+    assert scores_table({"value": 1.5}, True, "en") == {"headers": [say("en", "value")] * 2, "data": [["value", "1.5"]]}
+    for values, key in ((False, "class"), (True, "value")):
+        assert f'<span class="name">{say("en", key)}</span>' in verdict(scores, values, "en")
+    long = previewed({"text": "가" * 400, "text_pair": "뒤"}, [(0, 400, "경제", 0.5)], False, "ko")
+    assert "가" * 300 + "…</p>" in long and "가" * 301 not in long and ">뒤</p>" in long and "경제 50.0%" in long
+    short = previewed({"text": "가" * 300}, [], False, "ko")
+    assert "가" * 300 + "</p>" in short and "…" not in short and "<b>–</b>" in short
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+def test_code_runs_and_says_the_same(make_classifier, tmp_path, capsys, pairs):
+    model = make_classifier(pairs=pairs)
+    model.save_pretrained(tmp_path / "model")
+    text, pair = KOREAN + "\n'\"\\\u202e", "뒤의 '글'" if pairs else None
+    code = classify_python(ServedClassifier(model, str(tmp_path / "model")).loading, text, pair)
+    exec(compile(code, "snippet", "exec"), {})
+    [span] = model.classify([text], [pair] if pairs else None)
+    assert capsys.readouterr().out == f"{span.label} {span.score:.3f}\n" and ("text_pair" in code) == pairs

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from documents import DOCUMENT_CHARACTERS
+from patience import SECONDS
 from reader_texts import QUESTIONS
 from reader_views import answer_python, passages, told
 from served import ServedReader
-from space_cases import HOSTILE, KOREAN
+from space_cases import HOSTILE, KOREAN, patient_client
 from texts import say
 from views import SENTENCE_CHARACTERS, as_json, percent
 
@@ -211,7 +212,7 @@ def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted_r
     assert "secret" not in page.content()
     other.get_by_role("heading", name=say("en", "reader_title")).wait_for()
     ask(page, "?", "기다려")
-    assert model.started.wait(60)
+    assert model.started.wait(SECONDS)
     ask(other, "?", "서울")
     other.get_by_text(say("en", "busy")).wait_for()
     model.go_on.set()
@@ -258,13 +259,12 @@ def test_a_file_of_questions_comes_back_as_json_lines(visit, reader, tmp_path):
 
 
 def test_five_users_at_a_time_get_their_own(reader_address, reader):
-    from gradio_client import Client
     from gradio_client.exceptions import AppError
 
     texts = [f"{number}번째 {KOREAN}" for number in range(5)]
 
     def use(text: str) -> list:
-        client = Client(reader_address, verbose=False)
+        client = patient_client(reader_address)
         return [client.predict(QUESTION, text, 3, 0.001, "ko", api_name="/answer") for _ in range(3)]
 
     with ThreadPoolExecutor(5) as pool:
@@ -273,7 +273,7 @@ def test_five_users_at_a_time_get_their_own(reader_address, reader):
         wanted = [span._asdict() for span in reader.answer(QUESTION, text, top_k=3, threshold=0.001)]
         for found in mine:
             assert [{**span, "score": 0} for span in found] == [{**span, "score": 0} for span in wanted]
-    client = Client(reader_address, verbose=False)
+    client = patient_client(reader_address)
     for wrong, message in (
         (("", KOREAN, 1, 0.0), "question is empty"),
         ((QUESTION, None, 1, 0.0), "document is empty"),

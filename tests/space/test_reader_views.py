@@ -100,6 +100,9 @@ def test_a_long_text_is_folded_away_from_its_answers_and_stays_whole():
     assert made.count("<details") == 2 and plain(made) == text
     open_text = plain(re.sub(r"<details.*?</details>", "", made, flags=re.DOTALL))
     assert 400 <= len(open_text) <= 450
+    # Each fold says how much it holds.
+    folds = re.findall(r"<summary>⋯ ([\d,]+) ⋯</summary>(.*?)</details>", made, re.DOTALL)
+    assert [int(count.replace(",", "")) for count, _ in folds] == [len(plain(inside)) for _, inside in folds]
     # Nothing is cut inside of what is drawn as one.
     marks = "e" + "\u0301" * 3000
     assert "<details" not in marked(marks, [], COLOUR, "ko")
@@ -200,6 +203,13 @@ def test_the_strip_shows_the_reader_s_probabilities(reader):
         assert ends == pytest.approx(100 * reading.ends[at], abs=0.051)
         assert ("within" in kinds) == any(start <= at < end for start, end, *_ in answers)
         assert ("best" in kinds) == (answers[0][0] <= at < answers[0][1])
+    # The upper line is tinted by where the answer begins, the lower one by where it ends, against the largest of both.
+    tints = [(float(s), float(e)) for s, e in re.findall(r'style="--s:([\d.]+);--e:([\d.]+)"', made)]
+    most = max(LEAST_PEAK, *(max(reading.starts[at], reading.ends[at]) for at in wanted))
+    assert tints == [
+        (pytest.approx(reading.starts[at] / most, abs=0.0006), pytest.approx(reading.ends[at] / most, abs=0.0006))
+        for at in wanted
+    ]
     for first, last in shown:
         assert f"begins with {percent(reading.starts[first:last].sum())}" in made
         assert f"ends with {percent(reading.ends[first:last].sum())}" in made
@@ -264,3 +274,14 @@ def test_a_long_document_shows_the_passages_around_its_best_answers():
     # Once there are enough, one that touches them still widens them.
     wider = passages(text, [*answers, (5003, 5008, "answer", 0.01)])
     assert len(wider) == PASSAGES and any(first <= 5000 and last >= 5008 for first, last in wider)
+
+
+def test_an_answer_of_a_file_is_shown_in_its_surroundings():
+    text = "가나다. " * 200 + "김연아는 부산을 찾았다. " + "라마바. " * 200
+    start = text.index("부산")
+    made = previewed("어디?", text, [(start, start + 2, "answer", 0.5)], COLOUR, "ko")
+    assert re.findall(r"<mark[^>]*>([^<]*)<", made) == ["부산"] and ">어디?</p>" in made
+    assert "김연아는" in made and len(plain(made)) < 400
+    none = previewed("어디?", text, [], COLOUR, "ko")
+    assert "<mark" not in none and say("ko", "no_answer") in none and text[:300] in plain(none)
+    assert text[:301] not in plain(none)

@@ -1,9 +1,13 @@
 """What the page shows: colours, coloured text, tables, code, and the model's inner values."""
 
+import html
 import json
+import re
 import string
+from types import SimpleNamespace
 
 import pytest
+import torch
 from served import ServedTagger
 from space_cases import HOSTILE
 from texts import EXAMPLES, LABEL_NAMES, LANGUAGES, TEXTS, Refused, label_name, say
@@ -14,6 +18,7 @@ from views import (
     attention,
     highlighted,
     marginals,
+    percent,
     places,
     safe,
     sentences,
@@ -144,6 +149,9 @@ def test_sentences_and_what_surrounds_a_span():
     assert (text[start:end], was_cut) == ("3.5%가 올랐다!", False)
     # A span over two sentences takes both.
     assert surroundings(text, 4, 9)[:2] == (0, 17)
+    # Far into a text a short sentence is short too.
+    far = "가. " * 300 + "비가 온다."
+    assert surroundings(far, 901, 902) == (900, 906, False)
 
 
 @pytest.mark.parametrize("at", [0, 3, 500, 990, 997])
@@ -154,6 +162,8 @@ def test_a_long_sentence_is_cut_around_the_span(at, size):
     first, last, was_cut = surroundings(text, at, end)
     assert was_cut and last - first == SENTENCE_CHARACTERS and first >= 0 and last <= 1000
     assert first <= at < last and (end <= last or end - at > SENTENCE_CHARACTERS)
+    if at == 500 and size < SENTENCE_CHARACTERS:
+        assert abs((at - first) - (last - end)) <= 1, "as much before as after"
 
 
 def test_places_are_spans_or_else_sentences():
@@ -162,26 +172,102 @@ def test_places_are_spans_or_else_sentences():
     assert len(places("가 " * 3000, [(2 * at, 2 * at + 1, "PS", 1.0) for at in range(3000)], "ko")) <= 200
 
 
+def test_a_mark_stands_over_its_span_with_its_type_and_confidence():
+    made = highlighted(TEXT_HERE, SPANS, 0.0, COLOURS, "en")
+    found = re.findall(
+        r'<mark class="([^"]*)" tabindex="0" style="([^"]*)" data-tip="([^"]*)" aria-label="([^"]*)">([^<]*)'
+        r'<span class="kind" aria-hidden="true">([^<]*)</span></mark>',
+        made,
+    )
+    style = {label: f"--tint:{colour.tint};--ink:{colour.ink}" for label, colour in COLOURS.items()}
+    assert found == [
+        ("found short", style["PS"], say("en", "confidence", percent="99.0%"), found[0][3], "이재용", "PS person"),
+        ("found short", style["LC"], say("en", "confidence", percent="40.0%"), found[1][3], "서울", "LC place"),
+    ]
+    assert all(each[3].startswith(f"{each[4]}, {each[5]}, ") and each[2] in each[3] for each in found)
+    reading = re.search(r'<div class="reading" dir="auto">(.*)</div>', made, re.DOTALL)[1]
+    assert re.sub(r'<span class="kind".*?</span>|<[^>]*>', "", reading) == TEXT_HERE
+    chips = re.findall(r'<span class="chip" style="([^"]*)">([^<]*) <b>(\d+)</b>', made)
+    assert chips == [(style["LC"], "LC place", "1"), (style["PS"], "PS person", "1")]
+    # A long one may be broken between two lines.
+    long = "가" * 21
+    assert 'class="found"' in highlighted(long, [(0, 21, "PS", 1.0)], 0.0, COLOURS, "en")
+    assert 'class="found short"' in highlighted(long, [(0, 20, "PS", 1.0)], 0.0, COLOURS, "en")
+
+
 def test_marginals_are_a_row_per_tag_and_a_column_per_unit(tagger):
     seen = tagger.inspect(TEXT_HERE)
-    made = marginals(seen, COLOURS | colours_of(["creative-work"]), "ko", (0, 3))
-    rows = sum(at == 0 or bool((seen.marginals[:, at] >= 0.01).any()) for at in range(len(seen.tags)))
-    assert made.count("<tr style") == rows
-    assert made.count("<td") == rows * len(seen.units)
-    assert made.count("class=chosen") == 3
-    assert f'title="{seen.tags[1]} {100 * seen.marginals[0, 1]:.1f}%"' in made or seen.marginals[:, 1].max() < 0.01
+    colours = COLOURS | colours_of(["creative-work"])
+    made = marginals(seen, colours, "ko", (0, 3))
+    head, body = re.search(r"<thead>(.*)</thead><tbody>(.*)</tbody>", made, re.DOTALL).groups()
+    heads = re.findall(r'<th scope="col"( class=chosen)?>([^<]*)</th>', head)
+    assert [text for _, text in heads] == [character.strip() or "␣" for character in TEXT_HERE]
+    assert [bool(chosen) for chosen, _ in heads] == [True] * 3 + [False] * (len(TEXT_HERE) - 3)
+    # Tags that no unit has with 1 % are left out, but for O.
+    wanted = [at for at, tag in enumerate(seen.tags) if tag == "O" or bool((seen.marginals[:, at] >= 0.01).any())]
+    rows = re.findall(r'<tr style="--ink:([^"]*)"><th scope="row">([^<]*)</th>(.*?)</tr>', body, re.DOTALL)
+    assert [tag for _, tag, _ in rows] == [seen.tags[at] for at in wanted] and len(rows) > 3
+    for at, (ink, tag, row) in zip(wanted, rows):
+        label = tag.partition("-")[2]
+        assert ink == (colours[label].ink if label else "#6b7280")
+        cells = re.findall(r'<td style="--p:([\d.]+)" title="([^ ]*) ([\d.]+)%"></td>', row)
+        values = seen.marginals[:, at].tolist()
+        assert [float(share) for share, _, _ in cells] == [pytest.approx(value, abs=0.0006) for value in values]
+        assert [float(share) for _, _, share in cells] == [pytest.approx(100 * each, abs=0.06) for each in values]
+        assert {name for _, name, _ in cells} == {tag}
 
 
 def test_attention_shows_every_piece_with_the_mean_of_heads(tagger):
     seen = tagger.inspect(TEXT_HERE)
     view = seen.windows[0]
     looking = [at for at, (start, end) in enumerate(view.offsets) if start < 3 and end > 0]
-    for layer, tensor in ((1, view.attentions[0]), (0, sum(view.attentions) / 2)):
-        made = attention(seen, (0, 3), layer, "ko")
-        for weight in tensor.mean(0)[looking].mean(0).tolist():
-            assert f'title="{100 * weight:.1f}%"' in made
-        assert made.count('<span class="piece') == len(view.pieces)
-        assert made.count("special") == 2 and made.count("piece chosen") == len(looking)
+    pages = {}
+    for layer, tensor in ((1, view.attentions[0]), (2, view.attentions[1]), (0, sum(view.attentions) / 2)):
+        made = pages[layer] = attention(seen, (0, 3), layer, "ko")
+        pieces = re.findall(r'<span class="(piece[^"]*)" style="--p:([\d.]+)" title="([\d.]+)%">(.*?)</span>', made)
+        weights = tensor.mean(0)[looking].mean(0).tolist()
+        bare = [start == end for start, end in view.offsets]
+        largest = max(weight for weight, special in zip(weights, bare) if not special)
+        rows = zip(pieces, weights, bare, view.offsets, strict=True)
+        for (kinds, share, title, text), weight, special, (start, end) in rows:
+            assert float(title) == pytest.approx(100 * weight, abs=0.06)
+            assert float(share) == pytest.approx(min(1.0, weight / largest), abs=0.0006)
+            assert ("special" in kinds) == special and ("chosen" in kinds) == (start < 3 and end > 0)
+            assert special or html.unescape(text) == TEXT_HERE[start:end]
+        special = percent(sum(weight for weight, each in zip(weights, bare) if each))
+        which = say("ko", "attention_one", number=layer) if layer else say("ko", "attention_mean", count=2)
+        note = say("ko", "attention_note", layer=which, heads=len(view.attentions[0]), special=special)
+        assert note in html.unescape(made) and say("ko", "attention", text="이재용") in html.unescape(made)
+    assert len(set(pages.values())) == 3
+
+
+def test_pieces_are_shown_as_the_text_that_they_cover():
+    """Between pieces stands what none covers; what several cover, as bytes of one character, is shown once."""
+    text = "서울 <은> 춥다"
+    pieces = ["[CLS]", "서", "울", "<", "은", ">", "b1", "b2", "다", "[SEP]"]
+    offsets = [(0, 0), (0, 1), (1, 2), (3, 4), (4, 5), (5, 6), (7, 8), (7, 8), (8, 9), (0, 0)]
+    layer = torch.full((2, 10, 10), 0.1)
+    view = SimpleNamespace(pieces=pieces, offsets=offsets, attentions=[layer])
+    made = attention(SimpleNamespace(text=text, windows=[view]), (4, 5), 1, "en")
+    reading = re.search(r'<div class="reading attention" dir="auto">(.*)</div>', made, re.DOTALL)[1]
+    shown = re.findall(r'<span class="(piece[^"]*)"[^>]*>(.*?)</span>', reading)
+    assert [html.unescape(each) for _, each in shown] == ["[CLS]", "서", "울", "<", "은", ">", "춥", "", "다", "[SEP]"]
+    assert [kinds for kinds, each in shown if "chosen" in kinds] == ["piece chosen"]
+    assert html.unescape(re.sub("<[^>]*>", "", reading)) == f"[CLS]{text}[SEP]"
+
+
+def test_the_chosen_units_are_framed_wherever_they_stand(tagger):
+    made = marginals(tagger.inspect(TEXT_HERE), COLOURS | colours_of(["creative-work"]), "ko", (8, 10))
+    chosen = [bool(each) for each, _ in re.findall(r'<th scope="col"( class=chosen)?>([^<]*)</th>', made)]
+    assert [at for at, each in enumerate(chosen) if each] == [8, 9]
+
+
+def test_of_a_sentence_without_a_span_all_pieces_look(tagger):
+    seen = tagger.inspect(TEXT_HERE)
+    made = attention(seen, (0, len(TEXT_HERE)), 0, "en", is_entity=False)
+    assert "chosen" not in made and say("en", "attention_whole") in html.unescape(made)
+    # A layer that the model does not have is none.
+    assert attention(seen, (0, 3), 9, "en") == attention(seen, (0, 3), 0, "en") != attention(seen, (8, 10), 0, "en")
 
 
 def test_a_model_without_layers_says_so(tagger):

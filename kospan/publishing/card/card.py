@@ -10,7 +10,7 @@ from kospan.publishing.card.kinds.registry import kind_of
 from kospan.publishing.card.left import Left, read_left
 from kospan.publishing.card.limits import is_smoke, limits
 from kospan.publishing.card.markdown import plain
-from kospan.publishing.card.metadata import card_data
+from kospan.publishing.card.metadata import EVAL_RESULTS, card_data, eval_results_file
 from kospan.publishing.card.procedure import model_in_words, references, techniques
 from kospan.publishing.card.scores import score_parts
 from kospan.publishing.card.training import training_parts
@@ -26,6 +26,9 @@ NEEDS = (
 def write_card(folder: str | os.PathLike, repo_id: str | None = None) -> None:
     """Writes the README.md of a model's folder; every figure in it comes from a file there.
 
+    Where the scores are of a whole split of the Hub, `.eval_results/kospan.yaml` holds the main one for the Hub's
+    leaderboards; an older file of that name is removed otherwise.
+
     Args:
         folder: What a run has left: config.json, recipe.yaml, eval_results.json, and where they are there
             training_record.json and calibration.json, without which their sections are left out.
@@ -35,7 +38,14 @@ def write_card(folder: str | os.PathLike, repo_id: str | None = None) -> None:
         it.
     """
     folder = Path(folder)
-    write_whole(folder / "README.md", str(make_card(folder, repo_id)))
+    card, entry = make_card(folder, repo_id), eval_results_file(read_left(folder))
+    write_whole(folder / "README.md", str(card))
+    path = folder / EVAL_RESULTS
+    if entry is None:
+        path.unlink(missing_ok=True)
+    else:
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, entry)
 
 
 def make_card(folder: str | os.PathLike, repo_id: str | None = None) -> ModelCard:

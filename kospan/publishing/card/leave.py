@@ -2,10 +2,11 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kospan.data.about import about
+from kospan.data.corpus import Origin
 from kospan.publishing.card.kinds.registry import kind_named
 from kospan.training.record import NAME, evaluation_record, training_record
 from kospan.training.saving import write_whole
@@ -30,12 +31,14 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
     # The names of sources may be titles of texts, or files of whoever trained it.
     scored.get("groups", {}).pop("source", None)
     evaluation = evaluation_record(training, examples, scored, seconds, trainer.args.device)
-    names = names_on_hub(recipe.dataset, recipe.encoder)
+    hub = task.corpus.origins["train"].hub
+    names = {"dataset": hub.name if hub else None, "encoder": encoder_on_hub(recipe.encoder)}
     language = about(recipe.dataset).language or ("ko" if evaluation["hangul"] > 0.5 else "en")
     record = {
         "training": training_record(trainer, len(training), task.windowed),
         "evaluation": evaluation,
         "names": names,
+        "origins": origins_record(task.corpus.origins, len(examples)),
         "adjusted": kind.adjusted(task) | {"skipped": sum(part.invalid for part in task.corpus.missing.values())},
         "missing": {
             split: {"invalid": part.invalid, "left_out": part.left_out}
@@ -60,16 +63,27 @@ def asked(model, items: Sequence[dict]) -> list[dict]:
     return [item | {"spans": [list(Span(*span)) for span in spans]} for item, spans in zip(items, found)]
 
 
-def names_on_hub(dataset: str, encoder: str) -> dict[str, str | None]:
-    """Which of the two are names on the Hub and not folders of this machine.
+def origins_record(origins: Mapping[str, Origin], scored: int) -> dict[str, dict]:
+    """The origins of a corpus's splits as the record keeps them, each with the verdict `whole`.
 
-    >>> names_on_hub("sample", "scratch"), names_on_hub("hub:user/set", "monologg/koelectra-base-v3-discriminator")
-    ({'dataset': None, 'encoder': None}, {'dataset': 'user/set', 'encoder': 'monologg/koelectra-base-v3-discriminator'})
+    Args:
+        origins: Those of the corpus.
+        scored: How many validation examples the task scores: it leaves out what a prompt shows.
     """
-    named = dataset.startswith(("hub:", "hub-characters:"))
-    place = dataset.partition(":")[2]
-    on_hub = named and not os.path.exists(place) and about(dataset, on_hub=True).hub
+    origins = {**origins, "validation": origins["validation"]._replace(used=scored)}
+    return {
+        split: {**origin._asdict(), "hub": origin.hub and origin.hub._asdict(), "whole": origin.whole}
+        for split, origin in origins.items()
+    }
+
+
+def encoder_on_hub(encoder: str) -> str | None:
+    """An encoder's name on the Hub; None where it is a folder or nothing pretrained.
+
+    >>> encoder_on_hub("scratch"), encoder_on_hub("monologg/koelectra-base-v3-discriminator")
+    (None, 'monologg/koelectra-base-v3-discriminator')
+    """
     base = encoder != "scratch" and not encoder.startswith("package:") and not os.path.exists(encoder)
     # A name on the Hub is `user/name` or `name`; anything else was a path.
     base = base and encoder.count("/") <= 1 and not encoder.startswith((".", "/", "~")) and "\\" not in encoder
-    return {"dataset": on_hub or None, "encoder": encoder if base else None}
+    return encoder if base else None

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from kospan.data.about import About, about
+from kospan.data.source import HubSplit
 from kospan.publishing.hub.release import publish_recipe, read_config
 from kospan.recipe import default_of
 from kospan.training.record import NAME
@@ -78,6 +79,29 @@ class Left(NamedTuple):
             return self.record["names"]["encoder"]
         encoder = self.setting("encoder")
         return encoder if "/" in encoder and ":" not in encoder and encoder.count("/") == 1 else None
+
+    def origin(self, split: str) -> Kept | None:
+        """Where the examples of a split come from, as `kospan.data.corpus.Origin`; None where no record says so."""
+        return (self.record or {}).get("origins", {}).get(split)
+
+    @property
+    def trained_on_hub(self) -> str | None:
+        """The data set on the Hub that the training data were read from; None for files and folders."""
+        origin = self.origin("train")
+        return (self.about.hub or origin["hub"]["name"]) if origin and origin["hub"] else None
+
+    @property
+    def scored_on_hub(self) -> HubSplit | None:
+        """The split on the Hub that the scores are of.
+
+        None unless training and validation data are whole splits that were read from the Hub: scores of a file, or of a
+        part, are no scores of the data set, whatever it is called.
+        """
+        origins = [self.origin(split) for split in ("train", "validation")]
+        if not all(origin and origin["whole"] for origin in origins):
+            return None
+        found = HubSplit(**origins[1]["hub"])
+        return found._replace(name=self.about.hub or found.name, config=found.config or self.about.config)
 
     @property
     def language(self) -> str | None:

@@ -2,7 +2,8 @@
 
 import math
 
-from huggingface_hub import EvalResult, ModelCardData
+import yaml
+from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData, eval_result_entries_to_yaml
 
 from kospan.publishing.card.kinds.base import Kind
 from kospan.publishing.card.kinds.registry import kind_of
@@ -16,6 +17,10 @@ CALIBRATION = {
     "calibration_brier": ("brier_score", "Brier score of {claim}s, calibrated", {}),
     "calibration_auroc": ("roc_auc", "AUROC of right against wrong {claim}s", {}),
 }
+# Where the Hub looks for scores of its data sets; model-index in the card is the older form.
+EVAL_RESULTS = ".eval_results/kospan.yaml"
+# The `type` of a data set that is no whole split of the Hub: the name of one would claim its scores.
+NOT_ON_HUB = "other"
 # What the Hub knows as a metric.
 _METRICS = {"f1", "precision", "recall", "exact_match", "accuracy", "pearsonr", "spearmanr", "mae"}
 
@@ -44,7 +49,7 @@ def card_data(left: Left, name: str) -> ModelCardData:
         pipeline_tag=kind.PIPELINE,
         base_model=left.base_model,
         **({"base_model_relation": "adapter"} if adapter and left.base_model else {}),
-        datasets=[about.hub] if about.hub else None,
+        datasets=[left.trained_on_hub] if left.trained_on_hub else None,
         metrics=sorted({result.metric_type for result in results} & _METRICS) or None,
         tags=["kospan", kind.TAG, "custom_code", *(["lora", "peft"] if adapter else [])],
         model_name=name if results else None,
@@ -54,8 +59,12 @@ def card_data(left: Left, name: str) -> ModelCardData:
 
 
 def eval_results(left: Left) -> list[EvalResult]:
-    """Every figure of eval_results.json; `metric_args["figure"]` is its name there."""
-    about, kind, found = left.about, kind_of(left), []
+    """Every figure of eval_results.json; `metric_args["figure"]` is its name there.
+
+    Data set, configuration and split are those of the Hub where the scores are of a whole split that was read from
+    there; anything else is described in words.
+    """
+    kind, found = kind_of(left), []
     for name, value in left.results.items():
         if value is None or not math.isfinite(value):
             continue
@@ -64,10 +73,7 @@ def eval_results(left: Left) -> list[EvalResult]:
             EvalResult(
                 task_type=kind.PIPELINE,
                 task_name=kind.TASK_NAME,
-                dataset_type=about.hub or left.setting("dataset").partition(":")[0],
-                dataset_name=about.title,
-                dataset_config=about.config,
-                dataset_split="validation",
+                **_scored_data(left, name),
                 metric_type=what,
                 metric_value=value,
                 metric_name=words,
@@ -75,6 +81,51 @@ def eval_results(left: Left) -> list[EvalResult]:
             )
         )
     return found
+
+
+def _scored_data(left: Left, name: str) -> dict[str, str | None]:
+    """The data that a figure is of, as `EvalResult` names them."""
+    words = _elsewhere(left, name)
+    split = None if words else left.scored_on_hub
+    if split is not None:
+        return {
+            "dataset_type": split.name,
+            "dataset_name": left.about.title,
+            "dataset_config": split.config,
+            "dataset_split": split.split,
+            "dataset_revision": split.revision,
+        }
+    if not words:
+        words = f"{left.about.title}: {kind_of(left).held_out(left)[0]}".replace("`", "")
+    return {"dataset_type": NOT_ON_HUB, "dataset_name": words}
+
+
+def _elsewhere(left: Left, name: str) -> str | None:
+    """What a figure was measured on, where that is not the validation data."""
+    if name == "merged_difference":
+        return "sentences of kospan"
+    calibrated = left.calibration is not None and left.calibration["reported"].get("validation")
+    return "texts that the calibration was reported on" if name in CALIBRATION and not calibrated else None
+
+
+def eval_results_file(left: Left) -> str | None:
+    """The contents of `EVAL_RESULTS`: the model's main score; None where it is not of a whole split on the Hub.
+
+    A task of a leaderboard has one value, so the other figures are in the card alone.
+    """
+    split, kind = left.scored_on_hub, kind_of(left)
+    name = next((name for name in kind.HEADLINE if left.results.get(name) is not None), None)
+    if split is None or name is None or not math.isfinite(left.results[name]):
+        return None
+    details = {"split": split.split, **metric(kind, name)[2], **kind.measured(left)}
+    entry = EvalResultEntry(
+        dataset_id=split.name,
+        task_id=split.config or "default",
+        value=left.results[name],
+        dataset_revision=split.revision,
+        notes=", ".join([metric(kind, name)[1], *(f"{key} {value}" for key, value in details.items())]),
+    )
+    return yaml.safe_dump(eval_result_entries_to_yaml([entry]), allow_unicode=True, sort_keys=False, width=1000)
 
 
 def metric(kind: Kind, name: str) -> tuple[str, str, dict[str, str]]:

@@ -43,12 +43,24 @@ def texts_in(left: Left) -> Pair:
 
 
 def held_out(left: Left, whole: str = "document") -> Pair:
-    """Where the validation texts come from.
+    """Where the validation texts come from, and which part of that they are.
 
     Args:
         left: What the run has left.
         whole: What is held out as a whole; Korean has one word for all of it.
     """
+    english, korean = _source_of_validation(left, whole)
+    origin, asked = left.origin("validation"), left.setting("validation_examples")
+    if origin and origin["hub"] and not origin["cut"] and origin["examples"] != origin["hub"]["records"]:
+        used, of = f"{origin['examples']:,}", f"{origin['hub']['records']:,}"
+        english, korean = f"{english}, {used} of its {of} records", f"{korean} {of}건 가운데 {used}건"
+    if asked:
+        count = f"{int(asked):,}"
+        english, korean = f"the first {count} of: {english}", f"{korean}의 앞부분 {count}건"
+    return english, korean
+
+
+def _source_of_validation(left: Left, whole: str) -> Pair:
     training, validation = left.setting("train_file"), left.setting("validation_file")
     if validation:
         return f"the file {code(validation)}", f"파일 {code(validation)}"
@@ -57,12 +69,15 @@ def held_out(left: Left, whole: str = "document") -> Pair:
             f"every eighth {whole} of {code(training)}, which was not trained on",
             f"{code(training)}에서 여덟 건마다 하나씩 떼어 낸 학습에 쓰지 않은 문서",
         )
-    if str(left.setting("dataset")).startswith("hub"):
-        return (
-            f"the set's validation split, or every eighth training {whole} where it has none",
-            "데이터의 검증 분할(없으면 학습 분할에서 여덟 건마다 하나씩 떼어 낸 문서)",
-        )
-    return "the set's validation split", "데이터의 검증 분할"
+    cut = (
+        f"every eighth {whole} of the set's training split, which was not trained on",
+        "데이터의 학습 분할에서 여덟 건마다 하나씩 떼어 낸 학습에 쓰지 않은 문서",
+    )
+    split = ("the set's validation split", "데이터의 검증 분할")
+    origin = left.origin("validation")
+    if origin is None and str(left.setting("dataset")).startswith("hub"):
+        return f"{split[0]}, or {cut[0]} where it has none", f"{split[1]}(없으면 {cut[1]})"
+    return cut if origin and origin["cut"] else split
 
 
 def interval(row: Mapping, name: str = "f1") -> str:

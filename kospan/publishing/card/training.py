@@ -72,13 +72,13 @@ def _written(value) -> str:
 def _data(left: Left) -> str:
     about = left.about
     kind = f", {about.texts[0]}" if about.texts[0] else ""
-    where = f" ([{about.hub}](https://huggingface.co/datasets/{about.hub}))" if about.hub else ""
-    lines = [f"{plain(about.title)}{kind}{where}."]
+    lines = [f"{plain(about.title)}{kind}{_read_from(left)}."]
     if left.record is not None:
         training, adjusted = left.record["training"], left.record["adjusted"]
+        first = "the first " if left.setting("train_examples") else ""
         lines.append(
-            f"Trained on {training['documents']:,} {kind_of(left).ITEMS}, {training['windowed']:,} of which needed "
-            f"more than one window ({training['windows']:,} windows)."
+            f"Trained on {first}{training['documents']:,} {kind_of(left).ITEMS}, {training['windowed']:,} of which "
+            f"needed more than one window ({training['windows']:,} windows)."
         )
         lines += [f"{adjusted[name]:,} {words}" for name, words in ADJUSTED.items() if adjusted.get(name)]
     lines.append(f"Scored on {kind_of(left).held_out(left)[0]}.")
@@ -86,6 +86,16 @@ def _data(left: Left) -> str:
     if share:
         lines.append(f"The temperature was fitted on {code(share)}.")
     return " ".join(lines)
+
+
+def _read_from(left: Left) -> str:
+    """Where the training data were read: on the Hub, with the commit where it is known, or in files."""
+    name, file = left.trained_on_hub, left.setting("train_file")
+    if name:
+        revision = left.origin("train")["hub"]["revision"]
+        at = f" at {code(revision[:8])}" if revision else ""
+        return f" ([{name}](https://huggingface.co/datasets/{name}){at})"
+    return f", read from {code(file)}" if file else ""
 
 
 def _procedure(left: Left) -> str:

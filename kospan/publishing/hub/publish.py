@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kospan.publishing.card.card import write_card
+from kospan.publishing.card.metadata import EVAL_RESULTS
 from kospan.publishing.hub.hub import Hub, Pushed, check_name
 from kospan.publishing.hub.refusals import check_no_secrets
 from kospan.publishing.hub.release import prepare
@@ -17,9 +18,11 @@ from modeling.base_models import ADAPTER
 from modeling.configuration_writer import NAME
 
 # What a release takes the place of: weights of older releases, and what a stock Trainer would have left there.
-# A config that is left behind by another kind of model would make that kind of this one.
+# A config that is left behind by another kind of model would make that kind of this one, and scores would be another
+# model's.
 REPLACED = (
     "config.json",
+    EVAL_RESULTS,
     ADAPTER,
     NAME,
     "*.safetensors",

@@ -1,82 +1,33 @@
 """The figures of a report, drawn with matplotlib without a screen; each function gives one PNG."""
 
-import io
-import re
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
-from matplotlib import font_manager
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from kospan.drawing import ACCENT, FAINT, INK, SECOND, Canvas, draw_curve, plain
 from kospan.evaluation.attention import Evidence
 from kospan.evaluation.report import RIGHT
 from kospan.evaluation.speed import Speed
 from kospan.evaluation.views import Reading
-from kospan.training.parts import part_names
+from kospan.training.parts import curve_points, part_names
 
-INK, FAINT, ACCENT, SECOND = "#1c2230", "#d5dae3", "#2f6fde", "#d9822b"
 # Of the parts of a loss, in turn.
 PART_COLOURS = (ACCENT, SECOND, "#2e8b6f", "#8a5cd0")
-# Fonts that have Hangul, by the names that the usual systems give them.
-HANGUL_FONTS = (
-    "Noto Sans CJK KR",
-    "Noto Sans KR",
-    "Noto Sans CJK JP",
-    "NanumGothic",
-    "Malgun Gothic",
-    "Apple SD Gothic Neo",
-    "AppleGothic",
-    "UnDotum",
-)
-_BEYOND_LATIN = re.compile(r"[^\u0000-\u024f\u2000-\u206f]")
-
-
-def hangul_font() -> str | None:
-    """The name of an installed font that has Hangul; None where there is none."""
-    known = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in HANGUL_FONTS if name in known), None)
-
-
-def needs_font(words: Sequence[str]) -> bool:
-    """Whether any of the words holds letters that matplotlib's own font lacks."""
-    return any(_BEYOND_LATIN.search(word) for word in words)
-
-
-class Canvas:
-    """One figure to draw on; as a context it sets fonts, and afterwards `png` holds the picture.
-
-    Args:
-        width: In inches.
-        height: In inches.
-        columns: Axes side by side.
-        rows: Axes one above the other.
-    """
-
-    def __init__(self, width: float = 7.2, height: float = 3.2, columns: int = 1, rows: int = 1):
-        self.size, self.columns, self.rows, self.png = (width, height), columns, rows, b""
-
-    def __enter__(self):
-        family = [name for name in (hangul_font(), "DejaVu Sans") if name]
-        self._context = matplotlib.rc_context({"font.family": family, "font.size": 9, "axes.unicode_minus": False})
-        self._context.__enter__()
-        self.figure = Figure(figsize=self.size, dpi=144, layout="constrained")
-        FigureCanvasAgg(self.figure)
-        self.axes = np.ravel(self.figure.subplots(self.rows, self.columns))
-        for axes in self.axes:
-            axes.spines[["top", "right"]].set_visible(False)
-        return self
-
-    def __exit__(self, kind, *error):
-        try:
-            if kind is None:
-                file = io.BytesIO()
-                # No date and no version in the file: equal figures are equal bytes.
-                self.figure.savefig(file, format="png", metadata={"Software": None})
-                self.png = file.getvalue()
-        finally:
-            self._context.__exit__(kind, *error)
+VALIDATION_LOSS = "#c0395b"
+# Validation scores that learning curves show.
+SCORE_COLOURS = {
+    "eval_f1": ACCENT,
+    "eval_exact_match": SECOND,
+    "eval_precision": SECOND,
+    "eval_recall": "#8a5cd0",
+    "eval_klue_entity_f1": "#2e8b6f",
+    "eval_rouge_w": "#8a5cd0",
+    "eval_accuracy": SECOND,
+    "eval_macro_f1": "#2e8b6f",
+    "eval_pearson": ACCENT,
+    "eval_spearman": SECOND,
+    "eval_klue_sts_f1": "#2e8b6f",
+}
 
 
 def scores(rows: Sequence[dict], title: str, names: Sequence[str] = ("f1",), count: str = "gold") -> bytes:
@@ -99,7 +50,7 @@ def scores(rows: Sequence[dict], title: str, names: Sequence[str] = ("f1",), cou
             error = np.abs(ends.T - np.array(values))
             axes.barh(places, values, color=colour, alpha=0.85, height=thick, label=name.replace("_", " "))
             axes.errorbar(values, places, xerr=error, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
-        axes.set_yticks(range(len(rows)), [f"{row['group']}  ({row[count]:,})" for row in rows])
+        axes.set_yticks(range(len(rows)), plain(f"{row['group']}  ({row[count]:,})" for row in rows))
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlim(0, max(1.0, *(1.05 * row[f"{name} interval"][1] for row in rows for name in names)))
         what = "mean" if len(names) > 1 else NAMED.get(names[0], names[0])
@@ -145,8 +96,8 @@ def heatmap(names: Sequence[str], counts: Sequence[Sequence[int]], title: str) -
     with Canvas(width=side + 0.8, height=side) as canvas:
         (axes,) = canvas.axes
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.set_xticks(range(len(names)), names, rotation=90)
-        axes.set_yticks(range(len(names)), names)
+        axes.set_xticks(range(len(names)), plain(names), rotation=90)
+        axes.set_yticks(range(len(names)), plain(names))
         axes.set_xlabel("predicted")
         axes.set_ylabel("gold")
         for row in range(len(names)):
@@ -190,61 +141,39 @@ def confidence(kinds: dict[str, dict], title: str) -> bytes:
 
 
 def learning_curves(history: Sequence[dict]) -> bytes:
-    """Training loss, with the parts it is the sum of, and validation scores by epoch.
+    """Training and validation loss, with the parts that the former is the sum of, and validation scores by epoch.
 
     Args:
         history: The Trainer's log: dicts with `epoch`, `loss` and its parts, or `epoch` and `eval_` figures.
     """
-    losses = [(line["epoch"], line["loss"]) for line in history if line.get("loss") is not None and "epoch" in line]
-    parts = {
-        name: [(line["epoch"], line[name]) for line in history if line.get(name) is not None and "epoch" in line]
-        for name in part_names(history)
-    }
-    shades = {
-        "eval_f1": ACCENT,
-        "eval_exact_match": SECOND,
-        "eval_precision": SECOND,
-        "eval_recall": "#8a5cd0",
-        "eval_klue_entity_f1": "#2e8b6f",
-        "eval_rouge_w": "#8a5cd0",
-        "eval_accuracy": SECOND,
-        "eval_macro_f1": "#2e8b6f",
-        "eval_pearson": ACCENT,
-        "eval_spearman": SECOND,
-        "eval_klue_sts_f1": "#2e8b6f",
-    }
+    parts = part_names(history)
+    colours = dict(zip(parts, PART_COLOURS * len(parts))) | {"eval_loss": VALIDATION_LOSS}
+    losses = {name: points for name in ("loss", *parts, "eval_loss") if (points := curve_points(history, name))}
+    scores = {name: points for name in SCORE_COLOURS if (points := curve_points(history, name))}
     with Canvas(columns=2) as canvas:
         left, right = canvas.axes
+        for name, points in losses.items():
+            words = "validation loss" if name == "eval_loss" else name.replace("_", " ")
+            draw_curve(left, points, words, colours.get(name, INK), linewidth=1)
         if losses:
-            left.plot(*zip(*losses), color=INK, linewidth=1, label="loss")
-            drawn = [value for points in (losses, *parts.values()) for _, value in points]
-            left.set_yscale("log" if min(drawn) > 0 else "linear")
-        for (name, points), colour in zip(parts.items(), PART_COLOURS * len(parts)):
-            if points:
-                left.plot(*zip(*points), color=colour, linewidth=1, label=name.replace("_", " "))
-        if len(left.lines) > 1:
+            lowest = min(value for points in losses.values() for _, value in points)
+            left.set_yscale("log" if lowest > 0 else "linear")
+        if len(losses) > 1:
             left.legend(frameon=False)
-        left.set(xlabel="epoch", title="training loss")
-        for name, colour in shades.items():
-            points = [(line["epoch"], line[name]) for line in history if name in line and "epoch" in line]
-            if points:
-                right.plot(
-                    *zip(*points),
-                    marker="o",
-                    markersize=2.5,
-                    color=colour,
-                    label=name.removeprefix("eval_").replace("_", " "),
-                )
+        left.set(xlabel="epoch", title="loss" if "eval_loss" in losses else "training loss")
+        for name, points in scores.items():
+            draw_curve(right, points, name.removeprefix("eval_").replace("_", " "), SCORE_COLOURS[name])
         right.set(xlabel="epoch", title="validation")
-        right.set_ylim(0, 1)
-        if right.lines:
+        # A correlation may be below 0.
+        right.set_ylim(min([0.0, *(value for points in scores.values() for _, value in points)]), 1)
+        if scores:
             right.legend(frameon=False, loc="lower right")
     return canvas.png
 
 
 def attention_layers(reading: Reading, shown: Sequence[int]) -> bytes:
     """A heatmap per layer: from each piece (down) to each piece (across), mean over heads; pieces at `shown`."""
-    layers, pieces = len(reading.attentions), [reading.pieces[at] for at in shown]
+    layers, pieces = len(reading.attentions), plain(reading.pieces[at] for at in shown)
     columns = min(3, layers)
     rows = -(-layers // columns)
     side = max(2.4, 0.13 * len(shown) + 0.9)
@@ -262,7 +191,7 @@ def attention_layers(reading: Reading, shown: Sequence[int]) -> bytes:
 
 def evidence(reading: Reading, shown: Sequence[int], found: Evidence) -> bytes:
     """What speaks for one span: attention from it, layer by layer, and below it gradient times input."""
-    pieces = [reading.pieces[at] for at in shown]
+    pieces = plain(reading.pieces[at] for at in shown)
     layers = len(found.attention)
     width, height = max(5.0, 0.19 * len(pieces) + 1.4), 1.7 + 0.19 * layers
     with Canvas(width=width, height=height, rows=2 if layers else 1) as canvas:
@@ -274,7 +203,7 @@ def evidence(reading: Reading, shown: Sequence[int], found: Evidence) -> bytes:
         axes.set_xticks(range(len(pieces)), pieces, rotation=90, size=7)
         axes.set_ylabel("gradient\ntimes input", size=7)
         surface = reading.text[found.span.start : found.span.end]
-        title = f"{surface}  {found.span.label}  {found.span.score:.2f}"
+        [title] = plain([f"{surface}  {found.span.label}  {found.span.score:.2f}"])
         canvas.axes[0].set_title(title, loc="left")
         if layers:
             axes = canvas.axes[0]

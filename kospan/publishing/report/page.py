@@ -20,6 +20,7 @@ from kospan.evaluation.report import (
 from kospan.publishing.report import figures
 from kospan.publishing.report.analysis import Analysis
 from kospan.publishing.report.kinds import kind_of
+from kospan.training.parts import curve_points
 from kospan.training.saving import written_whole
 
 
@@ -61,7 +62,7 @@ def draw(analysis: Analysis) -> dict[str, bytes]:
     if analysis.calibration:
         posterior = analysis.calibration["spans"]["posterior"]
         found["calibration"] = figures.confidence({when: posterior[when] for when in ("before", "after")}, "posteriors")
-    if any("loss" in line or "eval_f1" in line for line in analysis.history):
+    if any(curve_points(analysis.history, name) for name in ("loss", "eval_loss", *figures.SCORE_COLOURS)):
         found["learning_curves"] = figures.learning_curves(analysis.history)
     if analysis.looked:
         reading, shown, evidences, deleted, _ = analysis.looked

@@ -1,11 +1,13 @@
 """Converting as a person does: the command, its page and picture, and what it refuses."""
 
 import os
+import re
 
 import numpy as np
 import pytest
 import torch
 from conversion_cases import save_source
+from drawing_cases import drawn, texts_of  # noqa: F401
 from transformers import AutoModel
 
 from kospan.cli import main
@@ -37,6 +39,13 @@ def test_there_and_back_on_the_command_line(tmp_path, capsys, kind):
     assert "long inputs         29 positions and one of 64 positions read by the stock class" in told
     assert told.count("parity  ") == 4 and f"page                {out / 'conversion.md'}" in told
     assert set(os.listdir(out)) == FILES and os.listdir(out.parent) == ["out"]
+    page = (out / "conversion.md").read_text(encoding="utf-8")
+    # Five blocks and two more for the random one, of four positions each.
+    assert "attends to everything up to 28 positions" in page and "one input of 28 positions or fewer" in page
+    said = re.findall(r"^parity +states (\S+?)(?:, scores (\S+))?: (.*) \((\d+) pieces\)$", told, re.MULTILINE)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
+    compared = {(row[2], row[4], row[0], row[1]) for row in rows if len(row) == 6 and row[1].isdigit()}
+    assert set(said) <= compared and len(said) == 4
     config = AutoModel.from_pretrained(out).config
     assert (config.block_size, config.num_random_blocks, config.source_length) == (4, 1, 24)
 
@@ -139,3 +148,33 @@ def test_a_folder_is_whole_or_not_there(tmp_path):
     with new_folder(place) as folder:
         (folder / "new").write_text("", encoding="utf-8")
     assert os.listdir(tmp_path) == ["model"] and os.listdir(place) == ["new"]
+
+
+def test_the_picture_shows_the_norm_of_every_position(drawn):  # noqa: F811
+    norms = [np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 1.5]), np.array([0.25])]
+    papers = {"source_length": 3, "max_length": 7, "law": "exp", "tau": 2.0}
+    assert picture(papers, norms).startswith(b"\x89PNG")
+    [axes] = drawn[0].axes
+    [line] = [line for line in axes.lines if line.get_label().startswith("norm")]
+    assert line.get_xdata().tolist() == list(range(7))
+    assert line.get_ydata().tolist() == [1.0, 2.0, 3.0, 0.5, 1.0, 1.5, 0.25]
+    [means] = [each for each in axes.collections if each.get_label().startswith("mean")]
+    assert [segment.tolist() for segment in means.get_segments()] == [
+        [[0, 2.0], [3, 2.0]],
+        [[3, 1.0], [6, 1.0]],
+        [[6, 0.25], [7, 0.25]],
+    ]
+    marks = [line.get_xdata() for line in axes.lines if line.get_label().startswith("_")]
+    assert marks == [[3, 3], [6, 6]] and axes.get_xlim() == (0, 7)
+    assert axes.get_title(loc="left") == "3 positions, repeated to 7: law exp, tau 2"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("position", "norm")
+    assert texts_of(axes.get_legend().get_texts()) == ["norm of the position's vector", "mean of the repetition"]
+
+
+def test_a_row_that_is_far_longer_than_the_rest_is_cut_off_and_named(drawn):  # noqa: F811
+    papers = {"source_length": 60, "max_length": 60, "law": "none", "tau": None}
+    picture(papers, [np.array([1.0] * 59 + [40.0])])
+    [axes] = drawn[0].axes
+    low, high = axes.get_ylim()
+    assert low == 0 and high < 3 and "(the largest, 40.00, is cut off)" in axes.get_ylabel()
+    assert axes.get_title(loc="left").endswith("law none")

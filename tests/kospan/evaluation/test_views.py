@@ -102,3 +102,22 @@ def test_the_surest_answer_is_shown_and_a_question_is_found_by_words_or_id(model
     examples = [Example("a", texts[0], (), "왜?"), Example("b", texts[1], (), QUESTION)]
     assert view.one(examples, QUESTION) == view.one(examples, "b") == examples[1]
     assert view.fits(examples[0]) and not view.fits(Example("c", "", (), "왜?"))
+
+
+def test_each_layer_shows_what_it_attends_to(make_tagger, make_reader, make_classifier, texts):
+    """Against the encoder itself, read layer by layer without the view."""
+    for make, question in ((make_tagger, ""), (make_reader, QUESTION), (make_classifier, "")):
+        model = make(encoder={"num_hidden_layers": 3, "type_vocab_size": 2})
+        view = view_of(model)
+        reading = view.read(Example("", texts[0], None, question))
+        features, _ = view.batch(reading)
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        inputs = {name: features[name] for name in names if name in features}
+        model.encoder.set_attn_implementation("eager")
+        with torch.no_grad():
+            layers = model.encoder(**inputs, output_attentions=True).attentions
+        assert len(reading.attentions) == len(layers) == 3
+        for shown, layer in zip(reading.attentions, layers):
+            np.testing.assert_allclose(shown, layer[0].mean(dim=0).numpy(), atol=1e-6)
+        one, two, three = reading.attentions
+        assert not np.allclose(one, two) and not np.allclose(two, three)

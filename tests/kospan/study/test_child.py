@@ -1,15 +1,12 @@
 """A real study: killed in the middle with all its processes, it goes on and ends like one that nobody disturbed."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from study_cases import finish_by_hand, write_study
+from patience import SECONDS
+from study_cases import finish_by_hand, kill_in_training, write_study
 
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, write_jsonl
@@ -18,7 +15,6 @@ from kospan.study.folders import read_json
 from kospan.study.page import write_report
 from kospan.study.plan import Run, load_study
 from kospan.study.result import curve
-from kospan.study.runner import environment
 
 SAMPLE = Path(__file__).parents[3] / "kospan" / "data" / "sample"
 SIZES = {"hidden_size": 32, "embedding_size": 32, "num_attention_heads": 2, "intermediate_size": 16}
@@ -64,21 +60,12 @@ def test_a_killed_study_goes_on_to_the_same_report(study, tmp_path, capsys):
     names = {"counts.json", "eval_results.json", "log.txt", "predictions.jsonl", "recipe.yaml", "run.json"}
     assert names <= {path.name for path in (done / "crf-7").iterdir()} and not list(done.rglob("*.safetensors"))
     out = tmp_path / "broken" / "out"
-    parent = subprocess.Popen(
-        [sys.executable, "-m", "kospan.cli", "ablate", str(broken)], env=environment(1, 0), stdout=subprocess.PIPE
-    )
     running = out / ".running" / "crf-7"
-    deadline = time.monotonic() + 300
-    # The second one may be half written; the first is whole.
-    while len(list(running.glob("work/checkpoint-*"))) < 2:
-        assert parent.poll() is None and time.monotonic() < deadline
-    log = (running / "log.txt").read_text(encoding="utf-8")
-    child = int(next(line.split()[1] for line in log.splitlines() if line.startswith("process ")))
-    os.kill(parent.pid, signal.SIGKILL)
-    os.kill(child, signal.SIGKILL)
-    assert b"linear-7" not in parent.communicate()[0]
-    with FileLock(f"{running}.lock", timeout=60):
+    # In the third epoch of fifteen steps.
+    assert "linear-7" not in kill_in_training(broken, 33)
+    with FileLock(f"{running}.lock", timeout=SECONDS):
         assert not (out / "crf-7").exists()
+    assert {path.name for path in running.glob("work/checkpoint-*")} == {"checkpoint-15", "checkpoint-30"}
 
     capsys.readouterr()
     assert main(["ablate", str(broken)]) == 0
@@ -96,7 +83,8 @@ def test_a_killed_study_goes_on_to_the_same_report(study, tmp_path, capsys):
         [experiment] = load_study(path)
         folder = write_report(experiment, path.parent / "report", measured=False, samples=200).parent
         reports.append({file.name: file.read_bytes() for file in sorted(folder.iterdir())})
-    assert reports[0] == reports[1] and len(reports[0]) == 3
+    assert reports[0] == reports[1]
+    assert set(reports[0]) == {"report.json", "report.md", "report.png", "curves.png"}
 
 
 class Control:

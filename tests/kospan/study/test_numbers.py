@@ -1,16 +1,18 @@
 """The report's numbers against computations by hand, and its bytes against themselves."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
 from scipy import stats
 from study_cases import experiment_of, finish_by_hand
 
 from kospan.evaluation.bootstrap import paired
-from kospan.study.numbers import holm, mean_difference, study_numbers
-from kospan.study.page import write_report
+from kospan.study.numbers import curves, holm, mean_difference, study_numbers
+from kospan.study.page import curves_picture, picture, write_report
 from kospan.study.plan import Run
 
 SAMPLES = 500
@@ -178,3 +180,159 @@ def test_the_same_folders_give_the_same_bytes(experiment, tmp_path):
     path.write_text(json.dumps(found), encoding="utf-8")
     assert report("slower") != first and report("again", measured=False) == without
     assert "Cost" not in without["report.md"].decode("utf-8")
+
+
+# --- learning curves and pictures -------------------------------------------------------------------------------------
+
+
+def log_of(*scores: float, loss: float = 1.0) -> list[dict]:
+    """A log with a score, a validation loss and a training loss at the end of each epoch."""
+    lines = []
+    for epoch, score in enumerate(scores, 1):
+        lines.append({"epoch": float(epoch), "step": 10 * epoch, "loss": loss / epoch})
+        lines.append({"epoch": float(epoch), "step": 10 * epoch, "eval_f1": score, "eval_loss": loss + epoch})
+    return lines
+
+
+CURVES = {
+    Run("linear", 1): log_of(0.1, 0.3, 0.2),
+    Run("linear", 2): log_of(0.3, 0.1),
+    Run("crf", 1): log_of(0.25, 0.5, 0.5, loss=2.0),
+}
+
+
+@pytest.fixture
+def logged(tmp_path):
+    """Two arms whose runs were scored after every epoch, and one that was not."""
+    found = experiment_of(
+        tmp_path,
+        variants={"linear": {"head": "linear"}, "crf": {}, "fgm": {"fgm_epsilon": 0.5}},
+        seeds=[1],
+        more_seeds={"seeds": [2], "variants": ["linear"]},
+    )
+    for run, curve in CURVES.items():
+        finish_by_hand(found, run, COUNTS[run], curve=curve)
+    finish_by_hand(found, Run("fgm", 1), COUNTS[Run("crf", 3)])
+    return found
+
+
+def test_a_curve_and_the_epoch_of_its_best_score():
+    log = [*log_of(0.25, 0.5, 0.5), {"epoch": 3.0, "eval_f1": None}, {"train_loss": 1.0}]
+    assert curves(log, "f1") == {
+        "scores": [(1.0, 0.25), (2.0, 0.5), (3.0, 0.5)],
+        "validation_loss": [(1.0, 2.0), (2.0, 3.0), (3.0, 4.0)],
+        "loss": [(1.0, 1.0), (2.0, 0.5), (3.0, pytest.approx(1 / 3))],
+        "best_epoch": 2.0,
+    }
+    # Of an error the smallest is the best.
+    assert curves([{"epoch": at, "eval_mae": value} for at, value in ((1, 0.5), (2, 0.25), (3, 0.75))], "mae")[
+        "best_epoch"
+    ] == 2
+    assert curves([], "f1") == {"scores": [], "validation_loss": [], "loss": [], "best_epoch": None}
+
+
+def test_curves_of_the_arms_are_drawn_with_their_means(logged, drawn):  # noqa: F811
+    curves_picture(study_numbers(logged, SAMPLES))
+    scores, validation, training = drawn[0].axes
+    assert lines_of(scores) == {
+        "linear": [(1.0, pytest.approx(0.2)), (2.0, pytest.approx(0.2))],
+        "crf": [(1.0, 0.25), (2.0, 0.5), (3.0, 0.5)],
+    }
+    assert lines_of(validation) == {
+        "linear": [(1.0, 2.0), (2.0, 3.0)],
+        "crf": [(1.0, 3.0), (2.0, 4.0), (3.0, 5.0)],
+    }
+    assert lines_of(training)["crf"] == [(1.0, 2.0), (2.0, 1.0), (3.0, pytest.approx(2 / 3))]
+    assert [axes.get_title() for axes in (scores, validation, training)] == ["f1", "validation loss", "training loss"]
+    # Single seeds as thin lines in the colour of their arm, and a ring at the best of the mean.
+    colour = {line.get_label(): line.get_color() for line in scores.lines if not line.get_label().startswith("_")}
+    thin = [line for line in scores.lines if line.get_linewidth() < 1]
+    points = [list(zip(map(float, line.get_xdata()), map(float, line.get_ydata()))) for line in thin]
+    assert points == [[(1.0, 0.1), (2.0, 0.3), (3.0, 0.2)], [(1.0, 0.3), (2.0, 0.1)]]
+    assert {line.get_color() for line in thin} == {colour["linear"]}
+    wide = [line for line in scores.lines if line.get_markersize() > 5 and line.get_marker() == "o"]
+    rings = {line.get_color(): (*line.get_xdata(), *line.get_ydata()) for line in wide}
+    assert rings == {colour["linear"]: (1.0, pytest.approx(0.2)), colour["crf"]: (2.0, 0.5)}
+    [legend] = drawn[0].figure.legends
+    assert texts_of(legend.get_texts()) == ["linear", "crf"] and len(set(colour.values())) == 2
+
+
+def test_the_report_shows_the_curves_and_the_best_epoch(logged, tmp_path):
+    page = write_report(logged, tmp_path / "report", samples=SAMPLES)
+    assert {path.name for path in page.parent.iterdir()} == {"report.md", "report.json", "report.png", "curves.png"}
+    text = page.read_text(encoding="utf-8")
+    assert "![learning curves](curves.png)" in text and "| best epoch |" in text
+    for arm, best in (("linear", "2, 1"), ("crf", "2"), ("fgm", "–")):
+        row = re.search(rf"^\| `{arm}` .*\|$", text, re.MULTILINE)[0]
+        assert row.split("|")[-2].strip() == best
+    stored = json.loads((page.parent / "report.json").read_text(encoding="utf-8"))
+    assert [run["best_epoch"] for run in stored["arms"]["linear"]["curves"]] == [2.0, 1.0]
+
+
+def test_the_picture_has_the_seeds_their_mean_and_the_difference(experiment, drawn):  # noqa: F811
+    numbers = study_numbers(experiment, SAMPLES)
+    picture(numbers)
+    left, right = drawn[0].axes
+    names = list(numbers["arms"])
+    assert texts_of(left.get_yticklabels()) == names and texts_of(right.get_yticklabels()) == [""] * len(names)
+    assert left.get_ylim() == right.get_ylim() == (len(names) - 0.5, -0.5)
+    seeds = [(list(line.get_xdata()), list(line.get_ydata())) for line in left.lines if line.get_marker() == "o"]
+    means = [(*line.get_xdata(), *line.get_ydata()) for line in left.lines if line.get_marker() == "|"]
+    for at, name in enumerate(names):
+        found = numbers["arms"][name]["figures"]["f1"]
+        assert seeds[at] == (found["by_seed"], [at] * found["n"]) and means[at] == (found["mean"], at)
+    rows = {row["arm"]: row for row in numbers["differences"]}
+    bars = [bar.lines[2][0].get_segments()[0] for bar in right.containers]
+    drawn_at = [(*bar.lines[0].get_xdata(), *bar.lines[0].get_ydata()) for bar in right.containers]
+    expected = [(names.index(name), row) for name, row in rows.items()]
+    assert drawn_at == [(row["difference"], at) for at, row in expected]
+    for bar, (at, row) in zip(bars, expected, strict=True):
+        np.testing.assert_allclose(bar, [[row["low"], at], [row["high"], at]])
+    assert left.get_xlabel() == "f1: seeds and mean" and right.get_xlabel().startswith("f1 minus linear's")
+    assert any(list(line.get_xdata()) == [0, 0] for line in right.lines)
+
+
+def test_the_arms_of_more_seeds_with_the_smallest_error_are_the_best(tmp_path):
+    found = experiment_of(
+        tmp_path, variants=VARIANTS, seeds=[1], figure="mae", more_seeds={"seeds": [2], "best": 1, "variants": []}
+    )
+    scores = {Run(name, 1): value for name, value in zip(VARIANTS, (0.5, 0.75, 0.25, 1.0))}
+    assert found.best(scores) == ["가나다"]
+    assert replace(found, figure="f1").best(scores) == ["fgm"]
+
+
+def test_the_page_holds_factors_and_the_figure_that_arms_are_ranked_by(tmp_path):
+    found = experiment_of(
+        tmp_path,
+        seeds=[1],
+        figure="custom",
+        grid={"head": {"linear": {"head": "linear"}, "crf": {}}, "fgm": {"plain": {}, "fgm": {"fgm_epsilon": 0.5}}},
+    )
+    names = ["linear+plain", "linear+fgm", "crf+plain", "crf+fgm"]
+    for name, run in zip(names[:3], (Run("linear", 1), Run("linear", 2), Run("crf", 1))):
+        finish_by_hand(found, Run(name, 1), COUNTS[run], custom=0.25)
+    page = write_report(found, samples=SAMPLES)
+    assert page == found.folder / "report" / "report.md"
+    text = page.read_text(encoding="utf-8")
+    assert "| arm | against the baseline | seeds | `custom` | `f1` |\n| --- |" in text and "| 0.2500 |" in text
+    assert "| difference | 95 % | p | p (Holm) |\n| --- |" in text and text.count("| --- |") >= 3
+    head, fgm = study_numbers(found, SAMPLES)["factors"]
+    for row, pairs in ((head, "1 of 2"), (fgm, "1 of 2")):
+        words = [row["factor"], row["level"], row["against"], pairs, f"{row['difference']:+.4f}"]
+        assert f"| {' | '.join(words)} | [{row['low']:+.4f}, {row['high']:+.4f}] | {row['p_value']:.4f} |" in text
+
+
+def test_the_page_holds_single_effects_and_differences(experiment, tmp_path):
+    finish_by_hand(experiment, Run("fgm", 1), COUNTS[Run("crf", 3)])
+    numbers = study_numbers(experiment, SAMPLES)
+    text = write_report(experiment, tmp_path / "report", samples=SAMPLES).read_text(encoding="utf-8")
+    for row in numbers["effects"]:
+        cells = [row["what"], f"`{row['arm']}`", f"`{row['against']}`", row["from"], row["to"]]
+        cells += [", ".join(map(str, row["seeds"])), f"{row['difference']:+.4f}"]
+        assert f"| {' | '.join(cells)} |" in text
+    for row in numbers["differences"]:
+        assert f"| `{row['arm']}` | {', '.join(map(str, row['seeds']))} | {row['difference']:+.4f} |" in text
+    for name, arm in numbers["arms"].items():
+        f1 = arm["figures"]["f1"]
+        shown = f"{f1['mean']:.4f}" + (f" ± {f1['sd']:.4f}" if f1["n"] > 1 else "")
+        assert re.search(rf"^\| `{name}` \| .* \| {re.escape(shown)}", text, re.MULTILINE)

@@ -1,15 +1,13 @@
 """A study of readers: arms of the same seeds, killed once, end in the numbers of one that nobody disturbed."""
 
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from filelock import FileLock
-from study_cases import experiment_of, finish_by_hand, write_study
+from patience import SECONDS
+from study_cases import experiment_of, finish_by_hand, kill_in_training, write_study
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
@@ -19,7 +17,6 @@ from kospan.study.folders import read_json
 from kospan.study.numbers import study_numbers
 from kospan.study.page import write_report
 from kospan.study.plan import Run, load_study
-from kospan.study.runner import environment
 from modeling.spans import Span
 
 PLACES = ["서울", "부산", "대구", "인천", "광주", "대전", "울산", "제주"]
@@ -81,19 +78,10 @@ def test_a_killed_study_of_readers_goes_on_to_the_same_report(study, tmp_path, c
     whole, broken = study("whole"), study("broken")
     assert main(["ablate", str(whole)]) == 0
     out = tmp_path / "broken" / "out"
-    parent = subprocess.Popen(
-        [sys.executable, "-m", "kospan.cli", "ablate", str(broken)], env=environment(1, 0), stdout=subprocess.DEVNULL
-    )
     running = out / ".running" / "matches-7"
-    # The second one may be half written; the first is whole.
-    while len(list(running.glob("work/checkpoint-*"))) < 2:
-        assert parent.poll() is None
-    log = (running / "log.txt").read_text(encoding="utf-8")
-    child = int(next(line.split()[1] for line in log.splitlines() if line.startswith("process ")))
-    os.kill(parent.pid, signal.SIGKILL)
-    os.kill(child, signal.SIGKILL)
-    parent.wait()
-    with FileLock(f"{running}.lock", timeout=60):
+    # In the third epoch of six steps.
+    kill_in_training(broken, 14)
+    with FileLock(f"{running}.lock", timeout=SECONDS):
         assert not (out / "matches-7").exists()
     assert main(["ablate", str(broken)]) == 0
     assert (out / "matches-7" / "log.txt").read_text(encoding="utf-8").count("goes on from") == 1
@@ -102,7 +90,7 @@ def test_a_killed_study_of_readers_goes_on_to_the_same_report(study, tmp_path, c
         [experiment] = load_study(path)
         folder = write_report(experiment, path.parent / "report", measured=False, samples=200).parent
         reports.append({file.name: file.read_bytes() for file in sorted(folder.iterdir())})
-    assert reports[0] == reports[1] and len(reports[0]) == 3
+    assert reports[0] == reports[1] and "report.md" in reports[0]
     for name in ("predictions.jsonl", "eval_results.json", "counts.json"):
         pair = [(tmp_path / each / "out" / "matches-7" / name).read_bytes() for each in ("whole", "broken")]
         assert pair[0] == pair[1], name

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 from filelock import FileLock
+from patience import SECONDS
 from study_cases import experiment_of, finish_by_hand, write_study
 
 import kospan.study.runner
@@ -232,7 +233,7 @@ def test_a_child_ends_when_its_study_is_gone(tmp_path):
             env=environment(1, 0),
         )
         child.stdin.close()
-        assert child.wait(60) == ORPHANED
+        assert child.wait(SECONDS) == ORPHANED
 
 
 def test_children_share_threads_and_cards():

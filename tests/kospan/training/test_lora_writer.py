@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 import writer_training_cases as cases
+from patience import SECONDS
 
 TOLERANCE = 1e-6
 
@@ -43,7 +44,7 @@ def test_two_processes_equal_one(whole, tmp_path):
     environment["TRANSFORMERS_VERBOSITY"] = "error"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     command += [str(root / "tests" / "writer_training_cases.py"), str(tmp_path / "two.pt"), "2", "2"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr[-3000:]
     two = torch.load(tmp_path / "two.pt")
     assert (whole["world"], two["world"]) == (1, 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from local_hub import OWNER_TOKEN, READER_TOKEN, chain, local_hub, online, snapshot, unused_address  # noqa: F401
+from patience import SECONDS
 from release_cases import command
 from stranger_cases import STRANGER
 from transformers import Trainer, TrainerCallback
@@ -338,7 +339,9 @@ def test_two_processes_push_once(settings, local_hub, tmp_path):  # noqa: F811
     script.write_text(TRAIN, encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     command += [str(script), *words(flags)]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=500)
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=SECONDS
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert [commit.title for commit in commits(local_hub)] == [
         "Training in progress, step 2",

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import training_cases as cases
+from patience import SECONDS
 
 from kospan.training.saving import (
     CHECKPOINT_FILES,
@@ -215,5 +216,7 @@ def test_transformers_4_is_what_a_dot_breaks(make_tagger, tmp_path, transformers
     environment = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
     environment.pop("PYTHONPATH", None)
     command = [transformers_4, "-c", script, *map(str, folders)]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300)
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=SECONDS
+    )
     assert done.stdout.splitlines() == ["loaded", "No module named 'transformers_modules.dotted'"], done.stderr[-2000:]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import training_cases as cases
+from patience import SECONDS
 from transformers import TrainerCallback
 
 from kospan.training.trainer import SpanTrainer
@@ -83,7 +84,7 @@ def test_two_processes_equal_one(model, tmp_path):
             script,
         ]
         command += [str(tmp_path / "model"), str(output), str(batch), str(accumulation)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
         assert done.returncode == 0, done.stderr[-3000:]
         return torch.load(output)
 

@@ -19,6 +19,7 @@ class Kind(Protocol):
     ITEMS: str  # what is counted as one document, in the plural
     CLAIM: str  # what the model is sure of or not
     METRICS: dict[str, tuple[str, str, dict[str, str]]]  # figure -> kind of metric, words, settings
+    HEADLINE: tuple[str, ...]  # the main figure; the first of these that a model has
     UNCALIBRATED: Pair  # what a score says that no temperature was fitted to
     PEOPLE: Pair  # where it may do harm
 

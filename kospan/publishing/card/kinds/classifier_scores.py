@@ -9,6 +9,7 @@ from kospan.publishing.card.markdown import figure, plain, table
 from kospan.publishing.card.phrases import Pair, by_strength, check_same_run, error_rows, interval, plain_rows
 
 CLASSES, VALUES = ("accuracy", "macro_f1"), ("pearson", "spearman", "mae", "klue_sts_f1")
+HEADLINE = ("accuracy", "pearson")
 METRICS = {
     "accuracy": ("accuracy", "accuracy", {}),
     "macro_f1": ("f1", "macro F1", {"averaging": "macro over classes"}),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from kospan.publishing.card.kinds.reader_limits import form, weaknesses  # noqa: F401  (part of what a kind is)
 from kospan.publishing.card.kinds.reader_scores import (  # noqa: F401  (as above)
+    HEADLINE,
     METRICS,
     RULES,
     counted,

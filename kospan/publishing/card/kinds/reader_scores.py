@@ -11,6 +11,7 @@ from kospan.publishing.card.markdown import figure, plain, table
 from kospan.publishing.card.phrases import Pair, check_same_run, error_rows, interval, plain_rows
 
 SCORED = ("exact_match", "f1", "rouge_w")
+HEADLINE = ("f1", "exact_match")
 NAMES = {"exact_match": "exact match", "f1": "F1", "rouge_w": "ROUGE-W"}
 _MEAN = {"averaging": "mean over questions"}
 METRICS = {

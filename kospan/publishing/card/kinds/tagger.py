@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from kospan.publishing.card.kinds.tagger_scores import (  # noqa: F401  (part of what a kind is)
+    HEADLINE,
     METRICS,
     counted,
     metric,

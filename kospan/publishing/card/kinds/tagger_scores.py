@@ -17,6 +17,7 @@ from kospan.publishing.card.phrases import (
 )
 
 SCORED = ("f1", "precision", "recall")
+HEADLINE = ("f1",)
 _STRICT = {"averaging": "micro", "mode": "strict"}
 METRICS = {
     "f1": ("f1", "strict micro F1 over exact spans", _STRICT),

@@ -5,6 +5,7 @@ from typing import Any
 from kospan.publishing.card.kinds import tagger
 from kospan.publishing.card.kinds.tagger import (  # noqa: F401  (part of what a kind is)
     CLAIM,
+    HEADLINE,
     ITEMS,
     PEOPLE,
     TASK_NAME,

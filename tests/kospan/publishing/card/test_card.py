@@ -99,7 +99,9 @@ def test_every_figure_comes_back_out_of_the_metadata(finished):
     metadata = metadata_load(finished / "README.md")
     name, results = model_index_to_eval_results(metadata["model-index"])
     assert name == "out" and results == card.data.eval_results
-    assert all(each.dataset_split == "validation" and each.metric_args["unit"] == "character" for each in results)
+    named = {(each.dataset_type, each.dataset_name, each.dataset_config, each.dataset_split) for each in results}
+    assert named == {("other", "own data: the file validation.jsonl", None, None)}
+    assert all(each.metric_args["unit"] == "character" for each in results)
     assert metadata["pipeline_tag"] == "token-classification" and metadata["library_name"] == "transformers"
     assert str(ModelCard(str(card))) == str(card)
 
@@ -116,7 +118,8 @@ def test_language_licence_and_examples_of_each_set(folder, dataset):
     card = card_of(folder, "mina/tagger")
     metadata = metadata_load(folder / "README.md")
     assert (metadata["language"], metadata["license"]) == (about.language, about.licence)
-    assert metadata.get("datasets", []) == ([about.hub] if about.hub else [])
+    # The files say what they are called after, not that they are what the Hub has.
+    assert "datasets" not in metadata and not (about.hub and about.hub in card)
     assert about.terms[0] in section(card, "Licence") and about.terms[1] in section(card, "한국어 요약")
     assert ("license_link" in metadata) == (about.licence == "other")
     own = {example["text"] for example in metadata["widget"]}

@@ -3,7 +3,9 @@
 import json
 from collections import Counter
 
+import numpy as np
 import pytest
+from drawing_cases import drawn, texts_of  # noqa: F401
 from label_cases import labelled
 
 from kospan.evaluation.class_groups import CLASS_OUTCOMES, value_outcomes
@@ -79,3 +81,36 @@ def test_what_was_not_said_is_shown_so(make_classifier, tmp_path):
     record = classifying.data(analysis)["examples"][0]
     assert record["found"] is None and CLASS_OUTCOMES[record["kind"]] == "no class said"
     assert "<th>none</th>" in page("title", analysis, {})
+
+
+def test_the_confusion_of_classes_has_gold_down(make_classifier, tmp_path, drawn):  # noqa: F811
+    _, examples, analysis = analysed(make_classifier, tmp_path)
+    counted = Counter(
+        (example.spans[0].label, spans[0].label) for example, spans in zip(examples, analysis.predicted)
+    )
+    expected = np.array([[counted[gold, said] for said in analysis.labels] for gold in analysis.labels], dtype=float)
+    assert not np.array_equal(expected, expected.T), "a symmetric confusion would show nothing"
+    assert list(classifying.draw(analysis)) == ["types"]
+    axes = drawn[0].axes[0]
+    np.testing.assert_allclose(axes.images[0].get_array(), expected / np.maximum(1, expected.sum(axis=1))[:, None])
+    assert texts_of(axes.get_yticklabels()) == texts_of(axes.get_xticklabels()) == list(analysis.labels)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "gold")
+    # Where nothing was said of a text it stands in a column of its own.
+    silent = [[], *analysis.predicted[1:]]
+    task = ClassifyingTask(None, make_classifier())
+    classifying.draw(analysis._replace(predicted=silent, metrics=task.examine(examples, silent, None)))
+    axes = drawn[1].axes[0]
+    assert texts_of(axes.get_xticklabels()) == [*analysis.labels, "none"]
+    gold = analysis.labels.index(examples[0].spans[0].label)
+    column = axes.images[0].get_array()[:, -1]
+    assert column[gold] > 0 and np.count_nonzero(column) == 1
+
+
+def test_distances_of_values_are_drawn_by_their_classes(make_classifier, tmp_path, drawn):  # noqa: F811
+    _, _, analysis = analysed(make_classifier, tmp_path, values=True)
+    assert list(classifying.draw(analysis)) == ["error_classes"]
+    [axes] = drawn[0].axes
+    counts = analysis.metrics["errors"]["classes"]
+    assert list(counts) == value_outcomes() and texts_of(axes.get_legend().get_texts()) == list(counts)
+    total = sum(counts.values())
+    assert [bar.get_width() for bar in axes.patches] == [pytest.approx(count / total) for count in counts.values()]

@@ -1,18 +1,23 @@
 """The report: one page that stands alone, whatever the texts hold, and whose numbers lead to their examples."""
 
+import base64
+import html
 import json
 import re
+from collections import Counter
 
+import numpy as np
 import pytest
+from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
-from kospan.evaluation.errors import CLASSES
+from kospan.evaluation.errors import CLASSES, match_spans
+from kospan.evaluation.report import GROUP_TITLES, SPACES
 from kospan.example import Example
-from kospan.publishing.report import figures, tagging
+from kospan.publishing.report import tagging
 from kospan.publishing.report.analysis import analyze, look
-from kospan.publishing.report.figures import hangul_font, needs_font
-from kospan.publishing.report.page import page, write_report
+from kospan.publishing.report.page import draw, page, write_report
 from kospan.tasks.tagging import TaggingTask
 from modeling.spans import Span
 
@@ -68,11 +73,11 @@ def test_what_lies_in_the_folder(analysed, tmp_path):
 
 
 def test_the_page_needs_nothing_and_runs_nothing_of_the_data(analysed):
-    html = page("a <title>", analysed[2], {})
-    assert "<title>a &lt;title&gt;</title>" in html
-    body = html.split('<script id="data"')[0]
+    shown = page("a <title>", analysed[2], {})
+    assert "<title>a &lt;title&gt;</title>" in shown
+    body = shown.split('<script id="data"')[0]
     assert not re.search(r"""(?:src|href)=(?!["']?(?:data:|#))""", body), "a link leads outside"
-    data = html.split('<script id="data" type="application/json">')[1].split("</script>")[0]
+    data = shown.split('<script id="data" type="application/json">')[1].split("</script>")[0]
     assert "<" not in data and "\u2028" not in data
     assert json.loads(data)["examples"][5]["text"] == NASTY
 
@@ -149,30 +154,72 @@ def test_from_the_shell(make_tagger, tmp_path, capsys):
     assert (tmp_path / "model" / "report" / "index.html").is_file()
 
 
-def test_fonts_are_asked_for_where_they_are_needed():
-    assert needs_font(["PS", "사람"]) and not needs_font(["PS", "Café – “x”"])
-    assert hangul_font() is None or isinstance(hangul_font(), str)
+def test_confusions_have_gold_down_in_figure_and_table(analysed, drawn):  # noqa: F811
+    _, examples, analysis = analysed
+    names, counted = [*analysis.labels, "none"], Counter()
+    for example, predicted in zip(examples, analysis.predicted):
+        for match in match_spans([example], [predicted]):
+            gold, found = (span.label if span else "none" for span in (match.gold, match.predicted))
+            counted[gold, found] += 1
+    pictures = draw(analysis)
+    [types] = [canvas.axes[0] for canvas in drawn if canvas.axes[0].get_title(loc="left") == "types"]
+    expected = np.array([[counted[gold, found] for found in names] for gold in names], dtype=float)
+    assert not np.array_equal(expected, expected.T), "a symmetric confusion would show nothing"
+    np.testing.assert_allclose(types.images[0].get_array(), expected / np.maximum(1, expected.sum(axis=1))[:, None])
+    assert texts_of(types.get_yticklabels()) == names
+    table = re.search(r'<table id="types">(.*?)</table>', page("title", analysis, pictures), re.DOTALL)[1]
+    rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in table.split("<tr>")[1:]]
+    assert rows[0] == ["", *names]
+    for gold, row in zip(names, rows[1:], strict=True):
+        cells = [re.sub("<[^>]*>", "", cell) for cell in row]
+        assert cells == [gold, *(str(counted[gold, found] or "·") for found in names)]
+        for found, cell in zip(names, row[1:]):
+            asked = re.search("data-tests='([^']*)'", cell)
+            assert (json.loads(html.unescape(asked[1])) if asked else None) == (
+                {"gold": gold, "predicted": found} if counted[gold, found] else None
+            )
 
 
-def test_a_loss_is_drawn_with_its_parts(monkeypatch):
-    drawn = []
-
-    class Kept(figures.Canvas):
-        def __exit__(self, kind, *rest):
-            drawn.append({line.get_label(): line.get_ydata().tolist() for line in self.axes[0].lines})
-            return super().__exit__(kind, *rest)
-
-    monkeypatch.setattr(figures, "Canvas", Kept)
-    history = [
-        {"epoch": 1.0, "loss": 3.0, "tag_loss": 2.0, "positional_loss": 1.0},
-        {"epoch": 1.0, "eval_f1": 0.5, "eval_loss": 9.0, "loss": None},
-        {"epoch": 2.0, "loss": 2.0, "tag_loss": 1.5, "positional_loss": 0.5},
-    ]
-    assert figures.learning_curves(history).startswith(b"\x89PNG")
-    assert figures.learning_curves([{"epoch": 1.0, "loss": 3.0}, {"epoch": 1.0, "loss": None}]).startswith(b"\x89PNG")
-    with_parts, without = drawn
-    assert with_parts == {"loss": [3.0, 2.0], "tag loss": [2.0, 1.5], "positional loss": [1.0, 0.5]}
-    assert without == {"loss": [3.0]}
+def test_every_figure_is_drawn_from_its_own_numbers(analysed, drawn):  # noqa: F811
+    """Each group table, each confidence and the log reach their figure, and the figure its place on the page."""
+    analysis = analysed[2]
+    before, after = (
+        {"bins": {"mass": [[0.0, 1.0, 4, place, 0.5]]}, "risk": [[1.0, place]]} for place in (0.25, 0.75)
+    )
+    calibration = {
+        "temperature": 1.5,
+        "fitted": {"documents": 3},
+        "reported": {"documents": 4},
+        "spans": {"posterior": {"before": before, "after": after}},
+    }
+    history = [{"epoch": 1.0, "loss": 2.0}, {"epoch": 1.0, "eval_f1": 0.5}]
+    pictures = draw(analysis._replace(calibration=calibration, history=history))
+    names = list(pictures)
+    assert len(names) == len(drawn)
+    axes = {name: canvas.axes for name, canvas in zip(names, drawn)}
+    for group, rows in analysis.metrics["groups"].items():
+        shown = [row for row in rows if row["gold"] or row["predicted"]]
+        [panel] = axes[f"scores_{group}"]
+        assert panel.get_title(loc="left") == GROUP_TITLES[group]
+        assert texts_of(panel.get_yticklabels()) == [f"{row['group']}  ({row['gold']:,})" for row in shown]
+        assert [bar.get_width() for bar in panel.patches] == [pytest.approx(row["f1"]) for row in shown]
+    errors = analysis.metrics["errors"]
+    assert texts_of(axes["error_classes"][0].get_yticklabels()) == list(SPACES.values())
+    assert texts_of(axes["tags"][0].get_yticklabels()) == errors["tags"]["tags"]
+    sums = np.maximum(1, np.array(errors["tags"]["counts"]).sum(axis=1))[:, None]
+    np.testing.assert_allclose(axes["tags"][0].images[0].get_array(), errors["tags"]["counts"] / sums)
+    spans = {name.removeprefix("spans: "): each for name, each in analysis.confidence.items() if "spans" in name}
+    assert set(lines_of(axes["confidence"][0])) == set(spans) and len(spans) > 1
+    for name, each in spans.items():
+        assert lines_of(axes["confidence"][1])[name] == [pytest.approx(tuple(pair)) for pair in each["risk"]]
+    assert lines_of(axes["calibration"][0]) == {"before": [(0.25, 0.5)], "after": [(0.75, 0.5)]}
+    assert lines_of(axes["learning_curves"][0]) == {"loss": [(1.0, 2.0)]}
+    assert lines_of(axes["learning_curves"][1]) == {"f1": [(1.0, 0.5)]}
+    shown = page("title", analysis._replace(calibration=calibration, history=history), pictures)
+    for name, png in pictures.items():
+        assert f'id="figure-{name}"' in shown and base64.b64encode(png).decode("ascii") in shown
+    assert "learning_curves" not in draw(analysis)
+    assert "learning_curves" in draw(analysis._replace(history=[{"epoch": 1.0, "eval_spearman": 0.5}]))
 
 
 def test_attention_of_the_head_on_entities_stands_on_the_page(make_tagger, texts, tmp_path):
@@ -183,7 +230,74 @@ def test_attention_of_the_head_on_entities_stands_on_the_page(make_tagger, texts
     analysis = analysis._replace(looked=look(model, examples))
     mass = analysis.looked.mass["units in entities"]
     assert mass["units"] == 2 and 0 < mass["mass"] < 1
-    html = write_report(tmp_path / "report", "title", analysis).read_text(encoding="utf-8")
-    assert f"<td>{mass['mass']:.4f}</td><td>{mass['even']:.4f}</td>" in html
+    shown = write_report(tmp_path / "report", "title", analysis).read_text(encoding="utf-8")
+    assert f"<td>{mass['mass']:.4f}</td><td>{mass['even']:.4f}</td>" in shown
     stored = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
     assert stored["attention"]["mass on entities"] == analysis.looked.mass
+
+
+def rows_under(shown: str, heading: str) -> list[list[str]]:
+    """The rows of the first table behind a heading, without markup."""
+    table = re.search(r"<table[^>]*>(.*?)</table>", shown[shown.index(heading) :], re.DOTALL)[1]
+    rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in table.split("<tr>")[1:]]
+    return [[html.unescape(re.sub("<[^>]*>", "", cell)) for cell in row] for row in rows]
+
+
+def test_the_tables_hold_the_numbers_of_the_analysis(analysed):
+    model, examples, analysis = analysed
+    metrics, confidence = analysis.metrics, analysis.confidence
+    shown = page("title", analysis._replace(looked=look(model, examples, examples[0].text)), {})
+    for name, value in metrics["figures"].items():
+        if "_PS" not in name and not name.startswith(("f1_", "support_")):
+            assert f'<b>{value:.4f}</b><span class="soft">{name}</span>' in shown
+    for group, rows in metrics["groups"].items():
+        head, *cells = rows_under(shown, f"<h3>{GROUP_TITLES[group]}</h3>")
+        assert head == ["", "precision", "recall", "F1", "95 %", "gold", "predicted", "correct"]
+        assert cells == [
+            [
+                row["group"],
+                *(f"{row[name]:.3f}" for name in ("precision", "recall", "f1")),
+                "{:.3f}–{:.3f}".format(*row["f1 interval"]),
+                *(f"{row[name]:,}" for name in ("gold", "predicted", "correct")),
+            ]
+            for row in rows
+            if row["gold"] or row["predicted"]
+        ]
+    errors = metrics["errors"]
+    wrong = sum(count for kind, count in errors["classes"].items() if kind != "correct")
+    head, *cells = rows_under(shown, '<section id="errors">')
+    others = [name for name in SPACES if name != "classes"]
+    assert head == ["", "spans", "of the errors", *(SPACES[name] for name in others)]
+    assert cells == [
+        [
+            kind,
+            str(count),
+            "" if kind == "correct" else f"{100 * count / wrong:.1f} %",
+            *(str(errors[name][kind]) for name in others),
+        ]
+        for kind, count in errors["classes"].items()
+    ]
+    head, *cells = rows_under(shown, '<section id="confidence">')
+    keys = ("accuracy", "confidence", "ece", "ece_mass", "mce", "brier", "auroc")
+    expected = []
+    for name, each in confidence.items():
+        values = ("" if each["figures"][key] is None else f"{each['figures'][key]:.4f}" for key in keys)
+        expected.append([name, f"{each['figures']['n']:,}", *values])
+    assert cells == expected and len(expected) > 2
+    assert head[1:] == ["n", "right", "mean confidence", "ECE", "ECE, equal mass", "MCE", "Brier", "AUROC"]
+    for heading, name, words in (("Boundary errors", "shape", "spans"), ("between the ends", "material", "ends")):
+        head, *cells = rows_under(shown, heading)
+        assert head == ["", words]
+        assert cells == [[kind, str(count)] for kind, count in errors["boundaries"][name].items() if count]
+
+
+def test_the_deletion_test_stands_on_the_page(analysed):
+    model, examples, analysis = analysed
+    looked = look(model, examples, examples[0].text)
+    shown = page("title", analysis._replace(looked=looked), {})
+    head, *cells = rows_under(shown, '<section id="attention">')
+    assert head == [f"{looked.deletion['spans']} spans", "mean fall", "95 %"]
+    assert cells == [
+        [method, f"{each['drop']:.4f}", "{:.4f} to {:.4f}".format(*each["interval"])]
+        for method, each in looked.deletion["methods"].items()
+    ]

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+from drawing_cases import drawn, texts_of  # noqa: F401
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
@@ -167,3 +168,14 @@ def test_a_kind_that_no_report_shows_is_refused():
         match=r"a report shows \(kospan-tagger, kospan-writer, kospan-reader, kospan-classifier\), got 'kospan-poet'",
     ):
         kind_of("kospan-poet")
+
+
+def test_classes_of_wrong_answers_are_drawn_as_shares(analysed, drawn):  # noqa: F811
+    analysis = analysed[2]
+    assert list(reading.draw(analysis)) == ["error_classes"]
+    [axes] = drawn[0].axes
+    wrong = {kind: count for kind, count in analysis.metrics["errors"]["classes"].items() if kind != "exact"}
+    assert texts_of(axes.get_legend().get_texts()) == list(wrong)
+    total = sum(wrong.values())
+    assert [bar.get_width() for bar in axes.patches] == [pytest.approx(count / total) for count in wrong.values()]
+    assert texts_of(axes.get_yticklabels()) == ["wrong answers"]
