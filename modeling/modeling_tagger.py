@@ -17,6 +17,7 @@ from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .derivatives import once_differentiable  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
