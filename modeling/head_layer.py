@@ -5,6 +5,8 @@ from numbers import Integral
 import torch
 from torch import nn
 
+from .wide_linear import wide_linear
+
 
 def check_width(width) -> None:
     """Raises: ValueError where it is no whole number of 0 (no such layer) or more."""
@@ -42,11 +44,7 @@ class HeadLayer(nn.Module):
         """
         with torch.autocast(states.device.type, enabled=False):
             states = states.float()
-            between = nn.functional.gelu(_linear(self.widen, states))
-            out = states + _linear(self.narrow, between)
+            between = nn.functional.gelu(wide_linear(self.widen, states))
+            out = states + wide_linear(self.narrow, between)
             scale, shift = self.norm.weight.float(), self.norm.bias.float()
             return nn.functional.layer_norm(out, out.shape[-1:], scale, shift, self.norm.eps)
-
-
-def _linear(layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
-    return nn.functional.linear(states, layer.weight.float(), layer.bias.float())

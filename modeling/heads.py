@@ -19,6 +19,7 @@ from .positional_attention import (
     gate_targets,
 )
 from .tags import may_end, may_follow, may_start, span_tags
+from .wide_linear import wide_linear
 
 
 class Chain(NamedTuple):
@@ -144,15 +145,14 @@ class TagHead(nn.Module, ABC):
         """What the head looks at when it predicts; None for a head that has no attention. As `forward`."""
 
     def _buffer_device(self) -> torch.device:
-        device = self.projection.weight.device
+        # A quantised layer has a method of that name, and runs on the CPU.
+        device = getattr(self.projection.weight, "device", torch.device("cpu"))
         # While transformers builds a model to be filled, its weights are nowhere; buffers must be somewhere.
         return torch.device("cpu") if device.type == "meta" else device
 
     def project(self, states: torch.Tensor) -> torch.Tensor:
         """Unit states `(batch, units, hidden)` to emissions `(batch, units, tags)` in float32, dropout applied."""
-        with torch.autocast(states.device.type, enabled=False):
-            weight, bias = self.projection.weight.float(), self.projection.bias.float()
-            return nn.functional.linear(self.dropout(states.float()), weight, bias)
+        return wide_linear(self.projection, self.dropout(states.float()))
 
     def forward(
         self, states: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None, context: Chain | None = None

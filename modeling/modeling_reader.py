@@ -38,6 +38,7 @@ from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import labels_of  # noqa: F401  (as above)
+from .wide_linear import wide_linear
 from .window_batches import WindowBatches  # noqa: F401  (as above)
 
 # Documents that are taken apart at a time, see modeling_tagger.
@@ -213,9 +214,7 @@ class SpanReader(SpanPreTrainedModel):
 
     def project(self, states: torch.Tensor) -> torch.Tensor:
         """States `(batch, 1 + units, width)` to start and end scores in float32, dropout applied."""
-        with torch.autocast(states.device.type, enabled=False):
-            weight, bias = self.projection.weight.float(), self.projection.bias.float()
-            return nn.functional.linear(self.dropout(states.float()), weight, bias)
+        return wide_linear(self.projection, self.dropout(states.float()))
 
     # --- questions to answers -----------------------------------------------------------------------------------------
 

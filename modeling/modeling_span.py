@@ -134,7 +134,15 @@ class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         Beside the weights are the tokenizer, in a form that version 4.51 reads as well; the model's code and its
         pipeline, which the config names; `handler.py` and `requirements.txt` for an Inference Endpoint. An existing
         `requirements.txt` is kept. Warns where a model that was loaded without its `handler.py` cannot pass it on.
+
+        Raises: ValueError where layers were quantised by torch, whose packed weights safetensors cannot hold.
         """
+        packed = next((key for key, each in self.state_dict().items() if not isinstance(each, torch.Tensor)), None)
+        if packed is not None:
+            raise ValueError(
+                f"expected a model whose weights are tensors to save, got packed ones at {packed} (quantize_dynamic); "
+                "save the model before it is quantised, and quantise it after loading"
+            )
         # Saving registers one auto class; plain AutoModel is named here.
         own = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
         self.config.auto_map = {**(getattr(self.config, "auto_map", None) or {}), "AutoModel": own}

@@ -36,6 +36,7 @@ from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import tags_to_spans
+from .wide_linear import wide_linear  # noqa: F401  (as above)
 from .window_batches import WindowBatches  # noqa: F401  (as above)
 
 # Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the
@@ -208,9 +209,7 @@ class SpanTagger(SpanPreTrainedModel):
                 parts = {name: part.detach() / copies / count for name, part in found.parts.items()}
         tags = None
         if decode and not self.training:
-            tags = torch.full_like(unit_positions, -100)
-            for row, path in enumerate(self.head.decode(found.emissions, mask, context)):
-                tags[row, : len(path)] = torch.tensor(path, dtype=tags.dtype, device=tags.device)
+            tags = self._best_tags(found.emissions, mask, context, unit_positions)
         return SpanTaggerOutput(
             loss=loss,
             emissions=found.emissions,
@@ -220,6 +219,14 @@ class SpanTagger(SpanPreTrainedModel):
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )
+
+    @torch.compiler.disable
+    def _best_tags(self, emissions: torch.Tensor, mask: torch.Tensor, context: Chain, like: torch.Tensor):
+        """The best tag ids of each row, -100 behind them, in the shape and type of `like` `(batch, units)`."""
+        tags = torch.full_like(like, -100)
+        for row, path in enumerate(self.head.decode(emissions, mask, context)):
+            tags[row, : len(path)] = torch.tensor(path, dtype=tags.dtype, device=tags.device)
+        return tags
 
     def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """As in the base, without the best paths."""
