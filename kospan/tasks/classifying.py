@@ -55,6 +55,7 @@ class ClassifyingTask(OwnModel):
 
     model_type = SpanClassifierConfig.model_type
     uses = OwnModel.uses | {"overlaps", "quoting", "tag_column", "label_kind", "pooling", "windowed_field"}
+    continued = CONTINUED
 
     def __init__(self, corpus: Corpus | None, model, dataset: str = "labelled"):
         self.corpus, self.model = corpus, model

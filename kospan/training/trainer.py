@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from accelerate.utils import DistributedType
 from transformers import Trainer
-from transformers.trainer_utils import EvalPrediction
+from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 
 from .adapted import AdaptedTrainer
 from .adversarial import FGM
@@ -37,6 +37,7 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         fgm_lambda: Weight of the adversarial loss.
         learning_rates: Rate or factor by name fragment; empty keeps the Trainer's own groups.
         states: Kept states of a frozen encoder; None runs it in each step.
+        check_checkpoint: Raises where the checkpoint to resume from, whose folder it takes, is another model's.
         **kwargs: What Trainer takes.
     """
 
@@ -54,6 +55,7 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         fgm_lambda: float = 1.0,
         learning_rates: dict | None = None,
         states: StateCache | None = None,
+        check_checkpoint: Callable | None = None,
         **kwargs,
     ):
         if score is not None:
@@ -61,7 +63,7 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         super().__init__(*args, **kwargs)
         self.predict_spans, self.score_spans, self.evaluation_collate = predict, score, evaluation_collate
         self.validation_loss, self.divergence, self.rdrop_on = validation_loss, divergence, rdrop_on
-        self.states = states
+        self.states, self.check_checkpoint = states, check_checkpoint
         self.learning_rates = check_rates(learning_rates or {})
         check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
         self.rate_groups: list[RateGroup] = []
@@ -125,10 +127,14 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
 
     # --- training -----------------------------------------------------------------------------------------------------
 
-    def train(self, *args, **kwargs):
+    def train(self, resume_from_checkpoint=None, *args, **kwargs):
         """As in the Trainer; on a frozen encoder with its states from disk, where they are kept."""
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = get_last_checkpoint(self.args.output_dir)
+        if resume_from_checkpoint and self.check_checkpoint is not None:
+            self.check_checkpoint(resume_from_checkpoint)
         with contextlib.nullcontext() if self.states is None else self.states.attached(self):
-            return super().train(*args, **kwargs)
+            return super().train(resume_from_checkpoint, *args, **kwargs)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """One pass, or with FGM a clean and an adversarial one; the clean loss is returned and logged."""
