@@ -110,7 +110,7 @@ def _check_own(model, folder: Path) -> None:
     with safe_open(str(folder / ADAPTERS), framework="pt") as file:
         # Files of earlier versions lack the settings.
         settings = json.loads((file.metadata() or {}).get(SETTINGS, "{}"))
-        got = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+        got = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     check_settings(getattr(model, MARK), settings, folder)
     asked = {name: tuple(value.shape) for name, value in adapter_state(model).items()}
     if asked != got:

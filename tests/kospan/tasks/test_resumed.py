@@ -79,7 +79,7 @@ def test_a_renamed_label_is_named(task, old, new, expected, started):
 
 def test_a_removed_or_an_added_label_is_named(started):
     fewer = [replace(example, spans=example.spans[:1]) for example in cases.people(12)]
-    more = [replace(example, spans=(example.spans[0], Span(4, 5, "TI"), example.spans[1])) for example in cases.people(12)]
+    more = [replace(each, spans=(each.spans[0], Span(4, 5, "TI"), each.spans[1])) for each in cases.people(12)]
     for data, now in ((fewer, "O, B-PS, I-PS now"), (more, "O, B-LC, I-LC, B-PS, I-PS, B-TI, I-TI now")):
         message = refusal(cases.recipe_of("tagging", started("tagging"), data, resume=True))
         assert f"other labels (O, B-LC, I-LC, B-PS, I-PS in the checkpoint, {now})" in message
@@ -111,7 +111,7 @@ def test_a_vocabulary_of_equal_size_is_compared_entry_by_entry(started):
         ("tagging", {"encoder_input": "units"}, "encoder_input (subwords in the checkpoint, units now)"),
         ("tagging", {"normalization": "none"}, "normalization (NFC in the checkpoint, none now)"),
         ("tagging", {"head": "linear"}, "head (crf in the checkpoint, linear now)"),
-        ("tagging", {"head_options": {"feedforward": 8}}, "head_options ({} in the checkpoint, {'feedforward': 8} now)"),
+        ("tagging", {"head_options": {"feedforward": 8}}, "head_options ({} in the checkpoint, {'feedforward': 8}"),
         ("tagging", {"scheme": "BIOES"}, "other labels ("),
         ("tagging", {"recurrent_size": 4}, "recurrent_size (0 in the checkpoint, 4 now)"),
         ("tagging", {"window": 48}, "window (64 in the checkpoint, 48 now)"),
