@@ -2,16 +2,28 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
-# What shells give for a program that Ctrl-C has ended.
-INTERRUPTED = 130
+# What shells give for a program that Ctrl-C has ended, and for one whose output nobody reads any more.
+INTERRUPTED, UNREAD = 130, 141
 
 
 def main(words: list[str] | None = None) -> int:
     """Runs one command; a mistake of the user's is one line on stderr and exit status 2."""
-    words = sys.argv[1:] if words is None else words
+    try:
+        try:
+            return _main(sys.argv[1:] if words is None else words)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has closed the pipe, as `head` does. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+
+
+def _main(words: list[str]) -> int:
     if words and words[0] == "train":
         return _guarded(_train, words[1:])
     if words and words[0] == "ablate":
@@ -28,6 +40,8 @@ def _guarded(command, arguments) -> int:
     """
     try:
         rest = command(arguments)
+    except BrokenPipeError:
+        raise
     except (ValueError, TypeError, OSError, ImportError) as error:
         # Libraries' messages may have several lines; the promise is one.
         print(f"kospan: {' '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import importlib.util
 import json
 import math
 import os
@@ -471,15 +472,31 @@ def training_arguments(recipe: Recipe):
 
     parser.error = refuse
     words: list[str] = []
+    if recipe.trainer.get("deepspeed") and importlib.util.find_spec("deepspeed") is None:
+        raise ImportError(
+            f"expected deepspeed for deepspeed: {recipe.trainer['deepspeed']}, found none; `pip install deepspeed`, or "
+            "take it out"
+        )
+    # Of several trackers the parser takes the first alone.
+    trackers = recipe.trainer.get("report_to")
+    trackers = trackers.split(",") if isinstance(trackers, str) else trackers
+    several = isinstance(trackers, list) and len(trackers) > 1
     for key, value in recipe.trainer.items():
-        if value is None:
+        if value is None or value == [] or (several and key == "report_to"):
             continue
         if value is False and key.endswith("_strategy"):
             value = "no"  # YAML reads `eval_strategy: no` as a truth value.
         values = value if isinstance(value, list) else [value]
         words.append(f"--{key}")
         words.extend(json.dumps(each) if isinstance(each, dict) else str(each) for each in values)
-    (arguments,) = parser.parse_args_into_dataclasses(words)
+    try:
+        (arguments,) = parser.parse_args_into_dataclasses(words)
+    except (ImportError, RuntimeError, LookupError, AttributeError, AssertionError, TypeError, ValueError) as error:
+        text = " ".join(str(error).split())
+        prefix = "" if text.startswith("expected") else "expected settings that TrainingArguments take, got: "
+        raise ValueError(prefix + text) from error
+    if several:
+        arguments.report_to = [str(name).strip() for name in trackers]
     check_ranges({key: getattr(arguments, key) for key in recipe.trainer if key in _RANGES})
     # Evaluation hands documents to the model, and batches of spans differ in width: neither is dropped nor joined.
     arguments.remove_unused_columns = False

@@ -22,6 +22,7 @@ from kospan.tasks.base import Task
 from kospan.tasks.registry import task_class
 from kospan.tasks.resumed import check_checkpoint
 from kospan.tasks.settled import settled
+from kospan.training.arguments import check_arguments, check_schedule, create_optimizer
 from kospan.training.backend import use_torchcrf
 from kospan.training.cached import StateCache, check_cached, states_root
 from kospan.training.lines import LineCallback, opening_lines
@@ -56,6 +57,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
 def _built(recipe: Recipe) -> tuple[Task, TrainingArguments]:
     """The task with its data and model, and the Trainer's settings; nothing is written."""
     arguments = training_arguments(recipe)
+    check_arguments(arguments, recipe.early_stopping_patience)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
     check_cached(_states_of(recipe), recipe.fgm_epsilon, recipe.piece_dropout)
     lora_of(recipe)
@@ -160,7 +162,8 @@ def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
     if checkpoint is not None:
         check_checkpoint(task, checkpoint)
     trainer = _assembled(recipe, task, arguments)
-    trainer.create_optimizer()
+    create_optimizer(trainer)
+    check_schedule(trainer, trainer.planned_steps()[1])
     if checkpoint is not None:
         print("".join(line + "\n" for line in check_state(trainer, checkpoint)), end="")
     if recipe.overwrite and checkpoint is None and trainer.is_world_process_zero():

@@ -7,12 +7,15 @@ from torch import nn
 
 from .wide_linear import wide_linear
 
+# No layer is wider, whatever the encoder: what is above is a mistake, and no tensor could hold it.
+WIDEST = 2**20
+
 
 def check_width(width) -> None:
     """Raises: ValueError where it is no whole number of 0 (no such layer) or more."""
-    if not isinstance(width, Integral) or isinstance(width, bool) or width < 0:
+    if not isinstance(width, Integral) or isinstance(width, bool) or not 0 <= width <= WIDEST:
         raise ValueError(
-            f"expected feedforward of head_options to be a width of 0 (no such layer) or more, got {width!r}; "
+            f"expected feedforward of head_options to be a width of 0 (no such layer) to {WIDEST:,}, got {width!r}; "
             "twice the width of the states is a good one"
         )
 

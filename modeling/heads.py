@@ -79,7 +79,7 @@ class TagHead(nn.Module, ABC):
 
     def __init__(self, config, input_size: int):
         super().__init__()
-        unknown = sorted(set(config.head_options) - set(self.options))
+        unknown = sorted(repr(key) for key in config.head_options if key not in self.options)
         if unknown:
             raise ValueError(
                 f"expected head_options of {type(self).__name__} to be among {sorted(self.options)}, "

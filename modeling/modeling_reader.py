@@ -8,7 +8,6 @@ from unicodedata import is_normalized, normalize
 import numpy as np
 import torch
 from torch import nn
-from transformers.utils import ModelOutput
 
 from .alignment import Document, Window, clusters
 from .answers import Answer, Answers, WindowScores
@@ -25,7 +24,7 @@ from .encoders import encoder_limit
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .matches import LONGEST_MATCH, match_lengths
-from .modeling_span import SpanPreTrainedModel
+from .modeling_span import EmissionsOutput, SpanPreTrainedModel
 from .particles import particle_cuts, trimmed_end
 from .pipeline_base import SpanPipeline  # noqa: F401  (as above)
 from .pipeline_classifier import SpanClassifierPipeline  # noqa: F401  (as above)
@@ -47,7 +46,7 @@ _NULL_PLACE = 0  # of a row of scores: [CLS], "this window holds no answer"
 
 
 @dataclass
-class SpanReaderOutput(ModelOutput):
+class SpanReaderOutput(EmissionsOutput):
     """
     Args:
         loss: Cross-entropy of an answer's two ends, a mean over ends, in nats, a scalar; with R-Drop the divergence is

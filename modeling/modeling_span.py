@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import ModelOutput
 
 from .alignment import Aligner
 from .companions import (
@@ -57,6 +58,19 @@ class WindowView(NamedTuple):
     attentions: list[torch.Tensor]
     first_unit: int = 0
     head_attention: torch.Tensor | None = None
+
+
+class EmissionsOutput(ModelOutput):
+    """Base of outputs whose scores are no `logits` that a loss over classes could take."""
+
+    def __getitem__(self, key):
+        """As in transformers. Raises: ValueError where `logits` are asked for, as by the Trainer's label smoothing."""
+        if key == "logits":
+            raise ValueError(
+                f"expected a request for loss or emissions of {type(self).__name__}, got one for logits, which it does "
+                "not have; transformers' Trainer asks for them with label smoothing: set label_smoothing_factor to 0"
+            )
+        return super().__getitem__(key)
 
 
 class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
@@ -224,7 +238,7 @@ class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         Args:
             encoder_states: Last states of the encoder `(batch, length, hidden)`, any float type, in place of
                 `input_ids`: the encoder is not asked.
-            **inputs: What the encoder takes; None is left to it.
+            **inputs: What the encoder takes; what is None is not passed on.
 
         Raises: ValueError where there is not exactly one of `input_ids`, `inputs_embeds` and `encoder_states`, where
             the states have another shape, or where more is asked for than states can tell.
@@ -237,7 +251,7 @@ class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
                 "encoder_states replace input_ids, so pass the one that the batch was made for"
             )
         if encoder_states is None:
-            return self.encoder(**inputs, return_dict=True)
+            return self.encoder(**{key: each for key, each in inputs.items() if each is not None}, return_dict=True)
         width = self.config.encoder_config.hidden_size
         if encoder_states.dim() != 3 or encoder_states.shape[2] != width:
             raise ValueError(

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from transformers.utils import ModelOutput
 
 from .alignment import Document, Window
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
@@ -23,7 +22,7 @@ from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import Chain, HeadView, build_head
-from .modeling_span import SpanPreTrainedModel, WindowView
+from .modeling_span import EmissionsOutput, SpanPreTrainedModel, WindowView
 from .pipeline_base import SpanPipeline  # noqa: F401  (as above)
 from .pipeline_classifier import SpanClassifierPipeline  # noqa: F401  (as above)
 from .pipeline_reader import SpanReaderPipeline  # noqa: F401  (as above)
@@ -45,7 +44,7 @@ _DOCUMENTS_AT_A_TIME = 1024
 
 
 @dataclass
-class SpanTaggerOutput(ModelOutput):
+class SpanTaggerOutput(EmissionsOutput):
     """
     Args:
         loss: Loss per unit in nats, a scalar; with R-Drop the divergence is in it.

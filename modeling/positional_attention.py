@@ -25,6 +25,7 @@ EPSILON = 1e-6
 GATES = ("soft", "hard", "share")
 DECODERS = ("linear", "crf")
 BEGINNINGS = ("random", "neighbours")
+MOST_HEADS = 2**12
 # What the score of the neighbour that a head begins at stands above 0 by, in nats.
 SHARPNESS = 12.0
 OPTIONS = {
@@ -88,8 +89,8 @@ def check_options(options: dict) -> None:
             "0.5 is the usual one",
         ),
         "heads": (
-            isinstance(heads, Integral) and not isinstance(heads, bool) and heads >= 1,
-            "to be a whole number of 1 or more",
+            isinstance(heads, Integral) and not isinstance(heads, bool) and 1 <= heads <= MOST_HEADS,
+            f"to be a whole number from 1 to {MOST_HEADS:,}",
             "8 is the usual one",
         ),
         "gold_gate": (

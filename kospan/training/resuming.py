@@ -59,8 +59,7 @@ def is_over(trainer, checkpoint: str | Path, patience: int) -> bool:
     stopped = _counter(state.get("stateful_callbacks", {}).get(EarlyStopping.__name__, {}))
     if patience and stopped >= patience:
         return True
-    *_, max_steps = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())
-    return state["global_step"] >= max_steps
+    return state["global_step"] >= trainer.planned_steps()[1]
 
 
 def load_last(trainer, checkpoint: str | Path) -> None:
@@ -101,7 +100,7 @@ def check_state(trainer, checkpoint: str | Path) -> list[str]:
     state = saved_state(checkpoint)
     _check_best(trainer.args, state, checkpoint)
     _check_optimizer(trainer.optimizer, checkpoint)
-    per_epoch = trainer.set_initial_training_values(trainer.args, trainer.get_train_dataloader())[1]
+    per_epoch, _ = trainer.planned_steps()
     before = round(state["global_step"] / state["epoch"]) if state.get("epoch") else per_epoch
     if before == per_epoch:
         return []

@@ -14,6 +14,7 @@ from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 
 from .adapted import AdaptedTrainer
 from .adversarial import FGM
+from .arguments import check_model
 from .cached import StateCache
 from .consistency import double
 from .parts import LossParts
@@ -73,13 +74,7 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         self._parts = LossParts()
         if fgm_epsilon < 0 or not math.isfinite(fgm_epsilon):
             raise ValueError(f"expected fgm_epsilon of 0 (off) or more, got {fgm_epsilon}")
-        if self.args.label_smoothing_factor:
-            raise ValueError(
-                "expected label_smoothing_factor: 0, got "
-                f"{self.args.label_smoothing_factor}: transformers would smooth tags one by one and the CRF would "
-                f"never be "
-                "trained; use R-Drop or dropout_samples instead"
-            )
+        check_model(self.args, self.model)
         if fgm_epsilon > 0:
             self._refuse_what_fgm_would_break(fgm_space)
             special = self._special_ids()
@@ -126,6 +121,11 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         return tuple(sorted({each for each in found if each is not None}))
 
     # --- training -----------------------------------------------------------------------------------------------------
+
+    def planned_steps(self) -> tuple[int, int]:
+        """Optimizer steps in an epoch, and in all."""
+        values = self.set_initial_training_values(self.args, self.get_train_dataloader())
+        return values[1], values[-1]
 
     def train(self, resume_from_checkpoint=None, *args, **kwargs):
         """As in the Trainer; on a frozen encoder with its states from disk, where they are kept."""
@@ -234,14 +234,17 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
     # --- evaluation over documents ------------------------------------------------------------------------------------
 
     def get_eval_dataloader(self, eval_dataset=None):
-        """Batches of documents, in order."""
+        """Batches of documents, in order: all of them, whatever the settings say of training's batches."""
         if self.evaluation_collate is None:
             return super().get_eval_dataloader(eval_dataset)
-        collate, self.data_collator = self.data_collator, self.evaluation_collate
-        try:
+        # Documents are no tensors, so a batch is made in each process and neither split nor sent.
+        whole = {"dispatch_batches": False, "split_batches": False, "even_batches": True}
+        with (
+            _changed(self, data_collator=self.evaluation_collate),
+            _changed(self.args, dataloader_drop_last=False),
+            _changed(self.accelerator.dataloader_config, **whole),
+        ):
             return super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.data_collator = collate
 
     def get_test_dataloader(self, test_dataset):
         """As `get_eval_dataloader`."""
@@ -277,3 +280,16 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         rows = {int(at): row for batch, index in zip(batches, indices) for at, row in zip(index, batch)}
         order = sorted(rows)
         return self.score_spans(order, [rows[at] for at in order])
+
+
+@contextlib.contextmanager
+def _changed(owner, **values):
+    """Attributes of an object with other values, inside the block."""
+    before = {name: getattr(owner, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(owner, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(owner, name, value)
