@@ -47,6 +47,7 @@ def test_a_model_of_another_kind_is_refused_in_one_line(kind, task, folder, tmp_
     config, message = OTHERS[kind]
     recipe = cases.recipe_of(task, tmp_path, encoder=folder(config()), encoder_options=None, window=40)
     save_recipe(recipe, tmp_path / "recipe.yaml")
+    capsys.readouterr()  # The model was saved with a progress bar.
     assert main(["train", str(tmp_path / "recipe.yaml")]) == 2
     error = capsys.readouterr().err
     assert message in error and f"of type '{kind}'" in error and error.count("\n") == 1
