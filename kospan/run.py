@@ -1,6 +1,7 @@
 """The flow: recipe -> task -> trainer -> train, save, evaluate, report."""
 
 import copy
+import dataclasses
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from kospan.publishing.calibrate import calibrate
 from kospan.publishing.card.card import write_card
 from kospan.publishing.card.leave import leave_record
 from kospan.publishing.hub.publisher import publisher_from
-from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
+from kospan.recipe import FIELDS, Recipe, load_recipe, save_recipe, training_arguments
 from kospan.tasks.base import Task
 from kospan.tasks.registry import task_class
 from kospan.tasks.resumed import check_checkpoint
@@ -32,6 +33,7 @@ from kospan.training.progress import ProgressCallback
 from kospan.training.record import Stopwatch
 from kospan.training.resuming import BestCheckpoint, EarlyStopping, check_state, is_over, load_last
 from kospan.training.saving import check_output, dot_notes, last_whole_checkpoint, write_whole, written_whole
+from kospan.training.trackers import TrackedArguments, Trackers
 from kospan.training.trainer import SpanTrainer
 from kospan.training.validation import ValidationLoss
 from modeling.base_models import ADAPTER
@@ -71,6 +73,12 @@ def _built(recipe: Recipe) -> tuple[Task, TrainingArguments]:
     return task, arguments
 
 
+def _varied(recipe: Recipe, settings: dict) -> Recipe:
+    """A recipe with some settings set anew."""
+    flat = dataclasses.asdict(recipe)
+    return load_recipe(None, flat | flat.pop("trainer") | settings)
+
+
 def _states_of(recipe: Recipe) -> Path | None:
     """Where the states of a frozen encoder are kept; None where they are not."""
     return states_root(recipe.states_folder) if recipe.freeze_encoder else None
@@ -87,7 +95,7 @@ def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> Span
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
     trainer = SpanTrainer(
         model=task.model,
-        args=arguments,
+        args=TrackedArguments.of(arguments, {key: getattr(recipe, key) for key in FIELDS}),
         train_dataset=training,
         eval_dataset=[{"document": validation[at], "index": at} for at in order],
         data_collator=(
@@ -122,6 +130,7 @@ def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> Span
         publisher=publisher_from(arguments),
         save_beside=task.save_beside,
         check_checkpoint=lambda checkpoint: check_checkpoint(task, checkpoint),
+        rebuild=lambda settings: build_trainer(_varied(recipe, settings)),
     )
     trainer.remove_callback(PrinterCallback)
     trainer.task, trainer.recipe = task, recipe
@@ -166,6 +175,7 @@ def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
     check_schedule(trainer, trainer.planned_steps()[1])
     if checkpoint is not None:
         print("".join(line + "\n" for line in check_state(trainer, checkpoint)), end="")
+    Trackers(trainer).begin()
     if recipe.overwrite and checkpoint is None and trainer.is_world_process_zero():
         for old in Path(recipe.output_dir).glob("checkpoint-*"):
             shutil.rmtree(old)
@@ -182,11 +192,13 @@ def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
         notes = dot_notes(Path(trainer.args.output_dir), repository)
         remarks = [*task.corpus.remarks(), *task.remarks(), *notes]
         print("".join(line + "\n" for line in remarks), end="", flush=True)
+    trackers = Trackers(trainer)
     if checkpoint is not None and is_over(trainer, checkpoint, recipe.early_stopping_patience):
         load_last(trainer, checkpoint)
     else:
-        trainer.train(resume_from_checkpoint=checkpoint)
-    return finish(trainer)
+        with trackers.held_open():
+            trainer.train(resume_from_checkpoint=checkpoint)
+    return finish(trainer, trackers)
 
 
 def prepare_output(recipe: Recipe) -> str | None:
@@ -206,7 +218,7 @@ def prepare_output(recipe: Recipe) -> str | None:
     return None
 
 
-def finish(trainer: SpanTrainer) -> dict[str, float]:
+def finish(trainer: SpanTrainer, trackers: Trackers | None = None) -> dict[str, float]:
     """Saves the model, loads it back in float32, and writes what that very model finds and scores."""
     folder = Path(trainer.args.output_dir)
     figures: dict[str, float] = {}
@@ -222,6 +234,8 @@ def finish(trainer: SpanTrainer) -> dict[str, float]:
         if trainer.recipe.calibration_split:
             figures = fit_confidence(trainer, folder)
         write_card(folder)
+        if trackers is not None:
+            trackers.end(figures)
     trainer.accelerator.wait_for_everyone()
     trainer.finish_pushes()
     return figures

@@ -20,9 +20,10 @@ from .consistency import double
 from .parts import LossParts
 from .pushing import PushingTrainer
 from .rates import RateGroup, check_fragments, check_rates, rate_groups
+from .search import SearchingTrainer
 
 
-class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
+class SpanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
     """
     Args:
         predict: `(model, documents) -> (documents, spans, 4)` float32 padded with -100: start, end, label id, score.
@@ -127,14 +128,16 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         values = self.set_initial_training_values(self.args, self.get_train_dataloader())
         return values[1], values[-1]
 
-    def train(self, resume_from_checkpoint=None, *args, **kwargs):
+    def train(self, resume_from_checkpoint=None, trial=None, *args, **kwargs):
         """As in the Trainer; on a frozen encoder with its states from disk, where they are kept."""
+        if trial is not None and self.rebuild is not None:
+            return self.train_trial(trial)
         if resume_from_checkpoint is True:
             resume_from_checkpoint = get_last_checkpoint(self.args.output_dir)
         if resume_from_checkpoint and self.check_checkpoint is not None:
             self.check_checkpoint(resume_from_checkpoint)
         with contextlib.nullcontext() if self.states is None else self.states.attached(self):
-            return super().train(resume_from_checkpoint, *args, **kwargs)
+            return super().train(resume_from_checkpoint, trial, *args, **kwargs)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """One pass, or with FGM a clean and an adversarial one; the clean loss is returned and logged."""
