@@ -78,6 +78,8 @@ class SearchingTrainer:
         finally:
             self.model, self.model_wrapped, self.state = kept
             self.model_init, self.hp_search_backend = None, None
+            # accelerate keeps one state for the process, which is the last trial's by now.
+            self.create_accelerator_and_postprocess()
         if isinstance(best, list):
             return [self._as_given(each) for each in best]
         return best and self._as_given(best)

@@ -49,24 +49,23 @@ class Trackers:
 
         Raises: ConnectionError naming the tracker that does not take the run.
         """
-        trainer = self.trainer
         for callback in self.callbacks:
             if getattr(callback, "_initialized", True):
                 continue
             try:
-                callback.on_train_begin(
-                    *self._about(), model=trainer.model, processing_class=trainer.processing_class
-                )
+                callback.on_train_begin(*self._about(), **self._parts())
             except Exception as error:  # Each tracker has errors of its own.
-                name = type(callback).__name__.removesuffix("Callback").lower()
-                text = " ".join(str(error).split()) or type(error).__name__
                 raise ConnectionError(
-                    f"expected {name} (report_to) to begin a run, got: {text}; set it up, or set report_to: none"
+                    f"expected {_name(callback)} (report_to) to begin a run, got: {_line(error)}; set it up, or set "
+                    "report_to: none"
                 ) from error
 
     def _about(self) -> tuple:
         """What every event of a callback is given."""
         return self.trainer.args, self.trainer.state, self.trainer.control
+
+    def _parts(self) -> dict:
+        return {"model": self.trainer.model, "processing_class": self.trainer.processing_class}
 
     @contextmanager
     def held_open(self) -> Iterator[None]:
@@ -81,12 +80,23 @@ class Trackers:
                 del callback.on_train_end
 
     def end(self, metrics: Mapping[str, float]) -> None:
-        """Reports metrics at the last step, which a run's summary then shows, and ends the runs."""
-        trainer = self.trainer
+        """Reports metrics at the last step, which a run's summary then shows, and ends the runs. The model is complete
+        by now: a tracker that fails is a line, and the others are still told."""
         for callback in self.callbacks:
-            callback.on_log(*self._about(), logs=dict(metrics), model=trainer.model)
-            callback.on_train_end(*self._about(), model=trainer.model, processing_class=trainer.processing_class)
+            try:
+                callback.on_log(*self._about(), logs=dict(metrics), model=self.trainer.model)
+                callback.on_train_end(*self._about(), **self._parts())
+            except Exception as error:  # As above.
+                print(f"not tracked         {_name(callback)}: {_line(error)}", flush=True)
 
 
 def _nothing(*args, **kwargs) -> None:
     pass
+
+
+def _name(callback) -> str:
+    return type(callback).__name__.removesuffix("Callback").lower()
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
