@@ -5,7 +5,6 @@ import pickle
 
 import pytest
 import resume_cases as cases
-from optional_cases import needs
 from transformers import TrainerCallback, TrainingArguments
 
 from kospan.cli import main
@@ -131,8 +130,8 @@ def flat(recipe) -> dict[str, str]:
     return {key: str(getattr(recipe, key)) for key in FIELDS}
 
 
+@pytest.mark.optional("mlflow", "trackers")
 def test_a_run_in_mlflow(tmp_path, monkeypatch):
-    needs("mlflow", "trackers")
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'runs.db'}")
@@ -147,8 +146,8 @@ def test_a_run_in_mlflow(tmp_path, monkeypatch):
     assert {key: found.data.metrics[key] for key in figures} == pytest.approx(figures)
 
 
+@pytest.mark.optional("tensorboard", "trackers")
 def test_a_run_in_tensorboard(tmp_path):
-    needs("tensorboard", "trackers")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     recipe = cases.recipe_of("tagging", tmp_path, report_to=["tensorboard"], learning_rates={"head": 3e-2})
@@ -163,8 +162,8 @@ def test_a_run_in_tensorboard(tmp_path):
         assert (last.step, last.value) == (6, pytest.approx(value, rel=1e-6))
 
 
+@pytest.mark.optional("wandb", "trackers")
 def test_a_run_in_wandb(tmp_path, monkeypatch):
-    needs("wandb", "trackers")
     import wandb
 
     for key, value in {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}.items():
@@ -178,8 +177,8 @@ def test_a_run_in_wandb(tmp_path, monkeypatch):
         wandb.finish()
 
 
+@pytest.mark.optional("trackio", "trackers")
 def test_a_run_in_trackio(tmp_path, monkeypatch):
-    needs("trackio", "trackers")
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     monkeypatch.setenv("TRACKIO_AUTO_LOG_GPU", "0")
     import trackio
