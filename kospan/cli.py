@@ -17,17 +17,14 @@ def main(words: list[str] | None = None) -> int:
             return _main(sys.argv[1:] if words is None else words)
         finally:
             sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has closed the pipe, as `head` does. Python would complain once more when it flushes at its end.
+    except BrokenPipeError:  # `head` has closed the pipe; Python would complain once more at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return UNREAD
 
 
 def _main(words: list[str]) -> int:
-    if words and words[0] == "train":
-        return _guarded(_train, words[1:])
-    if words and words[0] == "ablate":
-        return _guarded(_ablate, words[1:])
+    if words and words[0] in ("train", "ablate"):
+        return _guarded({"train": _train, "ablate": _ablate}[words[0]], words[1:])
     parser = _parser()
     arguments = parser.parse_args(words)
     return _guarded(arguments.command, arguments)
@@ -170,11 +167,8 @@ def _parser() -> argparse.ArgumentParser:
     bigbird.add_argument("--tau", type=float, default=2.0, help="the law's number (default: 2.0)")
     bigbird.add_argument("--block_size", type=int, default=64, help="positions of an attention block (default: 64)")
     bigbird.add_argument("--random_blocks", type=int, default=3, help="random blocks that a row sees (default: 3)")
-    bigbird.add_argument(
-        "--segments",
-        help="the second text's row: own (default where the source has one), copied (default elsewhere), noised, "
-        "absent",
-    )
+    rows = "the second text's row: own (default where the source has one), copied (default elsewhere), noised, absent"
+    bigbird.add_argument("--segments", help=rows)
     bigbird.add_argument(
         "--segment_noise", type=float, default=0.02, help="noise of `noised`, in the row's deviations (default: 0.02)"
     )

@@ -2,8 +2,6 @@
 
 import dataclasses
 import difflib
-import importlib.util
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -456,53 +454,6 @@ def trainer_fields() -> dict[str, str]:
     from transformers import TrainingArguments
 
     return {entry.name: entry.metadata.get("help", "") for entry in dataclasses.fields(TrainingArguments) if entry.init}
-
-
-def training_arguments(recipe: Recipe):
-    """TrainingArguments from a recipe, each value cast as their own command line casts it. Imports transformers.
-
-    Raises: ValueError where a value is not what its key takes.
-    """
-    from transformers import HfArgumentParser, TrainingArguments
-
-    parser = HfArgumentParser(TrainingArguments)
-
-    def refuse(message: str):
-        raise ValueError(f"expected settings that TrainingArguments take, got: {message}")
-
-    parser.error = refuse
-    words: list[str] = []
-    if recipe.trainer.get("deepspeed") and importlib.util.find_spec("deepspeed") is None:
-        raise ImportError(
-            f"expected deepspeed for deepspeed: {recipe.trainer['deepspeed']}, found none; `pip install deepspeed`, or "
-            "take it out"
-        )
-    # Of several trackers the parser takes the first alone.
-    trackers = recipe.trainer.get("report_to")
-    trackers = trackers.split(",") if isinstance(trackers, str) else trackers
-    several = isinstance(trackers, list) and len(trackers) > 1
-    for key, value in recipe.trainer.items():
-        if value is None or value == [] or (several and key == "report_to"):
-            continue
-        if value is False and key.endswith("_strategy"):
-            value = "no"  # YAML reads `eval_strategy: no` as a truth value.
-        values = value if isinstance(value, list) else [value]
-        words.append(f"--{key}")
-        words.extend(json.dumps(each) if isinstance(each, dict) else str(each) for each in values)
-    try:
-        (arguments,) = parser.parse_args_into_dataclasses(words)
-    except (ImportError, RuntimeError, LookupError, AttributeError, AssertionError, TypeError, ValueError) as error:
-        text = " ".join(str(error).split())
-        prefix = "" if text.startswith("expected") else "expected settings that TrainingArguments take, got: "
-        raise ValueError(prefix + text) from error
-    if several:
-        arguments.report_to = [str(name).strip() for name in trackers]
-    check_ranges({key: getattr(arguments, key) for key in recipe.trainer if key in _RANGES})
-    # Evaluation hands documents to the model, and batches of spans differ in width: neither is dropped nor joined.
-    arguments.remove_unused_columns = False
-    arguments.eval_do_concat_batches = False
-    arguments.label_names = ["labels"]
-    return arguments
 
 
 def save_recipe(recipe: Recipe, path: str | os.PathLike) -> None:

@@ -1,7 +1,6 @@
 """The flow: recipe -> task -> trainer -> train, save, evaluate, report."""
 
 import copy
-import dataclasses
 import json
 import os
 import shutil
@@ -18,12 +17,12 @@ from kospan.publishing.calibrate import calibrate
 from kospan.publishing.card.card import write_card
 from kospan.publishing.card.leave import leave_record
 from kospan.publishing.hub.publisher import publisher_from
-from kospan.recipe import FIELDS, Recipe, load_recipe, save_recipe, training_arguments
+from kospan.recipe import FIELDS, Recipe, load_recipe, save_recipe
 from kospan.tasks.base import Task
 from kospan.tasks.registry import task_class
 from kospan.tasks.resumed import check_checkpoint
 from kospan.tasks.settled import settled
-from kospan.training.arguments import check_arguments, check_schedule, create_optimizer
+from kospan.training.arguments import check_arguments, check_schedule, create_optimizer, training_arguments
 from kospan.training.backend import use_torchcrf
 from kospan.training.cached import StateCache, check_cached, states_root
 from kospan.training.lines import LineCallback, opening_lines
@@ -52,12 +51,12 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe, flags)
+    return _assembled(*_built(recipe))
+
+
+def _built(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
+    """The recipe as it is used, the task with its data and model, and the Trainer's settings; nothing is written."""
     recipe = without_unused(recipe)
-    return _assembled(recipe, *_built(recipe))
-
-
-def _built(recipe: Recipe) -> tuple[Task, TrainingArguments]:
-    """The task with its data and model, and the Trainer's settings; nothing is written."""
     arguments = training_arguments(recipe)
     check_arguments(arguments, recipe.early_stopping_patience)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
@@ -70,13 +69,7 @@ def _built(recipe: Recipe) -> tuple[Task, TrainingArguments]:
         check_figure("metric_for_best_model", arguments.metric_for_best_model, recipe.figures(task.figures()))
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
-    return task, arguments
-
-
-def _varied(recipe: Recipe, settings: dict) -> Recipe:
-    """A recipe with some settings set anew."""
-    flat = dataclasses.asdict(recipe)
-    return load_recipe(None, flat | flat.pop("trainer") | settings)
+    return recipe, task, arguments
 
 
 def _states_of(recipe: Recipe) -> Path | None:
@@ -130,7 +123,7 @@ def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> Span
         publisher=publisher_from(arguments),
         save_beside=task.save_beside,
         check_checkpoint=lambda checkpoint: check_checkpoint(task, checkpoint),
-        rebuild=lambda settings: build_trainer(_varied(recipe, settings)),
+        rebuild=lambda settings: build_trainer(load_recipe(None, settings, [(recipe.name, recipe.flat())])),
     )
     trainer.remove_callback(PrinterCallback)
     trainer.task, trainer.recipe = task, recipe
@@ -167,7 +160,7 @@ def run(recipe: Recipe) -> dict[str, float]:
 def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
     """All that can be wrong with a recipe shows here: the trainer, and the checkpoint to go on from, if any."""
     checkpoint = prepare_output(recipe)
-    task, arguments = _built(recipe)
+    recipe, task, arguments = _built(recipe)
     if checkpoint is not None:
         check_checkpoint(task, checkpoint)
     trainer = _assembled(recipe, task, arguments)

@@ -1,11 +1,14 @@
-"""TrainingArguments that cannot do what they say: without a package, on this machine, or with our evaluation."""
+"""A recipe's TrainingArguments, and those that cannot do what they say: without a package, or with our evaluation."""
 
 import importlib.util
+import json
 
 import torch
-from transformers import TrainingArguments
+from transformers import HfArgumentParser, TrainingArguments
 from transformers.integrations import integration_utils
 from transformers.utils import is_liger_kernel_available
+
+from kospan.recipe import Recipe, check_ranges
 
 # What an integration's check is called in transformers, and its package on the index, where they are not its name.
 _CHECKS = {"azure_ml": "azureml", "comet_ml": "comet", "flyte": "flytekit"}
@@ -19,6 +22,48 @@ _WITHOUT_EFFECT = {
     "do_predict": "a run predicts its validation part; for other texts use kospan predict",
     "resume_from_checkpoint": "set resume: true (--resume), which takes the last whole checkpoint of output_dir",
 }
+
+
+def training_arguments(recipe: Recipe) -> TrainingArguments:
+    """TrainingArguments from a recipe, each value cast as their own command line casts it.
+
+    Raises: ValueError where a value is not what its key takes; ImportError where DeepSpeed is missing.
+    """
+    parser = HfArgumentParser(TrainingArguments)
+
+    def refuse(message: str):
+        raise ValueError(f"expected settings that TrainingArguments take, got: {message}")
+
+    parser.error = refuse
+    words: list[str] = []
+    if recipe.trainer.get("deepspeed") and importlib.util.find_spec("deepspeed") is None:
+        _missing("deepspeed", f"deepspeed: {recipe.trainer['deepspeed']}", "take it out")
+    # Of several trackers the parser takes the first alone.
+    trackers = recipe.trainer.get("report_to")
+    trackers = trackers.split(",") if isinstance(trackers, str) else trackers
+    several = isinstance(trackers, list) and len(trackers) > 1
+    for key, value in recipe.trainer.items():
+        if value is None or value == [] or (several and key == "report_to"):
+            continue
+        if value is False and key.endswith("_strategy"):
+            value = "no"  # YAML reads `eval_strategy: no` as a truth value.
+        values = value if isinstance(value, list) else [value]
+        words.append(f"--{key}")
+        words.extend(json.dumps(each) if isinstance(each, dict) else str(each) for each in values)
+    try:
+        (arguments,) = parser.parse_args_into_dataclasses(words)
+    except (ImportError, RuntimeError, LookupError, AttributeError, AssertionError, TypeError, ValueError) as error:
+        text = " ".join(str(error).split())
+        prefix = "" if text.startswith("expected") else "expected settings that TrainingArguments take, got: "
+        raise ValueError(prefix + text) from error
+    if several:
+        arguments.report_to = [str(name).strip() for name in trackers]
+    check_ranges({key: getattr(arguments, key) for key in recipe.trainer})
+    # Evaluation hands documents to the model, and batches of spans differ in width: neither is dropped nor joined.
+    arguments.remove_unused_columns = False
+    arguments.eval_do_concat_batches = False
+    arguments.label_names = ["labels"]
+    return arguments
 
 
 def check_arguments(args: TrainingArguments, patience: int = 0) -> None:

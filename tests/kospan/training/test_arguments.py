@@ -11,10 +11,10 @@ from transformers import Trainer
 from transformers.integrations import integration_utils
 
 from kospan.cli import main
-from kospan.recipe import load_recipe, save_recipe, training_arguments
+from kospan.recipe import load_recipe, save_recipe
 from kospan.run import build_trainer, prepare
 from kospan.training import arguments
-from kospan.training.arguments import check_arguments
+from kospan.training.arguments import check_arguments, training_arguments
 from modeling.modeling_reader import SpanReaderOutput
 
 
@@ -46,7 +46,7 @@ MISTAKES = {
     "no epoch": ({"num_train_epochs": 0}, "expected one training step or more, got none"),
     "nothing to stop by": (
         {"early_stopping_patience": 2, "eval_strategy": "no", "save_strategy": "no", "load_best_model_at_end": False},
-        "expected an eval_strategy and a metric_for_best_model with early_stopping_patience, got no and f1",
+        "expected no early_stopping_patience with eval_strategy: no",
     ),
     "a schedule": ({"lr_scheduler_type": "nonsense"}, "invalid choice: 'nonsense'"),
     "a schedule's setting": (
@@ -114,6 +114,14 @@ def test_every_tracker_has_a_check_of_its_own(tmp_path, monkeypatch):
         check_arguments(args)
     for none in ([], "none", ["none"], None, "all"):
         check_arguments(settings_of(tmp_path, report_to=none))
+
+
+def test_early_stopping_needs_a_score(tmp_path):
+    args = settings_of(tmp_path, metric_for_best_model=None, load_best_model_at_end=False)
+    args.metric_for_best_model = None
+    with pytest.raises(ValueError, match=r"expected an eval_strategy and a metric_for_best_model .*, got epoch and None"):
+        check_arguments(args, patience=2)
+    check_arguments(args)
 
 
 def test_several_trackers_are_read_from_a_list_and_from_a_flag(tmp_path):

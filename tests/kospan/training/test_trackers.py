@@ -8,9 +8,10 @@ import resume_cases as cases
 from transformers import TrainerCallback, TrainingArguments
 
 from kospan.cli import main
-from kospan.recipe import FIELDS, save_recipe, training_arguments
+from kospan.recipe import FIELDS, save_recipe
 from kospan.run import run
 from kospan.training import trackers
+from kospan.training.arguments import training_arguments
 from kospan.training.trackers import TrackedArguments
 
 
