@@ -57,7 +57,7 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
 def _built(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
     """The recipe as it is used, the task with its data and model, and the Trainer's settings; nothing is written."""
     recipe = without_unused(recipe)
-    arguments = training_arguments(recipe)
+    arguments = TrackedArguments.of(training_arguments(recipe), {key: getattr(recipe, key) for key in FIELDS})
     check_arguments(arguments, recipe.early_stopping_patience)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
     check_cached(_states_of(recipe), recipe.fgm_epsilon, recipe.piece_dropout)
@@ -88,7 +88,7 @@ def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> Span
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
     trainer = SpanTrainer(
         model=task.model,
-        args=TrackedArguments.of(arguments, {key: getattr(recipe, key) for key in FIELDS}),
+        args=arguments,
         train_dataset=training,
         eval_dataset=[{"document": validation[at], "index": at} for at in order],
         data_collator=(
