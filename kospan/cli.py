@@ -2,20 +2,29 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
-# What shells give for a program that Ctrl-C has ended.
-INTERRUPTED = 130
+# What shells give for a program that Ctrl-C has ended, and for one whose output nobody reads any more.
+INTERRUPTED, UNREAD = 130, 141
 
 
 def main(words: list[str] | None = None) -> int:
     """Runs one command; a mistake of the user's is one line on stderr and exit status 2."""
-    words = sys.argv[1:] if words is None else words
-    if words and words[0] == "train":
-        return _guarded(_train, words[1:])
-    if words and words[0] == "ablate":
-        return _guarded(_ablate, words[1:])
+    try:
+        try:
+            return _main(sys.argv[1:] if words is None else words)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:  # `head` has closed the pipe; Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
+
+
+def _main(words: list[str]) -> int:
+    if words and words[0] in ("train", "ablate"):
+        return _guarded({"train": _train, "ablate": _ablate}[words[0]], words[1:])
     parser = _parser()
     arguments = parser.parse_args(words)
     return _guarded(arguments.command, arguments)
@@ -28,6 +37,8 @@ def _guarded(command, arguments) -> int:
     """
     try:
         rest = command(arguments)
+    except BrokenPipeError:
+        raise
     except (ValueError, TypeError, OSError, ImportError) as error:
         # Libraries' messages may have several lines; the promise is one.
         print(f"kospan: {' '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
@@ -159,11 +170,8 @@ def _parser() -> argparse.ArgumentParser:
     bigbird.add_argument("--tau", type=float, default=2.0, help="the law's number (default: 2.0)")
     bigbird.add_argument("--block_size", type=int, default=64, help="positions of an attention block (default: 64)")
     bigbird.add_argument("--random_blocks", type=int, default=3, help="random blocks that a row sees (default: 3)")
-    bigbird.add_argument(
-        "--segments",
-        help="the second text's row: own (default where the source has one), copied (default elsewhere), noised, "
-        "absent",
-    )
+    rows = "the second text's row: own (default where the source has one), copied (default elsewhere), noised, absent"
+    bigbird.add_argument("--segments", help=rows)
     bigbird.add_argument(
         "--segment_noise", type=float, default=0.02, help="noise of `noised`, in the row's deviations (default: 0.02)"
     )

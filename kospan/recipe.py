@@ -2,7 +2,6 @@
 
 import dataclasses
 import difflib
-import json
 import math
 import os
 from collections.abc import Sequence
@@ -455,37 +454,6 @@ def trainer_fields() -> dict[str, str]:
     from transformers import TrainingArguments
 
     return {entry.name: entry.metadata.get("help", "") for entry in dataclasses.fields(TrainingArguments) if entry.init}
-
-
-def training_arguments(recipe: Recipe):
-    """TrainingArguments from a recipe, each value cast as their own command line casts it. Imports transformers.
-
-    Raises: ValueError where a value is not what its key takes.
-    """
-    from transformers import HfArgumentParser, TrainingArguments
-
-    parser = HfArgumentParser(TrainingArguments)
-
-    def refuse(message: str):
-        raise ValueError(f"expected settings that TrainingArguments take, got: {message}")
-
-    parser.error = refuse
-    words: list[str] = []
-    for key, value in recipe.trainer.items():
-        if value is None:
-            continue
-        if value is False and key.endswith("_strategy"):
-            value = "no"  # YAML reads `eval_strategy: no` as a truth value.
-        values = value if isinstance(value, list) else [value]
-        words.append(f"--{key}")
-        words.extend(json.dumps(each) if isinstance(each, dict) else str(each) for each in values)
-    (arguments,) = parser.parse_args_into_dataclasses(words)
-    check_ranges({key: getattr(arguments, key) for key in recipe.trainer if key in _RANGES})
-    # Evaluation hands documents to the model, and batches of spans differ in width: neither is dropped nor joined.
-    arguments.remove_unused_columns = False
-    arguments.eval_do_concat_batches = False
-    arguments.label_names = ["labels"]
-    return arguments
 
 
 def save_recipe(recipe: Recipe, path: str | os.PathLike) -> None:

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
+from transformers import PrinterCallback, TrainingArguments, set_seed
 from transformers.utils.logging import disable_progress_bar
 
 from kospan.data.jsonl import record
@@ -17,9 +17,12 @@ from kospan.publishing.calibrate import calibrate
 from kospan.publishing.card.card import write_card
 from kospan.publishing.card.leave import leave_record
 from kospan.publishing.hub.publisher import publisher_from
-from kospan.recipe import Recipe, load_recipe, save_recipe, training_arguments
+from kospan.recipe import FIELDS, Recipe, load_recipe, save_recipe
+from kospan.tasks.base import Task
 from kospan.tasks.registry import task_class
+from kospan.tasks.resumed import check_checkpoint
 from kospan.tasks.settled import settled
+from kospan.training.arguments import check_arguments, check_schedule, create_optimizer, training_arguments
 from kospan.training.backend import use_torchcrf
 from kospan.training.cached import StateCache, check_cached, states_root
 from kospan.training.lines import LineCallback, opening_lines
@@ -27,7 +30,9 @@ from kospan.training.lora import lora_of
 from kospan.training.pieces import PieceDropout
 from kospan.training.progress import ProgressCallback
 from kospan.training.record import Stopwatch
+from kospan.training.resuming import BestCheckpoint, EarlyStopping, check_state, is_over, load_last
 from kospan.training.saving import check_output, dot_notes, last_whole_checkpoint, write_whole, written_whole
+from kospan.training.trackers import TrackedArguments, Trackers
 from kospan.training.trainer import SpanTrainer
 from kospan.training.validation import ValidationLoss
 from modeling.base_models import ADAPTER
@@ -46,11 +51,16 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe, flags)
+    return _assembled(*_built(recipe))
+
+
+def _built(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
+    """The recipe as it is used, the task with its data and model, and the Trainer's settings; nothing is written."""
     recipe = without_unused(recipe)
-    arguments = training_arguments(recipe)
+    arguments = TrackedArguments.of(training_arguments(recipe), {key: getattr(recipe, key) for key in FIELDS})
+    check_arguments(arguments, recipe.early_stopping_patience)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
-    root = states_root(recipe.states_folder) if recipe.freeze_encoder else None
-    check_cached(root, recipe.fgm_epsilon, recipe.piece_dropout)
+    check_cached(_states_of(recipe), recipe.fgm_epsilon, recipe.piece_dropout)
     lora_of(recipe)
     disable_progress_bar()
     set_seed(arguments.seed)
@@ -59,12 +69,23 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         check_figure("metric_for_best_model", arguments.metric_for_best_model, recipe.figures(task.figures()))
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
+    return recipe, task, arguments
+
+
+def _states_of(recipe: Recipe) -> Path | None:
+    """Where the states of a frozen encoder are kept; None where they are not."""
+    return states_root(recipe.states_folder) if recipe.freeze_encoder else None
+
+
+def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> SpanTrainer:
+    """The trainer over a task."""
+    root = _states_of(recipe)
     training, validation = task.train_features(task.examples("train")), task.examples("validation")
     # Longest first: what does not fit into memory fails at once, and batches hold texts of one length.
     order = sorted(range(len(validation)), key=lambda at: -len(validation[at].text))
-    callbacks = [LineCallback(), ProgressCallback()]
+    callbacks = [LineCallback(), ProgressCallback(), BestCheckpoint()]
     if recipe.early_stopping_patience:
-        callbacks.append(EarlyStoppingCallback(recipe.early_stopping_patience))
+        callbacks.append(EarlyStopping(recipe.early_stopping_patience))
     trainer = SpanTrainer(
         model=task.model,
         args=arguments,
@@ -101,6 +122,8 @@ def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
         ),
         publisher=publisher_from(arguments),
         save_beside=task.save_beside,
+        check_checkpoint=lambda checkpoint: check_checkpoint(task, checkpoint),
+        rebuild=lambda settings: build_trainer(load_recipe(None, settings, [(recipe.name, recipe.flat())])),
     )
     trainer.remove_callback(PrinterCallback)
     trainer.task, trainer.recipe = task, recipe
@@ -137,7 +160,15 @@ def run(recipe: Recipe) -> dict[str, float]:
 def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
     """All that can be wrong with a recipe shows here: the trainer, and the checkpoint to go on from, if any."""
     checkpoint = prepare_output(recipe)
-    trainer = build_trainer(recipe)
+    recipe, task, arguments = _built(recipe)
+    if checkpoint is not None:
+        check_checkpoint(task, checkpoint)
+    trainer = _assembled(recipe, task, arguments)
+    create_optimizer(trainer)
+    check_schedule(trainer, trainer.planned_steps()[1])
+    if checkpoint is not None:
+        print("".join(line + "\n" for line in check_state(trainer, checkpoint)), end="")
+    Trackers(trainer).begin()
     if recipe.overwrite and checkpoint is None and trainer.is_world_process_zero():
         for old in Path(recipe.output_dir).glob("checkpoint-*"):
             shutil.rmtree(old)
@@ -146,8 +177,7 @@ def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
 
 def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
     """Prints what is known before the first step, trains, saves and scores."""
-    task = trainer.task
-    trainer.create_optimizer()
+    task, recipe = trainer.task, trainer.recipe
     if trainer.is_world_process_zero():
         longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
         print("\n".join(opening_lines(trainer, task.documents, task.windowed, longest)), flush=True)
@@ -155,8 +185,13 @@ def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
         notes = dot_notes(Path(trainer.args.output_dir), repository)
         remarks = [*task.corpus.remarks(), *task.remarks(), *notes]
         print("".join(line + "\n" for line in remarks), end="", flush=True)
-    trainer.train(resume_from_checkpoint=checkpoint)
-    return finish(trainer)
+    trackers = Trackers(trainer)
+    if checkpoint is not None and is_over(trainer, checkpoint, recipe.early_stopping_patience):
+        load_last(trainer, checkpoint)
+    else:
+        with trackers.held_open():
+            trainer.train(resume_from_checkpoint=checkpoint)
+    return finish(trainer, trackers)
 
 
 def prepare_output(recipe: Recipe) -> str | None:
@@ -176,7 +211,7 @@ def prepare_output(recipe: Recipe) -> str | None:
     return None
 
 
-def finish(trainer: SpanTrainer) -> dict[str, float]:
+def finish(trainer: SpanTrainer, trackers: Trackers | None = None) -> dict[str, float]:
     """Saves the model, loads it back in float32, and writes what that very model finds and scores."""
     folder = Path(trainer.args.output_dir)
     figures: dict[str, float] = {}
@@ -192,6 +227,8 @@ def finish(trainer: SpanTrainer) -> dict[str, float]:
         if trainer.recipe.calibration_split:
             figures = fit_confidence(trainer, folder)
         write_card(folder)
+        if trackers is not None:
+            trackers.end(figures)
     trainer.accelerator.wait_for_everyone()
     trainer.finish_pushes()
     return figures

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
+from .derivatives import once_differentiable
+
 # Numbers of keys that are gathered at once. On a CPU they should stay in its caches; elsewhere few launches count.
 _GATHERED_AT_ONCE = {"cpu": 2**19}
 _GATHERED_ELSEWHERE = 2**25
@@ -69,9 +71,9 @@ class _Gathered(torch.autograd.Function):
         return found
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):
-        query, key, value = ctx.saved_tensors
+    @once_differentiable
+    def backward(ctx, saved, gradient):
+        query, key, value = saved
         # A global block is a key in every row: so many terms are not summed in half precision.
         wide = torch.promote_types(query.dtype, torch.float32)
         d_query, d_key, d_value = torch.zeros_like(query), *(torch.zeros_like(key, dtype=wide) for _ in range(2))

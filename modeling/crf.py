@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .best_paths import best_paths, k_best_paths
-from .crf_inputs import check_segment, check_tags, lay_in
+from .crf_inputs import check_allowed, check_segment, check_tags, lay_in
 from .forward_backward import LogLikelihood, Marginals, Rows, lay_out, no_path_message, sweep
 
 # Above this a float32 score has steps of 0.001 nats and more, and Viterbi runs in float64.
@@ -33,6 +33,8 @@ class CRF(nn.Module):
     Two distributions are told apart. "train" is what `forward` trains: temperature 1, and constraints only where
     `constrain(..., when="both")` was called. "decode" is what is read out: all potentials divided by `temperature`,
     and constraints under "decode" and "both".
+
+    Under `torch.compile` the chain runs outside the graph, as it is.
 
     `begins` and `ends`, booleans `(batch,)`, say whether a row starts (ends) where its document does. Where not, start
     (end) scores and bans do not apply. Without them all rows are whole documents.
@@ -79,7 +81,6 @@ class CRF(nn.Module):
             nn.init.uniform_(parameter, -0.1, 0.1)
 
     def extra_repr(self) -> str:
-        """What `print` shows."""
         return f"num_tags={self.num_tags}, batch_first={self.batch_first}"
 
     def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> nn.Module:
@@ -116,24 +117,14 @@ class CRF(nn.Module):
         >>> crf.decode(torch.tensor([[[1.0, 0.0], [0.0, 9.0]]]))
         [[1, 1]]
         """
-        if when not in ("none", "decode", "both"):
-            raise ValueError(f'expected when to be "none", "decode" or "both", got {when!r}')
-        given = {
-            "allowed_transitions": allowed_transitions,
-            "allowed_starts": allowed_starts,
-            "allowed_ends": allowed_ends,
-        }
-        for name, tensor in given.items():
-            shape = (self.num_tags,) * (2 if name == "allowed_transitions" else 1)
-            if tensor.dtype != torch.bool or tuple(tensor.shape) != shape:
-                raise ValueError(
-                    f"expected {name} to be bool of shape {shape}, got {tensor.dtype} of shape {tuple(tensor.shape)}; "
-                    "pass True where a step is allowed"
-                )
+        tensors = (allowed_transitions, allowed_starts, allowed_ends)
+        given = dict(zip(("allowed_transitions", "allowed_starts", "allowed_ends"), tensors))
+        check_allowed(given, self.num_tags, when)
         for name, tensor in given.items():
             setattr(self, name, tensor.detach().clone().to(self.transitions.device))
         self.constrained = when
 
+    @torch.compiler.disable
     def forward(
         self,
         emissions: torch.Tensor,
@@ -179,6 +170,7 @@ class CRF(nn.Module):
                 likelihoods = likelihoods / (max(1, units) if rows.mask is None else units.clamp(min=1))
             return likelihoods.to(_result_type(emissions))
 
+    @torch.compiler.disable
     def decode(
         self,
         emissions: torch.Tensor,
@@ -207,6 +199,7 @@ class CRF(nn.Module):
         emissions, rows = self._lay_in(emissions, mask, begins, ends, "decode")
         return self._found(*best_paths(*self._as_arrays(emissions, rows)))
 
+    @torch.compiler.disable
     def k_best(
         self,
         emissions: torch.Tensor,
@@ -248,6 +241,7 @@ class CRF(nn.Module):
         self._found([[]] * len(ranked), np.array([0.0 if paths else -np.inf for paths in ranked]))
         return ranked
 
+    @torch.compiler.disable
     def log_partition(
         self,
         emissions: torch.Tensor,
@@ -279,6 +273,7 @@ class CRF(nn.Module):
             arguments = self._scaled(emissions, distribution), *self._parameters_of(emissions, distribution)
             return -LogLikelihood.apply(*arguments, None, rows).to(_result_type(emissions))
 
+    @torch.compiler.disable
     def marginals(
         self,
         emissions: torch.Tensor,
@@ -310,6 +305,7 @@ class CRF(nn.Module):
         found = self._marginals(emissions, rows, distribution).to(_result_type(emissions))
         return found.transpose(0, 1) if self.batch_first else found
 
+    @torch.compiler.disable
     @torch.no_grad()
     def segment_posteriors(
         self,
@@ -374,6 +370,7 @@ class CRF(nn.Module):
             goes_on[at] = sums.log_steps_at(slots, in_row, before, tags).exp()
             return (logs.exp() * (1 - goes_on)).clamp(0, 1).to(_result_type(emissions))
 
+    @torch.compiler.disable
     def symmetric_kl(
         self,
         emissions_p: torch.Tensor,

@@ -49,6 +49,19 @@ def lay_in(
     return emissions, Rows(mask, begins, ends, allowed)
 
 
+def check_allowed(given: dict[str, torch.Tensor], num_tags: int, when: str) -> None:
+    """Raises: ValueError where constraints have another shape or type, or `when` is unknown."""
+    if when not in ("none", "decode", "both"):
+        raise ValueError(f'expected when to be "none", "decode" or "both", got {when!r}')
+    for name, tensor in given.items():
+        shape = (num_tags,) * (2 if name == "allowed_transitions" else 1)
+        if tensor.dtype != torch.bool or tuple(tensor.shape) != shape:
+            raise ValueError(
+                f"expected {name} to be bool of shape {shape}, got {tensor.dtype} of shape {tuple(tensor.shape)}; "
+                "pass True where a step is allowed"
+            )
+
+
 def check_tags(
     tags: torch.Tensor, rows: Rows, shape: tuple[int, int], num_tags: int, batch_first: bool
 ) -> torch.Tensor:

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from .derivatives import once_differentiable
+
 # Rows whose wide states are worked on at once. On a CPU fresh memory costs more than the sums on it; elsewhere few
 # launches count.
 _ROWS = {"cpu": 512}
@@ -57,13 +59,13 @@ class _FeedForward(torch.autograd.Function):
                 wide[part] = own
             found[part] = functional.linear(activation(own), weight_back, bias_back)
         if kept:
-            ctx.save_for_backward(states, weight, weight_back, wide)
+            ctx.save_for_backward(states, weight, weight_back, wide, bias, bias_back)
         return found
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):
-        states, weight, weight_back, wide = ctx.saved_tensors
+    @once_differentiable
+    def backward(ctx, saved, gradient):
+        states, weight, weight_back, wide, *_ = saved
         needed, biased = ctx.needs_input_grad, ctx.biased
         d_states = torch.empty_like(states) if needed[0] else None
         sums = _Sums(weight, needed[1]), _Sums(weight_back, needed[3])

@@ -12,7 +12,8 @@ and then. Where a CPU's range does not suffice, and on other devices, they run o
 from typing import Any, NamedTuple
 
 import torch
-from torch.autograd.function import once_differentiable
+
+from .derivatives import once_differentiable
 
 # A linear sweep is trusted where each slot's rescaled sum over all paths stays above this. What underflows is below
 # 2.3e-308, and the factors it can still meet below (states ** RESCALE_EVERY) ** 2, so nothing that counts is lost.
@@ -348,9 +349,8 @@ class LogLikelihood(torch.autograd.Function):
     ) -> torch.Tensor:
         """Emissions `(length, batch, tags)`, tags `(length, batch)` with anything on padding."""
         potentials = lay_out(emissions, start, transitions, end, rows)
-        ctx.sweep, ctx.rows, ctx.path = sweep(potentials, rows), rows, None
-        ctx.emissions_like = torch.empty_like(emissions, device="meta")
-        ctx.dtypes = tuple(parameter.dtype for parameter in (start, transitions, end))
+        ctx.sweep, ctx.path = sweep(potentials, rows), None
+        ctx.save_for_backward(emissions, start, transitions, end)
         if tags is None:
             return -(ctx.sweep.log_partition + potentials.offset)
         count = emissions.shape[2]
@@ -371,14 +371,16 @@ class LogLikelihood(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(
+        ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor
+    ) -> tuple[torch.Tensor | None, ...]:
         """Gold counts minus expected counts, times the gradient of each row's likelihood."""
-        like = ctx.emissions_like
+        like, *scores = saved
         tags = like.shape[2]
         weights = grad.to(ctx.sweep.edges.dtype).unsqueeze(-1)
         # Gold counts minus expected counts is a difference of near ones; half precision would round it to 0.
         dtype = torch.promote_types(like.dtype, torch.float32)
-        units = torch.empty_strided(like.shape, like.stride(), dtype=dtype, device=grad.device)
+        units = torch.empty_like(like, dtype=dtype)
         ctx.sweep.marginals(-weights, out=units)
         edges = ctx.sweep.pairs(-weights)
         if ctx.path is not None:
@@ -388,7 +390,7 @@ class LogLikelihood(torch.autograd.Function):
             units.scatter_add_(2, inner.clamp_max(tags - 1).unsqueeze(-1), gold.unsqueeze(-1))
             steps = ctx.path[:-1] * edges.shape[0] + ctx.path[1:]
             edges.view(-1).index_add_(0, steps.view(-1), weights.squeeze(-1).expand(steps.shape).reshape(-1))
-        parts = (part.to(dtype) for part, dtype in zip(_split(edges, tags), ctx.dtypes, strict=True))
+        parts = (part.to(score.dtype) for part, score in zip(_split(edges, tags), scores, strict=True))
         return units.to(like.dtype), *parts, None, None
 
 
@@ -404,16 +406,18 @@ class Marginals(torch.autograd.Function):
     ) -> torch.Tensor:
         """Emissions `(length, batch, tags)`."""
         ctx.sweep = sweep(lay_out(emissions, start, transitions, end, rows), rows)
-        ctx.dtypes = tuple(tensor.dtype for tensor in (emissions, start, transitions, end))
+        ctx.save_for_backward(emissions, start, transitions, end)
         return ctx.sweep.marginals()[..., : emissions.shape[2]].contiguous()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(
+        ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor
+    ) -> tuple[torch.Tensor | None, ...]:
         """The derivative of all marginals and pairs along `grad`, by the symmetry of second derivatives."""
         tags, states = grad.shape[2], ctx.sweep.edges.shape[0]
         direction = grad.new_zeros(grad.shape[0] + 2, grad.shape[1], states)
         direction[1:-1, :, :tags] = grad
         units, edges = ctx.sweep.derivative(direction)
         parts = (units[..., :tags], *_split(edges, tags))
-        return *(part.to(dtype) for part, dtype in zip(parts, ctx.dtypes, strict=True)), None
+        return *(part.to(each.dtype) for part, each in zip(parts, saved, strict=True)), None

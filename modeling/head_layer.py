@@ -5,12 +5,17 @@ from numbers import Integral
 import torch
 from torch import nn
 
+from .wide_linear import wide_linear
+
+# No layer is wider, whatever the encoder: what is above is a mistake, and no tensor could hold it.
+WIDEST = 2**20
+
 
 def check_width(width) -> None:
     """Raises: ValueError where it is no whole number of 0 (no such layer) or more."""
-    if not isinstance(width, Integral) or isinstance(width, bool) or width < 0:
+    if not isinstance(width, Integral) or isinstance(width, bool) or not 0 <= width <= WIDEST:
         raise ValueError(
-            f"expected feedforward of head_options to be a width of 0 (no such layer) or more, got {width!r}; "
+            f"expected feedforward of head_options to be a width of 0 (no such layer) to {WIDEST:,}, got {width!r}; "
             "twice the width of the states is a good one"
         )
 
@@ -42,11 +47,7 @@ class HeadLayer(nn.Module):
         """
         with torch.autocast(states.device.type, enabled=False):
             states = states.float()
-            between = nn.functional.gelu(_linear(self.widen, states))
-            out = states + _linear(self.narrow, between)
+            between = nn.functional.gelu(wide_linear(self.widen, states))
+            out = states + wide_linear(self.narrow, between)
             scale, shift = self.norm.weight.float(), self.norm.bias.float()
             return nn.functional.layer_norm(out, out.shape[-1:], scale, shift, self.norm.eps)
-
-
-def _linear(layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
-    return nn.functional.linear(states, layer.weight.float(), layer.bias.float())

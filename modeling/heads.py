@@ -19,6 +19,7 @@ from .positional_attention import (
     gate_targets,
 )
 from .tags import may_end, may_follow, may_start, span_tags
+from .wide_linear import wide_linear
 
 
 class Chain(NamedTuple):
@@ -78,7 +79,7 @@ class TagHead(nn.Module, ABC):
 
     def __init__(self, config, input_size: int):
         super().__init__()
-        unknown = sorted(set(config.head_options) - set(self.options))
+        unknown = sorted(repr(key) for key in config.head_options if key not in self.options)
         if unknown:
             raise ValueError(
                 f"expected head_options of {type(self).__name__} to be among {sorted(self.options)}, "
@@ -144,15 +145,14 @@ class TagHead(nn.Module, ABC):
         """What the head looks at when it predicts; None for a head that has no attention. As `forward`."""
 
     def _buffer_device(self) -> torch.device:
-        device = self.projection.weight.device
+        # A quantised layer has a method of that name, and runs on the CPU.
+        device = getattr(self.projection.weight, "device", torch.device("cpu"))
         # While transformers builds a model to be filled, its weights are nowhere; buffers must be somewhere.
         return torch.device("cpu") if device.type == "meta" else device
 
     def project(self, states: torch.Tensor) -> torch.Tensor:
         """Unit states `(batch, units, hidden)` to emissions `(batch, units, tags)` in float32, dropout applied."""
-        with torch.autocast(states.device.type, enabled=False):
-            weight, bias = self.projection.weight.float(), self.projection.bias.float()
-            return nn.functional.linear(self.dropout(states.float()), weight, bias)
+        return wide_linear(self.projection, self.dropout(states.float()))
 
     def forward(
         self, states: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None, context: Chain | None = None

@@ -18,6 +18,7 @@ from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanClassifierConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .derivatives import once_differentiable  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
@@ -33,6 +34,7 @@ from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import labels_of  # noqa: F401  (as above)
+from .wide_linear import wide_linear
 from .window_batches import WindowBatches  # noqa: F401  (as above)
 from .words import words  # noqa: F401  (as above)
 
@@ -197,9 +199,7 @@ class SpanClassifier(SpanPreTrainedModel):
 
     def project(self, state: torch.Tensor) -> torch.Tensor:
         """One state of each row `(batch, hidden)` to scores `(batch, classes)` in float32, dropout applied."""
-        with torch.autocast(state.device.type, enabled=False):
-            weight, bias = self.projection.weight.float(), self.projection.bias.float()
-            return nn.functional.linear(self.dropout(state.float()), weight, bias)
+        return wide_linear(self.projection, self.dropout(state.float()))
 
     # --- texts to classes ---------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from unicodedata import is_normalized, normalize
 import numpy as np
 import torch
 from torch import nn
-from transformers.utils import ModelOutput
 
 from .alignment import Document, Window, clusters
 from .answers import Answer, Answers, WindowScores
@@ -20,11 +19,12 @@ from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanReaderConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .derivatives import once_differentiable  # noqa: F401  (as above)
 from .encoders import encoder_limit
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .matches import LONGEST_MATCH, match_lengths
-from .modeling_span import SpanPreTrainedModel
+from .modeling_span import EmissionsOutput, SpanPreTrainedModel
 from .particles import particle_cuts, trimmed_end
 from .pipeline_base import SpanPipeline  # noqa: F401  (as above)
 from .pipeline_classifier import SpanClassifierPipeline  # noqa: F401  (as above)
@@ -37,6 +37,7 @@ from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import labels_of  # noqa: F401  (as above)
+from .wide_linear import wide_linear
 from .window_batches import WindowBatches  # noqa: F401  (as above)
 from .words import words  # noqa: F401  (as above)
 
@@ -46,7 +47,7 @@ _NULL_PLACE = 0  # of a row of scores: [CLS], "this window holds no answer"
 
 
 @dataclass
-class SpanReaderOutput(ModelOutput):
+class SpanReaderOutput(EmissionsOutput):
     """
     Args:
         loss: Cross-entropy of an answer's two ends, a mean over ends, in nats, a scalar; with R-Drop the divergence is
@@ -213,9 +214,7 @@ class SpanReader(SpanPreTrainedModel):
 
     def project(self, states: torch.Tensor) -> torch.Tensor:
         """States `(batch, 1 + units, width)` to start and end scores in float32, dropout applied."""
-        with torch.autocast(states.device.type, enabled=False):
-            weight, bias = self.projection.weight.float(), self.projection.bias.float()
-            return nn.functional.linear(self.dropout(states.float()), weight, bias)
+        return wide_linear(self.projection, self.dropout(states.float()))
 
     # --- questions to answers -----------------------------------------------------------------------------------------
 

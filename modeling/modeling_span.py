@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import ModelOutput
 
 from .alignment import Aligner
 from .companions import (
@@ -57,6 +58,19 @@ class WindowView(NamedTuple):
     attentions: list[torch.Tensor]
     first_unit: int = 0
     head_attention: torch.Tensor | None = None
+
+
+class EmissionsOutput(ModelOutput):
+    """Base of outputs whose scores are no `logits` that a loss over classes could take."""
+
+    def __getitem__(self, key):
+        """As in transformers. Raises: ValueError where `logits` are asked for, as by the Trainer's label smoothing."""
+        if key == "logits":
+            raise ValueError(
+                f"expected a request for loss or emissions of {type(self).__name__}, got one for logits, which it does "
+                "not have; transformers' Trainer asks for them with label smoothing: set label_smoothing_factor to 0"
+            )
+        return super().__getitem__(key)
 
 
 class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
@@ -134,7 +148,15 @@ class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         Beside the weights are the tokenizer, in a form that version 4.51 reads as well; the model's code and its
         pipeline, which the config names; `handler.py` and `requirements.txt` for an Inference Endpoint. An existing
         `requirements.txt` is kept. Warns where a model that was loaded without its `handler.py` cannot pass it on.
+
+        Raises: ValueError where layers were quantised by torch, whose packed weights safetensors cannot hold.
         """
+        packed = next((key for key, each in self.state_dict().items() if not isinstance(each, torch.Tensor)), None)
+        if packed is not None:
+            raise ValueError(
+                f"expected a model whose weights are tensors to save, got packed ones at {packed} (quantize_dynamic); "
+                "save the model before it is quantised, and quantise it after loading"
+            )
         # Saving registers one auto class; plain AutoModel is named here.
         own = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
         self.config.auto_map = {**(getattr(self.config, "auto_map", None) or {}), "AutoModel": own}
@@ -216,7 +238,7 @@ class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         Args:
             encoder_states: Last states of the encoder `(batch, length, hidden)`, any float type, in place of
                 `input_ids`: the encoder is not asked.
-            **inputs: What the encoder takes; None is left to it.
+            **inputs: What the encoder takes; what is None is not passed on.
 
         Raises: ValueError where there is not exactly one of `input_ids`, `inputs_embeds` and `encoder_states`, where
             the states have another shape, or where more is asked for than states can tell.
@@ -229,7 +251,7 @@ class SpanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
                 "encoder_states replace input_ids, so pass the one that the batch was made for"
             )
         if encoder_states is None:
-            return self.encoder(**inputs, return_dict=True)
+            return self.encoder(**{key: each for key, each in inputs.items() if each is not None}, return_dict=True)
         width = self.config.encoder_config.hidden_size
         if encoder_states.dim() != 3 or encoder_states.shape[2] != width:
             raise ValueError(

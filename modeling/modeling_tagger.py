@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from transformers.utils import ModelOutput
 
 from .alignment import Document, Window
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
@@ -17,12 +16,13 @@ from .companions import is_copy  # noqa: F401  (as above)
 from .configuration_span import SpanTaggerConfig
 from .crf import CRF  # noqa: F401  (as above)
 from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .derivatives import once_differentiable  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import Chain, HeadView, build_head
-from .modeling_span import SpanPreTrainedModel, WindowView
+from .modeling_span import EmissionsOutput, SpanPreTrainedModel, WindowView
 from .pipeline_base import SpanPipeline  # noqa: F401  (as above)
 from .pipeline_classifier import SpanClassifierPipeline  # noqa: F401  (as above)
 from .pipeline_reader import SpanReaderPipeline  # noqa: F401  (as above)
@@ -35,6 +35,7 @@ from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import tags_to_spans
+from .wide_linear import wide_linear  # noqa: F401  (as above)
 from .window_batches import WindowBatches  # noqa: F401  (as above)
 from .words import trimmed
 
@@ -44,7 +45,7 @@ _DOCUMENTS_AT_A_TIME = 1024
 
 
 @dataclass
-class SpanTaggerOutput(ModelOutput):
+class SpanTaggerOutput(EmissionsOutput):
     """
     Args:
         loss: Loss per unit in nats, a scalar; with R-Drop the divergence is in it.
@@ -208,9 +209,7 @@ class SpanTagger(SpanPreTrainedModel):
                 parts = {name: part.detach() / copies / count for name, part in found.parts.items()}
         tags = None
         if decode and not self.training:
-            tags = torch.full_like(unit_positions, -100)
-            for row, path in enumerate(self.head.decode(found.emissions, mask, context)):
-                tags[row, : len(path)] = torch.tensor(path, dtype=tags.dtype, device=tags.device)
+            tags = self._best_tags(found.emissions, mask, context, unit_positions)
         return SpanTaggerOutput(
             loss=loss,
             emissions=found.emissions,
@@ -220,6 +219,14 @@ class SpanTagger(SpanPreTrainedModel):
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )
+
+    @torch.compiler.disable
+    def _best_tags(self, emissions: torch.Tensor, mask: torch.Tensor, context: Chain, like: torch.Tensor):
+        """The best tag ids of each row, -100 behind them, in the shape and type of `like` `(batch, units)`."""
+        tags = torch.full_like(like, -100)
+        for row, path in enumerate(self.head.decode(emissions, mask, context)):
+            tags[row, : len(path)] = torch.tensor(path, dtype=tags.dtype, device=tags.device)
+        return tags
 
     def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """As in the base, without the best paths."""

@@ -18,11 +18,14 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from .wide_linear import wide_linear
+
 # Keeps the logarithm of a closed gate finite, also where all gates of a row are closed.
 EPSILON = 1e-6
 GATES = ("soft", "hard", "share")
 DECODERS = ("linear", "crf")
 BEGINNINGS = ("random", "neighbours")
+MOST_HEADS = 2**12
 # What the score of the neighbour that a head begins at stands above 0 by, in nats.
 SHARPNESS = 12.0
 OPTIONS = {
@@ -86,8 +89,8 @@ def check_options(options: dict) -> None:
             "0.5 is the usual one",
         ),
         "heads": (
-            isinstance(heads, Integral) and not isinstance(heads, bool) and heads >= 1,
-            "to be a whole number of 1 or more",
+            isinstance(heads, Integral) and not isinstance(heads, bool) and 1 <= heads <= MOST_HEADS,
+            f"to be a whole number from 1 to {MOST_HEADS:,}",
             "8 is the usual one",
         ),
         "gold_gate": (
@@ -302,7 +305,7 @@ class PositionalAttention(nn.Module):
         """
         with torch.autocast(states.device.type, enabled=False):
             states = wide(states)
-            logits = self._linear(self.gates, states)  # shape: (batch, units, 3)
+            logits = wide_linear(self.gates, states)  # shape: (batch, units, 3)
             gates, log_gates = self._acting(logits[..., 0].sigmoid(), mask, gold, gold_share)
             closed = self.padding_state.to(states.dtype)
             gated = gates.unsqueeze(-1) * states + (1 - gates).unsqueeze(-1) * closed
@@ -313,7 +316,7 @@ class PositionalAttention(nn.Module):
             lowest_score = torch.finfo(scores.dtype).min
             weights = scores.masked_fill(~mask[:, None, None], lowest_score).softmax(dim=3)
             mixed = (weights @ value).transpose(1, 2).flatten(2)
-            summed = gated + self._linear(self.output, mixed)
+            summed = gated + wide_linear(self.output, mixed)
             scale, shift = self.norm.weight.to(summed.dtype), self.norm.bias.to(summed.dtype)
             out = nn.functional.layer_norm(summed, summed.shape[-1:], scale, shift, self.norm.eps)
         return Attended(out, logits, weights)
@@ -337,17 +340,15 @@ class PositionalAttention(nn.Module):
 
     def _places(self, positions: torch.Tensor) -> torch.Tensor:
         rows = self.position_embedding.num_embeddings
-        # Elsewhere the look would wait for the device.
-        if positions.device.type == "cpu" and positions.numel() and int(positions.max()) >= rows:
+        # Elsewhere the check would wait for the device; a compiled graph checks its indices itself.
+        checked = positions.device.type == "cpu" and positions.numel() and not torch.compiler.is_compiling()
+        if checked and int(positions.max()) >= rows:
             raise ValueError(
                 f"expected unit_positions inside the window of {rows} positions that the head was built for, got "
                 f"{int(positions.max())}; make batches with model.collate and the model's own window"
             )
         return self.position_embedding(positions)
 
-    def _linear(self, layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
-        return nn.functional.linear(states, layer.weight.to(states.dtype), layer.bias.to(states.dtype))
-
     def _split(self, layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
         """`(batch, units, hidden)` to `(batch, heads, units, hidden / heads)`."""
-        return self._linear(layer, states).unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return wide_linear(layer, states).unflatten(2, (self.heads, -1)).transpose(1, 2)

@@ -24,6 +24,8 @@ class MaskedBiLSTM(nn.Module):
         self.backward_layers = nn.ModuleList(nn.LSTM(width, size, batch_first=True) for width in widths)
         self.dropout = nn.Dropout(dropout)
 
+    # torch.compile has nothing to gain in torch's own LSTM, and cannot trace it.
+    @torch.compiler.disable
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """
         Args:

@@ -31,6 +31,14 @@ TEXTS = [
 LABELS = ["PS", "LC", "OG"]
 
 
+def pytest_runtest_setup(item):
+    """Tests of optional packages are skipped where these are missing, see `optional_cases`."""
+    from optional_cases import needs
+
+    for marker in item.iter_markers("optional"):
+        needs(*marker.args)
+
+
 @pytest.fixture
 def texts() -> list[str]:
     return list(TEXTS)

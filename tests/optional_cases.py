@@ -1,4 +1,4 @@
-"""Tests of packages that the `dev` extra leaves out."""
+"""Tests of packages that the `dev` extra leaves out, marked by `@pytest.mark.optional(package, extra)`."""
 
 import importlib.util
 import os

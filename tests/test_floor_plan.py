@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 
 # From the ground up; names on one line are neighbours that do not know each other. A folder stands for all files in it.
 FLOORS = [
-    ["modeling.words"],
+    ["modeling.words", "modeling.derivatives", "modeling.wide_linear"],
     [
         "modeling.spans",
         "modeling.shapes",

@@ -23,12 +23,13 @@ import kospan.tasks.building
 from kospan.data.corpus import Corpus
 from kospan.data.registry import reader_for
 from kospan.example import Example
-from kospan.recipe import FIELDS, Recipe, load_recipe, training_arguments
+from kospan.recipe import FIELDS, Recipe, load_recipe
 from kospan.run import build_trainer, finish
 from kospan.study.plan import load_study
 from kospan.tasks.encoders import character_tokenizer
 from kospan.tasks.registry import task_class
 from kospan.tasks.settled import settled
+from kospan.training.arguments import training_arguments
 from kospan.training.rates import check_rates, rate_of
 from modeling.spans import Span
 

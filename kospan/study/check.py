@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from kospan.evaluation.spans import check_figure
-from kospan.recipe import training_arguments
 from kospan.study.plan import Experiment
 from kospan.tasks.encoders import load_config
 from kospan.tasks.registry import task_class
+from kospan.training.arguments import training_arguments
 from kospan.training.cached import check_cached, states_root
 from kospan.training.lora import lora_of
 from kospan.training.rates import check_rates

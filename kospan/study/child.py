@@ -52,7 +52,7 @@ def in_words(error: BaseException, folder: Path) -> str:
 def run_one(folder: Path) -> None:
     """Trains, or goes on with training, and renames the result into place."""
     from kospan.recipe import load_recipe
-    from kospan.run import finish, prepare, train
+    from kospan.run import prepare, train
     from kospan.study.clock import Clock
     from kospan.training.saving import last_whole_checkpoint
 
@@ -66,8 +66,6 @@ def run_one(folder: Path) -> None:
         "output_dir": str(work),
         "resume": checkpoint is not None,
         "overwrite": checkpoint is None,
-        # Patience that early stopping has used up is part of where a run stands.
-        "restore_callback_states_from_checkpoint": True,
     }
     recipe = load_recipe(folder / "recipe.yaml", flags)
     recipe.trainer |= logged_where_saved(recipe.trainer)
@@ -75,12 +73,7 @@ def run_one(folder: Path) -> None:
     clock = Clock(folder / "clock.json", checkpoint)
     trainer.add_callback(clock)
     print(f"goes on from        {checkpoint}" if checkpoint else "begins", flush=True)
-    if checkpoint and stopped_early(checkpoint):
-        # The Trainer would take one step more before it notices.
-        load_last(trainer, checkpoint)
-        finish(trainer)
-    else:
-        train(trainer, checkpoint)
+    train(trainer, checkpoint)
     from kospan.study.result import leave_result
 
     leave_result(trainer, clock, plan, folder, work)
@@ -96,24 +89,6 @@ def logged_where_saved(settings: dict) -> dict:
     if strategy == "steps":
         return {"logging_strategy": "steps", "logging_steps": settings.get("save_steps", 500)}
     return {"logging_strategy": "epoch"} if strategy == "epoch" else {}
-
-
-def stopped_early(checkpoint: str) -> bool:
-    """Whether training was over, before its last step, when this checkpoint was saved."""
-    state = json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
-    control = state.get("stateful_callbacks", {}).get("TrainerControl", {})
-    return bool(control.get("args", {}).get("should_training_stop"))
-
-
-def load_last(trainer, checkpoint: str) -> None:
-    """The state and weights that training would have ended with at this checkpoint."""
-    from transformers.trainer_callback import TrainerState
-
-    trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
-    if trainer.args.load_best_model_at_end and trainer.state.best_model_checkpoint:
-        trainer._load_best_model()
-    else:
-        trainer._load_from_checkpoint(checkpoint)
 
 
 def end_with_parent() -> None:

@@ -60,7 +60,6 @@ def leave_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) ->
         "commit": commit(),
     }
     trainer.recipe.trainer["output_dir"] = str(Path("outputs", place.name))
-    trainer.recipe.trainer.pop("restore_callback_states_from_checkpoint", None)
     save_recipe(trainer.recipe, result / "recipe.yaml")
     log = folder / "log.txt"
     if log.is_file():

@@ -29,6 +29,7 @@ class Task(Protocol):
     labels: list[str]
     unit: str
     save_beside: Callable[[Path], None] | None  # writes what a checkpoint needs beside weights; None: they write it
+    continued: tuple[str, ...]  # settings of a model that a training may set anew
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "Task":
@@ -88,6 +89,9 @@ class Task(Protocol):
 
     def load(self, folder: str | os.PathLike):
         """What `save` wrote, in float32, as `find` takes it."""
+
+    def identity(self, folder: Path | None = None) -> dict:
+        """The settings that give the weights their meaning, of this task's model or of the checkpoint in a folder."""
 
     # --- use ----------------------------------------------------------------------------------------------------------
 

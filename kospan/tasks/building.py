@@ -10,6 +10,7 @@ from kospan.data.source import ReadOptions
 from kospan.recipe import Recipe
 from kospan.tasks.encoders import (
     check_encoder_options,
+    check_reads,
     load_config,
     load_ours,
     locate,
@@ -110,6 +111,7 @@ def new_model(recipe: Recipe, model_class: type, config: SpanConfig, tokenizer):
     else:
         with whole_weights(recipe.encoder):
             model = model_class.from_encoder(locate(recipe.encoder), config, tokenizer)
+        check_reads(model.encoder, recipe.encoder, tokenizer.pad_token_id)
     _prepared(model, recipe)
     # Says at once whether tokenizer, window and stride fit together.
     _ = model.aligner

@@ -56,6 +56,7 @@ class ClassifyingTask(OwnModel):
     model_type = SpanClassifierConfig.model_type
     uses = OwnModel.uses | {"overlaps", "quoting", "tag_column", "label_kind", "pooling", "windowed_field"}
     whole_texts = True
+    continued = CONTINUED
 
     def __init__(self, corpus: Corpus | None, model, dataset: str = "labelled"):
         self.corpus, self.model = corpus, model

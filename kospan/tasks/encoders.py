@@ -16,6 +16,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoModel, AutoTokenizer, ElectraConfig, PreTrainedTokenizerFast
+from transformers.activations import ACT2FN
 
 from kospan.recipe import Recipe
 from modeling.alignment import clusters
@@ -36,6 +37,7 @@ SCRATCH = {
 # Sizes of an encoder and the least that each may be.
 _LEAST = {
     "num_hidden_layers": 0,
+    "initializer_range": 0,
     **dict.fromkeys(("embedding_size", "hidden_size", "intermediate_size", "num_attention_heads"), 1),
     **dict.fromkeys(("max_position_embeddings", "type_vocab_size", "min_count"), 1),
 }
@@ -99,6 +101,55 @@ def load_config(encoder: str, options: dict):
         ) from error
 
 
+def check_reads(encoder: torch.nn.Module, name: str, pad_token_id: int | None) -> None:
+    """Gives an encoder a few pieces, as training will, so that one of another kind is noticed at once.
+
+    Args:
+        encoder: The encoder as it was loaded.
+        name: What the recipe calls it.
+        pad_token_id: A piece that every vocabulary has.
+
+    Raises: ValueError where it does not give a state for each piece.
+    """
+    ids = torch.full((1, 3), pad_token_id or 0, device=encoder.device)
+    mode, wrong = encoder.training, ""
+    with torch.no_grad(), torch.random.fork_rng(devices=[] if ids.device.type == "cpu" else [ids.device]):
+        encoder.train()
+        try:
+            found = encoder(input_ids=ids, attention_mask=torch.ones_like(ids), return_dict=True)
+            shape = tuple(found.last_hidden_state.shape)
+            if shape != (1, 3, encoder.config.hidden_size) or not hasattr(found, "attentions"):
+                wrong = f"states of the shape {shape}"
+        except Exception as error:  # Whatever a model of another kind makes of pieces.
+            wrong = " ".join(str(error).split())[:200] or type(error).__name__
+        finally:
+            encoder.train(mode)
+    if wrong:
+        raise ValueError(
+            f"expected an encoder that gives a state for each piece of a text, such as BERT, RoBERTa or ELECTRA, got "
+            f"{name} of type {encoder.config.model_type!r} ({wrong}); name another encoder"
+        )
+
+
+def check_kind(config, name: str) -> None:
+    """Raises: ValueError where a config is that of no encoder of texts."""
+    if getattr(config, "is_encoder_decoder", False):
+        raise ValueError(
+            f"expected an encoder such as BERT, RoBERTa or ELECTRA, got {name} of type {config.model_type!r}, which "
+            "has an encoder and a decoder; name an encoder alone"
+        )
+    missing = [key for key in ("hidden_size", "vocab_size") if not isinstance(getattr(config, key, None), int)]
+    if missing:
+        raise ValueError(
+            f"expected an encoder of texts such as BERT, RoBERTa or ELECTRA, got {name} of type "
+            f"{config.model_type!r}, whose config has no {missing[0]}; name another encoder"
+        )
+
+
+# Of a config, what says nothing of how the encoder computes.
+_NO_OPTIONS = ("model_type", "architectures", "id2label", "label2id", "transformers_version", "problem_type")
+
+
 def check_encoder_options(options: dict, config, known: dict | None = None) -> dict:
     """A recipe's `encoder_options` with values of the types that the encoder's config holds.
 
@@ -115,14 +166,22 @@ def check_encoder_options(options: dict, config, known: dict | None = None) -> d
     known = {**config.to_dict(), **{name: getattr(config, name) for name in config.attribute_map}, **(known or {})}
     checked = {}
     for name, value in options.items():
-        if name not in known:
-            near = next(iter(difflib.get_close_matches(str(name), known, 1, 0.5)), None)
+        if name not in known or name in _NO_OPTIONS:
+            others = [] if name in _NO_OPTIONS else known.keys() - set(_NO_OPTIONS)
+            near = next(iter(difflib.get_close_matches(str(name), others, 1, 0.5)), None)
             advice = f"did you mean {near}?" if near else "take it out"
             raise ValueError(
                 f"expected encoder_options to be settings of the encoder's config ({config.model_type}), got {name!r}; "
                 f"{advice}"
             )
         checked[name] = _option(name, value, known[name])
+    activation = checked.get("hidden_act", checked.get("hidden_activation"))
+    if activation is not None and activation not in ACT2FN:
+        near = next(iter(difflib.get_close_matches(activation, ACT2FN, 1, 0.5)), "gelu")
+        raise ValueError(
+            f"expected encoder_options['hidden_act'] to be an activation of transformers, got {activation!r}; did you "
+            f"mean {near}?"
+        )
     sizes = {**config.to_dict(), **checked}
     hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
     if checked.keys() & {"hidden_size", "num_attention_heads"} and hidden and heads and hidden % heads:
@@ -302,7 +361,9 @@ def encoder_parts(recipe: Recipe, texts: list[str]):
         parts_of = (clusters(text, recipe.normalization) for text in texts)
         read = [plain_spaces("".join(part for _, _, part in parts)) for parts in parts_of]
         return scratch_encoder(read, recipe.encoder_options)
-    config, tokenizer = load_config(recipe.encoder, recipe.encoder_options), load_tokenizer(recipe.encoder)
+    config = load_config(recipe.encoder, recipe.encoder_options)
+    check_kind(config, recipe.encoder)
+    tokenizer = load_tokenizer(recipe.encoder)
     highest = max(tokenizer.get_vocab().values())
     if highest >= config.vocab_size:
         raise ValueError(

@@ -1,9 +1,10 @@
 """How tasks keep a model of ours: in a folder that transformers' AutoModel opens."""
 
 import os
+from pathlib import Path
 
 import torch
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel
 
 from kospan.recipe import FIELDS, Recipe
 from kospan.tasks.encoders import check_scratch_options, read_settings
@@ -49,3 +50,8 @@ class OwnModel:
     def load(self, folder: str | os.PathLike):
         """What `save` wrote, in float32."""
         return AutoModel.from_pretrained(folder, dtype=torch.float32)
+
+    def identity(self, folder: Path | None = None) -> dict:
+        """The config of the model, or of a checkpoint of whatever kind."""
+        config = self.model.config if folder is None else AutoConfig.from_pretrained(folder)
+        return config.to_dict()

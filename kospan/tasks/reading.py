@@ -45,6 +45,7 @@ class ReadingTask(OwnModel):
         *("unit_matches", "max_question", "longest_answer", "null_answer"),
         *("recurrent_size", "recurrent_layers", "recurrent_dropout"),
     }
+    continued = CONTINUED
     baseline_name = "word nearest to the question's"
     whole_texts = False
 

@@ -46,6 +46,7 @@ class TaggingTask(NamedSpans, OwnModel):
         *("overlaps", "unit_shapes", "scheme", "head", "head_options", "constrain", "crf_backend", "dropout_merge"),
         *("recurrent_size", "recurrent_layers", "recurrent_dropout", "rdrop_level", "token_column", "tag_column"),
     }
+    continued = CONTINUED
 
     def __init__(self, corpus: Corpus | None, model, unit: str = "character"):
         self.corpus, self.model = corpus, model

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
+from transformers import AutoConfig
 
 from kospan.data.corpus import Corpus
 from kospan.data.registry import reader_for
@@ -12,7 +14,7 @@ from kospan.evaluation.written import WRITTEN_FIGURES, Written, notes_of, score_
 from kospan.example import Example
 from kospan.recipe import Recipe
 from kospan.tasks.building import corpus_of
-from kospan.tasks.continued_writer import own_settings
+from kospan.tasks.continued_writer import CONTINUED, own_settings
 from kospan.tasks.decoders import check_loading, loading, scratch_options
 from kospan.tasks.named_spans import NamedSpans
 from kospan.tasks.packing import check_packing, pack, packed_batch, row_length, unpack
@@ -20,6 +22,8 @@ from kospan.tasks.rows import from_rows, to_rows
 from kospan.tasks.settled import EVERY_TASK, settled
 from kospan.tasks.writers import build_writer, reply_about
 from modeling import SpanWriter, WriterConfig
+from modeling.base_models import check_base
+from modeling.configuration_writer import read_writer_config
 from modeling.passages import composed
 from modeling.spans import Span
 
@@ -42,6 +46,7 @@ class WritingTask(NamedSpans):
         *("overlaps", "instruction", "label_descriptions", "few_shot", "few_shot_by", "constrained", "max_new_tokens"),
         *("load_dtype", "load_bits", "device_map", "packing", "token_column", "tag_column"),
     }
+    continued = CONTINUED
     check_scratch = staticmethod(scratch_options)
 
     def __init__(self, corpus: Corpus | None, writer: SpanWriter, loading: dict | None = None, packing: bool = False):
@@ -233,6 +238,20 @@ class WritingTask(NamedSpans):
         """What `save` wrote, in float32; where the recipe has `load_dtype`, `load_bits` or `device_map`, loaded with
         these as for training, so that predictions are then in that type."""
         return SpanWriter.from_pretrained(folder, **self.loading)
+
+    def identity(self, folder: Path | None = None) -> dict:
+        """The prompt, and the config of the causal LM where that is saved whole.
+
+        Raises: ValueError where the adapter of the checkpoint was trained on another base model.
+        """
+        config = self.writer.config if folder is None else read_writer_config(folder)
+        prompt, base = config.to_dict(), config.base
+        del prompt["base"]
+        if hasattr(self.model, "peft_config"):
+            check_base(self.model, base, "the recipe's encoder", folder)
+            return {"prompt": prompt}
+        model = self.model.config if folder is None else AutoConfig.from_pretrained(folder)
+        return {"prompt": prompt, "model": model.to_dict()}
 
     # --- use ----------------------------------------------------------------------------------------------------------
 

@@ -65,16 +65,7 @@ class AdaptedTrainer:
         model = self.model if model is None else model
         if is_adapted(model):
             return restore(model, resume_from_checkpoint)
-        if (Path(resume_from_checkpoint) / ADAPTERS).is_file():
-            raise ValueError(
-                f"expected a checkpoint of a training without adapters in {resume_from_checkpoint}, got one with them "
-                f"({ADAPTERS}); resume with the recipe's lora_rank, or start again with --overwrite"
-            )
-        path = Path(resume_from_checkpoint) / ADAPTER
-        if hasattr(model, MARK) and path.is_file():
-            # peft loads weights of the right shapes whatever they were scaled by.
-            found = json.loads(path.read_text(encoding="utf-8"))
-            check_settings(getattr(model, MARK), {name: found.get(own) for name, own in PEFT.items()}, path.parent)
+        check_adapters(model, resume_from_checkpoint)
         return super()._load_from_checkpoint(resume_from_checkpoint, model)
 
     def _load_best_model(self) -> None:
@@ -83,13 +74,34 @@ class AdaptedTrainer:
         restore(self.model, self.state.best_model_checkpoint)
 
 
-def restore(model, folder: str | Path) -> None:
-    """Gives a model with adapters the weights of a checkpoint, bit for bit.
+def check_adapters(model, folder: str | Path) -> None:
+    """Whether a checkpoint holds the adapters that a model has, none where it has none.
 
-    Raises: FileNotFoundError where the checkpoint holds no adapters; ValueError where they were made by other settings,
-        or stand on another encoder.
+    Raises: FileNotFoundError where it has none and should; ValueError where it has some and should not, or they were
+        made by other settings.
     """
     folder = Path(folder)
+    if is_adapted(model):
+        return _check_own(model, folder)
+    path, is_peft = folder / ADAPTER, hasattr(model, "peft_config")
+    if (folder / ADAPTERS).is_file() or (path.is_file() and not is_peft):
+        raise ValueError(
+            f"expected a checkpoint of a training without adapters in {folder}, got one with them; resume with the "
+            "recipe's lora_rank, or start again with --overwrite"
+        )
+    if is_peft and not path.is_file():
+        raise FileNotFoundError(
+            f"expected an adapter in {path}, found none: this training was begun without one; take lora_rank out, or "
+            "start again with --overwrite"
+        )
+    if hasattr(model, MARK) and path.is_file():
+        # peft loads weights of the right shapes whatever they were scaled by.
+        found = json.loads(path.read_text(encoding="utf-8"))
+        check_settings(getattr(model, MARK), {name: found.get(own) for name, own in PEFT.items()}, folder)
+
+
+def _check_own(model, folder: Path) -> None:
+    """`check_adapters` for an encoder with adapters."""
     if not (folder / ADAPTERS).is_file():
         raise FileNotFoundError(
             f"expected adapters in {folder / ADAPTERS}, found none: this training was begun without them; take "
@@ -98,10 +110,9 @@ def restore(model, folder: str | Path) -> None:
     with safe_open(str(folder / ADAPTERS), framework="pt") as file:
         # Files of earlier versions lack the settings.
         settings = json.loads((file.metadata() or {}).get(SETTINGS, "{}"))
+        got = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     check_settings(getattr(model, MARK), settings, folder)
-    adapters = load_file(folder / ADAPTERS)
     asked = {name: tuple(value.shape) for name, value in adapter_state(model).items()}
-    got = {name: tuple(value.shape) for name, value in adapters.items()}
     if asked != got:
         name = min(name for name in asked.keys() | got.keys() if asked.get(name) != got.get(name))
         of = f" of lora_targets: {settings['targets']}" if "targets" in settings else ""
@@ -109,6 +120,16 @@ def restore(model, folder: str | Path) -> None:
             f"expected the recipe's adapters in {folder}, got others{of} ({name}: {asked.get(name, 'none')} in the "
             f"recipe, {got.get(name, 'none')} there); resume with the recipe that the checkpoint was made with"
         )
+
+
+def restore(model, folder: str | Path) -> None:
+    """Gives a model with adapters the weights of a checkpoint, bit for bit.
+
+    Raises: as `check_adapters`; ValueError where the adapters stand on another encoder.
+    """
+    folder = Path(folder)
+    check_adapters(model, folder)
+    adapters = load_file(folder / ADAPTERS)
     saved: dict[str, torch.Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):
         if path.name != ADAPTERS:
@@ -120,7 +141,7 @@ def restore(model, folder: str | Path) -> None:
         if name not in own and not torch.allclose(value.cpu().float(), saved[name].float(), rtol=1e-3, atol=1e-5):
             raise ValueError(
                 f"expected the encoder that the checkpoint {folder} was trained on, got one whose {name} is another; "
-                f"set the recipe's encoder{'' if settings else ', lora_alpha and lora_rslora'} to that of that training"
+                "set the recipe's encoder, lora_alpha and lora_rslora to that of that training"
             )
 
 

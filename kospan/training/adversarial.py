@@ -58,7 +58,9 @@ class FGM:
         self._embedded: torch.Tensor | None = None
         self._gradient: torch.Tensor | None = None
         self.ratio_sum, self.skipped, self.steps = 0.0, 0, 0
-        self._hook = self.embedding.register_forward_hook(self._perturb_output) if space == "activation" else None
+        # Outside a compiled graph, which cannot hold a perturbation that is made on the way.
+        hook = torch.compiler.disable(self._perturb_output)
+        self._hook = self.embedding.register_forward_hook(hook) if space == "activation" else None
 
     def _perturb_output(self, module: nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor:
         if self._recording:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from huggingface_hub.constants import HF_HOME
-from transformers import TrainerCallback
 
 from kospan.training.states import EncoderStates, encoder_digest, make_states
 
@@ -70,14 +69,12 @@ class StateCache:
                     for name, windows in self.sets.items()
                 ]
             )
-        collate, guard = trainer.data_collator, _SameEncoder(model, encoder)
-        trainer.add_callback(guard)
+        collate = trainer.data_collator
         trainer.data_collator, model.state_source = StateCollate(collate, source), source
         try:
             yield
         finally:
             trainer.data_collator, model.state_source = collate, None
-            trainer.remove_callback(guard)
 
 
 class StateCollate:
@@ -107,21 +104,6 @@ class _Sets:
             if found is not None:
                 return found
         return None
-
-
-class _SameEncoder(TrainerCallback):
-    """Refuses to train where a checkpoint has put another encoder in place of the one whose states are kept."""
-
-    def __init__(self, model, encoder: str):
-        self.trained, self.encoder = model, encoder
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        """Looks again where training goes on from a checkpoint, whose weights are loaded by now."""
-        if state.global_step and encoder_digest(self.trained) != self.encoder:
-            raise ValueError(
-                "expected a checkpoint with the recipe's frozen encoder, whose states are kept, got one with other "
-                "weights; resume with the recipe that it was made with, or set states_folder: none"
-            )
 
 
 def _say(trainer) -> Callable[[str], None]:

@@ -88,8 +88,7 @@ def opening_lines(trainer, documents: int, windowed: int, longest: int) -> list[
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    per_epoch = max(1, -(-len(trainer.train_dataset) // batch))
-    steps = args.max_steps if args.max_steps > 0 else int(-(-args.num_train_epochs * per_epoch // 1))
+    per_epoch, steps = trainer.planned_steps()
     rows = args.train_batch_size * (2 if trainer.divergence is not None else 1)
     lines = [
         f"device              {args.device}",

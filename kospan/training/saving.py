@@ -157,6 +157,8 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
     states = [folder / "optimizer.pt", folder / "scheduler.pt", *sorted(folder.glob("rng_state*.pth"))]
     if len(states) == 2:
         return "rng_state.pth is missing"
+    # Of fp16, the scale of the loss.
+    states += [path for path in [folder / "scaler.pt"] if path.is_file()]
     for path in states:
         try:
             torch.load(path, map_location="meta", weights_only=True)

@@ -10,18 +10,20 @@ from collections.abc import Callable
 import torch
 from accelerate.utils import DistributedType
 from transformers import Trainer
-from transformers.trainer_utils import EvalPrediction
+from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 
 from .adapted import AdaptedTrainer
 from .adversarial import FGM
+from .arguments import check_model
 from .cached import StateCache
 from .consistency import double
 from .parts import LossParts
 from .pushing import PushingTrainer
 from .rates import RateGroup, check_fragments, check_rates, rate_groups
+from .search import SearchingTrainer
 
 
-class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
+class SpanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
     """
     Args:
         predict: `(model, documents) -> (documents, spans, 4)` float32 padded with -100: start, end, label id, score.
@@ -37,6 +39,7 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         fgm_lambda: Weight of the adversarial loss.
         learning_rates: Rate or factor by name fragment; empty keeps the Trainer's own groups.
         states: Kept states of a frozen encoder; None runs it in each step.
+        check_checkpoint: Raises where the checkpoint to resume from, whose folder it takes, is another model's.
         **kwargs: What Trainer takes.
     """
 
@@ -54,6 +57,7 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         fgm_lambda: float = 1.0,
         learning_rates: dict | None = None,
         states: StateCache | None = None,
+        check_checkpoint: Callable | None = None,
         **kwargs,
     ):
         if score is not None:
@@ -61,7 +65,7 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         super().__init__(*args, **kwargs)
         self.predict_spans, self.score_spans, self.evaluation_collate = predict, score, evaluation_collate
         self.validation_loss, self.divergence, self.rdrop_on = validation_loss, divergence, rdrop_on
-        self.states = states
+        self.states, self.check_checkpoint = states, check_checkpoint
         self.learning_rates = check_rates(learning_rates or {})
         check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
         self.rate_groups: list[RateGroup] = []
@@ -71,13 +75,7 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         self._parts = LossParts()
         if fgm_epsilon < 0 or not math.isfinite(fgm_epsilon):
             raise ValueError(f"expected fgm_epsilon of 0 (off) or more, got {fgm_epsilon}")
-        if self.args.label_smoothing_factor:
-            raise ValueError(
-                "expected label_smoothing_factor: 0, got "
-                f"{self.args.label_smoothing_factor}: transformers would smooth tags one by one and the CRF would "
-                f"never be "
-                "trained; use R-Drop or dropout_samples instead"
-            )
+        check_model(self.args, self.model)
         if fgm_epsilon > 0:
             self._refuse_what_fgm_would_break(fgm_space)
             special = self._special_ids()
@@ -125,10 +123,21 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
 
     # --- training -----------------------------------------------------------------------------------------------------
 
-    def train(self, *args, **kwargs):
+    def planned_steps(self) -> tuple[int, int]:
+        """Optimizer steps in an epoch, and in all."""
+        values = self.set_initial_training_values(self.args, self.get_train_dataloader())
+        return values[1], values[-1]
+
+    def train(self, resume_from_checkpoint=None, trial=None, *args, **kwargs):
         """As in the Trainer; on a frozen encoder with its states from disk, where they are kept."""
+        if trial is not None and self.rebuild is not None:
+            return self.train_trial(trial)
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = get_last_checkpoint(self.args.output_dir)
+        if resume_from_checkpoint and self.check_checkpoint is not None:
+            self.check_checkpoint(resume_from_checkpoint)
         with contextlib.nullcontext() if self.states is None else self.states.attached(self):
-            return super().train(*args, **kwargs)
+            return super().train(resume_from_checkpoint, trial, *args, **kwargs)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """One pass, or with FGM a clean and an adversarial one; the clean loss is returned and logged."""
@@ -228,14 +237,17 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
     # --- evaluation over documents ------------------------------------------------------------------------------------
 
     def get_eval_dataloader(self, eval_dataset=None):
-        """Batches of documents, in order."""
+        """Batches of documents, in order: all of them, whatever the settings say of training's batches."""
         if self.evaluation_collate is None:
             return super().get_eval_dataloader(eval_dataset)
-        collate, self.data_collator = self.data_collator, self.evaluation_collate
-        try:
+        # Documents are no tensors, so a batch is made in each process and neither split nor sent.
+        whole = {"dispatch_batches": False, "split_batches": False, "even_batches": True}
+        with (
+            _changed(self, data_collator=self.evaluation_collate),
+            _changed(self.args, dataloader_drop_last=False),
+            _changed(self.accelerator.dataloader_config, **whole),
+        ):
             return super().get_eval_dataloader(eval_dataset)
-        finally:
-            self.data_collator = collate
 
     def get_test_dataloader(self, test_dataset):
         """As `get_eval_dataloader`."""
@@ -271,3 +283,16 @@ class SpanTrainer(PushingTrainer, AdaptedTrainer, Trainer):
         rows = {int(at): row for batch, index in zip(batches, indices) for at, row in zip(index, batch)}
         order = sorted(rows)
         return self.score_spans(order, [rows[at] for at in order])
+
+
+@contextlib.contextmanager
+def _changed(owner, **values):
+    """Attributes of an object with other values, inside the block."""
+    before = {name: getattr(owner, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(owner, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(owner, name, value)

@@ -190,6 +190,19 @@ def test_ctrl_c_leaves_no_traceback(model_folder, gold_file, tmp_path, monkeypat
     assert not output.exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes")
+@pytest.mark.parametrize("words", [["train.py", "--help"], ["-m", "kospan.cli", "predict", "--help"]])
+def test_a_pipe_that_nobody_reads_is_no_mistake(words):
+    """As in `train.py --help | head -0`: the pipe is closed before a word is written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    # Unbuffered, argparse itself meets the closed pipe and passes over it.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    done = subprocess.run([sys.executable, *words], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT, env=environment)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_a_librarys_message_of_several_lines_is_one(gold_file, tmp_path, capsys):
     (tmp_path / "nothing").mkdir()
     refused(["analyze", "--tokenizer", str(tmp_path / "nothing"), "--data", gold_file], capsys)

@@ -14,8 +14,8 @@ from kospan.recipe import (
     load_recipe,
     save_recipe,
     trainer_fields,
-    training_arguments,
 )
+from kospan.training.arguments import training_arguments
 
 ROOT = Path(__file__).parent.parent.parent
 

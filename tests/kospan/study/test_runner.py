@@ -14,7 +14,7 @@ from study_cases import experiment_of, finish_by_hand, write_study
 
 import kospan.study.runner
 from kospan.cli import main
-from kospan.study.child import ORPHANED, in_words, stopped_early
+from kospan.study.child import ORPHANED, in_words
 from kospan.study.folders import result_folder, running_folder, state_of, study_lock
 from kospan.study.page import write_report
 from kospan.study.plan import Run
@@ -252,18 +252,6 @@ def test_a_full_disk_is_called_that(tmp_path):
         assert in_words(error, tmp_path).startswith("expected room on the disk that holds")
     assert in_words(ValueError("expected a,\n got b"), tmp_path) == "expected a, got b"
     assert in_words(KeyError("a"), tmp_path) == "KeyError: 'a'"
-
-
-def test_early_stopping_is_seen_in_a_checkpoint(tmp_path):
-    def state(value) -> None:
-        (tmp_path / "trainer_state.json").write_text(json.dumps(value), encoding="utf-8")
-
-    state({"stateful_callbacks": {"TrainerControl": {"args": {"should_training_stop": True}}}})
-    assert stopped_early(str(tmp_path))
-    state({"stateful_callbacks": {"TrainerControl": {"args": {"should_training_stop": False}}}})
-    assert not stopped_early(str(tmp_path))
-    state({})
-    assert not stopped_early(str(tmp_path))
 
 
 MISTAKES = {

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from optional_cases import needs
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 from writer_cases import TOKENIZERS, tiny_lm
@@ -18,9 +17,11 @@ from modeling import SpanWriter
 BITS = {8: (torch.int8, 0.05), 4: (torch.uint8, 0.4)}
 
 
+pytestmark = pytest.mark.optional("bitsandbytes", "quantization")
+
+
 @pytest.fixture(autouse=True)
 def on_cpu(monkeypatch):
-    needs("bitsandbytes", "quantization")
     # What is tested is the CPU, also where there is a GPU.
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 

@@ -255,7 +255,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(model, make_tagger, tmp_path)
     ):
         restore(adapted, without)
     with pytest.raises(
-        ValueError, match=r"without adapters in .* got one with them .*resume with the recipe's lora_rank"
+        ValueError, match=r"without adapters in .* got one with them; resume with the recipe's lora_rank"
     ):
         cases.trainer(copy.deepcopy(model), str(tmp_path), {}, **ADAMW).train(resume_from_checkpoint=with_them)
     for other, message in (

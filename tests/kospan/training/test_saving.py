@@ -147,6 +147,14 @@ def test_a_file_cut_short_is_named(checkpoints, name, how):
     path = checkpoints / "checkpoint-4" / name
     cut(path) if how == "cut in half" else path.write_bytes(b"")
     assert broken_part(checkpoints / "checkpoint-4") == f"{name} is cut short"
+
+
+def test_the_scale_of_fp16_may_be_missing_but_not_cut_short(checkpoints):
+    path = checkpoints / "checkpoint-4" / "scaler.pt"
+    torch.save(torch.amp.GradScaler("cpu").state_dict(), path)
+    assert broken_part(path.parent) is None
+    cut(path)
+    assert broken_part(path.parent) == "scaler.pt is cut short"
     assert last_whole_checkpoint(checkpoints)[0] == str(checkpoints / "checkpoint-2")
 
 

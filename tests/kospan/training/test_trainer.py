@@ -255,6 +255,26 @@ def test_the_hook_of_fgm_is_there_before_the_model_is_compiled(model, tmp_path):
     assert torch.equal(compiled(batch["input_ids"]), plain)
 
 
+@pytest.mark.parametrize("techniques", ["plain", "fgm and rdrop", "fgm in parameters"])
+def test_a_compiled_training_equals_a_plain_one(techniques, make_tagger, tmp_path, monkeypatch):
+    """FGM's hook, its restored table and R-Drop's doubled batch go through the compiled model."""
+    # TrainingArguments tell accelerate through the environment.
+    for key in ("ACCELERATE_DYNAMO_BACKEND", "ACCELERATE_DYNAMO_MODE"):
+        monkeypatch.setenv(key, "no")
+        monkeypatch.delenv(key)
+    torch._dynamo.reset()
+    model = make_tagger(recurrent_size=8, encoder_input="units", encoder={"num_hidden_layers": 0})
+    own = {"fgm in parameters": {"fgm_epsilon": 0.5, "fgm_space": "parameter"}} | cases.CASES
+    plain = trained(model, tmp_path / "plain", own[techniques])
+    compiled = trained(
+        model, tmp_path / "compiled", own[techniques], torch_compile=True, torch_compile_backend="eager"
+    )
+    assert hasattr(compiled.model_wrapped, "_orig_mod") and not hasattr(plain.model_wrapped, "_orig_mod")
+    losses = [[entry["loss"] for entry in run.state.log_history if "loss" in entry] for run in (plain, compiled)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4) and len(losses[0]) == 4
+    assert_equal(cases.weights(plain.model), cases.weights(compiled.model), 1e-5)
+
+
 def test_half_precision_asked_for_on_a_cpu_is_named_for_what_it_is(model, tmp_path):
     from kospan.training.lines import precision_in_use
 

@@ -1,0 +1,24 @@
+"""Linear layers of the heads, in the type of what enters them."""
+
+import torch
+from torch import nn
+
+
+def wide_linear(layer: nn.Module, states: torch.Tensor) -> torch.Tensor:
+    """A linear layer of float32 or float64 states, without autocast, whatever type its weights are stored in.
+
+    A layer of another class than `nn.Linear`, such as a quantised one or one with an adapter, has no plain weight; it
+    is called as it is.
+
+    Args:
+        layer: The layer.
+        states: `(..., width)`, float32 or float64.
+
+    >>> wide_linear(nn.Linear(2, 3).half(), torch.zeros(1, 2)).dtype
+    torch.float32
+    """
+    with torch.autocast(states.device.type, enabled=False):
+        if type(layer) is not nn.Linear:
+            return layer(states)
+        bias = None if layer.bias is None else layer.bias.to(states.dtype)
+        return nn.functional.linear(states, layer.weight.to(states.dtype), bias)

@@ -1,0 +1,95 @@
+"""What may stand below our heads: encoders that give a state for each piece of a text, and nothing else."""
+
+import pytest
+import resume_cases as cases
+import torch
+import transformers as tf
+
+from kospan.cli import main
+from kospan.recipe import save_recipe
+from kospan.run import build_trainer
+from kospan.tasks.encoders import character_tokenizer, check_encoder_options, check_reads
+
+SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+BOTH = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+BOTH |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+OTHERS = {
+    "t5": (lambda: tf.T5Config(d_model=16, d_ff=16, d_kv=8, num_layers=1, num_heads=2), "an encoder and a decoder"),
+    "bart": (lambda: tf.BartConfig(**BOTH), "an encoder and a decoder"),
+    "vit": (lambda: tf.ViTConfig(**SMALL), "whose config has no vocab_size"),
+    "wav2vec2": (
+        lambda: tf.Wav2Vec2Config(**SMALL, conv_dim=(8, 8), conv_stride=(2, 2), conv_kernel=(2, 2)),
+        "expected an encoder that gives a state for each piece of a text",
+    ),
+    "mamba": (lambda: tf.MambaConfig(hidden_size=16, num_hidden_layers=1), "gives a state for each piece of a text"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Saves a model without a head, as its config says, with a tokenizer."""
+
+    def save(config):
+        tokenizer = character_tokenizer([example.text for example in cases.people(12)])
+        if getattr(config, "vocab_size", None):
+            config.vocab_size, config.pad_token_id = len(tokenizer), 0
+        tf.AutoModel.from_config(config).save_pretrained(tmp_path / "encoder")
+        tokenizer.save_pretrained(tmp_path / "encoder")
+        return str(tmp_path / "encoder")
+
+    return save
+
+
+@pytest.mark.parametrize(
+    ("kind", "task"), [*((kind, "tagging") for kind in OTHERS), ("t5", "reading"), ("t5", "classifying")]
+)
+def test_a_model_of_another_kind_is_refused_in_one_line(kind, task, folder, tmp_path, capsys):
+    config, message = OTHERS[kind]
+    recipe = cases.recipe_of(task, tmp_path, encoder=folder(config()), encoder_options=None, window=40)
+    save_recipe(recipe, tmp_path / "recipe.yaml")
+    capsys.readouterr()  # The model was saved with a progress bar.
+    assert main(["train", str(tmp_path / "recipe.yaml")]) == 2
+    error = capsys.readouterr().err
+    assert message in error and f"of type '{kind}'" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        lambda: tf.BertConfig(**SMALL),
+        lambda: tf.DistilBertConfig(dim=16, n_layers=1, n_heads=2, hidden_dim=16),
+        lambda: tf.CLIPTextConfig(**SMALL),
+        lambda: tf.LlamaConfig(**SMALL),
+    ],
+    ids=["bert", "distilbert", "clip", "llama"],
+)
+def test_encoders_of_several_kinds_train(config, folder, tmp_path):
+    settings = {"encoder_options": None, "window": 40, "max_steps": 1, "eval_strategy": "no", "save_strategy": "no"}
+    settings |= {"load_best_model_at_end": False}
+    trainer = build_trainer(cases.recipe_of("tagging", tmp_path, encoder=folder(config()), **settings))
+    trainer.train()
+    assert trainer.state.global_step == 1
+
+
+def test_the_check_changes_neither_mode_nor_random_state(make_tagger):
+    encoder = make_tagger(encoder={"hidden_dropout_prob": 0.5}).encoder
+    for mode in (False, True):
+        encoder.train(mode)
+        before = torch.random.get_rng_state()
+        check_reads(encoder, "tiny", 0)
+        assert encoder.training == mode and torch.equal(torch.random.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden_act": "gelo"}, "\\['hidden_act'\\] to be an activation .*, got 'gelo'; did you mean gelu"),
+        ({"initializer_range": -1}, "\\['initializer_range'\\] to be 0 or more, got -1"),
+        ({"id2label": {0: "a"}}, "got 'id2label'; take it out"),
+        ({"model_type": "bert"}, "got 'model_type'; take it out"),
+        ({1: 2}, "got 1; take it out"),
+    ],
+)
+def test_options_that_say_nothing_of_an_encoder_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        check_encoder_options(options, tf.ElectraConfig())
