@@ -64,7 +64,7 @@ def test_numbers_that_come_as_text_become_numbers():
 def test_an_unknown_head_and_unknown_options_of_a_head_are_refused():
     with pytest.raises(ValueError, match=r"expected head to be one of .*crf.*, got 'softmax'"):
         SpanTagger(config(head="softmax"))
-    with pytest.raises(ValueError, match=r"head_options of CRFHead.*got heads"):
+    with pytest.raises(ValueError, match=r"head_options of CRFHead.*got 'heads'"):
         SpanTagger(config(head="crf", head_options={"heads": 8}))
 
 

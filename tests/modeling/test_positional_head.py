@@ -223,7 +223,7 @@ def test_a_saved_model_finds_the_same(make, options, tmp_path, texts):
 def test_an_lstm_in_between_is_refused_and_so_are_options_nobody_knows(make):
     with pytest.raises(ValueError, match="expected recurrent_size: 0 with head: positional, got 8: closed gates"):
         make(recurrent_size=8)
-    with pytest.raises(ValueError, match=r"head_options of PositionalHead to be among .*positional_loss.* got gates"):
+    with pytest.raises(ValueError, match=r"head_options of PositionalHead to be among .*positional_loss.* got 'gates'"):
         make({"gates": "soft"})
     with pytest.raises(ValueError, match="gate of head_options"):
         make({"gate": "firm"})

@@ -31,14 +31,16 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
     # The names of sources may be titles of texts, or files of whoever trained it.
     scored.get("groups", {}).pop("source", None)
     evaluation = evaluation_record(training, examples, scored, seconds, trainer.args.device)
-    hub = task.corpus.origins["train"].hub
+    # A corpus that was put together in Python has none.
+    origins = task.corpus.origins
+    hub = origins["train"].hub if origins else None
     names = {"dataset": hub.name if hub else None, "encoder": encoder_on_hub(recipe.encoder)}
     language = about(recipe.dataset).language or ("ko" if evaluation["hangul"] > 0.5 else "en")
     record = {
         "training": training_record(trainer, len(training), task.windowed),
         "evaluation": evaluation,
         "names": names,
-        "origins": origins_record(task.corpus.origins, len(examples)),
+        "origins": origins_record(origins, len(examples)) if origins else {},
         "adjusted": kind.adjusted(task) | {"skipped": sum(part.invalid for part in task.corpus.missing.values())},
         "missing": {
             split: {"invalid": part.invalid, "left_out": part.left_out}
