@@ -38,7 +38,7 @@ def in_entities(units: Sequence[tuple[int, int]], example: Example) -> Tensor:
 def attention_of(model, examples: Iterable[Example]) -> Iterator[tuple[Tensor, Tensor]]:
     """Attention weights `(heads, units, units)` and entity units `(units,)` of each text that fits into one window."""
     for example in examples:
-        found = model.inspect(list(example.words) if example.words else example.text)
+        found = model.inspect(example.document)
         if len(found.windows) == 1:
             yield found.windows[0].head_attention, in_entities(found.units, example)
 

@@ -35,7 +35,7 @@ def found_with_labels(task, examples: list, batch_size: int) -> list[list[Span]]
     for start in range(0, len(examples), batch_size):
         some = examples[start : start + batch_size]
         batch = model.placed(model.collate(task.train_features(some)))
-        units = [document.units for document in model.aligner.documents([example.text for example in some])]
+        units = [document.units for document in model.aligner.documents([example.document for example in some])]
         for own, row in zip(units, model(**batch).tags):
             paths = tags_to_spans([model.config.tags[tag] for tag in row[: len(own)].tolist()], model.config.scheme)
             found.append([Span(own[first][0], own[last - 1][1], label) for first, last, label in paths])
@@ -108,7 +108,7 @@ def main(words: list[str] | None = None) -> None:
         parser.error("expected a model trained with head_options {oracle: true}, got one without")
     examples = load_corpus(arguments.dataset, arguments.data).splits["validation"]
     aligner = task.model.aligner
-    whole = [each for each in examples if len(list(aligner.windows(aligner.documents([each.text])[0]))) == 1]
+    whole = [each for each in examples if len(list(aligner.windows(aligner.documents([each.document])[0]))) == 1]
     scores = {}
     for name, found in (
         ("gold (leakage)", found_with_labels(task, whole, arguments.batch_size)),

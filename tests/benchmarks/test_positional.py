@@ -104,3 +104,20 @@ def test_the_page_of_gold_gates_names_the_command_that_trained_the_model(tmp_pat
     path, parsed = parse_flags(shlex.split(command)[2:])
     again = flat(load_recipe(gate_oracle.ROOT / path, parsed))
     assert again | {"train_file": None} == flat(used) | {"train_file": None}
+
+
+def test_words_of_token_files_stay_whole(make_tagger, tmp_path):
+    options = {"unit": "word", "encoder_input": "units", "word_splitting": "punctuation"}
+    model = make_tagger(labels=["LC"], head="positional", head_options={"oracle": True}, **options)
+    model.save_pretrained(tmp_path)
+    text = "(Oslo) and U.S.A., say"
+    example = Example("a", text, (Span(0, 6, "LC"),), words=tuple(text.split()))
+    task = gate_oracle.open_saved(str(tmp_path), dataset="jsonl")
+    starts, ends = {0, 7, 11, 19}, {6, 10, 18, 22}
+    for seed in range(5):
+        torch.manual_seed(seed)
+        torch.nn.init.normal_(task.model.head.projection.weight)
+        (found,) = gate_oracle.found_with_labels(task, [example], 1)
+        assert {span.start for span in found} <= starts and {span.end for span in found} <= ends
+    ((weights, inside),) = attention_mass.attention_of(model, [example])
+    assert weights.shape[1:] == (4, 4) and inside.tolist() == [True, False, False, False]
