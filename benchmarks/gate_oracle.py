@@ -66,7 +66,7 @@ Seed {seed}; the model was trained at commit {commit}, on {device}, torch {torch
 def page(model: Path, result: dict) -> str:
     """The result as a page, with the command that trained the model, from the files of its run."""
     used = load_recipe(model / "recipe.yaml")
-    record = json.loads((model / "training_record.json").read_text(encoding="utf-8"))
+    record = json.loads((model / "training_record.json").read_text(encoding="utf-8"))["training"]
     shipped, settings = flat(load_recipe(ROOT / "recipes" / f"{used.name}.yaml")), flat(used)
     changed = {key: value for key, value in settings.items() if shipped.get(key) != value and key != "train_file"}
     return PAGE.format(

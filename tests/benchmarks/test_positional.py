@@ -94,7 +94,7 @@ def test_the_page_of_gold_gates_names_the_command_that_trained_the_model(tmp_pat
     }
     used = load_recipe(gate_oracle.ROOT / "recipes" / "gmb_minilm_positional.yaml", flags)
     save_recipe(used, tmp_path / "recipe.yaml")
-    record = {"commit": "abc", "device": "CPU", "versions": {"torch": "2"}}
+    record = {"training": {"commit": "abc", "device": "CPU", "versions": {"torch": "2"}}}
     (tmp_path / "training_record.json").write_text(json.dumps(record), encoding="utf-8")
     scores = {"gold (leakage)": {"f1": 0.75, "flat_f1": 0.8, "flat_f1_with_o": 0.9}}
     page = gate_oracle.page(tmp_path, {"texts": 5995, "omitted": 3, "scores": scores})
