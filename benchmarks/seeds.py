@@ -1,11 +1,12 @@
-"""Trains a recipe with several seeds and keeps what figures are made of: scores and training seconds per epoch, counts
-per document.
+"""Trains a recipe with several seeds and keeps its settings, scores and training seconds per epoch, and counts per
+document.
 
     python benchmarks/seeds.py recipes/x.yaml --out docs/studies/x.json --seeds 42 43 44 --threads 1 --
     --num_train_epochs 3
 
-Flags behind `--` win over the recipe's. Nothing but the JSON file is kept; a seed that stands in it already is not run
-again.
+Flags behind `--` win over the recipe's. Only the JSON file is kept: `settings` is the recipe as it was used, with flags
+and defaults, and without the paths of this machine. A seed that the file holds is not run again; a file with other
+settings is refused.
 """
 
 import argparse
@@ -19,7 +20,11 @@ from transformers import TrainerCallback
 
 from kospan.flags import parse_flags
 from kospan.recipe import load_recipe
-from kospan.run import build_trainer
+from kospan.run import build_trainer, without_unused
+from kospan.study.settings import flat
+
+# What the script itself sets: no checkpoint is kept, and the weights after the last epoch are scored.
+MANAGED = {"save_strategy": "no", "load_best_model_at_end": "false"}
 
 
 class Clock(TrainerCallback):
@@ -47,8 +52,7 @@ def one_seed(path: str, flags: dict, seed: int) -> dict:
     """Trains once; figures per epoch, and `(correct, predicted, gold)` per validation document of the last epoch, for
     questions (F1, 1, 1)."""
     with tempfile.TemporaryDirectory() as folder:
-        kept = {"output_dir": folder, "save_strategy": "no", "load_best_model_at_end": "false", "seed": seed}
-        trainer = build_trainer(load_recipe(path, {**flags, **kept}))
+        trainer = build_trainer(load_recipe(path, {**flags, **MANAGED, "output_dir": folder, "seed": seed}))
         clock = Clock()
         trainer.add_callback(clock)
         trainer.train()
@@ -62,18 +66,27 @@ def one_seed(path: str, flags: dict, seed: int) -> dict:
     return {"trained_parameters": trained, "epochs": clock.epochs, "counts": counts}
 
 
-def main() -> None:
+def settings_of(path: str, flags: dict) -> dict:
+    """The recipe as it is used, without seed and output folder; of a path on this machine only the name is kept."""
+    settings = flat(without_unused(load_recipe(path, {**flags, **MANAGED})))
+    return {key: _without_folder(key, value) for key, value in settings.items()}
+
+
+def _without_folder(key: str, value):
+    is_path = isinstance(value, str) and (key.endswith("_file") or Path(value).is_absolute())
+    return Path(value).name if is_path else value
+
+
+def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
     parser.add_argument("--out", required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     parser.add_argument("--threads", type=int, default=1)
-    arguments, rest = parser.parse_known_args()
+    arguments, rest = parser.parse_known_args(words)
     _, flags = parse_flags([word for word in rest if word != "--"])
     torch.set_num_threads(arguments.threads)
-    # Paths of data are this machine's own and say nothing.
-    shown = {key: value for key, value in flags.items() if not key.endswith("_file")}
-    header = {"recipe": Path(arguments.recipe).name, "flags": shown}
+    header = {"recipe": Path(arguments.recipe).name, "settings": settings_of(arguments.recipe, flags)}
     run_study(arguments.out, header, arguments.seeds, lambda seed: one_seed(arguments.recipe, flags, seed))
 
 
