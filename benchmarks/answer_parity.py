@@ -2,8 +2,8 @@
 
     python benchmarks/answer_parity.py [--data FILE --dataset korquad] [--out docs/benchmarks/answer_parity.md]
 
-The questions are some of our own; FILE adds those of a data set, of which nothing but figures is written. Ends with
-status 1 where a figure differs by more than 1e-12. Slow by nature: the oracle compares character by character.
+The questions are some of our own; FILE adds those of a data set, of which nothing but metrics is written. Ends with
+status 1 where a metric differs by more than 1e-12. Slow by nature: the oracle compares character by character.
 """
 
 import argparse
@@ -16,7 +16,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from answer_cases import CASES, Case, compare  # noqa: E402
 
 from kospan.data.corpus import read_examples  # noqa: E402
-from kospan.evaluation.answers import RULES, gold_answers  # noqa: E402
+from kospan.tasks.question_answering.metrics import RULES, gold_answers  # noqa: E402
 
 
 def main() -> int:
@@ -48,11 +48,11 @@ def main() -> int:
             print(f"{lines[-1]}  {time.perf_counter() - begun:.0f} s", flush=True)
     if arguments.out:
         head = (
-            "# Answers: figures against an independent implementation\n\n"
+            "# Answers: metrics against an independent implementation\n\n"
             f"`python benchmarks/answer_parity.py`, seed {arguments.seed}. Each prediction is an answer that was cut,\n"
             "lengthened, given particles, marks, articles, other case, spaces, HTML, full-width characters or another\n"
-            "Unicode form, or nothing at all. The last column counts the predictions whose figures would differ\n"
-            "without that step of the normalisation. Predictions are the same for all rules; how high the figures\n"
+            "Unicode form, or nothing at all. The last column counts the predictions whose metrics would differ\n"
+            "without that step of the normalisation. Predictions are the same for all rules; how high the metrics\n"
             "are says nothing, only that both sides have the same. 1.1e-16 is the rounding of a single operation.\n\n"
         )
         arguments.out.parent.mkdir(parents=True, exist_ok=True)

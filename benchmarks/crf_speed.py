@@ -1,4 +1,4 @@
-"""Speed and precision of `modeling.crf.CRF` against pytorch-crf on a CPU; writes docs/benchmarks/crf_speed.md.
+"""Speed and precision of `kospan.modeling.crf.CRF` against pytorch-crf on a CPU; writes docs/benchmarks/crf_speed.md.
 
     python benchmarks/crf_speed.py
 
@@ -21,7 +21,7 @@ import torchcrf
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
-from modeling.crf import CRF  # noqa: E402
+from kospan.modeling.crf import CRF  # noqa: E402
 
 SHAPES = [(32, 128), (8, 512), (128, 64), (1, 40)]
 TAGS = [9, 13, 37]
@@ -132,7 +132,7 @@ def page(tables: dict, errors: tuple[float, float]) -> str:
         "decode": "Viterbi decode to lists: speed-up",
         "divergence": "Symmetric KL of two passes, both ways: time over pytorch-crf's likelihood on all rows",
     }
-    # What is compared, the figure, its goal, whether higher is better.
+    # What is compared, the metric, its goal, whether higher is better.
     goals = []
     parts = [
         "# CRF speed against pytorch-crf 0.7.2",
@@ -161,7 +161,7 @@ def page(tables: dict, errors: tuple[float, float]) -> str:
             goals.append(("decode, worst shape", min(ratios.values()), 1.8, True))
         else:
             goals.append(("symmetric KL, worst share", max(ratios.values()), 1.2, False))
-    parts += ["", "## Goals", "", "| figure | goal | seen | |", "|---|---|---|---|"]
+    parts += ["", "## Goals", "", "| metric | goal | seen | |", "|---|---|---|---|"]
     for name, seen, goal, higher in goals:
         held = seen >= goal if higher else seen <= goal
         parts.append(f"| {name} | {'>=' if higher else '<='} {goal} | {seen:.2f} | {'held' if held else 'MISSED'} |")

@@ -25,7 +25,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        flags = {"output_dir": folder, "recurrent_size": 32, "use_cpu": True}
+        flags = {"output_dir": folder, "lstm_hidden_size": 32, "use_cpu": True}
         trainer = build_trainer(load_recipe("recipes/quickstart.yaml", flags))
         examples = trainer.task.examples("validation")
         trainer.evaluate()  # Imports and first calls are not what grows.
@@ -47,7 +47,7 @@ def main() -> None:
     print("\n".join(lines))
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        head = "# Evaluation time\n\nDecoding, posteriors and all KLUE figures; "
+        head = "# Evaluation time\n\nDecoding, posteriors and all KLUE metrics; "
         head += "one thread, 2-core x86-64 virtual machine.\n\n"
         arguments.out.write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
 

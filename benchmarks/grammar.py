@@ -2,7 +2,7 @@
 
     python benchmarks/grammar.py --data FOLDER
 
-FOLDER holds the sets as their sources hand them out, see benchmarks/check_data.py; sets that are not there are left
+FOLDER holds the sets as their sources hand them out, see studies/check_data.py; sets that are not there are left
 out. Replies hold types and surfaces and no offsets, so what is found again in the text may be another occurrence of the
 same surface: the page says how often it is the right one. The script ends with status 1 where a reply does not come
 back as the list of types and surfaces that it was written from.
@@ -17,9 +17,9 @@ from pathlib import Path
 from kospan.data.corpus import read_examples
 from kospan.data.registry import reader_for
 from kospan.example import Example
+from kospan.modeling.prompts import entities_of, locate, parse_reply, write_reply
+from kospan.modeling.spans import Span
 from kospan.training.saving import write_whole
-from modeling.prompts import entities_of, locate, parse_reply, write_reply
-from modeling.spans import Span
 
 RESULT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks" / "grammar.md"
 SETS = [
@@ -107,8 +107,8 @@ def page(rows: list[tuple[str, str, Counter]]) -> str:
         "A reply names no offsets. A surface is taken for its first free occurrence behind the entity that was named "
         "before it, else from the text's beginning; in data whose unit is the word only where words begin and end "
         "with it (*in reading order*, what the models use). Beside it the plainer law, the first free occurrence of "
-        "all. Shares of spans whose offsets come back, and of texts in which all do: the bounds that strict recall and "
-        "exact texts have with perfect replies.",
+        "all. Shares of spans whose offsets come back, and of texts in which all do: the bounds that strict recall "
+        "and exact texts have with perfect replies.",
         "",
         "| set | file | spans, in order | spans, first of all | texts, in order | texts, first of all |",
         "|---|---|---|---|---|---|",

@@ -3,7 +3,7 @@
     python benchmarks/long_texts.py
 
 Writes docs/benchmarks/long_texts.md. Tagging (`extract`, CRF), reading (`answer`) and classifying (`classify`) of one
-text of 1,000 to 100,000 characters, one thread. Each figure comes from a process of its own: the highest resident size
+text of 1,000 to 100,000 characters, one thread. Each metric comes from a process of its own: the highest resident size
 while the text is read, above that before it, after a first text of 300 characters has loaded what is loaded once.
 Weights are random and seeded; the text is made of the shipped sample's sentences.
 """
@@ -24,16 +24,16 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 from kospan.conversion.bigbird import convert_to_bigbird  # noqa: E402
 from kospan.conversion.settings import Settings  # noqa: E402
-from kospan.tasks.encoders import character_tokenizer, load_config, load_tokenizer  # noqa: E402
-from modeling import (  # noqa: E402
-    SpanClassifier,
-    SpanClassifierConfig,
-    SpanReader,
-    SpanReaderConfig,
-    SpanTagger,
-    SpanTaggerConfig,
+from kospan.modeling import (  # noqa: E402
+    KospanForQuestionAnswering,
+    KospanForSequenceClassification,
+    KospanForTokenClassification,
+    KospanQuestionAnsweringConfig,
+    KospanSequenceClassificationConfig,
+    KospanTokenClassificationConfig,
 )
-from modeling.tags import tag_names  # noqa: E402
+from kospan.modeling.tags import tag_names  # noqa: E402
+from kospan.tasks.encoders import character_tokenizer, load_config, load_tokenizer  # noqa: E402
 
 LENGTHS = [1_000, 10_000, 100_000]
 ENCODERS = {"short": "short, windows of 512", "long": "converted, windows of 4,096"}
@@ -75,15 +75,21 @@ def save_encoders(folder: Path) -> None:
 def build(method: str, encoder: str, folder: Path):
     """The model of a method over one of the saved encoders, with scores that differ."""
     place = str(folder / encoder)
-    shared = {"encoder_config": load_config(place, {}), "window": WINDOWS[encoder]}
+    shared = {"encoder_config": load_config(place, {}), "max_length": WINDOWS[encoder]}
     if method == "extract":
         tags = dict(enumerate(tag_names(["DT", "LC", "OG", "PS", "QT", "TI"], "BIO")))
-        model_class, config = SpanTagger, SpanTaggerConfig(**shared, id2label=tags, head="crf")
+        model_class, config = (
+            KospanForTokenClassification,
+            KospanTokenClassificationConfig(**shared, id2label=tags, head="crf"),
+        )
     elif method == "answer":
-        model_class, config = SpanReader, SpanReaderConfig(**shared, stride=128)
+        model_class, config = KospanForQuestionAnswering, KospanQuestionAnsweringConfig(**shared, stride=128)
     else:
         classes = {0: "정치", 1: "경제", 2: "사회"}
-        model_class, config = SpanClassifier, SpanClassifierConfig(**shared, id2label=classes)
+        model_class, config = (
+            KospanForSequenceClassification,
+            KospanSequenceClassificationConfig(**shared, id2label=classes),
+        )
     torch.manual_seed(0)
     model = model_class.from_encoder(place, config, load_tokenizer(place))
     with torch.no_grad():
@@ -118,12 +124,12 @@ def page(found: dict[str, dict]) -> str:
     parts = [
         "# One long text: memory and time",
         "",
-        f"Encoder: hidden {SIZES['hidden_size']}, {SIZES['num_hidden_layers']} layers, {SIZES['num_attention_heads']} "
-        "heads, random weights, a piece per character; short: a RoBERTa of 512 positions; converted: the BigBird of "
-        "4,096 made of it. Tagging: CRF over 13 tags. Reading: answers of at most 64 characters, the best 3. 2-core "
-        f"x86-64 VM, 1 thread, torch {torch.__version__.split('+')[0]} CPU; other jobs ran beside this one. Memory: "
-        "highest resident size of a process of its own while it reads the text, above that before. Reproduce: "
-        "`python benchmarks/long_texts.py`.",
+        f"Encoder: hidden {SIZES['hidden_size']}, {SIZES['num_hidden_layers']} layers, "
+        f"{SIZES['num_attention_heads']} heads, random weights, a subword per character; short: a RoBERTa of 512 "
+        "positions; converted: the BigBird of 4,096 made of it. Tagging: CRF over 13 tags. Reading: answers of at "
+        f"most 64 characters, the best 3. 2-core x86-64 VM, 1 thread, torch {torch.__version__.split('+')[0]} CPU; "
+        "other jobs ran beside this one. Memory: highest resident size of a process of its own while it reads the "
+        "text, above that before. Reproduce: `python benchmarks/long_texts.py`.",
     ]
     for kind, title, digits in (("memory", "Peak memory, MiB", 0), ("seconds", "CPU seconds", 2)):
         names = " | ".join(f"{length:,} characters" for length in LENGTHS)
@@ -143,9 +149,9 @@ def page(found: dict[str, dict]) -> str:
 
 
 def main() -> None:
-    """Measures everything and writes the page, or one figure as a child."""
+    """Measures everything and writes the page, or one metric as a child."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--child", nargs=4, metavar=("METHOD", "ENCODER", "LENGTH", "FOLDER"), help="one figure")
+    parser.add_argument("--child", nargs=4, metavar=("METHOD", "ENCODER", "LENGTH", "FOLDER"), help="one metric")
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     torch.set_num_threads(1)

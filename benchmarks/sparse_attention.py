@@ -3,10 +3,11 @@
     python benchmarks/sparse_attention.py
 
 Writes docs/benchmarks/sparse_attention.md and its plot. Forward and backward of an encoder in training, hidden 768, 12
-heads, 2 layers, blocks of 64 and 3 random ones, one text, one thread, float32. Time: all arms in one process, in turn,
-CPU time, medians. Peak memory: each arm and length in a process of its own, highest resident size after one step above
-that after building the model. FLOPs: torch's counter. Attention dropout is 0 in the arms that are compared, since
-transformers' sparse attention has none; one more arm has BigBird's usual 0.1.
+heads, 2 layers, blocks of 64 and 3 random ones, one text, one thread, float32. Time: all variants in one process, in
+turn, CPU time, medians. Peak memory: each variant and length in a process of its own, highest resident size after one
+step above
+that after building the model. FLOPs: torch's counter. Attention dropout is 0 in the variants that are compared, since
+transformers' sparse attention has none; one more variant has BigBird's usual 0.1.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from transformers.utils import logging
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 from kospan.drawing import Canvas  # noqa: E402
-from modeling.sparse_attention import SparseBigBird  # noqa: E402
+from kospan.modeling.sparse_attention import SparseBigBird  # noqa: E402
 
 LENGTHS = [512, 1024, 2048, 4096]
 ARMS = {
@@ -39,15 +40,15 @@ ARMS = {
 RESULT = ROOT / "docs" / "benchmarks" / "sparse_attention.md"
 
 
-def build(arm: str) -> torch.nn.Module:
-    """An arm's encoder in training mode, drawn with a fixed seed."""
+def build(variant: str) -> torch.nn.Module:
+    """An variant's encoder in training mode, drawn with a fixed seed."""
     torch.manual_seed(0)
-    kind = "original_full" if arm == "full" else "block_sparse"
-    dropout = 0.1 if arm == "dropout" else 0.0
+    kind = "original_full" if variant == "full" else "block_sparse"
+    dropout = 0.1 if variant == "dropout" else 0.0
     config = BigBirdConfig(
         vocab_size=1000, num_hidden_layers=2, attention_type=kind, attention_probs_dropout_prob=dropout
     )
-    model = BigBirdModel(config, add_pooling_layer=False) if arm == "transformers" else SparseBigBird(config)
+    model = BigBirdModel(config, add_pooling_layer=False) if variant == "transformers" else SparseBigBird(config)
     return model.train()
 
 
@@ -66,9 +67,9 @@ def resident(kind: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-def child(arm: str, length: int) -> dict[str, float]:
+def child(variant: str, length: int) -> dict[str, float]:
     """Peak memory and FLOPs of one step."""
-    model = build(arm)
+    model = build(variant)
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # Building has peaks of its own.
     before = resident("VmRSS")
     step(model, length)
@@ -79,17 +80,17 @@ def child(arm: str, length: int) -> dict[str, float]:
     return found | {"flops": counter.get_total_flops() / 1e9}
 
 
-def times(arms: list[str], length: int, repeats: int) -> dict[str, float]:
-    """Median CPU seconds of each arm, called in turn."""
-    models = {arm: build(arm) for arm in arms}
-    taken = {arm: [] for arm in arms}
+def times(variants: list[str], length: int, repeats: int) -> dict[str, float]:
+    """Median CPU seconds of each variant, called in turn."""
+    models = {variant: build(variant) for variant in variants}
+    taken = {variant: [] for variant in variants}
     for turn in range(repeats + 1):
-        for arm, model in models.items():
+        for variant, model in models.items():
             begun = time.process_time()
             step(model, length)
             if turn:  # The first call of each fills caches and is not counted.
-                taken[arm].append(time.process_time() - begun)
-    return {arm: statistics.median(each) for arm, each in taken.items()}
+                taken[variant].append(time.process_time() - begun)
+    return {variant: statistics.median(each) for variant, each in taken.items()}
 
 
 def fitted(values: list[float]) -> tuple[float, float, float]:
@@ -106,10 +107,10 @@ def draw(found: dict, path: Path) -> None:
     titles = {"time": "CPU seconds per step", "memory": "peak memory, MiB", "flops": "GFLOP per step"}
     with Canvas(width=13, height=4, columns=3) as canvas:
         for panel, (kind, title) in zip(canvas.axes, titles.items(), strict=True):
-            for arm, name in ARMS.items():
-                values = [found[f"{arm} {length}"][kind] for length in LENGTHS]
+            for variant, name in ARMS.items():
+                values = [found[f"{variant} {length}"][kind] for length in LENGTHS]
                 panel.plot(LENGTHS, values, marker="o", label=name)
-                if arm == "sparse":
+                if variant == "sparse":
                     slope, intercept, _ = fitted(values)
                     line = [slope * length + intercept for length in LENGTHS]
                     panel.plot(LENGTHS, line, "k:", label="straight line")
@@ -122,10 +123,10 @@ def draw(found: dict, path: Path) -> None:
 
 
 def main() -> None:
-    """Measures all arms and writes the page, or one arm's memory as a child."""
+    """Measures all variants and writes the page, or one variant's memory as a child."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--child", nargs=2, metavar=("ARM", "LENGTH"), help="memory and FLOPs of one arm, as JSON")
-    parser.add_argument("--repeats", type=int, default=5, help="calls of each arm and length that are timed")
+    parser.add_argument("--child", nargs=2, metavar=("ARM", "LENGTH"), help="memory and FLOPs of one variant, as JSON")
+    parser.add_argument("--repeats", type=int, default=5, help="calls of each variant and length that are timed")
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -136,11 +137,11 @@ def main() -> None:
     found: dict[str, dict[str, float]] = {}
     for length in LENGTHS:
         taken = times(list(ARMS), length, arguments.repeats)
-        for arm in ARMS:
-            command = [sys.executable, "-W", "ignore", __file__, "--child", arm, str(length)]
+        for variant in ARMS:
+            command = [sys.executable, "-W", "ignore", __file__, "--child", variant, str(length)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-            found[f"{arm} {length}"] = {"time": taken[arm], **json.loads(done.stdout.splitlines()[-1])}
-            print(arm, length, found[f"{arm} {length}"], flush=True)
+            found[f"{variant} {length}"] = {"time": taken[variant], **json.loads(done.stdout.splitlines()[-1])}
+            print(variant, length, found[f"{variant} {length}"], flush=True)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     draw(found, arguments.output.with_suffix(".png"))
     arguments.output.write_text(page(found), encoding="utf-8")
@@ -152,30 +153,31 @@ def page(found: dict) -> str:
     parts = [
         "# Block-sparse attention: time, memory, FLOPs",
         "",
-        "Forward and backward of an encoder in training: hidden 768, 12 heads, 2 layers, intermediate 3072, block 64, "
-        f"3 random blocks, batch 1, float32. 2-core x86-64 VM, 1 thread, torch {torch.__version__.split('+')[0]} CPU; "
-        "other jobs ran beside this one. Time: CPU time of all arms in turn in one process, medians. Memory: highest "
-        "resident size of a process of its own after one step, above that after building the model. Attention dropout "
-        "is 0, since transformers' sparse attention has none, but for the last arm. At 512 tokens SparseBigBird and "
-        "transformers' read in full attention, as up to 704. Reproduce: `python benchmarks/sparse_attention.py`.",
+        "Forward and backward of an encoder in training: hidden 768, 12 heads, 2 layers, intermediate 3072, block "
+        f"64, 3 random blocks, batch 1, float32. 2-core x86-64 VM, 1 thread, torch {torch.__version__.split('+')[0]} "
+        "CPU; other jobs ran beside this one. Time: CPU time of all variants in turn in one process, medians. "
+        "Memory: highest resident size of a process of its own after one step, above that after building the model. "
+        "Attention dropout is 0, since transformers' sparse attention has none, but for the last variant. At 512 "
+        "tokens SparseBigBird and transformers' read in full attention, as up to 704. Reproduce: `python "
+        "benchmarks/sparse_attention.py`.",
         "",
         "![Time, memory and FLOPs over the length](sparse_attention.png)",
     ]
     for kind, title in (("time", "CPU seconds"), ("memory", "Peak memory, MiB"), ("flops", "GFLOP")):
-        parts += ["", f"## {title}", "", "| arm | " + " | ".join(f"{length:,}" for length in LENGTHS) + " |"]
+        parts += ["", f"## {title}", "", "| variant | " + " | ".join(f"{length:,}" for length in LENGTHS) + " |"]
         parts.append("|---" * (len(LENGTHS) + 1) + "|")
-        for arm, name in ARMS.items():
-            cells = [f"{found[f'{arm} {length}'][kind]:,.{2 if kind == 'time' else 0}f}" for length in LENGTHS]
+        for variant, name in ARMS.items():
+            cells = [f"{found[f'{variant} {length}'][kind]:,.{2 if kind == 'time' else 0}f}" for length in LENGTHS]
             parts.append(f"| {name} | " + " | ".join(cells) + " |")
         slope, intercept, residual = fitted([found[f"sparse {length}"][kind] for length in LENGTHS])
         parts += [
             "",
-            f"Straight line through SparseBigBird: {1024 * slope:.3g} per 1,024 tokens, {intercept:+.3g}; the largest "
-            f"residual is {100 * residual:.1f} % of the value.",
+            f"Straight line through SparseBigBird: {1024 * slope:.3g} per 1,024 tokens, {intercept:+.3g}; the "
+            f"largest residual is {100 * residual:.1f} % of the value.",
         ]
     last = LENGTHS[-1]
-    ours, stock, full = (found[f"{arm} {last}"] for arm in ("sparse", "transformers", "full"))
-    parts += ["", f"## Goals at {last:,} tokens", "", "| figure | goal | seen | |", "|---|---|---|---|"]
+    ours, stock, full = (found[f"{variant} {last}"] for variant in ("sparse", "transformers", "full"))
+    parts += ["", f"## Goals at {last:,} tokens", "", "| metric | goal | seen | |", "|---|---|---|---|"]
     speed, memory = stock["time"] / ours["time"], ours["memory"] / stock["memory"]
     parts += [
         f"| speed over transformers' sparse attention | >= 2 | {speed:.2f} | {'held' if speed >= 2 else 'MISSED'} |",

@@ -23,7 +23,7 @@ from kospan.data.corpus import load_corpus
 from kospan.data.jsonl import write_jsonl
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer
-from kospan.training.states import readable
+from kospan.training.feature_cache import readable
 
 WAYS = ("the head alone", "kept states", "frozen encoder", "full fine-tuning")
 
@@ -69,11 +69,11 @@ def written(arguments, folder: Path) -> dict[str, str]:
 
 def trainer_of(arguments, head: str, files: dict, folder: Path, **flags):
     """A trainer of one epoch that neither evaluates nor saves."""
-    recurrent = {"head": "crf", "recurrent_size": 128} if head == "lstm" else {"head": head}
+    recurrent = {"head": "crf", "lstm_hidden_size": 128} if head == "lstm" else {"head": head}
     settings = {"dataset": "jsonl", "unit": "word", "encoder": arguments.encoder, "encoder_input": "subwords"}
-    settings |= {"window": 128, "stride": 32, "num_train_epochs": 1, "eval_strategy": "no", "save_strategy": "no"}
+    settings |= {"max_length": 128, "stride": 32, "num_train_epochs": 1, "eval_strategy": "no", "save_strategy": "no"}
     settings |= {"load_best_model_at_end": False, "use_cpu": True, "output_dir": str(folder / "out")}
-    settings |= {"learning_rate": 1e-3, "states_folder": str(arguments.states or folder / "states")}
+    settings |= {"learning_rate": 1e-3, "feature_cache_dir": str(arguments.states or folder / "states")}
     return build_trainer(load_recipe(None, {**settings, **recurrent, **files, **flags}))
 
 
@@ -81,8 +81,8 @@ def measured(arguments, head: str, files: dict, folder: Path) -> list[str]:
     """A table of one head."""
     flags = {
         "kept states": {"freeze_encoder": True},
-        "frozen encoder": {"freeze_encoder": True, "states_folder": "none"},
-        "full fine-tuning": {"freeze_encoder": False, "learning_rate": 1e-4, "states_folder": "none"},
+        "frozen encoder": {"freeze_encoder": True, "feature_cache_dir": "none"},
+        "full fine-tuning": {"freeze_encoder": False, "learning_rate": 1e-4, "feature_cache_dir": "none"},
     }
     trainers = {way: trainer_of(arguments, head, files, folder, **each) for way, each in flags.items()}
     kept = trainers["kept states"]

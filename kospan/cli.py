@@ -78,9 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_reading(evaluate)
     evaluate.add_argument("--train", help="what the model was trained on, for scores of what was seen and unseen")
     evaluate.add_argument(
-        "--aggregation", help="stock models: how pieces become entities: simple (default), first, average, max"
+        "--aggregation", help="stock models: how subwords become entities: simple (default), first, average, max"
     )
-    evaluate.add_argument("--output", help="also write the figures to this JSON file, the rest under `examination`")
+    evaluate.add_argument("--output", help="also write the metrics to this JSON file, the rest under `examination`")
     evaluate.set_defaults(command=_evaluate)
 
     analyze = commands.add_parser(
@@ -134,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     calibrate.set_defaults(command=_calibrate)
 
     ablate = commands.add_parser(
-        "ablate", help="run the arms of a study with their seeds; `kospan ablate --help` lists its flags"
+        "ablate", help="run the variants of a study with their seeds; `kospan ablate --help` lists its flags"
     )
     ablate.add_argument("study", help="the study file")
     ablate.add_argument("flags", nargs=argparse.REMAINDER, help="flags of the command, and settings of every run")
@@ -261,8 +261,8 @@ def _train(words: list[str]):
             return 1
         except KeyboardInterrupt:
             print(
-                f"kospan: stopped by Ctrl-C; pass --resume to go on from the last checkpoint in {recipe.output_dir}, "
-                "if there is one, or --overwrite to start again",
+                "kospan: stopped by Ctrl-C; pass --resume_from_checkpoint to go on from the last checkpoint in "
+                f"{recipe.output_dir}, if there is one, or --overwrite_output_dir to start again",
                 file=sys.stderr,
             )
             return INTERRUPTED
@@ -271,7 +271,8 @@ def _train(words: list[str]):
                 raise
             print(
                 f"kospan: expected room on the disk of {recipe.output_dir}, got none while saving; free some, then "
-                "pass --resume to go on from its last whole checkpoint, or --overwrite to start again",
+                "pass --resume_from_checkpoint to go on from its last whole checkpoint, or --overwrite_output_dir "
+                "to start again",
                 file=sys.stderr,
             )
             return 1
@@ -281,7 +282,7 @@ def _train(words: list[str]):
 
 
 def _ablate(words: list[str]):
-    from kospan.study.command import ablate
+    from kospan.ablation.command import ablate
 
     return ablate(words)
 
@@ -292,7 +293,7 @@ def _predict(arguments) -> None:
     from kospan.data.source import Reading, ReadOptions
     from kospan.data.text import write_text
     from kospan.data.texts import read_texts
-    from kospan.tasks.saved import open_saved, readable
+    from kospan.tasks.loading import open_saved, readable
     from kospan.training.saving import check_output
 
     if arguments.output != "-":
@@ -323,7 +324,7 @@ def _predict(arguments) -> None:
 def _labelled(arguments):
     """What evaluate and analyze need: the task over the model, labelled texts, what it was trained on (or None), and
     what is missing from the texts."""
-    from kospan.tasks.saved import open_saved, readable
+    from kospan.tasks.loading import open_saved, readable
 
     task = open_saved(arguments.model, arguments.aggregation, arguments.dataset)
     split, reading = _read_split(arguments, arguments.data, task.whole_texts)
@@ -336,9 +337,9 @@ def _labelled(arguments):
 
 
 def _evaluate(arguments) -> None:
+    from kospan.card.kinds.registry import kind_named
     from kospan.data.text import write_text
-    from kospan.evaluation.report import print_examination
-    from kospan.publishing.card.kinds.registry import kind_named
+    from kospan.evaluation.summary import print_examination
     from kospan.training.saving import check_output
 
     if arguments.output:
@@ -352,9 +353,9 @@ def _evaluate(arguments) -> None:
     )
     print_examination(f"{arguments.model} on {arguments.data}, {len(examples):,} {noun}", found)
     if arguments.output:
-        figures = {f"eval_{name}": value for name, value in found["figures"].items()}
+        metrics = {f"eval_{name}": value for name, value in found["metrics"].items()}
         found |= {"skipped": missing.invalid, "left_out": missing.left_out}
-        write_text(arguments.output, json.dumps(figures | {"examination": found}, indent=2) + "\n")
+        write_text(arguments.output, json.dumps(metrics | {"examination": found}, indent=2) + "\n")
 
 
 def _analyze(arguments) -> None:
@@ -363,8 +364,8 @@ def _analyze(arguments) -> None:
         raise ValueError(f"expected a model or --tokenizer NAME to analyze, got {given}; name one of the two")
     if arguments.tokenizer:
         return _analyze_tokenizer(arguments)
-    from kospan.publishing.report.analysis import analyze, check_look, look
-    from kospan.publishing.report.page import write_report
+    from kospan.report.analysis import analyze, check_look, look
+    from kospan.report.page import write_report
     from kospan.training.saving import check_output
 
     folder = arguments.output or (Path(arguments.model) / "report" if Path(arguments.model).is_dir() else "report")
@@ -382,28 +383,28 @@ def _analyze(arguments) -> None:
 
 
 def _analyze_tokenizer(arguments) -> None:
-    from kospan.evaluation.pieces import examine_pieces
-    from kospan.evaluation.report import print_pieces
+    from kospan.evaluation.subword_analysis import examine_subwords
+    from kospan.evaluation.summary import print_subwords
     from kospan.tasks.encoders import load_tokenizer
     from kospan.training.saving import check_output, write_whole
 
     if arguments.output:
         check_output(arguments.output, folder=True)
     examples = _read_split(arguments, arguments.data)[0].examples
-    found = examine_pieces(load_tokenizer(arguments.tokenizer), examples)
-    print_pieces(f"{arguments.tokenizer} on {arguments.data}", found)
+    found = examine_subwords(load_tokenizer(arguments.tokenizer), examples)
+    print_subwords(f"{arguments.tokenizer} on {arguments.data}", found)
     if arguments.output:
         Path(arguments.output).mkdir(parents=True, exist_ok=True)
-        write_whole(Path(arguments.output) / "pieces.json", json.dumps(found, indent=2) + "\n")
+        write_whole(Path(arguments.output) / "subwords.json", json.dumps(found, indent=2) + "\n")
 
 
 def _benchmark(arguments) -> None:
     from kospan.data.corpus import read_examples
     from kospan.data.texts import read_texts
-    from kospan.evaluation.report import print_speed
     from kospan.evaluation.speed import BATCHES, LENGTHS, measure
-    from kospan.publishing.report.figures import speed
-    from kospan.tasks.saved import open_saved
+    from kospan.evaluation.summary import print_speed
+    from kospan.report.plots import speed
+    from kospan.tasks.loading import open_saved
     from kospan.training.record import device_in_words
     from kospan.training.saving import check_output, written_whole
 
@@ -422,8 +423,8 @@ def _benchmark(arguments) -> None:
 
 
 def _calibrate(arguments) -> None:
-    from kospan.evaluation.report import print_calibration
-    from kospan.publishing.calibrate import calibrate, config_of
+    from kospan.evaluation.summary import print_calibration
+    from kospan.report.calibrate import calibrate, config_of
     from kospan.tasks.registry import task_of_model
 
     whole_texts = task_of_model(config_of(Path(arguments.folder))["model_type"]).whole_texts
@@ -433,8 +434,8 @@ def _calibrate(arguments) -> None:
 
 
 def _push(arguments) -> None:
-    from kospan.publishing.hub.hub import Hub
-    from kospan.publishing.hub.publish import publish
+    from kospan.hub.hub import Hub
+    from kospan.hub.publish import publish
 
     publish(
         arguments.folder,
@@ -498,8 +499,8 @@ def _convert_back(arguments) -> None:
 
 def _convert_merge(arguments) -> None:
     from kospan.conversion.merge import merge
+    from kospan.modeling.configuration_generative_ner import NAME
     from kospan.training.saving import dot_notes
-    from modeling.configuration_writer import NAME
 
     out = Path(arguments.output)
     lines = merge(arguments.adapter, out, base=arguments.base, overwrite=arguments.overwrite)

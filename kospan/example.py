@@ -5,8 +5,8 @@ from functools import lru_cache
 from typing import NamedTuple
 from unicodedata import normalize
 
-from modeling.spans import Span, first_overlap, keep_longest
-from modeling.words import document_text, plain_spaces, trimmed
+from kospan.modeling.spans import Span, first_overlap, keep_longest
+from kospan.modeling.words import document_text, plain_spaces, trimmed
 
 # Characters without width that editors and web pages leave at the ends of a name.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -96,8 +96,8 @@ def checked(example: Example, overlaps: str = "error", whole_texts: bool = False
         if not (whole or 0 <= span.start < span.end <= len(example.text)):
             raise ValueError(
                 f"example {example.id!r}: expected spans with 0 <= start < end <= {len(example.text)} (the text's "
-                f"length), "
-                f"got start {span.start}, end {span.end}, label {span.label!r}; offsets count characters, not bytes"
+                f"length), got start {span.start}, end {span.end}, label {span.label!r}; offsets count characters, "
+                "not bytes"
             )
     spans, cut = sorted(span._replace(label=clean_label(span.label)) for span in example.spans), 0
     if not whole_texts and example.text:

@@ -13,16 +13,36 @@ import yaml
 
 from kospan.yaml_file import read_yaml
 
-# What people still write from version 4, and what it is called now.
+# Former names of settings, those of transformers 4 among them, and their present ones.
 RENAMED = {
+    "window": "max_length",
+    "max_question": "max_query_length",
+    "longest_answer": "max_answer_length",
+    "null_answer": "allow_no_answer",
+    "unit_shapes": "word_shape_feature",
+    "unit_matches": "exact_match_feature",
+    "recurrent_size": "lstm_hidden_size",
+    "recurrent_layers": "lstm_layers",
+    "recurrent_dropout": "lstm_dropout",
+    "dropout_samples": "multi_sample_dropout",
+    "piece_dropout": "subword_dropout",
+    "states_folder": "feature_cache_dir",
+    "few_shot_by": "few_shot_strategy",
+    "constrained": "constrained_decoding",
+    "load_bits": "load_in_8bit or load_in_4bit",
+    "load_dtype": "dtype",
+    "label_kind": "problem_type",
+    "train_examples": "max_train_samples",
+    "validation_examples": "max_eval_samples",
+    "resume": "resume_from_checkpoint",
+    "overwrite": "overwrite_output_dir",
     "evaluation_strategy": "eval_strategy",
     "group_by_length": "train_sampling_strategy: group_by_length",
     "warmup_ratio": "warmup_steps (a number below 1 is a share of all steps)",
-    "overwrite_output_dir": "overwrite",
+    "overwrite_output_dir": "overwrite_output_dir",
     "no_cuda": "use_cpu",
     "per_gpu_train_batch_size": "per_device_train_batch_size",
-    "max_length": "window",
-    "max_seq_length": "window",
+    "max_seq_length": "max_length",
     "doc_stride": "stride",
     "model_name_or_path": "encoder",
     "gradient_checkpointing": "activation_checkpointing",
@@ -75,9 +95,9 @@ class Recipe:
 
     name: str = setting("run", "name of the run; names the output folder; default: the file's name")
     task: str = setting(
-        "tagging",
-        "what is learnt: tagging (spans by tagging units), reading (answers to questions), classifying (texts) "
-        "or writing (entities written out by a causal LM)",
+        "token-classification",
+        "what is learnt: tagging (spans by tagging units), reading (answers to questions), classifying (texts) or "
+        "writing (entities written out by a causal LM)",
     )
     # data
     dataset: str = setting("sample", "a data set of kospan.data, or hub:NAME for one on the Hub; see the README")
@@ -85,10 +105,10 @@ class Recipe:
     validation_file: str | None = setting(
         None, "file for validation; without it every eighth item of train_file, from 0"
     )
-    train_examples: int | None = setting(
+    max_train_samples: int | None = setting(
         None, "how many examples of the training part are trained on, from its beginning; default: all"
     )
-    validation_examples: int | None = setting(
+    max_eval_samples: int | None = setting(
         None, "how many examples of the validation part are scored, from its beginning; default: all"
     )
     overlaps: str = setting("error", "overlapping gold spans: error, or longest (keep the longest, count the rest)")
@@ -99,8 +119,8 @@ class Recipe:
     )
     token_column: str | None = setting(
         None,
-        "files with columns: the tokens' column, a number from 0 (negative: from the end) or a name from a line "
-        "`# global.columns`; hub:NAME: its name; default: the first",
+        "files with columns: the tokens' column, a number from 0 (negative: from the end) or a name from a line `# "
+        "global.columns`; hub:NAME: its name; default: the first",
     )
     tag_column: str | None = setting(
         None, "the tags' column, in the same way; hub:NAME: the column of tags, spans or labels; default: the last"
@@ -108,102 +128,109 @@ class Recipe:
     skip_invalid: bool = setting(
         False, "continue without records that cannot be read, and count them; default: the first one is an error"
     )
-    label_kind: str | None = setting(
+    problem_type: str | None = setting(
         None,
-        "classifying: class (labels are names) or value (they are numbers); default: value where every label is "
-        "written with a point",
+        "text-classification: class (labels are names) or value (they are numbers); default: value where every label "
+        "is written with a point",
     )
     calibration_split: str | None = setting(
         None,
         "what the temperature of confidences is fitted to after training: a split (test), a file, or a share of the "
         "training part that is held back (0.1); none fits nothing",
     )
-    # text to pieces
+    # text to subwords
     encoder: str = setting("scratch", "Hub name, folder, package:NAME/FOLDER, or scratch (an ELECTRA without weights)")
     encoder_options: dict = setting({}, "settings of the encoder's config, such as {num_hidden_layers: 2}")
     unit: str | None = setting(None, "what carries a tag: character or word; default: the data set's own unit")
-    encoder_input: str = setting("subwords", "units (each unit tokenised by itself) or subwords (ordinary pieces)")
+    encoder_input: str = setting("subwords", "units (each unit tokenised by itself) or subwords (ordinary subwords)")
     normalization: str = setting("NFC", "NFC composes text before it is tokenised; none takes it as it is")
     window: int | None = setting(
         None, "most positions read at once, special tokens included; default: 512 or the limit"
     )
     stride: int | None = setting(
-        None, "overlap of neighbouring windows, in pieces; default: 64, for reading 128 (no answer is longer)"
+        None, "overlap of neighbouring windows, in subwords; default: 64, for reading 128 (no answer is longer)"
     )
-    unit_shapes: bool = setting(
+    word_shape_feature: bool = setting(
         False, "tell the model how each unit is written (capitals, digits, script), for encoders that lower-case"
     )
-    unit_matches: bool = setting(False, "reading: tell the model how much of the question stands at each unit")
-    max_question: int = setting(64, "reading: pieces of a question that are read")
-    longest_answer: int = setting(64, "reading: most units of an answer; never more than stride pieces")
-    null_answer: bool = setting(False, "reading: let the model say that a text holds no answer")
+    exact_match_feature: bool = setting(
+        False, "question-answering: tell the model how much of the question stands at each unit"
+    )
+    max_query_length: int = setting(64, "question-answering: subwords of a question that are read")
+    max_answer_length: int = setting(64, "question-answering: most units of an answer; never more than stride subwords")
+    allow_no_answer: bool = setting(False, "question-answering: let the model say that a text holds no answer")
     windowed_field: str = setting(
         "text",
-        "classifying: of a pair that does not fit into one window, the field that windows run over: text or text_pair; "
-        "the other one is read in full in each window",
+        "text-classification: of a pair that does not fit into one window, the field that windows run over: text or "
+        "text_pair; the other one is read in full in each window",
     )
     # model
-    pooling: str = setting("cls", "classifying: the state that is scored: cls (the first position's) or mean (of all)")
+    pooling: str = setting(
+        "cls", "text-classification: the state that is scored: cls (the first position's) or mean (of all)"
+    )
     scheme: str = setting("BIO", "tag scheme: BIO or BIOES")
     head: str = setting("crf", "what turns states into tags: crf, linear, or positional (attention by position)")
     head_options: dict = setting({}, "the head's own settings")
-    recurrent_size: int = setting(0, "LSTM units per direction between encoder and head; 0 turns it off")
-    recurrent_layers: int = setting(1, "stacked LSTM layers", needs=["recurrent_size"])
-    recurrent_dropout: float = setting(0.0, "dropout on what enters the LSTM", needs=["recurrent_size"])
+    lstm_hidden_size: int = setting(0, "LSTM units per direction between encoder and head; 0 turns it off")
+    lstm_layers: int = setting(1, "stacked LSTM layers", needs=["lstm_hidden_size"])
+    lstm_dropout: float = setting(0.0, "dropout on what enters the LSTM", needs=["lstm_hidden_size"])
     dropout: float = setting(0.1, "dropout before the projection to tags", off=0.0)
-    dropout_samples: int = setting(1, "M of multi-sample dropout (Inoue 2019); 1 turns it off")
+    multi_sample_dropout: int = setting(1, "M of multi-sample dropout (Inoue 2019); 1 turns it off")
     dropout_merge: str = setting(
         "mean_logits",
         "mean_logits (one loss on the mean emissions) or mean_loss (mean of M losses)",
-        needs=["dropout_samples"],
+        needs=["multi_sample_dropout"],
     )
     constrain: str = setting("decode", "where forbidden tag transitions are banned: none, decode, both", off="none")
     crf_backend: str = setting(
         "kospan", "kospan, or torchcrf to train with pytorch-crf's module; never enters the config"
     )
     freeze_encoder: bool = setting(False, "train only what stands on the encoder, whose states are kept on disk")
-    states_folder: str | None = setting(
+    feature_cache_dir: str | None = setting(
         "auto",
-        "with freeze_encoder: where the encoder's states are kept, so that it runs once and not in each epoch; auto is "
-        "kospan/states in the Hugging Face cache, none keeps nothing; what lies there may be deleted at any time",
+        "with freeze_encoder: where the encoder's states are kept, so that it runs once and not in each epoch; auto "
+        "is kospan/states in the Hugging Face cache, none keeps nothing; what lies there may be deleted at any time",
         needs=["freeze_encoder"],
         off=None,
     )
     # writing
     instruction: str | None = setting(
         None,
-        "writing: what the prompt asks; default: a sentence in the data's language; an empty one leaves it out",
+        "generative-ner: what the prompt asks; default: a sentence in the data's language; an empty one leaves it out",
         off="",
     )
     label_descriptions: dict = setting(
         {},
-        "writing: what a label marks, for the prompt: {PS: person}; default: what is known about the data set",
+        "generative-ner: what a label marks, for the prompt: {PS: person}; default: what is known about the data set",
         needs=["instruction"],
     )
-    few_shot: int = setting(0, "writing: how many training examples the prompt shows")
-    few_shot_by: str = setting(
+    few_shot: int = setting(0, "generative-ner: how many training examples the prompt shows")
+    few_shot_strategy: str = setting(
         "types",
-        "writing: which examples: types (short ones that show most types, always the same, not trained on) or similar "
-        "(to each text those most like it, out of up to 1,000 that are kept in the model; Liu et al. 2022)",
+        "generative-ner: which examples: types (short ones that show most types, always the same, not trained on) or "
+        "similar (to each text those most like it, out of up to 1,000 that are kept in the model; Liu et al. 2022)",
         needs=["few_shot"],
     )
-    constrained: bool = setting(
-        True, "writing: let the model write only replies of the grammar, with surfaces that stand in the text"
+    constrained_decoding: bool = setting(
+        True, "generative-ner: let the model write only replies of the grammar, with surfaces that stand in the text"
     )
     max_new_tokens: int | None = setting(
-        None, "writing: most pieces of a reply, its end included; default: a quarter more than training's longest"
+        None,
+        "generative-ner: most subwords of a reply, its end included; default: a quarter more than training's longest",
     )
-    load_dtype: str = setting(
-        "float32", "writing: what the causal LM's weights are loaded as: float32, bfloat16, float16"
+    dtype: str = setting(
+        "float32", "generative-ner: what the causal LM's weights are loaded as: float32, bfloat16, float16"
     )
     load_bits: int | None = setting(
-        None, "writing: load the causal LM's weights in 8 or 4 bits by bitsandbytes (with lora_rank)"
+        None, "generative-ner: load the causal LM's weights in 8 or 4 bits by bitsandbytes (with lora_rank)"
     )
-    device_map: str | None = setting(None, "writing: auto spreads the causal LM over the GPUs; default: one device")
+    device_map: str | None = setting(
+        None, "generative-ner: auto spreads the causal LM over the GPUs; default: one device"
+    )
     packing: bool = setting(
         False,
-        "writing: train on rows of several windows, none of which sees another; rows of window positions, 2,048 where "
-        "it is not set; per_device_train_batch_size then counts rows",
+        "generative-ner: train on rows of several windows, none of which sees another; rows of window positions, "
+        "2,048 where it is not set; per_device_train_batch_size then counts rows",
     )
     # adapters
     lora_rank: int = setting(
@@ -241,8 +268,8 @@ class Recipe:
     rdrop_on: str = setting(
         "clean", "with FGM: clean (R-Drop on the clean pass only) or both", needs=["rdrop_alpha", "fgm_epsilon"]
     )
-    piece_dropout: float = setting(
-        0.0, "share of pieces shown as the unknown token while training (Iyyer et al. 2015); 0 turns it off"
+    subword_dropout: float = setting(
+        0.0, "share of subwords shown as the unknown token while training (Iyyer et al. 2015); 0 turns it off"
     )
     validation_loss: bool = setting(
         False, "also compute the loss on the validation part in each evaluation (eval_loss)"
@@ -269,7 +296,7 @@ class Recipe:
         """Where the run's files go."""
         return self.trainer["output_dir"]
 
-    def figures(self, scores: list[str]) -> list[str]:
+    def metric_names(self, scores: list[str]) -> list[str]:
         """The names of all that an evaluation gives, scores and, where it is asked for, the loss."""
         return [*scores, "loss"] if self.validation_loss else scores
 
@@ -282,7 +309,7 @@ def load_recipe(
 ) -> Recipe:
     """A recipe from a YAML file with flat keys, flags winning over the file.
 
-    Whether all settings are used depends on the task; `kospan.tasks.settled` checks it.
+    Whether all settings are used depends on the task; `kospan.tasks.unused_settings` checks it.
 
     Args:
         path: The YAML file; None starts from the defaults.
@@ -328,12 +355,12 @@ _CHOICES = {
     "rdrop_level": ("token", "marginal", "sequence"),
     "rdrop_on": ("clean", "both"),
     "crf_backend": ("kospan", "torchcrf"),
-    "label_kind": (None, "class", "value"),
+    "problem_type": (None, "single_label_classification", "regression"),
     "quoting": ("auto", "minimal", "none"),
     "pooling": ("cls", "mean"),
     "windowed_field": ("text", "text_pair"),
-    "few_shot_by": ("types", "similar"),
-    "load_dtype": ("float32", "bfloat16", "float16"),
+    "few_shot_strategy": ("types", "similar"),
+    "dtype": ("float32", "bfloat16", "float16"),
     "load_bits": (None, 8, 4),
     "device_map": (None, "auto"),
 }
@@ -341,11 +368,11 @@ _CHOICES = {
 
 # The least that a number may be, and the first that is too much.
 _RANGES = {
-    **dict.fromkeys(("recurrent_size", "early_stopping_patience", "stride", "lora_rank", "few_shot"), (0, math.inf)),
-    **dict.fromkeys(("recurrent_layers", "dropout_samples", "window"), (1, math.inf)),
-    **dict.fromkeys(("train_examples", "validation_examples"), (1, math.inf)),
+    **dict.fromkeys(("lstm_hidden_size", "early_stopping_patience", "stride", "lora_rank", "few_shot"), (0, math.inf)),
+    **dict.fromkeys(("lstm_layers", "multi_sample_dropout", "max_length"), (1, math.inf)),
+    **dict.fromkeys(("max_train_samples", "max_eval_samples"), (1, math.inf)),
     "max_new_tokens": (3, math.inf),
-    **dict.fromkeys(("dropout", "recurrent_dropout", "piece_dropout", "lora_dropout"), (0, 1)),
+    **dict.fromkeys(("dropout", "lstm_dropout", "subword_dropout", "lora_dropout"), (0, 1)),
     **dict.fromkeys(("fgm_epsilon", "fgm_lambda", "rdrop_alpha", "lora_alpha"), (0, math.inf)),
     # TrainingArguments takes any number here; what is outside fails after minutes, or trains towards nothing.
     **dict.fromkeys(("learning_rate", "weight_decay", "max_grad_norm", "num_train_epochs"), (0, math.inf)),
@@ -459,7 +486,7 @@ def trainer_fields() -> dict[str, str]:
 def save_recipe(recipe: Recipe, path: str | os.PathLike) -> None:
     """Writes the recipe with every setting it was run with, flat, so that it can be run again."""
     settings = recipe.flat()
-    for key in ("resume", "overwrite", "hub_token"):
+    for key in ("resume_from_checkpoint", "overwrite_output_dir", "hub_token"):
         settings.pop(key, None)
     temporary = Path(f"{path}.tmp")
     temporary.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")

@@ -10,39 +10,39 @@ import torch
 from transformers import PrinterCallback, TrainingArguments, set_seed
 from transformers.utils.logging import disable_progress_bar
 
+from kospan.card.card import write_card
+from kospan.card.write_record import leave_record
 from kospan.data.jsonl import record
-from kospan.evaluation.report import print_report
-from kospan.evaluation.spans import check_figure
-from kospan.publishing.calibrate import calibrate
-from kospan.publishing.card.card import write_card
-from kospan.publishing.card.leave import leave_record
-from kospan.publishing.hub.publisher import publisher_from
+from kospan.evaluation.summary import print_report
+from kospan.hub.publisher import publisher_from
+from kospan.modeling.base_models import ADAPTER
+from kospan.modeling.configuration_generative_ner import NAME
 from kospan.recipe import FIELDS, Recipe, load_recipe, save_recipe
-from kospan.tasks.base import Task
+from kospan.report.calibrate import calibrate
+from kospan.task import Task
+from kospan.tasks.checkpoint_identity import check_checkpoint
 from kospan.tasks.registry import task_class
-from kospan.tasks.resumed import check_checkpoint
-from kospan.tasks.settled import settled
+from kospan.tasks.token_classification.metrics import check_metric
+from kospan.tasks.unused_settings import settled
 from kospan.training.arguments import check_arguments, check_schedule, create_optimizer, training_arguments
-from kospan.training.backend import use_torchcrf
-from kospan.training.cached import StateCache, check_cached, states_root
-from kospan.training.lines import LineCallback, opening_lines
+from kospan.training.cached_features import FeatureCache, check_cached, states_root
+from kospan.training.crf_backend import use_torchcrf
+from kospan.training.log_lines import LogLineCallback, opening_lines
 from kospan.training.lora import lora_of
-from kospan.training.pieces import PieceDropout
 from kospan.training.progress import ProgressCallback
 from kospan.training.record import Stopwatch
 from kospan.training.resuming import BestCheckpoint, EarlyStopping, check_state, is_over, load_last
 from kospan.training.saving import check_output, dot_notes, last_whole_checkpoint, write_whole, written_whole
+from kospan.training.subword_dropout import SubwordDropout
 from kospan.training.trackers import TrackedArguments, Trackers
-from kospan.training.trainer import SpanTrainer
+from kospan.training.trainer import KospanTrainer
 from kospan.training.validation import ValidationLoss
-from modeling.base_models import ADAPTER
-from modeling.configuration_writer import NAME
 
 # What makes a folder a model, and which kind.
 MODEL_FILES = ("config.json", "generation_config.json", NAME, ADAPTER, "*.safetensors*")
 
 
-def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> SpanTrainer:
+def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> KospanTrainer:
     """A trainer as a recipe asks, ready to `train()` or `evaluate()`; its task is `trainer.task`.
 
     Args:
@@ -60,13 +60,13 @@ def _built(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
     arguments = TrackedArguments.of(training_arguments(recipe), {key: getattr(recipe, key) for key in FIELDS})
     check_arguments(arguments, recipe.early_stopping_patience)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
-    check_cached(_states_of(recipe), recipe.fgm_epsilon, recipe.piece_dropout)
+    check_cached(_states_of(recipe), recipe.fgm_epsilon, recipe.subword_dropout)
     lora_of(recipe)
     disable_progress_bar()
     set_seed(arguments.seed)
     task = task_class(recipe.task).from_recipe(recipe)
     if arguments.metric_for_best_model is not None:
-        check_figure("metric_for_best_model", arguments.metric_for_best_model, recipe.figures(task.figures()))
+        check_metric("metric_for_best_model", arguments.metric_for_best_model, recipe.metric_names(task.metric_names()))
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
     return recipe, task, arguments
@@ -74,25 +74,27 @@ def _built(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
 
 def _states_of(recipe: Recipe) -> Path | None:
     """Where the states of a frozen encoder are kept; None where they are not."""
-    return states_root(recipe.states_folder) if recipe.freeze_encoder else None
+    return states_root(recipe.feature_cache_dir) if recipe.freeze_encoder else None
 
 
-def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> SpanTrainer:
+def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> KospanTrainer:
     """The trainer over a task."""
     root = _states_of(recipe)
     training, validation = task.train_features(task.examples("train")), task.examples("validation")
     # Longest first: what does not fit into memory fails at once, and batches hold texts of one length.
     order = sorted(range(len(validation)), key=lambda at: -len(validation[at].text))
-    callbacks = [LineCallback(), ProgressCallback(), BestCheckpoint()]
+    callbacks = [LogLineCallback(), ProgressCallback(), BestCheckpoint()]
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
-    trainer = SpanTrainer(
+    trainer = KospanTrainer(
         model=task.model,
         args=arguments,
         train_dataset=training,
         eval_dataset=[{"document": validation[at], "index": at} for at in order],
         data_collator=(
-            PieceDropout(task.collate, recipe.piece_dropout, task.tokenizer) if recipe.piece_dropout else task.collate
+            SubwordDropout(task.collate, recipe.subword_dropout, task.tokenizer)
+            if recipe.subword_dropout
+            else task.collate
         ),
         evaluation_collate=collate_documents,
         processing_class=task.tokenizer,
@@ -115,7 +117,7 @@ def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> Span
         learning_rates=recipe.learning_rates,
         states=None
         if root is None
-        else StateCache(
+        else FeatureCache(
             root,
             {"train": lambda: training, "validation": lambda: task.windows(validation)},
             arguments.per_device_eval_batch_size,
@@ -133,7 +135,7 @@ def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> Span
 def without_unused(recipe: Recipe) -> Recipe:
     """The recipe without values that flags leave without effect; the first process prints which these are.
 
-    Raises: ValueError as `kospan.tasks.settled.settled`.
+    Raises: ValueError as `kospan.tasks.unused_settings.settled`.
     """
     found = settled(recipe, task_class(recipe.task))
     if found.dropped and int(os.environ.get("RANK", 0)) == 0:
@@ -150,14 +152,14 @@ def collate_documents(items: list[dict]) -> dict:
 
 
 def run(recipe: Recipe) -> dict[str, float]:
-    """Trains as the recipe says, leaves everything in its output folder, and gives the figures.
+    """Trains as the recipe says, leaves everything in its output folder, and gives the metrics.
 
     Raises: FileExistsError where the output folder holds something and neither resume nor overwrite is set.
     """
     return train(*prepare(recipe))
 
 
-def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
+def prepare(recipe: Recipe) -> tuple[KospanTrainer, str | None]:
     """All that can be wrong with a recipe shows here: the trainer, and the checkpoint to go on from, if any."""
     checkpoint = prepare_output(recipe)
     recipe, task, arguments = _built(recipe)
@@ -169,13 +171,13 @@ def prepare(recipe: Recipe) -> tuple[SpanTrainer, str | None]:
     if checkpoint is not None:
         print("".join(line + "\n" for line in check_state(trainer, checkpoint)), end="")
     Trackers(trainer).begin()
-    if recipe.overwrite and checkpoint is None and trainer.is_world_process_zero():
+    if recipe.overwrite_output_dir and checkpoint is None and trainer.is_world_process_zero():
         for old in Path(recipe.output_dir).glob("checkpoint-*"):
             shutil.rmtree(old)
     return trainer, checkpoint
 
 
-def train(trainer: SpanTrainer, checkpoint: str | None) -> dict[str, float]:
+def train(trainer: KospanTrainer, checkpoint: str | None) -> dict[str, float]:
     """Prints what is known before the first step, trains, saves and scores."""
     task, recipe = trainer.task, trainer.recipe
     if trainer.is_world_process_zero():
@@ -198,23 +200,28 @@ def prepare_output(recipe: Recipe) -> str | None:
     """The checkpoint to go on from, if any; the first process refuses a folder that holds something else."""
     folder = Path(recipe.output_dir)
     check_output(folder, folder=True)
-    if recipe.resume:
+    if recipe.resume_from_checkpoint:
         checkpoint, skipped = last_whole_checkpoint(folder)
         for line in skipped:
             print(f"not whole, skipped: {line}")
         return checkpoint
-    if int(os.environ.get("RANK", 0)) == 0 and not recipe.overwrite and folder.is_dir() and any(folder.iterdir()):
+    if (
+        int(os.environ.get("RANK", 0)) == 0
+        and not recipe.overwrite_output_dir
+        and folder.is_dir()
+        and any(folder.iterdir())
+    ):
         raise FileExistsError(
-            f"expected an empty output_dir, found files in {folder}; pass --resume to go on from its last checkpoint, "
-            "--overwrite to replace it, or another --output_dir"
+            f"expected an empty output_dir, found files in {folder}; pass --resume_from_checkpoint to go on from its "
+            "last checkpoint, --overwrite_output_dir to replace it, or another --output_dir"
         )
     return None
 
 
-def finish(trainer: SpanTrainer, trackers: Trackers | None = None) -> dict[str, float]:
+def finish(trainer: KospanTrainer, trackers: Trackers | None = None) -> dict[str, float]:
     """Saves the model, loads it back in float32, and writes what that very model finds and scores."""
     folder = Path(trainer.args.output_dir)
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     if trainer.is_world_process_zero():
         with written_whole(folder) as temporary:
             trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
@@ -223,19 +230,19 @@ def finish(trainer: SpanTrainer, trackers: Trackers | None = None) -> dict[str, 
         # Parts of an older model would make another kind of this one.
         for old in (path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.name not in written):
             old.unlink()
-        figures = write_predictions(trainer, folder)
+        metrics = write_predictions(trainer, folder)
         if trainer.recipe.calibration_split:
-            figures = fit_confidence(trainer, folder)
+            metrics = fit_confidence(trainer, folder)
         write_card(folder)
         if trackers is not None:
-            trackers.end(figures)
+            trackers.end(metrics)
     trainer.accelerator.wait_for_everyone()
     trainer.finish_pushes()
-    return figures
+    return metrics
 
 
-def fit_confidence(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
-    """Calibrates the saved model on the recipe's calibration split; gives the figures, new ones among them."""
+def fit_confidence(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
+    """Calibrates the saved model on the recipe's calibration split; gives the metrics, new ones among them."""
     examples, validation = (trainer.task.examples(split) for split in ("calibration", "validation"))
     try:
         report = calibrate(folder, examples, validation)
@@ -243,12 +250,12 @@ def fit_confidence(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
         print(f"not calibrated      {error}")
     else:
         spans = report["spans"]["posterior"]
-        before, after = (spans[when]["figures"]["ece"] for when in ("before", "after"))
+        before, after = (spans[when]["metrics"]["ece"] for when in ("before", "after"))
         print(f"calibrated          temperature {report['temperature']:g}; ECE of spans {before:.4f} -> {after:.4f}")
     return json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))
 
 
-def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
+def write_predictions(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
     """`predictions.jsonl` and `eval_results.json` from the saved folder, and the closing table."""
     task = trainer.task
     model = task.load(folder).to(trainer.args.device).eval()
@@ -257,14 +264,14 @@ def write_predictions(trainer: SpanTrainer, folder: Path) -> dict[str, float]:
         rows = task.predict(model, examples)
     predicted = task.spans(rows.tolist())
     scores = task.metrics(examples, predicted)
-    figures = {f"eval_{name}": value for name, value in scores.items()}
+    metrics = {f"eval_{name}": value for name, value in scores.items()}
     lines = [
         json.dumps(record(example, spans=spans), ensure_ascii=False) for example, spans in zip(examples, predicted)
     ]
     write_whole(folder / "predictions.jsonl", "".join(line + "\n" for line in lines))
-    write_whole(folder / "eval_results.json", json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    write_whole(folder / "eval_results.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     found = task.baseline(examples)
     title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"
     print_report(title, examples, predicted, scores, task.metrics(examples, found), task.baseline_name)
     leave_record(trainer, model, predicted, found, watch.seconds)
-    return figures
+    return metrics

@@ -8,37 +8,45 @@ from transformers import (
     AutoModelForTokenClassification,
 )
 
-from .configuration_span import SpanClassifierConfig, SpanReaderConfig, SpanTaggerConfig
+from .configuration_kospan import (
+    KospanQuestionAnsweringConfig,
+    KospanSequenceClassificationConfig,
+    KospanTokenClassificationConfig,
+)
 from .crf import CRF
-from .modeling_classifier import SpanClassifier
-from .modeling_reader import SpanReader
-from .modeling_tagger import SpanTagger
-from .modeling_writer import SpanWriter, WriterConfig
-from .pipelines import SpanClassifierPipeline, SpanReaderPipeline, SpanTaggerPipeline
+from .modeling_generative_ner import KospanGenerativeNER, KospanGenerativeNERConfig
+from .modeling_question_answering import KospanForQuestionAnswering
+from .modeling_sequence_classification import KospanForSequenceClassification
+from .modeling_token_classification import KospanForTokenClassification
+from .pipelines import (
+    KospanQuestionAnsweringPipeline,
+    KospanTextClassificationPipeline,
+    KospanTokenClassificationPipeline,
+)
 from .spans import Span
 
-AutoConfig.register(SpanTaggerConfig.model_type, SpanTaggerConfig)
-AutoModel.register(SpanTaggerConfig, SpanTagger)
-AutoModelForTokenClassification.register(SpanTaggerConfig, SpanTagger)
-AutoConfig.register(SpanReaderConfig.model_type, SpanReaderConfig)
-AutoModel.register(SpanReaderConfig, SpanReader)
-AutoModelForQuestionAnswering.register(SpanReaderConfig, SpanReader)
-AutoConfig.register(SpanClassifierConfig.model_type, SpanClassifierConfig)
-AutoModel.register(SpanClassifierConfig, SpanClassifier)
-AutoModelForSequenceClassification.register(SpanClassifierConfig, SpanClassifier)
+AutoConfig.register(KospanTokenClassificationConfig.model_type, KospanTokenClassificationConfig)
+AutoModel.register(KospanTokenClassificationConfig, KospanForTokenClassification)
+AutoModelForTokenClassification.register(KospanTokenClassificationConfig, KospanForTokenClassification)
+AutoConfig.register(KospanQuestionAnsweringConfig.model_type, KospanQuestionAnsweringConfig)
+AutoModel.register(KospanQuestionAnsweringConfig, KospanForQuestionAnswering)
+AutoModelForQuestionAnswering.register(KospanQuestionAnsweringConfig, KospanForQuestionAnswering)
+AutoConfig.register(KospanSequenceClassificationConfig.model_type, KospanSequenceClassificationConfig)
+AutoModel.register(KospanSequenceClassificationConfig, KospanForSequenceClassification)
+AutoModelForSequenceClassification.register(KospanSequenceClassificationConfig, KospanForSequenceClassification)
 
 __all__ = [
     "CRF",
+    "KospanForQuestionAnswering",
+    "KospanForSequenceClassification",
+    "KospanForTokenClassification",
+    "KospanGenerativeNER",
+    "KospanGenerativeNERConfig",
+    "KospanQuestionAnsweringConfig",
+    "KospanQuestionAnsweringPipeline",
+    "KospanSequenceClassificationConfig",
+    "KospanTextClassificationPipeline",
+    "KospanTokenClassificationConfig",
+    "KospanTokenClassificationPipeline",
     "Span",
-    "SpanClassifier",
-    "SpanClassifierConfig",
-    "SpanClassifierPipeline",
-    "SpanReader",
-    "SpanReaderConfig",
-    "SpanReaderPipeline",
-    "SpanTagger",
-    "SpanTaggerConfig",
-    "SpanTaggerPipeline",
-    "SpanWriter",
-    "WriterConfig",
 ]

@@ -1,7 +1,8 @@
-"""Characters <-> units <-> pieces <-> windows, with exact offsets into the text as the user gave it.
+"""Characters <-> units <-> subwords <-> windows, with exact offsets into the text as the user gave it.
 
-A *unit* is what carries a tag: a character, or a word. A *piece* is what the encoder reads. A *window* is a stretch of
-pieces that fits into the encoder. Everything here is plain Python; the tokenizer is any fast tokenizer of transformers.
+A *unit* is what carries a tag: a character, or a word. A *subword* is what the encoder reads. A *window* is a stretch
+of subwords that fits into the encoder. Everything here is plain Python; the tokenizer is any fast tokenizer of
+transformers.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-from .shapes import shape_of
+from .word_shapes import shape_of
 from .words import WORD_SPLITTINGS, document_text, document_words, plain_spaces
 
 UNITS = ("character", "word")
@@ -28,43 +29,44 @@ class Document(NamedTuple):
     Args:
         text: The text as the user gave it; of a list of words, the words with a space between them.
         units: `(start, end)` of each unit in characters of `text`, in order, disjoint.
-        pieces: Vocabulary ids of the whole text, without special tokens.
-        offsets: `(start, end)` of each piece in characters of `text`.
-        unit_pieces: Index of the piece whose vector each unit takes; -1 is the special token before the first piece.
-        unit_places: Place of each unit inside (or behind) its piece, in units from the piece's first.
-        unit_shapes: Id of each unit's shape, see `shapes.py`; empty where the model is not told.
+        subwords: Vocabulary ids of the whole text, without special tokens.
+        offsets: `(start, end)` of each subword in characters of `text`.
+        unit_subwords: Index of the subword whose vector each unit takes; -1 is the special token before the first
+            subword.
+        unit_places: Place of each unit inside (or behind) its subword, in units from the subword's first.
+        word_shape_feature: Id of each unit's shape, see `word_shapes.py`; empty where the model is not told.
     """
 
     text: str
     units: list[tuple[int, int]]
-    pieces: list[int]
+    subwords: list[int]
     offsets: list[tuple[int, int]]
-    unit_pieces: list[int]
+    unit_subwords: list[int]
     unit_places: list[int]
-    unit_shapes: list[int]
+    word_shape_feature: list[int]
 
 
 class Window(NamedTuple):
     """What the encoder reads at once.
 
     Args:
-        first_piece: Index of the window's first piece in the document.
+        first_subword: Index of the window's first subword in the document.
         first_unit: Index of the window's first unit in the document.
-        input_ids: Pieces with special tokens `(length)`.
+        input_ids: Subwords with special tokens `(length)`.
         unit_positions: Position in `input_ids` whose vector each unit takes `(units)`.
         unit_places: As in `Document`, for this window's units `(units)`.
-        unit_shapes: As in `Document`, for this window's units `(units)`.
-        text_at: Position of the window's first own piece; before it stand special tokens and a question.
+        word_shape_feature: As in `Document`, for this window's units `(units)`.
+        text_at: Position of the window's first own subword; before it stand special tokens and a question.
         begins: Whether the window holds the document's first unit.
         ends: Whether the window holds the document's last unit.
     """
 
-    first_piece: int
+    first_subword: int
     first_unit: int
     input_ids: list[int]
     unit_positions: list[int]
     unit_places: list[int]
-    unit_shapes: list[int]
+    word_shape_feature: list[int]
     text_at: int
     begins: bool
     ends: bool
@@ -134,9 +136,9 @@ class Aligner:
         unit: "character" or "word".
         encoder_input: "units" tokenises each unit by itself as a word start; "subwords" tokenises the text as a whole.
         normalization: "NFC" or "none".
-        window: Most positions the encoder reads at once, special tokens included.
-        stride: Overlap of neighbouring windows in pieces.
-        places: Number of places; a unit further from its piece's start counts as standing at the last one.
+        max_length: Most positions the encoder reads at once, special tokens included.
+        stride: Overlap of neighbouring windows in subwords.
+        places: Number of places; a unit further from its subword's start counts as standing at the last one.
         shapes: Whether units get their shapes.
         word_splitting: How a raw text becomes words, see `words.py`: "white_space" or "punctuation".
 
@@ -150,7 +152,7 @@ class Aligner:
         unit: str = "character",
         encoder_input: str = "subwords",
         normalization: str = "NFC",
-        window: int = 512,
+        max_length: int = 512,
         stride: int = 64,
         places: int = 16,
         shapes: bool = False,
@@ -158,8 +160,8 @@ class Aligner:
     ):
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
-                f"expected a fast tokenizer, which gives offsets, got {type(tokenizer).__name__}; "
-                "save it as a fast one (AutoTokenizer.from_pretrained(name, use_fast=True).save_pretrained(folder))"
+                f"expected a fast tokenizer, which gives offsets, got {type(tokenizer).__name__}; save it as a fast "
+                "one (AutoTokenizer.from_pretrained(name, use_fast=True).save_pretrained(folder))"
             )
         for name, value, choices in (
             ("unit", unit, UNITS),
@@ -177,28 +179,28 @@ class Aligner:
         self.prefix, self.suffix = special[:half], special[half:]
         if tokenizer("a")["input_ids"][:half] != self.prefix:
             raise ValueError(
-                "expected a tokenizer that puts the first of its special tokens before a text, as in [CLS] text [SEP], "
-                "got one that puts all behind it; use an encoder of BERT's, RoBERTa's or ELECTRA's kind"
+                "expected a tokenizer that puts the first of its special tokens before a text, as in [CLS] text "
+                "[SEP], got one that puts all behind it; use an encoder of BERT's, RoBERTa's or ELECTRA's kind"
             )
         # What stands between two texts that are read together; of an empty second text version 5 takes no notice.
         own = len(tokenizer("a", add_special_tokens=False)["input_ids"])
         pair = tokenizer("a", "a")["input_ids"]
         self.middle = pair[half + own : len(pair) - own - len(self.suffix)] or list(self.suffix)
-        self.window, self.room = window, window - len(special)
+        self.max_length, self.room = max_length, max_length - len(special)
         self.step = self.room - stride
         if stride < 0 or self.step < 1:
             raise ValueError(
-                f"expected 0 <= stride < window - {len(special)} special tokens = {self.room}, "
-                f"got stride {stride} with window {window}; make the window longer or the stride shorter"
+                f"expected 0 <= stride < max_length - {len(special)} special tokens = {self.room}, got stride "
+                f"{stride} with max_length {max_length}; raise max_length or lower stride"
             )
         # A byte-level tokenizer marks a word start by the space before it.
         self._word_start = " " if '"ByteLevel"' in tokenizer.backend_tokenizer.to_str() else ""
-        self._pieces_of: dict[str, list[int]] = {}
-        self._blank = self._blank_piece()
+        self._subwords_of: dict[str, list[int]] = {}
+        self._blank = self._blank_subword()
 
-    def _blank_piece(self) -> int:
-        """The piece that stands for white space: the first unused vocabulary entry, else the unknown token."""
-        unused = [(at, piece) for piece, at in self.tokenizer.get_vocab().items() if _UNUSED.fullmatch(piece)]
+    def _blank_subword(self) -> int:
+        """The subword that stands for white space: the first unused vocabulary entry, else the unknown token."""
+        unused = [(at, subword) for subword, at in self.tokenizer.get_vocab().items() if _UNUSED.fullmatch(subword)]
         if unused:
             return min(unused)[0]
         if self.tokenizer.unk_token_id is not None:
@@ -206,7 +208,7 @@ class Aligner:
         return self.tokenizer.pad_token_id or 0
 
     def documents(self, texts: Sequence[str | Sequence[str]]) -> list[Document]:
-        """Each text taken apart. An empty text has no units and no pieces.
+        """Each text taken apart. An empty text has no units and no subwords.
 
         Args:
             texts: Raw texts, or lists of words, which are the units where the unit is the word.
@@ -226,20 +228,20 @@ class Aligner:
             if self.normalization != "none":
                 parts = [unicodedata.normalize("NFC", part) for part in parts]
         parts = [plain_spaces(part) for part in parts]
-        new = [part for part in dict.fromkeys(parts) if part not in self._pieces_of]
+        new = [part for part in dict.fromkeys(parts) if part not in self._subwords_of]
         if new:
             rows = self._tokenize([self._word_start + part for part in new])["input_ids"]
             # Tokenizers differ in what they make of a space alone.
             found = (row if row and not part.isspace() else [self._blank] for part, row in zip(new, rows))
-            self._pieces_of.update(zip(new, found))
-        rows = [self._pieces_of[part] for part in parts]
-        pieces = [piece for row in rows for piece in row]
-        if len(pieces) == len(units):  # As with most vocabularies of characters: a piece for each unit.
-            offsets, unit_pieces = list(units), list(range(len(units)))
+            self._subwords_of.update(zip(new, found))
+        rows = [self._subwords_of[part] for part in parts]
+        subwords = [subword for row in rows for subword in row]
+        if len(subwords) == len(units):  # As with most vocabularies of characters: a subword for each unit.
+            offsets, unit_subwords = list(units), list(range(len(units)))
         else:
             offsets = [span for span, row in zip(units, rows) for _ in row]
-            unit_pieces = [0, *accumulate(map(len, rows[:-1]))] if rows else []
-        return Document(text, units, pieces, offsets, unit_pieces, [0] * len(units), self._shapes(text, units))
+            unit_subwords = [0, *accumulate(map(len, rows[:-1]))] if rows else []
+        return Document(text, units, subwords, offsets, unit_subwords, [0] * len(units), self._shapes(text, units))
 
     def _from_subwords(self, given: Sequence[str | Sequence[str]]) -> list[Document]:
         texts = [document_text(document) for document in given]
@@ -248,30 +250,31 @@ class Aligner:
         composed_texts = [plain_spaces("".join(composed for _, _, composed in parts)) for parts in parts_of]
         rows = self._tokenize(composed_texts, offsets=True)
         documents = []
-        for document, text, parts, pieces, composed_offsets in zip(
+        for document, text, parts, subwords, composed_offsets in zip(
             given, texts, parts_of, rows["input_ids"], rows["offset_mapping"]
         ):
-            # Index of the cluster behind each character of the composed text: offsets of pieces count those.
+            # Index of the cluster behind each character of the composed text: offsets of subwords count those.
             cluster_of = [at for at, (_, _, composed) in enumerate(parts) for _ in composed]
-            piece_clusters = []
+            subword_clusters = []
             for start, end in composed_offsets:
-                # Some tokenizers count the space before a word as part of its piece; only a piece of spaces keeps them.
+                # Some tokenizers count the space before a word as part of its subword; only a subword of spaces keeps
+                # them.
                 first = start
                 while first < end and parts[cluster_of[first]][2].isspace():
                     first += 1
                 first = first if first < end else start
-                piece_clusters.append((cluster_of[first], cluster_of[end - 1] + 1) if first < end else None)
-            at_cluster, covered = _pieces_by_cluster(piece_clusters, len(parts))
+                subword_clusters.append((cluster_of[first], cluster_of[end - 1] + 1) if first < end else None)
+            at_cluster, covered = _subwords_by_cluster(subword_clusters, len(parts))
             if self.unit == "character":
                 units, chosen = [(start, end) for start, end, _ in parts], range(len(parts))
             else:
                 units = document_words(document, self.word_splitting)
                 chosen = _clusters_of_words(parts, covered, units)
-            unit_pieces = [at_cluster[cluster][0] for cluster in chosen]
+            unit_subwords = [at_cluster[cluster][0] for cluster in chosen]
             unit_places = [min(at_cluster[cluster][1], self.places - 1) for cluster in chosen]
-            offsets = [(parts[span[0]][0], parts[span[1] - 1][1]) if span else (0, 0) for span in piece_clusters]
+            offsets = [(parts[span[0]][0], parts[span[1] - 1][1]) if span else (0, 0) for span in subword_clusters]
             shapes = self._shapes(text, units)
-            documents.append(Document(text, units, pieces, offsets, unit_pieces, unit_places, shapes))
+            documents.append(Document(text, units, subwords, offsets, unit_subwords, unit_places, shapes))
         return documents
 
     def _shapes(self, text: str, units: list[tuple[int, int]]) -> list[int]:
@@ -292,104 +295,104 @@ class Aligner:
         document: Document,
         question: Sequence[int] | None = None,
         stride: int | None = None,
-        window: int | None = None,
+        max_length: int | None = None,
     ) -> list[Window]:
         """The document's windows, in order; a document without units has none.
 
         Args:
             document: The text taken apart.
-            question: Pieces that stand before every window, as the first of two texts; None where there are none.
-            stride: Overlap of neighbouring windows in pieces; None takes the aligner's own.
-            window: Most positions of a window; None takes the aligner's own.
+            question: Subwords that stand before every window, as the first of two texts; None where there are none.
+            stride: Overlap of neighbouring windows in subwords; None takes the aligner's own.
+            max_length: Most positions of a window; None takes the aligner's own.
 
         Raises: ValueError where stride or question leave a window nothing new to read.
         """
         if not document.units:
             return []
-        window = self.window if window is None else window
+        max_length = self.max_length if max_length is None else max_length
         stride = self.room - self.step if stride is None else stride
         prefix = self.prefix if question is None else [*self.prefix, *question, *self.middle]
-        room = window - len(prefix) - len(self.suffix)
+        room = max_length - len(prefix) - len(self.suffix)
         step = room - stride
         if step < 1:
-            most = step - 1 + len(question or ())  # pieces of a question that would leave one to read
+            most = step - 1 + len(question or ())  # subwords of a question that would leave one to read
             if most < 1:
                 raise ValueError(
-                    f"expected a stride that leaves a window of {window} positions something new to read, got "
+                    f"expected a stride that leaves a window of {max_length} positions something new to read, got "
                     f"{stride}; make the stride shorter or the window longer"
                 )
             raise ValueError(
-                f"expected a question of at most {most} pieces, got {len(question)}; make the window longer, or the "
-                "stride or max_question shorter"
+                f"expected a question of at most {most} subwords, got {len(question)}; make the window longer, or "
+                "the stride or max_query_length shorter"
             )
         found = []
-        for start in range(0, max(1, len(document.pieces)), step):
-            end = min(start + room, len(document.pieces))
-            first = bisect_left(document.unit_pieces, start) if start else 0
-            last = len(document.units) if end == len(document.pieces) else bisect_left(document.unit_pieces, end)
+        for start in range(0, max(1, len(document.subwords)), step):
+            end = min(start + room, len(document.subwords))
+            first = bisect_left(document.unit_subwords, start) if start else 0
+            last = len(document.units) if end == len(document.subwords) else bisect_left(document.unit_subwords, end)
             if first < last:
                 found.append(
                     Window(
-                        first_piece=start,
+                        first_subword=start,
                         first_unit=first,
-                        input_ids=prefix + document.pieces[start:end] + self.suffix,
-                        unit_positions=_shifted(document.unit_pieces[first:last], len(prefix) - start),
+                        input_ids=prefix + document.subwords[start:end] + self.suffix,
+                        unit_positions=_shifted(document.unit_subwords[first:last], len(prefix) - start),
                         unit_places=document.unit_places[first:last],
-                        unit_shapes=document.unit_shapes[first:last],
+                        word_shape_feature=document.word_shape_feature[first:last],
                         text_at=len(prefix),
                         begins=first == 0,
                         ends=last == len(document.units),
                     )
                 )
-            if end == len(document.pieces):
+            if end == len(document.subwords):
                 break
         return found
 
     def owners(self, document: Document, windows: list[Window]) -> list[int]:
-        """For each unit the index of the window in which its piece is farthest from an edge (ties: the earlier)."""
+        """For each unit the index of the window in which its subword is farthest from an edge (ties: the earlier)."""
         best, owner = [-1] * len(document.units), [0] * len(document.units)
         for at, window in enumerate(windows):
-            pieces = len(window.input_ids) - len(self.prefix) - len(self.suffix)
+            subwords = len(window.input_ids) - len(self.prefix) - len(self.suffix)
             for unit in range(window.first_unit, window.first_unit + len(window.unit_positions)):
-                piece = max(0, document.unit_pieces[unit] - window.first_piece)
-                distance = min(piece, pieces - 1 - piece)
+                subword = max(0, document.unit_subwords[unit] - window.first_subword)
+                distance = min(subword, subwords - 1 - subword)
                 if distance > best[unit]:
                     best[unit], owner[unit] = distance, at
         return owner
 
 
-def _shifted(pieces: list[int], by: int) -> list[int]:
-    """Indices of pieces as positions in a window; what stands before its first position takes that one."""
-    positions = [piece + by for piece in pieces]
+def _shifted(subwords: list[int], by: int) -> list[int]:
+    """Indices of subwords as positions in a window; what stands before its first position takes that one."""
+    positions = [subword + by for subword in subwords]
     return [max(0, position) for position in positions] if positions and positions[0] < 0 else positions
 
 
-def _pieces_by_cluster(
-    piece_clusters: list[tuple[int, int] | None], length: int
+def _subwords_by_cluster(
+    subword_clusters: list[tuple[int, int] | None], length: int
 ) -> tuple[list[tuple[int, int]], list[bool]]:
-    """For each cluster `(piece, place)`: the first piece that covers it, else the last one before it, else -1; and
+    """For each cluster `(subword, place)`: the first subword that covers it, else the last one before it, else -1; and
     whether one covers it."""
     first: list[int | None] = [None] * length
     last: list[int | None] = [None] * length
-    for piece, span in enumerate(piece_clusters):
+    for subword, span in enumerate(subword_clusters):
         for cluster in range(*span) if span else ():
-            first[cluster] = piece if first[cluster] is None else first[cluster]
-            last[cluster] = piece
+            first[cluster] = subword if first[cluster] is None else first[cluster]
+            last[cluster] = subword
     found, before, start = [], -1, 0
     for cluster in range(length):
         if first[cluster] is not None:
-            found.append((first[cluster], cluster - piece_clusters[first[cluster]][0]))
-            before, start = last[cluster], piece_clusters[last[cluster]][0]
+            found.append((first[cluster], cluster - subword_clusters[first[cluster]][0]))
+            before, start = last[cluster], subword_clusters[last[cluster]][0]
         else:
             found.append((before, cluster - start))
-    return found, [piece is not None for piece in first]
+    return found, [subword is not None for subword in first]
 
 
 def _clusters_of_words(
     parts: list[tuple[int, int, str]], covered: list[bool], words: list[tuple[int, int]]
 ) -> list[int]:
-    """For each word the first of its clusters that a piece covers, as tokenizers drop invisible characters; where none
-    is covered, its first."""
+    """For each word the first of its clusters that a subword covers, as tokenizers drop invisible characters; where
+    none is covered, its first."""
     ends, found = [end for _, end, _ in parts], []
     for start, end in words:
         first = cluster = bisect_left(ends, start + 1)

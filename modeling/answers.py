@@ -52,9 +52,9 @@ class Answers:
 
     Args:
         windows: Scores of each window, together covering every unit.
-        unit_pieces: Index of each unit's piece, never falling `(units)`.
+        unit_subwords: Index of each unit's subword, never falling `(units)`.
         longest: Most units of an answer.
-        longest_pieces: Most pieces of an answer: the overlap of two windows.
+        longest_subwords: Most subwords of an answer: the overlap of two windows.
         null: Whether "no answer" takes part; its score is the smallest of any window's, as each window alone may lack
             the answer (Devlin et al. 2019, SQuAD 2.0).
         temperature: Divides all scores.
@@ -63,7 +63,7 @@ class Answers:
     Raises: ValueError where a length is below 1.
 
     >>> scores = WindowScores(0, np.array([0.0, 3.0, 0.0]), np.array([0.0, 0.0, 3.0]), 0.0)
-    >>> [answer] = Answers([scores], [0, 1, 2], longest=3, longest_pieces=3).best(1)
+    >>> [answer] = Answers([scores], [0, 1, 2], longest=3, longest_subwords=3).best(1)
     >>> answer.first, answer.last
     (1, 3)
     """
@@ -71,19 +71,19 @@ class Answers:
     def __init__(
         self,
         windows: Sequence[WindowScores],
-        unit_pieces: Sequence[int],
+        unit_subwords: Sequence[int],
         longest: int,
-        longest_pieces: int,
+        longest_subwords: int,
         null: bool = False,
         temperature: float = 1.0,
         blank: Sequence[bool] | None = None,
     ):
-        if longest < 1 or longest_pieces < 1:
-            raise ValueError(f"expected answers of 1 unit and 1 piece or more, got {longest} and {longest_pieces}")
-        units = len(unit_pieces)
-        pieces = np.asarray(unit_pieces, dtype=np.int64)
-        # Answers of unit i may reach to the last unit whose piece is within reach; never falls by more than 1.
-        reach = np.searchsorted(pieces, pieces + longest_pieces, side="left") - np.arange(units)
+        if longest < 1 or longest_subwords < 1:
+            raise ValueError(f"expected answers of 1 unit and 1 subword or more, got {longest} and {longest_subwords}")
+        units = len(unit_subwords)
+        subwords = np.asarray(unit_subwords, dtype=np.int64)
+        # Answers of unit i may reach to the last unit whose subword is within reach; never falls by more than 1.
+        reach = np.searchsorted(subwords, subwords + longest_subwords, side="left") - np.arange(units)
         width = min(longest, int(reach.max(initial=0)))
         # logits[i, k]: the answer of k + 1 units from unit i on; shape: (units, width).
         logits = np.full((units, width), -np.inf, dtype=np.float32)

@@ -4,21 +4,21 @@ import json
 
 from transformers import AutoModelForCausalLM
 
-from .configuration_writer import WriterConfig, find_file
+from .configuration_generative_ner import KospanGenerativeNERConfig, find_file
 
 ADAPTER = "adapter_config.json"
 # What an adapter needs beside torch and transformers, as a requirements.txt names it.
 NEEDS = "peft>=0.17"
 
 
-def load_adapted(name, base, config: WriterConfig, location: dict, kwargs: dict):
-    """The adapter of a folder or repository over its base model. Raises: as `SpanWriter.from_pretrained`."""
+def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, kwargs: dict):
+    """The adapter of a folder or repository over its base model. Raises: as `KospanGenerativeNER.from_pretrained`."""
     try:
         from peft import PeftModel
     except ImportError as error:
         raise ImportError(
-            f"expected peft for the adapter in {name}, found none; `pip install peft`, or merge it where peft is with "
-            "kospan convert merge"
+            f"expected peft for the adapter in {name}, found none; `pip install peft`, or merge it where peft is "
+            "with kospan convert merge"
         ) from error
     with open(find_file(name, ADAPTER, **location), encoding="utf-8") as file:
         named = json.load(file).get("base_model_name_or_path")
@@ -34,8 +34,8 @@ def load_adapted(name, base, config: WriterConfig, location: dict, kwargs: dict)
     except OSError as error:
         raise FileNotFoundError(
             f"expected the base model {str(base)!r} of the adapter in {name}, found none "
-            f"({str(error).strip().splitlines()[0]}); fetch it and pass base= with its folder, or write its place into "
-            f"{ADAPTER} (base_model_name_or_path)"
+            f"({str(error).strip().splitlines()[0]}); fetch it and pass base= with its folder, or write its place "
+            f"into {ADAPTER} (base_model_name_or_path)"
         ) from error
     check_base(model, config.base, base, name)
     try:
@@ -75,6 +75,6 @@ def check_base(model, record: dict | None, base, name) -> None:
             same, got = found.get(key) == value, f"{key} {found.get(key)!r} in place of {value!r}"
         if not same:
             raise ValueError(
-                f"expected the base model that the adapter in {name} was trained on, got {base} with {got}; pass base= "
-                "with the right one"
+                f"expected the base model that the adapter in {name} was trained on, got {base} with {got}; pass "
+                "base= with the right one"
             )

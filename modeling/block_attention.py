@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch.nn import functional
 
-from .derivatives import once_differentiable
+from .once_differentiable import once_differentiable
 
 # Numbers of keys that are gathered at once. On a CPU they should stay in its caches; elsewhere few launches count.
 _GATHERED_AT_ONCE = {"cpu": 2**19}

@@ -23,7 +23,8 @@ class BlockTable(NamedTuple):
 
 
 def least_blocks(random_blocks: int) -> int:
-    """Blocks a text must have so that every row finds its random blocks outside of its window: 5 + random blocks."""
+    """Blocks a text must have so that every row finds its random blocks outside of its max_length: 5 + random
+    blocks."""
     return 5 + random_blocks
 
 

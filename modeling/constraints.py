@@ -1,4 +1,4 @@
-"""Lets a causal LM write only replies that the grammar allows, and keeps how probable each piece was."""
+"""Lets a causal LM write only replies that the grammar allows, and keeps how probable each subword was."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -6,20 +6,20 @@ from collections.abc import Sequence
 import torch
 from transformers import LogitsProcessor
 
-from .piece_bytes import PieceBytes
 from .reply_states import ReplyStates, State
+from .subword_bytes import SubwordBytes
 
 
-def allowed_pieces(states: ReplyStates, state: State, left: int) -> list[int]:
-    """Ids of the pieces that may come next, the end not among them.
+def allowed_subwords(states: ReplyStates, state: State, left: int) -> list[int]:
+    """Ids of the subwords that may come next, the end not among them.
 
     Args:
         states: The replies about the text.
         state: How far the reply is.
-        left: Pieces that may still be written, this one and the end included.
+        left: Subwords that may still be written, this one and the end included.
     """
-    table, ids, found = states.pieces.table, states.pieces.ids, []
-    # The pieces that begin alike are a stretch of the sorted table; it narrows byte by byte.
+    table, ids, found = states.subwords.table, states.subwords.ids, []
+    # The subwords that begin alike are a stretch of the sorted table; it narrows byte by byte.
     ahead = [(0, len(table), b"", state)]
     while ahead:
         low, high, prefix, state = ahead.pop()
@@ -49,18 +49,20 @@ def advanced(states: ReplyStates, state: State, added: bytes) -> State:
     for byte in added:
         following = next((after for move, after in states.moves(state) if move == byte), None)
         if following is None:
-            raise ValueError(f"expected a piece that the grammar allows, got {added!r}; use replies of this processor")
+            raise ValueError(
+                f"expected a subword that the grammar allows, got {added!r}; use replies of this processor"
+            )
         state = following
     return state
 
 
 class ReplyProcessor(LogitsProcessor):
-    """Scores of the next piece, with those that the grammar does not allow at minus infinity.
+    """Scores of the next subword, with those that the grammar does not allow at minus infinity.
 
     Args:
-        pieces: The vocabulary in bytes.
+        subwords: The vocabulary in bytes.
         ends: Ids that end a reply.
-        budget: Most pieces of a reply, the end included; the last one is always the end.
+        budget: Most subwords of a reply, the end included; the last one is always the end.
         states: The replies that are allowed about each text; None allows everything but keeps the probabilities, and
             closes the reply by force where the budget ends.
         texts: How many texts there are; each has as many rows, one behind the other, as there are beams.
@@ -69,7 +71,7 @@ class ReplyProcessor(LogitsProcessor):
     """
 
     def __init__(
-        self, pieces: PieceBytes, ends: Sequence[int], budget: int, states: Sequence[ReplyStates] | None, texts: int
+        self, subwords: SubwordBytes, ends: Sequence[int], budget: int, states: Sequence[ReplyStates] | None, texts: int
     ):
         least = 1 if states is None else max((each.distance(State()) for each in states), default=1)
         if budget < least:
@@ -77,9 +79,9 @@ class ReplyProcessor(LogitsProcessor):
                 f"expected max_new_tokens of {int(least)} or more, in which [] and the end find room, got {budget}; "
                 "allow more"
             )
-        self.pieces, self.ends, self.budget, self.states, self.texts = pieces, list(ends), budget, states, texts
+        self.subwords, self.ends, self.budget, self.states, self.texts = subwords, list(ends), budget, states, texts
         self._prompt: int | None = None
-        # By text and pieces so far: how far the reply is, and the log-probability of its last piece.
+        # By text and subwords so far: how far the reply is, and the log-probability of its last subword.
         self._known: dict[tuple, tuple[State | None, float]] = {}
         self._rows: dict[tuple, int] = {}
         self._log_probabilities: torch.Tensor | None = None
@@ -88,7 +90,7 @@ class ReplyProcessor(LogitsProcessor):
         """
         Args:
             input_ids: Prompts and replies so far `(texts * beams, length)`, prompts of one length.
-            scores: Of each piece `(texts * beams, vocabulary)`.
+            scores: Of each subword `(texts * beams, vocabulary)`.
         """
         if self._prompt is None:
             self._prompt = input_ids.shape[1]
@@ -110,7 +112,7 @@ class ReplyProcessor(LogitsProcessor):
         return scores
 
     def _remember(self, keys: list[tuple], written: int) -> None:
-        """The states behind the pieces that were chosen since the last call."""
+        """The states behind the subwords that were chosen since the last call."""
         if not written:
             self._known.update((key, (State() if self.states is not None else None, 0.0)) for key in keys)
             return
@@ -122,7 +124,7 @@ class ReplyProcessor(LogitsProcessor):
                 state = self._known[key[:-1]][0]
                 if state is not None:
                     over = key[-1] in self.ends
-                    added = b"" if over else self.pieces.of[key[-1]]
+                    added = b"" if over else self.subwords.of[key[-1]]
                     # Behind the end stand pads, which say nothing.
                     state = None if over or added is None else advanced(self.states[key[0]], state, added)
                 self._known[key] = state, value
@@ -135,14 +137,14 @@ class ReplyProcessor(LogitsProcessor):
         if state is None:
             return self.ends
         states = self.states[key[0]]
-        return allowed_pieces(states, state, left) + (self.ends if states.may_end(state) else [])
+        return allowed_subwords(states, state, left) + (self.ends if states.may_end(state) else [])
 
     def log_probabilities(self, text: int, reply: Sequence[int]) -> list[float]:
-        """Of each piece of a reply, given those before it; the end has none.
+        """Of each subword of a reply, given those before it; the end has none.
 
         Args:
             text: Which text it is about.
-            reply: Its pieces, without the end.
+            reply: Its subwords, without the end.
         """
         found = [self._known.get((text, *reply[: at + 1])) for at in range(len(reply))]
         return [0.0 if each is None else each[1] for each in found]

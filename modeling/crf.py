@@ -403,8 +403,8 @@ class CRF(nn.Module):
         """
         if emissions_p.shape != emissions_q.shape:
             raise ValueError(
-                f"expected emissions_q to have the shape of emissions_p, {tuple(emissions_p.shape)}, "
-                f"got {tuple(emissions_q.shape)}; pass two passes over the same batch"
+                f"expected emissions_q to have the shape of emissions_p, {tuple(emissions_p.shape)}, got "
+                f"{tuple(emissions_q.shape)}; pass two passes over the same batch"
             )
         one, rows = self._lay_in(emissions_p, mask, begins, ends, distribution)
         two, _ = self._lay_in(emissions_q, None, None, None, distribution)

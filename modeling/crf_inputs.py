@@ -72,8 +72,8 @@ def check_tags(
     given = (shape[1], shape[0]) if batch_first else shape
     if tuple(tags.shape) != given or tags.is_floating_point() or tags.is_complex() or tags.dtype == torch.bool:
         raise ValueError(
-            f"expected tags to be integers of shape {given}, got {tags.dtype} of shape {tuple(tags.shape)}; "
-            "pass one tag id per unit"
+            f"expected tags to be integers of shape {given}, got {tags.dtype} of shape {tuple(tags.shape)}; pass one "
+            "tag id per unit"
         )
     tags = (tags.transpose(0, 1) if batch_first else tags).long()
     wrong = (tags < 0) | (tags >= num_tags)
@@ -82,8 +82,8 @@ def check_tags(
     if bool(wrong.any()):
         row, at = wrong.t().nonzero()[0].tolist()
         raise ValueError(
-            f"expected tags from 0 to {num_tags - 1} where mask is on, got {int(tags[at, row])} in row {row} "
-            f"at position {at}; mask padding out, and check that labels and num_tags come from one list"
+            f"expected tags from 0 to {num_tags - 1} where mask is on, got {int(tags[at, row])} in row {row} at "
+            f"position {at}; mask padding out, and check that labels and num_tags come from one list"
         )
     if rows.allowed is not None:
         _check_gold_path(tags, rows)
@@ -133,6 +133,6 @@ def check_segment(
         )
     if not all(0 <= tag < num_tags for tag in tags) or not -1 <= banned_next < num_tags:
         raise ValueError(
-            f"expected segments[{at}] to name tags from 0 to {num_tags - 1} (banned_next also -1), got tags "
-            f"{tags} and banned_next {banned_next}"
+            f"expected segments[{at}] to name tags from 0 to {num_tags - 1} (banned_next also -1), got tags {tags} "
+            f"and banned_next {banned_next}"
         )

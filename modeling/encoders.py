@@ -5,7 +5,7 @@ import inspect
 from torch import nn
 from transformers import AutoConfig, AutoModel
 
-from .companions import LOCATION_KEYS
+from .code_files import LOCATION_KEYS
 from .sparse_attention import SparseBigBird
 
 # Encoders of our own, by the type of config that they take the place for; all others are transformers'.

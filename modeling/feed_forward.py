@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .derivatives import once_differentiable
+from .once_differentiable import once_differentiable
 
 # Rows whose wide states are worked on at once. On a CPU fresh memory costs more than the sums on it; elsewhere few
 # launches count.

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .derivatives import once_differentiable
+from .once_differentiable import once_differentiable
 
 # A linear sweep is trusted where each slot's rescaled sum over all paths stays above this. What underflows is below
 # 2.3e-308, and the factors it can still meet below (states ** RESCALE_EVERY) ** 2, so nothing that counts is lost.
@@ -371,9 +371,7 @@ class LogLikelihood(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor
-    ) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Gold counts minus expected counts, times the gradient of each row's likelihood."""
         like, *scores = saved
         tags = like.shape[2]
@@ -411,10 +409,8 @@ class Marginals(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(
-        ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor
-    ) -> tuple[torch.Tensor | None, ...]:
-        """The derivative of all marginals and pairs along `grad`, by the symmetry of second derivatives."""
+    def backward(ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """The derivative of all marginals and pairs along `grad`, by the symmetry of second once_differentiable."""
         tags, states = grad.shape[2], ctx.sweep.edges.shape[0]
         direction = grad.new_zeros(grad.shape[0] + 2, grad.shape[1], states)
         direction[1:-1, :, :tags] = grad

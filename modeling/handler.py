@@ -38,7 +38,7 @@ MAX_POSITIONS = 4_000_000  # that the encoder reads; windows that overlap much r
 LIMITS = {
     "batch_size": 256,
     **dict.fromkeys(("top_k", "topk"), 100),
-    **dict.fromkeys(("longest_answer", "max_answer_len"), 1000),
+    **dict.fromkeys(("max_answer_length", "max_answer_len"), 1000),
 }
 
 # The file beside a language model that writes spans out.
@@ -71,8 +71,8 @@ class EndpointHandler:
             model = AutoModel.from_pretrained(folder, trust_remote_code=True).float()
         if not hasattr(model, "pipeline"):
             raise ValueError(
-                f"expected a model of kospan in {folder}, got {type(model).__name__}; take handler.py from the folder "
-                "of the model"
+                f"expected a model of kospan in {folder}, got {type(model).__name__}; take handler.py from the "
+                "folder of the model"
             )
         if model.tokenizer is None:
             raise ValueError(f"expected a tokenizer beside the model in {folder}, found none; copy its files there")
@@ -105,7 +105,7 @@ class EndpointHandler:
 def load_writer(folder: str):
     """The language model of a folder that writes spans out, by the code of the folder; an adapter needs peft, and its
     base model from where `adapter_config.json` says."""
-    writer = get_class_from_dynamic_module("modeling_writer.SpanWriter", folder)
+    writer = get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", folder)
     return writer.from_pretrained(folder, dtype=torch.float32)
 
 
@@ -171,7 +171,7 @@ def check_positions(pipeline, items: list, parameters: dict) -> None:
     if reads > max(MAX_POSITIONS, pipeline.positions(items)):
         raise ValueError(
             f"expected windows that read at most {MAX_POSITIONS:,} positions of the texts, got {reads:,}; make "
-            "doc_stride or max_question_len smaller, or max_seq_len larger"
+            "doc_stride or max_query_length_len smaller, or max_seq_len larger"
         )
 
 

@@ -68,7 +68,7 @@ class TagHead(nn.Module, ABC):
     of the whole chain.
 
     Args:
-        config: A `SpanTaggerConfig`.
+        config: A `KospanTokenClassificationConfig`.
         input_size: Width of the unit states.
 
     Raises: ValueError where `config.head_options` holds a key that the head does not know.
@@ -82,14 +82,14 @@ class TagHead(nn.Module, ABC):
         unknown = sorted(repr(key) for key in config.head_options if key not in self.options)
         if unknown:
             raise ValueError(
-                f"expected head_options of {type(self).__name__} to be among {sorted(self.options)}, "
-                f"got {', '.join(unknown)}; take the key out or choose another head"
+                f"expected head_options of {type(self).__name__} to be among {sorted(self.options)}, got "
+                f"{', '.join(unknown)}; take the key out or choose another head"
             )
         self.settings = {**self.options, **config.head_options}
         check_width(self.settings["feedforward"])
         self.check_settings()
         self.tags, self.scheme, self.constrain = config.tags, config.scheme, config.constrain
-        self.samples, self.merge = config.dropout_samples, config.dropout_merge
+        self.samples, self.merge = config.multi_sample_dropout, config.dropout_merge
         self.dropout = nn.Dropout(config.dropout)
         width = self.settings["feedforward"]
         self.feedforward = HeadLayer(input_size, width) if width else None
@@ -256,11 +256,11 @@ class PositionalHead(TagHead):
     the prediction: an upper bound.
 
     Args:
-        config: A `SpanTaggerConfig`; `head_options` as `positional_attention.OPTIONS` lists them.
+        config: A `KospanTokenClassificationConfig`; `head_options` as `positional_attention.OPTIONS` lists them.
         input_size: Width of the unit states, which are the encoder's own: e_PAD is one of those, so an LSTM in between
             is refused.
 
-    Raises: ValueError where an option is out of range or `recurrent_size` is not 0.
+    Raises: ValueError where an option is out of range or `lstm_hidden_size` is not 0.
     """
 
     options = {**TagHead.options, **OPTIONS}
@@ -268,14 +268,14 @@ class PositionalHead(TagHead):
     def __init__(self, config, input_size: int):
         super().__init__(config, input_size)
         settings = self.settings
-        if config.recurrent_size:
+        if config.lstm_hidden_size:
             raise ValueError(
-                f"expected recurrent_size: 0 with head: positional, got {config.recurrent_size}: closed gates put the "
-                "encoder's state at [PAD] in a unit's place, and an LSTM's states are no such ones; take one of the "
-                "two out"
+                f"expected lstm_hidden_size: 0 with head: positional, got {config.lstm_hidden_size}: closed gates "
+                "put the encoder's state at [PAD] in a unit's place, and an LSTM's states are no such ones; take "
+                "one of the two out"
             )
         self.attention = PositionalAttention(
-            input_size, config.window, settings["heads"], settings["gate"], settings["share"], settings["beginning"]
+            input_size, config.max_length, settings["heads"], settings["gate"], settings["share"], settings["beginning"]
         )
         self._progress: float | None = None
         if settings["oracle"]:
@@ -292,7 +292,7 @@ class PositionalHead(TagHead):
     @classmethod
     def unused(cls, options: dict) -> dict[str, tuple[str, ...]]:
         """No LSTM stands below it, pytorch-crf does not train it, and without `decoder: crf` units are independent."""
-        names = ("recurrent_size", "recurrent_layers", "recurrent_dropout", "crf_backend")
+        names = ("lstm_hidden_size", "lstm_layers", "lstm_dropout", "crf_backend")
         level = {} if options.get("decoder") == "crf" else {"rdrop_level": ("head", "head_options")}
         return dict.fromkeys(names, ("head",)) | level
 

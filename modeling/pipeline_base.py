@@ -1,17 +1,18 @@
-"""`SpanPipeline`: what the pipelines of all models share, from the forms of the inputs to the forms of the results."""
+"""`KospanPipeline`: what the pipelines of all models share, from the forms of the inputs to the forms of the
+results."""
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
 
 from transformers import Pipeline
 
-from .checks import as_list, as_text
+from .input_checks import as_list, as_text
 
 # Version 4 asks which library a model is written for, and knows it only of its own classes.
 _TAKES_FRAMEWORK = "framework" in inspect.signature(Pipeline.__init__).parameters
 
 
-class SpanPipeline(Pipeline):
+class KospanPipeline(Pipeline):
     """Base of the pipelines. A derived class says what an item is, which settings there are and how results look."""
 
     # The model brings the tokenizer that it was trained with.
@@ -134,9 +135,9 @@ class SpanPipeline(Pipeline):
 class PipelineOwner:
     """A model with a pipeline of its own."""
 
-    _pipeline_class: type[SpanPipeline] | None = None
+    _pipeline_class: type[KospanPipeline] | None = None
 
-    def pipeline(self, **settings) -> SpanPipeline:
+    def pipeline(self, **settings) -> KospanPipeline:
         """The pipeline of this model, as `transformers.pipeline` builds it for the model's folder.
 
         transformers' `pipeline(task, model=...)` finds it for a folder or a repository alone. For a loaded model it
@@ -211,6 +212,6 @@ def _check_tokenizer(model, tokenizer) -> None:
     if not same:
         given = tokenizer if isinstance(tokenizer, str) else type(tokenizer).__name__
         raise ValueError(
-            f"expected no tokenizer but the model's own, got {given}; "
-            "leave it out, the model brings the one that it was trained with"
+            f"expected no tokenizer but the model's own, got {given}; leave it out, the model brings the one that it "
+            "was trained with"
         )

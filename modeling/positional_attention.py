@@ -2,7 +2,7 @@
 
 After "Positional Attention for Efficient BERT-Based Named Entity Recognition" (arXiv 2505.01868), which gives the idea
 in words; the formulas are ours. With unit states h, gates g_t = sigmoid(w h_t + b) and e_PAD, what the encoder says of
-a piece without content:
+a subword without content:
 
     h~_t = g_t h_t + (1 - g_t) e_PAD
     score(t, s) = (W_q (h~_t + p_t)) . (W_k (h~_s + p_s)) / sqrt(d) + log(g_s + 1e-6)
@@ -111,8 +111,8 @@ def check_options(options: dict) -> None:
             raise ValueError(f"expected {name} of head_options {what}, got {options[name]!r}; {way_out}")
     if gate != "share" and share != OPTIONS["share"]:
         raise ValueError(
-            f"expected share of head_options beside gate: share only, got share {share!r} beside gate: {gate}; "
-            "take share out, or set gate: share"
+            f"expected share of head_options beside gate: share only, got share {share!r} beside gate: {gate}; take "
+            "share out, or set gate: share"
         )
 
 
@@ -216,8 +216,8 @@ class PositionalAttention(nn.Module):
         super().__init__()
         if size % heads:
             raise ValueError(
-                f"expected heads of head_options to divide the width of the states, {size}, got {heads}; "
-                f"set heads: {math.gcd(size, heads)}"
+                f"expected heads of head_options to divide the width of the states, {size}, got {heads}; set heads: "
+                f"{math.gcd(size, heads)}"
             )
         if beginning == "neighbours" and size // heads % 2:
             raise ValueError(
@@ -236,8 +236,8 @@ class PositionalAttention(nn.Module):
     @torch.no_grad()
     def begin(self) -> None:
         """For beginning "neighbours": positions are waves, a key is its position's waves and a query its own turned by
-        the head's offset (1 before, 1 behind, 2 before, ...). Left to themselves, a few thousand steps do not find out
-        where units stand. All of it is learned on.
+        the head's offset (1 before, 1 behind, 2 before, ...). RunRecord to themselves, a few thousand steps do not find
+        out where units stand. All of it is learned on.
         """
         if self.beginning == "random":
             return
@@ -272,15 +272,15 @@ class PositionalAttention(nn.Module):
         missing = [name for name, each in ids.items() if each is None]
         if missing:
             raise ValueError(
-                f"expected a tokenizer with cls, pad and sep tokens for head: positional, got one without "
+                "expected a tokenizer with cls, pad and sep tokens for head: positional, got one without "
                 f"{', '.join(missing)}; choose an encoder of BERT's kind, or another head"
             )
         device = next(encoder.parameters()).device
-        pieces = torch.tensor([list(ids.values())], device=device)
+        subwords = torch.tensor([list(ids.values())], device=device)
         mode = encoder.training
         encoder.eval()
         try:
-            found = encoder(input_ids=pieces, attention_mask=torch.ones_like(pieces), return_dict=True)
+            found = encoder(input_ids=subwords, attention_mask=torch.ones_like(subwords), return_dict=True)
         finally:
             encoder.train(mode)
         self.padding_state.copy_(found.last_hidden_state[0, 1])

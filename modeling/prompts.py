@@ -14,9 +14,9 @@ EMPTY = "[]"
 # By language of the data; what stands in kospan.json wins.
 INSTRUCTIONS = {
     "en": (
-        "Find the entities of the text in the order in which they stand there. Write a bracket for each, "
-        "[TYPE: the entity, letter by letter as in the text], or [] where there is none. Inside a bracket put a "
-        "backslash before \\, ] and :."
+        "Find the entities of the text in the order in which they stand there. Write a bracket for each, [TYPE: the "
+        "entity, letter by letter as in the text], or [] where there is none. Inside a bracket put a backslash "
+        "before \\, ] and :."
     ),
     "ko": (
         "글에 나오는 개체명을 나오는 순서대로 찾으세요. 하나마다 [유형: 글에 적힌 그대로의 개체명]처럼 쓰고, 하나도 "
@@ -78,8 +78,8 @@ def check_writable_labels(labels: Sequence[str]) -> None:
     for label in labels:
         if not isinstance(label, str) or not label or label != label.strip() or _CONTROL.search(label):
             raise ValueError(
-                f"expected labels that can be written on one line, without spaces at their ends, got {label!r}; rename "
-                "the label in the data"
+                f"expected labels that can be written on one line, without spaces at their ends, got {label!r}; "
+                "rename the label in the data"
             )
     if len(set(labels)) != len(labels) or not labels:
         raise ValueError(f"expected one label or more, each once, got {list(labels)}; mend the list")

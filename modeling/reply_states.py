@@ -1,6 +1,6 @@
-"""Which byte may come next in a reply, and how many pieces it takes to close it: the grammar as an automaton.
+"""Which byte may come next in a reply, and how many subwords it takes to close it: the grammar as an automaton.
 
-It works on bytes, because pieces do not end where the grammar's parts end: one may hold `] [`, another a third of a
+It works on bytes, because subwords do not end where the grammar's parts end: one may hold `] [`, another a third of a
 Hangul syllable. A surface is a walk through the escaped text from every place where it could begin at once; the places
 that are left say where it can stand, so a surface is offered no more often than it occurs.
 """
@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from .piece_bytes import PieceBytes
 from .prompts import escape, is_edge
+from .subword_bytes import SubwordBytes
 
 START, FIRST, HEAD, SURFACE, BETWEEN, NEXT, DONE = range(7)
 OPEN, CLOSE, SPACE = b"[] "
@@ -44,26 +44,26 @@ class ReplyStates:
     Args:
         text: The text.
         labels: The types.
-        pieces: The vocabulary. A character that it cannot write alone stands in no surface: every reply that is begun
-            can be closed, whatever pieces there are. No surface begins or ends with white space.
+        subwords: The vocabulary. A character that it cannot write alone stands in no surface: every reply that is begun
+            can be closed, whatever subwords there are. No surface begins or ends with white space.
         whole_words: Whether surfaces begin and end where words do.
 
     Raises: ValueError where the grammar or a type cannot be written with this vocabulary.
     """
 
-    def __init__(self, text: str, labels: Sequence[str], pieces: PieceBytes, whole_words: bool = False):
-        self.pieces = pieces
-        self.heads = {f"{escape(label)}: ".encode(): _rests(f"{escape(label)}: ", pieces) for label in labels}
+    def __init__(self, text: str, labels: Sequence[str], subwords: SubwordBytes, whole_words: bool = False):
+        self.subwords = subwords
+        self.heads = {f"{escape(label)}: ".encode(): _rests(f"{escape(label)}: ", subwords) for label in labels}
         for label, rests in zip(labels, self.heads.values()):
-            if math.isinf(rests[0]) or math.isinf(pieces.price("[") + pieces.price("]")):
+            if math.isinf(rests[0]) or math.isinf(subwords.price("[") + subwords.price("]")):
                 raise ValueError(
                     f"expected a vocabulary that can write '[', ']', ':', a space and the label {label!r}, got one "
                     "without; add the characters to the tokenizer, or choose another base model"
                 )
         parts = [escape(character) for character in text]
         self.stream = "".join(parts).encode("utf-8", "replace")
-        # By character, and behind the last: whether a surface may begin or end there, and how many pieces it takes from
-        # there to where one may end, and to where one that goes on may.
+        # By character, and behind the last: whether a surface may begin or end there, and how many subwords it takes
+        # from there to where one may end, and to where one that goes on may.
         edges = [not whole_words or is_edge(text, at) for at in range(len(text) + 1)]
         blank = [character.isspace() for character in text]
         self.ends = [edge and at > 0 and not blank[at - 1] for at, edge in enumerate(edges)]
@@ -72,22 +72,22 @@ class ReplyStates:
         # By character: the first at or behind it that is no white space; a surface that enters white space needs it.
         self.visible = list(range(len(parts)))
         for at in reversed(range(len(parts))):
-            further[at] = sum(pieces.price(each) for each in parts[at]) + to_end[at + 1]
+            further[at] = sum(subwords.price(each) for each in parts[at]) + to_end[at + 1]
             to_end[at] = 0.0 if self.ends[at] else further[at]
             if blank[at]:
                 self.visible[at] = self.visible[at + 1] if at + 1 < len(parts) else at
         self.further = further
-        # By byte: the character that begins there, or -1 inside one; and the pieces to where a surface may end.
+        # By byte: the character that begins there, or -1 inside one; and the subwords to where a surface may end.
         self.unit: list[int] = []
         self.rest: list[float] = []
         for at, part in enumerate(parts):
-            rests = _rests(part, pieces)
+            rests = _rests(part, subwords)
             self.unit += [at] + [-1] * (len(rests) - 2)
             self.rest += [to_end[at], *(rest + to_end[at + 1] for rest in rests[1:-1])]
         self.unit.append(len(parts))
         self.rest.append(to_end[-1])
         self.begins = [at for at, unit in enumerate(self.unit[:-1]) if unit >= 0 and edges[unit] and not blank[unit]]
-        self.closing = pieces.price("]") + 1  # `]` and the end
+        self.closing = subwords.price("]") + 1  # `]` and the end
         self.open_places = lru_cache(maxsize=64)(self._open_places)
         self.cheapest = lru_cache(maxsize=64)(self._cheapest)
 
@@ -167,8 +167,8 @@ class ReplyStates:
         return state.phase in (BETWEEN, DONE)
 
     def distance(self, state: State) -> float:
-        """Pieces that surely close the reply, the end among them; infinite where these pieces cannot."""
-        phase, price = state.phase, self.pieces.price
+        """Subwords that surely close the reply, the end among them; infinite where these subwords cannot."""
+        phase, price = state.phase, self.subwords.price
         if phase in (BETWEEN, DONE):
             return 1
         if phase in (START, FIRST):
@@ -180,12 +180,12 @@ class ReplyStates:
         return min(rests) + self.cheapest(state.used) + self.closing + (price("[") if phase == NEXT else 0)
 
 
-def _rests(text: str, pieces: PieceBytes) -> list[float]:
-    """From each byte of a text, and from its end, the pieces that write what is left, character by character."""
+def _rests(text: str, subwords: SubwordBytes) -> list[float]:
+    """From each byte of a text, and from its end, the subwords that write what is left, character by character."""
     rests, total = [0.0], 0.0
     for character in reversed(text):
         spelt = character.encode("utf-8", "replace")
-        rests += [total + pieces.price_of_bytes(spelt[at:]) for at in range(len(spelt) - 1, 0, -1)]
-        total += pieces.price(character)
+        rests += [total + subwords.price_of_bytes(spelt[at:]) for at in range(len(spelt) - 1, 0, -1)]
+        total += subwords.price(character)
         rests.append(total)
     return rests[::-1]

@@ -132,8 +132,8 @@ class SparseBigBird(PreTrainedModel):
     ) -> BaseModelOutput | tuple:
         """
         Args:
-            input_ids: Pieces `(batch, length)`, of any length that the table of positions has.
-            attention_mask: 1 where a piece stands `(batch, length)`; None means everywhere.
+            input_ids: Subwords `(batch, length)`, of any length that the table of positions has.
+            attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
             token_type_ids: Segments `(batch, length)`; None means the first.
             position_ids: Positions `(batch, length)`; None counts from 0.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
@@ -152,15 +152,15 @@ class SparseBigBird(PreTrainedModel):
         with_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError(
-                "expected either input_ids or inputs_embeds, got "
-                f"{'neither' if input_ids is None else 'both'}; pass one of them"
+                f"expected either input_ids or inputs_embeds, got {'neither' if input_ids is None else 'both'}; pass "
+                "one of them"
             )
         words = self.embeddings.word_embeddings(input_ids) if inputs_embeds is None else inputs_embeds
         shape, limit = tuple(words.shape[:2]), config.max_position_embeddings
         if attention_mask is not None and tuple(attention_mask.shape) != shape:
             raise ValueError(
-                f"expected attention_mask to be (batch, length) = {shape}, got {tuple(attention_mask.shape)}; "
-                "pass 1 for each piece and 0 for padding"
+                f"expected attention_mask to be (batch, length) = {shape}, got {tuple(attention_mask.shape)}; pass 1 "
+                "for each subword and 0 for padding"
             )
         if position_ids is None and shape[1] > limit:
             raise ValueError(
@@ -193,8 +193,8 @@ def _check(config: BigBirdConfig) -> None:
         )
     if config.attention_type not in ("block_sparse", "original_full"):
         raise ValueError(
-            f"expected attention_type to be block_sparse or original_full, got {config.attention_type!r}; block_sparse "
-            "reads short texts in full attention too"
+            f"expected attention_type to be block_sparse or original_full, got {config.attention_type!r}; "
+            "block_sparse reads short texts in full attention too"
         )
     if config.hidden_size % config.num_attention_heads:
         raise ValueError(

@@ -22,7 +22,7 @@ class Part(NamedTuple):
     Args:
         rows: Their rows in the batch `(texts)`; None where the batch has no others.
         length: Positions that are read of each; no text has more.
-        mask: True where a piece stands `(texts, length)`; None where one stands everywhere.
+        mask: True where a subword stands `(texts, length)`; None where one stands everywhere.
         blocks: Blocks of each text, where they are read block by block.
     """
 
@@ -59,7 +59,7 @@ def make_plan(config, mask: torch.Tensor | None, shape: tuple[int, int], device:
 
     Args:
         config: The encoder's config.
-        mask: True where a piece stands `(batch, length)`, or None where one stands everywhere.
+        mask: True where a subword stands `(batch, length)`, or None where one stands everywhere.
         shape: `(batch, length)`.
         device: Where the batch lies.
     """

@@ -62,8 +62,7 @@ def spans_to_tags(spans: list[UnitSpan], length: int, scheme: str = "BIO") -> li
         if not reached <= start < end <= length:
             raise ValueError(
                 f"expected non-empty unit spans inside 0..{length} that do not overlap, got ({start}, {end}, "
-                f"{label!r}) "
-                f"after a span that ends at {reached}; drop one of the two"
+                f"{label!r}) after a span that ends at {reached}; drop one of the two"
             )
         tags[start:end] = span_tags(end - start, label, scheme)
         reached = end

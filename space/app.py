@@ -20,10 +20,10 @@ sys.path[:0] = [str(folder) for folder in (HERE, HERE.parent) if folder == HERE 
 # The `model_type` of a config -> the module of the Space whose `serves(model, name)` stands before the model, and whose
 # `build(served, page, examples)` makes its tabs.
 TABS = {
-    "kospan-tagger": "tagger",
-    "kospan-reader": "reader",
-    "kospan-classifier": "classifier",
-    "kospan-writer": "writer",
+    "kospan-token-classification": "tagger",
+    "kospan-question-answering": "reader",
+    "kospan-sequence-classification": "classifier",
+    "kospan-generative-ner": "writer",
 }
 
 
@@ -69,8 +69,8 @@ def settings_from(model: str | None, here: Path = HERE, quickstart: Path = QUICK
         if (folder / "config.json").is_file():
             return {"model": str(folder)}
     raise ValueError(
-        "expected a model in --model, in space.json or in outputs/quickstart, found none; "
-        "make one with: accelerate launch train.py recipes/quickstart.yaml"
+        "expected a model in --model, in space.json or in outputs/quickstart, found none; make one with: accelerate "
+        "launch train.py recipes/quickstart.yaml"
     )
 
 
@@ -82,13 +82,13 @@ def load_model(name: str):
     import torch
     from transformers import AutoModel
 
-    import modeling  # (registers the classes, so that the Space's own code runs the model)
-    from modeling.configuration_writer import NAME, find_file
+    from kospan import modeling  # (registers the classes, so that the Space's own code runs the model)
+    from kospan.modeling.configuration_generative_ner import NAME, find_file
 
     try:
         if find_file(name, NAME) is not None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            return modeling.SpanWriter.from_pretrained(name, dtype=torch.float32).to(device)
+            return modeling.KospanGenerativeNER.from_pretrained(name, dtype=torch.float32).to(device)
         model = AutoModel.from_pretrained(name, trust_remote_code=True)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]

@@ -3,7 +3,7 @@
 import json
 import os
 
-from texts import Refused
+from texts import InputError
 
 DOCUMENT_CHARACTERS = 10_000
 FILE_BYTES = 1_000_000
@@ -23,47 +23,47 @@ def checked_text(text: str | None) -> str:
 
     A surrogate without its partner, which no UTF-8 can hold, becomes U+FFFD, so offsets stay as they are.
 
-    Raises: Refused where it is too long.
+    Raises: InputError where it is too long.
 
     >>> checked_text("서울\\ud800")
     '서울\\ufffd'
     """
     text = "" if text is None else str(text)
     if len(text) > DOCUMENT_CHARACTERS:
-        raise Refused("too_long", got=len(text), most=DOCUMENT_CHARACTERS)
+        raise InputError("too_long", got=len(text), most=DOCUMENT_CHARACTERS)
     return paired(text)
 
 
 def checked_question(question: str | None) -> str:
-    """A question that the model may read. Raises: Refused where it is empty or too long."""
+    """A question that the model may read. Raises: InputError where it is empty or too long."""
     question = "" if question is None else str(question)
     if not question.strip():
-        raise Refused("question_empty")
+        raise InputError("question_empty")
     if len(question) > QUESTION_CHARACTERS:
-        raise Refused("question_long", got=len(question), most=QUESTION_CHARACTERS)
+        raise InputError("question_long", got=len(question), most=QUESTION_CHARACTERS)
     return paired(question)
 
 
 def checked_document(text: str | None) -> str:
-    """A text to find answers in. Raises: Refused where it is empty or too long."""
+    """A text to find answers in. Raises: InputError where it is empty or too long."""
     text = checked_text(text)
     if not text.strip():
-        raise Refused("document_empty")
+        raise InputError("document_empty")
     return text
 
 
 def checked_count(count) -> int:
-    """How many answers are asked for. Raises: Refused where it is no whole number from 1 to `MOST_ANSWERS`."""
+    """How many answers are asked for. Raises: InputError where it is no whole number from 1 to `MOST_ANSWERS`."""
     if isinstance(count, bool) or count not in range(1, MOST_ANSWERS + 1):
-        raise Refused("count_wrong", most=MOST_ANSWERS)
+        raise InputError("count_wrong", most=MOST_ANSWERS)
     return int(count)
 
 
 def checked_threshold(threshold) -> float:
-    """A threshold as a number. Raises: Refused where it is none from 0 to 1."""
+    """A threshold as a number. Raises: InputError where it is none from 0 to 1."""
     if isinstance(threshold, (int, float)) and 0 <= threshold <= 1:
         return float(threshold)
-    raise Refused("threshold_wrong")
+    raise InputError("threshold_wrong")
 
 
 def paired(text: str) -> str:
@@ -97,25 +97,25 @@ def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[
 
     Returns: "id" and the keys each; a document without an id is named after its line.
 
-    Raises: Refused where the file is missing, of another kind, too large, not text, empty, or a line of it is wrong.
+    Raises: InputError where the file is missing, of another kind, too large, not text, empty, or a line of it is wrong.
     """
     if not path:
-        raise Refused("no_file")
+        raise InputError("no_file")
     ending = os.path.splitext(path)[1].lower()
     if ending not in endings(keys):
-        raise Refused("file_kind", endings=", ".join(endings(keys)))
+        raise InputError("file_kind", endings=", ".join(endings(keys)))
     size = os.path.getsize(path)
     if size > FILE_BYTES:
-        raise Refused("file_large", got=f"{size / 1e6:.1f}", most=f"{FILE_BYTES / 1e6:g}")
+        raise InputError("file_large", got=f"{size / 1e6:.1f}", most=f"{FILE_BYTES / 1e6:g}")
     with open(path, "rb") as file:
         text = decoded(file.read())
     # Only these end a line: str.splitlines would also cut at U+2028 and its like, inside a document.
     lines = [(number, line.removesuffix("\r")) for number, line in enumerate(text.split("\n"), 1)]
     lines = [(number, line) for number, line in lines if line.strip()]
     if not lines:
-        raise Refused("file_empty")
+        raise InputError("file_empty")
     if len(lines) > FILE_LINES:
-        raise Refused("file_many", got=len(lines), most=FILE_LINES)
+        raise InputError("file_many", got=len(lines), most=FILE_LINES)
     if ending == ".txt":
         found = [{"id": str(number), "text": line} for number, line in lines]
     else:
@@ -124,31 +124,31 @@ def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[
         for key in keys:
             most, refusal = _LIMITS[key]
             if len(document[key]) > most:
-                raise Refused(refusal, line=number, got=len(document[key]), most=most)
+                raise InputError(refusal, line=number, got=len(document[key]), most=most)
         for key, refusal in (("question", "line_question"), ("text_pair", "line_pair")):
             if not document.get(key, "?").strip():
-                raise Refused(refusal, line=number)
+                raise InputError(refusal, line=number)
     return [{key: paired(value) for key, value in document.items()} for document in found]
 
 
 def decoded(data: bytes) -> str:
-    """Bytes as text: UTF-8 with or without a byte order mark, else CP949. Raises: Refused where they are neither."""
+    """Bytes as text: UTF-8 with or without a byte order mark, else CP949. Raises: InputError where they are neither."""
     for encoding in ("utf-8-sig", "cp949"):
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise Refused("file_encoding")
+    raise InputError("file_encoding")
 
 
 def _from_json(line: str, number: int, keys: tuple[str, ...]) -> dict:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError):
-        raise Refused("line_json", line=number, form=form(keys)) from None
+        raise InputError("line_json", line=number, form=form(keys)) from None
     for key in keys:
         if not isinstance(record, dict) or not isinstance(record.get(key), str):
-            raise Refused("line_text", line=number, name=key, form=form(keys))
+            raise InputError("line_text", line=number, name=key, form=form(keys))
     name = record.get("id", number)
     name = name if isinstance(name, str) else json.dumps(name, ensure_ascii=False)
     return {"id": name} | {key: record[key] for key in keys}

@@ -10,7 +10,7 @@ import gradio as gr
 from documents import DOCUMENT_CHARACTERS, FILE_BYTES, FILE_LINES, QUESTION_CHARACTERS, form, portions, read_documents
 from page import Page
 from served import Served
-from texts import DEFAULT, Refused, say
+from texts import DEFAULT, InputError, say
 from views import Spans, notice
 
 # Of a file so many documents are shown.
@@ -56,7 +56,7 @@ def build_file(served: Served, page: Page, job: FileJob) -> None:
             return notice(say(language, "file_waiting"), "quiet")
         if summary["refused"]:
             key, values = summary["refused"]
-            return notice(Refused(key, **values).message(language))
+            return notice(InputError(key, **values).message(language))
         counts = say(language, job.says["done"], documents=summary["documents"], spans=summary["spans"])
         return notice(counts, "quiet") + "".join(
             job.preview(document, spans, summary["threshold"], language) for document, spans in summary["first"]
@@ -89,7 +89,7 @@ def build_file(served: Served, page: Page, job: FileJob) -> None:
                 written = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
                 target.write_text(written, encoding="utf-8", newline="\n")
                 yield gr.update(value=str(target), visible=True), summary, shown(summary, language)
-        except Refused as refused:
+        except InputError as refused:
             summary = {"refused": (refused.key, refused.values)}
             yield gr.update(value=None, visible=False), summary, shown(summary, language)
         finally:

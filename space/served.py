@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from texts import Refused
+from texts import InputError
 
-from modeling.tags import labels_of
+from kospan.modeling.tags import labels_of
 
 WAITING = 48
 # A file is read in many calls; more files at a time would only make each of them wait longer.
@@ -32,15 +32,15 @@ class Line:
         Args:
             patient: Wait for a place instead of being refused: for a job that has been let in already.
 
-        Raises: Refused where the line is full, or the function failed; why it failed goes to the log alone.
+        Raises: InputError where the line is full, or the function failed; why it failed goes to the log alone.
         """
         if not self._places.acquire(blocking=patient):
-            raise Refused("busy")
+            raise InputError("busy")
         try:
             return self._worker.submit(function, *arguments).result()
         except Exception as error:
             logging.getLogger(__name__).exception("the model failed")
-            raise Refused("failed") from error
+            raise InputError("failed") from error
         finally:
             self._places.release()
 
@@ -76,7 +76,7 @@ class Served:
         )
 
 
-class ServedTagger(Served):
+class ServedTokenClassification(Served):
     """A tagger: `.extract` and `.inspect` are used."""
 
     title, lead = "title", "lead"
@@ -107,7 +107,7 @@ class ServedTagger(Served):
         return self.line.call(self.model.inspect, text)
 
 
-class ServedWriter(ServedTagger):
+class ServedGenerativeNER(ServedTokenClassification):
     """A writer: `.extract` alone is used; what it writes has no units to look at."""
 
     looks_inside, layers = False, 0
@@ -117,8 +117,9 @@ class ServedWriter(ServedTagger):
         """As above, by the code that lies beside the weights: to AutoModel a writer is a stock language model."""
         return (
             "from transformers.dynamic_module_utils import get_class_from_dynamic_module\n\n"
-            f'SpanWriter = get_class_from_dynamic_module("modeling_writer.SpanWriter", {self.name!r})\n'
-            f"model = SpanWriter.from_pretrained({self.name!r})\n"
+            'KospanGenerativeNER = get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", '
+            f"{self.name!r})\n"
+            f"model = KospanGenerativeNER.from_pretrained({self.name!r})\n"
         )
 
     @property
@@ -143,7 +144,7 @@ class Read(NamedTuple):
     null: float
 
 
-class ServedReader(Served):
+class ServedQuestionAnswering(Served):
     """A reader: `.answer` is used."""
 
     title, lead = "reader_title", "reader_lead"
@@ -151,7 +152,7 @@ class ServedReader(Served):
     @property
     def facts(self) -> list[tuple[str, dict]]:
         """Whether it knows of questions without an answer."""
-        return [("knows_none", {})] if self.model.config.null_answer else []
+        return [("knows_none", {})] if self.model.config.allow_no_answer else []
 
     def answer(
         self, questions: list[str], texts: list[str], top_k: int, threshold: float = 0.0, patient: bool = False
@@ -172,7 +173,7 @@ class ServedReader(Served):
         ]
 
 
-class ServedClassifier(Served):
+class ServedTextClassification(Served):
     """A classifier: `.classify` and `.inspect` are used."""
 
     title, lead = "classifier_title", "classifier_lead"
@@ -198,7 +199,7 @@ class ServedClassifier(Served):
     @property
     def values(self) -> bool:
         """Whether values are given in place of classes."""
-        return self.model.config.problem == "regression"
+        return self.model.config.problem_type == "regression"
 
     @property
     def facts(self) -> list[tuple[str, dict]]:

@@ -1,7 +1,7 @@
 """What the page says, in Korean and in English. Every key stands in both languages."""
 
-from classifier_texts import CLASSIFYING
-from reader_texts import READING
+from question_answering_texts import READING
+from text_classification_texts import CLASSIFYING
 
 LANGUAGES = {"ko": "한국어", "en": "English"}
 DEFAULT = "ko"
@@ -84,8 +84,7 @@ TEXTS = {
         "file": "파일",
         "file_find": "파일에서 찾기",
         "file_limits": ".txt는 한 줄에 글 하나, .jsonl은 한 줄에 {form} 하나를 씁니다. "
-        "파일 하나는 {megabytes}MB, {lines}줄, 한 줄은 {characters}자까지입니다. "
-        "UTF-8과 CP949를 읽습니다.",
+        "파일 하나는 {megabytes}MB, {lines}줄, 한 줄은 {characters}자까지입니다. UTF-8과 CP949를 읽습니다.",
         "result_file": "결과 (JSON Lines)",
         "file_progress": "글 {done} / {total}",
         "file_done": "글 {documents}개에서 표현 {spans}개를 찾았습니다. 처음 몇 개는 아래와 같습니다.",
@@ -154,8 +153,7 @@ TEXTS = {
         "file": "File",
         "file_find": "Find in file",
         "file_limits": "A .txt file holds a document per line, a .jsonl file one {form} per line. "
-        "A file may have {megabytes} MB and {lines} lines, a line {characters} characters. UTF-8 and "
-        "CP949 are read.",
+        "A file may have {megabytes} MB and {lines} lines, a line {characters} characters. UTF-8 and CP949 are read.",
         "result_file": "Result (JSON Lines)",
         "file_progress": "document {done} of {total}",
         "file_done": "Found {spans} entities in {documents} documents. The first few are shown below.",
@@ -202,10 +200,10 @@ def label_name(label: str, language: str) -> str:
     return f"{label} {names.get(language, names[DEFAULT])}" if names else label
 
 
-class Refused(ValueError):
+class InputError(ValueError):
     """What cannot be done, and why; said in the language of whoever asks.
 
-    >>> Refused("too_long", got=20000, most=10000).message("en")
+    >>> InputError("too_long", got=20000, most=10000).message("en")
     'The text is too long: 20,000 characters. At most 10,000 can be read; shorten it, or send a file.'
     """
 

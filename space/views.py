@@ -7,7 +7,7 @@ from html import escape
 
 from texts import label_name, say
 
-from modeling.colours import Colour
+from kospan.modeling.colors import Color
 
 # A sentence is read again when a visitor looks inside; attention needs memory that is quadratic in this.
 SENTENCE_CHARACTERS = 200
@@ -59,7 +59,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Colour], language: str) -> str:
+def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Color], language: str) -> str:
     """The text with its spans coloured, the types that occur counted above it.
 
     Args:
@@ -93,10 +93,12 @@ def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Co
         chips.append(f'<span class="quiet">{safe(say(language, "nothing"))}</span>')
     if len(kept) < len(spans):
         chips.append(f'<span class="quiet">{safe(say(language, "hidden", count=len(spans) - len(kept)))}</span>')
-    return f'<div class="chips">{"".join(chips)}</div>\n<div class="reading" dir="auto">{"".join(parts)}</div>'
+    return (
+        f'<div class="chips">{"".join(chips)}</div>\n<div class="question-answering" dir="auto">{"".join(parts)}</div>'
+    )
 
 
-def _style(colours: dict[str, Colour], label: str) -> str:
+def _style(colours: dict[str, Color], label: str) -> str:
     colour = colours[label]
     return f"--tint:{colour.tint};--ink:{colour.ink}"
 
@@ -202,7 +204,7 @@ def _short(text: str, most: int = 30) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def marginals(seen, colours: dict[str, Colour], language: str, chosen: tuple[int, int]) -> str:
+def marginals(seen, colours: dict[str, Color], language: str, chosen: tuple[int, int]) -> str:
     """A heatmap: tags down, units across.
 
     Args:
@@ -234,7 +236,7 @@ def marginals(seen, colours: dict[str, Colour], language: str, chosen: tuple[int
 
 
 def attention(seen, chosen: tuple[int, int], layer: int, language: str, is_entity: bool = True) -> str:
-    """Where the pieces of a stretch look: the pieces of its sentence, tinted by attention.
+    """Where the subwords of a stretch look: the subwords of its sentence, tinted by attention.
 
     Args:
         seen: What `model.inspect` gives.
@@ -250,20 +252,20 @@ def attention(seen, chosen: tuple[int, int], layer: int, language: str, is_entit
     layers = view.attentions
     layer = layer if 0 <= layer <= len(layers) else 0
     picked = layers if layer == 0 else [layers[layer - 1]]
-    # shape: (length, length), from each piece to each piece
+    # shape: (length, length), from each subword to each subword
     mean = sum(each.mean(0) for each in picked) / len(picked)
     looking = [at for at, (start, end) in enumerate(view.offsets) if start < chosen[1] and chosen[0] < end]
     weights = mean[looking or slice(None)].mean(0).tolist()
     special = [start == end for start, end in view.offsets]
     largest = max((weight for weight, bare in zip(weights, special) if not bare), default=0.0) or 1.0
     parts, reached = [], None
-    for piece, (start, end), weight, bare in zip(view.pieces, view.offsets, weights, special):
+    for subword, (start, end), weight, bare in zip(view.subwords, view.offsets, weights, special):
         if not bare and reached is not None and start > reached:
             parts.append(visible(seen.text[reached:start]))
-        shown = safe(piece) if bare else visible(seen.text[max(start, reached or 0) : end])
+        shown = safe(subword) if bare else visible(seen.text[max(start, reached or 0) : end])
         if not bare:
             reached = max(end, reached or 0)
-        kinds = "piece" + " special" * bare + " chosen" * (start < chosen[1] and chosen[0] < end and is_entity)
+        kinds = "subword" + " special" * bare + " chosen" * (start < chosen[1] and chosen[0] < end and is_entity)
         parts.append(
             f'<span class="{kinds}" style="--p:{min(1.0, weight / largest):.3f}" title="{percent(weight)}">'
             f"{shown}</span>"

@@ -7,7 +7,7 @@ from unicodedata import normalize
 
 from oracles import answer_rules
 
-from kospan.evaluation.answers import answer_figures
+from kospan.tasks.question_answering.metrics import answer_metrics
 
 
 class Case(NamedTuple):
@@ -144,8 +144,8 @@ CHANGES = (
 def compare(cases: list[Case], count: int, rules: str, seed: int = 0) -> dict:
     """Scores perturbed predictions by the product and by the oracle.
 
-    Returns: "difference", the largest of any figure; "mattered", how many predictions would have another figure without
-        each step of the normalisation; "means" of each figure, as the product has them.
+    Returns: "difference", the largest of any metric; "mattered", how many predictions would have another metric without
+        each step of the normalisation; "means" of each metric, as the product has them.
     """
     generator = random.Random(seed)
     worst, mattered = 0.0, dict.fromkeys(answer_rules.STEPS[rules], 0)
@@ -153,14 +153,14 @@ def compare(cases: list[Case], count: int, rules: str, seed: int = 0) -> dict:
     for at in range(count):
         case = cases[at % len(cases)]
         said = perturbed(case, generator)
-        found = answer_figures(said, case.golds, rules)
-        wanted = answer_rules.figures(said, case.golds, rules)
+        found = answer_metrics(said, case.golds, rules)
+        wanted = answer_rules.metrics(said, case.golds, rules)
         assert found.keys() == wanted.keys()
         worst = max(worst, *(abs(found[name] - wanted[name]) for name in found))
         for name, value in found.items():
             totals[name] = totals.get(name, 0.0) + value
         for step in mattered:
-            mattered[step] += answer_rules.figures(said, case.golds, rules, without=step) != wanted
+            mattered[step] += answer_rules.metrics(said, case.golds, rules, without=step) != wanted
     return {
         "difference": worst,
         "mattered": mattered,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from kospan.publishing.card.card import write_card
+from kospan.card.card import write_card
 
 
 def change(path: Path, **values) -> None:

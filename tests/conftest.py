@@ -13,7 +13,7 @@ import pytest
 import torch
 import transformers
 from hypothesis import HealthCheck, settings
-from patience import SECONDS
+from time_limits import SECONDS
 
 transformers.logging.set_verbosity_error()
 torch.set_num_threads(1)
@@ -52,58 +52,65 @@ def character_tokenizer():
 
 
 @pytest.fixture
-def make_tagger(character_tokenizer):
+def make_token_classifier(character_tokenizer):
     """Builds a tiny tagger; keyword arguments are settings of its config, `encoder` those of its ELECTRA."""
-    from modeling import SpanTagger, SpanTaggerConfig
-    from modeling.tags import tag_names
+    from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
+    from kospan.modeling.tags import tag_names
 
     def build(seed: int = 0, encoder: dict | None = None, labels: list[str] = LABELS, **settings):
         torch.manual_seed(seed)
         tokenizer = settings.pop("tokenizer", character_tokenizer)
         tags = tag_names(list(labels), settings.get("scheme", "BIO"))
-        config = SpanTaggerConfig(
+        config = KospanTokenClassificationConfig(
             encoder_config=tiny_electra(tokenizer, encoder),
             id2label=dict(enumerate(tags)),
             label2id={tag: at for at, tag in enumerate(tags)},
-            **{"window": 64, "stride": 8, "dropout": 0.0, **settings},
+            **{"max_length": 64, "stride": 8, "dropout": 0.0, **settings},
         )
-        return with_large_weights(SpanTagger(config), tokenizer)
+        return with_large_weights(KospanForTokenClassification(config), tokenizer)
 
     return build
 
 
 @pytest.fixture
-def make_reader(character_tokenizer):
-    """Builds a tiny reader, as `make_tagger` does."""
-    from modeling import SpanReader, SpanReaderConfig
+def make_qa_model(character_tokenizer):
+    """Builds a tiny reader, as `make_token_classifier` does."""
+    from kospan.modeling import KospanForQuestionAnswering, KospanQuestionAnsweringConfig
 
     def build(seed: int = 0, encoder: dict | None = None, **settings):
         torch.manual_seed(seed)
         tokenizer = settings.pop("tokenizer", character_tokenizer)
-        config = SpanReaderConfig(
+        config = KospanQuestionAnsweringConfig(
             encoder_config=tiny_electra(tokenizer, encoder),
-            **{"window": 48, "stride": 8, "max_question": 16, "longest_answer": 6, "dropout": 0.0, **settings},
+            **{
+                "max_length": 48,
+                "stride": 8,
+                "max_query_length": 16,
+                "max_answer_length": 6,
+                "dropout": 0.0,
+                **settings,
+            },
         )
-        return with_large_weights(SpanReader(config), tokenizer, 3.0)
+        return with_large_weights(KospanForQuestionAnswering(config), tokenizer, 3.0)
 
     return build
 
 
 @pytest.fixture
-def make_classifier(character_tokenizer):
-    """Builds a tiny classifier, as `make_tagger` does; `classes` names them."""
-    from modeling import SpanClassifier, SpanClassifierConfig
+def make_text_classifier(character_tokenizer):
+    """Builds a tiny classifier, as `make_token_classifier` does; `classes` names them."""
+    from kospan.modeling import KospanForSequenceClassification, KospanSequenceClassificationConfig
 
     def build(seed: int = 0, encoder: dict | None = None, classes=("경제", "사회", "정치"), **settings):
         torch.manual_seed(seed)
         tokenizer = settings.pop("tokenizer", character_tokenizer)
-        names = ["value"] if settings.get("problem") == "regression" else classes
-        config = SpanClassifierConfig(
+        names = ["value"] if settings.get("problem_type") == "regression" else classes
+        config = KospanSequenceClassificationConfig(
             encoder_config=tiny_electra(tokenizer, encoder),
             id2label=dict(enumerate(names)),
-            **{"window": 48, "stride": 8, "dropout": 0.0, **settings},
+            **{"max_length": 48, "stride": 8, "dropout": 0.0, **settings},
         )
-        return with_large_weights(SpanClassifier(config), tokenizer, 3.0)
+        return with_large_weights(KospanForSequenceClassification(config), tokenizer, 3.0)
 
     return build
 

@@ -66,10 +66,10 @@ def roberta_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def bert_tokenizer() -> PreTrainedTokenizerFast:
-    """A piece per word or sign, one separator, segments 0 and 1: as BERT's; its file cuts at 9 pieces."""
+    """A subword per word or sign, one separator, segments 0 and 1: as BERT's; its file cuts at 9 subwords."""
     split = pre_tokenizers.BertPreTokenizer()
     words = sorted({word for text in SENTENCES for word, _ in split.pre_tokenize_str(text)})
-    vocabulary = {piece: at for at, piece in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])}
+    vocabulary = {subword: at for at, subword in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = split
     tokenizer.post_processor = processors.TemplateProcessing(

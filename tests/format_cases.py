@@ -5,7 +5,7 @@ import json
 from hypothesis import strategies as st
 
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 # Emoji with and without joiners, flags, decomposed Hangul, line ends of all kinds, what the formats themselves write.
 PARTS = (

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from kospan.data.corpus import Corpus
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 TOPICS = {
     "경제": ("한국은행이 금리를 {count}%포인트 올렸다", "환율이 {count}원 올랐다"),

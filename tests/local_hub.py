@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 import pytest
 import yaml
-from patience import SECONDS
+from time_limits import SECONDS
 
 OWNER, OWNER_TOKEN = "mina", "hf_LOCALwriteXq7vQ2mZk9"
 READER, READER_TOKEN = "juho", "hf_LOCALreadTb4nW8sLd3"

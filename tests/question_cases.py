@@ -2,7 +2,7 @@
 
 from kospan.data.corpus import Corpus
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 PLACES = ["서울", "부산", "대구", "광주"]
 THINGS = ["도서관", "박물관", "시장", "학당"]

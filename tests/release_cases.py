@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from patience import SECONDS
+from time_limits import SECONDS
 
 from kospan.data.jsonl import record
 from kospan.example import Example
@@ -26,7 +26,7 @@ hub_strategy: every_save
 
 
 def save_run(model, folder: str | Path, texts: list[str]) -> Path:
-    """Writes a model, its predictions, figures and recipe, and what else lies about after a run."""
+    """Writes a model, its predictions, metrics and recipe, and what else lies about after a run."""
     examples = [Example(f"v-{at}", text, None) for at, text in enumerate(texts)]
     return save_found(model, Path(folder), examples, model.extract(texts), {"eval_f1": 0.5})
 
@@ -43,9 +43,9 @@ def save_writer_run(folder: Path) -> tuple[Path, Path]:
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
+    from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
     from kospan.tasks.encoders import character_tokenizer
     from kospan.training.lora import Lora, adapt_causal_lm
-    from modeling import SpanWriter, WriterConfig
 
     texts = ["이재용 회장이 서울에서 회의를 열었다.", "비가 온다.", "부산에 갔다."]
     tokenizer = character_tokenizer([*texts, "[PS: LC] \\"])
@@ -60,12 +60,14 @@ def save_writer_run(folder: Path) -> tuple[Path, Path]:
             if ".lora_" in name:
                 parameter.add_(0.2 * torch.randn_like(parameter))
     model.peft_config["default"].base_model_name_or_path = "kim/tiny"
-    writer = SpanWriter(model.eval(), tokenizer, WriterConfig(["PS", "LC"], instruction="", max_new_tokens=16))
+    writer = KospanGenerativeNER(
+        model.eval(), tokenizer, KospanGenerativeNERConfig(["PS", "LC"], instruction="", max_new_tokens=16)
+    )
     examples = [Example(f"v-{at}", text, None) for at, text in enumerate(texts)]
     results = {"eval_f1": 0.5, "eval_exact_reply": 0.25}
     left = save_found(writer, folder / "run", examples, writer.extract(texts), results)
     recipe = RECIPE.replace("monologg/koelectra-base-v3-discriminator", "kim/tiny")
-    (left / "recipe.yaml").write_text(f"{recipe}task: writing\nlora_rank: 2\n", encoding="utf-8")
+    (left / "recipe.yaml").write_text(f"{recipe}task: generative-ner\nlora_rank: 2\n", encoding="utf-8")
     return left, folder / "base"
 
 

@@ -8,8 +8,8 @@ from question_cases import questions
 
 from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
+from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from modeling.spans import Span
 
 NAMES, PLACES = ("한지우", "이도윤", "박서준"), ("부산", "대구", "광주")
 ENCODER = {
@@ -23,7 +23,7 @@ DECODER = {"num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, 
 RUN = {
     "dataset": "jsonl",
     "encoder_options": ENCODER,
-    "window": 64,
+    "max_length": 64,
     "stride": 8,
     "per_device_train_batch_size": 4,
     "num_train_epochs": 2,
@@ -43,20 +43,20 @@ def people(count: int, first: str = "PS", second: str = "LC") -> list[Example]:
 
 def data_of(task: str, count: int = 12) -> list[Example]:
     """Examples that the task of this name is trained on."""
-    if task == "reading":
+    if task == "question-answering":
         return questions(count)
-    if task.startswith("classifying"):
+    if task.startswith("text-classification"):
         return labelled(count, values=task.endswith("values"), pairs=task.endswith("pairs"))
     return people(count)
 
 
 TASKS = {
-    "tagging": {},
-    "reading": {"longest_answer": 6},
-    "classifying": {"metric_for_best_model": "macro_f1"},
+    "token-classification": {},
+    "question-answering": {"max_answer_length": 6},
+    "text-classification": {"metric_for_best_model": "macro_f1"},
     "classifying pairs": {"metric_for_best_model": "macro_f1"},
-    "classifying values": {"metric_for_best_model": "pearson", "label_kind": "value"},
-    "writing": {"encoder_options": DECODER, "window": None, "stride": None, "max_new_tokens": 20},
+    "classifying values": {"metric_for_best_model": "pearson", "problem_type": "regression"},
+    "generative-ner": {"encoder_options": DECODER, "max_length": None, "stride": None, "max_new_tokens": 20},
 }
 
 

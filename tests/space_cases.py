@@ -1,6 +1,6 @@
 """What the tests of the Space share: texts, and a client that waits."""
 
-from patience import SECONDS
+from time_limits import SECONDS
 
 KOREAN = "이재용 회장이 서울에서 회의를 열었다. 김연아는 부산을 찾았다."
 HOSTILE = (

@@ -1,4 +1,4 @@
-"""A tokenizer of pieces and an encoder whose states can be foretold, for tests of what stands on encoders."""
+"""A tokenizer of subwords and an encoder whose states can be foretold, for tests of what stands on encoders."""
 
 from types import SimpleNamespace
 
@@ -9,12 +9,12 @@ from transformers import PreTrainedTokenizerFast
 
 
 def wordpiece(texts: list[str]) -> PreTrainedTokenizerFast:
-    """Word starts and inner pieces of one and two characters; the vocabulary is listed: training it is random."""
+    """Word starts and inner subwords of one and two characters; the vocabulary is listed: training it is random."""
     words = [word for text in texts for word in text.replace(",", " ").replace(".", " ").split()]
-    pieces = {word[at : at + length] for word in words for at in range(len(word)) for length in (1, 2)}
+    subwords = {word[at : at + length] for word in words for at in range(len(word)) for length in (1, 2)}
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[unused0]"]
-    listed = [*special, ".", ",", *sorted(pieces), *(f"##{piece}" for piece in sorted(pieces))]
-    tokenizer = Tokenizer(models.WordPiece({piece: at for at, piece in enumerate(listed)}, unk_token="[UNK]"))
+    listed = [*special, ".", ",", *sorted(subwords), *(f"##{subword}" for subword in sorted(subwords))]
+    tokenizer = Tokenizer(models.WordPiece({subword: at for at, subword in enumerate(listed)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -25,8 +25,8 @@ def wordpiece(texts: list[str]) -> PreTrainedTokenizerFast:
     )
 
 
-class PieceStates(nn.Module):
-    """An encoder whose state at a position depends on the piece there and on nothing else."""
+class SubwordStates(nn.Module):
+    """An encoder whose state at a position depends on the subword there and on nothing else."""
 
     def __init__(self, vocabulary: int, width: int):
         super().__init__()

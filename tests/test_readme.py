@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from patience import SECONDS
+from time_limits import SECONDS
 
+from kospan.ablation.plan import load_study
 from kospan.cli import _parser
 from kospan.data.jsonl import from_record
 from kospan.data.registry import DATASETS
 from kospan.flags import parse_flags
+from kospan.modeling.handler import EndpointHandler
 from kospan.recipe import FIELDS, check_names, load_recipe
-from kospan.study.plan import load_study
-from modeling.handler import EndpointHandler
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md"]
@@ -71,10 +71,10 @@ def test_both_languages_hold_the_same_code():
     assert blocks("README.md") == blocks("README.ko.md")
 
 
-def test_both_languages_have_the_same_parts_and_figures():
+def test_both_languages_have_the_same_parts_and_metrics():
     def skeleton(document: str) -> list[str]:
         prose = BLOCK.sub("", text_of(document))
-        return re.findall(rf"^(#+) |<!-- (figures:\w+) -->|({NUMBER.pattern})", prose, re.MULTILINE)
+        return re.findall(rf"^(#+) |<!-- (metrics:\w+) -->|({NUMBER.pattern})", prose, re.MULTILINE)
 
     assert skeleton("README.md") == skeleton("README.ko.md")
 
@@ -108,9 +108,11 @@ def test_there_are_snippets_to_run():
 
 
 @pytest.fixture
-def quickstart_folder(make_tagger, tmp_path):
+def quickstart_folder(make_token_classifier, tmp_path):
     """Where the quickstart leaves its model: here a tiny one of the same kind."""
-    model = make_tagger(labels=["DT", "LC", "OG", "PS", "QT", "TI"], encoder_input="units", recurrent_size=8)
+    model = make_token_classifier(
+        labels=["DT", "LC", "OG", "PS", "QT", "TI"], encoder_input="units", lstm_hidden_size=8
+    )
     model.save_pretrained(tmp_path / "outputs" / "quickstart")
     return tmp_path
 
@@ -152,14 +154,14 @@ def test_snippets_that_need_a_model_run_beside_a_saved_one(quickstart_folder):
                     assert sentence[int(match["start"]) : int(match["end"])] == match["surface"]
 
 
-def test_snippets_that_need_a_reader_print_pieces_of_their_text(make_reader, tmp_path):
-    reader = make_reader(
+def test_snippets_that_need_a_reader_print_subwords_of_their_text(make_qa_model, tmp_path):
+    reader = make_qa_model(
         encoder_input="units",
-        unit_matches=True,
-        recurrent_size=8,
-        longest_answer=30,
+        exact_match_feature=True,
+        lstm_hidden_size=8,
+        max_answer_length=30,
         stride=30,
-        window=96,
+        max_length=96,
         encoder={"max_position_embeddings": 96},
     )
     reader.save_pretrained(tmp_path / "outputs" / "korquad_scratch")
@@ -194,8 +196,8 @@ def test_the_request_of_the_readme_is_served(quickstart_folder):
     assert any(answer)
 
 
-def test_the_question_of_the_readme_is_served(make_reader, tmp_path):
-    make_reader(encoder_input="units").save_pretrained(tmp_path)
+def test_the_question_of_the_readme_is_served(make_qa_model, tmp_path):
+    make_qa_model(encoder_input="units").save_pretrained(tmp_path)
     body, answer = requests()[1]
     for found in (EndpointHandler(tmp_path)(body), answer):
         assert list(found) == ["score", "start", "end", "answer"]
@@ -289,17 +291,17 @@ def test_every_data_set_is_in_the_table():
         assert set(DATASETS) <= set(rows), set(DATASETS) - set(rows)
 
 
-def test_crf_figures_are_those_of_the_committed_table():
+def test_crf_metrics_are_those_of_the_committed_table():
     table = text_of("docs/benchmarks/crf_speed.md")
     parts = re.findall(r"^\| 13 \| (.+) \|$", table, re.MULTILINE)
-    figures = [[cell.split(" ")[0] for cell in row.split(" | ")] for row in parts[:2]]
+    metrics = [[cell.split(" ")[0] for cell in row.split(" | ")] for row in parts[:2]]
     for document in ("README.md", "README.ko.md"):
-        part = text_of(document).partition("<!-- figures:crf -->")[2].partition("\n## ")[0]
+        part = text_of(document).partition("<!-- metrics:crf -->")[2].partition("\n## ")[0]
         rows = re.findall(r"^\| [^|]+ \| (\d+\.\d\d \| .+) \|$", part, re.MULTILINE)
-        assert [row.split(" | ") for row in rows] == figures
+        assert [row.split(" | ") for row in rows] == metrics
 
 
-def test_quickstart_figures_are_those_of_the_committed_evaluations():
+def test_quickstart_metrics_are_those_of_the_committed_evaluations():
     folder = ROOT / "docs" / "benchmarks" / "quickstart"
     sample, klue, unseen = (
         json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
@@ -308,14 +310,16 @@ def test_quickstart_figures_are_those_of_the_committed_evaluations():
     names = sum(value for key, value in unseen.items() if key.startswith("eval_support_"))
     types = [f"{label} {klue[f'eval_f1_{label}']:.2f}" for label in ("DT", "LC", "OG", "PS", "QT", "TI")]
     for document in ("README.md", "README.ko.md"):
-        part = text_of(document).partition("<!-- figures:quickstart -->")[2].partition("\n###")[0]
-        for figure in (f"{sample['eval_f1']:.4f}", f"{klue['eval_f1']:.4f}", *types):
-            assert figure in part, figure
+        part = text_of(document).partition("<!-- metrics:quickstart -->")[2].partition("\n###")[0]
+        for metric in (f"{sample['eval_f1']:.4f}", f"{klue['eval_f1']:.4f}", *types):
+            assert metric in part, metric
         assert f"{names:.0f}" in part and f"{names * unseen['eval_recall']:.0f}" in part
 
 
 def test_floor_plan_names_what_exists_in_order():
-    plan = next(code for _, language, code in blocks("README.md") if language == "text" and "modeling.heads" in code)
+    plan = next(
+        code for _, language, code in blocks("README.md") if language == "text" and "kospan.modeling.heads" in code
+    )
     lines = [line.split(" · ") for line in plan.splitlines()]
     for name in (name for line in lines for name in line):
         path = ROOT / Path(*name.split("."))

@@ -7,6 +7,7 @@ import pytest
 import question_cases
 import torch
 import yaml
+from generative_cases import byte_level, tiny_lm
 from transformers import (
     AutoModel,
     BertConfig,
@@ -17,26 +18,25 @@ from transformers import (
     ModernBertConfig,
     RobertaConfig,
 )
-from writer_cases import byte_level, tiny_lm
 
 import kospan.tasks.building
+from kospan.ablation.plan import load_study
 from kospan.data.corpus import Corpus
 from kospan.data.registry import reader_for
 from kospan.example import Example
+from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, Recipe, load_recipe
 from kospan.run import build_trainer, finish
-from kospan.study.plan import load_study
 from kospan.tasks.encoders import character_tokenizer
 from kospan.tasks.registry import task_class
-from kospan.tasks.settled import settled
+from kospan.tasks.unused_settings import settled
 from kospan.training.arguments import training_arguments
-from kospan.training.rates import check_rates, rate_of
-from modeling.spans import Span
+from kospan.training.learning_rates import check_rates, rate_of
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 STUDIES = sorted((FOLDER / "studies").glob("*.yaml"))
 RECIPES = sorted(set(FOLDER.rglob("*.yaml")) - set(STUDIES))
-WRITING = [path for path in RECIPES if yaml.safe_load(path.read_text(encoding="utf-8")).get("task") == "writing"]
+WRITING = [path for path in RECIPES if yaml.safe_load(path.read_text(encoding="utf-8")).get("task") == "generative-ner"]
 by_recipe = pytest.mark.parametrize("path", RECIPES, ids=[str(path.relative_to(FOLDER)) for path in RECIPES])
 
 # What a recipe's encoder is built as here, by what its name holds (the first that fits); ELECTRA where nothing does.
@@ -71,7 +71,7 @@ SENTENCES = {
 
 def asked(recipe: Recipe) -> Corpus:
     """A few questions, one about a text longer than the recipe's window."""
-    return question_cases.corpus(8, long=recipe.window)
+    return question_cases.corpus(8, long=recipe.max_length)
 
 
 def labelled(recipe: Recipe) -> Corpus:
@@ -79,8 +79,8 @@ def labelled(recipe: Recipe) -> Corpus:
     sentence, labels, tail = SENTENCES[reader_for(recipe.dataset).unit]
     names = list(labels)
     texts = [sentence.format(name=name, place=place) for name in names[:3] for place in names[3:5]]
-    if recipe.window and recipe.crf_backend == "kospan":
-        texts.append(texts[0] + tail * (recipe.window // 5))
+    if recipe.max_length and recipe.crf_backend == "kospan":
+        texts.append(texts[0] + tail * (recipe.max_length // 5))
     examples = []
     for at, text in enumerate(texts):
         places = {surface: text.find(surface) for surface in names if surface in text}
@@ -92,10 +92,15 @@ def labelled(recipe: Recipe) -> Corpus:
 def classified(recipe: Recipe) -> Corpus:
     """A few labelled texts, or values, pairs where the recipe's set has pairs."""
     pairs = recipe.dataset in ("klue_nli", "klue_sts", "ko_fake_news")
-    return label_cases.corpus(8, long=recipe.window, pairs=pairs, values=recipe.label_kind == "value")
+    return label_cases.corpus(8, long=recipe.max_length, pairs=pairs, values=recipe.problem_type == "regression")
 
 
-CORPORA = {"tagging": labelled, "reading": asked, "classifying": classified, "writing": labelled}
+CORPORA = {
+    "token-classification": labelled,
+    "question-answering": asked,
+    "text-classification": classified,
+    "generative-ner": labelled,
+}
 
 
 def tiny_decoder(folder: Path) -> str:
@@ -125,16 +130,16 @@ def prepared(monkeypatch, tmp_path):
     """A recipe's trainer over tiny data and a tiny encoder, with the recipe."""
 
     def build(path: Path):
-        states = {"states_folder": str(tmp_path / "states")} if load_recipe(path).freeze_encoder else {}
+        states = {"feature_cache_dir": str(tmp_path / "states")} if load_recipe(path).freeze_encoder else {}
         recipe = load_recipe(path, {**OURS, "output_dir": str(tmp_path / "out"), **states})
         data = CORPORA[recipe.task](recipe)
         monkeypatch.setattr(kospan.tasks.building, "load_corpus", lambda *args, **kwargs: data)
-        if recipe.task == "writing":
+        if recipe.task == "generative-ner":
             # Few bits need a GPU, and no model stands here whose weights would be worth it.
             recipe.load_bits = None
             # The labels here are others than the set's.
             recipe.label_descriptions = dict(zip(data.labels, recipe.label_descriptions.values()))
-        if recipe.encoder != "scratch" and recipe.task == "writing":
+        if recipe.encoder != "scratch" and recipe.task == "generative-ner":
             recipe.encoder = tiny_decoder(tmp_path / "encoder")
         elif recipe.encoder != "scratch":
             texts = [example.text for example in data.splits["train"]]
@@ -185,13 +190,13 @@ def test_a_writing_recipe_reaches_the_trainer_and_trains_two_steps(path, prepare
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     check_trainers_own(written, trainer)
     config = trainer.task.writer.config
-    assert (config.constrained, len(config.examples)) == (recipe.constrained, recipe.few_shot)
+    assert (config.constrained_decoding, len(config.examples)) == (recipe.constrained_decoding, recipe.few_shot)
     assert recipe.instruction is None or config.instruction == recipe.instruction
     adapted = {name for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}
     assert all(".lora_" in name for name in adapted) == (recipe.lora_rank > 0)
     if recipe.lora_rank:
         assert trainer.model.peft_config["default"].r == recipe.lora_rank
-        assert str(trainer.model.get_base_model().dtype) == f"torch.{recipe.load_dtype}"
+        assert str(trainer.model.get_base_model().dtype) == f"torch.{recipe.dtype}"
     trainer.create_optimizer()
     check_rate_of_each(recipe, trainer)
     before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
@@ -200,8 +205,8 @@ def test_a_writing_recipe_reaches_the_trainer_and_trains_two_steps(path, prepare
     assert all(0 < entry["loss"] < 100 for entry in trainer.state.log_history if "loss" in entry)
     moved = {name for name, value in trainer.model.named_parameters() if not torch.equal(value, before[name])}
     assert moved and moved <= adapted
-    figures = finish(trainer)
-    assert 0 <= figures["eval_f1"] <= 1 and figures["eval_unparsed"] == 0
+    metrics = finish(trainer)
+    assert 0 <= metrics["eval_f1"] <= 1 and metrics["eval_unparsed"] == 0
 
 
 @pytest.mark.parametrize(
@@ -235,14 +240,14 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     head = getattr(trainer.model, "head", trainer.model)
     assert head.dropout.p == recipe.dropout
     if head is not trainer.model:
-        assert (head.samples, head.merge) == (recipe.dropout_samples, recipe.dropout_merge)
-    assert (getattr(trainer.model, "recurrent", None) is not None) == (recipe.recurrent_size > 0)
+        assert (head.samples, head.merge) == (recipe.multi_sample_dropout, recipe.dropout_merge)
+    assert (getattr(trainer.model, "recurrent", None) is not None) == (recipe.lstm_hidden_size > 0)
     frozen = {parameter.requires_grad for parameter in trainer.model.encoder.parameters()} == {False}
     assert frozen == recipe.freeze_encoder
     if recipe.encoder == "scratch":
         for key in recipe.encoder_options.keys() - {"min_count"}:
             assert getattr(config.encoder_config, key) == recipe.encoder_options[key], key
-    assert (trainer.task.windowed > 0) == (recipe.window is not None and recipe.crf_backend == "kospan")
+    assert (trainer.task.windowed > 0) == (recipe.max_length is not None and recipe.crf_backend == "kospan")
     # Rates, parameter by parameter.
     trainer.create_optimizer()
     check_rate_of_each(recipe, trainer)
@@ -261,29 +266,30 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     moved = {name for name, value in trainer.model.named_parameters() if not torch.equal(value, before[name])}
     assert sum(name.endswith(("projection.weight", "projection.bias")) for name in moved) == 2
     assert any(name.startswith("encoder.") for name in moved) != recipe.freeze_encoder
-    figures = finish(trainer)
-    if recipe.label_kind == "value":
-        assert -1 <= figures["eval_pearson"] <= 1 and figures["eval_mae"] >= 0
+    metrics = finish(trainer)
+    if recipe.problem_type == "regression":
+        assert -1 <= metrics["eval_pearson"] <= 1 and metrics["eval_mae"] >= 0
     else:
-        assert 0 <= figures["eval_f1"] <= 1
+        assert 0 <= metrics["eval_f1"] <= 1
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=[path.name for path in STUDIES])
-def test_a_study_is_read_and_its_arms_are_whole_recipes(path):
+def test_a_study_is_read_and_its_variants_are_whole_recipes(path):
     assert path.read_text(encoding="utf-8").startswith("# ")
     for experiment in load_study(path, {"use_cpu": True}):
-        assert experiment.baseline in experiment.arms
-        # One seed for every arm, two more for the arms named beforehand, the baseline among them, and for the best.
-        assert len(experiment.first()) == len(experiment.arms)
+        assert experiment.baseline in experiment.variants
+        # One seed for every variant, two more for the variants named beforehand, the baseline among them, and for the
+        # best.
+        assert len(experiment.first()) == len(experiment.variants)
         named = set(experiment.more.variants)
         best = experiment.best({run: float(-place) for place, run in enumerate(experiment.first())})
         assert experiment.baseline in named and named.isdisjoint(best)
         assert len(best) == experiment.more.best
         assert len(experiment.further(best)) == 2 * (len(named) + len(best))
-        for arm in experiment.arms.values():
-            assert not settled(arm.recipe, task_class(arm.recipe.task)).dropped
-            training_arguments(arm.recipe)
-            check_rates(arm.recipe.learning_rates)
+        for variant in experiment.variants.values():
+            assert not settled(variant.recipe, task_class(variant.recipe.task)).dropped
+            training_arguments(variant.recipe)
+            check_rates(variant.recipe.learning_rates)
 
 
 def test_studies_are_shipped():

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from transformers import Trainer, TrainingArguments
 
-from kospan.training.consistency import TagDivergence
 from kospan.training.lora import Lora, adapt_encoder
-from kospan.training.trainer import SpanTrainer
+from kospan.training.rdrop import TagRDrop
+from kospan.training.trainer import KospanTrainer
 
 SENTENCES = 16
 
@@ -77,7 +77,7 @@ class Forced:
     """A divergence that is far from zero even without dropout: the copies' emissions are pushed apart."""
 
     def __init__(self, alpha: float, level: str):
-        self.inner = TagDivergence(alpha, level)
+        self.inner = TagRDrop(alpha, level)
 
     def __call__(self, head, emissions, mask, context):
         half = emissions.shape[0] // 2
@@ -86,7 +86,7 @@ class Forced:
 
 
 def trainer(model, folder: str, techniques: dict | None = None, stock: bool = False, rows=None, **settings):
-    """A SpanTrainer (or the stock one) over the sixteen windows; `lora` gives adapters, `lora_seed` draws them."""
+    """A KospanTrainer (or the stock one) over the sixteen windows; `lora` gives adapters, `lora_seed` draws them."""
     techniques = dict(techniques or {})
     seed = techniques.pop("lora_seed", 1)
     if "lora" in techniques:
@@ -94,7 +94,7 @@ def trainer(model, folder: str, techniques: dict | None = None, stock: bool = Fa
         adapt_encoder(model, Lora(**techniques.pop("lora")))
     if "rdrop" in techniques:
         techniques["divergence"] = Forced(5.0, techniques.pop("rdrop"))
-    cls = Trainer if stock else SpanTrainer
+    cls = Trainer if stock else KospanTrainer
     return cls(
         model=model,
         args=arguments(folder, **settings),
@@ -133,7 +133,7 @@ def main(model_folder: str, output: str, batch: int, accumulation: int) -> None:
     """Trains every case from one saved model and stores the weights; what each of two processes runs."""
     from transformers import AutoModel
 
-    import modeling  # noqa: F401
+    from kospan import modeling  # noqa: F401
 
     found = {}
     for name, techniques in CASES.items():

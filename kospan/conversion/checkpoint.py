@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers.utils import cached_file
 
-from modeling.companions import follow_umask
+from kospan.modeling.code_files import follow_umask
 
 # A tokenizer's files, of any kind, and what else belongs to a checkpoint; what a source has of them goes along.
 KEPT_FILES = (
@@ -69,8 +69,8 @@ def read_source(place: str, name: str | None = None) -> Source:
     name = name or (Path(place).resolve().name if os.path.isdir(place) else place)
     if not (config := _file(place, "config.json")):
         raise FileNotFoundError(
-            f"expected an encoder on the Hub or in a folder under the name {name!r}, found no config.json there; check "
-            "the spelling and the connection"
+            f"expected an encoder on the Hub or in a folder under the name {name!r}, found no config.json there; "
+            "check the spelling and the connection"
         )
     try:
         settings = json.loads(Path(config).read_text(encoding="utf-8"))

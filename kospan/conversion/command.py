@@ -6,13 +6,13 @@ from pathlib import Path
 from safetensors.torch import load_file
 from transformers.utils.logging import disable_progress_bar
 
-from kospan.conversion.back import convert_back
 from kospan.conversion.bigbird import convert_to_bigbird
 from kospan.conversion.checkpoint import WEIGHTS, check_new_folder, new_folder
 from kospan.conversion.page import PAGE, PICTURE, in_lines, page, picture, position_norms
 from kospan.conversion.parity import check, compare, read_in_full
 from kospan.conversion.renames import BIGBIRD_PREFIX, POSITIONS
 from kospan.conversion.settings import Settings
+from kospan.conversion.to_source import convert_back
 
 
 def bigbird(

@@ -14,10 +14,10 @@ from transformers.utils.logging import disable_progress_bar
 
 from kospan.conversion.checkpoint import check_new_folder, new_folder
 from kospan.conversion.parity import SENTENCES
-from modeling.base_models import ADAPTER, load_adapted
-from modeling.companions import follow_umask, name_portable_class
-from modeling.configuration_writer import NAME, find_file, read_writer_config
-from modeling.modeling_writer import SpanWriter
+from kospan.modeling.base_models import ADAPTER, load_adapted
+from kospan.modeling.code_files import follow_umask, name_portable_class
+from kospan.modeling.configuration_generative_ner import NAME, find_file, read_writer_config
+from kospan.modeling.modeling_generative_ner import KospanGenerativeNER
 
 # Adapters of LoRA add to weights; others of peft's add positions or layers and cannot be merged.
 MERGEABLE = "LORA"
@@ -26,7 +26,7 @@ TOLERANCE = 1e-4
 # release is checked against what the very model finds that goes out.
 LEFT_BY_RUNS = ("recipe.yaml", "training_record.json", "eval_results.json")
 RESULTS, PREDICTIONS = "eval_results.json", "predictions.jsonl"
-# The figure by which a card tells that the others are the adapter's.
+# The metric by which a card tells that the others are the adapter's.
 DIFFERENCE = "eval_merged_difference"
 # Positions that are read of each sentence of the comparison.
 PROBED = 64
@@ -45,7 +45,7 @@ def merge(
     Args:
         adapter: Folder or Hub name of the adapter.
         out: The folder to make, with the model, its tokenizer and, where the adapter has them, `kospan.json`, recipe
-            and figures, which then also tell how far merging has moved the logits.
+            and metrics, which then also tell how far merging has moved the logits.
         base: Where the base model lies, if not where the adapter says.
         texts: What both models read for the comparison.
         overwrite: Whether a model in `out` may be replaced.
@@ -68,13 +68,13 @@ def merge(
     tokenizer = _tokenizer(adapter, base)
     rows = [tokenizer(text)["input_ids"][:PROBED] for text in texts]
     limit = model.get_input_embeddings().weight.shape[0]
-    rows = [[piece for piece in row if piece < limit] for row in rows]
+    rows = [[subword for subword in row if subword < limit] for row in rows]
     expected = logits(model, rows)
     size = sum(value.numel() for name, value in model.named_parameters() if ".lora_" in name)
     with new_folder(out) as folder:
         model = model.merge_and_unload(safe_merge=True)
         if config is not None:
-            SpanWriter(model, tokenizer, dataclasses.replace(config, base=None)).save_pretrained(folder)
+            KospanGenerativeNER(model, tokenizer, dataclasses.replace(config, base=None)).save_pretrained(folder)
         else:
             model.save_pretrained(folder)
             follow_umask(folder)
@@ -87,14 +87,14 @@ def merge(
         merged = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         difference = check_same(expected, logits(merged, rows))
         if (folder / RESULTS).is_file():
-            figures = _object(folder / RESULTS, os.path.join(adapter, RESULTS)) | {DIFFERENCE: difference}
-            (folder / RESULTS).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            metrics = _object(folder / RESULTS, os.path.join(adapter, RESULTS)) | {DIFFERENCE: difference}
+            (folder / RESULTS).write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         total = sum(value.numel() for value in merged.parameters())
     return [
         f"adapter             {adapter}: rank {settings.get('r')}, {size:,} parameters",
         f"base                {base}",
-        f"logits              {sum(map(len, rows)):,} positions: at most {difference:.2e} apart "
-        f"(allowed: {TOLERANCE:g})",
+        f"logits              {sum(map(len, rows)):,} positions: at most {difference:.2e} apart (allowed: "
+        f"{TOLERANCE:g})",
         f"model               {out}: {total:,} parameters, float32",
         *_stays_behind(adapter, out),
     ]
@@ -106,14 +106,14 @@ def _stays_behind(adapter: str, out: str | Path) -> list[str]:
     if not os.path.isfile(left):
         return []
     return [
-        f"{PREDICTIONS}   is the adapter's and stays there; for a release write the merged model's own: kospan predict "
-        f"{out} {left} --output {os.path.join(out, PREDICTIONS)}"
+        f"{PREDICTIONS}   is the adapter's and stays there; for a release write the merged model's own: kospan "
+        f"predict {out} {left} --output {os.path.join(out, PREDICTIONS)}"
     ]
 
 
 @torch.no_grad()
 def logits(model, rows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
-    """Scores of the next piece at each position of each row `(length, vocabulary)`, float32."""
+    """Scores of the next subword at each position of each row `(length, vocabulary)`, float32."""
     return [model(input_ids=torch.tensor([row])).logits[0].float() for row in rows if row]
 
 
@@ -136,7 +136,8 @@ def _adapter_settings(adapter: str) -> dict:
         advice = (
             "it holds a whole model, which needs no merging"
             if whole
-            else "name the folder that a training with task: writing and lora_rank has left, or a name on the Hub"
+            else "name the folder that a training with task: generative-ner and lora_rank has left, or a name on "
+            "the Hub"
         )
         raise FileNotFoundError(f"expected an adapter of peft in {adapter}, found no {ADAPTER} there; {advice}")
     settings = _object(path, path)
@@ -187,8 +188,8 @@ def _check_whole(model, held: dict, adapter: str, base: str) -> None:
     if odd:
         where = "the adapter alone has" if odd[0] in held else "the adapter lacks"
         raise ValueError(
-            f"expected the base model that the adapter in {adapter} was trained on, got {base}: {where} {odd[0]}, one "
-            f"of {len(odd)} weights that differ; pass --base with the right one"
+            f"expected the base model that the adapter in {adapter} was trained on, got {base}: {where} {odd[0]}, "
+            f"one of {len(odd)} weights that differ; pass --base with the right one"
         )
 
 

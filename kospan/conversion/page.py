@@ -54,7 +54,9 @@ def in_lines(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], s
     ]
     for parity in parities:
         scores = "" if parity.logits is None else f", scores {parity.logits:.1e}"
-        lines.append(f"parity              states {parity.states:.1e}{scores}: {parity.what} ({parity.length} pieces)")
+        lines.append(
+            f"parity              states {parity.states:.1e}{scores}: {parity.what} ({parity.length} subwords)"
+        )
     return [*lines, f"long inputs         {_lengths(lengths)} read by the stock class"]
 
 
@@ -69,10 +71,10 @@ def page(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], norms
         "",
         "## Does it read short inputs as the source does?",
         "",
-        f"Largest absolute differences in float32 with full attention, step by step in both; the bound is {BOUND:.0e}"
-        " (of the largest value, where that is above 1).",
+        "Largest absolute differences in float32 with full attention, step by step in both; the bound is "
+        f"{BOUND:.0e} (of the largest value, where that is above 1).",
         "",
-        "| input | pieces | last hidden states | their largest value | scores of the head | their largest value |",
+        "| input | subwords | last hidden states | their largest value | scores of the head | their largest value |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for parity in parities:
@@ -113,7 +115,7 @@ def page(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], norms
     if papers["head_left_out"]:
         lines.append(f"- The source's masked-language-model head stays aside: {papers['head_left_out']}.")
     if papers["left_over"]:
-        lines.append(f"- Kept aside: {_names(papers['left_over'])}.")
+        lines.append(f"- SavedScores aside: {_names(papers['left_over'])}.")
     if papers["added"]:
         passes = (
             " (a pooler that passes the first state on)" if any("pooler" in name for name in papers["added"]) else ""
@@ -124,10 +126,10 @@ def page(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], norms
         "## Opened without kospan",
         "",
         f"Plain `AutoModel` builds transformers' BigBird. It attends to everything up to {full:,} positions and "
-        "sparsely above, and in version 5.23 it fails under autocast in sparse mode, builds tables of length x length "
-        "there, attends to other blocks in training than in evaluation, sets NumPy's global random state in training, "
-        f"and stays with full attention for good after one input of {full:,} positions or fewer. kospan's own models "
-        "read the same weights without these defects.",
+        "sparsely above, and in version 5.23 it fails under autocast in sparse mode, builds tables of length x "
+        "length there, attends to other blocks in training than in evaluation, sets NumPy's global random state in "
+        f"training, and stays with full attention for good after one input of {full:,} positions or fewer. kospan's "
+        "own models read the same weights without these defects.",
         "",
         f"Made with transformers {papers['versions']['transformers']}, torch {papers['versions']['torch']}.",
     ]

@@ -56,8 +56,8 @@ def full_attention(folder: str | Path, head: bool):
     )
     if wrong := sorted([*report["missing_keys"], *report["unexpected_keys"]]):
         raise ValueError(
-            f"expected a conversion with exactly BigBird's weights, got {len(wrong)} missing or unknown "
-            f"(first: {wrong[0]}); convert again"
+            f"expected a conversion with exactly BigBird's weights, got {len(wrong)} missing or unknown (first: "
+            f"{wrong[0]}); convert again"
         )
     return model.eval()
 
@@ -82,7 +82,7 @@ def compare(place: str, folder: str | Path, papers: dict, texts: Sequence[str]) 
     converted = full_attention(folder, head)
     tokenizer, new = (AutoTokenizer.from_pretrained(each, use_fast=True) for each in (place, folder))
     cut = {"truncation": True, "max_length": reach, "return_tensors": "pt"}
-    _check_same_pieces(tokenizer, new, texts)
+    _check_same_subwords(tokenizer, new, texts)
 
     batches = {
         "one text at a time": [new(text, **cut) for text in texts],
@@ -154,8 +154,8 @@ def check(parities: Sequence[Parity], name: str) -> None:
         if not parity.holds:
             raise ValueError(
                 f"expected the conversion of {name} to read short inputs as its source does, got states "
-                f"{parity.states:.2g} and scores {parity.logits or 0:.2g} apart for {parity.what}; the source computes "
-                "something that its config does not tell"
+                f"{parity.states:.2g} and scores {parity.logits or 0:.2g} apart for {parity.what}; the source "
+                "computes something that its config does not tell"
             )
 
 
@@ -171,16 +171,16 @@ def _difference(ours, theirs, seen: torch.Tensor, what: str) -> tuple[float, flo
 
 
 def _long_enough(tokenizer, texts: Sequence[str], length: int) -> str:
-    """The texts joined, again and again where they are few, until `length` pieces come out."""
+    """The texts joined, again and again where they are few, until `length` subwords come out."""
     joined = " ".join(texts)
-    pieces = max(1, len(tokenizer(joined, add_special_tokens=False, verbose=False)["input_ids"]))
-    return " ".join([joined] * (length // pieces + 1))
+    subwords = max(1, len(tokenizer(joined, add_special_tokens=False, verbose=False)["input_ids"]))
+    return " ".join([joined] * (length // subwords + 1))
 
 
-def _check_same_pieces(old, new, texts: Sequence[str]) -> None:
+def _check_same_subwords(old, new, texts: Sequence[str]) -> None:
     for text in texts:
         if old(text, verbose=False)["input_ids"] != new(text, verbose=False)["input_ids"]:
             raise ValueError(
-                f"expected the tokenizer of the conversion to cut as the source's, got other pieces for {text[:40]!r}; "
-                "save the source's tokenizer with this version of transformers first"
+                "expected the tokenizer of the conversion to cut as the source's, got other subwords for "
+                f"{text[:40]!r}; save the source's tokenizer with this version of transformers first"
             )

@@ -55,7 +55,7 @@ def check_fits(place: str, source: Source, max_length: int):
         reach -= config.pad_token_id + 1
     if reach < 1:
         raise ValueError(
-            f"expected a source with positions behind its padding id, got max_position_embeddings "
+            "expected a source with positions behind its padding id, got max_position_embeddings "
             f"{config.max_position_embeddings} and pad_token_id {config.pad_token_id} in {name}; mend its config.json"
         )
     if max_length < reach:

@@ -1,4 +1,4 @@
-"""Which of two texts a piece belongs to: the rows of the segment table, and a tokenizer that tells them apart."""
+"""Which of two texts a subword belongs to: the rows of the segment table, and a tokenizer that tells them apart."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int 
         table: The source's `(rows, hidden)`, any float type.
         way: "own" keeps the table as it is; "copied" gives a second row equal to the first; "noised" adds noise to
             that copy, so that two texts differ from the start; "absent" keeps the first row alone, with which every
-            piece counts as the first text's and the tokenizer gives no segments.
+            subword counts as the first text's and the tokenizer gives no segments.
         noise: Standard deviation of the noise in those of the row's own values; used by "noised" alone.
         seed: Of the noise; no other random state is touched.
 
@@ -42,12 +42,12 @@ def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int 
 
 
 def write_tokenizer(tokenizer, folder: Path, max_length: int, segments: bool) -> None:
-    """Writes a fast tokenizer of the same pieces that knows its new length, for transformers 4.51 and 5.
+    """Writes a fast tokenizer of the same subwords that knows its new length, for transformers 4.51 and 5.
 
     Args:
         tokenizer: The source's fast tokenizer.
         folder: Where `tokenizer.json` and `tokenizer_config.json` go.
-        max_length: Pieces that the model reads, special ones included.
+        max_length: Subwords that the model reads, special ones included.
         segments: Whether it tells two texts apart as 0 and 1.
     """
     inside = json.loads(tokenizer.backend_tokenizer.to_str())
@@ -103,8 +103,8 @@ def with_segments(processor: dict | None) -> dict | None:
         }
         return {"type": "Sequence", "processors": [trim, _template(processor, doubled=True)]}
     raise ValueError(
-        f"expected a tokenizer that puts two texts together with special tokens, got {kind or 'none that does'}; pass "
-        "--segments absent"
+        f"expected a tokenizer that puts two texts together with special tokens, got {kind or 'none that does'}; "
+        "pass --segments absent"
     )
 
 

@@ -8,7 +8,7 @@ from kospan.data.checks import located, shown, typed
 from kospan.data.formats.keys import check_no_annotations
 from kospan.data.formats.offsets import UNITS, Stretch, readings
 from kospan.data.questions import answer_spans, answers_of
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 STARTS, ENDS = ("start", "start_offset", "start_char"), ("end", "end_offset", "end_char")
 LABELS = ("label", "type", "tag", "entity_group", "entity_type", "labels")
@@ -39,8 +39,8 @@ def annotated_spans(line: dict, text: str, place: str) -> tuple[Span, ...] | Non
     if "spans" in line:
         if line["spans"] is None:
             raise TypeError(
-                f"{place}: expected 'spans' to be a list, got null; leave the key out for an unlabelled text, write [] "
-                f"for a text without spans"
+                f"{place}: expected 'spans' to be a list, got null; leave the key out for an unlabelled text, write "
+                "[] for a text without spans"
             )
         spans = spans_of(typed(line["spans"], list, place, "'spans'"), text, place, "span")
         found = {"spans": spans} | {key: other for key in others if (other := _tried(line[key], text)) is not None}
@@ -126,8 +126,8 @@ def _check_others(line: dict, place: str) -> None:
     # Prodigy writes "accept" beside the spans of a line.
     if answer and answer != "accept":
         raise ValueError(
-            f"{place}: expected a 'question' beside the key 'answer', got {shown(answer)} without one; write both, or "
-            "remove the key"
+            f"{place}: expected a 'question' beside the key 'answer', got {shown(answer)} without one; write both, "
+            "or remove the key"
         )
 
 
@@ -166,9 +166,7 @@ def _answers(line: dict, text: str, place: str) -> tuple[Span, ...] | None:
     return None if answers is None else answer_spans(answers, text, place)
 
 
-def spans_of(
-    value, text: str, place: str, what: str = "span", names: Sequence[str] | None = None
-) -> tuple[Span, ...]:
+def spans_of(value, text: str, place: str, what: str = "span", names: Sequence[str] | None = None) -> tuple[Span, ...]:
     """Spans from a list of objects or of `[start, end, label]`, or from an object of lists.
 
     An object has `start`, `end` (or `start_offset`, `end_offset`), a label under one of `LABELS`, and perhaps a

@@ -1,7 +1,7 @@
 """Checks of single values that every reader needs; their errors name the place of the value."""
 
 from kospan.example import clean_label
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 KINDS = {str: "a string", int: "an integer", float: "a number", list: "a list", dict: "an object"}
 KINDS |= {bool: "true or false"}
@@ -41,7 +41,7 @@ def located(start: int, end: int, label: str, length: int, place: str, score: fl
     if not (0 <= start < end <= length or start == end == length == 0):
         raise ValueError(
             f"{place}: expected 0 <= start < end <= {length} (the text's length), got start {start}, end {end}; "
-            f"offsets count characters, the end is the offset behind the last one"
+            "offsets count characters, the end is the offset behind the last one"
         )
     label = clean_label(label)
     if not label:

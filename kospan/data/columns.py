@@ -142,8 +142,8 @@ def _wrong_width(table: _Table, at: int, line: str, columns: list[str]) -> str:
         )
     count = 1 if line.startswith("#") and table.separator not in line else len(columns)
     return (
-        f"{table.path}:{at}: expected {wanted}, parted by a tab or spaces, got {count} column"
-        f"{'s' * (count != 1)} in {line!r}; {advice}"
+        f"{table.path}:{at}: expected {wanted}, parted by a tab or spaces, got {count} column{'s' * (count != 1)} in "
+        f"{line!r}; {advice}"
     )
 
 
@@ -324,7 +324,7 @@ def _klue_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
             if not tab or not character:
                 wrong = wrong or ValueError(
                     f"{path}:{at}: expected `character<TAB>tag`, got {line!r}; write a space as a line of a space, a "
-                    f"tab and its tag, and an empty line between sentences"
+                    "tab and its tag, and an empty line between sentences"
                 )
             sentence.tokens.append(character)
             sentence.tags.append(tag.strip())

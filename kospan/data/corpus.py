@@ -38,8 +38,8 @@ class Missing(NamedTuple):
             found.append(f"left out            {self.left_out:,} in {part}, which count 0 in scores")
         if self.trimmed:
             found.append(
-                f"trimmed spans       {self.trimmed:,} gold spans in {part} began or ended with white space, which was "
-                "taken off"
+                f"trimmed spans       {self.trimmed:,} gold spans in {part} began or ended with white space, which "
+                "was taken off"
             )
         return found
 
@@ -50,7 +50,7 @@ class Origin(NamedTuple):
     Args:
         hub: The split of the Hub that they were read from; None for files and sets that are not there.
         cut: Whether the source had no validation split, so that its training split was cut in two.
-        examples: How many there were before some were left out with `train_examples` or `validation_examples`.
+        examples: How many there were before some were left out with `max_train_samples` or `max_eval_samples`.
         used: How many there are.
         dropped: Gold spans that were dropped under overlaps="longest".
     """
@@ -104,9 +104,9 @@ def load_corpus(
     validation_file: str | None = None,
     overlaps: str = "error",
     calibration: str | None = None,
-    train_examples: int | None = None,
-    label_kind: str | None = "class",
-    validation_examples: int | None = None,
+    max_train_samples: int | None = None,
+    problem_type: str | None = "single_label_classification",
+    max_eval_samples: int | None = None,
     options: ReadOptions = DEFAULTS,
     whole_texts: bool = False,
 ) -> Corpus:
@@ -122,10 +122,11 @@ def load_corpus(
         calibration: What the "calibration" split is: a split of the set that is neither trained on nor reported, a file
             in the form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None
             makes no such split.
-        train_examples: How many of the training split are kept, from its beginning; None keeps all. The labels are
+        max_train_samples: How many of the training split are kept, from its beginning; None keeps all. The labels are
             those of the whole.
-        label_kind: "class": labels are names; "value": they are numbers; None: see `kospan.data.values.holds_values`.
-        validation_examples: As `train_examples`, of the validation split.
+        problem_type: "single_label_classification": labels are names; "regression": they are numbers; None: see
+            `kospan.data.values.holds_values`.
+        max_eval_samples: As `max_train_samples`, of the validation split.
         options: How files are read.
         whole_texts: Whether spans are labels of whole texts, see `kospan.example.checked`; of some forms of data they
             always are.
@@ -162,11 +163,11 @@ def load_corpus(
             calibration, dataset, splits, groups, overlaps, options, whole_texts
         )
         dropped += lost
-    values = holds_values(splits["train"], label_kind)
+    values = holds_values(splits["train"], problem_type)
     if values:
         splits = {split: [valued(example, split) for example in examples] for split, examples in splits.items()}
     labels = (VALUE,) if values else _labels(splits, source.labels)
-    for split, asked in (("train", train_examples), ("validation", validation_examples)):
+    for split, asked in (("train", max_train_samples), ("validation", max_eval_samples)):
         if asked is None:
             continue
         held = len(splits[split])
@@ -178,7 +179,7 @@ def load_corpus(
         splits[split] = splits[split][:asked]
         origins[split] = origins[split]._replace(used=origins[split].used - held + asked)
     for split, items in items_of.items():
-        asked = {"train": train_examples, "validation": validation_examples}.get(split)
+        asked = {"train": max_train_samples, "validation": max_eval_samples}.get(split)
         missing[split] = missing.get(split, Missing())._replace(left_out=_left_out(items, asked))
     return Corpus(labels, splits, dropped, values, missing, origins)
 
@@ -338,8 +339,8 @@ def _source(dataset: str, train_file: str | None, validation_file: str | None, r
         return reader.read_set(reading)
     if reader.read_file is None:
         raise ValueError(
-            f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; leave it out, or "
-            f"name the file's form as the data set (jsonl, conll, ...)"
+            f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; leave it out, "
+            "or name the file's form as the data set (jsonl, conll, ...)"
         )
     splits = {"train": reader.read_file(train_file, reading)}
     if validation_file is not None:

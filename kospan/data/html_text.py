@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 HIDDEN = ("head", "script", "style", "template")
 # What begins and ends a line.
 _BLOCKS = """
-address article aside blockquote body br caption center dd details dialog div dl dt fieldset figcaption figure footer
+address article aside blockquote body br caption center dd details dialog div dl dt fieldset figcaption metric footer
 form h1 h2 h3 h4 h5 h6 header hr legend li main nav ol p pre section summary table tbody tfoot thead title tr ul
 """
 BLOCKS = frozenset(_BLOCKS.split())
@@ -20,13 +20,13 @@ _WORD = re.compile(f"[^{SPACES}]+")
 
 
 class HtmlText:
-    """The text of a piece of HTML: a line for each block, a tab between the cells of a row, runs of spaces as one.
+    """The text of a subword of HTML: a line for each block, a tab between the cells of a row, runs of spaces as one.
 
     What stands in `head`, `script`, `style` and `template`, comments and attributes are left out. Entities are the
     characters they name.
 
     Args:
-        html: A page, or any piece of one.
+        html: A page, or any subword of one.
 
     >>> page = HtmlText("<p>A &amp; <b>B</b></p><table><tr><td>1</td><td>2</td></tr></table>")
     >>> page.text
@@ -38,7 +38,7 @@ class HtmlText:
 
     def __init__(self, html: str):
         walk = _Walk(html)
-        self.text = "".join(walk.pieces)
+        self.text = "".join(walk.subwords)
         self._sources, self._ends, self._starts, self._whole = walk.sources, walk.ends, walk.starts, walk.whole
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
@@ -68,7 +68,7 @@ class _Walk(HTMLParser):
     def __init__(self, html: str):
         super().__init__(convert_charrefs=False)
         self.html = html
-        self.pieces: list[str] = []
+        self.subwords: list[str] = []
         self.sources: list[int] = []
         self.ends: list[int] = []
         self.starts: list[int] = []
@@ -90,14 +90,14 @@ class _Walk(HTMLParser):
 
     def _add(self, text: str, source: int, end: int, whole: bool) -> None:
         if self._length and self._between:
-            self.pieces.append(self._between)
+            self.subwords.append(self._between)
             self._length += 1
         self._between = ""
         self.sources.append(source)
         self.ends.append(end)
         self.starts.append(self._length)
         self.whole.append(len(text) if whole else 0)
-        self.pieces.append(text)
+        self.subwords.append(text)
         self._length += len(text)
 
     def parse_marked_section(self, i, report=1):

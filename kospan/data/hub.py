@@ -10,7 +10,7 @@ from kospan.data.hub_questions import holds_questions, question_items
 from kospan.data.hub_spans import holds_offsets, span_column, span_items, span_labels
 from kospan.data.source import STRICT, HubSplit, Reading, Source
 from kospan.data.tagged import Sentence, clean_tag, tag_problem, tagged_items
-from modeling.tags import labels_of
+from kospan.modeling.tags import labels_of
 
 TAG_COLUMNS = ("ner_tags", "tags")
 VALIDATION_NAMES = ("validation", "dev", "valid", "val")
@@ -21,8 +21,8 @@ _CONTEXTS = ("passage", "document", "paragraph", "text")
 _TOKENS = ("words", "word", "token", "sentence")
 _TAGS = ("ner", "labels", "tag", "ner_labels", "label", "pos_tags")
 _OTHER_FORMS = (
-    "Other forms are text with spans or entities (structs of start, end and label), question with context and answers, "
-    "and text with label"
+    "Other forms are text with spans or entities (structs of start, end and label), question with context and "
+    "answers, and text with label"
 )
 
 
@@ -94,8 +94,8 @@ def _form(splits: Mapping, places: Mapping[str, str], reading: Reading) -> tuple
         for option, column in (("tag_column", asked), ("token_column", tokens)):
             if column is not None and column not in data.column_names:
                 raise ValueError(
-                    f"{places[split]}: expected {option} to be one of the columns {', '.join(data.column_names)}, got "
-                    f"{column!r}; name one of them"
+                    f"{places[split]}: expected {option} to be one of the columns {', '.join(data.column_names)}, "
+                    f"got {column!r}; name one of them"
                 )
     if tokens is None and all(holds_offsets(data, asked) for data in datas):
         return "spans", asked
@@ -137,8 +137,8 @@ def _load(name: str) -> Mapping:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         kind = ValueError if isinstance(error, ValueError) else OSError
         raise kind(
-            f"expected a set named {name!r} on the Hub, or a folder of that name, got: {reason}; without a network use "
-            f"a local copy (hub:FOLDER), for a set of several configurations name one (hub:NAME:CONFIG)"
+            f"expected a set named {name!r} on the Hub, or a folder of that name, got: {reason}; without a network "
+            "use a local copy (hub:FOLDER), for a set of several configurations name one (hub:NAME:CONFIG)"
         ) from error
     return found if isinstance(found, Mapping) else {"train": found}
 

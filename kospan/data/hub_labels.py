@@ -37,9 +37,7 @@ def label_names(data, column: str | None = None) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(map(clean_label, names))) if names else None
 
 
-def label_items(
-    data, place: str, split: str, reading: Reading = STRICT, column: str | None = None
-) -> Iterator[Item]:
+def label_items(data, place: str, split: str, reading: Reading = STRICT, column: str | None = None) -> Iterator[Item]:
     """The rows of a split with a text or a pair of texts and a label.
 
     Texts are the columns `text` and, where there is one, `text_pair`; or those of a known task: `premise` and

@@ -32,8 +32,8 @@ def question_items(data, place: str, split: str, reading: Reading = STRICT) -> I
     columns = [name for name in COLUMNS if name in data.column_names]
     if "answers" not in columns and "answer" in data.column_names:
         raise ValueError(
-            f"{place}: expected a column answers with text and answer_start, got a column answer; KorQuAD 2.x is read "
-            "from its JSON files (dataset: korquad2), of another set rename the column"
+            f"{place}: expected a column answers with text and answer_start, got a column answer; KorQuAD 2.x is "
+            "read from its JSON files (dataset: korquad2), of another set rename the column"
         )
     contexts: dict[str, str] = {}
     for row, values in enumerate(data.select_columns(columns)):

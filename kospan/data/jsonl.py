@@ -10,7 +10,7 @@ from kospan.data.prodigy import accepted_lines, span_record
 from kospan.data.source import STRICT, Item, Reading
 from kospan.data.text import open_text, stem, write_text
 from kospan.example import Example, check_words
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 # Keys under which other tools keep the text.
 _TEXTS = ("context", "passage", "sentence", "document", "content", "data", "body", "paragraph")
@@ -39,9 +39,7 @@ def record(example: Example, spans: Sequence[Span] | None = None) -> dict:
     return line | {key: value for key in ("question", "text_pair", "source") if (value := getattr(example, key))}
 
 
-def from_record(
-    line: dict, place: str = "record", default_id: str | None = None, annotated: bool = True
-) -> Example:
+def from_record(line: dict, place: str = "record", default_id: str | None = None, annotated: bool = True) -> Example:
     """An example from what `json.loads` made of a line; keys that hold no annotation are ignored.
 
     Spans are under `spans`; see `kospan.data.annotations` for other keys that are read. The text of a question may be

@@ -8,7 +8,7 @@ from pathlib import Path
 from kospan.data.source import STRICT, Item, Reading
 from kospan.data.text import decoded, stem
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 CLOSING = re.compile(r":([A-Z]+)>")
 

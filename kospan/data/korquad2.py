@@ -54,8 +54,8 @@ def read_korquad2(path: str | os.PathLike, reading: Reading = STRICT) -> Iterato
                         yield item
     if lost:
         warnings.warn(
-            f"{path}: left out {len(lost):,} of {total:,} questions, whose answers hold nothing that can be read "
-            f"or cut a tag (the first: {lost[0]})",
+            f"{path}: left out {len(lost):,} of {total:,} questions, whose answers hold nothing that can be read or "
+            f"cut a tag (the first: {lost[0]})",
             stacklevel=2,
         )
 

@@ -8,7 +8,7 @@ from kospan.data.source import STRICT, Item, Reading
 from kospan.data.tables import csv_rows
 from kospan.data.text import open_text, stem
 from kospan.data.values import value_of
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 COLUMNS = ("genre", "score", "sentence1", "sentence2")
 

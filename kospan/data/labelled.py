@@ -11,7 +11,7 @@ from kospan.data.source import STRICT, Item, Reading
 from kospan.data.tables import Row, csv_rows
 from kospan.data.text import open_text, stem
 from kospan.example import Example, clean_label
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 
 def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
@@ -43,8 +43,8 @@ def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterat
                 if column not in values:
                     raise ValueError(
                         f"{row.place}: expected the columns text and label, got "
-                        f"{', '.join(map(str, values)) or 'none'}; name the columns so, and leave a label empty where "
-                        "there is none"
+                        f"{', '.join(map(str, values)) or 'none'}; name the columns so, and leave a label empty "
+                        "where there is none"
                     )
             pair = values.get("text_pair")
             pair = pair if pair not in (None, "") else None

@@ -34,7 +34,7 @@ def accepted_lines(lines: Iterable[tuple[str, object]], path: str | os.PathLike)
     if binary:
         warnings.warn(
             f"{path}: {binary} lines are binary decisions about single spans; other entities of their texts may be "
-            f"missing",
+            "missing",
             stacklevel=2,
         )
 
@@ -64,8 +64,8 @@ def span_record(line, place: str):
         chosen = next((key for key in CHOICES if key in line), None)
         if chosen:
             raise ValueError(
-                f"{place}: expected Prodigy's 'spans', got a decision about the whole text under {chosen!r}; export a "
-                f"dataset in which spans were annotated"
+                f"{place}: expected Prodigy's 'spans', got a decision about the whole text under {chosen!r}; export "
+                "a dataset in which spans were annotated"
             )
     name = line.get("id")
     is_number = isinstance(name, int) and not isinstance(name, bool)

@@ -9,7 +9,7 @@ from unicodedata import normalize
 from kospan.data.checks import check_encodable, keys_in, shown, typed
 from kospan.data.text import open_text
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 ANSWER = "answer"
 
@@ -63,8 +63,8 @@ def question_example(
         spans = answer_spans(answers, context, place)
         if not spans:
             raise ValueError(
-                f"{place}: expected an answer or more, got none; mark the question with is_impossible: true where the "
-                "text holds none, or leave 'answers' out where nobody has answered it"
+                f"{place}: expected an answer or more, got none; mark the question with is_impossible: true where "
+                "the text holds none, or leave 'answers' out where nobody has answered it"
             )
     for value in (name, question, context, source):
         check_encodable(value, place)
@@ -203,9 +203,7 @@ def read_articles(path: str | os.PathLike, form: str) -> list:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:  # Among them a number of thousands of digits.
         reason = str(error).partition(";")[0]
-        raise ValueError(
-            f"{path}: expected JSON in the form of {form}, got {_no_json(text, reason)}"
-        ) from error
+        raise ValueError(f"{path}: expected JSON in the form of {form}, got {_no_json(text, reason)}") from error
     if isinstance(document, list):
         rows = document and all(isinstance(each, dict) and "question" in each for each in document)
         hint = "write one object per line, and set dataset: jsonl" if rows else 'write {"data": ARTICLES}'

@@ -112,9 +112,7 @@ def reader_for(dataset: str) -> Reader:
     for prefix, joiner in HUB_PREFIXES.items():
         if dataset.startswith(prefix) and dataset != prefix:
             name = dataset.removeprefix(prefix)
-            return Reader(
-                "word" if joiner else "character", read_set=partial(read_hub, name, joiner), options=_COLUMNS
-            )
+            return Reader("word" if joiner else "character", read_set=partial(read_hub, name, joiner), options=_COLUMNS)
     known = [*DATASETS, *(f"{prefix}NAME" for prefix in HUB_PREFIXES)]
     near = get_close_matches(dataset.lower().replace("-", "_"), known, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else "choose one of them"

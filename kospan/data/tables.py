@@ -113,8 +113,8 @@ def _ambiguous(name: str, header: list[str], one: _Record | None, other: _Record
     column = header[at] if at < len(header) else f"number {at + 1}"
     return ValueError(
         f"{name}:{line}: expected quotation marks that can be read in one way, got column {column.strip()!r} as "
-        f"{shown(quoted[at])} where they quote a field and as {shown(plain[at])} where they are text; pass "
-        "--quoting minimal for a file from pandas or Excel, --quoting none where the marks belong to the text"
+        f"{shown(quoted[at])} where they quote a field and as {shown(plain[at])} where they are text; pass --quoting "
+        "minimal for a file from pandas or Excel, --quoting none where the marks belong to the text"
     )
 
 
@@ -134,8 +134,8 @@ def _parsed(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]
             except csv.Error as error:
                 wrong = ValueError(
                     f"{name}:{line}: expected rows of fields, quotation marks inside a quoted field doubled, got: "
-                    f"{error}; correct the row that begins here, or pass --quoting none where the marks belong to the "
-                    "text"
+                    f"{error}; correct the row that begins here, or pass --quoting none where the marks belong to "
+                    "the text"
                 )
                 wrong.__cause__ = error
                 records.append(_Record(line, [], wrong))

@@ -6,12 +6,20 @@ from itertools import chain
 
 from kospan.data.source import STRICT, Item, Reading
 from kospan.example import Example, clean_label
-from modeling.spans import Span
-from modeling.tags import bioes_to_bio, first_broken_tag, iob1_to_bio, may_end, may_follow, may_start, tags_to_spans
+from kospan.modeling.spans import Span
+from kospan.modeling.tags import (
+    bioes_to_bio,
+    first_broken_tag,
+    iob1_to_bio,
+    may_end,
+    may_follow,
+    may_start,
+    tags_to_spans,
+)
 
 IOB1_HINT = (
-    "if the file is IOB1 (CoNLL-2003's own form, `B-` only between touching spans), read it as conll_iob1, "
-    "otherwise mend the tag"
+    "if the file is IOB1 (CoNLL-2003's own form, `B-` only between touching spans), read it as conll_iob1, otherwise "
+    "mend the tag"
 )
 
 
@@ -167,8 +175,8 @@ def _from_bio(sentence: Sentence, hint: str) -> list[str]:
         tag = sentence.tags[broken]
         before = repr(sentence.tags[broken - 1]) if broken else "the start of the sentence"
         raise ValueError(
-            f"{sentence.where(broken)}: expected {tag!r} to follow B-{tag[2:]} or I-{tag[2:]}, got it after {before}; "
-            f"{hint or f'write B-{tag[2:]} where the span begins'}"
+            f"{sentence.where(broken)}: expected {tag!r} to follow B-{tag[2:]} or I-{tag[2:]}, got it after "
+            f"{before}; {hint or f'write B-{tag[2:]} where the span begins'}"
         )
     return sentence.tags
 
@@ -192,7 +200,7 @@ def _from_iob1(sentence: Sentence, closing: str | None) -> list[str]:
         if at is not None:
             raise ValueError(
                 f"{sentence.where(at)}: expected IOB1 tags (O, I-TYPE, B-TYPE), got {closing!r}; the file is BIOES: "
-                f"read it as conll"
+                "read it as conll"
             )
     return iob1_to_bio(sentence.tags)
 

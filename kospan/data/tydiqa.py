@@ -43,6 +43,6 @@ def korean(items: Iterable[Item], place: str) -> Iterator[Item]:
             yield item
     if not found:
         raise ValueError(
-            f"{place}: expected questions of TyDi QA whose ids begin with {_KOREAN!r}, got none; name the file of the "
-            "gold passages with all languages or with Korean, or set dataset: squad for another"
+            f"{place}: expected questions of TyDi QA whose ids begin with {_KOREAN!r}, got none; name the file of "
+            "the gold passages with all languages or with Korean, or set dataset: squad for another"
         )

@@ -6,27 +6,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 VALUE = "value"
-KINDS = ("class", "value")
+REGRESSION = "regression"
 # As a number with a point or an exponent is written: 3 may be the name of a class, 3.0 is none.
 _FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
 
 
-def holds_values(examples: Sequence[Example], kind: str | None = None) -> bool:
+def holds_values(examples: Sequence[Example], problem_type: str | None = None) -> bool:
     """Whether labels are read as numbers.
 
     Args:
         examples: Labelled examples, those to train on.
-        kind: "class" or "value" decides; None reads them as numbers where each is written with a point or an exponent
+        problem_type: "single_label_classification" or "regression" decides; None reads them as numbers where each is
+            written with a point or an exponent
             ("3.0"), or is a value already.
 
     >>> holds_values([Example("a", "가", (Span(0, 1, "3.0"),))]), holds_values([Example("a", "가", (Span(0, 1, "3"),))])
     (True, False)
     """
-    if kind is not None:
-        return kind == VALUE
+    if problem_type is not None:
+        return problem_type == REGRESSION
     labels = {span.label for example in examples for span in example.spans or ()}
     return bool(labels) and all(label == VALUE or _FRACTION.fullmatch(label) for label in labels)
 
@@ -49,8 +50,8 @@ def value_of(span: Span, place: str) -> float:
         value = math.nan
     if not math.isfinite(value):
         raise ValueError(
-            f"{place}: expected a label that is a finite number, got {span.label!r}; mend it, or set label_kind: class "
-            "for names of classes"
+            f"{place}: expected a label that is a finite number, got {span.label!r}; correct it, or set "
+            "problem_type: class for names of classes"
         )
     return value
 

@@ -1,6 +1,6 @@
 """Where a model looks when it finds a span: attention, gradient times input, and a test of which is faithful.
 
-Gradient times input is that of Shrikumar et al. 2016; the deletion test takes pieces away in the order in which a
+Gradient times input is that of Shrikumar et al. 2016; the deletion test takes subwords away in the order in which a
 method ranks them and watches the span's probability fall (Samek et al. 2017).
 """
 
@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from kospan.evaluation.views import Reading, view_of
+from kospan.evaluation.explain import EncoderView, view_of
 from kospan.example import Example
-from modeling.alignment import unit_spans
-from modeling.spans import Span
+from kospan.modeling.alignment import unit_spans
+from kospan.modeling.spans import Span
 
-# Pieces that the deletion test takes away, one after the other.
+# Subwords that the deletion test takes away, one after the other.
 DELETIONS = 5
 METHODS = ("gradient times input", "attention", "random")
 
@@ -25,8 +25,8 @@ class Evidence(NamedTuple):
 
     Args:
         span: The span.
-        attention: Mean attention from the span's pieces to each piece, by layer `(layers, length)`.
-        attribution: Gradient times input of each piece `(length)`; positive values speak for the span.
+        attention: Mean attention from the span's subwords to each subword, by layer `(layers, length)`.
+        attribution: Gradient times input of each subword `(length)`; positive values speak for the span.
     """
 
     span: Span
@@ -34,21 +34,21 @@ class Evidence(NamedTuple):
     attribution: np.ndarray
 
 
-def read(model, text: str, question: str = "") -> Reading | None:
-    """Pieces, attention and spans of a text, or of the part of it where the answer to a question stands; None where it
-    holds nothing, or a tagger needs more than one window."""
+def read(model, text: str, question: str = "") -> EncoderView | None:
+    """Subwords, attention and spans of a text, or of the part of it where the answer to a question stands; None where
+    it holds nothing, or a tagger needs more than one window."""
     return view_of(model).read(Example("", text, None, question))
 
 
-def evidence(model, reading: Reading, span: Span) -> Evidence:
-    """Attention from a span's pieces, and the gradient of its score times the input.
+def evidence(model, reading: EncoderView, span: Span) -> Evidence:
+    """Attention from a span's subwords, and the gradient of its score times the input.
 
     Args:
         model: A model that has a view.
         reading: What `read` gave.
         span: One of its spans.
     """
-    own = own_pieces(reading, span)
+    own = own_subwords(reading, span)
     attention = reading.attentions[:, own].mean(axis=1) if own else reading.attentions.mean(axis=1)
     view = view_of(model)
     batch, document = view.batch(reading)
@@ -59,20 +59,20 @@ def evidence(model, reading: Reading, span: Span) -> Evidence:
     return Evidence(span, attention, attribution)
 
 
-def own_pieces(reading: Reading, span: Span) -> list[int]:
-    """Positions of the pieces that share a character with a span."""
+def own_subwords(reading: EncoderView, span: Span) -> list[int]:
+    """Positions of the subwords that share a character with a span."""
     return [at for at, (start, end) in enumerate(reading.offsets) if start < span.end and end > span.start]
 
 
-def posterior_without(model, reading: Reading, span: Span, hidden: Sequence[int]) -> float:
-    """The probability of a span when some pieces are hidden from the encoder."""
+def posterior_without(model, reading: EncoderView, span: Span, hidden: Sequence[int]) -> float:
+    """The probability of a span when some subwords are hidden from the encoder."""
     view = view_of(model)
     batch, document = view.batch(reading, hidden)
     with model.reading(), torch.no_grad():
         return view.probability(document, span, **batch)
 
 
-def deletion_test(model, readings: Sequence[Reading], most: int = 100, seed: int = 0) -> dict:
+def deletion_test(model, readings: Sequence[EncoderView], most: int = 100, seed: int = 0) -> dict:
     """How fast a span's probability falls when what is said to speak for it is hidden; the span itself stays.
 
     Args:
@@ -95,7 +95,7 @@ def deletion_test(model, readings: Sequence[Reading], most: int = 100, seed: int
         ranks = {"gradient times input": found.attribution}
         if len(reading.attentions):
             ranks["attention"] = found.attention.mean(axis=0)
-        ranks["random"] = generator.random(len(reading.pieces))
+        ranks["random"] = generator.random(len(reading.subwords))
         for method, values in ranks.items():
             order = sorted(context, key=lambda at, values=values: -values[at])
             curve = [posterior_without(model, reading, span, order[:count]) for count in range(DELETIONS + 1)]
@@ -106,7 +106,7 @@ def deletion_test(model, readings: Sequence[Reading], most: int = 100, seed: int
     }
 
 
-def entity_mass(readings: Sequence[Reading], golds: Sequence[Sequence[Span]]) -> dict[str, dict]:
+def entity_mass(readings: Sequence[EncoderView], golds: Sequence[Sequence[Span]]) -> dict[str, dict]:
     """How much of a head's attention falls on units inside gold entities, against attention that is spread evenly.
 
     Args:
@@ -137,9 +137,9 @@ def entity_mass(readings: Sequence[Reading], golds: Sequence[Sequence[Span]]) ->
     return found
 
 
-def _context(reading: Reading, span: Span) -> list[int]:
-    """Positions that may be hidden: pieces of text and question that are not the span's own."""
-    own = set(own_pieces(reading, span))
+def _context(reading: EncoderView, span: Span) -> list[int]:
+    """Positions that may be hidden: subwords of text and question that are not the span's own."""
+    own = set(own_subwords(reading, span))
     return [
         *reading.asked,
         *(at for at, (start, end) in enumerate(reading.offsets) if start < end and at not in own),

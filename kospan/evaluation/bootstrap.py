@@ -55,12 +55,12 @@ def intervals(
     ['f1', 'precision', 'recall']
     """
     totals = resampled_totals(check(counts), samples, seed)
-    figures = {
+    metrics = {
         "f1": f1(totals),
         "precision": totals[:, 0] / np.maximum(1, totals[:, 1]),
         "recall": totals[:, 0] / np.maximum(1, totals[:, 2]),
     }
-    return {name: tuple(np.quantile(values, tails(level)).tolist()) for name, values in figures.items()}
+    return {name: tuple(np.quantile(values, tails(level)).tolist()) for name, values in metrics.items()}
 
 
 def paired(
@@ -102,22 +102,22 @@ def paired(
 def mean_intervals(
     values: np.ndarray, samples: int = 2_000, seed: int = 0, level: float = 0.95
 ) -> list[tuple[float, float]]:
-    """Percentile intervals of the means of some figures, questions resampled with replacement.
+    """Percentile intervals of the means of some metrics, questions resampled with replacement.
 
     Args:
-        values: Figures `(questions, figures)`; those of a question are drawn together.
+        values: Figures `(questions, metrics)`; those of a question are drawn together.
         samples: Number of resamples.
         seed: Of numpy's generator.
         level: Share of the resamples that lie inside.
 
-    Returns: The ends for each figure.
+    Returns: The ends for each metric.
 
     >>> (low, high), _ = mean_intervals(np.array([[1.0, 1.0], [0.0, 0.5]] * 100))
     >>> 0.4 < low < 0.5 < high < 0.6
     True
     """
-    means = resampled_totals(values, samples, seed) / len(values)  # shape: (samples, figures)
-    ends = np.quantile(means, tails(level), axis=0).T  # shape: (figures, 2)
+    means = resampled_totals(values, samples, seed) / len(values)  # shape: (samples, metrics)
+    ends = np.quantile(means, tails(level), axis=0).T  # shape: (metrics, 2)
     return [(low, high) for low, high in ends.tolist()]
 
 
@@ -153,7 +153,7 @@ def check(counts: np.ndarray) -> np.ndarray:
     counts = counts.astype(np.float64 if counts.dtype.kind == "f" else np.int64)
     if counts.ndim != 2 or counts.shape[1] != 3 or not len(counts):
         raise ValueError(
-            f"expected counts (documents, 3) of at least one document, got shape {counts.shape}; "
-            "make them with kospan.evaluation.spans.counts_per_document"
+            f"expected counts (documents, 3) of at least one document, got shape {counts.shape}; make them with "
+            "kospan.tasks.token_classification.metrics.counts_per_document"
         )
     return counts

@@ -111,8 +111,8 @@ def ece_by_chance(confidence: np.ndarray, draws: int = 200, seed: int = 0) -> fl
     return float(total / draws / len(confidence))
 
 
-def calibration_figures(confidence: np.ndarray, right: np.ndarray) -> dict[str, float | None]:
-    """All figures of one set of confidences.
+def calibration_metrics(confidence: np.ndarray, right: np.ndarray) -> dict[str, float | None]:
+    """All metrics of one set of confidences.
 
     Args:
         confidence: Probabilities in [0, 1] `(n,)`.
@@ -123,21 +123,21 @@ def calibration_figures(confidence: np.ndarray, right: np.ndarray) -> dict[str, 
         right against wrong, None where all are one of the two; `aurc`, the mean risk over all coverages. Without any
         confidence all but `n` are None.
 
-    >>> figures = calibration_figures(np.array([0.2, 0.9, 0.8, 0.4]), np.array([0, 1, 1, 0]))
-    >>> figures["auroc"], round(figures["brier"], 4)
+    >>> metrics = calibration_metrics(np.array([0.2, 0.9, 0.8, 0.4]), np.array([0, 1, 1, 0]))
+    >>> metrics["auroc"], round(metrics["brier"], 4)
     (1.0, 0.0625)
     """
     confidence, right = _checked(confidence, right)
     names = ("accuracy", "confidence", "ece", "mce", "ece_mass", "mce_mass", "brier", "auroc", "aurc")
     if not len(confidence):
         return {"n": 0, **dict.fromkeys(names)}
-    figures = {"n": len(confidence), "accuracy": float(right.mean()), "confidence": float(confidence.mean())}
+    metrics = {"n": len(confidence), "accuracy": float(right.mean()), "confidence": float(confidence.mean())}
     for suffix, equal in (("", "width"), ("_mass", "mass")):
-        figures["ece" + suffix], figures["mce" + suffix] = calibration_errors(reliability(confidence, right, equal))
-    figures["brier"] = float(((confidence - right) ** 2).mean())
-    figures["auroc"] = _auroc(confidence, right)
-    figures["aurc"] = float(risk_coverage(confidence, right)[1].mean())
-    return {name: figures[name] for name in ("n", *names)}
+        metrics["ece" + suffix], metrics["mce" + suffix] = calibration_errors(reliability(confidence, right, equal))
+    metrics["brier"] = float(((confidence - right) ** 2).mean())
+    metrics["auroc"] = _auroc(confidence, right)
+    metrics["aurc"] = float(risk_coverage(confidence, right)[1].mean())
+    return {name: metrics[name] for name in ("n", *names)}
 
 
 def _auroc(confidence: np.ndarray, right: np.ndarray) -> float | None:
@@ -227,7 +227,7 @@ def check_precision(precision: float) -> None:
     """Raises: ValueError where a wished precision is no share above 0."""
     if not 0 < precision <= 1:
         raise ValueError(
-            f"expected a precision above 0 and at most 1, the share of kept answers that shall be right, got "
+            "expected a precision above 0 and at most 1, the share of kept answers that shall be right, got "
             f"{precision}; 0.9 asks for nine in ten"
         )
 
@@ -244,8 +244,8 @@ def _checked(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.
     confidence, right = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
     if confidence.ndim != 1 or confidence.shape != right.shape:
         raise ValueError(
-            f"expected confidence and right of one length, got shapes {confidence.shape} and {right.shape}; "
-            "give one of each for every claim"
+            f"expected confidence and right of one length, got shapes {confidence.shape} and {right.shape}; give one "
+            "of each for every claim"
         )
     if not ((confidence >= -1e-6) & (confidence <= 1 + 1e-6)).all():
         raise ValueError(

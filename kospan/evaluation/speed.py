@@ -49,7 +49,7 @@ def measure(
     Settings are measured in turn, one call each at a time, so that a machine that slows down slows all of them.
 
     Args:
-        task: What `kospan.tasks.saved.open_saved` gives.
+        task: What `kospan.tasks.loading.open_saved` gives.
         examples: What to make the measured documents from: their texts joined by spaces and cut to length, each
             beginning elsewhere, and their questions and text_pairs in turn, or a neutral one.
         lengths: Characters of a text.

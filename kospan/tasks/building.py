@@ -7,6 +7,7 @@ import torch
 
 from kospan.data.corpus import Corpus, load_corpus
 from kospan.data.source import ReadOptions
+from kospan.modeling.configuration_kospan import KospanConfig
 from kospan.recipe import Recipe
 from kospan.tasks.encoders import (
     check_encoder_options,
@@ -18,26 +19,25 @@ from kospan.tasks.encoders import (
     whole_weights,
 )
 from kospan.training.lora import adapt_encoder, lora_of
-from modeling.configuration_span import SpanConfig
 
 
-def corpus_of(recipe: Recipe, label_kind: str | None = "class") -> Corpus:
-    """The data of a recipe, split and checked; `label_kind` as `load_corpus` takes it."""
+def corpus_of(recipe: Recipe, problem_type: str | None = "single_label_classification") -> Corpus:
+    """The data of a recipe, split and checked; `problem_type` as `load_corpus` takes it."""
     return load_corpus(
         recipe.dataset,
         recipe.train_file,
         recipe.validation_file,
         recipe.overlaps,
         recipe.calibration_split,
-        recipe.train_examples,
-        label_kind,
-        recipe.validation_examples,
+        recipe.max_train_samples,
+        problem_type,
+        recipe.max_eval_samples,
         ReadOptions(recipe.quoting, recipe.token_column, recipe.tag_column, recipe.skip_invalid),
-        whole_texts=recipe.task == "classifying",
+        whole_texts=recipe.task == "text-classification",
     )
 
 
-def continued_model(recipe: Recipe, config_class: type[SpanConfig], continued: Sequence[str], fixed: Sequence[str]):
+def continued_model(recipe: Recipe, config_class: type[KospanConfig], continued: Sequence[str], fixed: Sequence[str]):
     """The model that a recipe's `encoder` names, ready to be trained on; None where it is none of ours of this kind.
 
     Args:
@@ -63,7 +63,7 @@ def continued_model(recipe: Recipe, config_class: type[SpanConfig], continued: S
     return _prepared(model, recipe)
 
 
-def check_continued(recipe: Recipe, config: SpanConfig, continued: Sequence[str], fixed: Sequence[str]) -> None:
+def check_continued(recipe: Recipe, config: KospanConfig, continued: Sequence[str], fixed: Sequence[str]) -> None:
     """What a recipe asks of a model of ours that it trains on: what the model is stays as it is.
 
     Args:
@@ -90,12 +90,12 @@ def check_continued(recipe: Recipe, config: SpanConfig, continued: Sequence[str]
             )
 
 
-def new_model(recipe: Recipe, model_class: type, config: SpanConfig, tokenizer):
+def new_model(recipe: Recipe, model_class: type, config: KospanConfig, tokenizer):
     """A new model of ours, its encoder with weights where the recipe names some.
 
     Args:
         recipe: The recipe.
-        model_class: `SpanTagger` or a sibling.
+        model_class: `KospanForTokenClassification` or a sibling.
         config: Its config.
         tokenizer: The encoder's tokenizer.
 
@@ -124,8 +124,8 @@ def _prepared(model, recipe: Recipe):
     if lora is not None:
         if recipe.encoder == "scratch":
             raise ValueError(
-                f"expected a pretrained encoder with lora_rank {recipe.lora_rank}, got encoder: scratch, whose random "
-                "weights would never be learnt; name an encoder, or take lora_rank out"
+                f"expected a pretrained encoder with lora_rank {recipe.lora_rank}, got encoder: scratch, whose "
+                "random weights would never be learnt; name an encoder, or take lora_rank out"
             )
         adapt_encoder(model, lora)
     elif recipe.freeze_encoder:

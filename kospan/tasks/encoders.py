@@ -18,9 +18,9 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoModel, AutoTokenizer, ElectraConfig, PreTrainedTokenizerFast
 from transformers.activations import ACT2FN
 
+from kospan.modeling.alignment import clusters
+from kospan.modeling.words import plain_spaces
 from kospan.recipe import Recipe
-from modeling.alignment import clusters
-from modeling.words import plain_spaces
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]")
 # What stands for a small model; a recipe's encoder_options win.
@@ -95,21 +95,20 @@ def load_config(encoder: str, options: dict):
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
-            f"expected an encoder on the Hub or in a folder under the name {encoder!r}, found none ({reason}); "
-            f"check the "
-            "spelling and the connection, or set encoder: scratch"
+            f"expected an encoder on the Hub or in a folder under the name {encoder!r}, found none ({reason}); check "
+            "the spelling and the connection, or set encoder: scratch"
         ) from error
 
 
 def check_reads(encoder: torch.nn.Module, name: str, pad_token_id: int | None) -> None:
-    """Gives an encoder a few pieces, as training will, so that one of another kind is noticed at once.
+    """Gives an encoder a few subwords, as training will, so that one of another kind is noticed at once.
 
     Args:
         encoder: The encoder as it was loaded.
         name: What the recipe calls it.
-        pad_token_id: A piece that every vocabulary has.
+        pad_token_id: A subword that every vocabulary has.
 
-    Raises: ValueError where it does not give a state for each piece.
+    Raises: ValueError where it does not give a state for each subword.
     """
     ids = torch.full((1, 3), pad_token_id or 0, device=encoder.device)
     mode, wrong = encoder.training, ""
@@ -120,14 +119,14 @@ def check_reads(encoder: torch.nn.Module, name: str, pad_token_id: int | None) -
             shape = tuple(found.last_hidden_state.shape)
             if shape != (1, 3, encoder.config.hidden_size) or not hasattr(found, "attentions"):
                 wrong = f"states of the shape {shape}"
-        except Exception as error:  # Whatever a model of another kind makes of pieces.
+        except Exception as error:  # Whatever a model of another kind makes of subwords.
             wrong = " ".join(str(error).split())[:200] or type(error).__name__
         finally:
             encoder.train(mode)
     if wrong:
         raise ValueError(
-            f"expected an encoder that gives a state for each piece of a text, such as BERT, RoBERTa or ELECTRA, got "
-            f"{name} of type {encoder.config.model_type!r} ({wrong}); name another encoder"
+            "expected an encoder that gives a state for each subword of a text, such as BERT, RoBERTa or ELECTRA, "
+            f"got {name} of type {encoder.config.model_type!r} ({wrong}); name another encoder"
         )
 
 
@@ -171,23 +170,23 @@ def check_encoder_options(options: dict, config, known: dict | None = None) -> d
             near = next(iter(difflib.get_close_matches(str(name), others, 1, 0.5)), None)
             advice = f"did you mean {near}?" if near else "take it out"
             raise ValueError(
-                f"expected encoder_options to be settings of the encoder's config ({config.model_type}), got {name!r}; "
-                f"{advice}"
+                f"expected encoder_options to be settings of the encoder's config ({config.model_type}), got "
+                f"{name!r}; {advice}"
             )
         checked[name] = _option(name, value, known[name])
     activation = checked.get("hidden_act", checked.get("hidden_activation"))
     if activation is not None and activation not in ACT2FN:
         near = next(iter(difflib.get_close_matches(activation, ACT2FN, 1, 0.5)), "gelu")
         raise ValueError(
-            f"expected encoder_options['hidden_act'] to be an activation of transformers, got {activation!r}; did you "
-            f"mean {near}?"
+            f"expected encoder_options['hidden_act'] to be an activation of transformers, got {activation!r}; did "
+            f"you mean {near}?"
         )
     sizes = {**config.to_dict(), **checked}
     hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
     if checked.keys() & {"hidden_size", "num_attention_heads"} and hidden and heads and hidden % heads:
         raise ValueError(
-            f"expected encoder_options with a hidden_size that num_attention_heads divides, got {hidden} and {heads}; "
-            "change one of them"
+            f"expected encoder_options with a hidden_size that num_attention_heads divides, got {hidden} and "
+            f"{heads}; change one of them"
         )
     return checked
 
@@ -243,8 +242,8 @@ def load_ours(name: str, **kwargs):
     missing = sorted(report["missing_keys"])
     if missing:
         raise ValueError(
-            f"expected every weight of the model in {name}, got a checkpoint that lacks {len(missing)} of them (first: "
-            f"{missing[0]}); copy or fetch the model again"
+            f"expected every weight of the model in {name}, got a checkpoint that lacks {len(missing)} of them "
+            f"(first: {missing[0]}); copy or fetch the model again"
         )
     return model
 
@@ -303,7 +302,7 @@ def whole_weights(name: str | os.PathLike) -> Iterator[None]:
 
 
 def character_tokenizer(texts: list[str], min_count: int = 1) -> PreTrainedTokenizerFast:
-    """A fast tokenizer with a piece per character of `texts`, the most frequent first.
+    """A fast tokenizer with a subword per character of `texts`, the most frequent first.
 
     Args:
         texts: What the vocabulary is counted on.
@@ -312,7 +311,7 @@ def character_tokenizer(texts: list[str], min_count: int = 1) -> PreTrainedToken
     counts = Counter(character for text in texts for character in text)
     kept = [character for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
     kept = [character for character in kept if counts[character] >= min_count]
-    vocabulary = {piece: at for at, piece in enumerate([*SPECIAL, *kept])}
+    vocabulary = {subword: at for at, subword in enumerate([*SPECIAL, *kept])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.post_processor = TemplateProcessing(
@@ -367,7 +366,7 @@ def encoder_parts(recipe: Recipe, texts: list[str]):
     highest = max(tokenizer.get_vocab().values())
     if highest >= config.vocab_size:
         raise ValueError(
-            f"expected a tokenizer whose ids lie below the encoder's vocab_size {config.vocab_size}, got id {highest} "
-            f"beside {recipe.encoder}; use the tokenizer that the encoder was trained with"
+            f"expected a tokenizer whose ids lie below the encoder's vocab_size {config.vocab_size}, got id "
+            f"{highest} beside {recipe.encoder}; use the tokenizer that the encoder was trained with"
         )
     return config, tokenizer

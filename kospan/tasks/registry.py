@@ -1,21 +1,21 @@
 """All tasks by name. A new task is a class and a line here."""
 
-from kospan.tasks.classifying import ClassifyingTask
-from kospan.tasks.reading import ReadingTask
-from kospan.tasks.tagging import TaggingTask
-from kospan.tasks.writing import WritingTask
+from kospan.tasks.generative_ner.task import GenerativeNERTask
+from kospan.tasks.question_answering.task import QuestionAnsweringTask
+from kospan.tasks.text_classification.task import TextClassificationTask
+from kospan.tasks.token_classification.task import TokenClassificationTask
 
 TASKS = {
-    "tagging": TaggingTask,
-    "reading": ReadingTask,
-    "classifying": ClassifyingTask,
-    "writing": WritingTask,
+    "token-classification": TokenClassificationTask,
+    "question-answering": QuestionAnsweringTask,
+    "text-classification": TextClassificationTask,
+    "generative-ner": GenerativeNERTask,
 }
 
 
 def task_of_model(model_type: str):
     """The task of a model with this type in its config; a stock model tags."""
-    return next((task for task in TASKS.values() if task.model_type == model_type), TaggingTask)
+    return next((task for task in TASKS.values() if task.model_type == model_type), TokenClassificationTask)
 
 
 def task_class(name: str):

@@ -50,8 +50,8 @@ class FGM:
         self.special_ids = tuple(special_ids)
         if space == "parameter" and not self.embedding.weight.requires_grad:
             raise ValueError(
-                "expected trainable word embeddings for fgm_space: parameter, got frozen ones, which have no gradient; "
-                "use fgm_space: activation"
+                "expected trainable word embeddings for fgm_space: parameter, got frozen ones, which have no "
+                "gradient; use fgm_space: activation"
             )
         self._delta: torch.Tensor | None = None
         self._recording = False
@@ -129,7 +129,7 @@ class FGM:
             self._forget()
 
     def _content(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """1 where a position holds text, 0 at padding and special pieces `(batch, length, 1)`."""
+        """1 where a position holds text, 0 at padding and special subwords `(batch, length, 1)`."""
         keep = batch["attention_mask"].bool()
         for special in self.special_ids:
             keep = keep & (batch["input_ids"] != special)

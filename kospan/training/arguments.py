@@ -20,7 +20,8 @@ _WITHOUT_EFFECT = {
     "prediction_loss_only": "every evaluation scores documents; set eval_strategy: no for none, or validation_loss: "
     "true for the loss too",
     "do_predict": "a run predicts its validation part; for other texts use kospan predict",
-    "resume_from_checkpoint": "set resume: true (--resume), which takes the last whole checkpoint of output_dir",
+    "resume_from_checkpoint": "set resume: true (--resume_from_checkpoint), which takes the last whole "
+    "checkpoint of output_dir",
 }
 
 
@@ -83,7 +84,7 @@ def check_arguments(args: TrainingArguments, patience: int = 0) -> None:
         raise ValueError("expected one training step or more, got none; set max_steps or num_train_epochs above 0")
     if patience and (args.eval_strategy == "no" or args.metric_for_best_model is None):
         raise ValueError(
-            f"expected an eval_strategy and a metric_for_best_model with early_stopping_patience, got "
+            "expected an eval_strategy and a metric_for_best_model with early_stopping_patience, got "
             f"{args.eval_strategy.value} and {args.metric_for_best_model}; set both, or early_stopping_patience: 0"
         )
     _check_trackers(args)
@@ -155,7 +156,7 @@ def create_optimizer(trainer) -> None:
         if text.startswith("expected"):
             raise
         raise (ImportError if isinstance(error, ImportError) else ValueError)(
-            f"expected optim and optim_args of an optimizer that is installed, got "
+            "expected optim and optim_args of an optimizer that is installed, got "
             f"{getattr(args.optim, 'value', args.optim)} and {args.optim_args}: {text}"
         ) from error
 
@@ -187,14 +188,14 @@ def check_model(args: TrainingArguments, model) -> None:
     if args.label_smoothing_factor:
         raise ValueError(
             f"expected label_smoothing_factor: 0, got {args.label_smoothing_factor}: transformers would smooth tags "
-            "one by one and the CRF would never be trained; use R-Drop or dropout_samples instead"
+            "one by one and the CRF would never be trained; use R-Drop or multi_sample_dropout instead"
         )
     if not hasattr(model, "encoder"):
         return
     if args.use_liger_kernel:
         raise ValueError(
-            "expected use_liger_kernel: false, got true: its kernels replace parts of causal language models, and this "
-            "model has an encoder; take it out"
+            "expected use_liger_kernel: false, got true: its kernels replace parts of causal language models, and "
+            "this model has an encoder; take it out"
         )
     if any(getattr(option, "value", option) == "underflow_overflow" for option in args.debug or ()):
         raise ValueError(

@@ -58,7 +58,7 @@ def lora_of(recipe: Recipe) -> Lora | None:
         raise ValueError("expected lora_alpha above 0, got 0, which turns the adapters off; set lora_rank: 0 instead")
     if not _names(recipe.lora_targets):
         raise ValueError(
-            f"expected lora_targets to be all-linear, attention-mlp or names such as query,value, got "
+            "expected lora_targets to be all-linear, attention-mlp or names such as query,value, got "
             f"{recipe.lora_targets!r}; name the layers that get adapters"
         )
     if importlib.util.find_spec("peft") is None:
@@ -73,7 +73,7 @@ def adapt_encoder(model, lora: Lora):
     """Gives the encoder of a model of ours adapters, in place; what stands on the encoder is trained in full.
 
     Args:
-        model: A `SpanTagger` or a sibling.
+        model: A `KospanForTokenClassification` or a sibling.
         lora: The adapters.
 
     Returns: the model.

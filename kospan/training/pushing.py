@@ -92,7 +92,7 @@ class PushQueue:
 
 
 class PushingTrainer:
-    """The seams of transformers' Trainer through which it pushes; stands before it among the bases of `SpanTrainer`.
+    """The seams of transformers' Trainer through which it pushes; stands before it among the bases of `KospanTrainer`.
 
     The Trainer's own pushes hold no code until the last one, so that nobody can load them; a push that fails in the
     background is never told; and one that is overtaken sends whatever the folder holds by then.

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from kospan.example import Example
-from kospan.training.lines import precision_in_use
-from kospan.training.parts import part_names
+from kospan.training.log_lines import precision_in_use
+from kospan.training.loss_parts import part_names
 
 NAME = "training_record.json"
 PACKAGES = ("kospan", "torch", "transformers", "accelerate", "tokenizers", "datasets", "numpy", "pytorch-crf")
@@ -47,7 +47,7 @@ def training_record(trainer, documents: int, windowed: int) -> dict:
     """How the training went.
 
     Args:
-        trainer: A `SpanTrainer` that has trained.
+        trainer: A `KospanTrainer` that has trained.
         documents: Training documents.
         windowed: Those of them that needed more than one window.
 
@@ -58,7 +58,9 @@ def training_record(trainer, documents: int, windowed: int) -> dict:
     args, state = trainer.args, trainer.state
     model = trainer.accelerator.unwrap_model(trainer.model)
     ended = next((entry for entry in reversed(state.log_history) if "train_runtime" in entry), {})
-    resumed = bool(args.resume_from_checkpoint) or bool(getattr(getattr(trainer, "recipe", None), "resume", False))
+    resumed = bool(args.resume_from_checkpoint) or bool(
+        getattr(getattr(trainer, "recipe", None), "resume_from_checkpoint", False)
+    )
     return {
         "device": device_in_words(args.device),
         "precision": precision_in_use(trainer),

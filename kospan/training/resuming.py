@@ -141,7 +141,7 @@ def _check_optimizer(optimizer, checkpoint: str | Path) -> None:
     path = Path(checkpoint) / "optimizer.pt"
     saved = torch.load(path, map_location="meta", weights_only=True)["param_groups"]
     own = optimizer.state_dict()["param_groups"]
-    way_out = "resume with the settings of that training, or start again with --overwrite"
+    way_out = "resume with the settings of that training, or start again with --overwrite_output_dir"
     sizes, wanted = ([len(group["params"]) for group in groups] for groups in (saved, own))
     if sizes != wanted:
         raise ValueError(
@@ -152,8 +152,8 @@ def _check_optimizer(optimizer, checkpoint: str | Path) -> None:
         # A schedule adds the rate that it starts from.
         if group.keys() - {"initial_lr"} != other.keys() - {"initial_lr"}:
             raise ValueError(
-                f"expected the optimizer of {checkpoint}, whose settings are {', '.join(sorted(group))}, got one with "
-                f"{', '.join(sorted(other))}: optim differs; {way_out}"
+                f"expected the optimizer of {checkpoint}, whose settings are {', '.join(sorted(group))}, got one "
+                f"with {', '.join(sorted(other))}: optim differs; {way_out}"
             )
         for key, name in _BROUGHT_BACK.items():
             value = other.get("lr" if key == "initial_lr" else key)

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from kospan.data.text import check_compression
-from modeling.base_models import ADAPTER
+from kospan.modeling.base_models import ADAPTER
 
 CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "scheduler.pt")
 
@@ -92,7 +92,7 @@ def dot_notes(*names: str | os.PathLike | None) -> list[str]:
     if not dotted:
         return []
     return [
-        f"note                transformers 4 cannot load a model's own code under a name with a dot, got "
+        "note                transformers 4 cannot load a model's own code under a name with a dot, got "
         f"{' and '.join(dotted)}; choose a name without one, or load it with transformers 5"
     ]
 
@@ -185,6 +185,6 @@ def last_whole_checkpoint(output_dir: str | os.PathLike) -> tuple[str, list[str]
         skipped.append(f"{folder}: {broken}")
     reasons = "; ".join(skipped) or "there is no checkpoint-* folder"
     raise FileNotFoundError(
-        f"expected a whole checkpoint in {output_dir} to resume from, found none ({reasons}); "
-        "start again with --overwrite"
+        f"expected a whole checkpoint in {output_dir} to resume from, found none ({reasons}); start again with "
+        "--overwrite_output_dir"
     )

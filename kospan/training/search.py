@@ -8,7 +8,7 @@ from transformers.trainer_utils import BestRun, HPSearchBackend
 
 
 class SearchingTrainer:
-    """The part of `SpanTrainer` that searches; stands before transformers' Trainer among its bases.
+    """The part of `KospanTrainer` that searches; stands before transformers' Trainer among its bases.
 
     The Trainer sets a trial's values on its arguments and asks `model_init` for another model, so that a setting of the
     data, the tokenizer or a technique would have no effect. Here each trial has a trainer of its own.
@@ -65,8 +65,8 @@ class SearchingTrainer:
                 backend = default_hp_search_backend()
             except RuntimeError as error:
                 raise ImportError(
-                    "expected optuna (or ray[tune], or wandb) for a hyperparameter search, found none; "
-                    "`pip install optuna`"
+                    "expected optuna (or ray[tune], or wandb) for a hyperparameter search, found none; `pip install "
+                    "optuna`"
                 ) from error
         objective, direction = self._objective(compute_objective, direction)
         self._settings: dict[str, dict] = {}
@@ -154,7 +154,7 @@ class MetricOf:
         """Raises: ValueError where the metric is not among an evaluation's."""
         if self.name not in metrics:
             raise ValueError(
-                f"expected the metric {self.name} of an evaluation, got {', '.join(sorted(metrics))}; name one of them "
-                "in metric_for_best_model"
+                f"expected the metric {self.name} of an evaluation, got {', '.join(sorted(metrics))}; name one of "
+                "them in metric_for_best_model"
             )
         return metrics[self.name]

@@ -1,4 +1,4 @@
-"""`SpanTrainer`: transformers' Trainer with FGM, R-Drop, rates by name, and evaluation over whole documents.
+"""`KospanTrainer`: transformers' Trainer with FGM, R-Drop, rates by name, and evaluation over whole documents.
 
 It extends the Trainer through its seams only. Everything off, it is the stock Trainer.
 """
@@ -15,7 +15,7 @@ from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 from .adapted import AdaptedTrainer
 from .adversarial import FGM
 from .arguments import check_model
-from .cached import StateCache
+from .cached import FeatureCache
 from .consistency import double
 from .parts import LossParts
 from .pushing import PushingTrainer
@@ -23,22 +23,22 @@ from .rates import RateGroup, check_fragments, check_rates, rate_groups
 from .search import SearchingTrainer
 
 
-class SpanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
+class KospanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
     """
     Args:
         predict: `(model, documents) -> (documents, spans, 4)` float32 padded with -100: start, end, label id, score.
             It is
             called in evaluation, where a batch holds documents and not features.
-        score: `(indices, predicted) -> dict[str, float]`: figures from what `predict` gave, rows found by index.
+        score: `(indices, predicted) -> dict[str, float]`: metrics from what `predict` gave, rows found by index.
         evaluation_collate: Makes a batch of documents: `{"documents": list, "index": tensor}`.
-        validation_loss: Gives the loss on validation data, `eval_loss` beside the figures; None gives none.
+        validation_loss: Gives the loss on validation data, `eval_loss` beside the metrics; None gives none.
         divergence: R-Drop's callable, called inside the model's forward; None turns R-Drop off.
         rdrop_on: With FGM, "clean" (the adversarial pass runs once on the single batch) or "both".
         fgm_epsilon: Size of the perturbation; 0 turns FGM off.
         fgm_space: "activation" or "parameter".
         fgm_lambda: Weight of the adversarial loss.
         learning_rates: Rate or factor by name fragment; empty keeps the Trainer's own groups.
-        states: Kept states of a frozen encoder; None runs it in each step.
+        states: SavedScores states of a frozen encoder; None runs it in each step.
         check_checkpoint: Raises where the checkpoint to resume from, whose folder it takes, is another model's.
         **kwargs: What Trainer takes.
     """
@@ -56,7 +56,7 @@ class SpanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
         fgm_space: str = "activation",
         fgm_lambda: float = 1.0,
         learning_rates: dict | None = None,
-        states: StateCache | None = None,
+        states: FeatureCache | None = None,
         check_checkpoint: Callable | None = None,
         **kwargs,
     ):
@@ -92,8 +92,8 @@ class SpanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
             )
         if "lomo" in str(args.optim).lower():
             raise ValueError(
-                "expected an optimizer that steps after the backward pass with FGM, got LOMO, which updates inside it; "
-                "set optim: adamw_torch"
+                "expected an optimizer that steps after the backward pass with FGM, got LOMO, which updates inside "
+                "it; set optim: adamw_torch"
             )
         static = getattr(getattr(accelerator, "ddp_handler", None), "static_graph", False)
         if static or getattr(args, "ddp_static_graph", False):
@@ -110,9 +110,8 @@ class SpanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
         sharded = accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
         if sharded and space == "parameter":
             raise ValueError(
-                "expected fgm_space: activation with sharded parameters (FSDP, DeepSpeed), got parameter: no "
-                "process holds "
-                "the whole table"
+                "expected fgm_space: activation with sharded parameters (FSDP, DeepSpeed), got parameter: no process "
+                "holds the whole table"
             )
 
     def _special_ids(self) -> tuple[int, ...]:
@@ -220,9 +219,8 @@ class SpanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
             cls, settings = self.get_optimizer_cls_and_kwargs(self.args, target)
         if {"params", "model", "optimizer_dict"} & set(settings) or not isinstance(cls, type):
             raise ValueError(
-                f"expected an optimizer that takes parameter groups with learning_rates, got optim "
-                f"{self.args.optim}, which "
-                "makes its own; set optim: adamw_torch or take learning_rates out"
+                "expected an optimizer that takes parameter groups with learning_rates, got optim "
+                f"{self.args.optim}, which makes its own; set optim: adamw_torch or take learning_rates out"
             )
         decayed = set(self.get_decay_parameter_names(target))
         self.rate_groups = rate_groups(

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 ROOT = Path(__file__).parent.parent.parent
 TEXTS = ["이재용 회장이 서울에서 회의를 열었다.", "김연아는 부산 사직 체육관을 찾았다.", "비가 온다."]
@@ -23,9 +23,9 @@ SETTINGS = {
     "encoder_options": "{num_hidden_layers: 0, hidden_size: 16, embedding_size: 16, num_attention_heads: 2}",
     "dataset": "jsonl",
     "encoder_input": "units",
-    "window": 64,
+    "max_length": 64,
     "stride": 8,
-    "recurrent_size": 8,
+    "lstm_hidden_size": 8,
     "learning_rate": "3e-2",
     "max_steps": 2,
     "eval_strategy": "no",
@@ -37,9 +37,9 @@ TINY = [f"--{key}={value}" for key, value in SETTINGS.items()]
 
 
 @pytest.fixture
-def model_folder(make_tagger, tmp_path):
+def model_folder(make_token_classifier, tmp_path):
     """A saved model with the labels PS, LC and OG; its random weights find spans in most texts."""
-    make_tagger(encoder_input="units").save_pretrained(tmp_path / "model")
+    make_token_classifier(encoder_input="units").save_pretrained(tmp_path / "model")
     return str(tmp_path / "model")
 
 
@@ -61,12 +61,12 @@ def refused(words: list[str], capsys) -> str:
 # --- predict ----------------------------------------------------------------------------------------------------------
 
 
-def test_predictions_are_what_the_model_extracts(model_folder, make_tagger, gold_file, tmp_path, capsys):
+def test_predictions_are_what_the_model_extracts(model_folder, make_token_classifier, gold_file, tmp_path, capsys):
     output = tmp_path / "found.jsonl"
     assert main(["predict", model_folder, gold_file, "--output", str(output)]) == 0
     found = read_jsonl(output)
     assert [(each.id, each.text) for each in found] == [(each.id, each.text) for each in GOLD]
-    expected = make_tagger(encoder_input="units").extract(TEXTS)
+    expected = make_token_classifier(encoder_input="units").extract(TEXTS)
     assert any(expected)
     for example, spans in zip(found, expected):
         assert [span[:3] for span in example.spans] == [span[:3] for span in spans]
@@ -121,21 +121,21 @@ def test_what_is_predicted_can_be_trained_on(model_folder, gold_file, tmp_path, 
 # --- evaluate ---------------------------------------------------------------------------------------------------------
 
 
-def test_evaluating_prints_and_writes_the_figures(model_folder, gold_file, tmp_path, capsys):
-    output = tmp_path / "figures.json"
+def test_evaluating_prints_and_writes_the_metrics(model_folder, gold_file, tmp_path, capsys):
+    output = tmp_path / "metrics.json"
     assert main(["evaluate", model_folder, "--data", gold_file, "--output", str(output)]) == 0
-    figures = json.loads(output.read_text(encoding="utf-8"))
-    assert all(name.startswith("eval_") for name in figures if name != "examination")
-    assert 0 <= figures["eval_f1"] <= 1
+    metrics = json.loads(output.read_text(encoding="utf-8"))
+    assert all(name.startswith("eval_") for name in metrics if name != "examination")
+    assert 0 <= metrics["eval_f1"] <= 1
     printed = capsys.readouterr().out
-    assert "by type" in printed and "klue_entity_f1" in printed and f"{figures['eval_f1']:.4f}" in printed
-    examination = figures["examination"]
-    assert examination["figures"]["f1"] == figures["eval_f1"] and examination["documents"] == 3
+    assert "by type" in printed and "klue_entity_f1" in printed and f"{metrics['eval_f1']:.4f}" in printed
+    examination = metrics["examination"]
+    assert examination["metrics"]["f1"] == metrics["eval_f1"] and examination["documents"] == 3
 
 
-def test_evaluating_the_shipped_sample_needs_no_file(make_tagger, tmp_path, capsys):
+def test_evaluating_the_shipped_sample_needs_no_file(make_token_classifier, tmp_path, capsys):
     labels = ["PS", "LC", "OG", "DT", "TI", "QT"]
-    make_tagger(encoder_input="units", labels=labels, window=64).save_pretrained(tmp_path / "model")
+    make_token_classifier(encoder_input="units", labels=labels, max_length=64).save_pretrained(tmp_path / "model")
     words = ["evaluate", str(tmp_path / "model"), "--dataset", "sample", "--data", "validation", "--train", "train"]
     assert main(words) == 0
     printed = capsys.readouterr().out
@@ -149,13 +149,13 @@ def test_unlabelled_texts_are_named_before_they_are_read(command, model_folder, 
     assert "texts.jsonl): expected labelled texts, got one without spans; write [] where a text holds none" in message
 
 
-@pytest.mark.parametrize("command", ["predict", "evaluate", "analyze", "benchmark", "pieces"])
+@pytest.mark.parametrize("command", ["predict", "evaluate", "analyze", "benchmark", "subwords"])
 def test_a_place_that_cannot_be_written_to_is_told_before_the_work(command, gold_file, tmp_path, monkeypatch, capsys):
     # There is no such model: whoever opened it first would say so.
     words = {
         "predict": ["predict", "nowhere", gold_file],
         "benchmark": ["benchmark", "nowhere"],
-        "pieces": ["analyze", "--tokenizer", "nowhere", "--data", gold_file],
+        "subwords": ["analyze", "--tokenizer", "nowhere", "--data", gold_file],
     }.get(command, [command, "nowhere", "--data", gold_file])
     if command in ("predict", "evaluate"):
         message = refused([*words, "--output", str(tmp_path / "no" / "such" / "file.json")], capsys)
@@ -183,8 +183,8 @@ def test_ctrl_c_leaves_no_traceback(model_folder, gold_file, tmp_path, monkeypat
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kospan.tasks.named_spans.examine", interrupted)
-    output = tmp_path / "figures.json"
+    monkeypatch.setattr("kospan.tasks.span_task.examine", interrupted)
+    output = tmp_path / "metrics.json"
     assert main(["evaluate", model_folder, "--data", gold_file, "--output", str(output)]) == 130
     assert capsys.readouterr().err.endswith("kospan: stopped by Ctrl-C; the same command begins again\n")
     assert not output.exists()
@@ -223,8 +223,8 @@ def test_measuring_prints_a_table_and_leaves_a_plot(model_folder, tmp_path, caps
 def test_a_tokenizer_is_analyzed_without_a_model(model_folder, gold_file, tmp_path, capsys):
     words = ["analyze", "--tokenizer", model_folder, "--data", gold_file, "--output", str(tmp_path / "report")]
     assert main(words) == 0
-    assert "pieces per word" in capsys.readouterr().out
-    assert json.loads((tmp_path / "report" / "pieces.json").read_text(encoding="utf-8"))["documents"] == 3
+    assert "subwords per word" in capsys.readouterr().out
+    assert json.loads((tmp_path / "report" / "subwords.json").read_text(encoding="utf-8"))["documents"] == 3
     for extra, given in (([model_folder, "--tokenizer", model_folder], "both"), ([], "neither")):
         assert main(["analyze", *extra, "--data", gold_file]) == 2
         assert f"expected a model or --tokenizer NAME to analyze, got {given}" in capsys.readouterr().err
@@ -273,19 +273,19 @@ def test_a_file_in_a_folder_s_place_and_a_folder_in_a_file_s_are_told(model_fold
 
 
 def test_what_cannot_be_looked_into_is_told_before_the_analysis(model_folder, gold_file, capsys, monkeypatch):
-    monkeypatch.setattr("kospan.publishing.report.analysis.analyze", None)
+    monkeypatch.setattr("kospan.report.analysis.analyze", None)
     message = refused(["analyze", model_folder, "--data", gold_file, "--attention", "가나" * 400], capsys)
     assert "got one of 800 characters; pass a shorter sentence with --attention" in message and "가나" not in message
 
 
-def test_a_model_of_another_kind_is_refused(make_tagger, gold_file, tmp_path, capsys):
-    make_tagger().encoder.save_pretrained(tmp_path / "encoder")
+def test_a_model_of_another_kind_is_refused(make_token_classifier, gold_file, tmp_path, capsys):
+    make_token_classifier().encoder.save_pretrained(tmp_path / "encoder")
     message = refused(["predict", str(tmp_path / "encoder"), gold_file], capsys)
     assert "got ElectraModel; train one with kospan train" in message
 
 
-def test_a_model_without_tokenizer_is_refused(make_tagger, gold_file, tmp_path, capsys):
-    model = make_tagger()
+def test_a_model_without_tokenizer_is_refused(make_token_classifier, gold_file, tmp_path, capsys):
+    model = make_token_classifier()
     model.tokenizer = None
     model.save_pretrained(tmp_path / "bare")
     assert "expected a tokenizer beside the model" in refused(["predict", str(tmp_path / "bare"), gold_file], capsys)
@@ -327,15 +327,15 @@ def test_unlabelled_or_unknown_labels_cannot_be_scored(model_folder, tmp_path, c
     "words, named",
     [
         (["train", "nowhere.yaml"], "expected a recipe at nowhere.yaml"),
-        (["train", "--recurent_size", "3"], "did you mean recurrent_size?"),
-        (["train", "--window", "wide"], "expected window to be a int, got 'wide'"),
+        (["train", "--recurent_size", "3"], "did you mean lstm_hidden_size?"),
+        (["train", "--max_length", "wide"], "expected window to be a int, got 'wide'"),
         (["train", "--task", "taging"], "expected task to be one of tagging"),
         (["train", "--num_train_epochs", "many"], "--num_train_epochs"),
         (["train", "--dataset", "smaple"], "did you mean 'sample'?"),
         (["train", "--head", "softmax"], "expected head to be one of"),
         (["train", "--dataset", "jsonl"], "expected a train_file"),
         (["train", "--encoder", "no/such"], "expected an encoder on the Hub or in a folder"),
-        (["train", "--window", "9999"], "expected a window of at most 512"),
+        (["train", "--max_length", "9999"], "expected a window of at most 512"),
         (["train", "a", "b"], "got the extra word 'b'"),
     ],
 )
@@ -359,7 +359,7 @@ def test_a_full_disk_is_one_line_that_says_how_to_go_on(step, gold_file, tmp_pat
     assert main(["train", *TINY, *files, *saving]) == 1
     message = capsys.readouterr().err
     assert message.startswith(f"kospan: expected room on the disk of {tmp_path / 'out'}, got none while saving;")
-    assert "--resume" in message and message.count("\n") == 1
+    assert "--resume_from_checkpoint" in message and message.count("\n") == 1
 
 
 def test_stopping_by_hand_is_one_line_and_the_shell_s_status(gold_file, tmp_path, monkeypatch, capsys):
@@ -374,7 +374,7 @@ def test_stopping_by_hand_is_one_line_and_the_shell_s_status(gold_file, tmp_path
     files = ["--train_file", gold_file, "--validation_file", gold_file, "--output_dir", str(tmp_path / "out")]
     assert main(["train", *TINY, *files]) == 130
     message = capsys.readouterr().err
-    assert message.startswith("kospan: stopped by Ctrl-C; pass --resume") and message.count("\n") == 1
+    assert message.startswith("kospan: stopped by Ctrl-C; pass --resume_from_checkpoint") and message.count("\n") == 1
 
 
 def test_a_bug_while_training_keeps_its_trace(gold_file, tmp_path, monkeypatch):

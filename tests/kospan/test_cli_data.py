@@ -8,7 +8,7 @@ import pytest
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 TEXTS = ["이재용 회장이 서울에서 회의를 열었다.", "김연아는 부산 사직 체육관을 찾았다.", "비가 온다."]
 GOLD = [
@@ -19,8 +19,8 @@ GOLD = [
 
 
 @pytest.fixture
-def model(make_tagger, tmp_path):
-    make_tagger(encoder_input="units").save_pretrained(tmp_path / "model")
+def model(make_token_classifier, tmp_path):
+    make_token_classifier(encoder_input="units").save_pretrained(tmp_path / "model")
     return str(tmp_path / "model")
 
 
@@ -119,8 +119,8 @@ def test_columns_are_named_on_the_command_line(model, tmp_path, capsys):
 PAGE = "<h1>대전</h1><p>대전은 <b>도시</b>이다. <img></p>"
 
 
-def test_questions_that_were_left_out_count_in_the_scores(make_reader, tmp_path, capsys):
-    make_reader(encoder_input="units").save_pretrained(tmp_path / "model")
+def test_questions_that_were_left_out_count_in_the_scores(make_qa_model, tmp_path, capsys):
+    make_qa_model(encoder_input="units").save_pretrained(tmp_path / "model")
     asked = [
         {"id": name, "question": "무엇인가?", "answer": {"text": text, "answer_start": PAGE.index(text)}}
         for name, text in (("a", "도시"), ("b", "<img>"), ("c", "<b>도시</b>"))

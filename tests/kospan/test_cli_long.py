@@ -9,18 +9,18 @@ import question_cases
 import torch
 from conversion_cases import save_source
 from label_cases import labelled as classified
-from patience import SECONDS
+from time_limits import SECONDS
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
-from modeling import SpanClassifier, SpanReader, SpanTagger
-from modeling.spans import Span
-from modeling.sparse_attention import SparseBigBird
+from kospan.modeling import KospanForQuestionAnswering, KospanForSequenceClassification, KospanForTokenClassification
+from kospan.modeling.spans import Span
+from kospan.modeling.sparse_attention import SparseBigBird
 
-# Bytes are pieces here, so a window of 90 is no multiple of the block, and longer than the 28 read in full attention.
+# Bytes are subwords here, so a window of 90 is no multiple of the block, and longer than the 28 read in full attention.
 WINDOW = 90
-COMMON = ["--encoder_input", "subwords", "--window", str(WINDOW), "--stride", "20"]
+COMMON = ["--encoder_input", "subwords", "--max_length", str(WINDOW), "--stride", "20"]
 COMMON += ["--use_cpu", "true", "--per_device_train_batch_size", "4", "--report_to", "none", "--learning_rate", "1e-2"]
 QUESTION, LONG = (
     "문을 연 곳은 어디인가?",
@@ -36,9 +36,9 @@ logging.set_verbosity_error()
 folders, texts, question = json.loads(sys.argv[1])
 model = {task: AutoModel.from_pretrained(folder, trust_remote_code=True) for task, folder in folders.items()}
 found = {
-    "tagging": model["tagging"].extract(texts),
-    "reading": model["reading"].answer([question] * len(texts), texts, top_k=2),
-    "classifying": [[each] for each in model["classifying"].classify(texts)],
+    "token-classification": model["token-classification"].extract(texts),
+    "question-answering": model["question-answering"].answer([question] * len(texts), texts, top_k=2),
+    "text-classification": [[each] for each in model["text-classification"].classify(texts)],
 }
 print("FOUND" + json.dumps({"found": found, "encoders": [type(each.encoder).__name__ for each in model.values()]}))
 """
@@ -55,13 +55,13 @@ def tagged() -> list[Example]:
 
 
 TASKS = {
-    "tagging": (SpanTagger, tagged(), ["--head", "crf", "--max_steps", "2"]),
-    "reading": (
-        SpanReader,
+    "token-classification": (KospanForTokenClassification, tagged(), ["--head", "crf", "--max_steps", "2"]),
+    "question-answering": (
+        KospanForQuestionAnswering,
         question_cases.corpus(8, long=200).splits["train"],
-        ["--longest_answer", "8", "--max_question", "40", "--max_steps", "2"],
+        ["--max_answer_length", "8", "--max_query_length", "40", "--max_steps", "2"],
     ),
-    "classifying": (SpanClassifier, classified(), ["--max_steps", "2"]),
+    "text-classification": (KospanForSequenceClassification, classified(), ["--max_steps", "2"]),
 }
 
 
@@ -78,8 +78,8 @@ def encoder(tmp_path_factory):
 def train(encoder: str, task: str, folder, *flags: str) -> int:
     _, examples, own = TASKS[task]
     write_jsonl(folder / "train.jsonl", examples)
-    dataset = "labelled" if task == "classifying" else "jsonl"
-    if task == "classifying":
+    dataset = "labelled" if task == "text-classification" else "jsonl"
+    if task == "text-classification":
         lines = [json.dumps({"text": each.text, "label": each.spans[0].label}) for each in examples]
         (folder / "train.jsonl").write_text("\n".join(lines), encoding="utf-8")
     data = ["--dataset", dataset, "--train_file", str(folder / "train.jsonl"), "--output_dir", str(folder / "out")]
@@ -87,9 +87,9 @@ def train(encoder: str, task: str, folder, *flags: str) -> int:
 
 
 def said(model, task: str, texts: list[str]) -> list[list[Span]]:
-    if task == "tagging":
+    if task == "token-classification":
         return model.extract(texts)
-    if task == "reading":
+    if task == "question-answering":
         return model.answer([QUESTION] * len(texts), texts, top_k=2)
     return [[each] for each in model.classify(texts)]
 
@@ -106,14 +106,14 @@ def test_trained_for_each_task_a_converted_encoder_says_the_same_in_a_fresh_inte
         assert train(encoder, task, folder) == 0
         folders[task] = str(folder / "out")
         model = model_class.from_pretrained(folders[task])
-        assert type(model.encoder) is SparseBigBird and model.config.window == WINDOW
-        if task == "tagging":
+        assert type(model.encoder) is SparseBigBird and model.config.max_length == WINDOW
+        if task == "token-classification":
             # After two steps it finds nothing, which would prove nothing.
             with torch.no_grad():
                 model.head.projection.weight.mul_(30)
                 model.head.projection.bias[model.config.tags.index("O")] = -60
             model.save_pretrained(folders[task])
-        if task == "reading":
+        if task == "question-answering":
             check_pairs(model)
         expected[task] = said(model, task, TEXTS)
         # A batch of very different lengths says what each text says alone.
@@ -136,7 +136,7 @@ def test_trained_for_each_task_a_converted_encoder_says_the_same_in_a_fresh_inte
         assert plain(told["found"][task]) == plain(spans) and any(spans), task
 
 
-def check_pairs(model: SpanReader) -> None:
+def check_pairs(model: KospanForQuestionAnswering) -> None:
     """Question and text stand in a window as the tokenizer puts two texts together, segments included."""
     document = model.aligner.documents(["비가 온다."])[0]
     [window] = model.windows(QUESTION, document)
@@ -147,5 +147,5 @@ def check_pairs(model: SpanReader) -> None:
 
 
 def test_a_window_beyond_the_converted_length_is_refused(encoder, tmp_path, capsys):
-    assert train(encoder, "tagging", tmp_path, "--window", "93") == 2
+    assert train(encoder, "token-classification", tmp_path, "--max_length", "93") == 2
     assert "expected a window of at most 92 positions, which is what the encoder reads, got" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kospan.example import Example, checked, clean_label
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 SPANS = st.lists(
     st.tuples(st.integers(0, 9), st.integers(1, 5)).map(lambda pair: Span(pair[0], min(10, sum(pair)), "answer")),

@@ -5,21 +5,21 @@ import stat
 from pathlib import Path
 
 import pytest
+from ablation_generative_cases import recipe_over
 from conversion_cases import save_source
-from writing_cases import recipe_over
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
+from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.run import run
-from modeling.spans import Span
 
 UMASK = 0o026
 TAGGING = {
     "dataset": "jsonl",
     "encoder_input": "units",
-    "window": 40,
+    "max_length": 40,
     "stride": 8,
     "max_steps": 2,
     "save_strategy": "steps",
@@ -62,7 +62,7 @@ def check(folder: Path, *expected: str) -> None:
 
 def test_a_run_with_adapters_and_what_is_made_from_it(data, tmp_path):
     source, out = save_source(tmp_path / "source", "roberta"), tmp_path / "out"
-    settings = {**TAGGING, **data, "encoder": source, "window": 24, "stride": 4, "lora_rank": 2}
+    settings = {**TAGGING, **data, "encoder": source, "max_length": 24, "stride": 4, "lora_rank": 2}
     run(load_recipe(None, {**settings, "output_dir": str(out)}))
     check(
         out,
@@ -82,7 +82,7 @@ def test_a_run_with_adapters_and_what_is_made_from_it(data, tmp_path):
 
 
 def test_a_frozen_encoder_and_the_cache_of_its_states(data, tmp_path):
-    flags = {"encoder": "scratch", "freeze_encoder": True, "states_folder": str(tmp_path / "states")}
+    flags = {"encoder": "scratch", "freeze_encoder": True, "feature_cache_dir": str(tmp_path / "states")}
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     run(load_recipe(None, {**TAGGING, **data, **flags, "encoder_options": sizes, "output_dir": str(tmp_path / "out")}))
     check(tmp_path / "out", "model.safetensors", "checkpoint-2/model.safetensors")

@@ -49,8 +49,8 @@ def test_a_rate_may_be_written_as_people_write_it(write, tmp_path, written):
 
 def test_flags_win_over_the_file_and_the_file_over_the_defaults(write, tmp_path):
     path = write("head: linear\nseed: 5\nrecurrent_size: 8\nnum_train_epochs: 2\n")
-    recipe = load_recipe(path, {"recurrent_size": "16", "seed": "7"})
-    assert (recipe.head, recipe.recurrent_size, recipe.dropout) == ("linear", 16, 0.1)
+    recipe = load_recipe(path, {"lstm_hidden_size": "16", "seed": "7"})
+    assert (recipe.head, recipe.lstm_hidden_size, recipe.dropout) == ("linear", 16, 0.1)
     found = arguments(recipe, tmp_path)
     assert (found.seed, found.num_train_epochs, found.per_device_train_batch_size) == (7, 2.0, 32)
 
@@ -84,8 +84,8 @@ def test_a_strategy_of_no_is_no_truth_value(write, tmp_path, key, written):
 @pytest.mark.parametrize(
     "key, value, named",
     [
-        ("window", "long", "expected window to be a int, got 'long'"),
-        ("window", 3.5, "expected window to be a int, got 3.5"),
+        ("max_length", "long", "expected window to be a int, got 'long'"),
+        ("max_length", 3.5, "expected window to be a int, got 3.5"),
         ("stride", True, "expected stride to be a int, got True"),
         ("stride", "inf", "expected stride to be a int, got 'inf'"),
         ("dropout", "a little", "expected dropout to be a float, got 'a little'"),
@@ -98,7 +98,7 @@ def test_a_strategy_of_no_is_no_truth_value(write, tmp_path, key, written):
         ("encoder", ["a", "b"], r"expected encoder to be a str, got \['a', 'b'\]"),
         ("train_file", {"a": 1}, "expected train_file to be a str, got {'a': 1}"),
         ("head", True, "expected head to be a str, got True"),
-        ("recurrent_size", None, "expected a value for recurrent_size, got none; take the line out"),
+        ("lstm_hidden_size", None, "expected a value for lstm_hidden_size, got none; take the line out"),
     ],
 )
 def test_a_value_of_another_kind_is_refused_by_key_and_value(key, value, named):
@@ -106,14 +106,14 @@ def test_a_value_of_another_kind_is_refused_by_key_and_value(key, value, named):
         cast(key, value, "here")
 
 
-@pytest.mark.parametrize("key", ["rdrop_alpha", "fgm_lambda", "fgm_epsilon", "dropout", "piece_dropout"])
+@pytest.mark.parametrize("key", ["rdrop_alpha", "fgm_lambda", "fgm_epsilon", "dropout", "subword_dropout"])
 @pytest.mark.parametrize("value", ["-0.5", "nan", "inf"])
 def test_a_number_that_training_would_take_in_silence_is_refused(key, value):
     with pytest.raises(ValueError, match=f"^flags: expected {key} to be a number .*0.*, got {value}"):
         load_recipe(None, {key: value})
 
 
-@pytest.mark.parametrize("key", ["window", "recurrent_layers", "dropout_samples"])
+@pytest.mark.parametrize("key", ["window", "lstm_layers", "multi_sample_dropout"])
 def test_a_count_below_one_is_no_default(key):
     with pytest.raises(ValueError, match=f"^flags: expected {key} to be a number of 1 or more, got 0"):
         load_recipe(None, {key: "0"})
@@ -139,8 +139,10 @@ def test_a_number_of_the_trainer_s_is_checked_before_anything_is_built(tmp_path,
 
 
 def test_values_are_read_as_their_keys_take_them():
-    assert cast("window", "128") == 128 and cast("window", 64.0) == 64
-    assert cast("window", None) is None and cast("window", "none") is None and cast("train_file", "null") is None
+    assert cast("max_length", "128") == 128 and cast("max_length", 64.0) == 64
+    assert (
+        cast("max_length", None) is None and cast("max_length", "none") is None and cast("train_file", "null") is None
+    )
     assert cast("head_options", "{heads: 8, s: [1, 2]}") == {"heads": 8, "s": [1, 2]}
     assert cast("dropout", 0) == 0.0 and isinstance(cast("dropout", 0), float)
     assert cast("name", 2024) == "2024"
@@ -182,7 +184,7 @@ def test_documents_reach_the_model_whole_whatever_a_recipe_says(tmp_path):
     "key, hint",
     [
         ("learning_rat", "learning_rate"),
-        ("recurent_size", "recurrent_size"),
+        ("recurent_size", "lstm_hidden_size"),
         ("rdrop_alhpa", "rdrop_alpha"),
         ("num_train_epoch", "num_train_epochs"),
     ],
@@ -271,10 +273,14 @@ def test_a_saved_recipe_is_the_recipe(write, tmp_path):
 
 
 def test_a_saved_recipe_asks_neither_to_resume_nor_to_overwrite(tmp_path):
-    save_recipe(load_recipe(None, {"overwrite": "true", "resume": "true"}), tmp_path / "recipe.yaml")
+    save_recipe(
+        load_recipe(None, {"overwrite_output_dir": "true", "resume_from_checkpoint": "true"}), tmp_path / "recipe.yaml"
+    )
     found = load_recipe(tmp_path / "recipe.yaml")
-    assert found.overwrite is found.resume is False
-    assert not {"overwrite", "resume"} & set(yaml.safe_load((tmp_path / "recipe.yaml").read_text(encoding="utf-8")))
+    assert found.overwrite_output_dir is found.resume_from_checkpoint is False
+    assert not {"overwrite_output_dir", "resume_from_checkpoint"} & set(
+        yaml.safe_load((tmp_path / "recipe.yaml").read_text(encoding="utf-8"))
+    )
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -334,8 +340,8 @@ def test_help_needs_neither_torch_nor_transformers(call):
 def test_a_plain_recipe_is_read_without_torch(write):
     path = write("seed: 3\nhead: linear\nlearning_rate: 3e-5\n")
     script = (
-        f"import sys; from kospan.recipe import load_recipe; print(load_recipe({str(path)!r}).head);"
-        "print('loaded:', [name for name in ('torch', 'transformers') if name in sys.modules])"
+        f"import sys; from kospan.recipe import load_recipe; print(load_recipe({str(path)!r}).head);print('loaded:', "
+        "[name for name in ('torch', 'transformers') if name in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, encoding="utf-8")
     assert found.stdout.split() == ["linear", "loaded:", "[]"], found.stderr

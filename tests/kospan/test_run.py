@@ -14,9 +14,9 @@ from transformers import AutoModel
 
 from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
+from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer, prepare_output, run
-from modeling.spans import Span
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -31,9 +31,9 @@ TINY = {
         "hidden_dropout_prob": 0.2,
     },
     "encoder_input": "units",
-    "window": 40,
+    "max_length": 40,
     "stride": 8,
-    "recurrent_size": 8,
+    "lstm_hidden_size": 8,
     "learning_rate": "3e-2",
     "num_train_epochs": 2,
     "per_device_train_batch_size": 4,
@@ -74,10 +74,10 @@ def recipe(data, tmp_path):
 
 @pytest.fixture(scope="module")
 def finished(data, tmp_path_factory):
-    """The folder that one run has left behind, its figures, and what it printed (for tests that only look)."""
+    """The folder that one run has left behind, its metrics, and what it printed (for tests that only look)."""
     folder = tmp_path_factory.mktemp("finished") / "out"
-    figures = run(load_recipe(None, {**TINY, **data, "num_train_epochs": 8, "output_dir": str(folder)}))
-    return folder, figures
+    metrics = run(load_recipe(None, {**TINY, **data, "num_train_epochs": 8, "output_dir": str(folder)}))
+    return folder, metrics
 
 
 @pytest.fixture(scope="module")
@@ -112,23 +112,29 @@ def trainer_state(folder) -> dict:
 # --- what a run leaves ------------------------------------------------------------------------------------------------
 
 
-def test_a_run_leaves_model_tokenizer_code_recipe_figures_and_predictions(finished):
+def test_a_run_leaves_model_tokenizer_code_recipe_metrics_and_predictions(finished):
     folder, _ = finished
     left = {path.name for path in folder.iterdir()}
     expected = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "recipe.yaml"}
-    expected |= {"eval_results.json", "predictions.jsonl", "modeling_tagger.py", "crf.py", "configuration_span.py"}
+    expected |= {
+        "eval_results.json",
+        "predictions.jsonl",
+        "modeling_token_classification.py",
+        "crf.py",
+        "configuration_kospan.py",
+    }
     assert expected <= left
     assert any(name.startswith("checkpoint-") for name in left)
     assert not [name for name in left if name.startswith(".") or name.endswith(".tmp")]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    assert config["model_type"] == "kospan-tagger"
+    assert config["model_type"] == "kospan-token-classification"
     assert "crf_backend" not in config
 
 
-def test_the_figures_are_flat_and_carry_the_prefix(finished):
-    folder, figures = finished
+def test_the_metrics_are_flat_and_carry_the_prefix(finished):
+    folder, metrics = finished
     stored = json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))
-    assert stored == figures
+    assert stored == metrics
     assert all(name.startswith("eval_") and isinstance(value, (int, float)) for name, value in stored.items())
     assert {"eval_f1", "eval_precision", "eval_recall", "eval_klue_entity_f1", "eval_klue_char_f1"} <= set(stored)
     assert stored["eval_f1"] > 0.5, "the tiny run learns its four names and places"
@@ -145,18 +151,18 @@ def test_the_predictions_are_what_the_saved_model_extracts(finished, data):
         assert [span.score for span in example.spans] == pytest.approx([span.score for span in spans], abs=1e-6)
 
 
-def test_evaluating_a_saved_model_gives_the_stored_figures(finished, tmp_path):
-    folder, figures = finished
+def test_evaluating_a_saved_model_gives_the_stored_metrics(finished, tmp_path):
+    folder, metrics = finished
     trainer = build_trainer(folder / "recipe.yaml", encoder=str(folder), output_dir=str(tmp_path / "again"))
     found = trainer.evaluate()
-    assert {name: found[name] for name in figures} == pytest.approx(figures)
+    assert {name: found[name] for name in metrics} == pytest.approx(metrics)
     assert trainer.task.model.config.tags == ["O", "B-LC", "I-LC", "B-PS", "I-PS"]
 
 
 def test_the_stored_recipe_runs_again_to_the_same_weights(finished, tmp_path):
-    folder, figures = finished
+    folder, metrics = finished
     again = load_recipe(folder / "recipe.yaml", {"output_dir": str(tmp_path / "again")})
-    assert run(again) == figures
+    assert run(again) == metrics
     one, other = (load_file(each / "model.safetensors") for each in (folder, tmp_path / "again"))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -179,12 +185,12 @@ def test_a_run_calibrates_on_what_it_holds_back(recipe, data, tmp_path, capsys):
         ]
         write_jsonl(tmp_path / f"{split}.jsonl", examples)
     flags = {"calibration_split": str(tmp_path / "mixed.jsonl"), "validation_file": str(tmp_path / "seen.jsonl")}
-    figures = run(recipe(num_train_epochs=8, **flags))
+    metrics = run(recipe(num_train_epochs=8, **flags))
     assert "\ncalibrated          temperature " in capsys.readouterr().out
-    assert figures["eval_calibration_n"] > 0 and 0 <= figures["eval_calibration_ece"] <= 1
-    assert json.loads((tmp_path / "out" / "eval_results.json").read_text(encoding="utf-8")) == figures
+    assert metrics["eval_calibration_n"] > 0 and 0 <= metrics["eval_calibration_ece"] <= 1
+    assert json.loads((tmp_path / "out" / "eval_results.json").read_text(encoding="utf-8")) == metrics
     model = AutoModel.from_pretrained(tmp_path / "out")
-    assert model.config.calibration_temperature == figures["eval_calibration_temperature"] != 1.0
+    assert model.config.calibration_temperature == metrics["eval_calibration_temperature"] != 1.0
     for example in read_jsonl(tmp_path / "out" / "predictions.jsonl"):
         assert [span.score for span in example.spans] == pytest.approx(
             [span.score for span in model.extract(example.text)], abs=1e-6
@@ -192,9 +198,9 @@ def test_a_run_calibrates_on_what_it_holds_back(recipe, data, tmp_path, capsys):
 
 
 def test_a_run_that_cannot_be_calibrated_says_so_and_stays_whole(recipe, data, tmp_path, capsys):
-    figures = run(recipe(num_train_epochs=8, calibration_split=data["validation_file"]))
+    metrics = run(recipe(num_train_epochs=8, calibration_split=data["validation_file"]))
     assert "\nnot calibrated      expected texts on which no score is reported" in capsys.readouterr().out
-    assert "eval_calibration_temperature" not in figures and (tmp_path / "out" / "model.safetensors").is_file()
+    assert "eval_calibration_temperature" not in metrics and (tmp_path / "out" / "model.safetensors").is_file()
 
 
 def test_the_best_checkpoint_is_what_is_saved(recipe, tmp_path):
@@ -213,7 +219,9 @@ def test_the_best_checkpoint_is_what_is_saved(recipe, tmp_path):
 def test_a_folder_that_holds_something_is_refused_and_stays_as_it_is(recipe, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(FileExistsError, match=r"--resume to go on.*--overwrite to replace.*another --output_dir"):
+    with pytest.raises(
+        FileExistsError, match=r"--resume_from_checkpoint to go on.*--overwrite to replace.*another --output_dir"
+    ):
         run(recipe())
     assert contents(tmp_path / "out") == {"notes.txt": b"mine"}
 
@@ -224,7 +232,7 @@ def test_overwriting_replaces_a_run_and_its_checkpoints(recipe, finished, tmp_pa
     stale = ("kospan.json", "adapter_config.json", "adapter_model.safetensors", "model-00001-of-00002.safetensors")
     for name in stale:
         (tmp_path / "out" / name).write_text("{}", encoding="utf-8")
-    run(recipe(overwrite=True, num_train_epochs=1, recurrent_size=4))
+    run(recipe(overwrite_output_dir=True, num_train_epochs=1, lstm_hidden_size=4))
     assert not any((tmp_path / "out" / name).exists() for name in stale)
     after = contents(tmp_path / "out")
     for name in ("config.json", "model.safetensors", "recipe.yaml", "predictions.jsonl", "eval_results.json"):
@@ -238,7 +246,7 @@ def test_overwriting_replaces_a_run_and_its_checkpoints(recipe, finished, tmp_pa
 def test_a_resumed_run_ends_where_the_whole_run_ends(recipe, stepwise, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     shutil.copytree(stepwise / "checkpoint-2", tmp_path / "out" / "checkpoint-2")
-    run(recipe(**STEPS, resume=True))
+    run(recipe(**STEPS, resume_from_checkpoint=True))
     assert steps_evaluated(capsys) == [4, 6]
     one, other = (load_file(each / "model.safetensors") for each in (stepwise, tmp_path / "out"))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -254,7 +262,7 @@ def test_a_checkpoint_copied_by_half_is_skipped_with_a_line(recipe, stepwise, tm
         broken.unlink()
     else:
         broken.write_bytes(broken.read_bytes()[:-100])
-    assert prepare_output(recipe(resume=True)) == str(tmp_path / "out" / "checkpoint-4")
+    assert prepare_output(recipe(resume_from_checkpoint=True)) == str(tmp_path / "out" / "checkpoint-4")
     reason = "is missing" if name == "trainer_state.json" else "is cut short"
     assert f"not whole, skipped: {broken.parent}: {name} {reason}" in capsys.readouterr().out
 
@@ -264,7 +272,7 @@ def test_a_run_goes_on_from_the_last_whole_checkpoint(recipe, stepwise, tmp_path
     for at in (4, 6):
         path = tmp_path / "out" / f"checkpoint-{at}" / "optimizer.pt"
         path.write_bytes(path.read_bytes()[:1000])
-    run(recipe(**STEPS, resume=True))
+    run(recipe(**STEPS, resume_from_checkpoint=True))
     assert steps_evaluated(capsys) == [4, 6]
     one, other = (load_file(each / "model.safetensors") for each in (stepwise, tmp_path / "out"))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -272,12 +280,12 @@ def test_a_run_goes_on_from_the_last_whole_checkpoint(recipe, stepwise, tmp_path
 
 def test_going_on_from_nothing_is_refused(recipe, stepwise, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"expected a whole checkpoint.*there is no checkpoint-\* folder"):
-        run(recipe(resume=True))
+        run(recipe(resume_from_checkpoint=True))
     (tmp_path / "out").mkdir()
     shutil.copytree(stepwise / "checkpoint-2", tmp_path / "out" / "checkpoint-2")
     (tmp_path / "out" / "checkpoint-2" / "optimizer.pt").unlink()
     with pytest.raises(FileNotFoundError, match=r"checkpoint-2: optimizer\.pt is missing.*--overwrite"):
-        run(recipe(resume=True))
+        run(recipe(resume_from_checkpoint=True))
 
 
 # --- a full disk ------------------------------------------------------------------------------------------------------
@@ -304,7 +312,7 @@ def test_a_disk_that_is_full_at_the_end_leaves_the_earlier_model_whole(recipe, f
     before = contents(tmp_path / "out")
     disk = FullDisk(monkeypatch)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        run(recipe(overwrite=True, num_train_epochs=1, save_strategy="no", load_best_model_at_end="false"))
+        run(recipe(overwrite_output_dir=True, num_train_epochs=1, save_strategy="no", load_best_model_at_end="false"))
     assert disk.calls == 1
     assert contents(tmp_path / "out") == before
     assert not list((tmp_path / "out").glob(".*"))
@@ -324,7 +332,7 @@ def test_a_move_that_fails_midway_leaves_every_file_whole(recipe, finished, tmp_
 
     monkeypatch.setattr(os, "replace", fails_at_the_third)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        run(recipe(overwrite=True, save_strategy="no", load_best_model_at_end="false"))
+        run(recipe(overwrite_output_dir=True, save_strategy="no", load_best_model_at_end="false"))
     after = contents(tmp_path / "out")
     assert after.keys() == before.keys()
     assert len([name for name in after if after[name] != before[name]]) <= 2
@@ -341,7 +349,7 @@ def test_a_run_whose_second_checkpoint_met_a_full_disk_goes_on_from_the_first(
             run(recipe(**STEPS))
     assert not (tmp_path / "out" / "config.json").exists()
     printed = capsys.readouterr().out
-    run(recipe(**STEPS, resume=True))
+    run(recipe(**STEPS, resume_from_checkpoint=True))
     again = capsys.readouterr().out
     assert "checkpoint-4: " in again
     assert "step 2/6" in printed and "step 2/6" not in again
@@ -388,8 +396,8 @@ def test_an_encoder_package_that_is_not_there_names_what_to_install(recipe):
         build_trainer(recipe(encoder="package:kospan/data"))
 
 
-def test_an_encoder_folder_without_tokenizer_is_said_so(recipe, tmp_path, make_tagger):
-    make_tagger().encoder.save_pretrained(tmp_path / "encoder")
+def test_an_encoder_folder_without_tokenizer_is_said_so(recipe, tmp_path, make_token_classifier):
+    make_token_classifier().encoder.save_pretrained(tmp_path / "encoder")
     with pytest.raises((FileNotFoundError, ValueError), match=r"tokenizer"):
         build_trainer(recipe(encoder=str(tmp_path / "encoder"), encoder_options={}))
 
@@ -403,15 +411,15 @@ def test_an_encoder_folder_without_tokenizer_is_said_so(recipe, tmp_path, make_t
         ("eval_klue_entity", "did you mean klue_entity_f1"),
     ],
 )
-def test_a_best_figure_that_there_will_not_be_is_refused(recipe, name, advice):
-    with pytest.raises(ValueError, match=f"expected metric_for_best_model to be a figure .*, got '{name}'; {advice}"):
+def test_a_best_metric_that_there_will_not_be_is_refused(recipe, name, advice):
+    with pytest.raises(ValueError, match=f"expected metric_for_best_model to be a metric .*, got '{name}'; {advice}"):
         build_trainer(recipe(metric_for_best_model=name))
 
 
-def test_every_figure_may_choose_the_best(recipe):
+def test_every_metric_may_choose_the_best(recipe):
     task = build_trainer(recipe(metric_for_best_model="eval_f1_LC")).task
     examples = task.examples("validation")
-    assert set(task.figures()) == set(task.metrics(examples, [[] for _ in examples]))
+    assert set(task.metric_names()) == set(task.metrics(examples, [[] for _ in examples]))
 
 
 @pytest.mark.parametrize(
@@ -432,8 +440,8 @@ def test_an_option_that_makes_no_encoder_is_refused(recipe, option, message):
         build_trainer(recipe(encoder_options={**TINY["encoder_options"], **option}))
 
 
-def test_an_option_that_a_saved_encoder_does_not_know_is_refused(recipe, tmp_path, make_tagger):
-    model = make_tagger()
+def test_an_option_that_a_saved_encoder_does_not_know_is_refused(recipe, tmp_path, make_token_classifier):
+    model = make_token_classifier()
     model.encoder.save_pretrained(tmp_path / "encoder")
     model.tokenizer.save_pretrained(tmp_path / "encoder")
     encoder = str(tmp_path / "encoder")
@@ -480,7 +488,7 @@ def test_evaluation_sees_every_document_once_the_longest_first(recipe, data, str
         return score(indices, rows)
 
     trainer.predict_spans, trainer.score_spans = watched, kept
-    figures = trainer.evaluate()
+    metrics = trainer.evaluate()
     examples = read_jsonl(data["validation_file"])
     assert [example.id for example in seen] == [
         example.id for example in sorted(examples, key=lambda example: -len(example.text))
@@ -491,13 +499,13 @@ def test_evaluation_sees_every_document_once_the_longest_first(recipe, data, str
     for (_, spans), expected in zip(scored, trainer.model.extract(texts)):
         assert [span[:3] for span in spans] == [span[:3] for span in expected]
     expected = trainer.task.metrics(examples, trainer.model.extract(texts))
-    assert {name: figures[f"eval_{name}"] for name in expected} == pytest.approx(expected)
+    assert {name: metrics[f"eval_{name}"] for name in expected} == pytest.approx(expected)
 
 
 def test_training_through_pytorch_crf_leaves_no_trace_of_it(recipe, tmp_path):
-    run(recipe(crf_backend="torchcrf", window=400, num_train_epochs=1))
+    run(recipe(crf_backend="torchcrf", max_length=400, num_train_epochs=1))
     names = set(load_file(tmp_path / "out" / "model.safetensors"))
     assert {"head.crf.transitions", "head.crf.start_transitions", "head.crf.end_transitions"} <= names
     assert "torchcrf" not in (tmp_path / "out" / "config.json").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match=r"expected whole documents with crf_backend: torchcrf.*raise window"):
-        run(recipe(crf_backend="torchcrf", overwrite=True, num_train_epochs=1))
+        run(recipe(crf_backend="torchcrf", overwrite_output_dir=True, num_train_epochs=1))

@@ -8,15 +8,15 @@ from sklearn.metrics import f1_score
 
 from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
+from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.run import run
-from modeling.spans import Span
 
 TINY = {
     "encoder": "scratch",
     "encoder_options": {"num_hidden_layers": 0, "hidden_size": 16, "embedding_size": 16, "num_attention_heads": 2},
     "encoder_input": "units",
-    "window": 64,
+    "max_length": 64,
     "stride": 8,
     "learning_rate": "3e-2",
     "max_steps": 2,
@@ -57,20 +57,25 @@ def test_questions_that_were_left_out_count_in_every_score(tmp_path, capsys):
         pages.append({"title": "마을", "context": html, "qas": asked})
     path = tmp_path / "pages.json"
     path.write_text(json.dumps({"data": pages}), encoding="utf-8")
-    flags = TINY | {"task": "reading", "dataset": "korquad2", "train_file": str(path), "max_question": 16}
+    flags = TINY | {
+        "task": "question-answering",
+        "dataset": "korquad2",
+        "train_file": str(path),
+        "max_query_length": 16,
+    }
     with pytest.warns(UserWarning, match="left out 10 of 20 questions"):
-        figures = run(load_recipe(None, flags | {"output_dir": str(tmp_path / "out")}))
+        metrics = run(load_recipe(None, flags | {"output_dir": str(tmp_path / "out")}))
     printed = capsys.readouterr().out
     assert "left out            2 in the validation part, which count 0 in scores" in printed
     # Two of four questions were asked.
-    assert figures["eval_support_left_out"] == 2.0 and figures["eval_exact_match"] <= 0.5
+    assert metrics["eval_support_left_out"] == 2.0 and metrics["eval_exact_match"] <= 0.5
     folder = tmp_path / "out"
     record = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
     assert record["missing"]["validation"] == {"invalid": 0, "left_out": 2}
     overall = record["evaluation"]["overall"]
-    assert overall["questions"] == 4 and overall["f1"] == pytest.approx(figures["eval_f1"])
+    assert overall["questions"] == 4 and overall["f1"] == pytest.approx(metrics["eval_f1"])
     [entry] = [each for each in record["training"]["history"] if "eval_f1" in each]
-    assert entry["eval_f1"] == pytest.approx(figures["eval_f1"], abs=1e-6)
+    assert entry["eval_f1"] == pytest.approx(metrics["eval_f1"], abs=1e-6)
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "by the official rules of KorQuAD 2.x" in card
     assert "2 questions, and 2 more whose answer is no readable text, which count 0." in card
@@ -82,19 +87,19 @@ def test_klue_sts_is_scored_by_its_benchmark_s_threshold_too(tmp_path):
     ]
     path = tmp_path / "sts.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    flags = TINY | {"task": "classifying", "train_file": str(path), "metric_for_best_model": "pearson"}
+    flags = TINY | {"task": "text-classification", "train_file": str(path), "metric_for_best_model": "pearson"}
     flags |= {"validation_file": str(path), "output_dir": str(tmp_path / "out")}
-    figures = run(load_recipe(None, flags | {"dataset": "klue_sts", "metric_for_best_model": "klue_sts_f1"}))
+    metrics = run(load_recipe(None, flags | {"dataset": "klue_sts", "metric_for_best_model": "klue_sts_f1"}))
     said = [
         json.loads(line)["spans"][0]["score"]
         for line in (tmp_path / "out" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
     ]
     gold = [float(row["label"]) for row in rows]
     expected = f1_score([value >= 3 for value in gold], [value >= 3 for value in said], zero_division=0.0)
-    assert figures["eval_klue_sts_f1"] == pytest.approx(expected)
+    assert metrics["eval_klue_sts_f1"] == pytest.approx(expected)
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "F1 at threshold 3" in card and "3점을 기준으로 한 F1은" in card
-    found = {each.metric_args["figure"]: each.metric_type for each in ModelCard(card).data.eval_results}
+    found = {each.metric_args["metric"]: each.metric_type for each in ModelCard(card).data.eval_results}
     assert found["eval_klue_sts_f1"] == "f1"
     other = run(load_recipe(None, flags | {"dataset": "labelled", "output_dir": str(tmp_path / "other")}))
     assert "eval_klue_sts_f1" not in other

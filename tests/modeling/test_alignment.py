@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from modeling.alignment import Aligner, clusters, unit_spans
-from modeling.words import words
+from kospan.modeling.alignment import Aligner, clusters, unit_spans
+from kospan.modeling.words import words
 
 SPACES = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
 
@@ -81,7 +81,8 @@ by_input = pytest.mark.parametrize("encoder_input", ["units", "subwords"])
 def test_clusters_cover_the_text_without_gaps(text):
     found = clusters(text)
     assert [start for start, _, _ in found] + [len(text)] == [0] + [end for _, end, _ in found]
-    # Composing piece by piece is composing the whole, unless a run of marks was cut or a mark stood before its base.
+    # Composing subword by subword is composing the whole, unless a run of marks was cut or a mark stood before its
+    # base.
     if not any(unicodedata.combining(character) for character in text):
         assert "".join(composed for _, _, composed in found) == unicodedata.normalize("NFC", text)
 
@@ -102,17 +103,17 @@ def test_clusters_take_time_linear_in_a_run_of_marks():
 @by_tokenizer
 @by_unit
 @by_input
-@given(text=HOSTILE, window=st.integers(4, 12), stride=st.integers(0, 1))
+@given(text=HOSTILE, max_length=st.integers(4, 12), stride=st.integers(0, 1))
 @settings(derandomize=True, deadline=None, max_examples=60)
-def test_units_pieces_and_windows_fit_together(tokenizer, unit, encoder_input, text, window, stride):
-    aligner = Aligner(tokenizer, unit, encoder_input, window=window, stride=stride)
+def test_units_subwords_and_windows_fit_together(tokenizer, unit, encoder_input, text, window, stride):
+    aligner = Aligner(tokenizer, unit, encoder_input, max_length=window, stride=stride)
     (document,) = aligner.documents([text])
     if unit == "character":
         assert [start for start, _ in document.units] + [len(text)] == [0] + [end for _, end in document.units]
     else:
         assert document.units == words(text)
-    assert document.unit_pieces == sorted(document.unit_pieces)
-    assert all(-1 <= piece < max(1, len(document.pieces)) for piece in document.unit_pieces)
+    assert document.unit_subwords == sorted(document.unit_subwords)
+    assert all(-1 <= subword < max(1, len(document.subwords)) for subword in document.unit_subwords)
     windows = aligner.windows(document)
     owners = aligner.owners(document, windows)
     seen = set()
@@ -121,8 +122,8 @@ def test_units_pieces_and_windows_fit_together(tokenizer, unit, encoder_input, t
         last = each.first_unit + len(each.unit_positions)
         for unit_at in range(each.first_unit, last):
             position = each.unit_positions[unit_at - each.first_unit]
-            piece = document.unit_pieces[unit_at]
-            expected = document.pieces[piece] if piece >= 0 else tokenizer.cls_token_id
+            subword = document.unit_subwords[unit_at]
+            expected = document.subwords[subword] if subword >= 0 else tokenizer.cls_token_id
             assert each.input_ids[position] == expected
             if owners[unit_at] == at:
                 seen.add(unit_at)
@@ -133,47 +134,47 @@ def test_units_pieces_and_windows_fit_together(tokenizer, unit, encoder_input, t
 @by_tokenizer
 @given(text=HOSTILE)
 @settings(derandomize=True, deadline=None, max_examples=100)
-def test_a_character_takes_the_piece_that_covers_it(tokenizer, text):
-    (document,) = Aligner(tokenizer, "character", "subwords", window=512).documents([text])
-    for (start, end), piece, place in zip(document.units, document.unit_pieces, document.unit_places):
+def test_a_character_takes_the_subword_that_covers_it(tokenizer, text):
+    (document,) = Aligner(tokenizer, "character", "subwords", max_length=512).documents([text])
+    for (start, end), subword, place in zip(document.units, document.unit_subwords, document.unit_places):
         real = [at for at, span in enumerate(document.offsets) if span != (0, 0)]
         covering = [at for at in real if document.offsets[at][0] < end and start < document.offsets[at][1]]
         before = [at for at in real if document.offsets[at][1] <= start]
-        assert piece == (covering[0] if covering else max(before, default=-1))
+        assert subword == (covering[0] if covering else max(before, default=-1))
         assert 0 <= place < 16
 
 
 @by_tokenizer
 @given(text=HOSTILE)
 @settings(derandomize=True, deadline=None, max_examples=100)
-def test_a_word_takes_the_first_piece_that_covers_any_of_it(tokenizer, text):
-    (document,) = Aligner(tokenizer, "word", "subwords", window=512).documents([text])
+def test_a_word_takes_the_first_subword_that_covers_any_of_it(tokenizer, text):
+    (document,) = Aligner(tokenizer, "word", "subwords", max_length=512).documents([text])
     real = [at for at, span in enumerate(document.offsets) if span != (0, 0)]
-    for (start, end), piece in zip(document.units, document.unit_pieces):
+    for (start, end), subword in zip(document.units, document.unit_subwords):
         covering = [at for at in real if document.offsets[at][0] < end and start < document.offsets[at][1]]
         before = [at for at in real if document.offsets[at][1] <= start]
-        assert piece == (covering[0] if covering else max(before, default=-1))
+        assert subword == (covering[0] if covering else max(before, default=-1))
 
 
 @pytest.mark.parametrize("invisible", ["\u200b", "\u200f", "\u00ad", "\u2068", "\ufeff", "\u2060", "\x00", "\u0301"])
-def test_a_word_that_begins_with_what_the_tokenizer_drops_takes_its_own_piece(invisible):
+def test_a_word_that_begins_with_what_the_tokenizer_drops_takes_its_own_subword(invisible):
     tokenizer = TOKENIZERS["wordpiece lower-cased"]
     aligner = Aligner(tokenizer, "word", "subwords")
     plain, odd, alone = aligner.documents(
         ["Kim met Seoul", f"Kim {invisible}met {invisible}{invisible}Seoul", f"Kim {invisible} Seoul"]
     )
-    assert odd.pieces == plain.pieces and odd.unit_pieces == plain.unit_pieces
-    # A word of nothing else has no piece of its own: it takes the last one before it.
-    assert alone.unit_pieces == [plain.unit_pieces[0], plain.unit_pieces[1] - 1, alone.unit_pieces[2]]
-    assert alone.pieces[alone.unit_pieces[2]] == plain.pieces[plain.unit_pieces[2]]
+    assert odd.subwords == plain.subwords and odd.unit_subwords == plain.unit_subwords
+    # A word of nothing else has no subword of its own: it takes the last one before it.
+    assert alone.unit_subwords == [plain.unit_subwords[0], plain.unit_subwords[1] - 1, alone.unit_subwords[2]]
+    assert alone.subwords[alone.unit_subwords[2]] == plain.subwords[plain.unit_subwords[2]]
 
 
-def test_a_cluster_takes_the_piece_of_any_of_its_characters():
+def test_a_cluster_takes_the_subword_of_any_of_its_characters():
     # The tokenizer drops the space without width, not the accent behind it.
     aligner = Aligner(TOKENIZERS["wordpiece"], "character", "subwords")
     (document,) = aligner.documents(["e\u0301 \u200b\u0301"])
     assert document.units == [(0, 2), (2, 3), (3, 5)]
-    assert document.offsets[-1] == (3, 5) and document.unit_pieces == [0, 0, 1]
+    assert document.offsets[-1] == (3, 5) and document.unit_subwords == [0, 0, 1]
 
 
 # --- white space ------------------------------------------------------------------------------------------------------
@@ -186,7 +187,7 @@ def test_a_cluster_takes_the_piece_of_any_of_its_characters():
 @given(text=HOSTILE, space=st.sampled_from(SPACES))
 @example(text="x\u0301 y", space="\u2000")
 @settings(derandomize=True, deadline=None, max_examples=25)
-def test_white_space_of_all_kinds_gives_the_same_units_and_pieces(
+def test_white_space_of_all_kinds_gives_the_same_units_and_subwords(
     tokenizer, unit, encoder_input, splitting, text, space
 ):
     aligner = Aligner(tokenizer, unit, encoder_input, word_splitting=splitting)
@@ -200,13 +201,13 @@ def test_white_space_of_all_kinds_gives_the_same_units_and_pieces(
 def test_white_space_takes_the_blank_entry_where_units_are_characters(tokenizer):
     aligner = Aligner(tokenizer, "character", "units")
     (document,) = aligner.documents(["가" + "".join(SPACES) + "나"])
-    assert [document.pieces[at] for at in document.unit_pieces[1:-1]] == [aligner._blank] * len(SPACES)
+    assert [document.subwords[at] for at in document.unit_subwords[1:-1]] == [aligner._blank] * len(SPACES)
     for decomposed in ("\u1100\u1161\r\n\u0301", "e\u0301\u2001\u00a0"):
         (document,) = aligner.documents([decomposed])
-        for (start, end), piece in zip(document.units, document.unit_pieces):
+        for (start, end), subword in zip(document.units, document.unit_subwords):
             blank = decomposed[start:end].isspace()
             assert blank or not any(each.isspace() for each in decomposed[start:end])
-            assert not blank or document.pieces[piece] == aligner._blank
+            assert not blank or document.subwords[subword] == aligner._blank
 
 
 def test_white_space_composes_with_nothing():
@@ -241,7 +242,7 @@ def test_words_of_a_list_are_not_split_and_a_raw_text_is(encoder_input):
     raw, listed = aligner.documents(["Kim met Seoul.", ("Kim met", "Seoul.", " ")])
     assert raw.units == [(0, 3), (4, 7), (8, 13), (13, 14)]
     assert (listed.text, listed.units) == ("Kim met Seoul.  ", [(0, 7), (8, 14)])
-    assert raw.pieces[raw.unit_pieces[3]] == TOKENIZERS["wordpiece"].convert_tokens_to_ids(".")
+    assert raw.subwords[raw.unit_subwords[3]] == TOKENIZERS["wordpiece"].convert_tokens_to_ids(".")
 
 
 @by_tokenizer
@@ -259,34 +260,38 @@ def test_a_model_of_characters_reads_the_text_of_a_list_of_words():
 
 
 def test_space_takes_the_first_unused_entry_and_else_the_unknown_token():
-    pieces = TOKENIZERS["wordpiece"]
-    (document,) = Aligner(pieces, "character", "units").documents(["서 울"])
-    assert document.pieces[1] == pieces.convert_tokens_to_ids("[unused0]")
-    pieces = TOKENIZERS["metaspace"]
-    (document,) = Aligner(pieces, "character", "units").documents(["서 울"])
-    assert pieces.unk_token_id in document.pieces
+    subwords = TOKENIZERS["wordpiece"]
+    (document,) = Aligner(subwords, "character", "units").documents(["서 울"])
+    assert document.subwords[1] == subwords.convert_tokens_to_ids("[unused0]")
+    subwords = TOKENIZERS["metaspace"]
+    (document,) = Aligner(subwords, "character", "units").documents(["서 울"])
+    assert subwords.unk_token_id in document.subwords
 
 
 def test_byte_level_units_are_word_starts():
     tokenizer = TOKENIZERS["byte-level"]
     (document,) = Aligner(tokenizer, "word", "units").documents(["met Kim"])
     expected = [tokenizer(f" {word}", add_special_tokens=False)["input_ids"] for word in ("met", "Kim")]
-    assert document.pieces == expected[0] + expected[1]
+    assert document.subwords == expected[0] + expected[1]
 
 
-def test_composed_and_decomposed_text_give_the_same_pieces():
+def test_composed_and_decomposed_text_give_the_same_subwords():
     text = "한국은행이 금리를 올렸다"
     aligner = Aligner(TOKENIZERS["wordpiece"], "character", "subwords")
     one, other = aligner.documents([text, unicodedata.normalize("NFD", text)])
-    assert one.pieces == other.pieces and one.unit_pieces == other.unit_pieces and one.unit_places == other.unit_places
+    assert (
+        one.subwords == other.subwords
+        and one.unit_subwords == other.unit_subwords
+        and one.unit_places == other.unit_places
+    )
     assert len(one.units) == len(other.units)
 
 
 def test_a_unit_belongs_to_the_window_that_sees_most_around_it():
-    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", window=8, stride=4)
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", max_length=8, stride=4)
     (document,) = aligner.documents(["가나다라마바사아자차"])
     windows = aligner.windows(document)
-    assert [(each.first_piece, len(each.input_ids) - 2) for each in windows] == [(0, 6), (2, 6), (4, 6)]
+    assert [(each.first_subword, len(each.input_ids) - 2) for each in windows] == [(0, 6), (2, 6), (4, 6)]
     # Distances to the nearest edge: 0 1 2 2 1 0 in each window; ties go to the earlier.
     assert aligner.owners(document, windows) == [0, 0, 0, 0, 1, 1, 2, 2, 2, 2]
 
@@ -327,7 +332,7 @@ def test_what_cannot_work_is_refused():
     with pytest.raises(ValueError, match=r"special tokens before a text, .* got one that puts all behind it; use an"):
         Aligner(behind)
     with pytest.raises(ValueError, match="make the window longer or the stride shorter"):
-        Aligner(TOKENIZERS["wordpiece"], window=10, stride=8)
+        Aligner(TOKENIZERS["wordpiece"], max_length=10, stride=8)
     with pytest.raises(ValueError, match="expected unit to be one of character, word, got 'token'"):
         Aligner(TOKENIZERS["wordpiece"], unit="token")
     with pytest.raises(ValueError, match="expected word_splitting to be one of white_space, punctuation, got 'spacy'"):
@@ -347,14 +352,14 @@ def test_empty_text_has_no_windows():
 @by_tokenizer
 @by_unit
 @by_input
-@given(text=HOSTILE, question=HOSTILE, window=st.integers(6, 24), stride=st.integers(0, 4), most=st.integers(0, 8))
+@given(text=HOSTILE, question=HOSTILE, max_length=st.integers(6, 24), stride=st.integers(0, 4), most=st.integers(0, 8))
 @settings(derandomize=True, deadline=None, max_examples=40)
 def test_windows_behind_a_question_hold_every_unit(
     tokenizer, unit, encoder_input, text, question, window, stride, most
 ):
-    aligner = Aligner(tokenizer, unit, encoder_input, window=400, stride=9)
+    aligner = Aligner(tokenizer, unit, encoder_input, max_length=400, stride=9)
     document, asked = aligner.documents([text, question])
-    asked = asked.pieces[:most]
+    asked = asked.subwords[:most]
     if window - 3 - len(asked) - stride < 1:
         if document.units:
             with pytest.raises(ValueError, match=r"expected a (stride|question)"):
@@ -368,34 +373,34 @@ def test_windows_behind_a_question_hold_every_unit(
         assert len(each.input_ids) <= window and text_at == len(asked) + 2
         assert each.input_ids[:text_at] == [cls, *asked, sep] and each.input_ids[-1] == sep
         own = each.input_ids[text_at:-1]
-        assert own == document.pieces[each.first_piece : each.first_piece + len(own)]
+        assert own == document.subwords[each.first_subword : each.first_subword + len(own)]
         last = each.first_unit + len(each.unit_positions)
         assert each.first_unit <= reached <= last, "no unit is left out"
         reached = last
-        for position, piece in zip(each.unit_positions, document.unit_pieces[each.first_unit : last]):
-            # What stands before the first piece takes the special token before the text.
-            assert each.input_ids[position] == (document.pieces[piece] if piece >= 0 else sep)
+        for position, subword in zip(each.unit_positions, document.unit_subwords[each.first_unit : last]):
+            # What stands before the first subword takes the special token before the text.
+            assert each.input_ids[position] == (document.subwords[subword] if subword >= 0 else sep)
             assert text_at - 1 <= position < len(each.input_ids) - 1
-        # Windows overlap by the stride, whatever was asked; one that holds only a unit's later pieces is left out.
-        assert each.first_piece % (window - 3 - len(asked) - stride) == 0
+        # Windows overlap by the stride, whatever was asked; one that holds only a unit's later subwords is left out.
+        assert each.first_subword % (window - 3 - len(asked) - stride) == 0
     assert reached == len(document.units)
 
 
 def test_a_call_s_own_stride_and_window_are_taken():
-    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", window=30, stride=4)
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", max_length=30, stride=4)
     (document,) = aligner.documents(["가" * 60])
     asked = [7, 7, 7]
 
     def starts(**settings) -> list[int]:
-        return [each.first_piece for each in aligner.windows(document, asked, **settings)]
+        return [each.first_subword for each in aligner.windows(document, asked, **settings)]
 
     assert starts() == [0, 20, 40] and starts(stride=14) == list(range(0, 41, 10))
-    assert starts(window=15) == [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55][: len(starts(window=15))]
-    assert [each.first_piece for each in aligner.windows(document)] == [0, 24, 48]
+    assert starts(max_length=15) == [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55][: len(starts(max_length=15))]
+    assert [each.first_subword for each in aligner.windows(document)] == [0, 24, 48]
 
 
 def test_an_answer_as_long_as_the_overlap_stands_whole_in_a_window():
-    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", window=20, stride=5)
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", max_length=20, stride=5)
     (document,) = aligner.documents(["가나다라" * 20])
     windows = aligner.windows(document, [7] * 4)
     for first in range(len(document.units) - 4):
@@ -405,9 +410,9 @@ def test_an_answer_as_long_as_the_overlap_stands_whole_in_a_window():
 
 
 def test_what_leaves_nothing_to_read_is_refused():
-    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", window=20, stride=5)
+    aligner = Aligner(TOKENIZERS["wordpiece"], "character", "units", max_length=20, stride=5)
     (document,) = aligner.documents(["가나다라" * 20])
-    with pytest.raises(ValueError, match="expected a question of at most 11 pieces, got 12; make the window longer"):
+    with pytest.raises(ValueError, match="expected a question of at most 11 subwords, got 12; make the window longer"):
         aligner.windows(document, [7] * 12)
     assert len(aligner.windows(document, [7] * 11)) == 75
     for asked in (None, [], [7]):
@@ -421,7 +426,7 @@ def test_a_tokenizer_without_a_form_for_pairs_still_parts_them():
     tokenizer = wordpiece(False)
     ids = [(token, tokenizer.convert_tokens_to_ids(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=ids)
-    (document,) = (aligner := Aligner(tokenizer, window=30, stride=2)).documents(["서울"])
+    (document,) = (aligner := Aligner(tokenizer, max_length=30, stride=2)).documents(["서울"])
     (window,) = aligner.windows(document, [7, 8])
     assert window.input_ids[:4] == [tokenizer.cls_token_id, 7, 8, tokenizer.sep_token_id]
 
@@ -433,6 +438,6 @@ def test_a_pair_of_roberta_has_two_separators():
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] [SEP] $B [SEP]", special_tokens=ids
     )
     question, text = "Who met?", "Kim met 3 people"
-    (document,) = (aligner := Aligner(tokenizer, window=60, stride=2)).documents([text])
-    (window,) = aligner.windows(document, aligner.documents([question])[0].pieces)
+    (document,) = (aligner := Aligner(tokenizer, max_length=60, stride=2)).documents([text])
+    (window,) = aligner.windows(document, aligner.documents([question])[0].subwords)
     assert window.input_ids == tokenizer(question, text)["input_ids"]

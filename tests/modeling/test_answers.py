@@ -7,21 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling.answers import Answers, WindowScores
+from kospan.modeling.answers import Answers, WindowScores
 
 SETTINGS = settings(max_examples=150, deadline=None)
 
 
-def enumerated(windows, unit_pieces, longest, longest_pieces, null, temperature, blank=()):
+def enumerated(windows, unit_subwords, longest, longest_subwords, null, temperature, blank=()):
     """Every answer with its probability, by the definition."""
     logits = {}
     for window in windows:
         for first, last in itertools.combinations(range(len(window.starts) + 1), 2):
             begin, end = window.first_unit + first, window.first_unit + last
-            pieces = unit_pieces[end - 1] - unit_pieces[begin] + 1
+            subwords = unit_subwords[end - 1] - unit_subwords[begin] + 1
             if blank and (blank[begin] or blank[end - 1]):
                 continue
-            if last - first <= longest and pieces <= longest_pieces:
+            if last - first <= longest and subwords <= longest_subwords:
                 logit = float(window.starts[first] + window.ends[last - 1])
                 logits[begin, end] = max(logits.get((begin, end), -np.inf), logit)
     if null:
@@ -34,7 +34,7 @@ def enumerated(windows, unit_pieces, longest, longest_pieces, null, temperature,
 @st.composite
 def cases(draw):
     units = draw(st.integers(1, 10))
-    pieces = sorted(draw(st.lists(st.integers(0, 6), min_size=units, max_size=units)))
+    subwords = sorted(draw(st.lists(st.integers(0, 6), min_size=units, max_size=units)))
     score = st.floats(-8, 8, width=32)
     windows, first = [], 0
     size, step = draw(st.integers(1, units)), draw(st.integers(1, 3))
@@ -45,20 +45,20 @@ def cases(draw):
         if first + count == units:
             break
         first += min(step, count)
-    return windows, pieces, draw(st.integers(1, 8)), draw(st.integers(1, 6))
+    return windows, subwords, draw(st.integers(1, 8)), draw(st.integers(1, 6))
 
 
 @SETTINGS
 @given(cases(), st.booleans(), st.sampled_from([0.5, 1.0, 3.0]))
 def test_equals_enumeration(case, null, temperature):
-    windows, pieces, longest, longest_pieces = case
-    wanted = enumerated(windows, pieces, longest, longest_pieces, null, temperature)
-    answers = Answers(windows, pieces, longest, longest_pieces, null, temperature)
+    windows, subwords, longest, longest_subwords = case
+    wanted = enumerated(windows, subwords, longest, longest_subwords, null, temperature)
+    answers = Answers(windows, subwords, longest, longest_subwords, null, temperature)
     found = {(first, last): score for first, last, score in answers.best(10_000, overlapping=True)}
     assert found.keys() == wanted.keys()
     for key, value in wanted.items():
         assert found[key] == pytest.approx(value, rel=1e-4, abs=1e-9)
-    for at in range(len(pieces)):
+    for at in range(len(subwords)):
         starts = sum(value for (first, last), value in wanted.items() if first == at and last)
         ends = sum(value for (_, last), value in wanted.items() if last == at + 1)
         assert answers.starts()[at] == pytest.approx(starts, rel=1e-4, abs=1e-9)
@@ -68,10 +68,10 @@ def test_equals_enumeration(case, null, temperature):
 @SETTINGS
 @given(cases(), st.booleans(), st.sampled_from([0.5, 1.0, 3.0]), st.data())
 def test_answers_that_begin_or_end_with_white_space_are_masked(case, null, temperature, data):
-    windows, pieces, longest, longest_pieces = case
-    blank = data.draw(st.lists(st.booleans(), min_size=len(pieces), max_size=len(pieces)))
-    wanted = enumerated(windows, pieces, longest, longest_pieces, null, temperature, blank)
-    answers = Answers(windows, pieces, longest, longest_pieces, null, temperature, blank)
+    windows, subwords, longest, longest_subwords = case
+    blank = data.draw(st.lists(st.booleans(), min_size=len(subwords), max_size=len(subwords)))
+    wanted = enumerated(windows, subwords, longest, longest_subwords, null, temperature, blank)
+    answers = Answers(windows, subwords, longest, longest_subwords, null, temperature, blank)
     found = {(first, last): score for first, last, score in answers.best(10_000, overlapping=True)}
     assert found == pytest.approx(wanted, rel=1e-4, abs=1e-9)
     total = answers.probabilities.sum() + answers.null_probability
@@ -82,8 +82,8 @@ def test_answers_that_begin_or_end_with_white_space_are_masked(case, null, tempe
 @SETTINGS
 @given(cases(), st.integers(1, 5), st.booleans())
 def test_best_answers_are_apart_and_sum_to_at_most_one(case, count, null):
-    windows, pieces, longest, longest_pieces = case
-    answers = Answers(windows, pieces, longest, longest_pieces, null)
+    windows, subwords, longest, longest_subwords = case
+    answers = Answers(windows, subwords, longest, longest_subwords, null)
     found = answers.best(count)
     assert len(found) <= count
     assert sum(answer.score for answer in found) <= 1 + 1e-9
@@ -132,5 +132,5 @@ def test_a_text_without_units_has_no_answer():
 
 
 def test_lengths_below_one_are_refused():
-    with pytest.raises(ValueError, match="expected answers of 1 unit and 1 piece or more, got 0 and 4"):
+    with pytest.raises(ValueError, match="expected answers of 1 unit and 1 subword or more, got 0 and 4"):
         Answers([], [], 0, 4)

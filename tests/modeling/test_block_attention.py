@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling import block_attention
-from modeling.block_attention import BlockJobs, gathered_attention
+from kospan.modeling import block_attention
+from kospan.modeling.block_attention import BlockJobs, gathered_attention
 
 SIZE, WIDTH = 3, 4
 

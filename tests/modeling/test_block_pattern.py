@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling.block_pattern import block_table
+from kospan.modeling.block_pattern import block_table
 
 shapes = st.tuples(st.integers(0, 30), st.integers(1, 4), st.integers(0, 4), st.integers(0, 40)).map(
     lambda drawn: {"layer": drawn[0], "heads": drawn[1], "blocks": 5 + drawn[2] + drawn[3], "random_blocks": drawn[2]}

@@ -6,6 +6,7 @@ import typing
 import numpy as np
 import pytest
 from endpoint_cases import post, served
+from generative_cases import make_generative_model
 from huggingface_hub import (
     QuestionAnsweringOutputElement,
     QuestionAnsweringParameters,
@@ -17,7 +18,6 @@ from huggingface_hub import (
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.inference._generated.types.text_classification import TextClassificationOutputTransform
 from huggingface_hub.inference._generated.types.token_classification import TokenClassificationAggregationStrategy
-from writer_cases import make_writer
 
 QUESTION = "회장이 어디서 회의를 열었는가?"
 
@@ -38,7 +38,7 @@ QUESTIONS = {
     "doc_stride": (3,),
     "handle_impossible_answer": (True, False),
     "max_answer_len": (2,),
-    "max_question_len": (5,),
+    "max_query_length_len": (5,),
     "max_seq_len": (30,),
     "top_k": (1, 3),
 }
@@ -80,8 +80,8 @@ def plain(found: list[TokenClassificationOutputElement]) -> list[dict]:
     return rounded({key: value for key, value in dict(each).items() if value is not None} for each in found)
 
 
-def test_the_client_asks_a_tagger(make_tagger, tmp_path, texts):
-    tagger = make_tagger(encoder_input="units", recurrent_size=8, window=32, stride=4)
+def test_the_client_asks_a_tagger(make_token_classifier, tmp_path, texts):
+    tagger = make_token_classifier(encoder_input="units", lstm_hidden_size=8, max_length=32, stride=4)
     tagger.save_pretrained(tmp_path)
     pipe, text = tagger.pipeline(), " ".join(texts)
     with served(tmp_path) as client:
@@ -109,7 +109,7 @@ def test_the_client_asks_a_tagger(make_tagger, tmp_path, texts):
 
 def test_the_client_asks_a_writer(tmp_path, texts):
     """A model that writes its spans out is served like a tagger."""
-    writer, text = make_writer("characters", unit="word", max_new_tokens=12), texts[3]
+    writer, text = make_generative_model("characters", unit="word", max_new_tokens=12), texts[3]
     writer.save_pretrained(tmp_path)
     expected = writer.extract(text)
     with served(tmp_path) as client:
@@ -127,8 +127,8 @@ def test_the_client_asks_a_writer(tmp_path, texts):
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_client_asks_a_reader(make_reader, tmp_path, texts):
-    reader = make_reader(encoder_input="units", unit_matches=True)
+def test_the_client_asks_a_reader(make_qa_model, tmp_path, texts):
+    reader = make_qa_model(encoder_input="units", exact_match_feature=True)
     reader.save_pretrained(tmp_path)
     pipe, context = reader.pipeline(), " ".join(texts)
     with served(tmp_path) as client:
@@ -152,8 +152,8 @@ def test_the_client_asks_a_reader(make_reader, tmp_path, texts):
         assert caught.value.response.status_code == 400 and "top_k of 1 or more, got 0" in str(caught.value)
 
 
-def test_the_client_asks_several_questions(make_reader, tmp_path, texts):
-    reader = make_reader(encoder_input="units")
+def test_the_client_asks_several_questions(make_qa_model, tmp_path, texts):
+    reader = make_qa_model(encoder_input="units")
     reader.save_pretrained(tmp_path)
     expected = rounded(reader.pipeline()(question=[QUESTION] * len(texts), context=texts))
     with served(tmp_path) as client:
@@ -172,8 +172,8 @@ def test_the_client_asks_several_questions(make_reader, tmp_path, texts):
 # --- classes ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_client_asks_a_classifier(make_classifier, tmp_path, texts):
-    classifier = make_classifier(encoder_input="units", calibration_temperature=1.5)
+def test_the_client_asks_a_classifier(make_text_classifier, tmp_path, texts):
+    classifier = make_text_classifier(encoder_input="units", calibration_temperature=1.5)
     classifier.save_pretrained(tmp_path)
     names = classifier.config.classes
     with served(tmp_path) as client:
@@ -198,8 +198,8 @@ def test_the_client_asks_a_classifier(make_classifier, tmp_path, texts):
         assert caught.value.response.status_code == 400 and "top_k of 1 or more, or None for all" in str(caught.value)
 
 
-def test_the_client_asks_for_pairs_and_for_values(make_classifier, tmp_path):
-    pairs, values = make_classifier(pairs=True), make_classifier(problem="regression", value_mean=-3.0)
+def test_the_client_asks_for_pairs_and_for_values(make_text_classifier, tmp_path):
+    pairs, values = make_text_classifier(pairs=True), make_text_classifier(problem_type="regression", value_mean=-3.0)
     for name, model in (("pairs", pairs), ("values", values)):
         model.save_pretrained(tmp_path / name)
     with served(tmp_path / "pairs") as client:

@@ -10,12 +10,12 @@ import training_cases
 from torch import nn
 from torch._dynamo.testing import CompileCounter
 
-from kospan.tasks.classifying import ClassifyingTask
+from kospan.modeling.crf import CRF
+from kospan.modeling.wide_linear import wide_linear
 from kospan.tasks.encoders import character_tokenizer
-from kospan.tasks.reading import ReadingTask
-from kospan.training.consistency import TagDivergence, double
-from modeling.crf import CRF
-from modeling.wide_linear import wide_linear
+from kospan.tasks.question_answering.task import QuestionAnsweringTask
+from kospan.tasks.text_classification.task import TextClassificationTask
+from kospan.training.rdrop import TagRDrop, double
 
 LONG = {"encoder": {"num_hidden_layers": 0}}
 
@@ -27,31 +27,31 @@ def fresh_compiler():
     torch._dynamo.reset()
 
 
-def tagging(make_tagger, **settings):
+def tagging(make_token_classifier, **settings):
     """A tagger, and batches of two sizes and several lengths."""
     rows = training_cases.features()
     batches = [training_cases.collate(rows[first:last]) for first, last in ((0, 4), (4, 8), (1, 7))]
-    return make_tagger(encoder_input="units", **LONG, **settings), batches
+    return make_token_classifier(encoder_input="units", **LONG, **settings), batches
 
 
-def reading(make_reader):
+def reading(make_qa_model):
     corpus = question_cases.corpus(10)
     tokenizer = character_tokenizer([example.text + example.question for example in corpus.splits["train"]])
-    task = ReadingTask(corpus, make_reader(tokenizer=tokenizer, recurrent_size=8, **LONG))
+    task = QuestionAnsweringTask(corpus, make_qa_model(tokenizer=tokenizer, lstm_hidden_size=8, **LONG))
     rows = task.train_features(task.examples("train"))
     return task.model, [task.collate(rows[first:last]) for first, last in ((0, 3), (3, 6), (6, 10))]
 
 
-def classifying(make_classifier):
+def classifying(make_text_classifier):
     corpus = label_cases.corpus(10)
     tokenizer = character_tokenizer([example.text for example in corpus.splits["train"]])
-    task = ClassifyingTask(corpus, make_classifier(tokenizer=tokenizer, pooling="mean", **LONG))
+    task = TextClassificationTask(corpus, make_text_classifier(tokenizer=tokenizer, pooling="mean", **LONG))
     rows = task.train_features(task.examples("train"))
     return task.model, [task.collate(rows[first:last]) for first, last in ((0, 3), (3, 6), (6, 10))]
 
 
 CASES = {
-    "crf": lambda make: tagging(make["tagger"], recurrent_size=8),
+    "crf": lambda make: tagging(make["tagger"], lstm_hidden_size=8),
     "linear": lambda make: tagging(make["tagger"], head="linear", head_options={"feedforward": 8}),
     "positional": lambda make: tagging(make["tagger"], head="positional", head_options={"heads": 2}),
     "reader": lambda make: reading(make["reader"]),
@@ -60,8 +60,8 @@ CASES = {
 
 
 @pytest.fixture
-def make(make_tagger, make_reader, make_classifier):
-    return {"tagger": make_tagger, "reader": make_reader, "classifier": make_classifier}
+def make(make_token_classifier, make_qa_model, make_text_classifier):
+    return {"tagger": make_token_classifier, "reader": make_qa_model, "classifier": make_text_classifier}
 
 
 def gradients(model) -> dict[str, torch.Tensor]:
@@ -93,25 +93,25 @@ def test_compiled_training_has_the_losses_and_gradients_of_plain_training(name, 
     assert backend.frame_count == seen
 
 
-def test_no_part_of_the_chain_is_traced(make_tagger):
-    model, batches = tagging(make_tagger, recurrent_size=8)
+def test_no_part_of_the_chain_is_traced(make_token_classifier):
+    model, batches = tagging(make_token_classifier, lstm_hidden_size=8)
     traced = []
 
     def backend(graph, inputs):
-        files = ("crf.py", "forward_backward.py", "best_paths.py", "recurrent.py")
+        files = ("crf.py", "forward_backward.py", "best_paths.py", "bilstm.py")
         stacks = [node.stack_trace or "" for node in graph.graph.nodes]
         traced.extend(name for name in files for stack in stacks if f"modeling/{name}" in stack)
         return graph.forward
 
     compiled = torch.compile(model, backend=backend)
     model.train()
-    compiled(**double(batches[0]), divergence=TagDivergence(1.0, "marginal"))
+    compiled(**double(batches[0]), divergence=TagRDrop(1.0, "marginal"))
     model.eval()
     found, expected = compiled(**batches[1]), model(**batches[1])
     assert torch.equal(found.tags, expected.tags) and not traced
 
 
-def test_a_chain_of_its_own_may_be_compiled(make_tagger):
+def test_a_chain_of_its_own_may_be_compiled(make_token_classifier):
     torch.manual_seed(0)
     crf, emissions = CRF(3, batch_first=True), torch.randn(2, 5, 3)
     tags = torch.randint(3, (2, 5))
@@ -120,8 +120,8 @@ def test_a_chain_of_its_own_may_be_compiled(make_tagger):
     assert compiled.decode(emissions) == crf.decode(emissions)
 
 
-def test_a_model_that_is_compiled_in_place_still_extracts(make_tagger, texts):
-    model = make_tagger(recurrent_size=8, **LONG)
+def test_a_model_that_is_compiled_in_place_still_extracts(make_token_classifier, texts):
+    model = make_token_classifier(lstm_hidden_size=8, **LONG)
     expected = model.extract(texts)
     model.compile(backend="eager")
     found = model.extract(texts)

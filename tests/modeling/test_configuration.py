@@ -3,7 +3,7 @@ import json
 import pytest
 from transformers import AutoConfig, ElectraConfig, RobertaConfig
 
-from modeling import SpanTagger, SpanTaggerConfig
+from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
 
 TINY = {
     "embedding_size": 8,
@@ -16,15 +16,15 @@ TINY = {
 }
 
 
-def config(**settings) -> SpanTaggerConfig:
-    return SpanTaggerConfig(encoder_config=ElectraConfig(**TINY), **settings)
+def config(**settings) -> KospanTokenClassificationConfig:
+    return KospanTokenClassificationConfig(encoder_config=ElectraConfig(**TINY), **settings)
 
 
 @pytest.mark.parametrize(
     "name, value, choices",
     [
         ("unit", "token", "character, word"),
-        ("encoder_input", "pieces", "units, subwords"),
+        ("encoder_input", "subwords", "units, subwords"),
         ("normalization", "NFD", "NFC, none"),
         ("word_splitting", "spaces", "white_space, punctuation"),
         ("scheme", "IOB", "BIO, BIOES"),
@@ -37,38 +37,38 @@ def test_a_value_that_is_no_choice_is_refused_with_the_choices(name, value, choi
         config(**{name: value})
 
 
-def test_dropout_samples_below_one_are_refused():
-    with pytest.raises(ValueError, match=r"expected dropout_samples of 1 \(off\) or more, got 0"):
-        config(dropout_samples=0)
+def test_multi_sample_dropout_below_one_are_refused():
+    with pytest.raises(ValueError, match=r"expected multi_sample_dropout of 1 \(off\) or more, got 0"):
+        config(multi_sample_dropout=0)
 
 
 def test_an_encoder_config_without_model_type_is_refused():
     with pytest.raises(ValueError, match="expected encoder_config to name its model_type"):
-        SpanTaggerConfig(encoder_config={"hidden_size": 8})
+        KospanTokenClassificationConfig(encoder_config={"hidden_size": 8})
 
 
 def test_an_encoder_config_may_come_as_a_dict():
     given = {"model_type": "roberta", "hidden_size": 24}
-    found = SpanTaggerConfig(encoder_config=given)
+    found = KospanTokenClassificationConfig(encoder_config=given)
     assert isinstance(found.encoder_config, RobertaConfig)
     assert found.hidden_size == 24
     assert given == {"model_type": "roberta", "hidden_size": 24}
 
 
 def test_numbers_that_come_as_text_become_numbers():
-    found = config(window="64", stride="8", recurrent_size="16", dropout="0.3", calibration_temperature="2")
-    assert (found.window, found.stride, found.recurrent_size) == (64, 8, 16)
+    found = config(max_length="64", stride="8", lstm_hidden_size="16", dropout="0.3", calibration_temperature="2")
+    assert (found.window, found.stride, found.lstm_hidden_size) == (64, 8, 16)
     assert (found.dropout, found.calibration_temperature) == (0.3, 2.0)
 
 
 def test_an_unknown_head_and_unknown_options_of_a_head_are_refused():
     with pytest.raises(ValueError, match=r"expected head to be one of .*crf.*, got 'softmax'"):
-        SpanTagger(config(head="softmax"))
+        KospanForTokenClassification(config(head="softmax"))
     with pytest.raises(ValueError, match=r"head_options of CRFHead.*got 'heads'"):
-        SpanTagger(config(head="crf", head_options={"heads": 8}))
+        KospanForTokenClassification(config(head="crf", head_options={"heads": 8}))
 
 
-def test_places_are_told_where_a_character_may_stand_inside_a_piece():
+def test_places_are_told_where_a_character_may_stand_inside_a_subword():
     assert config().uses_places
     assert not config(unit="word").uses_places
     assert not config(encoder_input="units").uses_places
@@ -81,16 +81,16 @@ def test_a_saved_config_comes_back_whole(tmp_path):
         encoder_input="units",
         normalization="none",
         word_splitting="punctuation",
-        window=12,
+        max_length=12,
         stride=3,
         calibration_temperature=1.5,
         scheme="BIOES",
         head="linear",
-        recurrent_size=4,
-        recurrent_layers=2,
-        recurrent_dropout=0.2,
+        lstm_hidden_size=4,
+        lstm_layers=2,
+        lstm_dropout=0.2,
         dropout=0.3,
-        dropout_samples=5,
+        multi_sample_dropout=5,
         dropout_merge="mean_loss",
         constrain="both",
         places=7,
@@ -99,7 +99,7 @@ def test_a_saved_config_comes_back_whole(tmp_path):
     )
     given.save_pretrained(tmp_path)
     found = AutoConfig.from_pretrained(tmp_path)
-    assert type(found) is SpanTaggerConfig
+    assert type(found) is KospanTokenClassificationConfig
     assert isinstance(found.encoder_config, ElectraConfig)
     # Fourteen tags: sorted as text, "10" would stand before "2".
     assert found.tags == given.tags == tags
@@ -123,10 +123,10 @@ def test_a_saved_config_says_how_words_are_split(tmp_path, splitting):
 
 def test_a_config_without_an_encoder_can_be_made_and_shown():
     # transformers makes one to see which settings differ from the defaults.
-    found = SpanTaggerConfig()
+    found = KospanTokenClassificationConfig()
     assert found.encoder_config is None
     assert found.to_dict()["encoder_config"] is None
-    assert "SpanTaggerConfig" in repr(config())
+    assert "KospanTokenClassificationConfig" in repr(config())
 
 
 def test_writing_a_config_leaves_the_encoder_config_alone():

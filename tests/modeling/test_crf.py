@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.crf_enumeration import EnumeratedCRF
 
-from modeling import forward_backward
-from modeling.crf import CRF
-from modeling.tags import may_end, may_follow, may_start, span_tags, tag_names
+from kospan.modeling import forward_backward
+from kospan.modeling.crf import CRF
+from kospan.modeling.tags import may_end, may_follow, may_start, span_tags, tag_names
 
 LENGTHS = [4, 0, 1, 3, 4]
 FLAGS = {

@@ -35,10 +35,10 @@ def counted(model) -> list[int]:
 
 
 @pytest.fixture(params=["tagger", "reader"])
-def model(request, make_tagger, make_reader):
+def model(request, make_token_classifier, make_qa_model):
     if request.param == "tagger":
-        return make_tagger(recurrent_size=8, encoder_input="subwords", unit_shapes=True)
-    return make_reader(recurrent_size=8, unit_matches=True, encoder={"type_vocab_size": 2})
+        return make_token_classifier(lstm_hidden_size=8, encoder_input="subwords", word_shape_feature=True)
+    return make_qa_model(lstm_hidden_size=8, exact_match_feature=True, encoder={"type_vocab_size": 2})
 
 
 def features(model) -> list[dict]:
@@ -68,7 +68,7 @@ def assert_same_spans(found, expected):
         assert one.score == pytest.approx(other.score, abs=1e-5)
 
 
-def test_states_in_place_of_pieces_give_the_same_emissions_and_gradients(model):
+def test_states_in_place_of_subwords_give_the_same_emissions_and_gradients(model):
     windows, source = features(model), Source(model)
     plain = model.collate(windows)
     cached = model.collate([window | {"encoder_states": source(window)} for window in windows])
@@ -96,7 +96,7 @@ def test_states_in_place_of_pieces_give_the_same_emissions_and_gradients(model):
             torch.testing.assert_close(value, gradients[1][name], rtol=1e-4, atol=1e-4)
 
 
-def test_exactly_one_of_pieces_and_states_is_taken(model):
+def test_exactly_one_of_subwords_and_states_is_taken(model):
     windows, source = features(model), Source(model)
     plain = model.collate(windows)
     states = model.collate([window | {"encoder_states": source(window)} for window in windows])["encoder_states"]
@@ -156,10 +156,10 @@ def test_a_source_is_never_saved(model, tmp_path):
     assert_same_spans(used(again), used(model))
 
 
-def test_a_model_in_half_precision_takes_states_in_float32(make_tagger):
-    model = make_tagger().to(torch.bfloat16)
+def test_a_model_in_half_precision_takes_states_in_float32(make_token_classifier):
+    model = make_token_classifier().to(torch.bfloat16)
     model.head.crf.float()
-    windows, source = features(model), Source(make_tagger())
+    windows, source = features(model), Source(make_token_classifier())
     emissions = model(**model.collate([window | {"encoder_states": source(window)} for window in windows])).emissions
     assert emissions.dtype == torch.float32 and torch.isfinite(emissions).all()
 

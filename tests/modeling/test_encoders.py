@@ -25,18 +25,20 @@ from transformers import (
     XLMRobertaConfig,
 )
 
-from modeling import SpanTagger, SpanTaggerConfig
-from modeling.encoders import encoder_limit
-from modeling.tags import tag_names
+from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
+from kospan.modeling.encoders import encoder_limit
+from kospan.modeling.tags import tag_names
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 TAGS = tag_names(["PS", "LC"])
 
 
 def character_vocabulary(texts: list[str], special: list[str]) -> PreTrainedTokenizerFast:
-    """A piece per character; `special` names padding, unknown, first and last piece in vocabulary order."""
+    """A subword per character; `special` names padding, unknown, first and last subword in vocabulary order."""
     listed = [*special, *sorted(set("".join(texts)))]
-    tokenizer = Tokenizer(WordLevel({piece: at for at, piece in enumerate(listed)}, unk_token=ROLES["unk"](special)))
+    tokenizer = Tokenizer(
+        WordLevel({subword: at for at, subword in enumerate(listed)}, unk_token=ROLES["unk"](special))
+    )
     tokenizer.pre_tokenizer = Split(Regex(r"[\s\S]"), "isolated")
     first, last = ROLES["cls"](special), ROLES["sep"](special)
     tokenizer.post_processor = TemplateProcessing(
@@ -47,7 +49,7 @@ def character_vocabulary(texts: list[str], special: list[str]) -> PreTrainedToke
     )
 
 
-# Which of the special pieces plays which role, in BERT's vocabularies and in RoBERTa's.
+# Which of the special subwords plays which role, in BERT's vocabularies and in RoBERTa's.
 ROLES = {
     "pad": lambda special: "[PAD]" if "[PAD]" in special else "<pad>",
     "unk": lambda special: "[UNK]" if "[PAD]" in special else "<unk>",
@@ -57,7 +59,7 @@ ROLES = {
 BERTS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
 ROBERTAS = ["<s>", "<pad>", "</s>", "<unk>"]
 
-# Family -> config without vocabulary, special pieces, and how many positions it reads.
+# Family -> config without vocabulary, special subwords, and how many positions it reads.
 FAMILIES = {
     "electra": (ElectraConfig(**SMALL, embedding_size=8, max_position_embeddings=40), BERTS, 40),
     "bert": (BertConfig(**SMALL, max_position_embeddings=40), BERTS, 40),
@@ -108,9 +110,11 @@ def parts(family: str, texts: list[str]):
     return config, tokenizer
 
 
-def tagger_config(encoder_config, **settings) -> SpanTaggerConfig:
+def tagger_config(encoder_config, **settings) -> KospanTokenClassificationConfig:
     named = {"id2label": dict(enumerate(TAGS)), "label2id": {tag: at for at, tag in enumerate(TAGS)}}
-    return SpanTaggerConfig(encoder_config=encoder_config, **named, **{"window": 24, "stride": 4, **settings})
+    return KospanTokenClassificationConfig(
+        encoder_config=encoder_config, **named, **{"max_length": 24, "stride": 4, **settings}
+    )
 
 
 def saved_encoder(folder, encoder_config, cls=None) -> dict[str, torch.Tensor]:
@@ -120,7 +124,7 @@ def saved_encoder(folder, encoder_config, cls=None) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-def assert_weights_are_those_of(model: SpanTagger, saved: dict[str, torch.Tensor], prefix: str = ""):
+def assert_weights_are_those_of(model: KospanForTokenClassification, saved: dict[str, torch.Tensor], prefix: str = ""):
     own = model.encoder.state_dict()
     assert own
     for name, value in own.items():
@@ -131,7 +135,9 @@ def assert_weights_are_those_of(model: SpanTagger, saved: dict[str, torch.Tensor
 def test_a_tagger_over_any_family_trains_saves_loads_and_extracts(family, texts, tmp_path):
     encoder_config, tokenizer = parts(family, texts)
     saved = saved_encoder(tmp_path / "encoder", encoder_config)
-    model = SpanTagger.from_encoder(str(tmp_path / "encoder"), tagger_config(encoder_config), tokenizer)
+    model = KospanForTokenClassification.from_encoder(
+        str(tmp_path / "encoder"), tagger_config(encoder_config), tokenizer
+    )
     assert_weights_are_those_of(model, saved)
     assert model.get_input_embeddings() is model.encoder.get_input_embeddings()
     assert model.get_input_embeddings().weight.shape[0] == len(tokenizer)
@@ -162,7 +168,7 @@ def test_a_tagger_over_any_family_trains_saves_loads_and_extracts(family, texts,
 def test_padding_changes_nothing_whatever_the_family(family, texts):
     encoder_config, tokenizer = parts(family, texts)
     torch.manual_seed(0)
-    model = SpanTagger(tagger_config(encoder_config)).eval()
+    model = KospanForTokenClassification(tagger_config(encoder_config)).eval()
     model.tokenizer = tokenizer
     short, long = (
         [model.features(window) for window in model.aligner.windows(document)]
@@ -180,7 +186,7 @@ def test_a_window_is_as_long_as_the_encoder_reads_and_no_longer(family, texts):
     limit = FAMILIES[family][2]
     assert encoder_limit(encoder_config) == limit
     text = " ".join(texts * 2)
-    model = SpanTagger(tagger_config(encoder_config, window=limit or 64))
+    model = KospanForTokenClassification(tagger_config(encoder_config, max_length=limit or 64))
     model.tokenizer = tokenizer
     longest = max(len(window.input_ids) for window in model.aligner.windows(model.aligner.documents([text])[0]))
     assert longest == (limit or 64)
@@ -188,9 +194,9 @@ def test_a_window_is_as_long_as_the_encoder_reads_and_no_longer(family, texts):
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
     assert model.inspect(text).marginals.shape == (len(text), len(TAGS))
     if limit is not None:
-        model = SpanTagger(tagger_config(encoder_config, window=limit + 1))
+        model = KospanForTokenClassification(tagger_config(encoder_config, max_length=limit + 1))
         model.tokenizer = tokenizer
-        with pytest.raises(ValueError, match=rf"at most {limit}.*got window {limit + 1}; set window: {limit}"):
+        with pytest.raises(ValueError, match=rf"at most {limit}.*got window {limit + 1}; set max_length: {limit}"):
             model.extract(text)
 
 
@@ -209,7 +215,7 @@ def test_a_checkpoint_from_pretraining_gives_its_own_weights(family, cls, prefix
     encoder_config, tokenizer = parts(family, texts)
     saved = saved_encoder(tmp_path, encoder_config, cls)
     assert all(name.startswith(prefix) for name in saved if ".embeddings." in name)
-    model = SpanTagger.from_encoder(str(tmp_path), tagger_config(encoder_config), tokenizer)
+    model = KospanForTokenClassification.from_encoder(str(tmp_path), tagger_config(encoder_config), tokenizer)
     assert_weights_are_those_of(model, saved, prefix)
 
 
@@ -221,7 +227,7 @@ def test_a_checkpoint_without_one_of_its_weights_is_refused_by_name(family, text
     del saved[lost]
     save_file(saved, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=f"lacks 1 of them .first: {lost}"):
-        SpanTagger.from_encoder(str(tmp_path), tagger_config(encoder_config), tokenizer)
+        KospanForTokenClassification.from_encoder(str(tmp_path), tagger_config(encoder_config), tokenizer)
 
 
 def test_a_checkpoint_of_another_family_is_refused(texts, tmp_path):
@@ -229,7 +235,7 @@ def test_a_checkpoint_of_another_family_is_refused(texts, tmp_path):
     saved_encoder(tmp_path, bert, BertForPreTraining)
     electra, _ = parts("electra", texts)
     with pytest.raises(ValueError, match=r"lacks \d+ of them"):
-        SpanTagger.from_encoder(str(tmp_path), tagger_config(electra), tokenizer)
+        KospanForTokenClassification.from_encoder(str(tmp_path), tagger_config(electra), tokenizer)
 
 
 def test_a_checkpoint_without_a_pooler_is_complete(texts, tmp_path):
@@ -238,7 +244,7 @@ def test_a_checkpoint_without_a_pooler_is_complete(texts, tmp_path):
     kept = {name: value for name, value in saved.items() if "pooler" not in name}
     assert len(kept) < len(saved)
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    model = SpanTagger.from_encoder(str(tmp_path), tagger_config(encoder_config), tokenizer)
+    model = KospanForTokenClassification.from_encoder(str(tmp_path), tagger_config(encoder_config), tokenizer)
     assert_weights_are_those_of(model, saved)
 
 
@@ -246,7 +252,9 @@ def test_a_checkpoint_without_a_pooler_is_complete(texts, tmp_path):
 def test_a_saved_config_names_no_path_and_asks_for_no_remote_code_of_the_encoder(family, texts, tmp_path):
     encoder_config, tokenizer = parts(family, texts)
     saved_encoder(tmp_path / "private folder", encoder_config)
-    model = SpanTagger.from_encoder(str(tmp_path / "private folder"), tagger_config(encoder_config), tokenizer)
+    model = KospanForTokenClassification.from_encoder(
+        str(tmp_path / "private folder"), tagger_config(encoder_config), tokenizer
+    )
     model.config.encoder_config.trust_remote_code = True
     model.config.encoder_config.auto_map = {"AutoModel": "someone/else--modeling_other.Other"}
     model.save_pretrained(tmp_path / "tagger")

@@ -7,8 +7,8 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
-from modeling import feed_forward as module
-from modeling.feed_forward import feed_forward
+from kospan.modeling import feed_forward as module
+from kospan.modeling.feed_forward import feed_forward
 
 ACTIVATIONS = {"gelu": nn.GELU(), "tanh": torch.tanh, "relu": nn.ReLU(), "gelu_new": nn.GELU(approximate="tanh")}
 
@@ -71,7 +71,7 @@ def test_what_is_frozen_gets_no_gradient_and_changes_none(frozen, monkeypatch):
         torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
 
 
-class Kept:
+class SavedScores:
     """Numbers that are kept for a backward pass."""
 
     def __init__(self):
@@ -97,7 +97,7 @@ class Widest(TorchFunctionMode):
 
 def test_only_states_and_wide_states_are_kept_and_without_gradients_nothing_wide_is_made(monkeypatch):
     monkeypatch.setitem(module._ROWS, "cpu", 4)
-    (first, second), states, kept = layers(), drawn(2, 50), Kept()
+    (first, second), states, kept = layers(), drawn(2, 50), SavedScores()
     with torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda tensor: tensor):
         feed_forward(states, first, nn.GELU(), second)
     assert kept.numbers == 100 * (3 + 7)

@@ -7,15 +7,17 @@ from threading import Barrier, Thread
 
 import pytest
 import torch
-from patience import SECONDS
+from time_limits import SECONDS
 
-from modeling import handler as handler_module
-from modeling.handler import LIMITS, MAX_CHARACTERS, MAX_CHARACTERS_IN_ALL, MAX_TEXTS, EndpointHandler
+from kospan.modeling import handler as handler_module
+from kospan.modeling.handler import LIMITS, MAX_CHARACTERS, MAX_CHARACTERS_IN_ALL, MAX_TEXTS, EndpointHandler
 
 
 @pytest.fixture
-def folder(make_tagger, tmp_path):
-    make_tagger(encoder_input="units", recurrent_size=8, window=32, stride=4).save_pretrained(tmp_path / "model")
+def folder(make_token_classifier, tmp_path):
+    make_token_classifier(encoder_input="units", lstm_hidden_size=8, max_length=32, stride=4).save_pretrained(
+        tmp_path / "model"
+    )
     return tmp_path / "model"
 
 
@@ -70,8 +72,8 @@ def test_a_loose_file_finds_its_own_folder(folder, texts):
     assert loose.EndpointHandler()({"inputs": texts[0]}) == EndpointHandler(str(folder))({"inputs": texts[0]})
 
 
-def test_weights_in_half_are_served_in_float32(make_tagger, tmp_path, texts):
-    model = make_tagger(encoder_input="units")
+def test_weights_in_half_are_served_in_float32(make_token_classifier, tmp_path, texts):
+    model = make_token_classifier(encoder_input="units")
     model.to(torch.float16).save_pretrained(tmp_path / "half")
     served = EndpointHandler(str(tmp_path / "half"))
     assert {parameter.dtype for parameter in served.model.parameters()} == {torch.float32}
@@ -215,8 +217,8 @@ QUESTION = "회장이 어디서 회의를 열었는가?"
 
 
 @pytest.fixture
-def reading(make_reader, tmp_path) -> EndpointHandler:
-    make_reader(encoder_input="units", unit_matches=True).save_pretrained(tmp_path / "reader")
+def reading(make_qa_model, tmp_path) -> EndpointHandler:
+    make_qa_model(encoder_input="units", exact_match_feature=True).save_pretrained(tmp_path / "reader")
     return EndpointHandler(str(tmp_path / "reader"))
 
 
@@ -251,12 +253,15 @@ def test_it_answers_as_the_model_does(reading, texts):
 @pytest.mark.parametrize(
     "parameters, limits",
     [
-        ({"null_answer": True}, {"null_answer": True}),
-        ({"handle_impossible_answer": True}, {"null_answer": True}),
-        ({"max_answer_len": 2}, {"longest_answer": 2}),
-        ({"longest_answer": 2, "max_answer_len": 2}, {"longest_answer": 2}),
-        ({"doc_stride": 3, "max_seq_len": 40}, {"stride": 3, "window": 40}),
-        ({"stride": 3, "window": 40, "max_question_len": 9}, {"stride": 3, "window": 40, "max_question": 9}),
+        ({"allow_no_answer": True}, {"allow_no_answer": True}),
+        ({"handle_impossible_answer": True}, {"allow_no_answer": True}),
+        ({"max_answer_len": 2}, {"max_answer_length": 2}),
+        ({"max_answer_length": 2, "max_answer_len": 2}, {"max_answer_length": 2}),
+        ({"doc_stride": 3, "max_seq_len": 40}, {"stride": 3, "max_length": 40}),
+        (
+            {"stride": 3, "max_length": 40, "max_query_length_len": 9},
+            {"stride": 3, "max_length": 40, "max_query_length": 9},
+        ),
         ({"trim_particles": True, "threshold": None}, {"trim_particles": True}),
     ],
 )
@@ -302,8 +307,11 @@ BAD_PARAMETERS = {
     "top_k huge": ({"top_k": 101}, "expected top_k to be 100 or less, got 101; leave it out"),
     "top_k 0": ({"top_k": 0}, "expected top_k of 1 or more, got 0"),
     "answers huge": ({"max_answer_len": 10**9}, "expected max_answer_len to be 1000 or less, got 1000000000"),
-    "two values": ({"longest_answer": 3, "max_answer_len": 4}, "expected one value for max_answer_len, got 3 by its"),
-    "null a number": ({"null_answer": 1}, "expected null_answer to be true or false, got 1"),
+    "two values": (
+        {"max_answer_length": 3, "max_answer_len": 4},
+        "expected one value for max_answer_len, got 3 by its",
+    ),
+    "null a number": ({"allow_no_answer": 1}, "expected allow_no_answer to be true or false, got 1"),
     "threshold a text": ({"threshold": "0.5"}, "a number from 0 to 1, got '0.5'"),
 }
 
@@ -343,8 +351,8 @@ def test_a_model_of_another_kind_is_refused(folder, monkeypatch):
         EndpointHandler(str(folder))
 
 
-def test_words_of_a_list_are_one_document(make_tagger, tmp_path):
-    model = make_tagger(unit="word", encoder_input="units", word_splitting="punctuation")
+def test_words_of_a_list_are_one_document(make_token_classifier, tmp_path):
+    model = make_token_classifier(unit="word", encoder_input="units", word_splitting="punctuation")
     model.save_pretrained(tmp_path / "model")
     handler = EndpointHandler(tmp_path / "model")
     words = ["이재용이", "(서울.", "부산에서", "3%"]

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modeling.head_layer import HeadLayer, check_width
-from modeling.heads import HEADS, Chain
+from kospan.modeling.head_layer import HeadLayer, check_width
+from kospan.modeling.heads import HEADS, Chain
 
 
 def by_hand(layer: HeadLayer, row: list[float]) -> list[float]:
@@ -49,10 +49,10 @@ def test_half_precision_stays_outside():
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_every_head_scores_what_the_layer_gives(make_tagger, head):
+def test_every_head_scores_what_the_layer_gives(make_token_classifier, head):
     options = {"heads": 2} if head == "positional" else {}
-    plain = make_tagger(head=head, head_options=options).head.eval()
-    model = make_tagger(head=head, head_options={**options, "feedforward": 24}).head.eval()
+    plain = make_token_classifier(head=head, head_options=options).head.eval()
+    model = make_token_classifier(head=head, head_options={**options, "feedforward": 24}).head.eval()
     assert plain.feedforward is None and not any("feedforward" in name for name in plain.state_dict())
     plain.load_state_dict({name: value for name, value in model.state_dict().items() if "feedforward" not in name})
     torch.manual_seed(0)

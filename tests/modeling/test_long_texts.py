@@ -10,8 +10,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BigBirdConfig
 
-from modeling import forward_backward, window_batches
-from modeling.forward_backward import LinearSweep, Rows, lay_out
+from kospan.modeling import forward_backward, window_batches
+from kospan.modeling.forward_backward import LinearSweep, Rows, lay_out
 
 METHODS = ("extract", "answer", "classify")
 WINDOWS = {"electra": 48, "big_bird": 160}
@@ -37,14 +37,14 @@ def big_bird(tokenizer, _) -> BigBirdConfig:
 
 
 @pytest.fixture(params=[(method, encoder) for method in METHODS for encoder in WINDOWS], ids="-".join)
-def case(request, monkeypatch, make_tagger, make_reader, make_classifier):
+def case(request, monkeypatch, make_token_classifier, make_qa_model, make_text_classifier):
     """`(read, model)`: a model over an encoder of one kind, and what reads a text with it."""
     method, encoder = request.param
-    make = dict(zip(METHODS, (make_tagger, make_reader, make_classifier)))[method]
+    make = dict(zip(METHODS, (make_token_classifier, make_qa_model, make_text_classifier)))[method]
     monkeypatch.setattr(window_batches, "_CPU_POSITIONS", POSITIONS)
     if encoder == "big_bird":
         monkeypatch.setitem(make.__globals__, "tiny_electra", big_bird)
-    model = make(window=WINDOWS[encoder], **({"head": "crf"} if method == "extract" else {}))
+    model = make(max_length=WINDOWS[encoder], **({"head": "crf"} if method == "extract" else {}))
 
     def read(text: str, batch_size: int = 32):
         if method == "answer":
@@ -137,9 +137,9 @@ def test_a_long_text_says_the_same_in_batches_of_any_size(case, texts):
             assert one[:3] == other[:3] and one.score == pytest.approx(other.score, abs=1e-5)
 
 
-def test_a_sweep_over_a_long_text_has_views_of_a_part_at_a_time(make_tagger, texts, monkeypatch):
+def test_a_sweep_over_a_long_text_has_views_of_a_part_at_a_time(make_token_classifier, texts, monkeypatch):
     monkeypatch.setattr(forward_backward, "VIEWS", 64)
-    model = make_tagger(head="crf")
+    model = make_token_classifier(head="crf")
     with Views() as views:
         assert model.extract(long_text(texts, 1000))
     assert views.most == 65

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from modeling.heads import Chain
+from kospan.modeling.heads import Chain
 
 M = 4
-SETTINGS = {"dropout": 0.5, "dropout_samples": M}
+SETTINGS = {"dropout": 0.5, "multi_sample_dropout": M}
 
 
 class Case(NamedTuple):
@@ -23,8 +23,8 @@ class Case(NamedTuple):
     each: bool = False  # whether the loss is the mean of M losses
 
 
-def tagger_case(make_tagger, texts, merge: str) -> Case:
-    model = make_tagger(dropout_merge=merge, encoder_input="units", **SETTINGS)
+def tagger_case(make_token_classifier, texts, merge: str) -> Case:
+    model = make_token_classifier(dropout_merge=merge, encoder_input="units", **SETTINGS)
     windows = [window for each in model.aligner.documents(texts) for window in model.aligner.windows(each)]
     batch = model.collate([model.features(window) for window in windows])
     mask = batch["unit_positions"] != -100
@@ -38,8 +38,8 @@ def tagger_case(make_tagger, texts, merge: str) -> Case:
     )
 
 
-def reader_case(make_reader, texts) -> Case:
-    model, question = make_reader(**SETTINGS), "누가 열었나?"
+def reader_case(make_qa_model, texts) -> Case:
+    model, question = make_qa_model(**SETTINGS), "누가 열었나?"
     features = []
     for document in model.aligner.documents(texts):
         matches = model.matches(question, document)
@@ -54,24 +54,22 @@ def reader_case(make_reader, texts) -> Case:
     return Case(model, {**batch, "labels": labels}, model, loss)
 
 
-def classifier_case(make_classifier, texts) -> Case:
-    model = make_classifier(**SETTINGS)
+def classifier_case(make_text_classifier, texts) -> Case:
+    model = make_text_classifier(**SETTINGS)
     passages = [model.passages(document)[0] for document in model.aligner.documents(texts)]
     labels = torch.arange(len(texts)) % 3
     batch = model.collate([model.features(passage) for passage in passages])
-    return Case(
-        model, {**batch, "labels": labels}, model, lambda scores: nn.functional.cross_entropy(scores, labels)
-    )
+    return Case(model, {**batch, "labels": labels}, model, lambda scores: nn.functional.cross_entropy(scores, labels))
 
 
 @pytest.fixture(params=["tagger", "tagger with a loss for each sample", "reader", "classifier"])
-def case(request, make_tagger, make_reader, make_classifier, texts) -> Case:
+def case(request, make_token_classifier, make_qa_model, make_text_classifier, texts) -> Case:
     torch.manual_seed(5)
     if request.param == "reader":
-        return reader_case(make_reader, texts)
+        return reader_case(make_qa_model, texts)
     if request.param == "classifier":
-        return classifier_case(make_classifier, texts)
-    return tagger_case(make_tagger, texts, "mean_loss" if "each" in request.param else "mean_logits")
+        return classifier_case(make_text_classifier, texts)
+    return tagger_case(make_token_classifier, texts, "mean_loss" if "each" in request.param else "mean_logits")
 
 
 class Watched(NamedTuple):

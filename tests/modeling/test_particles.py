@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling.particles import CUT, PARTICLES, particle_cuts, trimmed_end
+from kospan.modeling.particles import CUT, PARTICLES, particle_cuts, trimmed_end
 
 CASES = [
     ("서울에서", "서울"),

@@ -9,12 +9,17 @@ import pyarrow as pa
 import pytest
 import torch
 import transformers
+from generative_cases import make_generative_model
 from transformers import AutoConfig, AutoModel, pipeline
-from writer_cases import make_writer
 
-from modeling import SpanClassifierPipeline, SpanReaderPipeline, SpanTagger, SpanTaggerPipeline
-from modeling.configuration_span import PipelineTasks
-from modeling.pipelines import PIPELINES
+from kospan.modeling import (
+    KospanForTokenClassification,
+    KospanQuestionAnsweringPipeline,
+    KospanTextClassificationPipeline,
+    KospanTokenClassificationPipeline,
+)
+from kospan.modeling.configuration_kospan import PipelineTasks
+from kospan.modeling.pipelines import PIPELINES
 
 QUESTION = "회장이 어디서 회의를 열었는가?"
 IN_MEMORY = {
@@ -36,13 +41,13 @@ STREAMS = {
 @pytest.fixture(params=["tagger", "reader", "classifier", "writer"])
 def model(request):
     if request.param == "writer":
-        return make_writer()
+        return make_generative_model()
     return request.getfixturevalue(f"make_{request.param}")()
 
 
 def asked(model, texts: list[str]) -> list:
     """The texts as the model's pipeline takes them."""
-    reads = model.config.model_type == "kospan-reader"
+    reads = model.config.model_type == "kospan-question-answering"
     return [{"question": QUESTION, "context": text} for text in texts] if reads else texts
 
 
@@ -52,10 +57,10 @@ def asked(model, texts: list[str]) -> list:
 def test_a_model_has_the_pipeline_of_its_task(model, texts):
     pipe = model.pipeline()
     kinds = {
-        "kospan-tagger": SpanTaggerPipeline,
-        "kospan-writer": SpanTaggerPipeline,
-        "kospan-reader": SpanReaderPipeline,
-        "kospan-classifier": SpanClassifierPipeline,
+        "kospan-token-classification": KospanTokenClassificationPipeline,
+        "kospan-generative-ner": KospanTokenClassificationPipeline,
+        "kospan-question-answering": KospanQuestionAnsweringPipeline,
+        "kospan-sequence-classification": KospanTextClassificationPipeline,
     }
     assert type(pipe) is kinds[model.config.model_type] and pipe.model is model
     assert pipe.task == pipe.task_name and PIPELINES[pipe.task] is type(pipe)
@@ -66,8 +71,8 @@ def test_a_model_has_the_pipeline_of_its_task(model, texts):
         assert not each or (each.get("label"), each.get("answer")) in ((None, None), (None, ""))
 
 
-def test_a_pipeline_leaves_the_model_where_it_is(make_tagger, monkeypatch):
-    model = make_tagger()
+def test_a_pipeline_leaves_the_model_where_it_is(make_token_classifier, monkeypatch):
+    model = make_token_classifier()
     monkeypatch.setattr(model, "to", lambda *_: pytest.fail("moved"))
     assert model.pipeline().device == torch.device("cpu")
     # A model that accelerate has placed is told no device at all, which transformers would refuse.
@@ -76,7 +81,7 @@ def test_a_pipeline_leaves_the_model_where_it_is(make_tagger, monkeypatch):
 
 
 def test_what_a_writer_finds_its_pipeline_gives(texts):
-    writer = make_writer(unit="word")
+    writer = make_generative_model(unit="word")
     found = writer.pipeline()(texts)
     spans = writer.extract(texts)
     assert [[(one["entity_group"], one["start"], one["end"], one["score"]) for one in each] for each in found] == [
@@ -124,17 +129,17 @@ def test_tasks_of_a_config_have_one_entry_and_two_names():
 
 
 @pytest.mark.parametrize("types", [False, True], ids=["without token types", "with token types"])
-def test_transformers_own_pipeline_for_a_loaded_tagger_names_ours(make_tagger, texts, types):
-    tagger = make_tagger()
+def test_transformers_own_pipeline_for_a_loaded_tagger_names_ours(make_token_classifier, texts, types):
+    tagger = make_token_classifier()
     tagger.tokenizer.model_input_names = ["input_ids", "attention_mask", *(["token_type_ids"] if types else [])]
     stock = pipeline("ner", model=tagger, tokenizer=tagger.tokenizer, device=-1)
-    assert not isinstance(stock, SpanTaggerPipeline)
+    assert not isinstance(stock, KospanTokenClassificationPipeline)
     with pytest.raises(ValueError, match=r"transformers' pipeline\(.*model\.extract\(text\) or model\.pipeline\(\)"):
         stock(texts[0])
 
 
-def test_a_loaded_reader_is_advised_to_use_its_own_pipeline(make_reader):
-    reader = make_reader()
+def test_a_loaded_reader_is_advised_to_use_its_own_pipeline(make_qa_model):
+    reader = make_qa_model()
     with pytest.raises(KeyError, match=r"For a loaded model of kospan call `model\.pipeline\(\)`; for its folder pass"):
         pipeline("question-answering", model=reader, tokenizer=reader.tokenizer)
     advice = transformers.pipelines.REMOVED_TASKS["question-answering"]
@@ -145,7 +150,7 @@ def test_a_loaded_reader_is_advised_to_use_its_own_pipeline(make_reader):
 
 
 def test_a_loaded_writer_is_no_model_to_call(texts):
-    writer = make_writer()
+    writer = make_generative_model()
     with pytest.raises(TypeError, match=r"for model\.extract\(texts\) or model\.pipeline\(\)\(texts\), got a call"):
         writer(input_ids=torch.tensor([[1]]))
 
@@ -156,7 +161,7 @@ def test_a_loaded_writer_is_no_model_to_call(texts):
 @pytest.mark.parametrize("form", IN_MEMORY)
 def test_what_is_in_memory_gives_a_list(model, texts, form):
     pipe = model.pipeline()
-    if isinstance(pipe, SpanReaderPipeline):
+    if isinstance(pipe, KospanQuestionAnsweringPipeline):
         contexts, expected = IN_MEMORY[form](texts), pipe(asked(model, texts))
         assert pipe(question=IN_MEMORY[form]([QUESTION] * len(texts)), context=contexts) == expected
         assert pipe(question=np.array([QUESTION] * len(texts)), context=contexts) == expected
@@ -171,7 +176,7 @@ def test_what_is_in_memory_gives_a_list(model, texts, form):
 @pytest.mark.parametrize("form", STREAMS)
 def test_a_stream_gives_an_iterator(model, texts, form):
     pipe = model.pipeline()
-    if isinstance(pipe, SpanReaderPipeline):
+    if isinstance(pipe, KospanQuestionAnsweringPipeline):
         items = ({"question": np.str_(QUESTION), "context": text, "id": at} for at, text in enumerate(texts))
         found = pipe(items, batch_size=len(texts))
     else:
@@ -180,12 +185,12 @@ def test_a_stream_gives_an_iterator(model, texts, form):
     assert list(found) == pipe(asked(model, texts), batch_size=len(texts))
 
 
-def test_rows_of_a_data_set_may_hold_more(make_classifier, make_reader, texts):
+def test_rows_of_a_data_set_may_hold_more(make_text_classifier, make_qa_model, texts):
     rows = datasets.Dataset.from_dict({"text": texts, "label": [0] * len(texts), "id": texts})
-    classes = make_classifier().pipeline()
+    classes = make_text_classifier().pipeline()
     assert list(classes(rows)) == list(classes(list(rows))) == classes(texts)
     pairs = datasets.Dataset.from_dict({"question": [QUESTION] * len(texts), "context": texts, "answers": texts})
-    answers = make_reader().pipeline()
+    answers = make_qa_model().pipeline()
     assert list(answers(pairs, top_k=2)) == answers(asked(answers.model, texts), top_k=2)
 
 
@@ -196,8 +201,8 @@ def test_what_is_neither_is_refused(model):
             pipe(inputs)
 
 
-def test_a_pipeline_of_a_tagger_still_takes_settings_for_all_calls(make_tagger, texts):
-    tagger: SpanTagger = make_tagger()
+def test_a_pipeline_of_a_tagger_still_takes_settings_for_all_calls(make_token_classifier, texts):
+    tagger: KospanForTokenClassification = make_token_classifier()
     label = tagger.pipeline()(texts[0])[0]["entity_group"]
     pipe = tagger.pipeline(ignore_labels=[label], batch_size=1)
     assert all(one["entity_group"] != label for one in pipe(texts[0]))

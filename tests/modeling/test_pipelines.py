@@ -8,27 +8,27 @@ from threading import Barrier, Thread
 import pytest
 import torch
 import transformers
-from patience import SECONDS
+from time_limits import SECONDS
 from transformers import AutoModel, pipeline
 
 from kospan.data.corpus import Corpus
 from kospan.example import Example
-from kospan.tasks.tagging import TaggingTask
-from modeling import SpanTagger, SpanTaggerPipeline, companions
-from modeling.companions import COMPANIONS, REQUIREMENTS
-from modeling.handler import EndpointHandler
+from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationPipeline, code_files
+from kospan.modeling.code_files import COMPANIONS, REQUIREMENTS
+from kospan.modeling.handler import EndpointHandler
+from kospan.tasks.token_classification.task import TokenClassificationTask
 
 KEYS = ["entity_group", "score", "word", "start", "end"]
 
 
 @pytest.fixture
-def tagger(make_tagger) -> SpanTagger:
-    return make_tagger(encoder_input="units", recurrent_size=8, window=16, stride=4)
+def tagger(make_token_classifier) -> KospanForTokenClassification:
+    return make_token_classifier(encoder_input="units", lstm_hidden_size=8, max_length=16, stride=4)
 
 
 @pytest.fixture
-def pipe(tagger) -> SpanTaggerPipeline:
-    return SpanTaggerPipeline(model=tagger, device="cpu", task="token-classification")
+def pipe(tagger) -> KospanTokenClassificationPipeline:
+    return KospanTokenClassificationPipeline(model=tagger, device="cpu", task="token-classification")
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_evaluation_pipeline_and_endpoint_agree(tagger, pipe, hard, tmp_path):
     """One string, one answer, with its offsets, labels and scores."""
     tagger.save_pretrained(tmp_path / "model")
     handler = EndpointHandler(str(tmp_path / "model"))
-    task = TaggingTask(Corpus(("LC", "OG", "PS"), {"validation": []}, 0), tagger)
+    task = TokenClassificationTask(Corpus(("LC", "OG", "PS"), {"validation": []}, 0), tagger)
     evaluated = task.spans(task.predict(tagger, [Example(str(at), text, ()) for at, text in enumerate(hard)]).tolist())
     assert sum(map(len, evaluated)) > 10
     for text, spans, piped, served in zip(hard, evaluated, pipe(hard), handler({"inputs": hard}), strict=True):
@@ -180,7 +180,9 @@ def test_threshold_and_ignored_labels_leave_out(pipe, tagger, texts):
     without = pipe(texts[0], ignore_labels=["O", label])
     assert without == [entity for entity in everything if entity["entity_group"] != label]
     # Set once for all calls; a call's own setting wins.
-    settled = SpanTaggerPipeline(model=tagger, device="cpu", threshold=threshold, ignore_labels=[label], batch_size=2)
+    settled = KospanTokenClassificationPipeline(
+        model=tagger, device="cpu", threshold=threshold, ignore_labels=[label], batch_size=2
+    )
     assert settled(texts[0]) == [entity for entity in kept if entity["entity_group"] != label]
     assert settled(texts[0], threshold=0, ignore_labels=[]) == everything
 
@@ -192,9 +194,9 @@ def test_every_aggregation_gives_whole_spans(pipe, texts, strategy):
 
 
 @pytest.mark.parametrize("unit", ["character", "word"])
-def test_no_aggregation_gives_the_tag_of_every_unit(make_tagger, texts, unit):
+def test_no_aggregation_gives_the_tag_of_every_unit(make_token_classifier, texts, unit):
     """Against `inspect`, whose marginals come by another way, and the tags of `extract`'s spans."""
-    model = make_tagger(unit=unit, encoder_input="subwords", recurrent_size=8)
+    model = make_token_classifier(unit=unit, encoder_input="subwords", lstm_hidden_size=8)
     pipe = model.pipeline(aggregation_strategy="none")
     everything = pipe([*texts, "", " ".join(texts * 4)], ignore_labels=[])
     for text, found in zip([*texts, "", " ".join(texts * 4)], everything, strict=True):
@@ -253,12 +255,12 @@ def test_a_setting_without_a_meaning_is_refused(pipe, tagger, settings, error, s
         pipe("비가 온다.", **settings)
     if "num_workers" not in settings:  # In the base class's hands until the call.
         with pytest.raises(error, match=says):
-            SpanTaggerPipeline(model=tagger, device="cpu", **settings)
+            KospanTokenClassificationPipeline(model=tagger, device="cpu", **settings)
 
 
-def test_words_of_a_list_are_one_document(make_tagger):
-    model = make_tagger(unit="word", encoder_input="units", word_splitting="punctuation")
-    pipe = SpanTaggerPipeline(model=model, device="cpu")
+def test_words_of_a_list_are_one_document(make_token_classifier):
+    model = make_token_classifier(unit="word", encoder_input="units", word_splitting="punctuation")
+    pipe = KospanTokenClassificationPipeline(model=model, device="cpu")
     words, others = ["이재용이", "(서울.", "부산에서", "3%"], ["비가", "온다."]
     [expected, of_others] = model.extract([words, others])
     text = " ".join(words)
@@ -271,7 +273,7 @@ def test_words_of_a_list_are_one_document(make_tagger):
     assert [len(each) for each in both] == [len(expected), len(of_others)] and both[0] == found
     # A list in a list is one without the setting, which may also be that of the pipeline.
     assert pipe([words, text])[0] == found and pipe([words, text])[1] == pipe(text)
-    settled = SpanTaggerPipeline(model=model, device="cpu", is_split_into_words=True)
+    settled = KospanTokenClassificationPipeline(model=model, device="cpu", is_split_into_words=True)
     assert settled(words) == [found] and settled(text, is_split_into_words=False) == pipe(text)
     assert list(pipe(iter([words, others]), is_split_into_words=True)) == both
     for given, got in ((text, "a str"), ([words, "비가"], "lists beside other items")):
@@ -283,17 +285,17 @@ def test_words_of_a_list_are_one_document(make_tagger):
 
 
 def test_the_model_goes_to_the_device_that_is_asked_for(tagger, monkeypatch):
-    assert SpanTaggerPipeline(model=tagger, device="cpu").model.device == torch.device("cpu")
+    assert KospanTokenClassificationPipeline(model=tagger, device="cpu").model.device == torch.device("cpu")
     moved = []
     monkeypatch.setattr(tagger, "to", lambda device: moved.append(device) or tagger)
-    assert SpanTaggerPipeline(model=tagger, device="meta").device == torch.device("meta")
+    assert KospanTokenClassificationPipeline(model=tagger, device="meta").device == torch.device("meta")
     assert moved == [torch.device("meta")]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_gpu_finds_what_the_cpu_finds(tagger, hard):
-    on_cpu = SpanTaggerPipeline(model=tagger, device="cpu")(hard)
-    on_gpu = SpanTaggerPipeline(model=tagger, device=0)
+    on_cpu = KospanTokenClassificationPipeline(model=tagger, device="cpu")(hard)
+    on_gpu = KospanTokenClassificationPipeline(model=tagger, device=0)
     assert on_gpu.model.device.type == "cuda"
     for one, other in zip(on_gpu(hard), on_cpu, strict=True):
         assert [entity["word"] for entity in one] == [entity["word"] for entity in other]
@@ -303,18 +305,18 @@ def test_a_gpu_finds_what_the_cpu_finds(tagger, hard):
 def test_another_tokenizer_is_refused(tagger, tmp_path):
     from kospan.tasks.encoders import character_tokenizer
 
-    assert SpanTaggerPipeline(model=tagger, tokenizer=tagger.tokenizer).tokenizer is tagger.tokenizer
+    assert KospanTokenClassificationPipeline(model=tagger, tokenizer=tagger.tokenizer).tokenizer is tagger.tokenizer
     with pytest.raises(ValueError, match="expected no tokenizer but the model's own, got "):
-        SpanTaggerPipeline(model=tagger, tokenizer=character_tokenizer(["다른 글"]))
+        KospanTokenClassificationPipeline(model=tagger, tokenizer=character_tokenizer(["다른 글"]))
     with pytest.raises(ValueError, match="expected no tokenizer but the model's own, got someone/else"):
-        SpanTaggerPipeline(model=tagger, tokenizer="someone/else")
+        KospanTokenClassificationPipeline(model=tagger, tokenizer="someone/else")
     tokenizer, tagger.tokenizer = tagger.tokenizer, None
-    assert SpanTaggerPipeline(model=tagger, tokenizer=tokenizer).model.tokenizer is tokenizer
+    assert KospanTokenClassificationPipeline(model=tagger, tokenizer=tokenizer).model.tokenizer is tokenizer
 
 
-def test_a_model_that_trains_is_read_in_evaluation_mode(make_tagger, texts):
-    model = make_tagger(dropout=0.5, encoder_input="units").train()
-    pipe = SpanTaggerPipeline(model=model, device="cpu")
+def test_a_model_that_trains_is_read_in_evaluation_mode(make_token_classifier, texts):
+    model = make_token_classifier(dropout=0.5, encoder_input="units").train()
+    pipe = KospanTokenClassificationPipeline(model=model, device="cpu")
     assert not model.training and pipe(texts) == pipe(texts)
 
 
@@ -325,20 +327,22 @@ def test_a_saved_folder_names_and_holds_its_pipeline(tagger, tmp_path):
     tagger.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert set(config["custom_pipelines"]) == {"token-classification"}
-    needed = ("pipelines", "pipeline_base", "pipeline_tagger", "checks", "tags")
+    needed = ("pipelines", "pipeline_base", "pipeline_token_classification", "checks", "tags")
     assert all((tmp_path / f"{name}.py").exists() for name in needed)
     for entry in config["custom_pipelines"].values():
-        assert entry["impl"] == "pipelines.SpanTaggerPipeline" and entry["pt"] == ["AutoModelForTokenClassification"]
+        assert entry["impl"] == "pipelines.KospanTokenClassificationPipeline" and entry["pt"] == [
+            "AutoModelForTokenClassification"
+        ]
     for name in COMPANIONS:
-        home = os.path.join(companions._HOME, name)
-        assert (tmp_path / name).read_text(encoding="utf-8") == companions.read_text(home)
+        home = os.path.join(code_files._HOME, name)
+        assert (tmp_path / name).read_text(encoding="utf-8") == code_files.read_text(home)
     assert (tmp_path / "requirements.txt").read_text(encoding="utf-8") == REQUIREMENTS
     assert not list(tmp_path.glob("*.tmp"))
 
 
 def test_requirements_say_what_is_tested(tmp_path):
-    root = os.path.dirname(companions._HOME)
-    pins = companions.read_text(os.path.join(root, "constraints.txt"))
+    root = os.path.dirname(code_files._HOME)
+    pins = code_files.read_text(os.path.join(root, "constraints.txt"))
     (newest,) = [line.partition("==")[2] for line in pins.splitlines() if line.startswith("transformers==")]
     lines = [line for line in REQUIREMENTS.splitlines() if not line.startswith("#")]
     assert lines == [f"transformers>=4.51.3,<={newest}"]
@@ -356,7 +360,7 @@ def test_only_the_main_process_writes(tagger, tmp_path):
 
 
 def test_a_copy_without_its_companions_says_what_is_missing(tagger, tmp_path, monkeypatch):
-    monkeypatch.setattr(companions, "_HOME", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(code_files, "_HOME", str(tmp_path / "nowhere"))
     with pytest.warns(UserWarning, match="expected handler.py beside the model that was loaded, found none"):
         tagger.save_pretrained(tmp_path / "model")
     assert (tmp_path / "model" / "model.safetensors").exists()
@@ -373,7 +377,7 @@ def test_a_push_while_saving_leaves_last(tagger, tmp_path, monkeypatch):
     def push_to_hub(self, repo_id, **kwargs):
         pushed.append((repo_id, kwargs, {path.name for path in (tmp_path / "model").iterdir()}))
 
-    monkeypatch.setattr(SpanTagger, "push_to_hub", push_to_hub)
+    monkeypatch.setattr(KospanForTokenClassification, "push_to_hub", push_to_hub)
     tagger.save_pretrained(tmp_path / "model", push_to_hub=True, token="secret", max_shard_size="1GB")
     tagger.save_pretrained(tmp_path / "model", push_to_hub=True, repo_id="me/it", private=True)
     (first, settings, files), (second, others, _) = pushed
@@ -402,7 +406,7 @@ def test_what_transformers_puts_into_the_config_is_taken_out(tagger, tmp_path, t
     transformers.pipelines.clean_custom_task(config.custom_pipelines["ner"])
     with pytest.raises(TypeError):
         json.dumps(config.custom_pipelines)
-    pipe = SpanTaggerPipeline(model=AutoModel.from_pretrained(tmp_path, config=config))
+    pipe = KospanTokenClassificationPipeline(model=AutoModel.from_pretrained(tmp_path, config=config))
     assert json.dumps(pipe.model.config.custom_pipelines) and "custom_pipelines" in repr(pipe.model.config)
 
 
@@ -432,9 +436,9 @@ def in_threads(count: int, work) -> list:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_threads_read_as_one_does(make_tagger, texts, training):
+def test_threads_read_as_one_does(make_token_classifier, texts, training):
     """Also where the model was training: no thread may set dropout going under another one's feet."""
-    model = make_tagger(encoder_input="subwords", dropout=0.5, recurrent_size=8, recurrent_dropout=0.5)
+    model = make_token_classifier(encoder_input="subwords", dropout=0.5, lstm_hidden_size=8, lstm_dropout=0.5)
     expected = model.extract(texts)
     model.train(training)
     found = in_threads(4, lambda at: [model.extract(texts[at % 3 :]) for _ in range(6)])
@@ -445,8 +449,8 @@ def test_threads_read_as_one_does(make_tagger, texts, training):
                 close(dicts("", theirs), dicts("", ours))
 
 
-def test_a_thread_that_looks_inside_disturbs_none(make_tagger, texts):
-    model = make_tagger(encoder_input="units")
+def test_a_thread_that_looks_inside_disturbs_none(make_token_classifier, texts):
+    model = make_token_classifier(encoder_input="units")
     before = model.encoder.config._attn_implementation
     assert before != "eager"
     expected = model.extract(texts)
@@ -465,9 +469,9 @@ def test_a_thread_that_looks_inside_disturbs_none(make_tagger, texts):
     assert model.encoder.config._attn_implementation == before
 
 
-def test_modes_come_back_when_the_last_reader_leaves(make_tagger):
+def test_modes_come_back_when_the_last_reader_leaves(make_token_classifier):
     """The order that broke it: one begins while another reads, and ends after it."""
-    model = make_tagger().train()
+    model = make_token_classifier().train()
     first, second = model.reading(), model.reading()
     first.__enter__()
     second.__enter__()
@@ -477,8 +481,8 @@ def test_modes_come_back_when_the_last_reader_leaves(make_tagger):
     assert model.training
 
 
-def test_who_switches_something_is_alone(make_tagger):
-    model = make_tagger()
+def test_who_switches_something_is_alone(make_token_classifier):
+    model = make_token_classifier()
     order, inside = [], Barrier(2)
 
     def switch():

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from oracles import positional_loops as loops
 from torch import nn
 
-import modeling.positional_attention
-from modeling.positional_attention import (
+import kospan.modeling.positional_attention
+from kospan.modeling.positional_attention import (
     GATES,
     OPTIONS,
     PositionalAttention,
@@ -22,7 +22,7 @@ from modeling.positional_attention import (
     lowest,
     passed_on,
 )
-from modeling.tags import spans_to_tags, tag_names
+from kospan.modeling.tags import spans_to_tags, tag_names
 
 WIDTH, WINDOW, LABELS = 6, 12, ["PS", "LC"]
 
@@ -54,7 +54,7 @@ def rows(draw) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 
 
 def test_documented_examples_hold():
-    assert doctest.testmod(modeling.positional_attention).failed == 0
+    assert doctest.testmod(kospan.modeling.positional_attention).failed == 0
 
 
 @pytest.mark.parametrize("gate", GATES)
@@ -166,9 +166,9 @@ def test_gradients_equal_finite_differences():
     st.integers(0, 99),
 )
 @settings(deadline=None, derandomize=True)
-def test_gate_loss_equals_loops(pieces, scheme, ends_here, seed):
+def test_gate_loss_equals_loops(subwords, scheme, ends_here, seed):
     spans, at = [], 0
-    for length, label in pieces:
+    for length, label in subwords:
         spans += [(at, at + length, label)] if label != "O" else []
         at += length
     names = spans_to_tags(spans, at, scheme)

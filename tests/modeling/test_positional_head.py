@@ -8,19 +8,19 @@ import training_cases as cases
 from oracles import positional_loops as loops
 from transformers import AutoModel
 
-from kospan.training.consistency import TagDivergence, double
-from modeling.heads import HEADS, Chain, check_head
+from kospan.modeling.heads import HEADS, Chain, check_head
+from kospan.training.rdrop import TagRDrop, double
 
 GATES = [{"gate": "soft"}, {"gate": "hard"}, {"gate": "share", "share": 0.5}]
 
 
 @pytest.fixture
-def make(make_tagger):
+def make(make_token_classifier):
     """A tiny tagger with the positional head, e_PAD read off its encoder."""
 
     def build(options: dict | None = None, **settings):
         options = {"heads": 4, **(options or {})}
-        model = make_tagger(head="positional", head_options=options, **{"encoder_input": "units", **settings})
+        model = make_token_classifier(head="positional", head_options=options, **{"encoder_input": "units", **settings})
         model.prepare()
         return model
 
@@ -88,8 +88,8 @@ def test_everything_learns(make):
 @pytest.mark.parametrize("level", ["token", "marginal", "sequence"])
 @pytest.mark.parametrize("decoder", ["linear", "crf"])
 def test_rdrop_and_multi_sample_dropout(make, level, decoder):
-    model = make({"decoder": decoder}, dropout=0.4, dropout_samples=3, dropout_merge="mean_loss").train()
-    output = model(**double(batch()), divergence=TagDivergence(1.0, level))
+    model = make({"decoder": decoder}, dropout=0.4, multi_sample_dropout=3, dropout_merge="mean_loss").train()
+    output = model(**double(batch()), divergence=TagRDrop(1.0, level))
     assert output.divergence > 0
     assert torch.allclose(output.loss, output.divergence + sum(output.parts.values()), atol=1e-5)
     output.loss.backward()
@@ -188,9 +188,9 @@ def test_gold_gates_are_what_the_units_pass_in_the_first_step(make):
 def test_e_pad_is_the_encoders_state_at_pad(make):
     model = make(encoder={"hidden_dropout_prob": 0.5, "num_hidden_layers": 2})
     tokenizer = model.tokenizer
-    pieces = torch.tensor([[tokenizer.cls_token_id, tokenizer.pad_token_id, tokenizer.sep_token_id]])
+    subwords = torch.tensor([[tokenizer.cls_token_id, tokenizer.pad_token_id, tokenizer.sep_token_id]])
     with torch.no_grad():
-        expected = model.encoder.eval()(pieces).last_hidden_state[0, 1]
+        expected = model.encoder.eval()(subwords).last_hidden_state[0, 1]
     assert torch.equal(model.head.attention.padding_state, expected) and expected.any()
     model.train()
     model.prepare()
@@ -221,8 +221,8 @@ def test_a_saved_model_finds_the_same(make, options, tmp_path, texts):
 
 
 def test_an_lstm_in_between_is_refused_and_so_are_options_nobody_knows(make):
-    with pytest.raises(ValueError, match="expected recurrent_size: 0 with head: positional, got 8: closed gates"):
-        make(recurrent_size=8)
+    with pytest.raises(ValueError, match="expected lstm_hidden_size: 0 with head: positional, got 8: closed gates"):
+        make(lstm_hidden_size=8)
     with pytest.raises(ValueError, match=r"head_options of PositionalHead to be among .*positional_loss.* got 'gates'"):
         make({"gates": "soft"})
     with pytest.raises(ValueError, match="gate of head_options"):
@@ -230,8 +230,8 @@ def test_an_lstm_in_between_is_refused_and_so_are_options_nobody_knows(make):
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_a_head_can_be_checked_without_an_encoder(make_tagger, head):
-    config = make_tagger(head=head, head_options={"heads": 2} if head == "positional" else {}).config
+def test_a_head_can_be_checked_without_an_encoder(make_token_classifier, head):
+    config = make_token_classifier(head=head, head_options={"heads": 2} if head == "positional" else {}).config
     check_head(config)
     if head == "positional":
         config.head_options = {"heads": 12}
@@ -281,7 +281,7 @@ def test_inspect_gives_gates_and_attention(make, texts):
 
 
 def test_gates_of_a_long_text_come_from_the_windows_that_own_the_units(make, texts):
-    model = make(window=16, stride=6)
+    model = make(max_length=16, stride=6)
     text = " ".join(texts)
     seen = model.inspect(text)
     assert len(seen.windows) > 2 and seen.gates.shape == (len(text),)
@@ -298,8 +298,8 @@ def test_gates_of_a_long_text_come_from_the_windows_that_own_the_units(make, tex
         assert float(seen.gates[at]) == pytest.approx(float(gate), abs=1e-5)
 
 
-def test_heads_without_attention_show_none(make_tagger, texts):
-    seen = make_tagger().inspect(texts[0])
+def test_heads_without_attention_show_none(make_token_classifier, texts):
+    seen = make_token_classifier().inspect(texts[0])
     assert seen.gates is None and seen.windows[0].head_attention is None
     assert seen.windows[0].first_unit == 0
 

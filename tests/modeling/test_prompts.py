@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from modeling.prompts import (
+from kospan.modeling.prompts import (
     EMPTY,
     PLACE,
     Entity,
@@ -18,7 +18,7 @@ from modeling.prompts import (
     parse_reply,
     write_reply,
 )
-from modeling.spans import Span, first_overlap
+from kospan.modeling.spans import Span, first_overlap
 
 LABELS = ["PS", "P", "P:S", "a]b", "x\\", "[y", "기관"]
 # What the grammar is made of comes often.

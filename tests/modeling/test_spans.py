@@ -3,7 +3,7 @@ import pickle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling.spans import Span, contains, first_overlap, keep_longest, overlap
+from kospan.modeling.spans import Span, contains, first_overlap, keep_longest, overlap
 
 SPANS = st.lists(
     st.tuples(st.integers(0, 20), st.integers(1, 6), st.sampled_from(["PS", "LC"])).map(

@@ -10,9 +10,9 @@ from torch.overrides import TorchFunctionMode
 from transformers import BigBirdConfig, BigBirdModel
 from transformers.models.big_bird.modeling_big_bird import BigBirdBlockSparseAttention
 
-from modeling.block_pattern import block_table
-from modeling.encoders import build_encoder, encoder_limit, load_encoder
-from modeling.sparse_attention import SparseBigBird
+from kospan.modeling.block_pattern import block_table
+from kospan.modeling.encoders import build_encoder, encoder_limit, load_encoder
+from kospan.modeling.sparse_attention import SparseBigBird
 
 # Sparse above 28 positions.
 SMALL = {
@@ -217,7 +217,7 @@ def test_a_hole_in_the_mask_is_never_looked_at():
     assert not torch.allclose(one, model(ids).last_hidden_state, atol=1e-3)
 
 
-def test_a_text_without_pieces_gives_finite_states_and_gradients():
+def test_a_text_without_subwords_gives_finite_states_and_gradients():
     model, ids = make().train(), drawn(3, 60)
     states = model(ids, first([60, 10, 1]) * torch.tensor([[1], [1], [0]])).last_hidden_state
     assert states.isfinite().all()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling.tags import (
+from kospan.modeling.tags import (
     bioes_to_bio,
     first_broken_tag,
     iob1_to_bio,

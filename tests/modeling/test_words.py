@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modeling.words import document_text, document_words, plain_spaces, split_words, trimmed, words
+from kospan.modeling.words import document_text, document_words, plain_spaces, split_words, trimmed, words
 
 SPACES = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
 # What the rules look at comes often.
@@ -94,7 +94,7 @@ def test_raw_text_is_split_as_documented(text, expected):
 
 
 def test_invisible_characters_and_accents_stay_with_what_they_stand_behind():
-    assert parts("\u200b\"Seoul\u200b\".") == ['\u200b"', "Seoul\u200b", '"', "."]
+    assert parts('\u200b"Seoul\u200b".') == ['\u200b"', "Seoul\u200b", '"', "."]
     assert parts("cafe\u0301. =\u0338x") == ["cafe\u0301", ".", "=\u0338", "x"]
     assert parts("\u200b \u0301 \ufeff가") == ["\u200b", "\u0301", "\ufeff가"]
     assert parts("👨\u200d👩!") == ["👨\u200d", "👩", "!"]

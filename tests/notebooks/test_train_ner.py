@@ -14,12 +14,12 @@ PATH = ROOT / "notebooks" / "train_ner.ipynb"
 # What a cell's code holds -> what it prints; numbers of a training differ from machine to machine.
 TABLE = r"[┏┃┡│└][^\n]*\n"
 FORMS = {
-    "quickstart.yaml\").read_text": r"(#[^\n]*\n)*(\w+: [^\n]*\n)+\n",
+    'quickstart.yaml").read_text': r"(#[^\n]*\n)*(\w+: [^\n]*\n)+\n",
     'load_corpus("sample")': (
         r"labels \('DT', 'LC', 'OG', 'PS', 'QT', 'TI'\)\ntrain \d+ sentences, \d+ spans\n"
         r"validation \d+ sentences, \d+ spans\n[^\n]+\n(    \d+ \d+ (DT|LC|OG|PS|QT|TI) [^\n]+\n)+"
     ),
-    "own.jsonl\").write_text": (
+    'own.jsonl").write_text': (
         r"own-1 [^\n]*\('박민수', 'PS'\), \('부산', 'LC'\)\]\n"
         r"own-2 [^\n]*\('한빛은행', 'OG'\), \('3월 5일', 'DT'\)\]\nown-3 비가 온다. \[\]\n"
     ),
@@ -41,7 +41,7 @@ FORMS = {
         r"    gold [^\n]+, predicted [^\n]+\n)+"
     ),
     "write_report(": r".*confidence\.png\n.*index\.html\nlearning_curves\.png\nmetrics\.json\n.*types\.png\n",
-    "calibration.json\").read_text": (
+    'calibration.json").read_text': (
         r"temperature [\d.]+\nECE before: 0\.\d{4}\nECE after: 0\.\d{4}\n"
         r"(threshold 0\.\d: precision [01]\.\d\d, recall [01]\.\d\d\n){3}"
     ),

@@ -1,4 +1,4 @@
-"""The official figures of answers once more, step by step and character by character, to judge the product's by.
+"""The official metrics of answers once more, step by step and character by character, to judge the product's by.
 
 Written from the rules of KorQuAD 1.0's, KorQuAD 2.0's, SQuAD 1.1's, SQuAD 2.0's and KLUE-MRC's evaluation. Each
 normalisation is a list of named steps, so that one of them can be left out to see what it is good for.
@@ -156,7 +156,7 @@ def rouge_w(mine, gold):
     return 2 * precision * recall / (precision + recall)
 
 
-def figures(said, golds, rules, without=None):
+def metrics(said, golds, rules, without=None):
     """Exact match, F1 and for KLUE-MRC ROUGE-W of one question, the best over its gold answers."""
     mine = normal(said, rules, without)
     forms = [normal(gold, rules, without) for gold in golds]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from patience import SECONDS
 from space_cases import KOREAN
+from time_limits import SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 # The Space's files lie beside each other and import each other by their bare names, as in a published Space.
@@ -25,12 +25,17 @@ LABELS = ["PS", "LC", "creative-work"]
 @pytest.fixture(scope="session")
 def tagger_folder(tmp_path_factory) -> Path:
     """A tiny tagger with two layers of attention; one of its labels is none of KLUE's."""
-    from modeling import SpanTagger, SpanTaggerConfig
-    from modeling.tags import tag_names
+    from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
+    from kospan.modeling.tags import tag_names
 
     tags = tag_names(LABELS)
     names = {"id2label": dict(enumerate(tags)), "label2id": {tag: at for at, tag in enumerate(tags)}}
-    return tiny(SpanTagger, SpanTaggerConfig, tmp_path_factory.mktemp("tagger") / "tiny", **names)
+    return tiny(
+        KospanForTokenClassification,
+        KospanTokenClassificationConfig,
+        tmp_path_factory.mktemp("tagger") / "tiny",
+        **names,
+    )
 
 
 def tiny(kind, config, folder: Path, **settings) -> Path:
@@ -48,7 +53,7 @@ def tiny(kind, config, folder: Path, **settings) -> Path:
         intermediate_size=32,
         max_position_embeddings=64,
     )
-    model = kind(config(encoder_config=encoder, window=64, stride=8, encoder_input="units", **settings))
+    model = kind(config(encoder_config=encoder, max_length=64, stride=8, encoder_input="units", **settings))
     model.tokenizer = tokenizer
     with torch.no_grad():
         for parameter in model.parameters():
@@ -61,26 +66,33 @@ def tiny(kind, config, folder: Path, **settings) -> Path:
 @pytest.fixture(scope="session")
 def tagger(tagger_folder):
     """The same model in this process."""
-    from modeling import SpanTagger
+    from kospan.modeling import KospanForTokenClassification
 
-    return SpanTagger.from_pretrained(tagger_folder).eval()
+    return KospanForTokenClassification.from_pretrained(tagger_folder).eval()
 
 
 @pytest.fixture(scope="session")
 def reader_folder(tmp_path_factory) -> Path:
     """A tiny reader that knows of questions without an answer."""
-    from modeling import SpanReader, SpanReaderConfig
+    from kospan.modeling import KospanForQuestionAnswering, KospanQuestionAnsweringConfig
 
     folder = tmp_path_factory.mktemp("reader") / "tiny"
-    return tiny(SpanReader, SpanReaderConfig, folder, max_question=24, null_answer=True, unit_matches=True)
+    return tiny(
+        KospanForQuestionAnswering,
+        KospanQuestionAnsweringConfig,
+        folder,
+        max_query_length=24,
+        allow_no_answer=True,
+        exact_match_feature=True,
+    )
 
 
 @pytest.fixture(scope="session")
 def reader(reader_folder):
     """The same model in this process."""
-    from modeling import SpanReader
+    from kospan.modeling import KospanForQuestionAnswering
 
-    return SpanReader.from_pretrained(reader_folder).eval()
+    return KospanForQuestionAnswering.from_pretrained(reader_folder).eval()
 
 
 def publish(folder: Path, model: Path) -> Path:
@@ -117,7 +129,7 @@ class ScriptedReader(Scripted):
     """The same for a reader: the whole text is the answer, or a less probable one than none."""
 
     def answer(self, questions: list[str], contexts: list[str], top_k: int, threshold: float, **_) -> list:
-        from modeling.modeling_reader import Reading
+        from kospan.modeling.modeling_question_answering import AnswerScores
 
         found = []
         for text, [(start, end, _, score)] in zip(contexts, self.extract(contexts)):
@@ -125,7 +137,7 @@ class ScriptedReader(Scripted):
             answers = [(start, end, "answer", score)]
             if "없음" in text:
                 answers = [(0, 0, "answer", 0.875), (start, end, "answer", 0.125)]
-            found.append(Reading(answers[:top_k], even, even, 1 - score))
+            found.append(AnswerScores(answers[:top_k], even, even, 1 - score))
         return found
 
 
@@ -142,14 +154,14 @@ def page_in_here(tabs, model):
 
 @pytest.fixture(scope="session")
 def scripted(tagger):
-    import tagger as tabs
+    import token_classification as tabs
 
     yield from page_in_here(tabs, Scripted(tagger))
 
 
 @pytest.fixture(scope="session")
 def scripted_reader(reader):
-    import reader as tabs
+    import question_answering as tabs
 
     yield from page_in_here(tabs, ScriptedReader(reader))
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import app
 import pytest
-import tagger as tabs
+import token_classification as tabs
 from documents import DOCUMENT_CHARACTERS
 from huggingface_hub import metadata_load
-from patience import SECONDS
-from served import Line, Served, ServedTagger
-from texts import Refused
+from served import Line, Served, ServedTokenClassification
+from texts import InputError
+from time_limits import SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,7 +123,7 @@ def test_a_full_line_refuses_and_opens_again():
         # All three hold a place once none is left to take.
         while line._places.acquire(blocking=False):
             line._places.release()
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(InputError) as caught:
             line.call(work, 9)
         assert caught.value.key == "busy"
         patient = pool.submit(line.call, work, 10, patient=True)
@@ -143,7 +143,7 @@ def test_one_thread_runs_all_calls():
 def test_a_failure_inside_is_said_politely_and_logged(caplog):
     line = Line(places=1)
     for _ in range(3):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(InputError) as caught:
             line.call(lambda: 1 / 0)
         assert caught.value.key == "failed"
     assert "ZeroDivisionError" in caplog.text
@@ -171,7 +171,7 @@ STRANGE = {
 @pytest.mark.parametrize("name", STRANGE)
 def test_any_text_gives_an_answer_or_a_refusal(tagger, name):
     text = STRANGE[name]
-    found = tabs.find(ServedTagger(tagger, "tiny"), text)
+    found = tabs.find(ServedTokenClassification(tagger, "tiny"), text)
     if len(text) > DOCUMENT_CHARACTERS:
         assert found == {
             "text": "",

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from documents import DOCUMENT_CHARACTERS
-from patience import SECONDS
 from space_cases import HOSTILE, KOREAN, patient_client
 from texts import EXAMPLES, label_name, say
+from time_limits import SECONDS
 from views import as_json
 
 
@@ -18,11 +18,11 @@ def visit(open_page, address):
 
 
 def marks(page) -> list[str]:
-    """The coloured pieces as `text|kind`, as the page shows them."""
+    """The coloured subwords as `text|kind`, as the page shows them."""
     return page.eval_on_selector_all(
         "#result mark",
-        "all => all.map(one => one.cloneNode(true)).map(one => {"
-        " const kind = one.querySelector('.kind'); kind.remove(); return one.textContent + '|' + kind.textContent })",
+        "all => all.map(one => one.cloneNode(true)).map(one => { const kind = one.querySelector('.kind'); "
+        "kind.remove(); return one.textContent + '|' + kind.textContent })",
     )
 
 
@@ -32,11 +32,10 @@ def expected(tagger, text: str, threshold: float = 0.0, language: str = "ko") ->
 
 
 def shows(page, wanted: list[str]) -> None:
-    """Waits until the page shows these pieces."""
+    """Waits until the page shows these subwords."""
     page.wait_for_function(
-        "wanted => { const all = [...document.querySelectorAll('#result mark')];"
-        " return all.length === wanted.length && all.every((one, at) =>"
-        " one.textContent === wanted[at]) }",
+        "wanted => { const all = [...document.querySelectorAll('#result mark')]; return all.length === wanted.length "
+        "&& all.every((one, at) => one.textContent === wanted[at]) }",
         arg=["".join(each.rpartition("|")[::2]) for each in wanted],
     )
 
@@ -152,10 +151,9 @@ def test_the_language_changes_everything_and_back(visit, tagger):
     # Not a word of the other language is left outside of the text itself.
     page.locator("#text textarea").fill("")
     page.wait_for_function(
-        "() => { const copy = document.body.cloneNode(true);"
-        " copy.querySelectorAll('.reading, #examples, #language, textarea, script, style, #json, #python, #place,"
-        " #rows [role=gridcell], #rows .sizing-body').forEach(one => one.remove());"
-        " return !/[가-힣]/.test(copy.textContent) }"
+        "() => { const copy = document.body.cloneNode(true); copy.querySelectorAll('.reading, #examples, #language, "
+        "textarea, script, style, #json, #python, #place, #rows [role=gridcell], #rows .sizing-body').forEach(one => "
+        "one.remove()); return !/[가-힣]/.test(copy.textContent) }"
     )
 
 
@@ -165,8 +163,8 @@ def test_markup_stays_text_in_every_view(visit, tagger, tmp_path):
     shows(page, expected(tagger, HOSTILE))
     page.locator("#rows [role=gridcell]").first.wait_for()
     plain = page.locator("#result .reading").evaluate(
-        "one => { const copy = one.cloneNode(true); copy.querySelectorAll('.kind').forEach(kind => kind.remove());"
-        " return copy.textContent }"
+        "one => { const copy = one.cloneNode(true); copy.querySelectorAll('.kind').forEach(kind => kind.remove()); "
+        "return copy.textContent }"
     )
     assert plain == HOSTILE
     for name in ("view_json", "view_python", "view_inside", "view_table"):
@@ -229,7 +227,7 @@ def test_looking_inside_follows_the_choice_and_the_text(visit, tagger, tmp_path)
     view = tagger.inspect(sentence).windows[0]
     first = tagger.extract(KOREAN)[0]
     looking = [at for at, (start, end) in enumerate(view.offsets) if start < first.end and end > first.start]
-    shares = "[...document.querySelectorAll('#gaze .piece')].map(one => one.title)"
+    shares = "[...document.querySelectorAll('#gaze .subword')].map(one => one.title)"
 
     def titles(layers) -> list[str]:
         mean = sum(layer.mean(0) for layer in layers) / len(layers)

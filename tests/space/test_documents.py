@@ -11,7 +11,7 @@ from documents import (
     portions,
     read_documents,
 )
-from texts import LANGUAGES, Refused
+from texts import LANGUAGES, InputError
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def write(tmp_path):
     return write
 
 
-def refusal(call, *arguments) -> Refused:
-    with pytest.raises(Refused) as caught:
+def refusal(call, *arguments) -> InputError:
+    with pytest.raises(InputError) as caught:
         call(*arguments)
     for language in LANGUAGES:
         message = caught.value.message(language)

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from served import ServedTagger
+from served import ServedTokenClassification
 from space_cases import HOSTILE
-from texts import EXAMPLES, LABEL_NAMES, LANGUAGES, TEXTS, Refused, label_name, say
+from texts import EXAMPLES, LABEL_NAMES, LANGUAGES, TEXTS, InputError, label_name, say
 from views import (
     SENTENCE_CHARACTERS,
     as_json,
@@ -27,7 +27,7 @@ from views import (
     visible,
 )
 
-from modeling.colours import HUES, LEAST_CONTRAST, TEXT, colours_of, contrast
+from kospan.modeling.colors import HUES, LEAST_CONTRAST, TEXT, colours_of, contrast
 
 TEXT_HERE = "이재용 회장이 서울에서 말했다"
 SPANS = [(0, 3, "PS", 0.99), (8, 10, "LC", 0.4)]
@@ -81,7 +81,7 @@ def test_labels_have_their_names_beside_them():
 
 def test_an_unknown_language_gets_the_default():
     assert say("fr", "find") == TEXTS["ko"]["find"] and label_name("PS", "fr") == "PS 사람"
-    assert Refused("too_long", got=10_001, most=10_000).message("ko").count("10,001")
+    assert InputError("too_long", got=10_001, most=10_000).message("ko").count("10,001")
 
 
 # --- coloured text ----------------------------------------------------------------------------------------------------
@@ -130,7 +130,10 @@ def test_json_is_a_record_that_reads_back():
 
 def test_code_runs_and_finds_the_same(tagger, tagger_folder, capsys):
     text = TEXT_HERE + "\n'\"\\\u202e"
-    exec(compile(as_python(ServedTagger(tagger, str(tagger_folder)).loading, text, 0.3), "snippet", "exec"), {})
+    exec(
+        compile(as_python(ServedTokenClassification(tagger, str(tagger_folder)).loading, text, 0.3), "snippet", "exec"),
+        {},
+    )
     expected = [
         f"{span.start} {span.end} {span.label} {text[span.start : span.end]} {span.score:.3f}"
         for span in tagger.extract(text, threshold=0.3)
@@ -185,7 +188,7 @@ def test_a_mark_stands_over_its_span_with_its_type_and_confidence():
         ("found short", style["LC"], say("en", "confidence", percent="40.0%"), found[1][3], "서울", "LC place"),
     ]
     assert all(each[3].startswith(f"{each[4]}, {each[5]}, ") and each[2] in each[3] for each in found)
-    reading = re.search(r'<div class="reading" dir="auto">(.*)</div>', made, re.DOTALL)[1]
+    reading = re.search(r'<div class="question-answering" dir="auto">(.*)</div>', made, re.DOTALL)[1]
     assert re.sub(r'<span class="kind".*?</span>|<[^>]*>', "", reading) == TEXT_HERE
     chips = re.findall(r'<span class="chip" style="([^"]*)">([^<]*) <b>(\d+)</b>', made)
     assert chips == [(style["LC"], "LC place", "1"), (style["PS"], "PS person", "1")]
@@ -217,18 +220,18 @@ def test_marginals_are_a_row_per_tag_and_a_column_per_unit(tagger):
         assert {name for _, name, _ in cells} == {tag}
 
 
-def test_attention_shows_every_piece_with_the_mean_of_heads(tagger):
+def test_attention_shows_every_subword_with_the_mean_of_heads(tagger):
     seen = tagger.inspect(TEXT_HERE)
     view = seen.windows[0]
     looking = [at for at, (start, end) in enumerate(view.offsets) if start < 3 and end > 0]
     pages = {}
     for layer, tensor in ((1, view.attentions[0]), (2, view.attentions[1]), (0, sum(view.attentions) / 2)):
         made = pages[layer] = attention(seen, (0, 3), layer, "ko")
-        pieces = re.findall(r'<span class="(piece[^"]*)" style="--p:([\d.]+)" title="([\d.]+)%">(.*?)</span>', made)
+        subwords = re.findall(r'<span class="(subword[^"]*)" style="--p:([\d.]+)" title="([\d.]+)%">(.*?)</span>', made)
         weights = tensor.mean(0)[looking].mean(0).tolist()
         bare = [start == end for start, end in view.offsets]
         largest = max(weight for weight, special in zip(weights, bare) if not special)
-        rows = zip(pieces, weights, bare, view.offsets, strict=True)
+        rows = zip(subwords, weights, bare, view.offsets, strict=True)
         for (kinds, share, title, text), weight, special, (start, end) in rows:
             assert float(title) == pytest.approx(100 * weight, abs=0.06)
             assert float(share) == pytest.approx(min(1.0, weight / largest), abs=0.0006)
@@ -241,18 +244,18 @@ def test_attention_shows_every_piece_with_the_mean_of_heads(tagger):
     assert len(set(pages.values())) == 3
 
 
-def test_pieces_are_shown_as_the_text_that_they_cover():
-    """Between pieces stands what none covers; what several cover, as bytes of one character, is shown once."""
+def test_subwords_are_shown_as_the_text_that_they_cover():
+    """Between subwords stands what none covers; what several cover, as bytes of one character, is shown once."""
     text = "서울 <은> 춥다"
-    pieces = ["[CLS]", "서", "울", "<", "은", ">", "b1", "b2", "다", "[SEP]"]
+    subwords = ["[CLS]", "서", "울", "<", "은", ">", "b1", "b2", "다", "[SEP]"]
     offsets = [(0, 0), (0, 1), (1, 2), (3, 4), (4, 5), (5, 6), (7, 8), (7, 8), (8, 9), (0, 0)]
     layer = torch.full((2, 10, 10), 0.1)
-    view = SimpleNamespace(pieces=pieces, offsets=offsets, attentions=[layer])
+    view = SimpleNamespace(subwords=subwords, offsets=offsets, attentions=[layer])
     made = attention(SimpleNamespace(text=text, windows=[view]), (4, 5), 1, "en")
     reading = re.search(r'<div class="reading attention" dir="auto">(.*)</div>', made, re.DOTALL)[1]
-    shown = re.findall(r'<span class="(piece[^"]*)"[^>]*>(.*?)</span>', reading)
+    shown = re.findall(r'<span class="(subword[^"]*)"[^>]*>(.*?)</span>', reading)
     assert [html.unescape(each) for _, each in shown] == ["[CLS]", "서", "울", "<", "은", ">", "춥", "", "다", "[SEP]"]
-    assert [kinds for kinds, each in shown if "chosen" in kinds] == ["piece chosen"]
+    assert [kinds for kinds, each in shown if "chosen" in kinds] == ["subword chosen"]
     assert html.unescape(re.sub("<[^>]*>", "", reading)) == f"[CLS]{text}[SEP]"
 
 
@@ -262,7 +265,7 @@ def test_the_chosen_units_are_framed_wherever_they_stand(tagger):
     assert [at for at, each in enumerate(chosen) if each] == [8, 9]
 
 
-def test_of_a_sentence_without_a_span_all_pieces_look(tagger):
+def test_of_a_sentence_without_a_span_all_subwords_look(tagger):
     seen = tagger.inspect(TEXT_HERE)
     made = attention(seen, (0, len(TEXT_HERE)), 0, "en", is_entity=False)
     assert "chosen" not in made and say("en", "attention_whole") in html.unescape(made)
@@ -283,4 +286,4 @@ def test_a_sentence_in_several_windows_says_so(tagger):
     made = attention(seen, (80, 83), 0, "en")
     assert say("en", "attention_window", count=len(seen.windows)) in made
     # The window is the one that holds the span.
-    assert made.count("piece chosen") == 3
+    assert made.count("subword chosen") == 3

@@ -14,7 +14,7 @@ from kospan.data.checks import located
 from kospan.data.formats.offsets import UNITS, Fragments, Stretch, counted, resolve
 from kospan.data.text import decoded, read_bytes, write_text
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 KINDS = {
     "R": "relations",
@@ -73,7 +73,7 @@ def _check_texts(path: Path, texts: list[Path]) -> None:
     if alone:
         raise FileNotFoundError(
             f"{alone}: expected its text beside it, {alone.with_suffix('.txt').name}, found none; add the text or "
-            f"remove the annotations"
+            "remove the annotations"
         )
 
 
@@ -124,8 +124,8 @@ def _span(label: str, fragments: Fragments, text: str, place: str) -> Span:
         if start < end or gap.strip() or (start > end and not LINE_END.search(gap)):
             offsets = ";".join(f"{start} {end}" for start, end in fragments)
             raise ValueError(
-                f"{place}: expected one stretch of text, got the discontinuous {offsets!r}, which leaves out {gap!r}; "
-                f"a span has one start and one end here, so annotate the whole or its parts"
+                f"{place}: expected one stretch of text, got the discontinuous {offsets!r}, which leaves out "
+                f"{gap!r}; a span has one start and one end here, so annotate the whole or its parts"
             )
     return located(fragments[0][0], fragments[-1][1], label, len(text), place)
 
@@ -181,10 +181,12 @@ def _lines(example: Example, unit: str) -> Iterable[str]:
                 f"{span.label!r}; rename it"
             )
         surface = example.text[span.start : span.end]
-        pieces = [(span.start + piece.start(), span.start + piece.end()) for piece in re.finditer(r"[^\r\n]+", surface)]
-        if not pieces or (pieces[0][0], pieces[-1][1]) != (span.start, span.end):
-            pieces = [(span.start, span.end)]
-        pairs = counted(example.text, pieces, unit, f"example {example.id!r}")
+        subwords = [
+            (span.start + subword.start(), span.start + subword.end()) for subword in re.finditer(r"[^\r\n]+", surface)
+        ]
+        if not subwords or (subwords[0][0], subwords[-1][1]) != (span.start, span.end):
+            subwords = [(span.start, span.end)]
+        pairs = counted(example.text, subwords, unit, f"example {example.id!r}")
         offsets = ";".join(f"{start} {end}" for start, end in pairs)
-        joined = LINE_END.sub(" ", " ".join(example.text[start:end] for start, end in pieces))
+        joined = LINE_END.sub(" ", " ".join(example.text[start:end] for start, end in subwords))
         yield f"T{number}\t{span.label} {offsets}\t{joined}\n"

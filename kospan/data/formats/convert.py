@@ -79,7 +79,7 @@ def convert_file(
     if offsets and not (reader.units or writer.units):
         raise ValueError(
             f"expected --offsets beside the format of another tool, got {offsets!r} for JSON Lines, whose offsets "
-            f"count characters; leave it out"
+            "count characters; leave it out"
         )
     if to_format != "brat" and os.path.isdir(target):
         raise FileExistsError(f"expected a file to write to, got the folder {target}; name a file inside it")

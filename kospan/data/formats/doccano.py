@@ -14,7 +14,7 @@ from kospan.data.formats.offsets import UNITS, Stretch, common_units, counted, i
 from kospan.data.jsonl import json_lines
 from kospan.data.text import stem, write_text
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 # "label" and, for projects with relations or intents, "entities" are written today, the others by older versions.
 KEYS = ("label", "labels", "entities", "annotations")
@@ -109,7 +109,7 @@ def _labelled(line: Line, units: Sequence[str]) -> Example:
     if len(set(spans.values())) > 1:
         raise ValueError(
             f"{line.place}: expected one set of annotations, got different ones under {' and '.join(spans)}; remove "
-            f"what is not to be read"
+            "what is not to be read"
         )
     return replace(line.example, spans=next(iter(spans.values()), None))
 
@@ -133,7 +133,7 @@ def _annotation(value, place: str) -> Annotation:
     if isinstance(label, int) and not isinstance(label, bool):
         raise ValueError(
             f"{place}: expected the label's name, got the number {label}, whose name is not in the file; export as "
-            f"JSONL (text label), or put the names in"
+            "JSONL (text label), or put the names in"
         )
     offsets = typed(start, int, place, "the start"), typed(end, int, place, "the end")
     return Annotation(Stretch(place, (offsets,)), typed(label, str, place, "the label"), user)

@@ -41,8 +41,8 @@ def check_no_annotations(
         is_named = by_name and key.lower() in NAMES and isinstance(value, (list, dict, str))
         if is_named or _holds_stretches(value) or _holds_tags(value):
             raise ValueError(
-                f"{place}: expected annotations {wanted}, got what look like annotations under {key!r}; rename "
-                f"the key, or remove it where the text is unlabelled"
+                f"{place}: expected annotations {wanted}, got what look like annotations under {key!r}; rename the "
+                "key, or remove it where the text is unlabelled"
             )
 
 

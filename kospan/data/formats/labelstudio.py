@@ -15,7 +15,7 @@ from kospan.data.formats.labelstudio_tasks import ID_KEY, LABEL_KEYS, Region, Ta
 from kospan.data.formats.offsets import Stretch, counted, readings, resolve
 from kospan.data.text import write_text
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 # What offsets count: characters since 2022, before that UTF-16 code units.
 COUNTED = ("characters", "utf16")
@@ -82,7 +82,7 @@ def _agreed(marked: list[Marked]) -> tuple[Span, ...] | None:
         authors = ", ".join(one.author or "unknown" for one in found)
         raise ValueError(
             f"{found[-1].place}: expected one annotation, got {len(found)} that differ (annotators {authors}); mark "
-            f"one as ground truth in Label Studio, or delete the others, and export again"
+            "one as ground truth in Label Studio, or delete the others, and export again"
         )
     return found[0].spans if found else None
 
@@ -140,8 +140,8 @@ def _fields(tasks: list[Task], units: Sequence[str]) -> dict[str, str]:
         free = [key for key in certain if key not in fields.values()] if not tasks[0].is_minimal else []
         if len(free) != 1 and "text" not in certain:
             raise ValueError(
-                f"{groups[tag][0][0].place}: expected regions of {tag!r} that fit one field of the data, got ones that "
-                f"fit {', '.join(certain)}; rename the one to read to 'text'"
+                f"{groups[tag][0][0].place}: expected regions of {tag!r} that fit one field of the data, got ones "
+                f"that fit {', '.join(certain)}; rename the one to read to 'text'"
             )
         fields[tag] = free[0] if len(free) == 1 else "text"
     return fields
@@ -180,7 +180,7 @@ def _stretch(region: Region) -> Stretch:
         if offsets is None:
             raise ValueError(
                 f"{place}: expected 'globalOffsets' beside the paths {start} and {end}, got none; open and save the "
-                f"annotation in a newer Label Studio, which adds them"
+                "annotation in a newer Label Studio, which adds them"
             )
         typed(offsets, dict, place, "'globalOffsets'")
         start, end = offsets.get("start"), offsets.get("end")

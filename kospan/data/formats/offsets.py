@@ -56,8 +56,8 @@ def counted(text: str, spans: Iterable[Sequence], unit: str, place: str) -> list
     for start, end, *_ in spans:
         if start not in offsets or end not in offsets:
             raise ValueError(
-                f"{place}: expected spans that begin and end between {unit}, got {text[start:end]!r} at {start}.."
-                f"{end}, which splits one; pass --offsets characters or utf16"
+                f"{place}: expected spans that begin and end between {unit}, got {text[start:end]!r} at "
+                f"{start}..{end}, which splits one; pass --offsets characters or utf16"
             )
         found.append((offsets[start], offsets[end]))
     return found
@@ -171,7 +171,7 @@ def _impossible(text: str, stretches: Sequence[Stretch], units: Sequence[str], p
     if wrong is None:
         return ValueError(
             f"{place}: expected offsets that all count {' or all '.join(units)}, got some that fit one and some that "
-            f"fit another; export the annotations again"
+            "fit another; export the annotations again"
         )
     start, end = next(
         (pair for pair in wrong.fragments if all(_read(text, [Stretch("", (pair,))], unit) is None for unit in units)),
@@ -181,14 +181,14 @@ def _impossible(text: str, stretches: Sequence[Stretch], units: Sequence[str], p
     most = max(lengths.values())
     if start in range(most) and end in range(start + 1, most + 1):
         return ValueError(
-            f"{wrong.place}: expected offsets between characters, got start {start}, end {end}, which are outside the "
-            f"text or split a character if they count {' or '.join(units)}; say what they count with --offsets"
+            f"{wrong.place}: expected offsets between characters, got start {start}, end {end}, which are outside "
+            f"the text or split a character if they count {' or '.join(units)}; say what they count with --offsets"
         )
     spread = ", ".join(f"{length} {unit}" for unit, length in lengths.items())
     return ValueError(
-        f"{wrong.place}: expected 0 <= start < end <= {most} (the text's length"
-        f"{f': {spread}' if len(set(lengths.values())) > 1 else ''}), got start {start}, end {end}; the end is the "
-        f"offset behind the last character"
+        f"{wrong.place}: expected 0 <= start < end <= {most} (the text's "
+        f"length{f': {spread}' if len(set(lengths.values())) > 1 else ''}), got start {start}, end {end}; the end is "
+        "the offset behind the last character"
     )
 
 
@@ -204,6 +204,6 @@ def _check_agreement(text: str, readings: dict[str, list[Fragments]], place: str
         for found, units in groups.items()
     )
     raise ValueError(
-        f"{place}: expected offsets with one possible meaning, got ones that select {shown}; say what they count with "
-        f"--offsets {'|'.join(UNITS)}"
+        f"{place}: expected offsets with one possible meaning, got ones that select {shown}; say what they count "
+        f"with --offsets {'|'.join(UNITS)}"
     )

@@ -18,11 +18,11 @@ from transformers import (
     BigBirdModel,
 )
 
-from kospan.conversion.back import convert_back
 from kospan.conversion.bigbird import convert_to_bigbird
 from kospan.conversion.checkpoint import digest
 from kospan.conversion.parity import compare, read_in_full
 from kospan.conversion.settings import Settings
+from kospan.conversion.to_source import convert_back
 
 LONG = Settings(max_length=61)
 
@@ -184,7 +184,7 @@ def test_old_names_of_norms_come_back_as_they_were(tmp_path):
     assert same and contents(target) == contents(tmp_path / "source")
 
 
-def test_a_pickled_source_and_one_in_pieces_are_read(tmp_path):
+def test_a_pickled_source_and_one_in_subwords_are_read(tmp_path):
     source = save_source(tmp_path / "source", "roberta head")
     tensors = load_file(os.path.join(source, "model.safetensors"))
     # Tied as pickles have it: two names, one memory.
@@ -196,13 +196,13 @@ def test_a_pickled_source_and_one_in_pieces_are_read(tmp_path):
     target, same = and_back(tmp_path, folder)
     assert same and digest(load_file(target / "model.safetensors")) == digest(tensors)
 
-    pieces = save_source(tmp_path / "pieces", "roberta")
-    model = AutoModel.from_pretrained(pieces)
-    os.remove(os.path.join(pieces, "model.safetensors"))
-    model.save_pretrained(pieces, max_shard_size="8KB")
-    assert not os.path.exists(os.path.join(pieces, "model.safetensors"))
+    subwords = save_source(tmp_path / "subwords", "roberta")
+    model = AutoModel.from_pretrained(subwords)
+    os.remove(os.path.join(subwords, "model.safetensors"))
+    model.save_pretrained(subwords, max_shard_size="8KB")
+    assert not os.path.exists(os.path.join(subwords, "model.safetensors"))
     shutil.rmtree(folder)
-    folder, papers = converted(tmp_path, pieces)
+    folder, papers = converted(tmp_path, subwords)
     assert papers["sha256"] == digest(model.state_dict())
 
 

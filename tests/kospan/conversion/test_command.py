@@ -42,7 +42,7 @@ def test_there_and_back_on_the_command_line(tmp_path, capsys, kind):
     page = (out / "conversion.md").read_text(encoding="utf-8")
     # Five blocks and two more for the random one, of four positions each.
     assert "attends to everything up to 28 positions" in page and "one input of 28 positions or fewer" in page
-    said = re.findall(r"^parity +states (\S+?)(?:, scores (\S+))?: (.*) \((\d+) pieces\)$", told, re.MULTILINE)
+    said = re.findall(r"^parity +states (\S+?)(?:, scores (\S+))?: (.*) \((\d+) subwords\)$", told, re.MULTILINE)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
     compared = {(row[2], row[4], row[0], row[1]) for row in rows if len(row) == 6 and row[1].isdigit()}
     assert set(said) <= compared and len(said) == 4

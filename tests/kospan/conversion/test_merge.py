@@ -11,9 +11,9 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, Llam
 
 from kospan.cli import main
 from kospan.conversion.merge import check_same
+from kospan.modeling.modeling_generative_ner import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.tasks.encoders import character_tokenizer
 from kospan.training.lora import Lora, adapt_causal_lm
-from modeling.modeling_writer import SpanWriter, WriterConfig
 
 KINDS = {
     "llama": lambda size, layers: LlamaForCausalLM(
@@ -51,8 +51,8 @@ def save_adapter(folder, base: str, tokenizer, lora: Lora | None = None, writer:
             if ".lora_" in name:
                 parameter.add_(0.2 * torch.randn_like(parameter))
     if writer:
-        config = WriterConfig(["PS", "LC"], instruction="", max_new_tokens=16)
-        SpanWriter(model.eval(), tokenizer, config).save_pretrained(folder)
+        config = KospanGenerativeNERConfig(["PS", "LC"], instruction="", max_new_tokens=16)
+        KospanGenerativeNER(model.eval(), tokenizer, config).save_pretrained(folder)
     else:
         model.save_pretrained(folder)
     return str(folder)
@@ -86,8 +86,8 @@ def test_a_merged_writer_is_a_stock_model_that_writes_the_same(kind, lora, token
     assert main(["convert", "merge", adapter, str(out)]) == 0
     told = capsys.readouterr().out
     assert f"rank {lora.rank}, " in told and "positions: at most" in told and f"base                {base}" in told
-    before = SpanWriter.from_pretrained(adapter)
-    after = SpanWriter.from_pretrained(out)
+    before = KospanGenerativeNER.from_pretrained(adapter)
+    after = KospanGenerativeNER.from_pretrained(out)
     assert not hasattr(after.model, "peft_config") and not list(out.glob("adapter*")) and after.config.base is None
     assert {"config.json", "model.safetensors", "kospan.json", "tokenizer.json"} <= {
         each.name for each in out.iterdir()
@@ -118,9 +118,9 @@ def test_any_adapter_of_lora_is_merged_and_its_base_may_have_moved(pair, tokeniz
     assert not (tmp_path / "out" / "kospan.json").exists() and (tmp_path / "out" / "tokenizer.json").is_file()
 
 
-def test_figures_come_along_as_the_adapters_and_predictions_stay(pair, tmp_path, capsys):
+def test_metrics_come_along_as_the_adapters_and_predictions_stay(pair, tmp_path, capsys):
     adapter, out = tmp_path / "adapter", tmp_path / "out"
-    (adapter / "recipe.yaml").write_text("task: writing\n", encoding="utf-8")
+    (adapter / "recipe.yaml").write_text("task: generative-ner\n", encoding="utf-8")
     (adapter / "eval_results.json").write_text('{"eval_f1": 0.5}\n', encoding="utf-8")
     (adapter / "predictions.jsonl").write_text('{"id": "a", "text": "비", "spans": []}\n', encoding="utf-8")
     assert main(["convert", "merge", str(adapter), str(out)]) == 0
@@ -130,7 +130,7 @@ def test_figures_come_along_as_the_adapters_and_predictions_stay(pair, tmp_path,
     assert (
         f"at most {found['eval_merged_difference']:.2e} apart" in told and 0 <= found["eval_merged_difference"] < 1e-4
     )
-    assert (out / "recipe.yaml").read_text(encoding="utf-8") == "task: writing\n"
+    assert (out / "recipe.yaml").read_text(encoding="utf-8") == "task: generative-ner\n"
     assert not (out / "predictions.jsonl").exists()
     assert f"kospan predict {out} {adapter / 'predictions.jsonl'} --output {out / 'predictions.jsonl'}" in told
     for text, message in (("{", "expected JSON, got"), ("[1]", "expected a JSON object, got a list")):

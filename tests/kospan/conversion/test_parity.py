@@ -72,7 +72,7 @@ def test_a_tokenizer_that_cuts_otherwise_is_seen(pair):
     path.write_text(path.read_text(encoding="utf-8").replace('"add_prefix_space":false', '"add_prefix_space":true'))
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('"add_prefix_space": false', '"add_prefix_space": true'), encoding="utf-8")
-    with pytest.raises(ValueError, match="to cut as the source's, got other pieces for '이재용 회장이"):
+    with pytest.raises(ValueError, match="to cut as the source's, got other subwords for '이재용 회장이"):
         compare(source, folder, papers, SENTENCES)
 
 

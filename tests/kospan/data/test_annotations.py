@@ -6,7 +6,7 @@ import pytest
 
 from kospan.data.jsonl import from_record, read_jsonl
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 TEXT = "대전에서 한별이 말했다"
 SPAN = Span(0, 2, "LC")

@@ -5,7 +5,7 @@ import pytest
 from kospan.data.columns import read_conll, read_conll_documents, read_conll_iob1, read_klue_file
 from kospan.data.source import Reading, ReadOptions
 from kospan.data.tagged import tag_problem
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 
 def write(tmp_path, text, name="a.conll"):

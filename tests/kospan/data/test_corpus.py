@@ -201,17 +201,19 @@ def test_a_share_of_the_training_part_is_held_back(tmp_path):
 def test_a_split_keeps_its_first_examples_and_all_labels(tmp_path):
     lines = [record(f"r{at}", (0, 1, "AB"[at > 9])) for at in range(17)]
     path = write(tmp_path, "mixed.jsonl", lines)
-    whole, part = load_corpus("jsonl", path), load_corpus("jsonl", path, train_examples=3)
+    whole, part = load_corpus("jsonl", path), load_corpus("jsonl", path, max_train_samples=3)
     assert [example.id for example in part.splits["train"]] == ["r1", "r2", "r3"]
     assert part.labels == whole.labels == ("A", "B") and part.splits["validation"] == whole.splits["validation"]
-    assert load_corpus("jsonl", path, train_examples=14).splits == whole.splits
+    assert load_corpus("jsonl", path, max_train_samples=14).splits == whole.splits
     for wrong in (0, 15):
-        with pytest.raises(ValueError, match=f"expected train_examples between 1 and the 14 .*, got {wrong}; choose "):
-            load_corpus("jsonl", path, train_examples=wrong)
-    few = load_corpus("jsonl", path, validation_examples=2)
+        with pytest.raises(
+            ValueError, match=f"expected max_train_samples between 1 and the 14 .*, got {wrong}; choose "
+        ):
+            load_corpus("jsonl", path, max_train_samples=wrong)
+    few = load_corpus("jsonl", path, max_eval_samples=2)
     assert few.splits == whole.splits | {"validation": whole.splits["validation"][:2]}
-    with pytest.raises(ValueError, match="expected validation_examples between 1 and the 3 of the validation split, "):
-        load_corpus("jsonl", path, validation_examples=4)
+    with pytest.raises(ValueError, match="expected max_eval_samples between 1 and the 3 of the validation split, "):
+        load_corpus("jsonl", path, max_eval_samples=4)
 
 
 def test_a_file_or_a_split_calibrates(tmp_path):

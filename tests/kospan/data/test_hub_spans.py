@@ -7,7 +7,7 @@ from datasets import ClassLabel, Features, List, Sequence, Value
 from kospan.data.corpus import load_corpus, read_examples, read_split
 from kospan.data.source import ReadOptions
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 TEXTS = ["한별이 대전에 갔다", "비가 온다"]
 SPANS = [[{"start": 0, "end": 2, "label": "PS"}, {"start": 4, "end": 6, "label": "LC"}], []]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kospan.data.jsonl import from_record, read_jsonl, record, write_jsonl
 from kospan.data.texts import read_texts
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 
 def write(tmp_path, *lines):

@@ -4,7 +4,7 @@ import tarfile
 import pytest
 
 from kospan.data.kmou import marked_spans, read_kmou
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 ONE = (
     "## 1\n## 나쓰메(1867~1916)\n## <나쓰메:PER>(<1867~1916:DUR>)\n나쓰메\t나쓰메\tNNP\tB-PER\n(\t(\tSS\tO\n\n"

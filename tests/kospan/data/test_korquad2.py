@@ -61,7 +61,7 @@ def test_a_page_becomes_its_text():
         ("<p title='<b>x</b>' data=1>가</p >나", "가\n나"),
     ],
 )
-def test_pieces_of_html(html, text):
+def test_subwords_of_html(html, text):
     assert HtmlText(html).text == text
 
 
@@ -227,7 +227,7 @@ def test_left_out_questions_are_counted_where_they_would_stand(tmp_path):
         "left out            2 in the validation part, which count 0 in scores",
     ]
     with pytest.warns(UserWarning, match="left out 9 of 18"):
-        first = load_corpus("korquad2", str(path), validation_examples=1)
+        first = load_corpus("korquad2", str(path), max_eval_samples=1)
     assert first.missing["validation"].left_out == 0 and len(first.splits["validation"]) == 1
     with pytest.warns(UserWarning, match="left out 9 of 18"):
         split = read_split("korquad2", str(path), labelled=True)

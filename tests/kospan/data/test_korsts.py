@@ -9,7 +9,7 @@ from kospan.data.corpus import load_corpus, read_examples
 from kospan.data.korean_hate_speech import read_korean_hate_speech
 from kospan.data.source import ReadOptions
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 STS = (
     "genre\tfilename\tyear\tid\tscore\tsentence1\tsentence2\n"
@@ -33,7 +33,7 @@ def test_pairs_with_marks_of_their_own(tmp_path):
         Example("sts-2", '"비가 온다', (Span(0, 6, "5.0"),), source="main", text_pair='비가 온다"'),
         Example("sts-3", '"맑다"', (Span(0, 4, "0.5"),), source="main", text_pair='그는 "아니" 했다'),
     ]
-    corpus = load_corpus("korsts", path, label_kind=None)
+    corpus = load_corpus("korsts", path, problem_type=None)
     assert corpus.values and corpus.splits["train"][0].spans[0].score == 0.5
     with pytest.raises(ValueError, match=r"sts\.tsv:3: expected a label that is a finite number, got 'alike'"):
         read_examples("korsts", write(tmp_path, "sts.tsv", STS.replace("0.5", "alike")))

@@ -18,7 +18,7 @@ from kospan.data.labelled import labelled_items
 from kospan.data.source import Reading, ReadOptions, grouped_pairs
 from kospan.data.values import holds_values, value_of
 from kospan.example import Example, checked, clean_label
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r")
 TEXT = st.text(LETTERS, max_size=30)
@@ -128,7 +128,7 @@ def test_an_unlabelled_text_is_read_but_not_trained_on(tmp_path):
 
 def corpus_of(tmp_path, labels: list[str], kind: str | None):
     rows = "".join(f"text {at},{label}\n" for at, label in enumerate(labels))
-    return load_corpus("labelled", str(written(tmp_path, "v.csv", "text,label\n" + rows)), label_kind=kind)
+    return load_corpus("labelled", str(written(tmp_path, "v.csv", "text,label\n" + rows)), problem_type=kind)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_klue_sts_has_values_in_a_struct(tmp_path):
         {"label": 0.0, "real-label": 0.0, "binary-label": 0},
     ]
     columns = {"guid": ["s-1", "s-2"], "sentence1": ["가", "나"], "sentence2": ["다", "라"], "labels": labels}
-    found = load_corpus(f"hub:{saved(tmp_path, columns)}", label_kind=None)
+    found = load_corpus(f"hub:{saved(tmp_path, columns)}", problem_type=None)
     expected = Example("s-1", "가", (Span(0, 1, "value", 3.7),), text_pair="다")
     assert found.values and found.splits["train"][0] == expected
 

@@ -9,7 +9,7 @@ from kospan.data.corpus import Origin, load_corpus
 from kospan.data.jsonl import write_jsonl
 from kospan.data.source import HubSplit
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 NAMES = ["O", "B-PS", "I-PS"]
 FEATURES = datasets.Features(
@@ -49,12 +49,12 @@ def test_a_split_keeps_the_name_that_it_has_on_the_hub(hub):
 @pytest.mark.parametrize(
     ("settings", "whole"),
     [
-        ({"train_examples": 15}, {"train": False, "validation": True}),
-        ({"train_examples": 16}, {"train": True, "validation": True}),
-        ({"validation_examples": 4}, {"train": True, "validation": False}),
+        ({"max_train_samples": 15}, {"train": False, "validation": True}),
+        ({"max_train_samples": 16}, {"train": True, "validation": True}),
+        ({"max_eval_samples": 4}, {"train": True, "validation": False}),
         ({"calibration": "0.25"}, {"train": True, "validation": True}),
-        ({"calibration": "0.25", "train_examples": 12}, {"train": True, "validation": True}),
-        ({"calibration": "0.25", "train_examples": 11}, {"train": False, "validation": True}),
+        ({"calibration": "0.25", "max_train_samples": 12}, {"train": True, "validation": True}),
+        ({"calibration": "0.25", "max_train_samples": 11}, {"train": False, "validation": True}),
     ],
 )
 def test_a_part_of_a_split_is_not_the_split(hub, settings, whole):

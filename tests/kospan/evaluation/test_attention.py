@@ -10,37 +10,37 @@ from kospan.evaluation.attention import (
     deletion_test,
     entity_mass,
     evidence,
-    own_pieces,
+    own_subwords,
     posterior_without,
     read,
 )
-from kospan.evaluation.views import Reading, view_of
+from kospan.evaluation.explain import EncoderView, view_of
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 
 @pytest.fixture(params=["units", "subwords"])
-def model(request, make_tagger):
-    return make_tagger(encoder_input=request.param, encoder={"num_hidden_layers": 2})
+def model(request, make_token_classifier):
+    return make_token_classifier(encoder_input=request.param, encoder={"num_hidden_layers": 2})
 
 
 def test_attention_is_that_of_inspect_averaged(model, texts):
     reading = read(model, texts[0])
     view = model.inspect(texts[0]).windows[0]
-    assert reading.attentions.shape == (2, len(view.pieces), len(view.pieces))
+    assert reading.attentions.shape == (2, len(view.subwords), len(view.subwords))
     for layer in range(2):
         assert np.allclose(reading.attentions[layer], view.attentions[layer].mean(dim=0))
     assert not np.allclose(*reading.attentions), "layers that see the same would show nothing"
     span = reading.spans[0]
     found = evidence(model, reading, span)
     rows = [at for at, (start, end) in enumerate(view.offsets) if start < span.end and end > span.start]
-    assert own_pieces(reading, span) == rows and rows
+    assert own_subwords(reading, span) == rows and rows
     assert np.allclose(found.attention, reading.attentions[:, rows].mean(axis=1))
     assert np.allclose(found.attention.sum(axis=1), 1, atol=1e-5)
 
 
-def test_words_of_a_document_are_looked_at_as_they_are(make_tagger, texts):
-    model = make_tagger(unit="word", encoder_input="units", word_splitting="punctuation")
+def test_words_of_a_document_are_looked_at_as_they_are(make_token_classifier, texts):
+    model = make_token_classifier(unit="word", encoder_input="units", word_splitting="punctuation")
     words = tuple(texts[0].split())
     example = Example("a", texts[0], None, words=words)
     view = view_of(model)
@@ -73,15 +73,15 @@ def test_the_gradient_equals_finite_differences(model, texts):
         emissions = model(inputs_embeds=values, decode=False, **batch).emissions[0, span.start : span.end].double()
         return emissions.log_softmax(-1).gather(1, wanted.unsqueeze(1)).mean().item()
 
-    # Along the input itself: scaling one piece's vector changes the score by its attribution.
-    for at in (0, 2, reading.pieces.index(reading.pieces[-2])):
+    # Along the input itself: scaling one subword's vector changes the score by its attribution.
+    for at in (0, 2, reading.subwords.index(reading.subwords[-2])):
         step = torch.zeros_like(embedded)
         step[0, at] = embedded[0, at]
         slope = (score(embedded + 1e-3 * step) - score(embedded - 1e-3 * step)) / 2e-3
         assert slope == pytest.approx(float(found.attribution[at]), rel=2e-2, abs=2e-4)
 
 
-def apart_from_spaces(reading: Reading) -> Reading:
+def apart_from_spaces(reading: EncoderView) -> EncoderView:
     """Without the spans beside a space: the score of a trimmed span is that of its tags, on the space too."""
     beside = [f".{reading.text}."[span.start] + f".{reading.text}."[span.end + 1] for span in reading.spans]
     return reading._replace(spans=[span for span, ends in zip(reading.spans, beside) if " " not in ends])
@@ -107,23 +107,23 @@ def test_the_deletion_test_counts_and_repeats(model, texts):
     assert len(starts) == 1, "all methods begin with nothing hidden"
 
 
-def test_a_method_that_knows_falls_faster_than_chance(make_tagger, texts):
-    # Bigger steps of the weights make single pieces matter.
-    model = make_tagger(seed=3, encoder_input="units", encoder={"num_hidden_layers": 1})
+def test_a_method_that_knows_falls_faster_than_chance(make_token_classifier, texts):
+    # Bigger steps of the weights make single subwords matter.
+    model = make_token_classifier(seed=3, encoder_input="units", encoder={"num_hidden_layers": 1})
     found = deletion_test(model, [apart_from_spaces(read(model, text)) for text in texts], most=60)
     methods = found["methods"]
     assert methods["gradient times input"]["drop"] > methods["random"]["drop"]
 
 
-def test_without_layers_there_is_no_attention(make_tagger, texts):
-    model = make_tagger(encoder_input="units", encoder={"num_hidden_layers": 0}, recurrent_size=8)
+def test_without_layers_there_is_no_attention(make_token_classifier, texts):
+    model = make_token_classifier(encoder_input="units", encoder={"num_hidden_layers": 0}, lstm_hidden_size=8)
     readings = [read(model, text) for text in texts]
     assert readings[0].attentions.shape[0] == 0
     assert set(deletion_test(model, readings, most=4)["methods"]) == {"gradient times input", "random"}
 
 
-def test_texts_of_no_window_or_several_are_left_out(make_tagger):
-    model = make_tagger(encoder_input="units", window=16, stride=4)
+def test_texts_of_no_window_or_several_are_left_out(make_token_classifier):
+    model = make_token_classifier(encoder_input="units", max_length=16, stride=4)
     assert read(model, "") is None and read(model, "가나다라" * 20) is None and read(model, "가나") is not None
     assert deletion_test(model, []) == {"spans": 0, "methods": {}}
 
@@ -138,7 +138,7 @@ def test_the_model_is_left_as_it_was(model, texts):
 def test_mass_on_entities_worked_by_hand():
     """Two words, of which the second is an entity; and a text without any."""
     attention = np.array([[0.9, 0.1], [0.2, 0.8]], dtype=np.float32)
-    one = Reading("a b", [], [], np.zeros((0, 0, 0)), [], units=[(0, 1), (2, 3)], head_attention=attention)
+    one = EncoderView("a b", [], [], np.zeros((0, 0, 0)), [], units=[(0, 1), (2, 3)], head_attention=attention)
     other = one._replace(head_attention=np.full((2, 2), 0.5, dtype=np.float32))
     found = entity_mass([one, other], [[Span(2, 3, "PS")], []])
     assert found["all units"] == {"units": 4, "mass": pytest.approx((0.1 + 0.8) / 4), "even": 0.25}
@@ -147,9 +147,9 @@ def test_mass_on_entities_worked_by_hand():
     assert entity_mass([one._replace(head_attention=None)], [[Span(2, 3, "PS")]]) == entity_mass([], []) == {}
 
 
-def test_mass_on_entities_is_that_of_inspect(make_tagger, texts, model):
+def test_mass_on_entities_is_that_of_inspect(make_token_classifier, texts, model):
     assert entity_mass([read(model, texts[0])], [[Span(0, 3, "PS")]]) == {}, "a head without attention has none"
-    positional = make_tagger(head="positional", encoder_input="units")
+    positional = make_token_classifier(head="positional", encoder_input="units")
     reading, rows = read(positional, texts[0]), positional.inspect(texts[0]).windows[0].head_attention.mean(dim=0)
     assert reading.units == [(at, at + 1) for at in range(len(texts[0]))]
     found = entity_mass([reading], [[Span(8, 10, "LC"), Span(0, 3, "PS")]])

@@ -84,7 +84,7 @@ def test_many_documents_cost_no_more_than_their_distinct_counts():
     assert 0 < high - low < 0.01
 
 
-def test_intervals_of_all_figures_hold_what_is_observed():
+def test_intervals_of_all_metrics_hold_what_is_observed():
     counts = made(200, seed=6)
     correct, predicted, gold = counts.sum(axis=0)
     found = intervals(counts, samples=2000)

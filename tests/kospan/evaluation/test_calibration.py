@@ -1,4 +1,4 @@
-"""Calibration figures against scikit-learn and hand computations; claims and temperature against the model."""
+"""Calibration metrics against scikit-learn and hand computations; claims and temperature against the model."""
 
 import json
 
@@ -12,7 +12,7 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 
 from kospan.evaluation.calibration import (
     calibration_errors,
-    calibration_figures,
+    calibration_metrics,
     ece_by_chance,
     kept_above,
     log_loss,
@@ -20,9 +20,15 @@ from kospan.evaluation.calibration import (
     risk_coverage,
     threshold_for,
 )
-from kospan.evaluation.confidence import SPAN_KINDS, TAG_KINDS, Claims, calibration_report, fit_temperature
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
+from kospan.tasks.token_classification.confidence import (
+    SPAN_KINDS,
+    TAG_KINDS,
+    Claims,
+    calibration_report,
+    fit_temperature,
+)
 
 SCORED = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
 
@@ -65,7 +71,7 @@ def test_errors_by_a_second_way(scored):
 @given(SCORED)
 def test_brier_and_log_loss_equal_scikit_learn(scored):
     confidence, right = arrays(scored)
-    found = calibration_figures(confidence, right)
+    found = calibration_metrics(confidence, right)
     assert found["brier"] == pytest.approx(brier_score_loss(right, confidence))
     kept = np.clip(confidence, 1e-12, 1 - 1e-12)
     assert log_loss(confidence, right) == pytest.approx(sklearn_log_loss(right, kept, labels=[0, 1]), rel=1e-6)
@@ -84,13 +90,13 @@ def test_the_ece_by_chance_is_the_mean_over_drawn_outcomes(confidence):
 def test_perfect_confidence_has_no_error():
     confidence = np.repeat([0.25, 0.75], 400)
     right = np.tile([1, 0, 0, 0], 100).tolist() + np.tile([1, 1, 1, 0], 100).tolist()
-    found = calibration_figures(confidence, np.array(right))
+    found = calibration_metrics(confidence, np.array(right))
     assert found["ece"] == found["mce"] == pytest.approx(0) and found["n"] == 800
     assert found["auroc"] == pytest.approx(0.75) and found["accuracy"] == 0.5
 
 
 def test_overconfidence_is_its_gap():
-    found = calibration_figures(np.full(100, 0.9), np.arange(100) < 60)
+    found = calibration_metrics(np.full(100, 0.9), np.arange(100) < 60)
     assert found["ece"] == pytest.approx(0.3) and found["ece_mass"] == pytest.approx(0.3)
     assert found["brier"] == pytest.approx(0.6 * 0.01 + 0.4 * 0.81) and found["auroc"] == 0.5
 
@@ -153,10 +159,10 @@ def test_the_order_of_equals_does_not_matter(scored, random):
     assert np.allclose(shuffled, risk_coverage(confidence, right))
 
 
-def test_nothing_and_one_sided_have_their_figures():
-    assert calibration_figures(np.zeros(0), np.zeros(0))["n"] == 0
-    assert calibration_figures(np.zeros(0), np.zeros(0))["ece"] is None
-    assert calibration_figures(np.array([0.5]), np.array([1]))["auroc"] is None
+def test_nothing_and_one_sided_have_their_metrics():
+    assert calibration_metrics(np.zeros(0), np.zeros(0))["n"] == 0
+    assert calibration_metrics(np.zeros(0), np.zeros(0))["ece"] is None
+    assert calibration_metrics(np.array([0.5]), np.array([1]))["auroc"] is None
 
 
 @pytest.mark.parametrize(
@@ -170,7 +176,7 @@ def test_nothing_and_one_sided_have_their_figures():
 )
 def test_bad_confidences_are_refused(confidence, right, message):
     with pytest.raises(ValueError, match=message):
-        calibration_figures(np.array(confidence), np.array(right))
+        calibration_metrics(np.array(confidence), np.array(right))
     with pytest.raises(ValueError, match="'width' or 'mass', got 'depth'"):
         reliability(np.array([0.5]), np.array([1]), "depth")
 
@@ -188,8 +194,8 @@ TEXTS = [
 
 
 @pytest.fixture(params=["BIO", "BIOES"])
-def model(request, make_tagger):
-    return make_tagger(scheme=request.param, head="crf", encoder_input="units", window=32)
+def model(request, make_token_classifier):
+    return make_token_classifier(scheme=request.param, head="crf", encoder_input="units", max_length=32)
 
 
 @pytest.fixture
@@ -271,10 +277,10 @@ def test_the_report_holds_every_kind_before_and_after(model, examples):
         for kind in report[part].values():
             for when in ("before", "after"):
                 described = kind[when]
-                assert described["figures"]["n"] == count
-                assert sum(figures["n"] for figures in described["types"].values()) == count
+                assert described["metrics"]["n"] == count
+                assert sum(metrics["n"] for metrics in described["types"].values()) == count
                 assert all(sum(each[2] for each in bins) == count for bins in described["bins"].values())
-                assert described["risk"][-1] == [1.0, pytest.approx(1 - described["figures"]["accuracy"])]
+                assert described["risk"][-1] == [1.0, pytest.approx(1 - described["metrics"]["accuracy"])]
     right = claims.spans(1.0).right
     for kind in SPAN_KINDS:
         own = report["spans"][kind]["temperature"]

@@ -5,7 +5,7 @@ import torch
 
 from kospan.evaluation.speed import QUESTION, measure
 from kospan.example import Example
-from kospan.tasks.tagging import TaggingTask
+from kospan.tasks.token_classification.task import TokenClassificationTask
 
 
 def texts(*found: str, question: str = "") -> list[Example]:
@@ -46,8 +46,8 @@ def test_questions_are_asked_in_turn_and_a_neutral_one_where_there_is_none():
     assert task.asked == [[QUESTION] * 2] * 2
 
 
-def test_a_model_is_measured(make_tagger):
-    task = TaggingTask.over(make_tagger(encoder_input="units"), "jsonl")
+def test_a_model_is_measured(make_token_classifier):
+    task = TokenClassificationTask.over(make_token_classifier(encoder_input="units"), "jsonl")
     (row,) = measure(task, texts("이재용 회장이 서울에서 말했다."), (16,), (2,), calls=1)
     assert row.median > 0
 

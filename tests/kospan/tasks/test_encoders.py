@@ -1,4 +1,4 @@
-"""What may stand below our heads: encoders that give a state for each piece of a text, and nothing else."""
+"""What may stand below our heads: encoders that give a state for each subword of a text, and nothing else."""
 
 import pytest
 import resume_cases as cases
@@ -19,9 +19,9 @@ OTHERS = {
     "vit": (lambda: tf.ViTConfig(**SMALL), "whose config has no vocab_size"),
     "wav2vec2": (
         lambda: tf.Wav2Vec2Config(**SMALL, conv_dim=(8, 8), conv_stride=(2, 2), conv_kernel=(2, 2)),
-        "expected an encoder that gives a state for each piece of a text",
+        "expected an encoder that gives a state for each subword of a text",
     ),
-    "mamba": (lambda: tf.MambaConfig(hidden_size=16, num_hidden_layers=1), "gives a state for each piece of a text"),
+    "mamba": (lambda: tf.MambaConfig(hidden_size=16, num_hidden_layers=1), "gives a state for each subword of a text"),
 }
 
 
@@ -41,11 +41,12 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "task"), [*((kind, "tagging") for kind in OTHERS), ("t5", "reading"), ("t5", "classifying")]
+    ("kind", "task"),
+    [*((kind, "token-classification") for kind in OTHERS), ("t5", "question-answering"), ("t5", "text-classification")],
 )
 def test_a_model_of_another_kind_is_refused_in_one_line(kind, task, folder, tmp_path, capsys):
     config, message = OTHERS[kind]
-    recipe = cases.recipe_of(task, tmp_path, encoder=folder(config()), encoder_options=None, window=40)
+    recipe = cases.recipe_of(task, tmp_path, encoder=folder(config()), encoder_options=None, max_length=40)
     save_recipe(recipe, tmp_path / "recipe.yaml")
     capsys.readouterr()  # The model was saved with a progress bar.
     assert main(["train", str(tmp_path / "recipe.yaml")]) == 2
@@ -64,15 +65,15 @@ def test_a_model_of_another_kind_is_refused_in_one_line(kind, task, folder, tmp_
     ids=["bert", "distilbert", "clip", "llama"],
 )
 def test_encoders_of_several_kinds_train(config, folder, tmp_path):
-    settings = {"encoder_options": None, "window": 40, "max_steps": 1, "eval_strategy": "no", "save_strategy": "no"}
+    settings = {"encoder_options": None, "max_length": 40, "max_steps": 1, "eval_strategy": "no", "save_strategy": "no"}
     settings |= {"load_best_model_at_end": False}
-    trainer = build_trainer(cases.recipe_of("tagging", tmp_path, encoder=folder(config()), **settings))
+    trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, encoder=folder(config()), **settings))
     trainer.train()
     assert trainer.state.global_step == 1
 
 
-def test_the_check_changes_neither_mode_nor_random_state(make_tagger):
-    encoder = make_tagger(encoder={"hidden_dropout_prob": 0.5}).encoder
+def test_the_check_changes_neither_mode_nor_random_state(make_token_classifier):
+    encoder = make_token_classifier(encoder={"hidden_dropout_prob": 0.5}).encoder
     for mode in (False, True):
         encoder.train(mode)
         before = torch.random.get_rng_state()

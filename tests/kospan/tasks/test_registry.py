@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from kospan.evaluation.views import VIEWS
-from kospan.publishing.card.kinds.registry import KINDS as CARDS
-from kospan.publishing.hub.stranger import KINDS as STRANGERS
-from kospan.publishing.report.kinds import KINDS as REPORTS
-from kospan.study.page import WORDS
+from kospan.ablation.page import WORDS
+from kospan.card.kinds.registry import KINDS as CARDS
+from kospan.evaluation.explain import VIEWS
+from kospan.hub.clean_environment import KINDS as STRANGERS
+from kospan.modeling.pipelines import PIPELINES
+from kospan.report.kinds import KINDS as REPORTS
 from kospan.tasks.registry import TASKS, task_class, task_of_model
-from modeling.pipelines import PIPELINES
 
 APP = Path(__file__).resolve().parents[3] / "space" / "app.py"
 
@@ -24,7 +24,7 @@ def test_every_kind_of_model_is_known_everywhere():
     for registry in (CARDS, STRANGERS, REPORTS, app.TABS):
         assert set(registry) == kinds
     # A causal LM that writes is no encoder to look inside.
-    assert set(VIEWS) == kinds - {"kospan-writer"}
+    assert set(VIEWS) == kinds - {"kospan-generative-ner"}
     assert set(WORDS) == set(TASKS)
     # A pipeline is found by the Hub's name of the task; a writer goes out under that of its language model.
     assert {kind.PIPELINE for kind in CARDS.values()} == {*PIPELINES, "text-generation"}
@@ -33,7 +33,7 @@ def test_every_kind_of_model_is_known_everywhere():
 def test_a_task_is_found_by_its_name_and_by_its_models():
     for name, task in TASKS.items():
         assert task_class(name) is task and task_of_model(task.model_type) is task
-    assert task_of_model("bert") is TASKS["tagging"]
+    assert task_of_model("bert") is TASKS["token-classification"]
     with pytest.raises(
         ValueError, match="expected task to be one of tagging, reading, classifying, writing, got 'tag'"
     ):

@@ -11,18 +11,18 @@ from transformers import Trainer
 from transformers.integrations import integration_utils
 
 from kospan.cli import main
+from kospan.modeling.modeling_question_answering import KospanQuestionAnsweringOutput
 from kospan.recipe import load_recipe, save_recipe
 from kospan.run import build_trainer, prepare
 from kospan.training import arguments
 from kospan.training.arguments import check_arguments, training_arguments
-from modeling.modeling_reader import SpanReaderOutput
 
 
 @pytest.fixture
 def refused(tmp_path, capsys):
     """What `kospan train` says to some settings, in one line; nothing is written."""
 
-    def ask(task: str = "tagging", **settings) -> str:
+    def ask(task: str = "token-classification", **settings) -> str:
         save_recipe(cases.recipe_of(task, tmp_path, **settings), tmp_path / "recipe.yaml")
         assert main(["train", str(tmp_path / "recipe.yaml")]) == 2
         captured = capsys.readouterr()
@@ -41,7 +41,7 @@ MISTAKES = {
     "metrics by batch": ({"batch_eval_metrics": True}, "expected no batch_eval_metrics, which has no effect here"),
     "the loss alone": ({"prediction_loss_only": True}, "or validation_loss: true for the loss too"),
     "a prediction": ({"do_predict": True}, "for other texts use kospan predict"),
-    "a checkpoint": ({"resume_from_checkpoint": "out/checkpoint-9"}, "set resume: true (--resume)"),
+    "a checkpoint": ({"resume_from_checkpoint": "out/checkpoint-9"}, "set resume: true (--resume_from_checkpoint)"),
     "no step": ({"max_steps": 0}, "expected one training step or more, got none"),
     "no epoch": ({"num_train_epochs": 0}, "expected one training step or more, got none"),
     "nothing to stop by": (
@@ -98,7 +98,7 @@ def test_a_missing_package_is_named_before_anything_is_loaded(package, refused):
 
 
 def settings_of(tmp_path, **settings):
-    return training_arguments(cases.recipe_of("tagging", tmp_path, **settings))
+    return training_arguments(cases.recipe_of("token-classification", tmp_path, **settings))
 
 
 def test_every_tracker_has_a_check_of_its_own(tmp_path, monkeypatch):
@@ -146,7 +146,7 @@ def test_a_machine_without_a_compiler_is_told_so(tmp_path, monkeypatch):
 def test_kernels_of_language_models_do_not_go_with_an_encoder(tmp_path, monkeypatch):
     monkeypatch.setattr(arguments, "is_liger_kernel_available", lambda: True)
     with pytest.raises(ValueError, match="expected use_liger_kernel: false, got true: its kernels replace parts"):
-        build_trainer(cases.recipe_of("tagging", tmp_path, use_liger_kernel=True))
+        build_trainer(cases.recipe_of("token-classification", tmp_path, use_liger_kernel=True))
 
 
 # --- evaluation -------------------------------------------------------------------------------------------------------
@@ -172,10 +172,10 @@ UNCHANGED = {
 def test_evaluation_sees_every_document_whatever_is_set_for_training(name, tmp_path):
     """Seven documents in batches of four: the last one is not full."""
     data = cases.people(15)
-    plain = cases.recipe_of("tagging", tmp_path, data, per_device_eval_batch_size=4)
-    files = {"train_file": plain.train_file, "validation_file": plain.train_file, "train_examples": 8}
-    plain = load_recipe(None, {**plain.trainer, **cases.RUN, **files, "validation_examples": 7})
-    other = load_recipe(None, {**plain.trainer, **cases.RUN, **files, "validation_examples": 7, **UNCHANGED[name]})
+    plain = cases.recipe_of("token-classification", tmp_path, data, per_device_eval_batch_size=4)
+    files = {"train_file": plain.train_file, "validation_file": plain.train_file, "max_train_samples": 8}
+    plain = load_recipe(None, {**plain.trainer, **cases.RUN, **files, "max_eval_samples": 7})
+    other = load_recipe(None, {**plain.trainer, **cases.RUN, **files, "max_eval_samples": 7, **UNCHANGED[name]})
     expected, found = (build_trainer(recipe) for recipe in (plain, other))
     seen = []
     found.predict_spans = lambda model, documents: (seen.extend(documents), found.task.predict(model, documents))[1]
@@ -188,7 +188,9 @@ def test_evaluation_sees_every_document_whatever_is_set_for_training(name, tmp_p
 
 
 def test_a_training_that_drops_its_last_batch_scores_all_documents(tmp_path):
-    trainer, _ = prepare(cases.recipe_of("tagging", tmp_path, dataloader_drop_last=True, num_train_epochs=1))
+    trainer, _ = prepare(
+        cases.recipe_of("token-classification", tmp_path, dataloader_drop_last=True, num_train_epochs=1)
+    )
     assert trainer.planned_steps() == (2, 2)  # nine texts in batches of four
     trainer.train()
     assert trainer.state.global_step == 2
@@ -198,7 +200,9 @@ def test_a_training_that_drops_its_last_batch_scores_all_documents(tmp_path):
 
 def test_memory_that_runs_out_makes_smaller_batches_and_the_same_evaluation(tmp_path):
     trainer, _ = prepare(
-        cases.recipe_of("tagging", tmp_path, auto_find_batch_size=True, num_train_epochs=1, fgm_epsilon=0.5)
+        cases.recipe_of(
+            "token-classification", tmp_path, auto_find_batch_size=True, num_train_epochs=1, fgm_epsilon=0.5
+        )
     )
     step, failed = trainer.compute_loss, []
 
@@ -218,16 +222,18 @@ def test_memory_that_runs_out_makes_smaller_batches_and_the_same_evaluation(tmp_
 # --- the stock Trainer ------------------------------------------------------------------------------------------------
 
 
-def test_the_stock_trainer_cannot_smooth_what_has_no_logits(make_tagger, tmp_path):
+def test_the_stock_trainer_cannot_smooth_what_has_no_logits(make_token_classifier, tmp_path):
     for factor in (0.1, 0.0):
         trainer = Trainer(
-            model=make_tagger(encoder_input="units"),
+            model=make_token_classifier(encoder_input="units"),
             args=training_cases.arguments(str(tmp_path), label_smoothing_factor=factor),
             train_dataset=training_cases.features(),
             data_collator=training_cases.collate,
         )
         if factor:
-            message = r"emissions of SpanTaggerOutput, got one for logits, .* label_smoothing_factor to 0"
+            message = (
+                r"emissions of KospanTokenClassificationOutput, got one for logits, .* label_smoothing_factor to 0"
+            )
             with pytest.raises(ValueError, match=message):
                 trainer.train()
         else:
@@ -235,8 +241,8 @@ def test_the_stock_trainer_cannot_smooth_what_has_no_logits(make_tagger, tmp_pat
             assert trainer.state.global_step == 4
 
 
-def test_outputs_with_emissions_are_still_outputs(make_tagger, make_reader):
-    output = make_tagger(encoder_input="units")(**training_cases.collate(training_cases.features()))
+def test_outputs_with_emissions_are_still_outputs(make_token_classifier, make_qa_model):
+    output = make_token_classifier(encoder_input="units")(**training_cases.collate(training_cases.features()))
     assert torch.equal(output["emissions"], output[1]) and output.get("logits") is None and "logits" not in output
-    with pytest.raises(ValueError, match="SpanReaderOutput, got one for logits"):
-        SpanReaderOutput(emissions=torch.zeros(1))["logits"]
+    with pytest.raises(ValueError, match="KospanQuestionAnsweringOutput, got one for logits"):
+        KospanQuestionAnsweringOutput(emissions=torch.zeros(1))["logits"]

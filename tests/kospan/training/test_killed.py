@@ -5,25 +5,28 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import generative_training_cases as cases
 import pytest
-import writer_training_cases as cases
-from writer_cases import TOKENIZERS, tiny_lm
+from generative_cases import TOKENIZERS, tiny_lm
 
 from kospan.data.jsonl import write_jsonl
 from kospan.recipe import Recipe, load_recipe
 from kospan.run import run
-from kospan.training.adapted import ADAPTERS, AdaptedTrainer
+from kospan.training.adapter_trainer import ADAPTERS, AdaptedTrainer
 from kospan.training.saving import broken_part
-from kospan.training.trainer import SpanTrainer
+from kospan.training.trainer import KospanTrainer
 
-WEIGHTS = {"tagging": ("model.safetensors", ADAPTERS), "writing": ("adapter_model.safetensors",) * 2}
+WEIGHTS = {
+    "token-classification": ("model.safetensors", ADAPTERS),
+    "generative-ner": ("adapter_model.safetensors",) * 2,
+}
 
 
-@pytest.fixture(params=["tagging", "writing"])
-def recipe_of(request, make_tagger, tmp_path) -> Callable[..., Recipe]:
+@pytest.fixture(params=["token-classification", "generative-ner"])
+def recipe_of(request, make_token_classifier, tmp_path) -> Callable[..., Recipe]:
     """Recipes of a LoRA+ run of six steps with a checkpoint after every second."""
-    if request.param == "tagging":
-        tagger = make_tagger(encoder={"hidden_dropout_prob": 0.1})
+    if request.param == "token-classification":
+        tagger = make_token_classifier(encoder={"hidden_dropout_prob": 0.1})
         base, tokenizer = tagger.encoder, tagger.tokenizer
     else:
         tokenizer = TOKENIZERS["characters"]()
@@ -32,7 +35,7 @@ def recipe_of(request, make_tagger, tmp_path) -> Callable[..., Recipe]:
     tokenizer.save_pretrained(tmp_path / "base")
     write_jsonl(tmp_path / "train.jsonl", cases.examples(16))
     write_jsonl(tmp_path / "validation.jsonl", cases.examples(3))
-    own = {"instruction": ""} if request.param == "writing" else {"window": 64, "stride": 8}
+    own = {"instruction": ""} if request.param == "generative-ner" else {"max_length": 64, "stride": 8}
 
     def build(folder: str, **flags) -> Recipe:
         return load_recipe(
@@ -69,12 +72,12 @@ def die() -> None:
 
 
 def in_the_fourth_step(monkeypatch) -> None:
-    step = SpanTrainer.training_step
+    step = KospanTrainer.training_step
 
     def killed(self, *args, **kwargs):
         return die() if self.state.global_step == 3 else step(self, *args, **kwargs)
 
-    monkeypatch.setattr(SpanTrainer, "training_step", killed)
+    monkeypatch.setattr(KospanTrainer, "training_step", killed)
 
 
 def while_it_writes_weights(monkeypatch) -> None:
@@ -91,12 +94,12 @@ def while_it_writes_weights(monkeypatch) -> None:
 
 
 def before_it_writes_the_optimizer(monkeypatch) -> None:
-    save = SpanTrainer._save_optimizer_and_scheduler
+    save = KospanTrainer._save_optimizer_and_scheduler
 
     def killed(self, output_dir):
         return die() if self.state.global_step == 4 else save(self, output_dir)
 
-    monkeypatch.setattr(SpanTrainer, "_save_optimizer_and_scheduler", killed)
+    monkeypatch.setattr(KospanTrainer, "_save_optimizer_and_scheduler", killed)
 
 
 def killed(recipe: Recipe, moment: Callable, monkeypatch) -> None:
@@ -115,7 +118,7 @@ def killed(recipe: Recipe, moment: Callable, monkeypatch) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the child must begin with what is loaded already")
 def test_a_killed_run_ends_bit_for_bit_as_one_that_nobody_disturbed(recipe_of, tmp_path, monkeypatch, capfd):
     merged, adapters = WEIGHTS[recipe_of("any").task]
-    folder, resumed = tmp_path / "killed", {"resume": True}
+    folder, resumed = tmp_path / "killed", {"resume_from_checkpoint": True}
     killed(recipe_of("killed"), in_the_fourth_step, monkeypatch)
     assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-2"]
     for moment, broken in (

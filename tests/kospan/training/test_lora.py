@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, TrainerCallback
 
 from kospan.recipe import Recipe, load_recipe
-from kospan.training.adapted import ADAPTERS, restore
+from kospan.training.adapter_trainer import ADAPTERS, restore
+from kospan.training.learning_rates import check_rates, rate_groups
 from kospan.training.lora import (
     Lora,
     adapt_causal_lm,
@@ -24,8 +25,7 @@ from kospan.training.lora import (
     plain_state,
     save_plain,
 )
-from kospan.training.rates import check_rates, rate_groups
-from kospan.training.trainer import SpanTrainer
+from kospan.training.trainer import KospanTrainer
 
 SMALL = {"rank": 2, "alpha": 4.0, "dropout": 0.0}
 PLUS = {"lora": SMALL, "learning_rates": {"lora_B": "16x"}}
@@ -33,8 +33,8 @@ ADAMW = {"optim": "adamw_torch", "weight_decay": 0.01}
 
 
 @pytest.fixture
-def model(make_tagger):
-    return make_tagger(recurrent_size=8, encoder_input="units", encoder={"embedding_size": 12})
+def model(make_token_classifier):
+    return make_token_classifier(lstm_hidden_size=8, encoder_input="units", encoder={"embedding_size": 12})
 
 
 def trained(model, folder, techniques, **settings):
@@ -181,15 +181,17 @@ def test_merged_weights_are_the_formulas(tagger, rank, alpha, rslora, dora, targ
 def tagger():
     from conftest import LABELS, TEXTS, tiny_electra, with_large_weights
 
+    from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
+    from kospan.modeling.tags import tag_names
     from kospan.tasks.encoders import character_tokenizer
-    from modeling import SpanTagger, SpanTaggerConfig
-    from modeling.tags import tag_names
 
     tokenizer, tags = character_tokenizer(TEXTS), tag_names(LABELS, "BIO")
     names = {"id2label": dict(enumerate(tags)), "label2id": {tag: at for at, tag in enumerate(tags)}}
     torch.manual_seed(0)
-    config = SpanTaggerConfig(encoder_config=tiny_electra(tokenizer, {"embedding_size": 12}), window=64, **names)
-    return with_large_weights(SpanTagger(config), tokenizer)
+    config = KospanTokenClassificationConfig(
+        encoder_config=tiny_electra(tokenizer, {"embedding_size": 12}), max_length=64, **names
+    )
+    return with_large_weights(KospanForTokenClassification(config), tokenizer)
 
 
 @pytest.mark.parametrize("dora", [False, True])
@@ -228,8 +230,10 @@ def test_every_checkpoint_is_an_ordinary_model_and_the_best_one_comes_back_bit_f
 
 
 @pytest.mark.parametrize("dora", [False, True])
-def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(dora, make_tagger, tmp_path):
-    model = make_tagger(encoder_input="units", recurrent_size=8, dropout=0.2, encoder={"hidden_dropout_prob": 0.1})
+def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(dora, make_token_classifier, tmp_path):
+    model = make_token_classifier(
+        encoder_input="units", lstm_hidden_size=8, dropout=0.2, encoder={"hidden_dropout_prob": 0.1}
+    )
     techniques = PLUS | {"lora": {**SMALL, "dropout": 0.1, "dora": dora}, "fgm_epsilon": 0.5, "rdrop": "token"}
     settings = {"train_sampling_strategy": "random", "accumulation": 2, "batch": 2, "lr_scheduler_type": "linear"}
     settings |= {"save_strategy": "steps", "save_steps": 3, "max_steps": 6}
@@ -244,7 +248,7 @@ def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(dora, make_tagger, t
     assert all(torch.equal(value, expected[name]) for name, value in resumed.model.state_dict().items())
 
 
-def test_a_checkpoint_that_does_not_fit_is_refused(model, make_tagger, tmp_path):
+def test_a_checkpoint_that_does_not_fit_is_refused(model, make_token_classifier, tmp_path):
     saving = {"save_strategy": "steps", "save_steps": 2, "max_steps": 2}
     trained(model, tmp_path / "with", PLUS, **saving)
     trained(model, tmp_path / "without", {}, **saving)
@@ -275,7 +279,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(model, make_tagger, tmp_path)
     # The same layers by another name, and another dropout.
     layers = "query,key,value,dense,embeddings_project"
     restore(adapt_encoder(copy.deepcopy(model), Lora(2, 4.0, 0.5, targets=layers)), with_them)
-    other = make_tagger(seed=9, recurrent_size=8, encoder_input="units", encoder={"embedding_size": 12})
+    other = make_token_classifier(seed=9, lstm_hidden_size=8, encoder_input="units", encoder={"embedding_size": 12})
     with pytest.raises(
         ValueError, match=r"expected the encoder that the checkpoint .* was trained on, got one whose enc"
     ):
@@ -307,11 +311,11 @@ def test_a_checkpoint_that_does_not_fit_is_refused(model, make_tagger, tmp_path)
     ],
 )
 def test_a_language_model_goes_on_only_from_adapters_of_its_own_settings(other, message, tmp_path):
-    def run(lora: Lora) -> SpanTrainer:
+    def run(lora: Lora) -> KospanTrainer:
         rows = [{"input_ids": [3, 4, 5], "labels": [3, 4, 5]}] * 4
         settings = {"save_strategy": "steps", "save_steps": 1, "max_steps": 1, **ADAMW}
         arguments = cases.arguments(str(tmp_path), **settings)
-        return SpanTrainer(model=adapt_causal_lm(tiny_llama(), lora), args=arguments, train_dataset=rows)
+        return KospanTrainer(model=adapt_causal_lm(tiny_llama(), lora), args=arguments, train_dataset=rows)
 
     run(Lora(2, 4.0, 0.0)).train()
     checkpoint = str(tmp_path / "checkpoint-1")
@@ -325,8 +329,8 @@ def test_a_language_model_goes_on_only_from_adapters_of_its_own_settings(other, 
 # --- rates ------------------------------------------------------------------------------------------------------------
 
 
-def test_ratio_1_is_plain_lora_bit_for_bit(make_tagger, tmp_path):
-    model = make_tagger(encoder_input="units", recurrent_size=8, dropout=0.1)
+def test_ratio_1_is_plain_lora_bit_for_bit(make_token_classifier, tmp_path):
+    model = make_token_classifier(encoder_input="units", lstm_hidden_size=8, dropout=0.1)
     lora = {"lora": {**SMALL, "dropout": 0.1}}
     found = {
         ratio: cases.weights(trained(model, tmp_path / ratio, lora | rates, max_steps=8).model)
@@ -381,8 +385,8 @@ def test_lengths_of_dora_do_not_decay(model, tmp_path):
 # --- with the rest ----------------------------------------------------------------------------------------------------
 
 
-def test_recomputed_activations_change_nothing(make_tagger, tmp_path):
-    model = make_tagger(encoder_input="units", encoder={"num_hidden_layers": 2, "hidden_dropout_prob": 0.1})
+def test_recomputed_activations_change_nothing(make_token_classifier, tmp_path):
+    model = make_token_classifier(encoder_input="units", encoder={"num_hidden_layers": 2, "hidden_dropout_prob": 0.1})
     techniques = PLUS | {"lora": {**SMALL, "dropout": 0.1}, "fgm_epsilon": 0.5}
     kept = trained(model, tmp_path / "kept", techniques)
     recomputed = trained(model, tmp_path / "recomputed", techniques, activation_checkpointing=True)
@@ -407,4 +411,4 @@ def test_sharded_weights_are_refused(model, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Accelerator, "distributed_type", DistributedType.FSDP)
     with pytest.raises(ValueError, match=r"expected whole weights on every process with lora_rank .*got FSDP"):
-        SpanTrainer(model=adapt_encoder(model, Lora(2)), args=cases.arguments(str(tmp_path)))
+        KospanTrainer(model=adapt_encoder(model, Lora(2)), args=cases.arguments(str(tmp_path)))

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from clean_environment_cases import STRANGER
 from local_hub import OWNER_TOKEN, READER_TOKEN, chain, local_hub, online, snapshot, unused_address  # noqa: F401
-from patience import SECONDS
 from release_cases import command
-from stranger_cases import STRANGER
+from time_limits import SECONDS
 from transformers import Trainer, TrainerCallback
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
-from kospan.publishing.hub import publish as publishing
-from kospan.publishing.hub import publisher
-from kospan.publishing.hub.hub import WAITS, Hub
+from kospan.hub import publish as publishing
+from kospan.hub import publisher
+from kospan.hub.hub import WAITS, Hub
+from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer, prepare, train
 from kospan.training.pushing import Push, PushQueue
-from modeling.spans import Span
 
 ROOT = Path(__file__).parents[3]
 NAME = "mina/tiny"
@@ -33,9 +33,9 @@ TINY = {
     "encoder": "scratch",
     "encoder_options": "{num_hidden_layers: 0, hidden_size: 16, embedding_size: 16, num_attention_heads: 2}",
     "encoder_input": "units",
-    "window": 40,
+    "max_length": 40,
     "stride": 8,
-    "recurrent_size": 8,
+    "lstm_hidden_size": 8,
     "learning_rate": "3e-2",
     "max_steps": 6,
     "eval_strategy": "no",
@@ -66,7 +66,7 @@ for folder in sys.argv[1:]:
 TRAIN = """
 import sys
 from kospan.cli import main
-from kospan.publishing.hub import publish
+from kospan.hub import publish
 publish.verify = lambda folder, predictions, hub: 1
 sys.exit(main(sys.argv[1:]))
 """
@@ -136,7 +136,7 @@ def test_each_commit_holds_a_model_of_the_step_it_names(strategy, settings, loca
     for commit in found:
         files = {path: blob.data for path, blob in commit.files.items()}
         assert files["model.safetensors"] == watch.weights[step_of(commit)], commit.title
-        assert {"config.json", "tokenizer.json", "modeling_tagger.py", "handler.py"} <= set(files)
+        assert {"config.json", "tokenizer.json", "modeling_token_classification.py", "handler.py"} <= set(files)
         folders = {path.partition("/")[0] for path in files if "/" in path}
         seen = [step for step in (2, 4, 6) if step <= step_of(commit)]
         kept = {"checkpoint": {"last-checkpoint"}, "all_checkpoints": {f"checkpoint-{step}" for step in seen}}
@@ -288,11 +288,11 @@ def test_a_hub_that_is_not_there_shows_before_the_first_step(settings, online, m
         build_trainer(load_recipe(None, settings()))
 
 
-def test_a_trainer_without_a_publisher_refuses_to_push(make_tagger, tmp_path):
+def test_a_trainer_without_a_publisher_refuses_to_push(make_token_classifier, tmp_path):
     import training_cases
 
     with pytest.raises(ValueError, match=r"expected a publisher with push_to_hub: true, got none; build the trainer"):
-        training_cases.trainer(make_tagger(encoder_input="units"), str(tmp_path), push_to_hub=True)
+        training_cases.trainer(make_token_classifier(encoder_input="units"), str(tmp_path), push_to_hub=True)
 
 
 # --- the token --------------------------------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from kospan.evaluation.bootstrap import intervals
-from kospan.evaluation.examine import SAMPLES, overall_row, scored_spans
-from kospan.evaluation.spans import counts_per_document
 from kospan.example import Example
+from kospan.modeling.spans import Span
+from kospan.tasks.token_classification.analysis import SAMPLES, overall_row, scored_spans
+from kospan.tasks.token_classification.metrics import counts_per_document
 from kospan.training import record as recording
 from kospan.training.record import best_step, device_in_words, evaluation_record, learning_curve, versions
-from modeling.spans import Span
 
 TRAIN = [
     Example("t-1", "김민수 기자가 서울에서", (Span(0, 3, "PS"), Span(8, 10, "LC"))),

@@ -19,7 +19,7 @@ FLAT = {"learning_rate": 0.0, "num_train_epochs": 6, "early_stopping_patience": 
 def stopped(tmp_path_factory):
     """A run that early stopping has ended after three of six epochs."""
     folder = tmp_path_factory.mktemp("stopped")
-    run(cases.recipe_of("tagging", folder, **FLAT))
+    run(cases.recipe_of("token-classification", folder, **FLAT))
     assert cases.newest_state(folder / "out")["global_step"] == 9
     return folder
 
@@ -44,7 +44,9 @@ def final(folder) -> tuple:
 
 def resumed(folder, **settings) -> int:
     """Resumes the run in a folder; the step at which it ends."""
-    trainer, checkpoint = prepare(cases.recipe_of("tagging", folder, resume=True, **settings))
+    trainer, checkpoint = prepare(
+        cases.recipe_of("token-classification", folder, resume_from_checkpoint=True, **settings)
+    )
     train(trainer, checkpoint)
     return trainer.state.global_step
 
@@ -73,7 +75,7 @@ def test_more_patience_continues_the_training(patience, last, stopped, tmp_path)
 
 def test_early_stopping_may_begin_with_the_resume(tmp_path):
     without = {**FLAT, "early_stopping_patience": 0, "num_train_epochs": 2}
-    run(cases.recipe_of("tagging", tmp_path, **without))
+    run(cases.recipe_of("token-classification", tmp_path, **without))
     # Two evaluations without a better score from here on.
     assert resumed(tmp_path, **FLAT) == 12
 
@@ -81,7 +83,7 @@ def test_early_stopping_may_begin_with_the_resume(tmp_path):
 @pytest.mark.parametrize("length", [{"max_steps": 4}, {"num_train_epochs": 1.5}])
 def test_a_finished_run_trains_no_step_more_unless_it_is_longer(length, tmp_path):
     saved = {"save_strategy": "steps", "eval_strategy": "steps", "save_steps": 1, "eval_steps": 1}
-    run(cases.recipe_of("tagging", tmp_path, **saved, **length))
+    run(cases.recipe_of("token-classification", tmp_path, **saved, **length))
     before = final(tmp_path)
     last = cases.newest_state(tmp_path / "out")["global_step"]
     assert resumed(tmp_path, **saved, **length) == last and final(tmp_path) == before
@@ -107,11 +109,11 @@ def test_the_best_checkpoint_is_found_in_a_folder_that_was_moved(stopped, tmp_pa
 
 def refused(folder, capsys, **settings) -> str:
     """The one line with which the command refuses to resume; the folder stays as it is."""
-    recipe = cases.recipe_of("tagging", folder, **{**FLAT, **settings})
+    recipe = cases.recipe_of("token-classification", folder, **{**FLAT, **settings})
     save_recipe(recipe, folder / "recipe.yaml")
     before = cases.contents(folder / "out")
     capsys.readouterr()
-    assert main(["train", str(folder / "recipe.yaml"), "--resume"]) == 2
+    assert main(["train", str(folder / "recipe.yaml"), "--resume_from_checkpoint"]) == 2
     error = capsys.readouterr().err
     assert error.startswith("kospan: expected") and error.count("\n") == 1
     assert cases.contents(folder / "out") == before
@@ -135,7 +137,7 @@ def test_a_missing_or_broken_best_checkpoint_is_said_before_the_training(stopped
     "settings", [{"metric_for_best_model": "klue_char_f1"}, {"metric_for_best_model": "loss", "validation_loss": True}]
 )
 def test_a_best_score_of_another_metric_is_refused(settings, tmp_path, capsys):
-    run(cases.recipe_of("tagging", tmp_path, num_train_epochs=2))
+    run(cases.recipe_of("token-classification", tmp_path, num_train_epochs=2))
     message = refused(tmp_path, capsys, learning_rate=1e-2, **settings)
     assert f"metric_for_best_model: {settings['metric_for_best_model']}" in message
     assert "resume with the metric of that training" in message
@@ -143,7 +145,7 @@ def test_a_best_score_of_another_metric_is_refused(settings, tmp_path, capsys):
 
 def test_a_best_score_in_the_other_direction_is_refused(tmp_path, capsys):
     settings = {"num_train_epochs": 3, "learning_rate": 3e-2}
-    run(cases.recipe_of("tagging", tmp_path, **settings))
+    run(cases.recipe_of("token-classification", tmp_path, **settings))
     scores = [entry["eval_f1"] for entry in cases.newest_state(tmp_path / "out")["log_history"] if "eval_f1" in entry]
     assert min(scores) < max(scores)
     message = refused(tmp_path, capsys, **settings, greater_is_better=False)
@@ -156,7 +158,7 @@ def test_a_best_score_in_the_other_direction_is_refused(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    run(cases.recipe_of("tagging", folder))
+    run(cases.recipe_of("token-classification", folder))
     return folder
 
 
@@ -170,7 +172,7 @@ def trained(tmp_path_factory):
         ({"optim": "sgd"}, "optim differs"),
         ({"optim": "adafactor"}, "optim differs"),
         ({"learning_rates": {"head": 1e-3}}, "learning_rates, weight_decay, freeze_encoder or the adapters differ"),
-        ({"freeze_encoder": True, "states_folder": "none"}, "expected the frozen encoder that the checkpoint"),
+        ({"freeze_encoder": True, "feature_cache_dir": "none"}, "expected the frozen encoder that the checkpoint"),
     ],
 )
 def test_what_the_optimizer_would_bring_back_cannot_be_changed(settings, expected, trained, capsys):
@@ -180,21 +182,23 @@ def test_what_the_optimizer_would_bring_back_cannot_be_changed(settings, expecte
 
 @pytest.mark.parametrize("settings", [{"optim": "adafactor"}, {"optim": "sgd", "learning_rates": {"head": "2x"}}])
 def test_any_optimizer_is_resumed_with_its_own_settings(settings, tmp_path):
-    run(cases.recipe_of("tagging", tmp_path, **settings))
+    run(cases.recipe_of("token-classification", tmp_path, **settings))
     assert resumed(tmp_path, **settings, num_train_epochs=3) == 9
 
 
 def test_what_changes_the_course_is_said(trained, capsys):
     capsys.readouterr()
-    prepare(cases.recipe_of("tagging", trained, resume=True, per_device_train_batch_size=2))
+    prepare(
+        cases.recipe_of("token-classification", trained, resume_from_checkpoint=True, per_device_train_batch_size=2)
+    )
     assert "steps per epoch     5, 3 in the checkpoint: the number of texts, the batch" in capsys.readouterr().out
-    prepare(cases.recipe_of("tagging", trained, resume=True))
+    prepare(cases.recipe_of("token-classification", trained, resume_from_checkpoint=True))
     assert "steps per epoch" not in capsys.readouterr().out
 
 
 def test_whether_a_run_is_over_is_read_off_the_settings_of_now(stopped):
     newest = stopped / "out" / "checkpoint-9"
-    trainer = build_trainer(cases.recipe_of("tagging", stopped, **FLAT))
+    trainer = build_trainer(cases.recipe_of("token-classification", stopped, **FLAT))
     assert is_over(trainer, newest, 2) and is_over(trainer, newest, 1)
     assert not is_over(trainer, newest, 3) and not is_over(trainer, newest, 0)
     trainer.args.num_train_epochs = 3

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import training_cases as cases
-from patience import SECONDS
+from time_limits import SECONDS
 
 from kospan.training.saving import (
     CHECKPOINT_FILES,
@@ -110,9 +110,9 @@ def test_a_folder_that_cannot_be_filled_keeps_no_temporary_files(tmp_path, monke
 
 
 @pytest.fixture
-def checkpoints(make_tagger, tmp_path):
+def checkpoints(make_token_classifier, tmp_path):
     """Two checkpoints as the Trainer writes them."""
-    model = make_tagger(encoder_input="units")
+    model = make_token_classifier(encoder_input="units")
     cases.trainer(model, str(tmp_path), save_strategy="steps", save_steps=2, optim="adamw_torch").train()
     return tmp_path
 
@@ -158,10 +158,10 @@ def test_the_scale_of_fp16_may_be_missing_but_not_cut_short(checkpoints):
     assert last_whole_checkpoint(checkpoints)[0] == str(checkpoints / "checkpoint-2")
 
 
-def test_a_shard_that_the_index_names_and_nobody_copied_is_noticed(make_tagger, checkpoints):
+def test_a_shard_that_the_index_names_and_nobody_copied_is_noticed(make_token_classifier, checkpoints):
     folder = checkpoints / "checkpoint-4"
     (folder / "model.safetensors").unlink()
-    make_tagger(encoder_input="units").save_pretrained(folder, max_shard_size="8KB")
+    make_token_classifier(encoder_input="units").save_pretrained(folder, max_shard_size="8KB")
     shards = sorted(folder.glob("model-*.safetensors"))
     assert len(shards) > 1
     assert broken_part(folder) is None
@@ -179,8 +179,8 @@ def test_a_folder_without_a_whole_checkpoint_is_refused_with_every_reason(checkp
         last_whole_checkpoint(checkpoints / "nowhere")
 
 
-def test_a_checkpoint_that_counts_as_whole_can_be_gone_on_from(make_tagger, checkpoints):
-    model = make_tagger(encoder_input="units", seed=9)
+def test_a_checkpoint_that_counts_as_whole_can_be_gone_on_from(make_token_classifier, checkpoints):
+    model = make_token_classifier(encoder_input="units", seed=9)
     run = cases.trainer(model, str(checkpoints), optim="adamw_torch", max_steps=6)
     run.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints)[0])
     assert run.state.global_step == 6
@@ -209,7 +209,7 @@ def test_the_current_folder_counts_by_its_name(tmp_path, monkeypatch):
     assert "got v2.0;" in dot_notes(Path("."))[0] and not dot_notes(Path(".."))
 
 
-def test_transformers_4_is_what_a_dot_breaks(make_tagger, tmp_path, transformers_4):
+def test_transformers_4_is_what_a_dot_breaks(make_token_classifier, tmp_path, transformers_4):
     """The reason for the note; where this fails, the note may go."""
     script = (
         "import sys; from transformers import AutoModel\n"
@@ -220,7 +220,7 @@ def test_transformers_4_is_what_a_dot_breaks(make_tagger, tmp_path, transformers
     )
     folders = [tmp_path / name for name in ("plain-v1", "dotted.v1")]
     for folder in folders:
-        make_tagger().save_pretrained(folder)
+        make_token_classifier().save_pretrained(folder)
     environment = {**os.environ, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
     environment.pop("PYTHONPATH", None)
     command = [transformers_4, "-c", script, *map(str, folders)]

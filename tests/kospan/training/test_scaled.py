@@ -25,9 +25,9 @@ TOO_LARGE = 2.0**40
 
 
 @pytest.fixture
-def model(make_tagger):
+def model(make_token_classifier):
     # Without an LSTM, which torch does not run in float16 on a CPU.
-    return make_tagger(encoder_input="units", dropout=0.1, dropout_samples=2)
+    return make_token_classifier(encoder_input="units", dropout=0.1, multi_sample_dropout=2)
 
 
 class Steps(TrainerCallback):

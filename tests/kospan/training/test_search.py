@@ -52,7 +52,7 @@ def searching(tmp_path, monkeypatch):
     trials = []
 
     def build(**settings):
-        trainer = build_trainer(cases.recipe_of("tagging", tmp_path, **{**SETTINGS, **settings}))
+        trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, **{**SETTINGS, **settings}))
         rebuild = trainer.rebuild
 
         def kept(values):
@@ -67,8 +67,13 @@ def searching(tmp_path, monkeypatch):
 
 SPACE = [
     {"learning_rate": 1e-3, "head": "linear", "dropout": 0.5, "seed": 1},
-    {"learning_rate": 5e-2, "head": "crf", "recurrent_size": 4, "encoder_options": {**cases.ENCODER, "hidden_size": 8}},
-    {"learning_rates": {"head": 3e-2}, "unit": "word", "per_device_train_batch_size": 2, "window": 32},
+    {
+        "learning_rate": 5e-2,
+        "head": "crf",
+        "lstm_hidden_size": 4,
+        "encoder_options": {**cases.ENCODER, "hidden_size": 8},
+    },
+    {"learning_rates": {"head": 3e-2}, "unit": "word", "per_device_train_batch_size": 2, "max_length": 32},
 ]
 
 
@@ -98,9 +103,13 @@ def test_a_trial_is_built_from_the_recipe_with_its_settings(searching):
 def test_a_trial_is_what_a_run_with_its_settings_is(searching, tmp_path):
     build, _ = searching
     settings = {"num_train_epochs": 2, "learning_rate": 3e-2}
-    best = build(**settings).hyperparameter_search(lambda trial: {"dropout": 0.3, "recurrent_size": 4}, n_trials=1)
+    best = build(**settings).hyperparameter_search(lambda trial: {"dropout": 0.3, "lstm_hidden_size": 4}, n_trials=1)
     alone = build_trainer(
-        cases.recipe_of("tagging", tmp_path / "alone", **{**SETTINGS, **settings, "dropout": 0.3, "recurrent_size": 4})
+        cases.recipe_of(
+            "token-classification",
+            tmp_path / "alone",
+            **{**SETTINGS, **settings, "dropout": 0.3, "lstm_hidden_size": 4},
+        )
     )
     alone.train()
     scores = [entry["eval_f1"] for entry in alone.state.log_history if "eval_f1" in entry]
@@ -166,15 +175,15 @@ def test_without_a_backend_one_is_named(tmp_path, monkeypatch):
     for each in stock.ALL_HYPERPARAMETER_SEARCH_BACKENDS.values():
         monkeypatch.setattr(each, "is_available", staticmethod(lambda: False))
     monkeypatch.setattr(search, "default_hp_search_backend", stock.default_hp_search_backend)
-    trainer = build_trainer(cases.recipe_of("tagging", tmp_path))
+    trainer = build_trainer(cases.recipe_of("token-classification", tmp_path))
     with pytest.raises(ImportError, match=r"expected optuna .* for a hyperparameter search, found none; `pip install"):
         trainer.hyperparameter_search(n_trials=1)
     with pytest.raises(RuntimeError, match=r"You picked the ray backend, but it is not installed"):
         trainer.hyperparameter_search(n_trials=1, backend="ray")
 
 
-def test_a_trainer_without_a_recipe_cannot_build_trials(make_tagger, tmp_path):
-    trainer = training_cases.trainer(make_tagger(encoder_input="units"), str(tmp_path))
+def test_a_trainer_without_a_recipe_cannot_build_trials(make_token_classifier, tmp_path):
+    trainer = training_cases.trainer(make_token_classifier(encoder_input="units"), str(tmp_path))
     with pytest.raises(ValueError, match=r"expected a trainer of kospan\.run\.build_trainer"):
         trainer.hyperparameter_search(n_trials=1)
 
@@ -199,10 +208,10 @@ def test_optuna_searches_over_arguments_and_settings(tmp_path):
             "learning_rate": trial.suggest_float("learning_rate", 1e-3, 5e-2, log=True),
             "head": trial.suggest_categorical("head", ["crf", "linear"]),
             "encoder_options": {**cases.ENCODER, "hidden_size": 8 * trial.suggest_int("eights", 1, 3)},
-            "recurrent_size": trial.suggest_int("recurrent_size", 0, 8, step=4),
+            "lstm_hidden_size": trial.suggest_int("lstm_hidden_size", 0, 8, step=4),
         }
 
-    trainer = build_trainer(cases.recipe_of("tagging", tmp_path, num_train_epochs=2))
+    trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, num_train_epochs=2))
     sampler = optuna.samplers.RandomSampler(seed=3)
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     best = trainer.hyperparameter_search(space, n_trials=3, sampler=sampler, storage=storage, study_name="spans")
@@ -214,7 +223,7 @@ def test_optuna_searches_over_arguments_and_settings(tmp_path):
     # Intermediate scores are reported, each trial has its folder, and its settings build it again.
     assert all(len(trial.intermediate_values) == 2 for trial in study.trials)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"run-0", "run-1", "run-2"}
-    again = build_trainer(cases.recipe_of("tagging", tmp_path, num_train_epochs=2, **best.hyperparameters))
+    again = build_trainer(cases.recipe_of("token-classification", tmp_path, num_train_epochs=2, **best.hyperparameters))
     again.train()
     assert again.state.best_metric == best.objective
 
@@ -233,7 +242,7 @@ def test_optuna_prunes_and_goes_on_after_a_failed_trial(tmp_path):
         # The third trial asks for heads that do not divide the width.
         return {"head": "positional", "head_options": {"heads": 3}} if trial.number == 2 else {}
 
-    trainer = build_trainer(cases.recipe_of("tagging", tmp_path, num_train_epochs=2))
+    trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, num_train_epochs=2))
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     settings = {"pruner": Second(), "storage": storage, "study_name": "spans", "catch": (ValueError,)}
     best = trainer.hyperparameter_search(space, n_trials=4, **settings)
@@ -247,7 +256,7 @@ def test_optuna_searches_for_several_objectives(tmp_path):
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    trainer = build_trainer(cases.recipe_of("tagging", tmp_path, **SETTINGS))
+    trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, **SETTINGS))
     found = trainer.hyperparameter_search(
         lambda trial: {"dropout": trial.suggest_float("dropout", 0.0, 0.5)},
         lambda metrics: (metrics["eval_precision"], metrics["eval_recall"]),

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from kospan.modeling.heads import Chain
 from kospan.training.adversarial import FGM, perturbation
-from kospan.training.consistency import TagDivergence, double, symmetric_kl
-from kospan.training.rates import check_rates, rate_of
-from modeling.heads import Chain
+from kospan.training.learning_rates import check_rates, rate_of
+from kospan.training.rdrop import TagRDrop, double, symmetric_kl
 
 
 @pytest.fixture
-def model(make_tagger):
-    return make_tagger(recurrent_size=8, encoder_input="units")
+def model(make_token_classifier):
+    return make_token_classifier(lstm_hidden_size=8, encoder_input="units")
 
 
 def gradients(model) -> dict[str, torch.Tensor]:
@@ -87,7 +87,7 @@ def test_parameter_space_equals_a_reference_on_the_table(model, tmp_path):
         assert torch.allclose(found[name], clean[name] + value, atol=2e-6), name
 
 
-def test_special_pieces_and_padding_are_never_perturbed(model):
+def test_special_subwords_and_padding_are_never_perturbed(model):
     fgm = FGM(model, 0.7, "activation", special_ids=(2, 3))
     batch = cases.collate(cases.features())
     plain = embedded(model, batch)
@@ -103,13 +103,13 @@ def test_special_pieces_and_padding_are_never_perturbed(model):
     assert torch.equal(embedded(model, batch), plain)
 
 
-def test_rdrop_equals_a_reference_with_two_masks(make_tagger, tmp_path):
+def test_rdrop_equals_a_reference_with_two_masks(make_token_classifier, tmp_path):
     """Dropout on: the doubled batch draws two masks, and the loss is the mean of both plus the divergence."""
-    model = make_tagger(encoder_input="units", dropout=0.3)
+    model = make_token_classifier(encoder_input="units", dropout=0.3)
     batch = cases.collate(cases.features())
     model.train()
     torch.manual_seed(3)
-    output = model(**double(batch), divergence=TagDivergence(1.5, "token"))
+    output = model(**double(batch), divergence=TagRDrop(1.5, "token"))
     half = output.emissions.shape[0] // 2
     mask = batch["labels"] != -100
     losses = [
@@ -125,10 +125,10 @@ def test_rdrop_equals_a_reference_with_two_masks(make_tagger, tmp_path):
     assert torch.allclose(output.loss, expected, atol=1e-5)
 
 
-def test_levels_agree_where_they_must(make_tagger):
+def test_levels_agree_where_they_must(make_token_classifier):
     """Without transitions all three levels are one; with them none is another."""
-    linear = make_tagger(encoder_input="units", head="linear", constrain="none")
-    chained = make_tagger(encoder_input="units", head="crf", constrain="none")
+    linear = make_token_classifier(encoder_input="units", head="linear", constrain="none")
+    chained = make_token_classifier(encoder_input="units", head="crf", constrain="none")
     batch = double(cases.collate(cases.features()))
     mask = batch["labels"] != -100
     torch.manual_seed(0)
@@ -136,7 +136,7 @@ def test_levels_agree_where_they_must(make_tagger):
     for model, alike in ((linear, True), (chained, False)):
         with torch.no_grad():
             token, marginal, sequence = (
-                TagDivergence(1.0, level)(model.head, emissions, mask, Chain())
+                TagRDrop(1.0, level)(model.head, emissions, mask, Chain())
                 for level in ("token", "marginal", "sequence")
             )
         assert torch.allclose(token, marginal, rtol=1e-4) == alike

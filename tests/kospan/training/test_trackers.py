@@ -54,31 +54,31 @@ def tracked(tmp_path, monkeypatch):
     monkeypatch.setattr(Tracker, "runs", [])
 
     def recipe(**settings):
-        return cases.recipe_of("tagging", tmp_path, report_to="tensorboard", **settings)
+        return cases.recipe_of("token-classification", tmp_path, report_to="tensorboard", **settings)
 
     return recipe
 
 
 def test_a_run_begins_with_the_recipe_and_ends_with_the_last_scores(tracked):
-    recipe = tracked(learning_rates={"head": 3e-2}, dropout=0.2, piece_dropout=0.1)
-    figures = run(recipe)
+    recipe = tracked(learning_rates={"head": 3e-2}, dropout=0.2, subword_dropout=0.1)
+    metrics = run(recipe)
     [found] = Tracker.runs
     for key in FIELDS:
         assert found["params"][key] == getattr(recipe, key), key
     for key in ("learning_rate", "num_train_epochs", "per_device_train_batch_size", "output_dir", "seed"):
         assert str(found["params"][key]).removesuffix(".0") == str(recipe.trainer[key]).removesuffix(".0"), key
     step, last = found["logs"][-1]
-    assert last == figures and step == 6 and found["ended"] == 1
+    assert last == metrics and step == 6 and found["ended"] == 1
     # Before them stand the lines of the training itself.
     assert any("train_loss" in logs for _, logs in found["logs"][:-1])
 
 
 def test_a_resumed_run_is_tracked_to_its_end_too(tracked, tmp_path):
     run(tracked())
-    figures = run(tracked(resume=True, num_train_epochs=3))
+    metrics = run(tracked(resume_from_checkpoint=True, num_train_epochs=3))
     # Nothing is trained any more, and the scores are reported all the same.
-    again = run(tracked(resume=True, num_train_epochs=3))
-    assert [found["logs"][-1][1] for found in Tracker.runs[1:]] == [figures, again]
+    again = run(tracked(resume_from_checkpoint=True, num_train_epochs=3))
+    assert [found["logs"][-1][1] for found in Tracker.runs[1:]] == [metrics, again]
     assert [found["ended"] for found in Tracker.runs] == [1, 1, 1]
 
 
@@ -96,9 +96,9 @@ def test_a_tracker_that_takes_no_run_is_named_before_the_training(tracked, tmp_p
 
 def test_a_tracker_that_fails_at_the_end_costs_a_line(tracked, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Tracker, "fails", "end")
-    figures = run(tracked())
+    metrics = run(tracked())
     assert "\nnot tracked         tracker: the server is gone\n" in capsys.readouterr().out
-    assert json.loads((tmp_path / "out" / "eval_results.json").read_text(encoding="utf-8")) == figures
+    assert json.loads((tmp_path / "out" / "eval_results.json").read_text(encoding="utf-8")) == metrics
 
 
 def test_a_training_that_fails_ends_no_run(tracked):
@@ -115,7 +115,7 @@ def test_a_training_that_fails_ends_no_run(tracked):
 
 
 def test_tracked_arguments_are_stored_as_transformers_own(tmp_path):
-    args = training_arguments(cases.recipe_of("tagging", tmp_path))
+    args = training_arguments(cases.recipe_of("token-classification", tmp_path))
     found = TrackedArguments.of(args, {"head": "crf"})
     assert isinstance(found, TrainingArguments) and found.to_dict() == args.to_dict() | {"head": "crf"}
     assert json.loads(found.to_json_string())["head"] == "crf"
@@ -138,27 +138,27 @@ def test_a_run_in_mlflow(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'runs.db'}")
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'runs.db'}")
-    recipe = cases.recipe_of("tagging", tmp_path, report_to="mlflow", learning_rates={"head": 3e-2})
-    figures = run(recipe)
+    recipe = cases.recipe_of("token-classification", tmp_path, report_to="mlflow", learning_rates={"head": 3e-2})
+    metrics = run(recipe)
     client = mlflow.MlflowClient()
     [found] = client.search_runs([each.experiment_id for each in client.search_experiments()])
     assert found.info.status == "FINISHED" and mlflow.active_run() is None
     assert {key: found.data.params[key] for key in FIELDS} == flat(recipe)
-    assert {key: found.data.metrics[key] for key in figures} == pytest.approx(figures)
+    assert {key: found.data.metrics[key] for key in metrics} == pytest.approx(metrics)
 
 
 @pytest.mark.optional("tensorboard", "trackers")
 def test_a_run_in_tensorboard(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    recipe = cases.recipe_of("tagging", tmp_path, report_to=["tensorboard"], learning_rates={"head": 3e-2})
-    figures = run(recipe)
+    recipe = cases.recipe_of("token-classification", tmp_path, report_to=["tensorboard"], learning_rates={"head": 3e-2})
+    metrics = run(recipe)
     [folder] = (tmp_path / "out" / "runs").iterdir()
     events = EventAccumulator(str(folder))
     events.Reload()
     text = events.Tensors("args/text_summary")[0].tensor_proto.string_val[0].decode("utf-8")
     assert {key: str(json.loads(text)[key]) for key in FIELDS} == flat(recipe)
-    for key, value in figures.items():
+    for key, value in metrics.items():
         last = events.Scalars(f"eval/{key.removeprefix('eval_')}")[-1]
         assert (last.step, last.value) == (6, pytest.approx(value, rel=1e-6))
 
@@ -169,11 +169,11 @@ def test_a_run_in_wandb(tmp_path, monkeypatch):
 
     for key, value in {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}.items():
         monkeypatch.setenv(key, value)
-    recipe = cases.recipe_of("tagging", tmp_path, report_to="wandb", learning_rates={"head": 3e-2})
-    figures = run(recipe)
+    recipe = cases.recipe_of("token-classification", tmp_path, report_to="wandb", learning_rates={"head": 3e-2})
+    metrics = run(recipe)
     try:
         assert {key: str(wandb.run.config[key]) for key in FIELDS} == flat(recipe)
-        assert {key: wandb.run.summary[f"eval/{key.removeprefix('eval_')}"] for key in figures} == figures
+        assert {key: wandb.run.summary[f"eval/{key.removeprefix('eval_')}"] for key in metrics} == metrics
     finally:
         wandb.finish()
 
@@ -185,9 +185,11 @@ def test_a_run_in_trackio(tmp_path, monkeypatch):
     import trackio
     from trackio.sqlite_storage import SQLiteStorage
 
-    recipe = cases.recipe_of("tagging", tmp_path, report_to="trackio", project="spans", learning_rates={"head": 3e-2})
-    figures = run(recipe)
+    recipe = cases.recipe_of(
+        "token-classification", tmp_path, report_to="trackio", project="spans", learning_rates={"head": 3e-2}
+    )
+    metrics = run(recipe)
     [found] = trackio.Api().runs("spans")
     assert {key: str(found.config[key]) for key in FIELDS} == flat(recipe)
     last = SQLiteStorage.get_logs("spans", found.name)[-1]
-    assert {key: last[f"eval/{key.removeprefix('eval_')}"] for key in figures} == pytest.approx(figures)
+    assert {key: last[f"eval/{key.removeprefix('eval_')}"] for key in metrics} == pytest.approx(metrics)

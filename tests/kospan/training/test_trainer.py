@@ -1,4 +1,4 @@
-"""Every "off" is the stock Trainer, and every way to cut a batch into pieces gives one result."""
+"""Every "off" is the stock Trainer, and every way to cut a batch into subwords gives one result."""
 
 import copy
 import os
@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 import training_cases as cases
-from patience import SECONDS
+from time_limits import SECONDS
 from transformers import TrainerCallback
 
-from kospan.training.trainer import SpanTrainer
+from kospan.training.trainer import KospanTrainer
 
 TOLERANCE = 1e-6
 
 
 @pytest.fixture
-def model(make_tagger):
-    return make_tagger(recurrent_size=8, encoder_input="units", constrain="decode")
+def model(make_token_classifier):
+    return make_token_classifier(lstm_hidden_size=8, encoder_input="units", constrain="decode")
 
 
 def trained(model, folder, techniques=None, **settings):
@@ -34,8 +34,10 @@ def assert_equal(one: dict, other: dict, tolerance: float = 0.0):
         assert difference <= tolerance, f"{name} differs by {difference}"
 
 
-def test_everything_off_is_the_stock_trainer_bit_for_bit(make_tagger, tmp_path):
-    model = make_tagger(recurrent_size=8, encoder_input="units", dropout=0.1, encoder={"hidden_dropout_prob": 0.1})
+def test_everything_off_is_the_stock_trainer_bit_for_bit(make_token_classifier, tmp_path):
+    model = make_token_classifier(
+        lstm_hidden_size=8, encoder_input="units", dropout=0.1, encoder={"hidden_dropout_prob": 0.1}
+    )
     settings = {"optim": "adamw_torch", "weight_decay": 0.0, "train_sampling_strategy": "random"}
     ours = trained(model, tmp_path / "ours", **settings)
     stock = trained(model, tmp_path / "stock", stock=True, **settings)
@@ -95,12 +97,12 @@ def test_two_processes_equal_one(model, tmp_path):
 
 
 @pytest.mark.parametrize("space", ["activation", "parameter"])
-def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(space, make_tagger, tmp_path):
-    model = make_tagger(
-        recurrent_size=8,
+def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(space, make_token_classifier, tmp_path):
+    model = make_token_classifier(
+        lstm_hidden_size=8,
         encoder_input="units",
         dropout=0.2,
-        dropout_samples=3,
+        multi_sample_dropout=3,
         encoder={"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1},
     )
     techniques = {"fgm_epsilon": 0.5, "fgm_space": space, "rdrop": "token"}
@@ -116,12 +118,12 @@ def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(space, make_tagger, 
     broken.add_callback(Stop())
     broken.train()
     resumed = cases.trainer(
-        make_tagger(
+        make_token_classifier(
             seed=99,
-            recurrent_size=8,
+            lstm_hidden_size=8,
             encoder_input="units",
             dropout=0.2,
-            dropout_samples=3,
+            multi_sample_dropout=3,
             encoder={"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1},
         ),
         str(tmp_path / "broken"),
@@ -134,7 +136,7 @@ def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(space, make_tagger, 
 
 @pytest.mark.parametrize("space", ["activation", "parameter"])
 def test_a_forced_exception_leaves_weights_and_hooks_untouched(space, model, tmp_path):
-    class Failing(SpanTrainer):
+    class Failing(KospanTrainer):
         def compute_loss(self, *args, **kwargs):
             if self._is_adversarial:
                 raise RuntimeError("forced")
@@ -230,9 +232,9 @@ def test_a_rate_that_no_parameter_would_get_is_refused(fragment, advice, model, 
 
 
 @pytest.mark.parametrize("space", ["activation", "parameter"])
-def test_recomputed_activations_change_nothing(space, make_tagger, tmp_path):
-    model = make_tagger(
-        recurrent_size=8, encoder_input="units", encoder={"num_hidden_layers": 2, "hidden_dropout_prob": 0.1}
+def test_recomputed_activations_change_nothing(space, make_token_classifier, tmp_path):
+    model = make_token_classifier(
+        lstm_hidden_size=8, encoder_input="units", encoder={"num_hidden_layers": 2, "hidden_dropout_prob": 0.1}
     )
     techniques = {"fgm_epsilon": 0.5, "fgm_space": space, "rdrop": "token"}
     kept = trained(model, tmp_path / "kept", techniques)
@@ -256,19 +258,17 @@ def test_the_hook_of_fgm_is_there_before_the_model_is_compiled(model, tmp_path):
 
 
 @pytest.mark.parametrize("techniques", ["plain", "fgm and rdrop", "fgm in parameters"])
-def test_a_compiled_training_equals_a_plain_one(techniques, make_tagger, tmp_path, monkeypatch):
+def test_a_compiled_training_equals_a_plain_one(techniques, make_token_classifier, tmp_path, monkeypatch):
     """FGM's hook, its restored table and R-Drop's doubled batch go through the compiled model."""
     # TrainingArguments tell accelerate through the environment.
     for key in ("ACCELERATE_DYNAMO_BACKEND", "ACCELERATE_DYNAMO_MODE"):
         monkeypatch.setenv(key, "no")
         monkeypatch.delenv(key)
     torch._dynamo.reset()
-    model = make_tagger(recurrent_size=8, encoder_input="units", encoder={"num_hidden_layers": 0})
+    model = make_token_classifier(lstm_hidden_size=8, encoder_input="units", encoder={"num_hidden_layers": 0})
     own = {"fgm in parameters": {"fgm_epsilon": 0.5, "fgm_space": "parameter"}} | cases.CASES
     plain = trained(model, tmp_path / "plain", own[techniques])
-    compiled = trained(
-        model, tmp_path / "compiled", own[techniques], torch_compile=True, torch_compile_backend="eager"
-    )
+    compiled = trained(model, tmp_path / "compiled", own[techniques], torch_compile=True, torch_compile_backend="eager")
     assert hasattr(compiled.model_wrapped, "_orig_mod") and not hasattr(plain.model_wrapped, "_orig_mod")
     losses = [[entry["loss"] for entry in run.state.log_history if "loss" in entry] for run in (plain, compiled)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4) and len(losses[0]) == 4
@@ -276,15 +276,15 @@ def test_a_compiled_training_equals_a_plain_one(techniques, make_tagger, tmp_pat
 
 
 def test_half_precision_asked_for_on_a_cpu_is_named_for_what_it_is(model, tmp_path):
-    from kospan.training.lines import precision_in_use
+    from kospan.training.log_lines import precision_in_use
 
     assert precision_in_use(cases.trainer(model, str(tmp_path))) == "float32"
     found = precision_in_use(cases.trainer(model, str(tmp_path), fp16=True))
     assert found.startswith("float32 (fp16 was asked for")
 
 
-def test_bf16_trains_with_the_chain_in_full_precision(make_tagger, tmp_path):
-    model = make_tagger(recurrent_size=8, encoder_input="units")
+def test_bf16_trains_with_the_chain_in_full_precision(make_token_classifier, tmp_path):
+    model = make_token_classifier(lstm_hidden_size=8, encoder_input="units")
     run = trained(model, tmp_path, {"fgm_epsilon": 0.5, "rdrop": "marginal"}, bf16=True)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = run.model.train()(**cases.collate(cases.features()))

@@ -13,8 +13,10 @@ ROWS = cases.features(seed=3)
 
 
 @pytest.fixture(params=["crf", "linear"])
-def model(request, make_tagger):
-    return make_tagger(head=request.param, recurrent_size=8, encoder_input="units", dropout=0.3, dropout_samples=3)
+def model(request, make_token_classifier):
+    return make_token_classifier(
+        head=request.param, lstm_hidden_size=8, encoder_input="units", dropout=0.3, multi_sample_dropout=3
+    )
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 100])
@@ -64,11 +66,11 @@ def test_a_recipe_asks_for_it(tmp_path):
     }
     trainer = build_trainer(load_recipe(None, flags))
     documents = trainer.task.documents
-    figures = trainer.evaluate()
-    assert 0.1 < figures["eval_loss"] < 20 and 0 <= figures["eval_f1"] <= 1
+    metrics = trainer.evaluate()
+    assert 0.1 < metrics["eval_loss"] < 20 and 0 <= metrics["eval_f1"] <= 1
     assert trainer.task.documents == documents == len(trainer.task.examples("train"))
     assert not trainer.args.greater_is_better
     with pytest.raises(
-        ValueError, match="expected metric_for_best_model to be a figure that evaluation gives, got 'lo"
+        ValueError, match="expected metric_for_best_model to be a metric that evaluation gives, got 'lo"
     ):
         build_trainer(load_recipe(None, flags | {"validation_loss": False}))

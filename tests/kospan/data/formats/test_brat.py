@@ -3,7 +3,7 @@ from format_cases import surfaces
 
 from kospan.data.formats.brat import read_brat, write_brat
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 
 def write_pair(tmp_path, text, annotations, name="a", suffix=".ann"):

@@ -5,7 +5,7 @@ from format_cases import surfaces, write_lines
 
 from kospan.data.formats.doccano import read_doccano, write_doccano
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 
 def test_old_and_new_keys(tmp_path):

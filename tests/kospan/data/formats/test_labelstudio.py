@@ -5,7 +5,7 @@ from format_cases import surfaces
 
 from kospan.data.formats.labelstudio import read_labelstudio, write_labelstudio
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 
 def region(start, end, surface, label="LC", tag="text", **more):

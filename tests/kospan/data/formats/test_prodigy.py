@@ -3,7 +3,7 @@ from format_cases import surfaces, write_lines
 
 from kospan.data.formats.prodigy import read_prodigy
 from kospan.example import Example
-from modeling.spans import Span
+from kospan.modeling.spans import Span
 
 
 def line(text, *spans, answer="accept", **more):

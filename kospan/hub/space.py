@@ -1,0 +1,48 @@
+"""The Space of a model: the page's files, a copy of modeling/, and a setting that names the model."""
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from kospan import modeling
+from kospan.modeling.base_models import NEEDS
+
+HOUSE = Path(modeling.__file__).resolve().parent.parent
+GOES_OUT = {".py", ".css", ".md", ".txt", ".json", ".js", ".html"}
+
+
+def prepare_space(
+    target: str | os.PathLike, model: str, house: str | os.PathLike = HOUSE, *, adapter: bool = False
+) -> list[str]:
+    """Writes the Space of a model to a folder.
+
+    Args:
+        target: An empty folder.
+        model: `user/name` of the model that it serves.
+        house: The folder in which space/ and modeling/ lie.
+        adapter: Whether the model is an adapter, which needs peft.
+
+    Returns: paths of its files, sorted.
+
+    Raises: FileNotFoundError where there is no space/ folder, which only a clone of the repository holds.
+    """
+    page, target = Path(house) / "space", Path(target)
+    if not (page / "app.py").is_file():
+        raise FileNotFoundError(
+            f"expected the Space's files in {page}, found none; push a Space from a clone of the repository"
+        )
+    for source, folder in ((page, target), (Path(house) / "modeling", target / "modeling")):
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in source.iterdir():
+            if path.is_file() and path.suffix in GOES_OUT and path.name != "space.json":
+                shutil.copyfile(path, folder / path.name)
+    (target / "space.json").write_text(json.dumps({"model": model}, indent=2) + "\n", encoding="utf-8")
+    if adapter:
+        with open(target / "requirements.txt", "a", encoding="utf-8") as file:
+            file.write(f"{NEEDS}\n")
+    card = (target / "README.md").read_text(encoding="utf-8")
+    card = re.sub(r"^models:.*$", f"models: [{model}]", card, count=1, flags=re.MULTILINE)
+    (target / "README.md").write_text(card, encoding="utf-8")
+    return sorted(path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())

@@ -1,0 +1,59 @@
+"""Figures of replies that a model has written, beside those of their spans."""
+
+from collections.abc import Sequence
+
+from kospan.example import Example
+from kospan.modeling.spans import Span
+
+WRITTEN_FIGURES = ["exact_reply", "unparsed", "dropped", "unmatched"]
+
+
+class Written(list):
+    """The spans of a document, with what is noted about its reply.
+
+    Args:
+        spans: The spans.
+        notes: Brackets that were none; surfaces without a free occurrence in the text; and what the reply is: 1 where
+            it is the grammar alone with its entities in order of the text, -1 where a part of it holds nothing of the
+            grammar, 0 in between.
+    """
+
+    def __init__(self, spans: Sequence[Span], notes: tuple[int, int, int] = (0, 0, 1)):
+        super().__init__(spans)
+        self.notes = notes
+
+
+def notes_of(writing) -> tuple[int, int, int]:
+    """The notes about a `Writing` of `kospan.modeling.modeling_generative_ner`."""
+    return writing.dropped, writing.unmatched, -1 if writing.unparsed else int(writing.in_order)
+
+
+def score_written(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
+    """What became of the replies.
+
+    Args:
+        examples: Documents with gold spans.
+        predicted: `Written` spans of each; plain lists count as replies without a fault.
+
+    Returns: `exact_reply`, the share of documents whose reply is, letter by letter, the one that was asked for;
+        `unparsed`, the share with a reply in which nothing of the grammar was found; `dropped`, how many brackets were
+        none; `unmatched`, how many surfaces had no free occurrence in the text.
+
+    >>> gold = [Example("a", "서울 부산", (Span(0, 2, "LC"),)), Example("b", "없다", ())]
+    >>> score_written(gold, [Written([Span(0, 2, "LC")]), Written([], (1, 2, -1))])
+    {'exact_reply': 0.5, 'unparsed': 0.5, 'dropped': 1.0, 'unmatched': 2.0}
+    """
+    exact = unparsed = dropped = unmatched = 0
+    for example, spans in zip(examples, predicted, strict=True):
+        notes = getattr(spans, "notes", (0, 0, 1))
+        dropped, unmatched, unparsed = dropped + notes[0], unmatched + notes[1], unparsed + (notes[2] < 0)
+        named = [(span.label, example.text[span.start : span.end]) for span in sorted(spans)]
+        asked = [(span.label, example.text[span.start : span.end]) for span in example.spans]
+        exact += notes[2] == 1 and named == asked
+    count = max(1, len(examples))
+    return {
+        "exact_reply": exact / count,
+        "unparsed": unparsed / count,
+        "dropped": float(dropped),
+        "unmatched": float(unmatched),
+    }

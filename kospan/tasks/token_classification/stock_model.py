@@ -1,0 +1,95 @@
+"""Stock token-classification models of transformers, read as span finders, so that they can be compared."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
+
+from kospan.data.tagged import clean_tag
+from kospan.modeling.spans import Span, keep_longest
+from kospan.modeling.words import document_text, trimmed
+from kospan.tasks.encoders import knows_nothing, whole_weights
+
+AGGREGATIONS = ("simple", "first", "average", "max")
+
+
+class StockModel:
+    """A `...ForTokenClassification` of transformers through its own pipeline, which decodes subword by subword.
+
+    Args:
+        name: Folder or Hub name.
+        aggregation: How the pipeline makes entities out of subwords: "simple" joins subwords of one type; "first",
+            "average" and "max" decide word by word, for models that were trained on the first subword of a word.
+
+    Raises: ValueError where the tokenizer gives no offsets or `aggregation` is unknown; OSError where a file is
+        missing, the tokenizer's among them.
+    """
+
+    def __init__(self, name: str, aggregation: str = "simple"):
+        if aggregation not in AGGREGATIONS:
+            raise ValueError(f"expected aggregation to be one of {', '.join(AGGREGATIONS)}, got {aggregation!r}")
+        with whole_weights(name):
+            model = AutoModelForTokenClassification.from_pretrained(name, dtype=torch.float32).eval()
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        if knows_nothing(tokenizer):
+            raise FileNotFoundError(
+                f"expected a tokenizer beside the model {name!r}, found none or one without words; save it there "
+                "with tokenizer.save_pretrained(folder)"
+            )
+        if not tokenizer.is_fast:
+            raise ValueError(
+                f"expected a fast tokenizer in {name}, got {type(tokenizer).__name__}, which gives no offsets; save "
+                "tokenizer.json beside the model"
+            )
+        limit = getattr(model.config, "max_position_embeddings", None) or 512
+        # Some tokenizers say 1e30; and RoBERTa's first two positions hold no subword.
+        tokenizer.model_max_length = min(tokenizer.model_max_length, limit - 2)
+        self.config, self.name = model.config, name
+        # Labels of data have one spelling.
+        model.config.id2label = {at: clean_tag(tag) for at, tag in model.config.id2label.items()}
+        self.labels = sorted({_type_of(tag) for tag in model.config.id2label.values()} - {"O"})
+        # The pipeline knows B- and I- alone, and would take E-PS for a type of its own.
+        model.config.id2label = {at: _as_bio(tag) for at, tag in model.config.id2label.items()}
+        self._pipe = pipeline(
+            "token-classification",
+            model=model,
+            tokenizer=tokenizer,
+            aggregation_strategy=aggregation,
+            stride=max(1, tokenizer.model_max_length // 4),
+            device=0 if torch.cuda.is_available() else -1,
+        )
+
+    def extract(
+        self, documents: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
+    ) -> list[list[Span]]:
+        """Spans of each text without white space at their ends; where overlapping windows disagree, the longer span
+        stays. The words of a document that is a list of them are joined by spaces."""
+        texts = [document_text(document) for document in documents]
+        kept = [at for at, text in enumerate(texts) if text.strip()]
+        found: list[list[Span]] = [[] for _ in texts]
+        results = self._pipe([texts[at] for at in kept], batch_size=batch_size) if kept else []
+        for at, entities in zip(kept, results):
+            spans = [
+                Span(
+                    *trimmed(texts[at], int(entity["start"]), int(entity["end"])),
+                    entity["entity_group"],
+                    float(entity["score"]),
+                )
+                for entity in entities
+                if entity["entity_group"] in self.labels and entity["score"] >= threshold
+            ]
+            found[at] = keep_longest(sorted(span for span in spans if span.start < span.end))
+        return found
+
+
+def _type_of(tag: str) -> str:
+    return tag[2:] if tag[:2] in ("B-", "I-", "E-", "S-", "L-", "U-") else tag
+
+
+def _as_bio(tag: str) -> str:
+    """A tag of BIOES or BILOU as one of BIO: what ends a span goes on with it, what is one alone begins one.
+
+    >>> _as_bio("S-PS"), _as_bio("E-PS"), _as_bio("I-PS"), _as_bio("PS")
+    ('B-PS', 'I-PS', 'I-PS', 'PS')
+    """
+    return {"S-": "B-", "U-": "B-", "E-": "I-", "L-": "I-"}.get(tag[:2], tag[:2]) + tag[2:]

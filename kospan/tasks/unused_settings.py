@@ -1,0 +1,181 @@
+"""The settings of a recipe that its task uses, and what happens to the others: the one place that knows.
+
+A task declares the settings that it uses (`uses`), and which of these have no effect beside others, such as a head that
+has no use for them (`unused`). Settings that need another one say so in the recipe (`needs`).
+"""
+
+import dataclasses
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+from kospan.data.registry import reader_for
+from kospan.data.source import FORM_OPTIONS
+from kospan.recipe import FIELDS, Given, Recipe, default_of
+
+# Settings that every task uses.
+EVERY_TASK = frozenset(
+    (
+        *("name", "task", "dataset", "train_file", "validation_file", "max_train_samples", "max_eval_samples"),
+        *("skip_invalid", "encoder", "encoder_options", "unit", "max_length", "learning_rates"),
+        *("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "lora_rslora", "lora_dora"),
+        *("validation_loss", "early_stopping_patience", "resume_from_checkpoint", "overwrite_output_dir"),
+    )
+)
+
+
+class Unused(NamedTuple):
+    """A setting without effect.
+
+    Args:
+        name: The setting, or an entry of one: `head_options.gate`.
+        because: The settings whose values leave it without effect.
+    """
+
+    name: str
+    because: tuple[str, ...]
+
+
+class Settled(NamedTuple):
+    """
+    Args:
+        recipe: The recipe without values that have no effect.
+        dropped: Each setting that got its default value back, with the reason: `("fgm_space", "fgm_epsilon: 0")`.
+    """
+
+    recipe: Recipe
+    dropped: list[tuple[str, str]]
+
+    @property
+    def notice(self) -> str:
+        """The dropped settings in one line; empty where there are none."""
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in self.dropped:
+            by_reason.setdefault(reason, []).append(name)
+        parts = [f"{', '.join(names)} (no effect with {reason})" for reason, names in by_reason.items()]
+        return f"dropped settings    {'; '.join(parts)}" if parts else ""
+
+
+def settled(recipe: Recipe, task, shared: Collection[str] = ()) -> Settled:
+    """A recipe with defaults in place of values that have no effect.
+
+    A value that a later layer leaves without effect (a flag, or a variant of a study) is dropped. One that was set
+    together with the settings that leave it without effect, or after them, is an error. Null, the default, and the
+    value that turns a setting off are always accepted.
+
+    Args:
+        recipe: The recipe; a value of unknown origin counts as set together with all others.
+        task: Its task's class.
+        shared: Names of layers that are shared with other recipes, as the settings of a study are; their values are
+            dropped where they have no effect.
+
+    Raises: ValueError naming the setting, its value and the reason.
+    """
+    recipe = dataclasses.replace(recipe, given=dict(recipe.given))
+    _check_empty(recipe, task)
+    dropped = []
+    # One at a time: what is dropped may leave others without effect.
+    while (found := next(_set_without_effect(recipe, task), None)) is not None:
+        latest = max((recipe.given.get(key, Given(0, "")) for key in found.because), key=lambda given: given.rank)
+        key, _, entry = found.name.partition(".")
+        value, reason = getattr(recipe, key), ", ".join(_shown(key, recipe, task) for key in found.because)
+        given = recipe.given.get(key, Given(0, ""))
+        if given.rank >= latest.rank and given.where not in shared:
+            place = f"{given.where}: " if given.where else ""
+            other = [each for each in found.because if each in needs(key)]
+            raise ValueError(
+                f"{place}expected no {found.name} with {reason}, where it has no effect, got "
+                f"{(value[entry] if entry else value)!r}; remove it{', or set ' + ' and '.join(other) if other else ''}"
+            )
+        dropped.append((found.name, reason))
+        if entry:
+            setattr(recipe, key, {name: each for name, each in value.items() if str(name) != entry})
+        else:
+            setattr(recipe, key, default_of(key))
+            recipe.given[key] = latest
+    return Settled(recipe, dropped)
+
+
+def unused(recipe: Recipe, task) -> Iterator[Unused]:
+    """All settings that have no effect in a recipe, whatever their values are; entries of those that hold several only
+    where they are there.
+
+    Args:
+        recipe: The recipe.
+        task: Its task's class.
+    """
+    own = task.models_own(recipe)
+    recipe = _with_models_own(recipe, task)
+    found = {key: ("task",) for key in FIELDS if key not in task.uses}
+    everywhere = _unused_in_any_task(recipe)
+    if own:
+        # The recipe that a model was made with may be used to train it further.
+        everywhere.pop("encoder_options.min_count", None)
+    for name, because in (everywhere | task.unused(recipe)).items():
+        key, _, entry = name.partition(".")
+        if key not in found and (not entry or entry in map(str, getattr(recipe, key))):
+            found[name] = because
+    for key in FIELDS:
+        off = tuple(other for other in needs(key) if is_off(other, _value(recipe, other)))
+        if off:
+            found.setdefault(key, off)
+    return (Unused(*each) for each in found.items())
+
+
+def needs(key: str) -> tuple[str, ...]:
+    """The settings without which this one does nothing."""
+    return FIELDS[key].metadata["needs"] if key in FIELDS else ()
+
+
+def is_off(key: str, value) -> bool:
+    """Whether a value turns a setting off: `is_off("lstm_hidden_size", 0)`, `is_off("eval_strategy", "no")`."""
+    return value == FIELDS[key].metadata["off"] if key in FIELDS else value in ("no", False)
+
+
+def _set_without_effect(recipe: Recipe, task) -> Iterator[Unused]:
+    for each in unused(recipe, task):
+        key, _, entry = each.name.partition(".")
+        value = getattr(recipe, key)
+        if entry or not (value is None or value == default_of(key) or is_off(key, value)):
+            yield each
+
+
+def _unused_in_any_task(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Options of files that the data set's reader does not take, and entries of settings that hold several."""
+    found = {}
+    # An unknown data set is refused where it is read.
+    with suppress(ValueError):
+        taken = reader_for(recipe.dataset).options
+        found |= {name: ("dataset",) for name in FORM_OPTIONS if name not in taken}
+    if recipe.encoder != "scratch":
+        # A vocabulary is counted only where there is none.
+        found["encoder_options.min_count"] = ("encoder",)
+    if not recipe.lora_rank:
+        found |= {f"learning_rates.{name}": ("lora_rank",) for name in recipe.learning_rates if "lora_" in str(name)}
+    return found
+
+
+def _with_models_own(recipe: Recipe, task) -> Recipe:
+    """The recipe with the settings of the model of ours that its `encoder` names, where the recipe has none."""
+    own = {key: value for key, value in task.models_own(recipe).items() if getattr(recipe, key) == default_of(key)}
+    return dataclasses.replace(recipe, **own)
+
+
+def _check_empty(recipe: Recipe, task) -> None:
+    """Raises: ValueError where a setting that is used was set to null and has no such value."""
+    without_effect = {each.name for each in unused(recipe, task)}
+    for key, given in recipe.given.items():
+        if given.empty and key not in without_effect:
+            raise ValueError(f"{given.where}: expected a value for {key}, got none; remove the line to use the default")
+
+
+def _value(recipe: Recipe, key: str):
+    return getattr(recipe, key) if key in FIELDS else recipe.trainer.get(key)
+
+
+def _shown(key: str, recipe: Recipe, task) -> str:
+    """A setting as a recipe has it."""
+    value = _value(_with_models_own(recipe, task), key)
+    if isinstance(value, bool) or value is None:
+        value = str(value).lower()
+    return f"{key}: {value:g}" if isinstance(value, float) else f"{key}: {value or repr(value)}"

@@ -1,0 +1,125 @@
+"""Learning rates by name: which rate a parameter gets, and the optimizer's groups."""
+
+import difflib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from torch import nn
+
+
+class RateGroup(NamedTuple):
+    """Parameters that share a rate and a decay.
+
+    Args:
+        name: The fragment that decided, or "other".
+        rate: Learning rate.
+        decay: Weight decay.
+        parameters: The parameters.
+    """
+
+    name: str
+    rate: float
+    decay: float
+    parameters: list[nn.Parameter]
+
+    @property
+    def size(self) -> int:
+        """Number of scalars in the group."""
+        return sum(parameter.numel() for parameter in self.parameters)
+
+
+def check_rates(rates: dict) -> dict[str, float | str]:
+    """Rates as numbers and factors as "16x".
+
+    Raises: ValueError where an entry is neither.
+
+    >>> check_rates({"encoder": "3e-5", "lora_B": "16x"})
+    {'encoder': 3e-05, 'lora_B': '16x'}
+    """
+    checked: dict[str, float | str] = {}
+    for fragment, value in rates.items():
+        text = str(value).strip()
+        try:
+            number = float(text.removesuffix("x"))
+            if not 0 <= number < float("inf"):
+                raise ValueError
+        except ValueError:
+            raise ValueError(
+                f"expected learning_rates[{fragment!r}] to be a rate such as 3e-5 or a factor such as 16x, got "
+                f"{value!r}"
+            ) from None
+        checked[str(fragment)] = text if text.endswith("x") else number
+    return checked
+
+
+def rate_of(name: str, rates: dict[str, float | str], base: float) -> tuple[str, float]:
+    """The deciding fragment and the rate of one parameter.
+
+    Of the fragments found in the name the one furthest right wins; `head` stands for all that is not the encoder. A
+    factor multiplies the rate that the parameter would have without that entry.
+
+    >>> rate_of("encoder.layer.0.lora_B.weight", {"encoder": 2e-5, "lora_B": "16x"}, 1e-4)
+    ('lora_B', 0.00032)
+    >>> rate_of("head.projection.weight", {"encoder": 2e-5, "head": 1e-3}, 1e-4)
+    ('head', 0.001)
+    """
+    places = {fragment: _place(fragment, name) for fragment in rates}
+    found = [(place, len(fragment), fragment) for fragment, place in places.items() if place >= 0]
+    if not found:
+        return "other", base
+    fragment = max(found)[2]
+    value = rates[fragment]
+    if isinstance(value, str):
+        rest = {other: rate for other, rate in rates.items() if other != fragment}
+        return fragment, float(value.removesuffix("x")) * rate_of(name, rest, base)[1]
+    return fragment, value
+
+
+def _place(fragment: str, name: str) -> int:
+    """Where a fragment stands in a parameter's name, -1 where it does not."""
+    if fragment != "head":
+        return name.rfind(fragment)
+    inside = name.startswith("encoder.") or ".encoder." in name
+    return -1 if inside else max(name.rfind(fragment), 0)
+
+
+def check_fragments(rates: dict[str, float | str], names: Iterable[str]) -> None:
+    """Raises: ValueError naming the nearest fragment where one is found in no parameter's name.
+
+    Args:
+        rates: Rate or factor by name fragment.
+        names: The names of all parameters, frozen ones too.
+
+    >>> check_fragments({"encoder": 3e-5, "head": 1e-3}, ["encoder.layer.0.weight", "recurrent.weight"])
+    """
+    names = list(names)
+    known = {part: None for name in names for part in name.split(".") if not part.isdigit()}
+    for fragment in rates:
+        if not any(_place(fragment, name) >= 0 for name in names):
+            near = next(iter(difflib.get_close_matches(fragment, ["encoder", "head", *known], 1, 0.5)), None)
+            advice = f"did you mean {near}?" if near else f"such as {', '.join(['head', *list(known)[:3]])}"
+            raise ValueError(
+                f"expected learning_rates to name fragments of the parameters' names, got {fragment!r}, which "
+                f"matches none; {advice}"
+            )
+
+
+def rate_groups(
+    model: nn.Module, rates: dict[str, float | str], base: float, decay: float, decayed: set[str]
+) -> list[RateGroup]:
+    """The optimizer's groups, the encoder's first (the Trainer logs the first group's rate).
+
+    Args:
+        model: The model, wrapped or not.
+        rates: Rate or factor by name fragment.
+        base: Rate where no fragment matches.
+        decay: Weight decay of the parameters in `decayed`.
+        decayed: Names of the parameters that decay.
+    """
+    found: dict[tuple[str, float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            fragment, rate = rate_of(name, rates, base)
+            found.setdefault((fragment, rate, decay if name in decayed else 0.0), []).append(parameter)
+    groups = [RateGroup(*key, parameters) for key, parameters in found.items()]
+    return sorted(groups, key=lambda group: (group.name != "encoder", group.name, -group.decay))

@@ -1,0 +1,125 @@
+"""Files of a saved model beside its code: the endpoint's handler and its requirements, and the modes of all.
+
+transformers' copier follows imports from a model's file, so it does not see the handler; a model carries it itself.
+"""
+
+import contextlib
+import glob
+import json
+import os
+import stat
+import threading
+import warnings
+
+from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME, cached_file
+
+COMPANIONS = ("handler.py",)
+# What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
+LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
+# transformers brings numpy and safetensors. torch is left to the server's image: a line here could replace its build
+# for its GPU by another.
+REQUIREMENTS = """\
+# The versions of transformers that this folder was tested with, from the first to the last.
+transformers>=4.51.3,<=5.23.0
+"""
+_HOME = os.path.dirname(os.path.abspath(__file__))
+
+
+def is_copy() -> bool:
+    """Whether this file came with a model; else it lies at home, and its code_files lie beside it."""
+    return __name__.partition(".")[0] == TRANSFORMERS_DYNAMIC_MODULE_NAME
+
+
+def read_companions(name: str | os.PathLike, **location) -> dict[str, str]:
+    """The text of each companion that a folder or repository holds.
+
+    Args:
+        name: Name on the Hub, or a folder.
+        **location: What `from_pretrained` takes that says where files lie.
+    """
+    found = {}
+    for companion in COMPANIONS:
+        try:
+            path = cached_file(name, companion, **location)
+        except (OSError, ValueError):  # Not there, or not to be had now: loading goes on, saving will say so.
+            path = None
+        text = None if path is None else read_text(path)
+        if text is not None:
+            found[companion] = text
+    return found
+
+
+def save_companions(folder: str | os.PathLike, carried: dict[str, str]) -> None:
+    """Writes the code_files and `requirements.txt`; an existing `requirements.txt` is the user's and is kept.
+
+    Args:
+        folder: The folder of the weights.
+        carried: What `read_companions` found when the model was loaded; nothing for a model that was made here.
+
+    Warns where a companion is neither there nor beside this file.
+    """
+    for name in COMPANIONS:
+        # The folder of a copy may hold the file of another model of the same name; what was carried is this one's.
+        text = carried.get(name) or read_text(os.path.join(_HOME, name))
+        if text is not None:
+            write_text(os.path.join(folder, name), text)
+            continue
+        warnings.warn(
+            f"expected {name} beside the model that was loaded, found none, so {folder} lacks it and an Inference "
+            "Endpoint cannot serve it; copy it from a folder that kospan saved",
+            stacklevel=4,
+        )
+    if not os.path.exists(os.path.join(folder, "requirements.txt")):
+        write_text(os.path.join(folder, "requirements.txt"), REQUIREMENTS)
+
+
+def read_text(path: str | os.PathLike) -> str | None:
+    """A file's text; None where there is no file."""
+    if not os.path.isfile(path):
+        return None
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes under a temporary name and renames; the same bytes on every system."""
+    temporary = f"{path}.tmp"
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+
+
+def follow_umask(place: str | os.PathLike) -> None:
+    """Gives weights the mode that the umask gives to every other file.
+
+    safetensors 0.8 writes a private file (0600) and renames it, so nobody else could read a shared model. Where modes
+    cannot be changed, the files stay as they are.
+
+    Args:
+        place: A file, or a folder whose `*.safetensors` are meant.
+    """
+    folder = place if os.path.isdir(place) else os.path.dirname(os.path.abspath(place))
+    paths = glob.glob(os.path.join(glob.escape(folder), "*.safetensors")) if folder == place else [place]
+    # The umask can only be read by setting it, for all threads at once; a new file shows it too.
+    probe = os.path.join(folder, f".mode-{os.getpid()}-{threading.get_ident()}")
+    with contextlib.suppress(OSError):
+        try:
+            with open(probe, "wb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        finally:
+            os.remove(probe)
+        for path in paths:
+            os.chmod(path, mode)
+
+
+def name_portable_class(path: str) -> None:
+    """Version 5 writes the name of a class that version 4 does not have; both know the one written here."""
+    with open(path, encoding="utf-8") as file:
+        settings = json.load(file)
+    if settings.get("tokenizer_class") == "TokenizersBackend":
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+        write_text(path, json.dumps(settings, ensure_ascii=False, indent=2))

@@ -1,0 +1,316 @@
+"""The configs: how text becomes subwords, what stands on the encoder, and what the tags are called."""
+
+import copy
+import math
+
+from transformers import AutoConfig, PretrainedConfig
+
+from .alignment import ENCODER_INPUTS, NORMALIZATIONS, UNITS
+from .tags import SCHEMES
+from .word_shapes import SHAPES  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
+from .words import WORD_SPLITTINGS
+
+# What a config saved by a person's machine must not tell or ask of the next one.
+_PRIVATE_KEYS = ("_name_or_path", "trust_remote_code", "auto_map", "custom_pipelines")
+# Other names that transformers has for the tasks of its pipelines.
+_ALIASES = {"ner": "token-classification", "sentiment-analysis": "text-classification"}
+
+
+class PipelineTasks(dict):
+    """A config's `custom_pipelines`, which answers to transformers' other names of its tasks too.
+
+    With one entry `pipeline(model=folder)` knows the task by itself; without an answer to the other names these would
+    give the stock pipeline.
+
+    >>> tasks = PipelineTasks({"token-classification": "ours"})
+    >>> "ner" in tasks, tasks["ner"], len(tasks)
+    (True, 'ours', 1)
+    """
+
+    def __contains__(self, task) -> bool:
+        return super().__contains__(_ALIASES.get(task, task))
+
+    def __missing__(self, task):
+        if task not in self:
+            raise KeyError(task)
+        return self[_ALIASES[task]]
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
+    return value
+
+
+class KospanConfig(PretrainedConfig):
+    """What every model of kospan has in common.
+
+    Args:
+        encoder_config: The encoder's own config, as an object or as a dict with `model_type`.
+        unit: What carries a tag: "character" or "word".
+        encoder_input: "units" (each unit tokenised by itself) or "subwords" (ordinary subwords of the whole text).
+        normalization: "NFC" composes text before it is tokenised; "none" takes it as it is.
+        word_splitting: With `unit="word"`, how a raw text becomes words: "punctuation" takes punctuation and clitics
+            off their edges (`split_words` in `words.py`), as every model does that a recipe makes; "white_space" parts
+            at white space alone. A list of words is taken as it is.
+        max_length: Most positions the encoder reads at once, special tokens included.
+        stride: Overlap of neighbouring windows in subwords.
+        calibration_temperature: Divides all scores when probabilities are reported; 1.0 turns it off; training resets
+            it to 1.0.
+    """
+
+    model_type = "kospan"
+    # Declared, so that transformers does not take it for a setting of text generation.
+    max_length: int = 512
+    sub_configs = {"encoder_config": AutoConfig}
+    is_composition = True
+    has_no_defaults_at_init = True
+    keys_to_ignore_at_inference = ["emissions", "hidden_states", "attentions"]
+
+    def __init__(
+        self,
+        encoder_config=None,
+        unit: str = "character",
+        encoder_input: str = "subwords",
+        normalization: str = "NFC",
+        # Models that were saved before the setting existed part text at white space.
+        word_splitting: str = "white_space",
+        max_length: int = 512,
+        stride: int = 64,
+        calibration_temperature: float = 1.0,
+        **kwargs,
+    ):
+        if isinstance(encoder_config, dict):
+            settings = dict(encoder_config)
+            model_type = settings.pop("model_type", None)
+            if not model_type:
+                raise ValueError(
+                    "expected encoder_config to name its model_type (such as 'electra'), got none; pass "
+                    "AutoConfig.from_pretrained(encoder) or add the key"
+                )
+            encoder_config = AutoConfig.for_model(model_type, **settings)
+        self.encoder_config = encoder_config
+        self.unit = _choice("unit", unit, UNITS)
+        self.encoder_input = _choice("encoder_input", encoder_input, ENCODER_INPUTS)
+        self.normalization = _choice("normalization", normalization, NORMALIZATIONS)
+        self.word_splitting = _choice("word_splitting", word_splitting, WORD_SPLITTINGS)
+        self.stride = int(stride)
+        self.calibration_temperature = float(calibration_temperature)
+        if kwargs.get("custom_pipelines"):
+            kwargs["custom_pipelines"] = PipelineTasks(kwargs["custom_pipelines"])
+        super().__init__(**kwargs)
+        # Older versions of transformers set a default of their own for text generation.
+        self.max_length = int(max_length)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the encoder's states."""
+        return self.encoder_config.hidden_size
+
+    def to_dict(self) -> dict:
+        """As JSON will hold it; nothing in it names a path of this machine or asks for remote code of the encoder."""
+        output = super().to_dict()
+        nested = output.get("encoder_config")
+        if nested is not None:
+            nested = copy.deepcopy(nested if isinstance(nested, dict) else nested.to_dict())
+            output["encoder_config"] = {key: value for key, value in nested.items() if key not in _PRIVATE_KEYS}
+        return output
+
+
+class KospanTokenClassificationConfig(KospanConfig):
+    """Settings of a `KospanForTokenClassification`; `id2label` holds the tags, the labels' one home.
+
+    Args:
+        encoder_config: See `KospanConfig`; `**kwargs` takes its other settings and those of transformers' configs.
+        scheme: Tag scheme: "BIO" or "BIOES".
+        head: Name of the head in `HEADS`.
+        head_options: The head's own settings, checked by the head.
+        lstm_hidden_size: LSTM units per direction between encoder and head; 0 turns it off.
+        lstm_layers: Stacked LSTM layers.
+        lstm_dropout: Dropout on the states that enter the LSTM (and between its layers).
+        dropout: Dropout before the projection to tags.
+        multi_sample_dropout: M, the masks of multi-sample dropout in training; 1 turns it off.
+        dropout_merge: "mean_logits" (one loss on the mean of M emissions) or "mean_loss" (the mean of M losses).
+        constrain: Where forbidden transitions are banned: "none", "decode" or "both" (in the likelihood too).
+        places: Places of a character inside its subword that have an embedding of their own; used with
+            `unit="character"` and `encoder_input="subwords"`.
+        word_shape_feature: Whether the model is told how each unit is written (capitals, digits, script; the caps
+            feature of Collobert et al. 2011), by an embedding added to the unit's state.
+    """
+
+    model_type = "kospan-token-classification"
+    _auto_class = "AutoConfig"
+
+    def __init__(
+        self,
+        encoder_config=None,
+        scheme: str = "BIO",
+        head: str = "crf",
+        head_options: dict | None = None,
+        lstm_hidden_size: int = 0,
+        lstm_layers: int = 1,
+        lstm_dropout: float = 0.0,
+        dropout: float = 0.1,
+        multi_sample_dropout: int = 1,
+        dropout_merge: str = "mean_logits",
+        constrain: str = "decode",
+        places: int = 16,
+        word_shape_feature: bool = False,
+        **kwargs,
+    ):
+        self.scheme = _choice("scheme", scheme, SCHEMES)
+        self.head = head
+        self.head_options = dict(head_options or {})
+        self.lstm_hidden_size, self.lstm_layers = int(lstm_hidden_size), int(lstm_layers)
+        self.lstm_dropout, self.dropout = float(lstm_dropout), float(dropout)
+        self.multi_sample_dropout = int(multi_sample_dropout)
+        self.dropout_merge = _choice("dropout_merge", dropout_merge, ("mean_logits", "mean_loss"))
+        self.constrain = _choice("constrain", constrain, ("none", "decode", "both"))
+        self.places, self.word_shape_feature = int(places), bool(word_shape_feature)
+        if self.multi_sample_dropout < 1:
+            raise ValueError(f"expected multi_sample_dropout of 1 (off) or more, got {multi_sample_dropout}")
+        super().__init__(encoder_config=encoder_config, **kwargs)
+
+    @property
+    def tags(self) -> list[str]:
+        """Tag names by id."""
+        return [self.id2label[at] for at in range(len(self.id2label))]
+
+    @property
+    def uses_places(self) -> bool:
+        """Whether a unit's place inside its subword is told to the model."""
+        return self.unit == "character" and self.encoder_input == "subwords"
+
+
+class KospanQuestionAnsweringConfig(KospanConfig):
+    """Settings of a `KospanForQuestionAnswering`.
+
+    Args:
+        encoder_config: See `KospanConfig`; `**kwargs` takes its other settings and those of transformers' configs.
+        max_query_length: Subwords of a question that are read; what is longer is cut.
+        max_answer_length: Most units of an answer; none is longer than the overlap of two windows (`stride`) either.
+        allow_no_answer: Whether "no answer" takes part, for data that hold questions without one.
+        exact_match_feature: Whether the model is told, by an embedding, how much of the question stands at each unit.
+        trim_particles: Whether a Korean particle at an answer's end is cut off, see `particles.py`.
+        threshold: Answers with a lower probability are left out where a call does not say otherwise; 0 keeps all.
+        lstm_hidden_size: LSTM units per direction between encoder and scores; 0 turns it off.
+        lstm_layers: Stacked LSTM layers.
+        lstm_dropout: Dropout on what enters the LSTM.
+        dropout: Dropout before the projection to scores.
+        multi_sample_dropout: M, the masks of multi-sample dropout in training; 1 turns it off.
+        places: Places of a character inside its subword that have an embedding of their own, see
+            `KospanTokenClassificationConfig`.
+    """
+
+    model_type = "kospan-question-answering"
+    _auto_class = "AutoConfig"
+
+    def __init__(
+        self,
+        encoder_config=None,
+        max_length: int = 384,
+        stride: int = 128,
+        max_query_length: int = 64,
+        max_answer_length: int = 64,
+        allow_no_answer: bool = False,
+        exact_match_feature: bool = False,
+        trim_particles: bool = False,
+        threshold: float = 0.0,
+        lstm_hidden_size: int = 0,
+        lstm_layers: int = 1,
+        lstm_dropout: float = 0.0,
+        dropout: float = 0.1,
+        multi_sample_dropout: int = 1,
+        places: int = 16,
+        **kwargs,
+    ):
+        self.max_query_length, self.max_answer_length = int(max_query_length), int(max_answer_length)
+        self.allow_no_answer, self.exact_match_feature = bool(allow_no_answer), bool(exact_match_feature)
+        self.trim_particles, self.threshold = bool(trim_particles), float(threshold)
+        self.lstm_hidden_size, self.lstm_layers = int(lstm_hidden_size), int(lstm_layers)
+        self.lstm_dropout = float(lstm_dropout)
+        self.dropout, self.multi_sample_dropout, self.places = float(dropout), int(multi_sample_dropout), int(places)
+        for name in ("max_query_length", "max_answer_length", "multi_sample_dropout", "stride"):
+            value = stride if name == "stride" else getattr(self, name)
+            if int(value) < 1:
+                raise ValueError(f"expected {name} of 1 or more, got {value}; leave it out for the usual one")
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every answer")
+        kwargs.setdefault("id2label", {0: "answer"})
+        kwargs["id2label"] = {int(at): label for at, label in kwargs["id2label"].items()}
+        kwargs.setdefault("label2id", {label: at for at, label in kwargs["id2label"].items()})
+        super().__init__(encoder_config=encoder_config, max_length=max_length, stride=stride, **kwargs)
+
+    @property
+    def uses_places(self) -> bool:
+        """Whether a unit's place inside its subword is told to the model."""
+        return self.unit == "character" and self.encoder_input == "subwords"
+
+
+class KospanSequenceClassificationConfig(KospanConfig):
+    """Settings of a `KospanForSequenceClassification`; `id2label` holds the classes, or the one name of a value.
+
+    Args:
+        encoder_config: See `KospanConfig`; `**kwargs` takes its other settings and those of transformers' configs.
+        problem_type: "single_label_classification" (one of several classes) or "regression" (a real value).
+        pairs: Whether two texts are read together, in the order of `tokenizer(text, text_pair)`.
+        windowed_field: Of a pair that does not fit into one window, the field that windows run over: "text" or
+            "text_pair". The other one is read in full in each window.
+        pooling: What the scores are made from: "cls" (the first position's state) or "mean" (of all positions).
+        value_mean: Mean of the values in training; a model's output of 0 means this value.
+        value_spread: Their standard deviation; one step of a model's output is that much.
+        dropout: Dropout before the projection to scores.
+        multi_sample_dropout: M, the masks of multi-sample dropout in training; 1 turns it off.
+    """
+
+    model_type = "kospan-sequence-classification"
+    _auto_class = "AutoConfig"
+
+    def __init__(
+        self,
+        encoder_config=None,
+        problem_type: str = "single_label_classification",
+        pairs: bool = False,
+        windowed_field: str = "text",
+        pooling: str = "cls",
+        value_mean: float = 0.0,
+        value_spread: float = 1.0,
+        dropout: float = 0.1,
+        multi_sample_dropout: int = 1,
+        **kwargs,
+    ):
+        problem_type = _choice("problem_type", problem_type, ("single_label_classification", "regression"))
+        self.pooling = _choice("pooling", pooling, ("cls", "mean"))
+        self.pairs = bool(pairs)
+        self.windowed_field = _choice("windowed_field", windowed_field, ("text", "text_pair"))
+        # Earlier models of pairs have this key.
+        if kwargs.pop("max_query_length", None) is not None and self.pairs:
+            raise ValueError(
+                "expected a model of pairs that reads the text first, got one of an earlier version, which was "
+                "trained with text_pair before text (max_query_length in config.json); train it again"
+            )
+        self.value_mean, self.value_spread = float(value_mean), float(value_spread)
+        self.dropout, self.multi_sample_dropout = float(dropout), int(multi_sample_dropout)
+        if self.multi_sample_dropout < 1:
+            raise ValueError(f"expected multi_sample_dropout of 1 (off) or more, got {multi_sample_dropout}")
+        if not 0 < self.value_spread < math.inf or not math.isfinite(self.value_mean):
+            raise ValueError(
+                f"expected a finite value_mean and a value_spread above 0, got {value_mean} and {value_spread}; "
+                "leave them out for 0 and 1"
+            )
+        if problem_type == "regression":
+            kwargs.setdefault("id2label", {0: "value"})
+        if kwargs.get("id2label"):
+            kwargs["id2label"] = {int(at): label for at, label in kwargs["id2label"].items()}
+            kwargs.setdefault("label2id", {label: at for at, label in kwargs["id2label"].items()})
+        super().__init__(encoder_config=encoder_config, problem_type=problem_type, **kwargs)
+        if problem_type == "regression" and len(self.id2label) != 1:
+            raise ValueError(
+                f"expected one label, the value's name, for problem_type: regression, got {len(self.id2label)}; set "
+                "problem_type: single_label_classification for classes"
+            )
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes by id; of a value its one name."""
+        return [self.id2label[at] for at in range(len(self.id2label))]

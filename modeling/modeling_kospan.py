@@ -1,0 +1,348 @@
+"""What every model of kospan shares: an encoder built from its config, a tokenizer of its own, freezing."""
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import AutoTokenizer, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils import ModelOutput
+
+from .alignment import Aligner
+from .bilstm import MaskedBiLSTM
+from .code_files import (
+    LOCATION_KEYS,
+    follow_umask,
+    is_copy,
+    name_portable_class,
+    read_companions,
+    save_companions,
+)
+from .configuration_kospan import KospanConfig, PipelineTasks
+from .crf import CRF
+from .encoders import build_encoder, encoder_limit, load_encoder
+from .pipeline_base import PipelineOwner
+from .window_batches import WindowBatches
+
+try:  # Version 5 marks what a checkpoint has already filled; only its own functions respect the mark.
+    from transformers import initialization as init
+except ImportError:
+    from torch.nn import init
+
+# What save_pretrained takes for a push.
+_PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
+
+# Who reads and who has switched something is counted under this one lock; it is never held while a model runs.
+_TURNS = threading.Condition()
+
+
+class WindowView(NamedTuple):
+    """What the encoder saw of one window.
+
+    Args:
+        subwords: The subwords' names, special tokens included `(length)`.
+        offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token `(length)`.
+        attentions: One tensor per layer `(heads, length, length)`, float32, on the CPU.
+        first_unit: The document's unit with which the window begins.
+        head_attention: From unit to unit of the window, where the head has attention of its own
+            `(heads, units, units)`, float32, on the CPU; else None.
+    """
+
+    subwords: list[str]
+    offsets: list[tuple[int, int]]
+    attentions: list[torch.Tensor]
+    first_unit: int = 0
+    head_attention: torch.Tensor | None = None
+
+
+class EmissionsOutput(ModelOutput):
+    """Base of outputs whose scores are no `logits` that a loss over classes could take."""
+
+    def __getitem__(self, key):
+        """As in transformers. Raises: ValueError where `logits` are asked for, as by the Trainer's label smoothing."""
+        if key == "logits":
+            raise ValueError(
+                f"expected a request for loss or emissions of {type(self).__name__}, got one for logits, which it does "
+                "not have; transformers' Trainer asks for them with label smoothing: set label_smoothing_factor to 0"
+            )
+        return super().__getitem__(key)
+
+
+class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
+    """Base of kospan's models: `self.encoder`, `self.tokenizer`, and how texts are taken apart."""
+
+    config_class = KospanConfig
+    base_model_prefix = "encoder"
+    supports_gradient_checkpointing = True
+    accepts_loss_kwargs = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flash_attn_2 = True
+    _supports_attention_backend = True
+    _keep_in_fp32_modules = ["crf"]
+    _keep_in_fp32_modules_strict = ["crf"]
+
+    def __init__(self, config: KospanConfig):
+        super().__init__(config)
+        self.encoder = build_encoder(config.encoder_config)
+        self.tokenizer, self._tokenizer_problem = None, ""
+        self._aligner, self._aligner_settings = None, None
+        self._encoder_is_frozen = False
+        # While a head is trained on a frozen encoder: what the encoder once said of a window `(length, hidden)`, or
+        # None where that is not known. Never saved.
+        self.state_source: Callable[[Mapping], np.ndarray | None] | None = None
+        self._companions: dict[str, str] = {}
+        self._readers, self._switched, self._mode_before = 0, False, False
+
+    # --- loading and saving -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_encoder(cls, name: str, config: KospanConfig, tokenizer, **kwargs) -> "KospanPreTrainedModel":
+        """A new model over a pretrained encoder.
+
+        Args:
+            name: Name on the Hub, or a folder.
+            config: The model's config; its `encoder_config` is replaced by the encoder's own.
+            tokenizer: The encoder's fast tokenizer.
+            **kwargs: What `AutoModel.from_pretrained` takes.
+        """
+        encoder = load_encoder(name, config=config.encoder_config, **kwargs)
+        config.encoder_config = encoder.config
+        model = cls(config)
+        model.encoder = encoder
+        model.tokenizer = tokenizer
+        model.prepare()
+        return model
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
+        """As in transformers; the tokenizer of the same repository, revision and cache becomes `model.tokenizer`."""
+        location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        model.reset_buffers()
+        try:
+            # With the config at hand nothing of the repository is looked up again, and trust is not asked for twice.
+            model.tokenizer = AutoTokenizer.from_pretrained(
+                pretrained_model_name_or_path, config=model.config, **location
+            )
+        except (OSError, ValueError) as error:
+            # Weights alone can still be trained and saved; what needs text says that the tokenizer is missing.
+            model.tokenizer = None
+            model._tokenizer_problem = f" that can be read ({' '.join(str(error).split())[:200]})"
+        if is_copy():
+            # Taken along now, while the repository is at hand: saving must not depend on it.
+            location.pop("subfolder", None)
+            location["revision"] = getattr(model.config, "_commit_hash", None) or location.get("revision")
+            model._companions = read_companions(pretrained_model_name_or_path, **location)
+        return loaded
+
+    def save_pretrained(self, save_directory, *, push_to_hub: bool = False, **kwargs):
+        """As in transformers, and the folder can be used at once.
+
+        Beside the weights are the tokenizer, in a form that version 4.51 reads as well; the model's code and its
+        pipeline, which the config names; `handler.py` and `requirements.txt` for an Inference Endpoint. An existing
+        `requirements.txt` is kept. Warns where a model that was loaded without its `handler.py` cannot pass it on.
+
+        Raises: ValueError where layers were quantised by torch, whose packed weights safetensors cannot hold.
+        """
+        packed = next((key for key, each in self.state_dict().items() if not isinstance(each, torch.Tensor)), None)
+        if packed is not None:
+            raise ValueError(
+                f"expected a model whose weights are tensors to save, got packed ones at {packed} "
+                "(quantize_dynamic); save the model before it is quantised, and quantise it after loading"
+            )
+        # Saving registers one auto class; plain AutoModel is named here.
+        own = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
+        self.config.auto_map = {**(getattr(self.config, "auto_map", None) or {}), "AutoModel": own}
+        self.name_pipelines()
+        super().save_pretrained(save_directory, **kwargs)
+        if kwargs.get("is_main_process", True):
+            if self.tokenizer is not None:
+                self.tokenizer.save_pretrained(save_directory)
+                name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
+            save_companions(save_directory, self._companions)
+            follow_umask(save_directory)
+        if push_to_hub:
+            # The parent's own push would leave before the files above are written.
+            repo_id = kwargs.get("repo_id") or os.path.basename(os.path.normpath(save_directory))
+            self.push_to_hub(repo_id, **{key: kwargs[key] for key in _PUSH_KEYS if kwargs.get(key) is not None})
+
+    def name_pipelines(self) -> None:
+        """Writes into the config which class of `pipelines.py` serves the model's task in transformers' `pipeline`."""
+        if self._pipeline_class is not None:
+            autos = [self._auto_class] if self._auto_class else []
+            entry = {"impl": f"pipelines.{self._pipeline_class.__name__}", "pt": autos, "tf": [], "type": "text"}
+            self.config.custom_pipelines = PipelineTasks({self._pipeline_class.task_name: entry})
+
+    def prepare(self) -> None:
+        """Takes from encoder and tokenizer, once, what stays fixed while a new model is trained."""
+
+    def reset_buffers(self) -> None:
+        """Writes again what no checkpoint stores. A model without such buffers has nothing to do."""
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """As in transformers; the CRF's bare parameters get the small uniform scores they are born with."""
+        if isinstance(module, CRF):
+            for parameter in module.parameters(recurse=False):
+                init.uniform_(parameter, -0.1, 0.1)
+        else:
+            super()._init_weights(module)
+
+    # --- encoder ------------------------------------------------------------------------------------------------------
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The encoder's table of word embeddings."""
+        return self.encoder.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replaces the encoder's table of word embeddings."""
+        self.encoder.set_input_embeddings(value)
+
+    def freeze_encoder(self) -> None:
+        """No gradient and no dropout in the encoder from here on, through every `train()` call."""
+        self._encoder_is_frozen = True
+        self.encoder.requires_grad_(False)
+        self.encoder.zero_grad()
+        self.encoder.eval()
+
+    def train(self, mode: bool = True) -> "KospanPreTrainedModel":
+        """As in torch; a frozen encoder stays in evaluation mode."""
+        if not getattr(self, "_encoder_is_frozen", False):
+            return super().train(mode)
+        # A trainer calls this in each step, and a walk through the encoder's modules takes longer than a small head.
+        if self.encoder.training:
+            self.encoder.eval()
+        self.training = mode
+        for child in self.children():
+            if child is not self.encoder:
+                child.train(mode)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """As in torch; a frozen encoder has no gradients, so it is not walked through in each step."""
+        if not self._encoder_is_frozen:
+            return super().zero_grad(set_to_none)
+        for child in self.children():
+            if child is not self.encoder:
+                child.zero_grad(set_to_none)
+
+    def encoded(self, encoder_states: torch.Tensor | None = None, **inputs):
+        """What the encoder says, or what it has said before.
+
+        Args:
+            encoder_states: Last states of the encoder `(batch, length, hidden)`, any float type, in place of
+                `input_ids`: the encoder is not asked.
+            **inputs: What the encoder takes; what is None is not passed on.
+
+        Raises: ValueError where there is not exactly one of `input_ids`, `inputs_embeds` and `encoder_states`, where
+            the states have another shape, or where more is asked for than states can tell.
+        """
+        given = [name for name in ("input_ids", "inputs_embeds") if inputs.get(name) is not None]
+        given += ["encoder_states"] * (encoder_states is not None)
+        if len(given) != 1:
+            raise ValueError(
+                f"expected one of input_ids, inputs_embeds and encoder_states, got {' and '.join(given) or 'none'}; "
+                "encoder_states replace input_ids, so pass the one that the batch was made for"
+            )
+        if encoder_states is None:
+            return self.encoder(**{key: each for key, each in inputs.items() if each is not None}, return_dict=True)
+        width = self.config.encoder_config.hidden_size
+        if encoder_states.dim() != 3 or encoder_states.shape[2] != width:
+            raise ValueError(
+                f"expected encoder_states (batch, length, {width}), got {tuple(encoder_states.shape)}; make them "
+                "with this very encoder"
+            )
+        if inputs.get("output_hidden_states") or inputs.get("output_attentions"):
+            raise ValueError(
+                "expected input_ids beside output_hidden_states or output_attentions, got encoder_states, with which "
+                "the encoder does not run; pass input_ids"
+            )
+        return BaseModelOutput(last_hidden_state=encoder_states.to(self.dtype))
+
+    def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The mean loss of a batch with labels, and nothing else that `forward` may give."""
+        return self(**batch).loss
+
+    # --- between encoder and head -------------------------------------------------------------------------------------
+
+    def add_recurrent(self, config, width: int) -> int:
+        """Gives the model its LSTM over units, where the config has one; gives the width of what comes out."""
+        self.lstm_dropout = nn.Dropout(config.lstm_dropout)
+        self.recurrent = None
+        if not config.lstm_hidden_size:
+            return width
+        self.recurrent = MaskedBiLSTM(width, config.lstm_hidden_size, config.lstm_layers, config.lstm_dropout)
+        return 2 * config.lstm_hidden_size
+
+    def gathered(
+        self, states: torch.Tensor, unit_positions: torch.Tensor, unit_places: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Encoder states `(batch, length, hidden)` to those of the units `(batch, units, hidden)`, each with the
+        embedding of its place inside its subword, where the model has one."""
+        rows = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
+        units = states[rows, unit_positions.clamp(min=0)]
+        if self.place_embedding is None:
+            return units
+        places = torch.zeros_like(unit_positions) if unit_places is None else unit_places.clamp(min=0)
+        return units + self.place_embedding(places)
+
+    # --- text ---------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def reading(self, alone: bool = False):
+        """The model in evaluation mode, and afterwards in the mode it was in, also where several threads read at once.
+
+        Args:
+            alone: Wait until no other thread reads, and let none begin: for who switches something in the model.
+        """
+        with _TURNS:
+            _TURNS.wait_for(lambda: not self._switched and not (alone and self._readers))
+            if not self._readers:
+                self._mode_before = self.training
+            self._readers += 1
+            self._switched = alone
+            self.eval()
+        try:
+            yield
+        finally:
+            with _TURNS:
+                self._readers -= 1
+                self._switched = False
+                if not self._readers:
+                    self.train(self._mode_before)
+                _TURNS.notify_all()
+
+    @property
+    def aligner(self) -> Aligner:
+        """Takes texts apart as the config says. Raises: ValueError where the model has no tokenizer."""
+        if self.tokenizer is None:
+            raise ValueError(
+                f"expected a tokenizer beside the model, got none{self._tokenizer_problem}; load the model from a "
+                "folder that holds one, or set model.tokenizer = AutoTokenizer.from_pretrained(...)"
+            )
+        config = self.config
+        settings = {
+            "unit": config.unit,
+            "encoder_input": config.encoder_input,
+            "normalization": config.normalization,
+            "max_length": config.max_length,
+            "stride": config.stride,
+            "places": getattr(config, "places", 1),
+            "shapes": getattr(config, "word_shape_feature", False),
+            "word_splitting": config.word_splitting,
+        }
+        if self._aligner is None or self._aligner.tokenizer is not self.tokenizer or self._aligner_settings != settings:
+            limit = encoder_limit(config.encoder_config)
+            if limit is not None and config.max_length > limit:
+                raise ValueError(
+                    f"expected a window of at most {limit} positions, which is what the encoder reads, got window "
+                    f"{config.max_length}; set max_length: {limit} or less"
+                )
+            self._aligner, self._aligner_settings = Aligner(self.tokenizer, **settings), settings
+        return self._aligner

@@ -1,0 +1,442 @@
+"""`KospanForSequenceClassification`: encoder over a text or a pair of texts, one state, scores of classes or a
+value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+from transformers.utils import ModelOutput
+
+from .alignment import Document
+from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
+from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
+from .block_attention import gathered_attention  # noqa: F401  (as above)
+from .block_pattern import block_table  # noqa: F401  (as above)
+from .code_files import is_copy  # noqa: F401  (as above)
+from .configuration_kospan import KospanSequenceClassificationConfig
+from .crf import CRF  # noqa: F401  (as above)
+from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .encoders import load_encoder  # noqa: F401  (as above)
+from .feed_forward import feed_forward  # noqa: F401  (as above)
+from .forward_backward import sweep  # noqa: F401  (as above)
+from .input_checks import as_text, check_reading, check_texts
+from .modeling_kospan import KospanPreTrainedModel
+from .once_differentiable import once_differentiable  # noqa: F401  (as above)
+from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
+from .pipeline_question_answering import KospanQuestionAnsweringPipeline  # noqa: F401  (as above)
+from .pipeline_text_classification import KospanTextClassificationPipeline  # noqa: F401  (as above)
+from .pipeline_token_classification import KospanTokenClassificationPipeline  # noqa: F401  (as above)
+from .pipelines import PIPELINES
+from .spans import Span
+from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
+from .sparse_layers import make_plan  # noqa: F401  (as above)
+from .tags import labels_of  # noqa: F401  (as above)
+from .wide_linear import wide_linear
+from .window_batches import WindowBatches  # noqa: F401  (as above)
+from .word_shapes import SHAPES  # noqa: F401  (as above)
+from .words import words  # noqa: F401  (as above)
+
+# Documents that are taken apart at a time, see modeling_token_classification.
+_DOCUMENTS_AT_A_TIME = 1024
+# Windows advance by this share of their length at least, or time would be quadratic in the length of a text.
+_LEAST_STEP = 1 / 16
+
+
+@dataclass
+class KospanSequenceClassificationOutput(ModelOutput):
+    """
+    Args:
+        loss: Cross-entropy in nats, or the squared error in units of `value_spread`, a mean over rows, a scalar; with
+            R-Drop the divergence is in it.
+        logits: Scores `(batch, classes)`, float32; of a value `(batch, 1)`, in units of `value_spread` from
+            `value_mean`.
+        divergence: R-Drop's part of `loss`, a scalar; None without it.
+        hidden_states: As the encoder gives them.
+        attentions: As the encoder gives them.
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    divergence: torch.Tensor | None = None
+    hidden_states: tuple | None = None
+    attentions: tuple | None = None
+
+
+class TextWindow(NamedTuple):
+    """What the encoder reads of a text, or of a pair, at once.
+
+    Args:
+        input_ids: Subwords with special tokens `(length)`.
+        windowed_at: Position of the first subword of the field that windows run over; of a single text this is the
+            text.
+        pair_at: Position of the first subword of the text_pair; where there is none, behind the text.
+        first_subword: Index, in its field, of the subword at `windowed_at`.
+        start: Where the stretch of the windowed field begins, in characters.
+        end: Where it ends.
+        weight: Its weight among the passages of a text: the subwords that it holds, special tokens not counted; 1 for a
+            text without any.
+    """
+
+    input_ids: list[int]
+    windowed_at: int
+    pair_at: int
+    first_subword: int
+    start: int
+    end: int
+    weight: int
+
+
+class ClassScores(NamedTuple):
+    """What a model says of a text, and from which stretches of it.
+
+    Args:
+        span: The whole text with its most probable class, or its value.
+        scores: Class -> calibrated probability, the highest first; of a value its name -> value.
+        passages: Start and end in characters of the windowed field, weight, and scores by class of each passage read
+            by itself.
+    """
+
+    span: Span
+    scores: dict[str, float]
+    passages: list[tuple[int, int, int, dict[str, float]]]
+
+
+class KospanForSequenceClassification(KospanPreTrainedModel):
+    """Says of a text, or of a pair of texts, which class it is of, or gives it a value.
+
+    >>> classifier = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> classifier.classify("코스피가 사상 최고치를 기록했다")  # doctest: +SKIP
+    Span(start=0, end=16, label='경제', score=0.97)
+    """
+
+    config_class = KospanSequenceClassificationConfig
+    _auto_class = "AutoModelForSequenceClassification"
+    _pipeline_class = PIPELINES["text-classification"]
+    _keep_in_fp32_modules = _keep_in_fp32_modules_strict = None
+
+    def __init__(self, config: KospanSequenceClassificationConfig):
+        super().__init__(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.projection = nn.Linear(config.hidden_size, len(config.classes))
+        self._pair_types: tuple = (None, [])
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        divergence=None,
+        inputs_embeds: torch.Tensor | None = None,
+        encoder_states: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+    ) -> KospanSequenceClassificationOutput:
+        """
+        Args:
+            input_ids: Subwords of each passage `(batch, length)`.
+            attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
+            token_type_ids: As the tokenizer gives them for a pair, with most 0 for the text and 1 for the text_pair
+                `(batch, length)`; None where the encoder knows none, or there is one text.
+            labels: Class ids, or values as they are, `(batch,)`.
+            num_items_in_batch: Rows over which the loss is averaged; None means those of this batch.
+            divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
+                gives the weighted divergence summed over rows from `(None, logits, None, None)`.
+            inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
+            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+
+        Raises: ValueError as `encoded`.
+        """
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        encoded = self.encoded(
+            encoder_states,
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            inputs_embeds=inputs_embeds,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+            **types,
+        )
+        state = self.pooled(encoded.last_hidden_state, attention_mask)
+        samples = self.config.multi_sample_dropout if self.training else 1
+        logits = torch.stack([self.project(state) for _ in range(samples)]).mean(dim=0)
+        loss, divergence_loss = None, None
+        if labels is not None:
+            total = self._summed_loss(logits, labels)
+            if divergence is None:
+                loss = total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+            else:
+                count = len(labels) / 2 if num_items_in_batch is None else num_items_in_batch
+                divergence_loss = divergence(None, logits, None, None) / count
+                loss = total / 2 / count + divergence_loss
+        return KospanSequenceClassificationOutput(
+            loss=loss,
+            logits=logits,
+            divergence=None if divergence_loss is None else divergence_loss.detach(),
+            hidden_states=encoded.hidden_states,
+            attentions=encoded.attentions,
+        )
+
+    def _summed_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if self.config.problem_type == "single_label_classification":
+            return nn.functional.cross_entropy(logits, labels, reduction="sum")
+        wanted = (labels.float() - self.config.value_mean) / self.config.value_spread
+        return nn.functional.mse_loss(logits[:, 0], wanted, reduction="sum")
+
+    def pooled(self, states: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
+        """Encoder states `(batch, length, hidden)` to one state of each row `(batch, hidden)`."""
+        if self.config.pooling == "cls":
+            return states[:, 0]
+        if attention_mask is None:
+            return states.mean(dim=1)
+        # Summed in float32: in half precision a long row would lose the last of its positions.
+        weights = attention_mask.unsqueeze(2).float()
+        return ((states.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)).to(states.dtype)
+
+    def project(self, state: torch.Tensor) -> torch.Tensor:
+        """One state of each row `(batch, hidden)` to scores `(batch, classes)` in float32, dropout applied."""
+        return wide_linear(self.projection, self.dropout(state.float()))
+
+    # --- texts to classes ---------------------------------------------------------------------------------------------
+
+    def classify(
+        self,
+        texts: str | Sequence[str],
+        text_pairs: str | Sequence[str] | None = None,
+        threshold: float = 0.0,
+        batch_size: int = 32,
+    ) -> Span | list[Span | None] | None:
+        """The most probable class of each text, or its value.
+
+        A text of any length is read whole: what does not fit into one window is read through overlapping ones, whose
+        logits are averaged, weighted by the subwords that each holds, before the softmax. A text without characters is
+        read as the special tokens alone.
+
+        Args:
+            texts: A text, or a sequence of texts (a list, an array, a Series, a data set's column).
+            text_pairs: The second text of each pair, for a model that reads pairs, as a tokenizer takes it: the
+                hypothesis for the text's premise. None for a model of single texts.
+            threshold: Of a text whose class is less probable nothing is said (None); a value has no probability, so
+                there it must be 0.
+            batch_size: Windows the encoder reads at once.
+
+        Returns: A span over the whole text, labelled with the class and its calibrated probability, or with the
+        value's name and the value: one for a str, a list for a sequence.
+
+        Raises: TypeError where a text is no str; ValueError where a text is no Unicode, a number is out of range,
+            pairs are missing or not wanted, or the field that is read in full in each window is too long. Threads may
+            call it at once.
+        """
+        texts = as_text(texts)
+        if isinstance(texts, str):
+            return self.classify([texts], _one_pair(text_pairs), threshold, batch_size)[0]
+        texts = check_texts(texts)
+        check_reading(threshold, batch_size)
+        if self.config.problem_type == "regression" and threshold > 0:
+            raise ValueError(
+                f"expected threshold 0 of a model that gives values, which have no probability, got {threshold}; "
+                "leave it out"
+            )
+        scores = self.scores(texts, text_pairs, batch_size)
+        best = scores.argmax(axis=1)
+        found = [
+            Span(0, len(text), self.config.id2label[int(at)], float(row[at]))
+            for text, row, at in zip(texts, scores, best)
+        ]
+        if self.config.problem_type == "regression":
+            return found
+        return [span if span.score >= threshold else None for span in found]
+
+    def scores(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
+        """Calibrated probabilities of all classes `(texts, classes)`, float64; of values `(texts, 1)` the values.
+        Arguments as in `classify`."""
+        return self.scores_of(self.logits(texts, text_pairs, batch_size))
+
+    def scores_of(self, logits: np.ndarray, temperature: float | None = None) -> np.ndarray:
+        """What `scores` makes of logits `(texts, classes)`; None is the config's temperature."""
+        if self.config.problem_type == "regression":
+            return self.config.value_mean + self.config.value_spread * logits
+        logits = logits / (self.config.calibration_temperature if temperature is None else temperature)
+        powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+        return powers / powers.sum(axis=1, keepdims=True)
+
+    @torch.no_grad()
+    def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
+        """Logits of each text `(texts, classes)`, float64: the mean of its passages', weighted by their subwords."""
+        check_reading(0.0, batch_size)
+        texts, pairs = self._checked(texts, text_pairs)
+        found = np.zeros((len(texts), len(self.config.classes)))
+        with self.reading():
+            for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
+                some = slice(at, at + _DOCUMENTS_AT_A_TIME)
+                names = [f"index {place}" for place in range(len(texts))[some]]
+                passages = self.passages_of(texts[some], pairs and pairs[some], names)
+                rows = self._passage_logits([each for parts in passages for each in parts], batch_size)
+                owners = np.repeat(np.arange(len(passages)), [len(parts) for parts in passages])
+                weights = np.array([each.weight for parts in passages for each in parts], dtype=np.float64)
+                totals = np.bincount(owners, weights, minlength=len(passages))
+                np.add.at(found[some], owners, rows * (weights / totals[owners])[:, None])
+        return found
+
+    @torch.no_grad()
+    def inspect(self, text: str, text_pair: str | None = None) -> ClassScores:
+        """The scores of all classes, and those that each passage of a long text would have by itself.
+
+        Raises: as `classify`.
+        """
+        [text], pairs = self._checked([text], _one_pair(text_pair))
+        with self.reading():
+            [passages] = self.passages_of([text], pairs)
+            logits = self._passage_logits(passages, 32)
+        weights = np.array([each.weight for each in passages], dtype=np.float64)
+        [whole] = self.scores_of((weights @ logits / weights.sum())[None])
+        order = np.argsort(-whole, kind="stable").tolist()
+        names = self.config.classes
+
+        def named(row: np.ndarray) -> dict[str, float]:
+            return {names[at]: float(row[at]) for at in order}
+
+        parts = [(each.start, each.end, each.weight, named(row)) for each, row in zip(passages, self.scores_of(logits))]
+        return ClassScores(Span(0, len(text), names[order[0]], float(whole[order[0]])), named(whole), parts)
+
+    # --- texts to passages --------------------------------------------------------------------------------------------
+
+    def passages_of(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, names: Sequence[str] | None = None
+    ) -> list[list[TextWindow]]:
+        """Each text, or pair, as passages; equal texts are taken apart once.
+
+        Args:
+            texts: The texts.
+            pairs: Their text_pairs; None where there are none.
+            names: What errors call each text.
+
+        Raises: ValueError where the field that is read in full in each window is too long.
+        """
+        distinct = list(dict.fromkeys([*texts, *(pairs or ())]))
+        apart = dict(zip(distinct, self.aligner.documents(distinct)))
+        if pairs is None:
+            return [self.passages(apart[text]) for text in texts]
+        names = [f"index {at}" for at in range(len(texts))] if names is None else names
+        return [self.passages(apart[text], apart[pair], name) for text, pair, name in zip(texts, pairs, names)]
+
+    def passages(self, document: Document, pair: Document | None = None, name: str = "the text") -> list[TextWindow]:
+        """The passages that a text, or a pair, is read through, one or more.
+
+        Args:
+            document: The text taken apart.
+            pair: Its text_pair taken apart; None where there is none.
+            name: What errors call the text.
+
+        Raises: as `passages_of`.
+        """
+        aligner, config = self.aligner, self.config
+        before, moving, behind = aligner.prefix, document, aligner.suffix
+        second_moves = pair is not None and config.windowed_field == "text_pair"
+        if second_moves:
+            before, moving = [*before, *document.subwords, *aligner.middle], pair
+        elif pair is not None:
+            behind = [*aligner.middle, *pair.subwords, *behind]
+        room = config.max_length - len(before) - len(behind)
+        if len(moving.subwords) <= room:
+            start, end = (moving.units[0][0], moving.units[-1][1]) if moving.units else (0, len(moving.text))
+            stretches = [(0, moving.subwords, start, end)]
+        else:
+            least = max(1, int(config.max_length * _LEAST_STEP))
+            if pair is not None and room - config.stride < least:
+                fixed = document if second_moves else pair
+                raise self._too_long(len(fixed.subwords), len(fixed.subwords) + room - config.stride - least, name)
+            frame = len(aligner.prefix) + len(aligner.suffix)
+            stretches = [
+                (
+                    window.first_subword,
+                    window.input_ids[window.text_at : len(window.input_ids) - len(aligner.suffix)],
+                    moving.units[window.first_unit][0],
+                    moving.units[window.first_unit + len(window.unit_positions) - 1][1],
+                )
+                for window in aligner.windows(moving, max_length=room + frame)
+            ]
+        special = len(aligner.prefix) + len(aligner.suffix) + (0 if pair is None else len(aligner.middle))
+        found = []
+        for first_subword, own, start, end in stretches:
+            ids = [*before, *own, *behind]
+            pair_at = len(before) + (0 if second_moves else len(own))
+            pair_at += 0 if second_moves or pair is None else len(aligner.middle)
+            found.append(TextWindow(ids, len(before), pair_at, first_subword, start, end, max(1, len(ids) - special)))
+        return found
+
+    def _too_long(self, length: int, most: int, name: str) -> ValueError:
+        """The error about a field that leaves too little of a window for the other one."""
+        config = self.config
+        fixed = "text_pair" if config.windowed_field == "text" else "text"
+        return ValueError(
+            f"{name}: expected a {fixed} of at most {max(0, most):,} subwords, because each window over the "
+            f"{config.windowed_field} holds it in full, got {length:,}; shorten it, raise window "
+            f"({config.max_length}), lower stride ({config.stride}), or train with windowed_field: {fixed}"
+        )
+
+    def features(self, passage: TextWindow) -> dict[str, list[int]]:
+        """What the model reads of a passage, without labels."""
+        found = {"input_ids": passage.input_ids}
+        if self.config.pairs and (getattr(self.config.encoder_config, "type_vocab_size", 0) or 0) > 1:
+            before, first, between, second, behind = self._types_of_pairs()
+            firsts = passage.pair_at - len(before) - len(between)
+            seconds = len(passage.input_ids) - passage.pair_at - len(behind)
+            found["token_type_ids"] = [*before, *first * firsts, *between, *second * seconds, *behind]
+        return found
+
+    def _types_of_pairs(self) -> list[list[int]]:
+        """The tokenizer's token types in a pair: of the special tokens before the first text, of one subword of it, of
+        the special tokens between the texts, of one subword of the second text, of the special tokens behind it."""
+        aligner = self.aligner
+        if self._pair_types[0] is not aligner:
+            types = self.tokenizer("a", "a", return_token_type_ids=True)["token_type_ids"]
+            before, between, behind = len(aligner.prefix), len(aligner.middle), len(aligner.suffix)
+            own = (len(types) - before - between - behind) // 2
+            sizes = (before, own, between, own, behind)
+            ends = [sum(sizes[: at + 1]) for at in range(len(sizes))]
+            parts = [types[end - size : end] for end, size in zip(ends, sizes)]
+            self._pair_types = aligner, [part[:1] if at in (1, 3) else part for at, part in enumerate(parts)]
+        return self._pair_types[1]
+
+    def _passage_logits(self, passages: Sequence[TextWindow], batch_size: int) -> np.ndarray:
+        """Logits `(passages, classes)`, float64; passages are read sorted by length."""
+        found = np.zeros((len(passages), len(self.config.classes)))
+        for chosen, features in self.window_batches([self.features(each) for each in passages], batch_size):
+            found[chosen] = self(**features).logits.double().cpu().numpy()
+        return found
+
+    def _checked(self, texts, text_pairs) -> tuple[list[str], list[str] | None]:
+        """Texts and pairs as lists; no pairs for a model of single texts. Raises: as `classify`."""
+        texts = check_texts(texts)
+        if text_pairs is None:
+            if self.config.pairs and texts:
+                raise ValueError(
+                    "expected text_pairs beside texts, because the model reads pairs (config.pairs), got none; pass "
+                    "the second text of each pair"
+                )
+            return texts, [] if self.config.pairs else None
+        if not self.config.pairs:
+            raise ValueError(
+                "expected no text_pairs, because the model reads single texts (config.pairs), got some; leave them out"
+            )
+        text_pairs = check_texts(text_pairs, "text_pairs")
+        if len(texts) != len(text_pairs):
+            raise ValueError(
+                f"expected a text_pair for each text, got {len(text_pairs)} for {len(texts)}; pass lists of one length"
+            )
+        return texts, text_pairs
+
+
+def _one_pair(text_pair) -> list[str] | None:
+    """The pair of one text as a list of one."""
+    text_pair = as_text(text_pair)
+    if text_pair is None or isinstance(text_pair, str):
+        return None if text_pair is None else [text_pair]
+    raise TypeError(f"expected one text_pair for one text, got {type(text_pair).__name__}; pass two lists")

@@ -1,0 +1,467 @@
+"""`KospanForTokenClassification`: encoder, gather, LSTM, head; and from text to spans."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from .alignment import Document, Window
+from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
+from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
+from .block_attention import gathered_attention  # noqa: F401  (as above)
+from .block_pattern import block_table  # noqa: F401  (as above)
+from .code_files import is_copy  # noqa: F401  (as above)
+from .configuration_kospan import KospanTokenClassificationConfig
+from .crf import CRF  # noqa: F401  (as above)
+from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .encoders import load_encoder  # noqa: F401  (as above)
+from .feed_forward import feed_forward  # noqa: F401  (as above)
+from .forward_backward import sweep  # noqa: F401  (as above)
+from .head_layer import HeadLayer  # noqa: F401  (as above)
+from .heads import Chain, HeadView, build_head
+from .input_checks import as_text, check_documents, check_reading
+from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowView
+from .once_differentiable import once_differentiable  # noqa: F401  (as above)
+from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
+from .pipeline_question_answering import KospanQuestionAnsweringPipeline  # noqa: F401  (as above)
+from .pipeline_text_classification import KospanTextClassificationPipeline  # noqa: F401  (as above)
+from .pipeline_token_classification import KospanTokenClassificationPipeline  # noqa: F401  (as above)
+from .pipelines import PIPELINES
+from .positional_attention import PositionalAttention  # noqa: F401  (as above)
+from .spans import Span
+from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
+from .sparse_layers import make_plan  # noqa: F401  (as above)
+from .tags import tags_to_spans
+from .wide_linear import wide_linear  # noqa: F401  (as above)
+from .window_batches import WindowBatches  # noqa: F401  (as above)
+from .word_shapes import SHAPES
+from .words import trimmed
+
+# Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the
+# data.
+_DOCUMENTS_AT_A_TIME = 1024
+
+
+@dataclass
+class KospanTokenClassificationOutput(EmissionsOutput):
+    """
+    Args:
+        loss: Loss per unit in nats, a scalar; with R-Drop the divergence is in it.
+        emissions: Tag scores `(batch, units, tags)`, float32.
+        tags: Best tag ids `(batch, units)`, -100 where no unit stands; None while training.
+        divergence: R-Drop's part of `loss`, a scalar; None without it.
+        parts: While training, what else `loss` is the sum of where the head has several losses: scalars by name.
+        hidden_states: As the encoder gives them.
+        attentions: As the encoder gives them.
+    """
+
+    loss: torch.Tensor | None = None
+    emissions: torch.Tensor | None = None
+    tags: torch.Tensor | None = None
+    divergence: torch.Tensor | None = None
+    parts: dict | None = None
+    hidden_states: tuple | None = None
+    attentions: tuple | None = None
+
+
+class TokenScores(NamedTuple):
+    """What the head decodes for one text.
+
+    Args:
+        units: `(start, end)` of each unit in characters.
+        emissions: Tag scores of each unit `(units, tags)`, float32, on the model's device.
+    """
+
+    units: list[tuple[int, int]]
+    emissions: torch.Tensor
+
+
+class TokenInspection(NamedTuple):
+    """Raw values behind the spans of one text.
+
+    Args:
+        text: The text.
+        units: `(start, end)` of each unit in characters.
+        tags: Tag names, in the order of the marginals' last dimension.
+        marginals: Probability of each tag at each unit `(units, tags)`, float32, on the CPU.
+        spans: What `extract` gives.
+        windows: What the encoder saw, window by window.
+        gates: How far the head lets each unit through, 0 to 1 `(units,)`, float32, on the CPU; None where it has no
+            gates or there is nothing to read.
+    """
+
+    text: str
+    units: list[tuple[int, int]]
+    tags: list[str]
+    marginals: torch.Tensor
+    spans: list[Span]
+    windows: list[WindowView]
+    gates: torch.Tensor | None = None
+
+
+class KospanForTokenClassification(KospanPreTrainedModel):
+    """Finds labelled spans by tagging units.
+
+    >>> model = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> model.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
+    [Span(start=0, end=3, label='PS', score=0.99), Span(start=8, end=10, label='LC', score=0.98)]
+    """
+
+    config_class = KospanTokenClassificationConfig
+    # Saving copies the code beside the weights under this name, also where the class itself came from the Hub.
+    _auto_class = "AutoModelForTokenClassification"
+    _pipeline_class = PIPELINES["token-classification"]
+
+    def __init__(self, config: KospanTokenClassificationConfig):
+        super().__init__(config)
+        width = config.hidden_size
+        self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
+        self.shape_embedding = nn.Embedding(len(SHAPES), width) if config.word_shape_feature else None
+        width = self.add_recurrent(config, width)
+        self.head = build_head(config, width)
+        if not any(".crf." in name for name, _ in self.named_parameters()):
+            # Version 4.51 refuses to keep in float32 what is not there.
+            self._keep_in_fp32_modules = self._keep_in_fp32_modules_strict = None
+        self.post_init()
+
+    def prepare(self) -> None:
+        """The head takes from encoder and tokenizer what it keeps."""
+        self.head.prepare(self.encoder, self.tokenizer)
+
+    def reset_buffers(self) -> None:
+        """The head's bans follow from the tags, so no checkpoint stores them."""
+        self.head.reset_constraints()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        unit_positions: torch.Tensor | None = None,
+        unit_places: torch.Tensor | None = None,
+        word_shape_feature: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        divergence=None,
+        inputs_embeds: torch.Tensor | None = None,
+        encoder_states: torch.Tensor | None = None,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        decode: bool = True,
+        return_dict: bool | None = None,
+    ) -> KospanTokenClassificationOutput:
+        """
+        Args:
+            input_ids: Subwords `(batch, length)`.
+            attention_mask: 1 where a subword stands `(batch, length)`.
+            unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
+            unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
+            word_shape_feature: Id of each unit's shape `(batch, units)`, -100 as padding; needed where the config says
+                so.
+            token_type_ids: Ignored: a tagger reads one text. Tokenizers give them.
+            labels: Tag ids `(batch, units)`, -100 as padding.
+            begins: True where a row holds its document's first unit `(batch,)`; None means all do.
+            ends: True where a row holds its document's last unit `(batch,)`; None means all do.
+            num_items_in_batch: Units over which the loss is averaged; None means those of this batch.
+            divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
+                gives the weighted divergence summed over units from `(head, emissions, mask, context)`.
+            inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
+            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+            decode: Whether the best tags are found; never while training.
+
+        Raises: ValueError where `unit_positions` is missing, or `word_shape_feature` where they are needed, and as
+            `encoded`.
+        """
+        if unit_positions is None:
+            raise ValueError(
+                "expected unit_positions beside input_ids, got none, as from transformers' pipeline(task, model=<a "
+                "loaded model>); for text call model.extract(text) or model.pipeline()(text), for batches use the "
+                "features of kospan.tasks.token_classification.task"
+            )
+        encoded = self.encoded(
+            encoder_states,
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            inputs_embeds=inputs_embeds,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+        )
+        mask = unit_positions != -100
+        states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, word_shape_feature, mask)
+        context = Chain(begins, ends, unit_positions)
+        found = self.head(states, mask, labels, context)
+
+        loss, divergence_loss, parts = None, None, None
+        if found.loss_sum is not None:
+            count = mask.sum() if num_items_in_batch is None else num_items_in_batch
+            if divergence is None:
+                loss = found.loss_sum / count
+            else:
+                # Both copies carry the labels; the mean of the two losses is half their sum over the single batch's
+                # units.
+                count = mask.sum() / 2 if num_items_in_batch is None else num_items_in_batch
+                divergence_loss = divergence(self.head, found.emissions, mask, context) / count
+                loss = found.loss_sum / 2 / count + divergence_loss
+            if found.parts and self.training:
+                copies = 1 if divergence is None else 2
+                parts = {name: part.detach() / copies / count for name, part in found.parts.items()}
+        tags = None
+        if decode and not self.training:
+            tags = self._best_tags(found.emissions, mask, context, unit_positions)
+        return KospanTokenClassificationOutput(
+            loss=loss,
+            emissions=found.emissions,
+            tags=tags,
+            divergence=None if divergence_loss is None else divergence_loss.detach(),
+            parts=parts,
+            hidden_states=encoded.hidden_states,
+            attentions=encoded.attentions,
+        )
+
+    @torch.compiler.disable
+    def _best_tags(self, emissions: torch.Tensor, mask: torch.Tensor, context: Chain, like: torch.Tensor):
+        """The best tag ids of each row, -100 behind them, in the shape and type of `like` `(batch, units)`."""
+        tags = torch.full_like(like, -100)
+        for row, path in enumerate(self.head.decode(emissions, mask, context)):
+            tags[row, : len(path)] = torch.tensor(path, dtype=tags.dtype, device=tags.device)
+        return tags
+
+    def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """As in the base, without the best paths."""
+        return self(**batch, decode=False).loss
+
+    def unit_states(
+        self,
+        states: torch.Tensor,
+        unit_positions: torch.Tensor,
+        unit_places: torch.Tensor | None,
+        word_shape_feature: torch.Tensor | None,
+        mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """Encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, through the LSTM."""
+        units = self.gathered(states, unit_positions, unit_places)
+        if self.shape_embedding is not None:
+            if word_shape_feature is None:
+                raise ValueError(
+                    "expected word_shape_feature beside unit_positions, because the model's config says "
+                    "word_shape_feature, got none; make batches with model.collate or "
+                    "kospan.tasks.token_classification.task"
+                )
+            units = units + self.shape_embedding(word_shape_feature.clamp(min=0))
+        if self.recurrent is not None:
+            units = self.recurrent(self.lstm_dropout(units), mask)
+        return units
+
+    # --- text to spans ------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def extract(
+        self, texts: str | Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
+    ) -> list[Span] | list[list[Span]]:
+        """The spans of each text, best tag sequence, with exact posteriors as scores.
+
+        Args:
+            texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
+                column); long ones are read through windows and merged. In a sequence a document may also be a list of
+                its words, which stay as they are; offsets then count the characters of `" ".join(words)`.
+            threshold: Spans with a lower score are left out.
+            batch_size: Windows the encoder reads at once.
+
+        Returns: Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists
+            for a sequence.
+
+        Raises: TypeError where `texts` is neither a str nor a sequence of documents; ValueError where `threshold` or
+            `batch_size` is out of range, or a text holds half of a surrogate pair. Threads may call it at once.
+        """
+        texts = as_text(texts)
+        if isinstance(texts, str):
+            return self.extract([texts], threshold, batch_size)[0]
+        texts = check_documents(texts)
+        check_reading(threshold, batch_size)
+        found = []
+        with self.reading():
+            for documents, emissions in self._read(texts, batch_size):
+                found.extend(self._decoded(documents, emissions, threshold, batch_size))
+        return found
+
+    @torch.no_grad()
+    def tag_units(
+        self, texts: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
+    ) -> list[list[Span]]:
+        """The tag of every unit on the best path, with its marginal probability.
+
+        Args:
+            texts: A sequence of documents of any length, as in `extract`.
+            threshold: Units whose tag is less probable are left out.
+            batch_size: Windows the encoder reads at once.
+
+        Returns: For each text a span per unit, labelled with the tag ("B-PS", "O"); units of white space are left out.
+
+        Raises: as `extract`.
+        """
+        texts, tags, found = check_documents(texts), self.config.tags, []
+        check_reading(threshold, batch_size)
+        with self.reading():
+            for documents, emissions in self._read(texts, batch_size):
+                for document, chain in zip(documents, emissions):
+                    if not document.units:
+                        found.append([])
+                        continue
+                    mask = torch.ones(1, len(document.units), dtype=torch.bool, device=chain.device)
+                    path = self.head.decode(chain.unsqueeze(0), mask)[0]
+                    chances = self.head.marginals(chain.unsqueeze(0), mask)[0].float().cpu()
+                    units = zip(document.units, path, chances.tolist())
+                    spans = [Span(*trimmed(document.text, *unit), tags[tag], row[tag]) for unit, tag, row in units]
+                    found.append([span for span in spans if span.start < span.end and span.score >= threshold])
+        return found
+
+    @torch.no_grad()
+    def read(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TokenScores]:
+        """Units and emissions of each text, windows merged: what `extract` decodes, for questions that it leaves open.
+
+        Args:
+            texts: Documents of any length, as in `extract`.
+            batch_size: Windows the encoder reads at once.
+
+        Raises: as `extract`.
+        """
+        texts = check_documents(texts)
+        check_reading(0.0, batch_size)
+        with self.reading():
+            return [
+                TokenScores(document.units, chain)
+                for documents, emissions in self._read(texts, batch_size)
+                for document, chain in zip(documents, emissions)
+            ]
+
+    def _read(self, texts: list, batch_size: int) -> Iterator[tuple[list[Document], list[torch.Tensor]]]:
+        for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
+            documents = self.aligner.documents(texts[at : at + _DOCUMENTS_AT_A_TIME])
+            yield documents, self._emissions(documents, batch_size)
+
+    @torch.no_grad()
+    def inspect(self, text: str | Sequence[str]) -> TokenInspection:
+        """Tag marginals per unit and attention rows per window of a text or a list of words, raw values for a report or
+        a page.
+
+        Attention needs the eager implementation; it is switched on for this call only.
+        """
+        [text] = check_documents([text], "text")
+        # A thread that reads while the implementation changes would mix two kinds of attention mask.
+        with self.reading(alone=True):
+            implementation = self.encoder.config._attn_implementation
+            try:
+                document = self.aligner.documents([text])[0]
+                emissions = self._emissions([document], 1)[0]
+                mask = torch.ones(1, len(document.units), dtype=torch.bool, device=emissions.device)
+                marginals = self.head.marginals(emissions.unsqueeze(0), mask)[0].float().cpu()
+                spans = self._decoded([document], [emissions], 0.0, 1)[0]
+                if implementation != "eager":
+                    self.encoder.set_attn_implementation("eager")
+                views, gates = self._views(document)
+            finally:
+                if self.encoder.config._attn_implementation != implementation:
+                    self.encoder.set_attn_implementation(implementation)
+        return TokenInspection(document.text, document.units, self.config.tags, marginals, spans, views, gates)
+
+    def _views(self, document: Document) -> tuple[list[WindowView], torch.Tensor | None]:
+        """What encoder and head look at, window by window, and the gates, each unit's from the window that owns it."""
+        windows = self.aligner.windows(document)
+        owner = self.aligner.owners(document, windows)
+        views, gates = [], None
+        for place, window in enumerate(windows):
+            view, seen = self._view(document, window)
+            views.append(view)
+            if seen is not None:
+                gates = torch.zeros(len(document.units)) if gates is None else gates
+                own = [unit for unit in range(len(document.units)) if owner[unit] == place]
+                gates[own] = seen.gates[0].float().cpu()[[unit - window.first_unit for unit in own]]
+        return views, gates
+
+    def _view(self, document: Document, window: Window) -> tuple[WindowView, HeadView | None]:
+        batch = self.placed(self.collate([self.features(window)]))
+        mask = batch["unit_positions"] != -100
+        encoded = self.encoder(
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            output_attentions=True,
+            return_dict=True,
+        )
+        states = self.unit_states(
+            encoded.last_hidden_state,
+            batch["unit_positions"],
+            batch["unit_places"],
+            batch.get("word_shape_feature"),
+            mask,
+        )
+        seen = self.head.view(states, mask, Chain(positions=batch["unit_positions"]))
+        before, after = len(self.aligner.prefix), len(self.aligner.suffix)
+        inner = len(window.input_ids) - before - after
+        offsets = document.offsets[window.first_subword : window.first_subword + inner]
+        view = WindowView(
+            self.tokenizer.convert_ids_to_tokens(window.input_ids),
+            [(0, 0)] * before + offsets + [(0, 0)] * after,
+            [layer[0].float().cpu() for layer in encoded.attentions or ()],
+            window.first_unit,
+            None if seen is None else seen.attention[0].float().cpu(),
+        )
+        return view, seen
+
+    def _emissions(self, documents: list[Document], batch_size: int) -> list[torch.Tensor]:
+        """One chain of emissions `(units, tags)` per document: each unit's from the window that sees it best."""
+        chains = [torch.zeros(len(document.units), len(self.config.tags), device=self.device) for document in documents]
+        jobs = []
+        for at, document in enumerate(documents):
+            windows = self.aligner.windows(document)
+            owner = self.aligner.owners(document, windows)
+            jobs.extend((at, place, window, owner) for place, window in enumerate(windows))
+        for chosen, features in self.window_batches([self.features(window) for _, _, window, _ in jobs], batch_size):
+            batch = [jobs[job] for job in chosen]
+            output = self(**features, decode=False)
+            for row, (at, place, window, owner) in enumerate(batch):
+                units = range(window.first_unit, window.first_unit + len(window.unit_positions))
+                own = [unit for unit in units if owner[unit] == place]
+                if own:
+                    first = own[0] - window.first_unit
+                    chains[at][own[0] : own[-1] + 1] = output.emissions[row, first : first + len(own)]
+        return chains
+
+    def features(self, window: Window) -> dict[str, list[int]]:
+        """What the model reads of a window, without labels."""
+        found = {
+            "input_ids": window.input_ids,
+            "unit_positions": window.unit_positions,
+            "unit_places": window.unit_places,
+        }
+        return found | {"word_shape_feature": window.word_shape_feature} if self.config.word_shape_feature else found
+
+    def _decoded(
+        self, documents: list[Document], emissions: list[torch.Tensor], threshold: float, batch_size: int
+    ) -> list[list[Span]]:
+        """One best path over each whole document, and the posterior of every span on it.
+
+        Tags on white space at a span's ends are not reported; its score stays that of the path.
+        """
+        tags, scheme = self.config.tags, self.config.scheme
+        found: list[list[Span]] = [[] for _ in documents]
+        order = sorted(range(len(documents)), key=lambda at: len(documents[at].units))
+        order = [at for at in order if documents[at].units]
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            batch = nn.utils.rnn.pad_sequence([emissions[at] for at in rows], batch_first=True)
+            lengths = torch.tensor([len(documents[at].units) for at in rows], device=batch.device)
+            mask = torch.arange(batch.shape[1], device=batch.device) < lengths.unsqueeze(1)
+            paths = self.head.decode(batch, mask)
+            unit_spans = [tags_to_spans([tags[tag] for tag in path], scheme) for path in paths]
+            scores = self.head.posteriors(batch, mask, unit_spans)
+            for at, row_spans, row_scores in zip(rows, unit_spans, scores):
+                text, units = documents[at].text, documents[at].units
+                for (first, last, label), score in zip(row_spans, row_scores):
+                    start, end = trimmed(text, units[first][0], units[last - 1][1])
+                    if start < end and score >= threshold:
+                        found[at].append(Span(start, end, label, score))
+        return found

@@ -1,0 +1,212 @@
+"""`KospanQuestionAnsweringPipeline`: answers to questions, in the form of transformers' question answering."""
+
+from collections.abc import Iterator, Mapping
+
+import transformers.pipelines
+
+from .input_checks import as_list, as_text
+from .pipeline_base import KospanPipeline
+
+# transformers 5 has no pipeline for this task. Of a loaded model it looks at the task's name alone, and its error
+# advises a chat model; the advice for a model of ours is added to that message.
+_ADVICE = " For a loaded model of kospan call `model.pipeline()`; for its folder pass trust_remote_code=True."
+_removed = getattr(transformers.pipelines, "REMOVED_TASKS", {})
+if _ADVICE not in _removed.get("question-answering", _ADVICE):
+    _removed["question-answering"] += _ADVICE
+
+
+class KospanQuestionAnsweringPipeline(KospanPipeline):
+    """`pipeline("question-answering", model=..., trust_remote_code=True)`: answers as the stock pipeline gave them.
+
+    transformers 5 has no pipeline for this task any more. It calls `model.answer`, so a question has the answer that it
+    has in evaluation. Settings, here or in a call; what is left out is as the model's config says. A setting may also
+    have the name that `model.answer` gives it:
+
+    top_k: Answers at the most, 1 by default; `topk` is its old name.
+    doc_stride: Overlap of neighbouring windows in subwords; no answer is longer.
+    max_seq_len: Most positions of a window. It lowers an overlap that nobody asked for to half of itself.
+    max_answer_len: Most characters (units) of an answer.
+    max_query_length_len: Most subwords of a question.
+    handle_impossible_answer: Whether "no answer" takes part; it has start 0, end 0 and an empty answer.
+    align_to_words: Whether answers are widened to whole words, False by default: a Korean answer often ends inside
+        one. A widened answer keeps its score.
+    padding: Accepted and ignored; windows are padded to the longest of a batch.
+    threshold: Answers with a lower score are left out, also where none remains.
+    trim_particles: Whether a Korean particle at an answer's end is cut off.
+    batch_size: Windows the encoder reads at once, 32 by default; of a stream, also the questions taken at a time.
+
+    Where it differs from the stock pipeline: `top_k` above 1 always gives a list, also of one answer; characters, not
+    words, are the default; a text without characters has the empty answer with score 0 instead of an error.
+
+    >>> pipe = pipeline("question-answering", model="user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> pipe(question="수도는 어디인가?", context="대한민국의 수도는 서울이다.")  # doctest: +SKIP
+    {'score': 0.97, 'start': 10, 'end': 12, 'answer': '서울'}
+    """
+
+    task_name = "question-answering"
+    default_input_names = "question,context"
+    _wanted = '{"question": ..., "context": ...}, a list or a stream of them'
+    _unwraps_one = True
+    # What the stock pipeline called it -> what `model.answer` does.
+    _settings = {
+        "topk": "top_k",
+        "doc_stride": "stride",
+        "max_seq_len": "max_length",
+        "max_answer_len": "max_answer_length",
+        "max_query_length_len": "max_query_length",
+        "handle_impossible_answer": "allow_no_answer",
+    }
+    _own = (*_settings.values(), "threshold", "trim_particles")
+
+    def __call__(
+        self, *inputs, question=None, context=None, num_workers: int | None = None, batch_size=None, **settings
+    ) -> dict | list | Iterator:
+        """The answers to a question, or to each of several.
+
+        Args:
+            *inputs: `{"question": ..., "context": ...}`, a list of them, or anything that gives one after the other: a
+                generator, a data set; other keys are ignored. Or a question and its text. In one dict question and
+                context may be lists, as below.
+            question: In place of `inputs`: a question, or a sequence of questions.
+            context: A text, or one for each question.
+            num_workers: As in `KospanPipeline`.
+            batch_size: As in the class; `**settings` takes the other settings.
+
+        Returns: `{"score", "start", "end", "answer"}` for one question, also for a list that holds one, as the stock
+            pipeline did; a list of them, best first, with `top_k` above 1; for a list of questions a list of either;
+            for a stream an iterator that reads no further than it must.
+
+        Raises: TypeError or ValueError where the input has another form, or a setting is unknown or out of range.
+        """
+        if inputs and (question is not None or context is not None):
+            raise TypeError("expected one dict, a list of dicts, or question= and context=, got both; pass one of them")
+        if len(inputs) == 2 and all(isinstance(as_text(text), str) for text in inputs):
+            (question, context), inputs = inputs, ()
+        if not inputs:
+            if question is None or context is None:
+                missing = "question" if question is None else "context"
+                raise TypeError(f"expected question and context, got no {missing}; pass both")
+            inputs = ({"question": question, "context": context},)
+        given = list(inputs) if len(inputs) > 1 else inputs[0]
+        return super().__call__(given, num_workers, batch_size, **settings)
+
+    def items(self, inputs, **settings) -> tuple[list, bool] | None:
+        """As in the base; one dict may hold several questions, with a text for each or one for all."""
+        if not isinstance(inputs, Mapping) or not {"question", "context"} <= set(inputs):
+            return super().items(inputs)
+        questions, context = as_list(inputs["question"]), as_text(inputs["context"])
+        if questions is None:
+            return super().items(inputs)
+        contexts = [context] * len(questions) if isinstance(context, str) else as_list(context)
+        if contexts is None or len(questions) != len(contexts):
+            got = type(context).__name__ if contexts is None else f"{len(contexts)} texts"
+            raise ValueError(
+                f"expected a text for each question, got {len(questions)} questions and {got}; pass lists of one "
+                "length, or one text for all"
+            )
+        pairs = [{"question": question, "context": text} for question, text in zip(questions, contexts)]
+        return super().items(pairs)
+
+    def item(self, item, at: int) -> tuple[str, str]:
+        """Question and text of an item; transformers 4 has a class for them, `SquadExample`."""
+        if hasattr(item, "question_text") and hasattr(item, "context_text"):
+            item = {"question": item.question_text, "context": item.context_text}
+        if not isinstance(item, Mapping) or not {"question", "context"} <= set(item):
+            got = f"the keys {', '.join(map(str, item))}" if isinstance(item, Mapping) else type(item).__name__
+            raise ValueError(f'expected {{"question": ..., "context": ...}}, got {got} at index {at}; pass both keys')
+        texts = [as_text(item[key]) for key in ("question", "context")]
+        for key, text in zip(("question", "context"), texts):
+            if not isinstance(text, str):
+                raise TypeError(f"expected {key} to be a str, got {type(text).__name__} at index {at}; pass a str")
+        return texts[0], texts[1]
+
+    def positions(self, items: list, **settings) -> int:
+        """As in the base, with a character counted as a subword."""
+        _, reading, _ = self._sanitize_parameters(**settings)
+        limits, total = self._limits(reading), 0
+        for question, text in items:
+            # What a window reads beside the question, a few special tokens and what the window before it has read.
+            new = limits.max_length - limits.stride - min(limits.max_query_length, len(question)) - 4
+            total += limits.max_length * (1 + len(text) // max(1, new))
+        return total
+
+    def _is_item(self, inputs) -> bool:
+        return isinstance(inputs, Mapping) or hasattr(inputs, "question_text")
+
+    # --- the parts that every pipeline has ----------------------------------------------------------------------------
+
+    def _sanitize_parameters(self, align_to_words=None, padding=None, **given):
+        reading, writing = {}, {}
+        for name, value in given.items():
+            ours = self._settings.get(name, name)
+            if ours not in self._own:
+                raise TypeError(
+                    f"expected only the settings {', '.join([*self._settings, *self._own])}, batch_size, "
+                    f"align_to_words and padding, got {name}; leave it out"
+                )
+            if value is None or (name == "topk" and given.get("top_k") is not None):
+                continue
+            if ours in reading and reading[ours] != value:
+                raise ValueError(
+                    f"expected one value for {name}, got {reading[ours]!r} by its other name too; leave one out"
+                )
+            reading[ours] = value
+        self.model.answer([], [], **reading)  # No text is read; the model checks the settings.
+        if "max_length" in reading and "stride" not in reading:
+            reading["stride"] = max(1, min(self.model.config.stride, reading["window"] // 2))
+        if "top_k" in reading:
+            writing["top_k"] = reading["top_k"]
+        if align_to_words is not None:
+            if not isinstance(align_to_words, bool):
+                raise TypeError(
+                    f"expected align_to_words to be true or false, got {align_to_words!r}; false keeps characters"
+                )
+            writing["align_to_words"] = align_to_words
+        return {}, reading, writing
+
+    def preprocess(self, input_) -> dict:
+        """A question and its text as they are; the model takes them apart."""
+        question, context = self.item(input_, 0)
+        return {"question": question, "context": context}
+
+    def _forward(self, input_tensors: dict, **reading) -> dict:
+        found = self.model.answer(input_tensors["question"], input_tensors["context"], **reading)
+        return {"context": input_tensors["context"], "answers": found}
+
+    def postprocess(self, model_outputs: dict, top_k: int = 1, align_to_words: bool = False) -> dict | list[dict]:
+        """Answers to one question as the stock pipeline gave them."""
+        text, answers = model_outputs["context"], []
+        for span in model_outputs["answers"]:
+            start, end = _whole_words(text, span.start, span.end) if align_to_words else span[:2]
+            answers.append({"score": float(span.score), "start": start, "end": end, "answer": text[start:end]})
+        if top_k > 1:
+            return answers
+        return answers[0] if answers else {"score": 0.0, "start": 0, "end": 0, "answer": ""}
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _found(self, items: list[tuple[str, str]], reading: dict, writing: dict) -> list:
+        questions, contexts = [question for question, _ in items], [context for _, context in items]
+        with self.device_placement():
+            found = self.model.answer(questions, contexts, **reading)
+        return [
+            self.postprocess({"context": text, "answers": spans}, **writing) for text, spans in zip(contexts, found)
+        ]
+
+    def _limits(self, reading: dict):
+        """The model's limits with those of a call."""
+        names = self.model.limits()._fields
+        return self.model.limits(**{name: value for name, value in reading.items() if name in names})
+
+    def _check_batch_size(self, batch_size) -> None:
+        if batch_size is not None:
+            self.model.answer([], [], batch_size=batch_size)
+
+
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    """A span widened to whole words; an empty one stays."""
+    while 0 < start < end and text[start - 1].isalnum() and text[start].isalnum():
+        start -= 1
+    while start < end < len(text) and text[end - 1].isalnum() and text[end].isalnum():
+        end += 1
+    return start, end

@@ -1,0 +1,167 @@
+"""`KospanTextClassificationPipeline`: classes of texts, in the form of transformers' text classification."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from .input_checks import as_text
+from .pipeline_base import KospanPipeline
+
+_FUNCTIONS = ("softmax", "sigmoid", "none")
+
+
+class KospanTextClassificationPipeline(KospanPipeline):
+    """`pipeline("text-classification", model=..., trust_remote_code=True)`: classes as the usual dicts.
+
+    It calls the model's own methods, so a text has the class that it has in evaluation. Settings, here or in a call:
+
+    top_k: So many classes at the most, the most probable first; None gives all. Without it, the best alone.
+    function_to_apply: "softmax" (default) gives probabilities that add up to 1, "sigmoid" a probability of each class
+        by itself, both calibrated; "none" gives the logits. Ignored where the model gives values.
+    threshold: Classes with a lower probability are left out. Where the best alone is asked for and lies below, its
+        label is None. Of values and logits, which are no probabilities, it must be 0.
+    batch_size: Windows the encoder reads at once, 32 by default; of a stream, also the texts taken at a time.
+    truncation, padding, max_length: Accepted and ignored: long text is read through windows, never cut.
+
+    As in the stock pipeline a str gives a list of one dict, `{"text", "text_pair"}` a dict, a list a list; with `top_k`
+    each text gives a list. A model of values gives the value as the score.
+
+    >>> pipe = pipeline("text-classification", model="user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> pipe({"text": "한 남자가 침대에서 잔다.", "text_pair": "사람이 자고 있다."})  # doctest: +SKIP
+    {'label': 'entailment', 'score': 0.98}
+    """
+
+    task_name = "text-classification"
+    default_input_names = "texts"
+    _wanted = 'a str, {"text": ..., "text_pair": ...}, a list or a stream of them'
+    _ignored = ("truncation", "padding", "max_length")
+
+    def __call__(
+        self, inputs, num_workers: int | None = None, batch_size: int | None = None, **settings
+    ) -> dict | list[dict] | list[list[dict]] | Iterator:
+        """The class of a text, or of each of several.
+
+        Args:
+            inputs: A text, `{"text": ..., "text_pair": ...}` for a model that reads pairs (other keys are ignored), a
+                sequence of either, or anything that gives one after the other.
+            num_workers: As in `KospanPipeline`.
+            batch_size: As in the class; `**settings` takes the other settings.
+
+        Returns: `{"label", "score"}` in the forms above; for a stream an iterator that reads no further than it must.
+
+        Raises: TypeError or ValueError where the input has another form, or a setting is unknown or out of range.
+        """
+        found = super().__call__(inputs, num_workers, batch_size, **settings)
+        return [found] if isinstance(found, dict) and not isinstance(inputs, Mapping) else found
+
+    def item(self, item, at: int) -> tuple[str, str | None]:
+        """Text and text_pair of an item."""
+        item = as_text(item)
+        if isinstance(item, str):
+            item = {"text": item}
+        if not isinstance(item, Mapping) or "text" not in item:
+            got = f"the keys {', '.join(map(str, item))}" if isinstance(item, Mapping) else type(item).__name__
+            raise ValueError(
+                f'expected a str or {{"text": ..., "text_pair": ...}}, got {got} at index {at}; pass the text itself'
+            )
+        text, pair = as_text(item["text"]), as_text(item.get("text_pair"))
+        for key, value in (("text", text), ("text_pair", pair)):
+            if not isinstance(value, str) and not (key == "text_pair" and value is None):
+                raise TypeError(f"expected {key} to be a str, got {type(value).__name__} at index {at}; pass a str")
+        if (pair is not None) != self.model.config.pairs:
+            wanted = "a text_pair beside the text" if self.model.config.pairs else "a text alone"
+            raise ValueError(
+                f"expected {wanted}, as the model was trained on, got {'one' if pair is not None else 'none'} at index "
+                f'{at}; pass {{"text": ...{", text_pair: ..." if self.model.config.pairs else ""}}}'
+            )
+        return text, pair
+
+    def _is_item(self, inputs) -> bool:
+        return isinstance(inputs, (str, Mapping))
+
+    # --- the parts that every pipeline has ----------------------------------------------------------------------------
+
+    def _sanitize_parameters(self, threshold=None, top_k="", function_to_apply=None, **unknown):
+        for name in unknown:
+            if name not in self._ignored:
+                raise TypeError(
+                    f"expected only the settings top_k, function_to_apply, threshold and batch_size, got {name}; "
+                    "leave it out"
+                )
+        writing = {}
+        function = getattr(function_to_apply, "value", function_to_apply)
+        if function is not None:
+            function = function.lower() if isinstance(function, str) else function
+            if function not in (*_FUNCTIONS, "default"):
+                raise ValueError(
+                    f"expected function_to_apply to be one of {', '.join(_FUNCTIONS)}, got {function!r}; leave it "
+                    "out for probabilities"
+                )
+            writing["function"] = "softmax" if function == "default" else function
+        if threshold is not None:
+            self.model.classify([], [] if self.model.config.pairs else None, threshold)  # The model checks the setting.
+            writing["threshold"] = threshold
+        # As in the stock pipeline: an empty string means that nothing was said, None means all.
+        if top_k != "":
+            if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
+                raise ValueError(f"expected top_k of 1 or more, or None for all classes, got {top_k!r}; leave it out")
+            writing["top_k"] = top_k
+        return {}, {}, writing
+
+    def preprocess(self, input_) -> dict:
+        """A text, or a pair, as it is; the model takes it apart."""
+        text, pair = self.item(input_, 0)
+        return {"text": text, "text_pair": pair}
+
+    def _forward(self, input_tensors: dict, **reading) -> dict:
+        pairs = None if input_tensors["text_pair"] is None else [input_tensors["text_pair"]]
+        return {"logits": self.model.logits([input_tensors["text"]], pairs, **reading)[0]}
+
+    def postprocess(
+        self, model_outputs: dict, threshold: float = 0.0, function: str = "softmax", **asked
+    ) -> dict | list[dict]:
+        """Classes of one text as the stock pipeline gives them; `asked` holds `top_k` where it was set."""
+        names, values = self.model.config.classes, self.model.config.problem_type == "regression"
+        scores = self._scores(model_outputs["logits"], function)
+        order = sorted(range(len(names)), key=lambda at: -scores[at])
+        if not values and function != "none":
+            kept = [at for at in order if scores[at] >= threshold]
+        else:
+            kept = order
+        found = [{"label": names[at], "score": float(scores[at])} for at in kept]
+        if "top_k" in asked:
+            return found[: asked["top_k"]]
+        return found[0] if found else {"label": None, "score": float(scores[order[0]])}
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _scores(self, logits: np.ndarray, function: str) -> np.ndarray:
+        """Scores of the classes of one text from its logits `(classes)`, float64."""
+        if function == "softmax" or self.model.config.problem_type == "regression":
+            return self.model.scores_of(logits[None])[0]
+        if function == "none":
+            return logits
+        return 1 / (1 + np.exp(-logits / self.model.config.calibration_temperature))
+
+    def _settled(self, settings: dict, num_workers=None, batch_size=None) -> tuple[dict, dict]:
+        reading, writing = super()._settled(settings, num_workers, batch_size)
+        if (
+            writing.get("function") == "none"
+            and writing.get("threshold")
+            and self.model.config.problem_type != "regression"
+        ):
+            raise ValueError(
+                "expected threshold 0 with function_to_apply none, which gives no probabilities, got "
+                f"{writing['threshold']}; leave one of them out"
+            )
+        return reading, writing
+
+    def _found(self, items: list[tuple[str, str | None]], reading: dict, writing: dict) -> list:
+        pairs = [pair for _, pair in items] if self.model.config.pairs else None
+        with self.device_placement():
+            rows = self.model.logits([text for text, _ in items], pairs, **reading)
+        return [self.postprocess({"logits": row}, **writing) for row in rows]
+
+    def _check_batch_size(self, batch_size) -> None:
+        if batch_size is not None:
+            self.model.classify([], [] if self.model.config.pairs else None, batch_size=batch_size)

@@ -1,0 +1,266 @@
+"""A text's windows, and what a causal LM is asked about each."""
+
+import dataclasses
+import re
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from .alignment import clusters
+from .prompt_dates import CODES, date_codes, with_fixed_date
+from .prompts import frame
+from .similarity import Similarity
+
+# Subwords of a text that its windows share, at most; a quarter of a window where that is less.
+OVERLAP = 64
+# Stands in a message for a special token that is spelt there, by its id; no template changes it.
+VEIL = "\ue002{}\ue003"
+_VEIL = re.compile(VEIL.format(r"(\d+)"))
+
+
+class PromptWindow(NamedTuple):
+    """A stretch of a text that is asked about at once.
+
+    Args:
+        start: Its first character in the composed text.
+        text: The stretch.
+        own: `(first, last)` characters of the composed text that it answers for: there it is the window in whose middle
+            they stand.
+        input_ids: The whole prompt.
+    """
+
+    start: int
+    text: str
+    own: tuple[int, int]
+    input_ids: list[int]
+
+
+class PromptBuilder:
+    """The part of a `KospanGenerativeNER` that makes prompts; it reads `model`, `tokenizer` and `config`."""
+
+    _frame_ids: tuple[list[int], list[int]] | None = None
+    _likeness: Similarity | None = None  # Of the examples, where the text says which are shown.
+    _warned = False  # Whether it was said that prompts change from day to day.
+
+    def ids_of(self, text: str) -> list[int]:
+        """Subwords of a text in which no special token is hidden, whatever is written there."""
+        return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+
+    @property
+    def frame(self) -> tuple[list[int], list[int]]:
+        """The subwords before and behind the text in a prompt; where the text says which examples are shown, those
+        around the longest."""
+        if self._frame_ids is None:
+            examples = self.config.examples
+            if self.config.shown is not None:
+                sizes = [sum(len(self.ids_of(part)) for part in pair) for pair in examples]
+                longest = sorted(range(len(examples)), key=lambda at: -sizes[at])[: self.config.shown]
+                examples = [examples[at] for at in longest]
+            self._frame_ids = self._framed(examples)
+        return self._frame_ids
+
+    def frame_about(self, text: str, without: Sequence[str] = ()) -> tuple[list[int], list[int]]:
+        """The subwords before and behind a text in a prompt, whose examples are those most like it, the nearest last.
+
+        Args:
+            text: What is asked about; it changes nothing where all examples are shown.
+            without: Texts that are not shown.
+        """
+        if self._likeness is None:
+            return self.frame
+        nearest = self._likeness.nearest(text, self.config.shown, without)
+        return self._framed([self.config.examples[at] for at in reversed(nearest)])
+
+    def _framed(self, examples: Sequence) -> tuple[list[int], list[int]]:
+        """The subwords before and behind the text in a prompt that shows these examples."""
+        config, tokenizer = self.config, self.tokenizer
+        before, behind = frame(
+            config.instruction,
+            config.labels,
+            config.descriptions,
+            [tuple(pair) for pair in examples],
+            config.words,
+            self._rendered if config.chat else None,
+        )
+        if config.chat:
+            return self._spelt(before), self._spelt(behind)
+        # What an example or a description spells is no special token; what begins a text is one.
+        head = tokenizer(before, split_special_tokens=True)["input_ids"]
+        # Some tokenizers end every text, and what follows an end is not read as its continuation.
+        ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
+        while head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
+            head.pop()
+        return head, self.ids_of(behind)
+
+    def _rendered(self, messages: list[dict]) -> str:
+        """The messages as the chat template writes them; for special tokens spelt in them there are place-holders."""
+        messages = [message | {"content": self._veiled(message["content"])} for message in messages]
+        date = self.config.date
+        if date is None and not self._warned and self._dated(messages):
+            self._warned = True
+            warnings.warn(
+                "expected a date in kospan.json, because the chat template inserts the current one, got none; "
+                "prompts hold today's date and change from day to day; train the model again to fix the date",
+                stacklevel=2,
+            )
+        return self._templated(messages, date)
+
+    def _templated(self, messages: list[dict], date: str | None) -> str:
+        """The messages as the chat template writes them on a date; None is today."""
+        settings = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+        if date is not None:
+            settings["chat_template"] = with_fixed_date(self.tokenizer.get_chat_template())
+            settings[CODES] = date_codes(date)
+        return self.tokenizer.apply_chat_template(messages, **settings)
+
+    def _dated(self, messages: list[dict]) -> bool:
+        """Whether the chat template inserts the current date into these messages."""
+        if "strftime_now" not in self.tokenizer.get_chat_template():
+            return False
+        return self._templated(messages, "1999-12-31") != self._templated(messages, "2024-02-05")
+
+    def fix_date(self, date: str) -> None:
+        """Takes this date for the current one in all prompts, where the model has none and its chat template inserts
+        one.
+
+        Args:
+            date: Such as 2026-01-31.
+        """
+        config, frames = self.config, []
+        if config.date is not None or not config.chat:
+            return
+        for each in ("1999-12-31", date):
+            self.config = dataclasses.replace(config, date=each)
+            frames.append(self._framed(config.examples[: config.shown]))
+        if frames[0] == frames[1]:
+            self.config = config
+
+    def _veiled(self, text: str) -> str:
+        for at, token in self._special():
+            text = text.replace(token, VEIL.format(at))
+        return text
+
+    def _spelt(self, rendered: str) -> list[int]:
+        """Subwords of what the chat template wrote: its special tokens are such, those behind place-holders are not."""
+        special, ids = dict(self._special()), []
+        for at, part in enumerate(_VEIL.split(rendered)):
+            if at % 2:
+                # What only looks like a place-holder stood in the message.
+                ids += self.ids_of(special.get(int(part), VEIL.format(part)))
+            elif part:
+                ids += self.tokenizer(part, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _special(self) -> list[tuple[int, str]]:
+        """Ids and spellings of special tokens, the longest first."""
+        added = self.tokenizer.added_tokens_decoder.items()
+        found = [(at, token.content) for at, token in added if token.special and token.content]
+        return sorted(found, key=lambda pair: -len(pair[1]))
+
+    @property
+    def context(self) -> int | None:
+        """Positions for prompt and reply together; None where neither model nor config has a limit."""
+        limits = {context_limit(self.model.config), self.config.max_length} - {None}
+        return min(limits, default=None)
+
+    @property
+    def room(self) -> int:
+        """Subwords of a text that stand in one prompt, whichever examples it shows.
+
+        Raises: ValueError where prompt and reply leave none.
+        """
+        window = 1 << 30 if self.context is None else self.context
+        fixed = sum(map(len, self.frame)) + self.config.max_new_tokens
+        if window - fixed < 1:
+            raise ValueError(
+                f"expected a context that holds instruction, examples and reply ({fixed:,} positions) and some text, "
+                f"got {window:,}; show fewer examples, shorten instruction and descriptions, or lower max_new_tokens"
+            )
+        return window - fixed
+
+    def passages(self, text: str, learning: bool = False) -> list[PromptWindow]:
+        """The stretches in which a text is asked about, which share some of it; nothing is cut off.
+
+        Args:
+            text: The composed text.
+            learning: Whether an example of the very same text is passed over, as its reply is what is to be learnt.
+        """
+        whole, room = text if learning else None, self.room
+        if not text:
+            return []
+        prompt, over = self._prompt(text, whole)
+        if over <= 0:
+            return [PromptWindow(0, text, (0, len(text)), prompt)]
+        offsets = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )["offset_mapping"]
+        overlap, found, first = min(OVERLAP, room // 4), [], 0
+        while True:
+            start = offsets[first][0] if found else 0
+            last = min(first + room, len(offsets))
+            end = offsets[last - 1][1] if last < len(offsets) else len(text)
+            # A stretch may have a subword more by itself than within the text, as may the examples that it is like.
+            while True:
+                prompt, over = self._prompt(text[start:end], whole)
+                if over <= 0:
+                    break
+                last -= over
+                if last <= first:
+                    raise ValueError(
+                        f"expected a context with room for one character of the text, got {room} positions for "
+                        f"{text[start:end]!r}; show fewer examples or lower max_new_tokens"
+                    )
+                end = offsets[last - 1][1]
+            found.append((start, end, prompt))
+            if end == len(text):
+                break
+            # On by one subword at least.
+            first = max(first + 1, last - overlap)
+            while offsets[first][0] <= start:
+                first += 1
+        edges = [0, *((later[0] + sooner[1]) // 2 for sooner, later in zip(found, found[1:])), len(text)]
+        return [
+            PromptWindow(start, text[start:end], (edges[at], edges[at + 1]), prompt)
+            for at, (start, end, prompt) in enumerate(found)
+        ]
+
+    def _prompt(self, text: str, whole: str | None = None) -> tuple[list[int], int]:
+        """The subwords of a prompt, and how many positions prompt and reply have too many.
+
+        Args:
+            text: The stretch that is asked about.
+            whole: The text that it stands in, where neither shall be an example.
+        """
+        before, behind = self.frame_about(text, () if whole is None else (text, whole))
+        prompt = before + self.ids_of(text) + behind
+        context = 1 << 30 if self.context is None else self.context
+        return prompt, len(prompt) + self.config.max_new_tokens - context
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Prompts as a batch, padded on the left: `input_ids` and `attention_mask` `(batch, length)`."""
+        length = max(map(len, rows))
+        ids = torch.full((len(rows), length), self.tokenizer.pad_token_id)
+        mask = torch.zeros((len(rows), length), dtype=torch.int64)
+        for at, row in enumerate(rows):
+            ids[at, length - len(row) :] = torch.tensor(row)
+            mask[at, length - len(row) :] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+
+def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """The text as the model reads it, and `(start, end)` of each of its characters in the text as it was given.
+
+    >>> composed("\\u1100\\u1161나")
+    ('가나', [(0, 2), (2, 3)])
+    """
+    parts = clusters(text)
+    return "".join(part for _, _, part in parts), [(start, end) for start, end, part in parts for _ in part]
+
+
+def context_limit(config) -> int | None:
+    """Positions that a causal LM reads; None where it has no limit."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    names = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "seq_length")
+    return next((value for name in names if isinstance(value := getattr(text, name, None), int) and value > 0), None)

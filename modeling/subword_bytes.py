@@ -1,0 +1,105 @@
+"""What each subword of a vocabulary adds to a text, in bytes: a subword of byte-level BPE may be a third of a Hangul
+syllable."""
+
+import json
+import math
+from collections.abc import Iterable
+
+# What a vocabulary without such a spelling of bytes has in its place: the character that says "not readable".
+UNREADABLE = "\ufffd".encode()
+
+
+def byte_spellings() -> dict[str, int]:
+    """How byte-level BPE spells each byte as a character (GPT-2): printable ones as they are, the rest from U+0100.
+
+    >>> byte_spellings()["Ġ"], byte_spellings()["a"]
+    (32, 97)
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    rest = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + at): byte for at, byte in enumerate(rest)}
+
+
+class SubwordBytes:
+    """The subwords of a fast tokenizer as bytes.
+
+    Args:
+        tokenizer: A fast tokenizer of transformers: byte-level, with `▁` for spaces, or plain.
+        size: Ids that the model scores; those behind the vocabulary add nothing. None takes the vocabulary's.
+
+    Attributes:
+        of: What each id adds; None for special tokens and holes.
+        table: All that can be added, sorted.
+        ids: The id behind each entry of `table`.
+
+    Raises: ValueError where the tokenizer cannot give back a text as it was.
+    """
+
+    def __init__(self, tokenizer, size: int | None = None):
+        if not getattr(tokenizer, "is_fast", False):
+            raise ValueError(
+                f"expected a fast tokenizer, whose subwords can be read, got {type(tokenizer).__name__}; save it as "
+                "a fast one (AutoTokenizer.from_pretrained(name, use_fast=True).save_pretrained(folder))"
+            )
+        settings = json.loads(tokenizer.backend_tokenizer.to_str())
+        kinds = _decoders(settings.get("decoder"))
+        unfit = kinds & {"WordPiece", "BPEDecoder", "CTC"}
+        if unfit:
+            raise ValueError(
+                f"expected a tokenizer whose subwords spell the text with its spaces, got one with a {unfit.pop()} "
+                "decoder, which loses them; choose a base model with byte-level or sentencepiece subwords"
+            )
+        special = set(tokenizer.all_special_ids)
+        added = {each["id"]: each for each in settings.get("added_tokens") or ()}
+        vocabulary = tokenizer.get_vocab()
+        size = 1 + max(vocabulary.values()) if size is None else size
+        self.unknown = tokenizer.unk_token_id
+        self.of: list[bytes | None] = [None] * size
+        spellings = byte_spellings() if "ByteLevel" in kinds else None
+        for subword, at in vocabulary.items():
+            if at >= size or at in special or added.get(at, {}).get("special"):
+                continue
+            if at in added:
+                self.of[at] = subword.encode()
+            elif spellings is not None and all(character in spellings for character in subword):
+                self.of[at] = bytes(spellings[character] for character in subword)
+            elif "ByteFallback" in kinds and len(subword) == 6 and subword.startswith("<0x") and subword.endswith(">"):
+                self.of[at] = bytes([int(subword[3:5], 16)])
+            else:
+                text = subword.replace("▁", " ") if kinds & {"Metaspace", "Replace"} else subword
+                self.of[at] = text.encode("utf-8", "replace")
+        pairs = sorted((added_bytes, at) for at, added_bytes in enumerate(self.of) if added_bytes)
+        self.table = [added_bytes for added_bytes, _ in pairs]
+        self.ids = [at for _, at in pairs]
+        self._known = set(self.table)
+        self._prices: dict[str, float] = {}
+
+    def joined(self, ids: Iterable[int]) -> bytes:
+        """What these subwords add, one behind the other; special tokens add nothing, the unknown one what is not
+        readable."""
+        return b"".join(
+            UNREADABLE if at == self.unknown else (self.of[at] or b"") if at < len(self.of) else b"" for at in ids
+        )
+
+    def text(self, ids: Iterable[int]) -> str:
+        """The same as text; bytes that are no text become U+FFFD."""
+        return self.joined(ids).decode("utf-8", "replace")
+
+    def price(self, character: str) -> float:
+        """Subwords that write this character alone: 1, or one per byte; infinite where it cannot be written."""
+        if character not in self._prices:
+            spelt = character.encode("utf-8", "replace")
+            price = 1 if spelt in self._known else self.price_of_bytes(spelt)
+            self._prices[character] = price
+        return self._prices[character]
+
+    def price_of_bytes(self, spelt: bytes) -> float:
+        """Subwords that write these bytes one by one; infinite where one cannot be written."""
+        return len(spelt) if all(bytes([byte]) in self._known for byte in spelt) else math.inf
+
+
+def _decoders(decoder: dict | None) -> set[str]:
+    """The kinds of a tokenizer's decoders."""
+    if decoder is None:
+        return set()
+    return {decoder.get("type")}.union(*(_decoders(each) for each in decoder.get("decoders") or ()))

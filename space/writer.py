@@ -1,6 +1,0 @@
-"""The tabs of a writer: those of a tagger, without the view of what it sees inside."""
-
-from served import ServedWriter
-from tagger import build  # noqa: F401  (part of what a module of tabs is)
-
-serves = ServedWriter
