@@ -1,0 +1,47 @@
+"""kospan: fine-tune, evaluate, publish and deploy models that find spans in text, Korean first.
+
+Public names are imported when they are used: `import kospan` needs neither torch nor transformers.
+"""
+
+import importlib
+import importlib.util
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "CRF": "kospan.modeling.crf",
+    "KospanForQuestionAnswering": "kospan.modeling",
+    "KospanForSequenceClassification": "kospan.modeling",
+    "KospanForTokenClassification": "kospan.modeling",
+    "KospanGenerativeNER": "kospan.modeling",
+    "KospanGenerativeNERConfig": "kospan.modeling",
+    "KospanPreTrainedModel": "kospan.modeling",
+    "KospanQuestionAnsweringConfig": "kospan.modeling",
+    "KospanSequenceClassificationConfig": "kospan.modeling",
+    "KospanTokenClassificationConfig": "kospan.modeling",
+    "KospanTrainer": "kospan.training.trainer",
+    "Span": "kospan.modeling.spans",
+    "build_trainer": "kospan.run",
+}
+
+__all__ = ["__version__", *_MODULES]
+
+
+def __getattr__(name: str):
+    """A public name, imported from its module."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(_MODULES[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return sorted({*globals(), *__all__})
+
+
+if importlib.util.find_spec("kospan.modeling") is None:
+    raise ImportError(
+        "expected kospan to be installed, found its folder alone; run `pip install -e .` in the clone of the repository"
+    )

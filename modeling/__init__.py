@@ -1,52 +1,98 @@
-"""What is needed to use a model: public names, and their registration with transformers' auto classes."""
+"""Code that runs a model: public names, and the registration of the classes with transformers' Auto classes.
 
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForQuestionAnswering,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-)
+Names are imported when they are used, so that parts that need no torch, such as `kospan.modeling.alignment`, do not
+import it. The classes are registered when transformers' Auto classes are imported, or at once where they already are.
+"""
 
-from .configuration_kospan import (
-    KospanQuestionAnsweringConfig,
-    KospanSequenceClassificationConfig,
-    KospanTokenClassificationConfig,
-)
-from .crf import CRF
-from .modeling_generative_ner import KospanGenerativeNER, KospanGenerativeNERConfig
-from .modeling_question_answering import KospanForQuestionAnswering
-from .modeling_sequence_classification import KospanForSequenceClassification
-from .modeling_token_classification import KospanForTokenClassification
-from .pipelines import (
-    KospanQuestionAnsweringPipeline,
-    KospanTextClassificationPipeline,
-    KospanTokenClassificationPipeline,
-)
-from .spans import Span
+import importlib
+import importlib.util
+import sys
 
-AutoConfig.register(KospanTokenClassificationConfig.model_type, KospanTokenClassificationConfig)
-AutoModel.register(KospanTokenClassificationConfig, KospanForTokenClassification)
-AutoModelForTokenClassification.register(KospanTokenClassificationConfig, KospanForTokenClassification)
-AutoConfig.register(KospanQuestionAnsweringConfig.model_type, KospanQuestionAnsweringConfig)
-AutoModel.register(KospanQuestionAnsweringConfig, KospanForQuestionAnswering)
-AutoModelForQuestionAnswering.register(KospanQuestionAnsweringConfig, KospanForQuestionAnswering)
-AutoConfig.register(KospanSequenceClassificationConfig.model_type, KospanSequenceClassificationConfig)
-AutoModel.register(KospanSequenceClassificationConfig, KospanForSequenceClassification)
-AutoModelForSequenceClassification.register(KospanSequenceClassificationConfig, KospanForSequenceClassification)
+_MODULES = {
+    "CRF": "crf",
+    "KospanForQuestionAnswering": "modeling_question_answering",
+    "KospanForSequenceClassification": "modeling_sequence_classification",
+    "KospanForTokenClassification": "modeling_token_classification",
+    "KospanGenerativeNER": "modeling_generative_ner",
+    "KospanGenerativeNERConfig": "configuration_generative_ner",
+    "KospanPreTrainedModel": "modeling_kospan",
+    "KospanQuestionAnsweringConfig": "configuration_kospan",
+    "KospanQuestionAnsweringPipeline": "pipelines",
+    "KospanSequenceClassificationConfig": "configuration_kospan",
+    "KospanTextClassificationPipeline": "pipelines",
+    "KospanTokenClassificationConfig": "configuration_kospan",
+    "KospanTokenClassificationPipeline": "pipelines",
+    "Span": "spans",
+}
+# Auto class beside AutoModel -> config and model class.
+_AUTO = {
+    "AutoModelForTokenClassification": ("KospanTokenClassificationConfig", "KospanForTokenClassification"),
+    "AutoModelForQuestionAnswering": ("KospanQuestionAnsweringConfig", "KospanForQuestionAnswering"),
+    "AutoModelForSequenceClassification": ("KospanSequenceClassificationConfig", "KospanForSequenceClassification"),
+}
 
-__all__ = [
-    "CRF",
-    "KospanForQuestionAnswering",
-    "KospanForSequenceClassification",
-    "KospanForTokenClassification",
-    "KospanGenerativeNER",
-    "KospanGenerativeNERConfig",
-    "KospanQuestionAnsweringConfig",
-    "KospanQuestionAnsweringPipeline",
-    "KospanSequenceClassificationConfig",
-    "KospanTextClassificationPipeline",
-    "KospanTokenClassificationConfig",
-    "KospanTokenClassificationPipeline",
-    "Span",
-]
+__all__ = list(_MODULES)
+
+
+def __getattr__(name: str):
+    """A public name, imported from its module."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """The public names, imported or not."""
+    return sorted({*globals(), *__all__})
+
+
+def _register_configs() -> None:
+    from transformers.models.auto.configuration_auto import AutoConfig
+
+    for config, _ in _AUTO.values():
+        config_class = __getattr__(config)
+        AutoConfig.register(config_class.model_type, config_class)
+
+
+def _register_models() -> None:
+    from transformers.models.auto import modeling_auto
+
+    for auto_class, (config, model) in _AUTO.items():
+        for name in ("AutoModel", auto_class):
+            getattr(modeling_auto, name).register(__getattr__(config), __getattr__(model))
+
+
+class _AutoClasses:
+    """Import hook that registers the classes when a module of transformers' Auto classes has been imported."""
+
+    waiting = {
+        "transformers.models.auto.configuration_auto": _register_configs,
+        "transformers.models.auto.modeling_auto": _register_models,
+    }
+
+    def find_spec(self, name, path=None, target=None):
+        """The module's own spec, whose loader also registers the classes."""
+        register = self.waiting.pop(name, None)
+        if register is None:
+            return None
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_register(module):
+            execute(module)
+            register()
+
+        spec.loader.exec_module = execute_and_register
+        return spec
+
+
+for _name, _register in list(_AutoClasses.waiting.items()):
+    if _name in sys.modules:
+        del _AutoClasses.waiting[_name]
+        _register()
+if _AutoClasses.waiting:
+    sys.meta_path.insert(0, _AutoClasses())

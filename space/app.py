@@ -14,16 +14,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 QUICKSTART = Path("outputs/quickstart")
-# `modeling` lies beside this file in a published Space, one folder up in the repository.
-sys.path[:0] = [str(folder) for folder in (HERE, HERE.parent) if folder == HERE or (folder / "modeling").is_dir()]
+# A published Space has its own copy of `kospan.modeling` beside this file; elsewhere it is the installed package's.
+sys.path.insert(0, str(HERE))
 
 # The `model_type` of a config -> the module of the Space whose `serves(model, name)` stands before the model, and whose
 # `build(served, page, examples)` makes its tabs.
 TABS = {
-    "kospan-token-classification": "tagger",
-    "kospan-question-answering": "reader",
-    "kospan-sequence-classification": "classifier",
-    "kospan-generative-ner": "writer",
+    "kospan-token-classification": "token_classification",
+    "kospan-question-answering": "question_answering",
+    "kospan-sequence-classification": "text_classification",
+    "kospan-generative-ner": "generative_ner",
 }
 
 

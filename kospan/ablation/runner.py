@@ -32,7 +32,7 @@ from kospan.ablation.settings import fingerprint
 from kospan.recipe import save_recipe
 
 CHILD = (sys.executable, "-u", "-m", "kospan.ablation.child")
-_HOUSE = Path(__file__).resolve().parents[2]
+_REPOSITORY = Path(__file__).resolve().parents[2]
 _ENDS_WITHIN_SECONDS = 20
 
 
@@ -106,7 +106,7 @@ def environment(jobs: int, slot: int, given: dict | None = None) -> dict[str, st
         cards = [card for card in found.get("CUDA_VISIBLE_DEVICES", "").split(",") if card.strip()]
         if len(cards) > 1:
             found["CUDA_VISIBLE_DEVICES"] = cards[slot % len(cards)]
-    found["PYTHONPATH"] = os.pathsep.join([str(_HOUSE), *filter(None, [found.get("PYTHONPATH")])])
+    found["PYTHONPATH"] = os.pathsep.join([str(_REPOSITORY), *filter(None, [found.get("PYTHONPATH")])])
     found["PYTHONIOENCODING"] = "utf-8"
     return found
 

@@ -1,4 +1,4 @@
-"""The Space of a model: the page's files, a copy of modeling/, and a setting that names the model."""
+"""The Space of a model: the page's files, a copy of modeling/ as `kospan.modeling`, and the name of the model."""
 
 import json
 import os
@@ -9,35 +9,38 @@ from pathlib import Path
 from kospan import modeling
 from kospan.modeling.base_models import NEEDS
 
-HOUSE = Path(modeling.__file__).resolve().parent.parent
+REPOSITORY = Path(modeling.__file__).resolve().parent.parent
 GOES_OUT = {".py", ".css", ".md", ".txt", ".json", ".js", ".html"}
 
 
 def prepare_space(
-    target: str | os.PathLike, model: str, house: str | os.PathLike = HOUSE, *, adapter: bool = False
+    target: str | os.PathLike, model: str, repository: str | os.PathLike = REPOSITORY, *, adapter: bool = False
 ) -> list[str]:
     """Writes the Space of a model to a folder.
 
     Args:
         target: An empty folder.
         model: `user/name` of the model that it serves.
-        house: The folder in which space/ and modeling/ lie.
+        repository: A clone of the repository, with space/ and modeling/.
         adapter: Whether the model is an adapter, which needs peft.
 
     Returns: paths of its files, sorted.
 
     Raises: FileNotFoundError where there is no space/ folder, which only a clone of the repository holds.
     """
-    page, target = Path(house) / "space", Path(target)
+    page, target = Path(repository) / "space", Path(target)
     if not (page / "app.py").is_file():
         raise FileNotFoundError(
             f"expected the Space's files in {page}, found none; push a Space from a clone of the repository"
         )
-    for source, folder in ((page, target), (Path(house) / "modeling", target / "modeling")):
+    code = target / "kospan" / "modeling"
+    for source, folder in ((page, target), (Path(repository) / "modeling", code)):
         folder.mkdir(parents=True, exist_ok=True)
         for path in source.iterdir():
             if path.is_file() and path.suffix in GOES_OUT and path.name != "space.json":
                 shutil.copyfile(path, folder / path.name)
+    # The Space holds the model code alone, under the name that it has everywhere.
+    (target / "kospan" / "__init__.py").touch()
     (target / "space.json").write_text(json.dumps({"model": model}, indent=2) + "\n", encoding="utf-8")
     if adapter:
         with open(target / "requirements.txt", "a", encoding="utf-8") as file:

@@ -40,7 +40,7 @@ CURVE = (
     "eval_spearman",
     "eval_klue_sts_f1",
 )
-_HOUSE = Path(__file__).resolve().parents[2]
+_REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def training_record(trainer, documents: int, windowed: int) -> dict:
@@ -206,16 +206,16 @@ def versions() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    if "kospan" not in found and (_HOUSE / "setup.cfg").is_file():  # A clone that is run without being installed.
+    if "kospan" not in found and (_REPOSITORY / "setup.cfg").is_file():  # A clone that is run without being installed.
         parser = ConfigParser(interpolation=None)
-        parser.read(_HOUSE / "setup.cfg", encoding="utf-8")
+        parser.read(_REPOSITORY / "setup.cfg", encoding="utf-8")
         found["kospan"] = parser.get("metadata", "version", fallback="unknown")
     return found
 
 
 def commit() -> str | None:
     """The commit of the clone that this code runs from, marked where files differ from it; None outside a clone."""
-    if not (_HOUSE / ".git").exists():
+    if not (_REPOSITORY / ".git").exists():
         return None
     try:
         name = _git("rev-parse", "HEAD").strip()
@@ -226,6 +226,6 @@ def commit() -> str | None:
 
 def _git(*words: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(_HOUSE), *words], capture_output=True, check=True, timeout=300, stdin=subprocess.DEVNULL
+        ["git", "-C", str(_REPOSITORY), *words], capture_output=True, check=True, timeout=300, stdin=subprocess.DEVNULL
     )
     return done.stdout.decode("utf-8", errors="replace")

@@ -96,9 +96,11 @@ def reader(reader_folder):
 
 
 def publish(folder: Path, model: Path) -> Path:
-    """The Space as it is published: its files, modeling/ and space.json in one folder."""
+    """The Space as it is published: its files, kospan/modeling/ and space.json in one folder."""
     shutil.copytree(ROOT / "space", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "modeling", folder / "modeling", ignore=shutil.ignore_patterns("__pycache__"))
+    code = folder / "kospan" / "modeling"
+    shutil.copytree(ROOT / "modeling", code, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "kospan" / "__init__.py").touch()
     (folder / "space.json").write_text(json.dumps({"model": str(model)}), encoding="utf-8")
     return folder
 

@@ -72,17 +72,21 @@ def test_flags():
         app.arguments_from(["--share", "maybe"])
 
 
-@pytest.mark.parametrize("layout", ["beside", "one folder up"])
-def test_modeling_is_the_one_that_lies_there(tmp_path, layout):
+@pytest.mark.parametrize("published", [True, False])
+def test_a_published_space_imports_its_own_model_code(tmp_path, published):
+    """One copy of the model code, never two: the Space's own where it has one, else the installed package's."""
     here = tmp_path / "space"
-    package = (here if layout == "beside" else tmp_path) / "modeling"
-    package.mkdir(parents=True)
-    here.mkdir(exist_ok=True)
-    (package / "__init__.py").write_text("", encoding="utf-8")
+    here.mkdir()
     (here / "app.py").write_text((ROOT / "space" / "app.py").read_text(encoding="utf-8"), encoding="utf-8")
-    code = "import app, importlib.util; print(importlib.util.find_spec('modeling').origin)"
+    package = (here / "kospan" if published else ROOT) / "modeling"
+    if published:
+        package.mkdir(parents=True)
+        for path in (package / "__init__.py", package.parent / "__init__.py"):
+            path.write_text("", encoding="utf-8")
+    code = "import app, sys, kospan.modeling; print(kospan.modeling.__file__, 'modeling' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, timeout=SECONDS)
-    assert Path(done.stdout.strip()).resolve() == (package / "__init__.py").resolve(), done.stderr
+    place, flat = done.stdout.split()
+    assert Path(place).resolve() == (package / "__init__.py").resolve() and flat == "False", done.stderr
 
 
 def test_versions_are_those_that_are_tested():

@@ -93,7 +93,7 @@ def test_a_gpu_is_named_with_its_memory(monkeypatch):
 
 
 def test_commit_is_a_name_or_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(recording, "_HOUSE", tmp_path)
+    monkeypatch.setattr(recording, "_REPOSITORY", tmp_path)
     assert recording.commit() is None
     (tmp_path / ".git").mkdir()  # no clone after all
     assert recording.commit() is None
