@@ -425,9 +425,9 @@ def _benchmark(arguments) -> None:
 def _calibrate(arguments) -> None:
     from kospan.evaluation.summary import print_calibration
     from kospan.report.calibrate import calibrate, config_of
-    from kospan.tasks.registry import task_of_model
+    from kospan.tasks.registry import spec_of_model
 
-    whole_texts = task_of_model(config_of(Path(arguments.folder))["model_type"]).whole_texts
+    whole_texts = spec_of_model(config_of(Path(arguments.folder))["model_type"]).task.whole_texts
     paths = arguments.data, arguments.report
     fitted, reported = (path and _read_split(arguments, path, whole_texts)[0].examples for path in paths)
     print_calibration(arguments.folder, calibrate(arguments.folder, fitted, reported, precision=arguments.precision))

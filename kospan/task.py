@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -141,3 +142,22 @@ class Task(Protocol):
     def claims(self, examples: Sequence[Example]):
         """What the model claims about examples and how sure it is (`kospan.tasks.token_classification.confidence`);
         None where it does not say."""
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """Everything in which a task differs from the others; registered on one line of `kospan.tasks.registry.TASKS`.
+
+    Engines (training, card, report, hub) know no task: they are given a spec, or plain data.
+
+    Args:
+        name: The task's name in recipes.
+        model_type: The `model_type` of its models' config.
+        pipeline_tag: The Hub's name of the task.
+        task: The class that reads data and builds, trains and scores models.
+    """
+
+    name: str
+    model_type: str
+    pipeline_tag: str
+    task: type[Task]

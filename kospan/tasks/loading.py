@@ -14,7 +14,7 @@ from kospan.modeling.configuration_generative_ner import NAME as WRITER_FILE
 from kospan.modeling.configuration_generative_ner import find_file
 from kospan.task import Task
 from kospan.tasks.encoders import check_no_file, load_ours, whole_weights
-from kospan.tasks.registry import task_of_model
+from kospan.tasks.registry import spec_of_model
 from kospan.tasks.token_classification.stock_model import StockModel
 
 
@@ -94,7 +94,7 @@ def open_saved(name: str, aggregation: str | None = None, dataset: str = "jsonl"
     Raises: as `load_saved`.
     """
     model = load_saved(name, aggregation)
-    return task_of_model(model.config.model_type).over(model, dataset)
+    return spec_of_model(model.config.model_type).task.over(model, dataset)
 
 
 def readable(task: Task, examples: Sequence[Example], place: str, reading: Reading) -> list[Example]:

@@ -1,25 +1,28 @@
-"""All tasks by name. A new task is a class and a line here."""
+"""All tasks by name. A new task is a folder with a `spec.py`, and a line here."""
 
-from kospan.tasks.generative_ner.task import GenerativeNERTask
-from kospan.tasks.question_answering.task import QuestionAnsweringTask
-from kospan.tasks.text_classification.task import TextClassificationTask
-from kospan.tasks.token_classification.task import TokenClassificationTask
+from kospan.task import TaskSpec
+from kospan.tasks.generative_ner.spec import SPEC as GENERATIVE_NER
+from kospan.tasks.question_answering.spec import SPEC as QUESTION_ANSWERING
+from kospan.tasks.text_classification.spec import SPEC as TEXT_CLASSIFICATION
+from kospan.tasks.token_classification.spec import SPEC as TOKEN_CLASSIFICATION
 
-TASKS = {
-    "token-classification": TokenClassificationTask,
-    "question-answering": QuestionAnsweringTask,
-    "text-classification": TextClassificationTask,
-    "generative-ner": GenerativeNERTask,
+TASKS: dict[str, TaskSpec] = {
+    spec.name: spec for spec in (TOKEN_CLASSIFICATION, QUESTION_ANSWERING, TEXT_CLASSIFICATION, GENERATIVE_NER)
 }
 
 
-def task_of_model(model_type: str):
-    """The task of a model with this type in its config; a stock model tags."""
-    return next((task for task in TASKS.values() if task.model_type == model_type), TokenClassificationTask)
-
-
-def task_class(name: str):
+def task_spec(name: str) -> TaskSpec:
     """The task of that name. Raises: ValueError where there is none."""
     if name not in TASKS:
         raise ValueError(f"expected task to be one of {', '.join(TASKS)}, got {name!r}")
     return TASKS[name]
+
+
+def spec_of_model(model_type: str) -> TaskSpec:
+    """The task of models with this type in their config; a stock model classifies tokens."""
+    return next((spec for spec in TASKS.values() if spec.model_type == model_type), TOKEN_CLASSIFICATION)
+
+
+def task_class(name: str):
+    """The class of the task of that name. Raises: ValueError where there is none."""
+    return task_spec(name).task

@@ -222,12 +222,12 @@ def on(key: str) -> dict:
 def pairs(used: bool) -> list:
     """Tasks and settings that they use, or do not use; of tagging with each head."""
     found = []
-    for name, task in TASKS.items():
+    for name, spec in TASKS.items():
         for head in HEADS if name == "token-classification" else (None,):
             beside = {"head": head} if head else {}
             none = set(HEADS[head].unused({})) if head else set()
             for key in FIELDS:
-                if (key in task.uses and key not in none) == used and not (head and key == "head" and head == "linear"):
+                if (key in spec.task.uses and key not in none) == used and not (head and key == "head" and head == "linear"):
                     found.append(pytest.param(name, beside, key, id=f"{name}-{head or 'any'}-{key}"))
     return found
 
@@ -236,9 +236,9 @@ def test_the_table_of_values_is_complete():
     assert VALUES.keys() == FIELDS.keys()
     for key, value in VALUES.items():
         assert key == "encoder" or (value != default_of(key) and not is_off(key, value))
-    for task in TASKS.values():
-        assert task.uses <= FIELDS.keys() and task.uses >= EVERY_TASK
-    assert set().union(*(task.uses for task in TASKS.values())) == FIELDS.keys()
+    for spec in TASKS.values():
+        assert spec.task.uses <= FIELDS.keys() and spec.task.uses >= EVERY_TASK
+    assert set().union(*(spec.task.uses for spec in TASKS.values())) == FIELDS.keys()
     assert {key for key in FIELDS if needs(key)} >= {"lstm_layers", "rdrop_level", "feature_cache_dir", "lora_alpha"}
 
 
@@ -269,7 +269,7 @@ def test_a_setting_that_is_used_changes_something(files, known, task, beside, ke
 def test_a_setting_that_is_not_used_is_refused_beside_its_task_and_dropped_under_it(tmp_path, task, beside, key):
     value = VALUES[key]
     leads = {each: VALUES[each] for each in needs(key) if each in VALUES}
-    asked = {"task": task, **{each: leads[each] for each in leads if each in TASKS[task].uses}, **beside, key: value}
+    asked = {"task": task, **{each: leads[each] for each in leads if each in TASKS[task].task.uses}, **beside, key: value}
     asked |= {"lstm_hidden_size": 0} if beside.get("head") == "positional" and key != "lstm_hidden_size" else {}
     wanted = rf"expected no {key} with (task: {task}|head: {beside.get('head')}).*, where it has no effect, got "
     for recipe in (load_recipe(None, asked), Recipe(**asked)):
@@ -281,12 +281,12 @@ def test_a_setting_that_is_not_used_is_refused_beside_its_task_and_dropped_under
     for harmless in (None, default_of(key), FIELDS[key].metadata["off"]):
         assert not settled(load_recipe(None, {**asked, key: harmless}), task_class(task)).dropped
     # A flag that changes the task, or the head, drops what the file says.
-    other = next(name for name, each in TASKS.items() if key in each.uses)
+    other = next(name for name, each in TASKS.items() if key in each.task.uses)
     path = tmp_path / "mine.yaml"
     path.write_text(json.dumps({"task": other, **leads, key: value}), encoding="utf-8")
     found = settled(load_recipe(path, {"task": task, **beside}), task_class(task))
     assert getattr(found.recipe, key) == default_of(key)
-    assert (key, f"head: {beside['head']}" if key in TASKS[task].uses else f"task: {task}") in [
+    assert (key, f"head: {beside['head']}" if key in TASKS[task].task.uses else f"task: {task}") in [
         (name, reason.partition(",")[0]) for name, reason in found.dropped
     ]
     # And the result is a recipe like any other.
@@ -296,7 +296,7 @@ def test_a_setting_that_is_not_used_is_refused_beside_its_task_and_dropped_under
 
 @pytest.mark.parametrize("key", [key for key in FIELDS if needs(key)])
 def test_a_setting_whose_technique_is_off_is_refused_or_dropped(tmp_path, key):
-    task = next(name for name, each in TASKS.items() if key in each.uses)
+    task = next(name for name, each in TASKS.items() if key in each.task.uses)
     lead = needs(key)[-1]
     off = {lead: "no" if lead == "eval_strategy" else FIELDS[lead].metadata["off"]}
     turned_on = {each: VALUES[each] for each in needs(key) if each in VALUES} | {"task": task}
@@ -409,5 +409,5 @@ def test_the_notice_is_printed_once_and_by_the_first_process(files, monkeypatch,
 def test_what_is_unused_does_not_depend_on_its_value():
     recipe = load_recipe(None, {"task": "question-answering"})
     names = {each.name for each in unused(recipe, task_class("question-answering"))}
-    assert FIELDS.keys() - TASKS["question-answering"].uses <= names
+    assert FIELDS.keys() - TASKS["question-answering"].task.uses <= names
     assert {"lstm_layers", "feature_cache_dir", "rdrop_on"} <= names and "lstm_hidden_size" not in names
