@@ -227,7 +227,9 @@ def pairs(used: bool) -> list:
             beside = {"head": head} if head else {}
             none = set(HEADS[head].unused({})) if head else set()
             for key in FIELDS:
-                if (key in spec.task.uses and key not in none) == used and not (head and key == "head" and head == "linear"):
+                if (key in spec.task.uses and key not in none) == used and not (
+                    head and key == "head" and head == "linear"
+                ):
                     found.append(pytest.param(name, beside, key, id=f"{name}-{head or 'any'}-{key}"))
     return found
 
@@ -269,7 +271,12 @@ def test_a_setting_that_is_used_changes_something(files, known, task, beside, ke
 def test_a_setting_that_is_not_used_is_refused_beside_its_task_and_dropped_under_it(tmp_path, task, beside, key):
     value = VALUES[key]
     leads = {each: VALUES[each] for each in needs(key) if each in VALUES}
-    asked = {"task": task, **{each: leads[each] for each in leads if each in TASKS[task].task.uses}, **beside, key: value}
+    asked = {
+        "task": task,
+        **{each: leads[each] for each in leads if each in TASKS[task].task.uses},
+        **beside,
+        key: value,
+    }
     asked |= {"lstm_hidden_size": 0} if beside.get("head") == "positional" and key != "lstm_hidden_size" else {}
     wanted = rf"expected no {key} with (task: {task}|head: {beside.get('head')}).*, where it has no effect, got "
     for recipe in (load_recipe(None, asked), Recipe(**asked)):
