@@ -29,7 +29,6 @@ RENAMED = {
     "states_folder": "feature_cache_dir",
     "few_shot_by": "few_shot_strategy",
     "constrained": "constrained_decoding",
-    "load_bits": "load_in_8bit or load_in_4bit",
     "load_dtype": "dtype",
     "label_kind": "problem_type",
     "train_examples": "max_train_samples",
@@ -144,7 +143,7 @@ class Recipe:
     unit: str | None = setting(None, "what carries a tag: character or word; default: the data set's own unit")
     encoder_input: str = setting("subwords", "units (each unit tokenised by itself) or subwords (ordinary subwords)")
     normalization: str = setting("NFC", "NFC composes text before it is tokenised; none takes it as it is")
-    window: int | None = setting(
+    max_length: int | None = setting(
         None, "most positions read at once, special tokens included; default: 512 or the limit"
     )
     stride: int | None = setting(
@@ -280,8 +279,8 @@ class Recipe:
         needs=["eval_strategy"],
     )
     # the run
-    resume: bool = setting(False, "go on from the last checkpoint in output_dir")
-    overwrite: bool = setting(False, "replace what output_dir holds")
+    resume_from_checkpoint: bool = setting(False, "go on from the last checkpoint in output_dir")
+    overwrite_output_dir: bool = setting(False, "replace what output_dir holds")
     trainer: dict = setting({}, "everything else, as transformers' TrainingArguments take it")
     given: dict[str, Given] = field(default_factory=dict, compare=False, repr=False)
 

@@ -377,7 +377,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         fixed = "text_pair" if config.windowed_field == "text" else "text"
         return ValueError(
             f"{name}: expected a {fixed} of at most {max(0, most):,} subwords, because each window over the "
-            f"{config.windowed_field} holds it in full, got {length:,}; shorten it, raise window "
+            f"{config.windowed_field} holds it in full, got {length:,}; shorten it, raise max_length "
             f"({config.max_length}), lower stride ({config.stride}), or train with windowed_field: {fixed}"
         )
 

@@ -153,7 +153,7 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
             reading[ours] = value
         self.model.answer([], [], **reading)  # No text is read; the model checks the settings.
         if "max_length" in reading and "stride" not in reading:
-            reading["stride"] = max(1, min(self.model.config.stride, reading["window"] // 2))
+            reading["stride"] = max(1, min(self.model.config.stride, reading["max_length"] // 2))
         if "top_k" in reading:
             writing["top_k"] = reading["top_k"]
         if align_to_words is not None:

@@ -37,14 +37,14 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--last", type=int, default=1, help="mean of the last N epochs")
     arguments = parser.parse_args(words)
     print(
-        f"| study | seeds | {arguments.figure}, mean of the last {arguments.last} epoch(s) | by seed | train CPU s | "
+        f"| study | seeds | {arguments.metric}, mean of the last {arguments.last} epoch(s) | by seed | train CPU s | "
         "f1 after the last epoch against the first study's, 95 % | p | p (Holm) |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     paths = [Path(path) for path in arguments.studies]
     studies = [json.loads(path.read_text(encoding="utf-8"))["runs"] for path in paths]
     for path, runs, against in zip(paths, studies, [" | | ", *against_first(studies)]):
-        values = [np.mean([epoch[arguments.figure] for epoch in run["epochs"][-arguments.last :]]) for run in runs]
+        values = [np.mean([epoch[arguments.metric] for epoch in run["epochs"][-arguments.last :]]) for run in runs]
         seconds = np.mean([run["epochs"][-1]["train_cpu_seconds"] for run in runs])
         print(
             f"| {path.stem} | {', '.join(str(run['seed']) for run in runs)} | {np.mean(values):.4f} | "

@@ -31,13 +31,13 @@ def main() -> None:
     parser.add_argument("--figure", default="f1")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    found = curves(arguments.study, arguments.figure)
-    told = page(arguments.study.name, arguments.figure, found, differences(arguments.study))
+    found = curves(arguments.study, arguments.metric)
+    told = page(arguments.study.name, arguments.metric, found, differences(arguments.study))
     print(told)
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         write_whole(arguments.out / "curves.md", told)
-        (arguments.out / "curves.png").write_bytes(picture(arguments.figure, found))
+        (arguments.out / "curves.png").write_bytes(picture(arguments.metric, found))
 
 
 def curves(study: Path, metric: str) -> dict[int, dict[str, np.ndarray]]:

@@ -30,7 +30,7 @@ BLOCK = re.compile(r"^(?:<!-- (run(?:: \w+)?) -->\n)?```(\w*)\n(.*?)^```$", re.M
 # A number with two decimals, in prose of both languages: "4.54", "4.54." and "4.54입니다", but no version ("4.51.3").
 NUMBER = re.compile(r"(?<![\w.])\d+\.\d\d(?!\.?[A-Za-z0-9_])")
 # A quoted path of the repository: a folder of its root, then a file with a name.
-PATH = re.compile(r"`((?:\.ci|benchmarks|docs|kospan|modeling|notebooks|recipes|space|tests)/[\w./-]*)`")
+PATH = re.compile(r"`((?:\.ci|benchmarks|docs|kospan|modeling|notebooks|recipes|space|studies|tests)/[\w./-]*)`")
 
 
 def text_of(document: str) -> str:

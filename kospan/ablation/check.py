@@ -30,7 +30,7 @@ def check_experiment(experiment: Experiment) -> None:
             elif recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
                 load_config(recipe.encoder, {})
             chosen = training_arguments(recipe).metric_for_best_model
-            for key, name in (("metric", experiment.figure), ("metric_for_best_model", chosen)):
+            for key, name in (("metric", experiment.metric), ("metric_for_best_model", chosen)):
                 if name is not None:
                     check_metric(key, name, recipe.metric_names(task.metric_names_of(recipe, name)))
             check_rates(recipe.learning_rates)

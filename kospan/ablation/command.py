@@ -116,7 +116,7 @@ def print_status(experiment: Experiment) -> None:
     table = Table(title=f"{experiment.name}: {os.fspath(experiment.folder)}", title_justify="left")
     for name in ("run", "state"):
         table.add_column(name)
-    metrics = ["f1", *([experiment.figure] if experiment.figure != "f1" else [])]
+    metrics = ["f1", *([experiment.metric] if experiment.metric != "f1" else [])]
     for name in metrics:
         table.add_column(name, justify="right")
     table.add_column("", overflow="fold")

@@ -139,7 +139,7 @@ class Experiment:
             variant.name: sum(scores[Run(variant.name, seed)] for seed in variant.seeds) / len(variant.seeds)
             for variant in rest
         }
-        return sorted(means, key=means.get, reverse=self.figure not in SMALLER_IS_BETTER)[: self.more.best]
+        return sorted(means, key=means.get, reverse=self.metric not in SMALLER_IS_BETTER)[: self.more.best]
 
 
 def load_study(

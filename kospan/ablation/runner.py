@@ -148,7 +148,7 @@ def run_experiment(experiment: Experiment, jobs: int = 1, overwrite: bool = Fals
                 flush=True,
             )
         elif best:
-            print(f"{experiment.name}: best by {experiment.figure}: {', '.join(best)}", flush=True)
+            print(f"{experiment.name}: best by {experiment.metric}: {', '.join(best)}", flush=True)
             further = experiment.asked(run for run in experiment.further(best) if run.variant in best)
             _refuse_changed(experiment, further, overwrite)
             failed += _run_all(experiment, further, jobs, overwrite)
@@ -166,12 +166,12 @@ def scores(experiment: Experiment) -> dict[Run, float]:
         metrics = state_of(experiment, run).metrics
         if metrics is None:
             continue
-        if experiment.figure not in metrics:
+        if experiment.metric not in metrics:
             raise ValueError(
-                f"{experiment.name}: expected metric to be one that the runs have, got {experiment.figure!r}; there "
+                f"{experiment.name}: expected metric to be one that the runs have, got {experiment.metric!r}; there "
                 f"are {', '.join(sorted(metrics))}"
             )
-        found[run] = metrics[experiment.figure]
+        found[run] = metrics[experiment.metric]
     return found
 
 
@@ -221,8 +221,8 @@ def _run_all(experiment: Experiment, runs: list[Run], jobs: int, overwrite: bool
             state = state_of(experiment, run)
             if state.kind == DONE:
                 clear(experiment, run)
-                shown = state.metrics.get(experiment.figure)
-                value = f"{experiment.figure} {shown:.4f}" if shown is not None else "done"
+                shown = state.metrics.get(experiment.metric)
+                value = f"{experiment.metric} {shown:.4f}" if shown is not None else "done"
                 print(f"      {run.name:<28} {value}, {minutes:.1f} min", flush=True)
             else:
                 failed.append(run)

@@ -52,14 +52,14 @@ def study_numbers(experiment: Experiment, samples: int = SAMPLES) -> dict:
                 "seeds": [run.seed for run in own],
                 "metrics": _metrics([described[run]["metrics"] for run in own]),
                 "f1_interval": list(interval(sum(counts[run] for run in own), samples)),
-                "curves": [curves(described[run].get("curve", []), experiment.figure) for run in own],
+                "curves": [curves(described[run].get("curve", []), experiment.metric) for run in own],
                 "parameters": described[own[0]]["parameters"],
             }
     return {
         "experiment": experiment.name,
         "task": experiment.variants[experiment.baseline].recipe.task,
         "recipe": experiment.recipe,
-        "metric": experiment.figure,
+        "metric": experiment.metric,
         "baseline": experiment.baseline,
         "documents": documents,
         "samples": samples,

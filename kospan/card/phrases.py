@@ -140,9 +140,11 @@ def windows(left: RunRecord, subject: Pair) -> Pair:
     """
     config = left.config
     return (
-        f"{subject[0]} longer than {config['window']} subwords is read in windows that overlap by {config['stride']}: "
+        f"{subject[0]} longer than {config['max_length']} subwords is read in windows that overlap by "
+        f"{config['stride']}: "
         "the encoder never sees more at once, so what stands further away has hardly any influence.",
-        f"{subject[1]}토큰 {config['window']}개보다 긴 글은 {config['stride']}개씩 겹치는 창으로 나누어 읽습니다. 한 "
+        f"{subject[1]}토큰 {config['max_length']}개보다 긴 글은 {config['stride']}개씩 겹치는 창으로 나누어 "
+        "읽습니다. 한 "
         "번에 볼 수 있는 범위가 그만큼이므로 더 멀리 있는 문맥은 거의 반영되지 않습니다.",
     )
 

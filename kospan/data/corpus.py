@@ -173,7 +173,7 @@ def load_corpus(
         held = len(splits[split])
         if not 1 <= asked <= held:
             raise ValueError(
-                f"expected {split}_examples between 1 and the {held:,} of the {split} split, got {asked}; choose "
+                f"expected {'max_train_samples' if split == 'train' else 'max_eval_samples'} between 1 and the {held:,} of the {split} split, got {asked}; choose "
                 "fewer, or leave it out to take all"
             )
         splits[split] = splits[split][:asked]

@@ -12,15 +12,15 @@ from accelerate.utils import DistributedType
 from transformers import Trainer
 from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 
-from .adapted import AdaptedTrainer
-from .adversarial import FGM
-from .arguments import check_model
-from .cached import FeatureCache
-from .consistency import double
-from .parts import LossParts
-from .pushing import PushingTrainer
-from .rates import RateGroup, check_fragments, check_rates, rate_groups
-from .search import SearchingTrainer
+from kospan.training.adapter_trainer import AdaptedTrainer
+from kospan.training.adversarial import FGM
+from kospan.training.arguments import check_model
+from kospan.training.cached_features import FeatureCache
+from kospan.training.learning_rates import RateGroup, check_fragments, check_rates, rate_groups
+from kospan.training.loss_parts import LossParts
+from kospan.training.pushing import PushingTrainer
+from kospan.training.rdrop import double
+from kospan.training.search import SearchingTrainer
 
 
 class KospanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):

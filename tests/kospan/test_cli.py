@@ -329,7 +329,7 @@ def test_unlabelled_or_unknown_labels_cannot_be_scored(model_folder, tmp_path, c
         (["train", "nowhere.yaml"], "expected a recipe at nowhere.yaml"),
         (["train", "--recurent_size", "3"], "did you mean lstm_hidden_size?"),
         (["train", "--max_length", "wide"], "expected window to be a int, got 'wide'"),
-        (["train", "--task", "taging"], "expected task to be one of tagging"),
+        (["train", "--task", "token-clasification"], "expected task to be one of token-classification"),
         (["train", "--num_train_epochs", "many"], "--num_train_epochs"),
         (["train", "--dataset", "smaple"], "did you mean 'sample'?"),
         (["train", "--head", "softmax"], "expected head to be one of"),

@@ -48,7 +48,7 @@ def test_a_rate_may_be_written_as_people_write_it(write, tmp_path, written):
 
 
 def test_flags_win_over_the_file_and_the_file_over_the_defaults(write, tmp_path):
-    path = write("head: linear\nseed: 5\nrecurrent_size: 8\nnum_train_epochs: 2\n")
+    path = write("head: linear\nseed: 5\nlstm_hidden_size: 8\nnum_train_epochs: 2\n")
     recipe = load_recipe(path, {"lstm_hidden_size": "16", "seed": "7"})
     assert (recipe.head, recipe.lstm_hidden_size, recipe.dropout) == ("linear", 16, 0.1)
     found = arguments(recipe, tmp_path)
@@ -84,8 +84,8 @@ def test_a_strategy_of_no_is_no_truth_value(write, tmp_path, key, written):
 @pytest.mark.parametrize(
     "key, value, named",
     [
-        ("max_length", "long", "expected window to be a int, got 'long'"),
-        ("max_length", 3.5, "expected window to be a int, got 3.5"),
+        ("max_length", "long", "expected max_length to be a int, got 'long'"),
+        ("max_length", 3.5, "expected max_length to be a int, got 3.5"),
         ("stride", True, "expected stride to be a int, got True"),
         ("stride", "inf", "expected stride to be a int, got 'inf'"),
         ("dropout", "a little", "expected dropout to be a float, got 'a little'"),
@@ -113,7 +113,7 @@ def test_a_number_that_training_would_take_in_silence_is_refused(key, value):
         load_recipe(None, {key: value})
 
 
-@pytest.mark.parametrize("key", ["window", "lstm_layers", "multi_sample_dropout"])
+@pytest.mark.parametrize("key", ["max_length", "lstm_layers", "multi_sample_dropout"])
 def test_a_count_below_one_is_no_default(key):
     with pytest.raises(ValueError, match=f"^flags: expected {key} to be a number of 1 or more, got 0"):
         load_recipe(None, {key: "0"})
@@ -184,7 +184,7 @@ def test_documents_reach_the_model_whole_whatever_a_recipe_says(tmp_path):
     "key, hint",
     [
         ("learning_rat", "learning_rate"),
-        ("recurent_size", "lstm_hidden_size"),
+        ("lstm_hiden_size", "lstm_hidden_size"),
         ("rdrop_alhpa", "rdrop_alpha"),
         ("num_train_epoch", "num_train_epochs"),
     ],
@@ -263,7 +263,7 @@ def test_a_misspelt_flag_is_not_laid_at_the_file_s_door(write):
 def test_a_saved_recipe_is_the_recipe(write, tmp_path):
     path = write(
         "name: 한국어\nencoder_options: {num_hidden_layers: 1}\nlearning_rates: {encoder: 3e-5, lora_B: 16x}\n"
-        "learning_rate: 3e-5\nwindow: 128\nwarmup_steps: 0.1\nlr_scheduler_kwargs: {num_cycles: 3}\neval_strategy: no\n"
+        "learning_rate: 3e-5\nmax_length: 128\nwarmup_steps: 0.1\nlr_scheduler_kwargs: {num_cycles: 3}\neval_strategy: no\n"
     )
     recipe = load_recipe(path, {"fp16": "true", "rdrop_alpha": "1"})
     save_recipe(recipe, tmp_path / "recipe.yaml")

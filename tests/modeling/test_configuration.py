@@ -57,7 +57,7 @@ def test_an_encoder_config_may_come_as_a_dict():
 
 def test_numbers_that_come_as_text_become_numbers():
     found = config(max_length="64", stride="8", lstm_hidden_size="16", dropout="0.3", calibration_temperature="2")
-    assert (found.window, found.stride, found.lstm_hidden_size) == (64, 8, 16)
+    assert (found.max_length, found.stride, found.lstm_hidden_size) == (64, 8, 16)
     assert (found.dropout, found.calibration_temperature) == (0.3, 2.0)
 
 

@@ -24,7 +24,7 @@ def slow_logits(model, text: str, pair: str | None = None) -> np.ndarray:
     """Windows cut anew, read one at a time without padding, averaged in a loop; [CLS] is 2, [SEP] 3."""
     config = model.config
     first, second = (model.aligner.documents([each or ""])[0].subwords for each in (text, pair))
-    second_moves = config.max_lengthed_field == "text_pair"
+    second_moves = config.windowed_field == "text_pair"
     moving, fixed = (second, first) if second_moves else (first, second)
     room = config.max_length - len(fixed) - (2 if pair is None else 3)
     total, weights, start = 0.0, 0, 0
@@ -263,14 +263,14 @@ def test_a_pair_is_read_as_its_tokenizer_writes_it(make_text_classifier, charact
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(long=st.integers(0, 120), short=st.integers(0, 25), max_length=st.integers(24, 64), stride=st.integers(0, 9))
-def test_no_subword_of_a_pair_is_left_out(make_text_classifier, texts, long, short, window, stride):
+def test_no_subword_of_a_pair_is_left_out(make_text_classifier, texts, long, short, max_length, stride):
     line = " ".join(texts)
     for field in ("text", "text_pair"):
-        model = make_text_classifier(pairs=True, windowed_field=field, max_length=window, stride=stride)
+        model = make_text_classifier(pairs=True, windowed_field=field, max_length=max_length, stride=stride)
         moving, fixed = model.aligner.documents([(line * 2)[:long], line[:short]])
         pair = (moving, fixed) if field == "text" else (fixed, moving)
-        room = window - 3 - short
-        if long > room and room - stride < max(1, window // 16):
+        room = max_length - 3 - short
+        if long > room and room - stride < max(1, max_length // 16):
             with pytest.raises(ValueError, match="at most"):
                 model.passages(*pair)
             continue
@@ -278,7 +278,7 @@ def test_no_subword_of_a_pair_is_left_out(make_text_classifier, texts, long, sho
         for passage in model.passages(*pair):
             first, second = passage.input_ids[1 : passage.pair_at - 1], passage.input_ids[passage.pair_at : -1]
             own, other = (first, second) if field == "text" else (second, first)
-            assert other == fixed.subwords and len(passage.input_ids) <= window
+            assert other == fixed.subwords and len(passage.input_ids) <= max_length
             assert own == moving.subwords[passage.first_subword : passage.first_subword + len(own)]
             assert passage.input_ids[passage.windowed_at : passage.windowed_at + len(own)] == own
             assert moving.units[passage.first_subword : passage.first_subword + len(own)][:1] in (
@@ -294,7 +294,7 @@ def test_a_field_that_leaves_no_room_is_refused_with_its_place_and_the_settings(
     with pytest.raises(ValueError, match=r"^index 1: expected a text_pair of at most 34 subwords, .* got 38; shorten"):
         model.classify([texts[0], " ".join(texts)], [TITLE, "비" * 38])
     with pytest.raises(
-        ValueError, match=r"raise window \(48\), lower stride \(8\), or train with windowed_field: text_p"
+        ValueError, match=r"raise max_length \(48\), lower stride \(8\), or train with windowed_field: text_p"
     ):
         model.inspect("비가 온다", "비" * 48)
     # What fits into one window needs no room for an overlap.
@@ -376,7 +376,7 @@ def test_a_value_has_no_threshold(make_text_classifier):
 @pytest.mark.parametrize(
     ("settings_of", "words"),
     [
-        ({"problem": "ranking"}, "expected problem to be one of classification, regression, got 'ranking'"),
+        ({"problem": "ranking"}, "expected problem_type to be one of single_label_classification, regression, got 'ranking'"),
         ({"pooling": "max"}, "expected pooling to be one of cls, mean, got 'max'"),
         ({"windowed_field": "title"}, "expected windowed_field to be one of text, text_pair, got 'title'"),
         (

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from benchmarks import long_documents
 from kospan.example import Example
 from kospan.modeling.spans import Span
+from studies import long_documents
 from studies.joined_text import BETWEEN, Part, Subwords, joined, sentences
 from studies.long_documents import baseline, make_conversion, make_data, one_run
 from studies.long_documents_page import read_results, rows_of, write_page

@@ -7,8 +7,9 @@ import pytest
 from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
 from matplotlib.colors import to_rgb
 
-from benchmarks import long_documents_page, loraplus, sparse_attention, taper_page
+from benchmarks import sparse_attention
 from kospan.evaluation.bootstrap import paired
+from studies import long_documents_page, loraplus, taper_page
 from studies.long_scores import WIDTH, apart, by_bucket, score
 from studies.taper_measure import Sums, difference
 from studies.taper_variants import TAUS

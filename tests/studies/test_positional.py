@@ -8,12 +8,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import attention_mass, gate_oracle
 from kospan.ablation.settings import flat
 from kospan.example import Example
 from kospan.flags import parse_flags
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe, save_recipe
+from studies import attention_mass, gate_oracle
 
 TEXT = "Oslo and New York meet"
 EXAMPLE = Example("a", TEXT, (Span(0, 4, "LC"), Span(9, 17, "LC")), words=tuple(TEXT.split()))

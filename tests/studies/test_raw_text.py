@@ -2,9 +2,9 @@
 
 import pytest
 
-from benchmarks import raw_text
 from kospan.example import Example
 from kospan.modeling.spans import Span
+from studies import raw_text
 
 WORDS = ('"', "Oslo", "'s", "mayor", "(", "Berg", ")", "did", "n't", "pay", "$", "5", ",", "5", "%", '"', ".")
 

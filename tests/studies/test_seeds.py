@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.fixture
 def script(monkeypatch):
     """Imports a script in the way that Python runs it: its own folder comes first."""
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    monkeypatch.syspath_prepend(ROOT / "studies")
     return importlib.import_module
 
 

@@ -15,7 +15,7 @@ from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.tasks.generative_ner.generated import WRITTEN_FIGURES
 from kospan.tasks.token_classification.metrics import counts_per_type
 
-RECIPE = Path(__file__).parents[3] / "recipes" / "sample_writing.yaml"
+RECIPE = Path(__file__).parents[3] / "recipes" / "sample_generative_ner.yaml"
 SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
 SETTINGS = {
     "dataset": "jsonl",
@@ -40,7 +40,7 @@ def test_a_study_of_writers_is_run_and_reported(tmp_path, capsys):
         settings=SETTINGS | files,
         variants={"plain": {}, "shown": {"few_shot": 1}},
         seeds=[7],
-        figure="f1",
+        metric="f1",
     )
     [experiment] = load_study(path)
     metrics = dict.fromkeys(WRITTEN_FIGURES, 0.0) | {"exact_reply": 0.25}

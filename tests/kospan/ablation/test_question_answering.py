@@ -62,7 +62,7 @@ def study(tmp_path):
     def write(name: str) -> Path:
         (tmp_path / name).mkdir()
         path = write_study(
-            tmp_path / name, settings=SETTINGS | files, variants=VARIANTS, seeds=[7, 8], figure="exact_match"
+            tmp_path / name, settings=SETTINGS | files, variants=VARIANTS, seeds=[7, 8], metric="exact_match"
         )
         [experiment] = load_study(path)
         for run in (Run("plain", 7), Run("plain", 8), Run("matches", 8)):

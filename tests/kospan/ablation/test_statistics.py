@@ -156,7 +156,7 @@ def test_runs_on_other_documents_are_refused(experiment):
 
 def test_a_report_without_runs_or_with_an_unknown_metric_is_refused(tmp_path, experiment):
     with pytest.raises(ValueError, match="expected metric to be one that the runs have, got 'f2'; there are f1"):
-        study_numbers(replace(experiment, figure="f2"), SAMPLES)
+        study_numbers(replace(experiment, metric="f2"), SAMPLES)
     with pytest.raises(ValueError, match="found none; run the study first"):
         study_numbers(replace(experiment, folder=tmp_path / "none"), SAMPLES)
 
@@ -297,18 +297,18 @@ def test_the_picture_has_the_seeds_their_mean_and_the_difference(experiment, dra
 
 def test_the_variants_of_more_seeds_with_the_smallest_error_are_the_best(tmp_path):
     found = experiment_of(
-        tmp_path, variants=VARIANTS, seeds=[1], figure="mae", more_seeds={"seeds": [2], "best": 1, "variants": []}
+        tmp_path, variants=VARIANTS, seeds=[1], metric="mae", more_seeds={"seeds": [2], "best": 1, "variants": []}
     )
     scores = {Run(name, 1): value for name, value in zip(VARIANTS, (0.5, 0.75, 0.25, 1.0))}
     assert found.best(scores) == ["가나다"]
-    assert replace(found, figure="f1").best(scores) == ["fgm"]
+    assert replace(found, metric="f1").best(scores) == ["fgm"]
 
 
 def test_the_page_holds_factors_and_the_metric_that_variants_are_ranked_by(tmp_path):
     found = experiment_of(
         tmp_path,
         seeds=[1],
-        figure="custom",
+        metric="custom",
         grid={"head": {"linear": {"head": "linear"}, "crf": {}}, "fgm": {"plain": {}, "fgm": {"fgm_epsilon": 0.5}}},
     )
     names = ["linear+plain", "linear+fgm", "crf+plain", "crf+fgm"]

@@ -138,8 +138,8 @@ def corpus_of(tmp_path, labels: list[str], kind: str | None):
         (["1", "2", "3"], None, False),
         (["1.5", "2", "3.0"], None, False),
         (["1.5", "b"], None, False),
-        (["1", "2", "3"], "value", True),
-        (["1.5", "2.5", "1.5"], "class", False),
+        (["1", "2", "3"], "regression", True),
+        (["1.5", "2.5", "1.5"], "single_label_classification", False),
     ],
 )
 def test_when_labels_are_numbers(tmp_path, labels, kind, values):
@@ -164,7 +164,7 @@ def test_when_labels_are_numbers(tmp_path, labels, kind, values):
 def test_a_value_that_is_no_number_is_refused(tmp_path, label):
     quoted = f'"{label}"' if "," in label else label
     with pytest.raises(ValueError, match=r"example 'v-3' \(train\): expected a label that is a finite number, got"):
-        corpus_of(tmp_path, ["1.0", quoted, "2.0"], "value")
+        corpus_of(tmp_path, ["1.0", quoted, "2.0"], "regression")
     with pytest.raises(ValueError, match="row 1"):
         value_of(Span(0, 1, label), "row 1")
 

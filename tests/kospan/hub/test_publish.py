@@ -19,7 +19,7 @@ from kospan.hub import publish as publishing
 from kospan.hub import verify as verifying
 from kospan.hub.hub import Hub
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 NAME = "mina/tagger"
 KEPT: dict = {}
 

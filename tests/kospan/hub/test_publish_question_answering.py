@@ -15,7 +15,7 @@ from kospan.hub import publish as publishing
 from kospan.hub import verify as verifying
 from kospan.hub.clean_environment import Reading
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 NAME = "mina/reader"
 KEPT: dict = {}
 CONSUMER = (

@@ -21,7 +21,7 @@ NASTY = "</script><img src=x onerror=alert(1)> & \u2028 {{ 7*7 }} 이재용"
 
 
 def analysed(make_text_classifier, tmp_path, values: bool = False, pairs: bool = False):
-    problem = "regression" if values else "classification"
+    problem = "regression" if values else "single_label_classification"
     model = make_text_classifier(encoder_input="units", problem_type=problem, pairs=pairs)
     model.save_pretrained(tmp_path / "model")
     examples = labelled(11, pairs, values)

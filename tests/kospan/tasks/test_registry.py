@@ -35,6 +35,6 @@ def test_a_task_is_found_by_its_name_and_by_its_models():
         assert task_class(name) is task.task and spec_of_model(task.model_type) is task
     assert spec_of_model("bert") is TASKS["token-classification"]
     with pytest.raises(
-        ValueError, match="expected task to be one of tagging, reading, classifying, writing, got 'tag'"
+        ValueError, match="expected task to be one of token-classification, question-answering, text-classification, generative-ner, got 'tag'"
     ):
         task_class("tag")
