@@ -105,8 +105,8 @@ def test_clusters_take_time_linear_in_a_run_of_marks():
 @by_input
 @given(text=HOSTILE, max_length=st.integers(4, 12), stride=st.integers(0, 1))
 @settings(derandomize=True, deadline=None, max_examples=60)
-def test_units_subwords_and_windows_fit_together(tokenizer, unit, encoder_input, text, window, stride):
-    aligner = Aligner(tokenizer, unit, encoder_input, max_length=window, stride=stride)
+def test_units_subwords_and_windows_fit_together(tokenizer, unit, encoder_input, text, max_length, stride):
+    aligner = Aligner(tokenizer, unit, encoder_input, max_length=max_length, stride=stride)
     (document,) = aligner.documents([text])
     if unit == "character":
         assert [start for start, _ in document.units] + [len(text)] == [0] + [end for _, end in document.units]
@@ -118,7 +118,7 @@ def test_units_subwords_and_windows_fit_together(tokenizer, unit, encoder_input,
     owners = aligner.owners(document, windows)
     seen = set()
     for at, each in enumerate(windows):
-        assert len(each.input_ids) <= window
+        assert len(each.input_ids) <= max_length
         last = each.first_unit + len(each.unit_positions)
         for unit_at in range(each.first_unit, last):
             position = each.unit_positions[unit_at - each.first_unit]
@@ -331,7 +331,7 @@ def test_what_cannot_work_is_refused():
     )
     with pytest.raises(ValueError, match=r"special tokens before a text, .* got one that puts all behind it; use an"):
         Aligner(behind)
-    with pytest.raises(ValueError, match="make the window longer or the stride shorter"):
+    with pytest.raises(ValueError, match="raise max_length or lower stride"):
         Aligner(TOKENIZERS["wordpiece"], max_length=10, stride=8)
     with pytest.raises(ValueError, match="expected unit to be one of character, word, got 'token'"):
         Aligner(TOKENIZERS["wordpiece"], unit="token")
@@ -355,22 +355,22 @@ def test_empty_text_has_no_windows():
 @given(text=HOSTILE, question=HOSTILE, max_length=st.integers(6, 24), stride=st.integers(0, 4), most=st.integers(0, 8))
 @settings(derandomize=True, deadline=None, max_examples=40)
 def test_windows_behind_a_question_hold_every_unit(
-    tokenizer, unit, encoder_input, text, question, window, stride, most
+    tokenizer, unit, encoder_input, text, question, max_length, stride, most
 ):
     aligner = Aligner(tokenizer, unit, encoder_input, max_length=400, stride=9)
     document, asked = aligner.documents([text, question])
     asked = asked.subwords[:most]
-    if window - 3 - len(asked) - stride < 1:
+    if max_length - 3 - len(asked) - stride < 1:
         if document.units:
             with pytest.raises(ValueError, match=r"expected a (stride|question)"):
-                aligner.windows(document, asked, stride, window)
+                aligner.windows(document, asked, stride, max_length)
         return
-    windows = aligner.windows(document, asked, stride, window)
+    windows = aligner.windows(document, asked, stride, max_length)
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     reached = 0
     for each in windows:
         text_at = each.text_at
-        assert len(each.input_ids) <= window and text_at == len(asked) + 2
+        assert len(each.input_ids) <= max_length and text_at == len(asked) + 2
         assert each.input_ids[:text_at] == [cls, *asked, sep] and each.input_ids[-1] == sep
         own = each.input_ids[text_at:-1]
         assert own == document.subwords[each.first_subword : each.first_subword + len(own)]
@@ -382,7 +382,7 @@ def test_windows_behind_a_question_hold_every_unit(
             assert each.input_ids[position] == (document.subwords[subword] if subword >= 0 else sep)
             assert text_at - 1 <= position < len(each.input_ids) - 1
         # Windows overlap by the stride, whatever was asked; one that holds only a unit's later subwords is left out.
-        assert each.first_subword % (window - 3 - len(asked) - stride) == 0
+        assert each.first_subword % (max_length - 3 - len(asked) - stride) == 0
     assert reached == len(document.units)
 
 

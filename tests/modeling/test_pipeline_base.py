@@ -38,11 +38,15 @@ STREAMS = {
 }
 
 
-@pytest.fixture(params=["tagger", "reader", "classifier", "writer"])
+# Kind of model -> the fixture that makes one.
+MAKERS = {"tagger": "make_token_classifier", "reader": "make_qa_model", "classifier": "make_text_classifier"}
+
+
+@pytest.fixture(params=[*MAKERS, "writer"])
 def model(request):
     if request.param == "writer":
         return make_generative_model()
-    return request.getfixturevalue(f"make_{request.param}")()
+    return request.getfixturevalue(MAKERS[request.param])()
 
 
 def asked(model, texts: list[str]) -> list:
@@ -98,9 +102,9 @@ def test_what_a_writer_finds_its_pipeline_gives(texts):
 # --- built by transformers --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["tagger", "reader", "classifier"])
+@pytest.mark.parametrize("name", MAKERS)
 def test_a_folder_needs_no_task_and_knows_its_other_names(request, tmp_path, texts, name):
-    model = request.getfixturevalue(f"make_{name}")()
+    model = request.getfixturevalue(MAKERS[name])()
     model.save_pretrained(tmp_path)
     task = model._pipeline_class.task_name
     expected = model.pipeline()(asked(model, texts))

@@ -366,12 +366,12 @@ def stub(make_qa_model, tokenizer, window: int, **settings):
 )
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_one_window_and_many_give_equal_answers(
-    make_qa_model, texts, unit, encoder_input, order, question, window, stride
+    make_qa_model, texts, unit, encoder_input, order, question, max_length, stride
 ):
     """Where a score depends on the subword alone, also the probabilities are equal."""
     context, tokenizer = " ".join(texts[at] for at in order), wordpiece(texts)
     found = []
-    for size in (2500, window):
+    for size in (2500, max_length):
         reader = stub(make_qa_model, tokenizer, size, stride=stride, unit=unit, encoder_input=encoder_input)
         found.append(reader.answer(question, context, top_k=8, return_probabilities=True))
     one, many = found
