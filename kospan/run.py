@@ -21,7 +21,7 @@ from kospan.recipe import FIELDS, Recipe, load_recipe, save_recipe
 from kospan.report.calibrate import calibrate
 from kospan.task import Task
 from kospan.tasks.checkpoint_identity import check_checkpoint
-from kospan.tasks.registry import task_class
+from kospan.tasks.registry import task_spec
 from kospan.tasks.token_classification.metrics import check_metric
 from kospan.tasks.unused_settings import settled
 from kospan.training.arguments import check_arguments, check_schedule, create_optimizer, training_arguments
@@ -33,10 +33,11 @@ from kospan.training.progress import ProgressCallback
 from kospan.training.record import Stopwatch
 from kospan.training.resuming import BestCheckpoint, EarlyStopping, check_state, is_over, load_last
 from kospan.training.saving import check_output, dot_notes, last_whole_checkpoint, write_whole, written_whole
+from kospan.training.span_tensor import from_rows, to_rows
 from kospan.training.subword_dropout import SubwordDropout
 from kospan.training.trackers import TrackedArguments, Trackers
 from kospan.training.trainer import KospanTrainer
-from kospan.training.validation import ValidationLoss
+from kospan.training.validation import ValidationLoss, window_losses
 
 # What makes a folder a model, and which kind.
 MODEL_FILES = ("config.json", "generation_config.json", NAME, ADAPTER, "*.safetensors*")
@@ -64,9 +65,11 @@ def _built(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
     lora_of(recipe)
     disable_progress_bar()
     set_seed(arguments.seed)
-    task = task_class(recipe.task).from_recipe(recipe)
+    task = task_spec(recipe.task).task.from_recipe(recipe)
     if arguments.metric_for_best_model is not None:
-        check_metric("metric_for_best_model", arguments.metric_for_best_model, recipe.metric_names(task.metric_names()))
+        check_metric(
+            "metric_for_best_model", arguments.metric_for_best_model, recipe.metric_names(task.spec.metric_names(task))
+        )
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
     return recipe, task, arguments
@@ -99,12 +102,12 @@ def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> Kosp
         evaluation_collate=collate_documents,
         processing_class=task.tokenizer,
         callbacks=callbacks,
-        predict=task.predict,
-        score=lambda indices, rows: task.metrics([validation[at] for at in indices], task.spans(rows)),
+        predict=lambda model, documents: to_rows(task.predict(documents, model=model), task.labels),
+        score=lambda indices, rows: task.metrics([validation[at] for at in indices], from_rows(rows, task.labels)),
         validation_loss=(
             # A copy counts for itself: what is told of windows is told of training's.
             ValidationLoss(
-                copy.copy(task).train_features(validation), arguments.per_device_eval_batch_size, task.losses
+                copy.copy(task).train_features(validation), arguments.per_device_eval_batch_size, _losses_of(task)
             )
             if recipe.validation_loss
             else None
@@ -123,7 +126,7 @@ def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> Kosp
             arguments.per_device_eval_batch_size,
         ),
         publisher=publisher_from(arguments),
-        save_beside=task.save_beside,
+        save_beside=task.spec.save_beside and (lambda folder: task.spec.save_beside(task, folder)),
         check_checkpoint=lambda checkpoint: check_checkpoint(task, checkpoint),
         rebuild=lambda settings: build_trainer(load_recipe(None, settings, [(recipe.name, recipe.flat())])),
     )
@@ -132,12 +135,18 @@ def _assembled(recipe: Recipe, task: Task, arguments: TrainingArguments) -> Kosp
     return trainer
 
 
+def _losses_of(task: Task):
+    """The losses of validation windows, for `ValidationLoss`."""
+    losses = task.spec.losses
+    return window_losses if losses is None else lambda *arguments: losses(task, *arguments)
+
+
 def without_unused(recipe: Recipe) -> Recipe:
     """The recipe without values that flags leave without effect; the first process prints which these are.
 
     Raises: ValueError as `kospan.tasks.unused_settings.settled`.
     """
-    found = settled(recipe, task_class(recipe.task))
+    found = settled(recipe, task_spec(recipe.task))
     if found.dropped and int(os.environ.get("RANK", 0)) == 0:
         print(found.notice, flush=True)
     return found.recipe
@@ -185,7 +194,7 @@ def train(trainer: KospanTrainer, checkpoint: str | None) -> dict[str, float]:
         print("\n".join(opening_lines(trainer, task.documents, task.windowed, longest)), flush=True)
         repository = trainer.hub_model_id if trainer.args.push_to_hub else None
         notes = dot_notes(Path(trainer.args.output_dir), repository)
-        remarks = [*task.corpus.remarks(), *task.remarks(), *notes]
+        remarks = [*task.corpus.remarks(), *task.spec.remarks(task), *notes]
         print("".join(line + "\n" for line in remarks), end="", flush=True)
     trackers = Trackers(trainer)
     if checkpoint is not None and is_over(trainer, checkpoint, recipe.early_stopping_patience):
@@ -261,8 +270,9 @@ def write_predictions(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
     model = task.load(folder).to(trainer.args.device).eval()
     examples = task.examples("validation")
     with Stopwatch(trainer.args.device) as watch:
-        rows = task.predict(model, examples)
-    predicted = task.spans(rows.tolist())
+        found = task.predict(examples, model=model)
+    # Scores in float32, as evaluation gathers them.
+    predicted = from_rows(to_rows(found, task.labels).tolist(), task.labels)
     scores = task.metrics(examples, predicted)
     metrics = {f"eval_{name}": value for name, value in scores.items()}
     lines = [
@@ -270,8 +280,8 @@ def write_predictions(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
     ]
     write_whole(folder / "predictions.jsonl", "".join(line + "\n" for line in lines))
     write_whole(folder / "eval_results.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
-    found = task.baseline(examples)
+    found = task.spec.baseline(task, examples)
     title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"
-    print_report(title, examples, predicted, scores, task.metrics(examples, found), task.baseline_name)
+    print_report(title, examples, predicted, scores, task.metrics(examples, found), task.spec.baseline_name(task))
     leave_record(trainer, model, predicted, found, watch.seconds)
     return metrics

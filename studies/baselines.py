@@ -37,9 +37,9 @@ def main(words: list[str] | None = None) -> None:
     }
     task = task_class(arguments.task).from_recipe(load_recipe(None, settings))
     examples = task.examples("validation")
-    scores = task.metrics(examples, task.baseline(examples))
+    scores = task.metrics(examples, task.spec.baseline(task, examples))
     written = {
-        "baseline": task.baseline_name,
+        "baseline": task.spec.baseline_name(task),
         "dataset": arguments.dataset,
         "documents": {"train": len(task.examples("train")), "validation": len(examples)},
         "scores": scores,

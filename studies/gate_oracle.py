@@ -112,7 +112,7 @@ def main(words: list[str] | None = None) -> None:
     scores = {}
     for name, found in (
         ("gold (leakage)", found_with_labels(task, whole, arguments.batch_size)),
-        ("predicted", task.find(task.model, whole)),
+        ("predicted", task.predict(whole)),
     ):
         metrics = task.metrics(whole, found)
         scores[name] = {key: metrics[key] for key in ("f1", "flat_f1", "flat_f1_with_o")}

@@ -40,7 +40,7 @@ def leave_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) ->
     task = trainer.task
     examples = task.examples("validation")
     predicted = [list(example.spans) for example in read_jsonl(work / "predictions.jsonl")]
-    counts = task.counts(examples, predicted)  # shape: (documents, labels, 3)
+    counts = task.spec.counts(task, examples, predicted)  # shape: (documents, labels, 3)
     documents = {"labels": list(task.labels), "ids": [example.id for example in examples], "counts": counts.tolist()}
     write_whole(result / "counts.json", json.dumps(documents, ensure_ascii=False) + "\n")
     metrics = json.loads((work / "eval_results.json").read_text(encoding="utf-8"))

@@ -34,7 +34,11 @@ def check_checkpoint(task: Task, checkpoint: str | Path) -> None:
         where a file of it is missing.
     """
     check_adapters(task.model, checkpoint)
-    found = list(_settings_apart(task.identity(), task.identity(Path(checkpoint)), task.continued))
+    found = list(
+        _settings_apart(
+            task.spec.identity(task, None), task.spec.identity(task, Path(checkpoint)), task.spec.adjustable
+        )
+    )
     words = list(_vocabulary_apart(task.tokenizer, load_tokenizer(str(checkpoint)), task.examples("train")))
     if words:
         # The size of the table follows from it.

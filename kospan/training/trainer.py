@@ -12,15 +12,15 @@ from accelerate.utils import DistributedType
 from transformers import Trainer
 from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
 
-from kospan.training.adapter_trainer import AdaptedTrainer
-from kospan.training.adversarial import FGM
-from kospan.training.arguments import check_model
-from kospan.training.cached_features import FeatureCache
-from kospan.training.learning_rates import RateGroup, check_fragments, check_rates, rate_groups
-from kospan.training.loss_parts import LossParts
-from kospan.training.pushing import PushingTrainer
-from kospan.training.rdrop import double
-from kospan.training.search import SearchingTrainer
+from .adapter_trainer import AdaptedTrainer
+from .adversarial import FGM
+from .arguments import check_model
+from .cached_features import FeatureCache
+from .learning_rates import RateGroup, check_fragments, check_rates, rate_groups
+from .loss_parts import LossParts
+from .pushing import PushingTrainer
+from .rdrop import double
+from .search import SearchingTrainer
 
 
 class KospanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):

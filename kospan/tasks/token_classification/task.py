@@ -180,10 +180,11 @@ class TokenClassificationTask(SpanTask, PretrainedTask):
 
     # --- use ----------------------------------------------------------------------------------------------------------
 
-    def find(
-        self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    def predict(
+        self, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32, model=None
     ) -> list[list[Span]]:
-        """Spans of each text, by the very method that users call."""
+        """Predict the spans of each text with `extract`."""
+        model = self.model if model is None else model
         return model.extract([each.document for each in documents], threshold or 0.0, batch_size)
 
     def claims(self, examples: Sequence[Example]) -> Claims | None:
