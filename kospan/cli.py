@@ -248,14 +248,14 @@ def _train(words: list[str]):
         return None
     from safetensors import SafetensorError
 
-    from kospan.run import prepare, train
+    from kospan.run import fit, prepare
     from kospan.training.saving import is_out_of_space
 
     prepared = prepare(recipe)
 
     def rest() -> int:
         try:
-            train(*prepared)
+            fit(*prepared)
         except ConnectionError as error:  # A push that did not arrive; the run itself is done.
             print(f"kospan: {error}", file=sys.stderr)
             return 1
@@ -383,10 +383,11 @@ def _analyze(arguments) -> None:
 
 
 def _analyze_tokenizer(arguments) -> None:
+    from kospan.data.text import write_text
     from kospan.evaluation.subword_analysis import examine_subwords
     from kospan.evaluation.summary import print_subwords
     from kospan.tasks.encoders import load_tokenizer
-    from kospan.training.saving import check_output, write_whole
+    from kospan.training.saving import check_output
 
     if arguments.output:
         check_output(arguments.output, folder=True)
@@ -395,7 +396,7 @@ def _analyze_tokenizer(arguments) -> None:
     print_subwords(f"{arguments.tokenizer} on {arguments.data}", found)
     if arguments.output:
         Path(arguments.output).mkdir(parents=True, exist_ok=True)
-        write_whole(Path(arguments.output) / "subwords.json", json.dumps(found, indent=2) + "\n")
+        write_text(Path(arguments.output) / "subwords.json", json.dumps(found, indent=2) + "\n")
 
 
 def _benchmark(arguments) -> None:

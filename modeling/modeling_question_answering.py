@@ -149,8 +149,8 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
             labels: Place of the answer's first and of its last unit `(batch, 2)`, counted from 1; 0 where the window
                 does not hold the answer.
             num_items_in_batch: Ends over which the loss is averaged; None means those of this batch.
-            rdrop_alpha: Weight of R-Drop's divergence, half the symmetric KL; 0 turns it off. Above 0 the batch holds every
-                row twice, the copies after the originals.
+            rdrop_alpha: Weight of R-Drop's divergence; 0 turns it off. Above 0 the batch holds every row twice, the
+                copies after the originals.
             rdrop_level: Not used: the divergence compares start and end distributions.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.

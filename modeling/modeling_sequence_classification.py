@@ -148,8 +148,8 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
                 `(batch, length)`; None where the encoder knows none, or there is one text.
             labels: Class ids, or values as they are, `(batch,)`.
             num_items_in_batch: Rows over which the loss is averaged; None means those of this batch.
-            rdrop_alpha: Weight of R-Drop's divergence, half the symmetric KL; 0 turns it off. Above 0 the batch holds every
-                row twice, the copies after the originals.
+            rdrop_alpha: Weight of R-Drop's divergence; 0 turns it off. Above 0 the batch holds every row twice, the
+                copies after the originals.
             rdrop_level: Not used: the divergence compares class distributions.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.

@@ -169,8 +169,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             begins: True where a row holds its document's first unit `(batch,)`; None means all do.
             ends: True where a row holds its document's last unit `(batch,)`; None means all do.
             num_items_in_batch: Units over which the loss is averaged; None means those of this batch.
-            rdrop_alpha: Weight of R-Drop's divergence, half the symmetric KL; 0 turns it off. Above 0 the batch holds every
-                row twice, the copies after the originals.
+            rdrop_alpha: Weight of R-Drop's divergence; 0 turns it off. Above 0 the batch holds every row twice, the
+                copies after the originals.
             rdrop_level: Distribution that the divergence compares: "token", "marginal" or "sequence".
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.

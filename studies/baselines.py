@@ -14,7 +14,7 @@ from pathlib import Path
 from kospan.recipe import load_recipe
 from kospan.tasks.registry import task_class
 from kospan.training.record import commit
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 
 def main(words: list[str] | None = None) -> None:
@@ -46,7 +46,7 @@ def main(words: list[str] | None = None) -> None:
         "commit": commit(),
     }
     Path(arguments.out).parent.mkdir(parents=True, exist_ok=True)
-    write_whole(Path(arguments.out), json.dumps(written, indent=1, ensure_ascii=False) + "\n")
+    write_text(Path(arguments.out), json.dumps(written, indent=1, ensure_ascii=False) + "\n")
     print(json.dumps(written, indent=1, ensure_ascii=False))
 
 

@@ -28,7 +28,7 @@ from kospan.recipe import load_recipe
 from kospan.run import run
 from kospan.task import NotedSpans
 from kospan.tasks.generative_ner.task import GenerativeNERTask
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 VOCABULARY, POSITIONS = 4000, 512
 ROW, BATCH, PASSES, RATE, SEED = 256, 8, 2, 2e-3, 42
@@ -62,7 +62,7 @@ def main() -> None:
     told = page(arguments, decoder, trained, read(trained, files[0], files[2], arguments.sentences))
     print(told)
     if arguments.out:
-        write_whole(arguments.out, told)
+        write_text(arguments.out, told)
 
 
 def pretrain(arguments, folder: Path) -> None:
@@ -111,7 +111,7 @@ def pretrain(arguments, folder: Path) -> None:
         "cpu_seconds": None if begun else time.process_time() - started,
         "threads": arguments.threads,
     }
-    write_whole(folder / "pretraining.json", json.dumps(told, indent=1) + "\n")
+    write_text(folder / "pretraining.json", json.dumps(told, indent=1) + "\n")
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
     follow_umask(folder)

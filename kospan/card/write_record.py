@@ -8,9 +8,9 @@ from pathlib import Path
 from kospan.card.kinds.registry import kind_named
 from kospan.data.about import about
 from kospan.data.corpus import Origin
+from kospan.data.text import write_text
 from kospan.modeling.spans import Span
 from kospan.training.record import NAME, evaluation_record, training_record
-from kospan.training.saving import write_whole
 
 
 def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: float) -> None:
@@ -51,7 +51,7 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
         "examples": asked(model, kind.examples(recipe.dataset, language)),
     }
     path = Path(trainer.args.output_dir) / NAME
-    write_whole(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def asked(model, items: Sequence[dict]) -> list[dict]:

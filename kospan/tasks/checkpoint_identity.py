@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from kospan.task import Task
 from kospan.tasks.encoders import load_tokenizer
-from kospan.training.adapter_trainer import check_adapters, restore
+from kospan.training.adapter_checkpoint import check_adapters, restore
 from kospan.training.lora import is_adapted
 
 # Of a config, what says nothing about the weights: names of files and classes, types, and what only a use decides.

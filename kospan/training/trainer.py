@@ -1,4 +1,4 @@
-"""`KospanTrainer`: transformers' Trainer with FGM, R-Drop, learning rates by name, and evaluation of whole documents."""
+"""`KospanTrainer`: transformers' Trainer with FGM, R-Drop, learning rates by name, and evaluation of documents."""
 
 import contextlib
 from collections.abc import Callable, Sequence

@@ -202,10 +202,6 @@ class GenerativeNERTask(SpanTask):
                 }
                 yield model(**batch, use_cache=False).loss, (batch["labels"] != -100).sum()
 
-    def divergence(self, alpha: float, level: str):
-        """There is none; `check_recipe` has said so."""
-        raise ValueError("expected rdrop_alpha: 0 with task: generative-ner, whose replies have no units; take it out")
-
     def remarks(self) -> list[str]:
         """What the model is asked, and what cannot be learnt."""
         before, behind = self.writer.frame

@@ -19,7 +19,6 @@ from kospan.tasks.question_answering.baseline import nearest_answers
 from kospan.tasks.question_answering.breakdown import examine_answers, metrics_per_question, scored_answers
 from kospan.tasks.question_answering.confidence import AnswerClaims
 from kospan.tasks.question_answering.metrics import metric_names, rules_of, score_answers
-from kospan.training.rdrop import SpanEndsRDrop
 
 DEFAULT_WINDOW, DEFAULT_STRIDE = 384, 128
 # Where `encoder` is one of ours: what a training may set anew, and what the model is.
@@ -135,10 +134,6 @@ class QuestionAnsweringTask(PretrainedTask):
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training windows as one padded batch."""
         return self.model.collate(features)
-
-    def divergence(self, alpha: float, level: str) -> SpanEndsRDrop:
-        """R-Drop's callable; starts and ends are two distributions, so there are no levels."""
-        return SpanEndsRDrop(alpha)
 
     def remarks(self) -> list[str]:
         """Answers that were widened, and those that no window holds."""

@@ -33,7 +33,6 @@ from kospan.tasks.text_classification.metrics import (
     score_values,
     value_metric_names,
 )
-from kospan.training.rdrop import ClassRDrop
 
 DEFAULT_WINDOW, DEFAULT_STRIDE = 512, 64
 # Pairs that are taken apart at a time when they are checked.
@@ -155,10 +154,6 @@ class TextClassificationTask(PretrainedTask):
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training passages as one padded batch."""
         return self.model.collate(features)
-
-    def divergence(self, alpha: float, level: str) -> ClassRDrop:
-        """R-Drop's callable; there is one distribution, so there are no levels."""
-        return ClassRDrop(alpha)
 
     def remarks(self) -> list[str]:
         """How labels were read."""

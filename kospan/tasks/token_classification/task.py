@@ -21,7 +21,6 @@ from kospan.tasks.pretrained_task import PretrainedTask
 from kospan.tasks.span_task import SpanTask
 from kospan.tasks.token_classification.confidence import Claims
 from kospan.tasks.token_classification.metrics import metric_names
-from kospan.training.rdrop import TagRDrop
 
 DEFAULT_WINDOW, DEFAULT_STRIDE = 512, 64
 # Where `encoder` is one of ours: what a training may set anew, and what the model is.
@@ -162,10 +161,6 @@ class TokenClassificationTask(SpanTask, PretrainedTask):
     def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
         """Training windows as one padded batch."""
         return self.model.collate(features)
-
-    def divergence(self, alpha: float, level: str) -> TagRDrop:
-        """R-Drop's callable."""
-        return TagRDrop(alpha, level)
 
     def remarks(self) -> list[str]:
         """Spans that were widened or dropped."""
