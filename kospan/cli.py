@@ -248,14 +248,14 @@ def _train(words: list[str]):
         return None
     from safetensors import SafetensorError
 
-    from kospan.run import prepare, train
+    from kospan.run import fit, prepare
     from kospan.training.saving import is_out_of_space
 
     prepared = prepare(recipe)
 
     def rest() -> int:
         try:
-            train(*prepared)
+            fit(*prepared)
         except ConnectionError as error:  # A push that did not arrive; the run itself is done.
             print(f"kospan: {error}", file=sys.stderr)
             return 1
@@ -307,7 +307,7 @@ def _predict(arguments) -> None:
         sys.stderr.writelines(line + "\n" for line in missing.lines(arguments.file))
     task = open_saved(arguments.model)
     examples = readable(task, examples, arguments.file, reading)
-    found = task.find(task.model, examples, arguments.threshold, arguments.batch_size)
+    found = task.predict(examples, arguments.threshold, arguments.batch_size)
     lines = [
         json.dumps(record(example, spans=spans), ensure_ascii=False) + "\n" for example, spans in zip(examples, found)
     ]
@@ -327,8 +327,8 @@ def _labelled(arguments):
     from kospan.tasks.loading import open_saved, readable
 
     task = open_saved(arguments.model, arguments.aggregation, arguments.dataset)
-    split, reading = _read_split(arguments, arguments.data, task.whole_texts)
-    training = _read_split(arguments, arguments.train, task.whole_texts)[0].examples if arguments.train else None
+    split, reading = _read_split(arguments, arguments.data, task.spec.whole_texts)
+    training = _read_split(arguments, arguments.train, task.spec.whole_texts)[0].examples if arguments.train else None
     examples = readable(task, split.examples, arguments.data, reading)
     if reading.invalid:
         print(f"skipped records     {reading.invalid:,} that the model cannot read, the first: {reading.first}")
@@ -345,9 +345,9 @@ def _evaluate(arguments) -> None:
     if arguments.output:
         check_output(arguments.output)
     task, examples, training, missing = _labelled(arguments)
-    found = task.examine(examples, task.find(task.model, examples), training)
+    found = task.spec.analyze(task, examples, task.predict(examples), training)
     noun = (
-        kind_named(task.model_type).ITEMS
+        kind_named(task.spec.model_type).ITEMS
         if any(example.question or example.text_pair for example in examples)
         else "documents"
     )
@@ -383,10 +383,11 @@ def _analyze(arguments) -> None:
 
 
 def _analyze_tokenizer(arguments) -> None:
+    from kospan.data.text import write_text
     from kospan.evaluation.subword_analysis import examine_subwords
     from kospan.evaluation.summary import print_subwords
     from kospan.tasks.encoders import load_tokenizer
-    from kospan.training.saving import check_output, write_whole
+    from kospan.training.saving import check_output
 
     if arguments.output:
         check_output(arguments.output, folder=True)
@@ -395,7 +396,7 @@ def _analyze_tokenizer(arguments) -> None:
     print_subwords(f"{arguments.tokenizer} on {arguments.data}", found)
     if arguments.output:
         Path(arguments.output).mkdir(parents=True, exist_ok=True)
-        write_whole(Path(arguments.output) / "subwords.json", json.dumps(found, indent=2) + "\n")
+        write_text(Path(arguments.output) / "subwords.json", json.dumps(found, indent=2) + "\n")
 
 
 def _benchmark(arguments) -> None:
@@ -427,7 +428,7 @@ def _calibrate(arguments) -> None:
     from kospan.report.calibrate import calibrate, config_of
     from kospan.tasks.registry import spec_of_model
 
-    whole_texts = spec_of_model(config_of(Path(arguments.folder))["model_type"]).task.whole_texts
+    whole_texts = spec_of_model(config_of(Path(arguments.folder))["model_type"]).whole_texts
     paths = arguments.data, arguments.report
     fitted, reported = (path and _read_split(arguments, path, whole_texts)[0].examples for path in paths)
     print_calibration(arguments.folder, calibrate(arguments.folder, fitted, reported, precision=arguments.precision))
