@@ -139,14 +139,22 @@ def cli() -> str:
     return "\n\n".join(parts)
 
 
+def _facts(name: str, entry):
+    """Title, language, licence and label meanings of a registered data set."""
+    if hasattr(entry, "title"):
+        return entry
+    from kospan.data.about import about
+
+    return about(name)
+
+
 def datasets() -> list[dict]:
     """What is known about each registered data set: name, title, texts, unit, source, licence, terms, labels."""
-    from kospan.data.about import about
     from kospan.data.registry import DATASETS
 
     found = []
     for name, reader in DATASETS.items():
-        facts = about(name)
+        facts = _facts(name, reader)
         hub = f"[Hub](https://huggingface.co/datasets/{facts.hub})" if facts.hub else "Hub"
         places = [hub] if reader.read_set and name != "sample" else []
         places += ["file"] if reader.read_file else []
