@@ -410,7 +410,7 @@ class Marginals(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """The derivative of all marginals and pairs along `grad`, by the symmetry of second once_differentiable."""
+        """The derivative of all marginals and pairs along `grad`, by the symmetry of second derivatives."""
         tags, states = grad.shape[2], ctx.sweep.edges.shape[0]
         direction = grad.new_zeros(grad.shape[0] + 2, grad.shape[1], states)
         direction[1:-1, :, :tags] = grad

@@ -65,7 +65,7 @@ _CONLL2003 = About(
     meanings=_CONLL_LABELS,
 )
 _ANSWER = {"answer": ("answer to the question", "질문의 답")}
-_BY_ND = ("CC BY-ND 2.0 KR: no once_differentiable may be shared", "CC BY-ND 2.0 KR(변경 금지)")
+_BY_ND = ("CC BY-ND 2.0 KR: no derivative may be shared", "CC BY-ND 2.0 KR(변경 금지)")
 _BY_ND_LINK = "https://creativecommons.org/licenses/by-nd/2.0/kr/"
 _BY_SA = ("CC BY-SA 4.0", "CC BY-SA 4.0")
 ABOUT: dict[str, About] = {
