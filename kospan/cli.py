@@ -437,10 +437,13 @@ def _calibrate(arguments) -> None:
 def _push(arguments) -> None:
     from kospan.hub.hub import Hub
     from kospan.hub.publish import publish
+    from kospan.tasks.registry import spec_of_model
+    from kospan.training.run_folder import read_config
 
     publish(
         arguments.folder,
         arguments.repo_id,
+        spec_of_model(read_config(arguments.folder).get("model_type", "")),
         private=arguments.private or None,
         revision=arguments.revision,
         create_pr=arguments.create_pr,
