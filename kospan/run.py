@@ -100,7 +100,7 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
     callbacks = [LogLineCallback(), ProgressCallback(), BestCheckpoint()]
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
-    publisher = publisher_from(arguments)
+    publisher = publisher_from(arguments, task.spec)
     if publisher is not None:
         callbacks.append(PushCallback(publisher, arguments.output_dir))
     validation_loss = feature_cache = None

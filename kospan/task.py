@@ -125,6 +125,7 @@ class TaskSpec:
         pipeline_tag: The Hub's name of the task.
         task: The class that reads data and builds, trains and scores models.
         config_file: File beside the weights that holds the model's config.
+        published: File with the calls of a published model for the clean-environment check; it runs without kospan.
         whole_texts: Whether spans are labels of whole texts; these keep white space at the ends of the text.
 
         uses: Settings of a recipe that have an effect in this task; see `kospan.tasks.unused_settings`.
@@ -161,6 +162,7 @@ class TaskSpec:
     pipeline_tag: str
     task: type[Task]
     config_file: str = "config.json"
+    published: Path
     whole_texts: bool = False
     # recipe
     uses: frozenset[str]

@@ -1,5 +1,7 @@
 """The task question-answering: answers to questions, as spans of a text."""
 
+from pathlib import Path
+
 from kospan.modeling import KospanQuestionAnsweringConfig
 from kospan.task import TaskSpec
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
@@ -20,6 +22,7 @@ SPEC = TaskSpec(
     model_type=KospanQuestionAnsweringConfig.model_type,
     pipeline_tag="question-answering",
     task=QuestionAnsweringTask,
+    published=Path(__file__).with_name("published.py"),
     uses=QuestionAnsweringTask.uses,
     unused=QuestionAnsweringTask.unused,
     trained_settings=QuestionAnsweringTask.models_own,

@@ -1,5 +1,7 @@
 """The task text-classification: classes or values of texts and pairs of texts."""
 
+from pathlib import Path
+
 from kospan.modeling import KospanSequenceClassificationConfig
 from kospan.task import TaskSpec
 from kospan.tasks.text_classification.task import TextClassificationTask
@@ -15,6 +17,7 @@ SPEC = TaskSpec(
     model_type=KospanSequenceClassificationConfig.model_type,
     pipeline_tag="text-classification",
     task=TextClassificationTask,
+    published=Path(__file__).with_name("published.py"),
     whole_texts=True,
     uses=TextClassificationTask.uses,
     unused=TextClassificationTask.unused,

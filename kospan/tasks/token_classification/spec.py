@@ -1,5 +1,7 @@
 """The task token-classification: named entities and other spans, found by tagging characters or words."""
 
+from pathlib import Path
+
 from kospan.modeling import KospanTokenClassificationConfig
 from kospan.task import TaskSpec
 from kospan.tasks.token_classification.task import TokenClassificationTask
@@ -15,6 +17,7 @@ SPEC = TaskSpec(
     model_type=KospanTokenClassificationConfig.model_type,
     pipeline_tag="token-classification",
     task=TokenClassificationTask,
+    published=Path(__file__).with_name("published.py"),
     uses=TokenClassificationTask.uses,
     unused=TokenClassificationTask.unused,
     trained_settings=TokenClassificationTask.models_own,
