@@ -79,7 +79,7 @@ def renamed_keys() -> str:
 def commands() -> dict[str, argparse.ArgumentParser]:
     """The parsers of all commands by name, `convert bigbird` for a command of a command."""
     from kospan.ablation.command import parser as ablate_parser
-    from kospan.cli import _parser
+    from kospan.cli import build_parser
 
     found: dict[str, argparse.ArgumentParser] = {}
 
@@ -91,13 +91,13 @@ def commands() -> dict[str, argparse.ArgumentParser]:
         if not nested:
             found[name] = ablate_parser() if name == "ablate" else parser
 
-    walk(_parser(), "")
+    walk(build_parser(), "")
     return found
 
 
 def summaries() -> dict[str, str]:
     """One line about each command, as `kospan --help` prints it."""
-    from kospan.cli import _parser
+    from kospan.cli import build_parser
 
     lines: dict[str, str] = {}
 
@@ -109,7 +109,7 @@ def summaries() -> dict[str, str]:
                 for word, child in action.choices.items():
                     walk(child, f"{name} {word}".strip())
 
-    walk(_parser(), "")
+    walk(build_parser(), "")
     return lines
 
 

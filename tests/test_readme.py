@@ -17,7 +17,7 @@ import yaml
 from time_limits import SECONDS
 
 from kospan.ablation.plan import load_study
-from kospan.cli import _parser
+from kospan.cli import build_parser
 from kospan.data.jsonl import from_record
 from kospan.data.registry import DATASETS
 from kospan.flags import parse_flags
@@ -257,12 +257,12 @@ def test_kospan_commands_parse():
     found = commands("kospan")
     assert {words[0] for words in found} >= {"predict", "evaluate", "convert"}
     for words in found:
-        assert _parser().parse_args(words)
+        assert build_parser().parse_args(words)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_kospan_commands_in_prose_exist(document):
-    (action,) = [action for action in _parser()._actions if action.choices]
+    (action,) = [action for action in build_parser()._actions if action.choices]
     for name in re.findall(r"`kospan ([a-z]+)", text_of(document)):
         assert name in action.choices, f"{document} names `kospan {name}`, which does not exist"
 

@@ -1,14 +1,14 @@
 """The command line: `kospan COMMAND ...`, one module per command. Importing it loads neither torch nor transformers."""
 
 import argparse
+import importlib
 import os
 import sys
 
-from kospan.cli import ablate, analyze, benchmark, calibrate, convert, evaluate, predict, push, train
-
-COMMANDS = (train, predict, evaluate, analyze, benchmark, calibrate, ablate, convert, push)
-# Commands whose flags are settings of a recipe: they parse their words themselves.
-RECIPE_COMMANDS = {"train": train.run, "ablate": ablate.run}
+# Modules of this package: `add_parser(commands)` adds the command's flags, `run(arguments)` runs it.
+COMMANDS = ("train", "predict", "evaluate", "analyze", "benchmark", "calibrate", "ablate", "convert", "push")
+# Commands whose flags are settings of a recipe: their `run` takes the words themselves.
+RECIPE_COMMANDS = ("train", "ablate")
 # Exit status of shells for a program that Ctrl-C has ended, and for one whose output is no longer read.
 INTERRUPTED, CLOSED_PIPE = 130, 141
 
@@ -27,18 +27,22 @@ def main(words: list[str] | None = None) -> int:
 
 def _main(words: list[str]) -> int:
     if words and words[0] in RECIPE_COMMANDS:
-        return _guarded(RECIPE_COMMANDS[words[0]], words[1:])
-    arguments = parser().parse_args(words)
+        return _guarded(_module(words[0]).run, words[1:])
+    arguments = build_parser().parse_args(words)
     return _guarded(arguments.run, arguments)
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = argparse.ArgumentParser(prog="kospan", description="Models that find spans in text, Korean first.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add_parser(commands)
+    for name in COMMANDS:
+        _module(name).add_parser(commands)
     return top
+
+
+def _module(name: str):
+    return importlib.import_module(f"kospan.cli.{name}")
 
 
 def _guarded(run, arguments) -> int:
