@@ -84,20 +84,20 @@ def test_a_strategy_of_no_is_no_truth_value(write, tmp_path, key, written):
 @pytest.mark.parametrize(
     "key, value, named",
     [
-        ("max_length", "long", "expected max_length to be a int, got 'long'"),
-        ("max_length", 3.5, "expected max_length to be a int, got 3.5"),
-        ("stride", True, "expected stride to be a int, got True"),
-        ("stride", "inf", "expected stride to be a int, got 'inf'"),
-        ("dropout", "a little", "expected dropout to be a float, got 'a little'"),
-        ("dropout", [0.1], r"expected dropout to be a float, got \[0.1\]"),
-        ("freeze_encoder", "perhaps", "expected freeze_encoder to be a bool, got 'perhaps'"),
-        ("freeze_encoder", 2, "expected freeze_encoder to be a bool, got 2"),
-        ("head_options", "16", "expected head_options to be a dict, got '16'"),
-        ("head_options", "{a: [", r"expected head_options to be a dict, got '{a: \['"),
-        ("learning_rates", [1], r"expected learning_rates to be a dict, got \[1\]"),
-        ("encoder", ["a", "b"], r"expected encoder to be a str, got \['a', 'b'\]"),
-        ("train_file", {"a": 1}, "expected train_file to be a str, got {'a': 1}"),
-        ("head", True, "expected head to be a str, got True"),
+        ("max_length", "long", "expected max_length to be a whole number, got 'long'"),
+        ("max_length", 3.5, "expected max_length to be a whole number, got 3.5"),
+        ("stride", True, "expected stride to be a whole number, got True"),
+        ("stride", "inf", "expected stride to be a whole number, got 'inf'"),
+        ("dropout", "a little", "expected dropout to be a number, got 'a little'"),
+        ("dropout", [0.1], r"expected dropout to be a number, got \[0.1\]"),
+        ("freeze_encoder", "perhaps", "expected freeze_encoder to be true or false, got 'perhaps'"),
+        ("freeze_encoder", 2, "expected freeze_encoder to be true or false, got 2"),
+        ("head_options", "16", "expected head_options to be a mapping, got '16'"),
+        ("head_options", "{a: [", r"expected head_options to be a mapping, got '{a: \['"),
+        ("learning_rates", [1], r"expected learning_rates to be a mapping, got \[1\]"),
+        ("encoder", ["a", "b"], r"expected encoder to be text, got \['a', 'b'\]"),
+        ("train_file", {"a": 1}, "expected train_file to be text, got {'a': 1}"),
+        ("head", True, "expected head to be text, got True"),
         ("lstm_hidden_size", None, "expected a value for lstm_hidden_size, got none; take the line out"),
     ],
 )
@@ -256,7 +256,7 @@ def test_a_key_that_stands_twice_is_refused_with_its_line(write):
 def test_a_misspelt_flag_is_not_laid_at_the_file_s_door(write):
     with pytest.raises(ValueError, match=r"^flags: .*got 'sed'; did you mean seed"):
         load_recipe(write("seed: 1\n"), {"sed": "2"})
-    with pytest.raises(ValueError, match=r"^flags: expected fgm_epsilon to be a float, got 'much'"):
+    with pytest.raises(ValueError, match=r"^flags: expected fgm_epsilon to be a number, got 'much'"):
         load_recipe(write("fgm_epsilon: 0.5\n"), {"fgm_epsilon": "much"})
 
 

@@ -12,7 +12,7 @@ from kospan.data.registry import reader_for
 from kospan.example import Example
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.base_models import check_base
-from kospan.modeling.configuration_generative_ner import read_writer_config
+from kospan.modeling.configuration_generative_ner import read_generative_config
 from kospan.modeling.prompt_windows import composed
 from kospan.modeling.spans import Span
 from kospan.recipe import Recipe
@@ -247,7 +247,7 @@ class GenerativeNERTask(SpanTask):
 
         Raises: ValueError where the adapter of the checkpoint was trained on another base model.
         """
-        config = self.writer.config if folder is None else read_writer_config(folder)
+        config = self.writer.config if folder is None else read_generative_config(folder)
         prompt, base = config.to_dict(), config.base
         del prompt["base"]
         if hasattr(self.model, "peft_config"):
