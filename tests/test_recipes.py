@@ -28,7 +28,7 @@ from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, Recipe, load_recipe
 from kospan.run import build_trainer, finish
 from kospan.tasks.encoders import character_tokenizer
-from kospan.tasks.registry import task_class
+from kospan.tasks.registry import task_spec
 from kospan.tasks.unused_settings import settled
 from kospan.training.arguments import training_arguments
 from kospan.training.learning_rates import check_rates, rate_of
@@ -160,7 +160,7 @@ def test_a_recipe_names_its_task_data_and_encoder_and_says_what_it_is_for(path):
     assert {"task", "dataset", "encoder"} <= set(yaml.safe_load(text))
     recipe = load_recipe(path)
     assert recipe.name == path.stem
-    assert not settled(recipe, task_class(recipe.task)).dropped
+    assert not settled(recipe, task_spec(recipe.task)).dropped
     reader_for(recipe.dataset)
     # Flat keys, each once: YAML would let the last one win in silence.
     keys = [line.partition(":")[0] for line in text.splitlines() if line and not line.startswith(("#", " "))]
@@ -287,7 +287,7 @@ def test_a_study_is_read_and_its_variants_are_whole_recipes(path):
         assert len(best) == experiment.more.best
         assert len(experiment.further(best)) == 2 * (len(named) + len(best))
         for variant in experiment.variants.values():
-            assert not settled(variant.recipe, task_class(variant.recipe.task)).dropped
+            assert not settled(variant.recipe, task_spec(variant.recipe.task)).dropped
             training_arguments(variant.recipe)
             check_rates(variant.recipe.learning_rates)
 

@@ -6,6 +6,7 @@ from kospan.ablation.plan import Experiment
 from kospan.tasks.encoders import load_config
 from kospan.tasks.registry import task_spec
 from kospan.tasks.token_classification.metrics import check_metric
+from kospan.tasks.unused_settings import check_recipe
 from kospan.training.arguments import training_arguments
 from kospan.training.cached_features import check_cached, states_root
 from kospan.training.learning_rates import check_rates
@@ -37,6 +38,6 @@ def check_experiment(experiment: Experiment) -> None:
             lora_of(recipe)
             root = states_root(recipe.feature_cache_dir) if recipe.freeze_encoder else None
             check_cached(root, recipe.fgm_epsilon, recipe.subword_dropout)
-            spec.check_recipe(recipe)
+            check_recipe(recipe, spec)
         except (ValueError, TypeError, OSError) as error:
             raise ValueError(f"{experiment.name}, variant {variant.name}: {error}") from error

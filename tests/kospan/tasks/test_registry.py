@@ -11,7 +11,7 @@ from kospan.evaluation.explain import VIEWS
 from kospan.hub.clean_environment import KINDS as STRANGERS
 from kospan.modeling.pipelines import PIPELINES
 from kospan.report.kinds import KINDS as REPORTS
-from kospan.tasks.registry import TASKS, spec_of_model, task_class
+from kospan.tasks.registry import TASKS, spec_of_model, task_spec
 
 APP = Path(__file__).resolve().parents[3] / "space" / "app.py"
 
@@ -32,9 +32,10 @@ def test_every_kind_of_model_is_known_everywhere():
 
 def test_a_task_is_found_by_its_name_and_by_its_models():
     for name, task in TASKS.items():
-        assert task_class(name) is task.task and spec_of_model(task.model_type) is task
+        assert task_spec(name) is task.task and spec_of_model(task.model_type) is task
     assert spec_of_model("bert") is TASKS["token-classification"]
     with pytest.raises(
-        ValueError, match="expected task to be one of token-classification, question-answering, text-classification, generative-ner, got 'tag'"
+        ValueError,
+        match="expected task to be one of token-classification, question-answering, text-classification, generative-ner, got 'tag'",
     ):
-        task_class("tag")
+        task_spec("tag")
