@@ -136,7 +136,7 @@ def prepared(monkeypatch, tmp_path):
         monkeypatch.setattr(kospan.tasks.building, "load_corpus", lambda *args, **kwargs: data)
         if recipe.task == "generative-ner":
             # Few bits need a GPU, and no model stands here whose weights would be worth it.
-            recipe.load_bits = None
+            recipe.load_in_8bit = recipe.load_in_4bit = False
             # The labels here are others than the set's.
             recipe.label_descriptions = dict(zip(data.labels, recipe.label_descriptions.values()))
         if recipe.encoder != "scratch" and recipe.task == "generative-ner":
@@ -189,7 +189,7 @@ def test_a_writing_recipe_reaches_the_trainer_and_trains_two_steps(path, prepare
     recipe, trainer = prepared(path)
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     check_trainers_own(written, trainer)
-    config = trainer.task.writer.config
+    config = trainer.task.generator.config
     assert (config.constrained_decoding, len(config.examples)) == (recipe.constrained_decoding, recipe.few_shot)
     assert recipe.instruction is None or config.instruction == recipe.instruction
     adapted = {name for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}

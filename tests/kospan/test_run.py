@@ -419,7 +419,7 @@ def test_a_best_metric_that_there_will_not_be_is_refused(recipe, name, advice):
 def test_every_metric_may_choose_the_best(recipe):
     task = build_trainer(recipe(metric_for_best_model="eval_f1_LC")).task
     examples = task.examples("validation")
-    assert set(task.metric_names()) == set(task.metrics(examples, [[] for _ in examples]))
+    assert set(task.spec.metric_names(task)) == set(task.metrics(examples, [[] for _ in examples]))
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,8 @@ def remarks(task: GenerativeNERTask) -> list[str]:
         most = "up to "
         shown = f"of {len(config.examples):,} examples the {config.shown:,} most similar to the text shown"
     lines = [
-        f"prompt              {most}{len(before) + len(behind):,} subwords beside the text, as {form}; {shown}; replies "
-        f"of up to {config.max_new_tokens:,} subwords"
+        f"prompt              {most}{len(before) + len(behind):,} subwords beside the text, as {form}; {shown}; "
+        f"replies of up to {config.max_new_tokens:,} subwords"
     ]
     if task.packed:
         lines.append(task.packed)
@@ -87,9 +87,8 @@ def losses(
     order = sorted(unpack(features), key=lambda feature: -len(feature["input_ids"]))
     with generator.reading():
         for at in range(0, len(order), batch_size):
-            batch = {
-                key: value.to(generator.device) for key, value in task.collate(order[at : at + batch_size]).items()
-            }
+            batch = task.collate(order[at : at + batch_size])
+            batch = {key: value.to(generator.device) for key, value in batch.items()}
             yield model(**batch, use_cache=False).loss, (batch["labels"] != -100).sum()
 
 

@@ -49,7 +49,14 @@ VALUES = {
         "few_shot_strategy": "similar",
         "constrained_decoding": False,
     },
-    **{"max_new_tokens": 30, "dtype": "bfloat16", "load_bits": 4, "device_map": "auto", "packing": True},
+    **{
+        "max_new_tokens": 30,
+        "dtype": "bfloat16",
+        "load_in_8bit": True,
+        "load_in_4bit": True,
+        "device_map": "auto",
+        "packing": True,
+    },
     **{"lora_rank": 2, "lora_alpha": 8.0, "lora_dropout": 0.2, "lora_targets": "attention-mlp", "lora_rslora": True},
     **{"lora_dora": True, "learning_rates": {"encoder": 0.1, "head": 0.2}, "fgm_epsilon": 0.1},
     **{"fgm_space": "parameter", "fgm_lambda": 0.5, "rdrop_alpha": 0.5, "rdrop_level": "marginal", "rdrop_on": "both"},
@@ -75,13 +82,14 @@ BESIDE = {
     "problem_type": {"train_file": "numbers.jsonl", "metric_for_best_model": "pearson"},
     "windowed_field": {"train_file": "pairs.jsonl"},
     "label_descriptions": {"instruction": "Find."},
-    "load_bits": {"lora_rank": 2},
+    "load_in_8bit": {"lora_rank": 2},
+    "load_in_4bit": {"lora_rank": 2},
     "few_shot_strategy": {"few_shot": 1, "train_file": "texts.jsonl"},
     "feature_cache_dir": {"freeze_encoder": True},
     "learning_rates": {"lora_rank": 0},
 }
 # Settings whose values need other data, or a GPU; and those without which the data are an error.
-MAY_FAIL = ("task", "dataset", "problem_type", "load_bits", "device_map")
+MAY_FAIL = ("task", "dataset", "problem_type", "load_in_8bit", "load_in_4bit", "device_map")
 FAIL_WITHOUT = ("overlaps", "quoting", "tag_column", "skip_invalid")
 PATHS = ("train_file", "validation_file", "encoder", "feature_cache_dir", "output_dir")
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}

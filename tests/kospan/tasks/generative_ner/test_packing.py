@@ -62,7 +62,7 @@ def check_same(found, expected) -> None:
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_packed_rows_teach_what_their_windows_teach(kind):
     task = task_over(kind)
-    task.writer.config.max_length = 130
+    task.generator.config.max_length = 130
     rows = task.train_features(task.examples("train"))
     windows = task_over(kind, False).train_features(task.examples("train"))
     assert sorted(map(str, unpack(rows))) == sorted(map(str, windows)) and 1 < len(rows) < len(windows)

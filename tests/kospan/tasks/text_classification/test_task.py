@@ -19,6 +19,7 @@ from kospan.modeling.spans import Span
 from kospan.recipe import Recipe, load_recipe
 from kospan.run import build_trainer, train
 from kospan.tasks.loading import open_saved
+from kospan.tasks.text_classification.spec import SPEC
 from kospan.tasks.text_classification.task import TextClassificationTask
 from kospan.training.trainer import KospanTrainer
 
@@ -87,42 +88,39 @@ def test_values_are_trained_as_they_are(make_task):
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=4))
-def test_labels_come_through_rows(make_task, texts):
+def test_predictions_are_labels_that_the_model_takes(make_task, texts):
     task = make_task(None)
     documents = [Example(str(at), text, None) for at, text in enumerate(texts)]
-    found = task.find(task.model, documents)
-    rows = task.predict(task.model, documents)
-    assert rows.shape == (len(texts), 1, 4) and rows.dtype == torch.float32
-    again = task.spans(rows.tolist())
-    assert [[span[:3] for span in spans] for spans in again] == [[span[:3] for span in spans] for spans in found]
+    found = task.predict(documents)
+    assert [[span[:2] for span in spans] for spans in found] == [[(0, len(text))] for text in texts]
     gold = [
-        Example(str(at), text, (spans[0]._replace(score=1.0),)) for at, (text, spans) in enumerate(zip(texts, again))
+        Example(str(at), text, (spans[0]._replace(score=1.0),)) for at, (text, spans) in enumerate(zip(texts, found))
     ]
-    task.check(gold, "gold")
-    assert task.metrics(gold, again)["accuracy"] == 1.0
+    task.spec.check_examples(task, gold, "gold")
+    assert task.metrics(gold, found)["accuracy"] == 1.0
 
 
 def test_counts_give_f1_and_values_their_nearness(make_task):
     data = corpus(8)
     task = make_task(data)
     examples = data.splits["train"]
-    predicted = task.find(task.model, examples)
-    counts = task.counts(examples, predicted).sum(axis=(0, 1))
+    predicted = task.predict(examples)
+    counts = task.spec.counts(task, examples, predicted).sum(axis=(0, 1))
     assert 2 * counts[0] / (counts[1] + counts[2]) == pytest.approx(task.metrics(examples, predicted)["f1"])
-    assert set(task.metrics(examples, predicted)) == set(task.metric_names())
+    assert set(task.metrics(examples, predicted)) == set(task.spec.metric_names(task))
     data = corpus(8, values=True)
     task = make_task(data, problem_type="regression", value_spread=2.0)
     said = [[Span(0, len(example.text), "value", example.spans[0].score + 1)] for example in data.splits["train"]]
-    assert task.counts(data.splits["train"], said)[:, 0].tolist() == [[0.5, 1.0, 1.0]] * 8
+    assert task.spec.counts(task, data.splits["train"], said)[:, 0].tolist() == [[0.5, 1.0, 1.0]] * 8
     assert task.metrics(data.splits["train"], said)["mae"] == pytest.approx(1.0)
 
 
 def test_the_baselines(make_task):
     data = corpus(8)
-    spans = make_task(data).baseline(labelled(2))
+    spans = SPEC.baseline(make_task(data), labelled(2))
     assert [each[0].label for each in spans] == ["경제", "경제"]
     values = corpus(8, values=True)
-    [[span]] = make_task(values, problem_type="regression").baseline(labelled(1))
+    [[span]] = SPEC.baseline(make_task(values, problem_type="regression"), labelled(1))
     assert span.score == pytest.approx(np.mean([example.spans[0].score for example in values.splits["train"]]))
 
 
@@ -217,9 +215,7 @@ def test_a_run_leaves_what_classify_says_and_is_evaluated_alike(tmp_path, capsys
     stored = read_jsonl(folder / "predictions.jsonl")
     validation = [data[at] for at in (0, 8, 16)]
     task = open_saved(str(folder))
-    assert [task.find(task.model, [example])[0][0][:3] for example in stored] == [
-        example.spans[0][:3] for example in stored
-    ]
+    assert [task.predict([example])[0][0][:3] for example in stored] == [example.spans[0][:3] for example in stored]
     assert task.model.config.pairs == pairs
     write_jsonl(tmp_path / "validation.jsonl", validation)
     arguments = ["evaluate", str(folder), "--data", str(tmp_path / "validation.jsonl"), "--output"]

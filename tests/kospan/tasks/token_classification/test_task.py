@@ -94,12 +94,12 @@ def test_evaluation_gives_the_model_words_and_texts_as_they_are(make_task, colum
     examples = read_examples("conll", columns)[:2]
     task = make_task(examples, word_splitting="punctuation")
     raw = [Example("raw", each.text, each.spans) for each in examples]
-    found = task.find(task.model, [*examples, *raw])
+    found = task.predict([*examples, *raw])
     assert found[:2] == task.model.extract([list(each.words) for each in examples])
     assert found[2:] == task.model.extract([each.text for each in examples])
     windows = list(task.windows(examples))
     assert [each["input_ids"] for each in windows] == [each["input_ids"] for each in task.train_features(examples)]
-    claims = task.claims(examples)
+    claims = task.spec.confidence(task, examples)
     assert [[span[:3] for span in spans] for spans in claims.predicted(1.0)] == [
         [span[:3] for span in spans] for spans in found[:2]
     ]
@@ -169,7 +169,7 @@ def test_what_a_run_predicts_of_tokens_is_predicted_again(columns, tmp_path, cap
 def test_spans_of_words_begin_and_end_where_words_do(make_task, columns):
     examples = read_examples("conll", columns)
     task = make_task(examples, word_splitting="punctuation")
-    for example, spans in zip(examples, task.find(task.model, examples)):
+    for example, spans in zip(examples, task.predict(examples)):
         units = task.model.aligner.documents([example.document])[0].units
         for span in spans:
             [(first, last, _)] = unit_spans(units, [span[:3]])
