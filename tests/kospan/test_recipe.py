@@ -188,7 +188,7 @@ def test_a_wrong_value_for_the_trainer_is_refused_by_its_key(tmp_path):
 
 def test_documents_reach_the_model_whole_whatever_a_recipe_says(tmp_path):
     found = arguments(load_recipe(None, {"remove_unused_columns": "true"}), tmp_path)
-    assert found.remove_unused_columns is False and found.eval_do_concat_batches is False
+    assert found.remove_unused_columns is False
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ def _others(folder):
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (_cut, r"expected whole weights in .* cut short .*; copy or fetch the model again$"),
+        (_cut, r"expected whole weights in .* cut short .*; copy or download the model again$"),
         (lambda folder: (folder / "model.safetensors").unlink(), r"expected weights in .*, found none \(.*; copy"),
         (_others, r"expected weights in .* with the shapes that its config.json gives, got others; take"),
         (lambda folder: (folder / "config.json").write_text("{}"), r"found no config.json there that names its kind"),
@@ -176,7 +176,7 @@ def test_weights_that_are_not_whole_are_told_in_one_line(make_token_classifier, 
 
     whole = load_file(weights)
     save_file({name: tensor for name, tensor in whole.items() if "crf." not in name}, weights, {"format": "pt"})
-    assert "lacks 3 of them (first: head.crf.end_transitions); copy or fetch the model again\n" in said()
+    assert "lacks 3 of them (first: head.crf.end_transitions); copy or download the model again\n" in said()
     wider = {**whole, "head.projection.bias": torch.zeros(9)}
     save_file(wider, weights, {"format": "pt"})
     assert "with the shapes that its config.json gives, got others; take config and weights from one model" in said()
