@@ -46,7 +46,7 @@ def refusal(recipe) -> str:
 def test_the_same_data_and_recipe_are_resumed(task, started):
     folder = started(task)
     trainer, checkpoint = prepare(cases.recipe_of(task, folder, resume_from_checkpoint=True))
-    assert checkpoint and trainer.task.identity() != {}
+    assert checkpoint and trainer.task.spec.identity(trainer.task, None) != {}
     # What a training may set anew: more of it, other dropout.
     more = {"num_train_epochs": 3} | ({} if task == "generative-ner" else {"dropout": 0.3})
     prepare(cases.recipe_of(task, folder, resume_from_checkpoint=True, **more))

@@ -87,7 +87,7 @@ def test_validation_loss_is_that_of_the_windows():
     totals = []
     for task in tasks:
         features = task.train_features(task.examples("validation"))
-        found = list(task.losses(task.model, features, 3))
+        found = list(task.spec.losses(task, task.model, features, 3))
         totals.append(sum(float(loss * count) for loss, count in found) / sum(int(count) for _, count in found))
         assert [int(count) > 0 for _, count in found] == [True, True]  # Four windows, three at once.
     assert totals[0] == pytest.approx(totals[1], rel=1e-5)
@@ -125,7 +125,9 @@ def test_rows_are_as_long_as_window_or_2048_or_the_context():
 @pytest.mark.parametrize("kind", ["bloom", "opt", "mamba"])
 def test_a_model_whose_windows_would_see_each_other_is_refused(kind):
     task = task_over(kind)
-    message = rf"expected a model that reads windows packed into one row .*, got '{kind}', whose scores change .* take"
+    message = (
+        rf"expected a model that reads windows packed into one row .*, got '{kind}', whose scores change .* remove"
+    )
     with pytest.raises(ValueError, match=message):
         task.train_features(task.examples("train"))
     assert task_over(kind, False).train_features(task.examples("train"))

@@ -72,7 +72,7 @@ def test_a_training_row_never_shows_its_own_text():
         text = unicodedata.normalize("NFC", example.text)
         assert len(shown) == 2 and text not in [each for each, _ in shown]
         assert prompt.endswith(f"Text:\n{text}\nAnswer:\n") and prompt.count(text) == 1
-    assert "of 6 examples the 2 most like the text shown" in "\n".join(task.spec.remarks(task))
+    assert "of 6 examples the 2 most similar to the text shown" in "\n".join(task.spec.remarks(task))
 
 
 def test_no_window_of_a_long_text_shows_that_text():
@@ -124,7 +124,7 @@ def test_without_shown_the_prompt_is_always_the_same():
 def test_a_run_keeps_its_pool_beside_the_model_and_goes_on_with_it(tmp_path, capsys):
     metrics = train(recipe_over(tmp_path, **SIMILAR, num_train_epochs=1, packing=True))
     assert 0 <= metrics["eval_f1"] <= 1
-    assert "of 6 examples the 2 most like the text shown" in capsys.readouterr().out
+    assert "of 6 examples the 2 most similar to the text shown" in capsys.readouterr().out
     stored = json.loads((tmp_path / "out" / NAME).read_text(encoding="utf-8"))
     assert (stored["shown"], stored["examples"]) == (2, PAIRS)
     writer = KospanGenerativeNER.from_pretrained(tmp_path / "out")

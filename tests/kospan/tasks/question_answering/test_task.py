@@ -16,6 +16,7 @@ from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer, train
 from kospan.tasks.loading import open_saved
+from kospan.tasks.question_answering.spec import SPEC
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
 
 
@@ -36,9 +37,9 @@ def labelled(task: QuestionAnsweringTask, feature: dict, text: str, first_unit: 
 
 @pytest.mark.parametrize("encoder_input", ["units", "subwords"])
 @pytest.mark.parametrize("max_length", [48, 96])
-def test_labels_stand_where_the_answer_is_in_every_window_that_holds_it(make_task, encoder_input, window):
+def test_labels_stand_where_the_answer_is_in_every_window_that_holds_it(make_task, encoder_input, max_length):
     data = corpus(8, long=120)
-    task = make_task(data, max_length=window, stride=12, max_query_length=30, encoder_input=encoder_input)
+    task = make_task(data, max_length=max_length, stride=12, max_query_length=30, encoder_input=encoder_input)
     for example in data.splits["train"]:
         features = task.train_features([example])
         (document,) = task.model.aligner.documents([example.text])
@@ -67,7 +68,7 @@ def test_an_answer_that_no_window_holds_is_counted_and_told(make_task):
     assert len(features) > 2 and all(feature["labels"] == [0, 0] for feature in features)
     assert task.unheld == 1
     (line,) = task.spec.remarks(task)
-    assert line.startswith("answers not held    1 stand in no window whole") and "longer window or stride" in line
+    assert line.startswith("answers not held    1 are whole in no window") and "larger max_length or stride" in line
 
 
 def test_the_first_of_several_answers_trains_and_none_is_labelled_nowhere(make_task):
@@ -168,7 +169,7 @@ def test_a_text_without_a_question_is_refused(make_qa_model, question):
     with pytest.raises(
         ValueError, match=r"example 'a-1' \(texts.jsonl\): expected a question beside its text.*'question'"
     ):
-        QuestionAnsweringTask(None, make_qa_model()).check([example], "texts.jsonl")
+        SPEC.check_examples(QuestionAnsweringTask(None, make_qa_model()), [example], "texts.jsonl")
     with pytest.raises(ValueError, match=r"example 'a-1' \(train\)"):
         QuestionAnsweringTask(Corpus(("answer",), {"train": [example], "validation": []}, 0), make_qa_model())
 

@@ -21,6 +21,7 @@ from kospan.run import build_trainer, train
 from kospan.tasks.loading import open_saved
 from kospan.tasks.text_classification.spec import SPEC
 from kospan.tasks.text_classification.task import TextClassificationTask
+from kospan.tasks.unused_settings import check_recipe
 from kospan.training.trainer import KospanTrainer
 
 TINY = {
@@ -172,7 +173,7 @@ def test_the_baselines(make_task):
 )
 def test_what_is_no_example_is_refused_by_name(make_task, example, asked, words):
     with pytest.raises(ValueError) as error:
-        make_task(None, **asked).check([example], "my.csv")
+        SPEC.check_examples(make_task(None, **asked), [example], "my.csv")
     assert str(error.value).startswith("example 'x' (my.csv): ") and words in str(error.value)
 
 
@@ -275,19 +276,21 @@ def test_data_that_cannot_be_classified_are_refused(tmp_path, data, asked, words
 
 
 def test_a_recipe_is_checked_before_anything_is_loaded():
-    TextClassificationTask.check_recipe(Recipe(task="text-classification"))
+    check_recipe(Recipe(task="text-classification"), SPEC)
     with pytest.raises(
         ValueError, match="expected no max_query_length with task: text-classification, where it has no effect"
     ):
-        TextClassificationTask.check_recipe(Recipe(task="text-classification", max_query_length=0))
-    with pytest.raises(ValueError, match="expected problem_type to be one of class, value, got 'number'"):
+        check_recipe(Recipe(task="text-classification", max_query_length=0), SPEC)
+    with pytest.raises(
+        ValueError, match="expected problem_type to be one of single_label_classification, regression, got 'number'"
+    ):
         load_recipe(None, {"problem_type": "number"})
-    assert TextClassificationTask.metric_names_of(Recipe(problem_type="regression"), "f1") == [
+    assert SPEC.recipe_metric_names(Recipe(problem_type="regression"), "f1") == [
         "pearson",
         "spearman",
         "mae",
     ]
-    assert "macro_f1" in TextClassificationTask.metric_names_of(Recipe(), "macro_f1")
+    assert "macro_f1" in SPEC.recipe_metric_names(Recipe(), "macro_f1")
 
 
 def test_a_model_of_ours_is_trained_on(tmp_path):
