@@ -121,6 +121,7 @@ class TaskSpec:
 
     Args:
         name: Name of the task in recipes.
+        former_name: Its name in earlier versions, for an error that names the present one.
         model_type: `model_type` of the models' config.
         pipeline_tag: The Hub's name of the task.
         task: The class that reads data and builds, trains and scores models.
@@ -158,6 +159,7 @@ class TaskSpec:
     """
 
     name: str
+    former_name: str = ""
     model_type: str
     pipeline_tag: str
     task: type[Task]

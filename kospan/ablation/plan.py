@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 
 from kospan.ablation.settings import check_setting, mapping, named, same_settings
-from kospan.recipe import FIELDS, Recipe, cast, check_names, load_recipe, takes_null
+from kospan.recipe import FIELDS, Recipe, check_names, load_recipe, parse_settings
 from kospan.tasks.unused_settings import settled
 from kospan.yaml_file import read_yaml
 
@@ -354,10 +354,7 @@ def _settings(settings, where: str) -> dict:
     for key in settings:
         check_setting(key, where)
     check_names({key: value for key, value in settings.items() if key not in FIELDS}, where)
-    return {
-        key: cast(key, value, where) if key in FIELDS and (value is not None or takes_null(key)) else value
-        for key, value in settings.items()
-    }
+    return parse_settings(settings, where)
 
 
 def _more(given, names: list[str], where: str) -> More:

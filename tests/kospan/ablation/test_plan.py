@@ -221,7 +221,7 @@ BAD = {
     "misspelt key": ({"variant": TWO}, ValueError, "got 'variant'; did you mean variants?"),
     "setting outside": ({"variants": TWO, "dropout": 0.1}, ValueError, "dropout is a setting and belongs under"),
     "misspelt setting": ({"variants": {"a": {"fgm_epsilom": 1}}}, ValueError, "variant a: .*mean fgm_epsilon?"),
-    "wrong type": ({"variants": {"a": {"dropout": "much"}}}, ValueError, "variant a: expected dropout to be a float"),
+    "wrong type": ({"variants": {"a": {"dropout": "much"}}}, ValueError, "variant a: expected dropout to be a number"),
     "wrong choice": ({"variants": {"a": {"fgm_space": "x"}}}, ValueError, "variant a: .*activation, parameter"),
     "unknown baseline": ({"variants": TWO, "baseline": "aa"}, ValueError, "got 'aa'; did you mean a?"),
     "the same twice": ({"variants": TWO | {"c": LINEAR}}, ValueError, "the same settings for a and c"),
