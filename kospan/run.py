@@ -181,7 +181,7 @@ def prepare_output(recipe: Recipe) -> str | None:
     if recipe.resume_from_checkpoint:
         checkpoint, skipped = resumable_checkpoint(folder, recipe.resume_from_checkpoint)
         for line in skipped:
-            print(f"incomplete, skipped {line}")
+            print(f"skipped             {line}")
         return checkpoint
     is_first = int(os.environ.get("RANK", 0)) == 0
     if is_first and not recipe.overwrite_output_dir and folder.is_dir() and any(folder.iterdir()):

@@ -223,11 +223,8 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     if trainer.fgm is not None:
         assert (trainer.fgm.epsilon, trainer.fgm.space) == (recipe.fgm_epsilon, recipe.fgm_space)
         assert trainer.fgm_lambda == recipe.fgm_lambda
-    assert (trainer.divergence is not None) == (recipe.rdrop_alpha > 0)
-    if trainer.divergence is not None:
-        assert trainer.divergence.alpha == recipe.rdrop_alpha
-        assert getattr(trainer.divergence, "level", recipe.rdrop_level) == recipe.rdrop_level
-        assert trainer.rdrop_on == recipe.rdrop_on
+    assert (trainer.rdrop_alpha, trainer.rdrop_level) == (recipe.rdrop_alpha, recipe.rdrop_level)
+    assert trainer.rdrop_on == recipe.rdrop_on
     patience = [each for each in trainer.callback_handler.callbacks if isinstance(each, EarlyStoppingCallback)]
     assert [each.early_stopping_patience for each in patience] == [recipe.early_stopping_patience] * bool(patience)
     assert bool(patience) == (recipe.early_stopping_patience > 0)

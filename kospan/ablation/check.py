@@ -7,7 +7,7 @@ from kospan.tasks.encoders import load_config
 from kospan.tasks.registry import task_spec
 from kospan.tasks.token_classification.metrics import check_metric
 from kospan.training.arguments import training_arguments
-from kospan.training.cached_features import check_cached, states_root
+from kospan.training.feature_cache import check_feature_cache
 from kospan.training.learning_rates import check_rates
 from kospan.training.lora import lora_of
 
@@ -35,8 +35,7 @@ def check_experiment(experiment: Experiment) -> None:
                     check_metric(key, name, recipe.metric_names(spec.recipe_metric_names(recipe, name)))
             check_rates(recipe.learning_rates)
             lora_of(recipe)
-            root = states_root(recipe.feature_cache_dir) if recipe.freeze_encoder else None
-            check_cached(root, recipe.fgm_epsilon, recipe.subword_dropout)
+            check_feature_cache(recipe)
             spec.check_recipe(recipe)
         except (ValueError, TypeError, OSError) as error:
             raise ValueError(f"{experiment.name}, variant {variant.name}: {error}") from error

@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoModelForQuestionAnswering
 from kospan.modeling import Span
 from kospan.modeling.alignment import clusters
 from kospan.modeling.answers import Answers, WindowScores
-from kospan.training.rdrop import SpanEndsRDrop, double, symmetric_kl
+from kospan.modeling.rdrop import double, symmetric_kl
 
 QUESTIONS = ["회장이 어디서 회의를 열었는가?", "언제 부산을 찾았나?", "누가 전했나", "비?", "금리는 얼마나 올랐는가?"]
 HOSTILE = [
@@ -138,7 +138,7 @@ def test_r_drop_is_two_forwards_and_their_divergence(make_qa_model, texts):
     batch, alpha = batch_of(reader, texts), 0.7
     reader.train()
     torch.manual_seed(4)
-    found = reader(**double(batch), divergence=SpanEndsRDrop(alpha))
+    found = reader(**double(batch), rdrop_alpha=alpha)
     first, second = found.emissions.double().chunk(2)
     assert not torch.equal(first, second)
     losses = [nn.functional.cross_entropy(half, batch["labels"], reduction="sum") for half in (first, second)]

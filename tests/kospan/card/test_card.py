@@ -23,7 +23,7 @@ from kospan.example import Example
 from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.run import run
+from kospan.run import train
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -65,7 +65,7 @@ def finished(tmp_path_factory):
     files = {f"{split}_file": str(folder / f"{split}.jsonl") for split in ("train", "validation")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_TOKEN", SECRET)
-        run(load_recipe(None, {**TINY, **files, "output_dir": str(folder / "out")}))
+        train(load_recipe(None, {**TINY, **files, "output_dir": str(folder / "out")}))
     return folder / "out"
 
 

@@ -21,7 +21,7 @@ from kospan.hub.hub import Hub
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.report.calibrate import calibrate
-from kospan.run import run
+from kospan.run import train
 
 TINY = {
     "dataset": "klue_ner",
@@ -62,7 +62,7 @@ def finished(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         splits = datasets.DatasetDict(train=klue(24), validation=klue(9))
         patch.setattr(datasets, "load_dataset", lambda *words: splits)
-        run(load_recipe(None, {**TINY, "calibration_split": "0.25", "output_dir": str(folder)}))
+        train(load_recipe(None, {**TINY, "calibration_split": "0.25", "output_dir": str(folder)}))
     return folder
 
 

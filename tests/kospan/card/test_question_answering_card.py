@@ -19,7 +19,7 @@ from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.report.calibrate import calibrate
-from kospan.run import run
+from kospan.run import train
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -70,7 +70,7 @@ def finished(tmp_path_factory):
     for split, count in (("train", 48), ("validation", 10)):
         write_jsonl(folder / f"{split}.jsonl", questions(split, count))
     files = {f"{split}_file": str(folder / f"{split}.jsonl") for split in ("train", "validation")}
-    run(load_recipe(None, {**TINY, **files, "output_dir": str(folder / "out")}))
+    train(load_recipe(None, {**TINY, **files, "output_dir": str(folder / "out")}))
     return folder / "out"
 
 

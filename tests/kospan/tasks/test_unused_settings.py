@@ -17,7 +17,7 @@ from kospan.example import Example
 from kospan.modeling.heads import HEADS
 from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, Given, Recipe, default_of, load_recipe, save_recipe
-from kospan.run import build_trainer, prepare_output, run
+from kospan.run import build_trainer, prepare_output, train
 from kospan.tasks.registry import TASKS, task_class
 from kospan.tasks.unused_settings import EVERY_TASK, is_off, needs, settled, unused
 
@@ -192,10 +192,10 @@ def behaviour(recipe: Recipe) -> dict:
         "data": {split: task.corpus.splits[split] for split in task.corpus.splits},
         "labels": task.labels,
         "features": list(trainer.train_dataset),
-        "evaluated": [item["document"] for item in trainer.eval_dataset],
+        "evaluated": list(trainer.eval_dataset),
         "names": (trainer.args.output_dir, trainer.args.run_name),
         "fgm": trainer.fgm and (trainer.fgm.epsilon, trainer.fgm.space, trainer.fgm_lambda),
-        "rdrop": (trainer.divergence, trainer.rdrop_on),
+        "rdrop": (trainer.rdrop_alpha, trainer.rdrop_alpha and trainer.rdrop_level, trainer.rdrop_on),
         "rates": trainer.learning_rates,
         "collator": type(trainer.data_collator).__name__,
         "validation loss": trainer.validation_loss is not None,
@@ -203,7 +203,7 @@ def behaviour(recipe: Recipe) -> dict:
             (type(each).__name__, getattr(each, "early_stopping_patience", 0))
             for each in trainer.callback_handler.callbacks
         ],
-        "states": trainer.states and trainer.states.root,
+        "feature cache": trainer.feature_cache and trainer.feature_cache.root,
         "loading": getattr(task, "loading", None),
     }
 
@@ -388,7 +388,7 @@ def test_a_model_of_ours_brings_its_own_settings(files, tmp_path):
         "output_dir": "model",
         "overwrite_output_dir": True,
     }
-    run(recipe_of(files, "token-classification", **flags))
+    train(recipe_of(files, "token-classification", **flags))
     again = {"encoder": "model", "output_dir": "again", "lstm_dropout": 0.2, "dropout_merge": "mean_loss"}
     assert build_trainer(recipe_of(files, "token-classification", **again)).model.config.lstm_dropout == 0.2
     with pytest.raises(ValueError, match="expected no lstm_dropout with lstm_hidden_size: 0"):

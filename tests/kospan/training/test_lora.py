@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, TrainerCallback
 
 from kospan.recipe import Recipe, load_recipe
-from kospan.training.adapter_trainer import ADAPTERS, restore
+from kospan.training.adapter_checkpoint import ADAPTERS, restore
 from kospan.training.learning_rates import check_rates, rate_groups
 from kospan.training.lora import (
     Lora,

@@ -12,7 +12,7 @@ from generative_cases import byte_level, tiny_lm
 from kospan.data.jsonl import read_jsonl
 from kospan.hub.publish import publish
 from kospan.hub.verify import verify
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.generative_ner import continued
 
 
@@ -57,7 +57,7 @@ def test_training_fixes_the_date_and_goes_on_with_it(recipe_of, set_today, templ
     set_today(2020, 1, 31)
     trainer = build_trainer(recipe_of(template))
     assert trainer.task.writer.config.date == "2020-01-31" and all(words in prompt for prompt in prompts_of(trainer))
-    run(recipe_of(template, save_strategy="epoch"))
+    train(recipe_of(template, save_strategy="epoch"))
     # The next day: from the checkpoint, from the finished model, and anew.
     set_today(2020, 2, 1)
     again = build_trainer(
@@ -76,7 +76,7 @@ def test_a_template_without_a_date_leaves_none_behind(recipe_of):
 def test_a_release_is_checked_on_another_day_than_it_was_trained(recipe_of, set_today, tmp_path):
     set_today(2020, 1, 31)
     recipe = recipe_of(LLAMA)
-    run(recipe)
+    train(recipe)
     folder = tmp_path / "out"
     assert any(example.spans for example in read_jsonl(folder / "predictions.jsonl"))
     publish(folder, "kim/writer", dry_run=tmp_path / "release", say=lambda line: None)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.generative_ner import packing
 from kospan.tasks.generative_ner.packing import pack, row_length, unpack
 from kospan.tasks.generative_ner.task import GenerativeNERTask
@@ -162,7 +162,7 @@ def test_a_model_is_tried_once(monkeypatch):
 
 def test_a_run_on_packed_rows_says_how_full_they_are(tmp_path, capsys):
     flags = {"packing": True, "max_length": 250, "max_new_tokens": 60, "validation_loss": True}
-    metrics = run(recipe_over(tmp_path, **flags, per_device_train_batch_size=1, gradient_accumulation_steps=2))
+    metrics = train(recipe_over(tmp_path, **flags, per_device_train_batch_size=1, gradient_accumulation_steps=2))
     assert 0 <= metrics["eval_f1"] <= 1
     printed = capsys.readouterr().out
     assert "packing             6 windows in 2 rows of up to 250 positions, " in printed

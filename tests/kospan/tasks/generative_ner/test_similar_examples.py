@@ -15,7 +15,7 @@ from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.configuration_generative_ner import NAME
 from kospan.modeling.similarity import Similarity
 from kospan.recipe import Recipe
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.generative_ner import model as model_module
 from kospan.tasks.generative_ner.model import build_writer, pool_of, whole_reply, writer_config
 from kospan.tasks.generative_ner.task import GenerativeNERTask
@@ -122,7 +122,7 @@ def test_without_shown_the_prompt_is_always_the_same():
 
 
 def test_a_run_keeps_its_pool_beside_the_model_and_goes_on_with_it(tmp_path, capsys):
-    metrics = run(recipe_over(tmp_path, **SIMILAR, num_train_epochs=1, packing=True))
+    metrics = train(recipe_over(tmp_path, **SIMILAR, num_train_epochs=1, packing=True))
     assert 0 <= metrics["eval_f1"] <= 1
     assert "of 6 examples the 2 most like the text shown" in capsys.readouterr().out
     stored = json.loads((tmp_path / "out" / NAME).read_text(encoding="utf-8"))

@@ -26,7 +26,7 @@ from kospan.modeling.prompt_windows import composed
 from kospan.modeling.prompts import locate, parse_reply
 from kospan.modeling.spans import Span
 from kospan.recipe import Recipe
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.generative_ner.base_model import check_loading, load_decoder, loading
 from kospan.tasks.generative_ner.generated import WRITTEN_FIGURES, Written, score_written
 from kospan.tasks.generative_ner.model import build_writer, reply_about, shown_examples, writer_config
@@ -241,7 +241,7 @@ def test_replies_are_scored_by_what_became_of_them():
 
 
 def test_a_run_from_nothing_leaves_a_writer_that_commands_can_use(recipe_of, tmp_path, capsys):
-    metrics = run(recipe_of(validation_loss=True, activation_checkpointing=True))
+    metrics = train(recipe_of(validation_loss=True, activation_checkpointing=True))
     folder = tmp_path / "out"
     assert 0 <= metrics["eval_f1"] <= 1 and metrics["eval_unparsed"] == metrics["eval_dropped"] == 0
     assert json.loads((folder / "eval_results.json").read_text()) == metrics
@@ -296,16 +296,16 @@ def test_a_free_writer_may_say_anything_and_is_scored(recipe_of):
 def test_an_adapter_is_trained_saved_and_resumed(recipe_of, base, tmp_path):
     pytest.importorskip("peft")
     settings = {"encoder": base, "lora_rank": 2, "learning_rates": {"lora_B": "16x"}, "load_best_model_at_end": False}
-    whole = run(recipe_of(**settings))
+    whole = train(recipe_of(**settings))
     folder = tmp_path / "out"
     assert (folder / "adapter_config.json").exists() and not (folder / "model.safetensors").exists()
     assert broken_part(folder / "checkpoint-2") is None
     expected = KospanGenerativeNER.from_pretrained(folder).extract(TEXTS)
     (folder / "adapter_config.json").unlink()
-    again = run(recipe_of(**settings, resume_from_checkpoint=True, overwrite_output_dir=False, save_total_limit=9))
+    again = train(recipe_of(**settings, resume_from_checkpoint=True, overwrite_output_dir=False, save_total_limit=9))
     assert again == whole and KospanGenerativeNER.from_pretrained(folder).extract(TEXTS) == expected
     # Starting anew in full, nothing of the adapter is left to be taken for it.
-    run(recipe_of(encoder=base, num_train_epochs=1))
+    train(recipe_of(encoder=base, num_train_epochs=1))
     assert not (folder / "adapter_config.json").exists() and (folder / "model.safetensors").exists()
 
 

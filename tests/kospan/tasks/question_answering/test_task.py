@@ -14,7 +14,7 @@ from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.loading import open_saved
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
 
@@ -210,7 +210,7 @@ def files(tmp_path):
 
 def test_a_run_leaves_a_reader_that_answers_as_its_predictions_say(files, tmp_path, capsys):
     folder = tmp_path / "out"
-    metrics = run(
+    metrics = train(
         load_recipe(None, SETTINGS | files | {"output_dir": str(folder), "rdrop_alpha": 0.5, "fgm_epsilon": 0.3})
     )
     printed = capsys.readouterr().out
