@@ -2,7 +2,7 @@
 
 from kospan.modeling import KospanGenerativeNERConfig
 from kospan.modeling.configuration_generative_ner import NAME
-from kospan.task import TaskSpec
+from kospan.task import AblationTerms, TaskSpec
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 
 
@@ -10,6 +10,18 @@ def adjustments(task: GenerativeNERTask) -> dict[str, int]:
     """Changed and dropped gold spans, counted."""
     return {"trimmed": task.corpus.trimmed, "dropped": task.corpus.dropped, "too_long": task.too_long}
 
+
+METRICS = {
+    "f1": "strict micro F1 over exact spans, spaces kept",
+    "precision": "of `f1`",
+    "recall": "of `f1`",
+    "exact_reply": "share of documents whose reply equals the expected one",
+    "unparsed": "share of documents with a reply that could not be parsed",
+    "dropped": "number of brackets that could not be parsed",
+    "unmatched": "number of surfaces without a free occurrence in the text",
+    "loss": "mean loss per subword of the gold replies",
+    "klue_entity_f1": "as published by the KLUE benchmark: characters without spaces, strict, macro over types",
+}
 
 SPEC = TaskSpec(
     name="generative-ner",
@@ -37,4 +49,5 @@ SPEC = TaskSpec(
     analyze=GenerativeNERTask.examine,
     scores=GenerativeNERTask.scored,
     confidence=GenerativeNERTask.claims,
+    ablation=AblationTerms(METRICS, documents="documents", summed="spans"),
 )

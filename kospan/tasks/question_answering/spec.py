@@ -1,7 +1,7 @@
 """The task question-answering: answers to questions, as spans of a text."""
 
 from kospan.modeling import KospanQuestionAnsweringConfig
-from kospan.task import TaskSpec
+from kospan.task import AblationTerms, TaskSpec
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
 
 
@@ -14,6 +14,12 @@ def adjustments(task: QuestionAnsweringTask) -> dict[str, int]:
         "unheld": task.unheld,
     }
 
+
+METRICS = {
+    "exact_match": "share of exactly right answers by the data set's rules",
+    "f1": "overlap with the gold answer by the data set's rules, mean over questions",
+    "rouge_w": "ROUGE-W as published by KLUE-MRC",
+}
 
 SPEC = TaskSpec(
     name="question-answering",
@@ -38,4 +44,5 @@ SPEC = TaskSpec(
     analyze=QuestionAnsweringTask.examine,
     scores=QuestionAnsweringTask.scored,
     confidence=QuestionAnsweringTask.claims,
+    ablation=AblationTerms(METRICS, documents="questions", summed="F1"),
 )

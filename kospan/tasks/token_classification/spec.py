@@ -1,7 +1,7 @@
 """The task token-classification: named entities and other spans, found by tagging characters or words."""
 
 from kospan.modeling import KospanTokenClassificationConfig
-from kospan.task import TaskSpec
+from kospan.task import AblationTerms, TaskSpec
 from kospan.tasks.token_classification.task import TokenClassificationTask
 
 
@@ -9,6 +9,16 @@ def adjustments(task: TokenClassificationTask) -> dict[str, int]:
     """Changed and dropped gold spans, counted."""
     return {"widened": task.misaligned, "trimmed": task.corpus.trimmed, "dropped": task.corpus.dropped}
 
+
+METRICS = {
+    "f1": "strict micro F1 over exact spans, spaces kept",
+    "precision": "of `f1`",
+    "recall": "of `f1`",
+    "flat_f1": "F1 of the units' BIO tags, weighted by support, `O` left out",
+    "flat_f1_with_o": "the same with `O`",
+    "klue_entity_f1": "as published by the KLUE benchmark: characters without spaces, strict, macro over types",
+    "klue_char_f1": "macro F1 over all character tags, `O` included",
+}
 
 SPEC = TaskSpec(
     name="token-classification",
@@ -33,4 +43,5 @@ SPEC = TaskSpec(
     analyze=TokenClassificationTask.examine,
     scores=TokenClassificationTask.scored,
     confidence=TokenClassificationTask.claims,
+    ablation=AblationTerms(METRICS, documents="documents", summed="spans"),
 )
