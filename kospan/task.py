@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -109,6 +109,20 @@ class NotedSpans(list):
         self.notes = notes
 
 
+class AblationTerms(NamedTuple):
+    """Terms of a task in reports of ablations.
+
+    Args:
+        metrics: Descriptions of the metrics of the first table.
+        documents: The scored items, in the plural.
+        summed: The quantity that the bootstrap sums over seeds.
+    """
+
+    metrics: dict[str, str]
+    documents: str
+    summed: str
+
+
 def _nothing_unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     return {}
 
@@ -156,6 +170,7 @@ class TaskSpec:
         analyze: Scores, groups and errors of predictions; the training examples, if given, tell seen from unseen.
         scores: Scores of a run and of the baseline's predictions for the model card.
         confidence: Predictions of the model with their probabilities; None for a model without them.
+        ablation: Terms of the task in reports of ablations.
     """
 
     name: str
@@ -191,6 +206,7 @@ class TaskSpec:
         [Task, Sequence[Example], Sequence[Example], Sequence[Sequence[Span]], Sequence[Sequence[Span]]], dict
     ]
     confidence: Callable[[Task, Sequence[Example]], object | None]
+    ablation: AblationTerms
 
     def __post_init__(self):
         self.task.spec = self

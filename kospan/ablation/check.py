@@ -1,4 +1,4 @@
-"""What can be wrong with an variant is told before the first one trains, not hours later."""
+"""Checks of all variants of a study before the first one trains."""
 
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from kospan.training.lora import lora_of
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Raises: ValueError naming the variant, of those asked for, where a value is not what its setting takes, or a file
-    is missing."""
+    """Check the settings, files and metrics of the chosen variants.
+
+    Raises: ValueError naming the variant and the problem.
+    """
     for name in experiment.chosen or experiment.variants:
         variant = experiment.variants[name]
         recipe = variant.recipe
@@ -24,8 +26,8 @@ def check_experiment(experiment: Experiment) -> None:
             for key in ("train_file", "validation_file"):
                 path = getattr(recipe, key)
                 if path is not None and not Path(path).exists():
-                    raise FileNotFoundError(f"expected {key} to be there, found no {path}; paths are relative to here")
-            # What is no folder may be a name on the Hub; only the run itself asks there.
+                    raise FileNotFoundError(f"expected {key} at {path}, found none; paths are relative to the current folder")
+            # Other names may be on the Hub, which only the run itself asks.
             if recipe.encoder == "scratch":
                 spec.check_scratch(recipe.encoder_options)
             elif recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():

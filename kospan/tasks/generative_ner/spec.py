@@ -11,7 +11,7 @@ from kospan.modeling import KospanGenerativeNERConfig
 from kospan.modeling.base_models import check_base
 from kospan.modeling.configuration_generative_ner import NAME, read_generative_config
 from kospan.recipe import FIELDS, Recipe
-from kospan.task import TaskSpec
+from kospan.task import AblationTerms, TaskSpec
 from kospan.tasks.base import check_labels, dictionary_baseline, needs_labels, span_counts
 from kospan.tasks.building import corpus_of
 from kospan.tasks.generative_ner.base_model import check_loading, scratch_options
@@ -107,6 +107,17 @@ def identity(task: GenerativeNERTask, folder: Path | None) -> dict:
     model = task.model.config if folder is None else AutoConfig.from_pretrained(folder)
     return {"prompt": prompt, "model": model.to_dict()}
 
+METRICS = {
+    "f1": "strict micro F1 over exact spans, spaces kept",
+    "precision": "of `f1`",
+    "recall": "of `f1`",
+    "exact_reply": "share of documents whose reply equals the expected one",
+    "unparsed": "share of documents with a reply that could not be parsed",
+    "dropped": "number of brackets that could not be parsed",
+    "unmatched": "number of surfaces without a free occurrence in the text",
+    "loss": "mean loss per subword of the gold replies",
+    "klue_entity_f1": "as published by the KLUE benchmark: characters without spaces, strict, macro over types",
+}
 
 SPEC = TaskSpec(
     name="generative-ner",
@@ -144,4 +155,5 @@ SPEC = TaskSpec(
     ),
     # The probability of a reply says little about units that it does not name.
     confidence=lambda task, examples: None,
+    ablation=AblationTerms(METRICS, documents="documents", summed="spans"),
 )

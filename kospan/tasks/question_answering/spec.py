@@ -9,6 +9,7 @@ from kospan.example import Example
 from kospan.modeling import KospanQuestionAnsweringConfig
 from kospan.modeling.spans import Span
 from kospan.recipe import Recipe
+from kospan.task import AblationTerms
 from kospan.tasks.base import encoder_spec
 from kospan.tasks.question_answering.baseline import nearest_answers
 from kospan.tasks.question_answering.breakdown import examine_answers, metrics_per_question, scored_answers
@@ -76,6 +77,12 @@ def counts(
     return np.stack([scores, share, share], axis=1)[:, None]
 
 
+METRICS = {
+    "exact_match": "share of exactly right answers by the data set's rules",
+    "f1": "overlap with the gold answer by the data set's rules, mean over questions",
+    "rouge_w": "ROUGE-W as published by KLUE-MRC",
+}
+
 SPEC = encoder_spec(
     KospanQuestionAnsweringConfig,
     name="question-answering",
@@ -99,4 +106,5 @@ SPEC = encoder_spec(
         examples, predictions, baseline, task.rules, training, task.left_out
     ),
     confidence=lambda task, examples: AnswerClaims(task.model, examples, task.rules),
+    ablation=AblationTerms(METRICS, documents="questions", summed="F1"),
 )

@@ -10,6 +10,7 @@ from kospan.example import Example
 from kospan.modeling import KospanSequenceClassificationConfig
 from kospan.modeling.spans import Span
 from kospan.recipe import Recipe
+from kospan.task import AblationTerms
 from kospan.tasks.base import encoder_spec, needs_labels
 from kospan.tasks.building import corpus_of
 from kospan.tasks.text_classification.breakdown import examine_classes, examine_values, scored_classes, scored_values
@@ -97,6 +98,16 @@ def scores(
     )
 
 
+METRICS = {
+    "accuracy": "share of texts with the right class",
+    "macro_f1": "mean F1 of the classes, each with the same weight",
+    "f1": "micro F1 over classes, equal to the accuracy if every text has one",
+    "pearson": "correlation with the gold values",
+    "spearman": "rank correlation with the gold values",
+    "mae": "mean absolute error",
+    "klue_sts_f1": "F1 of the pairs with a value of at least 3, as published by the KLUE benchmark",
+}
+
 SPEC = encoder_spec(
     KospanSequenceClassificationConfig,
     name="text-classification",
@@ -120,4 +131,5 @@ SPEC = encoder_spec(
     analyze=analyze,
     scores=scores,
     confidence=lambda task, examples: (ValueClaims if task.values else ClassClaims)(task.model, examples),
+    ablation=AblationTerms(METRICS, documents="texts", summed="labels"),
 )

@@ -9,6 +9,7 @@ from kospan.modeling import KospanTokenClassificationConfig
 from kospan.modeling.heads import HEADS, check_head
 from kospan.modeling.tags import labels_of
 from kospan.recipe import Recipe
+from kospan.task import AblationTerms
 from kospan.tasks.base import check_labels, dictionary_baseline, encoder_spec, needs_labels, span_counts
 from kospan.tasks.building import corpus_of
 from kospan.tasks.encoders import load_config
@@ -65,6 +66,16 @@ def confidence(task: TokenClassificationTask, examples: Sequence[Example]) -> Cl
     return Claims(task.model, examples) if hasattr(task.model, "head") else None
 
 
+METRICS = {
+    "f1": "strict micro F1 over exact spans, spaces kept",
+    "precision": "of `f1`",
+    "recall": "of `f1`",
+    "flat_f1": "F1 of the units' BIO tags, weighted by support, `O` left out",
+    "flat_f1_with_o": "the same with `O`",
+    "klue_entity_f1": "as published by the KLUE benchmark: characters without spaces, strict, macro over types",
+    "klue_char_f1": "macro F1 over all character tags, `O` included",
+}
+
 SPEC = encoder_spec(
     KospanTokenClassificationConfig,
     name="token-classification",
@@ -90,4 +101,5 @@ SPEC = encoder_spec(
         training, examples, predictions, baseline, task.labels, task.unit
     ),
     confidence=confidence,
+    ablation=AblationTerms(METRICS, documents="documents", summed="spans"),
 )

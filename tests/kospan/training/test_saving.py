@@ -9,12 +9,12 @@ import torch
 import training_cases as cases
 from time_limits import SECONDS
 
+from kospan.data.text import write_text
 from kospan.training.saving import (
     CHECKPOINT_FILES,
     broken_part,
     dot_notes,
     last_whole_checkpoint,
-    write_text,
     written_whole,
 )
 
