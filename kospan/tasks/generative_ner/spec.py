@@ -5,6 +5,7 @@ from pathlib import Path
 from kospan.modeling import KospanGenerativeNERConfig
 from kospan.modeling.configuration_generative_ner import NAME
 from kospan.task import TaskSpec
+from kospan.tasks.generative_ner.card import CARD
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 
 
@@ -16,8 +17,9 @@ def adjustments(task: GenerativeNERTask) -> dict[str, int]:
 SPEC = TaskSpec(
     name="generative-ner",
     model_type=KospanGenerativeNERConfig.model_type,
-    pipeline_tag="token-classification",
+    pipeline_tag="text-generation",
     task=GenerativeNERTask,
+    card=CARD,
     published=Path(__file__).with_name("published.py"),
     config_file=NAME,
     losses=GenerativeNERTask.losses,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kospan.modeling import KospanQuestionAnsweringConfig
 from kospan.task import TaskSpec
+from kospan.tasks.question_answering.card import CARD
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
 
 
@@ -22,6 +23,7 @@ SPEC = TaskSpec(
     model_type=KospanQuestionAnsweringConfig.model_type,
     pipeline_tag="question-answering",
     task=QuestionAnsweringTask,
+    card=CARD,
     published=Path(__file__).with_name("published.py"),
     uses=QuestionAnsweringTask.uses,
     unused=QuestionAnsweringTask.unused,

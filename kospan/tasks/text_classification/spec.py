@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kospan.modeling import KospanSequenceClassificationConfig
 from kospan.task import TaskSpec
+from kospan.tasks.text_classification.card import CARD
 from kospan.tasks.text_classification.task import TextClassificationTask
 
 
@@ -17,6 +18,7 @@ SPEC = TaskSpec(
     model_type=KospanSequenceClassificationConfig.model_type,
     pipeline_tag="text-classification",
     task=TextClassificationTask,
+    card=CARD,
     published=Path(__file__).with_name("published.py"),
     whole_texts=True,
     uses=TextClassificationTask.uses,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kospan.modeling import KospanTokenClassificationConfig
 from kospan.task import TaskSpec
+from kospan.tasks.token_classification.card import CARD
 from kospan.tasks.token_classification.task import TokenClassificationTask
 
 
@@ -17,6 +18,7 @@ SPEC = TaskSpec(
     model_type=KospanTokenClassificationConfig.model_type,
     pipeline_tag="token-classification",
     task=TokenClassificationTask,
+    card=CARD,
     published=Path(__file__).with_name("published.py"),
     uses=TokenClassificationTask.uses,
     unused=TokenClassificationTask.unused,
