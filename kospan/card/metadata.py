@@ -15,15 +15,15 @@ EVAL_RESULTS = ".eval_results/kospan.yaml"
 NOT_ON_HUB = "other"
 # Metrics that the Hub knows.
 _KNOWN = {"f1", "precision", "recall", "exact_match", "accuracy", "pearsonr", "spearmanr", "mae"}
-# Metrics of a calibration, in every task; "*" is the task's claim.
+# Metrics of a calibration, in every task; "*" are the task's claims.
 _CALIBRATION = {
     "calibration_temperature": Metric("temperature", "temperature of the confidences"),
-    "calibration_n": Metric("count", "*s whose confidence was examined"),
+    "calibration_n": Metric("count", "* whose confidence was examined"),
     "calibration_ece": Metric(
-        "ece", "expected calibration error of *s, calibrated", {"bins": "15 of one width"}
+        "ece", "expected calibration error of *, calibrated", {"bins": "15 of equal width"}
     ),
-    "calibration_brier": Metric("brier_score", "Brier score of *s, calibrated"),
-    "calibration_auroc": Metric("roc_auc", "AUROC of right against wrong *s"),
+    "calibration_brier": Metric("brier_score", "Brier score of *, calibrated"),
+    "calibration_auroc": Metric("roc_auc", "AUROC of right against wrong *"),
 }
 
 
@@ -139,7 +139,7 @@ def metric_of(spec: TaskSpec, name: str) -> Metric:
     """A metric of eval_results.json, named without `eval_`; one that is not known has its name as words."""
     if name in _CALIBRATION:
         metric = _CALIBRATION[name]
-        return metric._replace(words=metric.words.replace("*", spec.card.claim))
+        return metric._replace(words=metric.words.replace("*", spec.card.claims))
     for pattern, metric in spec.card.metrics.items():
         if fnmatchcase(name, pattern):
             label = name.removeprefix(pattern.removesuffix("*"))

@@ -27,6 +27,7 @@ def values(record: dict) -> dict:
 CARD = replace(
     TOKEN_CLASSIFICATION,
     templates=Path(__file__).parent,
+    backbone="a language model",
     metrics=TOKEN_CLASSIFICATION.metrics | METRICS,
     values=values,
 )

@@ -14,9 +14,7 @@ from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from release_cases import save_run
 
-from kospan.card.card import write_card
-from kospan.card.sentences import SENTENCES
-from kospan.card.training import ROWS
+from kospan.card.values import ROWS
 from kospan.data.about import ABOUT
 from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
@@ -24,6 +22,7 @@ from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.run import run
+from kospan.tasks.token_classification.card import SENTENCES
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -182,7 +181,7 @@ def test_scores_of_each_type_with_interval_and_baseline(folder):
 def test_files_of_two_runs_are_told_apart(folder):
     change(folder / "eval_results.json", eval_f1=0.1234)
     with pytest.raises(ValueError, match=r"of one run, got F1 \d\.\d+ and 0\.123400; take both from the same run"):
-        write_card(folder)
+        card_of(folder)
 
 
 def test_training_is_told_as_it_was(finished):
@@ -347,7 +346,7 @@ def test_no_heading_is_empty(finished):
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(FileNotFoundError, match=name):
-        write_card(folder)
+        card_of(folder)
     assert not (folder / "README.md").exists()
 
 
@@ -363,7 +362,7 @@ def test_a_missing_file_is_named(folder, name):
 def test_a_missing_key_is_named_with_its_file(folder, name, key, place):
     change(folder / name, **{key: None})
     with pytest.raises(ValueError, match=rf"expected the key '{key}' in {place}, found none; .*from the run again"):
-        write_card(folder)
+        card_of(folder)
 
 
 def test_a_missing_inner_key_is_named_with_its_place(folder):
@@ -371,16 +370,16 @@ def test_a_missing_inner_key_is_named_with_its_place(folder):
     del record["evaluation"]["types"][1]["f1"]
     change(folder / "training_record.json", **record)
     with pytest.raises(ValueError, match=r"key 'f1' in training_record.json: evaluation: types\[1\]"):
-        write_card(folder)
+        card_of(folder)
 
 
 def test_what_is_no_metric_is_refused(folder):
     change(folder / "eval_results.json", eval_f1="0.9")
     with pytest.raises(ValueError, match=r"expected numbers in eval_results\.json, got '0.9' at 'eval_f1'"):
-        write_card(folder)
+        card_of(folder)
     (folder / "eval_results.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"eval_results\.json: expected JSON"):
-        write_card(folder)
+        card_of(folder)
 
 
 def test_labels_that_look_like_markdown_stay_in_their_cells(folder):

@@ -12,7 +12,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from local_hub import OWNER_TOKEN, local_hub, online  # noqa: F401
 
 from kospan.card.metadata import EVAL_RESULTS
-from kospan.card.write_record import origins_record
+from kospan.card.training_record import origins_record
 from kospan.data.corpus import Origin
 from kospan.data.source import HubSplit
 from kospan.example import Example

@@ -11,8 +11,6 @@ from card_cases import card_of, change, check_snippets, section
 from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
-from kospan.card.card import write_card
-from kospan.card.sentences import QUESTIONS
 from kospan.data.about import ABOUT
 from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
@@ -20,6 +18,7 @@ from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.report.calibrate import calibrate
 from kospan.run import run
+from kospan.tasks.question_answering.card import QUESTIONS
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -170,13 +169,13 @@ def test_rouge_and_questions_without_an_answer_stand_there_where_they_were_measu
 def test_a_model_of_no_kind_is_refused(folder):
     change(folder / "config.json", model_type="kospan-poet")
     with pytest.raises(ValueError, match=r"kospan-generative-ner to write a card .*'kospan-poet'"):
-        write_card(folder)
+        card_of(folder)
 
 
 def test_files_of_two_runs_are_told_apart(folder):
     change(folder / "eval_results.json", eval_exact_match=0.1234)
     with pytest.raises(ValueError, match=r"of one run, got exact match \d\.\d+ and 0\.123400; take both from the same"):
-        write_card(folder)
+        card_of(folder)
 
 
 def test_limits_follow_settings_and_scores_in_both_languages(folder):

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from kospan.ablation.page import WORDS
-from kospan.card.kinds.registry import KINDS as CARDS
 from kospan.evaluation.explain import VIEWS
 from kospan.hub.clean_environment import KINDS as STRANGERS
 from kospan.modeling.pipelines import PIPELINES
@@ -21,13 +20,13 @@ def test_every_kind_of_model_is_known_everywhere():
     app = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(app)
     kinds = {task.model_type for task in TASKS.values()}
-    for registry in (CARDS, STRANGERS, REPORTS, app.TABS):
+    for registry in (STRANGERS, REPORTS, app.TABS):
         assert set(registry) == kinds
     # A causal LM that writes is no encoder to look inside.
     assert set(VIEWS) == kinds - {"kospan-generative-ner"}
     assert set(WORDS) == set(TASKS)
     # A pipeline is found by the Hub's name of the task; a writer goes out under that of its language model.
-    assert {kind.PIPELINE for kind in CARDS.values()} == {*PIPELINES, "text-generation"}
+    assert {task.pipeline_tag for task in TASKS.values()} == {*PIPELINES, "text-generation"}
 
 
 def test_a_task_is_found_by_its_name_and_by_its_models():
