@@ -141,7 +141,7 @@ class TaskCard:
         in_tables: Names of metrics that the tables of the templates show, so that no list repeats them.
         examples: Gives inputs (dicts with `text`) for a data set and a language, "ko" or "en".
         predict: Gives the model's spans for such inputs by the method that the card's first snippet calls.
-        values: Gives further values for the templates, from the record of the card; `metric_args` holds for all metrics.
+        values: Gives further values for the templates, from the card's record; `metric_args` holds for all metrics.
     """
 
     templates: Path

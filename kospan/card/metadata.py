@@ -19,9 +19,7 @@ _KNOWN = {"f1", "precision", "recall", "exact_match", "accuracy", "pearsonr", "s
 _CALIBRATION = {
     "calibration_temperature": Metric("temperature", "temperature of the confidences"),
     "calibration_n": Metric("count", "* whose confidence was examined"),
-    "calibration_ece": Metric(
-        "ece", "expected calibration error of *, calibrated", {"bins": "15 of equal width"}
-    ),
+    "calibration_ece": Metric("ece", "expected calibration error of *, calibrated", {"bins": "15 of equal width"}),
     "calibration_brier": Metric("brier_score", "Brier score of *, calibrated"),
     "calibration_auroc": Metric("roc_auc", "AUROC of right against wrong *"),
 }

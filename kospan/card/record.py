@@ -3,12 +3,12 @@
 import re
 from pathlib import Path
 
-from kospan.training.run_folder import public_recipe, read_config
 from kospan.data.about import about
 from kospan.data.source import HubSplit
 from kospan.recipe import FIELDS, TRAINER_DEFAULTS, default_of
 from kospan.task import TaskSpec
 from kospan.training.record import NAME
+from kospan.training.run_folder import public_recipe, read_config
 from kospan.training.saving import read_object
 
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kospan.training.run_folder import HUB_KEYS
 from kospan.recipe import default_of
 from kospan.training.loss_parts import part_names
+from kospan.training.run_folder import HUB_KEYS
 
 # Groups with fewer documents, or gold spans, say little.
 FEW = 30

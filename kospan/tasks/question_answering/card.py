@@ -85,9 +85,7 @@ def values(record: dict) -> dict:
         )
         for title in ("question word", "answer length")
     }
-    answers = {
-        row["group"]: row for row in evaluation["groups"].get("answer", []) if row["questions"] >= FEW
-    }
+    answers = {row["group"]: row for row in evaluation["groups"].get("answer", []) if row["questions"] >= FEW}
     return found | {
         "groups": groups,
         "seen": answers.get("seen in training"),

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from kospan.card.values import FEW, groups_by_strength
+from kospan.card.values import FEW, class_names, groups_by_strength
 from kospan.data.corpus import read_examples
 from kospan.modeling.tags import labels_of
-from kospan.card.values import class_names
 from kospan.task import Metric, TaskCard
 from kospan.tasks.token_classification.analysis import SAMPLES
 

@@ -5,10 +5,10 @@ import os
 from dataclasses import replace
 
 import pytest
+from card_cases import card_of
 from release_cases import save_reader_run
 from transformers import AutoModel
 
-from card_cases import card_of
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, record
 from kospan.example import Example

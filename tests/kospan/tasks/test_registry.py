@@ -7,7 +7,6 @@ import pytest
 
 from kospan.ablation.page import WORDS
 from kospan.evaluation.explain import VIEWS
-from kospan.hub.clean_environment import KINDS as STRANGERS
 from kospan.modeling.pipelines import PIPELINES
 from kospan.report.kinds import KINDS as REPORTS
 from kospan.tasks.registry import TASKS, spec_of_model, task_class
@@ -20,12 +19,15 @@ def test_every_kind_of_model_is_known_everywhere():
     app = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(app)
     kinds = {task.model_type for task in TASKS.values()}
-    for registry in (STRANGERS, REPORTS, app.TABS):
+    for registry in (REPORTS, app.TABS):
         assert set(registry) == kinds
     # A causal LM that writes is no encoder to look inside.
     assert set(VIEWS) == kinds - {"kospan-generative-ner"}
     assert set(WORDS) == set(TASKS)
-    # A pipeline is found by the Hub's name of the task; a writer goes out under that of its language model.
+    for task in TASKS.values():
+        assert task.published.is_file()
+        assert all((task.card.templates / f"card.{language}.md.jinja").is_file() for language in ("en", "ko"))
+    # A pipeline is found by the Hub's name of the task; a generative model has that of its language model.
     assert {task.pipeline_tag for task in TASKS.values()} == {*PIPELINES, "text-generation"}
 
 
