@@ -140,7 +140,7 @@ class TaskCard:
         headline: The main metric: the first of these that a model has.
         in_tables: Names of metrics that the tables of the templates show, so that no list repeats them.
         examples: Gives inputs (dicts with `text`) for a data set and a language, "ko" or "en".
-        predict: Gives the model's spans for such inputs by the method that the card's first snippet calls.
+        predict: Gives the model's spans for such inputs, by the method that the card's first snippet calls.
         values: Gives further values for the templates, from the card's record; `metric_args` holds for all metrics.
     """
 
@@ -156,7 +156,7 @@ class TaskCard:
     headline: tuple[str, ...]
     in_tables: tuple[str, ...]
     examples: Callable[[str, str], list[dict[str, str]]]
-    predict: Callable[[object, Sequence[dict]], list[list[Span]]]
+    predict: Callable[[object, list[dict]], list]
     values: Callable[[dict], dict]
 
 

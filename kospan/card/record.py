@@ -26,7 +26,7 @@ class FileDict(dict):
 
     def __missing__(self, key):
         raise ValueError(
-            f"expected the key {key!r} in {self.place}, found none; another version of kospan wrote that file: take it "
+            f"expected the key {key!r} in {self.place}, found none; another version of kospan wrote that file: copy it "
             "from the run again"
         )
 
@@ -105,7 +105,7 @@ def _results(path: Path) -> dict[str, float | None]:
     for name, value in results.items():
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise ValueError(
-                f"expected numbers in eval_results.json, got {value!r} at {name!r}; take the file from the run again"
+                f"expected numbers in eval_results.json, got {value!r} at {name!r}; copy the file from the run again"
             )
     return {name.removeprefix("eval_"): value for name, value in results.items()}
 
@@ -131,7 +131,7 @@ def number(value) -> float:
         return int(value) if re.fullmatch(r"\d+", str(value)) else float(value)
     except (TypeError, ValueError):
         raise ValueError(
-            f"expected a number in recipe.yaml, got {value!r}; take the recipe from the run again"
+            f"expected a number in recipe.yaml, got {value!r}; copy the recipe from the run again"
         ) from None
 
 
@@ -143,7 +143,7 @@ def _check_same_run(record: dict) -> None:
             title = "F1" if name == "f1" else name.replace("_", " ")
             raise ValueError(
                 f"expected training_record.json and eval_results.json of one run, got {title} {recorded:.6f} and "
-                f"{stored:.6f}; take both from the same run"
+                f"{stored:.6f}; copy both from the same run"
             )
 
 

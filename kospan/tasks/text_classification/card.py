@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from kospan.card.values import class_names, groups_by_strength
-from kospan.modeling.spans import Span
 from kospan.task import Metric, TaskCard
 from kospan.tasks.text_classification.metrics import SAMPLES
+from kospan.tasks.text_classification.published import predict
 
 METRICS = {
     "accuracy": Metric("accuracy", "accuracy"),
@@ -34,12 +34,6 @@ PAIRS = {
 def examples(dataset: str, language: str) -> list[dict[str, str]]:
     """Two texts, each with a second one for models of pairs."""
     return [{"text": text, "text_pair": pair} for text, pair in PAIRS[language]]
-
-
-def predict(model, items: list[dict]) -> list[list[Span]]:
-    """The class or value of each text."""
-    pairs = [item["text_pair"] for item in items] if model.config.pairs else None
-    return [[span] for span in model.classify([item["text"] for item in items], pairs)]
 
 
 def values(record: dict) -> dict:

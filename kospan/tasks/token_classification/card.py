@@ -7,6 +7,7 @@ from kospan.data.corpus import read_examples
 from kospan.modeling.tags import labels_of
 from kospan.task import Metric, TaskCard
 from kospan.tasks.token_classification.analysis import SAMPLES
+from kospan.tasks.token_classification.published import predict
 
 STRICT = {"averaging": "micro", "mode": "strict"}
 METRICS = {
@@ -96,6 +97,6 @@ CARD = TaskCard(
     headline=("f1",),
     in_tables=("f1", "precision", "recall", "f1_*", "support_*"),
     examples=examples,
-    predict=lambda model, items: model.extract([item["text"] for item in items]),
+    predict=predict,
     values=values,
 )

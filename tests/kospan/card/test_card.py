@@ -182,7 +182,7 @@ def test_scores_of_each_type_with_interval_and_baseline(folder):
 
 def test_files_of_two_runs_are_refused(folder):
     change(folder / "eval_results.json", eval_f1=0.1234)
-    with pytest.raises(ValueError, match=r"of one run, got F1 \d\.\d+ and 0\.123400; take both from the same run"):
+    with pytest.raises(ValueError, match=r"of one run, got F1 \d\.\d+ and 0\.123400; copy both from the same run"):
         card_of(folder)
 
 

@@ -176,7 +176,7 @@ def test_models_of_an_unknown_type_are_refused(folder):
 
 def test_files_of_two_runs_are_refused(folder):
     change(folder / "eval_results.json", eval_exact_match=0.1234)
-    with pytest.raises(ValueError, match=r"of one run, got exact match \d\.\d+ and 0\.123400; take both from the same"):
+    with pytest.raises(ValueError, match=r"of one run, got exact match \d\.\d+ and 0\.123400; copy both from the same"):
         card_of(folder)
 
 
