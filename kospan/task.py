@@ -1,7 +1,7 @@
 """The protocol of a task, and `TaskSpec`: everything in which a task differs from the others."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -123,6 +123,57 @@ class AblationTerms(NamedTuple):
     summed: str
 
 
+class Metric(NamedTuple):
+    """A metric as model cards name it.
+
+    Args:
+        type: The Hub's name of the kind of metric.
+        words: The metric in words; "*" is the part of its name that is a label.
+        settings: How it is computed.
+    """
+
+    type: str
+    words: str
+    settings: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class TaskCard:
+    """Everything in which the model cards of a task differ, beside their templates.
+
+    Args:
+        templates: The folder of `card.en.md.jinja` and `card.ko.md.jinja`.
+        task_name: The task in words.
+        tag: A tag of the repository on the Hub.
+        items: The documents that are scored, in the plural.
+        claim: The thing that has a confidence.
+        claims: Several of them.
+        backbone: The network below the head, with its article.
+        unsplit: The unit that is held out as a whole.
+        metrics: Metrics by name; `f1_*` stands for the name with any label.
+        headline: The main metric: the first of these that a model has.
+        in_tables: Names of metrics that the tables of the templates show, so that no list repeats them.
+        examples: Gives inputs (dicts with `text`) for a data set and a language, "ko" or "en".
+        predict: Gives the model's spans for such inputs, by the method that the card's first snippet calls.
+        values: Gives further values for the templates, from the card's record; `metric_args` holds for all metrics.
+    """
+
+    templates: Path
+    task_name: str
+    tag: str
+    items: str
+    claim: str
+    claims: str
+    backbone: str
+    unsplit: str
+    metrics: Mapping[str, Metric]
+    headline: tuple[str, ...]
+    in_tables: tuple[str, ...]
+    examples: Callable[[str, str], list[dict[str, str]]]
+    predict: Callable[[object, list[dict]], list]
+    values: Callable[[dict], dict]
+
+
 def _nothing_unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     return {}
 
@@ -140,6 +191,7 @@ class TaskSpec:
         pipeline_tag: The Hub's name of the task.
         task: The class that reads data and builds, trains and scores models.
         config_file: File beside the weights that holds the model's config.
+        card: What model cards need beside their templates.
         published: File with the calls of a published model for the clean-environment check; it runs without kospan.
         whole_texts: Whether spans are labels of whole texts; these keep white space at the ends of the text.
 
@@ -179,6 +231,7 @@ class TaskSpec:
     pipeline_tag: str
     task: type[Task]
     config_file: str = "config.json"
+    card: TaskCard
     published: Path
     whole_texts: bool = False
     # recipe

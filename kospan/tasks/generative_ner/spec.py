@@ -15,6 +15,7 @@ from kospan.task import AblationTerms, TaskSpec
 from kospan.tasks.base import check_labels, dictionary_baseline, needs_labels, span_counts
 from kospan.tasks.building import corpus_of
 from kospan.tasks.generative_ner.base_model import check_loading, scratch_options
+from kospan.tasks.generative_ner.card import CARD
 from kospan.tasks.generative_ner.continued import trained_settings
 from kospan.tasks.generative_ner.generated import REPLY_METRICS
 from kospan.tasks.generative_ner.packing import unpack
@@ -123,8 +124,9 @@ SPEC = TaskSpec(
     name="generative-ner",
     former_name="writing",
     model_type=KospanGenerativeNERConfig.model_type,
-    pipeline_tag="token-classification",
+    pipeline_tag="text-generation",
     task=GenerativeNERTask,
+    card=CARD,
     published=Path(__file__).with_name("published.py"),
     config_file=NAME,
     uses=EVERY_TASK

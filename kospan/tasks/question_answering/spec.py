@@ -13,6 +13,7 @@ from kospan.task import AblationTerms
 from kospan.tasks.base import encoder_spec
 from kospan.tasks.question_answering.baseline import nearest_answers
 from kospan.tasks.question_answering.breakdown import examine_answers, metrics_per_question, scored_answers
+from kospan.tasks.question_answering.card import CARD
 from kospan.tasks.question_answering.confidence import AnswerClaims
 from kospan.tasks.question_answering.metrics import metric_names, rules_of
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
@@ -89,6 +90,7 @@ SPEC = encoder_spec(
     former_name="reading",
     pipeline_tag="question-answering",
     task=QuestionAnsweringTask,
+    card=CARD,
     published=Path(__file__).with_name("published.py"),
     check_recipe=lambda recipe: KospanQuestionAnsweringConfig.from_recipe(recipe),
     recipe_metric_names=recipe_metric_names,

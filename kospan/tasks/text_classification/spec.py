@@ -14,6 +14,7 @@ from kospan.task import AblationTerms
 from kospan.tasks.base import encoder_spec, needs_labels
 from kospan.tasks.building import corpus_of
 from kospan.tasks.text_classification.breakdown import examine_classes, examine_values, scored_classes, scored_values
+from kospan.tasks.text_classification.card import CARD
 from kospan.tasks.text_classification.checks import check_examples
 from kospan.tasks.text_classification.confidence import ClassClaims, ValueClaims
 from kospan.tasks.text_classification.metrics import class_counts, class_metric_names, majority, value_metric_names
@@ -114,6 +115,7 @@ SPEC = encoder_spec(
     former_name="classifying",
     pipeline_tag="text-classification",
     task=TextClassificationTask,
+    card=CARD,
     published=Path(__file__).with_name("published.py"),
     whole_texts=True,
     settings=("overlaps", "quoting", "tag_column"),

@@ -14,6 +14,7 @@ from kospan.tasks.base import check_labels, dictionary_baseline, encoder_spec, n
 from kospan.tasks.building import corpus_of
 from kospan.tasks.encoders import load_config
 from kospan.tasks.token_classification.analysis import examine, scored_spans
+from kospan.tasks.token_classification.card import CARD
 from kospan.tasks.token_classification.confidence import Claims
 from kospan.tasks.token_classification.metrics import metric_names
 from kospan.tasks.token_classification.task import TokenClassificationTask
@@ -82,6 +83,7 @@ SPEC = encoder_spec(
     former_name="tagging",
     pipeline_tag="token-classification",
     task=TokenClassificationTask,
+    card=CARD,
     published=Path(__file__).with_name("published.py"),
     settings=("overlaps", "crf_backend", "rdrop_level", "token_column", "tag_column"),
     unused=unused,

@@ -8,7 +8,6 @@ import pytest
 from transformers import AutoConfig, AutoModel
 
 from kospan.ablation.page import WORDS
-from kospan.card.kinds.registry import KINDS as CARDS
 from kospan.evaluation.explain import VIEWS
 from kospan.modeling.configuration_generative_ner import read_generative_config
 from kospan.modeling.pipelines import PIPELINES
@@ -27,14 +26,17 @@ def test_every_task_has_a_card_a_report_and_a_tab():
     app = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(app)
     kinds = {task.model_type for task in TASKS.values()}
-    for registry in (CARDS, REPORTS, app.TABS):
+    for registry in (REPORTS, app.TABS):
         assert set(registry) == kinds
     assert all(spec.published.is_file() for spec in TASKS.values())
     # A causal language model has no encoder to explain.
     assert set(VIEWS) == kinds - {"kospan-generative-ner"}
     assert set(WORDS) == set(TASKS)
-    # Pipelines go by the Hub's name of the task; a generative model is published as a language model.
-    assert {kind.PIPELINE for kind in CARDS.values()} == {*PIPELINES, "text-generation"}
+    for task in TASKS.values():
+        assert task.published.is_file()
+        assert all((task.card.templates / f"card.{language}.md.jinja").is_file() for language in ("en", "ko"))
+    # A pipeline is found by the Hub's name of the task; a generative model has that of its language model.
+    assert {task.pipeline_tag for task in TASKS.values()} == {*PIPELINES, "text-generation"}
 
 
 def test_a_task_is_found_by_its_name_and_by_its_models():

@@ -2,13 +2,12 @@
 
 import json
 import unicodedata
-from types import SimpleNamespace
 
 import pytest
 from ablation_generative_cases import corpus, labelled, recipe_over
 from generative_cases import TEXTS, byte_level, make_generative_model, tiny_lm
 
-from kospan.card.kinds.generative_ner import techniques
+from kospan.card.card import template_environment
 from kospan.data.corpus import Corpus
 from kospan.example import Example
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
@@ -17,6 +16,7 @@ from kospan.modeling.similarity import Similarity
 from kospan.recipe import Recipe
 from kospan.run import build_trainer, train
 from kospan.tasks.generative_ner import model as model_module
+from kospan.tasks.generative_ner.card import CARD
 from kospan.tasks.generative_ner.model import build_model, new_config, pool_of, whole_reply
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 
@@ -200,6 +200,11 @@ def test_shown_counts_examples_there_are():
 @pytest.mark.parametrize(("shown", "said"), [(2, "of 6 sentences of the training data, which"), (None, ": 6, with")])
 def test_the_card_says_what_is_shown_and_kept(shown, said):
     config = KospanGenerativeNERConfig(["LC", "PS"], examples=PAIRS, shown=shown).to_dict()
-    (line,) = techniques(SimpleNamespace(config=config))
-    assert said in line and "their replies" in line
-    assert techniques(SimpleNamespace(config=KospanGenerativeNERConfig(["LC"]).to_dict())) == []
+    template = template_environment(CARD.templates).get_template("card.en.md.jinja")
+
+    def techniques(config: dict) -> str:
+        return " ".join("".join(template.blocks["techniques"](template.new_context({"config": config}))).split())
+
+    line = techniques(config)
+    assert line.startswith("- **Examples") and said in line and "their replies" in line
+    assert techniques(KospanGenerativeNERConfig(["LC"]).to_dict()) == ""
