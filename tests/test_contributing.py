@@ -75,7 +75,7 @@ use_cpu: true
 
 @pytest.fixture
 def clone(tmp_path) -> Path:
-    """A copy of the package in which modeling/ is a folder of kospan/, so that it can be imported without installation."""
+    """A copy of the package with modeling/ as a folder of kospan/, so that it can be imported without installation."""
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "kospan", tmp_path / "kospan", ignore=ignored)
     shutil.copytree(ROOT / "modeling", tmp_path / "kospan" / "modeling", ignore=ignored)
@@ -134,9 +134,8 @@ def test_a_head_changes_one_file(clone):
     heads = clone / "kospan" / "modeling" / "heads.py"
     insert(heads, r"^HEADS = \{", HEAD + 'HEADS = {"smoothed": SmoothedHead, ')
     assert changed(before, contents(clone)) == {"kospan/modeling/heads.py"}
-    rows = [
-        {"id": f"{at}", "text": "이재용 회장이 왔다", "spans": [{"start": 0, "end": 3, "label": "PS"}]} for at in range(16)
-    ]
+    spans = [{"start": 0, "end": 3, "label": "PS"}]
+    rows = [{"id": f"{at}", "text": "이재용 회장이 왔다", "spans": spans} for at in range(16)]
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (clone / "train.jsonl").write_text(lines, encoding="utf-8")
     flags = ("--dataset", "jsonl", "--train_file", "train.jsonl", "--head", "smoothed")
