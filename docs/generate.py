@@ -56,7 +56,10 @@ def recipe_keys() -> str:
         for key in keys:
             field = FIELDS[key]
             kind = field.type.__name__ if isinstance(field.type, type) else str(field.type)
-            rows.append([f"`{key}`", f"`{kind}`", as_yaml(default_of(key)), escaped(field.metadata["help"])])
+            text = escaped(field.metadata["help"])
+            if choices := [choice for choice in field.metadata.get("choices", ()) if choice not in text]:
+                text += f" (other values: {', '.join(f'`{choice}`' for choice in choices)})"
+            rows.append([f"`{key}`", f"`{kind}`", as_yaml(default_of(key)), text])
         parts.append(f"### {title}\n\n" + table(["key", "type", "default", "description"], rows))
     return "\n\n".join(parts)
 
