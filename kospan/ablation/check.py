@@ -26,7 +26,7 @@ def check_experiment(experiment: Experiment) -> None:
             for key in ("train_file", "validation_file"):
                 path = getattr(recipe, key)
                 if path is not None and not Path(path).exists():
-                    raise FileNotFoundError(f"expected {key} at {path}, found none; paths are relative to the current folder")
+                    raise FileNotFoundError(f"expected {key} at {path}, found none; paths are relative to this folder")
             # Other names may be on the Hub, which only the run itself asks.
             if recipe.encoder == "scratch":
                 spec.check_scratch(recipe.encoder_options)

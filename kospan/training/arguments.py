@@ -20,7 +20,6 @@ _WITHOUT_EFFECT = {
     "prediction_loss_only": "every evaluation scores documents; set eval_strategy: no for none, or validation_loss: "
     "true for the loss too",
     "do_predict": "a run predicts its validation split; for other texts use kospan predict",
-    "resume_from_checkpoint": "set it in the recipe, which takes the last complete checkpoint of output_dir",
 }
 
 

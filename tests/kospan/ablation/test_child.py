@@ -1,4 +1,4 @@
-"""A real study: killed in the middle with all its processes, it goes on and ends like one that nobody disturbed."""
+"""A study that is killed with all its processes resumes and gives the results of an undisturbed one."""
 
 import os
 from pathlib import Path
@@ -71,7 +71,7 @@ def test_a_killed_study_goes_on_to_the_same_report(study, tmp_path, capsys):
     assert main(["ablate", str(broken)]) == 0
     assert "linear-7" not in capsys.readouterr().out
     log = (out / "crf-7" / "log.txt").read_text(encoding="utf-8")
-    assert log.count("process  ") == 2 and log.count("goes on from") == 1
+    assert log.count("process  ") == 2 and log.count("resumes from") == 1
     for name in ("predictions.jsonl", "eval_results.json", "counts.json"):
         assert (out / "crf-7" / name).read_bytes() == (done / "crf-7" / name).read_bytes(), name
     first, second = (read_json(each / "crf-7" / "run.json") for each in (done, out))

@@ -58,7 +58,7 @@ def test_a_study_of_writers_is_run_and_reported(tmp_path, capsys):
     page = write_report(experiment, tmp_path / "report", samples=50).read_text(encoding="utf-8")
     assert "| `shown` | few_shot 1 | 7 |" in page and "on 6 validation documents" in page
     for words in (
-        "`exact_reply`: share of documents whose reply is",
+        "`exact_reply`: share of documents whose reply equals",
         "`unparsed`: share",
         "`dropped`:",
         "`unmatched`:",

@@ -93,7 +93,7 @@ def test_the_notice_is_printed_once_before_anything_runs(tmp_path, capsys):
 def test_what_no_variant_uses_is_refused(study, place):
     asked = {"pooling": "mean"}
     with pytest.raises(
-        ValueError, match=f"{place}: expected no pooling, which has no effect in any variant .with task: tag"
+        ValueError, match=f"{place}: expected no pooling, which has no effect in any variant .with task: token-classification"
     ):
         study(asked if place == "flags" else {}, settings=asked if place == "settings" else {}, variants=TWO)
 
@@ -233,7 +233,7 @@ BAD = {
     "nothing": ({}, ValueError, "expected variants or grid, got neither"),
     "empty experiments": ({"experiments": {}}, ValueError, "expected at least one experiment"),
     "unknown more": ({"variants": TWO, "more_seeds": {"seeds": [1], "variants": ["c"]}}, ValueError, "got 'c'"),
-    "more without variants": ({"variants": TWO, "more_seeds": {"seeds": [1]}}, ValueError, "say which variants"),
+    "more without variants": ({"variants": TWO, "more_seeds": {"seeds": [1]}}, ValueError, "name the variants with more seeds"),
     "more than there are": (
         {"variants": TWO, "more_seeds": {"seeds": [1], "best": 9}},
         ValueError,
@@ -247,7 +247,7 @@ BAD = {
     "case": ({"variants": {"CRF": LINEAR, "crf": {}}}, ValueError, "differ by more than case, got CRF and crf"),
     "bad name": ({"variants": {"a/b": LINEAR}}, ValueError, "they name folders"),
     "reserved": ({"variants": {"Report": LINEAR}}, ValueError, "which the study needs itself"),
-    "truth name": ({"variants": {False: LINEAR, "b": {}}}, ValueError, "put quotes"),
+    "truth name": ({"variants": {False: LINEAR, "b": {}}}, ValueError, "put it in quotes"),
     "one level": ({"grid": {"head": {"crf": {}}}}, ValueError, "two levels or more"),
     "clash": ({"grid": {"x": {"1": {"dropout": 0}, "2": {}}, "y": {"3": {"dropout": 1}, "4": {}}}}, ValueError, "hide"),
     "circle": ({"variants": {"a": {"like": "b"}, "b": {"like": "a"}}}, ValueError, "this one, got a -> b -> a"),

@@ -84,7 +84,7 @@ def test_a_killed_study_of_readers_goes_on_to_the_same_report(study, tmp_path, c
     with FileLock(f"{running}.lock", timeout=SECONDS):
         assert not (out / "matches-7").exists()
     assert main(["ablate", str(broken)]) == 0
-    assert (out / "matches-7" / "log.txt").read_text(encoding="utf-8").count("goes on from") == 1
+    assert (out / "matches-7" / "log.txt").read_text(encoding="utf-8").count("resumes from") == 1
     reports = []
     for path in (whole, broken):
         [experiment] = load_study(path)
@@ -125,4 +125,4 @@ def test_scores_of_questions_are_summed_as_parts(tmp_path):
     assert ends == pytest.approx(np.quantile(drawn, [0.025, 0.975]).tolist(), abs=0.03)
     page = write_report(experiment, tmp_path / "report", samples=50).read_text(encoding="utf-8")
     assert "on 6 validation questions" in page and "(F1 of a question summed over" in page
-    assert "`exact_match`: answers that are exactly right" in page and "micro F1" not in page
+    assert "`exact_match`: share of exactly right answers" in page and "micro F1" not in page

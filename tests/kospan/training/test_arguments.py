@@ -37,11 +37,11 @@ MISTAKES = {
     "a tracker that is none": ({"report_to": "nonsense"}, "expected report_to to be none, all or some of "),
     "one of several trackers": ({"report_to": ["none", "nonsense"]}, "got 'nonsense'"),
     "inputs for metrics": ({"include_for_metrics": ["inputs"]}, "expected no include_for_metrics, which has no effect"),
-    "losses for metrics": ({"include_for_metrics": "loss"}, "take it out"),
+    "losses for metrics": ({"include_for_metrics": "loss"}, "remove it"),
     "metrics by batch": ({"batch_eval_metrics": True}, "expected no batch_eval_metrics, which has no effect here"),
     "the loss alone": ({"prediction_loss_only": True}, "or validation_loss: true for the loss too"),
     "a prediction": ({"do_predict": True}, "for other texts use kospan predict"),
-    "a checkpoint": ({"resume_from_checkpoint": "out/checkpoint-9"}, "set resume: true (--resume_from_checkpoint)"),
+    "a checkpoint": ({"resume_from_checkpoint": "none"}, "expected a complete checkpoint at none"),
     "no step": ({"max_steps": 0}, "expected one training step or more, got none"),
     "no epoch": ({"num_train_epochs": 0}, "expected one training step or more, got none"),
     "nothing to stop by": (

@@ -155,7 +155,7 @@ def test_kept_states_train_as_the_frozen_encoder_does_step_by_step(name, recipe)
     examples = plain.task.examples("validation") + plain.task.examples("train")
     for expected, found in zip(scores(plain, examples), scores(cached, examples), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
-    expected, found = (each.task.find(each.model, examples) for each in (plain, cached))
+    expected, found = (each.task.predict(examples, model=each.model) for each in (plain, cached))
     assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in expected]
 
 

@@ -314,7 +314,7 @@ def test_a_disk_without_space_is_told_before_anything_is_written(model, tmp_path
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 500, 500))
     calls, lines = counted(model), []
-    message = r"expected [\d.]+ KiB free for the states of the frozen encoder in .*, got 500 bytes; make room, name"
+    message = r"expected [\d.]+ KiB free for the features of the frozen encoder in .*, got 500 bytes; make room, name"
     with pytest.raises(OSError, match=message) as caught:
         compute_features(model, windows(), tmp_path, log=lines.append)
     assert caught.value.errno == errno.ENOSPC

@@ -291,7 +291,7 @@ def test_a_hub_that_is_not_there_shows_before_the_first_step(settings, online, m
 def test_a_trainer_without_a_publisher_refuses_to_push(make_token_classifier, tmp_path):
     import training_cases
 
-    with pytest.raises(ValueError, match=r"expected a publisher with push_to_hub: true, got none; build the trainer"):
+    with pytest.raises(ValueError, match=r"expected a PushCallback with push_to_hub: true, got none; build"):
         training_cases.trainer(make_token_classifier(encoder_input="units"), str(tmp_path), push_to_hub=True)
 
 

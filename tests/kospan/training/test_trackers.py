@@ -9,7 +9,7 @@ from transformers import TrainerCallback, TrainingArguments
 
 from kospan.cli import main
 from kospan.recipe import FIELDS, save_recipe
-from kospan.run import train
+from kospan.run import fit, prepare, train
 from kospan.training import trackers
 from kospan.training.arguments import training_arguments
 from kospan.training.trackers import TrackedArguments
@@ -88,7 +88,7 @@ def test_a_tracker_that_takes_no_run_is_named_before_the_training(tracked, tmp_p
     assert main(["train", str(tmp_path / "recipe.yaml")]) == 2
     captured = capsys.readouterr()
     assert captured.err == (
-        "kospan: expected tracker (report_to) to begin a run, got: no key configured; set it up, or set report_to: "
+        "kospan: expected tracker (report_to) to start a run, got: no key configured; set it up, or set report_to: "
         "none\n"
     )
     assert not list((tmp_path / "out").glob("*"))
@@ -102,12 +102,11 @@ def test_a_tracker_that_fails_at_the_end_costs_a_line(tracked, tmp_path, capsys,
 
 
 def test_a_training_that_fails_ends_no_run(tracked):
-    from kospan.run import prepare, train
 
     trainer, checkpoint = prepare(tracked())
     trainer.compute_loss = lambda *args, **kwargs: 1 / 0
     with pytest.raises(ZeroDivisionError):
-        train(trainer, checkpoint)
+        fit(trainer, checkpoint)
     assert [found["ended"] for found in Tracker.runs] == [0]
     # Whoever trains on with this trainer ends it as usual.
     [callback] = [each for each in trainer.callback_handler.callbacks if isinstance(each, Tracker)]
