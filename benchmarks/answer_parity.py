@@ -1,9 +1,9 @@
-"""Figures of answers against an independent implementation of the official rules, on perturbed predictions.
+"""Metrics of answers against an independent implementation of the official rules, on perturbed predictions.
 
     python benchmarks/answer_parity.py [--data FILE --dataset korquad] [--out docs/benchmarks/answer_parity.md]
 
 The questions are some of our own; FILE adds those of a data set, of which nothing but metrics is written. Ends with
-status 1 where a metric differs by more than 1e-12. Slow by nature: the oracle compares character by character.
+status 1 where a metric differs by more than 1e-12. Slow: the oracle compares character by character.
 """
 
 import argparse

@@ -2,10 +2,10 @@
 
     python benchmarks/crf_speed.py
 
-Strict pairs: peer, ours, peer, ours, ... so that each call of ours starts with caches and heap as another large job
-left them, as after an encoder's step. Measured is CPU time, not wall clock; a cell is the ratio of the two medians.
-Emissions are float32 from N(0, 3), transitions from N(0, 1), row lengths uniform from a quarter of the length on, with
-one full row, padding on the right, `batch_first=True`, one thread.
+Strict pairs: pytorch-crf, ours, pytorch-crf, ours, ... so that each call of ours starts with caches and heap as after
+another large job such as an encoder's step. Measured is CPU time, not wall clock; a cell is the ratio of the two
+medians. Emissions are float32 from N(0, 3), transitions from N(0, 1), row lengths uniform from a quarter of the length
+on, with one full row, padding on the right, `batch_first=True`, one thread.
 """
 
 import argparse
@@ -73,7 +73,7 @@ def pairs(peer, ours, seconds: float) -> tuple[float, float]:
 
 
 def gradient_errors(rows: int, length: int, tags: int) -> tuple[float, float]:
-    """Largest absolute gradient error of peer and ours against pytorch-crf in float64, loss averaged over rows."""
+    """Largest gradient error of pytorch-crf and ours against pytorch-crf in float64, loss averaged over rows."""
     ours, peer, emissions, gold, mask = batch(rows, length, tags)
     exact = torchcrf.CRF(tags, batch_first=True).double()
     exact.load_state_dict(peer.state_dict())
@@ -89,7 +89,7 @@ def gradient_errors(rows: int, length: int, tags: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Runs all cells and writes the page."""
+    """Run all cells and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=1.5, help="CPU seconds per cell")
     parser.add_argument("--output", type=Path, default=RESULT)

@@ -1,6 +1,6 @@
 """Time of `Trainer.evaluate` from 1,000 to 100,000 sentences, on copies of the shipped sample with a small model.
 
-python benchmarks/evaluation_time.py [--out docs/benchmarks/evaluation_time.md]
+    python benchmarks/evaluation_time.py [--out docs/benchmarks/evaluation_time.md]
 """
 
 import argparse
@@ -19,6 +19,7 @@ SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
 
 
 def main() -> None:
+    """Measure all sizes and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)

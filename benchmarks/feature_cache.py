@@ -1,10 +1,10 @@
-"""CPU time of an epoch on the kept states of a frozen encoder, against what the head alone must take.
+"""CPU time of an epoch on cached features of a frozen encoder, against the head alone.
 
 Four ways to train one epoch over the same sentences of the Groningen Meaning Bank, in turn in one process: the head
-alone (the same steps, written as a bare loop over batches of states that lie in memory: no loading, no collation, no
-Trainer), kept states, the frozen encoder run in each step, and full fine-tuning.
+alone (the same steps, written as a bare loop over batches of features in memory: no loading, no collation, no
+Trainer), cached features, the frozen encoder run in each step, and full fine-tuning.
 
-python benchmarks/state_cache.py --data ner_dataset.csv.zip [--head linear crf] [--out docs/benchmarks/state_cache.md]
+    python benchmarks/feature_cache.py --data ner_dataset.csv.zip [--head linear crf] [--out docs/benchmarks/x.md]
 """
 
 import argparse
@@ -25,7 +25,7 @@ from kospan.recipe import load_recipe
 from kospan.run import build_trainer
 from kospan.training.feature_file import readable
 
-WAYS = ("the head alone", "kept states", "frozen encoder", "full fine-tuning")
+WAYS = ("the head alone", "cached features", "frozen encoder", "full fine-tuning")
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--head", nargs="+", default=["linear"], help="linear, crf, ...; lstm is crf behind an LSTM")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--slow-rounds", type=int, default=2, help="rounds in which the encoder runs")
-    parser.add_argument("--states", type=Path, help="where states are kept; default: a folder for this run alone")
+    parser.add_argument("--features", type=Path, help="folder of the features; default: a folder for this run alone")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -48,11 +48,11 @@ def main() -> None:
     print("\n".join(lines))
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        title = "# An epoch on kept states\n\n"
+        title = "# An epoch on cached features\n\n"
         title += f"{arguments.sentences:,} sentences of GMB, {arguments.encoder}, float32, one thread, 2-core x86-64 "
         title += "virtual machine.\nCPU seconds of an epoch, medians of rounds in turn in one process "
         title += f"({arguments.rounds}; {arguments.slow_rounds} where the encoder runs, under the first head only).\n"
-        title += "The head alone is a bare loop of the same steps over batches of states in memory.\n\n"
+        title += "The head alone is a bare loop of the same steps over batches of features in memory.\n\n"
         arguments.out.write_text(title + "\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -73,20 +73,20 @@ def trainer_of(arguments, head: str, files: dict, folder: Path, **flags):
     settings = {"dataset": "jsonl", "unit": "word", "encoder": arguments.encoder, "encoder_input": "subwords"}
     settings |= {"max_length": 128, "stride": 32, "num_train_epochs": 1, "eval_strategy": "no", "save_strategy": "no"}
     settings |= {"load_best_model_at_end": False, "use_cpu": True, "output_dir": str(folder / "out")}
-    settings |= {"learning_rate": 1e-3, "feature_cache_dir": str(arguments.states or folder / "states")}
+    settings |= {"learning_rate": 1e-3, "feature_cache_dir": str(arguments.features or folder / "features")}
     return build_trainer(load_recipe(None, {**settings, **recurrent, **files, **flags}))
 
 
 def measured(arguments, head: str, files: dict, folder: Path) -> list[str]:
     """A table of one head."""
     flags = {
-        "kept states": {"freeze_encoder": True},
+        "cached features": {"freeze_encoder": True},
         "frozen encoder": {"freeze_encoder": True, "feature_cache_dir": "none"},
         "full fine-tuning": {"freeze_encoder": False, "learning_rate": 1e-4, "feature_cache_dir": "none"},
     }
     trainers = {way: trainer_of(arguments, head, files, folder, **each) for way, each in flags.items()}
-    kept = trainers["kept states"]
-    with kept.states.attached(kept):  # Made before the clock runs; how long that takes is the frozen encoder's row.
+    kept = trainers["cached features"]
+    with kept.feature_cache.attached(kept):  # Computed before the clock runs: the frozen encoder's row shows the time.
         batches = [(batch, batch["labels"].ne(-100).sum()) for batch in kept.get_train_dataloader()]
     start = {way: copy.deepcopy(trainer.model.state_dict()) for way, trainer in trainers.items()}
     seconds: dict[str, list[float]] = {way: [] for way in WAYS}
@@ -97,21 +97,21 @@ def measured(arguments, head: str, files: dict, folder: Path) -> list[str]:
             rounds = arguments.slow_rounds * (head == arguments.head[0]) if slow else arguments.rounds
             if at > rounds or (slow and not at):
                 continue
-            trainer = trainers[way if way != "the head alone" else "kept states"]
-            trainer.model.load_state_dict(start[way if way != "the head alone" else "kept states"])
+            trainer = trainers[way if way != "the head alone" else "cached features"]
+            trainer.model.load_state_dict(start[way if way != "the head alone" else "cached features"])
             spent = alone(trainer, batches) if way == "the head alone" else an_epoch(trainer)
             if at:  # The first round imports and warms up.
                 seconds[way].append(spent)
                 print(f"{head} round {at}: {way} {spent:.3f} s", flush=True)
     medians = {way: statistics.median(each) for way, each in seconds.items() if each}
     bound = medians["the head alone"]
-    size = sum(states.stat().st_size for states in (arguments.states or folder / "states").glob("*/states.f32"))
+    size = sum(file.stat().st_size for file in (arguments.features or folder / "features").glob("*/features.f32"))
     lines = [f"## Head: {head}", "", "| way | CPU seconds | times the head alone | ms per step |"]
     lines += ["| --- | ---: | ---: | ---: |"]
     for way, each in medians.items():
         lines.append(f"| {way} | {each:.2f} | {each / bound:.2f} | {1000 * each / len(batches):.1f} |")
-    spread = f"{min(seconds['kept states']):.2f} to {max(seconds['kept states']):.2f}"
-    lines += ["", f"{len(batches)} steps; kept states {spread} s over the rounds; {readable(size)} on disk.", ""]
+    spread = f"{min(seconds['cached features']):.2f} to {max(seconds['cached features']):.2f}"
+    lines += ["", f"{len(batches)} steps; cached features {spread} s over the rounds; {readable(size)} on disk.", ""]
     return lines
 
 
@@ -130,7 +130,7 @@ def alone(trainer, batches: list) -> float:
 
 
 def an_epoch(trainer) -> float:
-    """CPU seconds of the epoch that the Trainer runs, from its first step to its end; states are there already."""
+    """CPU seconds of the Trainer's epoch, from its first step to its end; the features are cached already."""
     trainer.optimizer = trainer.lr_scheduler = None
     clock = Clock(trainer)
     with contextlib.redirect_stdout(io.StringIO()):

@@ -1,11 +1,11 @@
-"""Writes every gold sentence of every set as a reply and reads it again; writes docs/benchmarks/grammar.md.
+"""Round trip of every gold sentence through a reply and its parser; writes docs/benchmarks/grammar.md.
 
     python benchmarks/grammar.py --data FOLDER
 
-FOLDER holds the sets as their sources hand them out, see studies/check_data.py; sets that are not there are left
-out. Replies hold types and surfaces and no offsets, so what is found again in the text may be another occurrence of the
-same surface: the page says how often it is the right one. The script ends with status 1 where a reply does not come
-back as the list of types and surfaces that it was written from.
+FOLDER holds the sets as their sources distribute them, see studies/check_data.py; missing sets are skipped. Replies
+hold types and surfaces and no offsets, so what is found again in the text may be another occurrence of the same
+surface: the page says how often it is the right one. The script ends with status 1 where a reply does not come back as
+the list of types and surfaces that it was written from.
 """
 
 import argparse
@@ -40,7 +40,7 @@ ODD = ("\\", "]", ":", "[")
 
 
 def first_unused(text: str, spans: Sequence[Span]) -> list[Span | None]:
-    """The plainer law, to compare: always the first free occurrence of all."""
+    """Simpler rule for comparison: always the first free occurrence of all."""
     found: list[Span | None] = []
     for span in spans:
         taken = [each for each in found if each is not None]
@@ -106,7 +106,7 @@ def page(rows: list[tuple[str, str, Counter]]) -> str:
         "",
         "A reply names no offsets. A surface is taken for its first free occurrence behind the entity that was named "
         "before it, else from the text's beginning; in data whose unit is the word only where words begin and end "
-        "with it (*in reading order*, what the models use). Beside it the plainer law, the first free occurrence of "
+        "with it (*in reading order*, what the models use). Beside it the simpler rule, the first free occurrence of "
         "all. Shares of spans whose offsets come back, and of texts in which all do: the bounds that strict recall "
         "and exact texts have with perfect replies.",
         "",
@@ -121,7 +121,7 @@ def page(rows: list[tuple[str, str, Counter]]) -> str:
     lines += [
         "",
         f"Surfaces for which no free occurrence was left, in all sets: {lost:,} in reading order, "
-        f"{sum(counts['first nowhere'] for _, _, counts in rows):,} by the plainer law. `korquad` has questions about "
+        f"{sum(counts['first nowhere'] for _, _, counts in rows):,} by the simpler rule. `korquad` has questions about "
         "long paragraphs, one answer each; it stands here for what happens where surfaces are frequent in long texts.",
         "",
     ]

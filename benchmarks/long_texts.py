@@ -2,10 +2,10 @@
 
     python benchmarks/long_texts.py
 
-Writes docs/benchmarks/long_texts.md. Tagging (`extract`, CRF), reading (`answer`) and classifying (`classify`) of one
-text of 1,000 to 100,000 characters, one thread. Each metric comes from a process of its own: the highest resident size
-while the text is read, above that before it, after a first text of 300 characters has loaded what is loaded once.
-Weights are random and seeded; the text is made of the shipped sample's sentences.
+Writes docs/benchmarks/long_texts.md. Token classification (`extract`, CRF), question answering (`answer`) and text
+classification (`classify`) of one text of 1,000 to 100,000 characters, one thread. Each metric comes from a process of
+its own: the highest resident size while the text is read, above that before it, after a first text of 300 characters
+has loaded what is loaded once. Weights are random and seeded; the text is made of the shipped sample's sentences.
 """
 
 import argparse
@@ -149,7 +149,7 @@ def page(found: dict[str, dict]) -> str:
 
 
 def main() -> None:
-    """Measures everything and writes the page, or one metric as a child."""
+    """Measure everything and write the page, or one metric as a child."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--child", nargs=4, metavar=("METHOD", "ENCODER", "LENGTH", "FOLDER"), help="one metric")
     parser.add_argument("--output", type=Path, default=RESULT)

@@ -1,12 +1,11 @@
-"""Throughput of `reader.answer` on 1,000 mixed questions against a loop; writes
+"""Throughput of `model.answer` on 1,000 mixed questions against a loop; writes
 docs/benchmarks/question_answering_speed.md.
 
     python benchmarks/question_answering_speed.py [--data KorQuAD.json] [--threads 1]
 
-The loop reads as the pipeline of transformers 4 did: one question at a time, one window at a time, each text taken
-apart for each question, with our scoring. Both run in turn in one process; measured is CPU time, medians of `--rounds`
-rounds. Weights are random and seeded: what an answer says changes nothing in the time it takes. Answers of both must be
-equal.
+The loop reads as the pipeline of transformers 4 did: one question at a time, one window at a time, each text tokenised
+again for each question, with our scoring. Both run in turn in one process; measured is CPU time, medians of `--rounds`
+rounds. Weights are random and seeded: the time does not depend on the answers. Answers of both must be equal.
 """
 
 import argparse
@@ -70,7 +69,7 @@ def mixed(path: str | None, count: int, seed: int) -> tuple[list[str], list[str]
 
 
 def build(config, tokenizer, seed: int, **settings) -> KospanForQuestionAnswering:
-    """A reader with random weights, large enough for answers that differ."""
+    """Model with random weights, large enough for different answers."""
     torch.manual_seed(seed)
     model = KospanForQuestionAnswering(KospanQuestionAnsweringConfig(encoder_config=config, **settings))
     model.tokenizer = tokenizer
@@ -212,7 +211,7 @@ def page(found: dict[str, dict], arguments: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    """Runs all encoders and writes the page."""
+    """Run all encoders and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="a file in the form of SQuAD; left out: texts made of the shipped sample")
     parser.add_argument("--questions", type=int, default=1000)

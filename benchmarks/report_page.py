@@ -1,7 +1,7 @@
-"""Opens a report in headless Chromium: errors on the console, metrics that show, seconds until filters have answered.
+"""Report page in headless Chromium: console errors, visible plots, seconds until filters respond.
 
-kospan analyze MODEL --data FILE --output report
-python benchmarks/report_page.py report/index.html [--out docs/benchmarks/report_page.md] [--picture docs/report.png]
+    kospan analyze MODEL --data FILE --output report
+    python benchmarks/report_page.py report/index.html [--out docs/benchmarks/report_page.md] [--picture report.png]
 """
 
 import argparse

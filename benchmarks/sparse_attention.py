@@ -5,9 +5,8 @@
 Writes docs/benchmarks/sparse_attention.md and its plot. Forward and backward of an encoder in training, hidden 768, 12
 heads, 2 layers, blocks of 64 and 3 random ones, one text, one thread, float32. Time: all variants in one process, in
 turn, CPU time, medians. Peak memory: each variant and length in a process of its own, highest resident size after one
-step above
-that after building the model. FLOPs: torch's counter. Attention dropout is 0 in the variants that are compared, since
-transformers' sparse attention has none; one more variant has BigBird's usual 0.1.
+step above that after building the model. FLOPs: torch's counter. Attention dropout is 0 in the variants that are
+compared, since transformers' sparse attention has none; one more variant has BigBird's usual 0.1.
 """
 
 import argparse
@@ -123,7 +122,7 @@ def draw(found: dict, path: Path) -> None:
 
 
 def main() -> None:
-    """Measures all variants and writes the page, or one variant's memory as a child."""
+    """Measure all variants and write the page, or one variant's memory as a child."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--child", nargs=2, metavar=("ARM", "LENGTH"), help="memory and FLOPs of one variant, as JSON")
     parser.add_argument("--repeats", type=int, default=5, help="calls of each variant and length that are timed")

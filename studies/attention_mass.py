@@ -4,7 +4,7 @@
 
 writes `attention.json` and `attention.md`. For each unit of a text, the attention weights to the units of gold entities
 are summed and averaged over the heads. The mean is reported over all units of entities and over all other units. Beside
-each is what uniform attention would give on the same units: the entities' share of the units of their text. Texts that
+each is the value of uniform attention on the same units: the entities' share of the units of their text. Texts that
 need several windows are not counted.
 """
 
@@ -112,9 +112,9 @@ def page(result: dict) -> str:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Writes the result as JSON and as a page."""
+    """Write the result as JSON and as a page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", help="folders of taggers with head: positional")
+    parser.add_argument("models", nargs="+", help="folders of models with head: positional")
     parser.add_argument("--dataset", default="gmb")
     parser.add_argument("--data", help="the file they were trained on")
     parser.add_argument("--examples", type=int, help="only the first texts of the validation part")

@@ -1,4 +1,4 @@
-"""Scores of the baselines that nothing is trained for, on the validation part of a data set.
+"""Scores of baselines without training, on the validation split of a data set.
 
     python studies/baselines.py --task question-answering --dataset korquad --data FILE
     --out docs/benchmarks/baselines/korquad.json
@@ -18,7 +18,7 @@ from kospan.training.record import commit
 
 
 def main(words: list[str] | None = None) -> None:
-    """Writes the scores as JSON."""
+    """Write the scores as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--task", default="token-classification", choices=("token-classification", "question-answering")

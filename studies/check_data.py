@@ -1,11 +1,11 @@
-"""Reads the public data sets and compares what comes out with counts taken from the files by other means.
+"""Check of the data readers: counts of the public data sets against counts taken from the files by other means.
 
     python studies/check_data.py --data FOLDER
 
-FOLDER holds `klue-ner`, `kmounlp-ner`, `conll2003`, `wnut17` and `gmb-kaggle` as their sources hand them out. The
+FOLDER holds `klue-ner`, `kmounlp-ner`, `conll2003`, `wnut17` and `gmb-kaggle` as their sources distribute them. The
 script prints a table and ends with status 1 where a count differs.
 
-KMOU is counted twice: the spans of the marked text, which the reader gives (80,797), and the `B-` of the lines of
+KMOU is counted twice: the spans of the marked text, which the reader returns (80,797), and the `B-` of the lines of
 morphemes (80,521). The lines lack 276 of the marked entities, among them all that end inside a morpheme.
 """
 
@@ -98,7 +98,7 @@ def kmou_line_counts(path: Path) -> tuple[int, Counter]:
 
 
 def compare(title: str, wanted: tuple[int, dict], got: tuple[int, dict], seconds: float) -> bool:
-    """Prints a row, and what differs under it."""
+    """Print a row, and the differences below it."""
     same = wanted[0] == got[0] and wanted[1] == dict(got[1])
     totals = f"{got[0]:>9,} {sum(got[1].values()):>9,}"
     print(f"{title:<40} {totals} {len(got[1]):>6} {seconds:>8.1f}  {'equal' if same else 'DIFFERS'}")

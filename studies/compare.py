@@ -1,8 +1,8 @@
-"""A table of studies that `seeds.py` and the peers have written, with a paired bootstrap of f1 against the first.
+"""Table of the studies of `seeds.py` and of the baselines, with a paired bootstrap of f1 against the first.
 
 p-values are adjusted for the number of studies by Holm's procedure.
 
-python studies/compare.py docs/studies/a.json docs/studies/b.json [--figure f1] [--last 1]
+    python studies/compare.py docs/studies/a.json docs/studies/b.json [--metric f1] [--last 1]
 """
 
 import argparse
@@ -20,7 +20,7 @@ def against_first(studies: list[list[dict]]) -> list[str]:
     counts = [{run["seed"]: np.array(run["counts"]) for run in runs} for runs in studies]
     found = []
     for one in counts[1:]:
-        # All common seeds' spans of a document together: seeds are no new documents.
+        # Counts of a document summed over common seeds: seeds are not new documents.
         common = sorted(set(one) & set(counts[0]))
         found.append(paired(sum(one[seed] for seed in common), sum(counts[0][seed] for seed in common)))
     adjusted = holm([each.p_value for each in found])
@@ -31,9 +31,10 @@ def against_first(studies: list[list[dict]]) -> list[str]:
 
 
 def main(words: list[str] | None = None) -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="+")
-    parser.add_argument("--figure", default="f1")
+    parser.add_argument("--metric", default="f1")
     parser.add_argument("--last", type=int, default=1, help="mean of the last N epochs")
     arguments = parser.parse_args(words)
     print(

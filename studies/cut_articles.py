@@ -14,7 +14,7 @@ from kospan.data.text import decoded, read_bytes
 
 
 def main() -> None:
-    """Writes the files and prints how many questions each holds."""
+    """Write the files and print their numbers of questions."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file")
     parser.add_argument("out", type=Path)

@@ -1,9 +1,9 @@
-"""What gold labels in the gates of positional attention would be worth: an upper bound that LEAKS LABELS.
+"""Gold labels in the gates of positional attention: an upper bound that LEAKS LABELS.
 
     python studies/gate_oracle.py MODEL --dataset gmb --data ner_dataset.csv.zip --out docs/benchmarks/gate_oracle.md
 
-The published mechanism masks by gold labels, which nobody has for a new text. A model trained so (`head_options:
-{oracle: true}`) is scored twice on the validation part: with gold gates, which is leakage and no result, and with the
+The published mechanism masks by gold labels, which new texts do not have. A model trained so (`head_options:
+{oracle: true}`) is scored twice on the validation split: with gold gates, which is leakage and no result, and with the
 gates that it predicts itself, as `extract` does. Texts that need several windows are not scored; the result has their
 number.
 """
@@ -95,9 +95,9 @@ def _word(value) -> str:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Prints both scores as JSON, and writes them as a page where one is named."""
+    """Print both scores as JSON, and write them as a page if --out is set."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", help="folder of a tagger with head: positional, trained with oracle: true")
+    parser.add_argument("model", help="folder of a model with head: positional, trained with oracle: true")
     parser.add_argument("--dataset", default="gmb")
     parser.add_argument("--data", required=True, help="the file it was trained on")
     parser.add_argument("--batch-size", type=int, default=64)

@@ -25,7 +25,7 @@ class Part(NamedTuple):
 
 
 def joined(parts: Iterable[Part], sizes: Iterable[int], limit: int, between: str = BETWEEN) -> Iterator[Part]:
-    """Parts one after the other in their order, as many in each document as fit; one that fits in none is left out.
+    """Documents of consecutive parts, as many in each as fit; a part that fits in none is skipped.
 
     Args:
         parts: The texts.
@@ -52,7 +52,7 @@ def joined(parts: Iterable[Part], sizes: Iterable[int], limit: int, between: str
 
 
 def sentences(text: str, spans: Sequence[Span] = ()) -> list[Part]:
-    """A text's sentences, each with the spans that stand in it whole; others are left out.
+    """Sentences of a text with their spans; spans across sentences are skipped.
 
     A sentence ends with its line, or with a full stop, question or exclamation mark before white space.
 
@@ -69,7 +69,7 @@ def sentences(text: str, spans: Sequence[Span] = ()) -> list[Part]:
 
 
 class Subwords:
-    """Where the subwords of texts stand.
+    """Positions of the subwords of texts.
 
     Args:
         tokenizer: A fast tokenizer.

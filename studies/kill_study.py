@@ -1,12 +1,11 @@
-"""Kills a small study again and again, runs the same command until it is done, and holds the report against that of a
-study nobody disturbed.
+"""Repeated kills of a small study until its command is done; its report is compared with an undisturbed one.
 
     python studies/kill_study.py [--kills 20] [--seed 0] [--out docs/studies/kill_study.md]
 
 A kill is SIGKILL to the command, to the child that trains, or to both, at a moment drawn at random: some seconds after
-the start, or right when a new checkpoint folder, the saved model, a finished result or the file of the counts shows up,
-which is in the middle of writing it. Where the child alone is killed, the command is ended in order once it has noted
-that. POSIX only.
+the start, or right when a new checkpoint folder, the saved model, a finished result or the file of the counts appears,
+while it is being written. If only the child is killed, the command is ended in order after it has registered that.
+POSIX only.
 """
 
 import argparse
@@ -85,7 +84,7 @@ def wait_for(folder: Path, moment, command: subprocess.Popen) -> bool:
 
 
 def kill(target: str, command: subprocess.Popen, child: int | None, running: Path) -> str:
-    """Kills, and waits until nothing of the command is left; gives what was really hit."""
+    """Kill, and wait until the command has no process; returns the processes that were hit."""
     hit = []
     if target != "child" or child is None:
         command.kill()
@@ -106,7 +105,7 @@ def kill(target: str, command: subprocess.Popen, child: int | None, running: Pat
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The report without what was measured, and what every run left."""
+    """The report without measured values, and the results of every run."""
     [experiment] = load_study(folder / "study.yaml", output_dir=folder / "out")
     report = write_report(experiment, folder / "compared", measured=False).parent
     found = {path.name: path.read_bytes() for path in report.iterdir()}

@@ -1,12 +1,12 @@
-"""The fixed peer of the KLUE-NER studies: characters, one BiLSTM, a CRF, nothing pretrained, in a plain torch loop.
+"""Fixed baseline of the KLUE-NER studies: characters, one BiLSTM, a CRF, nothing pretrained, in a plain torch loop.
 
-No model code of kospan is used, only its scores, so the peer stays what it is while the project changes. The data are
+No model code of kospan is used, only its metrics, so that the baseline does not change with the project. The data are
 cut by position in the file: position % 8 == 0 is validation, the rest is training. The metric of a seed is the mean
-over the last three epochs, so no epoch is selected on what is reported.
+over the last three epochs, so that no epoch is selected on the reported data.
 
     python studies/klue_scratch_baseline.py --data klue-ner.tsv --out docs/studies/klue_scratch_baseline.json
 
-writes the study after each seed (`study.py` says what it holds).
+writes the study after each seed (for its format see `study.py`).
 """
 
 import argparse
@@ -104,7 +104,7 @@ def predict(model: Peer, ids: list[list[int]]) -> list[list[Span]]:
 
 
 def run(train: list[Example], validation: list[Example], seed: int, epochs: int) -> dict:
-    """Trains once; metrics per epoch, and `(correct, predicted, gold)` per validation document of the last epoch."""
+    """Train once; returns metrics per epoch, and counts per validation document of the last epoch."""
     random.seed(seed)
     torch.manual_seed(seed)
     characters = sorted({character for example in train for character in example.text})
@@ -152,7 +152,7 @@ def main() -> None:
     validation = [example for at, example in enumerate(examples) if at % 8 == 0]
     train = [example for at, example in enumerate(examples) if at % 8]
     header = {
-        "what": "KLUE-NER peer from scratch; scores on the validation part, each epoch",
+        "what": "KLUE-NER baseline from scratch; scores on the validation split, each epoch",
         "recipe": RECIPE | {"epochs": given.epochs},
         "sentences": {"train": len(train), "validation": len(validation)},
         "gold_spans": sum(len(example.spans) for example in validation),

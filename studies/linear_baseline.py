@@ -1,12 +1,13 @@
-"""The stock baseline for words: transformers' linear token head on a small pretrained encoder, trained by the Trainer.
+"""Stock baseline for words: transformers' linear token head on a small pretrained encoder, trained by the Trainer.
 
-No model or training code of kospan is used, only its tag rules and scores. First-subword labels, AdamW without weight
-decay, linear decay of the rate after 10 % warm-up, at most 128 subwords; words beyond them are tagged "O" and counted.
+No model or training code of kospan is used, only its tag rules and metrics. First-subword labels, AdamW without weight
+decay, linear decay of the learning rate after 10 % warm-up, at most 128 subwords; words beyond them are tagged "O" and
+counted.
 
     python studies/linear_baseline.py --dataset conll2003 --data folder --epochs 3 --out docs/studies/x.json
 
-scores strict span F1 on words after each epoch (`f1_lenient` is seqeval's default reading, in which a stray `I-` opens
-an entity) and writes the study after each seed (`study.py` says what it holds).
+scores strict span F1 on words after each epoch (`f1_lenient` is seqeval's default interpretation, in which a stray `I-`
+opens an entity) and writes the study after each seed (for its format see `study.py`).
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""What a converted encoder is worth on long documents, against windows and against cutting; and segment rows.
+"""Converted encoders on long documents, against windows and truncation; and segment embeddings.
 
     python studies/long_documents.py --data DATA --source outputs/taper/source --work outputs/long_documents
 
 A short encoder of 128 positions (`studies/taper.py --parts pretrain` makes one) is converted to 1,024 by `kospan
-convert bigbird`; every variant is trained by `kospan train`. A run that has its result under --work is not run again,
-so other settings want another --work.
+convert bigbird`; every variant is trained by `kospan train`. A run with a result under --work is not repeated:
+other settings need another --work.
 """
 
 import argparse
@@ -27,18 +27,18 @@ from studies.joined_text import Subwords  # noqa: E402
 from studies.long_scores import BASELINES, ROWS  # noqa: E402
 from studies.long_sets import answers, beginnings, entities, pairs  # noqa: E402
 from studies.long_variants import (  # noqa: E402
-    ARMS,
     BLOCK,
     COMMON,
     CONVERSIONS,
     DOCUMENT,
-    DOCUMENT_ARMS,
+    DOCUMENT_VARIANTS,
     LONG,
     SEGMENTS,
     SHORT,
     SHORT_QUESTION,
     STRETCH,
     TASKS,
+    VARIANTS,
 )
 
 
@@ -51,10 +51,10 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where results are kept")
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument(
-        "--variants", nargs="+", choices=[*DOCUMENT_ARMS, *SEGMENTS], default=[*DOCUMENT_ARMS, *SEGMENTS]
+        "--variants", nargs="+", choices=[*DOCUMENT_VARIANTS, *SEGMENTS], default=[*DOCUMENT_VARIANTS, *SEGMENTS]
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
-    parser.add_argument("--questions", type=int, default=1000, help="that the readers are trained on")
+    parser.add_argument("--questions", type=int, default=1000, help="training questions")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "studies" / "long_documents")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -66,7 +66,7 @@ def main() -> None:
     for task in arguments.tasks:
         baseline(arguments, subwords, task)
     for seed in arguments.seeds:
-        for task, variant in ARMS:
+        for task, variant in VARIANTS:
             if task in arguments.tasks and variant in arguments.variants:
                 one_run(arguments, subwords, task, variant, seed)
     from studies.long_documents_page import write_page
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def make_data(task: str, arguments, subwords: Subwords) -> None:
-    """JSON Lines of a task in `data/`, made once: whole documents, and what is left where they are cut."""
+    """JSON Lines of a task in `data/`, written once: whole documents, and truncated ones."""
     folder = arguments.work / "data" / task
     if folder.is_dir():
         return
@@ -118,7 +118,7 @@ def run_command(words: list[str]) -> None:
 
 
 def one_run(arguments, subwords: Subwords, task: str, variant: str, seed: int) -> None:
-    """Trains an variant and keeps its command, its seconds and what it got right of each item."""
+    """Train a variant and write its command, seconds and counts of each item."""
     path = arguments.work / "results" / task / f"{variant}-{seed}.json"
     if path.is_file():
         return
@@ -126,7 +126,7 @@ def one_run(arguments, subwords: Subwords, task: str, variant: str, seed: int) -
     cut = variant == "truncated"
     long = arguments.work / "encoders" / (variant if variant in CONVERSIONS else "copied")
     encoder = arguments.source if variant in ("windowed", "truncated") else long
-    settings = COMMON | TASKS[task] | ARMS[task, variant] | {"seed": seed}
+    settings = COMMON | TASKS[task] | VARIANTS[task, variant] | {"seed": seed}
     places = {
         "encoder": encoder,
         "train_file": data / ("beginnings.jsonl" if cut else "train.jsonl"),
@@ -146,7 +146,7 @@ def one_run(arguments, subwords: Subwords, task: str, variant: str, seed: int) -
 
 
 def baseline(arguments, subwords: Subwords, task: str) -> None:
-    """What a plain method gets right, kept as an variant's result is."""
+    """Write the counts of a baseline in the form of a variant's result."""
     path, data = arguments.work / "results" / task / "baseline.json", arguments.work / "data" / task
     if not path.is_file():
         predicted = BASELINES[task](read_jsonl(data / "train.jsonl"), read_jsonl(data / "validation.jsonl"))

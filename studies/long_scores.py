@@ -1,4 +1,4 @@
-"""What was right in long documents, by where it stands: rows of each item, differences of variants, plain baselines."""
+"""Scores in long documents by position: rows of each item, differences of variants, baselines."""
 
 from collections.abc import Sequence
 
@@ -100,7 +100,7 @@ def by_bucket(rows: np.ndarray) -> list[float]:
 def apart(
     one: Sequence[np.ndarray], other: Sequence[np.ndarray], first: int = 0, last: int | None = None
 ) -> Difference:
-    """How far one variant lies above another between two buckets, items resampled in pairs, seeds kept together.
+    """Difference of two variants between two buckets, items resampled in pairs, seeds kept together.
 
     Args:
         one: Rows `(items, buckets, 3)` of an variant, a seed each.

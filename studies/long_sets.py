@@ -105,9 +105,9 @@ def evenly(items: Sequence, most: int) -> list:
 
 
 def beginnings(examples: Sequence[Example], subwords: Subwords, most: int, training: bool) -> list[Example]:
-    """What is left of documents that are cut at so many subwords.
+    """Documents truncated to a number of subwords.
 
-    A question whose answer is cut off trains nothing and is left out of training; in evaluation it stays and counts.
+    A question whose answer is cut off is removed from training, and counts in evaluation.
     """
     cut = [subwords.beginning(each, most) for each in examples]
     return [each for each in cut if each.spans or not (training and each.question)]

@@ -3,8 +3,8 @@ defaults."""
 
 SHORT, LONG, BLOCK = 128, 1024, 16
 SEGMENTS = ("copied", "noised", "absent")
-DOCUMENT_ARMS = ("converted", "tiled", "windowed", "truncated")
-# What `kospan convert bigbird` is told, by the name of the folder; what is left out is its default (exp, tau 2).
+DOCUMENT_VARIANTS = ("converted", "tiled", "windowed", "truncated")
+# Settings of `kospan convert bigbird` by the name of the folder; others have their defaults (exp, tau 2).
 CONVERSIONS = {**{each: {"segments": each} for each in SEGMENTS}, "tiled": {"law": "none", "segments": "copied"}}
 # A short window's question, and the overlap of two windows: longer than 97 of 100 answers.
 SHORT_QUESTION, QUESTION, OVERLAP = 40, 64, 20
@@ -39,7 +39,7 @@ TASKS = {
     },
 }
 # As much text in a step as the converted encoder has: a document is 11 windows of 128, a question's text about 10.
-ARMS = {
+VARIANTS = {
     ("entities", "converted"): {"max_length": LONG, "stride": 64, "per_device_train_batch_size": 2},
     ("entities", "tiled"): {"max_length": LONG, "stride": 64, "per_device_train_batch_size": 2},
     ("entities", "windowed"): {"max_length": SHORT, "stride": 32, "per_device_train_batch_size": 22},

@@ -20,7 +20,7 @@ from kospan.data.text import write_text
 from kospan.drawing import ACCENT, FAINT, INK, SECOND, Canvas
 from kospan.evaluation.bootstrap import Difference, paired
 
-ARMS = {"lora": SECOND, "lora_plus": ACCENT, "full": INK, "bilstm_crf": "#2e8b6f"}
+VARIANTS = {"lora": SECOND, "lora_plus": ACCENT, "full": INK, "bilstm_crf": "#2e8b6f"}
 # Of the variants without a size behind their names.
 USUAL_SIZE = 500
 
@@ -28,15 +28,15 @@ USUAL_SIZE = 500
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path, help="the study's folder, outputs/studies/NAME")
-    parser.add_argument("--figure", default="f1")
+    parser.add_argument("--metric", default="f1")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     found = curves(arguments.study, arguments.metric)
-    told = page(arguments.study.name, arguments.metric, found, differences(arguments.study))
-    print(told)
+    text = page(arguments.study.name, arguments.metric, found, differences(arguments.study))
+    print(text)
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        write_text(arguments.out / "curves.md", told)
+        write_text(arguments.out / "curves.md", text)
         (arguments.out / "curves.png").write_bytes(picture(arguments.metric, found))
 
 
@@ -50,17 +50,18 @@ def curves(study: Path, metric: str) -> dict[int, dict[str, np.ndarray]]:
     for file in sorted(study.glob("*/run.json")):
         run = json.loads(file.read_text(encoding="utf-8"))
         name, size = re.fullmatch(r"(.*?)(?:_(\d+))?", run["variant"]).groups()
-        if name not in ARMS:
+        if name not in VARIANTS:
             continue
         key = f"eval_{metric}"
         points = {each["step"]: each[key] for each in run["curve"] if key in each}
         runs.setdefault(int(size or USUAL_SIZE), {}).setdefault(name, {})[run["seed"]] = sorted(points.items())
     if not runs:
-        raise ValueError(f"expected runs of {', '.join(ARMS)} in {study}, found none; run the study first")
+        raise ValueError(f"expected runs of {', '.join(VARIANTS)} in {study}, found none; run the study first")
     found = {}
     for size, variants in sorted(runs.items()):
         seeds = sorted(set.intersection(*(set(each) for each in variants.values())))
-        found[size] = {name: np.array([variants[name][seed] for seed in seeds]) for name in ARMS if name in variants}
+        names = [name for name in VARIANTS if name in variants]
+        found[size] = {name: np.array([variants[name][seed] for seed in seeds]) for name in names}
     return found
 
 
@@ -88,7 +89,7 @@ def fraction(lora: np.ndarray, plus: np.ndarray) -> tuple[float, float, float]:
 
 
 def differences(study: Path) -> list[tuple[str, str, int, Difference]]:
-    """How far variants that differ in one thing lie apart in F1, by paired bootstrap over documents: names, common
+    """Differences in F1 of variants that differ in one setting, by paired bootstrap over documents: names, common
     seeds, difference. Sizes are compared within themselves, ratios and ranks with LoRA+."""
     counts: dict[str, dict[str, np.ndarray]] = {}
     for file in sorted(study.glob("*/counts.json")):
@@ -116,7 +117,7 @@ def differences(study: Path) -> list[tuple[str, str, int, Difference]]:
 def page(
     study: str, metric: str, found: dict[int, dict[str, np.ndarray]], apart: list[tuple[str, str, int, Difference]]
 ) -> str:
-    """What was found, as Markdown."""
+    """The results as Markdown."""
     lines = [f"# {study}: steps and sizes", "", "![curves](curves.png)", ""]
     lines += [
         f"`{metric}` after the last step, mean ± standard deviation over seeds; in the last columns the steps in "
@@ -124,7 +125,7 @@ def page(
         "reaches the same value (straight lines between evaluations; of single seeds in brackets).",
         "",
     ]
-    names = [name for name in ARMS if any(name in variants for variants in found.values())]
+    names = [name for name in VARIANTS if any(name in variants for variants in found.values())]
     head = ["sentences", "seeds", *(f"`{name}`" for name in names), "first", "LoRA's steps", "LoRA+'s share"]
     lines += ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for size, variants in found.items():
@@ -138,7 +139,7 @@ def page(
                 fraction(lora[None], plus[None])[2]
                 for lora, plus in zip(variants["lora"], variants["lora_plus"], strict=True)
             ]
-            cells += [f"{own:.0f}", f"{told(share)} ({', '.join(map(told, single))})"]
+            cells += [f"{own:.0f}", f"{percent(share)} ({', '.join(map(percent, single))})"]
         else:
             cells += ["", ""]
         lines.append("| " + " | ".join(cells) + " |")
@@ -158,7 +159,7 @@ def page(
     return "\n".join(lines).rstrip() + "\n"
 
 
-def told(share: float) -> str:
+def percent(share: float) -> str:
     """A share as a percentage."""
     return "not reached" if np.isinf(share) else f"{100 * share:.0f} %"
 
@@ -174,8 +175,8 @@ def picture(metric: str, found: dict[int, dict[str, np.ndarray]]) -> bytes:
         for axes, (size, variants) in zip(canvas.axes, found.items()):
             for name, points in variants.items():
                 for row in points:
-                    axes.plot(row[:, 0], row[:, 1], color=ARMS[name], linewidth=0.5, alpha=0.4)
-                axes.plot(*points.mean(axis=0).T, color=ARMS[name], linewidth=1.8, label=name)
+                    axes.plot(row[:, 0], row[:, 1], color=VARIANTS[name], linewidth=0.5, alpha=0.4)
+                axes.plot(*points.mean(axis=0).T, color=VARIANTS[name], linewidth=1.8, label=name)
             axes.set_title(f"{size} sentences")
             axes.set_xlabel("step")
             axes.grid(color=FAINT, linewidth=0.6)

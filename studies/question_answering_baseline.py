@@ -1,4 +1,4 @@
-"""The peer of the reading studies: a plain start/end head, trained with the stock Trainer, on the same articles.
+"""Baseline of the question answering studies: a start/end head, trained by the stock Trainer on the same articles.
 
 `ElectraForQuestionAnswering` of transformers over an encoder from a config, the stock way of making windows
 (`return_overflowing_tokens`), the stock loss, the stock Trainer; of every window the best start and end within
@@ -8,7 +8,7 @@ recipes/korquad_scratch.yaml; layers and width may be larger, so that it costs t
     python studies/question_answering_baseline.py --data KorQuAD.json.gz --out docs/studies/korquad_baseline.json
     --threads 1
 
-writes the study after each seed (`study.py` says what it holds).
+writes the study after each seed (for its format see `study.py`).
 """
 
 import argparse
@@ -122,7 +122,7 @@ class Clock(TrainerCallback):
 
 
 def run(given, corpus, seed: int) -> dict:
-    """Trains once; metrics per epoch, and F1 of each validation question of the last epoch as counts."""
+    """Train once; returns metrics per epoch, and F1 of each validation question of the last epoch as counts."""
     train, validation = corpus.splits["train"], corpus.splits["validation"]
     texts = [*dict.fromkeys(example.text for example in train), *(example.question for example in train)]
     options = {

@@ -1,4 +1,4 @@
-"""What a word model finds in raw text: F1 on a file's tokens, and on the same sentences as a newspaper prints them.
+"""Scores of a word model on raw text: F1 on a file's tokens, and on the same sentences as a newspaper prints them.
 
     python studies/raw_text.py MODEL --data eng.testa [--dataset conll2003] [--out docs/benchmarks/raw_text.md]
 
@@ -6,7 +6,7 @@ The tokens of each sentence are joined again in three ways, and gold spans keep 
 files are read; "attached", where `. , ; : ! ? ) 's %` follow the word before them without a space; and "printed", where
 the other clitics and closing brackets do so too, opening brackets and `$` precede the next word without a space, and
 double quotation marks open and close in turn. Tokens are given to the model as lists of words, the two others as texts.
-Raw text is read as the model's config says, and once more parted at white space alone.
+Raw text is split as the model's config says, and once more at white space alone.
 """
 
 import argparse
@@ -115,9 +115,9 @@ def measure(model, examples: Sequence[Example], labels: Sequence[str]) -> list[l
 
 
 def main() -> None:
-    """Prints the scores, and writes the page."""
+    """Print the scores, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="folder of a tagger whose unit is the word")
+    parser.add_argument("model", help="folder of a token classification model with unit: word")
     parser.add_argument("--data", required=True, help="token file, or a split of a set that brings its own data")
     parser.add_argument("--dataset", default="conll2003", help="format of the data (default: conll2003)")
     parser.add_argument("--out", type=Path, help="where the page goes")

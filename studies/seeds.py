@@ -1,12 +1,11 @@
-"""Trains a recipe with several seeds and keeps its settings, scores and training seconds per epoch, and counts per
-document.
+"""Training of a recipe with several seeds: settings, scores and training seconds per epoch, and counts per document.
 
     python studies/seeds.py recipes/x.yaml --out docs/studies/x.json --seeds 42 43 44 --threads 1 --
     --num_train_epochs 3
 
-Flags behind `--` win over the recipe's. Only the JSON file is kept: `settings` is the recipe as it was used, with flags
-and defaults, and without the paths of this machine. A seed that the file holds is not run again; a file with other
-settings is refused.
+Flags after `--` override the recipe's. Only the JSON file is kept: `settings` is the recipe as it was used, with flags
+and defaults, and without the paths of this machine. A seed in the file is not run again; a file with other settings is
+refused.
 """
 
 import argparse

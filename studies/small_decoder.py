@@ -58,10 +58,10 @@ def main() -> None:
     files = labelled(arguments)
     if not (trained / "eval_results.json").is_file():
         fine_tune(arguments, files, decoder, trained)
-    told = page(arguments, decoder, trained, read(trained, files[0], files[2], arguments.sentences))
-    print(told)
+    text = page(arguments, decoder, trained, read(trained, files[0], files[2], arguments.sentences))
+    print(text)
     if arguments.out:
-        write_text(arguments.out, told)
+        write_text(arguments.out, text)
 
 
 def pretrain(arguments, folder: Path) -> None:
@@ -100,7 +100,7 @@ def pretrain(arguments, folder: Path) -> None:
     )
     begun = get_last_checkpoint(str(folder)) if folder.is_dir() else None
     trainer.train(resume_from_checkpoint=begun)
-    told = {
+    costs = {
         "lines": len(lines),
         "parameters": model.num_parameters(),
         "steps": trainer.state.global_step,
@@ -110,7 +110,7 @@ def pretrain(arguments, folder: Path) -> None:
         "cpu_seconds": None if begun else time.process_time() - started,
         "threads": arguments.threads,
     }
-    write_text(folder / "pretraining.json", json.dumps(told, indent=1) + "\n")
+    write_text(folder / "pretraining.json", json.dumps(costs, indent=1) + "\n")
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
     follow_umask(folder)
@@ -165,17 +165,17 @@ def fine_tune(arguments, files: tuple[str, str, str], decoder: Path, folder: Pat
 def read(folder: Path, dataset: str, validation: str, sentences: int) -> dict[str, dict[str, float]]:
     """Figures of the second `sentences`, with constrained and with free decoding, and constrained with the least score
     that was best on the first `sentences`."""
-    writer = KospanGenerativeNER.from_pretrained(folder, dtype=torch.float32)
-    task = GenerativeNERTask.over(writer, dataset)
+    model = KospanGenerativeNER.from_pretrained(folder, dtype=torch.float32)
+    task = GenerativeNERTask.over(model, dataset)
     examples = read_examples(dataset, validation)[: 2 * sentences]
     chosen_on, examples = examples[:sentences], examples[sentences:]
-    before = task.predict(chosen_on, model=writer)
+    before = task.predict(chosen_on, model=model)
     least = max(THRESHOLDS, key=lambda least: task.metrics(chosen_on, surer(before, least))["f1"])
     found = {}
     for name, constrained in (("constrained", True), ("free", False)):
-        writer.config.constrained_decoding = constrained
+        model.config.constrained_decoding = constrained
         started = time.process_time()
-        predicted = task.predict(examples, model=writer)
+        predicted = task.predict(examples, model=model)
         seconds = time.process_time() - started
         found[name] = task.metrics(examples, predicted) | {"seconds": seconds, "sentences": len(examples)}
         if constrained:
@@ -190,7 +190,7 @@ def surer(predicted: list[NotedSpans], least: float) -> list[NotedSpans]:
 
 
 def page(arguments, decoder: Path, trained: Path, found: dict[str, dict[str, float]]) -> str:
-    """What was found, as Markdown."""
+    """The results as Markdown."""
     before = json.loads((decoder / "pretraining.json").read_text(encoding="utf-8"))
     whole = json.loads((trained / "eval_results.json").read_text(encoding="utf-8"))
     reached = "reached" if whole["eval_f1"] >= GATE else "missed"
@@ -227,7 +227,7 @@ def page(arguments, decoder: Path, trained: Path, found: dict[str, dict[str, flo
 
 
 def time_taken(before: dict) -> str:
-    """What pretraining took."""
+    """Cost of pretraining."""
     seconds, threads = before["cpu_seconds"], before["threads"]
     return f"{seconds:,.0f} CPU seconds, threads: {threads}" if seconds else "not timed, since it was resumed"
 

@@ -1,9 +1,9 @@
-"""A small Llama, and weights with which it can copy before it has read anything.
+"""A small Llama with weights that can copy before any training.
 
 A language model copies by two layers (Olsson et al. 2022, "In-context Learning and Induction Heads"): a head of the
-first looks one place back and notes the subword there; a head of the second looks for places whose note is the present
-subword, and says what stands there. Large models learn this from billions of subwords; a few million are
-not enough, so it is written into the weights here, and training goes on from there.
+first attends to the previous position and copies its subword; a head of the second attends to positions with a copy of
+the present subword and predicts the subword there. Large models learn this from billions of subwords; a few million are
+not enough, so these weights are set by hand and training starts from them.
 """
 
 import torch

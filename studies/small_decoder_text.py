@@ -38,7 +38,7 @@ def training_part(dataset: str, file: Path) -> list[Example]:
 
 
 def texts(language: str, folder: Path) -> list[str]:
-    """The different texts of a language's training parts, in their order; labels are not looked at."""
+    """The different texts of a language's training parts, in their order, without labels."""
     found = (each.text for dataset, file in TEXTS[language] for each in training_part(dataset, folder / file))
     return list(dict.fromkeys(found))
 

@@ -1,4 +1,4 @@
-"""The file that every study writes and `compare.py` reads: one JSON object with a list of runs, a run a seed.
+"""File format of the studies, which `compare.py` reads: one JSON object with a list of runs, one per seed.
 
 A run holds `seed`, `commit`, `machine`, `versions`, `epochs` (scores after each one; `train_cpu_seconds` and
 `train_wall_seconds` count from the start of training, without evaluation) and `counts`, the (correct, predicted, gold)
@@ -20,13 +20,13 @@ from kospan.training.record import commit
 
 
 def run_study(out: str, header: dict, seeds: list[int], one_seed: Callable[[int], dict]) -> dict:
-    """Runs the seeds that `out` does not hold yet and writes the file after each.
+    """Run the seeds that `out` does not hold yet, and write the file after each.
 
     Args:
         out: JSON file; created with its folder where it is missing.
         header: Settings and data of all runs.
         seeds: All seeds of the study.
-        one_seed: Trains with one seed; returns the run, without the seed.
+        one_seed: Trains with one seed; returns the run without the seed.
 
     Returns: The study.
 

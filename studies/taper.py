@@ -1,9 +1,9 @@
-"""Whether a short encoder's positions can be stretched without training: the laws of TAPER on a scale model.
+"""Stretched positions without training: the decay schedules of TAPER on a scale model.
 
-    python studies/taper.py --data DATA --work outputs/taper [--parts pretrain laws heads further page]
+    python studies/taper.py --data DATA --work outputs/taper [--parts pretrain schedules heads further page]
 
-A small RoBERTa of 128 positions is pretrained on Korean text and converted to 1,024 with every law. Every part keeps
-what it found as JSON under --work, and a part that was killed goes on where it stood.
+A small RoBERTa of 128 positions is pretrained on Korean text and converted to 1,024 with every decay schedule. Every
+part writes its results as JSON under --work, and a part that was killed resumes.
 """
 
 import argparse
@@ -22,14 +22,14 @@ from kospan.modeling.code_files import follow_umask  # noqa: E402
 from studies.taper_measure import Sums, draw_masks, in_buckets, losses_by_place, mass_aside, windowed_losses  # noqa: E402
 from studies.taper_text import Texts, documents, in_subwords, small_tokenizer  # noqa: E402
 from studies.taper_train import OFFSETS, Evaluates, parts, small_roberta, train, write_json  # noqa: E402
-from studies.taper_variants import ARMS, converted, open_variant  # noqa: E402
+from studies.taper_variants import VARIANTS, converted, open_variant  # noqa: E402
 
 # Eight repetitions, as from 512 to 4,096; 16 of 1,024 are the share of a block of 64 in 4,096.
 SHORT, LONG, BLOCK = 128, 1024, 16
 
 
 def main() -> None:
-    """Runs the parts named, in their order."""
+    """Run the named parts in their order."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with korquad-v1/ and perhaps kmounlp-ner/")
     parser.add_argument("--work", type=Path, required=True, help="where each part keeps its results")
@@ -97,30 +97,30 @@ def pretrain(arguments, tokenizer, texts: Texts) -> None:
     write_json(path, {"losses": losses, "cpu_seconds": seconds, "parameters": model.num_parameters()})
 
 
-def laws(arguments, tokenizer, texts: Texts) -> None:
-    """Losses of every variant, and of windows, in `laws/<attention>/<variant>.json`; what is there already stays."""
+def schedules(arguments, tokenizer, texts: Texts) -> None:
+    """Losses of every variant, and of windows, in `schedules/<attention>/<variant>.json`; existing files are kept."""
     masks = draw_masks(tokenizer, texts.held_out, arguments.draws, arguments.seed)
     source = arguments.work / "source"
     folder = converted(source, arguments.work / "converted", LONG, BLOCK)
     for attention in arguments.attention:
-        for variant in ARMS:
-            path = arguments.work / "laws" / attention / f"{variant.name}.json"
+        for variant in VARIANTS:
+            path = arguments.work / "schedules" / attention / f"{variant.name}.json"
             if not path.is_file():
                 encoder, head, _ = open_variant(folder, SHORT, variant, attention)
                 keep(path, in_buckets(losses_by_place(encoder, head, masks), masks.documents, SHORT))
     encoder, head = parts(RobertaForMaskedLM.from_pretrained(source).eval())
     for overlap in (0, SHORT // 2):
-        path = arguments.work / "laws" / "windows" / f"overlap {overlap}.json"
+        path = arguments.work / "schedules" / "windows" / f"overlap {overlap}.json"
         if not path.is_file():
             losses = windowed_losses(encoder, head, masks, SHORT, overlap)
             keep(path, in_buckets(losses, masks.documents, SHORT))
 
 
 def heads(arguments, tokenizer, texts: Texts) -> None:
-    """Where the first layer's heads look in each variant, full attention, three documents, in `heads.json`."""
+    """Attention of the first layer's heads in each variant, full attention, three documents, in `heads.json`."""
     folder = converted(arguments.work / "source", arguments.work / "converted", LONG, BLOCK)
     rows, found = torch.tensor(texts.held_out[:3]), {}
-    for variant in ARMS:
+    for variant in VARIANTS:
         encoder, _, model = open_variant(folder, SHORT, variant)
         offsets = [OFFSETS[at % len(OFFSETS)] for at in range(model.config.num_attention_heads)]
         with torch.no_grad():
@@ -134,7 +134,7 @@ def further(arguments, tokenizer, texts: Texts) -> None:
     masks = draw_masks(tokenizer, texts.held_out, 1, arguments.seed)
     source = arguments.work / "source"
     folder = converted(source, arguments.work / "converted", LONG, BLOCK)
-    by_name = {variant.name: variant for variant in ARMS}
+    by_name = {variant.name: variant for variant in VARIANTS}
     for name in [*arguments.from_variants, "short"]:
         done = arguments.work / "further" / f"{name}.done.json"
         if done.is_file():
@@ -186,7 +186,7 @@ def keep(path: Path, sums: Sums) -> None:
     print(f"{path.parent.name}, {path.stem}: {sums.mean():.4f}", flush=True)
 
 
-PARTS = {"pretrain": pretrain, "laws": laws, "heads": heads, "further": further, "page": page}
+PARTS = {"pretrain": pretrain, "schedules": schedules, "heads": heads, "further": further, "page": page}
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def windowed_losses(
 
 
 def window_starts(subwords: int, inside: int, overlap: int) -> list[int]:
-    """Where windows begin; the last one ends with the text.
+    """Starts of windows; the last one ends with the text.
 
     >>> window_starts(10, 4, 1), window_starts(10, 4, 0), window_starts(3, 4, 0)
     ([0, 3, 6], [0, 4, 6], [0])
@@ -181,7 +181,7 @@ def in_buckets(losses: np.ndarray, documents: np.ndarray, width: int) -> Sums:
 def difference(
     variant: Sums, other: Sums, first: int = 0, groups: Sequence | None = None, samples: int = 10_000, seed: int = 0
 ) -> tuple[float, float, float]:
-    """How much more an variant loses than another at the same masked places, with a 95 % percentile interval.
+    """Difference of the losses of two variants at the same masked positions, with a 95 % percentile interval.
 
     Documents are drawn with replacement, both variants' losses together.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kospan.drawing import FAINT, INK, Canvas
 from studies.taper_measure import Sums, difference
-from studies.taper_variants import ARMS, TAUS
+from studies.taper_variants import TAUS, VARIANTS
 
 _COLOURS = ("#2f6fde", "#d9822b", "#2a9d6f", "#b03a5b", "#7a5cc4", "#5b6472")
 _IN_WORDS = {"full": "Full attention", "sparse": "Block-sparse attention"}
@@ -24,12 +24,12 @@ def write_page(work: Path, out: Path, names: list[str]) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     lines = _pretraining(work, out)
-    windows = {path.stem: read_sums(path) for path in sorted((work / "laws" / "windows").glob("*.json"))}
+    windows = {path.stem: read_sums(path) for path in sorted((work / "schedules" / "windows").glob("*.json"))}
     for attention, words in _IN_WORDS.items():
         found = {
             variant.name: read_sums(path)
-            for variant in ARMS
-            if (path := work / "laws" / attention / f"{variant.name}.json").is_file()
+            for variant in VARIANTS
+            if (path := work / "schedules" / attention / f"{variant.name}.json").is_file()
         }
         if "tiling" in found:
             lines += ["", f"## {words}", "", *variants_table(found, windows, names)]
@@ -120,13 +120,13 @@ def _of_bucket(variant: Sums, other: Sums, at: int) -> tuple[float, float, float
 def _plot_taus(found: dict[str, Sums], path: Path, words: str) -> None:
     def draw(axes) -> None:
         axes.axhline(0, color=INK, linewidth=1, label="tiling")
-        for shift, (colour, law) in enumerate(zip(_COLOURS, ("exp", "power", "geometric"))):
-            taus = [tau for tau in TAUS if f"{law} {tau:g}" in found]
-            points = np.array([difference(found[f"{law} {tau:g}"], found["tiling"], 1) for tau in taus])
+        for shift, (colour, schedule) in enumerate(zip(_COLOURS, ("exp", "power", "geometric"))):
+            taus = [tau for tau in TAUS if f"{schedule} {tau:g}" in found]
+            points = np.array([difference(found[f"{schedule} {tau:g}"], found["tiling"], 1) for tau in taus])
             if len(points):
                 errors = np.abs(points[:, 1:].T - points[:, 0])
                 axes.errorbar(
-                    np.log2(taus) + 0.05 * (shift - 1), points[:, 0], errors, color=colour, label=law, marker="o"
+                    np.log2(taus) + 0.05 * (shift - 1), points[:, 0], errors, color=colour, label=schedule, marker="o"
                 )
         if "zero" in found:
             axes.axhline(difference(found["zero"], found["tiling"], 1)[0], color=_COLOURS[3], ls="--", label="zero")
@@ -134,7 +134,7 @@ def _plot_taus(found: dict[str, Sums], path: Path, words: str) -> None:
         axes.set_xlabel("tau")
         axes.set_ylabel("loss behind 128 minus that of tiling, nats")
 
-    _picture(path, f"{words}: laws and tau", draw)
+    _picture(path, f"{words}: decay schedules and tau", draw)
 
 
 def _heads(work: Path) -> list[str]:

@@ -54,7 +54,7 @@ class MaskedTrainer(Trainer):
 
 
 class Evaluates(TrainerCallback):
-    """Calls a function before the first step and after every so many, and keeps what it gives.
+    """Callback that calls a function before the first step and at an interval, and keeps its results.
 
     Args:
         every: Steps from one call to the next.
@@ -67,12 +67,12 @@ class Evaluates(TrainerCallback):
         self.found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
     def on_train_begin(self, args, state, control, model=None, **kwargs):
-        """Measures the start."""
+        """Measure at the start."""
         if state.global_step == 0:
             self._measure(0, model)
 
     def on_step_end(self, args, state, control, model=None, **kwargs):
-        """Measures where it is time."""
+        """Measure at the interval."""
         if state.global_step % self.every == 0:
             self._measure(state.global_step, model)
 
@@ -85,7 +85,7 @@ class Evaluates(TrainerCallback):
 
 
 def write_json(path: Path, content) -> None:
-    """Writes a file whole."""
+    """Write a JSON file under a temporary name and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".half")
     half.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

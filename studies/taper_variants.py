@@ -1,4 +1,4 @@
-"""The variants of the study of long positions: what stands in the rows that a short encoder does not have."""
+"""Variants of the study of long positions: contents of the rows that a short encoder lacks."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from kospan.conversion.taper import stretched
 
 
 class Variant(NamedTuple):
-    """One way to make a table of positions long.
+    """A method to extend a table of positions.
 
     Args:
         name: As tables and files call it.
@@ -31,7 +31,7 @@ class Variant(NamedTuple):
 
 TAUS = (1.0, 2.0, 4.0, 8.0)
 TILING = Variant("tiling", "none")
-ARMS = (
+VARIANTS = (
     TILING,
     *(Variant(f"{law} {tau:g}", law, tau) for law in ("exp", "power") for tau in TAUS),
     # tau 1 of this law is tiling.
@@ -42,7 +42,7 @@ ARMS = (
 
 
 def table(positions: torch.Tensor, length: int, variant: Variant) -> torch.Tensor:
-    """An variant's table of positions.
+    """Position table of a variant.
 
     Args:
         positions: The source's `(n, hidden)`.

@@ -18,7 +18,7 @@ from studies.long_documents import baseline, make_conversion, make_data, one_run
 from studies.long_documents_page import read_results, rows_of, write_page
 from studies.long_scores import BASELINES, WIDTH, answer_rows, apart, bucket, by_bucket, entity_rows, score
 from studies.long_sets import answers, beginnings, entities, evenly, pairs
-from studies.long_variants import ARMS, SHORT
+from studies.long_variants import SHORT, VARIANTS
 from studies.taper_text import small_tokenizer
 from studies.taper_train import small_roberta
 
@@ -264,7 +264,7 @@ def test_every_variant_leaves_its_result_once_and_the_page_shows_it(data, tmp_pa
         make_conversion(arguments, name)
     variants = [("entities", "truncated"), ("answers", "windowed"), ("answers", "converted"), ("pairs", "absent")]
     for task, variant in variants:
-        assert (task, variant) in ARMS
+        assert (task, variant) in VARIANTS
         one_run(arguments, own, task, variant, 42)
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "work" / "results").rglob("*.json")}
     assert len(kept) == 3 + len(variants) and not list((tmp_path / "work" / "runs").iterdir())

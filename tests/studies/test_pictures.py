@@ -29,7 +29,7 @@ def alike(base: Sums, more: float) -> Sums:
 
 @pytest.fixture
 def taper(tmp_path):
-    """Results of a TAPER study: three laws at two taus, rows of zeros, two seeds of random rows, windows."""
+    """Results of a TAPER study: three decay schedules at two taus, rows of zeros, two seeds of random rows, windows."""
     tiling = sums(0, 5.0)
     variants = {
         "tiling": tiling,
@@ -43,9 +43,9 @@ def taper(tmp_path):
     work = tmp_path / "work"
     for attention in ("full", "sparse"):
         for name, each in variants.items():
-            write(work / "laws" / attention / f"{name}.json", kept(each))
+            write(work / "schedules" / attention / f"{name}.json", kept(each))
     for name in ("0", "126"):
-        write(work / "laws" / "windows" / f"{name}.json", kept(alike(tiling, -0.75)))
+        write(work / "schedules" / "windows" / f"{name}.json", kept(alike(tiling, -0.75)))
     losses = [{"step": 10, "loss": 7.5}, {"step": 20, "loss": 6.25}]
     write(work / "pretrain.json", {"losses": losses, "parameters": 1000, "cpu_seconds": 5.0})
     for name, levels in (("tiling", (5.0, 4.0)), ("short", (6.0, 5.5))):
@@ -146,12 +146,12 @@ def test_taper(taper, tmp_path, drawn):  # noqa: F811
     assert buckets.get_xlabel() == "position in the document" and "minus that of tiling" in buckets.get_ylabel()
     assert [y for _, y in lines["tiling"]] == [0, 0] and len(buckets.collections) == len(shown)
 
-    taus = found["Full attention: laws and tau"]
+    taus = found["Full attention: decay schedules and tau"]
     bars = {bar.get_label(): bar for bar in taus.containers}
     assert set(bars) == {"exp", "power"}
     expected = {"exp": [(1, "exp 1"), (2, "exp 2")], "power": [(2, "power 2")]}
-    for at, (law, points) in enumerate(expected.items()):
-        line, _, [segments] = bars[law].lines
+    for at, (schedule, points) in enumerate(expected.items()):
+        line, _, [segments] = bars[schedule].lines
         for place, (tau, name) in enumerate(points):
             apart, low, high = difference(variants[name], variants["tiling"], 1)
             x, y = line.get_xdata()[place], line.get_ydata()[place]
@@ -263,8 +263,8 @@ def test_steps_and_sizes_of_lora(drawn):  # noqa: F811
     assert thin == [[0.1, 0.2], [0.3, 0.4]]
     assert (left.get_title(), right.get_title()) == ("100 sentences", "500 sentences")
     assert left.get_ylabel() == "f1" and left.get_xlabel() == right.get_xlabel() == "step"
-    colours = {line.get_label(): line.get_color() for line in right.lines if line.get_label() in loraplus.ARMS}
-    assert colours == {name: loraplus.ARMS[name] for name in ("lora", "lora_plus")}
+    colours = {line.get_label(): line.get_color() for line in right.lines if line.get_label() in loraplus.VARIANTS}
+    assert colours == {name: loraplus.VARIANTS[name] for name in ("lora", "lora_plus")}
 
 
 def test_the_page_of_lora(tmp_path, monkeypatch, capsys):
@@ -316,7 +316,7 @@ def test_the_page_of_lora(tmp_path, monkeypatch, capsys):
 def test_time_memory_and_flops_of_sparse_attention(tmp_path, drawn):  # noqa: F811
     found = {
         f"{variant} {length}": {"time": length * at + 1, "memory": 2 * length * at, "flops": 3 * length * at}
-        for at, variant in enumerate(sparse_attention.ARMS, 1)
+        for at, variant in enumerate(sparse_attention.VARIANTS, 1)
         for length in sparse_attention.LENGTHS
     }
     sparse_attention.draw(found, tmp_path / "plot.png")
@@ -328,7 +328,7 @@ def test_time_memory_and_flops_of_sparse_attention(tmp_path, drawn):  # noqa: F8
         straight = lines.pop("straight line")
         assert lines == {
             name: [(length, found[f"{variant} {length}"][kind]) for length in sparse_attention.LENGTHS]
-            for variant, name in sparse_attention.ARMS.items()
+            for variant, name in sparse_attention.VARIANTS.items()
         }
         # What is drawn is a straight line already.
         assert straight == [pytest.approx(pair) for pair in lines["SparseBigBird"]]

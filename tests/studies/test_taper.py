@@ -37,7 +37,7 @@ from studies.taper_train import (
     wave_rates,
     waves,
 )
-from studies.taper_variants import ARMS, TILING, Variant, converted, open_variant, table
+from studies.taper_variants import TILING, VARIANTS, Variant, converted, open_variant, table
 
 LONG = 3 * REACH
 
@@ -180,7 +180,7 @@ def test_windowed_losses_are_those_of_each_window_alone(source, masks, overlap):
 # Variants.
 
 
-@pytest.mark.parametrize("variant", ARMS, ids=lambda variant: variant.name)
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_every_variant_keeps_the_source_on_short_inputs(source, folder, variant):
     tokenizer = AutoTokenizer.from_pretrained(source)
     rows = [tokenizer(SENTENCES[0])["input_ids"][:REACH]]
@@ -191,7 +191,7 @@ def test_every_variant_keeps_the_source_on_short_inputs(source, folder, variant)
 
 
 @pytest.mark.parametrize(
-    "variant", [variant for variant in ARMS if variant.law not in ("random", "zero")], ids=lambda variant: variant.name
+    "variant", [variant for variant in VARIANTS if variant.law not in ("random", "zero")], ids=lambda variant: variant.name
 )
 def test_the_table_of_an_variant_is_the_converters(source, folder, tmp_path, variant):
     convert_to_bigbird(source, tmp_path, Settings(max_length=LONG, law=variant.law, tau=variant.tau, block_size=4))
@@ -203,9 +203,9 @@ def test_the_table_of_an_variant_is_the_converters(source, folder, tmp_path, var
 
 
 def test_variants_have_names_of_their_own_and_differ_behind_the_source():
-    assert len({variant.name for variant in ARMS}) == len(ARMS)
+    assert len({variant.name for variant in VARIANTS}) == len(VARIANTS)
     positions = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
-    tables = [table(positions, 11, variant) for variant in ARMS]
+    tables = [table(positions, 11, variant) for variant in VARIANTS]
     for at, one in enumerate(tables):
         assert one.shape == (11, 6) and torch.equal(one[:4], positions)
         # geometric 2 and exp are other curves; no two variants are one.
