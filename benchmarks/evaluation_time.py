@@ -1,6 +1,6 @@
 """Time of `Trainer.evaluate` from 1,000 to 100,000 sentences, on copies of the shipped sample with a small model.
 
-    python benchmarks/evaluation_time.py [--out docs/benchmarks/evaluation_time.md]
+python benchmarks/evaluation_time.py [--out docs/benchmarks/evaluation_time.md]
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Report page in headless Chromium: console errors, visible plots, seconds until filters respond.
 
-    kospan analyze MODEL --data FILE --output report
-    python benchmarks/report_page.py report/index.html [--out docs/benchmarks/report_page.md] [--picture report.png]
+kospan analyze MODEL --data FILE --output report
+python benchmarks/report_page.py report/index.html [--out docs/benchmarks/report_page.md] [--picture report.png]
 """
 
 import argparse

@@ -399,9 +399,7 @@ def _more(given, names: list[str], where: str) -> More:
     if isinstance(best, bool) or not isinstance(best, int) or best < 0:
         raise ValueError(f"{where}: expected best to be a number of variants, got {best!r}")
     if not variants and not best:
-        raise ValueError(
-            f"{where}: expected variants, best, or both, got neither; name the variants with more seeds"
-        )
+        raise ValueError(f"{where}: expected variants, best, or both, got neither; name the variants with more seeds")
     return More(_seeds(given.get("seeds"), where), tuple(map(str, variants)), best)
 
 

@@ -220,7 +220,7 @@ def test_a_folder_that_holds_something_is_refused_and_stays_as_it_is(recipe, tmp
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(
-        FileExistsError, match=r"--resume_from_checkpoint to continue.*--overwrite_output_dir to replace.*another --output_dir"
+        FileExistsError, match=r"--resume_from_checkpoint to.*--overwrite_output_dir to replace.*another --output_dir"
     ):
         train(recipe())
     assert contents(tmp_path / "out") == {"notes.txt": b"mine"}

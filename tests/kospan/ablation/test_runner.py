@@ -255,7 +255,11 @@ def test_a_full_disk_is_called_that(tmp_path):
 
 
 MISTAKES = {
-    "a file that is not there": ({"settings": {"train_file": "none.jsonl"}}, [], "variant linear: expected train_file at none.jsonl, found none"),
+    "a file that is not there": (
+        {"settings": {"train_file": "none.jsonl"}},
+        [],
+        "linear: expected train_file at none.jsonl",
+    ),
     "a trainer's value": ({"settings": {"num_train_epochs": "many"}}, [], "variant linear: .*num_train_epochs"),
     "a head": ({"variants": {"a": {"head": "cfr"}}}, [], "variant a: expected head to be one of"),
     "an encoder input": (

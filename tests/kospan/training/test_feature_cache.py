@@ -306,9 +306,7 @@ def test_a_study_tells_before_its_first_variant(tmp_path, files):
         f"recipe: {json.dumps(str(recipe))}\nvariants:\n  perturbed: {{fgm_epsilon: 0.5}}\nseeds: [1, 2]\n",
         encoding="utf-8",
     )
-    with pytest.raises(
-        ValueError, match=r"variant .*: expected fgm_epsilon: 0 .* and cached features"
-    ):
+    with pytest.raises(ValueError, match=r"variant .*: expected fgm_epsilon: 0 .* and cached features"):
         for experiment in load_study(path, {}):
             check_experiment(experiment)
 
