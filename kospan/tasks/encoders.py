@@ -302,8 +302,8 @@ def whole_weights(name: str | os.PathLike) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileNotFoundError(
-            f"expected weights in {name}, found none ({str(error).strip().splitlines()[0]}); copy or download the model "
-            "again"
+            f"expected weights in {name}, found none ({str(error).strip().splitlines()[0]}); copy or download "
+            "the model again"
         ) from error
     except SafetensorError as error:
         raise ValueError(
