@@ -302,13 +302,13 @@ def whole_weights(name: str | os.PathLike) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileNotFoundError(
-            f"expected weights in {name}, found none ({str(error).strip().splitlines()[0]}); copy or fetch the model "
-            "again"
+            f"expected weights in {name}, found none ({str(error).strip().splitlines()[0]}); copy or download "
+            "the model again"
         ) from error
     except SafetensorError as error:
         raise ValueError(
             f"expected whole weights in {name}, got a file that is cut short or is no safetensors ({error}); copy or "
-            "fetch the model again"
+            "download the model again"
         ) from error
     except RuntimeError as error:
         # The library's whole message; it has logged a table of the shapes.

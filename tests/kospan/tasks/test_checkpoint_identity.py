@@ -134,7 +134,7 @@ def test_a_vocabulary_of_equal_size_is_compared_entry_by_entry(started):
         ),
         ("token-classification", {"scheme": "BIOES"}, "other labels ("),
         ("token-classification", {"lstm_hidden_size": 4}, "lstm_hidden_size (0 in the checkpoint, 4 now)"),
-        ("token-classification", {"max_length": 48}, "window (64 in the checkpoint, 48 now)"),
+        ("token-classification", {"max_length": 48}, "max_length (64 in the checkpoint, 48 now)"),
         (
             "token-classification",
             {"word_shape_feature": True},
@@ -167,7 +167,7 @@ def test_a_setting_that_makes_other_weights_is_named(task, settings, expected, s
 
 
 def test_values_on_another_scale_are_named(started):
-    task = "classifying values"
+    task = "text-classification values"
 
     def tenfold(span):
         return span._replace(score=10 * span.score)

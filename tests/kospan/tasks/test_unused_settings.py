@@ -339,7 +339,7 @@ def test_a_setting_whose_technique_is_off_is_refused_or_dropped(tmp_path, key):
         ),
         (
             {"task": "text-classification", "problem_type": "regression", "calibration_split": "0.1"},
-            "with problem_type: value",
+            "with problem_type: regression",
         ),
         ({"head": None}, "^flags: expected a value for head, got none; remove the line to use the default"),
     ],

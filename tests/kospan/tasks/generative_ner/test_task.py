@@ -8,6 +8,7 @@ import pickle
 import re
 import unicodedata
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -555,7 +556,7 @@ def test_validation_loss_is_the_mean_loss_of_the_replies_subwords():
     task = GenerativeNERTask(corpus(), make_generative_model("characters", lm={"attention_dropout": 0.5}))
     features = task.train_features(task.examples("train"))
     task.model.train()
-    loss = ValidationLoss(features, 4, task.losses)
+    loss = ValidationLoss(features, 4, partial(task.spec.losses, task))
 
     def stub(index: int, count: int, reduced: list):
         accelerator = SimpleNamespace(
