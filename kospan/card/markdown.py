@@ -1,15 +1,15 @@
 """Filters of the templates: values as Markdown, code and words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import yaml
 
 
 def plain(value) -> str:
-    """A value as text of one line that Markdown and HTML show as it is.
+    r"""A value as text of one line that Markdown and HTML show as it is.
 
     >>> plain("a|b <i>"), plain("x_1")
-    ('a\\\\|b &lt;i&gt;', 'x\\\\_1')
+    ('a\\|b &lt;i&gt;', 'x\\_1')
     """
     text = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{each}" if each in "\\`*_[]|{}#" else each for each in text)
@@ -29,10 +29,10 @@ def code(value) -> str:
 
 
 def quoted(text: str) -> str:
-    """A string as Python source in double quotes.
+    r"""A string as Python source in double quotes.
 
     >>> print(quoted('a "b"'))
-    "a \\"b\\""
+    "a \"b\""
     """
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -82,15 +82,28 @@ def general(value: float) -> str:
     return f"{value:g}"
 
 
-def listed(words: Sequence[str], joiner: str = "and") -> str:
-    """Words as a sentence lists them.
+def listed(words: Iterable[str], limit: int | None = None) -> str:
+    """Words as a sentence lists them, at most `limit` by name.
 
-    >>> listed(["a"]), listed(["a", "b", "c"])
-    ('a', 'a, b and c')
+    >>> listed(["a"]), listed(["a", "b", "c"]), listed("abcd", limit=2)
+    ('a', 'a, b and c', 'a, b and 2 more')
     """
+    words = list(words)
+    if limit and len(words) > limit:
+        words = [*words[:limit], f"{len(words) - limit} more"]
     if len(words) < 2:
         return "".join(words)
-    return f"{', '.join(words[:-1])} {joiner} {words[-1]}"
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def each(rows: Iterable[Mapping], pattern: str) -> str:
+    r"""Rows by a format string, with commas; strings are escaped.
+
+    >>> each([{"group": "P_S", "f1": 0.5}, {"group": "LC", "f1": 0.25}], "{group} (F1 {f1:.4f})")
+    'P\\_S (F1 0.5000), LC (F1 0.2500)'
+    """
+    escaped = ({key: plain(cell) if isinstance(cell, str) else cell for key, cell in row.items()} for row in rows)
+    return ", ".join(pattern.format_map(row) for row in escaped)
 
 
 def duration(seconds: float) -> str:
@@ -119,6 +132,19 @@ def as_yaml(value) -> str:
 
 
 FILTERS = {
-    each.__name__: each
-    for each in (plain, code, quoted, decimal, interval, thousands, percent, general, listed, duration, as_yaml)
+    function.__name__: function
+    for function in (
+        plain,
+        code,
+        quoted,
+        decimal,
+        interval,
+        thousands,
+        percent,
+        general,
+        listed,
+        each,
+        duration,
+        as_yaml,
+    )
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from kospan.task import Metric
 from kospan.tasks.token_classification.analysis import SAMPLES
 from kospan.tasks.token_classification.card import CARD as TOKEN_CLASSIFICATION
-from kospan.tasks.token_classification.card import weaknesses
+from kospan.tasks.token_classification.card import label_names, weaknesses
 
 METRICS = {
     "exact_reply": Metric("accuracy", "share of replies that are the gold reply, letter by letter"),
@@ -20,7 +20,13 @@ METRICS = {
 def values(record: dict) -> dict:
     """Labels, and the types of entities that the scores show to be weak."""
     config, evaluation = record["config"], record["evaluation"]
-    found = {"metric_args": {"unit": config["unit"]}, "labels": list(config["labels"]), "samples": SAMPLES}
+    labels = list(config["labels"])
+    found = {
+        "metric_args": {"unit": config["unit"]},
+        "labels": labels,
+        "label_names": label_names(record, labels),
+        "samples": SAMPLES,
+    }
     return found | weaknesses(evaluation) if evaluation else found
 
 

@@ -64,19 +64,19 @@ def values(record: dict) -> dict:
     }
 
 
-def confused(labels: list[str], confusion: list[list[int]]) -> list[tuple[str, str, int]]:
-    """The five most frequent confusions: gold class, predicted class and count.
+def confused(labels: list[str], confusion: list[list[int]]) -> list[dict]:
+    """The five most frequent confusions.
 
-    >>> confused(["a", "b"], [[5, 1], [2, 7]])
+    >>> [tuple(row.values()) for row in confused(["a", "b"], [[5, 1], [2, 7]])]
     [('b', 'a', 2), ('a', 'b', 1)]
     """
     found = [
-        (gold, predicted, count)
+        {"gold": gold, "predicted": predicted, "count": count}
         for gold, row in zip(labels, confusion)
         for predicted, count in zip(labels, row)
         if gold != predicted and count
     ]
-    return sorted(found, key=lambda each: -each[2])[:5]
+    return sorted(found, key=lambda row: -row["count"])[:5]
 
 
 CARD = TaskCard(

@@ -51,28 +51,39 @@ def examples(dataset: str, language: str) -> list[dict[str, str]]:
 def values(record: dict) -> dict:
     """Labels, and the types of entities that the scores show to be weak."""
     config, evaluation = record["config"], record["evaluation"]
+    labels = labels_of(class_names(config))
     found = {
         "metric_args": {"unit": config["unit"]},
-        "labels": labels_of(class_names(config)),
+        "labels": labels,
+        "label_names": label_names(record, labels),
         "decoder": decoder_of(config),
         "samples": SAMPLES,
     }
     return found | weaknesses(evaluation) if evaluation else found
 
 
+def label_names(record: dict, labels: list[str]) -> list[tuple[str, str]]:
+    """What the labels mean, English and Korean; a label itself if that is not known."""
+    return [record["about"].meanings.get(label, (label, label)) for label in labels]
+
+
 def weaknesses(evaluation: dict) -> dict:
     """Types by strength, types that a dictionary finds better, and the recall of new surfaces."""
     types, overall = evaluation["types"], evaluation["overall"]["f1"]
     groups = groups_by_strength(types, overall, "f1", "gold")
-    baseline = {row["group"]: row for row in evaluation["baseline"]["types"]}
+    baseline = {row["group"]: row["f1"] for row in evaluation["baseline"]["types"]}
     surfaces = {row["group"]: row for row in evaluation["surfaces"]}
     seen, unseen = surfaces["seen with this type"], surfaces["unseen"]
     return {
         "groups": groups,
         "weakest": min(groups.judged, key=lambda row: row["f1"]) if len(groups.judged) > 1 else None,
         "untested": [row["group"] for row in types if not row["gold"]],
-        "baseline": baseline,
-        "behind": [row for row in types if row["gold"] and row["f1"] < baseline[row["group"]]["f1"]],
+        "baseline_f1": baseline,
+        "behind": [
+            {**row, "baseline": baseline[row["group"]]}
+            for row in types
+            if row["gold"] and row["f1"] < baseline[row["group"]]
+        ],
         "seen": seen if seen["gold"] >= FEW else None,
         "unseen": unseen if unseen["gold"] >= FEW else None,
     }
