@@ -79,6 +79,13 @@ def renamed_keys() -> str:
     return table(["key", "use instead"], rows)
 
 
+def study_keys() -> str:
+    """The table of the keys of a study file."""
+    from kospan.ablation.plan import KEYS, OUTER
+
+    return table(["key", "meaning"], [[f"`{key}`", escaped(text)] for key, text in (KEYS | OUTER).items()])
+
+
 def commands() -> dict[str, argparse.ArgumentParser]:
     """The parsers of all commands by name, `convert bigbird` for a command of a command."""
     from kospan.ablation.command import parser as ablate_parser
@@ -235,6 +242,7 @@ GENERATED = {
     "recipe-keys": recipe_keys,
     "trainer-defaults": trainer_defaults,
     "renamed-keys": renamed_keys,
+    "study-keys": study_keys,
     "cli": cli,
     "datasets": dataset_table,
     "dataset-labels": dataset_labels,

@@ -22,6 +22,9 @@ _MODULES = {
     "KospanTrainer": "kospan.training.trainer",
     "Span": "kospan.modeling.spans",
     "build_trainer": "kospan.run",
+    "evaluate": "kospan.api",
+    "load": "kospan.api",
+    "predict": "kospan.api",
     "train": "kospan.run",
 }
 

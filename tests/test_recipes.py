@@ -275,12 +275,12 @@ def test_a_study_is_read_and_its_variants_are_whole_recipes(path):
     assert path.read_text(encoding="utf-8").startswith("# ")
     for experiment in load_study(path, {"use_cpu": True}):
         assert experiment.baseline in experiment.variants
-        # One seed for every variant, two more for the variants named beforehand, the baseline among them, and for the
-        # best.
-        assert len(experiment.first()) == len(experiment.variants)
+        # Every seed for every variant, further seeds for the variants named beforehand, the baseline among them, and for
+        # the best.
+        assert len(experiment.first()) == sum(len(each.seeds) for each in experiment.variants.values())
         named = set(experiment.more.variants)
         best = experiment.best({run: float(-place) for place, run in enumerate(experiment.first())})
-        assert experiment.baseline in named and named.isdisjoint(best)
+        assert (experiment.baseline in named or not experiment.more.seeds) and named.isdisjoint(best)
         assert len(best) == experiment.more.best
         assert len(experiment.further(best)) == 2 * (len(named) + len(best))
         for variant in experiment.variants.values():

@@ -1,4 +1,4 @@
-"""The notebook runs, cell by cell in a fresh process, and prints what its stored outputs show."""
+"""The notebook runs in a fresh process, and its outputs have the form of the stored ones."""
 
 import ast
 import os
@@ -11,7 +11,7 @@ from notebooks.run import code_cells, execute, printed, read
 
 ROOT = Path(__file__).parents[2]
 PATH = ROOT / "notebooks" / "train_ner.ipynb"
-# What a cell's code holds -> what it prints; numbers of a training differ from machine to machine.
+# Part of a cell's code -> form of its output; numbers of a training differ from machine to machine.
 TABLE = r"[┏┃┡│└][^\n]*\n"
 FORMS = {
     'quickstart.yaml").read_text': r"(#[^\n]*\n)*(\w+: [^\n]*\n)+\n",
@@ -25,30 +25,33 @@ FORMS = {
     ),
     "wrong.jsonl": r"\.\.\.[/\\]wrong\.jsonl:1, [^\n]*expected[^\n]*end 40[^\n]*\n",
     "write_jsonl(work": r"\d+ sentences to train on\n",
-    "run(recipe)": (
+    "kospan.train(": (
         r"device [^\n]*\n.*step (?P<last>\d+)/(?P=last)  epoch 4\.00  f1 0\.[^\n]*\n.*"
         rf"({TABLE})+.*calibrated +temperature [\d.]+; ECE of spans [\d.]+ -> [\d.]+\n"
     ),
     '"model").iterdir()': r"README\.md\n.*calibration\.json\nconfig\.json\n.*model\.safetensors\n.*recipe\.yaml\n.*",
     "model.extract(text)": r"(\d+ \d+ (DT|LC|OG|PS|QT|TI) [^\n]+ [01]\.\d\d\n)+",
-    "print_examination(": (
-        rf"train_ner on validation\.jsonl\n({TABLE})+by type\n({TABLE})+by length in characters\n({TABLE})+"
-        rf"by surface in the training data\n({TABLE})+classes of errors\n({TABLE})+.*"
-        rf"types: gold down, predicted across\n({TABLE})+"
+    'main(["evaluate"': (
+        rf"\S+[/\\]model on \S+[/\\]validation\.jsonl, \d+ documents\n({TABLE})+by type\n({TABLE})+"
+        rf"by length in characters\n({TABLE})+by surface in the training data\n({TABLE})+"
+        rf"classes of errors\n({TABLE})+.*types: gold down, predicted across\n({TABLE})+"
     ),
     "match_spans(": (
         r"((boundary|type|boundary and type|spurious|missed): [^\n]+\n"
         r"    gold [^\n]+, predicted [^\n]+\n)+"
     ),
-    "write_report(": r".*confidence\.png\n.*index\.html\nlearning_curves\.png\nmetrics\.json\n.*types\.png\n",
+    'main(["analyze"': (
+        r"report +\S+[/\\]index\.html\n.*confidence\.png\n.*index\.html\nlearning_curves\.png\nmetrics\.json\n"
+        r".*types\.png\n"
+    ),
     'calibration.json").read_text': (
         r"temperature [\d.]+\nECE before: 0\.\d{4}\nECE after: 0\.\d{4}\n"
         r"(threshold 0\.\d: precision [01]\.\d\d, recall [01]\.\d\d\n){3}"
     ),
-    "publish(work": (
+    'push = ["push"': (
         r"checking +[^\n]*\nchecked +\d+ texts: [^\n]*\n"
-        r"model +user/train-ner: \d+ files, [\d,]+ bytes, in \.\.\.[^\n]*\n"
-        r"( +[\d,]+  [\w.]+\n)+stays at home +[^\n]*\ndry run +nothing was sent\n"
+        r"model +user/train-ner: \d+ files, [\d,]+ bytes, in outputs[^\n]*\n"
+        r"( +[\d,]+  [\w.]+\n)+not published +[^\n]*\ndry run +nothing was sent\n"
     ),
     'card.index("# train-ner")': r"# train-ner\n\n[^\n]+\n\n## 한국어 요약\n.*",
 }
@@ -60,7 +63,7 @@ def notebook() -> dict:
 
 
 def form_of(source: str) -> str:
-    """What a cell prints, by its code."""
+    """Form of a cell's output."""
     [form] = [form for part, form in FORMS.items() if part in source]
     return form
 
