@@ -1,6 +1,10 @@
 """kospan: fine-tune, evaluate, publish and deploy models that find spans in text, Korean first.
 
-Public names are imported when they are used: `import kospan` needs neither torch nor transformers.
+Public names are imported on first access: `import kospan` loads neither torch nor transformers.
+
+>>> import kospan
+>>> kospan.Span(0, 2, "LC").label
+'LC'
 """
 
 import importlib
@@ -8,6 +12,7 @@ import importlib.util
 
 __version__ = "0.1.0"
 
+# Public name -> module.
 _MODULES = {
     "CRF": "kospan.modeling.crf",
     "KospanForQuestionAnswering": "kospan.modeling",
@@ -32,7 +37,7 @@ __all__ = ["__version__", *_MODULES]
 
 
 def __getattr__(name: str):
-    """A public name, imported from its module."""
+    """Import a public name from its module."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(_MODULES[name]), name)
@@ -47,5 +52,5 @@ def __dir__() -> list[str]:
 
 if importlib.util.find_spec("kospan.modeling") is None:
     raise ImportError(
-        "expected kospan to be installed, found its folder alone; run `pip install -e .` in the clone of the repository"
+        "expected an installed kospan, got the folder kospan/ of a clone; run `pip install -e .` in the clone"
     )

@@ -1,11 +1,12 @@
-"""Code that runs a model: public names, and the registration of the classes with transformers' Auto classes.
+"""Model code: public names, and the registration of the classes with transformers' Auto classes.
 
-Names are imported when they are used, so that parts that need no torch, such as `kospan.modeling.alignment`, do not
-import it. The classes are registered when transformers' Auto classes are imported, or at once where they already are.
+Names are imported on first access, so that modules without torch, such as `kospan.modeling.alignment`, can be used
+without it. For the same reason the classes are registered when transformers' Auto classes are imported, before or after
+this package, by whatever name of transformers needs them.
 """
 
+import functools
 import importlib
-import importlib.util
 import sys
 
 _MODULES = {
@@ -24,7 +25,7 @@ _MODULES = {
     "KospanTokenClassificationPipeline": "pipelines",
     "Span": "spans",
 }
-# Auto class beside AutoModel -> config and model class.
+# Auto class beside AutoModel -> config and model.
 _AUTO = {
     "AutoModelForTokenClassification": ("KospanTokenClassificationConfig", "KospanForTokenClassification"),
     "AutoModelForQuestionAnswering": ("KospanQuestionAnsweringConfig", "KospanForQuestionAnswering"),
@@ -43,7 +44,7 @@ __all__ = list(_MODULES)
 
 
 def __getattr__(name: str):
-    """A public name, imported from its module."""
+    """Import a public name from its module."""
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(f".{_MODULES[name]}", __name__), name)
@@ -73,38 +74,48 @@ def _register_models() -> None:
             getattr(modeling_auto, name).register(__getattr__(config), __getattr__(model))
 
 
-class _AutoClasses:
-    """Import hook that registers the classes when a module of transformers' Auto classes has been imported."""
+class _RegisterAfterImport:
+    """Import hook that registers the classes as soon as the modules of the Auto classes are imported.
 
-    waiting = {
+    These may be imported by a module of this package, whose own classes do not exist yet: the hook waits until no
+    module of either kind is being imported.
+    """
+
+    pending = {
         "transformers.models.auto.configuration_auto": _register_configs,
         "transformers.models.auto.modeling_auto": _register_models,
     }
+    depth = 0
 
     def find_spec(self, name, path=None, target=None):
-        """The module's own spec, whose loader also registers the classes."""
-        if self.waiting and name.startswith(_IMPORT_TRANSFORMERS):
-            # First, because registration needs these modules whole.
-            importlib.import_module("transformers.models.auto.modeling_auto")
-        register = self.waiting.pop(name, None)
-        if register is None:
+        """Return the spec of the other finders, with a loader that also registers the classes."""
+        if not self.pending or not (name in self.pending or name.startswith(f"{__name__}.")):
             return None
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.loader is None:
-            return spec
-        execute = spec.loader.exec_module
-
-        def execute_and_register(module):
-            execute(module)
-            register()
-
-        spec.loader.exec_module = execute_and_register
+        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
+        spec = next((spec for spec in specs if spec is not None), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader.exec_module = functools.partial(self.execute, spec.loader.exec_module)
         return spec
 
+    def execute(self, execute, module) -> None:
+        """Execute a module, then register the classes unless another module is still being imported."""
+        self.depth += 1
+        try:
+            execute(module)
+        finally:
+            self.depth -= 1
+        if not self.depth:
+            self.register()
 
-for _name, _register in list(_AutoClasses.waiting.items()):
-    if _name in sys.modules:
-        del _AutoClasses.waiting[_name]
-        _register()
-if _AutoClasses.waiting:
-    sys.meta_path.insert(0, _AutoClasses())
+    def register(self) -> None:
+        """Register the classes with the Auto classes that are imported."""
+        for name in list(self.pending):
+            # A registration imports modules of this package, which call this method again.
+            if name in sys.modules and name in self.pending:
+                self.pending.pop(name)()
+
+
+_hook = _RegisterAfterImport()
+_hook.register()
+if _hook.pending:
+    sys.meta_path.insert(0, _hook)

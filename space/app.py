@@ -1,4 +1,4 @@
-"""The Space: a page that finds entities in text, answers to questions, or the class of a text.
+"""The Space: a page for entity recognition, question answering or text classification.
 
     python space/app.py --model FOLDER_OR_REPO [--port 7860 --share false]
 
@@ -14,11 +14,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 QUICKSTART = Path("outputs/quickstart")
-# A published Space has its own copy of `kospan.modeling` beside this file; elsewhere it is the installed package's.
+# A published Space has its own copy of `kospan.modeling` beside this file; locally the installed package is used.
 sys.path.insert(0, str(HERE))
 
-# The `model_type` of a config -> the module of the Space whose `serves(model, name)` stands before the model, and whose
-# `build(served, page, examples)` makes its tabs.
+# `model_type` of the config -> module with `serves(model, name)`, the class that wraps the model, and
+# `build(served, page, examples)`, which builds its tabs.
 TABS = {
     "kospan-token-classification": "token_classification",
     "kospan-question-answering": "question_answering",
@@ -30,9 +30,9 @@ TABS = {
 def arguments_from(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="a folder that a run has left, or a name on the Hub")
+    parser.add_argument("--model", help="output folder of a run, or a name on the Hub")
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", 7860)))
-    parser.add_argument("--share", type=_yes, default=False, help="true makes a public link for 72 hours")
+    parser.add_argument("--share", type=_yes, default=False, help="true creates a public link for 72 hours")
     return parser.parse_args(argv)
 
 
@@ -43,14 +43,15 @@ def _yes(value: str) -> bool:
 
 
 def settings_from(model: str | None, here: Path = HERE, quickstart: Path = QUICKSTART) -> dict:
-    """Which model to serve: `{"model": ..., "examples": ...}`, the second optional.
+    """The model to serve: `{"model": ..., "examples": ...}`; examples are optional.
 
     Args:
-        model: What the command line names.
-        here: The folder in which space.json may lie.
-        quickstart: The folder that the quickstart leaves.
+        model: The model of the command line.
+        here: The folder of space.json.
+        quickstart: The output folder of the quickstart.
 
-    Raises: ValueError where no model is named, or space.json is malformed.
+    Raises:
+        ValueError: If no model is named, or space.json is malformed.
     """
     path = here / "space.json"
     settings: dict = {}
@@ -58,7 +59,9 @@ def settings_from(model: str | None, here: Path = HERE, quickstart: Path = QUICK
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:
-            raise ValueError(f'{path}: expected JSON such as {{"model": "user/name"}}, got {error}; mend it') from error
+            raise ValueError(
+                f'{path}: expected JSON such as {{"model": "user/name"}}, got {error}; correct it'
+            ) from error
         if not isinstance(settings, dict) or not isinstance(settings.get("model"), str):
             raise ValueError(f'{path}: expected an object with the key "model", got {settings!r}; name the model in it')
     if model:
@@ -69,15 +72,16 @@ def settings_from(model: str | None, here: Path = HERE, quickstart: Path = QUICK
         if (folder / "config.json").is_file():
             return {"model": str(folder)}
     raise ValueError(
-        "expected a model in --model, in space.json or in outputs/quickstart, found none; make one with: accelerate "
+        "expected a model in --model, in space.json or in outputs/quickstart, found none; train one with: accelerate "
         "launch train.py recipes/quickstart.yaml"
     )
 
 
 def load_model(name: str):
-    """A model of ours from a folder or the Hub, ready to be asked.
+    """Load a kospan model from a folder or the Hub.
 
-    Raises: ValueError where it cannot be loaded, has no tokenizer, or is of a kind that the page has no tab for.
+    Raises:
+        ValueError: If it cannot be loaded, has no tokenizer, or the page has no tab for its type.
     """
     import torch
     from transformers import AutoModel
@@ -102,7 +106,7 @@ def load_model(name: str):
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Serves the page until the process is ended."""
+    """Serve the page until the process ends."""
     arguments = arguments_from(argv)
     try:
         settings = settings_from(arguments.model)

@@ -1,4 +1,4 @@
-"""What visitors send: a text, a question, or a file of them, checked against the limits before the model sees it."""
+"""Checks of input: texts, questions and files against the limits."""
 
 import json
 import os
@@ -10,7 +10,7 @@ FILE_BYTES = 1_000_000
 FILE_LINES = 1_000
 QUESTION_CHARACTERS = 500
 MOST_ANSWERS = 10
-# What a line of a file holds -> its most characters, and the refusal of a longer one.
+# Key of a line of a file -> most characters, and the string for a longer one.
 _LIMITS = {
     "text": (DOCUMENT_CHARACTERS, "line_long"),
     "text_pair": (DOCUMENT_CHARACTERS, "line_long"),
@@ -19,11 +19,12 @@ _LIMITS = {
 
 
 def checked_text(text: str | None) -> str:
-    """A text that the model may read.
+    """A text within the limit.
 
-    A surrogate without its partner, which no UTF-8 can hold, becomes U+FFFD, so offsets stay as they are.
+    An unpaired surrogate, which UTF-8 cannot encode, becomes U+FFFD, so that offsets stay the same.
 
-    Raises: InputError where it is too long.
+    Raises:
+        InputError: If it is too long.
 
     >>> checked_text("서울\\ud800")
     '서울\\ufffd'
@@ -35,7 +36,7 @@ def checked_text(text: str | None) -> str:
 
 
 def checked_question(question: str | None) -> str:
-    """A question that the model may read. Raises: InputError where it is empty or too long."""
+    """A question within the limit. Raises InputError if it is empty or too long."""
     question = "" if question is None else str(question)
     if not question.strip():
         raise InputError("question_empty")
@@ -45,7 +46,7 @@ def checked_question(question: str | None) -> str:
 
 
 def checked_document(text: str | None) -> str:
-    """A text to find answers in. Raises: InputError where it is empty or too long."""
+    """A document to find answers in. Raises InputError if it is empty or too long."""
     text = checked_text(text)
     if not text.strip():
         raise InputError("document_empty")
@@ -53,33 +54,33 @@ def checked_document(text: str | None) -> str:
 
 
 def checked_count(count) -> int:
-    """How many answers are asked for. Raises: InputError where it is no whole number from 1 to `MOST_ANSWERS`."""
+    """A number of answers. Raises InputError unless it is a whole number from 1 to `MOST_ANSWERS`."""
     if isinstance(count, bool) or count not in range(1, MOST_ANSWERS + 1):
         raise InputError("count_wrong", most=MOST_ANSWERS)
     return int(count)
 
 
 def checked_threshold(threshold) -> float:
-    """A threshold as a number. Raises: InputError where it is none from 0 to 1."""
+    """A threshold. Raises InputError unless it is a number from 0 to 1."""
     if isinstance(threshold, (int, float)) and 0 <= threshold <= 1:
         return float(threshold)
     raise InputError("threshold_wrong")
 
 
 def paired(text: str) -> str:
-    """A text without half surrogates."""
+    """The text without unpaired surrogates."""
     if text.isascii():
         return text
     return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in text)
 
 
 def endings(keys: tuple[str, ...]) -> tuple[str, ...]:
-    """How the names of files may end whose documents hold these; a line of plain text can hold but one thing."""
+    """Allowed endings of files with these keys: a line of plain text holds only one."""
     return (".txt", ".jsonl") if len(keys) == 1 else (".jsonl",)
 
 
 def form(keys: tuple[str, ...]) -> str:
-    """A line of JSON Lines, as people are told to write it.
+    """The form of a line of JSON Lines, for messages.
 
     >>> form(("question", "text"))
     '{"question": "...", "text": "..."}'
@@ -88,16 +89,18 @@ def form(keys: tuple[str, ...]) -> str:
 
 
 def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[dict]:
-    """The documents of a file: a text per line, or a JSON object with these keys (and perhaps "id") per line.
+    """The documents of a file: one text per line, or one JSON object with these keys (and optionally "id") per line.
 
-    Empty lines are no documents.
+    Empty lines are skipped.
 
     Args:
         keys: "text" alone, "question" and "text", or "text" and "text_pair".
 
-    Returns: "id" and the keys each; a document without an id is named after its line.
+    Returns:
+        Dicts with "id" and the keys; the default id is the line number.
 
-    Raises: InputError where the file is missing, of another kind, too large, not text, empty, or a line of it is wrong.
+    Raises:
+        InputError: If the file is missing, of another type, too large, not text, or empty, or a line is invalid.
     """
     if not path:
         raise InputError("no_file")
@@ -109,7 +112,7 @@ def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[
         raise InputError("file_large", got=f"{size / 1e6:.1f}", most=f"{FILE_BYTES / 1e6:g}")
     with open(path, "rb") as file:
         text = decoded(file.read())
-    # Only these end a line: str.splitlines would also cut at U+2028 and its like, inside a document.
+    # str.splitlines would also split at U+2028 and similar characters inside a document.
     lines = [(number, line.removesuffix("\r")) for number, line in enumerate(text.split("\n"), 1)]
     lines = [(number, line) for number, line in lines if line.strip()]
     if not lines:
@@ -132,7 +135,7 @@ def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[
 
 
 def decoded(data: bytes) -> str:
-    """Bytes as text: UTF-8 with or without a byte order mark, else CP949. Raises: InputError where they are neither."""
+    """Decode UTF-8, with or without a byte order mark, or CP949. Raises InputError for anything else."""
     for encoding in ("utf-8-sig", "cp949"):
         try:
             return data.decode(encoding)
@@ -155,7 +158,7 @@ def _from_json(line: str, number: int, keys: tuple[str, ...]) -> dict:
 
 
 def portions(documents: list[dict], most: int = 16) -> list[list[dict]]:
-    """Documents in portions that the model reads between two visitors: few, and no more text than one may send.
+    """Split documents into portions that the model processes in one call, small enough for others to get their turn.
 
     >>> [len(portion) for portion in portions([{"text": "가"}] * 20)]
     [16, 4]

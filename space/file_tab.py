@@ -1,4 +1,4 @@
-"""The tab for a file of documents, whatever is found in them."""
+"""The tab for a file of documents, for any task."""
 
 import json
 import tempfile
@@ -11,21 +11,22 @@ from documents import DOCUMENT_CHARACTERS, FILE_BYTES, FILE_LINES, QUESTION_CHAR
 from page import Page
 from served import Served
 from texts import DEFAULT, InputError, say
-from views import Spans, notice
+from views import Spans, notice, refusal
 
-# Of a file so many documents are shown.
+# Documents of a file that are shown.
 PREVIEWED = 5
 
 
 class FileJob(NamedTuple):
-    """What is done with a file's documents.
+    """Processing of a file's documents.
 
     Args:
-        keys: What a document holds, see `documents.read_documents`.
-        find: Documents -> the spans of each; waits in line.
-        line: `(document, spans, threshold)` -> the record that is written.
+        keys: Keys of a document, see `documents.read_documents`.
+        find: Documents -> the spans of each; waits for the model.
+        line: `(document, spans, threshold)` -> the written record.
         preview: `(document, spans, threshold, language)` -> HTML.
-        says: Keys of the page's texts: "find", "limits", "threshold", "progress", "done".
+        prefix: Prefix of the keys of its strings: `_find`, `_limits`, `_progress`, `_done`.
+        threshold: Key of the slider's label.
         api_name: Its endpoint.
     """
 
@@ -33,12 +34,13 @@ class FileJob(NamedTuple):
     find: Callable[[list[dict]], list[Spans]]
     line: Callable[[dict, Spans, float], dict]
     preview: Callable[[dict, Spans, float, str], str]
-    says: dict[str, str]
+    prefix: str
+    threshold: str
     api_name: str
 
 
 def build_file(served: Served, page: Page, job: FileJob) -> None:
-    """A file in, JSON Lines out, with a look at the first documents."""
+    """Build the tab: upload, download as JSON Lines, and a preview of the first documents."""
     limits = {
         "megabytes": f"{FILE_BYTES / 1e6:g}",
         "lines": FILE_LINES,
@@ -48,22 +50,21 @@ def build_file(served: Served, page: Page, job: FileJob) -> None:
     }
 
     def limited(language: str) -> str:
-        return notice(say(language, job.says["limits"], **limits), "quiet")
+        return notice(say(language, f"{job.prefix}_limits", **limits), "quiet")
 
     def shown(summary: dict | None, language: str) -> str:
-        """What is said about the file, and its first documents."""
+        """The summary of the file, and its first documents."""
         if summary is None:
             return notice(say(language, "file_waiting"), "quiet")
         if summary["refused"]:
-            key, values = summary["refused"]
-            return notice(InputError(key, **values).message(language))
-        counts = say(language, job.says["done"], documents=summary["documents"], spans=summary["spans"])
+            return refusal(summary["refused"], language)
+        counts = say(language, f"{job.prefix}_done", documents=summary["documents"], spans=summary["spans"])
         return notice(counts, "quiet") + "".join(
             job.preview(document, spans, summary["threshold"], language) for document, spans in summary["first"]
         )
 
     def find_all(path: str | None, threshold: float, language: str, progress=gr.Progress()):  # noqa: B008
-        """The file's documents with their spans as a file to download, and the first few to look at."""
+        """The file's documents with their spans as a file to download, and a preview."""
         if not served.files.acquire(blocking=False):
             summary = {"refused": ("busy", {})}
             yield gr.update(value=None, visible=False), summary, shown(summary, language)
@@ -73,7 +74,7 @@ def build_file(served: Served, page: Page, job: FileJob) -> None:
             found: list = []
             for portion in portions(documents):
                 found += job.find(portion)
-                done = say(language, job.says["progress"], done=len(found), total=len(documents))
+                done = say(language, f"{job.prefix}_progress", done=len(found), total=len(documents))
                 progress((len(found), len(documents)), desc=done)
             lines = [job.line(document, spans, threshold) for document, spans in zip(documents, found)]
             summary = {
@@ -83,7 +84,7 @@ def build_file(served: Served, page: Page, job: FileJob) -> None:
                 "spans": sum(len(line["spans"]) for line in lines),
                 "first": list(zip(documents[:PREVIEWED], found)),
             }
-            # Gradio takes a copy before it asks for what comes after the yield.
+            # Gradio copies the file before it continues after the yield.
             with tempfile.TemporaryDirectory() as folder:
                 target = Path(folder) / "spans.jsonl"
                 written = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -99,10 +100,8 @@ def build_file(served: Served, page: Page, job: FileJob) -> None:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
             file = page.says(gr.File(type="filepath", height=150, elem_id="upload"), label="file")
-            threshold = page.says(
-                gr.Slider(0, 1, value=0, step=0.01, elem_id="file-threshold"), label=job.says["threshold"]
-            )
-            run = page.says(gr.Button(variant="primary", elem_id="file-find"), value=job.says["find"])
+            threshold = page.says(gr.Slider(0, 1, value=0, step=0.01, elem_id="file-threshold"), label=job.threshold)
+            run = page.says(gr.Button(variant="primary", elem_id="file-find"), value=f"{job.prefix}_find")
             note = gr.HTML(limited(DEFAULT), apply_default_css=False)
         with gr.Column(scale=7, min_width=320):
             result = page.says(gr.File(interactive=False, visible=False, elem_id="download"), label="result_file")

@@ -1,6 +1,6 @@
-"""The tabs of a writer: those of a tagger, without the view of what it sees inside."""
+"""The tabs of a generative NER model: those of a token classifier, without the view of inner values."""
 
 from served import ServedGenerativeNER
-from token_classification import build  # noqa: F401  (part of what a module of tabs is)
+from token_classification import build  # noqa: F401  (each module of tabs has `build` and `serves`)
 
 serves = ServedGenerativeNER

@@ -1,4 +1,4 @@
-"""The frame of the page: strings that follow the language, header, theme; and a tab builder's tools."""
+"""The frame of the page: strings in the chosen language, header, theme, launch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +9,16 @@ from texts import DEFAULT, LANGUAGES, say
 from views import safe
 
 STYLE = Path(__file__).resolve().parent / "style.css"
-# Fonts of the visitor's system: none is fetched.
+# Fonts of the visitor's system; none is downloaded.
 FONTS = ["Pretendard", "Apple SD Gothic Neo", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic", "system-ui"]
 MONO = ["D2Coding", "ui-monospace", "Menlo", "Consolas", "Noto Sans Mono CJK KR", "monospace"]
 
-# An event that needs no model: nothing is seen of it but what it fills.
+# Settings of events without the model: no queue, no progress bar, no endpoint.
 QUIET = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 class Page:
-    """What a tab builder gets: it says the strings of its components through this, and may ask to be drawn again.
+    """Language of the page: components register their strings and their drawing functions here.
 
     Args:
         language: The radio with the visitor's language.
@@ -30,12 +30,14 @@ class Page:
         self._drawn: list[tuple[Callable, list, list]] = []
 
     def says(self, component, **keys):
-        """A component whose properties follow the language.
+        """Register a component whose properties are strings in the chosen language.
 
         Args:
-            keys: Property -> key in `TEXTS`, or `(key, values)`.
+            component: The component.
+            **keys: Property -> key in `TEXTS`, or `(key, values)`.
 
-        Returns: The component.
+        Returns:
+            The component.
         """
         full = {name: key if isinstance(key, tuple) else (key, {}) for name, key in keys.items()}
         self._said.append((component, full))
@@ -44,11 +46,11 @@ class Page:
         return component
 
     def draws(self, function: Callable, inputs: list, outputs: list) -> None:
-        """Has `function(*inputs, language)` fill `outputs` again whenever the language changes."""
+        """Register `function(*inputs, language)`, which fills `outputs` again when the language changes."""
         self._drawn.append((function, inputs, outputs))
 
     def connect(self) -> None:
-        """Lets the language radio do all of it, in one go. To be called once everything is built."""
+        """Connect the language radio with everything that is registered, in one event."""
         inputs = [each for _, needed, _ in self._drawn for each in needed]
         said, drawn = [each for each, _ in self._said], [each for *_, filled in self._drawn for each in filled]
         outputs = list(dict.fromkeys(said + drawn))
@@ -62,7 +64,7 @@ class Page:
             for function, needed, filled in self._drawn:
                 drawn = function(*[next(given) for _ in needed], language)
                 for component, value in zip(filled, drawn if isinstance(drawn, tuple) else (drawn,)):
-                    # What is both said and drawn gets both.
+                    # A component may be registered for both.
                     value = value if _is_update(value) else gr.update(value=value)
                     new[component] = {**new.get(component, {}), **value}
             return [new[component] for component in outputs]
@@ -83,7 +85,7 @@ def _is_update(value) -> bool:
 
 
 def header(name: str, served: Served, language: str) -> str:
-    """The page's head: what it does, and with which model."""
+    """The page's head: title, model and facts."""
     facts = "".join(f"<span>{safe(say(language, key, **values))}</span>" for key, values in served.facts)
     return (
         f'<div class="head"><h1>{safe(say(language, served.title))}</h1><p>{safe(say(language, served.lead))}</p>'
@@ -97,7 +99,7 @@ def build_page(served: Served, build_tabs: Callable, examples: list | None = Non
     Args:
         served: The model.
         build_tabs: Called with `(served, page, examples)` inside the page's tabs; builds those of the model's task.
-        examples: What there is to click; None takes what suits the model.
+        examples: Examples to click; None takes those of the model's task and unit.
     """
     shown = Path(served.name).name if Path(served.name).exists() else served.name
     with gr.Blocks(title="kospan", analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
@@ -134,7 +136,7 @@ def _asked(request: gr.Request):
 
 
 def theme() -> gr.Theme:
-    """Gradio's own look in calm colours, with fonts of the visitor's system."""
+    """Gradio's Soft theme in calm colours, with fonts of the visitor's system."""
     return gr.themes.Soft(
         primary_hue="indigo", secondary_hue="indigo", neutral_hue="slate", font=FONTS, font_mono=MONO, radius_size="md"
     ).set(
@@ -160,10 +162,13 @@ def launch(blocks: gr.Blocks, port: int, share: bool = False, waiting: int = WAI
     """Serves the page.
 
     Args:
-        waiting: Calls that the model's line holds; gradio's own queue holds a few times as many.
-        wait: Until the process is ended; False goes on in a thread.
+        blocks: The page.
+        port: Port of the server.
+        share: Whether to create a public link.
+        waiting: Calls in the model's queue; gradio's own queue holds a few times as many.
+        wait: Block until the process ends; False serves in a thread.
     """
-    # Our own line refuses in the visitor's language; gradio's queue stands before it as a wall against floods.
+    # The model's queue refuses in the visitor's language; gradio's queue before it limits floods.
     blocks.queue(max_size=4 * waiting, default_concurrency_limit=None)
     blocks.launch(
         server_port=port,
@@ -176,6 +181,6 @@ def launch(blocks: gr.Blocks, port: int, share: bool = False, waiting: int = WAI
         ssr_mode=False,
         show_error=False,
         prevent_thread_lock=not wait,
-        # gradio looks at its own page, and gives up where a busy machine has not drawn it within three seconds.
+        # gradio requests its own page first, and fails if a busy machine takes more than three seconds.
         _frontend=False,
     )

@@ -1,4 +1,4 @@
-"""Answers and their probabilities as the page shows them. All HTML that holds a visitor's words is made here."""
+"""HTML of answers and their probabilities. Text of visitors is escaped here."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -8,25 +8,25 @@ from views import Spans, notice, percent, safe, surroundings, visible
 
 from kospan.modeling.colors import Color
 
-# Of a stretch without an answer that is longer than this the middle is folded away.
+# Text without an answer that is longer than this is folded in the middle; both ends are kept.
 FOLDED_CHARACTERS, KEPT_CHARACTERS = 300, 100
-# The deepest colour of the strip stands for this at least: what is nearly 0 everywhere looks so.
+# Lowest probability of the deepest colour of the strip, so that probabilities near 0 look like it.
 LEAST_PEAK = 0.05
-# So many passages are shown character by character.
-PASSAGES = 3
-# A word of more characters may be broken between two lines.
+# Ranges that are shown character by character.
+RANGES = 3
+# Longer words may be broken between two lines.
 LONGEST_WORD = 20
-# Of a document of a file so much is shown.
+# Characters of a document of a file that are shown.
 PREVIEWED_CHARACTERS = 300
 _JOINER = "\u200d"
 
 Cluster = tuple[int, int]
 
 
-def told(answers: Spans) -> Spans:
-    """The answers that are more probable than that there is none, as JSON Lines hold them: `[]` says "nothing there".
+def stated(answers: Spans) -> Spans:
+    """The answers that are more probable than "no answer", as in JSON Lines: `[]` means "no answer".
 
-    >>> told([(0, 2, "answer", 0.5), (0, 0, "answer", 0.3), (4, 5, "answer", 0.1)])
+    >>> stated([(0, 2, "answer", 0.5), (0, 0, "answer", 0.3), (4, 5, "answer", 0.1)])
     [(0, 2, 'answer', 0.5)]
     """
     none = [at for at, (start, end, *_) in enumerate(answers) if start == end]
@@ -34,16 +34,16 @@ def told(answers: Spans) -> Spans:
 
 
 def chosen(answers: Spans, count: int, least: float) -> Spans:
-    """The first `count` answers that are at least so probable, as `model.answer` would give them."""
+    """The first `count` answers with at least this probability, as `model.answer` returns them."""
     return [answer for answer in answers[:count] if answer[3] >= least]
 
 
 def reply(text: str, answers: Spans, null: float, language: str) -> str:
-    """What is said above the text: the best answer, or that there is none.
+    """The line above the text: the best answer, or that there is none.
 
     Args:
-        answers: Best first; "no answer" stretches from 0 to 0.
-        null: Probability of "no answer"; 0 where the model does not know of it.
+        answers: Best first; "no answer" is the range from 0 to 0.
+        null: Probability of "no answer"; 0 if the model does not predict it.
     """
     none = f'<span class="quiet">{safe(say(language, "no_answer_among", percent=percent(null)))}</span>' if null else ""
     if not answers:
@@ -59,10 +59,10 @@ def reply(text: str, answers: Spans, null: float, language: str) -> str:
 
 
 def marked(text: str, answers: Spans, colour: Color, language: str) -> str:
-    """The text with its answers marked: the best in full colour, the others lighter, each with its rank.
+    """The text with marked answers: the best in full colour, the others lighter, each with its rank.
 
     Args:
-        answers: Best first, without overlaps; "no answer" has a rank and no place.
+        answers: Best first, without overlaps; "no answer" has a rank but no range.
     """
     ranked = sorted((start, end, rank, score) for rank, (start, end, _, score) in enumerate(answers, 1) if start < end)
     parts, at = [], 0
@@ -77,13 +77,13 @@ def marked(text: str, answers: Spans, colour: Color, language: str) -> str:
         at = end
     parts.append(_between(text[at:]))
     style = f"--tint:{colour.tint};--ink:{colour.ink}"
-    return f'<div class="reading answers" dir="auto" style="{style}">{"".join(parts)}</div>'
+    return f'<div class="marked-text answers" dir="auto" style="{style}">{"".join(parts)}</div>'
 
 
 def _between(text: str) -> str:
     if len(text) <= FOLDED_CHARACTERS:
         return visible(text)
-    # Cut between what is drawn as one; one cluster alone has no such place.
+    # Cut between clusters; a single one cannot be cut.
     edges = [start for start, _ in _clusters(text)] + [len(text)]
     first = next(edge for edge in edges if edge >= KEPT_CHARACTERS)
     last = next(edge for edge in reversed(edges) if edge <= len(text) - KEPT_CHARACTERS)
@@ -97,7 +97,7 @@ def _between(text: str) -> str:
 
 
 def previewed(question: str, text: str, answers: Spans, colour: Color, language: str) -> str:
-    """A question of a file, and the answer in its surroundings; or the text's first characters where there is none."""
+    """A question of a file, with the answer in its sentence, or the first characters if there is none."""
     asked = f'<p class="asked" dir="auto">{visible(question)}</p>'
     if not answers:
         none = f'<p class="quiet">({safe(say(language, "no_answer"))})</p>'
@@ -108,7 +108,7 @@ def previewed(question: str, text: str, answers: Spans, colour: Color, language:
 
 
 def answers_table(text: str, answers: Spans, language: str) -> dict:
-    """Ranks, answers and offsets, as gradio's table takes them."""
+    """Ranks, answers and offsets as the value of a gradio table."""
     headers = [say(language, key) for key in ("rank", "best", "start", "end", "probability")]
     rows = [
         [rank, text[start:end], str(start), str(end), percent(score)]
@@ -120,7 +120,7 @@ def answers_table(text: str, answers: Spans, language: str) -> dict:
 
 
 def answer_python(loading: str, question: str, text: str, count: int, least: float) -> str:
-    """Code that finds the same answers from a console; `loading` are the lines that open the model."""
+    """Python code that finds the same answers; `loading` are the lines that open the model."""
     limit = f", threshold={least:g}" if least else ""
     return (
         f"{loading}"
@@ -134,15 +134,15 @@ def answer_python(loading: str, question: str, text: str, count: int, least: flo
 # --- character by character -------------------------------------------------------------------------------------------
 
 
-def passages(text: str, answers: Spans) -> list[tuple[int, int]]:
-    """`(start, end)` of the sentences around the best answers, in the order of the text; those that touch are one."""
+def ranges(text: str, answers: Spans) -> list[tuple[int, int]]:
+    """`(start, end)` of the sentences around the best answers, in order; adjacent ones are joined."""
     found: list[tuple[int, int]] = []
     for start, end, *_ in answers:
         if start == end:
             continue
         first, last, _ = surroundings(text, start, end)
         touching = [each for each in found if each[0] <= last and first <= each[1]]
-        if not touching and len(found) == PASSAGES:
+        if not touching and len(found) == RANGES:
             continue
         found = [each for each in found if each not in touching]
         found.append((min([first, *(each[0] for each in touching)]), max([last, *(each[1] for each in touching)])))
@@ -150,14 +150,14 @@ def passages(text: str, answers: Spans) -> list[tuple[int, int]]:
 
 
 def strip(text: str, answers: Spans, starts: Sequence[float], ends: Sequence[float], language: str) -> str:
-    """Where the answer begins and ends: under each character around the best answers two lines, tinted by probability.
+    """Start and end probabilities: two coloured lines under each character around the best answers.
 
     Args:
-        answers: Best first, those that are shown.
-        starts: Probability that the answer begins at each character `(characters)`.
+        answers: The shown answers, best first.
+        starts: Probability that the answer starts at each character `(characters)`.
         ends: Probability that each character is the answer's last `(characters)`.
     """
-    shown = passages(text, answers)
+    shown = ranges(text, answers)
     if not shown:
         return notice(say(language, "strip_waiting"), "quiet")
     cells = {
@@ -174,13 +174,13 @@ def strip(text: str, answers: Spans, starts: Sequence[float], ends: Sequence[flo
     for (first, last), row in cells.items():
         title = say(
             language,
-            "passage",
+            "range",
             first=first + 1,
             last=last,
             starts=percent(sum(begins for *_, begins, _ in row)),
             ends=percent(sum(finishes for *_, finishes in row)),
         )
-        parts.append(f'<p class="quiet passage">{safe(title)}</p><div class="strip" dir="auto">')
+        parts.append(f'<p class="quiet range">{safe(title)}</p><div class="strip" dir="auto">')
         parts += [_word(text, word, answers, most, language) for word in _words(text, row)] + ["</div>"]
     return (
         f'<h3 class="inner-title">{safe(say(language, "strip"))}</h3>'
@@ -191,20 +191,20 @@ def strip(text: str, answers: Spans, starts: Sequence[float], ends: Sequence[flo
 
 
 def _word(text: str, word: list[tuple], answers: Spans, most: float, language: str) -> str:
-    made = []
+    cells = []
     for start, end, begins, finishes in word:
         ranks = [rank for rank, (one, other, *_) in enumerate(answers, 1) if one < end and start < other]
         kinds = "cell" + " within" * bool(ranks) + " best" * (1 in ranks)
         values = f"{say(language, 'begins')} {percent(begins)} · {say(language, 'finishes')} {percent(finishes)}"
         sign = '<i class="sign">↵</i>' if text[start:end] == "\n" else visible(text[start:end])
         shares = f"--s:{begins / most:.3f};--e:{finishes / most:.3f}"
-        made.append(f'<span class="{kinds}" style="{shares}" title="{safe(values)}">{sign}</span>')
-    inner = "".join(made)
+        cells.append(f'<span class="{kinds}" style="{shares}" title="{safe(values)}">{sign}</span>')
+    inner = "".join(cells)
     return f'<span class="word">{inner}</span>' if 1 < len(word) <= LONGEST_WORD else inner
 
 
 def _words(text: str, row: list[tuple]) -> list[list[tuple]]:
-    """Cells by words, each with the spaces behind it, so that no line begins with one."""
+    """Cells grouped by words, each with the spaces after it, so that no line starts with a space."""
     found: list[list[tuple]] = []
     was_space = True
     for cell in row:
@@ -217,7 +217,7 @@ def _words(text: str, row: list[tuple]) -> list[list[tuple]]:
 
 
 def _clusters(text: str) -> list[Cluster]:
-    """`(start, end)` of what is drawn as one: a character with its marks, decomposed Hangul, joined emoji.
+    """`(start, end)` of each grapheme cluster: a character with its marks, decomposed Hangul, joined emoji.
 
     >>> _clusters("가e\\u0301")
     [(0, 1), (1, 3)]

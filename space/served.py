@@ -1,4 +1,4 @@
-"""The model behind the page: one thread runs it, a bounded number of calls wait in line."""
+"""The model behind the page: one thread runs it, a bounded number of calls waits."""
 
 import logging
 import threading
@@ -11,15 +11,15 @@ from texts import InputError
 from kospan.modeling.tags import labels_of
 
 WAITING = 48
-# A file is read in many calls; more files at a time would only make each of them wait longer.
+# Files at a time: each is processed in many calls, and more files would only wait longer.
 FILES = 4
 
 
 class Line:
-    """A line in front of one worker. Whoever finds it full is refused instead of waiting without end.
+    """A bounded queue in front of one worker; a call that finds it full is refused.
 
     Args:
-        places: Calls that may wait or run at a time.
+        places: Calls that wait or run at a time.
     """
 
     def __init__(self, places: int):
@@ -27,12 +27,13 @@ class Line:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="model")
 
     def call(self, function, *arguments, patient: bool = False):
-        """What `function(*arguments)` returns.
+        """Run a function in the worker and return its result.
 
         Args:
-            patient: Wait for a place instead of being refused: for a job that has been let in already.
+            patient: Wait for a place instead of being refused: for a job that is already running.
 
-        Raises: InputError where the line is full, or the function failed; why it failed goes to the log alone.
+        Raises:
+            InputError: If the queue is full, or the function failed; the reason goes to the log only.
         """
         if not self._places.acquire(blocking=patient):
             raise InputError("busy")
@@ -46,15 +47,15 @@ class Line:
 
 
 class Served:
-    """A model and the line in front of it; and what the page's head says of it.
+    """A model with its queue, and the strings of the page's head.
 
     Args:
-        model: A model of ours; its config and what the class below uses.
-        name: As people load it: a name on the Hub, or a folder.
-        places: Calls that may wait or run at a time.
+        model: A kospan model; its config and the methods named below are used.
+        name: Name on the Hub, or folder.
+        places: Calls that wait or run at a time.
     """
 
-    title: str  # a key of the page's texts, as is the lead under it
+    title: str  # keys of strings
     lead: str
 
     def __init__(self, model, name: str, places: int = WAITING):
@@ -64,7 +65,7 @@ class Served:
 
     @property
     def facts(self) -> list[tuple[str, dict]]:
-        """What is said beside the model's name: keys of the page's texts and their values."""
+        """Facts beside the model's name: keys of strings and their values."""
         return []
 
     @property
@@ -77,19 +78,19 @@ class Served:
 
 
 class ServedTokenClassification(Served):
-    """A tagger: `.extract` and `.inspect` are used."""
+    """A token classifier: `extract` and `inspect` are used."""
 
-    title, lead = "title", "lead"
-    looks_inside = True  # whether there is an `.inspect`
+    title, lead = "token_classification_title", "token_classification_lead"
+    has_inspect = True
 
     @property
     def facts(self) -> list[tuple[str, dict]]:
-        """How many types it knows."""
+        """The number of labels."""
         return [("labels", {"count": len(self.labels)})]
 
     @property
     def labels(self) -> list[str]:
-        """The labels that the model may give, sorted."""
+        """The labels that the model predicts, sorted."""
         return sorted(labels_of(self.model.config.tags))
 
     def extract(self, texts: list[str], patient: bool = False) -> list[list[tuple[int, int, str, float]]]:
@@ -103,18 +104,18 @@ class ServedTokenClassification(Served):
         return getattr(self.model.config.encoder_config, "num_hidden_layers", 0)
 
     def inspect(self, text: str):
-        """What `model.inspect` gives."""
+        """The result of `model.inspect`."""
         return self.line.call(self.model.inspect, text)
 
 
 class ServedGenerativeNER(ServedTokenClassification):
-    """A writer: `.extract` alone is used; what it writes has no units to look at."""
+    """A generative NER model: only `extract` is used; it has no tag marginals."""
 
-    looks_inside, layers = False, 0
+    has_inspect, layers = False, 0
 
     @property
     def loading(self) -> str:
-        """As above, by the code that lies beside the weights: to AutoModel a writer is a stock language model."""
+        """Python lines that open the model by the code beside its weights: AutoModel opens a stock language model."""
         return (
             "from transformers.dynamic_module_utils import get_class_from_dynamic_module\n\n"
             'KospanGenerativeNER = get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", '
@@ -124,18 +125,18 @@ class ServedGenerativeNER(ServedTokenClassification):
 
     @property
     def labels(self) -> list[str]:
-        """The labels that the model may write, sorted."""
+        """The labels that the model generates, sorted."""
         return sorted(self.model.config.labels)
 
 
-class Read(NamedTuple):
-    """What a reader says of a question, in plain types.
+class Answered(NamedTuple):
+    """The answers to a question, in plain types.
 
     Args:
-        answers: `(start, end, label, score)`, best first; "no answer" stretches from 0 to 0.
-        starts: Probability that the answer begins at each character `(characters)`.
+        answers: `(start, end, label, score)`, best first; "no answer" is the range from 0 to 0.
+        starts: Probability that the answer starts at each character `(characters)`.
         ends: Probability that each character is the answer's last `(characters)`.
-        null: Probability of "no answer"; 0 where the model does not know of it.
+        null: Probability of "no answer"; 0 if the model does not predict it.
     """
 
     answers: list[tuple[int, int, str, float]]
@@ -145,51 +146,51 @@ class Read(NamedTuple):
 
 
 class ServedQuestionAnswering(Served):
-    """A reader: `.answer` is used."""
+    """A question answering model: `answer` is used."""
 
-    title, lead = "reader_title", "reader_lead"
+    title, lead = "question_answering_title", "question_answering_lead"
 
     @property
     def facts(self) -> list[tuple[str, dict]]:
-        """Whether it knows of questions without an answer."""
-        return [("knows_none", {})] if self.model.config.allow_no_answer else []
+        """Whether it detects questions without an answer."""
+        return [("detects_no_answer", {})] if self.model.config.allow_no_answer else []
 
     def answer(
         self, questions: list[str], texts: list[str], top_k: int, threshold: float = 0.0, patient: bool = False
-    ) -> list[Read]:
+    ) -> list[Answered]:
         """The answers to each question in its text, with the probabilities they were chosen by."""
 
-        def read():
+        def run():
             return self.model.answer(questions, texts, top_k=top_k, threshold=threshold, return_probabilities=True)
 
         return [
-            Read(
-                [(int(start), int(end), label, float(score)) for start, end, label, score in reading.answers],
-                reading.starts,
-                reading.ends,
-                float(reading.null),
+            Answered(
+                [(int(start), int(end), label, float(score)) for start, end, label, score in result.answers],
+                result.starts,
+                result.ends,
+                float(result.null),
             )
-            for reading in self.line.call(read, patient=patient)
+            for result in self.line.call(run, patient=patient)
         ]
 
 
 class ServedTextClassification(Served):
-    """A classifier: `.classify` and `.inspect` are used."""
+    """A text classifier: `classify` and `inspect` are used."""
 
-    title, lead = "classifier_title", "classifier_lead"
+    title, lead = "text_classification_title", "text_classification_lead"
 
     @property
     def pairs(self) -> bool:
-        """Whether two texts are read together."""
+        """Whether it takes pairs of texts."""
         return self.model.config.pairs
 
     @property
     def second_windowed(self) -> bool:
-        """Whether windows run over the second text of a pair."""
+        """Whether the second text of a pair is split into windows."""
         return self.pairs and self.model.config.windowed_field == "text_pair"
 
     def fits(self, text: str, pair: str) -> bool:
-        """Whether the field that each window holds in full leaves room for the other one."""
+        """Whether the text that is not split into windows leaves room for the other one."""
         try:
             self.model.passages_of([text], [pair])
         except ValueError:
@@ -198,14 +199,14 @@ class ServedTextClassification(Served):
 
     @property
     def values(self) -> bool:
-        """Whether values are given in place of classes."""
+        """Whether it predicts values instead of classes."""
         return self.model.config.problem_type == "regression"
 
     @property
     def facts(self) -> list[tuple[str, dict]]:
-        """How many classes it knows, and whether it reads pairs."""
-        told = ("gives_value", {}) if self.values else ("classes", {"count": len(self.model.config.classes)})
-        return [told, *([("reads_pairs", {})] if self.pairs else [])]
+        """The number of classes, and whether it takes pairs."""
+        first = ("predicts_value", {}) if self.values else ("classes", {"count": len(self.model.config.classes)})
+        return [first, *([("takes_pairs", {})] if self.pairs else [])]
 
     def classify(
         self, texts: list[str], pairs: list[str] | None, patient: bool = False
@@ -217,6 +218,6 @@ class ServedTextClassification(Served):
     def inspect(
         self, text: str, pair: str | None
     ) -> tuple[dict[str, float], list[tuple[int, int, int, dict[str, float]]]]:
-        """The scores of all classes, the highest first, and those of each part of a long text."""
+        """The scores of all classes, the highest first, and those of each window of a long text."""
         found = self.line.call(self.model.inspect, text, pair)
         return found.scores, found.passages

@@ -1,20 +1,20 @@
-"""How classes and values are shown: bars of probabilities, and what each part of a long text says."""
+"""HTML of classes and values: bars of probabilities, and the results of the windows of a long text."""
 
 from texts import say
 from views import percent, safe, visible
 
-# Of a text of a file so much is shown, and of classes so many bars.
+# Characters of a text of a file that are shown, and bars of classes.
 PREVIEWED_CHARACTERS = 300
 BARS = 12
 
-# Class -> probability, the highest first; of a value its name -> the value.
+# Class -> probability, the highest first; for regression the value's name -> the value.
 Scores = dict[str, float]
-# Start and end in characters, weight, and scores of each part of a text.
+# Start and end in characters, weight, and scores of each window.
 Parts = list[tuple[int, int, int, Scores]]
 
 
 def shown_score(score: float, values: bool) -> str:
-    """A probability, or a value, for people.
+    """A probability in percent, or a value.
 
     >>> shown_score(0.5, False), shown_score(3.14159, True)
     ('50.0%', '3.142')
@@ -23,13 +23,13 @@ def shown_score(score: float, values: bool) -> str:
 
 
 def verdict(scores: Scores, values: bool, language: str) -> str:
-    """The class, or the value, in large letters with its probability; and bars of all classes."""
+    """The class with its probability, or the value, and bars of the classes."""
     label, best = next(iter(scores.items()))
     name = say(language, "value" if values else "class")
     said = shown_score(best, True) if values else label
     more = "" if values else f" <span>{safe(say(language, 'probable', percent=percent(best)))}</span>"
     top = f'<span class="name">{safe(name)}</span> <b dir="auto">{visible(said)}</b>{more}'
-    top = f'<div class="reply reading">{top}</div>'
+    top = f'<div class="reply marked-text">{top}</div>'
     return top if values else top + bars(scores)
 
 
@@ -45,8 +45,14 @@ def bars(scores: Scores) -> str:
 
 
 def parts_of(parts: Parts, values: bool, language: str, second: bool = False) -> str:
-    """What each part of a long text says by itself, of the second text where windows run over that; nothing of what is
-    read at once."""
+    """The result of each window of a long text; empty if there is one window.
+
+    Args:
+        parts: The windows.
+        values: Whether the scores are values.
+        language: Language of the strings.
+        second: Whether the windows are of the second text.
+    """
     if len(parts) < 2:
         return ""
     rows = []
@@ -59,13 +65,13 @@ def parts_of(parts: Parts, values: bool, language: str, second: bool = False) ->
 
 
 def scores_table(scores: Scores, values: bool, language: str) -> dict:
-    """Classes and probabilities as gradio's table takes them."""
+    """Classes and probabilities as the value of a gradio table."""
     headers = [say(language, "value" if values else "class"), say(language, "value" if values else "probability")]
     return {"headers": headers, "data": [[label, shown_score(score, values)] for label, score in scores.items()]}
 
 
 def previewed(document: dict, spans: list, values: bool, language: str) -> str:
-    """A text of a file and its label."""
+    """A text of a file with its label."""
     shown = "".join(
         f'<p dir="auto">{visible(text if len(text) <= PREVIEWED_CHARACTERS else text[:PREVIEWED_CHARACTERS] + "…")}</p>'
         for text in (document[key] for key in ("text", "text_pair") if key in document)
@@ -75,7 +81,7 @@ def previewed(document: dict, spans: list, values: bool, language: str) -> str:
 
 
 def classify_python(loading: str, text: str, pair: str | None) -> str:
-    """Code that says the same from a console; `loading` are the lines that open the model."""
+    """Python code that predicts the same; `loading` are the lines that open the model."""
     second = "" if pair is None else f"text_pair = {pair!r}\n"
     given = "text" if pair is None else "text, text_pair"
     return (

@@ -1,4 +1,4 @@
-"""Spans and the model's inner values as the page shows them. All HTML that holds a visitor's text is made here."""
+"""HTML of spans and of the model's inner values. Text of visitors is escaped here."""
 
 import json
 import re
@@ -9,14 +9,14 @@ from texts import label_name, say
 
 from kospan.modeling.colors import Color
 
-# A sentence is read again when a visitor looks inside; attention needs memory that is quadratic in this.
+# Longest sentence whose inner values are computed: attention needs memory that is quadratic in this.
 SENTENCE_CHARACTERS = 200
-# A list that somebody chooses from.
+# Entries of the list of entities.
 MOST_PLACES = 200
 _SENTENCE_END = re.compile(r"[.!?。！？…]+[\"'”’)\]]*(?=\s)|\n")
-# Beside the characters of HTML those of the page's template language.
+# Characters of the page's template language, besides those of HTML.
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "@": "&#64;", "`": "&#96;"})
-# Marks that turn the direction of all that follows are shown, not obeyed.
+# Direction marks are shown as signs: they would turn the direction of all that follows.
 _TURNING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _PLAIN = re.compile(r"[^\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 
@@ -24,7 +24,7 @@ Spans = list[tuple[int, int, str, float]]
 
 
 def safe(text: str) -> str:
-    """Text that may stand in HTML, in an attribute too.
+    """Escape text for HTML, attributes included.
 
     >>> safe("<b>${1}")
     '&lt;b&gt;&#36;&#123;1&#125;'
@@ -33,7 +33,7 @@ def safe(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Text as HTML in which control characters, zero-width spaces and direction marks can be seen."""
+    """Text as HTML with visible signs for control characters, zero-width spaces and direction marks."""
     if _PLAIN.fullmatch(text):
         return safe(text)
     parts, at = [], 0
@@ -51,7 +51,7 @@ def _sign(character: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A probability for people.
+    """A probability in percent.
 
     >>> percent(0.9834), percent(0.99996)
     ('98.3%', '100.0%')
@@ -60,11 +60,11 @@ def percent(share: float) -> str:
 
 
 def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Color], language: str) -> str:
-    """The text with its spans coloured, the types that occur counted above it.
+    """The text with coloured spans, under the number of spans per label.
 
     Args:
         spans: Sorted by start, without overlaps.
-        threshold: Spans with a lower score stay plain.
+        threshold: Spans with a lower score are not coloured.
     """
     kept = [span for span in spans if span[3] >= threshold]
     parts, at = [], 0
@@ -93,9 +93,7 @@ def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Co
         chips.append(f'<span class="quiet">{safe(say(language, "nothing"))}</span>')
     if len(kept) < len(spans):
         chips.append(f'<span class="quiet">{safe(say(language, "hidden", count=len(spans) - len(kept)))}</span>')
-    return (
-        f'<div class="chips">{"".join(chips)}</div>\n<div class="question-answering" dir="auto">{"".join(parts)}</div>'
-    )
+    return f'<div class="chips">{"".join(chips)}</div>\n<div class="marked-text" dir="auto">{"".join(parts)}</div>'
 
 
 def _style(colours: dict[str, Color], label: str) -> str:
@@ -104,12 +102,18 @@ def _style(colours: dict[str, Color], label: str) -> str:
 
 
 def notice(message: str, kind: str = "refusal") -> str:
-    """A sentence to the visitor where a result would stand."""
+    """A message in place of a result."""
     return f'<div class="{kind}" role="status">{safe(message)}</div>'
 
 
+def refusal(refused: tuple[str, dict], language: str) -> str:
+    """The reason of a refused request: key of its string, and the values."""
+    key, values = refused
+    return notice(say(language, key, **values))
+
+
 def table(text: str, spans: Spans, threshold: float, language: str) -> dict:
-    """Offsets and all, as gradio's table takes it."""
+    """Spans as the value of a gradio table."""
     headers = [say(language, key) for key in ("start", "end", "label", "span_text", "score")]
     rows = [
         [start, end, label_name(label, language), text[start:end], percent(score)]
@@ -120,7 +124,7 @@ def table(text: str, spans: Spans, threshold: float, language: str) -> dict:
 
 
 def record(text: str, spans: Spans, threshold: float = 0.0, **fields) -> dict:
-    """A document and its spans as a line of JSON Lines holds them."""
+    """A document with its spans, as in JSON Lines."""
     found = [
         {"start": start, "end": end, "label": label, "score": score}
         for start, end, label, score in spans
@@ -131,7 +135,7 @@ def record(text: str, spans: Spans, threshold: float = 0.0, **fields) -> dict:
 
 
 def as_json(text: str, spans: Spans, threshold: float, **fields) -> str:
-    """The record to copy, a span per line."""
+    """The record as text, one span per line."""
     line = record(text, [(*span[:3], round(span[3], 4)) for span in spans if span[3] >= threshold], **fields)
     found = ",\n".join("    " + json.dumps(span, ensure_ascii=False) for span in line.pop("spans"))
     inner = f"[\n{found}\n  ]" if found else "[]"
@@ -140,12 +144,12 @@ def as_json(text: str, spans: Spans, threshold: float, **fields) -> str:
 
 
 def as_python(loading: str, text: str, threshold: float) -> str:
-    """Code that finds the same spans from a console.
+    """Python code that finds the same spans.
 
     Args:
-        loading: The lines that open the model.
-        text: What it is asked about.
-        threshold: Spans below it are left out.
+        loading: Lines that open the model.
+        text: The text.
+        threshold: Spans with a lower score are left out.
     """
     limit = f", threshold={threshold:g}" if threshold else ""
     return (
@@ -156,11 +160,11 @@ def as_python(loading: str, text: str, threshold: float) -> str:
     )
 
 
-# --- looking inside ---------------------------------------------------------------------------------------------------
+# --- inner values -----------------------------------------------------------------------------------------------------
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """`(start, end)` of each sentence, cut behind full stops and line ends, without the spaces around it.
+    """`(start, end)` of each sentence, split after full stops and at line ends, without surrounding spaces.
 
     >>> sentences("비가 온다. 춥다!")
     [(0, 6), (7, 10)]
@@ -176,7 +180,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
 
 
 def surroundings(text: str, start: int, end: int, most: int = SENTENCE_CHARACTERS) -> tuple[int, int, bool]:
-    """The sentence around a stretch, cut to at most `most` characters; and whether it was cut."""
+    """The sentence around a range, cut to at most `most` characters; and whether it was cut."""
     touching = [each for each in sentences(text) if each[0] < end and start < each[1]] or [(start, end)]
     first, last = min(touching[0][0], start), max(touching[-1][1], end)
     if last - first <= most:
@@ -187,7 +191,7 @@ def surroundings(text: str, start: int, end: int, most: int = SENTENCE_CHARACTER
 
 
 def places(text: str, spans: Spans, language: str) -> list[tuple[str, str]]:
-    """What to look inside of: `(shown, "start-end")` of each span, or of each sentence where there is none."""
+    """Choices of the list of entities: `(text, "start-end")` of each span, or of each sentence if there is none."""
     if spans:
         return [
             (f"{_short(text[start:end])} · {label_name(label, language)} · {start}–{end}", f"{start}-{end}")
@@ -204,23 +208,23 @@ def _short(text: str, most: int = 30) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def marginals(seen, colours: dict[str, Color], language: str, chosen: tuple[int, int]) -> str:
-    """A heatmap: tags down, units across.
+def marginals(inspection, colours: dict[str, Color], language: str, chosen: tuple[int, int]) -> str:
+    """Tag marginals as a heatmap with tags as rows and units as columns.
 
     Args:
-        seen: What `model.inspect` gives.
+        inspection: Result of `model.inspect`.
         chosen: `(start, end)` in characters of the inspected text, framed in the heatmap.
     """
-    values = seen.marginals.tolist()
-    rows = [at for at, tag in enumerate(seen.tags) if tag == "O" or any(unit[at] >= 0.01 for unit in values)]
-    inside = [start < chosen[1] and chosen[0] < end for start, end in seen.units]
+    values = inspection.marginals.tolist()
+    rows = [at for at, tag in enumerate(inspection.tags) if tag == "O" or any(unit[at] >= 0.01 for unit in values)]
+    inside = [start < chosen[1] and chosen[0] < end for start, end in inspection.units]
     heads = "".join(
-        f'<th scope="col"{" class=chosen" if within else ""}>{visible(seen.text[start:end]).strip() or "␣"}</th>'
-        for (start, end), within in zip(seen.units, inside)
+        f'<th scope="col"{" class=chosen" if within else ""}>{visible(inspection.text[start:end]).strip() or "␣"}</th>'
+        for (start, end), within in zip(inspection.units, inside)
     )
     lines = []
     for at in rows:
-        tag = seen.tags[at]
+        tag = inspection.tags[at]
         label = tag.partition("-")[2]
         ink = colours[label].ink if label in colours else "#6b7280"
         cells = "".join(
@@ -235,18 +239,18 @@ def marginals(seen, colours: dict[str, Color], language: str, chosen: tuple[int,
     )
 
 
-def attention(seen, chosen: tuple[int, int], layer: int, language: str, is_entity: bool = True) -> str:
-    """Where the subwords of a stretch look: the subwords of its sentence, tinted by attention.
+def attention(inspection, chosen: tuple[int, int], layer: int, language: str, is_entity: bool = True) -> str:
+    """Attention of a range: the subwords of its sentence, coloured by attention.
 
     Args:
-        seen: What `model.inspect` gives.
+        inspection: Result of `model.inspect`.
         chosen: `(start, end)` in characters of the inspected text.
         layer: Number of the layer, from 1; 0 is the mean over layers.
     """
-    title = say(language, "attention", text=_short(seen.text[chosen[0] : chosen[1]]))
-    # A sentence fits into one window nearly always; else the window that holds the stretch's start.
-    holding = [view for view in seen.windows if any(start <= chosen[0] < end for start, end in view.offsets)]
-    view = (holding or seen.windows or [None])[0]
+    title = say(language, "attention", text=_short(inspection.text[chosen[0] : chosen[1]]))
+    # A sentence nearly always fits into one window; otherwise the window with the start of the range.
+    holding = [view for view in inspection.windows if any(start <= chosen[0] < end for start, end in view.offsets)]
+    view = (holding or inspection.windows or [None])[0]
     if view is None or not view.attentions:
         return notice(say(language, "attention_none"), "quiet")
     layers = view.attentions
@@ -261,8 +265,8 @@ def attention(seen, chosen: tuple[int, int], layer: int, language: str, is_entit
     parts, reached = [], None
     for subword, (start, end), weight, bare in zip(view.subwords, view.offsets, weights, special):
         if not bare and reached is not None and start > reached:
-            parts.append(visible(seen.text[reached:start]))
-        shown = safe(subword) if bare else visible(seen.text[max(start, reached or 0) : end])
+            parts.append(visible(inspection.text[reached:start]))
+        shown = safe(subword) if bare else visible(inspection.text[max(start, reached or 0) : end])
         if not bare:
             reached = max(end, reached or 0)
         kinds = "subword" + " special" * bare + " chosen" * (start < chosen[1] and chosen[0] < end and is_entity)
@@ -275,11 +279,11 @@ def attention(seen, chosen: tuple[int, int], layer: int, language: str, is_entit
     )
     share = percent(sum(weight for weight, bare in zip(weights, special) if bare))
     note = say(language, "attention_note", layer=which, heads=layers[0].shape[0], special=share)
-    if len(seen.windows) > 1:
-        note += " " + say(language, "attention_window", count=len(seen.windows))
+    if len(inspection.windows) > 1:
+        note += " " + say(language, "attention_window", count=len(inspection.windows))
     if not is_entity:
         note += " " + say(language, "attention_whole")
     return (
         f'<h3 class="inner-title">{safe(title)}</h3><p class="quiet">{safe(note)}</p>'
-        f'<div class="reading attention" dir="auto">{"".join(parts)}</div>'
+        f'<div class="marked-text attention" dir="auto">{"".join(parts)}</div>'
     )

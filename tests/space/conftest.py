@@ -228,7 +228,7 @@ def open_page(browser):
         own = (address, "data:", "blob:")
         page.on("request", lambda request: None if request.url.startswith(own) else wrong.append(request.url))
         page.goto(f"{address}/{query}")
-        page.wait_for_selector("#result .reading")
+        page.wait_for_selector("#result .marked-text")
         pages.append(page)
         return page
 

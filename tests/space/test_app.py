@@ -38,7 +38,7 @@ def test_the_model_comes_from_the_flag_then_the_file_then_the_quickstart(tmp_pat
 @pytest.mark.parametrize("text", ["{", "[]", '{"model": 3}', "{}"])
 def test_a_malformed_space_json_is_named(tmp_path, text):
     (tmp_path / "space.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"space\.json: expected .*(mend it|name the model in it)$"):
+    with pytest.raises(ValueError, match=r"space\.json: expected .*(correct it|name the model in it)$"):
         app.settings_from(None, tmp_path, tmp_path)
 
 
@@ -192,9 +192,9 @@ def test_any_text_gives_an_answer_or_a_refusal(tagger, name):
         ] or not text.strip()
 
 
-def test_a_wrong_place_falls_back_to_the_first(tagger):
+def test_invalid_offsets_fall_back_to_the_first_span(tagger):
     result = {"text": "가나다", "spans": [(1, 2, "PS", 0.5)], "refused": None}
     for place in (None, "", "2-1", "5-9", "-1", "a-b", "1-2-3"):
-        assert tabs._place(place, result) == (1, 2)
-    assert tabs._place("0-3", result) == (0, 3)
-    assert tabs._place(None, {"text": "", "spans": [], "refused": None}) == (0, 0)
+        assert tabs._offsets(place, result) == (1, 2)
+    assert tabs._offsets("0-3", result) == (0, 3)
+    assert tabs._offsets(None, {"text": "", "spans": [], "refused": None}) == (0, 0)

@@ -47,10 +47,10 @@ def find(page, text: str) -> None:
 
 def test_it_opens_with_an_example_found(visit, tagger, tmp_path):
     page = visit()
-    first = EXAMPLES["character"][0]
+    first = EXAMPLES["token-classification"]["character"][0]["text"]
     assert page.locator("#text textarea").input_value() == first
     assert marks(page) == expected(tagger, first) and marks(page)
-    assert page.locator("h1").inner_text() == say("ko", "title")
+    assert page.locator("h1").inner_text() == say("ko", "token_classification_title")
     page.screenshot(path=tmp_path / "opens.png", full_page=True)
 
 
@@ -58,7 +58,7 @@ def test_a_text_its_confidences_table_and_code(visit, tagger, tagger_folder, tmp
     page, spans = visit(), tagger.extract(KOREAN)
     find(page, KOREAN)
     shows(page, expected(tagger, KOREAN))
-    assert page.locator("#result .reading").evaluate("one => getComputedStyle(one).whiteSpace") == "pre-wrap"
+    assert page.locator("#result .marked-text").evaluate("one => getComputedStyle(one).whiteSpace") == "pre-wrap"
     # The confidence can be seen while the pointer is there, and only then.
     tip = "one => getComputedStyle(one, '::after').visibility + getComputedStyle(one, '::after').content"
     first = page.locator("#result mark").first
@@ -96,7 +96,7 @@ def test_the_threshold_filters_and_comes_back(visit, tagger):
 
 
 def test_a_click_on_an_example_finds_at_once(visit, tagger):
-    page, example = visit(), EXAMPLES["character"][2]
+    page, example = visit(), EXAMPLES["token-classification"]["character"][2]["text"]
     page.locator("#examples button", has_text=example).click()
     shows(page, expected(tagger, example))
     assert page.locator("#text textarea").input_value() == example
@@ -105,7 +105,7 @@ def test_a_click_on_an_example_finds_at_once(visit, tagger):
 def test_a_file_comes_back_as_json_lines(visit, tagger, tmp_path):
     page = visit()
     page.get_by_role("tab", name=say("ko", "tab_file"), exact=True).click()
-    documents = [KOREAN, HOSTILE, *EXAMPLES["character"]]
+    documents = [KOREAN, HOSTILE, *(example["text"] for example in EXAMPLES["token-classification"]["character"])]
     page.locator("#file-find").click()
     page.get_by_text(say("ko", "no_file")).wait_for()
     sent = tmp_path / "보낼 글.txt"
@@ -136,8 +136,8 @@ def test_a_file_comes_back_as_json_lines(visit, tagger, tmp_path):
 
 def test_the_language_changes_everything_and_back(visit, tagger):
     page = visit("?lang=en")
-    page.get_by_role("heading", name=say("en", "title")).wait_for()
-    shows(page, expected(tagger, EXAMPLES["character"][0], language="en"))
+    page.get_by_role("heading", name=say("en", "token_classification_title")).wait_for()
+    shows(page, expected(tagger, EXAMPLES["token-classification"]["character"][0]["text"], language="en"))
     find(page, "가" * (DOCUMENT_CHARACTERS + 1))
     page.get_by_text(say("en", "too_long", got=DOCUMENT_CHARACTERS + 1, most=DOCUMENT_CHARACTERS)).wait_for()
     page.locator("#language").get_by_text("한국어").click()
@@ -151,8 +151,8 @@ def test_the_language_changes_everything_and_back(visit, tagger):
     # Not a word of the other language is left outside of the text itself.
     page.locator("#text textarea").fill("")
     page.wait_for_function(
-        "() => { const copy = document.body.cloneNode(true); copy.querySelectorAll('.reading, #examples, #language, "
-        "textarea, script, style, #json, #python, #place, #rows [role=gridcell], #rows .sizing-body').forEach(one => "
+        "() => { const copy = document.body.cloneNode(true); copy.querySelectorAll('.marked-text, #examples, "
+        "#language, textarea, script, style, #json, #python, #place, #rows [role=gridcell], #rows .sizing-body').forEach(one => "
         "one.remove()); return !/[가-힣]/.test(copy.textContent) }"
     )
 
@@ -162,7 +162,7 @@ def test_markup_stays_text_in_every_view(visit, tagger, tmp_path):
     find(page, HOSTILE)
     shows(page, expected(tagger, HOSTILE))
     page.locator("#rows [role=gridcell]").first.wait_for()
-    plain = page.locator("#result .reading").evaluate(
+    plain = page.locator("#result .marked-text").evaluate(
         "one => { const copy = one.cloneNode(true); copy.querySelectorAll('.kind').forEach(kind => kind.remove()); "
         "return copy.textContent }"
     )
@@ -203,7 +203,7 @@ def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted):
     find(page, "실패")
     page.get_by_text(say("ko", "failed")).wait_for()
     assert "secret" not in page.content()
-    other.get_by_role("heading", name=say("en", "title")).wait_for()
+    other.get_by_role("heading", name=say("en", "token_classification_title")).wait_for()
     find(page, "기다려")
     assert model.started.wait(SECONDS)
     find(other, "서울")

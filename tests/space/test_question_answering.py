@@ -99,7 +99,7 @@ def test_a_file_of_questions_is_json_lines(tmp_path):
 def test_an_example_that_is_no_pair_is_named(wrong):
     right = {"question": "누구?", "text": "가"}
     assert tabs.checked_examples([right]) == [right] and tabs.checked_examples(None) == []
-    with pytest.raises(ValueError, match=r'^expected examples such as \{"question".*mend space\.json$'):
+    with pytest.raises(ValueError, match=r'^expected examples such as \{"question".*correct space\.json$'):
         tabs.checked_examples([right, wrong])
 
 
@@ -157,7 +157,7 @@ def test_the_endpoint_gives_what_the_model_gives(served, reader):
 
 
 def test_a_file_s_lines_hold_the_best_answer_or_none(served, reader):
-    job = tabs._file_job(served)
+    job = tabs._file_job(served, colours_of(["answer"])["answer"])
     documents = [{"id": str(at), "question": QUESTION, "text": text} for at, text in enumerate([KOREAN, "", "서울"])]
     lines = [job.line(document, spans, 0.0) for document, spans in zip(documents, job.find(documents))]
     for document, line in zip(documents, lines):

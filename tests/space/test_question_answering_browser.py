@@ -5,11 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from documents import DOCUMENT_CHARACTERS
-from question_answering_texts import QUESTIONS
-from question_answering_views import answer_python, passages, told
+from question_answering_views import answer_python
 from served import ServedQuestionAnswering
 from space_cases import HOSTILE, KOREAN, patient_client
-from texts import say
+from texts import EXAMPLES, say
 from time_limits import SECONDS
 from views import SENTENCE_CHARACTERS, as_json, percent
 
@@ -69,8 +68,8 @@ def rows(reader, question: str, text: str, count: int, none: str) -> list[list[s
 
 
 def test_it_opens_with_an_example_answered_and_an_example_answers_at_once(visit, reader, tmp_path):
-    page, (first, second, _) = visit(), QUESTIONS["character"]
-    assert page.locator("h1").inner_text() == say("ko", "reader_title")
+    page, (first, second, _) = visit(), EXAMPLES["question-answering"]["character"]
+    assert page.locator("h1").inner_text() == say("ko", "question_answering_title")
     assert page.locator("#text textarea").input_value() == first["text"]
     shows(page, expected(reader, **first))
     page.locator("#examples button", has_text=second["question"]).click()
@@ -94,7 +93,7 @@ def test_answers_alternatives_strip_and_code(visit, reader, reader_folder):
     tabled(page, rows(reader, QUESTION, KOREAN, COUNT, say("ko", "no_answer")))
     # The strip: each character once, tinted by its share of the largest.
     answers = [tuple(span) for span in reading.answers]
-    places = [at for first, last in passages(KOREAN, answers) for at in range(first, last)]
+    places = [at for first, last in ranges(KOREAN, answers) for at in range(first, last)]
     page.wait_for_function(
         "wanted => JSON.stringify([...document.querySelectorAll('#strip .cell')].map(one => [one.textContent, "
         "one.title])) === JSON.stringify(wanted)",
@@ -107,7 +106,7 @@ def test_answers_alternatives_strip_and_code(visit, reader, reader_folder):
     assert len(set(tints)) > 3 and tints.count(tints[deepest]) == 1
     page.get_by_role("tab", name="JSON").click()
     written = page.locator("#json .cm-content").inner_text()
-    assert as_json(KOREAN, told(answers), 0.0, question=QUESTION).startswith(written) and QUESTION in written
+    assert as_json(KOREAN, stated(answers), 0.0, question=QUESTION).startswith(written) and QUESTION in written
     page.get_by_role("tab", name="Python").click()
     code = page.locator("#python .cm-content").inner_text()
     assert (
@@ -154,7 +153,7 @@ def test_no_answer_is_told_and_what_it_might_have_been(open_page, scripted_reade
 
 def test_the_language_changes_everything_and_back(visit, reader):
     page = visit("?lang=en")
-    page.get_by_role("heading", name=say("en", "reader_title")).wait_for()
+    page.get_by_role("heading", name=say("en", "question_answering_title")).wait_for()
     ask(page, "", KOREAN)
     page.get_by_text(say("en", "question_empty")).wait_for()
     page.locator("#language").get_by_text("한국어").click()
@@ -169,12 +168,12 @@ def test_the_language_changes_everything_and_back(visit, reader):
     ask(page, QUESTION, KOREAN)
     shows(page, expected(reader, QUESTION, KOREAN))
     page.locator("#language").get_by_text("English").click()
-    page.get_by_role("heading", name=say("en", "reader_title")).wait_for()
+    page.get_by_role("heading", name=say("en", "question_answering_title")).wait_for()
     page.get_by_text(say("en", "strip")).wait_for()
     # Not a word of the other language is left outside of what was asked.
     page.locator("#text textarea").fill("")
     page.wait_for_function(
-        "() => { const copy = document.body.cloneNode(true); copy.querySelectorAll('.reading, .reply b, .strip, "
+        "() => { const copy = document.body.cloneNode(true); copy.querySelectorAll('.marked-text, .reply b, .strip, "
         "#examples, #language, textarea, script, style, #json, #python, #rows [role=gridcell], #rows "
         ".sizing-body').forEach(one => one.remove()); return !/[가-힣]/.test(copy.textContent) }"
     )
@@ -210,7 +209,7 @@ def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted_r
     ask(page, "?", "실패")
     page.get_by_text(say("ko", "failed")).wait_for()
     assert "secret" not in page.content()
-    other.get_by_role("heading", name=say("en", "reader_title")).wait_for()
+    other.get_by_role("heading", name=say("en", "question_answering_title")).wait_for()
     ask(page, "?", "기다려")
     assert model.started.wait(SECONDS)
     ask(other, "?", "서울")
@@ -227,13 +226,13 @@ def test_a_long_document_is_answered_and_folded(visit, reader):
     shows(page, expected(reader, QUESTION, text))
     fold = page.locator("#result .fold").first
     whole = (
-        "() => { const copy = document.querySelector('#result .reading').cloneNode(true); "
+        "() => { const copy = document.querySelector('#result .marked-text').cloneNode(true); "
         "copy.querySelectorAll('.kind, summary').forEach(one => one.remove()); return copy.textContent }"
     )
     assert page.evaluate(whole) == text
-    before = page.locator("#result .reading").bounding_box()["height"]
+    before = page.locator("#result .marked-text").bounding_box()["height"]
     fold.locator("summary").click()
-    assert page.locator("#result .reading").bounding_box()["height"] > before + 100
+    assert page.locator("#result .marked-text").bounding_box()["height"] > before + 100
     assert page.locator("#strip .cell").count() < 700
 
 
@@ -242,7 +241,7 @@ def test_a_file_of_questions_comes_back_as_json_lines(visit, reader, tmp_path):
     page.get_by_role("tab", name=say("ko", "tab_file"), exact=True).click()
     page.locator("#file-find").click()
     page.get_by_text(say("ko", "no_file")).wait_for()
-    asked = [{"id": str(at), **example} for at, example in enumerate(QUESTIONS["character"])]
+    asked = [{"id": str(at), **example} for at, example in enumerate(EXAMPLES["question-answering"]["character"])]
     sent = tmp_path / "질문.jsonl"
     sent.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in asked), encoding="utf-8")
     page.locator("#upload input[type=file]").set_input_files(sent)

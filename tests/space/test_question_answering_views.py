@@ -8,24 +8,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from question_answering_texts import QUESTIONS, READING
 from question_answering_views import (
     LEAST_PEAK,
     LONGEST_WORD,
-    PASSAGES,
+    RANGES,
     answer_python,
     answers_table,
     chosen,
     marked,
-    passages,
     previewed,
+    ranges,
     reply,
+    stated,
     strip,
-    told,
 )
 from served import ServedQuestionAnswering
 from space_cases import HOSTILE, KOREAN
-from texts import TEXTS, say
+from texts import EXAMPLES, say
 from views import as_json, percent
 
 from kospan.modeling.colors import colours_of
@@ -142,14 +141,14 @@ def test_table_ranks_answers_and_names_none():
 
 
 def test_json_holds_the_question_and_what_is_more_probable_than_none():
-    made = json.loads(as_json(KOREAN, told(ANSWERS), 0.0, question=HOSTILE))
+    made = json.loads(as_json(KOREAN, stated(ANSWERS), 0.0, question=HOSTILE))
     assert made["question"] == HOSTILE and made["text"] == KOREAN
     assert made["spans"] == [
         {"start": 27, "end": 29, "label": "answer", "score": 0.5},
         {"start": 8, "end": 10, "label": "answer", "score": 0.25},
     ]
     none = [(0, 0, "answer", 0.75), *ANSWERS[:1]]
-    assert json.loads(as_json(KOREAN, told(none), 0.0, question="?"))["spans"] == []
+    assert json.loads(as_json(KOREAN, stated(none), 0.0, question="?"))["spans"] == []
 
 
 def test_code_runs_and_finds_the_same(reader, reader_folder, capsys):
@@ -169,17 +168,10 @@ def test_code_runs_and_finds_the_same(reader, reader_folder, capsys):
     assert len(expected) == 4 and capsys.readouterr().out == "\n".join(expected) + "\n"
 
 
-def test_the_keys_of_the_two_files_of_strings_differ():
-    assert set(READING["ko"]) == set(READING["en"])
-    shared = set(TEXTS["ko"]) - set(READING["ko"])
-    # One that stood in both would silently be the reader's for every page.
-    assert {"title", "find", "threshold", "json", "start", "end"} <= shared
-
-
 @pytest.mark.parametrize("unit", ["character", "word"])
 def test_examples_are_pairs(unit):
-    assert len(QUESTIONS[unit]) == 3
-    for example in QUESTIONS[unit]:
+    assert len(EXAMPLES["question-answering"][unit]) == 3
+    for example in EXAMPLES["question-answering"][unit]:
         assert set(example) == {"question", "text"} and example["question"].endswith("?")
 
 
@@ -196,7 +188,7 @@ def test_the_strip_shows_the_reader_s_probabilities(reader):
     question = "누가 부산을 찾았나?"
     reading = reader.answer(question, KOREAN, top_k=3, return_probabilities=True)
     answers = [tuple(span) for span in reading.answers if span.end]
-    made, shown = strip(KOREAN, answers, reading.starts, reading.ends, "en"), passages(KOREAN, answers)
+    made, shown = strip(KOREAN, answers, reading.starts, reading.ends, "en"), ranges(KOREAN, answers)
     wanted = [at for first, last in shown for at in range(first, last)]
     found = cells(made)
     assert "".join(text for _, text, _, _ in found) == "".join(KOREAN[at] for at in wanted)
@@ -213,8 +205,8 @@ def test_the_strip_shows_the_reader_s_probabilities(reader):
         for at in wanted
     ]
     for first, last in shown:
-        assert f"begins with {percent(reading.starts[first:last].sum())}" in made
-        assert f"ends with {percent(reading.ends[first:last].sum())}" in made
+        assert f"start probability {percent(reading.starts[first:last].sum())}" in made
+        assert f"end probability {percent(reading.ends[first:last].sum())}" in made
 
 
 @SETTINGS
@@ -222,8 +214,8 @@ def test_the_strip_shows_the_reader_s_probabilities(reader):
 def test_cells_hold_all_of_a_passage_and_its_whole_probability(case, seed):
     text, answers = case
     shares = np.random.default_rng(seed).dirichlet(np.ones(len(text)), 2)
-    shown = passages(text, answers)
-    assert len(shown) <= PASSAGES and all(last < first for (_, last), (first, _) in zip(shown, shown[1:]))
+    shown = ranges(text, answers)
+    assert len(shown) <= RANGES and all(last < first for (_, last), (first, _) in zip(shown, shown[1:]))
     best = next((answer for answer in answers if answer[1]), None)
     made = strip(text, answers, *shares, "ko")
     if best is None:
@@ -270,12 +262,12 @@ def test_a_long_document_shows_the_passages_around_its_best_answers():
     text = "가 나. " * 2000
     answers = [(at, at + 1, "answer", 0.1) for at in (5000, 10, 9000, 5010, 3000)]
     even = np.full(len(text), 1 / len(text))
-    shown = passages(text, answers)
+    shown = ranges(text, answers)
     assert [any(first <= at < last for first, last in shown) for at, *_ in answers] == [True, True, True, False, False]
-    assert len(cells(strip(text, answers, even, even, "ko"))) < 200 * PASSAGES
+    assert len(cells(strip(text, answers, even, even, "ko"))) < 200 * RANGES
     # Once there are enough, one that touches them still widens them.
-    wider = passages(text, [*answers, (5003, 5008, "answer", 0.01)])
-    assert len(wider) == PASSAGES and any(first <= 5000 and last >= 5008 for first, last in wider)
+    wider = ranges(text, [*answers, (5003, 5008, "answer", 0.01)])
+    assert len(wider) == RANGES and any(first <= 5000 and last >= 5008 for first, last in wider)
 
 
 def test_an_answer_of_a_file_is_shown_in_its_surroundings():

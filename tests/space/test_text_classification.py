@@ -11,18 +11,16 @@ from gradio.exceptions import Error
 from page import build_page
 from served import ServedTextClassification
 from space_cases import HOSTILE, KOREAN
-from text_classification_texts import CLASSIFYING, TEXTS_TO_CLASSIFY
 from text_classification_views import BARS, bars, classify_python, parts_of, previewed, scores_table, verdict
-from texts import LANGUAGES, InputError, say
+from texts import EXAMPLES, LANGUAGES, InputError, say
 
 
 def served_by(make_text_classifier, **settings) -> ServedTextClassification:
     return ServedTextClassification(make_text_classifier(**settings), "tiny")
 
 
-def test_both_languages_say_the_same_things():
-    assert CLASSIFYING["ko"].keys() == CLASSIFYING["en"].keys()
-    for examples in TEXTS_TO_CLASSIFY.values():
+def test_examples_are_pairs():
+    for examples in EXAMPLES["text-classification"].values():
         assert all(example.keys() == {"text", "text_pair"} for example in examples)
 
 
@@ -138,7 +136,7 @@ def test_bars_are_as_long_as_the_classes_are_probable():
 def test_the_verdict_names_the_first_and_each_part_its_own_best():
     scores = {"경제": 0.75, "사회": 0.25}
     first = verdict(scores, False, "ko")
-    assert re.match(r'<div class="reply reading">.*<b dir="auto">경제</b> <span>[^<]*75.0%', first)
+    assert re.match(r'<div class="reply marked-text">.*<b dir="auto">경제</b> <span>[^<]*75.0%', first)
     # A value has no probability.
     assert verdict({"value": 3.0}, True, "ko").endswith('<b dir="auto">3</b></div>')
     assert 'class="bars"' in verdict(scores, False, "ko") and "bars" not in verdict({"value": 3.0}, True, "ko")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from served import ServedTokenClassification
 from space_cases import HOSTILE
-from texts import EXAMPLES, LABEL_NAMES, LANGUAGES, TEXTS, InputError, label_name, say
+from texts import EXAMPLES, HERE, LABEL_NAMES, LANGUAGES, TEXTS, InputError, label_name, say
 from views import (
     SENTENCE_CHARACTERS,
     as_json,
@@ -32,6 +32,8 @@ from kospan.modeling.colors import HUES, LEAST_CONTRAST, TEXT, colours_of, contr
 TEXT_HERE = "이재용 회장이 서울에서 말했다"
 SPANS = [(0, 3, "PS", 0.99), (8, 10, "LC", 0.4)]
 COLOURS = colours_of(["PS", "LC"])
+# Strings of a file's tab, by the prefix of the task.
+PARTS = ("find", "limits", "progress", "done")
 
 
 # --- colours ----------------------------------------------------------------------------------------------------------
@@ -70,7 +72,19 @@ def test_languages_say_the_same():
         assert fields(text) == fields(TEXTS["en"][key]), key
     assert set(TEXTS["ko"]) == set(TEXTS["en"])
     assert all(set(names) == set(LANGUAGES) for names in LABEL_NAMES.values())
-    assert all(EXAMPLES.values())
+    assert all(examples for units in EXAMPLES.values() for examples in units.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_key_is_in_two_sections(language):
+    sections = json.loads((HERE / f"strings.{language}.json").read_text(encoding="utf-8")).values()
+    assert sum(map(len, sections)) == len(TEXTS[language])
+
+
+def test_every_string_is_used():
+    code = "".join(path.read_text(encoding="utf-8") for path in HERE.glob("*.py"))
+    parts = {f"{prefix}_{part}" for prefix in ("file", "questions", "classify") for part in PARTS}
+    assert {key for key in TEXTS["ko"] if f'"{key}"' not in code and f"'{key}'" not in code} <= parts
 
 
 def test_labels_have_their_names_beside_them():
@@ -118,7 +132,7 @@ def test_what_cannot_be_seen_is_shown():
 
 def test_table_holds_plain_values():
     made = table(TEXT_HERE, SPANS, 0.5, "en")
-    assert made["headers"] == ["start", "end", "type", "text", "confidence"]
+    assert made["headers"] == ["start", "end", "label", "text", "confidence"]
     assert made["data"] == [[0, 3, "PS person", "이재용", "99.0%"]]
 
 
@@ -188,7 +202,7 @@ def test_a_mark_stands_over_its_span_with_its_type_and_confidence():
         ("found short", style["LC"], say("en", "confidence", percent="40.0%"), found[1][3], "서울", "LC place"),
     ]
     assert all(each[3].startswith(f"{each[4]}, {each[5]}, ") and each[2] in each[3] for each in found)
-    reading = re.search(r'<div class="question-answering" dir="auto">(.*)</div>', made, re.DOTALL)[1]
+    reading = re.search(r'<div class="marked-text" dir="auto">(.*)</div>', made, re.DOTALL)[1]
     assert re.sub(r'<span class="kind".*?</span>|<[^>]*>', "", reading) == TEXT_HERE
     chips = re.findall(r'<span class="chip" style="([^"]*)">([^<]*) <b>(\d+)</b>', made)
     assert chips == [(style["LC"], "LC place", "1"), (style["PS"], "PS person", "1")]
@@ -252,7 +266,7 @@ def test_subwords_are_shown_as_the_text_that_they_cover():
     layer = torch.full((2, 10, 10), 0.1)
     view = SimpleNamespace(subwords=subwords, offsets=offsets, attentions=[layer])
     made = attention(SimpleNamespace(text=text, windows=[view]), (4, 5), 1, "en")
-    reading = re.search(r'<div class="reading attention" dir="auto">(.*)</div>', made, re.DOTALL)[1]
+    reading = re.search(r'<div class="marked-text attention" dir="auto">(.*)</div>', made, re.DOTALL)[1]
     shown = re.findall(r'<span class="(subword[^"]*)"[^>]*>(.*?)</span>', reading)
     assert [html.unescape(each) for _, each in shown] == ["[CLS]", "서", "울", "<", "은", ">", "춥", "", "다", "[SEP]"]
     assert [kinds for kinds, each in shown if "chosen" in kinds] == ["subword chosen"]
