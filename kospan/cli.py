@@ -232,12 +232,12 @@ def _add_reading(parser: argparse.ArgumentParser) -> None:
 def _read_split(arguments, path: str, whole_texts: bool = False):
     """The labelled examples of a file or split as the flags ask, and how to read on; what is missing is printed."""
     from kospan.data.corpus import read_split
-    from kospan.data.source import Reading, ReadOptions
+    from kospan.data.records import ReadOptions, ReadSession
 
     options = ReadOptions(arguments.quoting, arguments.token_column, arguments.tag_column, arguments.skip_invalid)
     split = read_split(arguments.dataset, path, arguments.overlaps, options, labelled=True, whole_texts=whole_texts)
-    print("".join(line + "\n" for line in split.missing.lines(path)), end="")
-    return split, Reading(options, collect=True)
+    print("".join(line + "\n" for line in split.issues.lines(path)), end="")
+    return split, ReadSession(options, collect=True)
 
 
 def _train(words: list[str]):
@@ -290,7 +290,7 @@ def _ablate(words: list[str]):
 def _predict(arguments) -> None:
     from kospan.data.corpus import read_split
     from kospan.data.jsonl import record
-    from kospan.data.source import Reading, ReadOptions
+    from kospan.data.records import ReadOptions, ReadSession
     from kospan.data.text import write_text
     from kospan.data.texts import read_texts
     from kospan.tasks.loading import open_saved, readable
@@ -298,7 +298,7 @@ def _predict(arguments) -> None:
 
     if arguments.output != "-":
         check_output(arguments.output)
-    reading = Reading(ReadOptions(skip_invalid=arguments.skip_invalid), collect=True)
+    reading = ReadSession(ReadOptions(skip_invalid=arguments.skip_invalid), collect=True)
     if arguments.dataset is None:
         examples = read_texts(arguments.file, reading)
     else:
@@ -332,8 +332,8 @@ def _labelled(arguments):
     examples = readable(task, split.examples, arguments.data, reading)
     if reading.invalid:
         print(f"skipped records     {reading.invalid:,} that the model cannot read, the first: {reading.first}")
-    task.left_out = split.missing.left_out
-    return task, examples, training, split.missing._replace(invalid=split.missing.invalid + reading.invalid)
+    task.left_out = split.issues.left_out
+    return task, examples, training, split.issues._replace(invalid=split.issues.invalid + reading.invalid)
 
 
 def _evaluate(arguments) -> None:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from kospan.data.about import About, about
-from kospan.data.source import HubSplit
+from kospan.data.records import HubSplit
+from kospan.data.registry import DatasetSpec, dataset_spec
 from kospan.hub.release import publish_recipe, read_config
 from kospan.modeling.tags import labels_of
 from kospan.recipe import default_of
@@ -53,7 +53,7 @@ class RunRecord(NamedTuple):
     results: dict[str, float]
     record: SavedScores | None
     calibration: SavedScores | None
-    about: About
+    about: DatasetSpec
 
     @property
     def is_adapter(self) -> bool:
@@ -132,7 +132,7 @@ def read_left(folder: Path) -> RunRecord:
         {name.removeprefix("eval_"): value for name, value in results.items()},
         record,
         calibration,
-        about(str(recipe.get("dataset", default_of("dataset"))), on_hub),
+        dataset_spec(str(recipe.get("dataset", default_of("dataset"))), on_hub),
     )
 
 

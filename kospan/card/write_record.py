@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from kospan.card.kinds.registry import kind_named
-from kospan.data.about import about
 from kospan.data.corpus import Origin
+from kospan.data.registry import dataset_spec
 from kospan.modeling.spans import Span
 from kospan.training.record import NAME, evaluation_record, training_record
 from kospan.training.saving import write_whole
@@ -35,16 +35,16 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
     origins = task.corpus.origins
     hub = origins["train"].hub if origins else None
     names = {"dataset": hub.name if hub else None, "encoder": encoder_on_hub(recipe.encoder)}
-    language = about(recipe.dataset).language or ("ko" if evaluation["hangul"] > 0.5 else "en")
+    language = dataset_spec(recipe.dataset).language or ("ko" if evaluation["hangul"] > 0.5 else "en")
     record = {
         "training": training_record(trainer, len(training), task.windowed),
         "evaluation": evaluation,
         "names": names,
         "origins": origins_record(origins, len(examples)) if origins else {},
-        "adjusted": kind.adjusted(task) | {"skipped": sum(part.invalid for part in task.corpus.missing.values())},
+        "adjusted": kind.adjusted(task) | {"skipped": sum(part.invalid for part in task.corpus.issues.values())},
         "missing": {
             split: {"invalid": part.invalid, "left_out": part.left_out}
-            for split, part in task.corpus.missing.items()
+            for split, part in task.corpus.issues.items()
             if part.invalid or part.left_out
         },
         "examples": asked(model, kind.examples(recipe.dataset, language)),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tagged import IOB1_HINT, Sentence, clean_tag, joined, tag_problem, tagged_items
 from kospan.data.text import open_text, stem
 
@@ -21,7 +21,7 @@ _UNTAGGED = ("_", "O", "-", "*", "")
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})")
 
 
-def read_conll(path: str, reading: Reading = STRICT) -> Iterator[Item]:
+def read_conll(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """Columns in BIO or BIOES: the first is the token, the last its tag, an empty line ends a sentence.
 
     Columns are separated by tabs where a line has one, else by spaces. `-DOCSTART-` lines are skipped. So are comments:
@@ -35,22 +35,22 @@ def read_conll(path: str, reading: Reading = STRICT) -> Iterator[Item]:
     Raises: ValueError naming file and line where a column is missing or a tag is wrong, or the first column counts
         rows.
     """
-    return tagged_items(_column_sentences(path, reading), " ", hint=IOB1_HINT, reading=reading)
+    return tagged_items(_column_sentences(path, session), " ", hint=IOB1_HINT, session=session)
 
 
-def read_conll_iob1(path: str, reading: Reading = STRICT) -> Iterator[Item]:
+def read_conll_iob1(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """As `read_conll`, with tags in IOB1; CoNLL-2003's files are of this form."""
-    return tagged_items(_column_sentences(path, reading), " ", iob1=True, reading=reading)
+    return tagged_items(_column_sentences(path, session), " ", iob1=True, session=session)
 
 
-def read_conll_documents(path: str, reading: Reading = STRICT) -> Iterator[Item]:
+def read_conll_documents(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """As `read_conll_iob1`, with all sentences between two `-DOCSTART-` lines as one text, a line each.
 
     A sentence is then read with its context.
     """
-    sentences = list(_column_sentences(path, reading))
+    sentences = list(_column_sentences(path, session))
     documents = {sentence.id: sentence.document for sentence in sentences}
-    items = tagged_items(sentences, " ", iob1=True, reading=reading)
+    items = tagged_items(sentences, " ", iob1=True, session=session)
     for _, group in groupby(items, key=lambda item: documents[item.example.id]):
         yield joined(list(group))
 
@@ -147,16 +147,16 @@ def _wrong_width(table: _Table, at: int, line: str, columns: list[str]) -> str:
     )
 
 
-def _column_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
+def _column_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
     path = str(path)
     table = _table(path)
     ids = _id_column(table)
-    token, tag = _chosen(table, reading, ids)
-    hint = _tag_hint(table, tag, ids) if reading.options.tag_column is None and table.width > 2 else ""
+    token, tag = _chosen(table, session, ids)
+    hint = _tag_hint(table, tag, ids) if session.options.tag_column is None and table.width > 2 else ""
     number, skipped = 0, Counter()
     for block in _blocks(table):
         number += 1
-        with reading.record():
+        with session.record():
             if block.error:
                 raise block.error
             sentence = Sentence(f"{stem(path)}-{number}", path, document=block.document, tag_hint=hint)
@@ -196,13 +196,13 @@ def _column(at: int) -> str:
     return "the first column" if at == 0 else f"column {at}"
 
 
-def _chosen(table: _Table, reading: Reading, ids: int | None) -> tuple[int, int]:
+def _chosen(table: _Table, session: ReadSession, ids: int | None) -> tuple[int, int]:
     """The columns of tokens and tags. Raises: ValueError where they are not in the file, or tokens would be ids."""
     if not table.width:
         return 0, 0
     named = [name.upper() for name in table.names]
     form = named.index("FORM") if "FORM" in named and len(named) == table.width else 0
-    options = reading.options
+    options = session.options
     token = form if options.token_column is None else _column_of("token_column", options.token_column, table)
     tag = table.width - 1 if options.tag_column is None else _column_of("tag_column", options.tag_column, table)
     if token == tag and table.width > 1:
@@ -302,17 +302,17 @@ def _header_hint(sentence: Sentence) -> str:
     return "; if the line is a header, remove it" if first and rest and not any(rest) else ""
 
 
-def read_klue_file(path: str, reading: Reading = STRICT) -> Iterator[Item]:
+def read_klue_file(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """KLUE-NER's own TSV: `## id<TAB>text`, then `character<TAB>tag` per line; a space is a character too.
 
     Spaces keep their tags, so an entity may hold spaces. `source` is what follows the id's last "-".
 
     Raises: ValueError naming file and line where a column is missing or a tag is wrong.
     """
-    return tagged_items(_klue_sentences(path, reading), "", reading=reading)
+    return tagged_items(_klue_sentences(path, session), "", session=session)
 
 
-def _klue_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
+def _klue_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
     number, name, wrong = 1, "", None
     sentence = Sentence("", str(path))
     for at, line in enumerate([*open_text(path), "\n"], 1):
@@ -331,7 +331,7 @@ def _klue_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
             sentence.lines.append(at)
         elif sentence.tokens:
             if wrong:
-                reading.reject(wrong)
+                session.reject(wrong)
             else:
                 yield _named(sentence, name, number, path)
             number, name, wrong, sentence = number + 1, "", None, Sentence("", str(path))

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from kospan.data.registry import check_options, reader_for
-from kospan.data.source import DEFAULTS, HubSplit, Item, Reading, ReadOptions, Source, grouped_pairs
+from kospan.data.records import DEFAULTS, HubSplit, Item, RawDataset, ReadOptions, ReadSession, grouped_pairs
+from kospan.data.registry import check_options, dataset_spec
 from kospan.data.values import VALUE, holds_values, valued
 from kospan.example import Changes, Example, checked
 
@@ -14,13 +14,13 @@ from kospan.example import Changes, Example, checked
 VALIDATION_EVERY = 8
 
 
-class Missing(NamedTuple):
+class SplitIssues(NamedTuple):
     """What is missing from a part of a data set, or was changed in it.
 
     Args:
         invalid: Records that could not be read, and were skipped on request.
         first: The error of the first of them; empty where there is none.
-        left_out: Valid records that cannot be used, see `kospan.data.source.Item`; they count 0 in scores.
+        left_out: Valid records that cannot be used, see `kospan.data.records.Item`; they count 0 in scores.
         trimmed: Gold spans that began or ended with white space, which was taken off.
     """
 
@@ -77,7 +77,7 @@ class Corpus:
             was asked for.
         dropped: Overlapping gold spans that were dropped under overlaps="longest".
         values: Whether labels were read as numbers, see `kospan.data.values`.
-        missing: What is missing from each split; invalid records count in the split whose file they are in.
+        issues: What is missing from each split; invalid records count in the split whose file they are in.
         origins: Where "train" and "validation" come from. What is held back for calibration counts as used.
     """
 
@@ -85,17 +85,17 @@ class Corpus:
     splits: dict[str, list[Example]]
     dropped: int
     values: bool = False
-    missing: dict[str, Missing] = field(default_factory=dict)
+    issues: dict[str, SplitIssues] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
 
     @property
     def trimmed(self) -> int:
         """Gold spans that began or ended with white space, which was taken off."""
-        return sum(missing.trimmed for missing in self.missing.values())
+        return sum(issues.trimmed for issues in self.issues.values())
 
     def remarks(self) -> list[str]:
         """What is missing from the splits or was changed in them, a line each."""
-        return [line for split, missing in self.missing.items() for line in missing.lines(f"the {split} part")]
+        return [line for split, issues in self.issues.items() for line in issues.lines(f"the {split} part")]
 
 
 def load_corpus(
@@ -113,7 +113,7 @@ def load_corpus(
     """A data set with its splits, every example checked.
 
     Args:
-        dataset: A name that `reader_for` knows.
+        dataset: A name that `dataset_spec` knows.
         train_file: File or folder in the form of `dataset`; None where the set brings its own.
         validation_file: The same for validation; without one, and where the set has no validation split, the items at
             position % 8 == 0 of the training data (from 0) are validation; of questions, the articles there.
@@ -141,14 +141,14 @@ def load_corpus(
     """
     _check_overlaps(overlaps)
     check_options(dataset, options)
-    reading = Reading(options, collect=True)
-    source = _source(dataset, train_file, validation_file, reading)
+    session = ReadSession(options, collect=True)
+    source = _source(dataset, train_file, validation_file, session)
     parts, dropped = {}, 0
     for split, items in source.splits.items():
         title = _title(dataset, split, train_file, validation_file)
-        parts[split] = _read(items, title, overlaps, reading, whole_texts, "labelled texts")
+        parts[split] = _read(items, title, overlaps, session, whole_texts, "labelled texts")
         dropped += parts[split].dropped
-    missing = {split: part.missing for split, part in parts.items()}
+    issues = {split: part.issues for split, part in parts.items()}
     items_of = _with_validation({split: part.items for split, part in parts.items()}, dataset)
     splits = {}
     for split, items in items_of.items():
@@ -159,7 +159,7 @@ def load_corpus(
     origins = _origins(source, parts, splits)
     if calibration is not None:
         groups = [item.group for item in items_of["train"] if not item.left_out]
-        splits["calibration"], missing["calibration"], lost = _calibration(
+        splits["calibration"], issues["calibration"], lost = _calibration(
             calibration, dataset, splits, groups, overlaps, options, whole_texts
         )
         dropped += lost
@@ -167,24 +167,27 @@ def load_corpus(
     if values:
         splits = {split: [valued(example, split) for example in examples] for split, examples in splits.items()}
     labels = (VALUE,) if values else _labels(splits, source.labels)
-    for split, asked in (("train", max_train_samples), ("validation", max_eval_samples)):
+    for split, key, asked in (
+        ("train", "max_train_samples", max_train_samples),
+        ("validation", "max_eval_samples", max_eval_samples),
+    ):
         if asked is None:
             continue
         held = len(splits[split])
         if not 1 <= asked <= held:
             raise ValueError(
-                f"expected {'max_train_samples' if split == 'train' else 'max_eval_samples'} between 1 and the {held:,} of the {split} split, got {asked}; choose "
+                f"expected {key} between 1 and the {held:,} of the {split} split, got {asked}; choose "
                 "fewer, or leave it out to take all"
             )
         splits[split] = splits[split][:asked]
         origins[split] = origins[split]._replace(used=origins[split].used - held + asked)
     for split, items in items_of.items():
         asked = {"train": max_train_samples, "validation": max_eval_samples}.get(split)
-        missing[split] = missing.get(split, Missing())._replace(left_out=_left_out(items, asked))
-    return Corpus(labels, splits, dropped, values, missing, origins)
+        issues[split] = issues.get(split, SplitIssues())._replace(left_out=_left_out(items, asked))
+    return Corpus(labels, splits, dropped, values, issues, origins)
 
 
-def _origins(source: Source, parts: dict[str, "_Part"], splits: dict[str, list[Example]]) -> dict[str, Origin]:
+def _origins(source: RawDataset, parts: dict[str, "_Part"], splits: dict[str, list[Example]]) -> dict[str, Origin]:
     """Where training and validation examples come from, before any are held back or left out."""
     cut, found = "validation" not in parts, {}
     for split in ("train", "validation"):
@@ -209,11 +212,11 @@ class Split(NamedTuple):
 
     Args:
         examples: Those that can be used, checked.
-        missing: What is missing from them.
+        issues: What is missing from them.
     """
 
     examples: list[Example]
-    missing: Missing
+    issues: SplitIssues
 
 
 def read_split(
@@ -227,7 +230,7 @@ def read_split(
     """One file, or one split of a set that needs no file, checked.
 
     Args:
-        dataset: A name that `reader_for` knows.
+        dataset: A name that `dataset_spec` knows.
         path: A file or folder in the form of `dataset`; for sets without files (`sample`, `hub:NAME`) a split's name.
         overlaps: As in `load_corpus`.
         options: How files are read.
@@ -241,25 +244,25 @@ def read_split(
     """
     _check_overlaps(overlaps)
     check_options(dataset, options)
-    reader = reader_for(dataset)
-    reading = Reading(options, collect=True)
+    reader = dataset_spec(dataset)
+    session = ReadSession(options, collect=True)
     names_split = path in ("train", "validation", "test") and not Path(path).exists()
     if reader.read_file and not (reader.read_set and names_split):
-        items, title = reader.read_file(path, reading), str(path)
+        items, title = reader.read_file(path, session), str(path)
     else:
-        splits = reader.read_set(reading).splits
+        splits = reader.read_set(session).splits
         if path not in splits:
             raise ValueError(
                 f"expected a split of {dataset!r} ({', '.join(splits)}), because the set is not read from files, got "
                 f"{path!r}; name one of them"
             )
         items, title = splits[path], f"{dataset}, split {path!r}"
-    part = _read(items, title, overlaps, reading, whole_texts, "labelled texts" if labelled else "")
+    part = _read(items, title, overlaps, session, whole_texts, "labelled texts" if labelled else "")
     left_out = sum(bool(item.left_out) for item in part.items)
     examples = [item.example for item in part.items if not item.left_out]
     if not examples:
         raise ValueError(f"{title}: expected at least one example, got none that can be used; check file and form")
-    return Split(examples, part.missing._replace(left_out=left_out))
+    return Split(examples, part.issues._replace(left_out=left_out))
 
 
 def read_examples(
@@ -274,27 +277,27 @@ class _Part(NamedTuple):
 
     items: list[Item]
     dropped: int
-    missing: Missing
+    issues: SplitIssues
 
 
 def _read(
-    items: Iterable[Item], title: str, overlaps: str, reading: Reading, whole_texts: bool, labelled: str = ""
+    items: Iterable[Item], title: str, overlaps: str, session: ReadSession, whole_texts: bool, labelled: str = ""
 ) -> _Part:
     """Items with ids of their own, their examples checked.
 
     Args:
         title: What the items are, for the error about an empty split.
-        reading: What they are read with; takes those that are wrong.
+        session: What they are read with; takes those that are wrong.
         whole_texts: As in `load_corpus`.
         labelled: What the texts have to be, where unlabelled ones are wrong.
 
     Raises: ValueError where there are none, an id stands twice, or spans overlap under "error".
     """
-    reading.begin()
+    session.begin()
     kept, changes = [], [Changes()]
     places: dict[str, str] = {}
     for item in items:
-        with reading.record():
+        with session.record():
             name = item.example.id
             if name in places:
                 raise ValueError(
@@ -313,13 +316,13 @@ def _read(
                 )
             kept.append(item._replace(example=example))
             changes.append(changed)
-    reading.finish()
+    session.finish()
     if not kept:
         raise ValueError(
-            f"{title}: expected at least one example, got {reading.nothing('an empty split')}; check file and form"
+            f"{title}: expected at least one example, got {session.nothing('an empty split')}; check file and form"
         )
     dropped, trimmed = map(sum, zip(*changes))
-    return _Part(kept, dropped, Missing(reading.invalid, str(reading.first or ""), trimmed=trimmed))
+    return _Part(kept, dropped, SplitIssues(session.invalid, str(session.first or ""), trimmed=trimmed))
 
 
 def _check_overlaps(overlaps: str) -> None:
@@ -327,8 +330,8 @@ def _check_overlaps(overlaps: str) -> None:
         raise ValueError(f"expected overlaps to be 'error' or 'longest', got {overlaps!r}; choose one of the two")
 
 
-def _source(dataset: str, train_file: str | None, validation_file: str | None, reading: Reading) -> Source:
-    reader = reader_for(dataset)
+def _source(dataset: str, train_file: str | None, validation_file: str | None, session: ReadSession) -> RawDataset:
+    reader = dataset_spec(dataset)
     if train_file is None:
         if validation_file is not None:
             raise ValueError(
@@ -336,16 +339,16 @@ def _source(dataset: str, train_file: str | None, validation_file: str | None, r
             )
         if reader.read_set is None:
             raise ValueError(f"expected a train_file for the data set {dataset!r}, got none; pass --train_file FILE")
-        return reader.read_set(reading)
+        return reader.read_set(session)
     if reader.read_file is None:
         raise ValueError(
             f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; leave it out, "
             "or name the file's form as the data set (jsonl, conll, ...)"
         )
-    splits = {"train": reader.read_file(train_file, reading)}
+    splits = {"train": reader.read_file(train_file, session)}
     if validation_file is not None:
-        splits["validation"] = reader.read_file(validation_file, reading)
-    return Source(splits)
+        splits["validation"] = reader.read_file(validation_file, session)
+    return RawDataset(splits)
 
 
 def _with_validation(splits: dict[str, list[Item]], dataset: str) -> dict[str, list[Item]]:
@@ -389,7 +392,7 @@ def _calibration(
     overlaps: str,
     options: ReadOptions,
     whole_texts: bool,
-) -> tuple[list[Example], Missing, int]:
+) -> tuple[list[Example], SplitIssues, int]:
     """The examples to calibrate with, what is missing from them, and how many spans were dropped; a share is taken out
     of `splits["train"]`, whose examples are of these groups."""
     try:
@@ -406,24 +409,24 @@ def _calibration(
             )
         held = [example for group in cut[::every] for example in group]
         splits["train"] = [example for at, group in enumerate(cut) if at % every for example in group]
-        return held, Missing(), 0
+        return held, SplitIssues(), 0
     if asked in ("train", "validation"):
         raise ValueError(
             f"expected calibration_split to be neither trained on nor reported, got {asked!r}; name another split or "
             "file, or a share of the training part such as 0.1"
         )
     if asked in splits:
-        return splits[asked], Missing(), 0
-    reader = reader_for(dataset)
+        return splits[asked], SplitIssues(), 0
+    reader = dataset_spec(dataset)
     if not reader.read_file or not Path(asked).exists():
         raise ValueError(
             f"expected calibration_split to be a split ({', '.join(splits)}), a file or a share such as 0.1, got "
             f"{asked!r}; choose one of them"
         )
-    reading = Reading(options, collect=True)
-    items, wanted = reader.read_file(asked, reading), "labelled texts to calibrate with"
-    part = _read(items, asked, overlaps, reading, whole_texts, wanted)
-    return [item.example for item in part.items if not item.left_out], part.missing, part.dropped
+    session = ReadSession(options, collect=True)
+    items, wanted = reader.read_file(asked, session), "labelled texts to calibrate with"
+    part = _read(items, asked, overlaps, session, whole_texts, wanted)
+    return [item.example for item in part.items if not item.left_out], part.issues, part.dropped
 
 
 def _title(dataset: str, split: str, train_file: str | None, validation_file: str | None) -> str:

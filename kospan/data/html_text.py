@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 HIDDEN = ("head", "script", "style", "template")
 # What begins and ends a line.
 _BLOCKS = """
-address article aside blockquote body br caption center dd details dialog div dl dt fieldset figcaption metric footer
+address article aside blockquote body br caption center dd details dialog div dl dt fieldset figcaption figure footer
 form h1 h2 h3 h4 h5 h6 header hr legend li main nav ol p pre section summary table tbody tfoot thead title tr ul
 """
 BLOCKS = frozenset(_BLOCKS.split())

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kospan.data.labelled import labelled_item
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import clean_label
 
 # (text, text_pair): the names that sets have for them; the first that are there count.
@@ -37,7 +37,9 @@ def label_names(data, column: str | None = None) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(map(clean_label, names))) if names else None
 
 
-def label_items(data, place: str, split: str, reading: Reading = STRICT, column: str | None = None) -> Iterator[Item]:
+def label_items(
+    data, place: str, split: str, session: ReadSession = STRICT, column: str | None = None
+) -> Iterator[Item]:
     """The rows of a split with a text or a pair of texts and a label.
 
     Texts are the columns `text` and, where there is one, `text_pair`; or those of a known task: `premise` and
@@ -47,7 +49,7 @@ def label_items(data, place: str, split: str, reading: Reading = STRICT, column:
     Args:
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
-        reading: Takes the rows that cannot be read.
+        session: Takes the rows that cannot be read.
         column: The column of the labels, where the user has named it.
 
     Raises: ValueError or TypeError naming the row where something else stands there.
@@ -58,7 +60,7 @@ def label_items(data, place: str, split: str, reading: Reading = STRICT, column:
     columns = [name for name in ("id", "guid", "idx", "source", text, pair, label) if name in data.column_names]
     for row, values in enumerate(data.select_columns(columns)):
         where = f"{place}, row {row}"
-        with reading.record():
+        with session.record():
             found = values[label]
             found = found.get(_INNER) if isinstance(found, dict) else found
             if names is not None and found is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from kospan.data.checks import typed
 from kospan.data.questions import answers_of, impossible_of, question_example
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 
 COLUMNS = ("id", "guid", "title", "context", "question", "answers", "is_impossible")
 
@@ -14,7 +14,7 @@ def holds_questions(data) -> bool:
     return {"question", "context"} <= set(data.column_names)
 
 
-def question_items(data, place: str, split: str, reading: Reading = STRICT) -> Iterator[Item]:
+def question_items(data, place: str, split: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """The questions of a split with the columns `question`, `context` and `answers` (`text` and `answer_start`).
 
     `id` or `guid` names a question, else its row. Questions of one `title` stay together where the split is cut; where
@@ -25,7 +25,7 @@ def question_items(data, place: str, split: str, reading: Reading = STRICT) -> I
     Args:
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
-        reading: Takes the questions that cannot be read.
+        session: Takes the questions that cannot be read.
 
     Raises: ValueError naming row and question where an answer does not stand at its place.
     """
@@ -38,7 +38,7 @@ def question_items(data, place: str, split: str, reading: Reading = STRICT) -> I
     contexts: dict[str, str] = {}
     for row, values in enumerate(data.select_columns(columns)):
         where = f"{place}, row {row}"
-        with reading.record():
+        with session.record():
             names = (values[key] for key in ("id", "guid") if values.get(key) is not None)
             name = str(next(names, f"{split}-{row + 1}"))
             here = f"{where}, question {name!r}"

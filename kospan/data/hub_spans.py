@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from kospan.data.annotations import ENDS, LABELS, STARTS, spans_of
 from kospan.data.checks import check_encodable, typed
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import Example, clean_label
 
 COLUMNS = ("spans", "entities", "ents")
@@ -40,7 +40,7 @@ def span_labels(splits: Iterable[tuple]) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(clean_label(name) for name in names if name in used)) or None
 
 
-def span_items(data, column: str, place: str, split: str, reading: Reading = STRICT) -> Iterator[Item]:
+def span_items(data, column: str, place: str, split: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """The rows of a split with a text and its spans; a row whose spans are null is unlabelled.
 
     Spans are a list of structs or a struct of lists, with `start`, `end` (or `start_offset`, `end_offset`) and `label`
@@ -52,7 +52,7 @@ def span_items(data, column: str, place: str, split: str, reading: Reading = STR
         column: The column of the spans.
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
-        reading: Takes the rows that cannot be read.
+        session: Takes the rows that cannot be read.
 
     Raises: ValueError or TypeError naming the row where something else is there.
     """
@@ -60,7 +60,7 @@ def span_items(data, column: str, place: str, split: str, reading: Reading = STR
     columns = [name for name in (*_IDS, "text", "question", "source", column) if name in data.column_names]
     for row, values in enumerate(data.select_columns(columns)):
         where = f"{place}, row {row}"
-        with reading.record():
+        with session.record():
             text = typed(values["text"], str, where, "'text'")
             name = next((values[key] for key in _IDS if values.get(key) not in (None, "")), row + 1)
             name = name if isinstance(name, str) else f"{split}-{name}"

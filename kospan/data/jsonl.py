@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from kospan.data.annotations import annotated_spans
 from kospan.data.checks import check_encodable, keys_in, typed
 from kospan.data.prodigy import accepted_lines, span_record
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.text import open_text, stem, write_text
 from kospan.example import Example, check_words
 from kospan.modeling.spans import Span
@@ -100,7 +100,7 @@ def _text_hint(line: dict) -> str:
     return f"rename {found!r} to 'text'" if found else "add it"
 
 
-def json_lines(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[tuple[str, object]]:
+def json_lines(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[tuple[str, object]]:
     """Place and value of each line that is not empty.
 
     Raises: ValueError naming file and line where a line is no JSON.
@@ -125,7 +125,7 @@ def json_lines(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[t
             hint = "the file looks like one JSON value: write one object per line" if whole else "correct the line"
             wrong = ValueError(f"{place}: expected one JSON object per line, got {reason}; {hint}")
             wrong.__cause__ = error
-            reading.reject(wrong)
+            session.reject(wrong)
         else:
             yield place, value
         first = False
@@ -151,21 +151,21 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def jsonl_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+def jsonl_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """The examples of a file and where they stand; a line without an id is named after its file and line.
 
     Questions about one text have it as their group: they stay together where a split is cut. Lines that Prodigy's
     annotators have rejected or ignored are skipped, see `kospan.data.prodigy`.
     """
-    for place, line in accepted_lines(json_lines(path, reading), path):
-        with reading.record():
+    for place, line in accepted_lines(json_lines(path, session), path):
+        with session.record():
             yield _item(span_record(line, place), place, path)
 
 
-def text_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+def text_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """As `jsonl_items`, without annotations: every line is an unlabelled example."""
-    for place, line in json_lines(path, reading):
-        with reading.record():
+    for place, line in json_lines(path, session):
+        with session.record():
             yield _item(line, place, path, annotated=False)
 
 
@@ -179,9 +179,9 @@ def read_jsonl(path: str | os.PathLike) -> list[Example]:
 
     Raises: the first error, with the number of other records that cannot be read.
     """
-    reading = Reading(collect=True)
-    examples = [item.example for item in jsonl_items(path, reading)]
-    reading.finish()
+    session = ReadSession(collect=True)
+    examples = [item.example for item in jsonl_items(path, session)]
+    session.finish()
     return examples
 
 

@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.text import decoded, stem
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -13,7 +13,7 @@ from kospan.modeling.spans import Span
 CLOSING = re.compile(r":([A-Z]+)>")
 
 
-def read_kmou(path: str, reading: Reading = STRICT) -> Iterator[Item]:
+def read_kmou(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """Text and spans from the `## ` lines: number, text, text with `<entity:TYPE>`.
 
     The lines of morphemes under them are not read: they cannot hold an entity that ends inside a morpheme, and do not
@@ -26,7 +26,7 @@ def read_kmou(path: str, reading: Reading = STRICT) -> Iterator[Item]:
         sentence lacks one of its three lines or the two texts differ.
     """
     for name, data in _files(Path(path)):
-        yield from _items(name, decoded(data, name), reading)
+        yield from _items(name, decoded(data, name), session)
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -49,7 +49,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
             raise ValueError(f"{path}: expected a tar archive, got {error}; fetch the file again") from error
 
 
-def _items(name: str, text: str, reading: Reading) -> Iterator[Item]:
+def _items(name: str, text: str, session: ReadSession) -> Iterator[Item]:
     group = "exobrain" if "EXOBRAIN" in Path(name).name else "kmou"
     heads: list[str] = []
     number, first = 0, 0
@@ -61,7 +61,7 @@ def _items(name: str, text: str, reading: Reading) -> Iterator[Item]:
             heads.append(line[3:])
         elif not line and heads:
             number += 1
-            with reading.record():
+            with session.record():
                 yield _item(f"{name}:{first}", heads, f"{stem(Path(name).name)}-{number}", group)
             heads, first = [], 0
 

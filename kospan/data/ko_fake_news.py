@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kospan.data.labelled import labelled_item
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tables import csv_rows
 from kospan.data.text import decoded, read_bytes, stem
 
 COLUMNS = ("seqid", "title", "content", "label")
 
 
-def read_ko_fake_news(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+def read_ko_fake_news(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """The articles of a CSV file, or of all CSV files of a folder: `text` is the article, `text_pair` its
     title.
 
@@ -26,8 +26,8 @@ def read_ko_fake_news(path: str | os.PathLike, reading: Reading = STRICT) -> Ite
     if not files:
         raise ValueError(f"expected CSV files in the folder {path}, found none; name the folder that holds them")
     for file in files:
-        for place, values in csv_rows(_decoded(file), str(file), wanted=COLUMNS, reading=reading, quoting="minimal"):
-            with reading.record():
+        for place, values in csv_rows(_decoded(file), str(file), wanted=COLUMNS, session=session, quoting="minimal"):
+            with session.record():
                 title = values["title"].strip()
                 if not title:
                     raise ValueError(f"{place}: expected a title, got none; write it, or drop the article")

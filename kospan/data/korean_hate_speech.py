@@ -4,14 +4,14 @@ import os
 from collections.abc import Iterator
 
 from kospan.data.labelled import labelled_item
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tables import csv_rows
 from kospan.data.text import open_text, stem
 
 COLUMNS = ("title", "comment", "hate")
 
 
-def read_korean_hate_speech(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+def read_korean_hate_speech(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """The comments of a TSV file with quoted fields and the column `hate`; `text_pair` is the title of the article.
 
     A comment is named after its file and line. Comments on one article stay together where a split is cut.
@@ -19,8 +19,8 @@ def read_korean_hate_speech(path: str | os.PathLike, reading: Reading = STRICT) 
     Raises: ValueError naming file and line where a row is malformed.
     """
     text = open_text(path, newline="").read()
-    for place, values in csv_rows(text, str(path), "\t", COLUMNS, reading, quoting="minimal"):
-        with reading.record():
+    for place, values in csv_rows(text, str(path), "\t", COLUMNS, session, quoting="minimal"):
+        with session.record():
             name = f"{stem(path)}-{place.rpartition(':')[2]}"
             item = labelled_item(place, name, values["comment"], values["hate"], values["title"])
             yield item._replace(group=values["title"])

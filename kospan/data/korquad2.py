@@ -19,10 +19,10 @@ from kospan.data.questions import (
     question_name,
     read_articles,
 )
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 
 
-def read_korquad2(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """The questions of a file, or of all .json files of a folder in the order of their names, page by page.
 
     A page's `context` is HTML, and an answer stands in it at `answer_start`, tags included. The example's text is what
@@ -40,14 +40,14 @@ def read_korquad2(path: str | os.PathLike, reading: Reading = STRICT) -> Iterato
     for file in _files(Path(path)):
         for at, page in enumerate(read_articles(file, "KorQuAD 2.x")):
             place = f"{file}, article {at}"
-            with reading.record():
+            with session.record():
                 page = typed(page, dict, place, "the article")
                 html = typed(key_of(page, "context", place), str, place, "'context'")
                 title = typed(page.get("title") or "", str, place, "'title'")
                 readable = HtmlText(html)
                 for question in list_of(page, "qas", place):
                     total += 1
-                    with reading.record():
+                    with session.record():
                         item = _item(question, html, readable, title, place)
                         if item.left_out:
                             lost.append(f"{place}, question {item.example.id!r}")

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 from kospan.data.labelled import labelled_item
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tables import csv_rows
 from kospan.data.text import open_text, stem
 from kospan.data.values import value_of
@@ -13,7 +13,7 @@ from kospan.modeling.spans import Span
 COLUMNS = ("genre", "score", "sentence1", "sentence2")
 
 
-def read_korsts(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+def read_korsts(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """The pairs of a TSV file, whose quotation marks are text.
 
     A pair is named after its file and line; its genre is its source. Scores are values, also where the file writes `4`.
@@ -21,8 +21,8 @@ def read_korsts(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[
     Raises: ValueError naming file and line where a row is malformed or a score is no number.
     """
     text = open_text(path, newline="").read()
-    for place, values in csv_rows(text, str(path), "\t", COLUMNS, reading, quoting="none"):
-        with reading.record():
+    for place, values in csv_rows(text, str(path), "\t", COLUMNS, session, quoting="none"):
+        with session.record():
             name = f"{stem(path)}-{place.rpartition(':')[2]}"
             one, other = values["sentence1"], values["sentence2"]
             score = value_of(Span(0, 1, values["score"]), place)

@@ -7,37 +7,37 @@ from kospan.data.checks import check_encodable, typed
 from kospan.data.content import form_of
 from kospan.data.jsonl import json_lines
 from kospan.data.prodigy import accepted_lines
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tables import Row, csv_rows
 from kospan.data.text import open_text, stem
 from kospan.example import Example, clean_label
 from kospan.modeling.spans import Span
 
 
-def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """The rows of a CSV, TSV or JSON Lines file, .gz allowed; where the name does not tell which, the contents do.
 
     The columns are `text`, `label`, and where two texts are read together `text_pair`, the second text: the hypothesis
     of the text's premise. `id` and `source` are taken where they are there. A label is the name of a class or a number;
     an empty one (null) means that nobody has labelled the text. Rows with the same text stay together where a split is
-    cut; of pairs see `kospan.data.source.grouped_pairs`. How quotation marks are read see
+    cut; of pairs see `kospan.data.records.grouped_pairs`. How quotation marks are read see
     `kospan.data.tables.csv_rows`.
 
     Raises: ValueError naming file and line where a column is missing, also in one row, or the file is malformed.
     """
     form = form_of(path)
     if form == "jsonl":
-        rows: Iterable[Row] = _json_rows(path, reading)
+        rows: Iterable[Row] = _json_rows(path, session)
     elif form in ("csv", "tsv"):
         text = open_text(path, newline="").read()
-        rows = csv_rows(text, str(path), "\t" if form == "tsv" else ",", reading=reading)
+        rows = csv_rows(text, str(path), "\t" if form == "tsv" else ",", session=session)
     else:
         raise ValueError(
             f"expected a file of labelled texts that ends in .csv, .tsv or .jsonl, got {path}; rename it after its form"
         )
     paired = None
     for row in rows:
-        with reading.record():
+        with session.record():
             values = row.values
             for column in ("text", "label"):
                 if column not in values:
@@ -66,9 +66,9 @@ def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterat
             )
 
 
-def _json_rows(path: str | os.PathLike, reading: Reading) -> Iterator[Row]:
-    for place, line in accepted_lines(json_lines(path, reading), path):
-        with reading.record():
+def _json_rows(path: str | os.PathLike, session: ReadSession) -> Iterator[Row]:
+    for place, line in accepted_lines(json_lines(path, session), path):
+        with session.record():
             yield Row(place, typed(line, dict, place, "the line"))
 
 

@@ -13,11 +13,11 @@ from kospan.data.questions import (
     question_name,
     read_articles,
 )
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import Example
 
 
-def read_squad(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+def read_squad(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """The questions of a file, article by article; all questions of an article have it as their group.
 
     An answer is a span labelled "answer"; several are alternatives. A question marked `is_impossible` has an empty
@@ -28,16 +28,16 @@ def read_squad(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[I
     """
     for at, article in enumerate(read_articles(path, "SQuAD")):
         group = f"{path}, article {at}"
-        with reading.record():
+        with session.record():
             article = typed(article, dict, group, "the article")
             title = typed(article.get("title") or "", str, group, "'title'")
             for number, paragraph in enumerate(list_of(article, "paragraphs", group)):
                 place = f"{group}, paragraph {number}"
-                with reading.record():
+                with session.record():
                     paragraph = typed(paragraph, dict, place, "the paragraph")
                     context = typed(key_of(paragraph, "context", place), str, place, "'context'")
                     for question in list_of(paragraph, "qas", place):
-                        with reading.record():
+                        with session.record():
                             yield Item(place, _example(question, context, title, place), group)
 
 

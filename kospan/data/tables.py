@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from kospan.data.checks import shown
-from kospan.data.source import STRICT, Reading
+from kospan.data.records import STRICT, ReadSession
 
 # Fields of a CSV file are documents; Python's own limit is 131,072 characters.
 _LONGEST_FIELD = 2**31 - 1
@@ -38,7 +38,7 @@ def csv_rows(
     name: str,
     delimiter: str = ",",
     wanted: Sequence[str] = (),
-    reading: Reading = STRICT,
+    session: ReadSession = STRICT,
     quoting: str = "auto",
 ) -> Iterator[Row]:
     """The rows of a file with a header.
@@ -52,7 +52,7 @@ def csv_rows(
         name: As errors name it.
         delimiter: The character between two fields.
         wanted: Columns that must be there.
-        reading: Its option `quoting` decides.
+        session: Its option `quoting` decides.
         quoting: The convention of this kind of file, where the option is not set.
 
     Raises: ValueError naming the file and the line at which a row begins where quotation marks do not close, a row has
@@ -68,7 +68,7 @@ def csv_rows(
         raise ValueError(
             f"{name}:{line}: expected text, got a NUL character; the file may be UTF-16 or cut short: save it as UTF-8"
         )
-    asked = reading.options.quoting
+    asked = session.options.quoting
     records = _records(text, name, delimiter, quoting if asked == "auto" else asked)
     header: list[str] | None = None
     for record in records:
@@ -83,7 +83,7 @@ def csv_rows(
                     f"{', '.join(wanted)}{')' if wanted else ''}, got {', '.join(header)}; correct it"
                 )
         elif record.error:
-            reading.reject(record.error)
+            session.reject(record.error)
         else:
             yield Row(place, dict(zip(header, record.fields)))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import Example, clean_label
 from kospan.modeling.spans import Span
 from kospan.modeling.tags import (
@@ -82,7 +82,7 @@ def clean_tag(tag: str) -> str:
 
 
 def tagged_items(
-    sentences: Iterable[Sentence], joiner: str, iob1: bool = False, hint: str = "", reading: Reading = STRICT
+    sentences: Iterable[Sentence], joiner: str, iob1: bool = False, hint: str = "", session: ReadSession = STRICT
 ) -> Iterator[Item]:
     """Sentences as examples; BIOES is recognised by its `E-` and `S-`.
 
@@ -90,7 +90,7 @@ def tagged_items(
         joiner: What stands between two tokens of the text: " " for words, "" for characters.
         iob1: Read the tags as IOB1.
         hint: What to do where an `I-` continues nothing.
-        reading: Takes the sentences that cannot be read.
+        session: Takes the sentences that cannot be read.
 
     Raises: ValueError naming the place where a tag has an unknown form or cannot stand where it stands, or where
         tokens and tags differ in number.
@@ -98,12 +98,12 @@ def tagged_items(
     known: dict[str, str] = {}
     kept = []
     for sentence in sentences:
-        with reading.record():
+        with session.record():
             _check_tags(sentence, known)
             kept.append(sentence)
     closing = next((tag for tag in sorted(known.values()) if tag[:2] in ("E-", "S-")), None)
     for sentence in kept:
-        with reading.record():
+        with session.record():
             if iob1:
                 tags = _from_iob1(sentence, closing)
             elif closing:

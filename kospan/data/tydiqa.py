@@ -6,22 +6,22 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from kospan.data.source import STRICT, Item, Reading, Source
+from kospan.data.records import STRICT, Item, RawDataset, ReadSession
 from kospan.data.squad import read_squad
 
 # Every id begins with its language: "korean-7083-0".
 _KOREAN = "korean-"
 
 
-def read_tydiqa(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
+def read_tydiqa(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """The Korean questions of a file in the form of SQuAD.
 
     Raises: ValueError where it has none, and as `read_squad`.
     """
-    return korean(read_squad(path, reading), str(path))
+    return korean(read_squad(path, session), str(path))
 
 
-def korean_splits(source: Source) -> Source:
+def korean_splits(source: RawDataset) -> RawDataset:
     """The Korean questions of all splits. Raises: ValueError, once read, where a split has none."""
     splits = {split: korean(items, f"split {split!r}") for split, items in source.splits.items()}
     return replace(source, splits=splits)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 
 from kospan.data.corpus import Corpus, load_corpus
-from kospan.data.source import ReadOptions
+from kospan.data.records import ReadOptions
 from kospan.modeling.configuration_kospan import KospanConfig
 from kospan.recipe import Recipe
 from kospan.tasks.encoders import (

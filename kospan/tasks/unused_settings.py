@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from kospan.data.registry import reader_for
-from kospan.data.source import FORM_OPTIONS
+from kospan.data.records import FORM_OPTIONS
+from kospan.data.registry import dataset_spec
 from kospan.recipe import FIELDS, Given, Recipe, default_of
 
 # Settings that every task uses.
@@ -145,7 +145,7 @@ def _unused_in_any_task(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     found = {}
     # An unknown data set is refused where it is read.
     with suppress(ValueError):
-        taken = reader_for(recipe.dataset).options
+        taken = dataset_spec(recipe.dataset).options
         found |= {name: ("dataset",) for name in FORM_OPTIONS if name not in taken}
     if recipe.encoder != "scratch":
         # A vocabulary is counted only where there is none.

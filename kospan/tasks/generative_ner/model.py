@@ -6,9 +6,8 @@ from pathlib import Path
 
 import torch
 
-from kospan.data.about import about
 from kospan.data.corpus import Corpus
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.example import Example, clean_label
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.configuration_generative_ner import NAME
@@ -75,7 +74,7 @@ def writer_config(recipe: Recipe, corpus: Corpus) -> KospanGenerativeNERConfig:
     """Labels and prompt of a new writer; what depends on the tokenizer is still to come."""
     labels, train = list(corpus.labels), corpus.splits["train"]
     check_writable_labels(labels)
-    known = about(recipe.dataset)
+    known = dataset_spec(recipe.dataset)
     language = known.language or language_of(train)
     described = {clean_label(str(label)): str(text) for label, text in recipe.label_descriptions.items()}
     unknown = sorted(described.keys() - set(labels))
@@ -96,7 +95,7 @@ def writer_config(recipe: Recipe, corpus: Corpus) -> KospanGenerativeNERConfig:
         words=list(WORDS[language]),
         constrained_decoding=recipe.constrained_decoding,
         max_length=recipe.max_length,
-        unit=recipe.unit or reader_for(recipe.dataset).unit,
+        unit=recipe.unit or dataset_spec(recipe.dataset).unit,
         **({} if recipe.max_new_tokens is None else {"max_new_tokens": recipe.max_new_tokens}),
     )
 

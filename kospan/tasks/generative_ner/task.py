@@ -8,7 +8,7 @@ import torch
 from transformers import AutoConfig
 
 from kospan.data.corpus import Corpus
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.example import Example
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.base_models import check_base
@@ -113,7 +113,7 @@ class GenerativeNERTask(SpanTask):
         labels = ()
         if name.removeprefix("eval_").startswith(("f1_", "support_")):
             labels = corpus_of(recipe).labels
-        return [*metric_names(recipe.unit or reader_for(recipe.dataset).unit, labels), *WRITTEN_FIGURES]
+        return [*metric_names(recipe.unit or dataset_spec(recipe.dataset).unit, labels), *WRITTEN_FIGURES]
 
     # --- training -----------------------------------------------------------------------------------------------------
 

@@ -62,7 +62,7 @@ class QuestionAnsweringTask(PretrainedTask):
         self.labels = [model.config.id2label[0]]
         self.misaligned, self.windowed, self.documents, self.unheld = 0, 0, 0, 0
         # Validation questions that the data's reader left out, which count 0.
-        self.left_out = corpus.missing["validation"].left_out if corpus and "validation" in corpus.missing else 0
+        self.left_out = corpus.issues["validation"].left_out if corpus and "validation" in corpus.issues else 0
         for split, examples in (corpus.splits if corpus else {}).items():
             self.check(examples, split)
 

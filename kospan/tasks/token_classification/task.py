@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from kospan.data.corpus import Corpus
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.example import Example
 from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
 from kospan.modeling.alignment import unit_spans
@@ -75,13 +75,13 @@ class TokenClassificationTask(SpanTask, PretrainedTask):
         """Data, tokenizer and model as the recipe asks."""
         cls.check_recipe(recipe)
         corpus = corpus_of(recipe)
-        unit = recipe.unit or reader_for(recipe.dataset).unit
+        unit = recipe.unit or dataset_spec(recipe.dataset).unit
         return cls(corpus, build_tagger(recipe, corpus, unit))
 
     @classmethod
     def over(cls, model, dataset: str) -> "TokenClassificationTask":
         """The task over a saved model."""
-        return cls(None, model, reader_for(dataset).unit)
+        return cls(None, model, dataset_spec(dataset).unit)
 
     @classmethod
     def unused(cls, recipe: Recipe) -> dict[str, tuple[str, ...]]:
@@ -115,7 +115,7 @@ class TokenClassificationTask(SpanTask, PretrainedTask):
     @classmethod
     def metric_names_of(cls, recipe: Recipe, name: str) -> list[str]:
         """The metrics of a run; the data are read only where one of a single type is asked for."""
-        unit, labels = recipe.unit or reader_for(recipe.dataset).unit, None
+        unit, labels = recipe.unit or dataset_spec(recipe.dataset).unit, None
         # What is no folder may be a name on the Hub; only the run itself asks there.
         if recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
             found = load_config(recipe.encoder, {})

@@ -17,8 +17,8 @@ from release_cases import save_run
 from kospan.card.card import write_card
 from kospan.card.sentences import SENTENCES
 from kospan.card.training import ROWS
-from kospan.data.about import ABOUT
 from kospan.data.jsonl import read_jsonl, write_jsonl
+from kospan.data.registry import DATASETS
 from kospan.example import Example
 from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.modeling.spans import Span
@@ -111,9 +111,9 @@ def test_of_own_data_neither_language_nor_licence_is_guessed(finished):
     assert not {"language", "license", "datasets", "base_model", "widget"} & set(metadata)
 
 
-@pytest.mark.parametrize("dataset", sorted(ABOUT))
+@pytest.mark.parametrize("dataset", sorted(name for name, spec in DATASETS.items() if spec.licence))
 def test_language_licence_and_examples_of_each_set(folder, dataset):
-    about = ABOUT[dataset]
+    about = DATASETS[dataset]
     change(folder / "recipe.yaml", dataset=dataset)
     card = card_of(folder, "mina/tagger")
     metadata = metadata_load(folder / "README.md")

@@ -13,8 +13,8 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 from kospan.card.card import write_card
 from kospan.card.sentences import QUESTIONS
-from kospan.data.about import ABOUT
 from kospan.data.jsonl import write_jsonl
+from kospan.data.registry import DATASETS
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
@@ -108,7 +108,7 @@ def test_the_snippets_print_what_stands_under_them(finished, tmp_path):
 
 @pytest.mark.parametrize("dataset", ["korquad", "klue_mrc", "squad", "squad_v2"])
 def test_language_licence_rules_and_source_of_each_set(folder, dataset):
-    about = ABOUT[dataset]
+    about = DATASETS[dataset]
     change(folder / "recipe.yaml", dataset=dataset)
     card = card_of(folder, "mina/reader")
     metadata = metadata_load(folder / "README.md")

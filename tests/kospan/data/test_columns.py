@@ -3,7 +3,7 @@ import gzip
 import pytest
 
 from kospan.data.columns import read_conll, read_conll_documents, read_conll_iob1, read_klue_file
-from kospan.data.source import Reading, ReadOptions
+from kospan.data.records import ReadOptions, ReadSession
 from kospan.data.tagged import tag_problem
 from kospan.modeling.spans import Span
 
@@ -138,7 +138,7 @@ def test_tag_forms():
 
 
 def chosen(path, **options):
-    return examples(read_conll(path, Reading(ReadOptions(**options))))
+    return examples(read_conll(path, ReadSession(ReadOptions(**options))))
 
 
 IDS = "1\t한별\tN\tB-PS\n2\t간다\tV\tO\n\n1\t비\tN\tO\n"

@@ -220,7 +220,7 @@ def test_left_out_questions_are_counted_where_they_would_stand(tmp_path):
     path.write_text(json.dumps({"data": pages}), encoding="utf-8")
     with pytest.warns(UserWarning, match="left out 9 of 18 questions"):
         corpus = load_corpus("korquad2", str(path))
-    assert {split: missing.left_out for split, missing in corpus.missing.items()} == {"train": 7, "validation": 2}
+    assert {split: issues.left_out for split, issues in corpus.issues.items()} == {"train": 7, "validation": 2}
     assert [example.id for example in corpus.splits["validation"]] == ["q0", "q8"]
     assert corpus.remarks() == [
         "left out            7 in the train part, which count 0 in scores",
@@ -228,7 +228,7 @@ def test_left_out_questions_are_counted_where_they_would_stand(tmp_path):
     ]
     with pytest.warns(UserWarning, match="left out 9 of 18"):
         first = load_corpus("korquad2", str(path), max_eval_samples=1)
-    assert first.missing["validation"].left_out == 0 and len(first.splits["validation"]) == 1
+    assert first.issues["validation"].left_out == 0 and len(first.splits["validation"]) == 1
     with pytest.warns(UserWarning, match="left out 9 of 18"):
         split = read_split("korquad2", str(path), labelled=True)
-    assert (len(split.examples), split.missing.left_out, split.missing.invalid) == (9, 9, 0)
+    assert (len(split.examples), split.issues.left_out, split.issues.invalid) == (9, 9, 0)

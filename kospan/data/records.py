@@ -1,6 +1,6 @@
-"""What a reader is, what it is given, and what it gives."""
+"""Data types of readers: items, options, sessions, and raw data sets."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
@@ -55,10 +55,10 @@ class ReadOptions:
 
 DEFAULTS = ReadOptions()
 # The options that only some readers take.
-FORM_OPTIONS = tuple(each.name for each in fields(ReadOptions) if each.name != "skip_invalid")
+FORMAT_OPTIONS = tuple(each.name for each in fields(ReadOptions) if each.name != "skip_invalid")
 
 
-class Reading:
+class ReadSession:
     """One read of a data set: its options, and the records that could not be read.
 
     Args:
@@ -112,7 +112,7 @@ class Reading:
 
 
 # Raises the first error where it occurs.
-STRICT = Reading()
+STRICT = ReadSession()
 
 
 class HubSplit(NamedTuple):
@@ -134,7 +134,7 @@ class HubSplit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class RawDataset:
     """All splits of a data set.
 
     Args:
@@ -146,23 +146,6 @@ class Source:
     splits: dict[str, Iterable[Item]]
     labels: tuple[str, ...] | None = None
     hub: dict[str, HubSplit] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Reader:
-    """How a data set is read; at least one of the two ways is there.
-
-    Args:
-        unit: What carries a tag in the source: "character" or "word".
-        read_file: From a path to the items of that file, in their order.
-        read_set: The whole data set, where it needs no file from the user.
-        options: Which of `FORM_OPTIONS` it takes.
-    """
-
-    unit: str
-    read_file: Callable[[str, Reading], Iterable[Item]] | None = None
-    read_set: Callable[[Reading], Source] | None = None
-    options: tuple[str, ...] = ()
 
 
 def grouped_pairs(items: Iterable[Item]) -> list[Item]:
