@@ -1,4 +1,4 @@
-"""One item of a data set, whatever the task and wherever it came from."""
+"""Examples: documents with gold spans, shared by all tasks and readers."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -37,15 +37,15 @@ class Example:
 
     @property
     def document(self) -> str | list[str]:
-        """What a model is given: the words where the source has them, else the text."""
+        """Input for a model: the words if the source gives them, else the text."""
         return self.text if self.words is None else list(self.words)
 
 
 @lru_cache(maxsize=4096)
 def clean_label(label: str) -> str:
-    """A label in NFC, without white space and invisible characters at its ends, so that one label has one spelling.
+    r"""Normalise a label to NFC, without white space and invisible characters at its ends.
 
-    >>> clean_label("PS\\u00a0"), clean_label("\\u1112\\u1161\\u11ab") == "한"
+    >>> clean_label("PS\u00a0"), clean_label("\u1112\u1161\u11ab") == "한"
     ('PS', True)
     """
     label = normalize("NFC", label)
@@ -55,7 +55,7 @@ def clean_label(label: str) -> str:
 
 
 class Changes(NamedTuple):
-    """What was changed in gold spans.
+    """Changes that `checked` made to gold spans.
 
     Args:
         dropped: Spans that overlapped a longer one.
@@ -67,7 +67,11 @@ class Changes(NamedTuple):
 
 
 def check_words(example: Example) -> None:
-    """Raises: ValueError where an example's words do not give its text."""
+    """Check that an example's words give its text.
+
+    Raises:
+        ValueError: If an example's words do not give its text.
+    """
     if example.words is not None and plain_spaces(document_text(example.words)) != plain_spaces(example.text):
         raise ValueError(
             f"example {example.id!r}: expected words that give the text when they are joined by spaces, got "
@@ -76,16 +80,19 @@ def check_words(example: Example) -> None:
 
 
 def checked(example: Example, overlaps: str = "error", whole_texts: bool = False) -> tuple[Example, Changes]:
-    """The example with sorted spans that fit its text and neither begin nor end with white space, labels as
-    `clean_label` spells them, and what was changed.
+    """Return the example with clean, sorted spans that fit its text, and the changes.
+
+    Labels are spelled as by `clean_label`, and spans neither begin nor end with white space.
 
     Args:
+        example: The example.
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
             question are alternatives, which may overlap always.
         whole_texts: Whether spans are labels of whole texts, which keep the white space at the text's ends.
 
-    Raises: ValueError where a span leaves the text, is empty, or overlaps another under "error"; where the answers to a
-        question hold nothing but white space, or words do not give the text.
+    Raises:
+        ValueError: If a span leaves the text, is empty, or overlaps another under "error"; where the answers to a
+            question hold nothing but white space, or words do not give the text.
     """
     check_words(example)
     if example.spans is None:

@@ -34,7 +34,7 @@ class Document(NamedTuple):
         unit_subwords: Index of the subword whose vector each unit takes; -1 is the special token before the first
             subword.
         unit_places: Place of each unit inside (or behind) its subword, in units from the subword's first.
-        word_shape_feature: Id of each unit's shape, see `word_shapes.py`; empty where the model is not told.
+        word_shape_feature: Id of each unit's shape, see `word_shapes.py`; empty if the model is not told.
     """
 
     text: str
@@ -73,16 +73,17 @@ class Window(NamedTuple):
 
 
 def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]]:
-    """The characters of the composed text, each with the stretch of `text` it was composed from.
+    r"""The characters of the composed text, each with the stretch of `text` it was composed from.
 
     Composed text (nearly all there is) gives one entry per character. Where characters compose, as in the Hangul that
     macOS writes into file names, one entry covers all that belong together. White space composes with nothing.
 
-    Returns: `(start, end, composed)`, in order and without gaps.
+    Returns:
+        `(start, end, composed)`, in order and without gaps.
 
     >>> clusters("가나")
     [(0, 1, '가'), (1, 2, '나')]
-    >>> clusters("\\u1100\\u1161\\u1102\\u1161")
+    >>> clusters("\u1100\u1161\u1102\u1161")
     [(0, 2, '가'), (2, 4, '나')]
     """
     if normalization == "none" or unicodedata.is_normalized("NFC", text):
@@ -142,8 +143,9 @@ class Aligner:
         shapes: Whether units get their shapes.
         word_splitting: How a raw text becomes words, see `words.py`: "white_space" or "punctuation".
 
-    Raises: ValueError where the tokenizer gives no offsets or puts nothing before a text, or where `stride` leaves a
-        window nothing new to read.
+    Raises:
+        ValueError: If the tokenizer gives no offsets or puts nothing before a text, or if `stride` leaves a window
+            nothing new to read.
     """
 
     def __init__(
@@ -301,11 +303,12 @@ class Aligner:
 
         Args:
             document: The text taken apart.
-            question: Subwords that stand before every window, as the first of two texts; None where there are none.
+            question: Subwords that stand before every window, as the first of two texts; None if there are none.
             stride: Overlap of neighbouring windows in subwords; None takes the aligner's own.
             max_length: Most positions of a window; None takes the aligner's own.
 
-        Raises: ValueError where stride or question leave a window nothing new to read.
+        Raises:
+            ValueError: If stride or question leave a window nothing new to read.
         """
         if not document.units:
             return []
@@ -370,8 +373,7 @@ def _shifted(subwords: list[int], by: int) -> list[int]:
 def _subwords_by_cluster(
     subword_clusters: list[tuple[int, int] | None], length: int
 ) -> tuple[list[tuple[int, int]], list[bool]]:
-    """For each cluster `(subword, place)`: the first subword that covers it, else the last one before it, else -1; and
-    whether one covers it."""
+    """For each cluster `(subword, place)`: the first subword that covers it, else the last one before it, else -1; and whether one covers it."""
     first: list[int | None] = [None] * length
     last: list[int | None] = [None] * length
     for subword, span in enumerate(subword_clusters):
@@ -391,8 +393,7 @@ def _subwords_by_cluster(
 def _clusters_of_words(
     parts: list[tuple[int, int, str]], covered: list[bool], words: list[tuple[int, int]]
 ) -> list[int]:
-    """For each word the first of its clusters that a subword covers, as tokenizers drop invisible characters; where
-    none is covered, its first."""
+    """For each word the first of its clusters that a subword covers, as tokenizers drop invisible characters; where none is covered, its first."""
     ends, found = [end for _, end, _ in parts], []
     for start, end in words:
         first = cluster = bisect_left(ends, start + 1)

@@ -58,9 +58,10 @@ class Answers:
         null: Whether "no answer" takes part; its score is the smallest of any window's, as each window alone may lack
             the answer (Devlin et al. 2019, SQuAD 2.0).
         temperature: Divides all scores.
-        blank: Units that hold white space alone, with which no answer begins or ends `(units)`; None where none does.
+        blank: Units that hold white space alone, with which no answer begins or ends `(units)`; None if none does.
 
-    Raises: ValueError where a length is below 1.
+    Raises:
+        ValueError: If a length is below 1.
 
     >>> scores = WindowScores(0, np.array([0.0, 3.0, 0.0]), np.array([0.0, 0.0, 3.0]), 0.0)
     >>> [answer] = Answers([scores], [0, 1, 2], longest=3, longest_subwords=3).best(1)
@@ -117,7 +118,7 @@ class Answers:
         self.null_probability = float(null_part / total)
 
     def shorten(self, cuts: Mapping[int, Sequence[int]]) -> None:
-        """Moves the probability of answers to shorter ones that begin at the same unit.
+        """Move the probability of answers to shorter ones that begin at the same unit.
 
         Args:
             cuts: Index behind an answer's last unit -> where such answers end instead, the earliest first; an answer
@@ -151,7 +152,7 @@ class Answers:
         return found[:count]
 
     def _ranked(self, count: int):
-        """Answers from the best down; few are sorted where few are asked for."""
+        """Answer from the best down; few are sorted where few are asked for."""
         flat, rows = self.probabilities.ravel(), self.probabilities.max(axis=1, initial=0.0)
         asked, seen = _CANDIDATES * count, 0
         while seen < len(flat):

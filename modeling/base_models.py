@@ -12,7 +12,11 @@ NEEDS = "peft>=0.17"
 
 
 def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, kwargs: dict):
-    """The adapter of a folder or repository over its base model. Raises: as `KospanGenerativeNER.from_pretrained`."""
+    """The adapter of a folder or repository over its base model.
+
+    Raises:
+        Exception: As `KospanGenerativeNER.from_pretrained`.
+    """
     try:
         from peft import PeftModel
     except ImportError as error:
@@ -61,7 +65,9 @@ def base_record(model) -> dict:
 
 
 def check_base(model, record: dict | None, base, name) -> None:
-    """Raises: ValueError where a base model is not the one that an adapter was trained on."""
+    """Raises:
+        ValueError: If a base model is not the one that an adapter was trained on.
+    """
     if not record:
         return
     found = base_record(model)

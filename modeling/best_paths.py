@@ -25,7 +25,8 @@ def best_paths(
         transitions: Scores from tag to tag `(tags, tags)`.
         last: Scores of a row's last tag `(batch, tags)`.
 
-    Returns: The paths, and their scores `(batch,)`, -inf where a row has no allowed path and 0 where it is empty.
+    Returns:
+        The paths, and their scores `(batch,)`, -inf where a row has no allowed path and 0 where it is empty.
 
     >>> paths, scores = best_paths(np.array([[[1.0, 0.0]], [[0.0, 0.5]]]), np.array([2]), np.zeros((1, 2)),
     ...                            np.array([[0.0, -2.0], [0.0, 0.0]]), np.zeros((1, 2)))
@@ -105,7 +106,8 @@ def k_best_paths(
         last: Scores of a row's last tag `(batch, tags)`.
         k: Most paths per row.
 
-    Returns: Per row its paths with their scores. An empty row has none.
+    Returns:
+        Per row its paths with their scores. An empty row has none.
 
     >>> k_best_paths(np.array([[[1.0, 0.0]]]), np.array([1]), np.zeros((1, 2)), np.zeros((2, 2)), np.zeros((1, 2)), 5)
     [[([0], 1.0), ([1], 0.0)]]

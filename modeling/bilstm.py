@@ -27,12 +27,12 @@ class MaskedBiLSTM(nn.Module):
     # torch.compile has nothing to gain in torch's own LSTM, and cannot trace it.
     @torch.compiler.disable
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
+        """Args:
             states: Unit states `(batch, units, hidden)`.
             mask: True where a unit stands `(batch, units)`; a prefix of each row.
 
-        Returns: `(batch, units, 2 * size)`, zero where `mask` is False.
+        Returns:
+            `(batch, units, 2 * size)`, zero where `mask` is False.
         """
         if not states.shape[0] or not states.shape[1]:
             return states.new_zeros(*states.shape[:2], 2 * self.forward_layers[0].hidden_size)

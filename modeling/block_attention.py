@@ -20,7 +20,7 @@ class BlockJobs(NamedTuple):
     Args:
         queries: Numbers of the blocks of queries `(jobs, query slots)`; no block stands twice.
         keys: Numbers of the blocks of keys and values `(jobs, key slots)`; no block stands twice in a job.
-        mask: True where a key may be looked at `(jobs, key slots * size)`, or None where all may.
+        mask: True where a key may be looked at `(jobs, key slots * size)`, or None if all may.
     """
 
     queries: torch.Tensor
@@ -43,7 +43,8 @@ def gathered_attention(
         jobs: Who looks at what.
         dropout: Share of attention weights that is dropped; drawn from torch's generator as by any dropout.
 
-    Returns: `(blocks, size, width)`, zero in a block that no job names among its queries.
+    Returns:
+        `(blocks, size, width)`, zero in a block that no job names among its queries.
     """
     # One number of the global generator stands for all masks, which the backward pass draws once more.
     seed = int(torch.randint(2**62, (), device="cpu")) if dropout else 0

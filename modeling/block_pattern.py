@@ -23,8 +23,7 @@ class BlockTable(NamedTuple):
 
 
 def least_blocks(random_blocks: int) -> int:
-    """Blocks a text must have so that every row finds its random blocks outside of its max_length: 5 + random
-    blocks."""
+    """Blocks a text must have so that every row finds its random blocks outside of its max_length: 5 + random blocks."""
     return 5 + random_blocks
 
 
@@ -41,9 +40,11 @@ def block_table(layer: int, heads: int, blocks: int, random_blocks: int) -> Bloc
         blocks: Blocks of the text.
         random_blocks: Random blocks per row, r.
 
-    Returns: numbers of blocks, which must not be written to: the table is kept for the next call.
+    Returns:
+        Numbers of blocks, which must not be written to: the table is kept for the next call.
 
-    Raises: ValueError where the text is too short for the pattern.
+    Raises:
+        ValueError: If the text is too short for the pattern.
 
     >>> block_table(layer=0, heads=1, blocks=6, random_blocks=1).middle.tolist()
     [[[0, 5, 1, 2, 3, 4]], [[0, 5, 2, 3, 4, 1]]]

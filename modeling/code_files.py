@@ -26,7 +26,7 @@ _HOME = os.path.dirname(os.path.abspath(__file__))
 
 
 def is_copy() -> bool:
-    """Whether this file came with a model; else it lies at home, and its code_files lie beside it."""
+    """Return whether this file came with a model; else it lies at home, and its code_files lie beside it."""
     return __name__.partition(".")[0] == TRANSFORMERS_DYNAMIC_MODULE_NAME
 
 
@@ -50,7 +50,7 @@ def read_companions(name: str | os.PathLike, **location) -> dict[str, str]:
 
 
 def save_companions(folder: str | os.PathLike, carried: dict[str, str]) -> None:
-    """Writes the code_files and `requirements.txt`; an existing `requirements.txt` is the user's and is kept.
+    """Write the code_files and `requirements.txt`; an existing `requirements.txt` is the user's and is kept.
 
     Args:
         folder: The folder of the weights.
@@ -74,7 +74,7 @@ def save_companions(folder: str | os.PathLike, carried: dict[str, str]) -> None:
 
 
 def read_text(path: str | os.PathLike) -> str | None:
-    """A file's text; None where there is no file."""
+    """A file's text; None if there is no file."""
     if not os.path.isfile(path):
         return None
     with open(path, encoding="utf-8") as file:
@@ -82,7 +82,7 @@ def read_text(path: str | os.PathLike) -> str | None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes under a temporary name and renames; the same bytes on every system."""
+    """Write under a temporary name and renames; the same bytes on every system."""
     temporary = f"{path}.tmp"
     try:
         with open(temporary, "w", encoding="utf-8", newline="\n") as file:
@@ -94,7 +94,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def follow_umask(place: str | os.PathLike) -> None:
-    """Gives weights the mode that the umask gives to every other file.
+    """Return weights the mode that the umask gives to every other file.
 
     safetensors 0.8 writes a private file (0600) and renames it, so nobody else could read a shared model. Where modes
     cannot be changed, the files stay as they are.

@@ -45,7 +45,11 @@ def _behind(table: list[bytes], prefix: bytes, byte: int, low: int, high: int) -
 
 
 def advanced(states: ReplyStates, state: State, added: bytes) -> State:
-    """The state behind these bytes. Raises: ValueError where the grammar does not allow them."""
+    """The state behind these bytes.
+
+    Raises:
+        ValueError: If the grammar does not allow them.
+    """
     for byte in added:
         following = next((after for move, after in states.moves(state) if move == byte), None)
         if following is None:
@@ -67,7 +71,8 @@ class ReplyProcessor(LogitsProcessor):
             closes the reply by force where the budget ends.
         texts: How many texts there are; each has as many rows, one behind the other, as there are beams.
 
-    Raises: ValueError where the budget holds no reply.
+    Raises:
+        ValueError: If the budget holds no reply.
     """
 
     def __init__(
@@ -87,8 +92,7 @@ class ReplyProcessor(LogitsProcessor):
         self._log_probabilities: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
+        """Args:
             input_ids: Prompts and replies so far `(texts * beams, length)`, prompts of one length.
             scores: Of each subword `(texts * beams, vocabulary)`.
         """

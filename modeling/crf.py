@@ -76,7 +76,7 @@ class CRF(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws all scores from the uniform distribution between -0.1 and 0.1."""
+        """Draw all scores from the uniform distribution between -0.1 and 0.1."""
         for parameter in (self.start_transitions, self.end_transitions, self.transitions):
             nn.init.uniform_(parameter, -0.1, 0.1)
 
@@ -84,7 +84,7 @@ class CRF(nn.Module):
         return f"num_tags={self.num_tags}, batch_first={self.batch_first}"
 
     def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> nn.Module:
-        """Moves tensors as asked, but never into half precision, where sums over paths are off by hundreds of nats."""
+        """Move tensors as asked, but never into half precision, where sums over paths are off by hundreds of nats."""
 
         def keep_wide(tensor: torch.Tensor) -> torch.Tensor:
             moved = fn(tensor)
@@ -99,7 +99,7 @@ class CRF(nn.Module):
         allowed_ends: torch.Tensor,
         when: str = "decode",
     ) -> None:
-        """Forbids tag sequences. A forbidden step has probability 0 and gradient 0; its parameter stays as it is.
+        """Forbid tag sequences. A forbidden step has probability 0 and gradient 0; its parameter stays as it is.
 
         The three tensors are not part of the state dict: call this again on a module built anew.
 
@@ -110,7 +110,8 @@ class CRF(nn.Module):
             when: "decode" leaves training free; "both" also trains with the constraints and refuses gold tags that
                 break them; "none" keeps the tensors and applies them nowhere.
 
-        Raises: ValueError on another shape, type or `when`.
+        Raises:
+            ValueError: On another shape, type or `when`.
 
         >>> crf = CRF(2, batch_first=True)
         >>> crf.constrain(torch.tensor([[True, False], [True, True]]), torch.ones(2).bool(), torch.ones(2).bool())
@@ -145,10 +146,12 @@ class CRF(nn.Module):
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
-        Returns: Log-likelihood in nats, `(batch,)` for "none" and `()` otherwise; float32, float64 for float64.
+        Returns:
+            Log-likelihood in nats, `(batch,)` for "none" and `()` otherwise; float32, float64 for float64.
 
-        Raises: ValueError on another shape or type, a mask with holes, a tag out of range, and, under
-            `constrain(..., when="both")`, gold tags that are forbidden.
+        Raises:
+            ValueError: On another shape or type, a mask with holes, a tag out of range, and, under `constrain(...,
+                when="both")`, gold tags that are forbidden.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -189,9 +192,11 @@ class CRF(nn.Module):
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
-        Returns: Per row its tags, as many as it has units.
+        Returns:
+            Per row its tags, as many as it has units.
 
-        Raises: ValueError on another shape or type, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, or if the constraints leave no path.
 
         >>> CRF(2, batch_first=True).decode(torch.tensor([[[9.0, 0.0], [0.0, 9.0]]]), torch.tensor([[1, 0]]))
         [[0]]
@@ -217,10 +222,12 @@ class CRF(nn.Module):
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
-        Returns: Per row up to k pairs of path and score, best first; fewer where fewer paths are allowed, and the
-            empty path with score 0 for an empty row. exp(score - log_partition) is a path's probability.
+        Returns:
+            Per row up to k pairs of path and score, best first; fewer where fewer paths are allowed, and the empty path
+            with score 0 for an empty row. exp(score - log_partition) is a path's probability.
 
-        Raises: ValueError on another shape or type, k below 1, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, k below 1, or if the constraints leave no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -259,9 +266,11 @@ class CRF(nn.Module):
             ends: Whether each row ends where its document does `(batch,)`.
             distribution: "decode" or "train".
 
-        Returns: Nats `(batch,)`, float32 (float64 for float64); differentiable.
+        Returns:
+            Nats `(batch,)`, float32 (float64 for float64); differentiable.
 
-        Raises: ValueError on another shape or type, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, or if the constraints leave no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -291,10 +300,12 @@ class CRF(nn.Module):
             ends: Whether each row ends where its document does `(batch,)`.
             distribution: "decode" or "train".
 
-        Returns: Probabilities `(batch, length, tags)`, in the order of `emissions`, 0 where `mask` is False; float32
+        Returns:
+            Probabilities `(batch, length, tags)`, in the order of `emissions`, 0 where `mask` is False; float32
             (float64 for float64). Differentiable once, with the full gradient.
 
-        Raises: ValueError on another shape or type, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, or if the constraints leave no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -327,9 +338,11 @@ class CRF(nn.Module):
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
-        Returns: Probabilities `(segments,)`, float32 (float64 for float64), without gradient.
+        Returns:
+            Probabilities `(segments,)`, float32 (float64 for float64), without gradient.
 
-        Raises: ValueError on another shape or type, and where a segment leaves its row.
+        Raises:
+            ValueError: On another shape or type, or if a segment leaves its row.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -393,9 +406,11 @@ class CRF(nn.Module):
             ends: Whether each row ends where its document does `(batch,)`.
             distribution: "train" or "decode".
 
-        Returns: Nats `(batch,)`, float32 (float64 for float64); 0 for an empty row.
+        Returns:
+            Nats `(batch,)`, float32 (float64 for float64); 0 for an empty row.
 
-        Raises: ValueError on another shape or type, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, or if the constraints leave no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> crf.symmetric_kl(torch.ones(1, 2, 2), torch.ones(1, 2, 2)).tolist()
@@ -448,7 +463,7 @@ class CRF(nn.Module):
         ends: torch.Tensor | None,
         distribution: str,
     ) -> tuple[torch.Tensor, Rows]:
-        """Checks what came and turns it to `(length, batch, tags)`."""
+        """Check what came and turns it to `(length, batch, tags)`."""
         if distribution not in ("decode", "train"):
             raise ValueError(f'expected distribution to be "decode" or "train", got {distribution!r}')
         constrained = self.constrained == "both" or (self.constrained == "decode" and distribution == "decode")

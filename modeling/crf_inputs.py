@@ -16,7 +16,8 @@ def lay_in(
 ) -> tuple[torch.Tensor, Rows]:
     """Emissions as `(length, batch, tags)`, and what is known of each row.
 
-    Raises: ValueError on another shape or type, or a mask with holes.
+    Raises:
+        ValueError: On another shape or type, or a mask with holes.
     """
     order = "(batch, length, tags)" if batch_first else "(length, batch, tags)"
     if emissions.dim() != 3 or emissions.shape[2] != num_tags or not emissions.is_floating_point():
@@ -50,7 +51,9 @@ def lay_in(
 
 
 def check_allowed(given: dict[str, torch.Tensor], num_tags: int, when: str) -> None:
-    """Raises: ValueError where constraints have another shape or type, or `when` is unknown."""
+    """Raises:
+        ValueError: If constraints have another shape or type, or `when` is unknown.
+    """
     if when not in ("none", "decode", "both"):
         raise ValueError(f'expected when to be "none", "decode" or "both", got {when!r}')
     for name, tensor in given.items():
@@ -67,7 +70,8 @@ def check_tags(
 ) -> torch.Tensor:
     """Gold tags as `(length, batch)`, int64; `shape` is that of the emissions, length first.
 
-    Raises: ValueError on another shape or type, a tag out of range, or tags that the rows forbid.
+    Raises:
+        ValueError: On another shape or type, a tag out of range, or tags that the rows forbid.
     """
     given = (shape[1], shape[0]) if batch_first else shape
     if tuple(tags.shape) != given or tags.is_floating_point() or tags.is_complex() or tags.dtype == torch.bool:
@@ -91,7 +95,7 @@ def check_tags(
 
 
 def _check_gold_path(tags: torch.Tensor, rows: Rows) -> None:
-    """Refuses gold tags that the constraints forbid: their log-likelihood would be -inf."""
+    """Refuse gold tags that the constraints forbid: their log-likelihood would be -inf."""
     steps, starts, ends = rows.allowed
     length, batch = tags.shape
     if not length or not batch:
@@ -123,7 +127,9 @@ def _check_gold_path(tags: torch.Tensor, rows: Rows) -> None:
 def check_segment(
     at: int, row: int, start: int, tags: list[int], banned_next: int, lengths: list[int], num_tags: int
 ) -> None:
-    """Raises: ValueError where segment `at` leaves its row `(row, start, tags)` or names a tag that is none."""
+    """Raises:
+        ValueError: If segment `at` leaves its row `(row, start, tags)` or names a tag that is none.
+    """
     if not 0 <= row < len(lengths) or start < 0 or not tags or start + len(tags) > lengths[row]:
         is_row = 0 <= row < len(lengths)
         room = f"row {row} has {lengths[row]} units" if is_row else f"there are {len(lengths)} rows"

@@ -13,7 +13,7 @@ _ENCODERS = {SparseBigBird.config_class.model_type: SparseBigBird}
 
 
 def encoder_limit(config) -> int | None:
-    """Most positions an encoder with this config reads; None where it sets no limit.
+    """Most positions an encoder with this config reads; None if it sets no limit.
 
     RoBERTa-class models count positions from behind the padding id, so two rows of their table are never a position.
     """
@@ -47,7 +47,8 @@ def load_encoder(name: str, **kwargs) -> nn.Module:
         name: Name on the Hub, or a folder.
         **kwargs: What `AutoModel.from_pretrained` takes.
 
-    Raises: ValueError where weights of the encoder are missing from the checkpoint: they would be random.
+    Raises:
+        ValueError: If weights of the encoder are missing from the checkpoint: they would be random.
     """
     config = kwargs.get("config")
     if config is None:

@@ -11,15 +11,15 @@ LONGEST_MATCH = 6
 
 
 def match_lengths(text: str, question: str, longest: int = LONGEST_MATCH) -> list[int]:
-    """For each character of `text` the length of the longest stretch around it that the question holds too, white space
-    of one kind being as good as of another.
+    """For each character of `text` the length of the longest stretch around it that the question holds too, white space of one kind being as good as of another.
 
     Args:
         text: The text.
         question: The question; case is folded away in both where that keeps lengths.
         longest: Longer stretches count as this long.
 
-    Returns: A length per character, 0 for spaces and for what the question does not hold.
+    Returns:
+        A length per character, 0 for spaces and for what the question does not hold.
 
     >>> match_lengths("수도는 서울이다", "한국의 수도는?", 3)
     [3, 3, 3, 0, 0, 0, 0, 0]

@@ -91,7 +91,7 @@ class _FeedForward(torch.autograd.Function):
 
 
 class _Sums:
-    """A parameter's gradient, summed over parts in float32 at least; None where nobody asks for it."""
+    """A parameter's gradient, summed over parts in float32 at least; None if nobody asks for it."""
 
     def __init__(self, like: torch.Tensor, is_needed: bool):
         wide = torch.promote_types(like.dtype, torch.float32)

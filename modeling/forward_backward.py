@@ -49,7 +49,7 @@ class Potentials(NamedTuple):
 
 
 def runs_linear(device: torch.device) -> bool:
-    """Whether sums over paths run over float64 probabilities there: consumer GPUs are slow at float64, MPS has none."""
+    """Return whether sums over paths run over float64 probabilities there: consumer GPUs are slow at float64, MPS has none."""
     return device.type == "cpu"
 
 
@@ -153,7 +153,7 @@ class LinearSweep:
             self.log_partition += torch.cat([scales[0] for scales in self.scales.values()], dim=1).log().sum(1)
 
     def is_sound(self) -> bool:
-        """Whether nothing that counts has underflowed."""
+        """Return whether nothing that counts has underflowed."""
         return bool((self.totals > SMALLEST_SUM).all())
 
     def marginals(self, weights: torch.Tensor | float = 1.0, out: torch.Tensor | None = None) -> torch.Tensor:
@@ -297,7 +297,8 @@ class LogSweep:
 def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
     """Forward and backward sums, by the cheapest way that holds.
 
-    Raises: ValueError where the constraints leave a row without any path.
+    Raises:
+        ValueError: If the constraints leave a row without any path.
     """
     sums: LinearSweep | LogSweep | None = None
     for rescale_every in (RESCALE_EVERY, 1) if runs_linear(potentials.nodes.device) else ():

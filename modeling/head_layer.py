@@ -12,7 +12,9 @@ WIDEST = 2**20
 
 
 def check_width(width) -> None:
-    """Raises: ValueError where it is no whole number of 0 (no such layer) or more."""
+    """Raises:
+        ValueError: If it is no whole number of 0 (no such layer) or more.
+    """
     if not isinstance(width, Integral) or isinstance(width, bool) or not 0 <= width <= WIDEST:
         raise ValueError(
             f"expected feedforward of head_options to be a width of 0 (no such layer) to {WIDEST:,}, got {width!r}; "
@@ -39,11 +41,11 @@ class HeadLayer(nn.Module):
             layer.weight.normal_(0.0, layer.in_features**-0.5)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """
-        Args:
+        """Args:
             states: `(batch, units, hidden)`, any float type.
 
-        Returns: The same shape, float32.
+        Returns:
+            The same shape, float32.
         """
         with torch.autocast(states.device.type, enabled=False):
             states = states.float()

@@ -28,7 +28,7 @@ class Chain(NamedTuple):
     Args:
         begins: True where the row holds its document's first unit `(batch,)`; None means that all do.
         ends: True where the row holds its document's last unit `(batch,)`; None means that all do.
-        positions: Position in the window whose vector each unit takes `(batch, units)`; None where no head asks.
+        positions: Position in the window whose vector each unit takes `(batch, units)`; None if no head asks.
     """
 
     begins: torch.Tensor | None = None
@@ -37,8 +37,7 @@ class Chain(NamedTuple):
 
 
 class HeadOutput(NamedTuple):
-    """
-    Args:
+    """Args:
         loss_sum: Loss summed over all units, in nats, a float32 scalar; None without labels.
         emissions: Tag scores `(batch, units, tags)`, float32.
         parts: Where the loss has several, each by its name, which ends in `_loss`; they add up to `loss_sum`.
@@ -71,7 +70,8 @@ class TagHead(nn.Module, ABC):
         config: A `KospanTokenClassificationConfig`.
         input_size: Width of the unit states.
 
-    Raises: ValueError where `config.head_options` holds a key that the head does not know.
+    Raises:
+        ValueError: If `config.head_options` holds a key that the head does not know.
     """
 
     # The head's own settings and what they are where `head_options` does not say.
@@ -99,7 +99,9 @@ class TagHead(nn.Module, ABC):
         self.reset_constraints()
 
     def check_settings(self) -> None:
-        """Raises: ValueError where one of the head's own settings is out of range."""
+        """Raises:
+            ValueError: If one of the head's own settings is out of range.
+        """
 
     @classmethod
     def unused(cls, options: dict) -> dict[str, tuple[str, ...]]:
@@ -116,7 +118,7 @@ class TagHead(nn.Module, ABC):
         return 1
 
     def reset_constraints(self) -> None:
-        """Tells the chain which tag may follow which. Called again after loading: these buffers are never stored."""
+        """Tell the chain which tag may follow which. Called again after loading: these buffers are never stored."""
         device = self._buffer_device()
         follow = [[may_follow(first, second, self.scheme) for second in self.tags] for first in self.tags]
         self.crf.constrain(
@@ -127,7 +129,7 @@ class TagHead(nn.Module, ABC):
         )
 
     def clear_chain(self) -> None:
-        """Makes the chain's scores zeros that no checkpoint stores, for heads that decode without any."""
+        """Make the chain's scores zeros that no checkpoint stores, for heads that decode without any."""
         for name in ("start_transitions", "end_transitions", "transitions"):
             zeros = torch.zeros(getattr(self.crf, name).shape, device=self._buffer_device())
             delattr(self.crf, name)
@@ -157,8 +159,7 @@ class TagHead(nn.Module, ABC):
     def forward(
         self, states: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None, context: Chain | None = None
     ) -> HeadOutput:
-        """
-        Args:
+        """Args:
             states: Unit states `(batch, units, hidden)`.
             mask: True where a unit stands `(batch, units)`; a prefix of each row.
             labels: Tag ids `(batch, units)`, -100 as padding on the right.
@@ -260,7 +261,8 @@ class PositionalHead(TagHead):
         input_size: Width of the unit states, which are the encoder's own: e_PAD is one of those, so an LSTM in between
             is refused.
 
-    Raises: ValueError where an option is out of range or `lstm_hidden_size` is not 0.
+    Raises:
+        ValueError: If an option is out of range or `lstm_hidden_size` is not 0.
     """
 
     options = {**TagHead.options, **OPTIONS}
@@ -286,7 +288,9 @@ class PositionalHead(TagHead):
             )
 
     def check_settings(self) -> None:
-        """Raises: ValueError where an option is out of range."""
+        """Raises:
+            ValueError: If an option is out of range.
+        """
         check_options(self.settings)
 
     @classmethod
@@ -319,7 +323,11 @@ class PositionalHead(TagHead):
             self.register_buffer(name, torch.tensor(values, device=device), persistent=False)
 
     def prepare(self, encoder: nn.Module, tokenizer) -> None:
-        """As in the base; reads e_PAD. Raises: ValueError where the tokenizer has no cls, pad or sep token."""
+        """As in the base; reads e_PAD.
+
+        Raises:
+            ValueError: If the tokenizer has no cls, pad or sep token.
+        """
         super().prepare(encoder, tokenizer)
         self.attention.begin()
         self.attention.read_padding(encoder, tokenizer)
@@ -339,7 +347,11 @@ class PositionalHead(TagHead):
     def forward(
         self, states: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None, context: Chain | None = None
     ) -> HeadOutput:
-        """As in the base. Raises: ValueError where the context does not say where units stand."""
+        """As in the base.
+
+        Raises:
+            ValueError: If the context does not say where units stand.
+        """
         context = context or Chain()
         targets, share = None, 0.0
         if labels is not None:
@@ -380,12 +392,20 @@ HEADS = {"linear": LinearHead, "crf": CRFHead, "positional": PositionalHead}
 
 
 def build_head(config, input_size: int) -> TagHead:
-    """The head that `config.head` names. Raises: ValueError where there is none of that name."""
+    """The head that `config.head` names.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
     if config.head not in HEADS:
         raise ValueError(f"expected head to be one of {', '.join(HEADS)}, got {config.head!r}")
     return HEADS[config.head](config, input_size)
 
 
 def check_head(config) -> None:
-    """What can be told of a head without an encoder. Raises: ValueError where it cannot be built."""
+    """What can be told of a head without an encoder.
+
+    Raises:
+        ValueError: If it cannot be built.
+    """
     build_head(config, HEADS[config.head].narrowest(config) if config.head in HEADS else 1)

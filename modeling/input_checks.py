@@ -27,7 +27,7 @@ def as_text(value):
 
 
 def as_list(values, in_memory: bool = False) -> list | None:
-    """The items of a sequence, or None where `values` is none.
+    """The items of a sequence, or None if `values` is none.
 
     A sequence is anything with a length whose items come in a fixed order: a list, a tuple, a NumPy array, a pandas
     Series, an Arrow array, a column of a data set. A text, bytes, a mapping, a set and a generator are none.
@@ -62,7 +62,9 @@ def check_texts(texts, name: str = "texts") -> list[str]:
         texts: A sequence as `as_list` takes it.
         name: What the caller calls it, for the messages.
 
-    Raises: TypeError where `texts` is no sequence of texts; ValueError where a text is no Unicode text.
+    Raises:
+        TypeError: If `texts` is no sequence of texts.
+        ValueError: If a text is no Unicode text.
     """
     items = as_list(texts)
     if items is None:
@@ -80,7 +82,8 @@ def check_documents(documents, name: str = "texts") -> list[str | list[str]]:
         documents: A sequence as `as_list` takes it.
         name: What the caller calls it, for the messages.
 
-    Raises: as `check_texts`, also of words.
+    Raises:
+        Exception: As `check_texts`, also of words.
     """
     items = as_list(documents)
     found = []
@@ -98,7 +101,8 @@ def check_text(item, at: int, name: str = "texts") -> str:
         at: Its index, for the messages.
         name: What the caller calls the sequence.
 
-    Raises: as `check_texts`.
+    Raises:
+        Exception: As `check_texts`.
     """
     text = as_text(item)
     if not isinstance(text, str):
@@ -114,7 +118,9 @@ def check_text(item, at: int, name: str = "texts") -> str:
 
 
 def check_reading(threshold: float, batch_size: int) -> None:
-    """Raises: TypeError or ValueError where `threshold` is no number in [0, 1] or `batch_size` no count."""
+    """Raises:
+        TypeError, ValueError: If `threshold` is no number in [0, 1] or `batch_size` no count.
+    """
     if isinstance(threshold, bool) or not isinstance(threshold, Real):
         raise TypeError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
     if math.isnan(threshold) or not 0 <= threshold <= 1:

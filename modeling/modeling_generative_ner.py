@@ -80,7 +80,8 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         tokenizer: Its fast tokenizer.
         config: Labels, prompt and limits.
 
-    Raises: ValueError where the tokenizer has no end of a text, or its subwords cannot be read.
+    Raises:
+        ValueError: If the tokenizer has no end of a text, or its subwords cannot be read.
 
     >>> writer = KospanGenerativeNER.from_pretrained("user/name")  # doctest: +SKIP
     >>> writer.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
@@ -123,8 +124,10 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             base: For an adapter: where its base model lies, if not where the adapter says.
             **kwargs: What `AutoModelForCausalLM.from_pretrained` takes, such as `dtype` and `device_map`.
 
-        Raises: FileNotFoundError where there is no `kospan.json`; ImportError where an adapter needs peft and there is
-            none; ValueError where an adapter was trained on another base.
+        Raises:
+            FileNotFoundError: If there is no `kospan.json`.
+            ImportError: If an adapter needs peft and there is none.
+            ValueError: If an adapter was trained on another base.
         """
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
         config = read_writer_config(name, **location)
@@ -146,7 +149,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         return writer
 
     def save_pretrained(self, folder: str | os.PathLike, *, push_to_hub: bool = False, **kwargs) -> None:
-        """Writes the causal LM, or its adapter alone, the tokenizer, and what `save_beside` writes.
+        """Write the causal LM, or its adapter alone, the tokenizer, and what `save_beside` writes.
 
         Args:
             folder: Where to.
@@ -165,8 +168,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             self.push_to_hub(repo_id, **{key: value for key, value in push.items() if value is not None})
 
     def save_beside(self, folder: str | os.PathLike) -> None:
-        """Writes what a folder with weights and tokenizer needs to be opened as a writer, also by who has torch and
-        transformers alone: `kospan.json`, this code, and what an Inference Endpoint runs."""
+        """Write what a folder with weights and tokenizer needs to be opened as a writer, also by who has torch and transformers alone: `kospan.json`, this code, and what an Inference Endpoint runs."""
         config = self.config
         if hasattr(self.model, "peft_config"):
             config = dataclasses.replace(config, base=base_record(self.model))
@@ -184,8 +186,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         return self.model.get_input_embeddings().weight.device
 
     def to(self, *args, **kwargs) -> "KospanGenerativeNER":
-        """As in torch; a model that was placed while it was loaded, or has 8-bit or 4-bit weights, stays where it is
-        and as it is."""
+        """As in torch; a model that was placed while it was loaded, or has 8-bit or 4-bit weights, stays where it is and as it is."""
         placed = getattr(self.model, "hf_device_map", None) is not None
         if not placed and getattr(self.model, "hf_quantizer", None) is None:
             self.model.to(*args, **kwargs)
@@ -197,7 +198,9 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         return self
 
     def __call__(self, *args, **kwargs):
-        """Raises: TypeError; transformers' own pipelines and users call a model so."""
+        """Raises:
+            TypeError: ; transformers' own pipelines and users call a model so.
+        """
         raise TypeError(
             "expected text for model.extract(texts) or model.pipeline()(texts), got a call of the model itself, "
             "which transformers' pipeline(task, model=<a loaded model>) makes; use one of the two"
@@ -241,11 +244,14 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             batch_size: Prompts that are answered at once.
             num_beams: Replies that are followed at once; 1 always takes the most probable subword.
 
-        Returns: Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists
-            for a sequence.
+        Returns:
+            Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
+            a sequence.
 
-        Raises: TypeError where `texts` is neither a str nor a sequence of documents, or a number is none; ValueError
-            where `threshold`, `batch_size` or `num_beams` is out of range, or a text holds half of a surrogate pair.
+        Raises:
+            TypeError: If `texts` is neither a str nor a sequence of documents, or a number is none.
+            ValueError: If `threshold`, `batch_size` or `num_beams` is out of range, or a text holds half of a surrogate
+                pair.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
@@ -341,7 +347,9 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
 
 
 def check_beams(num_beams: int) -> None:
-    """Raises: TypeError or ValueError where `num_beams` is no count."""
+    """Raises:
+        TypeError, ValueError: If `num_beams` is no count.
+    """
     if isinstance(num_beams, bool) or not isinstance(num_beams, Integral):
         raise TypeError(f"expected num_beams to be a whole number of replies, got {num_beams!r}; 1 is the default")
     if num_beams < 1:

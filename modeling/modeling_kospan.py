@@ -64,7 +64,11 @@ class EmissionsOutput(ModelOutput):
     """Base of outputs whose scores are no `logits` that a loss over classes could take."""
 
     def __getitem__(self, key):
-        """As in transformers. Raises: ValueError where `logits` are asked for, as by the Trainer's label smoothing."""
+        """As in transformers.
+
+        Raises:
+            ValueError: If `logits` are asked for, as by the Trainer's label smoothing.
+        """
         if key == "logits":
             raise ValueError(
                 f"expected a request for loss or emissions of {type(self).__name__}, got one for logits, which it does "
@@ -149,7 +153,8 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         pipeline, which the config names; `handler.py` and `requirements.txt` for an Inference Endpoint. An existing
         `requirements.txt` is kept. Warns where a model that was loaded without its `handler.py` cannot pass it on.
 
-        Raises: ValueError where layers were quantised by torch, whose packed weights safetensors cannot hold.
+        Raises:
+            ValueError: If layers were quantised by torch, whose packed weights safetensors cannot hold.
         """
         packed = next((key for key, each in self.state_dict().items() if not isinstance(each, torch.Tensor)), None)
         if packed is not None:
@@ -174,17 +179,17 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             self.push_to_hub(repo_id, **{key: kwargs[key] for key in _PUSH_KEYS if kwargs.get(key) is not None})
 
     def name_pipelines(self) -> None:
-        """Writes into the config which class of `pipelines.py` serves the model's task in transformers' `pipeline`."""
+        """Write into the config which class of `pipelines.py` serves the model's task in transformers' `pipeline`."""
         if self._pipeline_class is not None:
             autos = [self._auto_class] if self._auto_class else []
             entry = {"impl": f"pipelines.{self._pipeline_class.__name__}", "pt": autos, "tf": [], "type": "text"}
             self.config.custom_pipelines = PipelineTasks({self._pipeline_class.task_name: entry})
 
     def prepare(self) -> None:
-        """Takes from encoder and tokenizer, once, what stays fixed while a new model is trained."""
+        """Take from encoder and tokenizer, once, what stays fixed while a new model is trained."""
 
     def reset_buffers(self) -> None:
-        """Writes again what no checkpoint stores. A model without such buffers has nothing to do."""
+        """Write again what no checkpoint stores. A model without such buffers has nothing to do."""
 
     def _init_weights(self, module: nn.Module) -> None:
         """As in transformers; the CRF's bare parameters get the small uniform scores they are born with."""
@@ -201,7 +206,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         return self.encoder.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replaces the encoder's table of word embeddings."""
+        """Replace the encoder's table of word embeddings."""
         self.encoder.set_input_embeddings(value)
 
     def freeze_encoder(self) -> None:
@@ -240,8 +245,9 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
                 `input_ids`: the encoder is not asked.
             **inputs: What the encoder takes; what is None is not passed on.
 
-        Raises: ValueError where there is not exactly one of `input_ids`, `inputs_embeds` and `encoder_states`, where
-            the states have another shape, or where more is asked for than states can tell.
+        Raises:
+            ValueError: If there is not exactly one of `input_ids`, `inputs_embeds` and `encoder_states`, where the
+                states have another shape, or if more is asked for than states can tell.
         """
         given = [name for name in ("input_ids", "inputs_embeds") if inputs.get(name) is not None]
         given += ["encoder_states"] * (encoder_states is not None)
@@ -272,7 +278,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
     # --- between encoder and head -------------------------------------------------------------------------------------
 
     def add_recurrent(self, config, width: int) -> int:
-        """Gives the model its LSTM over units, where the config has one; gives the width of what comes out."""
+        """Return the model its LSTM over units, where the config has one; gives the width of what comes out."""
         self.lstm_dropout = nn.Dropout(config.lstm_dropout)
         self.recurrent = None
         if not config.lstm_hidden_size:
@@ -283,8 +289,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
     def gathered(
         self, states: torch.Tensor, unit_positions: torch.Tensor, unit_places: torch.Tensor | None
     ) -> torch.Tensor:
-        """Encoder states `(batch, length, hidden)` to those of the units `(batch, units, hidden)`, each with the
-        embedding of its place inside its subword, where the model has one."""
+        """Encoder states `(batch, length, hidden)` to those of the units `(batch, units, hidden)`, each with the embedding of its place inside its subword, where the model has one."""
         rows = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
         units = states[rows, unit_positions.clamp(min=0)]
         if self.place_embedding is None:
@@ -320,7 +325,11 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
 
     @property
     def aligner(self) -> Aligner:
-        """Takes texts apart as the config says. Raises: ValueError where the model has no tokenizer."""
+        """Take texts apart as the config says.
+
+        Raises:
+            ValueError: If the model has no tokenizer.
+        """
         if self.tokenizer is None:
             raise ValueError(
                 f"expected a tokenizer beside the model, got none{self._tokenizer_problem}; load the model from a "

@@ -1,5 +1,4 @@
-"""`KospanForQuestionAnswering`: encoder over question and text, gather, start and end scores; and from questions to
-answers."""
+"""`KospanForQuestionAnswering`: encoder over question and text, gather, start and end scores; and from questions to answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,8 +48,7 @@ _NULL_PLACE = 0  # of a row of scores: [CLS], "this window holds no answer"
 
 @dataclass
 class KospanQuestionAnsweringOutput(EmissionsOutput):
-    """
-    Args:
+    """Args:
         loss: Cross-entropy of an answer's two ends, a mean over ends, in nats, a scalar; with R-Drop the divergence is
             in it.
         emissions: Start and end scores `(batch, 1 + units, 2)`, float32; the first place is "no answer here", places
@@ -135,11 +133,10 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> KospanQuestionAnsweringOutput:
-        """
-        Args:
+        """Args:
             input_ids: Subwords of question and window `(batch, length)`.
             attention_mask: 1 where a subword stands `(batch, length)`.
-            token_type_ids: 1 from the window's first subword on `(batch, length)`; None where the encoder knows none.
+            token_type_ids: 1 from the window's first subword on `(batch, length)`; None if the encoder knows none.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
             unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
             exact_match_feature: See `exact_match.py` `(batch, units)`, -100 as padding; needed where the config says
@@ -152,8 +149,9 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
 
-        Raises: ValueError where `unit_positions` is missing, or `exact_match_feature` where they are needed, and as
-            `encoded`.
+        Raises:
+            ValueError: If `unit_positions` is missing, or `exact_match_feature` where they are needed, and as
+                `encoded`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -202,8 +200,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         exact_match_feature: torch.Tensor | None,
         mask: torch.Tensor,
     ) -> torch.Tensor:
-        """Encoder states `(batch, length, hidden)` to those of "no answer" and of the units
-        `(batch, 1 + units, width)`, with an LSTM over them where there is one."""
+        """Encoder states `(batch, length, hidden)` to those of "no answer" and of the units `(batch, 1 + units, width)`, with an LSTM over them where there is one."""
         units = self.gathered(states, unit_positions, unit_places)
         if self.match_embedding is not None:
             if exact_match_feature is None:
@@ -248,12 +245,15 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
             **limits: `max_length`, `stride`, `max_query_length`, `max_answer_length`, `allow_no_answer`,
                 `trim_particles`, where they shall not be the config's.
 
-        Returns: Spans labelled "answer", best first: a list for a str, a list of lists for a sequence. "No answer",
-            where the model knows of it, is a span from 0 to 0. No answer begins or ends with white space, and a text
-            that holds nothing else has no answer but this one.
+        Returns:
+            Spans labelled "answer", best first: a list for a str, a list of lists for a sequence. "No answer", where
+            the model knows of it, is a span from 0 to 0. No answer begins or ends with white space, and a text that
+            holds nothing else has no answer but this one.
 
-        Raises: TypeError where a text is no str; ValueError where a question is empty, a number is out of range, or
-            there are not as many texts as questions. Threads may call it at once.
+        Raises:
+            TypeError: If a text is no str.
+            ValueError: If a question is empty, a number is out of range, or there are not as many texts as questions.
+                Threads may call it at once.
         """
         question, context = as_text(question), as_text(context)
         if isinstance(question, str):
@@ -282,7 +282,11 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         return found
 
     def limits(self, **other) -> Limits:
-        """The config's limits, or others. Raises: TypeError for an unknown one, ValueError for one out of range."""
+        """The config's limits, or others.
+
+        Raises:
+            TypeError: For an unknown one, ValueError for one out of range.
+        """
         found = {name: getattr(self.config, name) for name in Limits._fields}
         for name, value in other.items():
             if name not in found:
@@ -311,7 +315,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         return self.aligner.windows(document, subwords[: limits.max_query_length], limits.stride, limits.max_length)
 
     def matches(self, question: str, document: Document) -> list[int]:
-        """For each unit how much of the question stands there; empty where the model is not told."""
+        """For each unit how much of the question stands there; empty if the model is not told."""
         if not self.config.exact_match_feature:
             return []
         text, form = document.text, self.config.normalization
@@ -384,7 +388,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         return answers
 
     def _spans(self, document: Document, answers: list[Answer], threshold: float, limits: Limits) -> list[Span]:
-        """Answers in units as spans of characters."""
+        """Answer in units as spans of characters."""
         spans = []
         for first, last, score in answers:
             if score < threshold:
@@ -397,7 +401,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
 
 
 def blank_units(document: Document) -> list[bool]:
-    """Whether each unit holds white space alone."""
+    """Return whether each unit holds white space alone."""
     return [document.text[start:end].isspace() for start, end in document.units]
 
 

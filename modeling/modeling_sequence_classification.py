@@ -1,5 +1,4 @@
-"""`KospanForSequenceClassification`: encoder over a text or a pair of texts, one state, scores of classes or a
-value."""
+"""`KospanForSequenceClassification`: encoder over a text or a pair of texts, one state, scores of classes or a value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,8 +46,7 @@ _LEAST_STEP = 1 / 16
 
 @dataclass
 class KospanSequenceClassificationOutput(ModelOutput):
-    """
-    Args:
+    """Args:
         loss: Cross-entropy in nats, or the squared error in units of `value_spread`, a mean over rows, a scalar; with
             R-Drop the divergence is in it.
         logits: Scores `(batch, classes)`, float32; of a value `(batch, 1)`, in units of `value_spread` from
@@ -138,12 +136,11 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> KospanSequenceClassificationOutput:
-        """
-        Args:
+        """Args:
             input_ids: Subwords of each passage `(batch, length)`.
             attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
             token_type_ids: As the tokenizer gives them for a pair, with most 0 for the text and 1 for the text_pair
-                `(batch, length)`; None where the encoder knows none, or there is one text.
+                `(batch, length)`; None if the encoder knows none, or there is one text.
             labels: Class ids, or values as they are, `(batch,)`.
             num_items_in_batch: Rows over which the loss is averaged; None means those of this batch.
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
@@ -151,7 +148,8 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
 
-        Raises: ValueError as `encoded`.
+        Raises:
+            ValueError: As `encoded`.
         """
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         encoded = self.encoded(
@@ -226,12 +224,14 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
                 there it must be 0.
             batch_size: Windows the encoder reads at once.
 
-        Returns: A span over the whole text, labelled with the class and its calibrated probability, or with the
-        value's name and the value: one for a str, a list for a sequence.
+        Returns:
+            A span over the whole text, labelled with the class and its calibrated probability, or with the value's name
+            and the value: one for a str, a list for a sequence.
 
-        Raises: TypeError where a text is no str; ValueError where a text is no Unicode, a number is out of range,
-            pairs are missing or not wanted, or the field that is read in full in each window is too long. Threads may
-            call it at once.
+        Raises:
+            TypeError: If a text is no str.
+            ValueError: If a text is no Unicode, a number is out of range, pairs are missing or not wanted, or the field
+                that is read in full in each window is too long. Threads may call it at once.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
@@ -255,7 +255,9 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
     def scores(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
         """Calibrated probabilities of all classes `(texts, classes)`, float64; of values `(texts, 1)` the values.
-        Arguments as in `classify`."""
+
+        Arguments as in `classify`.
+        """
         return self.scores_of(self.logits(texts, text_pairs, batch_size))
 
     def scores_of(self, logits: np.ndarray, temperature: float | None = None) -> np.ndarray:
@@ -288,7 +290,8 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
     def inspect(self, text: str, text_pair: str | None = None) -> ClassScores:
         """The scores of all classes, and those that each passage of a long text would have by itself.
 
-        Raises: as `classify`.
+        Raises:
+            Exception: As `classify`.
         """
         [text], pairs = self._checked([text], _one_pair(text_pair))
         with self.reading():
@@ -314,10 +317,11 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
         Args:
             texts: The texts.
-            pairs: Their text_pairs; None where there are none.
+            pairs: Their text_pairs; None if there are none.
             names: What errors call each text.
 
-        Raises: ValueError where the field that is read in full in each window is too long.
+        Raises:
+            ValueError: If the field that is read in full in each window is too long.
         """
         distinct = list(dict.fromkeys([*texts, *(pairs or ())]))
         apart = dict(zip(distinct, self.aligner.documents(distinct)))
@@ -331,10 +335,11 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
         Args:
             document: The text taken apart.
-            pair: Its text_pair taken apart; None where there is none.
+            pair: Its text_pair taken apart; None if there is none.
             name: What errors call the text.
 
-        Raises: as `passages_of`.
+        Raises:
+            Exception: As `passages_of`.
         """
         aligner, config = self.aligner, self.config
         before, moving, behind = aligner.prefix, document, aligner.suffix
@@ -392,8 +397,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return found
 
     def _types_of_pairs(self) -> list[list[int]]:
-        """The tokenizer's token types in a pair: of the special tokens before the first text, of one subword of it, of
-        the special tokens between the texts, of one subword of the second text, of the special tokens behind it."""
+        """The tokenizer's token types in a pair: of the special tokens before the first text, of one subword of it, of the special tokens between the texts, of one subword of the second text, of the special tokens behind it."""
         aligner = self.aligner
         if self._pair_types[0] is not aligner:
             types = self.tokenizer("a", "a", return_token_type_ids=True)["token_type_ids"]
@@ -413,7 +417,11 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return found
 
     def _checked(self, texts, text_pairs) -> tuple[list[str], list[str] | None]:
-        """Texts and pairs as lists; no pairs for a model of single texts. Raises: as `classify`."""
+        """Texts and pairs as lists; no pairs for a model of single texts.
+
+        Raises:
+            Exception: As `classify`.
+        """
         texts = check_texts(texts)
         if text_pairs is None:
             if self.config.pairs and texts:

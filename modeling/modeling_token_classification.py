@@ -46,8 +46,7 @@ _DOCUMENTS_AT_A_TIME = 1024
 
 @dataclass
 class KospanTokenClassificationOutput(EmissionsOutput):
-    """
-    Args:
+    """Args:
         loss: Loss per unit in nats, a scalar; with R-Drop the divergence is in it.
         emissions: Tag scores `(batch, units, tags)`, float32.
         tags: Best tag ids `(batch, units)`, -100 where no unit stands; None while training.
@@ -88,7 +87,7 @@ class TokenInspection(NamedTuple):
         marginals: Probability of each tag at each unit `(units, tags)`, float32, on the CPU.
         spans: What `extract` gives.
         windows: What the encoder saw, window by window.
-        gates: How far the head lets each unit through, 0 to 1 `(units,)`, float32, on the CPU; None where it has no
+        gates: How far the head lets each unit through, 0 to 1 `(units,)`, float32, on the CPU; None if it has no
             gates or there is nothing to read.
     """
 
@@ -154,8 +153,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         decode: bool = True,
         return_dict: bool | None = None,
     ) -> KospanTokenClassificationOutput:
-        """
-        Args:
+        """Args:
             input_ids: Subwords `(batch, length)`.
             attention_mask: 1 where a subword stands `(batch, length)`.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
@@ -173,8 +171,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
             decode: Whether the best tags are found; never while training.
 
-        Raises: ValueError where `unit_positions` is missing, or `word_shape_feature` where they are needed, and as
-            `encoded`.
+        Raises:
+            ValueError: If `unit_positions` is missing, or `word_shape_feature` where they are needed, and as `encoded`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -271,11 +269,14 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             threshold: Spans with a lower score are left out.
             batch_size: Windows the encoder reads at once.
 
-        Returns: Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists
-            for a sequence.
+        Returns:
+            Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
+            a sequence.
 
-        Raises: TypeError where `texts` is neither a str nor a sequence of documents; ValueError where `threshold` or
-            `batch_size` is out of range, or a text holds half of a surrogate pair. Threads may call it at once.
+        Raises:
+            TypeError: If `texts` is neither a str nor a sequence of documents.
+            ValueError: If `threshold` or `batch_size` is out of range, or a text holds half of a surrogate pair.
+                Threads may call it at once.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
@@ -299,9 +300,11 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             threshold: Units whose tag is less probable are left out.
             batch_size: Windows the encoder reads at once.
 
-        Returns: For each text a span per unit, labelled with the tag ("B-PS", "O"); units of white space are left out.
+        Returns:
+            For each text a span per unit, labelled with the tag ("B-PS", "O"); units of white space are left out.
 
-        Raises: as `extract`.
+        Raises:
+            Exception: As `extract`.
         """
         texts, tags, found = check_documents(texts), self.config.tags, []
         check_reading(threshold, batch_size)
@@ -327,7 +330,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             texts: Documents of any length, as in `extract`.
             batch_size: Windows the encoder reads at once.
 
-        Raises: as `extract`.
+        Raises:
+            Exception: As `extract`.
         """
         texts = check_documents(texts)
         check_reading(0.0, batch_size)
@@ -345,8 +349,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
 
     @torch.no_grad()
     def inspect(self, text: str | Sequence[str]) -> TokenInspection:
-        """Tag marginals per unit and attention rows per window of a text or a list of words, raw values for a report or
-        a page.
+        """Tag marginals per unit and attention rows per window of a text or a list of words, raw values for a report or a page.
 
         Attention needs the eager implementation; it is switched on for this call only.
         """

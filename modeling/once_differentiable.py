@@ -7,7 +7,7 @@ import torch
 
 
 def once_differentiable(backward: Callable) -> Callable:
-    """Marks the `backward` of an autograd function whose gradient cannot be differentiated again.
+    """Mark the `backward` of an autograd function whose gradient cannot be differentiated again.
 
     torch's decorator of this name notices only that the incoming gradient requires one. Under `create_graph=True` that
     is usually a constant, and second once_differentiable would be zero without a word. Here the gradient also depends

@@ -74,12 +74,12 @@ def trimmed_end(text: str, start: int, end: int) -> int:
 
 
 def _continues(character: str) -> bool:
-    """Whether a word goes on with a character: a letter, a digit, or a mark on one."""
+    """Return whether a word goes on with a character: a letter, a digit, or a mark on one."""
     return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def _final_of(stem: str) -> int | None:
-    """Number of the last Hangul syllable's final consonant, 0 for none; None where no syllable stands at the end.
+    """Number of the last Hangul syllable's final consonant, 0 for none; None if no syllable stands at the end.
 
     How a digit or a Latin letter before a particle is read aloud is not known, so only what never changes is cut there.
     """

@@ -41,8 +41,7 @@ OPTIONS = {
 
 
 class Attended(NamedTuple):
-    """
-    Args:
+    """Args:
         states: `(batch, units, hidden)`, float32 or wider.
         logits: Of the three gates "is in an entity", "starts one", "ends one" `(batch, units, 3)`, as predicted.
         weights: Attention from each unit to each unit `(batch, heads, units, units)`; 0 to padding.
@@ -70,7 +69,9 @@ class GateTargets(NamedTuple):
 
 
 def check_options(options: dict) -> None:
-    """Raises: ValueError where an option, all of `OPTIONS` being there, is out of range."""
+    """Raises:
+        ValueError: If an option, all of `OPTIONS` being there, is out of range.
+    """
 
     def number(value, low: float, high: float) -> bool:
         return isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
@@ -201,7 +202,8 @@ class PositionalAttention(nn.Module):
         share: Of gates closed, for gate "share".
         beginning: One of `BEGINNINGS`.
 
-    Raises: ValueError where `heads` does not divide `size`, or not into even widths where heads begin at neighbours.
+    Raises:
+        ValueError: If `heads` does not divide `size`, or not into even widths where heads begin at neighbours.
     """
 
     def __init__(
@@ -235,10 +237,7 @@ class PositionalAttention(nn.Module):
 
     @torch.no_grad()
     def begin(self) -> None:
-        """For beginning "neighbours": positions are waves, a key is its position's waves and a query its own turned by
-        the head's offset (1 before, 1 behind, 2 before, ...). RunRecord to themselves, a few thousand steps do not find
-        out where units stand. All of it is learned on.
-        """
+        """For beginning "neighbours": positions are waves, a key is its position's waves and a query its own turned by the head's offset (1 before, 1 behind, 2 before, ...). RunRecord to themselves, a few thousand steps do not find out where units stand. All of it is learned on."""
         if self.beginning == "random":
             return
         size = self.query.in_features
@@ -264,9 +263,10 @@ class PositionalAttention(nn.Module):
 
     @torch.no_grad()
     def read_padding(self, encoder: nn.Module, tokenizer) -> None:
-        """Sets e_PAD: the encoder's last state at [PAD] of `[CLS] [PAD] [SEP]`.
+        """Set e_PAD: the encoder's last state at [PAD] of `[CLS] [PAD] [SEP]`.
 
-        Raises: ValueError where the tokenizer lacks one of the three.
+        Raises:
+            ValueError: If the tokenizer lacks one of the three.
         """
         ids = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("cls", "pad", "sep")}
         missing = [name for name, each in ids.items() if each is None]
@@ -293,15 +293,15 @@ class PositionalAttention(nn.Module):
         gold: torch.Tensor | None = None,
         gold_share: float = 0.0,
     ) -> Attended:
-        """
-        Args:
+        """Args:
             states: Unit states `(batch, units, hidden)`.
             mask: True where a unit stands `(batch, units)`.
             positions: Position whose vector each unit takes `(batch, units)`; what stands at padding is not read.
             gold: Gates that are mixed in, 1 or 0 `(batch, units)`; None mixes none.
             gold_share: Their share, 0 to 1.
 
-        Raises: ValueError where a position lies outside the window.
+        Raises:
+            ValueError: If a position lies outside the window.
         """
         with torch.autocast(states.device.type, enabled=False):
             states = wide(states)

@@ -50,8 +50,7 @@ class PromptBuilder:
 
     @property
     def frame(self) -> tuple[list[int], list[int]]:
-        """The subwords before and behind the text in a prompt; where the text says which examples are shown, those
-        around the longest."""
+        """The subwords before and behind the text in a prompt; where the text says which examples are shown, those around the longest."""
         if self._frame_ids is None:
             examples = self.config.examples
             if self.config.shown is not None:
@@ -116,14 +115,13 @@ class PromptBuilder:
         return self.tokenizer.apply_chat_template(messages, **settings)
 
     def _dated(self, messages: list[dict]) -> bool:
-        """Whether the chat template inserts the current date into these messages."""
+        """Return whether the chat template inserts the current date into these messages."""
         if "strftime_now" not in self.tokenizer.get_chat_template():
             return False
         return self._templated(messages, "1999-12-31") != self._templated(messages, "2024-02-05")
 
     def fix_date(self, date: str) -> None:
-        """Takes this date for the current one in all prompts, where the model has none and its chat template inserts
-        one.
+        """Take this date for the current one in all prompts, where the model has none and its chat template inserts one.
 
         Args:
             date: Such as 2026-01-31.
@@ -161,7 +159,7 @@ class PromptBuilder:
 
     @property
     def context(self) -> int | None:
-        """Positions for prompt and reply together; None where neither model nor config has a limit."""
+        """Positions for prompt and reply together; None if neither model nor config has a limit."""
         limits = {context_limit(self.model.config), self.config.max_length} - {None}
         return min(limits, default=None)
 
@@ -169,7 +167,8 @@ class PromptBuilder:
     def room(self) -> int:
         """Subwords of a text that stand in one prompt, whichever examples it shows.
 
-        Raises: ValueError where prompt and reply leave none.
+        Raises:
+            ValueError: If prompt and reply leave none.
         """
         window = 1 << 30 if self.context is None else self.context
         fixed = sum(map(len, self.frame)) + self.config.max_new_tokens
@@ -250,9 +249,9 @@ class PromptBuilder:
 
 
 def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """The text as the model reads it, and `(start, end)` of each of its characters in the text as it was given.
+    r"""The text as the model reads it, and `(start, end)` of each of its characters in the text as it was given.
 
-    >>> composed("\\u1100\\u1161나")
+    >>> composed("\u1100\u1161나")
     ('가나', [(0, 2), (2, 3)])
     """
     parts = clusters(text)
@@ -260,7 +259,7 @@ def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def context_limit(config) -> int | None:
-    """Positions that a causal LM reads; None where it has no limit."""
+    """Positions that a causal LM reads; None if it has no limit."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     names = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "seq_length")
     return next((value for name in names if isinstance(value := getattr(text, name, None), int) and value > 0), None)

@@ -1,6 +1,6 @@
-"""What an LLM is asked, and its reply: `[TYPE: surface] [TYPE: surface]`, or `[]` where nothing is there.
+r"""What an LLM is asked, and its reply: `[TYPE: surface] [TYPE: surface]`, or `[]` where nothing is there.
 
-Inside a bracket `\\`, `]` and `:` have a backslash before them, so a reply can be taken apart again whatever stands in
+Inside a bracket `\`, `]` and `:` have a backslash before them, so a reply can be taken apart again whatever stands in
 the text. Offsets are not written; each surface is found again in the text.
 """
 
@@ -65,16 +65,18 @@ class Reply(NamedTuple):
 
 
 def escape(text: str) -> str:
-    """A type or surface as a bracket holds it.
+    r"""A type or surface as a bracket holds it.
 
     >>> escape("a:b]")
-    'a\\\\:b\\\\]'
+    'a\\:b\\]'
     """
     return _ESCAPED.sub(r"\\\g<0>", text)
 
 
 def check_writable_labels(labels: Sequence[str]) -> None:
-    """Raises: ValueError where a type cannot stand in a reply; `:`, `]` and the backslash can, they are escaped."""
+    """Raises:
+        ValueError: If a type cannot stand in a reply; `:`, `]` and the backslash can, they are escaped.
+    """
     for label in labels:
         if not isinstance(label, str) or not label or label != label.strip() or _CONTROL.search(label):
             raise ValueError(
@@ -86,13 +88,13 @@ def check_writable_labels(labels: Sequence[str]) -> None:
 
 
 def write_reply(entities: Sequence[tuple]) -> str:
-    """The reply that names these.
+    r"""The reply that names these.
 
     Args:
         entities: `(type, surface)` in order of the text; more fields are ignored.
 
     >>> write_reply([("PS", "이재용"), ("TI", "3:15")]), write_reply([])
-    ('[PS: 이재용] [TI: 3\\\\:15]', '[]')
+    ('[PS: 이재용] [TI: 3\\:15]', '[]')
     """
     return " ".join(f"[{escape(label)}: {escape(surface)}]" for label, surface, *_ in entities) or EMPTY
 
@@ -145,7 +147,7 @@ def _closing(reply: str, at: int) -> int:
 
 
 def is_edge(text: str, at: int) -> bool:
-    """Whether a word may begin or end before this character: anywhere but between two letters or digits.
+    """Return whether a word may begin or end before this character: anywhere but between two letters or digits.
 
     >>> [at for at in range(5) if is_edge("a b1.", at)]
     [0, 1, 2, 4]
@@ -154,8 +156,7 @@ def is_edge(text: str, at: int) -> bool:
 
 
 def locate(text: str, entities: Sequence[Entity], whole_words: bool = False) -> list[Span | None]:
-    """Where each entity stands: the first occurrence that no earlier one has taken, behind the last one found if there
-    is one there, else from the text's beginning.
+    """Where each entity stands: the first occurrence that no earlier one has taken, behind the last one found if there is one there, else from the text's beginning.
 
     Args:
         text: The text that was asked about.
@@ -163,7 +164,8 @@ def locate(text: str, entities: Sequence[Entity], whole_words: bool = False) -> 
         whole_words: Whether an occurrence counts only where words begin and end with it, as in data whose unit is the
             word.
 
-    Returns: A span each, in the same order, none overlapping another; None where no free occurrence is left.
+    Returns:
+        A span each, in the same order, none overlapping another; None if no free occurrence is left.
 
     >>> found = locate("부산 서울 부산", [("LC", "서울"), ("LC", "부산"), ("LC", "부산"), ("LC", "인천")])
     >>> [span and span[:2] for span in found]
@@ -215,7 +217,7 @@ def frame(
     words: Sequence[str] = WORDS["en"],
     render=None,
 ) -> tuple[str, str]:
-    """What stands before and behind the text in a prompt.
+    r"""What stands before and behind the text in a prompt.
 
     Args:
         instruction: What is asked; empty leaves it out, and the types with it, as a model that was trained from
@@ -228,7 +230,7 @@ def frame(
             other.
 
     >>> frame("", ["PS"], {}, [("비가 온다", "[]")])
-    ('Text:\\n비가 온다\\nAnswer:\\n[]\\n\\nText:\\n', '\\nAnswer:\\n')
+    ('Text:\n비가 온다\nAnswer:\n[]\n\nText:\n', '\nAnswer:\n')
     """
     kinds, text_word, answer_word = words
     head = ""

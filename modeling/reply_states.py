@@ -48,7 +48,8 @@ class ReplyStates:
             can be closed, whatever subwords there are. No surface begins or ends with white space.
         whole_words: Whether surfaces begin and end where words do.
 
-    Raises: ValueError where the grammar or a type cannot be written with this vocabulary.
+    Raises:
+        ValueError: If the grammar or a type cannot be written with this vocabulary.
     """
 
     def __init__(self, text: str, labels: Sequence[str], subwords: SubwordBytes, whole_words: bool = False):
@@ -92,8 +93,7 @@ class ReplyStates:
         self.cheapest = lru_cache(maxsize=64)(self._cheapest)
 
     def is_open(self, unit: int, used: int) -> bool:
-        """Whether a character may stand in a surface: it is there, it and what must follow it can be written, and no
-        other surface has it; where words stay whole, none has any of its word then."""
+        """Return whether a character may stand in a surface: it is there, it and what must follow it can be written, and no other surface has it; where words stay whole, none has any of its word then."""
         if unit >= len(self.visible) or self.further[unit] == math.inf:
             return False
         return not (used >> unit & 1 or used >> self.visible[unit] & 1)
@@ -163,7 +163,7 @@ class ReplyStates:
     # --- how far it is to the end -------------------------------------------------------------------------------------
 
     def may_end(self, state: State) -> bool:
-        """Whether the reply is whole."""
+        """Return whether the reply is whole."""
         return state.phase in (BETWEEN, DONE)
 
     def distance(self, state: State) -> float:

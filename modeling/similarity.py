@@ -18,10 +18,10 @@ EDGES = "\x02\x03"
 
 
 def runs(text: str) -> Counter:
-    """How often each run of characters stands in a text, in order of its first place.
+    r"""How often each run of characters stands in a text, in order of its first place.
 
     >>> [run for run in runs("서울")][:3]
-    ['\\x02서', '서울', '울\\x03']
+    ['\x02서', '서울', '울\x03']
     """
     text = f"{EDGES[0]}{text}{EDGES[1]}"
     return Counter(text[at : at + size] for size in range(SHORTEST, LONGEST + 1) for at in range(len(text) - size + 1))

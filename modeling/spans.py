@@ -38,7 +38,7 @@ def overlap(one: Span, other: Span) -> int:
 
 
 def contains(outer: Span, inner: Span) -> bool:
-    """Whether every character of `inner` stands in `outer`.
+    """Return whether every character of `inner` stands in `outer`.
 
     >>> contains(Span(0, 4, "PS"), Span(2, 4, "LC"))
     True
@@ -47,7 +47,7 @@ def contains(outer: Span, inner: Span) -> bool:
 
 
 def first_overlap(spans: list[Span]) -> tuple[Span, Span] | None:
-    """The first two spans, by start, that share a character; None where no two do.
+    """The first two spans, by start, that share a character; None if no two do.
 
     >>> first_overlap([Span(0, 4, "PS"), Span(4, 6, "LC")]) is None
     True

@@ -116,7 +116,7 @@ class SparseBigBird(PreTrainedModel):
         return self.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replaces the table of word embeddings."""
+        """Replace the table of word embeddings."""
         self.embeddings.word_embeddings = value
 
     def forward(
@@ -130,8 +130,7 @@ class SparseBigBird(PreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> BaseModelOutput | tuple:
-        """
-        Args:
+        """Args:
             input_ids: Subwords `(batch, length)`, of any length that the table of positions has.
             attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
             token_type_ids: Segments `(batch, length)`; None means the first.
@@ -142,10 +141,12 @@ class SparseBigBird(PreTrainedModel):
             output_hidden_states: Whether the states before the first and after each layer are given.
             return_dict: False gives a tuple.
 
-        Returns: `last_hidden_state` `(batch, length, hidden)`, and what was asked for.
+        Returns:
+            `last_hidden_state` `(batch, length, hidden)`, and what was asked for.
 
-        Raises: ValueError where there is not exactly one of `input_ids` and `inputs_embeds`, where the attention mask
-            has another shape, or the texts are longer than the table of positions.
+        Raises:
+            ValueError: If there is not exactly one of `input_ids` and `inputs_embeds`, where the attention mask has
+                another shape, or the texts are longer than the table of positions.
         """
         config = self.config
         with_weights = config.output_attentions if output_attentions is None else output_attentions
@@ -186,7 +187,9 @@ class SparseBigBird(PreTrainedModel):
 
 
 def _check(config: BigBirdConfig) -> None:
-    """Raises: ValueError where no encoder can be built from the config."""
+    """Raises:
+        ValueError: If no encoder can be built from the config.
+    """
     if config.is_decoder or config.add_cross_attention:
         raise ValueError(
             "expected a BigBird that encodes, got a config with is_decoder or add_cross_attention; set both to false"

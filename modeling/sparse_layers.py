@@ -20,9 +20,9 @@ class Part(NamedTuple):
     """Texts of a batch that are read in one way.
 
     Args:
-        rows: Their rows in the batch `(texts)`; None where the batch has no others.
+        rows: Their rows in the batch `(texts)`; None if the batch has no others.
         length: Positions that are read of each; no text has more.
-        mask: True where a subword stands `(texts, length)`; None where one stands everywhere.
+        mask: True where a subword stands `(texts, length)`; None if one stands everywhere.
         blocks: Blocks of each text, where they are read block by block.
     """
 
@@ -47,19 +47,18 @@ class Plan(NamedTuple):
 
 
 def full_limit(config) -> float:
-    """Most positions of a text that is read in full attention: those of the encoder it was converted from
-    (`source_length`), or (5 + 2r) blocks if that is more; no limit for `attention_type: original_full`."""
+    """Most positions of a text that is read in full attention: those of the encoder it was converted from (`source_length`), or (5 + 2r) blocks if that is more; no limit for `attention_type: original_full`."""
     if config.attention_type == "original_full":
         return math.inf
     return max(getattr(config, "source_length", None) or 0, (5 + 2 * config.num_random_blocks) * config.block_size)
 
 
 def make_plan(config, mask: torch.Tensor | None, shape: tuple[int, int], device: torch.device) -> Plan:
-    """Sorts the texts of a batch by their own lengths, so that none is read otherwise because of its neighbours.
+    """Sort the texts of a batch by their own lengths, so that none is read otherwise because of its neighbours.
 
     Args:
         config: The encoder's config.
-        mask: True where a subword stands `(batch, length)`, or None where one stands everywhere.
+        mask: True where a subword stands `(batch, length)`, or None if one stands everywhere.
         shape: `(batch, length)`.
         device: Where the batch lies.
     """
@@ -108,8 +107,7 @@ class BigBirdSelfAttention(nn.Module):
     def forward(
         self, states: torch.Tensor, plan: Plan, with_weights: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """States `(batch, length, hidden)` to context of the same shape, and the attention weights
-        `(batch, heads, length, length)` where they are asked for and all texts are read in full attention."""
+        """States `(batch, length, hidden)` to context of the same shape, and the attention weights `(batch, heads, length, length)` where they are asked for and all texts are read in full attention."""
         linears, (batch, length) = (self.query, self.key, self.value), states.shape[:2]
         # shape of each: (batch, length, heads, width)
         tensors = [linear(states).view(batch, length, self.heads, -1) for linear in linears]
@@ -150,13 +148,11 @@ class BigBirdSelfAttention(nn.Module):
         return (weights @ value).transpose(1, 2), weights
 
     def _blocked(self, tensor: torch.Tensor) -> torch.Tensor:
-        """`(texts, length, heads, width)` to `(texts * heads * blocks, size, width)`: a block of a head is one stretch
-        of memory."""
+        """`(texts, length, heads, width)` to `(texts * heads * blocks, size, width)`: a block of a head is one stretch of memory."""
         return tensor.transpose(1, 2).reshape(-1, self.size, tensor.shape[3])
 
     def _sparse(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part) -> torch.Tensor:
-        """Blocked queries, keys and values to context `(texts, length, heads, width)`: a text's first block and its
-        last look at all of it, the others as `block_table` says."""
+        """Blocked queries, keys and values to context `(texts, length, heads, width)`: a text's first block and its last look at all of it, the others as `block_table` says."""
         dropout = self.dropout if self.training else 0.0
         found = gathered_attention(query, key, value, self._jobs(part, query.device), dropout)
         return found.view(len(part.blocks), self.heads, part.length, -1).transpose(1, 2)
@@ -251,8 +247,7 @@ class BigBirdLayer(nn.Module):
     def forward(
         self, states: torch.Tensor, plan: Plan, with_weights: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """
-        Args:
+        """Args:
             states: `(batch, length, hidden)`.
             plan: How the batch is read.
             with_weights: Whether attention weights are given.

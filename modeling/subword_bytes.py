@@ -1,5 +1,4 @@
-"""What each subword of a vocabulary adds to a text, in bytes: a subword of byte-level BPE may be a third of a Hangul
-syllable."""
+"""What each subword of a vocabulary adds to a text, in bytes: a subword of byte-level BPE may be a third of a Hangul syllable."""
 
 import json
 import math
@@ -32,7 +31,8 @@ class SubwordBytes:
         table: All that can be added, sorted.
         ids: The id behind each entry of `table`.
 
-    Raises: ValueError where the tokenizer cannot give back a text as it was.
+    Raises:
+        ValueError: If the tokenizer cannot give back a text as it was.
     """
 
     def __init__(self, tokenizer, size: int | None = None):
@@ -75,8 +75,7 @@ class SubwordBytes:
         self._prices: dict[str, float] = {}
 
     def joined(self, ids: Iterable[int]) -> bytes:
-        """What these subwords add, one behind the other; special tokens add nothing, the unknown one what is not
-        readable."""
+        """What these subwords add, one behind the other; special tokens add nothing, the unknown one what is not readable."""
         return b"".join(
             UNREADABLE if at == self.unknown else (self.of[at] or b"") if at < len(self.of) else b"" for at in ids
         )

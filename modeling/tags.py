@@ -9,7 +9,9 @@ UnitSpan = tuple[int, int, str]
 
 
 def check_scheme(scheme: str) -> None:
-    """Raises: ValueError where `scheme` is none of `SCHEMES`."""
+    """Raises:
+        ValueError: If `scheme` is none of `SCHEMES`.
+    """
     if scheme not in SCHEMES:
         raise ValueError(f"expected the tag scheme to be one of {', '.join(SCHEMES)}, got {scheme!r}")
 
@@ -50,7 +52,8 @@ def span_tags(length: int, label: str, scheme: str = "BIO") -> list[str]:
 def spans_to_tags(spans: list[UnitSpan], length: int, scheme: str = "BIO") -> list[str]:
     """The tag of each of `length` units.
 
-    Raises: ValueError where a span is empty, leaves the text, or overlaps another.
+    Raises:
+        ValueError: If a span is empty, leaves the text, or overlaps another.
 
     >>> spans_to_tags([(1, 3, "PS")], 4)
     ['O', 'B-PS', 'I-PS', 'O']
@@ -119,7 +122,7 @@ def bioes_to_bio(tags: list[str]) -> list[str]:
 
 
 def first_broken_tag(tags: list[str]) -> int | None:
-    """Index of the first `I-` of a BIO sequence that continues nothing; None where all is well.
+    """Index of the first `I-` of a BIO sequence that continues nothing; None if all is well.
 
     >>> first_broken_tag(["B-PS", "I-LC"])
     1
@@ -133,17 +136,17 @@ def first_broken_tag(tags: list[str]) -> int | None:
 
 
 def may_start(tag: str) -> bool:
-    """Whether a document's first unit may carry `tag`."""
+    """Return whether a document's first unit may carry `tag`."""
     return tag[:2] not in ("I-", "E-")
 
 
 def may_end(tag: str, scheme: str = "BIO") -> bool:
-    """Whether a document's last unit may carry `tag`."""
+    """Return whether a document's last unit may carry `tag`."""
     return scheme == "BIO" or tag[:2] not in ("B-", "I-")
 
 
 def may_follow(first: str, second: str, scheme: str = "BIO") -> bool:
-    """Whether `second` may stand right after `first`.
+    """Return whether `second` may stand right after `first`.
 
     >>> may_follow("B-PS", "I-PS"), may_follow("B-PS", "I-LC"), may_follow("B-PS", "O", "BIOES")
     (True, False, False)

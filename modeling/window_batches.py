@@ -62,7 +62,8 @@ class WindowBatches:
                 `encoder_states`, float32 arrays `(length, hidden)`, these are padded with zeros and stand in the batch
                 in place of `input_ids` and `token_type_ids`.
 
-        Returns: a tensor for each key, and `attention_mask` `(batch, length)`.
+        Returns:
+            A tensor for each key, and `attention_mask` `(batch, length)`.
         """
         batch = {}
         longest = max(len(feature["input_ids"]) for feature in features)

@@ -21,9 +21,9 @@ _CLITIC = re.compile(rf"(?<=[\w.])['\u2019]{_ENDINGS}$|(?<=\w)n['\u2019]t$", re.
 
 
 def plain_spaces(text: str) -> str:
-    """The text with a space in place of every white-space character; lengths stay.
+    r"""The text with a space in place of every white-space character; lengths stay.
 
-    >>> plain_spaces("Seoul\\r\\nBusan\\u3000")
+    >>> plain_spaces("Seoul\r\nBusan\u3000")
     'Seoul  Busan '
     """
     return _WHITE_SPACE.sub(" ", text)
@@ -43,16 +43,16 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def words(text: str) -> list[tuple[int, int]]:
-    """`(start, end)` of each run without white space.
+    r"""`(start, end)` of each run without white space.
 
-    >>> words("Hong  Gil-dong\\tleft")
+    >>> words("Hong  Gil-dong\tleft")
     [(0, 4), (6, 14), (15, 19)]
     """
     return [match.span() for match in _WORD.finditer(text)]
 
 
 def split_words(text: str) -> list[tuple[int, int]]:
-    """`(start, end)` of the words of a raw text, much as the tokens of CoNLL-2003.
+    r"""`(start, end)` of the words of a raw text, much as the tokens of CoNLL-2003.
 
     - Words are parted by white space.
     - Brackets and quotation marks are words of their own. So are other punctuation and symbols at the beginning or end
@@ -63,9 +63,9 @@ def split_words(text: str) -> list[tuple[int, int]]:
       ("J.").
     - "'s", "'re", "'ve", "'ll", "'d", "'m" and "n't" at the end of a word are words of their own.
 
-    >>> text = 'He doesn\\'t know the U.S. (or Seoul\\'s "3.5%").'
+    >>> text = 'He doesn\'t know the U.S. (or Seoul\'s "3.5%").'
     >>> " ".join(text[start:end] for start, end in split_words(text))
-    'He does n\\'t know the U.S. ( or Seoul \\'s " 3.5 % " ) .'
+    'He does n\'t know the U.S. ( or Seoul \'s " 3.5 % " ) .'
     """
     found, runs = [], words(text)
     for at, (start, end) in enumerate(runs):
@@ -105,8 +105,7 @@ def document_words(document: str | Sequence[str], splitting: str = "punctuation"
 
 
 def _bases(word: str) -> tuple[str, list[int]]:
-    """A word's characters without what belongs to the one before it (accents, joiners, invisible format characters),
-    and where each begins; the last place is the word's end."""
+    """A word's characters without what belongs to the one before it (accents, joiners, invisible format characters), and where each begins; the last place is the word's end."""
     bases, places = [], []
     for at, character in enumerate(word):
         if unicodedata.category(character)[0] != "M" and unicodedata.category(character) != "Cf":
@@ -141,7 +140,7 @@ def _edges(word: str, first: int, last: int) -> list[int]:
 
 
 def _is_enclosing(word: str, at: int) -> bool:
-    """Whether it is a bracket or a quotation mark; a single one may be an apostrophe, but not before Hangul."""
+    """Return whether it is a bracket or a quotation mark; a single one may be an apostrophe, but not before Hangul."""
     if word[at] in "'\u2018\u2019\u201b":
         return "HANGUL" in unicodedata.name(word[at + 1 : at + 2] or " ", "")
     return word[at] == '"' or unicodedata.category(word[at]) in ("Ps", "Pe", "Pi", "Pf")
@@ -152,7 +151,7 @@ def _is_mark(character: str) -> bool:
 
 
 def _is_abbreviation(word: str, start: int, end: int) -> bool:
-    """Whether the stretch ends in letters with a full stop behind each, or in one capital with a full stop."""
+    """Return whether the stretch ends in letters with a full stop behind each, or in one capital with a full stop."""
     at = end
     while at - 2 >= start and word[at - 1] == "." and word[at - 2].lower() != word[at - 2].upper():
         at -= 2

@@ -36,7 +36,7 @@ TENSOR, ROWS, FILE = "tensor:", "rows:", "file:"
 
 
 def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = None, name: str | None = None) -> dict:
-    """Writes a BigBird with a source's parameters: weights, config, tokenizer, and what the way back needs.
+    """Write a BigBird with a source's parameters: weights, config, tokenizer, and what the way back needs.
 
     Every parameter is kept. The names change by the table of `renames.py`; the position table is stretched by TAPER,
     the segment table gets a second row; what BigBird has no place for goes into `conversion.safetensors`, with config
@@ -49,9 +49,12 @@ def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = Non
         settings: How it is made long (default: `Settings()`).
         name: What the source is called in the papers (default: `place`, of a folder its last part).
 
-    Returns: what `conversion.json` says.
+    Returns:
+        What `conversion.json` says.
 
-    Raises: FileNotFoundError where the source lacks a part; ValueError where it does not fit into a BigBird.
+    Raises:
+        FileNotFoundError: If the source lacks a part.
+        ValueError: If it does not fit into a BigBird.
     """
     settings = settings or Settings()
     source = read_source(place, name)
@@ -118,7 +121,7 @@ def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = Non
 
 
 def _takes_head(source: Source, config) -> tuple[bool, str | None]:
-    """Whether the source's masked-language-model head goes into BigBird's; else why not (None: it has none)."""
+    """Return whether the source's masked-language-model head goes into BigBird's; else why not (None: it has none)."""
     kind = KINDS[config.model_type]
     # The transform and the bias are there in every head; the decoder's matrix may be tied to the words.
     needed = [_spelled(name, source) for name in kind.head[:5]]
@@ -137,7 +140,7 @@ def _spelled(name: str, source: Source) -> str:
 
 
 def _fill(renamed: dict[str, torch.Tensor], prefix: str, head: bool, hidden: int) -> list[str]:
-    """Adds what a stock BigBird expects and the source does not have; gives the names."""
+    """Add what a stock BigBird expects and the source does not have; gives the names."""
     like = renamed[prefix + POSITIONS].dtype
     wanted = {}
     if prefix + "pooler.weight" not in renamed:

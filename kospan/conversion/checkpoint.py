@@ -58,13 +58,15 @@ class Source(NamedTuple):
 
 
 def read_source(place: str, name: str | None = None) -> Source:
-    """Reads a checkpoint whole.
+    """Read a checkpoint whole.
 
     Args:
         place: A folder, or a name on the Hub.
         name: What it is called in the conversion's papers (default: `place`, of a folder the last part).
 
-    Raises: FileNotFoundError where there is no config or no weights; ValueError where weights are cut short.
+    Raises:
+        FileNotFoundError: If there is no config or no weights.
+        ValueError: If weights are cut short.
     """
     name = name or (Path(place).resolve().name if os.path.isdir(place) else place)
     if not (config := _file(place, "config.json")):
@@ -82,7 +84,7 @@ def read_source(place: str, name: str | None = None) -> Source:
 
 
 def _file(place: str, name: str) -> str | None:
-    """Path of a file of a checkpoint, fetched if need be; None where it has none of that name."""
+    """Path of a file of a checkpoint, fetched if need be; None if it has none of that name."""
     try:
         return cached_file(
             place,
@@ -138,7 +140,7 @@ def digest(tensors: dict[str, torch.Tensor]) -> str:
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    """Writes a safetensors file; tensors that share memory (tied ones of older files) are written out each."""
+    """Write a safetensors file; tensors that share memory (tied ones of older files) are written out each."""
     seen, apart = set(), {}
     for name, tensor in tensors.items():
         place = tensor.untyped_storage().data_ptr()
@@ -154,14 +156,16 @@ def as_tensor(content: bytes) -> torch.Tensor:
 
 
 def check_new_folder(folder: str | os.PathLike, overwrite: bool, source: str) -> None:
-    """Looks whether a model's folder can be made, before it is computed; makes nothing.
+    """Look whether a model's folder can be made, before it is computed; makes nothing.
 
     Args:
         folder: Where the model goes.
         overwrite: Whether a model that lies there may be replaced.
         source: The folder or name that is read.
 
-    Raises: FileExistsError where something stands in the way; PermissionError where nothing may be written.
+    Raises:
+        FileExistsError: If something stands in the way.
+        PermissionError: If nothing may be written.
     """
     folder = Path(folder).absolute()
     if os.path.isdir(source) and (folder.resolve() == Path(source).resolve()):

@@ -24,7 +24,7 @@ def bigbird(
     name: str | None = None,
     overwrite: bool = False,
 ) -> list[str]:
-    """Converts an encoder, compares the two, and writes model, page and picture; all of it or nothing.
+    """Convert an encoder, compares the two, and writes model, page and picture; all of it or nothing.
 
     Args:
         place: The source: a folder, or a name on the Hub.
@@ -34,9 +34,12 @@ def bigbird(
         name: What the source is called in what is written (default: `place`, of a folder its last part).
         overwrite: Whether a model in `out` may be replaced.
 
-    Returns: lines for the screen.
+    Returns:
+        Lines for the screen.
 
-    Raises: FileExistsError where `out` holds something; FileNotFoundError and ValueError as `convert_to_bigbird`.
+    Raises:
+        FileExistsError: If `out` holds something.
+        FileNotFoundError, ValueError: As `convert_to_bigbird`.
     """
     check_new_folder(out, overwrite, place)
     disable_progress_bar()
@@ -53,16 +56,19 @@ def bigbird(
 
 
 def back(place: str, out: str | Path, *, overwrite: bool = False) -> list[str]:
-    """Writes the source of a conversion again, all of it or nothing.
+    """Write the source of a conversion again, all of it or nothing.
 
     Args:
         place: The conversion's folder.
         out: The folder to make.
         overwrite: Whether a model in `out` may be replaced.
 
-    Returns: lines for the screen.
+    Returns:
+        Lines for the screen.
 
-    Raises: FileExistsError where `out` holds something; FileNotFoundError and ValueError as `convert_back`.
+    Raises:
+        FileExistsError: If `out` holds something.
+        FileNotFoundError, ValueError: As `convert_back`.
     """
     check_new_folder(out, overwrite, place)
     with new_folder(out) as folder:

@@ -40,7 +40,7 @@ def merge(
     texts: Sequence[str] = SENTENCES,
     overwrite: bool = False,
 ) -> list[str]:
-    """Merges an adapter into its base model in float32, opens what was written, and compares the two.
+    """Merge an adapter into its base model in float32, opens what was written, and compares the two.
 
     Args:
         adapter: Folder or Hub name of the adapter.
@@ -50,11 +50,15 @@ def merge(
         texts: What both models read for the comparison.
         overwrite: Whether a model in `out` may be replaced.
 
-    Returns: lines for the screen.
+    Returns:
+        Lines for the screen.
 
-    Raises: FileExistsError where `out` holds something; FileNotFoundError where there is no adapter or no base;
-        ImportError without peft; ValueError where the adapter does not fit the base, or the two differ by more than
-        1e-4 in a logit. Nothing is written then.
+    Raises:
+        FileExistsError: If `out` holds something.
+        FileNotFoundError: If there is no adapter or no base.
+        ImportError: Without peft.
+        ValueError: If the adapter does not fit the base, or the two differ by more than 1e-4 in a logit. Nothing is
+            written then.
     """
     check_new_folder(out, overwrite, adapter)
     settings = _adapter_settings(adapter)
@@ -118,7 +122,11 @@ def logits(model, rows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
 
 
 def check_same(expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> float:
-    """The largest difference of two models' logits. Raises: ValueError where it is more than 1e-4, or is no number."""
+    """The largest difference of two models' logits.
+
+    Raises:
+        ValueError: If it is more than 1e-4, or is no number.
+    """
     # Of tensors, since Python's own max passes over what is no number.
     difference = float(torch.stack([(one - other).abs().max() for one, other in zip(expected, found)]).max())
     if not difference <= TOLERANCE:
@@ -151,7 +159,11 @@ def _adapter_settings(adapter: str) -> dict:
 
 
 def _object(path: str | Path, place: str) -> dict:
-    """The JSON object in a file. Raises: ValueError naming `place` where there is none."""
+    """The JSON object in a file.
+
+    Raises:
+        ValueError: If there is none; the message names `place`.
+    """
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -181,7 +193,9 @@ def _adapter_weights(adapter: str) -> dict[str, torch.Tensor]:
 
 
 def _check_whole(model, held: dict, adapter: str, base: str) -> None:
-    """Raises: ValueError where adapter and base do not have the very same layers; peft itself passes over these."""
+    """Raises:
+        ValueError: If adapter and base do not have the very same layers; peft itself passes over these.
+    """
     from peft import get_peft_model_state_dict
 
     odd = sorted(held.keys() ^ get_peft_model_state_dict(model).keys())

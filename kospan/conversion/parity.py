@@ -48,7 +48,8 @@ class Parity(NamedTuple):
 def full_attention(folder: str | Path, head: bool):
     """A conversion that attends to everything, float32, in evaluation mode.
 
-    Raises: ValueError where weights are missing from its folder or were not used.
+    Raises:
+        ValueError: If weights are missing from its folder or were not used.
     """
     auto = AutoModelForMaskedLM if head else AutoModel
     model, report = auto.from_pretrained(
@@ -64,7 +65,7 @@ def full_attention(folder: str | Path, head: bool):
 
 @torch.no_grad()
 def compare(place: str, folder: str | Path, papers: dict, texts: Sequence[str]) -> list[Parity]:
-    """Reads the same with the source and with its conversion.
+    """Read the same with the source and with its conversion.
 
     Args:
         place: The source's folder, or its name on the Hub.
@@ -72,8 +73,9 @@ def compare(place: str, folder: str | Path, papers: dict, texts: Sequence[str]) 
         papers: What its `conversion.json` says.
         texts: Real sentences, in the source's language where there are any.
 
-    Returns: one comparison for single texts, one for a padded batch, one for the texts joined up to the source's
-    length, and for a source or a conversion that keeps its rows also one for two texts with segments.
+    Returns:
+        One comparison for single texts, one for a padded batch, one for the texts joined up to the source's length, and
+        for a source or a conversion that keeps its rows also one for two texts with segments.
     """
     head, reach = papers["head"], papers["source_length"]
     auto = AutoModelForMaskedLM if head else AutoModel
@@ -116,16 +118,18 @@ def compare(place: str, folder: str | Path, papers: dict, texts: Sequence[str]) 
 
 @torch.no_grad()
 def read_in_full(folder: str | Path, papers: dict, texts: Sequence[str]) -> list[int]:
-    """Reads inputs as long as a conversion allows with the stock class, in the attention that its config asks for.
+    """Read inputs as long as a conversion allows with the stock class, in the attention that its config asks for.
 
     Args:
         folder: The conversion's folder.
         papers: What its `conversion.json` says.
         texts: Sentences that are repeated up to these lengths.
 
-    Returns: the lengths: that of the conversion, and the first one that is read sparsely.
+    Returns:
+        The lengths: that of the conversion, and the first one that is read sparsely.
 
-    Raises: ValueError where transformers fails at one of them, or computes what is no number.
+    Raises:
+        ValueError: If transformers fails at one of them, or computes what is no number.
     """
     auto = AutoModelForMaskedLM if papers["head"] else AutoModel
     model = auto.from_pretrained(folder, dtype=torch.float32).eval()
@@ -149,7 +153,9 @@ def read_in_full(folder: str | Path, papers: dict, texts: Sequence[str]) -> list
 
 
 def check(parities: Sequence[Parity], name: str) -> None:
-    """Raises: ValueError where a comparison does not hold."""
+    """Raises:
+        ValueError: If a comparison does not hold.
+    """
     for parity in parities:
         if not parity.holds:
             raise ValueError(

@@ -17,11 +17,12 @@ def check_fits(place: str, source: Source, max_length: int):
         source: What was read there.
         max_length: Positions that the BigBird is to have.
 
-    Returns: `(config, n)`; rows of the position table that stand for no position (RoBERTa's first two) are no part of
-    n.
+    Returns:
+        `(config, n)`; rows of the position table that stand for no position (RoBERTa's first two) are no part of n.
 
-    Raises: ValueError where the source has relative positions, another shape than BigBird, another kind, or reads more
-        than `max_length`.
+    Raises:
+        ValueError: If the source has relative positions, another shape than BigBird, another kind, or reads more than
+            `max_length`.
     """
     settings, name = source.settings, source.name
     model_type = settings.get("model_type")
@@ -67,7 +68,8 @@ def check_fits(place: str, source: Source, max_length: int):
 
 
 def check_whole(name: str, table: dict[str, str], renamed: Container[str]) -> None:
-    """Raises: ValueError where a checkpoint lacks weights of the encoder (a pooler is none of them).
+    """Raises:
+        ValueError: If a checkpoint lacks weights of the encoder (a pooler is none of them).
 
     Args:
         name: What the source is called.
@@ -85,7 +87,8 @@ def check_whole(name: str, table: dict[str, str], renamed: Container[str]) -> No
 
 
 def check_shapes(name: str, kind: type, config, tensors: dict[str, torch.Tensor]) -> None:
-    """Raises: ValueError where weights are not of the shapes that a class of BigBird has by its config.
+    """Raises:
+        ValueError: If weights are not of the shapes that a class of BigBird has by its config.
 
     Args:
         name: What the source is called.
@@ -105,7 +108,9 @@ def check_shapes(name: str, kind: type, config, tensors: dict[str, torch.Tensor]
 
 
 def check_tokenizer(tokenizer, name: str, vocabulary: int) -> None:
-    """Raises: ValueError or FileNotFoundError where a source has no fast tokenizer with ids below `vocabulary`."""
+    """Raises:
+        ValueError, FileNotFoundError: If a source has no fast tokenizer with ids below `vocabulary`.
+    """
     if not tokenizer.is_fast:
         raise ValueError(
             f"expected a fast tokenizer beside {name}, got {type(tokenizer).__name__}; save one there that has a "

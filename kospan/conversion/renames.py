@@ -58,7 +58,7 @@ class Kind(NamedTuple):
     Args:
         prefix: What a checkpoint with a head puts before the encoder's names.
         head: The source's names for `HEAD_NAMES`, in that order; "" where it has none.
-        head_activation: What the head computes whatever the config says; None where it takes the config's.
+        head_activation: What the head computes whatever the config says; None if it takes the config's.
         shifted: Whether positions are counted from behind the padding id, so that the first rows stand for none.
     """
 

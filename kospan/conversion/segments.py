@@ -27,7 +27,8 @@ def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int 
         noise: Standard deviation of the noise in those of the row's own values; used by "noised" alone.
         seed: Of the noise; no other random state is touched.
 
-    Returns: `(2, hidden)`, `(1, hidden)` for "absent", `(rows, hidden)` for "own"; of the table's type.
+    Returns:
+        `(2, hidden)`, `(1, hidden)` for "absent", `(rows, hidden)` for "own"; of the table's type.
     """
     if way == "own":
         return table.clone()
@@ -42,7 +43,7 @@ def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int 
 
 
 def write_tokenizer(tokenizer, folder: Path, max_length: int, segments: bool) -> None:
-    """Writes a fast tokenizer of the same subwords that knows its new length, for transformers 4.51 and 5.
+    """Write a fast tokenizer of the same subwords that knows its new length, for transformers 4.51 and 5.
 
     Args:
         tokenizer: The source's fast tokenizer.
@@ -77,7 +78,8 @@ def with_segments(processor: dict | None) -> dict | None:
     Args:
         processor: The `post_processor` of a `tokenizer.json`.
 
-    Raises: ValueError where it is of a kind that is not known to put two texts together.
+    Raises:
+        ValueError: If it is of a kind that is not known to put two texts together.
     """
     kind = (processor or {}).get("type")
     if kind == "Sequence":

@@ -21,7 +21,8 @@ LAWS: dict[str, Callable[[int, float], float]] = {
 
 
 def check_law(law: str, tau: float) -> None:
-    """Raises: ValueError where a law is unknown, or its tau would not let positions grow weaker.
+    """Raises:
+        ValueError: If a law is unknown, or its tau would not let positions grow weaker.
 
     >>> check_law("geometric", 0.5)
     Traceback (most recent call last):
@@ -56,8 +57,9 @@ def stretched(positions: torch.Tensor, length: int, law: str = LAW, tau: float =
         law: A name of `LAWS`.
         tau: How slowly strength fades; larger is slower (for `geometric`: faster).
 
-    Returns: `(length, hidden)` of the same type. The first n rows are the source's, bit for bit; others are multiplied
-    in float64.
+    Returns:
+        `(length, hidden)` of the same type. The first n rows are the source's, bit for bit; others are multiplied in
+        float64.
 
     >>> stretched(torch.ones(2, 1), 5).flatten().tolist()
     [1.0, 1.0, 0.6065306663513184, 0.6065306663513184, 0.3678794503211975]

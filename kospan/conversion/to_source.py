@@ -13,7 +13,7 @@ from kospan.conversion.renames import BIGBIRD_PREFIX, OPTIONAL, POSITIONS, SEGME
 
 
 def convert_back(place: str | Path, folder: Path) -> tuple[dict, bool]:
-    """Writes the source of a conversion again: tensors, config and tokenizer.
+    """Write the source of a conversion again: tensors, config and tokenizer.
 
     A conversion that nothing has trained gives the source bit for bit (weights that lay in several files, or in
     `pytorch_model.bin`, come back in one `model.safetensors`). One that was trained on gives its new parameters under
@@ -23,9 +23,12 @@ def convert_back(place: str | Path, folder: Path) -> tuple[dict, bool]:
         place: The folder of a conversion, with `conversion.json` and `conversion.safetensors` in it.
         folder: An empty folder.
 
-    Returns: what `conversion.json` says, and whether the tensors are the source's bit for bit.
+    Returns:
+        What `conversion.json` says, and whether the tensors are the source's bit for bit.
 
-    Raises: FileNotFoundError where the folder is no conversion; ValueError where its weights do not belong together.
+    Raises:
+        FileNotFoundError: If the folder is no conversion.
+        ValueError: If its weights do not belong together.
     """
     place = Path(place)
     for name in (PAPERS, LEFT_OVER):

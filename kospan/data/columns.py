@@ -1,4 +1,4 @@
-"""Files with a token per line: CoNLL columns, and KLUE-NER's characters."""
+"""Files with one token per line: CoNLL columns and KLUE-NER's characters."""
 
 import re
 import warnings
@@ -22,7 +22,7 @@ _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})")
 
 
 def read_conll(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
-    """Columns in BIO or BIOES: the first is the token, the last its tag, an empty line ends a sentence.
+    """Read columns in BIO or BIOES: token first, tag last, and an empty line after each sentence.
 
     Columns are separated by tabs where a line has one, else by spaces. `-DOCSTART-` lines are skipped. So are comments:
     lines that start with `#` before the first token of a sentence and hold no column separator.
@@ -32,19 +32,22 @@ def read_conll(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     named. Beside a column of ids, rows of multi-word tokens (`1-2`) and empty nodes (`1.1`) are skipped and counted in
     a warning.
 
-    Raises: ValueError naming file and line where a column is missing or a tag is wrong, or the first column counts
-        rows.
+    Raises:
+        ValueError: If a column is missing or a tag is wrong, or the first column counts rows; the message names file
+            and line.
     """
     return tagged_items(_column_sentences(path, session), " ", hint=IOB1_HINT, session=session)
 
 
 def read_conll_iob1(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
-    """As `read_conll`, with tags in IOB1; CoNLL-2003's files are of this form."""
+    """Read columns as `read_conll` does, with tags in IOB1, the scheme of CoNLL-2003's files."""
     return tagged_items(_column_sentences(path, session), " ", iob1=True, session=session)
 
 
 def read_conll_documents(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
-    """As `read_conll_iob1`, with all sentences between two `-DOCSTART-` lines as one text, a line each.
+    """Read columns as `read_conll_iob1` does, with all sentences of a document as one text, a line each.
+
+    Documents begin at `-DOCSTART-` lines. Each sentence is read with its context.
 
     A sentence is then read with its context.
     """
@@ -74,7 +77,7 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Table:
-    """What is known of a file as a whole.
+    """Properties of a whole file of columns.
 
     Args:
         path: The file.
@@ -185,7 +188,7 @@ def _column_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
 
 
 def _no_words(block: _Block, ids: int) -> list[str | None]:
-    """What each row is beside a word; None for words, and for all rows where no id is a plain number."""
+    """Return the kind of each row that is not a word; None for words, and for all rows if no id is a plain number."""
     names = [row[ids] if len(row) > ids else "" for row in block.rows]
     if not any(map(str.isdecimal, names)):
         return [None] * len(names)
@@ -197,7 +200,11 @@ def _column(at: int) -> str:
 
 
 def _chosen(table: _Table, session: ReadSession, ids: int | None) -> tuple[int, int]:
-    """The columns of tokens and tags. Raises: ValueError where they are not in the file, or tokens would be ids."""
+    """Return the columns of tokens and tags.
+
+    Raises:
+        ValueError: If they are not in the file, or tokens would be ids.
+    """
     if not table.width:
         return 0, 0
     named = [name.upper() for name in table.names]
@@ -241,7 +248,7 @@ def _column_of(option: str, value: str, table: _Table) -> int:
 
 
 def _id_column(table: _Table) -> int | None:
-    """The column of ids; None where the first column, or the one that is named ID, holds something else.
+    """The column of ids; None if the first column, or the one named ID, holds something else.
 
     Ids are numbers that count the rows of each sentence or of the file, from 0 or 1, behind anything that is the same
     in all rows of a sentence (`1`, `w1`, `3-1`); or all rows of each of several sentences have the same value.
@@ -270,7 +277,7 @@ def _id_column(table: _Table) -> int | None:
 
 
 def _numbers(names: list[str]) -> list[int] | None:
-    """The numbers at the ends of names that are equal otherwise; None where some have none or differ elsewhere."""
+    """The numbers at the end of otherwise equal names; None if some have none or the rest differs."""
     found = [_NUMBERED.fullmatch(name) for name in names]
     if not all(found) or len({match[1] for match in found}) > 1:
         return None
@@ -278,7 +285,7 @@ def _numbers(names: list[str]) -> list[int] | None:
 
 
 def _tag_hint(table: _Table, tag: int, ids: int | None) -> str:
-    """Which other column holds tags, where this one does not."""
+    """Hint for the error about a tag: another column that holds tags."""
     values: list[set[str]] = [set() for _ in range(table.width)]
     for block in _blocks(table):
         for row, kind in zip(block.rows, [None] * len(block.rows) if ids is None else _no_words(block, ids)):
@@ -297,17 +304,18 @@ def _are_tags(values: Iterable[str]) -> bool:
 
 
 def _header_hint(sentence: Sentence) -> str:
-    """What to do where the first line of a file names the columns."""
+    """Hint for the error about a tag: the first line may be a header."""
     first, *rest = (tag_problem(clean_tag(tag)) for tag in sentence.tags) if sentence.tags else [None]
     return "; if the line is a header, remove it" if first and rest and not any(rest) else ""
 
 
 def read_klue_file(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
-    """KLUE-NER's own TSV: `## id<TAB>text`, then `character<TAB>tag` per line; a space is a character too.
+    """Read KLUE-NER's own TSV: `## id<TAB>text`, then one `character<TAB>tag` per line, spaces included.
 
     Spaces keep their tags, so an entity may hold spaces. `source` is what follows the id's last "-".
 
-    Raises: ValueError naming file and line where a column is missing or a tag is wrong.
+    Raises:
+        ValueError: If a column is missing or a tag is wrong; the message names file and line.
     """
     return tagged_items(_klue_sentences(path, session), "", session=session)
 

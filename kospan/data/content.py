@@ -1,4 +1,4 @@
-"""The form of a file, by its name where that tells, else by its contents."""
+"""Detection of a file's format, by its name or else by its contents."""
 
 import json
 import os
@@ -18,7 +18,7 @@ _COLUMN = re.compile(r"[\w][\w .-]{0,30}")
 
 
 def form_of(path: str | os.PathLike) -> str:
-    """ "jsonl", "csv", "tsv", "json" (one value over the whole file) or "text".
+    """Return "jsonl", "csv", "tsv", "json" (one value for the whole file) or "text".
 
     Endings count in any case, and in front of .gz. A file with another ending is looked into: JSON Lines where the
     first line is an object with a text, or every line is an object; a table where the first line names columns.

@@ -1,4 +1,4 @@
-"""A data set ready for training: checked examples by split, and the labels."""
+"""Data sets ready for training: checked examples by split, and the labels."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ VALIDATION_EVERY = 8
 
 
 class SplitIssues(NamedTuple):
-    """What is missing from a part of a data set, or was changed in it.
+    """Skipped, excluded and changed records of a split.
 
     Args:
         invalid: Records that could not be read, and were skipped on request.
-        first: The error of the first of them; empty where there is none.
+        first: The error of the first of them; empty if there is none.
         left_out: Valid records that cannot be used, see `kospan.data.records.Item`; they count 0 in scores.
         trimmed: Gold spans that began or ended with white space, which was taken off.
     """
@@ -30,7 +30,7 @@ class SplitIssues(NamedTuple):
     trimmed: int = 0
 
     def lines(self, part: str) -> list[str]:
-        """What is missing or was changed, a line each; empty where nothing is."""
+        """Messages about the issues, one line each; empty if there are none."""
         found = []
         if self.invalid:
             found.append(f"skipped records     {self.invalid:,} invalid in {part}, the first: {self.first}")
@@ -45,7 +45,7 @@ class SplitIssues(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where the examples of a split come from, and how much of the source they are.
+    """Source of a split's examples, and the share of the source that is used.
 
     Args:
         hub: The split of the Hub that they were read from; None for files and sets that are not there.
@@ -63,7 +63,7 @@ class Origin(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Whether these are all records of a split on the Hub, with all their labels."""
+        """Whether the examples are all records of a split on the Hub, with all their labels."""
         return self.hub is not None and self.used == self.hub.records and not self.dropped
 
 
@@ -90,11 +90,11 @@ class Corpus:
 
     @property
     def trimmed(self) -> int:
-        """Gold spans that began or ended with white space, which was taken off."""
+        """Number of gold spans that began or ended with white space, which was removed."""
         return sum(issues.trimmed for issues in self.issues.values())
 
     def remarks(self) -> list[str]:
-        """What is missing from the splits or was changed in them, a line each."""
+        """Messages about the issues of all splits, one line each."""
         return [line for split, issues in self.issues.items() for line in issues.lines(f"the {split} part")]
 
 
@@ -110,11 +110,11 @@ def load_corpus(
     options: ReadOptions = DEFAULTS,
     whole_texts: bool = False,
 ) -> Corpus:
-    """A data set with its splits, every example checked.
+    """Load a data set with its splits, every example checked.
 
     Args:
         dataset: A name that `dataset_spec` knows.
-        train_file: File or folder in the form of `dataset`; None where the set brings its own.
+        train_file: File or folder in the form of `dataset`; None if the set brings its own.
         validation_file: The same for validation; without one, and where the set has no validation split, the items at
             position % 8 == 0 of the training data (from 0) are validation; of questions, the articles there.
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
@@ -131,9 +131,11 @@ def load_corpus(
         whole_texts: Whether spans are labels of whole texts, see `kospan.example.checked`; of some forms of data they
             always are.
 
-    Raises: ValueError where a split is empty, a record is malformed, an id stands twice in a file, a text is
-        unlabelled, a label is not in the training split, or a split holds fewer than are to be kept of it; of several
-        records the first, with the number of the others; FileNotFoundError where a file is missing.
+    Raises:
+        ValueError: If a split is empty, a record is malformed, an id stands twice in a file, a text is unlabelled, a
+            label is not in the training split, or a split holds fewer than are to be kept of it; of several records the
+            first, with the number of the others.
+        FileNotFoundError: If a file is missing.
 
     >>> corpus = load_corpus("sample")
     >>> sorted(corpus.splits)
@@ -188,7 +190,7 @@ def load_corpus(
 
 
 def _origins(source: RawDataset, parts: dict[str, "_Part"], splits: dict[str, list[Example]]) -> dict[str, Origin]:
-    """Where training and validation examples come from, before any are held back or left out."""
+    """Origins of training and validation examples, before any are held back or excluded."""
     cut, found = "validation" not in parts, {}
     for split in ("train", "validation"):
         read, count = "train" if cut else split, len(splits[split])
@@ -197,7 +199,7 @@ def _origins(source: RawDataset, parts: dict[str, "_Part"], splits: dict[str, li
 
 
 def _left_out(items: Sequence[Item], asked: int | None) -> int:
-    """How many items that cannot be used come before the last example that is asked for."""
+    """Count the unusable items before the last example that is asked for."""
     found = used = 0
     for item in items:
         if asked is not None and used == asked:
@@ -227,7 +229,7 @@ def read_split(
     labelled: bool = False,
     whole_texts: bool = False,
 ) -> Split:
-    """One file, or one split of a set that needs no file, checked.
+    """Read and check one file, or one split of a set that needs no file.
 
     Args:
         dataset: A name that `dataset_spec` knows.
@@ -237,7 +239,8 @@ def read_split(
         labelled: Whether an unlabelled text is an invalid record.
         whole_texts: As in `load_corpus`.
 
-    Raises: as `load_corpus`. Warns where gold spans begin or end with white space, which is taken off.
+    Raises:
+        Exception: As `load_corpus`. Warns where gold spans begin or end with white space, which is taken off.
 
     >>> len(read_split("sample", "validation").examples) > 0
     True
@@ -273,7 +276,7 @@ def read_examples(
 
 
 class _Part(NamedTuple):
-    """The checked items of a file or split, how many spans were dropped, and what is missing."""
+    """Checked items of a file or split, number of dropped spans, and issues."""
 
     items: list[Item]
     dropped: int
@@ -283,15 +286,18 @@ class _Part(NamedTuple):
 def _read(
     items: Iterable[Item], title: str, overlaps: str, session: ReadSession, whole_texts: bool, labelled: str = ""
 ) -> _Part:
-    """Items with ids of their own, their examples checked.
+    """Check the examples of all items and that their ids are unique.
 
     Args:
+        items: The items.
         title: What the items are, for the error about an empty split.
+        overlaps: As in `load_corpus`.
         session: What they are read with; takes those that are wrong.
         whole_texts: As in `load_corpus`.
         labelled: What the texts have to be, where unlabelled ones are wrong.
 
-    Raises: ValueError where there are none, an id stands twice, or spans overlap under "error".
+    Raises:
+        ValueError: If there are none, an id stands twice, or spans overlap under "error".
     """
     session.begin()
     kept, changes = [], [Changes()]
@@ -372,11 +378,11 @@ def _with_validation(splits: dict[str, list[Item]], dataset: str) -> dict[str, l
 
 
 def _grouped(items: Sequence, groups: Sequence[str]) -> list[list]:
-    """What is cut as one: questions of one article, half of which would tell about the other half.
+    """Group items that must stay in one part, such as the questions of one article.
 
     Args:
         items: In order.
-        groups: The group of each; empty where it stands alone.
+        groups: The group of each; empty if it stands alone.
     """
     found: dict[str | int, list] = {}
     for at, (item, group) in enumerate(zip(items, groups, strict=True)):
@@ -393,8 +399,10 @@ def _calibration(
     options: ReadOptions,
     whole_texts: bool,
 ) -> tuple[list[Example], SplitIssues, int]:
-    """The examples to calibrate with, what is missing from them, and how many spans were dropped; a share is taken out
-    of `splits["train"]`, whose examples are of these groups."""
+    """Return the calibration examples, their issues, and the number of dropped spans.
+
+    A share is removed from `splits["train"]`; `groups` are the groups of its examples.
+    """
     try:
         share = float(asked)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The Groningen Meaning Bank in the form that Kaggle hands out."""
+"""The Groningen Meaning Bank in Kaggle's format."""
 
 import csv
 import io
@@ -13,12 +13,14 @@ COLUMNS = ("Sentence #", "Word", "Tag")
 
 
 def read_gmb(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
-    """A CSV with the columns `Sentence #`, `Word` and `Tag`; the first stands only in a sentence's first row.
+    """Read a CSV with the columns `Sentence #` (filled in a sentence's first row only), `Word` and `Tag`.
 
     Args:
         path: The CSV, plain or in a zip; cp1252 as handed out, or UTF-8 as saved anew.
+        session: Options, and collector of invalid records.
 
-    Raises: ValueError where a column is missing, or a zip holds no CSV or several.
+    Raises:
+        ValueError: If a column is missing, or a zip holds no CSV or several.
     """
     return tagged_items(_sentences(path, session), " ", session=session)
 

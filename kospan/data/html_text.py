@@ -1,4 +1,4 @@
-"""HTML as readable text that knows where each of its characters stood."""
+"""Conversion of HTML to readable text, with the source position of each character."""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -20,7 +20,7 @@ _WORD = re.compile(f"[^{SPACES}]+")
 
 
 class HtmlText:
-    """The text of a subword of HTML: a line for each block, a tab between the cells of a row, runs of spaces as one.
+    r"""Text of an HTML fragment: one line per block, tabs between cells of a row, runs of spaces as one.
 
     What stands in `head`, `script`, `style` and `template`, comments and attributes are left out. Entities are the
     characters they name.
@@ -30,20 +30,26 @@ class HtmlText:
 
     >>> page = HtmlText("<p>A &amp; <b>B</b></p><table><tr><td>1</td><td>2</td></tr></table>")
     >>> page.text
-    'A & B\\n1\\t2'
+    'A & B\n1\t2'
     >>> start, end = page.span(11, 21)
     >>> page.text[start:end]
     'B'
     """
 
     def __init__(self, html: str):
-        walk = _Walk(html)
-        self.text = "".join(walk.subwords)
-        self._sources, self._ends, self._starts, self._whole = walk.sources, walk.ends, walk.starts, walk.whole
+        collector = _TextCollector(html)
+        self.text = "".join(collector.parts)
+        self._sources, self._ends, self._starts, self._whole = (
+            collector.sources,
+            collector.ends,
+            collector.starts,
+            collector.whole,
+        )
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
-        """The stretch of the text that comes from `html[start:end]`, without spaces at its ends; None where that holds
-        nothing that can be read. An entity that is cut counts as a whole.
+        """Map `html[start:end]` to a stretch of the text, without spaces at its ends.
+
+        The result is None if nothing there is readable. An entity that is cut counts as a whole.
         """
         first, last = bisect_right(self._ends, start), bisect_left(self._sources, end) - 1
         if start >= end or first > last:
@@ -58,8 +64,8 @@ class HtmlText:
         return begin, stop
 
 
-class _Walk(HTMLParser):
-    """Collects words and entities with their places.
+class _TextCollector(HTMLParser):
+    """Parser that collects words and entities with their positions.
 
     Per run of characters without a space: `sources` and `ends`, where it stands in the HTML; `starts`, where in the
     text; `whole`, for an entity the length of its text, else 0.
@@ -68,7 +74,7 @@ class _Walk(HTMLParser):
     def __init__(self, html: str):
         super().__init__(convert_charrefs=False)
         self.html = html
-        self.subwords: list[str] = []
+        self.parts: list[str] = []
         self.sources: list[int] = []
         self.ends: list[int] = []
         self.starts: list[int] = []
@@ -90,14 +96,14 @@ class _Walk(HTMLParser):
 
     def _add(self, text: str, source: int, end: int, whole: bool) -> None:
         if self._length and self._between:
-            self.subwords.append(self._between)
+            self.parts.append(self._between)
             self._length += 1
         self._between = ""
         self.sources.append(source)
         self.ends.append(end)
         self.starts.append(self._length)
         self.whole.append(len(text) if whole else 0)
-        self.subwords.append(text)
+        self.parts.append(text)
         self._length += len(text)
 
     def parse_marked_section(self, i, report=1):

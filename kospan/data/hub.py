@@ -1,4 +1,4 @@
-"""Sets that the `datasets` library reads: from the Hub, from a folder that it saved, from parquet."""
+"""Data sets read with the `datasets` library: from the Hub, a saved folder, or Parquet files."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _OTHER_FORMS = (
 
 
 def read_hub(name: str, joiner: str = " ", session: ReadSession = STRICT) -> RawDataset:
-    """All splits of a set with tagged tokens, with spans of texts, with questions about texts, or with labelled texts.
+    """Read all splits of a set of tagged tokens, texts with spans, questions about texts, or labelled texts.
 
     Tokens are in a column `tokens`, their tags in `ner_tags` or `tags`, as integers with ClassLabel names or strings;
     names that are no tags are ignored where no row uses them. For spans see `kospan.data.hub_spans`, for questions,
@@ -40,7 +40,9 @@ def read_hub(name: str, joiner: str = " ", session: ReadSession = STRICT) -> Raw
         joiner: What stands between two tokens of the text: " " for words, "" for characters.
         session: Its options, and what takes rows that cannot be read.
 
-    Raises: ValueError where a column is missing or holds something else; OSError where the set cannot be fetched.
+    Raises:
+        ValueError: If a column is missing or holds something else.
+        OSError: If the set cannot be fetched.
     """
     loaded = _load(name)
     splits = {_split_name(split): data for split, data in loaded.items()}
@@ -71,9 +73,10 @@ def read_hub(name: str, joiner: str = " ", session: ReadSession = STRICT) -> Raw
 
 
 def _form(splits: Mapping, places: Mapping[str, str], session: ReadSession) -> tuple[str, str | None]:
-    """What the splits hold, "questions", "spans", "labels" or "tags", and the column that the user named for it.
+    """Return the kind of the splits ("questions", "spans", "labels", "tags") and the column that the user named.
 
-    Raises: ValueError where a column can be read in two ways, or the named one is missing.
+    Raises:
+        ValueError: If a column can be read in two ways, or the named one is missing.
     """
     asked, tokens = session.options.tag_column, session.options.token_column
     datas = list(splits.values())
@@ -105,7 +108,7 @@ def _form(splits: Mapping, places: Mapping[str, str], session: ReadSession) -> t
 
 
 def _is_local(name: str) -> bool:
-    """Whether a name is a path; `load_dataset` too takes a folder of that name before it asks the Hub."""
+    """Return whether a name is a path; `load_dataset`, too, prefers a folder of that name to the Hub."""
     return Path(name).exists() or Path(name.split(":", 1)[0]).exists()
 
 
@@ -144,7 +147,11 @@ def _load(name: str) -> Mapping:
 
 
 def _tag_columns(data, place: str, session: ReadSession) -> tuple[str, str]:
-    """The columns of tokens and tags. Raises: ValueError where there are none."""
+    """The columns of tokens and tags.
+
+    Raises:
+        ValueError: If there are none.
+    """
     tokens = session.options.token_column or "tokens"
     tags = session.options.tag_column or next((name for name in TAG_COLUMNS if name in data.column_names), None)
     if tags is None or tokens not in data.column_names:
@@ -156,7 +163,7 @@ def _tag_columns(data, place: str, session: ReadSession) -> tuple[str, str]:
 
 
 def _hint(data) -> str:
-    """What to do about a split without the columns of any form."""
+    """Hint for the error about a split without the columns of any format."""
     names = data.column_names
     if "question" in names:
         context = next((name for name in _CONTEXTS if name in names), None)
@@ -173,7 +180,7 @@ def _hint(data) -> str:
 
 
 def _tag_names(data, place: str, session: ReadSession) -> list[str] | None:
-    """The names behind integer tags; None where tags are strings."""
+    """The names behind integer tags; None if tags are strings."""
     _, column = _tag_columns(data, place, session)
     inner = getattr(data.features[column], "feature", None)
     names = getattr(inner, "names", None)

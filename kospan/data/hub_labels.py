@@ -1,4 +1,4 @@
-"""Labelled texts, and pairs of texts, from sets that the `datasets` library reads."""
+"""Labelled texts and pairs of texts from sets read with the `datasets` library."""
 
 from collections.abc import Iterator
 
@@ -21,18 +21,18 @@ _INNER = "label"
 
 
 def holds_labels(data, column: str | None = None) -> bool:
-    """Whether a split has the columns of labelled texts; `column` is that of the labels where the user has named it."""
+    """Return whether a split has the columns of labelled texts; `column` is the label column named by the user."""
     found = label_column(data) if column is None else column
     return found is not None and "tokens" not in data.column_names and _texts(data) is not None
 
 
 def label_column(data) -> str | None:
-    """The column of the labels; None where there is none."""
+    """The column of the labels; None if there is none."""
     return next((column for column in LABELS if column in data.column_names), None)
 
 
 def label_names(data, column: str | None = None) -> tuple[str, ...] | None:
-    """The classes in the order that the set gives them; None where it names none."""
+    """The classes in the order of the set; None if it names none."""
     names = getattr(_feature(data, column), "names", None)
     return tuple(dict.fromkeys(map(clean_label, names))) if names else None
 
@@ -40,19 +40,21 @@ def label_names(data, column: str | None = None) -> tuple[str, ...] | None:
 def label_items(
     data, place: str, split: str, session: ReadSession = STRICT, column: str | None = None
 ) -> Iterator[Item]:
-    """The rows of a split with a text or a pair of texts and a label.
+    """Read the rows of a split with a text, or a pair of texts, and a label.
 
     Texts are the columns `text` and, where there is one, `text_pair`; or those of a known task: `premise` and
     `hypothesis`, `sentence1` and `sentence2`, `sentence` or `title` alone. `label` (or `labels`)
     holds a ClassLabel, a class's name, a number, or a struct with such a `label` (KLUE-STS). A class of -1 means none.
 
     Args:
+        data: The split.
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
         session: Takes the rows that cannot be read.
         column: The column of the labels, where the user has named it.
 
-    Raises: ValueError or TypeError naming the row where something else stands there.
+    Raises:
+        ValueError, TypeError: If something else stands there; the message names the row.
     """
     text, pair = _texts(data)
     label = column or label_column(data)

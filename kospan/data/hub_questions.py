@@ -1,4 +1,4 @@
-"""Questions with answers from sets that the `datasets` library reads, in the columns that SQuAD has there."""
+"""Questions with answers from sets read with the `datasets` library, in SQuAD's columns."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ COLUMNS = ("id", "guid", "title", "context", "question", "answers", "is_impossib
 
 
 def holds_questions(data) -> bool:
-    """Whether a split has the columns of questions about texts."""
+    """Return whether a split has the columns of questions about texts."""
     return {"question", "context"} <= set(data.column_names)
 
 
 def question_items(data, place: str, split: str, session: ReadSession = STRICT) -> Iterator[Item]:
-    """The questions of a split with the columns `question`, `context` and `answers` (`text` and `answer_start`).
+    """Read the questions of a split with the columns `question`, `context` and `answers` (`text`, `answer_start`).
 
     `id` or `guid` names a question, else its row. Questions of one `title` stay together where the split is cut; where
     there is no such column, questions about one text do. No answer in a row means that the text holds none; a column
@@ -23,11 +23,13 @@ def question_items(data, place: str, split: str, session: ReadSession = STRICT) 
     Without `answers` the questions are unlabelled.
 
     Args:
+        data: The split.
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
         session: Takes the questions that cannot be read.
 
-    Raises: ValueError naming row and question where an answer does not stand at its place.
+    Raises:
+        ValueError: If an answer does not stand at its place; the message names row and question.
     """
     columns = [name for name in COLUMNS if name in data.column_names]
     if "answers" not in columns and "answer" in data.column_names:

@@ -1,4 +1,4 @@
-"""JSON Lines: the project's own form, the same in and out."""
+"""JSON Lines, the project's own format for input and output."""
 
 import json
 import os
@@ -17,9 +17,10 @@ _TEXTS = ("context", "passage", "sentence", "document", "content", "data", "body
 
 
 def record(example: Example, spans: Sequence[Span] | None = None) -> dict:
-    """An example as a line of JSON holds it.
+    """Convert an example to a JSON object.
 
     Args:
+        example: The example.
         spans: Predicted spans that take the place of the gold ones; they carry their scores. Gold spans (None here) do
             where the score is not 1.
 
@@ -40,7 +41,7 @@ def record(example: Example, spans: Sequence[Span] | None = None) -> dict:
 
 
 def from_record(line: dict, place: str = "record", default_id: str | None = None, annotated: bool = True) -> Example:
-    """An example from what `json.loads` made of a line; keys that hold no annotation are ignored.
+    """Convert a JSON object to an example; keys without annotations are ignored.
 
     Spans are under `spans`; see `kospan.data.annotations` for other keys that are read. The text of a question may be
     under `context`.
@@ -49,12 +50,14 @@ def from_record(line: dict, place: str = "record", default_id: str | None = None
     joined by spaces.
 
     Args:
+        line: The JSON object.
         place: "file:line", as errors name it.
         default_id: The id of a line without one.
         annotated: Whether annotations are read; otherwise the example is unlabelled.
 
-    Raises: ValueError where a key is missing, a span leaves the text or annotations are under an unknown key, TypeError
-        where a value has the wrong type.
+    Raises:
+        ValueError: If a key is missing, a span leaves the text or annotations are under an unknown key.
+        TypeError: If a value has the wrong type.
 
     >>> from_record({"id": "a", "text": "서울에 간다"}).spans is None
     True
@@ -88,7 +91,7 @@ def from_record(line: dict, place: str = "record", default_id: str | None = None
 
 
 def _text_hint(line: dict) -> str:
-    """What to do about a record without a text."""
+    """Hint for the error about a record without a text."""
     data = line.get("data")
     if isinstance(data, dict):
         return "convert the file with `kospan convert data FILE train.jsonl --from label-studio`"
@@ -101,9 +104,10 @@ def _text_hint(line: dict) -> str:
 
 
 def json_lines(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[tuple[str, object]]:
-    """Place and value of each line that is not empty.
+    """Yield place and value of each line that is not empty.
 
-    Raises: ValueError naming file and line where a line is no JSON.
+    Raises:
+        ValueError: If a line is no JSON; the message names file and line.
     """
     text = open_text(path).read()
     first = True
@@ -132,7 +136,7 @@ def json_lines(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterat
 
 
 def _other_form(text: str) -> str | None:
-    """What a file is that holds no JSON Lines; None where one line or another is JSON, or nothing can be said."""
+    """Description of a file that is not JSON Lines; None if some line is JSON, or the format is unknown."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -152,7 +156,7 @@ def _is_object(line: str) -> bool:
 
 
 def jsonl_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
-    """The examples of a file and where they stand; a line without an id is named after its file and line.
+    """Read the examples of a file; a line without an id is named after its file and line.
 
     Questions about one text have it as their group: they stay together where a split is cut. Lines that Prodigy's
     annotators have rejected or ignored are skipped, see `kospan.data.prodigy`.
@@ -163,7 +167,7 @@ def jsonl_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Itera
 
 
 def text_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
-    """As `jsonl_items`, without annotations: every line is an unlabelled example."""
+    """Read a file as `jsonl_items` does, without annotations."""
     for place, line in json_lines(path, session):
         with session.record():
             yield _item(line, place, path, annotated=False)
@@ -175,9 +179,10 @@ def _item(line, place: str, path: str | os.PathLike, annotated: bool = True) -> 
 
 
 def read_jsonl(path: str | os.PathLike) -> list[Example]:
-    """The examples of a file, plain or gzipped; overlapping spans are left as they are.
+    """Read the examples of a file, plain or gzipped; overlapping spans are kept.
 
-    Raises: the first error, with the number of other records that cannot be read.
+    Raises:
+        Exception: The first error, with the number of other records that cannot be read.
     """
     session = ReadSession(collect=True)
     examples = [item.example for item in jsonl_items(path, session)]
@@ -186,5 +191,5 @@ def read_jsonl(path: str | os.PathLike) -> list[Example]:
 
 
 def write_jsonl(path: str | os.PathLike, examples: Iterable[Example]) -> None:
-    """Writes examples under a temporary name and renames it: the file is there whole or not at all."""
+    """Write examples to a temporary file and rename it, so that no partial file is ever visible."""
     write_text(path, "".join(json.dumps(record(example), ensure_ascii=False) + "\n" for example in examples))

@@ -14,16 +14,18 @@ CLOSING = re.compile(r":([A-Z]+)>")
 
 
 def read_kmou(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
-    """Text and spans from the `## ` lines: number, text, text with `<entity:TYPE>`.
+    """Read text and spans from the `## ` lines: number, text, text with `<entity:TYPE>`.
 
     The lines of morphemes under them are not read: they cannot hold an entity that ends inside a morpheme, and do not
     always rebuild the text.
 
     Args:
         path: The tar.gz, a folder of .txt files (read in the order of their names), or one such file.
+        session: Options, and collector of invalid records.
 
-    Raises: FileNotFoundError where there is nothing at `path`; ValueError naming file and line where a
-        sentence lacks one of its three lines or the two texts differ.
+    Raises:
+        FileNotFoundError: If there is nothing at `path`.
+        ValueError: If a sentence lacks one of its three lines or the two texts differ; the message names file and line.
     """
     for name, data in _files(Path(path)):
         yield from _items(name, decoded(data, name), session)
@@ -67,7 +69,7 @@ def _items(name: str, text: str, session: ReadSession) -> Iterator[Item]:
 
 
 def _item(place: str, heads: list[str], name: str, group: str) -> Item:
-    """A sentence from its three lines."""
+    """Build a sentence from its three lines."""
     if len(heads) != 3:
         raise ValueError(
             f"{place}: expected three lines that start with `## ` (number, text, text with <entity:TYPE>), got "
@@ -83,13 +85,14 @@ def _item(place: str, heads: list[str], name: str, group: str) -> Item:
 
 
 def marked_spans(text: str, marked: str) -> tuple[Span, ...] | None:
-    """The spans of `<entity:TYPE>` marks, found by walking along the plain text, so that its own `<` stay text.
+    """Find the spans of `<entity:TYPE>` marks by aligning them with the plain text, which may contain `<` itself.
 
     Args:
         text: Without marks.
         marked: With marks.
 
-    Returns: The spans, or None where `marked` is not `text` plus marks.
+    Returns:
+        The spans, or None if `marked` is not `text` plus marks.
 
     >>> marked_spans("<2> 서울", "<<2>:NOH> <서울:LOC>")
     (Span(start=0, end=3, label='NOH', score=1.0), Span(start=4, end=6, label='LOC', score=1.0))

@@ -13,14 +13,14 @@ COLUMNS = ("seqid", "title", "content", "label")
 
 
 def read_ko_fake_news(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
-    """The articles of a CSV file, or of all CSV files of a folder: `text` is the article, `text_pair` its
-    title.
+    """Read the articles of a CSV file or of all CSV files of a folder, with the title as `text_pair`.
 
     The files are in CP949, or in UTF-8 with a byte order mark. They share titles and whole articles, so that of a
     folder articles of one title stay together where a split is cut. What the labels 0 and 1 mean the source does not
     say.
 
-    Raises: ValueError naming file and line where a file is malformed, or a folder holds none.
+    Raises:
+        ValueError: If a file is malformed, or a folder holds none; the message names file and line.
     """
     files = sorted(Path(path).glob("*.csv")) if Path(path).is_dir() else [Path(path)]
     if not files:

@@ -12,11 +12,15 @@ COLUMNS = ("title", "comment", "hate")
 
 
 def read_korean_hate_speech(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
-    """The comments of a TSV file with quoted fields and the column `hate`; `text_pair` is the title of the article.
+    """Read the comments of a TSV file with quoted fields and the column `hate`.
+
+    The article's title becomes `text_pair`. A comment is named after its file and line. Comments on one article stay
+    together when a split is cut.
 
     A comment is named after its file and line. Comments on one article stay together where a split is cut.
 
-    Raises: ValueError naming file and line where a row is malformed.
+    Raises:
+        ValueError: If a row is malformed; the message names file and line.
     """
     text = open_text(path, newline="").read()
     for place, values in csv_rows(text, str(path), "\t", COLUMNS, session, quoting="minimal"):

@@ -1,5 +1,8 @@
-"""KorQuAD 2.x: questions about whole pages of the Korean Wikipedia, as HTML. Format-tested only: the set was not at
-hand, the form is that of its public description.
+"""KorQuAD 2.x: questions about whole pages of the Korean Wikipedia, as HTML.
+
+Tested on the format alone: the reader follows the public description, as the set was not at hand.
+
+Format-tested only: the set was not at hand, the form is that of its public description.
 """
 
 import os
@@ -23,7 +26,7 @@ from kospan.data.records import STRICT, Item, ReadSession
 
 
 def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
-    """The questions of a file, or of all .json files of a folder in the order of their names, page by page.
+    """Read the questions of a file, or of all .json files of a folder in the order of their names.
 
     A page's `context` is HTML, and an answer stands in it at `answer_start`, tags included. The example's text is what
     can be read of the page (see `kospan.data.html_text`), its span the part of that text that the answer's HTML makes:
@@ -33,8 +36,10 @@ def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Ite
     holds nothing that can be read (a picture, say), or it begins or ends inside a tag or an entity. They count 0 in
     scores, as the official evaluation counts questions without a prediction.
 
-    Raises: ValueError naming file and question where the form is another or an answer does not stand at its place in
-        the HTML; FileNotFoundError where there is nothing at `path`.
+    Raises:
+        ValueError: If the form is another or an answer does not stand at its place in the HTML; the message names file
+            and question.
+        FileNotFoundError: If there is nothing at `path`.
     """
     total, lost = 0, []
     for file in _files(Path(path)):
@@ -61,7 +66,7 @@ def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Ite
 
 
 def _item(question, html: str, readable: HtmlText, title: str, place: str) -> Item:
-    """A question of a page."""
+    """Build the item of a question."""
     name = question_name(typed(question, dict, place, "the question"), place)
     here = f"{place}, question {name!r}"
     asked, answers, left_out = key_of(question, "question", here), None, ""
@@ -84,7 +89,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _mapped(answer: Answer, html: str, readable: HtmlText, place: str) -> Answer | None:
-    """The answer in the page's readable text; None where it cannot be mapped."""
+    """Map an answer to the page's readable text; None if that is impossible."""
     first, last, *_ = answer_span(answer, html, place)
     found = readable.span(first, last)
     if found is None:

@@ -1,4 +1,4 @@
-"""KorSTS: how alike two sentences are, from 0 to 5 (Ham et al. 2020, github.com/kakaobrain/KorNLUDatasets)."""
+"""KorSTS: similarity of two sentences, from 0 to 5 (Ham et al. 2020, github.com/kakaobrain/KorNLUDatasets)."""
 
 import os
 from collections.abc import Iterator
@@ -14,11 +14,12 @@ COLUMNS = ("genre", "score", "sentence1", "sentence2")
 
 
 def read_korsts(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
-    """The pairs of a TSV file, whose quotation marks are text.
+    """Read the pairs of a TSV file whose quotation marks are text.
 
     A pair is named after its file and line; its genre is its source. Scores are values, also where the file writes `4`.
 
-    Raises: ValueError naming file and line where a row is malformed or a score is no number.
+    Raises:
+        ValueError: If a row is malformed or a score is no number; the message names file and line.
     """
     text = open_text(path, newline="").read()
     for place, values in csv_rows(text, str(path), "\t", COLUMNS, session, quoting="none"):

@@ -1,4 +1,4 @@
-"""Labelled texts, or pairs of texts, as rows with the columns `text`, `text_pair` and `label`."""
+"""Labelled texts or pairs of texts, as rows with the columns `text`, `text_pair` and `label`."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from kospan.modeling.spans import Span
 
 
 def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
-    """The rows of a CSV, TSV or JSON Lines file, .gz allowed; where the name does not tell which, the contents do.
+    """Read the rows of a CSV, TSV or JSON Lines file, plain or gzipped.
 
     The columns are `text`, `label`, and where two texts are read together `text_pair`, the second text: the hypothesis
     of the text's premise. `id` and `source` are taken where they are there. A label is the name of a class or a number;
@@ -23,7 +23,8 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
     cut; of pairs see `kospan.data.records.grouped_pairs`. How quotation marks are read see
     `kospan.data.tables.csv_rows`.
 
-    Raises: ValueError naming file and line where a column is missing, also in one row, or the file is malformed.
+    Raises:
+        ValueError: If a column is missing, also in one row, or the file is malformed; the message names file and line.
     """
     form = form_of(path)
     if form == "jsonl":
@@ -73,14 +74,18 @@ def _json_rows(path: str | os.PathLike, session: ReadSession) -> Iterator[Row]:
 
 
 def labelled_item(place: str, name: str, text: str, label, pair: str = "", source: str = "") -> Item:
-    """A text with its label as an example: the label is one span over the whole text.
+    """Build the item of a labelled text; the label becomes one span over the whole text.
 
     Args:
         place: Where it stands, as errors name it.
+        name: Id of the example.
+        text: The text.
         label: A class's name, or a number; None or an empty string for none.
-        pair: The second text of a pair; empty where the text stands alone.
+        pair: The second text of a pair; empty if the text stands alone.
+        source: Part of the data set that it comes from.
 
-    Raises: TypeError or ValueError naming the place where a value has the wrong type or is no Unicode.
+    Raises:
+        TypeError, ValueError: If a value has the wrong type or is no Unicode; the message names the place.
 
     >>> labelled_item("my.csv:2", "a", "금리가 올랐다", "경제").example.spans
     (Span(start=0, end=7, label='경제', score=1.0),)
@@ -94,7 +99,7 @@ def labelled_item(place: str, name: str, text: str, label, pair: str = "", sourc
 
 
 def label_in_words(label, place: str) -> str | None:
-    """A label as a source holds it, as its name; None where there is none.
+    """Convert a label to its name; None if there is none.
 
     A float keeps its point, by which numbers are told from names of classes.
 

@@ -1,4 +1,4 @@
-"""Prodigy's decisions, which its JSON Lines hold beside texts and spans."""
+"""Decisions of Prodigy's annotators in JSON Lines."""
 
 import os
 import warnings
@@ -11,7 +11,7 @@ CHOICES = ("label", "accept", "options")
 
 
 def accepted_lines(lines: Iterable[tuple[str, object]], path: str | os.PathLike) -> Iterator[tuple[str, object]]:
-    """Lines of a JSON Lines file without those that Prodigy's annotators have rejected or ignored.
+    """Yield the lines of a JSON Lines file that Prodigy's annotators have not rejected or ignored.
 
     These are counted in a warning at the end, as are binary decisions, which say nothing about the rest of their text.
 
@@ -40,7 +40,7 @@ def accepted_lines(lines: Iterable[tuple[str, object]], path: str | os.PathLike)
 
 
 def answer_of(line) -> str:
-    """The decision that a line of Prodigy's holds; empty for any other line.
+    """The decision in a line of Prodigy's; empty for any other line.
 
     >>> answer_of({"text": "서울", "answer": "reject"}), answer_of({"question": "Yes or no?", "answer": "accept"})
     ('reject', '')
@@ -52,11 +52,12 @@ def answer_of(line) -> str:
 
 
 def span_record(line, place: str):
-    """A line as `kospan.data.jsonl.from_record` takes it; one that is not Prodigy's is returned as it is.
+    """Convert a line of Prodigy's for `kospan.data.jsonl.from_record`; other lines are returned unchanged.
 
     An accepted text without spans has none. Spans that were rejected one by one are dropped, and so are scores.
 
-    Raises: ValueError where the annotators have chosen labels for whole texts.
+    Raises:
+        ValueError: If the annotators have chosen labels for whole texts.
     """
     if answer_of(line) != "accept":
         return line

@@ -1,4 +1,4 @@
-"""Questions with answers in the form of SQuAD: KorQuAD 1.0, SQuAD 1.1 and 2.0, KLUE-MRC."""
+"""Questions with answers in SQuAD's format: KorQuAD 1.0, SQuAD 1.1 and 2.0, KLUE-MRC."""
 
 import os
 from collections.abc import Iterator
@@ -18,13 +18,15 @@ from kospan.example import Example
 
 
 def read_squad(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
-    """The questions of a file, article by article; all questions of an article have it as their group.
+    """Read the questions of a file, grouped by article.
 
     An answer is a span labelled "answer"; several are alternatives. A question marked `is_impossible` has an empty
     tuple, whatever stands in `answers` or `plausible_answers`; one without `answers` is unlabelled. The article's title
     is the example's source.
 
-    Raises: ValueError naming file and question where the form is another, or an answer does not stand at its place.
+    Raises:
+        ValueError: If the form is another, or an answer does not stand at its place; the message names file and
+            question.
     """
     for at, article in enumerate(read_articles(path, "SQuAD")):
         group = f"{path}, article {at}"

@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files, whose quotation marks may quote fields or be text."""
+"""Rows of CSV and TSV files, in which quotation marks may be quoting or text."""
 
 import csv
 import io
@@ -15,10 +15,11 @@ _LONGEST_FIELD = 2**31 - 1
 
 
 class Row(NamedTuple):
-    """
+    """A row of a table.
+
     Args:
-        place: "file:line", or whatever leads to it.
-        values: The value of each column.
+    place: "file:line", or whatever leads to it.
+    values: The value of each column.
     """
 
     place: str
@@ -26,7 +27,7 @@ class Row(NamedTuple):
 
 
 class _Record(NamedTuple):
-    """The fields of a row and the line at which it begins, or the error that it is."""
+    """The fields of a row and its first line, or its error."""
 
     line: int
     fields: list[str]
@@ -41,7 +42,7 @@ def csv_rows(
     session: ReadSession = STRICT,
     quoting: str = "auto",
 ) -> Iterator[Row]:
-    """The rows of a file with a header.
+    r"""Read the rows of a file with a header.
 
     Quotation marks around a field quote it ("minimal", as pandas and Excel write files: the field may hold delimiters,
     line ends and doubled quotation marks), or are text ("none"). With "auto" the file is read both ways: one must be
@@ -55,11 +56,12 @@ def csv_rows(
         session: Its option `quoting` decides.
         quoting: The convention of this kind of file, where the option is not set.
 
-    Raises: ValueError naming the file and the line at which a row begins where quotation marks do not close, a row has
-        more or fewer fields than the header, the header lacks a column or names one twice, or both ways of reading are
-        valid and differ.
+    Raises:
+        ValueError: If quotation marks do not close, a row has more or fewer fields than the header, the header lacks a
+            column or names one twice, or both ways of reading are valid and differ; the message names the file and the
+            line at which a row begins.
 
-    >>> [row.values for row in csv_rows('text\\tlabel\\nsay "hi" twice\\tx\\n', "my.tsv", "\\t")]
+    >>> [row.values for row in csv_rows('text\tlabel\nsay "hi" twice\tx\n', "my.tsv", "\t")]
     [{'text': 'say "hi" twice', 'label': 'x'}]
     """
     nul = text.find("\0")
@@ -89,7 +91,7 @@ def csv_rows(
 
 
 def _records(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]:
-    """The records of a file, header first, by the convention that is asked for or that its contents show."""
+    """The records of a file, header first, by the requested or the detected quoting convention."""
     if '"' not in text:
         return _parsed(text, name, delimiter, "none")
     if quoting != "auto":
@@ -106,7 +108,7 @@ def _records(text: str, name: str, delimiter: str, quoting: str) -> list[_Record
 
 
 def _ambiguous(name: str, header: list[str], one: _Record | None, other: _Record | None) -> ValueError:
-    """The error about a file that is valid with both conventions, with the first field in which they differ."""
+    """Build the error about a file that is valid under both conventions; it shows the first field that differs."""
     line = min(record.line for record in (one, other) if record)
     quoted, plain = (record.fields if record else ["nothing"] for record in (one, other))
     at = next((at for at, pair in enumerate(zip(quoted, plain)) if pair[0] != pair[1]), 0)
@@ -119,7 +121,7 @@ def _ambiguous(name: str, header: list[str], one: _Record | None, other: _Record
 
 
 def _parsed(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]:
-    """All rows by one convention; a row of another width than the first, or with open quotation marks, is an error."""
+    """Parse all rows by one convention; rows of another width or with open quotation marks become errors."""
     style = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **style)
     records: list[_Record] = []
@@ -163,7 +165,7 @@ def _parsed(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]
 
 @contextmanager
 def _long_fields():
-    """Inside, a field may be as long as a document; the limit is one for the whole process."""
+    """Allow fields as long as a document; the limit applies to the whole process."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield

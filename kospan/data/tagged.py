@@ -1,4 +1,4 @@
-"""Tokens with tags, checked, as examples with spans."""
+"""Conversion of tagged tokens to examples with spans."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,14 +25,14 @@ IOB1_HINT = (
 
 @dataclass
 class Sentence:
-    """Tokens and their tags as they stand in the source.
+    """Tokens and tags of a sentence in the source.
 
     Args:
         id: Of the example to be.
         place: The file, or the split and row, that errors name.
         tokens: Words or characters.
         tags: As many tag names.
-        lines: The line of each token; empty where the source has no lines.
+        lines: The line of each token; empty if the source has no lines.
         source: Where the sentence comes from within its set.
         document: Which document of the source it stands in, from 0.
         tag_hint: What else may be wrong where a tag has an unknown form.
@@ -48,12 +48,12 @@ class Sentence:
     tag_hint: str = ""
 
     def where(self, at: int) -> str:
-        """The place of a token, for errors."""
+        """Place of a token, for errors."""
         return f"{self.place}:{self.lines[at]}" if self.lines else f"{self.place}, token {at} ({self.tokens[at]!r})"
 
 
 def tag_problem(tag: str) -> str | None:
-    """What to do about a tag of an unknown form; None where the form is known.
+    """Return the fix for a tag of an unknown form; None if the form is known.
 
     >>> tag_problem("PS-B")
     'write the prefix first: B-PS'
@@ -72,9 +72,9 @@ def tag_problem(tag: str) -> str | None:
 
 
 def clean_tag(tag: str) -> str:
-    """A tag with its label as `clean_label` spells it.
+    r"""Return a tag with its label normalised by `clean_label`.
 
-    >>> clean_tag(" B-PS\\u00a0")
+    >>> clean_tag(" B-PS\u00a0")
     'B-PS'
     """
     tag = clean_label(tag)
@@ -84,16 +84,18 @@ def clean_tag(tag: str) -> str:
 def tagged_items(
     sentences: Iterable[Sentence], joiner: str, iob1: bool = False, hint: str = "", session: ReadSession = STRICT
 ) -> Iterator[Item]:
-    """Sentences as examples; BIOES is recognised by its `E-` and `S-`.
+    """Convert sentences to items; BIOES is recognised by its `E-` and `S-`.
 
     Args:
+        sentences: The sentences.
         joiner: What stands between two tokens of the text: " " for words, "" for characters.
         iob1: Read the tags as IOB1.
         hint: What to do where an `I-` continues nothing.
         session: Takes the sentences that cannot be read.
 
-    Raises: ValueError naming the place where a tag has an unknown form or cannot stand where it stands, or where
-        tokens and tags differ in number.
+    Raises:
+        ValueError: If a tag has an unknown form or cannot stand where it stands, or if tokens and tags differ in
+            number; the message names the place.
     """
     known: dict[str, str] = {}
     kept = []
@@ -115,12 +117,14 @@ def tagged_items(
 
 
 def _check_tags(sentence: Sentence, known: dict[str, str]) -> None:
-    """Cleans a sentence's tags.
+    """Clean and check the tags of a sentence.
 
     Args:
+        sentence: The sentence.
         known: The tags of earlier sentences as they are cleaned; gains those of this one.
 
-    Raises: ValueError where tokens and tags differ in number, or a tag has an unknown form.
+    Raises:
+        ValueError: If tokens and tags differ in number, or a tag has an unknown form.
     """
     if len(sentence.tokens) != len(sentence.tags):
         raise ValueError(
@@ -140,7 +144,7 @@ def _check_tags(sentence: Sentence, known: dict[str, str]) -> None:
 
 
 def joined(items: Sequence[Item], separator: str = "\n") -> Item:
-    """Sentences as one document, under the id and place of the first.
+    """Join sentences to one document, with the id and place of the first.
 
     Args:
         items: The sentences.

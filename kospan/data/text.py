@@ -1,4 +1,4 @@
-"""Text files in and out: UTF-8 with or without a byte order mark, plain or gzip, whole or not at all."""
+"""Reading and writing of text files: UTF-8 with or without a byte order mark, plain or gzip."""
 
 import gzip
 import io
@@ -23,20 +23,22 @@ _SIGNATURES = {
 
 
 def open_text(path: str | os.PathLike, encoding: str = "utf-8", newline: str | None = None) -> io.StringIO:
-    """A text file opened for reading, decoded whole, so that a wrong byte is met before the first line is used.
+    """Open a text file for reading and decode it at once, so that wrong bytes are found before any line is used.
 
     Args:
         path: The file; one that is gzipped is unpacked.
         encoding: Of the bytes. A byte order mark in front of UTF-8 is dropped.
         newline: As in `open`: None turns CRLF into LF, "" leaves line ends as they are.
 
-    Raises: FileNotFoundError where there is no such file; ValueError where its bytes are not in `encoding`.
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If its bytes are not in `encoding`.
     """
     return io.StringIO(decoded(read_bytes(path), path, encoding), newline=newline)
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """The bytes of a file, unpacked where they are gzipped."""
+    """Read the bytes of a file, decompressed if they are gzipped."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"expected a file at {path}, got a folder; name a file inside it")
@@ -52,13 +54,16 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 
 
 def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_mark: bool = False) -> str:
-    """Bytes as text.
+    """Decode bytes.
 
     Args:
+        data: The bytes.
         name: The file, as errors name it.
+        encoding: Encoding of the bytes.
         keep_mark: Leave a byte order mark in front as a character, for offsets that count it.
 
-    Raises: ValueError naming the file, the line and the byte, and what the bytes look like instead.
+    Raises:
+        ValueError: Naming the file, the line and the byte, and what the bytes look like instead.
 
     >>> decoded("서울".encode("cp949"), "list.txt")
     Traceback (most recent call last):
@@ -102,18 +107,23 @@ def _nearest(path: Path) -> str:
 
 
 def check_compression(path: str | os.PathLike) -> None:
-    """Raises: ValueError where a name promises a compression that is not written."""
+    """Check that a file name does not ask for a compression that is not supported for writing.
+
+    Raises:
+        ValueError: If a name promises a compression that is not written.
+    """
     suffix = Path(path).suffix.lower()
     if suffix in _UNWRITTEN:
         raise ValueError(f"expected a file name without compression or with .gz to write to, got {path}; end it in .gz")
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes UTF-8 under a temporary name and renames it: nothing half written, line ends as in `text`.
+    """Write UTF-8 to a temporary file and rename it; line ends are kept.
 
     A name that ends in .gz is compressed, without a time in it, so that equal texts give equal files.
 
-    Raises: ValueError where the name promises another compression.
+    Raises:
+        ValueError: If the name promises another compression.
     """
     path = Path(path)
     check_compression(path)
@@ -130,7 +140,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def stem(path: str | os.PathLike) -> str:
-    """A file's name without the endings that only say what form it has.
+    """A file's name without the endings that only state its format.
 
     >>> stem("data/eng.train.gz"), stem("wnut17train.conll")
     ('eng.train', 'wnut17train')

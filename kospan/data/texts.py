@@ -1,4 +1,4 @@
-"""Texts for a model to predict on."""
+"""Texts to predict on."""
 
 from kospan.data.content import form_of
 from kospan.data.jsonl import text_items
@@ -8,7 +8,7 @@ from kospan.example import Example
 
 
 def read_texts(path: str, session: ReadSession | None = None) -> list[Example]:
-    """Documents from JSON Lines, or from plain text with a document per line, gzipped or not.
+    """Read documents from JSON Lines, or from plain text with one document per line, gzipped or not.
 
     `kospan.data.content.form_of` tells which it is. Empty lines of a plain text are no documents; a document is named
     after its file and line. Labels are not read: they change nothing about a prediction.
@@ -17,7 +17,8 @@ def read_texts(path: str, session: ReadSession | None = None) -> list[Example]:
         path: The file.
         session: Whether invalid records are skipped; it counts them.
 
-    Raises: ValueError where there is no document, a record is invalid, or the file is a table.
+    Raises:
+        ValueError: If there is no document, a record is invalid, or the file is a table.
     """
     session = session or ReadSession(collect=True)
     form = form_of(path)

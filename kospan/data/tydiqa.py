@@ -1,5 +1,8 @@
-"""TyDi QA's gold passages (the secondary task) in Korean, out of the set of all its languages. Format-tested only: no
-file of it was at hand, the form is that of its public description.
+"""TyDi QA's gold passages (the secondary task) in Korean.
+
+Tested on the format alone: the reader follows the public description, as no file was at hand.
+
+Format-tested only: no file of it was at hand, the form is that of its public description.
 """
 
 import os
@@ -14,27 +17,36 @@ _KOREAN = "korean-"
 
 
 def read_tydiqa(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
-    """The Korean questions of a file in the form of SQuAD.
+    """Read the Korean questions of a file in SQuAD's format.
 
-    Raises: ValueError where it has none, and as `read_squad`.
+    Raises:
+        ValueError: If it has none, and as `read_squad`.
     """
     return korean(read_squad(path, session), str(path))
 
 
 def korean_splits(source: RawDataset) -> RawDataset:
-    """The Korean questions of all splits. Raises: ValueError, once read, where a split has none."""
+    """Select the Korean questions of all splits.
+
+    Raises:
+        ValueError: If a split has none, once it is read.
+
+    Raises:
+        ValueError: Once read, where a split has none.
+    """
     splits = {split: korean(items, f"split {split!r}") for split, items in source.splits.items()}
     return replace(source, splits=splits)
 
 
 def korean(items: Iterable[Item], place: str) -> Iterator[Item]:
-    """The Korean ones among questions.
+    """Yield the Korean questions.
 
     Args:
         items: Questions of all languages.
         place: Where they come from, as an error names it.
 
-    Raises: ValueError where there is none.
+    Raises:
+        ValueError: If there is none.
     """
     found = 0
     for item in items:

@@ -1,4 +1,4 @@
-"""Labels that are numbers: a real value is the score of the span over its text."""
+"""Numeric labels; the score of the span over the whole text is the value."""
 
 import math
 import re
@@ -15,7 +15,7 @@ _FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
 
 
 def holds_values(examples: Sequence[Example], problem_type: str | None = None) -> bool:
-    """Whether labels are read as numbers.
+    """Return whether labels are read as numbers.
 
     Args:
         examples: Labelled examples, those to train on.
@@ -33,13 +33,14 @@ def holds_values(examples: Sequence[Example], problem_type: str | None = None) -
 
 
 def value_of(span: Span, place: str) -> float:
-    """The number that a label is.
+    """Return the number that a label stands for.
 
     Args:
         span: Labelled "value", the number as its score; or labelled with the number.
         place: As errors name it.
 
-    Raises: ValueError where it is none.
+    Raises:
+        ValueError: If it is none.
 
     >>> value_of(Span(0, 1, "3.5"), "row 1"), value_of(Span(0, 1, "value", 2.0), "row 1")
     (3.5, 2.0)
@@ -57,7 +58,11 @@ def value_of(span: Span, place: str) -> float:
 
 
 def valued(example: Example, place: str) -> Example:
-    """The example with its labels as values. Raises: ValueError as `value_of`."""
+    """Convert the labels of an example to values.
+
+    Raises:
+        ValueError: As `value_of`.
+    """
     if example.spans is None:
         return example
     where = f"example {example.id!r} ({place})"

@@ -1,4 +1,4 @@
-"""brat's standoff: a text and, beside it, an .ann file."""
+"""brat's standoff format: a text with an .ann file beside it."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from kospan.data.checks import located
-from kospan.data.formats.offsets import UNITS, Fragments, Stretch, counted, resolve
+from kospan.data.formats.offsets import UNITS, Fragments, RawSpan, counted, resolve
 from kospan.data.text import decoded, read_bytes, write_text
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -34,7 +34,7 @@ PARTS = (".a1", ".a2", ".rel", ".co")
 
 
 def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
-    """Examples from a folder (read in the order of names, subfolders too) or from one .txt or .ann file.
+    """Read examples from a folder (in the order of names, with subfolders) or from one .txt or .ann file.
 
     Line ends are left as they are. Offsets usually count characters, CRLF as two; other countings (brat's own count of
     CRLF as one, UTF-16) are recognised by the surfaces beside them. A text without annotation files is unlabelled.
@@ -42,10 +42,13 @@ def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Exa
     one span; that is how brat writes an annotation that crosses lines.
 
     Args:
+        path: Folder, or one .txt or .ann file.
         units: What the offsets may count; see `kospan.data.formats.offsets`.
 
-    Raises: ValueError naming file and line where an annotation is malformed or discontinuous, or its surface is not
-        what its offsets cut out; FileNotFoundError where there is no text, or none to a file of annotations.
+    Raises:
+        ValueError: If an annotation is malformed or discontinuous, or its surface is not what its offsets cut out; the
+            message names file and line.
+        FileNotFoundError: If there is no text, or none to a file of annotations.
     """
     path = Path(path)
     texts = sorted(path.rglob("*.txt")) if path.is_dir() else [path.with_suffix(".txt")]
@@ -78,7 +81,7 @@ def _check_texts(path: Path, texts: list[Path]) -> None:
 
 
 def _annotation_files(text_path: Path) -> list[Path]:
-    """The files with a text's annotations: one .ann file, else the parts that brat reads instead."""
+    """The files with a text's annotations: one .ann file, or else the parts that brat reads instead."""
     whole = text_path.with_suffix(".ann")
     if whole.exists():
         return [whole]
@@ -86,7 +89,7 @@ def _annotation_files(text_path: Path) -> list[Path]:
 
 
 def _spans(files: list[Path], text: str, units: Sequence[str], ignored: Counter) -> tuple[Span, ...]:
-    stretches, labels = [], []
+    raw_spans, labels = [], []
     for path in files:
         for at, line in enumerate(decoded(read_bytes(path), path).split("\n"), 1):
             if not line.strip():
@@ -96,26 +99,27 @@ def _spans(files: list[Path], text: str, units: Sequence[str], ignored: Counter)
                     raise ValueError(f"{path}:{at}: expected a line of brat's (T1, R1), got {line!r}; fix the line")
                 ignored[KINDS[line[0]]] += 1
                 continue
-            label, stretch = _stretch(line, f"{path}:{at}")
+            label, raw_span = _raw_span(line, f"{path}:{at}")
             labels.append(label)
-            stretches.append(stretch)
-    found = resolve(text, stretches, units, str(files[0]))
+            raw_spans.append(raw_span)
+    found = resolve(text, raw_spans, units, str(files[0]))
     return tuple(
         sorted(
-            _span(label, fragments, text, stretch.place) for label, fragments, stretch in zip(labels, found, stretches)
+            _span(label, fragments, text, raw_span.place)
+            for label, fragments, raw_span in zip(labels, found, raw_spans)
         )
     )
 
 
-def _stretch(line: str, place: str) -> tuple[str, Stretch]:
-    """Type and stretch of a line."""
+def _raw_span(line: str, place: str) -> tuple[str, RawSpan]:
+    """Type and offsets of a line."""
     columns = line.split("\t", 2)
     head = re.fullmatch(r"(\S+) (\d+ \d+(?:;\d+ \d+)*) *", columns[1]) if len(columns) == 3 else None
     if not head:
         raise ValueError(f"{place}: expected `T1<TAB>TYPE start end<TAB>surface`, got {line!r}; fix the line")
     fragments = tuple(tuple(map(int, fragment.split())) for fragment in head[2].split(";"))
     # The last "\r" belongs to the line, and no span ends in white space.
-    return head[1], Stretch(place, fragments, columns[2].removesuffix("\r"))
+    return head[1], RawSpan(place, fragments, columns[2].removesuffix("\r"))
 
 
 def _span(label: str, fragments: Fragments, text: str, place: str) -> Span:
@@ -131,15 +135,18 @@ def _span(label: str, fragments: Fragments, text: str, place: str) -> Span:
 
 
 def write_brat(path: str | os.PathLike, examples: Iterable[Example], unit: str = "characters") -> None:
-    """Writes a folder with a .txt and an .ann file per example, named after its id.
+    """Write a folder with a .txt and an .ann file per example, named after its id.
 
     The folder is there whole or not at all.
 
     Args:
+        path: The new folder.
+        examples: The examples.
         unit: What the offsets count; brat itself counts characters.
 
-    Raises: FileExistsError where the folder holds something; ValueError where a type holds white space, an id is
-        empty, or two ids give one file name.
+    Raises:
+        FileExistsError: If the folder holds something.
+        ValueError: If a type holds white space, an id is empty, or two ids give one file name.
     """
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):

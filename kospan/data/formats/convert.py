@@ -1,4 +1,4 @@
-"""Annotations of other tools to JSON Lines and back."""
+"""Conversion between the formats of annotation tools and JSON Lines."""
 
 import os
 import warnings
@@ -17,7 +17,7 @@ from kospan.example import Example
 
 
 class Format(NamedTuple):
-    """How a tool's annotations are read and written.
+    """Functions and properties of an annotation format.
 
     Args:
         read: From a path, and for other tools the units that offsets may count, to examples.
@@ -53,7 +53,7 @@ def convert_file(
     offsets: str | None = None,
     model_version: str = "kospan",
 ) -> str:
-    """Reads annotations in one form and writes them in another.
+    """Read annotations in one format and write them in another.
 
     Args:
         source: File or folder in `from_format`.
@@ -65,10 +65,12 @@ def convert_file(
             writes what the tool counts by itself.
         model_version: The model's name beside predictions, where the form has them.
 
-    Returns: One line that says what was converted, what was ignored and what the new form cannot hold.
+    Returns:
+        One line that says what was converted, what was ignored and what the new form cannot hold.
 
-    Raises: ValueError where a name is unknown, nothing was read, or a record is malformed;
-        FileExistsError where a file is to be written and `target` is a folder.
+    Raises:
+        ValueError: If a name is unknown, nothing was read, or a record is malformed.
+        FileExistsError: If a file is to be written and `target` is a folder.
     """
     for name in (from_format, to_format):
         if name not in FORMATS:
@@ -108,7 +110,9 @@ def convert_file(
 
 
 def _predicted(source: str | os.PathLike, from_format: str, examples: list[Example]) -> set[str]:
-    """Ids of the texts whose spans are a model's, which have scores in JSON Lines, be they 1 or less.
+    """Ids of the texts whose spans are predictions, which have scores in JSON Lines.
+
+    If all spans of the file are predictions, texts without spans count as predictions too.
 
     Where no other spans are in the file, a text without any was read by the model too.
     """

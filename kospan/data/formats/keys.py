@@ -1,4 +1,4 @@
-"""Annotations under keys that a reader does not know."""
+"""Detection of annotations under unknown keys."""
 
 from collections.abc import Collection
 
@@ -23,11 +23,13 @@ def check_no_annotations(
 
     Args:
         record: The record, which is taken for unlabelled where it passes.
+        place: Place of the record, for errors.
         wanted: Where annotations are read, as the error says it.
         other: Keys that may hold anything.
         by_name: Whether a key is refused for its name alone; else only values that have starts and ends are.
 
-    Raises: ValueError naming the key.
+    Raises:
+        ValueError: Naming the key.
 
     >>> check_no_annotations({"text": "서울", "meta": {"page": 3}}, "a.jsonl:1", "under 'label'")
     >>> check_no_annotations({"text": "서울", "marks": [[0, 2, "LC"]]}, "a.jsonl:1", "under 'label'")
@@ -39,29 +41,29 @@ def check_no_annotations(
         if key in other or key in PARTS or value is None:
             continue
         is_named = by_name and key.lower() in NAMES and isinstance(value, (list, dict, str))
-        if is_named or _holds_stretches(value) or _holds_tags(value):
+        if is_named or _holds_offsets(value) or _holds_tags(value):
             raise ValueError(
                 f"{place}: expected annotations {wanted}, got what look like annotations under {key!r}; rename the "
                 "key, or remove it where the text is unlabelled"
             )
 
 
-def _holds_stretches(value) -> bool:
+def _holds_offsets(value) -> bool:
     if isinstance(value, dict):
-        return _is_stretch(value) or any(_holds_stretches(each) for each in value.values())
-    return isinstance(value, list) and any(_is_stretch(each) or _holds_stretches(each) for each in value)
+        return _is_offsets(value) or any(_holds_offsets(each) for each in value.values())
+    return isinstance(value, list) and any(_is_offsets(each) or _holds_offsets(each) for each in value)
 
 
 def _holds_tags(value) -> bool:
-    """Whether a value is a list of BIO or BIOES tags that marks something."""
+    """Return whether a value is a list of BIO or BIOES tags with at least one span."""
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         return False
     tags = [each for each in value if each != "O"]
     return bool(tags) and all(tag[:2] in ("B-", "I-", "E-", "S-") for tag in tags)
 
 
-def _is_stretch(value) -> bool:
-    """Whether a value has a start, an end and a text, as annotations have."""
+def _is_offsets(value) -> bool:
+    """Return whether a value has a start, an end and a text, as annotations do."""
     if isinstance(value, dict):
         numbers = [key.lower() for key, each in value.items() if _is_offset(each)]
         starts = any(word in key for key in numbers for word in ("start", "begin", "from", "offset"))

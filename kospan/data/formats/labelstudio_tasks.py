@@ -1,4 +1,4 @@
-"""The records of a Label Studio export, as JSON or JSON-MIN, before their offsets are read."""
+"""Records of a Label Studio export, as JSON or JSON-MIN, before their offsets are interpreted."""
 
 import json
 import os
@@ -47,7 +47,7 @@ class Region(NamedTuple):
 
 
 class Annotation(NamedTuple):
-    """What one annotator has marked in a task; `is_truth`: whether it is marked as the ground truth."""
+    """The regions marked by one annotator; `is_truth` tells whether they are the ground truth."""
 
     author: str
     is_truth: bool
@@ -59,7 +59,7 @@ class Task(NamedTuple):
 
     Args:
         place: Where it is in the file, for error messages.
-        number: Label Studio's own id; None where the record has none.
+        number: Label Studio's own id; None if the record has none.
         name: The id of the example.
         data: What was to be annotated, by field; in JSON-MIN with the values of the control tags among it.
         annotations: The annotations that were not cancelled.
@@ -83,10 +83,12 @@ def read_tasks(path: str | os.PathLike, ignored: Counter) -> list[Task]:
     """The records of a file.
 
     Args:
+        path: The export.
         ignored: Counts what is not read, by its kind.
 
-    Raises: ValueError or TypeError naming file and record where the form is another, or a record without annotations
-        holds what look like annotations under another key.
+    Raises:
+        ValueError, TypeError: If the form is another, or a record without annotations holds what look like annotations
+            under another key; the message names file and record.
     """
     try:
         records = json.loads(open_text(path).read())
@@ -118,7 +120,7 @@ def _task(record, place: str, default_id: str, ignored: Counter) -> Task:
 
 
 def _has_results(record: dict) -> bool:
-    """Whether a record without `data` holds annotations as the full JSON does."""
+    """Return whether a record without `data` holds annotations as the full JSON does."""
     given = record.get("annotations", record.get("completions"))
     return isinstance(given, list) and any(isinstance(one, dict) and "result" in one for one in given)
 
@@ -149,7 +151,7 @@ def _annotations(record: dict, place: str, ignored: Counter) -> list[Annotation]
 
 
 def _minimal(record: dict, place: str, ignored: Counter) -> list[Annotation]:
-    """The annotation of a record of JSON-MIN: all lists of regions with labels, whatever the control tags' names."""
+    """The annotation of a JSON-MIN record: all lists of regions with labels, whatever the names of the control tags."""
     regions, known = [], [*BOOKKEEPING]
     for key, values in record.items():
         if key in BOOKKEEPING or not isinstance(values, list):
@@ -176,7 +178,7 @@ def _is_of_text(value: dict) -> bool:
 
 
 def _kinds(value) -> list[str]:
-    """The keys of a region of JSON-MIN that say what control tag has made it; "textarea" where its text is a list."""
+    """The keys of a JSON-MIN region that tell its control tag; "textarea" if its text is a list."""
     if not isinstance(value, dict):
         return []
     kinds = [key for key in value if key in LABEL_KEYS or key in OTHER_KEYS or key.endswith("labels")]
