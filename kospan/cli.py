@@ -165,9 +165,9 @@ def _parser() -> argparse.ArgumentParser:
         "--max_length", type=int, default=4096, help="positions it reads, rounded up to whole blocks (default: 4096)"
     )
     bigbird.add_argument(
-        "--law", default="exp", help="how repeated positions fade: exp (default), power, geometric, none"
+        "--schedule", default="exp", help="decay schedule of repeated positions: exp (default), power, geometric, none"
     )
-    bigbird.add_argument("--tau", type=float, default=2.0, help="the law's number (default: 2.0)")
+    bigbird.add_argument("--tau", type=float, default=2.0, help="parameter of the schedule (default: 2.0)")
     bigbird.add_argument("--block_size", type=int, default=64, help="positions of an attention block (default: 64)")
     bigbird.add_argument("--random_blocks", type=int, default=3, help="random blocks that a row sees (default: 3)")
     rows = "the second text's row: own (default where the source has one), copied (default elsewhere), noised, absent"
@@ -476,7 +476,7 @@ def _convert_bigbird(arguments) -> None:
 
     settings = Settings(
         max_length=arguments.max_length,
-        law=arguments.law,
+        schedule=arguments.schedule,
         tau=arguments.tau,
         block_size=arguments.block_size,
         random_blocks=arguments.random_blocks,

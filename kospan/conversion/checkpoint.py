@@ -1,4 +1,4 @@
-"""A source's files as they lie there: settings, tensors by their own names, tokenizer; and folders written whole."""
+"""Checkpoint files of a source: settings, tensors by their own names, tokenizer; and atomic folders."""
 
 import hashlib
 import json
@@ -39,8 +39,8 @@ KEPT_FILES = (
 WEIGHTS = "model.safetensors"
 
 
-class Source(NamedTuple):
-    """A checkpoint as it is stored.
+class SourceCheckpoint(NamedTuple):
+    """A checkpoint as stored.
 
     Args:
         name: What people call it; never a path of this machine.
@@ -57,19 +57,19 @@ class Source(NamedTuple):
     files: dict[str, bytes]
 
 
-def read_source(place: str, name: str | None = None) -> Source:
-    """Read a checkpoint whole.
+def read_source(name_or_path: str, name: str | None = None) -> SourceCheckpoint:
+    """Read a whole checkpoint.
 
     Args:
-        place: A folder, or a name on the Hub.
-        name: What it is called in the conversion's papers (default: `place`, of a folder the last part).
+        name_or_path: A folder, or a name on the Hub.
+        name: What it is called in the conversion's papers (default: `name_or_path`, of a folder the last part).
 
     Raises:
         FileNotFoundError: If there is no config or no weights.
         ValueError: If weights are cut short.
     """
-    name = name or (Path(place).resolve().name if os.path.isdir(place) else place)
-    if not (config := _file(place, "config.json")):
+    name = name or (Path(name_or_path).resolve().name if os.path.isdir(name_or_path) else name_or_path)
+    if not (config := _file(name_or_path, "config.json")):
         raise FileNotFoundError(
             f"expected an encoder on the Hub or in a folder under the name {name!r}, found no config.json there; "
             "check the spelling and the connection"
@@ -78,16 +78,16 @@ def read_source(place: str, name: str | None = None) -> Source:
         settings = json.loads(Path(config).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{name}/config.json: expected JSON, got {error}; copy or fetch the model again") from error
-    tensors, metadata = _tensors(place, name)
-    files = {each: Path(path).read_bytes() for each in KEPT_FILES if (path := _file(place, each))}
-    return Source(name, settings, tensors, metadata, files)
+    tensors, metadata = _tensors(name_or_path, name)
+    files = {each: Path(path).read_bytes() for each in KEPT_FILES if (path := _file(name_or_path, each))}
+    return SourceCheckpoint(name, settings, tensors, metadata, files)
 
 
-def _file(place: str, name: str) -> str | None:
+def _file(name_or_path: str, name: str) -> str | None:
     """Path of a file of a checkpoint, fetched if need be; None if it has none of that name."""
     try:
         return cached_file(
-            place,
+            name_or_path,
             name,
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_connection_errors=False,
@@ -97,12 +97,12 @@ def _file(place: str, name: str) -> str | None:
         return None
 
 
-def _tensors(place: str, name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def _tensors(name_or_path: str, name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     for single in (WEIGHTS, "pytorch_model.bin"):
-        paths = [path] if (path := _file(place, single)) else []
-        if not paths and (index := _file(place, single + ".index.json")):
+        paths = [path] if (path := _file(name_or_path, single)) else []
+        if not paths and (index := _file(name_or_path, single + ".index.json")):
             shards = json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()
-            paths = [_file(place, shard) or shard for shard in sorted(set(shards))]
+            paths = [_file(name_or_path, shard) or shard for shard in sorted(set(shards))]
         tensors, metadata = {}, {"format": "pt"}
         for path in paths:
             try:
@@ -125,7 +125,7 @@ def _tensors(place: str, name: str) -> tuple[dict[str, torch.Tensor], dict[str, 
 
 
 def digest(tensors: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over names, types, shapes and values, whatever their order in a file.
+    """SHA-256 over names, types, shapes and values, independent of their order in a file.
 
     >>> digest({"a": torch.zeros(2)}) == digest({"a": torch.zeros(2, 1)})
     False
@@ -140,7 +140,7 @@ def digest(tensors: dict[str, torch.Tensor]) -> str:
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    """Write a safetensors file; tensors that share memory (tied ones of older files) are written out each."""
+    """Write a safetensors file; tensors that share memory, such as tied ones of older files, are stored separately."""
     seen, apart = set(), {}
     for name, tensor in tensors.items():
         place = tensor.untyped_storage().data_ptr()
@@ -151,12 +151,12 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[s
 
 
 def as_tensor(content: bytes) -> torch.Tensor:
-    """Bytes as a tensor, so that a safetensors file can hold them `(bytes,)`, uint8."""
+    """Convert bytes to a tensor `(bytes,)`, uint8, for a safetensors file."""
     return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)
 
 
 def check_new_folder(folder: str | os.PathLike, overwrite: bool, source: str) -> None:
-    """Look whether a model's folder can be made, before it is computed; makes nothing.
+    """Check that a model's folder can be made, without making it.
 
     Args:
         folder: Where the model goes.
@@ -189,7 +189,7 @@ def check_new_folder(folder: str | os.PathLike, overwrite: bool, source: str) ->
 
 @contextmanager
 def new_folder(folder: str | os.PathLike) -> Iterator[Path]:
-    """A temporary folder that takes the place of `folder` when the block ends well; else nothing has changed."""
+    """Temporary folder that replaces `folder` if the context ends without an error."""
     folder = Path(folder).absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

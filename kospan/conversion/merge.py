@@ -1,4 +1,4 @@
-"""`kospan convert merge`: an adapter and its base -> a stock causal language model that needs no peft."""
+"""The command `kospan convert merge`: an adapter and its base become a stock causal LM that needs no peft."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ MERGEABLE = "LORA"
 TOLERANCE = 1e-4
 # With them a merged model is published like any that a run has left. What the adapter found is not among them: a
 # release is checked against what the very model finds that goes out.
-LEFT_BY_RUNS = ("recipe.yaml", "training_record.json", "eval_results.json")
+RUN_FILES = ("recipe.yaml", "training_record.json", "eval_results.json")
 RESULTS, PREDICTIONS = "eval_results.json", "predictions.jsonl"
 # The metric by which a card tells that the others are the adapter's.
 DIFFERENCE = "eval_merged_difference"
@@ -40,7 +40,7 @@ def merge(
     texts: Sequence[str] = SENTENCES,
     overwrite: bool = False,
 ) -> list[str]:
-    """Merge an adapter into its base model in float32, opens what was written, and compares the two.
+    """Merge an adapter into its base model in float32, load the result, and compare the two.
 
     Args:
         adapter: Folder or Hub name of the adapter.
@@ -84,7 +84,7 @@ def merge(
             follow_umask(folder)
             tokenizer.save_pretrained(folder)
             name_portable_class(folder / "tokenizer_config.json")
-        for name in LEFT_BY_RUNS:
+        for name in RUN_FILES:
             if os.path.isfile(os.path.join(adapter, name)):
                 shutil.copyfile(os.path.join(adapter, name), folder / name)
         del model
@@ -100,12 +100,12 @@ def merge(
         f"logits              {sum(map(len, rows)):,} positions: at most {difference:.2e} apart (allowed: "
         f"{TOLERANCE:g})",
         f"model               {out}: {total:,} parameters, float32",
-        *_stays_behind(adapter, out),
+        *_prediction_note(adapter, out),
     ]
 
 
-def _stays_behind(adapter: str, out: str | Path) -> list[str]:
-    """What to do before the merged model is published, where the adapter has predictions of its own."""
+def _prediction_note(adapter: str, out: str | Path) -> list[str]:
+    """Advice on the predictions of the merged model, if the adapter has predictions of its own."""
     left = os.path.join(adapter, PREDICTIONS)
     if not os.path.isfile(left):
         return []
@@ -122,7 +122,10 @@ def logits(model, rows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
 
 
 def check_same(expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> float:
-    """The largest difference of two models' logits.
+    """Return the largest difference between two models' logits.
+
+    Raises:
+        ValueError: If it is more than 1e-4 or not a number.
 
     Raises:
         ValueError: If it is more than 1e-4, or is no number.
@@ -159,7 +162,10 @@ def _adapter_settings(adapter: str) -> dict:
 
 
 def _object(path: str | Path, place: str) -> dict:
-    """The JSON object in a file.
+    """Read the JSON object in a file.
+
+    Raises:
+        ValueError: If there is none; the message names `place`.
 
     Raises:
         ValueError: If there is none; the message names `place`.
@@ -193,7 +199,9 @@ def _adapter_weights(adapter: str) -> dict[str, torch.Tensor]:
 
 
 def _check_whole(model, held: dict, adapter: str, base: str) -> None:
-    """Raises:
+    """Check that adapter and base have exactly the same layers, which peft itself does not do.
+
+    Raises:
         ValueError: If adapter and base do not have the very same layers; peft itself passes over these.
     """
     from peft import get_peft_model_state_dict

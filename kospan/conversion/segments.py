@@ -1,4 +1,4 @@
-"""Which of two texts a subword belongs to: the rows of the segment table, and a tokenizer that tells them apart."""
+"""Segments of two texts: the rows of the segment table, and a tokenizer that tells the texts apart."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ _SETTINGS = (
 
 
 def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int = 0) -> torch.Tensor:
-    """The segment table of the conversion.
+    """Return the segment table of the conversion.
 
     Args:
         table: The source's `(rows, hidden)`, any float type.
@@ -43,7 +43,7 @@ def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int 
 
 
 def write_tokenizer(tokenizer, folder: Path, max_length: int, segments: bool) -> None:
-    """Write a fast tokenizer of the same subwords that knows its new length, for transformers 4.51 and 5.
+    """Write a fast tokenizer of the same subwords with the new length, for transformers 4.51 and 5.
 
     Args:
         tokenizer: The source's fast tokenizer.
@@ -73,7 +73,7 @@ def write_tokenizer(tokenizer, folder: Path, max_length: int, segments: bool) ->
 
 
 def with_segments(processor: dict | None) -> dict | None:
-    """What puts special tokens around two texts, with 1 for the second text and what follows it, 0 for the rest.
+    """Return a post-processor with segment 1 for the second text and what follows it, and 0 for the rest.
 
     Args:
         processor: The `post_processor` of a `tokenizer.json`.
@@ -114,7 +114,7 @@ _PAIRING = ("Sequence", "TemplateProcessing", "BertProcessing", "RobertaProcessi
 
 
 def _template(processor: dict, doubled: bool) -> dict:
-    """`[CLS] A [SEP] B [SEP]`, with two [SEP] in the middle where they are doubled."""
+    """`[CLS] A [SEP] B [SEP]`, with two [SEP] in the middle if `doubled`."""
 
     def part(kind: str, name: str, segment: int) -> dict:
         return {kind: {"id": name, "type_id": segment}}

@@ -1,19 +1,19 @@
-"""What does not fit into a BigBird, and why."""
+"""Checks that a source can be converted to BigBird."""
 
 from collections.abc import Container
 
 import torch
 from transformers import AutoConfig
 
-from kospan.conversion.checkpoint import Source
-from kospan.conversion.renames import KINDS, OPTIONAL, RELATIVE
+from kospan.conversion.checkpoint import SourceCheckpoint
+from kospan.conversion.weight_names import FAMILIES, OPTIONAL, RELATIVE
 
 
-def check_fits(place: str, source: Source, max_length: int):
-    """The source's config and n, the positions it reads.
+def check_fits(name_or_path: str, source: SourceCheckpoint, max_length: int):
+    """Check a source's architecture and return its config and the number of its positions.
 
     Args:
-        place: The source's folder, or its name on the Hub.
+        name_or_path: The source's folder, or its name on the Hub.
         source: What was read there.
         max_length: Positions that the BigBird is to have.
 
@@ -31,14 +31,14 @@ def check_fits(place: str, source: Source, max_length: int):
         what = f"position_embedding_type {positions!r}" if model_type not in RELATIVE else f"model_type {model_type!r}"
         raise ValueError(
             f"expected an encoder with a table of absolute positions, which TAPER can stretch, got {what} in {name}, "
-            f"which tells positions by distance; choose an encoder of type {', '.join(KINDS)}"
+            f"which tells positions by distance; choose an encoder of type {', '.join(FAMILIES)}"
         )
-    if model_type not in KINDS:
+    if model_type not in FAMILIES:
         raise ValueError(
-            f"expected an encoder of type {', '.join(KINDS)}, whose parameters BigBird has a place for, got "
+            f"expected an encoder of type {', '.join(FAMILIES)}, whose parameters BigBird has a place for, got "
             f"{model_type!r} in {name}; choose another encoder"
         )
-    config = AutoConfig.from_pretrained(place)
+    config = AutoConfig.from_pretrained(name_or_path)
     if config.is_decoder or config.add_cross_attention:
         raise ValueError(
             f"expected an encoder, which reads in both directions, got a decoder in {name} (is_decoder or "
@@ -50,26 +50,28 @@ def check_fits(place: str, source: Source, max_length: int):
             f"{name}: its layer norm stands before the projection between the two, and BigBird has neither place; "
             "choose the base size of the encoder"
         )
-    reach = config.max_position_embeddings
-    if KINDS[model_type].shifted:
+    source_length = config.max_position_embeddings
+    if FAMILIES[model_type].shifted:
         # Positions are counted from behind the padding id.
-        reach -= config.pad_token_id + 1
-    if reach < 1:
+        source_length -= config.pad_token_id + 1
+    if source_length < 1:
         raise ValueError(
             "expected a source with positions behind its padding id, got max_position_embeddings "
             f"{config.max_position_embeddings} and pad_token_id {config.pad_token_id} in {name}; mend its config.json"
         )
-    if max_length < reach:
+    if max_length < source_length:
         raise ValueError(
-            f"expected max_length of {reach} or more, which {name} reads already, got {max_length}; a short encoder "
+            f"expected max_length of {source_length} or more, which {name} reads already, got {max_length}; a short encoder "
             "needs no conversion"
         )
-    return config, reach
+    return config, source_length
 
 
 def check_whole(name: str, table: dict[str, str], renamed: Container[str]) -> None:
-    """Raises:
-        ValueError: If a checkpoint lacks weights of the encoder (a pooler is none of them).
+    """Check that a checkpoint has all weights of the encoder, the pooler excepted.
+
+    Raises:
+            ValueError: If a checkpoint lacks weights of the encoder (a pooler is none of them).
 
     Args:
         name: What the source is called.
@@ -87,8 +89,10 @@ def check_whole(name: str, table: dict[str, str], renamed: Container[str]) -> No
 
 
 def check_shapes(name: str, kind: type, config, tensors: dict[str, torch.Tensor]) -> None:
-    """Raises:
-        ValueError: If weights are not of the shapes that a class of BigBird has by its config.
+    """Check that weights have the shapes of a BigBird class with this config.
+
+    Raises:
+            ValueError: If weights are not of the shapes that a class of BigBird has by its config.
 
     Args:
         name: What the source is called.
@@ -108,7 +112,9 @@ def check_shapes(name: str, kind: type, config, tensors: dict[str, torch.Tensor]
 
 
 def check_tokenizer(tokenizer, name: str, vocabulary: int) -> None:
-    """Raises:
+    """Check that a source has a fast tokenizer with ids below `vocabulary`.
+
+    Raises:
         ValueError, FileNotFoundError: If a source has no fast tokenizer with ids below `vocabulary`.
     """
     if not tokenizer.is_fast:
