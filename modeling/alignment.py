@@ -1,4 +1,4 @@
-"""Characters <-> units <-> subwords <-> windows, with exact offsets into the text as the user gave it.
+"""Alignment of characters, units, subwords and windows, with exact offsets into the original text.
 
 A *unit* is what carries a tag: a character, or a word. A *subword* is what the encoder reads. A *window* is a stretch
 of subwords that fits into the encoder. Everything here is plain Python; the tokenizer is any fast tokenizer of
@@ -24,7 +24,7 @@ _UNUSED = re.compile(r"[\[<]unused\d+[\]>]")
 
 
 class Document(NamedTuple):
-    """A text taken apart.
+    """A text as units and subwords.
 
     Args:
         text: The text as the user gave it; of a list of words, the words with a space between them.
@@ -47,7 +47,7 @@ class Document(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What the encoder reads at once.
+    """Input of the encoder for one part of a document.
 
     Args:
         first_subword: Index of the window's first subword in the document.
@@ -107,7 +107,7 @@ def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]
 
 
 def unit_spans(units: list[tuple[int, int]], spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Character spans as unit spans: every unit that shares a character with a span belongs to it.
+    """Convert character spans to unit spans: every unit that shares a character with a span belongs to it.
 
     Args:
         units: Character offsets of each unit, in order and disjoint.
@@ -130,7 +130,7 @@ def unit_spans(units: list[tuple[int, int]], spans: list[tuple[int, int, str]]) 
 
 
 class Aligner:
-    """Takes texts apart for one model: unit, encoder input, normalisation and window are the model's own.
+    """Conversion of texts to units, subwords and windows with a model's settings.
 
     Args:
         tokenizer: A fast tokenizer of transformers.
@@ -201,7 +201,7 @@ class Aligner:
         self._blank = self._blank_subword()
 
     def _blank_subword(self) -> int:
-        """The subword that stands for white space: the first unused vocabulary entry, else the unknown token."""
+        """The subword for white space: the first unused vocabulary entry, else the unknown token."""
         unused = [(at, subword) for subword, at in self.tokenizer.get_vocab().items() if _UNUSED.fullmatch(subword)]
         if unused:
             return min(unused)[0]
@@ -210,7 +210,7 @@ class Aligner:
         return self.tokenizer.pad_token_id or 0
 
     def documents(self, texts: Sequence[str | Sequence[str]]) -> list[Document]:
-        """Each text taken apart. An empty text has no units and no subwords.
+        """Convert texts to documents; an empty text has no units and no subwords.
 
         Args:
             texts: Raw texts, or lists of words, which are the units where the unit is the word.
@@ -299,7 +299,7 @@ class Aligner:
         stride: int | None = None,
         max_length: int | None = None,
     ) -> list[Window]:
-        """The document's windows, in order; a document without units has none.
+        """Split a document into windows, in order; a document without units has none.
 
         Args:
             document: The text taken apart.
@@ -352,7 +352,10 @@ class Aligner:
         return found
 
     def owners(self, document: Document, windows: list[Window]) -> list[int]:
-        """For each unit the index of the window in which its subword is farthest from an edge (ties: the earlier)."""
+        """Return for each unit the index of the window in which its subword is farthest from an edge.
+
+        Ties go to the earlier window.
+        """
         best, owner = [-1] * len(document.units), [0] * len(document.units)
         for at, window in enumerate(windows):
             subwords = len(window.input_ids) - len(self.prefix) - len(self.suffix)
@@ -365,7 +368,7 @@ class Aligner:
 
 
 def _shifted(subwords: list[int], by: int) -> list[int]:
-    """Indices of subwords as positions in a window; what stands before its first position takes that one."""
+    """Convert indices of subwords to positions in a window; those before its first position take that one."""
     positions = [subword + by for subword in subwords]
     return [max(0, position) for position in positions] if positions and positions[0] < 0 else positions
 
@@ -373,7 +376,10 @@ def _shifted(subwords: list[int], by: int) -> list[int]:
 def _subwords_by_cluster(
     subword_clusters: list[tuple[int, int] | None], length: int
 ) -> tuple[list[tuple[int, int]], list[bool]]:
-    """For each cluster `(subword, place)`: the first subword that covers it, else the last one before it, else -1; and whether one covers it."""
+    """Return `(subword, place)` for each cluster, and whether a subword covers it.
+
+    The subword is the first one that covers the cluster, else the last one before it, else -1.
+    """
     first: list[int | None] = [None] * length
     last: list[int | None] = [None] * length
     for subword, span in enumerate(subword_clusters):
@@ -393,7 +399,10 @@ def _subwords_by_cluster(
 def _clusters_of_words(
     parts: list[tuple[int, int, str]], covered: list[bool], words: list[tuple[int, int]]
 ) -> list[int]:
-    """For each word the first of its clusters that a subword covers, as tokenizers drop invisible characters; where none is covered, its first."""
+    """Return for each word the first of its clusters that a subword covers, else its first.
+
+    Tokenizers drop invisible characters, which no subword covers.
+    """
     ends, found = [end for _, end, _ in parts], []
     for start, end in words:
         first = cluster = bisect_left(ends, start + 1)

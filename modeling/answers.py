@@ -1,10 +1,10 @@
-"""Start and end scores over windows -> one distribution over a document's answers -> ranked answer spans.
+"""Distribution over the answers in a document, computed from start and end scores of its windows.
 
 An answer is a stretch of units. Its score in a window is the start score of its first unit plus the end score of its
-last; where it stands in several windows the largest counts, once. One softmax runs over all answers of the document,
-and over "no answer" where that is allowed, so probabilities of different documents can be compared. No answer is
-longer than the overlap of two windows, so each one stands whole in some window. None begins or ends with white space:
-such starts and ends are masked before the softmax, so a text of white space alone has no answer.
+last one; if it is in several windows, the largest score counts, once. One softmax runs over all answers of the
+document, and over "no answer" if that is allowed, so probabilities of different documents can be compared. No answer is
+longer than the overlap of two windows, so each one is whole in some window. None begins or ends with white space: such
+starts and ends are masked before the softmax, so a text of white space alone has no answer.
 """
 
 import math
@@ -18,7 +18,7 @@ _CANDIDATES = 64
 
 
 class WindowScores(NamedTuple):
-    """What the model says of one window.
+    """Start and end scores of one window.
 
     Args:
         first_unit: Index of the window's first unit in the document.
@@ -47,7 +47,7 @@ class Answer(NamedTuple):
     score: float
 
 
-class Answers:
+class AnswerDistribution:
     """The distribution over all answers of a document.
 
     Args:
@@ -64,7 +64,7 @@ class Answers:
         ValueError: If a length is below 1.
 
     >>> scores = WindowScores(0, np.array([0.0, 3.0, 0.0]), np.array([0.0, 0.0, 3.0]), 0.0)
-    >>> [answer] = Answers([scores], [0, 1, 2], longest=3, longest_subwords=3).best(1)
+    >>> [answer] = AnswerDistribution([scores], [0, 1, 2], longest=3, longest_subwords=3).best(1)
     >>> answer.first, answer.last
     (1, 3)
     """
@@ -152,7 +152,7 @@ class Answers:
         return found[:count]
 
     def _ranked(self, count: int):
-        """Answer from the best down; few are sorted where few are asked for."""
+        """Yield answers from the best down; only as many are sorted as are needed."""
         flat, rows = self.probabilities.ravel(), self.probabilities.max(axis=1, initial=0.0)
         asked, seen = _CANDIDATES * count, 0
         while seen < len(flat):

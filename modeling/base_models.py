@@ -1,4 +1,4 @@
-"""Adapters of peft over the base model of a writer, and how another base is noticed."""
+"""Adapters of peft over the base model of a generative model, and detection of a wrong base."""
 
 import json
 
@@ -12,7 +12,7 @@ NEEDS = "peft>=0.17"
 
 
 def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, kwargs: dict):
-    """The adapter of a folder or repository over its base model.
+    """Load an adapter from a folder or repository over its base model.
 
     Raises:
         Exception: As `KospanGenerativeNER.from_pretrained`.
@@ -52,7 +52,7 @@ def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, 
 
 
 def base_record(model) -> dict:
-    """What tells a base model from others: its sizes, and a few of its word vectors' numbers."""
+    """Return a fingerprint of a base model: its sizes, and a few values of its word vectors."""
     config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
     table = model.get_input_embeddings().weight
     vectors = table.detach()[:8, :8].float().cpu().flatten().tolist()
@@ -65,7 +65,9 @@ def base_record(model) -> dict:
 
 
 def check_base(model, record: dict | None, base, name) -> None:
-    """Raises:
+    """Check that a base model is the one that an adapter was trained on.
+
+    Raises:
         ValueError: If a base model is not the one that an adapter was trained on.
     """
     if not record:

@@ -1,7 +1,7 @@
-"""Best and k best tag paths of a linear chain, in numpy.
+"""Best and k best tag paths of a linear chain, in NumPy.
 
-On a CPU the many small steps of Viterbi's recursion cost less in numpy than in torch, so tensors are brought here once.
-Scores that are forbidden are -inf. Rows are padded on the right; what stands in the padding must be finite.
+On a CPU the many small steps of Viterbi's recursion cost less in NumPy than in torch, so tensors are converted once.
+Forbidden scores are -inf. Rows are padded on the right; the padding must be finite.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ NARROW_BATCH = 16
 def best_paths(
     emissions: np.ndarray, lengths: np.ndarray, first: np.ndarray, transitions: np.ndarray, last: np.ndarray
 ) -> tuple[list[list[int]], np.ndarray]:
-    """The path of highest score of each row (Viterbi, 1967); of equal ones the lowest tags, seen from the end.
+    """Return the best path of each row (Viterbi, 1967); ties go to the lowest tags, compared from the end.
 
     The sums run in the order `(score + transition) + emission`, in the type of the arrays, as in pytorch-crf, so that
     rounding breaks near-ties in the same way.
@@ -94,7 +94,7 @@ def best_paths(
 def k_best_paths(
     emissions: np.ndarray, lengths: np.ndarray, first: np.ndarray, transitions: np.ndarray, last: np.ndarray, k: int
 ) -> list[list[tuple[list[int], float]]]:
-    """The k paths of highest score of each row, best first; fewer where a row has fewer allowed ones.
+    """Return the k best paths of each row, best first; fewer if a row has fewer allowed ones.
 
     List Viterbi (Seshadri & Sundberg, 1994): each tag at each position keeps its k best ways there.
 

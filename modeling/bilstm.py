@@ -1,11 +1,11 @@
-"""A bidirectional LSTM over units that does not see padding."""
+"""Bidirectional LSTM over units that ignores padding."""
 
 import torch
 from torch import nn
 
 
 class MaskedBiLSTM(nn.Module):
-    """Runs over each row's own units only; padded units give zeros.
+    """Bidirectional LSTM over each row's own units; padded units give zeros.
 
     Rows stay padded instead of packed: a forward LSTM never sees what stands behind a unit, and the backward one reads
     each row's own units turned round. On a CPU that is several times as fast as a packed sequence.
@@ -27,7 +27,9 @@ class MaskedBiLSTM(nn.Module):
     # torch.compile has nothing to gain in torch's own LSTM, and cannot trace it.
     @torch.compiler.disable
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Args:
+        """Apply the LSTM.
+
+        Args:
             states: Unit states `(batch, units, hidden)`.
             mask: True where a unit stands `(batch, units)`; a prefix of each row.
 

@@ -1,4 +1,4 @@
-"""Attention of blocks of queries over gathered blocks of keys, a few at a time, in both directions."""
+"""Attention of blocks of queries over gathered blocks of keys, computed in parts in both passes."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ _GATHERED_ELSEWHERE = 2**25
 
 
 class BlockJobs(NamedTuple):
-    """Jobs of one shape: so many blocks of queries look at so many blocks of keys.
+    """Jobs of one shape: blocks of queries that attend to blocks of keys.
 
     Args:
         queries: Numbers of the blocks of queries `(jobs, query slots)`; no block stands twice.
@@ -110,12 +110,12 @@ class _Gathered(torch.autograd.Function):
 
 
 def _as_it_comes(tensor: torch.Tensor):
-    """What comes in has its type already; the two passes must not choose differently."""
+    """Turn off autocast, since the inputs have their type and both passes must use the same."""
     return torch.autocast(tensor.device.type, enabled=False)
 
 
 def _parts(key: torch.Tensor, jobs: Sequence[BlockJobs]) -> Iterator[tuple[BlockJobs, int]]:
-    """The jobs in numbered parts of bounded size."""
+    """Yield the jobs in numbered parts of bounded size."""
     most, number = _GATHERED_AT_ONCE.get(key.device.type, _GATHERED_ELSEWHERE), 0
     for queries, keys, mask in jobs:
         count = max(1, most // (keys.shape[1] * key[0].numel()))
@@ -126,12 +126,12 @@ def _parts(key: torch.Tensor, jobs: Sequence[BlockJobs]) -> Iterator[tuple[Block
 
 
 def _take(tensor: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-    """Blocks `(blocks, size, width)` by number `(jobs, slots)`, to `(jobs, slots * size, width)`."""
+    """Gather blocks `(blocks, size, width)` by number `(jobs, slots)` to `(jobs, slots * size, width)`."""
     return tensor.index_select(0, at.flatten()).view(len(at), -1, tensor.shape[2])
 
 
 def _weights(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Attention weights `(jobs, queries, keys)`, at least float32; none at all where a job may look at nothing."""
+    """Attention weights `(jobs, queries, keys)`, at least float32; zero for a job without any allowed key."""
     wide = torch.promote_types(query.dtype, torch.float32)
     scores = query.to(wide) @ key.to(wide).transpose(1, 2)
     scores *= 1 / math.sqrt(query.shape[2])

@@ -1,4 +1,4 @@
-"""Which blocks of a text the queries of each block look at, in BigBird's sparse attention."""
+"""Pattern of BigBird's sparse attention: the key blocks of each query block."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,7 +10,7 @@ _SEED = 2309_10339
 
 
 class BlockTable(NamedTuple):
-    """The key blocks of every query block between the first and the last, which look at all of the text.
+    """Key blocks of every query block between the first and the last, which attend to the whole text.
 
     Args:
         edges: For the second block and the last but one, whose windows reach a global block
@@ -23,13 +23,13 @@ class BlockTable(NamedTuple):
 
 
 def least_blocks(random_blocks: int) -> int:
-    """Blocks a text must have so that every row finds its random blocks outside of its max_length: 5 + random blocks."""
+    """Return the least number of blocks with enough random blocks outside each row's window: 5 + random blocks."""
     return 5 + random_blocks
 
 
 @lru_cache(maxsize=512)
 def block_table(layer: int, heads: int, blocks: int, random_blocks: int) -> BlockTable:
-    """The pattern of one layer for a text of so many blocks; the same in training and in evaluation.
+    """Return the pattern of one layer for a text of so many blocks, the same in training and in evaluation.
 
     A row looks at the first block and the last, at its own and its two neighbours, and at `random_blocks` others, all
     distinct, which each head draws for itself. The draw depends on the arguments and on nothing else.
@@ -78,7 +78,7 @@ def block_table(layer: int, heads: int, blocks: int, random_blocks: int) -> Bloc
 
 
 def _draw(generator: np.random.Generator, heads: int, choices: np.ndarray, count: int) -> np.ndarray:
-    """`count` distinct numbers below `choices` for each row and head, `(rows, heads, count)`.
+    """Draw `count` distinct numbers below `choices` for each row and head, `(rows, heads, count)`.
 
     Raw uniform numbers alone are used: numpy keeps their stream from version to version, that of its other draws not.
     """

@@ -1,4 +1,4 @@
-"""One colour per label: the same in every run and for every text, readable, however many labels there are."""
+"""A readable colour for each label, the same in every run and for every text."""
 
 import colorsys
 from typing import NamedTuple
@@ -13,7 +13,7 @@ LEAST_CONTRAST = 4.5
 
 
 class Color(NamedTuple):
-    """A label's two shades, as CSS reads them.
+    """The two shades of a label, as CSS colours.
 
     Args:
         tint: Light, behind the text of a span.
@@ -25,7 +25,7 @@ class Color(NamedTuple):
 
 
 def colours_of(labels: list[str]) -> dict[str, Color]:
-    """The colour of each label. It depends on the set of labels alone, not on their order.
+    """Return the colour of each label, which depends on the set of labels but not on their order.
 
     >>> colours_of(["PS", "LC"])["PS"] == colours_of(["OG", "PS"])["PS"]
     True
@@ -39,7 +39,7 @@ def colours_of(labels: list[str]) -> dict[str, Color]:
 
 
 def colour(hue: float, depth: int = 0) -> Color:
-    """The shades of a hue in degrees; `depth` 0, 1 or 2 makes both a little stronger."""
+    """Return the shades of a hue in degrees; `depth` 0, 1 or 2 makes both a little stronger."""
     tint = _hex(hue, (0.90, 0.84, 0.93)[depth], 0.85)
     lightness = (0.44, 0.36, 0.40)[depth]
     while contrast(_hex(hue, lightness, 0.62), "#ffffff") < LEAST_CONTRAST + 0.3:

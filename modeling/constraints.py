@@ -1,4 +1,4 @@
-"""Lets a causal LM write only replies that the grammar allows, and keeps how probable each subword was."""
+"""Constrained decoding: only replies that the grammar allows, with the probability of each subword."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from .subword_bytes import SubwordBytes
 
 
 def allowed_subwords(states: ReplyStates, state: State, left: int) -> list[int]:
-    """Ids of the subwords that may come next, the end not among them.
+    """Return the ids of the subwords that may come next, the end excluded.
 
     Args:
         states: The replies about the text.
@@ -40,12 +40,12 @@ def allowed_subwords(states: ReplyStates, state: State, left: int) -> list[int]:
 
 
 def _behind(table: list[bytes], prefix: bytes, byte: int, low: int, high: int) -> int:
-    """Where the entries that begin with the prefix and this byte end."""
+    """End of the entries that begin with the prefix and this byte."""
     return high if byte == 255 else bisect_left(table, prefix + bytes([byte + 1]), low, high)
 
 
 def advanced(states: ReplyStates, state: State, added: bytes) -> State:
-    """The state behind these bytes.
+    """Return the state after these bytes.
 
     Raises:
         ValueError: If the grammar does not allow them.
@@ -61,7 +61,7 @@ def advanced(states: ReplyStates, state: State, added: bytes) -> State:
 
 
 class ReplyProcessor(LogitsProcessor):
-    """Scores of the next subword, with those that the grammar does not allow at minus infinity.
+    """Logits processor that sets subwords outside the grammar to minus infinity.
 
     Args:
         subwords: The vocabulary in bytes.
@@ -92,7 +92,9 @@ class ReplyProcessor(LogitsProcessor):
         self._log_probabilities: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Args:
+        """Mask the scores of subwords that the grammar does not allow.
+
+        Args:
             input_ids: Prompts and replies so far `(texts * beams, length)`, prompts of one length.
             scores: Of each subword `(texts * beams, vocabulary)`.
         """
@@ -116,7 +118,7 @@ class ReplyProcessor(LogitsProcessor):
         return scores
 
     def _remember(self, keys: list[tuple], written: int) -> None:
-        """The states behind the subwords that were chosen since the last call."""
+        """Store the states after the subwords that were chosen since the last call."""
         if not written:
             self._known.update((key, (State() if self.states is not None else None, 0.0)) for key in keys)
             return
@@ -134,7 +136,7 @@ class ReplyProcessor(LogitsProcessor):
                 self._known[key] = state, value
 
     def _allowed(self, key: tuple, left: int) -> list[int] | None:
-        """Ids that may come next; None allows all."""
+        """Return the ids that may come next; None allows all."""
         if self.states is None:
             return self.ends if left <= 1 else None
         state = self._known[key][0]
@@ -144,7 +146,7 @@ class ReplyProcessor(LogitsProcessor):
         return allowed_subwords(states, state, left) + (self.ends if states.may_end(state) else [])
 
     def log_probabilities(self, text: int, reply: Sequence[int]) -> list[float]:
-        """Of each subword of a reply, given those before it; the end has none.
+        """Return the log-probability of each subword of a reply, given those before it, without the end.
 
         Args:
             text: Which text it is about.

@@ -1,11 +1,15 @@
-"""What a CRF is given, checked: shapes, types, masks, gold tags and segments."""
+"""Inputs of a CRF: checks of shapes, types, masks, gold tags and segments, and conversion to NumPy."""
 
+import numpy as np
 import torch
 
 from .forward_backward import Rows
 
+# Above this a float32 score has steps of 0.001 nats and more, and Viterbi runs in float64.
+LARGEST_FLOAT32_SCORE = 2.0**14
 
-def lay_in(
+
+def prepare_inputs(
     emissions: torch.Tensor,
     mask: torch.Tensor | None,
     begins: torch.Tensor | None,
@@ -14,7 +18,7 @@ def lay_in(
     batch_first: bool,
     allowed: tuple[torch.Tensor, ...] | None,
 ) -> tuple[torch.Tensor, Rows]:
-    """Emissions as `(length, batch, tags)`, and what is known of each row.
+    """Return emissions as `(length, batch, tags)`, and masks and constraints of each row.
 
     Raises:
         ValueError: On another shape or type, or a mask with holes.
@@ -51,7 +55,9 @@ def lay_in(
 
 
 def check_allowed(given: dict[str, torch.Tensor], num_tags: int, when: str) -> None:
-    """Raises:
+    """Check shape and type of constraints, and `when`.
+
+    Raises:
         ValueError: If constraints have another shape or type, or `when` is unknown.
     """
     if when not in ("none", "decode", "both"):
@@ -68,7 +74,7 @@ def check_allowed(given: dict[str, torch.Tensor], num_tags: int, when: str) -> N
 def check_tags(
     tags: torch.Tensor, rows: Rows, shape: tuple[int, int], num_tags: int, batch_first: bool
 ) -> torch.Tensor:
-    """Gold tags as `(length, batch)`, int64; `shape` is that of the emissions, length first.
+    """Return gold tags as `(length, batch)`, int64; `shape` is that of the emissions, length first.
 
     Raises:
         ValueError: On another shape or type, a tag out of range, or tags that the rows forbid.
@@ -127,7 +133,9 @@ def _check_gold_path(tags: torch.Tensor, rows: Rows) -> None:
 def check_segment(
     at: int, row: int, start: int, tags: list[int], banned_next: int, lengths: list[int], num_tags: int
 ) -> None:
-    """Raises:
+    """Check that a segment is inside its row and consists of tags.
+
+    Raises:
         ValueError: If segment `at` leaves its row `(row, start, tags)` or names a tag that is none.
     """
     if not 0 <= row < len(lengths) or start < 0 or not tags or start + len(tags) > lengths[row]:
@@ -142,3 +150,47 @@ def check_segment(
             f"expected segments[{at}] to name tags from 0 to {num_tags - 1} (banned_next also -1), got tags {tags} "
             f"and banned_next {banned_next}"
         )
+
+
+def result_type(tensor: torch.Tensor) -> torch.dtype:
+    """Return float64 for float64, float32 for all other types."""
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
+
+
+def row_lengths(emissions: torch.Tensor, rows: Rows) -> np.ndarray:
+    """Units per row `(batch,)` of emissions `(length, batch, tags)`."""
+    if rows.mask is None:
+        return np.full(emissions.shape[1], emissions.shape[0])
+    return rows.mask.sum(dim=0).cpu().numpy()
+
+
+def as_arrays(
+    emissions: torch.Tensor, rows: Rows, parameters: tuple[torch.Tensor, ...], at_least: type = np.float32
+) -> tuple[np.ndarray, ...]:
+    """Convert emissions, lengths, first, transition and last scores for `best_paths`, forbidden ones to -inf.
+
+    Args:
+        emissions: `(length, batch, tags)`.
+        rows: Masks and constraints of the batch.
+        parameters: Start `(tags,)`, transition `(tags, tags)` and end `(tags,)` scores.
+        at_least: The narrowest float type of the result.
+    """
+    scores = emissions.detach().to(result_type(emissions)).cpu().numpy()
+    start, transitions, end = (x.detach().to(result_type(x)).cpu().numpy().copy() for x in parameters)
+    if rows.mask is not None:
+        scores = np.where(rows.mask.cpu().numpy()[:, :, None], scores, np.zeros((), scores.dtype))
+    dtype = np.result_type(scores, start, at_least)
+    if scores.size:
+        largest = max(abs(scores.max()), abs(scores.min()))
+        largest += max(np.abs(array).max() for array in (start, transitions, end))
+        if largest * len(scores) > LARGEST_FLOAT32_SCORE:
+            dtype = np.dtype(np.float64)
+    if rows.allowed is not None:
+        for array, allowed in zip((transitions, start, end), rows.allowed, strict=True):
+            array[~allowed.cpu().numpy()] = -np.inf
+    edges = []
+    for array, flags in ((start, rows.begins), (end, rows.ends)):
+        wide = np.broadcast_to(array, (scores.shape[1], len(array)))
+        edges.append(wide if flags is None else np.where(flags.cpu().numpy()[:, None], wide, 0))
+    first, last = (edge.astype(dtype) for edge in edges)
+    return scores.astype(dtype), row_lengths(emissions, rows), first, transitions.astype(dtype), last

@@ -1,4 +1,4 @@
-"""Encoders, from a config or pretrained: transformers' own, or ours where we have one of that type."""
+"""Encoders, from a config or pretrained: those of transformers, and SparseBigBird for BigBird configs."""
 
 import inspect
 
@@ -13,7 +13,7 @@ _ENCODERS = {SparseBigBird.config_class.model_type: SparseBigBird}
 
 
 def encoder_limit(config) -> int | None:
-    """Most positions an encoder with this config reads; None if it sets no limit.
+    """Return the most positions that an encoder with this config reads; None if it sets no limit.
 
     RoBERTa-class models count positions from behind the padding id, so two rows of their table are never a position.
     """
@@ -30,7 +30,7 @@ def encoder_limit(config) -> int | None:
 
 
 def build_encoder(config, **kwargs) -> nn.Module:
-    """An encoder without weights from its config; a pooler that nothing would use is not built."""
+    """Build an encoder without weights from its config, without a pooler."""
     if config.model_type in _ENCODERS:
         return _ENCODERS[config.model_type]._from_config(config, **kwargs)
     classes = AutoModel._model_mapping[type(config)]
@@ -41,7 +41,7 @@ def build_encoder(config, **kwargs) -> nn.Module:
 
 
 def load_encoder(name: str, **kwargs) -> nn.Module:
-    """A pretrained encoder, complete.
+    """Load a pretrained encoder with all its weights.
 
     Args:
         name: Name on the Hub, or a folder.

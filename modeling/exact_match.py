@@ -1,4 +1,4 @@
-"""How much of a question stands in a text, character by character: what a reader is told beside the subwords.
+"""Exact-match feature: length of the overlap with the question, for each character of a text.
 
 The idea is the exact-match feature of Chen et al. 2017 ("Reading Wikipedia to Answer Open-Domain Questions"), on
 characters in place of words: a Korean word in the question and in the text rarely carries the same particle.
@@ -11,7 +11,9 @@ LONGEST_MATCH = 6
 
 
 def match_lengths(text: str, question: str, longest: int = LONGEST_MATCH) -> list[int]:
-    """For each character of `text` the length of the longest stretch around it that the question holds too, white space of one kind being as good as of another.
+    """Return for each character the length of the longest stretch around it that the question contains.
+
+    All white-space characters are equal.
 
     Args:
         text: The text.

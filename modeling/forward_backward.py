@@ -26,7 +26,7 @@ BLOCK = 2**22
 
 
 class Rows(NamedTuple):
-    """What is known about a batch beside its scores."""
+    """Masks and constraints of a batch."""
 
     # True where a unit stands `(length, batch)`, a prefix of each column; None where all do.
     mask: torch.Tensor | None = None
@@ -49,12 +49,15 @@ class Potentials(NamedTuple):
 
 
 def runs_linear(device: torch.device) -> bool:
-    """Return whether sums over paths run over float64 probabilities there: consumer GPUs are slow at float64, MPS has none."""
+    """Return whether sums over paths run over float64 probabilities on a device.
+
+    Consumer GPUs are slow at float64, MPS has none.
+    """
     return device.type == "cpu"
 
 
 def _outside_scores(flags: torch.Tensor | None, like: torch.Tensor, states: int) -> torch.Tensor | float:
-    """0 for the outside state that a row passes through and -inf for the other: `(batch, outside states)`."""
+    """Return 0 for the outside state that a row passes through and -inf for the other: `(batch, outside states)`."""
     if states == 1:
         return 0.0
     batch = like.shape[1]
@@ -63,10 +66,10 @@ def _outside_scores(flags: torch.Tensor | None, like: torch.Tensor, states: int)
     return like.new_zeros(batch, 2).masked_fill_(~torch.stack([flags, ~flags], dim=1), -torch.inf)
 
 
-def lay_out(
+def build_potentials(
     emissions: torch.Tensor, start: torch.Tensor, transitions: torch.Tensor, end: torch.Tensor, rows: Rows
 ) -> Potentials:
-    """Emissions `(length, batch, tags)` and parameters as one chain over tags and outside states."""
+    """Combine emissions `(length, batch, tags)` and parameters to one chain over tags and outside states."""
     length, batch, tags = emissions.shape
     is_wide = runs_linear(emissions.device) or emissions.dtype == torch.float64
     dtype = torch.float64 if is_wide else torch.float32
@@ -168,7 +171,7 @@ class LinearSweep:
         return self.edges * (earlier.view(-1, states).t() @ self.ahead[1:].reshape(-1, states))
 
     def derivative(self, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """How marginals `(length, batch, states)` and summed pairs change as node scores move along `direction`.
+        """Return the change of marginals `(length, batch, states)` and summed pairs along `direction`.
 
         Dual numbers carried through the same recursions: the product of the log partition's Hessian and `direction`
         `(slots, batch, states)`.
@@ -196,13 +199,13 @@ class LinearSweep:
         return d_marginals, d_pairs * self.edges
 
     def log_marginals_at(self, slots: torch.Tensor, rows: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
-        """Log probability of `tags` there; all of one shape."""
+        """Log probability of `tags` at `slots`; all of one shape."""
         return (self.products[slots, rows, tags] / self.totals[slots, rows, 0]).log()
 
     def log_steps_at(
         self, slots: torch.Tensor, rows: torch.Tensor, tags: torch.Tensor, next_tags: torch.Tensor
     ) -> torch.Tensor:
-        """Log probability that `next_tags` stand at `slots`, given that `tags` stand one slot earlier."""
+        """Log probability of `next_tags` at `slots`, given `tags` one slot earlier."""
         behind = self.beta[slots - 1, rows, tags]
         steps = (self.edges[tags, next_tags] * self.ahead[slots, rows, next_tags] / behind).log()
         return torch.where(behind > 0, steps, -torch.inf)
@@ -214,7 +217,7 @@ class LogSweep:
     def __init__(self, potentials: Potentials):
         nodes, edges = potentials.nodes, potentials.edges
         self.edges = edges
-        self.lowest = torch.finfo(nodes.dtype).min
+        self.lowest_gates = torch.finfo(nodes.dtype).min
         # shape: (2, 1, states, states)
         self.both_edges = torch.stack([edges, edges.t()]).unsqueeze(1)
         # shape: (slots, 2, batch, states); the second half runs from the end
@@ -227,7 +230,7 @@ class LogSweep:
             torch.logsumexp(self.after[at - 1].unsqueeze(-1) + self.both_edges, dim=-2, out=self.before[at])
             scores = self.before[at] + both_nodes[at]
             # The clamp keeps a row without any allowed path at -inf, where -inf - -inf would be NaN.
-            highest = scores.amax(-1, keepdim=True).clamp_min(self.lowest)
+            highest = scores.amax(-1, keepdim=True).clamp_min(self.lowest_gates)
             shifts[at] = highest[0]
             torch.sub(scores, highest, out=self.after[at])
         self.alpha = self.after[:, 0]
@@ -268,11 +271,11 @@ class LogSweep:
         return found
 
     def derivative(self, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `LinearSweep.derivative`; carries the tangents relative to their states, which keeps them in range."""
+        """Return the derivative as in `LinearSweep`, with tangents relative to their states, which stay in range."""
         moves = torch.stack([direction, direction.flip(0)], dim=1)
         before, after = torch.zeros_like(moves), moves.clone()
         for at in range(1, len(moves)):
-            reached = self.before[at].clamp_min(self.lowest).unsqueeze(-2)
+            reached = self.before[at].clamp_min(self.lowest_gates).unsqueeze(-2)
             shares = (self.after[at - 1].unsqueeze(-1) + self.both_edges - reached).exp_()
             before[at] = (shares * after[at - 1].unsqueeze(-1)).sum(-2)
             after[at] += before[at]
@@ -283,19 +286,19 @@ class LogSweep:
         return (marginals * (moved - mean))[1:-1], d_pairs
 
     def log_marginals_at(self, slots: torch.Tensor, rows: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
-        """Log probability of `tags` there; all of one shape."""
+        """Log probability of `tags` at `slots`; all of one shape."""
         return self.alpha[slots, rows, tags] + self.beta[slots, rows, tags] - self.totals[slots, rows, 0]
 
     def log_steps_at(
         self, slots: torch.Tensor, rows: torch.Tensor, tags: torch.Tensor, next_tags: torch.Tensor
     ) -> torch.Tensor:
-        """Log probability that `next_tags` stand at `slots`, given that `tags` stand one slot earlier."""
-        behind = self.beta[slots - 1, rows, tags].clamp_min(self.lowest)
+        """Log probability of `next_tags` at `slots`, given `tags` one slot earlier."""
+        behind = self.beta[slots - 1, rows, tags].clamp_min(self.lowest_gates)
         return self.edges[tags, next_tags] + self.ahead[slots, rows, next_tags] - behind
 
 
 def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
-    """Forward and backward sums, by the cheapest way that holds.
+    """Compute forward and backward sums by the cheapest method that is accurate.
 
     Raises:
         ValueError: If the constraints leave a row without any path.
@@ -319,7 +322,7 @@ def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
 
 
 def no_path_message(row: int) -> str:
-    """What to say where `row` has no allowed path."""
+    """Error message for a row without an allowed path."""
     return (
         f"expected the constraints to leave every row at least one tag path, got none for row {row}; allow more in "
         "`constrain(...)`, or pass begins=False or ends=False for rows that are cut out of a longer document"
@@ -327,7 +330,7 @@ def no_path_message(row: int) -> str:
 
 
 def _split(edges: torch.Tensor, tags: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What start, transitions, end are in a matrix over all states."""
+    """Return the start, transition and end scores in a matrix over all states."""
     return edges[tags, :tags], edges[:tags, :tags], edges[:tags, tags]
 
 
@@ -348,8 +351,8 @@ class LogLikelihood(torch.autograd.Function):
         tags: torch.Tensor | None,
         rows: Rows,
     ) -> torch.Tensor:
-        """Emissions `(length, batch, tags)`, tags `(length, batch)` with anything on padding."""
-        potentials = lay_out(emissions, start, transitions, end, rows)
+        """Compute the log-likelihoods from emissions `(length, batch, tags)` and tags `(length, batch)`."""
+        potentials = build_potentials(emissions, start, transitions, end, rows)
         ctx.sweep, ctx.path = sweep(potentials, rows), None
         ctx.save_for_backward(emissions, start, transitions, end)
         if tags is None:
@@ -367,13 +370,13 @@ class LogLikelihood(torch.autograd.Function):
         nodes = potentials.nodes.gather(2, path.unsqueeze(-1)).squeeze(-1)
         edges = potentials.edges.view(-1).take(path[:-1] * states + path[1:])
         wide = potentials.offset.dtype
-        # What `lay_out` took off each unit's emissions is missing on both sides of the difference.
+        # What `build_potentials` took off each unit's emissions is missing on both sides of the difference.
         return nodes.sum(dim=0, dtype=wide) + edges.sum(dim=0, dtype=wide) - ctx.sweep.log_partition
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Gold counts minus expected counts, times the gradient of each row's likelihood."""
+        """Return gold counts minus expected counts, times the gradient of each row's likelihood."""
         like, *scores = saved
         tags = like.shape[2]
         weights = grad.to(ctx.sweep.edges.dtype).unsqueeze(-1)
@@ -403,15 +406,15 @@ class Marginals(torch.autograd.Function):
     def forward(
         ctx: Any, emissions: torch.Tensor, start: torch.Tensor, transitions: torch.Tensor, end: torch.Tensor, rows: Rows
     ) -> torch.Tensor:
-        """Emissions `(length, batch, tags)`."""
-        ctx.sweep = sweep(lay_out(emissions, start, transitions, end, rows), rows)
+        """Compute the marginals from emissions `(length, batch, tags)`."""
+        ctx.sweep = sweep(build_potentials(emissions, start, transitions, end, rows), rows)
         ctx.save_for_backward(emissions, start, transitions, end)
         return ctx.sweep.marginals()[..., : emissions.shape[2]].contiguous()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """The derivative of all marginals and pairs along `grad`, by the symmetry of second once_differentiable."""
+        """Return the derivative of all marginals and pairs along `grad`, by the symmetry of second derivatives."""
         tags, states = grad.shape[2], ctx.sweep.edges.shape[0]
         direction = grad.new_zeros(grad.shape[0] + 2, grad.shape[1], states)
         direction[1:-1, :, :tags] = grad

@@ -1,4 +1,4 @@
-"""A layer that bends unit states before they become tag scores."""
+"""Feed-forward layer between unit states and the projection to tags."""
 
 from numbers import Integral
 
@@ -12,7 +12,9 @@ WIDEST = 2**20
 
 
 def check_width(width) -> None:
-    """Raises:
+    """Check that a width is a whole number of 0 (no layer) or more.
+
+    Raises:
         ValueError: If it is no whole number of 0 (no such layer) or more.
     """
     if not isinstance(width, Integral) or isinstance(width, bool) or not 0 <= width <= WIDEST:
@@ -35,13 +37,15 @@ class HeadLayer(nn.Module):
         self.widen, self.narrow, self.norm = nn.Linear(size, width), nn.Linear(width, size), nn.LayerNorm(size)
 
     @torch.no_grad()
-    def begin(self) -> None:
-        """Weights of a size that passes states on; a transformer's usual ones are a tenth of that."""
+    def init_weights(self) -> None:
+        """Initialise the weights so that states keep their size; a transformer's usual weights are a tenth of that."""
         for layer in (self.widen, self.narrow):
             layer.weight.normal_(0.0, layer.in_features**-0.5)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Args:
+        """Apply the layer.
+
+        Args:
             states: `(batch, units, hidden)`, any float type.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Checks of what a model is given: texts, thresholds, batch sizes."""
+"""Checks of the arguments of prediction methods: texts, thresholds, batch sizes."""
 
 import math
 import re
@@ -10,7 +10,7 @@ _BYTES = (bytes, bytearray, memoryview)
 
 
 def as_text(value):
-    """A plain `str` for one text of any kind; anything else as it is.
+    """Convert one text of any kind to a plain `str`; other values are returned unchanged.
 
     One text is a `str` or a subclass of it (`numpy.str_`), an Arrow scalar, or a NumPy array without dimensions.
 
@@ -27,7 +27,7 @@ def as_text(value):
 
 
 def as_list(values, in_memory: bool = False) -> list | None:
-    """The items of a sequence, or None if `values` is none.
+    """Return the items of a sequence, or None if `values` is none.
 
     A sequence is anything with a length whose items come in a fixed order: a list, a tuple, a NumPy array, a pandas
     Series, an Arrow array, a column of a data set. A text, bytes, a mapping, a set and a generator are none.
@@ -56,7 +56,7 @@ def as_list(values, in_memory: bool = False) -> list | None:
 
 
 def check_texts(texts, name: str = "texts") -> list[str]:
-    """The texts of any sequence as a list of plain `str`.
+    """Convert any sequence of texts to a list of plain `str`.
 
     Args:
         texts: A sequence as `as_list` takes it.
@@ -76,7 +76,7 @@ def check_texts(texts, name: str = "texts") -> list[str]:
 
 
 def check_documents(documents, name: str = "texts") -> list[str | list[str]]:
-    """The documents of any sequence as a list, each a plain `str` or a list of its words.
+    """Convert any sequence of documents to a list, each a plain `str` or a list of its words.
 
     Args:
         documents: A sequence as `as_list` takes it.
@@ -94,7 +94,7 @@ def check_documents(documents, name: str = "texts") -> list[str | list[str]]:
 
 
 def check_text(item, at: int, name: str = "texts") -> str:
-    """The item of a sequence of texts as a plain `str`.
+    """Convert the item of a sequence of texts to a plain `str`.
 
     Args:
         item: What should be a text.
@@ -117,8 +117,10 @@ def check_text(item, at: int, name: str = "texts") -> str:
     return text
 
 
-def check_reading(threshold: float, batch_size: int) -> None:
-    """Raises:
+def check_prediction_arguments(threshold: float, batch_size: int) -> None:
+    """Check that `threshold` is a number in [0, 1] and `batch_size` a positive count.
+
+    Raises:
         TypeError, ValueError: If `threshold` is no number in [0, 1] or `batch_size` no count.
     """
     if isinstance(threshold, bool) or not isinstance(threshold, Real):

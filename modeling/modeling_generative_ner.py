@@ -1,4 +1,4 @@
-"""`KospanGenerativeNER`: a causal LM that writes out the entities of a text, and from its reply to spans."""
+"""`KospanGenerativeNER`: a causal LM that generates the entities of a text, converted to spans."""
 
 import codecs
 import dataclasses
@@ -20,16 +20,16 @@ from .base_models import ADAPTER, NEEDS, base_record, load_adapted
 from .code_files import (
     LOCATION_KEYS,
     follow_umask,
-    is_copy,
+    is_remote_code,
     name_portable_class,
-    read_companions,
+    read_extra_files,
     read_text,
-    save_companions,
+    save_extra_files,
     write_text,
 )
 from .configuration_generative_ner import NAME, KospanGenerativeNERConfig, find_file, read_writer_config
 from .constraints import ReplyProcessor
-from .input_checks import as_text, check_documents, check_reading
+from .input_checks import as_text, check_documents, check_prediction_arguments
 from .pipeline_base import PipelineOwner
 from .pipeline_question_answering import KospanQuestionAnsweringPipeline  # noqa: F401  (as `clusters`)
 from .pipeline_text_classification import KospanTextClassificationPipeline  # noqa: F401  (as `clusters`)
@@ -53,7 +53,7 @@ _OLD_DTYPE = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
 
 
 class GeneratedSpans(NamedTuple):
-    """What a model has written about one text.
+    """Spans generated for one text, with the replies.
 
     Args:
         spans: What was found, sorted by start.
@@ -73,7 +73,7 @@ class GeneratedSpans(NamedTuple):
 
 
 class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
-    """Finds labelled spans by letting a causal LM write them out.
+    """Named-entity recognition by generating text with a causal LM.
 
     Args:
         model: A causal LM of transformers, or one with adapters of peft.
@@ -92,7 +92,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
 
     def __init__(self, model, tokenizer, config: KospanGenerativeNERConfig):
         self.model, self.tokenizer, self.config = model, tokenizer, config
-        self._companions: dict[str, str] = {}
+        self._extra_files: dict[str, str] = {}
         if tokenizer.eos_token_id is None:
             raise ValueError(
                 "expected a tokenizer with an end-of-text token, with which a reply ends, got none; set "
@@ -117,7 +117,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
     def from_pretrained(
         cls, name: str | os.PathLike, base: str | os.PathLike | None = None, **kwargs
     ) -> "KospanGenerativeNER":
-        """A writer from a folder or a repository: a causal LM, or an adapter, with `kospan.json` beside it.
+        """Load a causal LM, or an adapter, with `kospan.json` beside it, from a folder or a repository.
 
         Args:
             name: Folder, or name on the Hub.
@@ -143,13 +143,13 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         else:
             model = load_adapted(name, base, config, location, kwargs)
         writer = cls(model.eval(), AutoTokenizer.from_pretrained(name, use_fast=True, **location), config)
-        if is_copy():
+        if is_remote_code():
             # Taken along now, while the repository is at hand: saving must not depend on it.
-            writer._companions = read_companions(name, **location)
+            writer._extra_files = read_extra_files(name, **location)
         return writer
 
     def save_pretrained(self, folder: str | os.PathLike, *, push_to_hub: bool = False, **kwargs) -> None:
-        """Write the causal LM, or its adapter alone, the tokenizer, and what `save_beside` writes.
+        """Write the causal LM or its adapter, the tokenizer, and the files of `save_beside`.
 
         Args:
             folder: Where to.
@@ -168,38 +168,46 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             self.push_to_hub(repo_id, **{key: value for key, value in push.items() if value is not None})
 
     def save_beside(self, folder: str | os.PathLike) -> None:
-        """Write what a folder with weights and tokenizer needs to be opened as a writer, also by who has torch and transformers alone: `kospan.json`, this code, and what an Inference Endpoint runs."""
+        """Write the files beside weights and tokenizer: `kospan.json`, this code, and an endpoint's files.
+
+        With them the folder loads with torch and transformers alone.
+        """
         config = self.config
         if hasattr(self.model, "peft_config"):
             config = dataclasses.replace(config, base=base_record(self.model))
         text = json.dumps(config.to_dict(), ensure_ascii=False, indent=2) + "\n"
         write_text(os.path.join(folder, NAME), text)
         custom_object_save(self, folder)
-        save_companions(folder, self._companions)
+        save_extra_files(folder, self._extra_files)
         needs = os.path.join(folder, "requirements.txt")
         if hasattr(self.model, "peft_config") and "peft" not in read_text(needs):
             write_text(needs, f"{read_text(needs)}{NEEDS}\n")
 
     @property
     def device(self) -> torch.device:
-        """Where the model reads."""
+        """The device of the model's inputs."""
         return self.model.get_input_embeddings().weight.device
 
     def to(self, *args, **kwargs) -> "KospanGenerativeNER":
-        """As in torch; a model that was placed while it was loaded, or has 8-bit or 4-bit weights, stays where it is and as it is."""
-        placed = getattr(self.model, "hf_device_map", None) is not None
-        if not placed and getattr(self.model, "hf_quantizer", None) is None:
+        """Move the model as in torch.
+
+        A model that was placed while it was loaded, or has 8-bit or 4-bit weights, is not moved.
+        """
+        to_device = getattr(self.model, "hf_device_map", None) is not None
+        if not to_device and getattr(self.model, "hf_quantizer", None) is None:
             self.model.to(*args, **kwargs)
         return self
 
     def eval(self) -> "KospanGenerativeNER":
-        """As in torch."""
+        """Set evaluation mode, as in torch."""
         self.model.eval()
         return self
 
     def __call__(self, *args, **kwargs):
-        """Raises:
-            TypeError: ; transformers' own pipelines and users call a model so.
+        """Refuse a call of the model itself, as transformers' own pipelines make it.
+
+        Raises:
+            TypeError: Always.
         """
         raise TypeError(
             "expected text for model.extract(texts) or model.pipeline()(texts), got a call of the model itself, "
@@ -207,14 +215,14 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         )
 
     def can_generate(self) -> bool:
-        """False: transformers' pipelines set nothing up for writing; `extract` does."""
+        """Return False, so that transformers' pipelines prepare nothing for generation; `extract` does."""
         return False
 
     def name_pipelines(self) -> None:
-        """Nothing: `pipeline(model=folder)` cannot load a language model as a writer."""
+        """Do nothing: `pipeline(model=folder)` cannot load a language model as a `KospanGenerativeNER`."""
 
-    def over(self, model) -> "KospanGenerativeNER":
-        """The same writer with another model of the same vocabulary, as while training."""
+    def with_model(self, model) -> "KospanGenerativeNER":
+        """Return a copy with another model of the same vocabulary, such as one in training."""
         if model is self.model:
             return self
         other = object.__new__(KospanGenerativeNER)
@@ -230,7 +238,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         batch_size: int = 32,
         num_beams: int = 1,
     ) -> list[Span] | list[list[Span]]:
-        """The spans of each text, as the model writes them.
+        """Extract the spans of each text.
 
         The score of a span is the probability with which the model writes its bracket, given all before it: the product
         over the bracket's subwords, from the decision to write one more to its `]`. With constrained decoding the
@@ -256,15 +264,15 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         texts = as_text(texts)
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size, num_beams)[0]
-        return [writing.spans for writing in self.write(texts, batch_size, num_beams, threshold)]
+        return [writing.spans for writing in self.generate(texts, batch_size, num_beams, threshold)]
 
     @torch.no_grad()
-    def write(
+    def generate(
         self, texts: Sequence[str | Sequence[str]], batch_size: int = 32, num_beams: int = 1, threshold: float = 0.0
     ) -> list[GeneratedSpans]:
-        """As `extract`, with the replies and what could not be used of them."""
+        """Extract spans as `extract` does; also return the replies and the counts of unusable parts."""
         texts = [document_text(document) for document in check_documents(texts)]
-        check_reading(threshold, batch_size)
+        check_prediction_arguments(threshold, batch_size)
         check_beams(num_beams)
         read = [composed(text) for text in texts]
         passages = [self.passages(text) for text, _ in read]
@@ -272,7 +280,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         answers: list = [None] * len(flat)
         # The longest first: batches of one length, and what does not fit into memory fails at once.
         order = sorted(range(len(flat)), key=lambda at: -len(flat[at].input_ids))
-        with self.reading():
+        with self.evaluating():
             for at in range(0, len(order), batch_size):
                 chosen = order[at : at + batch_size]
                 for place, answer in zip(chosen, self._answers([flat[each] for each in chosen], num_beams)):
@@ -282,7 +290,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         return [each._replace(spans=[span for span in each.spans if span.score >= threshold]) for each in found]
 
     def _answers(self, passages: Sequence[PromptWindow], num_beams: int) -> list[tuple[str, list[tuple[int, float]]]]:
-        """The reply to each prompt, and where each of its subwords begins with its log-probability."""
+        """Return the reply to each prompt, and start and log-probability of each of its subwords."""
         config = self.config
         states, ends = None, [self.tokenizer.eos_token_id]
         if config.constrained_decoding:
@@ -300,18 +308,18 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             eos_token_id=ends,
             bos_token_id=self.tokenizer.bos_token_id,
         )
-        with own_generation(self.model):
+        with default_generation_config(self.model):
             rows = self.model.generate(
                 **batch, generation_config=settings, logits_processor=LogitsProcessorList([processor])
             )
         answers = []
         for at, row in enumerate(rows[:, batch["input_ids"].shape[1] :].tolist()):
             reply = row[: next((place for place, subword in enumerate(row) if subword in ends), len(row))]
-            answers.append(spelt_out(self.subwords, reply, processor.log_probabilities(at, reply)))
+            answers.append(decode_reply(self.subwords, reply, processor.log_probabilities(at, reply)))
         return answers
 
     def _merged(self, characters: list, passages: Sequence[PromptWindow], answers: Sequence) -> GeneratedSpans:
-        """What the windows of one text say together, in characters of the text as the user gave it."""
+        """Merge the replies about the windows of one text, in characters of the original text."""
         spans, replies = [], []
         dropped = unmatched = unparsed = 0
         in_order = True
@@ -336,8 +344,8 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         return GeneratedSpans(spans, replies, dropped, unmatched, unparsed, in_order)
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """The model in evaluation mode, and afterwards in the mode it was in."""
+    def evaluating(self) -> Iterator[None]:
+        """Set evaluation mode inside the context and restore the previous mode afterwards."""
         before = self.model.training
         self.model.eval()
         try:
@@ -347,7 +355,9 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
 
 
 def check_beams(num_beams: int) -> None:
-    """Raises:
+    """Check that `num_beams` is a positive count.
+
+    Raises:
         TypeError, ValueError: If `num_beams` is no count.
     """
     if isinstance(num_beams, bool) or not isinstance(num_beams, Integral):
@@ -356,10 +366,10 @@ def check_beams(num_beams: int) -> None:
         raise ValueError(f"expected num_beams to be 1 or more replies, got {num_beams!r}; 1 is the default")
 
 
-def spelt_out(
+def decode_reply(
     subwords: SubwordBytes, reply: Sequence[int], values: Sequence[float]
 ) -> tuple[str, list[tuple[int, float]]]:
-    """A reply as text, and `(character with which it begins, value)` of each of its subwords."""
+    """Decode a reply; return its text and `(first character, value)` of each of its subwords."""
     decoder, text, starts = codecs.getincrementaldecoder("utf-8")("replace"), "", []
     for subword, value in zip(reply, values):
         added = subwords.joined([subword])
@@ -372,7 +382,7 @@ def spelt_out(
 
 
 def bracket_probability(entity, entities: Sequence, starts: Sequence[tuple[int, float]]) -> float:
-    """The product over the subwords that begin in an entity's bracket or in the space before it."""
+    """Return the product over the subwords that begin in an entity's bracket or in the space before it."""
     before = max((other.end for other in entities if other.end <= entity.start), default=entity.start - 1)
     first = max(before, entity.start - 1)
     total = sum(value for start, value in starts if first <= start < entity.end)
@@ -381,8 +391,8 @@ def bracket_probability(entity, entities: Sequence, starts: Sequence[tuple[int, 
 
 
 @contextmanager
-def own_generation(model) -> Iterator[None]:
-    """Without what a model of the Hub brings for chatting, such as a penalty for what was said before."""
+def default_generation_config(model) -> Iterator[None]:
+    """Replace a model's own generation settings, such as a repetition penalty for chats, by the defaults."""
     # peft's wrapper hands what it has on to the base, for good; by itself it has nothing of its own.
     base = model.get_base_model() if hasattr(model, "peft_config") else model
     before = {each: vars(each)["generation_config"] for each in {model, base} if "generation_config" in vars(each)}

@@ -1,4 +1,4 @@
-"""What every model of kospan shares: an encoder built from its config, a tokenizer of its own, freezing."""
+"""Base class of kospan's models: an encoder built from its config, its own tokenizer, and freezing."""
 
 import os
 import threading
@@ -18,10 +18,10 @@ from .bilstm import MaskedBiLSTM
 from .code_files import (
     LOCATION_KEYS,
     follow_umask,
-    is_copy,
+    is_remote_code,
     name_portable_class,
-    read_companions,
-    save_companions,
+    read_extra_files,
+    save_extra_files,
 )
 from .configuration_kospan import KospanConfig, PipelineTasks
 from .crf import CRF
@@ -41,8 +41,8 @@ _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revis
 _TURNS = threading.Condition()
 
 
-class WindowView(NamedTuple):
-    """What the encoder saw of one window.
+class WindowInspection(NamedTuple):
+    """Subwords and attention of one window.
 
     Args:
         subwords: The subwords' names, special tokens included `(length)`.
@@ -61,13 +61,13 @@ class WindowView(NamedTuple):
 
 
 class EmissionsOutput(ModelOutput):
-    """Base of outputs whose scores are no `logits` that a loss over classes could take."""
+    """Base of outputs whose scores are not `logits` for a loss over classes."""
 
     def __getitem__(self, key):
-        """As in transformers.
+        """Return an item as in transformers.
 
         Raises:
-            ValueError: If `logits` are asked for, as by the Trainer's label smoothing.
+            ValueError: If `logits` are requested, as by the Trainer's label smoothing.
         """
         if key == "logits":
             raise ValueError(
@@ -78,7 +78,7 @@ class EmissionsOutput(ModelOutput):
 
 
 class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
-    """Base of kospan's models: `self.encoder`, `self.tokenizer`, and how texts are taken apart."""
+    """Base of kospan's models, with `self.encoder`, `self.tokenizer` and `self.aligner`."""
 
     config_class = KospanConfig
     base_model_prefix = "encoder"
@@ -100,14 +100,14 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         # While a head is trained on a frozen encoder: what the encoder once said of a window `(length, hidden)`, or
         # None where that is not known. Never saved.
         self.state_source: Callable[[Mapping], np.ndarray | None] | None = None
-        self._companions: dict[str, str] = {}
+        self._extra_files: dict[str, str] = {}
         self._readers, self._switched, self._mode_before = 0, False, False
 
     # --- loading and saving -------------------------------------------------------------------------------------------
 
     @classmethod
     def from_encoder(cls, name: str, config: KospanConfig, tokenizer, **kwargs) -> "KospanPreTrainedModel":
-        """A new model over a pretrained encoder.
+        """Build a new model over a pretrained encoder.
 
         Args:
             name: Name on the Hub, or a folder.
@@ -125,7 +125,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-        """As in transformers; the tokenizer of the same repository, revision and cache becomes `model.tokenizer`."""
+        """Load a model as in transformers; the tokenizer of the same source becomes `model.tokenizer`."""
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
@@ -139,15 +139,15 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             # Weights alone can still be trained and saved; what needs text says that the tokenizer is missing.
             model.tokenizer = None
             model._tokenizer_problem = f" that can be read ({' '.join(str(error).split())[:200]})"
-        if is_copy():
+        if is_remote_code():
             # Taken along now, while the repository is at hand: saving must not depend on it.
             location.pop("subfolder", None)
             location["revision"] = getattr(model.config, "_commit_hash", None) or location.get("revision")
-            model._companions = read_companions(pretrained_model_name_or_path, **location)
+            model._extra_files = read_extra_files(pretrained_model_name_or_path, **location)
         return loaded
 
     def save_pretrained(self, save_directory, *, push_to_hub: bool = False, **kwargs):
-        """As in transformers, and the folder can be used at once.
+        """Save the model as in transformers, with all files needed to use the folder.
 
         Beside the weights are the tokenizer, in a form that version 4.51 reads as well; the model's code and its
         pipeline, which the config names; `handler.py` and `requirements.txt` for an Inference Endpoint. An existing
@@ -171,7 +171,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(save_directory)
                 name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
-            save_companions(save_directory, self._companions)
+            save_extra_files(save_directory, self._extra_files)
             follow_umask(save_directory)
         if push_to_hub:
             # The parent's own push would leave before the files above are written.
@@ -179,20 +179,20 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             self.push_to_hub(repo_id, **{key: kwargs[key] for key in _PUSH_KEYS if kwargs.get(key) is not None})
 
     def name_pipelines(self) -> None:
-        """Write into the config which class of `pipelines.py` serves the model's task in transformers' `pipeline`."""
+        """Store the class of `pipelines.py` that serves the model's task in the config."""
         if self._pipeline_class is not None:
             autos = [self._auto_class] if self._auto_class else []
             entry = {"impl": f"pipelines.{self._pipeline_class.__name__}", "pt": autos, "tf": [], "type": "text"}
             self.config.custom_pipelines = PipelineTasks({self._pipeline_class.task_name: entry})
 
     def prepare(self) -> None:
-        """Take from encoder and tokenizer, once, what stays fixed while a new model is trained."""
+        """Read constants of a new model from encoder and tokenizer."""
 
     def reset_buffers(self) -> None:
-        """Write again what no checkpoint stores. A model without such buffers has nothing to do."""
+        """Restore buffers that no checkpoint stores. A model without such buffers has nothing to do."""
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As in transformers; the CRF's bare parameters get the small uniform scores they are born with."""
+        """Initialise weights as in transformers; the CRF's parameters get small uniform scores."""
         if isinstance(module, CRF):
             for parameter in module.parameters(recurse=False):
                 init.uniform_(parameter, -0.1, 0.1)
@@ -202,7 +202,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
     # --- encoder ------------------------------------------------------------------------------------------------------
 
     def get_input_embeddings(self) -> nn.Module:
-        """The encoder's table of word embeddings."""
+        """Return the encoder's table of word embeddings."""
         return self.encoder.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -210,14 +210,14 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         self.encoder.set_input_embeddings(value)
 
     def freeze_encoder(self) -> None:
-        """No gradient and no dropout in the encoder from here on, through every `train()` call."""
+        """Turn off gradient and dropout in the encoder, through all later `train()` calls."""
         self._encoder_is_frozen = True
         self.encoder.requires_grad_(False)
         self.encoder.zero_grad()
         self.encoder.eval()
 
     def train(self, mode: bool = True) -> "KospanPreTrainedModel":
-        """As in torch; a frozen encoder stays in evaluation mode."""
+        """Set the mode as in torch; a frozen encoder stays in evaluation mode."""
         if not getattr(self, "_encoder_is_frozen", False):
             return super().train(mode)
         # A trainer calls this in each step, and a walk through the encoder's modules takes longer than a small head.
@@ -230,15 +230,15 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """As in torch; a frozen encoder has no gradients, so it is not walked through in each step."""
+        """Reset gradients as in torch, without visiting a frozen encoder."""
         if not self._encoder_is_frozen:
             return super().zero_grad(set_to_none)
         for child in self.children():
             if child is not self.encoder:
                 child.zero_grad(set_to_none)
 
-    def encoded(self, encoder_states: torch.Tensor | None = None, **inputs):
-        """What the encoder says, or what it has said before.
+    def encode(self, encoder_states: torch.Tensor | None = None, **inputs):
+        """Run the encoder, or wrap states that it has computed before.
 
         Args:
             encoder_states: Last states of the encoder `(batch, length, hidden)`, any float type, in place of
@@ -272,13 +272,13 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         return BaseModelOutput(last_hidden_state=encoder_states.to(self.dtype))
 
     def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The mean loss of a batch with labels, and nothing else that `forward` may give."""
+        """Compute the mean loss of a batch with labels, without any other output of `forward`."""
         return self(**batch).loss
 
     # --- between encoder and head -------------------------------------------------------------------------------------
 
-    def add_recurrent(self, config, width: int) -> int:
-        """Return the model its LSTM over units, where the config has one; gives the width of what comes out."""
+    def add_lstm(self, config, width: int) -> int:
+        """Add an LSTM over units if the config has one, and return the width of its output."""
         self.lstm_dropout = nn.Dropout(config.lstm_dropout)
         self.recurrent = None
         if not config.lstm_hidden_size:
@@ -286,10 +286,13 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         self.recurrent = MaskedBiLSTM(width, config.lstm_hidden_size, config.lstm_layers, config.lstm_dropout)
         return 2 * config.lstm_hidden_size
 
-    def gathered(
+    def gather_units(
         self, states: torch.Tensor, unit_positions: torch.Tensor, unit_places: torch.Tensor | None
     ) -> torch.Tensor:
-        """Encoder states `(batch, length, hidden)` to those of the units `(batch, units, hidden)`, each with the embedding of its place inside its subword, where the model has one."""
+        """Gather encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`.
+
+        If the model has place embeddings, each unit gets that of its place inside its subword.
+        """
         rows = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
         units = states[rows, unit_positions.clamp(min=0)]
         if self.place_embedding is None:
@@ -300,18 +303,18 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
     # --- text ---------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def reading(self, alone: bool = False):
-        """The model in evaluation mode, and afterwards in the mode it was in, also where several threads read at once.
+    def evaluating(self, exclusive: bool = False):
+        """Set evaluation mode inside the context, also for several threads, and restore the previous mode.
 
         Args:
-            alone: Wait until no other thread reads, and let none begin: for who switches something in the model.
+            exclusive: Wait until no other thread reads, and let none begin: for who switches something in the model.
         """
         with _TURNS:
-            _TURNS.wait_for(lambda: not self._switched and not (alone and self._readers))
+            _TURNS.wait_for(lambda: not self._switched and not (exclusive and self._readers))
             if not self._readers:
                 self._mode_before = self.training
             self._readers += 1
-            self._switched = alone
+            self._switched = exclusive
             self.eval()
         try:
             yield
@@ -325,7 +328,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
 
     @property
     def aligner(self) -> Aligner:
-        """Take texts apart as the config says.
+        """Aligner with the config's settings.
 
         Raises:
             ValueError: If the model has no tokenizer.

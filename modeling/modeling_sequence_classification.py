@@ -1,4 +1,4 @@
-"""`KospanForSequenceClassification`: encoder over a text or a pair of texts, one state, scores of classes or a value."""
+"""`KospanForSequenceClassification`: encoder over a text or a pair of texts, scores of classes or a value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from
 from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
-from .code_files import is_copy  # noqa: F401  (as above)
+from .code_files import is_remote_code  # noqa: F401  (as above)
 from .configuration_kospan import KospanSequenceClassificationConfig
 from .crf import CRF  # noqa: F401  (as above)
-from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .crf_inputs import prepare_inputs  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
-from .input_checks import as_text, check_reading, check_texts
+from .input_checks import as_text, check_prediction_arguments, check_texts
 from .modeling_kospan import KospanPreTrainedModel
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
@@ -46,7 +46,9 @@ _LEAST_STEP = 1 / 16
 
 @dataclass
 class KospanSequenceClassificationOutput(ModelOutput):
-    """Args:
+    """Output of `KospanForSequenceClassification`.
+
+    Args:
         loss: Cross-entropy in nats, or the squared error in units of `value_spread`, a mean over rows, a scalar; with
             R-Drop the divergence is in it.
         logits: Scores `(batch, classes)`, float32; of a value `(batch, 1)`, in units of `value_spread` from
@@ -64,7 +66,7 @@ class KospanSequenceClassificationOutput(ModelOutput):
 
 
 class TextWindow(NamedTuple):
-    """What the encoder reads of a text, or of a pair, at once.
+    """Input of the encoder for one part of a text or pair.
 
     Args:
         input_ids: Subwords with special tokens `(length)`.
@@ -88,7 +90,7 @@ class TextWindow(NamedTuple):
 
 
 class ClassScores(NamedTuple):
-    """What a model says of a text, and from which stretches of it.
+    """Scores of a text, and of each of its passages.
 
     Args:
         span: The whole text with its most probable class, or its value.
@@ -103,7 +105,7 @@ class ClassScores(NamedTuple):
 
 
 class KospanForSequenceClassification(KospanPreTrainedModel):
-    """Says of a text, or of a pair of texts, which class it is of, or gives it a value.
+    """Classification or regression of texts or pairs of texts.
 
     >>> classifier = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
     >>> classifier.classify("코스피가 사상 최고치를 기록했다")  # doctest: +SKIP
@@ -136,7 +138,9 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> KospanSequenceClassificationOutput:
-        """Args:
+        """Compute logits, and with labels the loss.
+
+        Args:
             input_ids: Subwords of each passage `(batch, length)`.
             attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
             token_type_ids: As the tokenizer gives them for a pair, with most 0 for the text and 1 for the text_pair
@@ -147,12 +151,15 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
                 gives the weighted divergence summed over rows from `(None, logits, None, None)`.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+            output_hidden_states: Whether to return the states of all layers of the encoder.
+            output_attentions: Whether to return the attention weights of the encoder.
+            return_dict: Ignored; the output is always an object.
 
         Raises:
-            ValueError: As `encoded`.
+            ValueError: As `encode`.
         """
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        encoded = self.encoded(
+        encoded = self.encode(
             encoder_states,
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -188,7 +195,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return nn.functional.mse_loss(logits[:, 0], wanted, reduction="sum")
 
     def pooled(self, states: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-        """Encoder states `(batch, length, hidden)` to one state of each row `(batch, hidden)`."""
+        """Pool encoder states `(batch, length, hidden)` to one state per row `(batch, hidden)`."""
         if self.config.pooling == "cls":
             return states[:, 0]
         if attention_mask is None:
@@ -198,7 +205,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return ((states.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)).to(states.dtype)
 
     def project(self, state: torch.Tensor) -> torch.Tensor:
-        """One state of each row `(batch, hidden)` to scores `(batch, classes)` in float32, dropout applied."""
+        """Project one state per row `(batch, hidden)` to scores `(batch, classes)` in float32, with dropout."""
         return wide_linear(self.projection, self.dropout(state.float()))
 
     # --- texts to classes ---------------------------------------------------------------------------------------------
@@ -210,7 +217,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         threshold: float = 0.0,
         batch_size: int = 32,
     ) -> Span | list[Span | None] | None:
-        """The most probable class of each text, or its value.
+        """Predict the most probable class of each text, or its value.
 
         A text of any length is read whole: what does not fit into one window is read through overlapping ones, whose
         logits are averaged, weighted by the subwords that each holds, before the softmax. A text without characters is
@@ -237,7 +244,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         if isinstance(texts, str):
             return self.classify([texts], _one_pair(text_pairs), threshold, batch_size)[0]
         texts = check_texts(texts)
-        check_reading(threshold, batch_size)
+        check_prediction_arguments(threshold, batch_size)
         if self.config.problem_type == "regression" and threshold > 0:
             raise ValueError(
                 f"expected threshold 0 of a model that gives values, which have no probability, got {threshold}; "
@@ -254,14 +261,14 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return [span if span.score >= threshold else None for span in found]
 
     def scores(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
-        """Calibrated probabilities of all classes `(texts, classes)`, float64; of values `(texts, 1)` the values.
+        """Return calibrated probabilities of all classes `(texts, classes)`, or values `(texts, 1)`, float64.
 
         Arguments as in `classify`.
         """
         return self.scores_of(self.logits(texts, text_pairs, batch_size))
 
     def scores_of(self, logits: np.ndarray, temperature: float | None = None) -> np.ndarray:
-        """What `scores` makes of logits `(texts, classes)`; None is the config's temperature."""
+        """Convert logits `(texts, classes)` to scores; without `temperature` the config's is used."""
         if self.config.problem_type == "regression":
             return self.config.value_mean + self.config.value_spread * logits
         logits = logits / (self.config.calibration_temperature if temperature is None else temperature)
@@ -270,11 +277,11 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
     @torch.no_grad()
     def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
-        """Logits of each text `(texts, classes)`, float64: the mean of its passages', weighted by their subwords."""
-        check_reading(0.0, batch_size)
+        """Return logits `(texts, classes)`, float64: means over passages, weighted by their subwords."""
+        check_prediction_arguments(0.0, batch_size)
         texts, pairs = self._checked(texts, text_pairs)
         found = np.zeros((len(texts), len(self.config.classes)))
-        with self.reading():
+        with self.evaluating():
             for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
                 some = slice(at, at + _DOCUMENTS_AT_A_TIME)
                 names = [f"index {place}" for place in range(len(texts))[some]]
@@ -288,13 +295,13 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
     @torch.no_grad()
     def inspect(self, text: str, text_pair: str | None = None) -> ClassScores:
-        """The scores of all classes, and those that each passage of a long text would have by itself.
+        """Return the scores of all classes, for the text and for each passage of a long text.
 
         Raises:
             Exception: As `classify`.
         """
         [text], pairs = self._checked([text], _one_pair(text_pair))
-        with self.reading():
+        with self.evaluating():
             [passages] = self.passages_of([text], pairs)
             logits = self._passage_logits(passages, 32)
         weights = np.array([each.weight for each in passages], dtype=np.float64)
@@ -313,7 +320,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
     def passages_of(
         self, texts: Sequence[str], pairs: Sequence[str] | None, names: Sequence[str] | None = None
     ) -> list[list[TextWindow]]:
-        """Each text, or pair, as passages; equal texts are taken apart once.
+        """Split each text or pair into passages; equal texts are tokenized once.
 
         Args:
             texts: The texts.
@@ -331,7 +338,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return [self.passages(apart[text], apart[pair], name) for text, pair, name in zip(texts, pairs, names)]
 
     def passages(self, document: Document, pair: Document | None = None, name: str = "the text") -> list[TextWindow]:
-        """The passages that a text, or a pair, is read through, one or more.
+        """Split a text or pair into one or more passages.
 
         Args:
             document: The text taken apart.
@@ -377,7 +384,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return found
 
     def _too_long(self, length: int, most: int, name: str) -> ValueError:
-        """The error about a field that leaves too little of a window for the other one."""
+        """Build the error about a field that leaves too little of a window for the other one."""
         config = self.config
         fixed = "text_pair" if config.windowed_field == "text" else "text"
         return ValueError(
@@ -387,7 +394,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         )
 
     def features(self, passage: TextWindow) -> dict[str, list[int]]:
-        """What the model reads of a passage, without labels."""
+        """Return the model's inputs for a passage, without labels."""
         found = {"input_ids": passage.input_ids}
         if self.config.pairs and (getattr(self.config.encoder_config, "type_vocab_size", 0) or 0) > 1:
             before, first, between, second, behind = self._types_of_pairs()
@@ -397,7 +404,11 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return found
 
     def _types_of_pairs(self) -> list[list[int]]:
-        """The tokenizer's token types in a pair: of the special tokens before the first text, of one subword of it, of the special tokens between the texts, of one subword of the second text, of the special tokens behind it."""
+        """Return the tokenizer's token types in a pair, by part.
+
+        The parts are the special tokens before the first text, one subword of it, the special tokens between the texts,
+        one subword of the second text, and the special tokens after it.
+        """
         aligner = self.aligner
         if self._pair_types[0] is not aligner:
             types = self.tokenizer("a", "a", return_token_type_ids=True)["token_type_ids"]
@@ -410,14 +421,14 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return self._pair_types[1]
 
     def _passage_logits(self, passages: Sequence[TextWindow], batch_size: int) -> np.ndarray:
-        """Logits `(passages, classes)`, float64; passages are read sorted by length."""
+        """Return logits `(passages, classes)`, float64; passages are batched by length."""
         found = np.zeros((len(passages), len(self.config.classes)))
         for chosen, features in self.window_batches([self.features(each) for each in passages], batch_size):
             found[chosen] = self(**features).logits.double().cpu().numpy()
         return found
 
     def _checked(self, texts, text_pairs) -> tuple[list[str], list[str] | None]:
-        """Texts and pairs as lists; no pairs for a model of single texts.
+        """Return texts and pairs as lists; no pairs for a model of single texts.
 
         Raises:
             Exception: As `classify`.
@@ -443,7 +454,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
 
 def _one_pair(text_pair) -> list[str] | None:
-    """The pair of one text as a list of one."""
+    """Return the text_pair of one text as a list."""
     text_pair = as_text(text_pair)
     if text_pair is None or isinstance(text_pair, str):
         return None if text_pair is None else [text_pair]

@@ -1,4 +1,4 @@
-"""`KospanForTokenClassification`: encoder, gather, LSTM, head; and from text to spans."""
+"""`KospanForTokenClassification`: encoder, LSTM and head over units, and spans of texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from
 from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
-from .code_files import is_copy  # noqa: F401  (as above)
+from .code_files import is_remote_code  # noqa: F401  (as above)
 from .configuration_kospan import KospanTokenClassificationConfig
 from .crf import CRF  # noqa: F401  (as above)
-from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .crf_inputs import prepare_inputs  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .head_layer import HeadLayer  # noqa: F401  (as above)
-from .heads import Chain, HeadView, build_head
-from .input_checks import as_text, check_documents, check_reading
-from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowView
+from .heads import ChainContext, HeadInspection, build_head
+from .input_checks import as_text, check_documents, check_prediction_arguments
+from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowInspection
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
 from .pipeline_question_answering import KospanQuestionAnsweringPipeline  # noqa: F401  (as above)
@@ -46,7 +46,9 @@ _DOCUMENTS_AT_A_TIME = 1024
 
 @dataclass
 class KospanTokenClassificationOutput(EmissionsOutput):
-    """Args:
+    """Output of `KospanForTokenClassification`.
+
+    Args:
         loss: Loss per unit in nats, a scalar; with R-Drop the divergence is in it.
         emissions: Tag scores `(batch, units, tags)`, float32.
         tags: Best tag ids `(batch, units)`, -100 where no unit stands; None while training.
@@ -66,7 +68,7 @@ class KospanTokenClassificationOutput(EmissionsOutput):
 
 
 class TokenScores(NamedTuple):
-    """What the head decodes for one text.
+    """Units and emissions of one text.
 
     Args:
         units: `(start, end)` of each unit in characters.
@@ -96,12 +98,12 @@ class TokenInspection(NamedTuple):
     tags: list[str]
     marginals: torch.Tensor
     spans: list[Span]
-    windows: list[WindowView]
+    windows: list[WindowInspection]
     gates: torch.Tensor | None = None
 
 
 class KospanForTokenClassification(KospanPreTrainedModel):
-    """Finds labelled spans by tagging units.
+    """Span extraction by tagging units.
 
     >>> model = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
     >>> model.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
@@ -118,7 +120,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         width = config.hidden_size
         self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
         self.shape_embedding = nn.Embedding(len(SHAPES), width) if config.word_shape_feature else None
-        width = self.add_recurrent(config, width)
+        width = self.add_lstm(config, width)
         self.head = build_head(config, width)
         if not any(".crf." in name for name, _ in self.named_parameters()):
             # Version 4.51 refuses to keep in float32 what is not there.
@@ -126,11 +128,11 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         self.post_init()
 
     def prepare(self) -> None:
-        """The head takes from encoder and tokenizer what it keeps."""
+        """Initialise the head from encoder and tokenizer."""
         self.head.prepare(self.encoder, self.tokenizer)
 
     def reset_buffers(self) -> None:
-        """The head's bans follow from the tags, so no checkpoint stores them."""
+        """Restore the head's constraints, which follow from the tags and are not stored."""
         self.head.reset_constraints()
 
     def forward(
@@ -153,7 +155,9 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         decode: bool = True,
         return_dict: bool | None = None,
     ) -> KospanTokenClassificationOutput:
-        """Args:
+        """Compute emissions, with labels the loss, and in evaluation the best tags.
+
+        Args:
             input_ids: Subwords `(batch, length)`.
             attention_mask: 1 where a subword stands `(batch, length)`.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
@@ -169,10 +173,13 @@ class KospanForTokenClassification(KospanPreTrainedModel):
                 gives the weighted divergence summed over units from `(head, emissions, mask, context)`.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+            output_hidden_states: Whether to return the states of all layers of the encoder.
+            output_attentions: Whether to return the attention weights of the encoder.
             decode: Whether the best tags are found; never while training.
+            return_dict: Ignored; the output is always an object.
 
         Raises:
-            ValueError: If `unit_positions` is missing, or `word_shape_feature` where they are needed, and as `encoded`.
+            ValueError: If `unit_positions` is missing, or `word_shape_feature` where they are needed, and as `encode`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -180,7 +187,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
                 "loaded model>); for text call model.extract(text) or model.pipeline()(text), for batches use the "
                 "features of kospan.tasks.token_classification.task"
             )
-        encoded = self.encoded(
+        encoded = self.encode(
             encoder_states,
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -190,7 +197,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         )
         mask = unit_positions != -100
         states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, word_shape_feature, mask)
-        context = Chain(begins, ends, unit_positions)
+        context = ChainContext(begins, ends, unit_positions)
         found = self.head(states, mask, labels, context)
 
         loss, divergence_loss, parts = None, None, None
@@ -221,15 +228,15 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         )
 
     @torch.compiler.disable
-    def _best_tags(self, emissions: torch.Tensor, mask: torch.Tensor, context: Chain, like: torch.Tensor):
-        """The best tag ids of each row, -100 behind them, in the shape and type of `like` `(batch, units)`."""
+    def _best_tags(self, emissions: torch.Tensor, mask: torch.Tensor, context: ChainContext, like: torch.Tensor):
+        """Return the best tag ids of each row, padded with -100, like `like` `(batch, units)`."""
         tags = torch.full_like(like, -100)
         for row, path in enumerate(self.head.decode(emissions, mask, context)):
             tags[row, : len(path)] = torch.tensor(path, dtype=tags.dtype, device=tags.device)
         return tags
 
     def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """As in the base, without the best paths."""
+        """Compute the loss as in the base, without the best paths."""
         return self(**batch, decode=False).loss
 
     def unit_states(
@@ -240,8 +247,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         word_shape_feature: torch.Tensor | None,
         mask: torch.Tensor,
     ) -> torch.Tensor:
-        """Encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, through the LSTM."""
-        units = self.gathered(states, unit_positions, unit_places)
+        """Convert encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, with the LSTM."""
+        units = self.gather_units(states, unit_positions, unit_places)
         if self.shape_embedding is not None:
             if word_shape_feature is None:
                 raise ValueError(
@@ -260,7 +267,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
     def extract(
         self, texts: str | Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
     ) -> list[Span] | list[list[Span]]:
-        """The spans of each text, best tag sequence, with exact posteriors as scores.
+        """Extract the spans of each text: the best tag sequence, with exact posteriors as scores.
 
         Args:
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
@@ -282,9 +289,9 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size)[0]
         texts = check_documents(texts)
-        check_reading(threshold, batch_size)
+        check_prediction_arguments(threshold, batch_size)
         found = []
-        with self.reading():
+        with self.evaluating():
             for documents, emissions in self._read(texts, batch_size):
                 found.extend(self._decoded(documents, emissions, threshold, batch_size))
         return found
@@ -293,7 +300,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
     def tag_units(
         self, texts: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
     ) -> list[list[Span]]:
-        """The tag of every unit on the best path, with its marginal probability.
+        """Return the tag of every unit on the best path, with its marginal probability.
 
         Args:
             texts: A sequence of documents of any length, as in `extract`.
@@ -307,8 +314,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             Exception: As `extract`.
         """
         texts, tags, found = check_documents(texts), self.config.tags, []
-        check_reading(threshold, batch_size)
-        with self.reading():
+        check_prediction_arguments(threshold, batch_size)
+        with self.evaluating():
             for documents, emissions in self._read(texts, batch_size):
                 for document, chain in zip(documents, emissions):
                     if not document.units:
@@ -323,8 +330,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         return found
 
     @torch.no_grad()
-    def read(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TokenScores]:
-        """Units and emissions of each text, windows merged: what `extract` decodes, for questions that it leaves open.
+    def token_scores(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TokenScores]:
+        """Return units and emissions of each text, with windows merged: the input of decoding.
 
         Args:
             texts: Documents of any length, as in `extract`.
@@ -334,8 +341,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             Exception: As `extract`.
         """
         texts = check_documents(texts)
-        check_reading(0.0, batch_size)
-        with self.reading():
+        check_prediction_arguments(0.0, batch_size)
+        with self.evaluating():
             return [
                 TokenScores(document.units, chain)
                 for documents, emissions in self._read(texts, batch_size)
@@ -349,13 +356,13 @@ class KospanForTokenClassification(KospanPreTrainedModel):
 
     @torch.no_grad()
     def inspect(self, text: str | Sequence[str]) -> TokenInspection:
-        """Tag marginals per unit and attention rows per window of a text or a list of words, raw values for a report or a page.
+        """Return tag marginals per unit and attention per window of a text or a list of words.
 
         Attention needs the eager implementation; it is switched on for this call only.
         """
         [text] = check_documents([text], "text")
         # A thread that reads while the implementation changes would mix two kinds of attention mask.
-        with self.reading(alone=True):
+        with self.evaluating(exclusive=True):
             implementation = self.encoder.config._attn_implementation
             try:
                 document = self.aligner.documents([text])[0]
@@ -371,8 +378,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
                     self.encoder.set_attn_implementation(implementation)
         return TokenInspection(document.text, document.units, self.config.tags, marginals, spans, views, gates)
 
-    def _views(self, document: Document) -> tuple[list[WindowView], torch.Tensor | None]:
-        """What encoder and head look at, window by window, and the gates, each unit's from the window that owns it."""
+    def _views(self, document: Document) -> tuple[list[WindowInspection], torch.Tensor | None]:
+        """Return subwords and attention by window, and the gates, each unit's from the window that owns it."""
         windows = self.aligner.windows(document)
         owner = self.aligner.owners(document, windows)
         views, gates = [], None
@@ -385,8 +392,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
                 gates[own] = seen.gates[0].float().cpu()[[unit - window.first_unit for unit in own]]
         return views, gates
 
-    def _view(self, document: Document, window: Window) -> tuple[WindowView, HeadView | None]:
-        batch = self.placed(self.collate([self.features(window)]))
+    def _view(self, document: Document, window: Window) -> tuple[WindowInspection, HeadInspection | None]:
+        batch = self.to_device(self.collate([self.features(window)]))
         mask = batch["unit_positions"] != -100
         encoded = self.encoder(
             input_ids=batch["input_ids"],
@@ -401,11 +408,11 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             batch.get("word_shape_feature"),
             mask,
         )
-        seen = self.head.view(states, mask, Chain(positions=batch["unit_positions"]))
+        seen = self.head.inspect(states, mask, ChainContext(positions=batch["unit_positions"]))
         before, after = len(self.aligner.prefix), len(self.aligner.suffix)
         inner = len(window.input_ids) - before - after
         offsets = document.offsets[window.first_subword : window.first_subword + inner]
-        view = WindowView(
+        view = WindowInspection(
             self.tokenizer.convert_ids_to_tokens(window.input_ids),
             [(0, 0)] * before + offsets + [(0, 0)] * after,
             [layer[0].float().cpu() for layer in encoded.attentions or ()],
@@ -415,7 +422,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         return view, seen
 
     def _emissions(self, documents: list[Document], batch_size: int) -> list[torch.Tensor]:
-        """One chain of emissions `(units, tags)` per document: each unit's from the window that sees it best."""
+        """Return one chain of emissions `(units, tags)` per document, each unit's from the window that owns it."""
         chains = [torch.zeros(len(document.units), len(self.config.tags), device=self.device) for document in documents]
         jobs = []
         for at, document in enumerate(documents):
@@ -434,7 +441,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         return chains
 
     def features(self, window: Window) -> dict[str, list[int]]:
-        """What the model reads of a window, without labels."""
+        """Return the model's inputs for a window, without labels."""
         found = {
             "input_ids": window.input_ids,
             "unit_positions": window.unit_positions,
@@ -445,7 +452,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
     def _decoded(
         self, documents: list[Document], emissions: list[torch.Tensor], threshold: float, batch_size: int
     ) -> list[list[Span]]:
-        """One best path over each whole document, and the posterior of every span on it.
+        """Decode one best path over each document, with the posterior of every span on it.
 
         Tags on white space at a span's ends are not reported; its score stays that of the path.
         """

@@ -1,4 +1,4 @@
-"""Gradients that have no gradient of their own, and say so."""
+"""Autograd functions whose gradient raises an error when it is differentiated again."""
 
 import functools
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def once_differentiable(backward: Callable) -> Callable:
 
 
 class _Once(torch.autograd.Function):
-    """The first `count` tensors as they are; their gradient with respect to any of the tensors is an error."""
+    """Identity of the first `count` tensors; differentiating it with respect to any tensor is an error."""
 
     @staticmethod
     def forward(ctx, count, *tensors):

@@ -1,8 +1,8 @@
-"""Korean particles: what follows a noun without a space, and what is not part of an answer.
+"""Korean particles, which follow a noun without a space and are no part of an answer.
 
-The two directions differ. Which letters *are* particles explains an error (`PARTICLES`, the widest list). Cutting one
-off must not cut a noun ("국가", "제주도", "한국인"), so it asks for more: a word's end behind it, agreement with the
-syllable before it, and only those that a noun seldom ends in (`CUT`). On KorQuAD's training articles 2,451 of 4,539
+The two directions differ. Which letters *are* particles explains an error (`PARTICLES`, the widest list). Removing one
+must not cut a noun ("국가", "제주도", "한국인"), so it requires more: the end of a word after it, agreement with the
+syllable before it, and a particle that nouns seldom end in (`CUT`). On KorQuAD's training articles 2,451 of 4,539
 answers become right again after they were widened to the word's end, and 34 that were right are cut short, such as
 "외교장관회의".
 """
@@ -43,7 +43,7 @@ _LAST = {form[-1] for form, _ in CUT}
 
 
 def particle_cuts(text: str, end: int) -> list[int]:
-    """Where a word that ends at `end` may be cut so that its particle is left out, the longest particle first.
+    """Return the places where a word that ends at `end` may be cut to remove its particle, longest particle first.
 
     Args:
         text: The text, composed or not.
@@ -64,7 +64,7 @@ def particle_cuts(text: str, end: int) -> list[int]:
 
 
 def trimmed_end(text: str, start: int, end: int) -> int:
-    """The end of the answer `text[start:end]` without its particle; `end` where it has none or is nothing else.
+    """Return the end of the answer `text[start:end]` without its particle; `end` if it has none or is only a particle.
 
     >>> text = "그는 서울에서, 부산까지 걸었다"
     >>> text[3:trimmed_end(text, 3, 7)]
@@ -74,12 +74,12 @@ def trimmed_end(text: str, start: int, end: int) -> int:
 
 
 def _continues(character: str) -> bool:
-    """Return whether a word goes on with a character: a letter, a digit, or a mark on one."""
+    """Return whether a character continues a word: a letter, a digit, or a mark on one."""
     return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def _final_of(stem: str) -> int | None:
-    """Number of the last Hangul syllable's final consonant, 0 for none; None if no syllable stands at the end.
+    """Number of the last Hangul syllable's final consonant, 0 for none; None if the last character is not Hangul.
 
     How a digit or a Latin letter before a particle is read aloud is not known, so only what never changes is cut there.
     """

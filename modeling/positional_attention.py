@@ -1,4 +1,4 @@
-"""Attention by position behind gates that say where entities are.
+"""Attention by position behind gates that predict the places of entities.
 
 After "Positional Attention for Efficient BERT-Based Named Entity Recognition" (arXiv 2505.01868), which gives the idea
 in words; the formulas are ours. With unit states h, gates g_t = sigmoid(w h_t + b) and e_PAD, what the encoder says of
@@ -40,8 +40,10 @@ OPTIONS = {
 }
 
 
-class Attended(NamedTuple):
-    """Args:
+class AttentionOutput(NamedTuple):
+    """Output of `PositionalAttention`.
+
+    Args:
         states: `(batch, units, hidden)`, float32 or wider.
         logits: Of the three gates "is in an entity", "starts one", "ends one" `(batch, units, 3)`, as predicted.
         weights: Attention from each unit to each unit `(batch, heads, units, units)`; 0 to padding.
@@ -53,7 +55,7 @@ class Attended(NamedTuple):
 
 
 class GateTargets(NamedTuple):
-    """What the gates should say, 1 or 0 in float, `(batch, units)` each.
+    """Targets of the gates, 1 or 0 in float, `(batch, units)` each.
 
     Args:
         inside: Whether a unit is in an entity.
@@ -69,7 +71,9 @@ class GateTargets(NamedTuple):
 
 
 def check_options(options: dict) -> None:
-    """Raises:
+    """Check the options, which must hold all keys of `OPTIONS`.
+
+    Raises:
         ValueError: If an option, all of `OPTIONS` being there, is out of range.
     """
 
@@ -118,24 +122,24 @@ def check_options(options: dict) -> None:
 
 
 def wide(tensor: torch.Tensor) -> torch.Tensor:
-    """In float32, or in float64 where it is that."""
+    """Convert to float32, or keep float64."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
-def passed_on(value: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
-    """`value` with the gradient of `soft` (the straight-through estimator of Bengio et al. 2013)."""
+def straight_through(value: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
+    """Return `value` with the gradient of `soft` (the straight-through estimator of Bengio et al. 2013)."""
     return value.detach() + (soft - soft.detach())
 
 
-def lowest(gates: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:
-    """True at the `floor(share * units)` lowest gates of each row's own units; of equal ones the earlier.
+def lowest_gates(gates: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:
+    """Return True at the `floor(share * units)` lowest gates of each row's own units; ties go to the earlier.
 
     Args:
         gates: `(batch, units)`.
         mask: True where a unit stands `(batch, units)`.
         share: 0 to below 1.
 
-    >>> lowest(torch.tensor([[0.5, 0.1, 0.9, 0.1]]), torch.tensor([[True] * 4]), 0.5).tolist()
+    >>> lowest_gates(torch.tensor([[0.5, 0.1, 0.9, 0.1]]), torch.tensor([[True] * 4]), 0.5).tolist()
     [[False, True, False, True]]
     """
     order = gates.detach().masked_fill(~mask, torch.inf).argsort(dim=1, stable=True)
@@ -153,7 +157,7 @@ def gate_targets(
     tables: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     ends: torch.Tensor | None = None,
 ) -> GateTargets:
-    """What the tags say about gates.
+    """Compute the targets of the gates from tags.
 
     Args:
         labels: Tag ids `(batch, units)`, -100 as padding on the right.
@@ -174,7 +178,7 @@ def gate_targets(
 
 
 def gate_loss(logits: torch.Tensor, targets: GateTargets, mask: torch.Tensor) -> torch.Tensor:
-    """BCE of "is in an entity" + 0.5 BCE of "starts one" + 0.5 BCE of "ends one", summed over units, in nats.
+    """Compute BCE of "is in an entity" + 0.5 BCE of "starts one" + 0.5 BCE of "ends one", summed, in nats.
 
     Args:
         logits: `(batch, units, 3)`.
@@ -192,7 +196,7 @@ def gate_loss(logits: torch.Tensor, targets: GateTargets, mask: torch.Tensor) ->
 
 
 class PositionalAttention(nn.Module):
-    """Gates and attention as the file's head says; in float32 whatever the states come in, in float64 where they do.
+    """Gates and attention as in the module's formulas, in float32, or in float64 for float64 states.
 
     Args:
         size: Width of the states.
@@ -236,8 +240,13 @@ class PositionalAttention(nn.Module):
         self.register_buffer("padding_state", torch.zeros(size))
 
     @torch.no_grad()
-    def begin(self) -> None:
-        """For beginning "neighbours": positions are waves, a key is its position's waves and a query its own turned by the head's offset (1 before, 1 behind, 2 before, ...). RunRecord to themselves, a few thousand steps do not find out where units stand. All of it is learned on."""
+    def init_weights(self) -> None:
+        """Initialise position embeddings and heads for `beginning: neighbours`.
+
+        Positions are waves, a key is its position's waves, and a query its own turned by the head's offset (1 before, 1
+        behind, 2 before, ...). From a random start, a few thousand steps do not learn the places of units. All of it is
+        trained further.
+        """
         if self.beginning == "random":
             return
         size = self.query.in_features
@@ -263,7 +272,7 @@ class PositionalAttention(nn.Module):
 
     @torch.no_grad()
     def read_padding(self, encoder: nn.Module, tokenizer) -> None:
-        """Set e_PAD: the encoder's last state at [PAD] of `[CLS] [PAD] [SEP]`.
+        """Set e_PAD to the encoder's last state at [PAD] of `[CLS] [PAD] [SEP]`.
 
         Raises:
             ValueError: If the tokenizer lacks one of the three.
@@ -292,8 +301,10 @@ class PositionalAttention(nn.Module):
         positions: torch.Tensor,
         gold: torch.Tensor | None = None,
         gold_share: float = 0.0,
-    ) -> Attended:
-        """Args:
+    ) -> AttentionOutput:
+        """Apply gates and attention.
+
+        Args:
             states: Unit states `(batch, units, hidden)`.
             mask: True where a unit stands `(batch, units)`.
             positions: Position whose vector each unit takes `(batch, units)`; what stands at padding is not read.
@@ -309,8 +320,8 @@ class PositionalAttention(nn.Module):
             gates, log_gates = self._acting(logits[..., 0].sigmoid(), mask, gold, gold_share)
             closed = self.padding_state.to(states.dtype)
             gated = gates.unsqueeze(-1) * states + (1 - gates).unsqueeze(-1) * closed
-            placed = gated + self._places(positions.masked_fill(~mask, 0)).to(states.dtype)
-            query, key = self._split(self.query, placed), self._split(self.key, placed)
+            to_device = gated + self._places(positions.masked_fill(~mask, 0)).to(states.dtype)
+            query, key = self._split(self.query, to_device), self._split(self.key, to_device)
             value = self._split(self.value, gated)  # shape: (batch, heads, units, hidden / heads)
             scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3]) + log_gates[:, None, None]
             lowest_score = torch.finfo(scores.dtype).min
@@ -319,12 +330,12 @@ class PositionalAttention(nn.Module):
             summed = gated + wide_linear(self.output, mixed)
             scale, shift = self.norm.weight.to(summed.dtype), self.norm.bias.to(summed.dtype)
             out = nn.functional.layer_norm(summed, summed.shape[-1:], scale, shift, self.norm.eps)
-        return Attended(out, logits, weights)
+        return AttentionOutput(out, logits, weights)
 
     def _acting(
         self, soft: torch.Tensor, mask: torch.Tensor, gold: torch.Tensor | None, share: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Gates as they act, and their logarithms, each with the gradient of the soft ones `(batch, units)`.
+        """Return the gates as applied, and their logarithms, with the gradient of the soft ones `(batch, units)`.
 
         The logarithm is passed on by itself: through a closed gate its gradient would be a million.
         """
@@ -332,11 +343,11 @@ class PositionalAttention(nn.Module):
         if self.gate == "hard":
             acting = (soft >= 0.5).to(soft.dtype)
         elif self.gate == "share":
-            acting = (~lowest(soft, mask, self.share)).to(soft.dtype)
+            acting = (~lowest_gates(soft, mask, self.share)).to(soft.dtype)
         if gold is not None:
             # Where gold gates act alone, the soft ones have no part and get no gradient.
             soft, acting = (share * gold.to(soft.dtype) + (1 - share) * each for each in (soft, acting))
-        return passed_on(acting, soft), passed_on((acting + EPSILON).log(), (soft + EPSILON).log())
+        return straight_through(acting, soft), straight_through((acting + EPSILON).log(), (soft + EPSILON).log())
 
     def _places(self, positions: torch.Tensor) -> torch.Tensor:
         rows = self.position_embedding.num_embeddings
@@ -350,5 +361,5 @@ class PositionalAttention(nn.Module):
         return self.position_embedding(positions)
 
     def _split(self, layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
-        """`(batch, units, hidden)` to `(batch, heads, units, hidden / heads)`."""
+        """Project `(batch, units, hidden)` to `(batch, heads, units, hidden / heads)`."""
         return wide_linear(layer, states).unflatten(2, (self.heads, -1)).transpose(1, 2)

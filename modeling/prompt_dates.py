@@ -1,4 +1,4 @@
-"""A fixed date for chat templates that insert the current one."""
+"""Fixed date for chat templates that insert the current one."""
 
 import datetime
 
@@ -21,12 +21,12 @@ _MACRO = (
 
 
 def with_fixed_date(template: str) -> str:
-    """A chat template whose `strftime_now` takes the date from the variable `CODES`."""
+    """Return a chat template whose `strftime_now` takes the date from the variable `CODES`."""
     return _MACRO + template
 
 
 def date_codes(date: str) -> dict[str, str]:
-    """What each code of `strftime` stands for at midnight of a date, in English.
+    """Return the value of each code of `strftime` at midnight of a date, in English.
 
     Args:
         date: Such as 2026-01-31.

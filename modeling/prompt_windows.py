@@ -1,4 +1,4 @@
-"""A text's windows, and what a causal LM is asked about each."""
+"""Windows of a text, and the prompt of a causal LM for each."""
 
 import dataclasses
 import re
@@ -16,12 +16,12 @@ from .similarity import Similarity
 # Subwords of a text that its windows share, at most; a quarter of a window where that is less.
 OVERLAP = 64
 # Stands in a message for a special token that is spelt there, by its id; no template changes it.
-VEIL = "\ue002{}\ue003"
-_VEIL = re.compile(VEIL.format(r"(\d+)"))
+PLACEHOLDER = "\ue002{}\ue003"
+_PLACEHOLDER = re.compile(PLACEHOLDER.format(r"(\d+)"))
 
 
 class PromptWindow(NamedTuple):
-    """A stretch of a text that is asked about at once.
+    """A stretch of a text with its prompt.
 
     Args:
         start: Its first character in the composed text.
@@ -38,19 +38,22 @@ class PromptWindow(NamedTuple):
 
 
 class PromptBuilder:
-    """The part of a `KospanGenerativeNER` that makes prompts; it reads `model`, `tokenizer` and `config`."""
+    """Mixin of `KospanGenerativeNER` that builds prompts; it uses `model`, `tokenizer` and `config`."""
 
     _frame_ids: tuple[list[int], list[int]] | None = None
     _likeness: Similarity | None = None  # Of the examples, where the text says which are shown.
     _warned = False  # Whether it was said that prompts change from day to day.
 
     def ids_of(self, text: str) -> list[int]:
-        """Subwords of a text in which no special token is hidden, whatever is written there."""
+        """Return the subwords of a text in which special tokens are split, whatever it contains."""
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
     @property
     def frame(self) -> tuple[list[int], list[int]]:
-        """The subwords before and behind the text in a prompt; where the text says which examples are shown, those around the longest."""
+        """The subwords before and after the text in a prompt.
+
+        If examples are chosen by similarity, those around the longest examples.
+        """
         if self._frame_ids is None:
             examples = self.config.examples
             if self.config.shown is not None:
@@ -61,7 +64,7 @@ class PromptBuilder:
         return self._frame_ids
 
     def frame_about(self, text: str, without: Sequence[str] = ()) -> tuple[list[int], list[int]]:
-        """The subwords before and behind a text in a prompt, whose examples are those most like it, the nearest last.
+        """Return the subwords around a text in a prompt with the examples most like it, the nearest last.
 
         Args:
             text: What is asked about; it changes nothing where all examples are shown.
@@ -73,7 +76,7 @@ class PromptBuilder:
         return self._framed([self.config.examples[at] for at in reversed(nearest)])
 
     def _framed(self, examples: Sequence) -> tuple[list[int], list[int]]:
-        """The subwords before and behind the text in a prompt that shows these examples."""
+        """Return the subwords before and after the text in a prompt with these examples."""
         config, tokenizer = self.config, self.tokenizer
         before, behind = frame(
             config.instruction,
@@ -84,7 +87,7 @@ class PromptBuilder:
             self._rendered if config.chat else None,
         )
         if config.chat:
-            return self._spelt(before), self._spelt(behind)
+            return self._ids_of_rendered(before), self._ids_of_rendered(behind)
         # What an example or a description spells is no special token; what begins a text is one.
         head = tokenizer(before, split_special_tokens=True)["input_ids"]
         # Some tokenizers end every text, and what follows an end is not read as its continuation.
@@ -94,8 +97,8 @@ class PromptBuilder:
         return head, self.ids_of(behind)
 
     def _rendered(self, messages: list[dict]) -> str:
-        """The messages as the chat template writes them; for special tokens spelt in them there are place-holders."""
-        messages = [message | {"content": self._veiled(message["content"])} for message in messages]
+        """Render messages with the chat template; special tokens in them become placeholders."""
+        messages = [message | {"content": self._with_placeholders(message["content"])} for message in messages]
         date = self.config.date
         if date is None and not self._warned and self._dated(messages):
             self._warned = True
@@ -107,7 +110,7 @@ class PromptBuilder:
         return self._templated(messages, date)
 
     def _templated(self, messages: list[dict], date: str | None) -> str:
-        """The messages as the chat template writes them on a date; None is today."""
+        """Render messages with the chat template on a date; None is today."""
         settings = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
         if date is not None:
             settings["chat_template"] = with_fixed_date(self.tokenizer.get_chat_template())
@@ -121,7 +124,7 @@ class PromptBuilder:
         return self._templated(messages, "1999-12-31") != self._templated(messages, "2024-02-05")
 
     def fix_date(self, date: str) -> None:
-        """Take this date for the current one in all prompts, where the model has none and its chat template inserts one.
+        """Fix the date of all prompts, if the model has none and its chat template inserts one.
 
         Args:
             date: Such as 2026-01-31.
@@ -135,18 +138,18 @@ class PromptBuilder:
         if frames[0] == frames[1]:
             self.config = config
 
-    def _veiled(self, text: str) -> str:
+    def _with_placeholders(self, text: str) -> str:
         for at, token in self._special():
-            text = text.replace(token, VEIL.format(at))
+            text = text.replace(token, PLACEHOLDER.format(at))
         return text
 
-    def _spelt(self, rendered: str) -> list[int]:
-        """Subwords of what the chat template wrote: its special tokens are such, those behind place-holders are not."""
+    def _ids_of_rendered(self, rendered: str) -> list[int]:
+        """Return the subwords of a rendered prompt; placeholders become ordinary text, not special tokens."""
         special, ids = dict(self._special()), []
-        for at, part in enumerate(_VEIL.split(rendered)):
+        for at, part in enumerate(_PLACEHOLDER.split(rendered)):
             if at % 2:
                 # What only looks like a place-holder stood in the message.
-                ids += self.ids_of(special.get(int(part), VEIL.format(part)))
+                ids += self.ids_of(special.get(int(part), PLACEHOLDER.format(part)))
             elif part:
                 ids += self.tokenizer(part, add_special_tokens=False)["input_ids"]
         return ids
@@ -165,7 +168,7 @@ class PromptBuilder:
 
     @property
     def room(self) -> int:
-        """Subwords of a text that stand in one prompt, whichever examples it shows.
+        """Number of subwords of a text that fit into one prompt, whichever examples it shows.
 
         Raises:
             ValueError: If prompt and reply leave none.
@@ -180,7 +183,7 @@ class PromptBuilder:
         return window - fixed
 
     def passages(self, text: str, learning: bool = False) -> list[PromptWindow]:
-        """The stretches in which a text is asked about, which share some of it; nothing is cut off.
+        """Split a text into overlapping windows that fit into a prompt; nothing is cut off.
 
         Args:
             text: The composed text.
@@ -226,7 +229,7 @@ class PromptBuilder:
         ]
 
     def _prompt(self, text: str, whole: str | None = None) -> tuple[list[int], int]:
-        """The subwords of a prompt, and how many positions prompt and reply have too many.
+        """Return the subwords of a prompt, and the number of positions that prompt and reply exceed the context by.
 
         Args:
             text: The stretch that is asked about.
@@ -238,7 +241,7 @@ class PromptBuilder:
         return prompt, len(prompt) + self.config.max_new_tokens - context
 
     def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-        """Prompts as a batch, padded on the left: `input_ids` and `attention_mask` `(batch, length)`."""
+        """Batch prompts, padded on the left: `input_ids` and `attention_mask` `(batch, length)`."""
         length = max(map(len, rows))
         ids = torch.full((len(rows), length), self.tokenizer.pad_token_id)
         mask = torch.zeros((len(rows), length), dtype=torch.int64)
@@ -249,7 +252,7 @@ class PromptBuilder:
 
 
 def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
-    r"""The text as the model reads it, and `(start, end)` of each of its characters in the text as it was given.
+    r"""Return the composed text, and `(start, end)` of each of its characters in the original text.
 
     >>> composed("\u1100\u1161나")
     ('가나', [(0, 2), (2, 3)])
@@ -259,7 +262,7 @@ def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def context_limit(config) -> int | None:
-    """Positions that a causal LM reads; None if it has no limit."""
+    """Return the positions that a causal LM reads; None if it has no limit."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     names = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "seq_length")
     return next((value for name in names if isinstance(value := getattr(text, name, None), int) and value > 0), None)

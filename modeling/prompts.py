@@ -1,4 +1,4 @@
-r"""What an LLM is asked, and its reply: `[TYPE: surface] [TYPE: surface]`, or `[]` where nothing is there.
+r"""Prompts and replies of generative NER: `[TYPE: surface] [TYPE: surface]`, or `[]` without entities.
 
 Inside a bracket `\`, `]` and `:` have a backslash before them, so a reply can be taken apart again whatever stands in
 the text. Offsets are not written; each surface is found again in the text.
@@ -33,7 +33,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Entity(NamedTuple):
-    """What one bracket of a reply says.
+    """One bracket of a reply.
 
     Args:
         label: The type.
@@ -49,7 +49,7 @@ class Entity(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A reply taken apart.
+    """A parsed reply.
 
     Args:
         entities: What its brackets say, in order.
@@ -65,7 +65,7 @@ class Reply(NamedTuple):
 
 
 def escape(text: str) -> str:
-    r"""A type or surface as a bracket holds it.
+    r"""Escape a type or surface for a bracket.
 
     >>> escape("a:b]")
     'a\\:b\\]'
@@ -74,7 +74,9 @@ def escape(text: str) -> str:
 
 
 def check_writable_labels(labels: Sequence[str]) -> None:
-    """Raises:
+    """Check that all types can be written in a reply; `:`, `]` and the backslash are escaped.
+
+    Raises:
         ValueError: If a type cannot stand in a reply; `:`, `]` and the backslash can, they are escaped.
     """
     for label in labels:
@@ -88,7 +90,7 @@ def check_writable_labels(labels: Sequence[str]) -> None:
 
 
 def write_reply(entities: Sequence[tuple]) -> str:
-    r"""The reply that names these.
+    r"""Write the reply that names these entities.
 
     Args:
         entities: `(type, surface)` in order of the text; more fields are ignored.
@@ -100,7 +102,7 @@ def write_reply(entities: Sequence[tuple]) -> str:
 
 
 def parse_reply(reply: str, labels: Sequence[str]) -> Reply:
-    """A reply taken apart, whatever it is; time is linear in its length.
+    """Parse any reply, in linear time.
 
     Args:
         reply: Any text.
@@ -138,7 +140,7 @@ def parse_reply(reply: str, labels: Sequence[str]) -> Reply:
 
 
 def _closing(reply: str, at: int) -> int:
-    """Where the first `]` from `at` stands that no backslash is before; -1 where there is none."""
+    """The first `]` from `at` on that is not escaped; -1 if there is none."""
     while at < len(reply):
         if reply[at] == "]":
             return at
@@ -147,7 +149,7 @@ def _closing(reply: str, at: int) -> int:
 
 
 def is_edge(text: str, at: int) -> bool:
-    """Return whether a word may begin or end before this character: anywhere but between two letters or digits.
+    """Return whether a word may begin or end before this character: not between two letters or digits.
 
     >>> [at for at in range(5) if is_edge("a b1.", at)]
     [0, 1, 2, 4]
@@ -156,7 +158,7 @@ def is_edge(text: str, at: int) -> bool:
 
 
 def locate(text: str, entities: Sequence[Entity], whole_words: bool = False) -> list[Span | None]:
-    """Where each entity stands: the first occurrence that no earlier one has taken, behind the last one found if there is one there, else from the text's beginning.
+    """Locate each entity in the text: its first free occurrence after the previous entity, else from the start.
 
     Args:
         text: The text that was asked about.
@@ -186,7 +188,7 @@ def locate(text: str, entities: Sequence[Entity], whole_words: bool = False) -> 
 
 
 def _free(text: str, surface: str, taken: bytearray, start: int, whole_words: bool) -> int:
-    """The first occurrence none of whose characters is taken; -1 where there is none."""
+    """The first occurrence with no taken character; -1 if there is none."""
     while (start := text.find(surface, start)) >= 0:
         end = start + len(surface)
         last = taken.rfind(1, start, end)
@@ -201,7 +203,7 @@ def _free(text: str, surface: str, taken: bytearray, start: int, whole_words: bo
 
 
 def entities_of(text: str, spans: Sequence[Span]) -> list[Entity]:
-    """What a reply about gold spans names, in order of the text.
+    """Return the entities of gold spans, in order of the text.
 
     >>> entities_of("서울의 이재용", [Span(4, 7, "PS"), Span(0, 2, "LC")])[0][:2]
     ('LC', '서울')
@@ -217,7 +219,7 @@ def frame(
     words: Sequence[str] = WORDS["en"],
     render=None,
 ) -> tuple[str, str]:
-    r"""What stands before and behind the text in a prompt.
+    r"""Return the parts of a prompt before and after the text.
 
     Args:
         instruction: What is asked; empty leaves it out, and the types with it, as a model that was trained from

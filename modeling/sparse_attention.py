@@ -32,7 +32,7 @@ class BigBirdEmbeddings(nn.Module):
     def forward(
         self, words: torch.Tensor, token_type_ids: torch.Tensor | None, position_ids: torch.Tensor | None
     ) -> torch.Tensor:
-        """Word vectors `(batch, length, hidden)` to states `(batch, length, hidden)`."""
+        """Add position and segment embeddings to word vectors `(batch, length, hidden)`."""
         if self.scale is not None:
             words = words * self.scale
         if position_ids is None:
@@ -44,7 +44,7 @@ class BigBirdEmbeddings(nn.Module):
 
 
 class BigBirdLayers(nn.Module):
-    """The stack of layers."""
+    """Stack of layers."""
 
     def __init__(self, config: BigBirdConfig):
         super().__init__()
@@ -52,7 +52,7 @@ class BigBirdLayers(nn.Module):
         self.gradient_checkpointing = False
 
     def forward(self, states: torch.Tensor, plan, with_states: bool, with_weights: bool) -> tuple:
-        """States `(batch, length, hidden)` through all layers; what came in and came out of each; their weights."""
+        """Apply all layers to states `(batch, length, hidden)`; return states, all states, and attention weights."""
         seen, weights = [states], []
         for layer in self.layer:
             if self.gradient_checkpointing and self.training:
@@ -67,7 +67,7 @@ class BigBirdLayers(nn.Module):
 
 
 class SparseBigBird(PreTrainedModel):
-    """BigBird as an encoder: weights, names and full attention of transformers' `BigBirdModel` without its pooler.
+    """BigBird encoder with the weights, names and full attention of transformers' `BigBirdModel`, without its pooler.
 
     A text of at most `full_limit(config)` positions is read in full attention, a longer one block by block: the first
     block and the last look at all and are looked at by all, every other one looks at itself, its two neighbours and
@@ -98,7 +98,7 @@ class SparseBigBird(PreTrainedModel):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As transformers' BigBird: normal weights, biases and the row of padding zero, plain layer norms."""
+        """Initialise weights as transformers' BigBird does: normal, with zero biases and padding, plain layer norms."""
         if isinstance(module, (nn.Linear, nn.Embedding)):
             init.normal_(module.weight, mean=0.0, std=self.config.initializer_range)
             if getattr(module, "bias", None) is not None:
@@ -112,7 +112,7 @@ class SparseBigBird(PreTrainedModel):
             init.zeros_(module.bias)
 
     def get_input_embeddings(self) -> nn.Module:
-        """The table of word embeddings."""
+        """Return the table of word embeddings."""
         return self.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: nn.Module) -> None:
@@ -130,7 +130,9 @@ class SparseBigBird(PreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> BaseModelOutput | tuple:
-        """Args:
+        """Encode a batch of texts.
+
+        Args:
             input_ids: Subwords `(batch, length)`, of any length that the table of positions has.
             attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
             token_type_ids: Segments `(batch, length)`; None means the first.
@@ -187,7 +189,9 @@ class SparseBigBird(PreTrainedModel):
 
 
 def _check(config: BigBirdConfig) -> None:
-    """Raises:
+    """Check that an encoder can be built from the config.
+
+    Raises:
         ValueError: If no encoder can be built from the config.
     """
     if config.is_decoder or config.add_cross_attention:

@@ -1,4 +1,4 @@
-"""Windows of texts as batches that a model reads."""
+"""Batches of windows of texts."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +11,12 @@ _CPU_POSITIONS = 2048
 
 
 class WindowBatches:
-    """What a model with a tokenizer knows of batching; `state_source` may stand in for a frozen encoder."""
+    """Mixin of models with a tokenizer that builds batches; `state_source` may replace a frozen encoder."""
 
     def window_batches(
         self, features: Sequence[dict], batch_size: int
     ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-        """Batches of windows on the model's device, and which windows they hold, as indices.
+        """Yield batches of windows on the model's device, with the indices of their windows.
 
         Where the encoder is frozen and `state_source` knows what it said of a window, the batch holds that.
 
@@ -33,10 +33,10 @@ class WindowBatches:
             for chosen in self.batches([lengths[at] for at in rows], batch_size):
                 chosen = [rows[at] for at in chosen]
                 batch = [features[at] | {"encoder_states": states[at]} if known else features[at] for at in chosen]
-                yield chosen, self.placed(self.collate(batch))
+                yield chosen, self.to_device(self.collate(batch))
 
     def batches(self, lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-        """Windows that are read at once, sorted by length, as indices.
+        """Yield indices of windows to process together, sorted by length.
 
         Args:
             lengths: Positions of each window.
@@ -54,7 +54,7 @@ class WindowBatches:
             yield batch
 
     def collate(self, features: Sequence[Mapping]) -> dict[str, torch.Tensor]:
-        """Features of windows as one batch on the CPU.
+        """Combine features of windows to one batch on the CPU.
 
         Args:
             features: Dicts with the same keys, `input_ids` among them. Lists are padded on the right: `input_ids` with
@@ -89,6 +89,6 @@ class WindowBatches:
         batch["attention_mask"] = (torch.arange(longest) < lengths.unsqueeze(1)).long()
         return batch
 
-    def placed(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """A batch on the model's device."""
+    def to_device(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Move a batch to the model's device."""
         return {key: value.to(self.device) for key, value in batch.items()}

@@ -1,6 +1,6 @@
-"""Words of a text, and white space: which characters part words, and what a raw text has at the edges of its words.
+"""Words and white space of a text.
 
-White space is what `str.isspace` says it is, everywhere: line ends, no-break and ideographic spaces too.
+White space is what `str.isspace` accepts, everywhere: line ends, no-break and ideographic spaces too.
 """
 
 import re
@@ -21,7 +21,7 @@ _CLITIC = re.compile(rf"(?<=[\w.])['\u2019]{_ENDINGS}$|(?<=\w)n['\u2019]t$", re.
 
 
 def plain_spaces(text: str) -> str:
-    r"""The text with a space in place of every white-space character; lengths stay.
+    r"""Replace every white-space character by a space; the length stays the same.
 
     >>> plain_spaces("Seoul\r\nBusan\u3000")
     'Seoul  Busan '
@@ -30,7 +30,7 @@ def plain_spaces(text: str) -> str:
 
 
 def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    """The stretch `text[start:end]` without white space at its ends; where nothing is left, both ends are equal.
+    """Return the stretch `text[start:end]` without white space at its ends; both ends are equal if nothing remains.
 
     >>> trimmed("in Seoul , and", 2, 9), trimmed("a  b", 1, 3)
     ((3, 8), (3, 3))
@@ -43,7 +43,7 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def words(text: str) -> list[tuple[int, int]]:
-    r"""`(start, end)` of each run without white space.
+    r"""Return `(start, end)` of each run without white space.
 
     >>> words("Hong  Gil-dong\tleft")
     [(0, 4), (6, 14), (15, 19)]
@@ -52,7 +52,7 @@ def words(text: str) -> list[tuple[int, int]]:
 
 
 def split_words(text: str) -> list[tuple[int, int]]:
-    r"""`(start, end)` of the words of a raw text, much as the tokens of CoNLL-2003.
+    r"""Return `(start, end)` of the words of a raw text, much like the tokens of CoNLL-2003.
 
     - Words are parted by white space.
     - Brackets and quotation marks are words of their own. So are other punctuation and symbols at the beginning or end
@@ -80,12 +80,12 @@ def split_words(text: str) -> list[tuple[int, int]]:
 
 
 def document_text(document: str | Sequence[str]) -> str:
-    """The text of a document, whose words are joined by spaces where it is a list of words."""
+    """Return the text of a document; a list of words is joined by spaces."""
     return document if isinstance(document, str) else " ".join(document)
 
 
 def document_words(document: str | Sequence[str], splitting: str = "punctuation") -> list[tuple[int, int]]:
-    """`(start, end)` of a document's words in its text.
+    """Return `(start, end)` of a document's words in its text.
 
     Args:
         document: A raw text, or a list of words, which stay as they are; one without any visible character is none.
@@ -105,7 +105,10 @@ def document_words(document: str | Sequence[str], splitting: str = "punctuation"
 
 
 def _bases(word: str) -> tuple[str, list[int]]:
-    """A word's characters without what belongs to the one before it (accents, joiners, invisible format characters), and where each begins; the last place is the word's end."""
+    """Return a word's characters without combining and invisible ones, and the start of each.
+
+    Accents, joiners and format characters belong to the character before them. The last start is the word's end.
+    """
     bases, places = [], []
     for at, character in enumerate(word):
         if unicodedata.category(character)[0] != "M" and unicodedata.category(character) != "Cf":
@@ -116,7 +119,7 @@ def _bases(word: str) -> tuple[str, list[int]]:
 
 
 def _cuts(word: str) -> list[int]:
-    """Where the parts of a word begin, and its end."""
+    """Starts of the parts of a word, and its end."""
     cuts, start = [0], 0
     for at in range(len(word)):
         if _is_enclosing(word, at):
@@ -126,7 +129,7 @@ def _cuts(word: str) -> list[int]:
 
 
 def _edges(word: str, first: int, last: int) -> list[int]:
-    """Where to cut a stretch without brackets: around the marks at its beginning and end, and before a clitic."""
+    """Cuts of a stretch without brackets: around the marks at its beginning and end, and before a clitic."""
     start, end = first, last
     while start < end and _is_mark(word[start]) and not _BEGINS.match(word, start, end):
         start += 1
@@ -140,7 +143,7 @@ def _edges(word: str, first: int, last: int) -> list[int]:
 
 
 def _is_enclosing(word: str, at: int) -> bool:
-    """Return whether it is a bracket or a quotation mark; a single one may be an apostrophe, but not before Hangul."""
+    """Return whether it is a bracket or quotation mark; a single quote before Hangul counts, an apostrophe does not."""
     if word[at] in "'\u2018\u2019\u201b":
         return "HANGUL" in unicodedata.name(word[at + 1 : at + 2] or " ", "")
     return word[at] == '"' or unicodedata.category(word[at]) in ("Ps", "Pe", "Pi", "Pf")
@@ -151,7 +154,7 @@ def _is_mark(character: str) -> bool:
 
 
 def _is_abbreviation(word: str, start: int, end: int) -> bool:
-    """Return whether the stretch ends in letters with a full stop behind each, or in one capital with a full stop."""
+    """Return whether the stretch ends in letters with a full stop after each, or in one such capital."""
     at = end
     while at - 2 >= start and word[at - 1] == "." and word[at - 2].lower() != word[at - 2].upper():
         at -= 2

@@ -61,8 +61,8 @@ def check_fits(name_or_path: str, source: SourceCheckpoint, max_length: int):
         )
     if max_length < source_length:
         raise ValueError(
-            f"expected max_length of {source_length} or more, which {name} reads already, got {max_length}; a short encoder "
-            "needs no conversion"
+            f"expected max_length of {source_length} or more, which {name} reads already, got {max_length}; a short "
+            "encoder needs no conversion"
         )
     return config, source_length
 

@@ -126,9 +126,6 @@ def check_same(expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) 
 
     Raises:
         ValueError: If it is more than 1e-4 or not a number.
-
-    Raises:
-        ValueError: If it is more than 1e-4, or is no number.
     """
     # Of tensors, since Python's own max passes over what is no number.
     difference = float(torch.stack([(one - other).abs().max() for one, other in zip(expected, found)]).max())
@@ -163,9 +160,6 @@ def _adapter_settings(adapter: str) -> dict:
 
 def _object(path: str | Path, place: str) -> dict:
     """Read the JSON object in a file.
-
-    Raises:
-        ValueError: If there is none; the message names `place`.
 
     Raises:
         ValueError: If there is none; the message names `place`.

@@ -1,8 +1,6 @@
 """TAPER: extension of a position table by weakening repetition.
 
 After KoBigBird-large (arXiv 2309.10339); the decay schedules are ours, the paper's own formula is not public to us.
-
-After KoBigBird-large (arXiv 2309.10339); the schedules are ours, the paper's own formula is not public to us.
 """
 
 import math

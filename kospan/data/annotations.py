@@ -30,7 +30,7 @@ def annotated_spans(line: dict, text: str, place: str) -> tuple[Span, ...] | Non
         place: As errors name it.
 
     Raises:
-        ValueError, TypeError: If spans are malformed, two keys say different things, or annotations are under a key
+        ValueError, TypeError: If spans are malformed, two keys disagree, or annotations are under a key
             that is not read.
 
     >>> annotated_spans({"entities": [[0, 2, "LC"]]}, "서울에 간다", "record")
@@ -40,7 +40,7 @@ def annotated_spans(line: dict, text: str, place: str) -> tuple[Span, ...] | Non
     if "spans" in line:
         if line["spans"] is None:
             raise TypeError(
-                f"{place}: expected 'spans' to be a list, got null; leave the key out for an unlabelled text, write "
+                f"{place}: expected 'spans' to be a list, got null; omit the key for an unlabelled text, or write "
                 "[] for a text without spans"
             )
         spans = spans_of(typed(line["spans"], list, place, "'spans'"), text, place, "span")
@@ -175,17 +175,17 @@ def spans_of(value, text: str, place: str, what: str = "span", names: Sequence[s
     """Spans from a list of objects or of `[start, end, label]`, or from an object of lists.
 
     An object has `start`, `end` (or `start_offset`, `end_offset`), a label under one of `LABELS`, and perhaps a
-    `score`. Where it has its text too, the offsets must cut that out.
+    `score`. If it also has its text, the offsets must select it.
 
     Args:
         value: The annotations.
         text: The text that offsets count in.
         place: As errors name it.
-        what: What one of them is called there.
+        what: Name of one annotation, for errors.
         names: The labels behind whole numbers; None if labels are strings.
 
     Raises:
-        ValueError, TypeError: If something is missing, has the wrong type or leaves the text.
+        ValueError, TypeError: If something is missing, has the wrong type or is outside the text.
 
     >>> spans_of({"start": [0], "end": [2], "type": [1]}, "서울에 간다", "row 0", names=["PS", "LC"])
     (Span(start=0, end=2, label='LC', score=1.0),)
@@ -259,5 +259,5 @@ def _score(score, place: str) -> float:
     if isinstance(score, int) and not isinstance(score, bool):
         score = float(score)
     if isinstance(score, float) and not math.isfinite(score):
-        raise ValueError(f"{place}: expected 'score' to be finite, got {score}; leave the key out where none is known")
+        raise ValueError(f"{place}: expected 'score' to be finite, got {score}; omit the key if none is known")
     return typed(score, float, place, "'score'")

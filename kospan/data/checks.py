@@ -39,7 +39,7 @@ def located(start: int, end: int, label: str, length: int, place: str, score: fl
     Raises:
         ValueError: If it does not.
     """
-    # The label of an empty text stands over the whole of it, which is no character.
+    # The label of an empty text covers the whole text, which has no characters.
     if not (0 <= start < end <= length or start == end == length == 0):
         raise ValueError(
             f"{place}: expected 0 <= start < end <= {length} (the text's length), got start {start}, end {end}; "

@@ -14,7 +14,7 @@ from kospan.data.text import open_text, stem
 _DOCUMENT = "-DOCSTART-"
 # The line of CoNLL-U Plus that names the columns.
 _NAMES = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
-# Ids of CoNLL-U that are no words: 1-2 is the written form of two words, 1.1 a word that is not written.
+# Ids of CoNLL-U that do not name words: 1-2 is the written form of two words, 1.1 a word that is not written.
 _NO_WORD = {"multi-word tokens": re.compile(r"\d+-\d+"), "empty nodes": re.compile(r"\d+\.\d+")}
 _UNTAGGED = ("_", "O", "-", "*", "")
 # An id: anything, then a number.
@@ -28,8 +28,7 @@ def read_conll(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     lines that start with `#` before the first token of a sentence and hold no column separator.
 
     The options `token_column` and `tag_column` choose other columns: by number from 0, from the end if negative, or by
-    the name that a line `# global.columns = ID FORM ...` (CoNLL-U Plus) gives them; FORM is the token where it is
-    named. Beside a column of ids, rows of multi-word tokens (`1-2`) and empty nodes (`1.1`) are skipped and counted in
+    the name that a line `# global.columns = ID FORM ...` (CoNLL-U Plus) gives them; FORM, if named, is the token. Beside a column of ids, rows of multi-word tokens (`1-2`) and empty nodes (`1.1`) are skipped and counted in
     a warning.
 
     Raises:
@@ -48,8 +47,6 @@ def read_conll_documents(path: str, session: ReadSession = STRICT) -> Iterator[I
     """Read columns as `read_conll_iob1` does, with all sentences of a document as one text, a line each.
 
     Documents begin at `-DOCSTART-` lines. Each sentence is read with its context.
-
-    A sentence is then read with its context.
     """
     sentences = list(_column_sentences(path, session))
     documents = {sentence.id: sentence.document for sentence in sentences}
@@ -63,10 +60,10 @@ class _Block:
     """The rows of a sentence.
 
     Args:
-        document: Which document it stands in, from 0.
+        document: Index of its document.
         rows: The columns of each row.
         lines: The line of each row.
-        error: Why it cannot be read.
+        error: The error, if it cannot be read.
     """
 
     document: int = 0
@@ -83,9 +80,9 @@ class _Table:
         path: The file.
         lines: Its lines.
         separator: Between two columns: a tab, or a space.
-        width: Its number of columns; 0 where there is no row.
-        first: The line that tells the width.
-        names: The columns' names, where a line gives them.
+        width: Its number of columns; 0 if there is no row.
+        first: The line that determines the width.
+        names: The columns' names, if a line gives them.
     """
 
     path: str
@@ -99,7 +96,7 @@ class _Table:
 def _table(path: str) -> _Table:
     lines = open_text(path).read().split("\n")
     rows = [(at, line) for at, line in enumerate(lines, 1) if line.strip(" \t") and not line.startswith(_DOCUMENT)]
-    # A line that starts with # may be a comment; it says nothing about columns where there are others.
+    # A line that starts with # may be a comment; it is used only if there are no other lines.
     plain = [(at, line) for at, line in rows if not line.startswith("#")] or rows
     separator = "\t" if any("\t" in line for _, line in plain) else " "
     at, line = plain[0] if plain else (0, "")
@@ -129,7 +126,7 @@ def _blocks(table: _Table) -> Iterator[_Block]:
         else:
             block.rows.append(columns)
             block.lines.append(at)
-            # Words of a comment inside a sentence are no columns.
+            # Words of a comment inside a sentence are not columns.
             comment = line.startswith("#") and table.separator == "\t" and "\t" not in line
             if len(columns) < 2 or len(columns) != table.width or comment:
                 block.error = block.error or ValueError(_wrong_width(table, at, line, columns))
@@ -184,7 +181,7 @@ def _column_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
                 yield sentence
     if skipped:
         counts = " and ".join(f"{count:,} {kind}" for kind, count in skipped.items())
-        warnings.warn(f"{path}: skipped {counts}, which are no words", stacklevel=2)
+        warnings.warn(f"{path}: skipped {counts}, which are not words", stacklevel=2)
 
 
 def _no_words(block: _Block, ids: int) -> list[str | None]:

@@ -10,7 +10,7 @@ from kospan.data.registry import check_options, dataset_spec
 from kospan.data.values import VALUE, holds_values, valued
 from kospan.example import Changes, Example, checked
 
-# Where a source has no validation split, the items at these places (from 0) are one.
+# If a source has no validation split, every 8th item or group becomes validation data.
 VALIDATION_EVERY = 8
 
 
@@ -20,8 +20,8 @@ class SplitIssues(NamedTuple):
     Args:
         invalid: Records that could not be read, and were skipped on request.
         first: The error of the first of them; empty if there is none.
-        left_out: Valid records that cannot be used, see `kospan.data.records.Item`; they count 0 in scores.
-        trimmed: Gold spans that began or ended with white space, which was taken off.
+        left_out: Valid records that cannot be used; see `kospan.data.records.Item`; they count 0 in scores.
+        trimmed: Gold spans that began or ended with white space, which was removed.
     """
 
     invalid: int = 0
@@ -35,11 +35,11 @@ class SplitIssues(NamedTuple):
         if self.invalid:
             found.append(f"skipped records     {self.invalid:,} invalid in {part}, the first: {self.first}")
         if self.left_out:
-            found.append(f"left out            {self.left_out:,} in {part}, which count 0 in scores")
+            found.append(f"unusable records    {self.left_out:,} in {part}, which count 0 in scores")
         if self.trimmed:
             found.append(
                 f"trimmed spans       {self.trimmed:,} gold spans in {part} began or ended with white space, which "
-                "was taken off"
+                "was removed"
             )
         return found
 
@@ -48,10 +48,10 @@ class Origin(NamedTuple):
     """Source of a split's examples, and the share of the source that is used.
 
     Args:
-        hub: The split of the Hub that they were read from; None for files and sets that are not there.
-        cut: Whether the source had no validation split, so that its training split was cut in two.
-        examples: How many there were before some were left out with `max_train_samples` or `max_eval_samples`.
-        used: How many there are.
+        hub: The split of the Hub that they were read from; None for files and other sets.
+        cut: Whether the training split was cut in two, because the source has no validation split.
+        examples: Number of examples before `max_train_samples` or `max_eval_samples` was applied.
+        used: Number of examples in use.
         dropped: Gold spans that were dropped under overlaps="longest".
     """
 
@@ -74,11 +74,11 @@ class Corpus:
     Args:
         labels: The span types, in the source's order where it has one, else sorted.
         splits: Examples by split: "train", "validation", "test" where the source has one, and "calibration" where one
-            was asked for.
+            was requested.
         dropped: Overlapping gold spans that were dropped under overlaps="longest".
         values: Whether labels were read as numbers, see `kospan.data.values`.
-        issues: What is missing from each split; invalid records count in the split whose file they are in.
-        origins: Where "train" and "validation" come from. What is held back for calibration counts as used.
+        issues: Issues of each split; invalid records count in the split whose file they are in.
+        origins: Origins of "train" and "validation". Examples held back for calibration count as used.
     """
 
     labels: tuple[str, ...]
@@ -119,20 +119,20 @@ def load_corpus(
             position % 8 == 0 of the training data (from 0) are validation; of questions, the articles there.
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
             question are alternatives, which may overlap.
-        calibration: What the "calibration" split is: a split of the set that is neither trained on nor reported, a file
+        calibration: Source of the "calibration" split: a split of the set that is neither trained on nor reported, a file
             in the form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None
             makes no such split.
-        max_train_samples: How many of the training split are kept, from its beginning; None keeps all. The labels are
-            those of the whole.
+        max_train_samples: Number of training examples to keep, from the beginning; None keeps all. The labels are
+            those of all examples.
         problem_type: "single_label_classification": labels are names; "regression": they are numbers; None: see
             `kospan.data.values.holds_values`.
         max_eval_samples: As `max_train_samples`, of the validation split.
-        options: How files are read.
-        whole_texts: Whether spans are labels of whole texts, see `kospan.example.checked`; of some forms of data they
-            always are.
+        options: Options for reading files.
+        whole_texts: Whether spans are labels of whole texts, see `kospan.example.checked`; in some formats they always
+            are.
 
     Raises:
-        ValueError: If a split is empty, a record is malformed, an id stands twice in a file, a text is unlabelled, a
+        ValueError: If a split is empty, a record is malformed, an id is not unique in a file, a text is unlabelled, a
             label is not in the training split, or a split holds fewer than are to be kept of it; of several records the
             first, with the number of the others.
         FileNotFoundError: If a file is missing.
@@ -179,7 +179,7 @@ def load_corpus(
         if not 1 <= asked <= held:
             raise ValueError(
                 f"expected {key} between 1 and the {held:,} of the {split} split, got {asked}; choose "
-                "fewer, or leave it out to take all"
+                "fewer, or remove it to use all"
             )
         splits[split] = splits[split][:asked]
         origins[split] = origins[split]._replace(used=origins[split].used - held + asked)
@@ -214,7 +214,7 @@ class Split(NamedTuple):
 
     Args:
         examples: Those that can be used, checked.
-        issues: What is missing from them.
+        issues: Their issues.
     """
 
     examples: list[Example]
@@ -235,12 +235,13 @@ def read_split(
         dataset: A name that `dataset_spec` knows.
         path: A file or folder in the form of `dataset`; for sets without files (`sample`, `hub:NAME`) a split's name.
         overlaps: As in `load_corpus`.
-        options: How files are read.
+        options: Options for reading files.
         labelled: Whether an unlabelled text is an invalid record.
         whole_texts: As in `load_corpus`.
 
     Raises:
-        Exception: As `load_corpus`. Warns where gold spans begin or end with white space, which is taken off.
+        Exception: As `load_corpus`. 
+    Warns if gold spans begin or end with white space, which is removed.
 
     >>> len(read_split("sample", "validation").examples) > 0
     True
@@ -290,14 +291,14 @@ def _read(
 
     Args:
         items: The items.
-        title: What the items are, for the error about an empty split.
+        title: Name of the items, for the error about an empty split.
         overlaps: As in `load_corpus`.
-        session: What they are read with; takes those that are wrong.
+        session: Session with which they are read; it collects invalid ones.
         whole_texts: As in `load_corpus`.
-        labelled: What the texts have to be, where unlabelled ones are wrong.
+        labelled: Expected kind of texts, for errors; empty if texts may be unlabelled.
 
     Raises:
-        ValueError: If there are none, an id stands twice, or spans overlap under "error".
+        ValueError: If there are none, an id is not unique, or spans overlap under "error".
     """
     session.begin()
     kept, changes = [], [Changes()]
@@ -307,7 +308,7 @@ def _read(
             name = item.example.id
             if name in places:
                 raise ValueError(
-                    f"{item.place}: expected ids that stand once in a split, got {name!r}, which also stands at "
+                    f"{item.place}: expected unique ids in a split, got {name!r}, which is also used at "
                     f"{places[name]}; rename one of the two"
                 )
             places[name] = item.place
@@ -317,8 +318,8 @@ def _read(
                 raise ValueError(f"{item.place}: {error}") from error
             if labelled and example.spans is None and not item.left_out:
                 raise ValueError(
-                    f"example {name!r} ({title}): expected {labelled}, got one without spans; write [] where a text "
-                    "holds none, remove the text where nobody has labelled it"
+                    f"example {name!r} ({title}): expected {labelled}, got one without spans; write [] for a text "
+                    "without spans, or remove the text if it is not labelled"
                 )
             kept.append(item._replace(example=example))
             changes.append(changed)
@@ -348,7 +349,7 @@ def _source(dataset: str, train_file: str | None, validation_file: str | None, s
         return reader.read_set(session)
     if reader.read_file is None:
         raise ValueError(
-            f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; leave it out, "
+            f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; remove it, "
             "or name the file's form as the data set (jsonl, conll, ...)"
         )
     splits = {"train": reader.read_file(train_file, session)}
@@ -382,7 +383,7 @@ def _grouped(items: Sequence, groups: Sequence[str]) -> list[list]:
 
     Args:
         items: In order.
-        groups: The group of each; empty if it stands alone.
+        groups: The group of each item; empty for an item without a group.
     """
     found: dict[str | int, list] = {}
     for at, (item, group) in enumerate(zip(items, groups, strict=True)):

@@ -16,7 +16,7 @@ def read_gmb(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """Read a CSV with the columns `Sentence #` (filled in a sentence's first row only), `Word` and `Tag`.
 
     Args:
-        path: The CSV, plain or in a zip; cp1252 as handed out, or UTF-8 as saved anew.
+        path: The CSV, plain or in a zip; cp1252 as distributed, or UTF-8.
         session: Options, and collector of invalid records.
 
     Raises:

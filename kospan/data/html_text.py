@@ -5,16 +5,16 @@ from bisect import bisect_left, bisect_right
 from html import unescape
 from html.parser import HTMLParser
 
-# What no reader sees.
+# Elements that are not displayed.
 HIDDEN = ("head", "script", "style", "template")
-# What begins and ends a line.
+# Elements that begin and end a line.
 _BLOCKS = """
 address article aside blockquote body br caption center dd details dialog div dl dt fieldset figcaption figure footer
 form h1 h2 h3 h4 h5 h6 header hr legend li main nav ol p pre section summary table tbody tfoot thead title tr ul
 """
 BLOCKS = frozenset(_BLOCKS.split())
 CELLS = ("td", "th")
-# What HTML takes for a space; a no-break space is a character like others.
+# White space of HTML; a no-break space is an ordinary character.
 SPACES = " \t\n\r\f"
 _WORD = re.compile(f"[^{SPACES}]+")
 
@@ -22,11 +22,11 @@ _WORD = re.compile(f"[^{SPACES}]+")
 class HtmlText:
     r"""Text of an HTML fragment: one line per block, tabs between cells of a row, runs of spaces as one.
 
-    What stands in `head`, `script`, `style` and `template`, comments and attributes are left out. Entities are the
-    characters they name.
+    The contents of `head`, `script`, `style` and `template`, comments and attributes are omitted. Entities are
+    replaced by their characters.
 
     Args:
-        html: A page, or any subword of one.
+        html: A page, or any part of one.
 
     >>> page = HtmlText("<p>A &amp; <b>B</b></p><table><tr><td>1</td><td>2</td></tr></table>")
     >>> page.text
@@ -67,8 +67,8 @@ class HtmlText:
 class _TextCollector(HTMLParser):
     """Parser that collects words and entities with their positions.
 
-    Per run of characters without a space: `sources` and `ends`, where it stands in the HTML; `starts`, where in the
-    text; `whole`, for an entity the length of its text, else 0.
+    Per run of characters without a space: `sources` and `ends`, its place in the HTML; `starts`, its place in
+    the text; `whole`, for an entity the length of its text, else 0.
     """
 
     def __init__(self, html: str):
@@ -91,7 +91,7 @@ class _TextCollector(HTMLParser):
         return self._lines[line - 1] + column
 
     def _part(self, separator: str) -> None:
-        # A line end is stronger than a tab, a tab stronger than a space.
+        # A line end replaces a tab, and a tab a space.
         self._between = max(self._between, separator, key=("", " ", "\t", "\n").index)
 
     def _add(self, text: str, source: int, end: int, whole: bool) -> None:

@@ -14,9 +14,9 @@ from kospan.modeling.tags import labels_of
 
 TAG_COLUMNS = ("ner_tags", "tags")
 VALIDATION_NAMES = ("validation", "dev", "valid", "val")
-# In the library's cache a set of the Hub is kept in a folder that is named after its commit.
+# In the library's cache, a set of the Hub is stored in a folder named after its commit.
 _COMMIT = re.compile(r"[\\/]([0-9a-f]{40})[\\/]")
-# Columns that other sets have in the place of ours, for errors.
+# Other names of the columns, for errors.
 _CONTEXTS = ("passage", "document", "paragraph", "text")
 _TOKENS = ("words", "word", "token", "sentence")
 _TAGS = ("ner", "labels", "tag", "ner_labels", "label", "pos_tags")
@@ -30,15 +30,15 @@ def read_hub(name: str, joiner: str = " ", session: ReadSession = STRICT) -> Raw
     """Read all splits of a set of tagged tokens, texts with spans, questions about texts, or labelled texts.
 
     Tokens are in a column `tokens`, their tags in `ner_tags` or `tags`, as integers with ClassLabel names or strings;
-    names that are no tags are ignored where no row uses them. For spans see `kospan.data.hub_spans`, for questions,
+    names that are not tags are ignored if no row uses them. For spans see `kospan.data.hub_spans`, for questions,
     which have the columns of SQuAD, `kospan.data.hub_questions`, for labelled texts `kospan.data.hub_labels`. The
     options `token_column` and `tag_column` name the columns of tokens, and of tags, spans or labels.
 
     Args:
         name: "NAME" or "NAME:CONFIG" on the Hub, a folder written by `save_to_disk`, a folder of parquet or other files
             that `load_dataset` takes, or one parquet file. A path that exists wins over a name on the Hub.
-        joiner: What stands between two tokens of the text: " " for words, "" for characters.
-        session: Its options, and what takes rows that cannot be read.
+        joiner: Separator between two tokens of the text: " " for words, "" for characters.
+        session: Options, and collector of invalid rows.
 
     Raises:
         ValueError: If a column is missing or holds something else.

@@ -6,7 +6,7 @@ from kospan.data.labelled import labelled_item
 from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import clean_label
 
-# (text, text_pair): the names that sets have for them; the first that are there count.
+# Names of (text, text_pair) in data sets; the first pair that is present counts.
 TEXTS = (
     ("text", "text_pair"),
     ("premise", "hypothesis"),
@@ -16,7 +16,7 @@ TEXTS = (
     ("title", None),
 )
 LABELS = ("label", "labels")
-# Of a struct of labels, what is taken; KLUE-STS rounds its real label to one digit and calls that the label.
+# Field of a struct of labels; KLUE-STS rounds its real label to one digit and calls that the label.
 _INNER = "label"
 
 
@@ -42,7 +42,7 @@ def label_items(
 ) -> Iterator[Item]:
     """Read the rows of a split with a text, or a pair of texts, and a label.
 
-    Texts are the columns `text` and, where there is one, `text_pair`; or those of a known task: `premise` and
+    Texts are the columns `text` and, if there is one, `text_pair`; or those of a known task: `premise` and
     `hypothesis`, `sentence1` and `sentence2`, `sentence` or `title` alone. `label` (or `labels`)
     holds a ClassLabel, a class's name, a number, or a struct with such a `label` (KLUE-STS). A class of -1 means none.
 
@@ -51,10 +51,10 @@ def label_items(
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
         session: Takes the rows that cannot be read.
-        column: The column of the labels, where the user has named it.
+        column: The column of the labels, if the user has named it.
 
     Raises:
-        ValueError, TypeError: If something else stands there; the message names the row.
+        ValueError, TypeError: If there is another kind of value; the message names the row.
     """
     text, pair = _texts(data)
     label = column or label_column(data)

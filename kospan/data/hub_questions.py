@@ -17,9 +17,9 @@ def holds_questions(data) -> bool:
 def question_items(data, place: str, split: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """Read the questions of a split with the columns `question`, `context` and `answers` (`text`, `answer_start`).
 
-    `id` or `guid` names a question, else its row. Questions of one `title` stay together where the split is cut; where
-    there is no such column, questions about one text do. No answer in a row means that the text holds none; a column
-    `is_impossible` decides where there is one (the Hub's KLUE-MRC keeps what only looks like an answer in `answers`).
+    `id` or `guid` names a question, else its row. Questions of one `title` stay together when the split is cut;
+    without such a column, questions about one text do. A row without answers is unanswerable; a column
+    `is_impossible`, if present, decides (the Hub's KLUE-MRC stores plausible answers in `answers`).
     Without `answers` the questions are unlabelled.
 
     Args:
@@ -29,7 +29,7 @@ def question_items(data, place: str, split: str, session: ReadSession = STRICT) 
         session: Takes the questions that cannot be read.
 
     Raises:
-        ValueError: If an answer does not stand at its place; the message names row and question.
+        ValueError: If an answer is not at its place; the message names row and question.
     """
     columns = [name for name in COLUMNS if name in data.column_names]
     if "answers" not in columns and "answer" in data.column_names:
@@ -46,7 +46,7 @@ def question_items(data, place: str, split: str, session: ReadSession = STRICT) 
             here = f"{where}, question {name!r}"
             context = typed(values["context"], str, here, "'context'")
             title = typed(values.get("title") or "", str, here, "'title'")
-            # A text is kept once, however many questions it has.
+            # A text is stored once, however many questions it has.
             context = contexts.setdefault(context, context)
             answers = answers_of(values.get("answers"), here)
             marked = impossible_of(values.get("is_impossible"), here)

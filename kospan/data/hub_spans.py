@@ -46,7 +46,7 @@ def span_items(data, column: str, place: str, split: str, session: ReadSession =
 
     Spans are a list of structs or a struct of lists, with `start`, `end` (or `start_offset`, `end_offset`) and `label`
     (or `type`): a string, or a number with a ClassLabel. `id`, `guid` or `idx` names a row, else its number; `question`
-    and `source` are taken where they are there.
+    and `source` are read if present.
 
     Args:
         data: The split.
@@ -56,7 +56,7 @@ def span_items(data, column: str, place: str, split: str, session: ReadSession =
         session: Takes the rows that cannot be read.
 
     Raises:
-        ValueError, TypeError: If something else is there; the message names the row.
+        ValueError, TypeError: If there is another kind of value; the message names the row.
     """
     names = _names(data, column, place)
     columns = [name for name in (*_IDS, "text", "question", "source", column) if name in data.column_names]

@@ -12,7 +12,7 @@ from kospan.data.text import open_text, stem, write_text
 from kospan.example import Example, check_words
 from kospan.modeling.spans import Span
 
-# Keys under which other tools keep the text.
+# Keys of the text in other tools.
 _TEXTS = ("context", "passage", "sentence", "document", "content", "data", "body", "paragraph")
 
 
@@ -21,8 +21,8 @@ def record(example: Example, spans: Sequence[Span] | None = None) -> dict:
 
     Args:
         example: The example.
-        spans: Predicted spans that take the place of the gold ones; they carry their scores. Gold spans (None here) do
-            where the score is not 1.
+        spans: Predicted spans in place of the gold ones, written with their scores. Gold spans (None here) have a
+            score only if it is not 1.
 
     >>> record(Example("a", "서울에 간다", (Span(0, 2, "LC"),)))
     {'id': 'a', 'text': '서울에 간다', 'spans': [{'start': 0, 'end': 2, 'label': 'LC'}]}
@@ -46,7 +46,7 @@ def from_record(line: dict, place: str = "record", default_id: str | None = None
     Spans are under `spans`; see `kospan.data.annotations` for other keys that are read. The text of a question may be
     under `context`.
 
-    `words` holds the words of a document that is given word by word; `text` may then be missing, as it is the words
+    `words` holds the words of a document that is given as words; `text` may then be missing, as it is the words
     joined by spaces.
 
     Args:
@@ -56,7 +56,7 @@ def from_record(line: dict, place: str = "record", default_id: str | None = None
         annotated: Whether annotations are read; otherwise the example is unlabelled.
 
     Raises:
-        ValueError: If a key is missing, a span leaves the text or annotations are under an unknown key.
+        ValueError: If a key is missing, a span is outside the text or annotations are under an unknown key.
         TypeError: If a value has the wrong type.
 
     >>> from_record({"id": "a", "text": "서울에 간다"}).spans is None
@@ -107,7 +107,7 @@ def json_lines(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterat
     """Yield place and value of each line that is not empty.
 
     Raises:
-        ValueError: If a line is no JSON; the message names file and line.
+        ValueError: If a line is not JSON; the message names file and line.
     """
     text = open_text(path).read()
     first = True
@@ -158,7 +158,7 @@ def _is_object(line: str) -> bool:
 def jsonl_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """Read the examples of a file; a line without an id is named after its file and line.
 
-    Questions about one text have it as their group: they stay together where a split is cut. Lines that Prodigy's
+    Questions about one text have it as their group: they stay together when a split is cut. Lines that Prodigy's
     annotators have rejected or ignored are skipped, see `kospan.data.prodigy`.
     """
     for place, line in accepted_lines(json_lines(path, session), path):

@@ -15,9 +15,9 @@ COLUMNS = ("seqid", "title", "content", "label")
 def read_ko_fake_news(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """Read the articles of a CSV file or of all CSV files of a folder, with the title as `text_pair`.
 
-    The files are in CP949, or in UTF-8 with a byte order mark. They share titles and whole articles, so that of a
-    folder articles of one title stay together where a split is cut. What the labels 0 and 1 mean the source does not
-    say.
+    The files are in CP949, or in UTF-8 with a byte order mark. They share titles and whole articles, so in a
+    folder, articles of one title stay together when a split is cut. The source does not state the meaning of the
+    labels 0 and 1.
 
     Raises:
         ValueError: If a file is malformed, or a folder holds none; the message names file and line.
@@ -33,7 +33,7 @@ def read_ko_fake_news(path: str | os.PathLike, session: ReadSession = STRICT) ->
                     raise ValueError(f"{place}: expected a title, got none; write it, or drop the article")
                 name = f"{stem(file)}-{values['seqid']}"
                 item = labelled_item(place, name, values["content"], values["label"], title)
-                # One file puts a quotation mark before the title where the other has none.
+                # Some files have a quotation mark before a title that others lack.
                 yield item._replace(group=title.strip("'\"‘’“” "))
 
 
@@ -45,4 +45,4 @@ def _decoded(file: Path) -> str:
         try:
             return decoded(data, file, "cp949")
         except ValueError:
-            return decoded(data, file)  # Neither: say what is wrong with it as UTF-8.
+            return decoded(data, file)  # Neither: raise the error about UTF-8.

@@ -17,8 +17,6 @@ def read_korean_hate_speech(path: str | os.PathLike, session: ReadSession = STRI
     The article's title becomes `text_pair`. A comment is named after its file and line. Comments on one article stay
     together when a split is cut.
 
-    A comment is named after its file and line. Comments on one article stay together where a split is cut.
-
     Raises:
         ValueError: If a row is malformed; the message names file and line.
     """

@@ -19,7 +19,7 @@ def read_korsts(path: str | os.PathLike, session: ReadSession = STRICT) -> Itera
     A pair is named after its file and line; its genre is its source. Scores are values, also where the file writes `4`.
 
     Raises:
-        ValueError: If a row is malformed or a score is no number; the message names file and line.
+        ValueError: If a row is malformed or a score is not a number; the message names file and line.
     """
     text = open_text(path, newline="").read()
     for place, values in csv_rows(text, str(path), "\t", COLUMNS, session, quoting="none"):

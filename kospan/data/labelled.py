@@ -19,7 +19,7 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
 
     The columns are `text`, `label`, and where two texts are read together `text_pair`, the second text: the hypothesis
     of the text's premise. `id` and `source` are taken where they are there. A label is the name of a class or a number;
-    an empty one (null) means that nobody has labelled the text. Rows with the same text stay together where a split is
+    an empty one (null) means that the text is unlabelled. Rows with the same text stay together when a split is
     cut; of pairs see `kospan.data.records.grouped_pairs`. How quotation marks are read see
     `kospan.data.tables.csv_rows`.
 
@@ -44,8 +44,8 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
                 if column not in values:
                     raise ValueError(
                         f"{row.place}: expected the columns text and label, got "
-                        f"{', '.join(map(str, values)) or 'none'}; name the columns so, and leave a label empty "
-                        "where there is none"
+                        f"{', '.join(map(str, values)) or 'none'}; rename the columns, and use an empty label "
+                        "for unlabelled texts"
                     )
             pair = values.get("text_pair")
             pair = pair if pair not in (None, "") else None
@@ -54,7 +54,7 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
                 got = "none" if pair is None else "one"
                 raise ValueError(
                     f"{row.place}: expected a text_pair in every row or in none, got {got} here and not so above; "
-                    "correct the row, or leave it out"
+                    "correct the row, or remove it"
                 )
             name = values.get("id")
             yield labelled_item(
@@ -77,15 +77,15 @@ def labelled_item(place: str, name: str, text: str, label, pair: str = "", sourc
     """Build the item of a labelled text; the label becomes one span over the whole text.
 
     Args:
-        place: Where it stands, as errors name it.
+        place: Place of the row, for errors.
         name: Id of the example.
         text: The text.
         label: A class's name, or a number; None or an empty string for none.
-        pair: The second text of a pair; empty if the text stands alone.
+        pair: The second text of a pair; empty for a single text.
         source: Part of the data set that it comes from.
 
     Raises:
-        TypeError, ValueError: If a value has the wrong type or is no Unicode; the message names the place.
+        TypeError, ValueError: If a value has the wrong type or is not valid Unicode; the message names the place.
 
     >>> labelled_item("my.csv:2", "a", "금리가 올랐다", "경제").example.spans
     (Span(start=0, end=7, label='경제', score=1.0),)
@@ -101,7 +101,7 @@ def labelled_item(place: str, name: str, text: str, label, pair: str = "", sourc
 def label_in_words(label, place: str) -> str | None:
     """Convert a label to its name; None if there is none.
 
-    A float keeps its point, by which numbers are told from names of classes.
+    A float keeps its point, which distinguishes values from names of classes.
 
     >>> label_in_words(3, "row 1"), label_in_words(3.0, "row 1"), label_in_words(True, "row 1")
     ('3', '3.0', 'true')

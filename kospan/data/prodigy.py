@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 ANSWERS = ("accept", "reject", "ignore")
-# What annotators choose where they do not mark spans.
+# Keys of decisions about whole texts.
 CHOICES = ("label", "accept", "options")
 
 
 def accepted_lines(lines: Iterable[tuple[str, object]], path: str | os.PathLike) -> Iterator[tuple[str, object]]:
     """Yield the lines of a JSON Lines file that Prodigy's annotators have not rejected or ignored.
 
-    These are counted in a warning at the end, as are binary decisions, which say nothing about the rest of their text.
+    These are counted in a warning at the end, as are binary decisions, which do not cover the rest of their text.
 
     Args:
-        lines: Place and value of each line; lines that are not Prodigy's pass as they are.
+        lines: Place and value of each line; lines of other tools pass unchanged.
         path: The file, as the warning names it.
     """
     skipped: Counter[str] = Counter()
@@ -81,5 +81,5 @@ def _is_rejected(span) -> bool:
 
 
 def _gold(span):
-    # The score of a model that has suggested the span says nothing about the annotator's decision.
+    # The score of the model that suggested the span is not the annotator's.
     return {key: value for key, value in span.items() if key != "score"} if isinstance(span, dict) else span

@@ -41,16 +41,16 @@ def question_example(
         name: The question's id.
         question: The question.
         context: The text that holds the answer.
-        answers: None if nobody has answered the question.
+        answers: The answers; None if the question is unlabelled.
         place: File and paragraph, as errors name them; the question's id is added.
-        impossible: Whether the source says that the text holds no answer; answers that stand beside such a mark only
-            look like answers, and are left out.
+        impossible: Whether the source marks the question as unanswerable; answers beside such a mark are only plausible
+            ones, and are ignored.
         source: The title of the article.
 
     Raises:
-        ValueError: If question or context are empty, an answer is not where it should be, or there is none although the
-            question is not marked.
-        TypeError: If something is no string.
+        ValueError: If question or context are empty, an answer is not at its place, or there is none although the
+            question is not marked as unanswerable.
+        TypeError: If a value is not a string.
 
     >>> question_example("q1", "수도는?", "수도는 서울이다", [Answer("서울", 4)], "my.json").spans[0][:3]
     (4, 6, 'answer')
@@ -66,8 +66,8 @@ def question_example(
         spans = answer_spans(answers, context, place)
         if not spans:
             raise ValueError(
-                f"{place}: expected an answer or more, got none; mark the question with is_impossible: true where "
-                "the text holds none, or leave 'answers' out where nobody has answered it"
+                f"{place}: expected an answer or more, got none; mark the question with is_impossible: true if "
+                "the text has none, or omit 'answers' if the question is unlabelled"
             )
     for value in (name, question, context, source):
         check_encodable(value, place)
@@ -139,12 +139,12 @@ def answer_span(answer: Answer, context: str, place: str) -> Span:
     of the context.
 
     Raises:
-        ValueError: If the answer is empty or does not stand at its place, naming where it does.
+        ValueError: If the answer is empty or is not at its place; the message gives the right place.
 
     >>> answer_span(Answer("서울", 3), "수도는 서울이다", "my.json")
     Traceback (most recent call last):
     ...
-    ValueError: my.json: expected the answer '서울' at character 3 of its context, got ' 서'; it stands at 4 (offsets count characters, not bytes)
+    ValueError: my.json: expected the answer '서울' at character 3 of its context, got ' 서'; it is at 4 (offsets count characters, not bytes)
     """  # noqa: E501
     text, start = answer
     if not text.strip():
@@ -170,7 +170,7 @@ def _end(context: str, start: int, text: str) -> int | None:
     if not normalize("NFC", context[start:last]).startswith(same):
         return None
     for end in range(last, start, -1):
-        # A sound that follows and belongs to the last syllable would make another syllable of it.
+        # A following letter that belongs to the last syllable would change the syllable.
         whole = end == len(context) or len(normalize("NFC", context[start : end + 1])) > len(same)
         if whole and normalize("NFC", context[start:end]) == same:
             return end
@@ -186,10 +186,10 @@ def _actual_place(context: str, start: int, text: str) -> str:
         at = context.find(text, at + 1)
     if places:
         nearest = min(places, key=lambda place: abs(place - start))
-        return f"it stands at {nearest}" + (f", the nearest of {len(places):,} places" if len(places) > 1 else "")
+        return f"it is at {nearest}" + (f", the nearest of {len(places):,} places" if len(places) > 1 else "")
     if normalize("NFC", text) in normalize("NFC", context):
-        return "it stands elsewhere in the text, in another Unicode form (NFC and NFD): write both in one"
-    return "it stands nowhere in the text"
+        return "it is elsewhere in the text, in another Unicode form (NFC and NFD): write both in one form"
+    return "it is not in the text"
 
 
 def question_name(question: dict, place: str) -> str:
@@ -212,10 +212,10 @@ def read_articles(path: str | os.PathLike, form: str) -> list:
 
     Args:
         path: The file.
-        form: What the file should be, as errors name it.
+        form: Expected format, for errors.
 
     Raises:
-        ValueError: If the file is no JSON, is of another form, or holds no article.
+        ValueError: If the file is not JSON, has another format, or holds no article.
     """
     text = open_text(path).read()
     try:
@@ -245,10 +245,10 @@ def _no_json(text: str, reason: str) -> str:
     if whole:
         return "JSON Lines, an object per line; set dataset: jsonl"
     if not first:
-        return f"what is no JSON ({reason}); the file is empty, name another file"
+        return f"invalid JSON ({reason}); the file is empty, name another file"
     if text.lstrip()[0] not in "{[":
-        return f"what is no JSON and begins with {shown(first.strip())}; set dataset to the file's form"
-    return f"what is no JSON ({reason}); the file is cut short or malformed: correct it, or fetch it again"
+        return f"invalid JSON, which begins with {shown(first.strip())}; set dataset to the file's form"
+    return f"invalid JSON ({reason}); the file is truncated or malformed: correct it, or download it again"
 
 
 def key_of(value: dict, key: str, place: str):

@@ -14,12 +14,12 @@ class Item(NamedTuple):
     """An example and its place in the source.
 
     Args:
-        place: "file:line", or whatever leads to it; errors begin with it.
+        place: "file:line" or a similar reference; errors begin with it.
         example: The example, its spans not yet checked for overlap.
         group: What stays together where a split is cut, such as the article that a question is about; empty if each
             item stands alone.
-        left_out: Why it cannot be used although the record is valid, such as an answer that is a picture; empty
-            otherwise. It is neither trained on nor predicted, and counts 0 in scores.
+        left_out: Reason why a valid record cannot be used, such as an answer that is a picture; empty otherwise. The
+            record is neither trained on nor predicted, and counts 0 in scores.
         whole_text: Whether its spans are labels of the whole text, which keep the white space at the text's ends.
     """
 
@@ -62,7 +62,7 @@ class ReadSession:
     """One read of a data set: its options and the records that could not be read.
 
     Args:
-        options: What the user asked for.
+        options: The user's options.
         collect: Keep the errors of single records until `finish`; otherwise the first one is raised where it occurs.
     """
 
@@ -119,7 +119,7 @@ class ReadSession:
         return f"{self.invalid:,} invalid record{'s' * (self.invalid > 1)}, the first: {self.first}"
 
 
-# Raises the first error where it occurs.
+# Session that raises the first error.
 STRICT = ReadSession()
 
 
@@ -131,7 +131,7 @@ class HubSplit(NamedTuple):
         config: Its configuration; None if none was named.
         split: The split's name on the Hub.
         revision: The commit; None if it is not known.
-        records: How many records the split holds.
+        records: Number of records of the split.
     """
 
     name: str

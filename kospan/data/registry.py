@@ -26,13 +26,13 @@ Texts = tuple[str, str]  # English and Korean
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """Reader and facts of a data set. At least one of `read_file` and `read_hub` is set.
+    """Reader and facts of a data set. At least one of `read_file` and `read_set` is set.
 
     Args:
         unit: Unit that carries a tag in the source: "character" or "word".
         read_file: Function from a path to the items of that file, in their order.
         read_set: Function that reads the whole data set, for sets that need no file from the user.
-        options: Names of `FORMAT_OPTIONS` that the reader uses.
+        options: Names of `FORMAT_OPTIONS` that apply.
         title: Name of the data set.
         korean: Name in Korean; empty if it is the same.
         texts: Kind of text, in English and Korean.

@@ -21,11 +21,11 @@ def read_squad(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterat
     """Read the questions of a file, grouped by article.
 
     An answer is a span labelled "answer"; several are alternatives. A question marked `is_impossible` has an empty
-    tuple, whatever stands in `answers` or `plausible_answers`; one without `answers` is unlabelled. The article's title
+    tuple, whatever `answers` or `plausible_answers` contain; one without `answers` is unlabelled. The article's title
     is the example's source.
 
     Raises:
-        ValueError: If the form is another, or an answer does not stand at its place; the message names file and
+        ValueError: If the format is another, or an answer is not at its place; the message names file and
             question.
     """
     for at, article in enumerate(read_articles(path, "SQuAD")):

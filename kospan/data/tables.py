@@ -18,7 +18,7 @@ class Row(NamedTuple):
     """A row of a table.
 
     Args:
-    place: "file:line", or whatever leads to it.
+    place: "file:line" or a similar reference.
     values: The value of each column.
     """
 
@@ -52,9 +52,9 @@ def csv_rows(
         text: The file, its line ends as they are.
         name: As errors name it.
         delimiter: The character between two fields.
-        wanted: Columns that must be there.
+        wanted: Required columns.
         session: Its option `quoting` decides.
-        quoting: The convention of this kind of file, where the option is not set.
+        quoting: The convention of this kind of file, if the option is not set.
 
     Raises:
         ValueError: If quotation marks do not close, a row has more or fewer fields than the header, the header lacks a
@@ -99,7 +99,7 @@ def _records(text: str, name: str, delimiter: str, quoting: str) -> list[_Record
     minimal, none = (_parsed(text, name, delimiter, each) for each in ("minimal", "none"))
     wrong = [sum(record.error is not None for record in records) for records in (minimal, none)]
     if any(wrong):
-        # Where neither is valid, the one with fewer errors is the one that was meant.
+        # If neither is valid, the one with fewer errors is probably meant.
         return minimal if wrong[0] <= wrong[1] else none
     for one, other in zip_longest(minimal, none):
         if one is None or other is None or one.fields != other.fields:

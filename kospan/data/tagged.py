@@ -19,7 +19,7 @@ from kospan.modeling.tags import (
 
 IOB1_HINT = (
     "if the file is IOB1 (CoNLL-2003's own form, `B-` only between touching spans), read it as conll_iob1, otherwise "
-    "mend the tag"
+    "correct the tag"
 )
 
 
@@ -33,9 +33,9 @@ class Sentence:
         tokens: Words or characters.
         tags: As many tag names.
         lines: The line of each token; empty if the source has no lines.
-        source: Where the sentence comes from within its set.
-        document: Which document of the source it stands in, from 0.
-        tag_hint: What else may be wrong where a tag has an unknown form.
+        source: Part of the data set that the sentence comes from.
+        document: Index of its document in the source.
+        tag_hint: Possible reason for a tag of an unknown form.
     """
 
     id: str
@@ -88,13 +88,13 @@ def tagged_items(
 
     Args:
         sentences: The sentences.
-        joiner: What stands between two tokens of the text: " " for words, "" for characters.
+        joiner: Separator between two tokens of the text: " " for words, "" for characters.
         iob1: Read the tags as IOB1.
-        hint: What to do where an `I-` continues nothing.
+        hint: Fix for an `I-` that continues nothing.
         session: Takes the sentences that cannot be read.
 
     Raises:
-        ValueError: If a tag has an unknown form or cannot stand where it stands, or if tokens and tags differ in
+        ValueError: If a tag has an unknown form or an invalid position, or if tokens and tags differ in
             number; the message names the place.
     """
     known: dict[str, str] = {}
@@ -121,7 +121,7 @@ def _check_tags(sentence: Sentence, known: dict[str, str]) -> None:
 
     Args:
         sentence: The sentence.
-        known: The tags of earlier sentences as they are cleaned; gains those of this one.
+        known: Cleaned tags of earlier sentences, extended by those of this one.
 
     Raises:
         ValueError: If tokens and tags differ in number, or a tag has an unknown form.
@@ -148,7 +148,7 @@ def joined(items: Sequence[Item], separator: str = "\n") -> Item:
 
     Args:
         items: The sentences.
-        separator: A white-space character that stands between two of them in the text.
+        separator: A white-space character between two of them in the text.
 
     >>> one, other = Example("a", "서울은", (Span(0, 2, "LC"),)), Example("b", "부산은", (Span(0, 2, "LC"),))
     >>> joined([Item("x:1", one), Item("x:5", other)]).example.spans[1][:3]
@@ -193,7 +193,7 @@ def _from_bioes(sentence: Sentence, closing: str) -> list[str]:
             before = repr(tags[at - 1]) if at else "the start of the sentence"
             raise ValueError(
                 f"{sentence.where(at)}: expected whole BIOES spans (`S-`, or `B-`, `I-`..., `E-`) because the data "
-                f"holds {closing!r}, got {tag!r} after {before}{'' if fits else ', which cannot follow'}; mend the tag"
+                f"holds {closing!r}, got {tag!r} after {before}{'' if fits else ', which cannot follow'}; correct the tag"
             )
     return bioes_to_bio(tags)
 
@@ -218,6 +218,6 @@ def _example(sentence: Sentence, tags: list[str], joiner: str) -> Example:
         Span(starts[first], starts[last - 1] + len(sentence.tokens[last - 1]), label)
         for first, last, label in tags_to_spans(tags)
     )
-    # Without a joiner the tokens are characters, which no model is given one by one.
+    # Without a joiner the tokens are characters, which are not passed to models as words.
     words = tuple(sentence.tokens) if joiner else None
     return Example(sentence.id, joiner.join(sentence.tokens), spans, source=sentence.source, words=words)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 SUFFIXES = {".gz", ".zip", ".tar", ".tgz", ".jsonl", ".json", ".txt", ".tsv", ".csv", ".conll", ".bio", ".iob", ".ann"}
 SUFFIXES |= {".ndjson", ".jsonlines", ".conllu", ".conllup"}
-# Compressed files that are not written; a file of another form under such a name could not be opened.
+# Compressions that are not supported; an uncompressed file of such a name could not be opened.
 _UNWRITTEN = (".bz2", ".xz", ".zst", ".zip", ".tgz", ".7z")
-# The first bytes of files that are no text, and what to do with them.
+# The first bytes of files that are not text, and how to convert them.
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive (or an Excel or Word file): unpack it, or save it as text",
     b"PAR1": "a Parquet file: save it as JSON Lines, or name it as the data set hub:FILE",
@@ -28,7 +28,7 @@ def open_text(path: str | os.PathLike, encoding: str = "utf-8", newline: str | N
     Args:
         path: The file; one that is gzipped is unpacked.
         encoding: Of the bytes. A byte order mark in front of UTF-8 is dropped.
-        newline: As in `open`: None turns CRLF into LF, "" leaves line ends as they are.
+        newline: As in `open`: None turns CRLF into LF, "" keeps line ends.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -43,7 +43,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     if path.is_dir():
         raise ValueError(f"expected a file at {path}, got a folder; name a file inside it")
     if not path.exists():
-        raise FileNotFoundError(f"expected a file at {path} (looked for {path.absolute()}), found none{_nearest(path)}")
+        raise FileNotFoundError(f"expected a file at {path} ({path.absolute()}), found none{_nearest(path)}")
     data = path.read_bytes()
     if path.suffix.lower() == ".gz" or data[:2] == b"\x1f\x8b":
         try:
@@ -60,10 +60,10 @@ def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_
         data: The bytes.
         name: The file, as errors name it.
         encoding: Encoding of the bytes.
-        keep_mark: Leave a byte order mark in front as a character, for offsets that count it.
+        keep_mark: Keep a byte order mark at the start as a character, for offsets that count it.
 
     Raises:
-        ValueError: Naming the file, the line and the byte, and what the bytes look like instead.
+        ValueError: If the bytes are invalid; the message names file, line, byte, and the likely encoding.
 
     >>> decoded("서울".encode("cp949"), "list.txt")
     Traceback (most recent call last):
@@ -74,7 +74,7 @@ def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_
     try:
         return data.decode("utf-8-sig" if is_utf8 and not keep_mark else encoding)
     except UnicodeDecodeError as error:
-        # The decoder that drops a mark counts from behind it.
+        # The decoder that drops a mark counts from after it.
         at = error.start + (len(data) - len(error.object))
         line = data.count(b"\n", 0, at) + 1
         raise ValueError(

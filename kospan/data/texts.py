@@ -10,8 +10,8 @@ from kospan.example import Example
 def read_texts(path: str, session: ReadSession | None = None) -> list[Example]:
     """Read documents from JSON Lines, or from plain text with one document per line, gzipped or not.
 
-    `kospan.data.content.form_of` tells which it is. Empty lines of a plain text are no documents; a document is named
-    after its file and line. Labels are not read: they change nothing about a prediction.
+    `kospan.data.content.form_of` determines the format. Empty lines of a plain text are skipped; a document is named
+    after its file and line. Labels are not read, since they do not affect predictions.
 
     Args:
         path: The file.

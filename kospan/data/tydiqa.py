@@ -1,8 +1,6 @@
 """TyDi QA's gold passages (the secondary task) in Korean.
 
 Tested on the format alone: the reader follows the public description, as no file was at hand.
-
-Format-tested only: no file of it was at hand, the form is that of its public description.
 """
 
 import os
@@ -30,9 +28,6 @@ def korean_splits(source: RawDataset) -> RawDataset:
 
     Raises:
         ValueError: If a split has none, once it is read.
-
-    Raises:
-        ValueError: Once read, where a split has none.
     """
     splits = {split: korean(items, f"split {split!r}") for split, items in source.splits.items()}
     return replace(source, splits=splits)
@@ -43,7 +38,7 @@ def korean(items: Iterable[Item], place: str) -> Iterator[Item]:
 
     Args:
         items: Questions of all languages.
-        place: Where they come from, as an error names it.
+        place: Their source, for errors.
 
     Raises:
         ValueError: If there is none.

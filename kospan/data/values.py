@@ -10,7 +10,7 @@ from kospan.modeling.spans import Span
 
 VALUE = "value"
 REGRESSION = "regression"
-# As a number with a point or an exponent is written: 3 may be the name of a class, 3.0 is none.
+# A number with a point or an exponent: 3 may be the name of a class, 3.0 is not.
 _FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
 
 
@@ -37,10 +37,10 @@ def value_of(span: Span, place: str) -> float:
 
     Args:
         span: Labelled "value", the number as its score; or labelled with the number.
-        place: As errors name it.
+        place: Place of the label, for errors.
 
     Raises:
-        ValueError: If it is none.
+        ValueError: If it is not a number.
 
     >>> value_of(Span(0, 1, "3.5"), "row 1"), value_of(Span(0, 1, "value", 2.0), "row 1")
     (3.5, 2.0)
@@ -52,7 +52,7 @@ def value_of(span: Span, place: str) -> float:
     if not math.isfinite(value):
         raise ValueError(
             f"{place}: expected a label that is a finite number, got {span.label!r}; correct it, or set "
-            "problem_type: class for names of classes"
+            "problem_type: single_label_classification for names of classes"
         )
     return value
 

@@ -234,7 +234,7 @@ class _Writer:
                 for at in chosen
             ]
             # No autocast here: what is kept is float32.
-            encoded = model.encoder(**model.placed(model.collate(read)), return_dict=True).last_hidden_state
+            encoded = model.encoder(**model.to_device(model.collate(read)), return_dict=True).last_hidden_state
             for at, row in zip(chosen, encoded.float().cpu().numpy()):
                 states[offsets[at] : offsets[at + 1]] = row[: offsets[at + 1] - offsets[at]]
         return states

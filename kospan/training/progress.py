@@ -4,7 +4,7 @@ from transformers import TrainerCallback
 
 
 class ProgressCallback(TrainerCallback):
-    """Before each step calls `model.head.follow(progress)`, where the model has a head that follows.
+    """Before each step calls `model.head.set_progress(progress)`, where the model has a head that uses it.
 
     Progress is a share of all steps, read off the Trainer's state, so that a resumed run goes on where it was.
     """
@@ -18,6 +18,6 @@ class ProgressCallback(TrainerCallback):
         self._tell(model, None)
 
     def _tell(self, model, progress: float | None) -> None:
-        follow = getattr(getattr(model, "head", None), "follow", None)
-        if follow is not None:
-            follow(progress)
+        set_progress = getattr(getattr(model, "head", None), "set_progress", None)
+        if set_progress is not None:
+            set_progress(progress)

@@ -80,7 +80,7 @@ def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, tex
     if subwords.joined(ids).strip().decode("utf-8", "replace") != write_reply(named).strip():
         return  # Unknown characters, or a tokenizer that changes what it reads.
     states, state = ReplyStates(text, LABELS, subwords, whole_words), State()
-    writable = {character for character in text if subwords.price(character) < math.inf}
+    writable = {character for character in text if subwords.cost(character) < math.inf}
     if not set("".join(surface for _, surface in named)) <= writable or any(
         None is each for each in locate(text, named, whole_words)
     ):
@@ -146,7 +146,7 @@ def test_a_surface_cannot_cross_what_another_has_taken_nor_what_the_vocabulary_c
     state = advanced(states, State(), "[LC: 재] [LC: 이".encode())
     assert {subword for subword in map(subwords.of.__getitem__, allowed_subwords(states, state, 99))} == {b"]"}
     states = ReplyStates("이궯용", ["LC"], subwords)
-    assert math.isinf(subwords.price("궯"))
+    assert math.isinf(subwords.cost("궯"))
     state = advanced(states, State(), "[LC: 이".encode())
     assert {subwords.of[each] for each in allowed_subwords(states, state, 99)} == {b"]"}
 

@@ -517,7 +517,7 @@ class TestPrecision:
             case.crf(single, tags, case.mask, "none", **case.given),
         ]
         scores = [parameter.detach() for parameter in case.crf._scores()]
-        potentials = forward_backward.lay_out(single.transpose(0, 1), *scores, forward_backward.Rows())
+        potentials = forward_backward.build_potentials(single.transpose(0, 1), *scores, forward_backward.Rows())
         assert potentials.nodes.dtype == torch.float32
         for one, two in zip(exact, rough, strict=True):
             torch.testing.assert_close(two.double(), one, atol=1e-5, rtol=1e-6)

@@ -20,7 +20,7 @@ from transformers import GenerationConfig
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.base_models import base_record
 from kospan.modeling.configuration_generative_ner import NAME
-from kospan.modeling.modeling_generative_ner import spelt_out
+from kospan.modeling.modeling_generative_ner import decode_reply
 from kospan.modeling.prompt_windows import composed, context_limit
 from kospan.modeling.prompts import parse_reply
 from kospan.modeling.spans import first_overlap
@@ -38,7 +38,7 @@ def test_every_constrained_reply_of_a_random_model_parses_and_is_located(kind, b
     found = 0
     for seed in (0, 1, 2):
         writer = make_generative_model(kind, seed, max_new_tokens=24)
-        writings = writer.write(ODD, batch_size=4, num_beams=beams)
+        writings = writer.generate(ODD, batch_size=4, num_beams=beams)
         found += sum(len(writing.spans) for writing in writings)
         for text, writing in zip(ODD, writings):
             assert (writing.dropped, writing.unmatched, writing.unparsed) == (0, 0, 0)
@@ -53,7 +53,7 @@ def test_every_constrained_reply_of_a_random_model_parses_and_is_located(kind, b
 
 def test_a_free_random_model_never_raises_and_what_it_cannot_say_is_counted():
     for kind in TOKENIZERS:
-        writings = make_generative_model(kind, constrained_decoding=False).write(ODD, batch_size=3)
+        writings = make_generative_model(kind, constrained_decoding=False).generate(ODD, batch_size=3)
         assert all(len(writing.replies) == bool(text) for text, writing in zip(ODD, writings))
         assert any(writing.unparsed or writing.dropped for writing in writings)
 
@@ -61,7 +61,7 @@ def test_a_free_random_model_never_raises_and_what_it_cannot_say_is_counted():
 @pytest.mark.parametrize("kind", ["bytes", "characters"])
 def test_left_padding_changes_nothing(kind):
     writer = make_generative_model(kind)
-    together, alone = writer.write(ODD, batch_size=32), [writer.write([text])[0] for text in ODD]
+    together, alone = writer.generate(ODD, batch_size=32), [writer.generate([text])[0] for text in ODD]
     for one, other in zip(together, alone):
         assert one.replies == other.replies
         assert [span[:3] for span in one.spans] == [span[:3] for span in other.spans]
@@ -75,7 +75,7 @@ def test_a_score_is_the_probability_of_the_subwords_of_its_bracket():
 
     writer = make_generative_model("characters", max_new_tokens=60)
     text = "이재용 회장이 서울에서"
-    writing = writer.write([text])[0]
+    writing = writer.generate([text])[0]
     reply = writer.ids_of(writing.replies[0])
     assert writing.spans and writer.subwords.text(reply) == writing.replies[0]
     prompt = writer.passages(text)[0].input_ids
@@ -103,7 +103,7 @@ def test_places_of_subwords_are_those_of_the_text_whatever_the_bytes(parts):
     subwords = SINGLE_BYTES.subwords
     by_byte = {added: at for at, added in enumerate(subwords.of) if added and len(added) == 1}
     whole = b"".join(parts)
-    text, starts = spelt_out(subwords, [by_byte[bytes([byte])] for byte in whole], range(len(whole)))
+    text, starts = decode_reply(subwords, [by_byte[bytes([byte])] for byte in whole], range(len(whole)))
     assert text == whole.decode("utf-8", "replace") and [value for _, value in starts] == [*range(len(whole))]
     places = [start for start, _ in starts]
     assert places == sorted(places) and all(place < len(text) for place in places)
@@ -114,15 +114,15 @@ def test_places_of_subwords_are_those_of_the_text_whatever_the_bytes(parts):
 def test_a_free_writer_asks_nothing_of_the_grammar(monkeypatch):
     writer = make_generative_model("bytes", constrained_decoding=False)
     monkeypatch.setattr("kospan.modeling.modeling_generative_ner.ReplyStates", None)
-    assert writer.write(["서울"])[0].replies
+    assert writer.generate(["서울"])[0].replies
 
 
 def test_a_model_cannot_bring_its_own_way_of_generating():
     writer = make_generative_model("characters")
-    before = [writing.replies for writing in writer.write(ODD)]
+    before = [writing.replies for writing in writer.generate(ODD)]
     own = GenerationConfig(repetition_penalty=9.0, do_sample=True, temperature=9.0, eos_token_id=5, min_new_tokens=9)
     writer.model.generation_config = own
-    assert [writing.replies for writing in writer.write(ODD)] == before
+    assert [writing.replies for writing in writer.generate(ODD)] == before
     assert writer.model.generation_config is own
 
 
@@ -139,10 +139,10 @@ def test_a_long_text_is_read_in_windows_that_overlap_and_miss_nothing():
     for sooner, later in zip(passages, passages[1:]):
         assert sooner.start < later.start < sooner.start + len(sooner.text)
         assert later.start <= later.own[0] <= sooner.start + len(sooner.text)
-    writing = writer.write([text])[0]
+    writing = writer.generate([text])[0]
     assert len(writing.replies) == len(passages) and first_overlap(writing.spans) is None
     assert max(span.end for span in writing.spans) > 100
-    one = writer.write([TEXTS[0]])[0]
+    one = writer.generate([TEXTS[0]])[0]
     assert len(one.replies) == 1
 
 
@@ -377,7 +377,7 @@ def adapted(tmp_path):
     writer.tokenizer.save_pretrained(tmp_path / "base")
     base = type(writer.model).from_pretrained(tmp_path / "base")
     settings = peft.LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
-    writer = writer.over(peft.get_peft_model(base, settings).eval())
+    writer = writer.with_model(peft.get_peft_model(base, settings).eval())
     writer.save_pretrained(tmp_path / "adapter")
     return tmp_path, writer
 

@@ -143,7 +143,9 @@ def test_a_tagger_reads_every_sequence(make_token_classifier):
     tagger = make_token_classifier()
     for make in map(SEQUENCES.get, SOME):
         assert tagger.extract(make()) == tagger.extract(WORDS)
-        assert [each.units for each in tagger.read(make())] == [each.units for each in tagger.read(WORDS)]
+        assert [each.units for each in tagger.token_scores(make())] == [
+            each.units for each in tagger.token_scores(WORDS)
+        ]
         assert tagger.tag_units(make()) == tagger.tag_units(WORDS)
 
 

@@ -16,7 +16,7 @@ from transformers import AutoModel, AutoModelForQuestionAnswering
 
 from kospan.modeling import Span
 from kospan.modeling.alignment import clusters
-from kospan.modeling.answers import Answers, WindowScores
+from kospan.modeling.answers import AnswerDistribution, WindowScores
 from kospan.training.rdrop import SpanEndsRDrop, double, symmetric_kl
 
 QUESTIONS = ["회장이 어디서 회의를 열었는가?", "언제 부산을 찾았나?", "누가 전했나", "비?", "금리는 얼마나 올랐는가?"]
@@ -46,7 +46,7 @@ def batch_of(reader, texts: list[str]) -> dict:
     return reader.collate(features)
 
 
-def one_by_one(reader, question: str, context: str) -> Answers:
+def one_by_one(reader, question: str, context: str) -> AnswerDistribution:
     """Windows read one at a time, without padding; the distribution that `answer` must have chosen from."""
     document = reader.aligner.documents([context])[0]
     matches, scores, config = reader.matches(question, document), [], reader.config
@@ -55,7 +55,7 @@ def one_by_one(reader, question: str, context: str) -> Answers:
             found = reader(**reader.collate([reader.features(window, matches)])).emissions[0].numpy()
         scores.append(WindowScores(window.first_unit, found[1:, 0], found[1:, 1], found[0].sum()))
     blank = [not context[start:end].strip() for start, end in document.units]
-    return Answers(
+    return AnswerDistribution(
         scores, document.unit_subwords, config.max_answer_length, config.stride, config.allow_no_answer, blank=blank
     )
 

@@ -115,7 +115,7 @@ def test_words_of_a_list_are_tagged_as_exactly_those_words(make_token_classifier
     seen = model.inspect(words)
     assert (seen.text, seen.units) == (text, list(zip(starts, ends)))
     assert_same_spans(seen.spans, spans)
-    [reading] = model.read([words])
+    [reading] = model.token_scores([words])
     assert reading.units == seen.units
     # The same text as a str is raw.
     assert model.inspect(text).units != seen.units
@@ -168,7 +168,7 @@ def test_no_span_begins_or_ends_with_white_space(make_token_classifier, texts, s
         surfaces = [text[span.start : span.end] for span in spans]
         assert all(surface and surface == surface.strip() for surface in surfaces)
         # The score is that of the tags on the whole path.
-        [reading] = model.read([text])
+        [reading] = model.token_scores([text])
         mask = torch.ones(1, len(reading.units), dtype=torch.bool)
         path = [model.config.tags[tag] for tag in model.head.decode(reading.emissions[None], mask)[0]]
         tagged = tags_to_spans(path, scheme)

@@ -41,9 +41,9 @@ def test_a_model_that_is_told_reads_capitals(make_token_classifier, settings):
     tokenizer = told.tokenizer
     # Both texts are the same subwords: the unknown one.
     assert len({tokenizer(character)["input_ids"][1] for character in "abcdABC"}) == 1
-    one, other = (reading.emissions for reading in told.read(texts))
+    one, other = (reading.emissions for reading in told.token_scores(texts))
     assert not torch.equal(one, other)
-    one, other = (reading.emissions for reading in blind.read(texts))
+    one, other = (reading.emissions for reading in blind.token_scores(texts))
     assert torch.equal(one, other)
 
 

@@ -113,8 +113,6 @@ def _predicted(source: str | os.PathLike, from_format: str, examples: list[Examp
     """Ids of the texts whose spans are predictions, which have scores in JSON Lines.
 
     If all spans of the file are predictions, texts without spans count as predictions too.
-
-    Where no other spans are in the file, a text without any was read by the model too.
     """
     found = {example.id for example in examples if any(span.score != 1.0 for span in example.spans or ())}
     gold = set()

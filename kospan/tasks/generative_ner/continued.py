@@ -59,7 +59,7 @@ def continued_writer(recipe: Recipe) -> KospanGenerativeNER:
     if hasattr(writer.model, "peft_config"):
         train_adapter(writer.model, recipe)
     elif recipe.lora_rank:
-        writer = writer.over(adapt_causal_lm(writer.model, lora_of(recipe)))
+        writer = writer.with_model(adapt_causal_lm(writer.model, lora_of(recipe)))
     return writer
 
 

@@ -106,7 +106,7 @@ def check_packing(writer: KospanGenerativeNER, windows: Sequence[dict], collate:
     sizes = [len(window["input_ids"]) for window in pair]
     # Each stands once behind the other, in a batch of two rows as in training.
     rows = [row for order in (pair, pair[::-1]) for row in pack(order, sum(sizes))]
-    with writer.reading():
+    with writer.evaluating():
         alone = _scores(writer, {**collate(pair), "use_cache": False})
         packed = _scores(writer, collate(rows))
     behind = torch.cat([packed[1, sizes[1] :], packed[0, sizes[0] :]])

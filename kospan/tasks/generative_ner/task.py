@@ -196,9 +196,9 @@ class GenerativeNERTask(SpanTask):
     def losses(self, model, features: Sequence[dict], batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The mean loss of a reply's subwords, batch by batch, and how many they are; windows that were packed for
         training are taken apart, as `batch_size` counts windows."""
-        writer = self.writer.over(model)
+        writer = self.writer.with_model(model)
         order = sorted(unpack(features), key=lambda feature: -len(feature["input_ids"]))
-        with writer.reading():
+        with writer.evaluating():
             for at in range(0, len(order), batch_size):
                 batch = {
                     key: value.to(writer.device) for key, value in self.collate(order[at : at + batch_size]).items()
@@ -238,7 +238,7 @@ class GenerativeNERTask(SpanTask):
 
     def save(self, model, folder: str | os.PathLike) -> None:
         """The causal LM or its adapter, the tokenizer, and `kospan.json`."""
-        self.writer.over(model).save_pretrained(folder)
+        self.writer.with_model(model).save_pretrained(folder)
 
     def save_beside(self, folder: str | os.PathLike) -> None:
         """What a checkpoint needs beside weights and tokenizer."""
@@ -273,8 +273,8 @@ class GenerativeNERTask(SpanTask):
         Args:
             model: A `KospanGenerativeNER`, or the causal LM that is being trained.
         """
-        writer = model if isinstance(model, KospanGenerativeNER) else self.writer.over(model)
-        found = writer.write([document.text for document in documents], batch_size, threshold=threshold or 0.0)
+        writer = model if isinstance(model, KospanGenerativeNER) else self.writer.with_model(model)
+        found = writer.generate([document.text for document in documents], batch_size, threshold=threshold or 0.0)
         return [Written(each.spans, notes_of(each)) for each in found]
 
     def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:

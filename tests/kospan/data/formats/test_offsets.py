@@ -8,9 +8,9 @@ from kospan.data.formats.offsets import (
     RawSpan,
     common_units,
     counted,
+    interpretations,
     is_ambiguous,
     positions,
-    interpretations,
     resolve,
     same_but_white_space,
 )
