@@ -31,7 +31,7 @@ class MaskedBiLSTM(nn.Module):
 
         Args:
             states: Unit states `(batch, units, hidden)`.
-            mask: True where a unit stands `(batch, units)`; a prefix of each row.
+            mask: True for units `(batch, units)`; a prefix of each row.
 
         Returns:
             `(batch, units, 2 * size)`, zero where `mask` is False.

@@ -139,7 +139,7 @@ class CRF(nn.Module):
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
             tags: Gold tags `(batch, length)`, any integer type, anything (as -100) where `mask` is False.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             reduction: "none" gives a value per row; "sum" adds them; "mean" divides their sum by rows; "token_mean" by
                 units.
             begins: Whether each row starts where its document does `(batch,)`.
@@ -187,7 +187,7 @@ class CRF(nn.Module):
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
@@ -195,7 +195,7 @@ class CRF(nn.Module):
             Per row its tags, as many as it has units.
 
         Raises:
-            ValueError: On another shape or type, or if the constraints leave no path.
+            ValueError: On another shape or type, or if the constraints allow no path.
 
         >>> CRF(2, batch_first=True).decode(torch.tensor([[[9.0, 0.0], [0.0, 9.0]]]), torch.tensor([[1, 0]]))
         [[0]]
@@ -217,7 +217,7 @@ class CRF(nn.Module):
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
             k: Most paths per row.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
@@ -226,7 +226,7 @@ class CRF(nn.Module):
             with score 0 for an empty row. exp(score - log_partition) is a path's probability.
 
         Raises:
-            ValueError: On another shape or type, k below 1, or if the constraints leave no path.
+            ValueError: On another shape or type, k below 1, or if the constraints allow no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -260,7 +260,7 @@ class CRF(nn.Module):
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
             distribution: "decode" or "train".
@@ -269,7 +269,7 @@ class CRF(nn.Module):
             Nats `(batch,)`, float32 (float64 for float64); differentiable.
 
         Raises:
-            ValueError: On another shape or type, or if the constraints leave no path.
+            ValueError: On another shape or type, or if the constraints allow no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -294,7 +294,7 @@ class CRF(nn.Module):
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
             distribution: "decode" or "train".
@@ -304,7 +304,7 @@ class CRF(nn.Module):
             (float64 for float64). Differentiable once, with the full gradient.
 
         Raises:
-            ValueError: On another shape or type, or if the constraints leave no path.
+            ValueError: On another shape or type, or if the constraints allow no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -333,7 +333,7 @@ class CRF(nn.Module):
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
             segments: `(row, start, tags, banned_next)` each; `banned_next` -1 bans nothing.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
@@ -400,7 +400,7 @@ class CRF(nn.Module):
         Args:
             emissions_p: Tag scores `(batch, length, tags)`, any float type.
             emissions_q: Tag scores of the other pass, of the same shape.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
             distribution: "train" or "decode".
@@ -409,7 +409,7 @@ class CRF(nn.Module):
             Nats `(batch,)`, float32 (float64 for float64); 0 for an empty row.
 
         Raises:
-            ValueError: On another shape or type, or if the constraints leave no path.
+            ValueError: On another shape or type, or if the constraints allow no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> crf.symmetric_kl(torch.ones(1, 2, 2), torch.ones(1, 2, 2)).tolist()

@@ -36,7 +36,7 @@ def prepare_inputs(
         if tuple(mask.shape) != shape or mask.is_floating_point() or mask.is_complex():
             raise ValueError(
                 f"expected mask to be bool or integer of shape {shape}, got {mask.dtype} of shape "
-                f"{tuple(mask.shape)}; pass 1 where a unit stands and 0 on padding"
+                f"{tuple(mask.shape)}; pass 1 for units and 0 for padding"
             )
         mask = (mask.transpose(0, 1) if batch_first else mask) != 0
         if bool((mask[1:] & ~mask[:-1]).any()):

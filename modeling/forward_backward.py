@@ -28,7 +28,7 @@ BLOCK = 2**22
 class Rows(NamedTuple):
     """Masks and constraints of a batch."""
 
-    # True where a unit stands `(length, batch)`, a prefix of each column; None where all do.
+    # True for units `(length, batch)`, a prefix of each column; None where all do.
     mask: torch.Tensor | None = None
     # Whether a row starts, ends where its document does `(batch,)`; None where all do.
     begins: torch.Tensor | None = None
@@ -301,7 +301,7 @@ def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
     """Compute forward and backward sums by the cheapest method that is accurate.
 
     Raises:
-        ValueError: If the constraints leave a row without any path.
+        ValueError: If the constraints allow a row no path.
     """
     sums: LinearSweep | LogSweep | None = None
     for rescale_every in (RESCALE_EVERY, 1) if runs_linear(potentials.nodes.device) else ():

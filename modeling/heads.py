@@ -173,7 +173,7 @@ class TagHead(nn.Module, ABC):
 
         Args:
             states: Unit states `(batch, units, hidden)`.
-            mask: True where a unit stands `(batch, units)`; a prefix of each row.
+            mask: True for units `(batch, units)`; a prefix of each row.
             labels: Tag ids `(batch, units)`, -100 as padding on the right.
             context: Where the rows stand in their documents.
         """

@@ -64,7 +64,7 @@ def check_texts(texts, name: str = "texts") -> list[str]:
 
     Raises:
         TypeError: If `texts` is no sequence of texts.
-        ValueError: If a text is no Unicode text.
+        ValueError: If a text is not valid Unicode text.
     """
     items = as_list(texts)
     if items is None:

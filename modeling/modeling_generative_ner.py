@@ -137,7 +137,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             if base is not None:
                 raise ValueError(
                     f"expected base only beside an adapter, got {str(base)!r} for {name}, which holds a whole model; "
-                    "leave it out"
+                    "remove it"
                 )
             model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
         else:
@@ -248,7 +248,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
                 column); long ones are asked about in windows and merged. In a sequence a document may also be a list of
                 its words, which are joined by spaces.
-            threshold: Spans with a lower score are left out.
+            threshold: Spans with a lower score are omitted.
             batch_size: Prompts that are answered at once.
             num_beams: Replies that are followed at once; 1 always takes the most probable subword.
 

@@ -262,7 +262,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         if encoder_states.dim() != 3 or encoder_states.shape[2] != width:
             raise ValueError(
                 f"expected encoder_states (batch, length, {width}), got {tuple(encoder_states.shape)}; make them "
-                "with this very encoder"
+                "with this encoder"
             )
         if inputs.get("output_hidden_states") or inputs.get("output_attentions"):
             raise ValueError(

@@ -139,7 +139,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
 
         Args:
             input_ids: Subwords of question and window `(batch, length)`.
-            attention_mask: 1 where a subword stands `(batch, length)`.
+            attention_mask: 1 for subwords, 0 for padding `(batch, length)`.
             token_type_ids: 1 from the window's first subword on `(batch, length)`; None if the encoder knows none.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
             unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
@@ -151,7 +151,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over ends from `(None, emissions, mask, None)`.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
-            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+            encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
             output_hidden_states: Whether to return the states of all layers of the encoder.
             output_attentions: Whether to return the attention weights of the encoder.
             return_dict: Ignored; the output is always an object.
@@ -261,7 +261,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
             holds nothing else has no answer but this one.
 
         Raises:
-            TypeError: If a text is no str.
+            TypeError: If a text is not a str.
             ValueError: If a question is empty, a number is out of range, or there are not as many texts as questions.
                 Threads may call it at once.
         """
@@ -301,19 +301,19 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         found = {name: getattr(self.config, name) for name in Limits._fields}
         for name, value in other.items():
             if name not in found:
-                raise TypeError(f"expected only the limits {', '.join(found)}, got {name}; leave it out")
+                raise TypeError(f"expected only the limits {', '.join(found)}, got {name}; remove it")
             if value is None:
                 continue
             kind = type(found[name])
             if type(value) is not kind or (kind is int and value < 1):
                 wanted = "true or false" if kind is bool else "a whole number of 1 or more"
-                raise ValueError(f"expected {name} to be {wanted}, got {value!r}; leave it out for the model's own")
+                raise ValueError(f"expected {name} to be {wanted}, got {value!r}; remove it to use the model's own")
             found[name] = value
         most = encoder_limit(self.config.encoder_config)
         if most is not None and found["max_length"] > most:
             raise ValueError(
                 f"expected max_length to be {most} or less, which is what the encoder reads, got "
-                f"{found['max_length']}; leave it out for the model's own"
+                f"{found['max_length']}; remove it to use the model's own"
             )
         return Limits(**found)
 

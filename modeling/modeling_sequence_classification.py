@@ -142,7 +142,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
         Args:
             input_ids: Subwords of each passage `(batch, length)`.
-            attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
+            attention_mask: 1 for subwords, 0 for padding `(batch, length)`; None means everywhere.
             token_type_ids: As the tokenizer gives them for a pair, with most 0 for the text and 1 for the text_pair
                 `(batch, length)`; None if the encoder knows none, or there is one text.
             labels: Class ids, or values as they are, `(batch,)`.
@@ -150,7 +150,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over rows from `(None, logits, None, None)`.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
-            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+            encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
             output_hidden_states: Whether to return the states of all layers of the encoder.
             output_attentions: Whether to return the attention weights of the encoder.
             return_dict: Ignored; the output is always an object.
@@ -236,8 +236,8 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
             and the value: one for a str, a list for a sequence.
 
         Raises:
-            TypeError: If a text is no str.
-            ValueError: If a text is no Unicode, a number is out of range, pairs are missing or not wanted, or the field
+            TypeError: If a text is not a str.
+            ValueError: If a text is not valid Unicode, a number is out of range, pairs are missing or not wanted, or the field
                 that is read in full in each window is too long. Threads may call it at once.
         """
         texts = as_text(texts)
@@ -248,7 +248,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         if self.config.problem_type == "regression" and threshold > 0:
             raise ValueError(
                 f"expected threshold 0 of a model that gives values, which have no probability, got {threshold}; "
-                "leave it out"
+                "remove it"
             )
         scores = self.scores(texts, text_pairs, batch_size)
         best = scores.argmax(axis=1)

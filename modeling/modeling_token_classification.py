@@ -51,7 +51,7 @@ class KospanTokenClassificationOutput(EmissionsOutput):
     Args:
         loss: Loss per unit in nats, a scalar; with R-Drop the divergence is in it.
         emissions: Tag scores `(batch, units, tags)`, float32.
-        tags: Best tag ids `(batch, units)`, -100 where no unit stands; None while training.
+        tags: Best tag ids `(batch, units)`, -100 for padding; None while training.
         divergence: R-Drop's part of `loss`, a scalar; None without it.
         parts: While training, what else `loss` is the sum of where the head has several losses: scalars by name.
         hidden_states: As the encoder gives them.
@@ -159,7 +159,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
 
         Args:
             input_ids: Subwords `(batch, length)`.
-            attention_mask: 1 where a subword stands `(batch, length)`.
+            attention_mask: 1 for subwords, 0 for padding `(batch, length)`.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
             unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
             word_shape_feature: Id of each unit's shape `(batch, units)`, -100 as padding; needed where the config says
@@ -172,7 +172,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over units from `(head, emissions, mask, context)`.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
-            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+            encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
             output_hidden_states: Whether to return the states of all layers of the encoder.
             output_attentions: Whether to return the attention weights of the encoder.
             decode: Whether the best tags are found; never while training.
@@ -273,7 +273,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
                 column); long ones are read through windows and merged. In a sequence a document may also be a list of
                 its words, which stay as they are; offsets then count the characters of `" ".join(words)`.
-            threshold: Spans with a lower score are left out.
+            threshold: Spans with a lower score are omitted.
             batch_size: Windows the encoder reads at once.
 
         Returns:

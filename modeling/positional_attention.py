@@ -82,7 +82,7 @@ def check_options(options: dict) -> None:
 
     gate, share, heads = options["gate"], options["share"], options["heads"]
     expected = {
-        "gate": (gate in GATES, f"to be one of {', '.join(GATES)}", "leave it out for soft"),
+        "gate": (gate in GATES, f"to be one of {', '.join(GATES)}", "remove it for soft"),
         "share": (
             number(share, 0, 1) and share < 1,
             "to be a share of gates from 0 to below 1",
@@ -103,13 +103,13 @@ def check_options(options: dict) -> None:
             "to be a share of training from 0 (off) to 1",
             "0.5 mixes gold gates in over the first half",
         ),
-        "decoder": (options["decoder"] in DECODERS, f"to be one of {', '.join(DECODERS)}", "leave it out for linear"),
+        "decoder": (options["decoder"] in DECODERS, f"to be one of {', '.join(DECODERS)}", "remove it for linear"),
         "beginning": (
             options["beginning"] in BEGINNINGS,
             f"to be one of {', '.join(BEGINNINGS)}",
-            "leave it out for random",
+            "remove it for random",
         ),
-        "oracle": (isinstance(options["oracle"], bool), "to be true or false", "leave it out for false"),
+        "oracle": (isinstance(options["oracle"], bool), "to be true or false", "remove it for false"),
     }
     for name, (fits, what, way_out) in expected.items():
         if not fits:
@@ -136,7 +136,7 @@ def lowest_gates(gates: torch.Tensor, mask: torch.Tensor, share: float) -> torch
 
     Args:
         gates: `(batch, units)`.
-        mask: True where a unit stands `(batch, units)`.
+        mask: True for units `(batch, units)`.
         share: 0 to below 1.
 
     >>> lowest_gates(torch.tensor([[0.5, 0.1, 0.9, 0.1]]), torch.tensor([[True] * 4]), 0.5).tolist()
@@ -161,7 +161,7 @@ def gate_targets(
 
     Args:
         labels: Tag ids `(batch, units)`, -100 as padding on the right.
-        mask: True where a unit stands `(batch, units)`.
+        mask: True for units `(batch, units)`.
         tables: By tag id, booleans: in an entity `(tags,)`; starts one `(tags,)`; and `(tags, tags)`, whether the
             second goes on with the entity that the first is in.
         ends: True where the row holds its document's last unit `(batch,)`; None means all do.
@@ -183,7 +183,7 @@ def gate_loss(logits: torch.Tensor, targets: GateTargets, mask: torch.Tensor) ->
     Args:
         logits: `(batch, units, 3)`.
         targets: What the gates should say.
-        mask: True where a unit stands `(batch, units)`.
+        mask: True for units `(batch, units)`.
     """
     total = logits.new_zeros(())
     rows = ((targets.inside, mask, 1.0), (targets.starts, mask, 0.5), (targets.ends, targets.known, 0.5))
@@ -306,7 +306,7 @@ class PositionalAttention(nn.Module):
 
         Args:
             states: Unit states `(batch, units, hidden)`.
-            mask: True where a unit stands `(batch, units)`.
+            mask: True for units `(batch, units)`.
             positions: Position whose vector each unit takes `(batch, units)`; what stands at padding is not read.
             gold: Gates that are mixed in, 1 or 0 `(batch, units)`; None mixes none.
             gold_share: Their share, 0 to 1.

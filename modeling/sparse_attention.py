@@ -134,7 +134,7 @@ class SparseBigBird(PreTrainedModel):
 
         Args:
             input_ids: Subwords `(batch, length)`, of any length that the table of positions has.
-            attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
+            attention_mask: 1 for subwords, 0 for padding `(batch, length)`; None means everywhere.
             token_type_ids: Segments `(batch, length)`; None means the first.
             position_ids: Positions `(batch, length)`; None counts from 0.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.

@@ -22,7 +22,7 @@ class BatchPart(NamedTuple):
     Args:
         rows: Their rows in the batch `(texts)`; None if the batch has no others.
         length: Positions that are read of each; no text has more.
-        mask: True where a subword stands `(texts, length)`; None if one stands everywhere.
+        mask: True for subwords `(texts, length)`; None if there is no padding.
         blocks: Blocks of each text, where they are read block by block.
     """
 
@@ -62,7 +62,7 @@ def make_plan(config, mask: torch.Tensor | None, shape: tuple[int, int], device:
 
     Args:
         config: The encoder's config.
-        mask: True where a subword stands `(batch, length)`, or None if one stands everywhere.
+        mask: True for subwords `(batch, length)`, or None if there is no padding.
         shape: `(batch, length)`.
         device: Where the batch lies.
     """

@@ -25,13 +25,13 @@ from kospan.conversion.weight_names import (
 )
 
 INFO_FILE, LEFTOVERS_FILE = "conversion.json", "conversion.safetensors"
-# Settings that mean the same in BigBird; what a source lacks keeps BigBird's default.
+# Settings with the same meaning in BigBird; those that a source lacks keep BigBird's default.
 _CARRIED = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act"),
     *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "initializer_range"),
     *("layer_norm_eps", "pad_token_id", "bos_token_id", "eos_token_id", "tie_word_embeddings"),
 )
-# How leftovers are filed in conversion.safetensors.
+# Prefixes of the names in conversion.safetensors.
 TENSOR, ROWS, FILE = "tensor:", "rows:", "file:"
 
 
@@ -41,18 +41,18 @@ def convert_to_bigbird(
     """Write a BigBird with a source's parameters: weights, config, tokenizer, and the data to restore the source.
 
     Every parameter is kept. The names change by the table of `weight_names.py`; the position table is stretched by
-    TAPER, the segment table gets a second row; what BigBird has no place for goes into `conversion.safetensors`, with
-    config and tokenizer of the source byte for byte. A source without a pooler gets one that passes the first state on
+    TAPER, the segment table gets a second row; tensors without a place in BigBird are stored in
+    `conversion.safetensors`, with config and tokenizer of the source byte for byte. A source without a pooler gets one that passes the first state on
     (the unit matrix), since stock BigBird has one.
 
     Args:
         name_or_path: The source: a folder, or a name on the Hub.
         folder: An empty folder.
-        settings: How it is made long (default: `Settings()`).
-        name: What the source is called in the papers (default: `name_or_path`, of a folder its last part).
+        settings: Settings of the conversion (default: `Settings()`).
+        name: Name of the source in `conversion.json` (default: `name_or_path`, of a folder its last part).
 
     Returns:
-        What `conversion.json` says.
+        The contents of `conversion.json`.
 
     Raises:
         FileNotFoundError: If the source lacks a part.
@@ -125,7 +125,7 @@ def convert_to_bigbird(
 def _takes_head(source: SourceCheckpoint, config) -> tuple[bool, str | None]:
     """Return whether the masked-language-model head can be converted, and if not, why (None: there is no head)."""
     kind = FAMILIES[config.model_type]
-    # The transform and the bias are there in every head; the decoder's matrix may be tied to the words.
+    # Every head has the transform and the bias; the decoder's matrix may be tied to the words.
     needed = [_spelled(name, source) for name in kind.head[:5]]
     if not all(name in source.tensors for name in needed):
         return False, None
@@ -150,7 +150,7 @@ def _fill(renamed: dict[str, torch.Tensor], prefix: str, head: bool, hidden: int
         wanted[prefix + "pooler.bias"] = torch.zeros(hidden, dtype=like)
     weight, bias = OPTIONAL
     if head and weight in renamed and bias not in renamed:
-        # An own decoder matrix brings an own bias, which ELECTRA stores once.
+        # A separate decoder matrix has a separate bias, which ELECTRA stores once.
         wanted[bias] = renamed[HEAD_NAMES[4]].clone()
     renamed |= wanted
     return sorted(wanted)
@@ -171,7 +171,7 @@ def _bigbird_config(
         use_bias=True,
         rescale_embeddings=False,
         architectures=["BigBirdForMaskedLM" if head else "BigBirdModel"],
-        # Sparse attention reads everything up to here, as the source did.
+        # Up to this length attention is full, as in the source.
         source_length=source_length,
     )
     built.dtype = renamed[prefix + POSITIONS].dtype

@@ -17,7 +17,7 @@ from transformers.utils import cached_file
 
 from kospan.modeling.code_files import follow_umask
 
-# A tokenizer's files, of any kind, and what else belongs to a checkpoint; what a source has of them goes along.
+# Files of tokenizers and other files of a checkpoint, which are kept if present.
 KEPT_FILES = (
     "config.json",
     "generation_config.json",
@@ -43,10 +43,10 @@ class SourceCheckpoint(NamedTuple):
     """A checkpoint as stored.
 
     Args:
-        name: What people call it; never a path of this machine.
+        name: Its public name, never a local path.
         settings: Its `config.json`.
         tensors: Its tensors by the names in its files, any type.
-        metadata: What its weights' file says of itself.
+        metadata: Metadata of the weights' file.
         files: Config and tokenizer, byte for byte, by file name.
     """
 
@@ -62,11 +62,11 @@ def read_source(name_or_path: str, name: str | None = None) -> SourceCheckpoint:
 
     Args:
         name_or_path: A folder, or a name on the Hub.
-        name: What it is called in the conversion's papers (default: `name_or_path`, of a folder the last part).
+        name: Its name in `conversion.json` (default: `name_or_path`, of a folder the last part).
 
     Raises:
         FileNotFoundError: If there is no config or no weights.
-        ValueError: If weights are cut short.
+        ValueError: If weights are truncated.
     """
     name = name or (Path(name_or_path).resolve().name if os.path.isdir(name_or_path) else name_or_path)
     if not (config := _file(name_or_path, "config.json")):
@@ -84,7 +84,7 @@ def read_source(name_or_path: str, name: str | None = None) -> SourceCheckpoint:
 
 
 def _file(name_or_path: str, name: str) -> str | None:
-    """Path of a file of a checkpoint, fetched if need be; None if it has none of that name."""
+    """Path of a file of a checkpoint, downloaded if needed; None if there is none of that name."""
     try:
         return cached_file(
             name_or_path,
@@ -159,13 +159,13 @@ def check_new_folder(folder: str | os.PathLike, overwrite: bool, source: str) ->
     """Check that a model's folder can be made, without making it.
 
     Args:
-        folder: Where the model goes.
-        overwrite: Whether a model that lies there may be replaced.
-        source: The folder or name that is read.
+        folder: Output folder of the model.
+        overwrite: Whether an existing model may be replaced.
+        source: The source's folder or name.
 
     Raises:
-        FileExistsError: If something stands in the way.
-        PermissionError: If nothing may be written.
+        FileExistsError: If the folder is in use.
+        PermissionError: If the folder is not writable.
     """
     folder = Path(folder).absolute()
     if os.path.isdir(source) and (folder.resolve() == Path(source).resolve()):
@@ -178,7 +178,7 @@ def check_new_folder(folder: str | os.PathLike, overwrite: bool, source: str) ->
                 f"expected no folder or an empty one at {folder}, found files in it; name another or pass --overwrite"
             )
         if not (folder / "config.json").is_file():
-            # A slip of the pen must not cost a folder of other things.
+            # A mistyped name must not delete a folder of other files.
             raise FileExistsError(
                 f"expected a model to overwrite in {folder}, found no config.json there; name another place"
             )

@@ -14,11 +14,11 @@ def check_fits(name_or_path: str, source: SourceCheckpoint, max_length: int):
 
     Args:
         name_or_path: The source's folder, or its name on the Hub.
-        source: What was read there.
+        source: The source's checkpoint.
         max_length: Positions that the BigBird is to have.
 
     Returns:
-        `(config, n)`; rows of the position table that stand for no position (RoBERTa's first two) are no part of n.
+        `(config, n)`; rows of the position table without a position (RoBERTa's first two) are not counted in n.
 
     Raises:
         ValueError: If the source has relative positions, another shape than BigBird, another kind, or reads more than
@@ -31,7 +31,7 @@ def check_fits(name_or_path: str, source: SourceCheckpoint, max_length: int):
         what = f"position_embedding_type {positions!r}" if model_type not in RELATIVE else f"model_type {model_type!r}"
         raise ValueError(
             f"expected an encoder with a table of absolute positions, which TAPER can stretch, got {what} in {name}, "
-            f"which tells positions by distance; choose an encoder of type {', '.join(FAMILIES)}"
+            f"which encodes positions by distance; choose an encoder of type {', '.join(FAMILIES)}"
         )
     if model_type not in FAMILIES:
         raise ValueError(
@@ -47,17 +47,17 @@ def check_fits(name_or_path: str, source: SourceCheckpoint, max_length: int):
     if getattr(config, "embedding_size", config.hidden_size) != config.hidden_size:
         raise ValueError(
             f"expected embedding_size equal to hidden_size, got {config.embedding_size} and {config.hidden_size} in "
-            f"{name}: its layer norm stands before the projection between the two, and BigBird has neither place; "
+            f"{name}: its layer norm comes before the projection between the two, and BigBird has neither; "
             "choose the base size of the encoder"
         )
     source_length = config.max_position_embeddings
     if FAMILIES[model_type].shifted:
-        # Positions are counted from behind the padding id.
+        # Positions are counted from after the padding id.
         source_length -= config.pad_token_id + 1
     if source_length < 1:
         raise ValueError(
             "expected a source with positions behind its padding id, got max_position_embeddings "
-            f"{config.max_position_embeddings} and pad_token_id {config.pad_token_id} in {name}; mend its config.json"
+            f"{config.max_position_embeddings} and pad_token_id {config.pad_token_id} in {name}; correct its config.json"
         )
     if max_length < source_length:
         raise ValueError(
@@ -71,12 +71,12 @@ def check_whole(name: str, table: dict[str, str], renamed: Container[str]) -> No
     """Check that a checkpoint has all weights of the encoder, the pooler excepted.
 
     Raises:
-            ValueError: If a checkpoint lacks weights of the encoder (a pooler is none of them).
+            ValueError: If weights of the encoder are missing.
 
     Args:
-        name: What the source is called.
-        table: Names of the source and those in BigBird.
-        renamed: BigBird's names of what there is.
+        name: Name of the source.
+        table: Names in the source and in BigBird.
+        renamed: BigBird's names of the existing weights.
     """
     missing = [
         old for old, new in table.items() if new not in renamed and new not in OPTIONAL and ".pooler." not in f".{new}"
@@ -95,10 +95,10 @@ def check_shapes(name: str, kind: type, config, tensors: dict[str, torch.Tensor]
             ValueError: If weights are not of the shapes that a class of BigBird has by its config.
 
     Args:
-        name: What the source is called.
+        name: Name of the source.
         kind: BigBird's class.
         config: Its config.
-        tensors: What it is to hold, by its names.
+        tensors: Its tensors, by BigBird's names.
     """
     with torch.device("meta"):
         wanted = kind(config).state_dict()

@@ -29,9 +29,9 @@ def bigbird(
     Args:
         name_or_path: The source: a folder, or a name on the Hub.
         out: The folder to make.
-        settings: How the encoder is made long.
-        texts: Sentences that both read for the comparison.
-        name: What the source is called in what is written (default: `name_or_path`, of a folder its last part).
+        settings: Settings of the conversion.
+        texts: Sentences for the comparison.
+        name: Name of the source in the output (default: `name_or_path`, of a folder its last part).
         overwrite: Whether a model in `out` may be replaced.
 
     Returns:
@@ -73,9 +73,9 @@ def back(name_or_path: str, out: str | Path, *, overwrite: bool = False) -> list
     check_new_folder(out, overwrite, name_or_path)
     with new_folder(out) as folder:
         info, same = convert_back(name_or_path, folder)
-    output = "bit for bit the source" if same else "trained since the conversion: the source's names, other values"
+    weights = "bit for bit the source" if same else "trained since the conversion: the source's names, other values"
     return [
         f"source              {info['source']} ({info['model_type']}, {info['source_length']:,} positions)",
-        f"weights             {output}",
+        f"weights             {weights}",
         f"model               {out}",
     ]

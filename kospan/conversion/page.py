@@ -23,7 +23,7 @@ _SEGMENTS_IN_WORDS = {
     "own": "the source's own rows",
     "copied": "row 1 is a copy of row 0",
     "noised": "row 1 is row 0 with noise",
-    "absent": "one row alone, two texts are not told apart",
+    "absent": "one row, two texts are not distinguished",
 }
 
 
@@ -41,10 +41,10 @@ def summary_lines(info: dict, parities: Sequence[Parity], lengths: Sequence[int]
     """Lines for the screen.
 
     Args:
-        info: What `conversion.json` says.
+        info: Contents of `conversion.json`.
         parities: The comparisons with the source.
-        lengths: What `check_full_length` gave.
-        settings: What was asked for.
+        lengths: The lengths that `check_full_length` has read.
+        settings: The requested settings.
     """
     asked = settings.max_length
     rounded = f" ({asked:,} in whole blocks of {settings.block_size})" if asked != info["max_length"] else ""

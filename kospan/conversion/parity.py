@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
-# What float32 leaves between two ways of computing the same, for states of usual size.
+# Rounding difference of two equivalent computations in float32, for states of usual size.
 BOUND = 1e-5
 # For encoders that know no Korean; the shipped sample has sentences for the others.
 SENTENCES = (
@@ -22,7 +22,7 @@ class Parity(NamedTuple):
     """A comparison of two models on one input.
 
     Args:
-        what: What was read.
+        what: Description of the input.
         length: Positions of the longest input.
         states: Largest absolute difference of last hidden states.
         logits: That of the masked-language-model head's scores; None without a head.
@@ -70,7 +70,7 @@ def compare(name_or_path: str, folder: str | Path, info: dict, texts: Sequence[s
     Args:
         name_or_path: The source's folder, or its name on the Hub.
         folder: The conversion's folder.
-        info: What its `conversion.json` says.
+        info: Contents of its `conversion.json`.
         texts: Real sentences, in the source's language where there are any.
 
     Returns:
@@ -79,7 +79,7 @@ def compare(name_or_path: str, folder: str | Path, info: dict, texts: Sequence[s
     """
     head, source_length = info["head"], info["source_length"]
     auto = AutoModelForMaskedLM if head else AutoModel
-    # BigBird computes attention step by step; so does the source here, and what differs is the conversion's doing.
+    # BigBird computes attention step by step; with eager attention the source does too, so differences are the conversion's.
     source = auto.from_pretrained(name_or_path, dtype=torch.float32, attn_implementation="eager").eval()
     converted = load_full_attention(folder, head)
     tokenizer, new = (AutoTokenizer.from_pretrained(each, use_fast=True) for each in (name_or_path, folder))
@@ -93,15 +93,15 @@ def compare(name_or_path: str, folder: str | Path, info: dict, texts: Sequence[s
     }
     own, copied = info["segments"] == "own", info["segments"] == "copied"
     if len(texts) > 1 and (own or copied):
-        output = "as the source has them" if own else "as the source knows none"
-        batches[f"two texts, segments 0 and 1 {output}"] = [new(texts[0], texts[1], **cut)]
+        kind = "as the source has them" if own else "as the source knows none"
+        batches[f"two texts, segments 0 and 1 {kind}"] = [new(texts[0], texts[1], **cut)]
 
     found = []
     for what, inputs in batches.items():
         rows = []
         for batch in inputs:
             ours = converted(**batch, output_hidden_states=True)
-            # A source with one segment row is asked without segments.
+            # A source with one segment row gets no segments.
             theirs = source(
                 **({**batch} if own else {key: value for key, value in batch.items() if key != "token_type_ids"}),
                 output_hidden_states=True,
@@ -122,14 +122,14 @@ def check_full_length(folder: str | Path, info: dict, texts: Sequence[str]) -> l
 
     Args:
         folder: The conversion's folder.
-        info: What its `conversion.json` says.
+        info: Contents of its `conversion.json`.
         texts: Sentences that are repeated up to these lengths.
 
     Returns:
         The lengths: that of the conversion, and the first one that is read sparsely.
 
     Raises:
-        ValueError: If transformers fails at one of them, or computes what is no number.
+        ValueError: If transformers fails at one of them, or computes values that are not finite.
     """
     auto = AutoModelForMaskedLM if info["head"] else AutoModel
     model = auto.from_pretrained(folder, dtype=torch.float32).eval()
@@ -143,7 +143,7 @@ def check_full_length(folder: str | Path, info: dict, texts: Sequence[str]) -> l
         try:
             found = model(**inputs)[0]
             if found.shape[1] != length or not found.isfinite().all():
-                raise RuntimeError(f"{tuple(found.shape)} values of which {(~found.isfinite()).sum()} are no numbers")
+                raise RuntimeError(f"{tuple(found.shape)} values of which {(~found.isfinite()).sum()} are not finite")
         except (RuntimeError, IndexError, ValueError) as error:
             raise ValueError(
                 f"expected stock transformers to read {length:,} positions with the conversion of {info['source']}, "
@@ -163,7 +163,7 @@ def check(parities: Sequence[Parity], name: str) -> None:
             raise ValueError(
                 f"expected the conversion of {name} to read short inputs as its source does, got states "
                 f"{parity.states:.2g} and scores {parity.logits or 0:.2g} apart for {parity.what}; the source "
-                "computes something that its config does not tell"
+                "computes something that its config does not declare"
             )
 
 

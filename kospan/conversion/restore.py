@@ -15,19 +15,19 @@ from kospan.conversion.weight_names import BIGBIRD_PREFIX, OPTIONAL, POSITIONS, 
 def convert_back(name_or_path: str | Path, folder: Path) -> tuple[dict, bool]:
     """Write the source of a conversion: tensors, config and tokenizer.
 
-    A conversion that nothing has trained gives the source bit for bit (weights that lay in several files, or in
-    `pytorch_model.bin`, come back in one `model.safetensors`). One that was trained on gives its new parameters under
-    the source's names, the first n positions among them; config and tokenizer are the source's.
+    An untrained conversion gives the source bit for bit (weights of several files, or of `pytorch_model.bin`, are
+    written to one `model.safetensors`). A trained one gives its new parameters under the source's names, the first n
+    positions among them; config and tokenizer are the source's.
 
     Args:
         name_or_path: The folder of a conversion, with `conversion.json` and `conversion.safetensors` in it.
         folder: An empty folder.
 
     Returns:
-        What `conversion.json` says, and whether the tensors are the source's bit for bit.
+        The contents of `conversion.json`, and whether the tensors are the source's bit for bit.
 
     Raises:
-        FileNotFoundError: If the folder is no conversion.
+        FileNotFoundError: If the folder is not a conversion.
         ValueError: If its weights do not belong together.
     """
     name_or_path = Path(name_or_path)
@@ -45,7 +45,7 @@ def convert_back(name_or_path: str | Path, folder: Path) -> tuple[dict, bool]:
     missing = [new for _, new in table if new not in current and new not in info["added"] and new not in OPTIONAL]
     if missing:
         raise ValueError(
-            f"expected the weights that {INFO_FILE} in {name_or_path} is about, got others, which "
+            f"expected the weights of {INFO_FILE} in {name_or_path}, got others, which "
             f"lack {len(missing)} (first: {missing[0]}); take both from one conversion"
         )
     tensors = {old: current[new] for old, new in table if new in current and new not in info["added"]}
@@ -53,7 +53,7 @@ def convert_back(name_or_path: str | Path, folder: Path) -> tuple[dict, bool]:
     prefix = BIGBIRD_PREFIX if info["head"] else ""
     positions, segments = names[prefix + POSITIONS], names[prefix + SEGMENTS]
     tensors[positions] = torch.cat([kept[ROWS + POSITIONS], tensors[positions][: info["source_length"]]])
-    # Rows that are the source's own as they are now; a second row that was made up goes.
+    # Current values of the source's own rows; an added second row is dropped.
     own = kept[ROWS + SEGMENTS].shape[0] if info["segments"] == "own" else 1
     tensors[segments] = torch.cat([tensors[segments][:own], kept[ROWS + SEGMENTS][own:]])
     tensors |= {key.removeprefix(TENSOR): tensor for key, tensor in kept.items() if key.startswith(TENSOR)}

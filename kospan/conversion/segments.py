@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-# "own" is the source's second row, where it has one.
+# "own" is the source's second row, if it has one.
 SEGMENTS = ("own", "copied", "noised", "absent")
 NOISE = 0.02
-# What a tokenizer's settings say to both versions of transformers; all else is in tokenizer.json.
+# Tokenizer settings that both versions of transformers need; all others are in tokenizer.json.
 _SETTINGS = (
     *("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"),
     *("additional_special_tokens", "clean_up_tokenization_spaces", "padding_side", "truncation_side"),
@@ -21,7 +21,7 @@ def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int 
 
     Args:
         table: The source's `(rows, hidden)`, any float type.
-        way: "own" keeps the table as it is; "copied" gives a second row equal to the first; "noised" adds noise to
+        way: "own" keeps the table; "copied" gives a second row equal to the first; "noised" adds noise to
             that copy, so that two texts differ from the start; "absent" keeps the first row alone, with which every
             subword counts as the first text's and the tokenizer gives no segments.
         noise: Standard deviation of the noise in those of the row's own values; used by "noised" alone.
@@ -48,11 +48,11 @@ def write_tokenizer(tokenizer, folder: Path, max_length: int, segments: bool) ->
     Args:
         tokenizer: The source's fast tokenizer.
         folder: Where `tokenizer.json` and `tokenizer_config.json` go.
-        max_length: Subwords that the model reads, special ones included.
-        segments: Whether it tells two texts apart as 0 and 1.
+        max_length: Number of subwords that the model reads, special ones included.
+        segments: Whether it gives two texts the segments 0 and 1.
     """
     inside = json.loads(tokenizer.backend_tokenizer.to_str())
-    # What was set for short inputs (sentence encoders cut at 128) would cut long ones.
+    # Truncation set for short inputs (128 in sentence encoders) would cut long ones.
     inside["truncation"] = inside["padding"] = None
     if segments:
         inside["post_processor"] = with_segments(inside["post_processor"])
@@ -96,7 +96,7 @@ def with_segments(processor: dict | None) -> dict | None:
     if kind == "BertProcessing":
         return _template(processor, doubled=False)
     if kind == "RobertaProcessing":
-        # RoBERTa's also takes spaces out of offsets, which is a step of its own elsewhere.
+        # RoBERTa's post-processor also removes spaces from offsets, which is a separate step elsewhere.
         trim = {
             "type": "ByteLevel",
             "add_prefix_space": processor["add_prefix_space"],

@@ -12,10 +12,10 @@ class Settings:
     """Settings of a conversion to BigBird.
 
     Args:
-        max_length: Positions of the BigBird, special tokens included; the source's own or more. Above `full_up_to` it
+        max_length: Positions of the BigBird, special tokens included; that of the source or more. Above `full_up_to` it
             is rounded up to whole blocks, see `positions`.
-        schedule: TAPER's schedule, a name of `taper.SCHEDULES`; "none" repeats positions at full strength.
-        tau: How slowly repetitions fade, the schedule's only number.
+        schedule: TAPER's decay schedule, a name of `taper.SCHEDULES`; "none" repeats positions at full strength.
+        tau: Parameter of the schedule: a larger tau weakens repetitions more slowly.
         block_size: Positions of a block of sparse attention.
         random_blocks: r, the blocks that a row sees beside its neighbours and the ends; 0 turns them off, which stock
             transformers allows only with full attention, so up to `full_up_to`.
@@ -39,9 +39,9 @@ class Settings:
         for name, least in (("max_length", 1), ("block_size", 1), ("random_blocks", 0), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"expected {name} to be a whole number, got {value!r}; mend it")
+                raise TypeError(f"expected {name} to be a whole number, got {value!r}; correct it")
             if value < least:
-                raise ValueError(f"expected {name} of {least} or more, got {value}; mend it")
+                raise ValueError(f"expected {name} of {least} or more, got {value}; correct it")
         if self.segments is not None and self.segments not in SEGMENTS:
             raise ValueError(
                 f"expected segments to be one of {', '.join(SEGMENTS)}, got {self.segments!r}; choose one of them"

@@ -57,9 +57,9 @@ def stretched(positions: torch.Tensor, length: int, schedule: str = SCHEDULE, ta
 
     Args:
         positions: E, the source's table `(n, hidden)`, any float type.
-        length: Positions of the new table, n or more, no multiple of anything.
+        length: Positions of the new table, n or more.
         schedule: A name of `SCHEDULES`.
-        tau: How slowly strength fades; larger is slower (for `geometric`: faster).
+        tau: Speed of the decay; larger is slower (for `geometric`: faster).
 
     Returns:
         `(length, hidden)` of the same type. The first n rows are the source's, bit for bit; others are multiplied in

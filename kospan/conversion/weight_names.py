@@ -6,7 +6,7 @@ segments are in the list as well: they keep their names and change their rows (s
 
 from typing import NamedTuple
 
-# `{prefix}` is what a checkpoint with a head puts before the encoder's names; `{layer}` counts from 0.
+# `{prefix}` precedes the encoder's names in a checkpoint with a head; `{layer}` counts from 0.
 _EMBEDDINGS = (
     "embeddings.word_embeddings.weight",
     "embeddings.position_embeddings.weight",
@@ -34,7 +34,7 @@ _POOLER = (("pooler.dense.weight", "pooler.weight"), ("pooler.dense.bias", "pool
 
 _HEAD = "cls.predictions."
 BIGBIRD_PREFIX = "bert."
-# What BigBird calls the parts of its masked-language-model head.
+# Names of the parts of BigBird's masked-language-model head.
 HEAD_NAMES = tuple(
     _HEAD + name
     for name in (
@@ -43,12 +43,12 @@ HEAD_NAMES = tuple(
         "transform.LayerNorm.weight",
         "transform.LayerNorm.bias",
         "bias",
-        # Stored only where they are parameters of their own, or by older versions as a copy.
+        # Stored only if they are separate parameters, or as a copy by older versions.
         "decoder.weight",
         "decoder.bias",
     )
 )
-# The last two: a checkpoint whose head is tied to its words may go without.
+# A checkpoint whose head is tied to its words may lack the last two.
 OPTIONAL = HEAD_NAMES[5:]
 
 
@@ -56,10 +56,10 @@ class EncoderFamily(NamedTuple):
     """An encoder architecture that fits into BigBird.
 
     Args:
-        prefix: What a checkpoint with a head puts before the encoder's names.
+        prefix: Prefix of the encoder's names in a checkpoint with a head.
         head: The source's names for `HEAD_NAMES`, in that order; "" where it has none.
-        head_activation: What the head computes whatever the config says; None if it takes the config's.
-        shifted: Whether positions are counted from behind the padding id, so that the first rows stand for none.
+        head_activation: Activation of the head regardless of the config; None if it is the config's.
+        shifted: Whether positions are counted from after the padding id, so that the first rows are unused.
     """
 
     prefix: str
@@ -103,7 +103,7 @@ FAMILIES: dict[str, EncoderFamily] = {
         False,
     ),
 }
-# Where positions are told by distance there is no table to stretch.
+# Encoders without a table of positions to extend.
 RELATIVE = ("deberta", "deberta-v2", "mpnet", "t5", "mt5", "umt5", "xlnet", "modernbert", "roformer", "esm")
 
 
@@ -111,7 +111,7 @@ class Spelling(NamedTuple):
     """Spelling of the names in one checkpoint.
 
     Args:
-        prefix: What stands before the encoder's names; "" without a head.
+        prefix: Prefix of the encoder's names; "" without a head.
         old_norms: Whether norms are called `gamma` and `beta`, as TensorFlow's were.
     """
 
@@ -138,8 +138,8 @@ def name_pairs(model_type: str, layers: int, names: Spelling, head: bool) -> lis
     Args:
         model_type: A name of `FAMILIES`.
         layers: Layers of the encoder.
-        names: How the source spells its names.
-        head: Whether the masked-language-model head is taken along, which gives BigBird's names their prefix.
+        names: Spelling of the names in the source.
+        head: Whether the masked-language-model head is converted, which gives BigBird's names their prefix.
 
     >>> name_pairs("roberta", 12, Spelling("roberta.", False), head=False)[-2:]
     [('roberta.pooler.dense.weight', 'pooler.weight'), ('roberta.pooler.dense.bias', 'pooler.bias')]

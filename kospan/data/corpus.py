@@ -119,7 +119,7 @@ def load_corpus(
             position % 8 == 0 of the training data (from 0) are validation; of questions, the articles there.
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
             question are alternatives, which may overlap.
-        calibration: Source of the "calibration" split: a split of the set that is neither trained on nor reported, a file
+        calibration: Source of the "calibration" split: a split that is neither trained on nor reported, a file
             in the form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None
             makes no such split.
         max_train_samples: Number of training examples to keep, from the beginning; None keeps all. The labels are
@@ -240,7 +240,7 @@ def read_split(
         whole_texts: As in `load_corpus`.
 
     Raises:
-        Exception: As `load_corpus`. 
+        Exception: As `load_corpus`.
     Warns if gold spans begin or end with white space, which is removed.
 
     >>> len(read_split("sample", "validation").examples) > 0

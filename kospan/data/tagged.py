@@ -193,7 +193,8 @@ def _from_bioes(sentence: Sentence, closing: str) -> list[str]:
             before = repr(tags[at - 1]) if at else "the start of the sentence"
             raise ValueError(
                 f"{sentence.where(at)}: expected whole BIOES spans (`S-`, or `B-`, `I-`..., `E-`) because the data "
-                f"holds {closing!r}, got {tag!r} after {before}{'' if fits else ', which cannot follow'}; correct the tag"
+                f"holds {closing!r}, got {tag!r} after {before}{'' if fits else ', which cannot follow'}; "
+                "correct the tag"
             )
     return bioes_to_bio(tags)
 

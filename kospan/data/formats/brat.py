@@ -36,19 +36,19 @@ PARTS = (".a1", ".a2", ".rel", ".co")
 def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
     """Read examples from a folder (in the order of names, with subfolders) or from one .txt or .ann file.
 
-    Line ends are left as they are. Offsets usually count characters, CRLF as two; other countings (brat's own count of
+    Line ends are kept. Offsets usually count characters, CRLF as two; other countings (brat's own count of
     CRLF as one, UTF-16) are recognised by the surfaces beside them. A text without annotation files is unlabelled.
-    Whatever is no text-bound annotation is counted in a warning. Fragments that only line ends and indentation part are
-    one span; that is how brat writes an annotation that crosses lines.
+    Annotations that are not text-bound are counted in a warning. Fragments separated only by line ends and
+    indentation are one span; that is how brat writes an annotation that crosses lines.
 
     Args:
         path: Folder, or one .txt or .ann file.
-        units: What the offsets may count; see `kospan.data.formats.offsets`.
+        units: Possible units of the offsets; see `kospan.data.formats.offsets`.
 
     Raises:
         ValueError: If an annotation is malformed or discontinuous, or its surface is not what its offsets cut out; the
             message names file and line.
-        FileNotFoundError: If there is no text, or none to a file of annotations.
+        FileNotFoundError: If there is no text, or a file of annotations has none.
     """
     path = Path(path)
     texts = sorted(path.rglob("*.txt")) if path.is_dir() else [path.with_suffix(".txt")]
@@ -128,7 +128,7 @@ def _span(label: str, fragments: Fragments, text: str, place: str) -> Span:
         if start < end or gap.strip() or (start > end and not LINE_END.search(gap)):
             offsets = ";".join(f"{start} {end}" for start, end in fragments)
             raise ValueError(
-                f"{place}: expected one stretch of text, got the discontinuous {offsets!r}, which leaves out "
+                f"{place}: expected one stretch of text, got the discontinuous {offsets!r}, which skips "
                 f"{gap!r}; a span has one start and one end here, so annotate the whole or its parts"
             )
     return located(fragments[0][0], fragments[-1][1], label, len(text), place)
@@ -142,7 +142,7 @@ def write_brat(path: str | os.PathLike, examples: Iterable[Example], unit: str =
     Args:
         path: The new folder.
         examples: The examples.
-        unit: What the offsets count; brat itself counts characters.
+        unit: Unit of the offsets; brat itself counts characters.
 
     Raises:
         FileExistsError: If the folder holds something.
@@ -153,7 +153,7 @@ def write_brat(path: str | os.PathLike, examples: Iterable[Example], unit: str =
         raise FileExistsError(f"expected a new or empty folder for brat's files, got {path}; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
-    # A folder of its own inside: mkdtemp's is private whatever the umask says.
+    # A subfolder: that of mkdtemp is private whatever the umask is.
     temporary = place / path.name
     temporary.mkdir()
     names: dict[str, str] = {}
@@ -164,7 +164,7 @@ def write_brat(path: str | os.PathLike, examples: Iterable[Example], unit: str =
                     "expected every example to have an id, the name of its files, got an empty one; add it"
                 )
             name = UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", example.id)
-            # Some file systems do not tell A from a.
+            # Some file systems are case-insensitive.
             if names.setdefault(name.casefold(), example.id) != example.id or (temporary / f"{name}.txt").exists():
                 raise ValueError(
                     f"example {example.id!r}: expected ids that differ as file names, got one like "

@@ -41,13 +41,13 @@ class Line(NamedTuple):
 def read_doccano(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
     """Read the examples of an export; a line without label, labels, entities and annotations is unlabelled.
 
-    doccano counts UTF-16 code units, or graphemes in projects that are set so, and keeps what was imported, which
-    often counts characters. A unit that is impossible in one line is not considered in the others. Relations and
+    doccano counts UTF-16 code units, or graphemes in projects with that setting, and keeps imported offsets, which
+    often count characters. A unit that is impossible in one line is not considered in the others. Relations and
     categories are counted in a warning.
 
     Args:
         path: The export.
-        units: What the offsets may count; see `kospan.data.formats.offsets`.
+        units: Possible units of the offsets; see `kospan.data.formats.offsets`.
 
     Raises:
         ValueError, TypeError: If a record is malformed, its offsets can be read in several ways, its annotations are
@@ -79,7 +79,7 @@ def _line(line, place: str, default_id: str, ignored: Counter) -> Line:
     check_encodable(text, place)
     name = line.get("id", line.get("doc_id", default_id))
     name = str(name) if isinstance(name, int) and not isinstance(name, bool) else typed(name, str, place, "'id'")
-    # Where only some lines of a project have a key of their own, doccano writes null in the others.
+    # If only some lines of a project have an extra key, doccano writes null in the others.
     extra = {key: typed(line.get(key) or "", str, place, repr(key)) for key in EXTRA_KEYS}
     ignored.update({key: len(line[key]) for key in OTHERS if isinstance(line.get(key), list) and line[key]})
     keys = [key for key in KEYS if line.get(key) is not None] or [key for key in KEYS if key in line]
@@ -111,7 +111,7 @@ def _labelled(line: Line, units: Sequence[str]) -> Example:
     if len(set(spans.values())) > 1:
         raise ValueError(
             f"{line.place}: expected one set of annotations, got different ones under {' and '.join(spans)}; remove "
-            "what is not to be read"
+            "all but one"
         )
     return replace(line.example, spans=next(iter(spans.values()), None))
 
@@ -147,7 +147,7 @@ def write_doccano(path: str | os.PathLike, examples: Iterable[Example], unit: st
     Args:
         path: The file.
         examples: The examples.
-        unit: What the offsets count: "utf16", or "graphemes" for a project that counts these.
+        unit: Unit of the offsets: "utf16", or "graphemes" for a project that counts these.
 
     Raises:
         ValueError: If a span begins or ends inside a grapheme and graphemes are counted.

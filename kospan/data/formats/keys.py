@@ -10,9 +10,9 @@ NAMES = frozenset(
         *("answers", "bio", "bio_tags", "cats", "entity_list", "iob", "iob_tags", "named_entities", "ne", "ner_labels"),
     )
 )
-# Keys for what an example has beside its text and spans.
+# Keys of the other fields of an example.
 EXTRA_KEYS = ("question", "text_pair", "source")
-# Parts of a text that are no annotations although they have offsets.
+# Parts of a text that have offsets but are not annotations.
 PARTS = ("tokens", "sents", "sentences", "words")
 
 
@@ -22,9 +22,9 @@ def check_no_annotations(
     """Check that a record without the keys of its format holds no annotations under another key.
 
     Args:
-        record: The record, which is taken for unlabelled where it passes.
+        record: The record, which counts as unlabelled if it passes.
         place: Place of the record, for errors.
-        wanted: Where annotations are read, as the error says it.
+        wanted: Place of the annotations in this format, for the error.
         other: Keys that may hold anything.
         by_name: Whether a key is refused for its name alone; else only values that have starts and ends are.
 
@@ -35,7 +35,7 @@ def check_no_annotations(
     >>> check_no_annotations({"text": "서울", "marks": [[0, 2, "LC"]]}, "a.jsonl:1", "under 'label'")
     Traceback (most recent call last):
     ...
-    ValueError: a.jsonl:1: expected annotations under 'label', got what look like annotations under 'marks'; rename the key, or remove it where the text is unlabelled
+    ValueError: a.jsonl:1: expected annotations under 'label', got apparent annotations under 'marks'; rename the key, or remove it if the text is unlabelled
     """  # noqa: E501
     for key, value in record.items():
         if key in other or key in PARTS or value is None:
@@ -43,8 +43,8 @@ def check_no_annotations(
         is_named = by_name and key.lower() in NAMES and isinstance(value, (list, dict, str))
         if is_named or _holds_offsets(value) or _holds_tags(value):
             raise ValueError(
-                f"{place}: expected annotations {wanted}, got what look like annotations under {key!r}; rename the "
-                "key, or remove it where the text is unlabelled"
+                f"{place}: expected annotations {wanted}, got apparent annotations under {key!r}; rename the "
+                "key, or remove it if the text is unlabelled"
             )
 
 

@@ -17,7 +17,7 @@ from kospan.data.text import write_text
 from kospan.example import Example
 from kospan.modeling.spans import Span
 
-# What offsets count: characters since 2022, before that UTF-16 code units.
+# Units of offsets: characters since 2022, before that UTF-16 code units.
 COUNTED = ("characters", "utf16")
 # The path of a text without tags.
 ONLY_NODE = "/text()[1]"
@@ -43,11 +43,11 @@ def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) ->
 
     Args:
         path: The export.
-        units: What the offsets may count; see `kospan.data.formats.offsets`.
+        units: Possible units of the offsets; see `kospan.data.formats.offsets`.
 
     Raises:
-        ValueError, TypeError: If a record is malformed, its annotations differ, a surface is not what the offsets
-            select, or the offsets can be read in several ways; the message names file and task.
+        ValueError, TypeError: If a record is malformed, its annotations differ, a surface differs from the text at the
+            offsets, or the offsets can be read in several ways; the message names file and task.
     """
     ignored: Counter[str] = Counter()
     tasks = read_tasks(path, ignored)
@@ -114,7 +114,7 @@ def _text_key(task: Task, chosen: str | None) -> str:
 def _fields(tasks: list[Task], units: Sequence[str]) -> dict[str, str]:
     """Return the data field of each object tag or, in JSON-MIN, of each control tag.
 
-    An export does not say it; a field is possible if all regions of the tag fit it. Of several, the one that the tag or
+    An export does not name it; a field is possible if all regions of the tag fit it. Of several, the one that the tag or
     its regions name is taken, else the one that no other tag must have, else `text`.
     """
     groups: dict[str, list[tuple[Task, list[Region]]]] = {}
@@ -136,7 +136,7 @@ def _fields(tasks: list[Task], units: Sequence[str]) -> dict[str, str]:
             fields[tag] = certain[0]
         elif certain:
             several[tag] = certain
-        else:  # No field fits: the error of the first wrong region names what is wrong.
+        else:  # No field fits: the first wrong region raises the error.
             fields[tag] = next(iter(named), "text" if "text" in strings or not strings else strings[0])
     for tag, certain in several.items():
         free = [key for key in certain if key not in fields.values()] if not tasks[0].is_minimal else []
@@ -209,7 +209,7 @@ def write_labelstudio(
     Args:
         path: The file.
         examples: The examples.
-        unit: What the offsets count.
+        unit: Unit of the offsets.
         predicted: Ids of the examples whose spans are a model's: they become a prediction with its scores, which an
             annotator may accept, and no annotation.
         model_version: The model, as Label Studio names it beside a prediction.

@@ -9,13 +9,13 @@ from kospan.data.checks import typed
 from kospan.data.formats.keys import check_no_annotations
 from kospan.data.text import open_text, stem
 
-# Where our ids travel: "id" is Label Studio's own number.
+# Key of kospan's ids; "id" is Label Studio's own number.
 ID_KEY = "example_id"
-# Where the labels of a region are, by the control tag that gave them.
+# Keys of a region's labels, by control tag.
 LABEL_KEYS = ("labels", "hypertextlabels", "htmllabels")
-# Where regions of other control tags, which are not read, have their values.
+# Keys of the values of other control tags, which are not read.
 OTHER_KEYS = ("choices", "taxonomy", "rating", "number", "datetime", "ranker", "pairwise")
-# What JSON-MIN and tasks hold beside the data and the annotations.
+# Other keys of JSON-MIN and tasks, beside data and annotations.
 BOOKKEEPING = frozenset(
     (
         *("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history", "meta"),
@@ -28,9 +28,9 @@ class Region(NamedTuple):
     """A labelled region.
 
     Args:
-        place: Where it is in the file, for error messages.
-        tag: The object tag that shows the text (`to_name`); in JSON-MIN, which does not say it, the control tag.
-        source: The key of the data that the tag shows, where the region says it.
+        place: Its place in the file, for errors.
+        tag: The object tag that shows the text (`to_name`); in JSON-MIN, which lacks it, the control tag.
+        source: The data key that the tag shows, if the region names it.
         value: Offsets, labels and surface.
     """
 
@@ -58,10 +58,10 @@ class Task(NamedTuple):
     """A record with its finished annotations.
 
     Args:
-        place: Where it is in the file, for error messages.
+        place: Its place in the file, for errors.
         number: Label Studio's own id; None if the record has none.
         name: The id of the example.
-        data: What was to be annotated, by field; in JSON-MIN with the values of the control tags among it.
+        data: The annotated data, by field; in JSON-MIN they include the values of the control tags.
         annotations: The annotations that were not cancelled.
         is_minimal: Whether it is a record of JSON-MIN.
     """
@@ -84,10 +84,10 @@ def read_tasks(path: str | os.PathLike, ignored: Counter) -> list[Task]:
 
     Args:
         path: The export.
-        ignored: Counts what is not read, by its kind.
+        ignored: Counter of skipped annotations, by kind.
 
     Raises:
-        ValueError, TypeError: If the form is another, or a record without annotations holds what look like annotations
+        ValueError, TypeError: If the format is another, or a record without annotations has apparent annotations
             under another key; the message names file and record.
     """
     try:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import regex
 
 # Python and most libraries count characters (code points), JavaScript counts UTF-16 code units, and some editors count
-# graphemes, which are what a reader sees as one character (Unicode Standard Annex 29).
+# graphemes, which are displayed as one character (Unicode Standard Annex 29).
 UNITS = ("characters", "utf16", "graphemes")
-# More stretches than this do not make an error message clearer.
+# Number of spans in an error message.
 SHOWN = 3
 
 Fragments = tuple[tuple[int, int], ...]
@@ -20,7 +20,7 @@ class RawSpan(NamedTuple):
     """An annotated span with the offsets of another tool.
 
     Args:
-        place: Where it is in the file, for error messages.
+        place: Its place in the file, for errors.
         fragments: Start and end of each part; all but discontinuous annotations have one part.
         surface: The annotated text as the tool has stored it; None if it stores none.
     """
@@ -30,7 +30,7 @@ class RawSpan(NamedTuple):
     surface: str | None = None
 
 
-@lru_cache(maxsize=8)  # A text is looked at several times in a row.
+@lru_cache(maxsize=8)  # A text is used several times in a row.
 def positions(text: str, unit: str) -> tuple[int, ...]:
     r"""The character position of each offset, from 0 to the text's length in `unit`; -1 inside a character.
 
@@ -70,7 +70,7 @@ def resolve(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str], place
     Args:
         text: The text.
         raw_spans: The annotated spans.
-        units: What the offsets may count.
+        units: Possible units of the offsets.
         place: The text's place in the file, for error messages.
 
     Raises:
@@ -86,8 +86,8 @@ def resolve(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str], place
 def interpretations(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str]) -> dict[str, list[Fragments]]:
     """The fragments of all spans, counted in characters, by each possible unit.
 
-    A unit is possible if all offsets are inside the text and between characters, and all stored surfaces are what the
-    offsets select. Browsers collapse white space: where no unit gives equal surfaces, those that differ in white space
+    A unit is possible if all offsets are inside the text and between characters, and all stored surfaces equal the
+    text at the offsets. Browsers collapse white space: where no unit gives equal surfaces, those that differ in white space
     alone count as equal.
     """
     inside = {unit: found for unit in units if (found := _fragments_in(text, raw_spans, unit)) is not None}
@@ -139,7 +139,7 @@ def _fragments_in(text: str, raw_spans: Sequence[RawSpan], unit: str) -> list[Fr
     for raw_span in raw_spans:
         fragments = []
         for start, end in raw_span.fragments:
-            # The label of an empty text is on the whole of it, which is no character.
+            # The label of an empty text covers the whole text, which has no characters.
             if not (0 <= start < end < len(places) or (start == end == 0 and not text)):
                 return None
             if places[start] < 0 or places[end] < 0:
@@ -190,7 +190,7 @@ def _impossible(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str], p
     if start in range(most) and end in range(start + 1, most + 1):
         return ValueError(
             f"{wrong.place}: expected offsets between characters, got start {start}, end {end}, which are outside "
-            f"the text or split a character if they count {' or '.join(units)}; say what they count with --offsets"
+            f"the text or split a character if they count {' or '.join(units)}; set their unit with --offsets"
         )
     spread = ", ".join(f"{length} {unit}" for unit, length in lengths.items())
     return ValueError(
@@ -212,6 +212,6 @@ def _check_agreement(text: str, interpretations: dict[str, list[Fragments]], pla
         for found, units in groups.items()
     )
     raise ValueError(
-        f"{place}: expected offsets with one possible meaning, got ones that select {shown}; say what they count "
+        f"{place}: expected offsets with one possible meaning, got ones that select {shown}; set their unit "
         f"with --offsets {'|'.join(UNITS)}"
     )

@@ -20,7 +20,7 @@ def read_prodigy(path: str | os.PathLike, units: Sequence[str] = ("characters",)
 
     Args:
         path: The file.
-        units: What the offsets may count; Prodigy itself counts characters.
+        units: Possible units of the offsets; Prodigy itself counts characters.
 
     Raises:
         ValueError, TypeError: If a record is malformed or holds no spans but other annotations; the message names file
@@ -55,7 +55,7 @@ def write_prodigy(path: str | os.PathLike, examples: Iterable[Example], unit: st
     Args:
         path: The file.
         examples: The examples.
-        unit: What the offsets count; Prodigy itself counts characters.
+        unit: Unit of the offsets; Prodigy itself counts characters.
 
     Raises:
         ValueError: If a span begins or ends inside a grapheme and graphemes are counted.
