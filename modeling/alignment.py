@@ -1,6 +1,6 @@
 """Alignment of characters, units, subwords and windows, with exact offsets into the original text.
 
-A *unit* is what carries a tag: a character, or a word. A *subword* is what the encoder reads. A *window* is a stretch
+A *unit* carries a tag: a character, or a word. A *subword* is an input token of the encoder. A *window* is a stretch
 of subwords that fits into the encoder. Everything here is plain Python; the tokenizer is any fast tokenizer of
 transformers.
 """
@@ -34,7 +34,7 @@ class Document(NamedTuple):
         unit_subwords: Index of the subword whose vector each unit takes; -1 is the special token before the first
             subword.
         unit_places: Place of each unit inside (or behind) its subword, in units from the subword's first.
-        word_shape_feature: Id of each unit's shape, see `word_shapes.py`; empty if the model is not told.
+        word_shape_feature: Id of each unit's shape, see `word_shapes.py`; empty if the model does not use it.
     """
 
     text: str
@@ -56,7 +56,7 @@ class Window(NamedTuple):
         unit_positions: Position in `input_ids` whose vector each unit takes `(units)`.
         unit_places: As in `Document`, for this window's units `(units)`.
         word_shape_feature: As in `Document`, for this window's units `(units)`.
-        text_at: Position of the window's first own subword; before it stand special tokens and a question.
+        text_at: Position of the window's first own subword; special tokens and a question precede it.
         begins: Whether the window holds the document's first unit.
         ends: Whether the window holds the document's last unit.
     """
@@ -96,7 +96,7 @@ def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]
         if found and not found[-1][2].isspace():
             start, _, composed = found[-1]
             together = unicodedata.normalize("NFC", composed + character)
-            # A combining mark may compose only with what comes later, or be reordered: it stays with its base.
+            # A combining mark may compose with later characters only, or be reordered: it stays with its base.
             # A run of marks is cut where Unicode's stream-safe format cuts it, or it would cost time quadratic in its
             # length.
             if at - start < _LONGEST_CLUSTER and (together != composed + alone or unicodedata.combining(character)):
@@ -111,7 +111,7 @@ def unit_spans(units: list[tuple[int, int]], spans: list[tuple[int, int, str]]) 
 
     Args:
         units: Character offsets of each unit, in order and disjoint.
-        spans: `(start, end, label)` in characters, sorted; more fields are ignored. A span that no unit meets is left
+        spans: `(start, end, label)` in characters, sorted; more fields are ignored. A span without any unit is left
             out.
 
     >>> unit_spans([(0, 3), (4, 9)], [(5, 7, "LC")])
@@ -139,9 +139,9 @@ class Aligner:
         normalization: "NFC" or "none".
         max_length: Most positions the encoder reads at once, special tokens included.
         stride: Overlap of neighbouring windows in subwords.
-        places: Number of places; a unit further from its subword's start counts as standing at the last one.
+        places: Number of places; a unit further from its subword's start counts as at the last place.
         shapes: Whether units get their shapes.
-        word_splitting: How a raw text becomes words, see `words.py`: "white_space" or "punctuation".
+        word_splitting: Method of splitting a raw text into words, see `words.py`: "white_space" or "punctuation".
 
     Raises:
         ValueError: If the tokenizer gives no offsets or puts nothing before a text, or if `stride` leaves a window
@@ -184,7 +184,7 @@ class Aligner:
                 "expected a tokenizer that puts the first of its special tokens before a text, as in [CLS] text "
                 "[SEP], got one that puts all behind it; use an encoder of BERT's, RoBERTa's or ELECTRA's kind"
             )
-        # What stands between two texts that are read together; of an empty second text version 5 takes no notice.
+        # Special tokens between two texts; version 5 ignores an empty second text.
         own = len(tokenizer("a", add_special_tokens=False)["input_ids"])
         pair = tokenizer("a", "a")["input_ids"]
         self.middle = pair[half + own : len(pair) - own - len(self.suffix)] or list(self.suffix)
@@ -233,7 +233,7 @@ class Aligner:
         new = [part for part in dict.fromkeys(parts) if part not in self._subwords_of]
         if new:
             rows = self._tokenize([self._word_start + part for part in new])["input_ids"]
-            # Tokenizers differ in what they make of a space alone.
+            # Tokenizers differ in their output for a single space.
             found = (row if row and not part.isspace() else [self._blank] for part, row in zip(new, rows))
             self._subwords_of.update(zip(new, found))
         rows = [self._subwords_of[part] for part in parts]
@@ -303,7 +303,7 @@ class Aligner:
 
         Args:
             document: The text taken apart.
-            question: Subwords that stand before every window, as the first of two texts; None if there are none.
+            question: Subwords before every window, as the first of two texts; None if there are none.
             stride: Overlap of neighbouring windows in subwords; None takes the aligner's own.
             max_length: Most positions of a window; None takes the aligner's own.
 

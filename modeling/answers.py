@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Answers that may be asked for overlap little; this many more candidates than asked for are looked at first.
+# Answers may overlap; this many candidates per requested answer are ranked first.
 _CANDIDATES = 64
 
 
@@ -52,11 +52,11 @@ class AnswerDistribution:
 
     Args:
         windows: Scores of each window, together covering every unit.
-        unit_subwords: Index of each unit's subword, never falling `(units)`.
-        longest: Most units of an answer.
-        longest_subwords: Most subwords of an answer: the overlap of two windows.
-        null: Whether "no answer" takes part; its score is the smallest of any window's, as each window alone may lack
-            the answer (Devlin et al. 2019, SQuAD 2.0).
+        unit_subwords: Index of each unit's subword, non-decreasing `(units)`.
+        longest: Maximum number of units of an answer.
+        longest_subwords: Maximum number of subwords of an answer: the overlap of two windows.
+        null: Whether "no answer" is a candidate; its score is the smallest of any window's, as each window alone may
+            lack the answer (Devlin et al. 2019, SQuAD 2.0).
         temperature: Divides all scores.
         blank: Units that hold white space alone, with which no answer begins or ends `(units)`; None if none does.
 
@@ -83,7 +83,8 @@ class AnswerDistribution:
             raise ValueError(f"expected answers of 1 unit and 1 subword or more, got {longest} and {longest_subwords}")
         units = len(unit_subwords)
         subwords = np.asarray(unit_subwords, dtype=np.int64)
-        # Answers of unit i may reach to the last unit whose subword is within reach; never falls by more than 1.
+        # Answers from unit i on may extend to the last unit whose subword is within reach; it never falls by more than
+        # 1.
         reach = np.searchsorted(subwords, subwords + longest_subwords, side="left") - np.arange(units)
         width = min(longest, int(reach.max(initial=0)))
         # logits[i, k]: the answer of k + 1 units from unit i on; shape: (units, width).
@@ -122,7 +123,7 @@ class AnswerDistribution:
 
         Args:
             cuts: Index behind an answer's last unit -> where such answers end instead, the earliest first; an answer
-                takes the first that leaves it a unit.
+                takes the first that keeps at least one unit.
         """
         width = self.probabilities.shape[1]
         for last, shorter in cuts.items():
@@ -137,8 +138,8 @@ class AnswerDistribution:
         """The most probable answers, best first; ties go to the earlier, then the shorter one.
 
         Args:
-            count: How many at the most.
-            overlapping: Whether answers may share units; otherwise a worse one that touches a better is passed over.
+            count: Maximum number of answers.
+            overlapping: Whether answers may share units; otherwise one that overlaps a better one is skipped.
         """
         found = [Answer(0, 0, self.null_probability)] if self.null is not None else []
         taken: list[tuple[int, int]] = []
@@ -157,8 +158,8 @@ class AnswerDistribution:
         asked, seen = _CANDIDATES * count, 0
         while seen < len(flat):
             if asked < len(rows):
-                # Rows' best are answers too, so at least as many reach the worst of them. All that tie come along, so
-                # that ties are broken by place alone.
+                # The best of each row are answers too, so at least as many reach the worst of them. Ties are
+                # included, so that they are broken by place alone.
                 floor = np.partition(rows, len(rows) - asked)[len(rows) - asked]
                 candidates = np.flatnonzero(flat >= floor)
             else:

@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM
 from .configuration_generative_ner import KospanGenerativeNERConfig, find_file
 
 ADAPTER = "adapter_config.json"
-# What an adapter needs beside torch and transformers, as a requirements.txt names it.
+# Requirement of adapters, in the form of requirements.txt.
 NEEDS = "peft>=0.17"
 
 
@@ -21,8 +21,8 @@ def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, 
         from peft import PeftModel
     except ImportError as error:
         raise ImportError(
-            f"expected peft for the adapter in {name}, found none; `pip install peft`, or merge it where peft is "
-            "with kospan convert merge"
+            f"expected peft for the adapter in {name}, found none; `pip install peft`, or merge it with kospan "
+            "convert merge"
         ) from error
     with open(find_file(name, ADAPTER, **location), encoding="utf-8") as file:
         named = json.load(file).get("base_model_name_or_path")
@@ -31,14 +31,14 @@ def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, 
         raise ValueError(
             f"expected {ADAPTER} in {name} to name the base model, got none; pass base=, a folder or name on the Hub"
         )
-    # The place within its repository is the adapter's own.
+    # Revision and subfolder belong to the adapter's repository.
     kwargs = {key: value for key, value in kwargs.items() if key not in ("revision", "subfolder")}
     try:
         model = AutoModelForCausalLM.from_pretrained(base, **kwargs)
     except OSError as error:
         raise FileNotFoundError(
             f"expected the base model {str(base)!r} of the adapter in {name}, found none "
-            f"({str(error).strip().splitlines()[0]}); fetch it and pass base= with its folder, or write its place "
+            f"({str(error).strip().splitlines()[0]}); download it and pass base= with its folder, or write its name "
             f"into {ADAPTER} (base_model_name_or_path)"
         ) from error
     check_base(model, config.base, base, name)
@@ -75,7 +75,7 @@ def check_base(model, record: dict | None, base, name) -> None:
     found = base_record(model)
     for key, value in record.items():
         if key == "vectors":
-            # Half precision keeps three digits.
+            # Half precision has three digits.
             pairs = zip(value, found[key])
             same = len(value) == len(found[key]) and all(abs(a - b) <= 0.01 * max(abs(a), 1e-3) for a, b in pairs)
             got = "other word vectors"

@@ -39,7 +39,7 @@ def best_paths(
     # Longest rows first: the rows that are still open at a position are then a prefix, and no step needs a mask.
     order = np.argsort(-lengths, kind="stable")
     lengths, first, last, emissions = lengths[order], first[order], last[order], emissions[:, order]
-    # shape: (length, tags, batch); the batch stands last because a maximum over a short last dimension is slow.
+    # shape: (length, tags, batch); the batch comes last because a maximum over a short last dimension is slow.
     by_tag = np.ascontiguousarray(emissions.transpose(0, 2, 1))
     scores = np.empty_like(by_tag)
     np.add(first.T, by_tag[0], out=scores[0])
@@ -49,7 +49,7 @@ def best_paths(
     if batch <= NARROW_BATCH:
         steps = np.ascontiguousarray(np.broadcast_to(steps, candidates.shape))
     add, highest = np.add, np.maximum.reduce
-    # Views are made before the loop: with three small operations per unit, indexing would be a third of the time.
+    # Views are made before the loop: with three small operations per unit, indexing would take a third of the time.
     for before, here, emission in zip(scores[:-1, :, None, :], scores[1:], by_tag[1:]):
         add(before, steps, candidates)
         highest(candidates, 0, None, here)
@@ -62,7 +62,7 @@ def best_paths(
     tag = ends.argmax(axis=1)
     best = np.where(lengths > 0, ends[rows, tag], 0.0)
 
-    # The way back computes the winning predecessor for the tags on the path only; storing all of them costs more.
+    # Backtracking computes the winning predecessor for the tags on the path only; storing all of them costs more.
     paths = np.empty((length, batch), dtype=np.intp)
     flat = emissions.reshape(length, batch * tags, 1)
     into = np.ascontiguousarray(transitions.T)
@@ -104,7 +104,7 @@ def k_best_paths(
         first: Scores of a row's first tag `(batch, tags)`.
         transitions: Scores from tag to tag `(tags, tags)`.
         last: Scores of a row's last tag `(batch, tags)`.
-        k: Most paths per row.
+        k: Maximum number of paths per row.
 
     Returns:
         Per row its paths with their scores. An empty row has none.
@@ -150,7 +150,7 @@ def k_best_paths(
 def _highest(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k highest values of the last dimension, highest first, and their places."""
     places = np.argpartition(-values, k - 1, axis=-1)[..., :k]
-    # Sorted by place first: a stable sort by value then leaves equal values in the order of their tags.
+    # Sorted by place first: a stable sort by value then keeps equal values in the order of their tags.
     places.sort(axis=-1)
     chosen = np.take_along_axis(values, places, axis=-1)
     ranks = np.argsort(-chosen, axis=-1, kind="stable")

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from .once_differentiable import once_differentiable
 
-# Numbers of keys that are gathered at once. On a CPU they should stay in its caches; elsewhere few launches count.
+# Numbers of keys that are gathered at once. On a CPU they should fit its caches; elsewhere few launches are faster.
 _GATHERED_AT_ONCE = {"cpu": 2**19}
 _GATHERED_ELSEWHERE = 2**25
 
@@ -18,9 +18,9 @@ class BlockJobs(NamedTuple):
     """Jobs of one shape: blocks of queries that attend to blocks of keys.
 
     Args:
-        queries: Numbers of the blocks of queries `(jobs, query slots)`; no block stands twice.
-        keys: Numbers of the blocks of keys and values `(jobs, key slots)`; no block stands twice in a job.
-        mask: True where a key may be looked at `(jobs, key slots * size)`, or None if all may.
+        queries: Numbers of the blocks of queries `(jobs, query slots)`; no block occurs twice.
+        keys: Numbers of the blocks of keys and values `(jobs, key slots)`; no block occurs twice in a job.
+        mask: True for allowed keys `(jobs, key slots * size)`, or None if all are.
     """
 
     queries: torch.Tensor
@@ -33,20 +33,20 @@ def gathered_attention(
 ) -> torch.Tensor:
     """Scaled dot-product attention block by block.
 
-    Gathered keys are as many numbers as the pattern has pairs of blocks, several times those of the text, so they are
-    never held together: a part is gathered, used and dropped, and gathered again when gradients are asked for.
+    Gathered keys have as many numbers as the pattern has pairs of blocks, several times those of the text, so they are
+    never all in memory: a part is gathered, used and dropped, and gathered again for gradients.
 
     Args:
         query: `(blocks, size, width)`, any float type.
         key: As `query`.
         value: As `query`.
-        jobs: Who looks at what.
+        jobs: The pattern of attention.
         dropout: Share of attention weights that is dropped; drawn from torch's generator as by any dropout.
 
     Returns:
-        `(blocks, size, width)`, zero in a block that no job names among its queries.
+        `(blocks, size, width)`, zero in a block without queries in any job.
     """
-    # One number of the global generator stands for all masks, which the backward pass draws once more.
+    # One number of the global generator seeds all masks, which the backward pass draws again.
     seed = int(torch.randint(2**62, (), device="cpu")) if dropout else 0
     return _Gathered.apply(query, key, value, tuple(jobs), dropout, seed)
 
@@ -75,7 +75,7 @@ class _Gathered(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, saved, gradient):
         query, key, value = saved
-        # A global block is a key in every row: so many terms are not summed in half precision.
+        # A global block is a key in every row: sums of so many terms need more than half precision.
         wide = torch.promote_types(query.dtype, torch.float32)
         d_query, d_key, d_value = torch.zeros_like(query), *(torch.zeros_like(key, dtype=wide) for _ in range(2))
         with _as_it_comes(query):

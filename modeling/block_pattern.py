@@ -13,8 +13,8 @@ class BlockTable(NamedTuple):
     """Key blocks of every query block between the first and the last, which attend to the whole text.
 
     Args:
-        edges: For the second block and the last but one, whose windows reach a global block
-            `(2, heads, 4 + random blocks)`.
+        edges: For the second block and the last but one, whose windows reach a global block `(2, heads, 4 + random
+            blocks)`.
         middle: For the blocks between these two `(blocks - 4, heads, 5 + random blocks)`.
     """
 
@@ -31,7 +31,7 @@ def least_blocks(random_blocks: int) -> int:
 def block_table(layer: int, heads: int, blocks: int, random_blocks: int) -> BlockTable:
     """Return the pattern of one layer for a text of so many blocks, the same in training and in evaluation.
 
-    A row looks at the first block and the last, at its own and its two neighbours, and at `random_blocks` others, all
+    A row attends to the first block and the last, to its own and its two neighbours, and to `random_blocks` others, all
     distinct, which each head draws for itself. The draw depends on the arguments and on nothing else.
 
     Args:
@@ -58,7 +58,7 @@ def block_table(layer: int, heads: int, blocks: int, random_blocks: int) -> Bloc
     # The window of a row, without the two global blocks; shape: (blocks - 2)
     first, last = np.maximum(rows - 1, 1), np.minimum(rows + 1, blocks - 2)
     drawn = _draw(np.random.default_rng((_SEED, layer, blocks)), heads, blocks - 2 - (last - first + 1), random_blocks)
-    # The n-th free block is the n-th after the first global one, or stands behind the window.
+    # The n-th free block is the n-th after the first global one, or comes after the window.
     free = drawn + 1
     free += np.where(free >= first[:, None, None], (last - first + 1)[:, None, None], 0)
 
@@ -85,7 +85,7 @@ def _draw(generator: np.random.Generator, heads: int, choices: np.ndarray, count
     uniform = generator.random((len(choices), heads, count))
     drawn = np.empty(uniform.shape, dtype=np.int64)
     for at in range(count):
-        # A number among those not drawn yet, counted past the drawn ones from the smallest on.
+        # A number among those not drawn yet, counted from the smallest on without the drawn ones.
         pick = (uniform[:, :, at] * (choices - at)[:, None]).astype(np.int64)
         for other in np.moveaxis(np.sort(drawn[:, :, :at], axis=2), 2, 0):
             pick += pick >= other

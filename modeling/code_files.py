@@ -14,10 +14,10 @@ import warnings
 from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME, cached_file
 
 EXTRA_FILES = ("handler.py",)
-# What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
+# Arguments of from_pretrained about the location of files; the tokenizer is loaded from the same location.
 LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
-# transformers brings numpy and safetensors. torch is left to the server's image: a line here could replace its build
-# for its GPU by another.
+# transformers brings numpy and safetensors. torch is not listed, because the line could replace the GPU
+# build of the server's image.
 REQUIREMENTS = """\
 # The versions of transformers that this folder was tested with, from the first to the last.
 transformers>=4.51.3,<=5.23.0
@@ -35,13 +35,13 @@ def read_extra_files(name: str | os.PathLike, **location) -> dict[str, str]:
 
     Args:
         name: Name on the Hub, or a folder.
-        **location: What `from_pretrained` takes that says where files lie.
+        **location: Arguments of `from_pretrained` about the location of files.
     """
     found = {}
     for extra_file in EXTRA_FILES:
         try:
             path = cached_file(name, extra_file, **location)
-        except (OSError, ValueError):  # Not there, or not to be had now: loading goes on, saving will say so.
+        except (OSError, ValueError):  # Missing or not available: loading continues, saving will warn.
             path = None
         text = None if path is None else read_text(path)
         if text is not None:
@@ -56,10 +56,10 @@ def save_extra_files(folder: str | os.PathLike, carried: dict[str, str]) -> None
 
     Args:
         folder: The folder of the weights.
-        carried: What `read_extra_files` found when the model was loaded; nothing for a model that was made here.
+        carried: Result of `read_extra_files` when the model was loaded; empty for a new model.
     """
     for name in EXTRA_FILES:
-        # The folder of a copy may hold the file of another model of the same name; what was carried is this one's.
+        # The folder of a copy may hold the file of another model of the same name; `carried` is this model's.
         text = carried.get(name) or read_text(os.path.join(_HOME, name))
         if text is not None:
             write_text(os.path.join(folder, name), text)
@@ -96,11 +96,11 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 def follow_umask(place: str | os.PathLike) -> None:
     """Give weights the mode that the umask gives to every other file.
 
-    safetensors 0.8 writes a private file (0600) and renames it, so nobody else could read a shared model. Where modes
-    cannot be changed, the files stay as they are.
+    safetensors 0.8 writes a private file (0600) and renames it, so other users could not read a shared model. If modes
+    cannot be changed, the files keep theirs.
 
     Args:
-        place: A file, or a folder whose `*.safetensors` are meant.
+        place: A file, or a folder with `*.safetensors`.
     """
     folder = place if os.path.isdir(place) else os.path.dirname(os.path.abspath(place))
     paths = glob.glob(os.path.join(glob.escape(folder), "*.safetensors")) if folder == place else [place]

@@ -3,9 +3,9 @@
 import colorsys
 from typing import NamedTuple
 
-# Hues in degrees, far from each other, for the six types of KLUE-NER.
+# Hues in degrees, far apart, for the six types of KLUE-NER.
 HUES = {"PS": 217, "LC": 146, "OG": 272, "DT": 38, "TI": 335, "QT": 186}
-# Neighbours of the golden angle never meet again: each next hue falls into the largest gap.
+# Multiples of the golden angle never coincide: each next hue falls into the largest gap.
 GOLDEN_ANGLE = 137.508
 FIRST_HUE = 12.0
 TEXT = "#1c2230"
@@ -33,7 +33,7 @@ def colours_of(labels: list[str]) -> dict[str, Color]:
     others = sorted(set(labels) - set(HUES))
     found = {label: colour(HUES[label]) for label in labels if label in HUES}
     for at, label in enumerate(others):
-        # Far into a long list hues come close; three depths in turn keep neighbours on the wheel apart.
+        # In a long list hues get close; three alternating depths keep neighbours on the wheel apart.
         found[label] = colour((FIRST_HUE + at * GOLDEN_ANGLE) % 360, depth=at % 3)
     return found
 

@@ -20,26 +20,26 @@ Segment = tuple[int, int, list[int], int]
 class CRF(nn.Module):
     """Linear-chain CRF that can replace pytorch-crf's module, state dict included.
 
-    Emissions of any float type and size are welcome, +-60,000 in half precision too: recursions never run in half.
-    They run in float64 on a CPU and over logarithms in float32 elsewhere, autocast or not. Parameters stay float32
-    when `.half()` or `.bfloat16()` is called on the module or on one that holds it.
+    Emissions may have any float type and size, such as +-60,000 in half precision: recursions never run in half
+    precision. They run in float64 on a CPU and over logarithms in float32 elsewhere, autocast or not. Parameters stay
+    float32 when `.half()` or `.bfloat16()` is called on the module or on one that holds it.
 
     Every mask is a prefix of its row (padding on the right). A row without any unit has log-likelihood 0, the empty
     path, and no marginals.
 
-    Two distributions are told apart. "train" is what `forward` trains: temperature 1, and constraints only where
-    `constrain(..., when="both")` was called. "decode" is what is read out: all potentials divided by `temperature`,
+    There are two distributions. "train" is trained by `forward`: temperature 1, and constraints only if
+    `constrain(..., when="both")` was called. "decode" is used for prediction: all potentials divided by `temperature`,
     and constraints under "decode" and "both".
 
-    Under `torch.compile` the chain runs outside the graph, as it is.
+    Under `torch.compile` the chain runs outside the graph.
 
-    `begins` and `ends`, booleans `(batch,)`, say whether a row starts (ends) where its document does. Where not, start
-    (end) scores and bans do not apply. Without them all rows are whole documents.
+    `begins` and `ends`, booleans `(batch,)`, tell whether a row starts (ends) where its document does. Otherwise start
+    (end) scores and constraints do not apply. Without them all rows are whole documents.
 
     Args:
         num_tags: Number of tags.
-        batch_first: Whether tensors come as `(batch, length, ...)`; `(length, batch, ...)` otherwise. This page and all
-            results name them batch first.
+        batch_first: Whether tensors come as `(batch, length, ...)`; `(length, batch, ...)` otherwise. This
+            documentation and all results are batch first.
 
     Attributes:
         start_transitions: Score of each first tag `(tags,)`.
@@ -66,7 +66,7 @@ class CRF(nn.Module):
         self.start_transitions = nn.Parameter(torch.empty(num_tags, dtype=torch.float32))
         self.end_transitions = nn.Parameter(torch.empty(num_tags, dtype=torch.float32))
         self.transitions = nn.Parameter(torch.empty(num_tags, num_tags, dtype=torch.float32))
-        # Not persistent, so that state dicts are exchangeable with pytorch-crf's; `constrain` makes them anew.
+        # Not persistent, so that state dicts are exchangeable with pytorch-crf's; `constrain` sets them again.
         for name, parameter in (("transitions", self.transitions), ("starts", self.start_transitions)):
             self.register_buffer(f"allowed_{name}", torch.ones_like(parameter, dtype=torch.bool), persistent=False)
         self.register_buffer("allowed_ends", torch.ones_like(self.allowed_starts), persistent=False)
@@ -106,8 +106,8 @@ class CRF(nn.Module):
             allowed_transitions: Whether the second tag may follow the first `(tags, tags)`, bool.
             allowed_starts: Whether a document may begin with the tag `(tags,)`, bool.
             allowed_ends: Whether a document may end with the tag `(tags,)`, bool.
-            when: "decode" leaves training free; "both" also trains with the constraints and refuses gold tags that
-                break them; "none" keeps the tensors and applies them nowhere.
+            when: "decode" does not constrain training; "both" also trains with the constraints and refuses gold tags
+                that violate them; "none" stores the tensors without applying them.
 
         Raises:
             ValueError: On another shape, type or `when`.
@@ -138,7 +138,7 @@ class CRF(nn.Module):
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            tags: Gold tags `(batch, length)`, any integer type, anything (as -100) where `mask` is False.
+            tags: Gold tags `(batch, length)`, any integer type, with any value (such as -100) where `mask` is False.
             mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             reduction: "none" gives a value per row; "sum" adds them; "mean" divides their sum by rows; "token_mean" by
                 units.
@@ -182,8 +182,8 @@ class CRF(nn.Module):
     ) -> list[list[int]]:
         """Find the best allowed tag path of each row (Viterbi).
 
-        Rounding and ties fall as in pytorch-crf, except where its float32 scores could pass 16,384 and lose their
-        third decimal: there this sums in float64.
+        Rounding and ties are those of pytorch-crf, except if its float32 scores could exceed 16,384 and lose their
+        third decimal: then sums are in float64.
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
@@ -216,7 +216,7 @@ class CRF(nn.Module):
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            k: Most paths per row.
+            k: Maximum number of paths per row.
             mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
@@ -238,7 +238,7 @@ class CRF(nn.Module):
         emissions, rows = self._prepare(emissions, mask, begins, ends, "decode")
         arrays = as_arrays(emissions, rows, self._scores(), at_least=np.float64)
         lengths = arrays[1]
-        # A length of 64 and two tags already allow more paths than anyone asks for; a smaller exponent keeps this fast.
+        # Two tags and a length of 64 already allow more paths than any k; a smaller exponent keeps this fast.
         k = min(k, self.num_tags ** min(64, emissions.shape[0]))
         ranked = [[(path, score / self._temperature()) for path, score in paths] for paths in k_best_paths(*arrays, k)]
         for row, paths in enumerate(ranked):
@@ -341,7 +341,7 @@ class CRF(nn.Module):
             Probabilities `(segments,)`, float32 (float64 for float64), without gradient.
 
         Raises:
-            ValueError: On another shape or type, or if a segment leaves its row.
+            ValueError: On another shape or type, or if a segment is outside its row.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -394,8 +394,8 @@ class CRF(nn.Module):
     ) -> torch.Tensor:
         """Compute KL(P||Q) + KL(Q||P) between the tag paths of two sets of emissions, exactly.
 
-        With shared transitions the log partitions cancel and what is left is
-        sum_t sum_y (mu_p - mu_q)(e_p - e_q), mu the marginals. The gradient flows through mu as well.
+        With shared transitions the log partitions cancel, and the result is sum_t sum_y (mu_p - mu_q)(e_p - e_q), mu
+        the marginals. The gradient flows through mu as well.
 
         Args:
             emissions_p: Tag scores `(batch, length, tags)`, any float type.
@@ -429,7 +429,7 @@ class CRF(nn.Module):
         with torch.autocast(one.device.type, enabled=False):
             difference = self._scaled(one, distribution) - self._scaled(two, distribution)
             if rows.mask is not None:
-                # Padding may hold anything, NaN too, which 0 * would not stop.
+                # Padding may hold NaN, which a product with 0 would keep.
                 difference = torch.where(rows.mask.unsqueeze(-1), difference, 0.0)
             return ((mu_p - mu_q) * difference).sum(dim=(0, 2)).to(wide)
 

@@ -42,8 +42,8 @@ def prepare_inputs(
         if bool((mask[1:] & ~mask[:-1]).any()):
             row = int((mask[1:] & ~mask[:-1]).any(dim=0).nonzero()[0])
             raise ValueError(
-                f"expected mask to be a prefix of each row, got a unit behind a gap in row {row}; compact first: "
-                "gather the units that count to the front of their row and pad on the right"
+                f"expected mask to be a prefix of each row, got a unit after a gap in row {row}; compact first: move "
+                "the units to the front of their row and pad on the right"
             )
     for name, flags in (("begins", begins), ("ends", ends)):
         if flags is not None and (flags.dtype != torch.bool or flags.shape != emissions.shape[1:2]):
@@ -109,7 +109,7 @@ def _check_gold_path(tags: torch.Tensor, rows: Rows) -> None:
     mask = torch.ones_like(tags, dtype=torch.bool) if rows.mask is None else rows.mask
     safe = tags.masked_fill(~mask, 0)
     is_last = mask & ~torch.cat([mask[1:], torch.zeros_like(mask[:1])])
-    # shape: (length, batch) each; the ban on the step into, and out of, a unit
+    # shape: (length, batch) each; whether the step into, and out of, a unit is forbidden
     into, out_of = torch.zeros_like(mask), ~ends[safe] & is_last
     into[0] = ~starts[safe[0]] & mask[0]
     into[1:] = ~steps[safe[:-1], safe[1:]] & mask[1:]
@@ -136,7 +136,7 @@ def check_segment(
     """Check that a segment is inside its row and consists of tags.
 
     Raises:
-        ValueError: If segment `at` leaves its row `(row, start, tags)` or names a tag that is none.
+        ValueError: If segment `at` is outside its row `(row, start, tags)` or names an unknown tag.
     """
     if not 0 <= row < len(lengths) or start < 0 or not tags or start + len(tags) > lengths[row]:
         is_row = 0 <= row < len(lengths)

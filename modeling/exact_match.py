@@ -17,11 +17,11 @@ def match_lengths(text: str, question: str, longest: int = LONGEST_MATCH) -> lis
 
     Args:
         text: The text.
-        question: The question; case is folded away in both where that keeps lengths.
+        question: The question; case is ignored in both if that keeps lengths.
         longest: Longer stretches count as this long.
 
     Returns:
-        A length per character, 0 for spaces and for what the question does not hold.
+        A length per character, 0 for spaces and for characters that are not in the question.
 
     >>> match_lengths("수도는 서울이다", "한국의 수도는?", 3)
     [3, 3, 3, 0, 0, 0, 0, 0]
@@ -33,7 +33,7 @@ def match_lengths(text: str, question: str, longest: int = LONGEST_MATCH) -> lis
     for at in places:
         found[at] = 1
     for length in range(2, longest + 1):
-        # A stretch can be held only where the two that are shorter by one are.
+        # A stretch can be in the question only if its two parts that are shorter by one are.
         shorter = set(places)
         stretches = {question[at : at + length] for at in range(len(question) - length + 1)}
         places = [at for at in places if at + 1 in shorter and text[at : at + length] in stretches]

@@ -8,8 +8,7 @@ from torch.nn import functional
 
 from .once_differentiable import once_differentiable
 
-# Rows whose wide states are worked on at once. On a CPU fresh memory costs more than the sums on it; elsewhere few
-# launches count.
+# Rows processed at once. On a CPU new memory costs more than the computation; elsewhere few launches are faster.
 _ROWS = {"cpu": 512}
 _ROWS_ELSEWHERE = 2**14
 
@@ -17,9 +16,9 @@ _ROWS_ELSEWHERE = 2**14
 def feed_forward(states: torch.Tensor, first: nn.Linear, activation: Callable, second: nn.Linear) -> torch.Tensor:
     """Compute `second(activation(first(states)))` of states `(batch, length, hidden)`, any float type.
 
-    The wide states before the activation are all that is kept for the backward pass; what the activation makes of them,
-    and all gradients of that width, exist for some rows at a time. Under autocast everything runs in its type. Linears
-    that are more than plain ones (an adapter's, say, or with hooks) are called as they are, with what that keeps.
+    Only the wide states before the activation are stored for the backward pass; the activations, and all gradients of
+    that width, exist for some rows at a time. Under autocast everything runs in its type. Linear layers of other
+    classes (such as an adapter's) or with hooks are called as modules, with the memory that this needs.
     """
     if not (_is_plain(first) and _is_plain(second)) or any(True for _ in _parameters(activation)):
         return second(activation(first(states)))
@@ -35,9 +34,9 @@ def feed_forward(states: torch.Tensor, first: nn.Linear, activation: Callable, s
 
 
 def _is_plain(linear: nn.Module) -> bool:
-    # Only called does a linear run its hooks, among them those that gather the parts of a sharded weight.
+    # Hooks run only in a call of the module, among them those that gather a sharded weight.
     hooked = linear._forward_hooks or linear._forward_pre_hooks or linear._backward_hooks or linear._backward_pre_hooks
-    # accelerate's offload puts another `forward` on the very instance.
+    # accelerate's offload replaces `forward` of the instance.
     wrapped = "forward" in vars(linear)
     return type(linear) is nn.Linear and not hooked and not wrapped and not hasattr(linear.weight, "ds_id")
 
@@ -79,7 +78,7 @@ class _FeedForward(torch.autograd.Function):
                 above = gradient[part]
                 with torch.enable_grad():
                     own = wide[part].detach().requires_grad_(before)
-                    # A view, since what counts a module's work (torch's FLOP counter) takes no leaf in here.
+                    # A view, since torch's FLOP counter does not accept a leaf here.
                     active = ctx.activation(own.view_as(own))
                 sums[1].add_product(above, active.detach())
                 biases[1].add(above)

@@ -1,12 +1,12 @@
 """Sums over all tag paths of a linear chain: log partition, marginals, and the gradients of both.
 
-Every row becomes a path of equal length through one more state, *outside*: it stands before the first unit, on all the
-padding, and once behind it. Start and end scores are then the transitions out of and into *outside*, a padded row needs
-no mask, and an empty one no special case. Rows that begin or end in mid-document pass through a second such state whose
+Every row becomes a path of equal length through one more state, *outside*: before the first unit, on all the padding,
+and once after it. Start and end scores are then the transitions out of and into *outside*, a padded row needs no mask,
+and an empty one no special case. Rows that begin or end in mid-document pass through a second such state whose
 transitions all score 0. Slot t + 1 of a sweep is unit t of the row.
 
 Small numbers in wide floats: on a CPU the recursions run over probabilities in float64 (`LinearSweep`), rescaled now
-and then. Where a CPU's range does not suffice, and on other devices, they run over logarithms (`LogSweep`).
+and then. If a CPU's range does not suffice, and on other devices, they run over logarithms (`LogSweep`).
 """
 
 from typing import Any, NamedTuple
@@ -19,32 +19,32 @@ from .once_differentiable import once_differentiable
 # 2.3e-308, and the factors it can still meet below (states ** RESCALE_EVERY) ** 2, so nothing that counts is lost.
 SMALLEST_SUM = 1e-217
 RESCALE_EVERY = 16
-# Slots that a sweep has views of at once: those of a long text would take more memory than the numbers they show.
+# Number of slots with views at once: the views of a long text would take more memory than their numbers.
 VIEWS = 2048
-# Most elements of a `(slots, batch, states, states)` block that a log-domain sum holds at once.
+# Maximum number of elements of a `(slots, batch, states, states)` block that a log-domain sum holds at once.
 BLOCK = 2**22
 
 
 class Rows(NamedTuple):
     """Masks and constraints of a batch."""
 
-    # True for units `(length, batch)`, a prefix of each column; None where all do.
+    # True for units `(length, batch)`, a prefix of each column; None if there is no padding.
     mask: torch.Tensor | None = None
-    # Whether a row starts, ends where its document does `(batch,)`; None where all do.
+    # Whether a row starts, ends where its document does `(batch,)`; None if all do.
     begins: torch.Tensor | None = None
     ends: torch.Tensor | None = None
-    # Which transitions `(tags, tags)`, starts `(tags,)`, ends `(tags,)` are allowed; None where all are.
+    # Which transitions `(tags, tags)`, starts `(tags,)`, ends `(tags,)` are allowed; None if all are.
     allowed: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
 
 
 class Potentials(NamedTuple):
     """Log potentials of the chain with its outside states."""
 
-    # shape: (length + 2, batch, states), the largest emission of each unit taken off
+    # shape: (length + 2, batch, states), the largest emission of each unit subtracted
     nodes: torch.Tensor
     # shape: (states, states), from state, to state
     edges: torch.Tensor
-    # What was taken off, summed over each row `(batch,)`.
+    # Sum of the subtracted values of each row `(batch,)`.
     offset: torch.Tensor
 
 
@@ -113,8 +113,8 @@ class LinearSweep:
     """Forward and backward sums over probabilities, rescaled every few slots.
 
     alpha[t] holds what leads to and includes slot t, beta[t] what follows it, ahead[t] = node[t] * beta[t]. Scales
-    differ from slot to slot and cancel within one: marginal[t] = alpha[t] * beta[t] / total[t], and, as
-    beta[t - 1] = edges @ ahead[t] in the same scale, pair[t] = alpha[t - 1] * edges * ahead[t] / total[t - 1].
+    differ from slot to slot and cancel within one: marginal[t] = alpha[t] * beta[t] / total[t], and, as beta[t - 1] =
+    edges @ ahead[t] in the same scale, pair[t] = alpha[t - 1] * edges * ahead[t] / total[t - 1].
 
     Source: Rabiner (1989), "A tutorial on hidden Markov models", scaling.
     """
@@ -316,7 +316,7 @@ def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
             if len(stuck):
                 raise ValueError(no_path_message(int(stuck[0])))
     if rows.mask is not None and len(rows.mask):
-        # The path outside scores 0 but for the rounding of its rescalings; a row without units shall be 0 exactly.
+        # The path outside scores 0 up to rounding; a row without units must score exactly 0.
         sums.log_partition = torch.where(rows.mask[0], sums.log_partition, 0.0)
     return sums
 
@@ -324,7 +324,7 @@ def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
 def no_path_message(row: int) -> str:
     """Error message for a row without an allowed path."""
     return (
-        f"expected the constraints to leave every row at least one tag path, got none for row {row}; allow more in "
+        f"expected the constraints to allow every row at least one tag path, got none for row {row}; allow more in "
         "`constrain(...)`, or pass begins=False or ends=False for rows that are cut out of a longer document"
     )
 
@@ -337,8 +337,8 @@ def _split(edges: torch.Tensor, tags: int) -> tuple[torch.Tensor, torch.Tensor, 
 class LogLikelihood(torch.autograd.Function):
     """Score of the gold path minus log partition `(batch,)`; minus log partition alone where `tags` is None.
 
-    The gradient is analytic, gold counts minus expected ones, so autograd stores no step of the recursion.
-    Source: Lafferty, McCallum & Pereira (2001).
+    The gradient is analytic, gold counts minus expected ones, so autograd stores no step of the recursion. Source:
+    Lafferty, McCallum & Pereira (2001).
     """
 
     @staticmethod
@@ -370,7 +370,7 @@ class LogLikelihood(torch.autograd.Function):
         nodes = potentials.nodes.gather(2, path.unsqueeze(-1)).squeeze(-1)
         edges = potentials.edges.view(-1).take(path[:-1] * states + path[1:])
         wide = potentials.offset.dtype
-        # What `build_potentials` took off each unit's emissions is missing on both sides of the difference.
+        # The values that `build_potentials` subtracts are missing on both sides of the difference.
         return nodes.sum(dim=0, dtype=wide) + edges.sum(dim=0, dtype=wide) - ctx.sweep.log_partition
 
     @staticmethod
@@ -380,7 +380,7 @@ class LogLikelihood(torch.autograd.Function):
         like, *scores = saved
         tags = like.shape[2]
         weights = grad.to(ctx.sweep.edges.dtype).unsqueeze(-1)
-        # Gold counts minus expected counts is a difference of near ones; half precision would round it to 0.
+        # Gold and expected counts are close; half precision would round their difference to 0.
         dtype = torch.promote_types(like.dtype, torch.float32)
         units = torch.empty_like(like, dtype=dtype)
         ctx.sweep.marginals(-weights, out=units)
@@ -399,7 +399,7 @@ class LogLikelihood(torch.autograd.Function):
 class Marginals(torch.autograd.Function):
     """Probability of each tag at each unit `(length, batch, tags)`, 0 on padding.
 
-    The gradient is the product of the log partition's Hessian and what comes in, from one more sweep.
+    The gradient is the product of the log partition's Hessian and the incoming gradient, from one more sweep.
     """
 
     @staticmethod

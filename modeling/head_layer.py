@@ -7,7 +7,7 @@ from torch import nn
 
 from .wide_linear import wide_linear
 
-# No layer is wider, whatever the encoder: what is above is a mistake, and no tensor could hold it.
+# Maximum width, whatever the encoder; larger values are mistakes.
 WIDEST = 2**20
 
 
@@ -15,7 +15,7 @@ def check_width(width) -> None:
     """Check that a width is a whole number of 0 (no layer) or more.
 
     Raises:
-        ValueError: If it is no whole number of 0 (no such layer) or more.
+        ValueError: If it is not a whole number of 0 (no layer) or more.
     """
     if not isinstance(width, Integral) or isinstance(width, bool) or not 0 <= width <= WIDEST:
         raise ValueError(
@@ -29,7 +29,7 @@ class HeadLayer(nn.Module):
 
     Args:
         size: Width of the states.
-        width: Of the layer between.
+        width: Width of the inner layer.
     """
 
     def __init__(self, size: int, width: int):

@@ -26,8 +26,8 @@ class ChainContext(NamedTuple):
     """Position of the rows of a batch inside their documents, and of their units inside the window.
 
     Args:
-        begins: True where the row holds its document's first unit `(batch,)`; None means that all do.
-        ends: True where the row holds its document's last unit `(batch,)`; None means that all do.
+        begins: True if the row holds its document's first unit `(batch,)`; None means that all do.
+        ends: True if the row holds its document's last unit `(batch,)`; None means that all do.
         positions: Position in the window whose vector each unit takes `(batch, units)`; None if no head asks.
     """
 
@@ -42,7 +42,7 @@ class HeadOutput(NamedTuple):
     Args:
         loss_sum: Loss summed over all units, in nats, a float32 scalar; None without labels.
         emissions: Tag scores `(batch, units, tags)`, float32.
-        parts: Where the loss has several, each by its name, which ends in `_loss`; they add up to `loss_sum`.
+        parts: Parts of a composed loss by name, which ends in `_loss`; they add up to `loss_sum`.
     """
 
     loss_sum: torch.Tensor | None
@@ -54,7 +54,7 @@ class HeadInspection(NamedTuple):
     """Gates and attention of a head.
 
     Args:
-        gates: How far each unit is let through, 0 to 1 `(batch, units)`, float32.
+        gates: Gate of each unit, 0 to 1 `(batch, units)`, float32.
         attention: From each unit to each unit `(batch, heads, units, units)`, float32.
     """
 
@@ -76,8 +76,8 @@ class TagHead(nn.Module, ABC):
         ValueError: If `config.head_options` holds a key that the head does not know.
     """
 
-    # The head's own settings and what they are where `head_options` does not say.
-    options: dict = {"feedforward": 0}  # width of the layer between states and projection; 0 leaves it out
+    # The head's own settings with their defaults.
+    options: dict = {"feedforward": 0}  # width of the layer between states and projection; 0 turns it off
 
     def __init__(self, config, input_size: int):
         super().__init__()
@@ -85,7 +85,7 @@ class TagHead(nn.Module, ABC):
         if unknown:
             raise ValueError(
                 f"expected head_options of {type(self).__name__} to be among {sorted(self.options)}, got "
-                f"{', '.join(unknown)}; take the key out or choose another head"
+                f"{', '.join(unknown)}; remove the key or choose another head"
             )
         self.settings = {**self.options, **config.head_options}
         check_width(self.settings["feedforward"])
@@ -155,7 +155,7 @@ class TagHead(nn.Module, ABC):
     def _buffer_device(self) -> torch.device:
         # A quantised layer has a method of that name, and runs on the CPU.
         device = getattr(self.projection.weight, "device", torch.device("cpu"))
-        # While transformers builds a model to be filled, its weights are nowhere; buffers must be somewhere.
+        # While transformers builds a model before loading, its weights are on the meta device; buffers must not be.
         return torch.device("cpu") if device.type == "meta" else device
 
     def project(self, states: torch.Tensor) -> torch.Tensor:
@@ -175,7 +175,7 @@ class TagHead(nn.Module, ABC):
             states: Unit states `(batch, units, hidden)`.
             mask: True for units `(batch, units)`; a prefix of each row.
             labels: Tag ids `(batch, units)`, -100 as padding on the right.
-            context: Where the rows stand in their documents.
+            context: Position of the rows in their documents.
         """
         context = context or ChainContext()
         samples = self.samples if self.training else 1
@@ -233,7 +233,7 @@ class TagHead(nn.Module, ABC):
         for row, found in enumerate(spans):
             for start, end, label in found:
                 path = [ids[tag] for tag in span_tags(end - start, label, self.scheme)]
-                # In BIO a span ends where its type does not go on; in BIOES its last tag says so.
+                # In BIO a span ends where its type does not continue; in BIOES its last tag marks the end.
                 banned = ids[f"I-{label}"] if self.scheme == "BIO" else -1
                 segments.append((row, start, path, banned))
         if not segments:
@@ -279,14 +279,13 @@ class PositionalHead(TagHead):
     """Attention by position behind gates that learn the places of entities, then linear or CRF.
 
     The loss is that of the tags + `positional_loss` * (BCE of the gates against "is in an entity" + 0.5 * BCE of two
-    more against "starts one" and "ends one"). At evaluation the gates are always the predicted ones. With
-    `oracle: true` alone gold ones act wherever labels are given, in evaluation too, which is LEAKAGE of the labels into
-    the prediction: an upper bound.
+    more against "starts one" and "ends one"). At evaluation the gates are always the predicted ones. With `oracle:
+    true`, gold gates are used whenever labels are given, in evaluation too, which is LEAKAGE of the labels into the
+    prediction: an upper bound.
 
     Args:
         config: A `KospanTokenClassificationConfig`; `head_options` as `positional_attention.OPTIONS` lists them.
-        input_size: Width of the unit states, which are the encoder's own: e_PAD is one of those, so an LSTM in between
-            is refused.
+        input_size: Width of the unit states, which must be the encoder's own, as e_PAD is: an LSTM is refused.
 
     Raises:
         ValueError: If an option is out of range or `lstm_hidden_size` is not 0.
@@ -300,8 +299,8 @@ class PositionalHead(TagHead):
         if config.lstm_hidden_size:
             raise ValueError(
                 f"expected lstm_hidden_size: 0 with head: positional, got {config.lstm_hidden_size}: closed gates "
-                "put the encoder's state at [PAD] in a unit's place, and an LSTM's states are no such ones; take "
-                "one of the two out"
+                "replace a unit by the encoder's state at [PAD], and an LSTM's states are different; remove one of "
+                "the two settings"
             )
         self.attention = PositionalAttention(
             input_size, config.max_length, settings["heads"], settings["gate"], settings["share"], settings["beginning"]
@@ -309,8 +308,8 @@ class PositionalHead(TagHead):
         self._progress: float | None = None
         if settings["oracle"]:
             warnings.warn(
-                "head_options oracle: true leaks gold labels into predictions wherever labels are given: what it "
-                "scores is an upper bound and no result",
+                "head_options oracle: true leaks gold labels into predictions wherever labels are given: its score "
+                "is an upper bound and not a result",
                 stacklevel=2,
             )
 

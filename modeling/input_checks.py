@@ -22,7 +22,7 @@ def as_text(value):
         value = value.as_py()
     elif getattr(value, "shape", None) == () and hasattr(value, "item"):
         value = value.item()
-    # `str(value)` of a subclass may be anything: of an enumeration's member it is the member's name.
+    # `str(value)` of a subclass may differ: for an enumeration's member it is the member's name.
     return str.__str__(value) if isinstance(value, str) else value
 
 
@@ -30,11 +30,11 @@ def as_list(values, in_memory: bool = False) -> list | None:
     """Return the items of a sequence, or None if `values` is none.
 
     A sequence is anything with a length whose items come in a fixed order: a list, a tuple, a NumPy array, a pandas
-    Series, an Arrow array, a column of a data set. A text, bytes, a mapping, a set and a generator are none.
+    Series, an Arrow array, a column of a data set. A text, bytes, a mapping, a set and a generator are not sequences.
 
     Args:
-        values: What may be a sequence.
-        in_memory: Take only what holds its items in memory, so not a column of a data set.
+        values: Any value.
+        in_memory: Accept only sequences in memory, and not a column of a data set.
 
     >>> as_list(("a", "b")), as_list("a"), as_list({"a": 1})
     (['a', 'b'], None, None)
@@ -60,10 +60,10 @@ def check_texts(texts, name: str = "texts") -> list[str]:
 
     Args:
         texts: A sequence as `as_list` takes it.
-        name: What the caller calls it, for the messages.
+        name: Name of the argument, for errors.
 
     Raises:
-        TypeError: If `texts` is no sequence of texts.
+        TypeError: If `texts` is not a sequence of texts.
         ValueError: If a text is not valid Unicode text.
     """
     items = as_list(texts)
@@ -80,7 +80,7 @@ def check_documents(documents, name: str = "texts") -> list[str | list[str]]:
 
     Args:
         documents: A sequence as `as_list` takes it.
-        name: What the caller calls it, for the messages.
+        name: Name of the argument, for errors.
 
     Raises:
         Exception: As `check_texts`, also of words.
@@ -97,9 +97,9 @@ def check_text(item, at: int, name: str = "texts") -> str:
     """Convert the item of a sequence of texts to a plain `str`.
 
     Args:
-        item: What should be a text.
-        at: Its index, for the messages.
-        name: What the caller calls the sequence.
+        item: The item.
+        at: Its index, for errors.
+        name: Name of the sequence, for errors.
 
     Raises:
         Exception: As `check_texts`.
@@ -121,7 +121,7 @@ def check_prediction_arguments(threshold: float, batch_size: int) -> None:
     """Check that `threshold` is a number in [0, 1] and `batch_size` a positive count.
 
     Raises:
-        TypeError, ValueError: If `threshold` is no number in [0, 1] or `batch_size` no count.
+        TypeError, ValueError: If `threshold` is not a number in [0, 1] or `batch_size` is not a positive count.
     """
     if isinstance(threshold, bool) or not isinstance(threshold, Real):
         raise TypeError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")

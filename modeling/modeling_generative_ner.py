@@ -46,9 +46,9 @@ from .tags import labels_of  # noqa: F401  (as `clusters`)
 from .word_shapes import shape_of  # noqa: F401  (as `clusters`)
 from .words import document_text
 
-# What save_pretrained takes for a push.
+# Arguments of save_pretrained for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
-# Before version 4.56 models took another word for it.
+# Before version 4.56 the argument had another name.
 _OLD_DTYPE = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
 
 
@@ -56,12 +56,12 @@ class GeneratedSpans(NamedTuple):
     """Spans generated for one text, with the replies.
 
     Args:
-        spans: What was found, sorted by start.
-        replies: The replies as they are, one a window.
-        dropped: Brackets that were none.
-        unmatched: Surfaces without a free occurrence in the text.
-        unparsed: Replies in which nothing of the grammar was found.
-        in_order: Whether the replies are the grammar and nothing beside it, their entities in order of the text.
+        spans: The spans, sorted by start.
+        replies: The replies, one per window.
+        dropped: Number of invalid brackets.
+        unmatched: Number of surfaces without a free occurrence in the text.
+        unparsed: Number of replies without any entity or `[]`.
+        in_order: Whether the replies follow the grammar exactly, with entities in order of the text.
     """
 
     spans: list[Span]
@@ -81,7 +81,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         config: Labels, prompt and limits.
 
     Raises:
-        ValueError: If the tokenizer has no end of a text, or its subwords cannot be read.
+        ValueError: If the tokenizer has no end-of-text token, or its subwords cannot be converted to bytes.
 
     >>> writer = KospanGenerativeNER.from_pretrained("user/name")  # doctest: +SKIP
     >>> writer.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
@@ -102,13 +102,13 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         size = None if table is None else table.weight.shape[0]
         if getattr(table, "out_features", None):  # Packed weights have other shapes.
             size = table.out_features
-        # A token that lies behind the table of embeddings could not be read.
+        # A token after the end of the embedding table could not be used.
         if tokenizer.pad_token_id is None or (size is not None and tokenizer.pad_token_id >= size):
             tokenizer.pad_token = tokenizer.eos_token
         self.subwords = SubwordBytes(tokenizer, size)
         if config.shown is not None:
             self._likeness = Similarity([text for text, _ in config.examples])
-        # Says at once whether the labels can be written.
+        # Check at once that the labels can be written.
         ReplyStates("", config.labels, self.subwords)
 
     # --- loading and saving -------------------------------------------------------------------------------------------
@@ -121,12 +121,12 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
 
         Args:
             name: Folder, or name on the Hub.
-            base: For an adapter: where its base model lies, if not where the adapter says.
-            **kwargs: What `AutoModelForCausalLM.from_pretrained` takes, such as `dtype` and `device_map`.
+            base: For an adapter: folder or name of its base model, if not the one in the adapter.
+            **kwargs: Arguments of `AutoModelForCausalLM.from_pretrained`, such as `dtype` and `device_map`.
 
         Raises:
             FileNotFoundError: If there is no `kospan.json`.
-            ImportError: If an adapter needs peft and there is none.
+            ImportError: If an adapter needs peft and it is not installed.
             ValueError: If an adapter was trained on another base.
         """
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
@@ -144,7 +144,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             model = load_adapted(name, base, config, location, kwargs)
         writer = cls(model.eval(), AutoTokenizer.from_pretrained(name, use_fast=True, **location), config)
         if is_remote_code():
-            # Taken along now, while the repository is at hand: saving must not depend on it.
+            # Read now, while the repository is available: saving must not depend on it.
             writer._extra_files = read_extra_files(name, **location)
         return writer
 
@@ -152,9 +152,9 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         """Write the causal LM or its adapter, the tokenizer, and the files of `save_beside`.
 
         Args:
-            folder: Where to.
-            push_to_hub: Whether all of it also goes to the Hub, under `repo_id` or the folder's name.
-            **kwargs: What the model's own `save_pretrained` takes, and for a push what `push_to_hub` takes.
+            folder: The output folder.
+            push_to_hub: Whether to push the folder to the Hub, under `repo_id` or the folder's name.
+            **kwargs: Arguments of the model's `save_pretrained` and, for a push, of `push_to_hub`.
         """
         push = {key: kwargs.pop(key) for key in ("repo_id", *_PUSH_KEYS) if key in kwargs}
         self.model.save_pretrained(folder, **kwargs)
@@ -163,7 +163,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         name_portable_class(os.path.join(folder, "tokenizer_config.json"))
         self.save_beside(folder)
         if push_to_hub:
-            # The model's own push would leave before the files above are written.
+            # The model's own push would happen before the files above are written.
             repo_id = push.pop("repo_id", None) or os.path.basename(os.path.normpath(folder))
             self.push_to_hub(repo_id, **{key: value for key, value in push.items() if value is not None})
 
@@ -240,24 +240,24 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
     ) -> list[Span] | list[list[Span]]:
         """Extract the spans of each text.
 
-        The score of a span is the probability with which the model writes its bracket, given all before it: the product
-        over the bracket's subwords, from the decision to write one more to its `]`. With constrained decoding the
-        probabilities are those among the subwords that the grammar allows.
+        The score of a span is the probability of its bracket, given all text before it: the product over the bracket's
+        subwords, from the decision to write one more to its `]`. With constrained decoding the probabilities are those
+        among the subwords that the grammar allows.
 
         Args:
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
-                column); long ones are asked about in windows and merged. In a sequence a document may also be a list of
+                column); long ones are split into windows and merged. In a sequence a document may also be a list of
                 its words, which are joined by spaces.
             threshold: Spans with a lower score are omitted.
-            batch_size: Prompts that are answered at once.
-            num_beams: Replies that are followed at once; 1 always takes the most probable subword.
+            batch_size: Number of prompts in a batch.
+            num_beams: Number of beams; 1 always takes the most probable subword.
 
         Returns:
             Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
             a sequence.
 
         Raises:
-            TypeError: If `texts` is neither a str nor a sequence of documents, or a number is none.
+            TypeError: If `texts` is neither a str nor a sequence of documents, or a number has another type.
             ValueError: If `threshold`, `batch_size` or `num_beams` is out of range, or a text holds half of a surrogate
                 pair.
         """
@@ -278,7 +278,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         passages = [self.passages(text) for text, _ in read]
         flat = [passage for each in passages for passage in each]
         answers: list = [None] * len(flat)
-        # The longest first: batches of one length, and what does not fit into memory fails at once.
+        # The longest first: batches of similar length, and lack of memory shows at once.
         order = sorted(range(len(flat)), key=lambda at: -len(flat[at].input_ids))
         with self.evaluating():
             for at in range(0, len(order), batch_size):
@@ -339,7 +339,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
                     score = bracket_probability(entity, found.entities, starts)
                     first, last = passage.start + place.start, passage.start + place.end - 1
                     spans.append(Span(characters[first][0], characters[last][1], place.label, score))
-        # Two windows may cut one stretch of text in different ways.
+        # Two windows may split one stretch of text in different ways.
         spans = keep_longest(spans) if first_overlap(spans) else sorted(spans)
         return GeneratedSpans(spans, replies, dropped, unmatched, unparsed, in_order)
 
@@ -358,7 +358,7 @@ def check_beams(num_beams: int) -> None:
     """Check that `num_beams` is a positive count.
 
     Raises:
-        TypeError, ValueError: If `num_beams` is no count.
+        TypeError, ValueError: If `num_beams` is not a positive count.
     """
     if isinstance(num_beams, bool) or not isinstance(num_beams, Integral):
         raise TypeError(f"expected num_beams to be a whole number of replies, got {num_beams!r}; 1 is the default")
@@ -374,7 +374,7 @@ def decode_reply(
     for subword, value in zip(reply, values):
         added = subwords.joined([subword])
         text += decoder.decode(added[:1])
-        # Where the first byte leaves a character open, that is the one which the subword begins with.
+        # If the first byte continues a character, the subword begins with that character.
         begun = bool(added) and not decoder.getstate()[0]
         starts.append((len(text) - begun, value))
         text += decoder.decode(added[1:])
@@ -386,14 +386,14 @@ def bracket_probability(entity, entities: Sequence, starts: Sequence[tuple[int, 
     before = max((other.end for other in entities if other.end <= entity.start), default=entity.start - 1)
     first = max(before, entity.start - 1)
     total = sum(value for start, value in starts if first <= start < entity.end)
-    # As float32, in which scores travel elsewhere: the same number everywhere.
+    # As float32, like all scores, so that the number is the same everywhere.
     return min(1.0, torch.tensor(total, dtype=torch.float64).exp().float().item())
 
 
 @contextmanager
 def default_generation_config(model) -> Iterator[None]:
     """Replace a model's own generation settings, such as a repetition penalty for chats, by the defaults."""
-    # peft's wrapper hands what it has on to the base, for good; by itself it has nothing of its own.
+    # peft's wrapper passes attributes on to the base permanently; it has none itself.
     base = model.get_base_model() if hasattr(model, "peft_config") else model
     before = {each: vars(each)["generation_config"] for each in {model, base} if "generation_config" in vars(each)}
     for each in before:

@@ -29,15 +29,15 @@ from .encoders import build_encoder, encoder_limit, load_encoder
 from .pipeline_base import PipelineOwner
 from .window_batches import WindowBatches
 
-try:  # Version 5 marks what a checkpoint has already filled; only its own functions respect the mark.
+try:  # Version 5 marks weights loaded from a checkpoint; only its own functions respect the mark.
     from transformers import initialization as init
 except ImportError:
     from torch.nn import init
 
-# What save_pretrained takes for a push.
+# Arguments of save_pretrained for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
 
-# Who reads and who has switched something is counted under this one lock; it is never held while a model runs.
+# Lock for the counts of running predictions and exclusive sections; it is never held while a model runs.
 _TURNS = threading.Condition()
 
 
@@ -49,8 +49,8 @@ class WindowInspection(NamedTuple):
         offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token `(length)`.
         attentions: One tensor per layer `(heads, length, length)`, float32, on the CPU.
         first_unit: The document's unit with which the window begins.
-        head_attention: From unit to unit of the window, where the head has attention of its own
-            `(heads, units, units)`, float32, on the CPU; else None.
+        head_attention: Attention from unit to unit of the window, if the head has its own attention `(heads, units,
+            units)`, float32, on the CPU; else None.
     """
 
     subwords: list[str]
@@ -97,8 +97,8 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         self.tokenizer, self._tokenizer_problem = None, ""
         self._aligner, self._aligner_settings = None, None
         self._encoder_is_frozen = False
-        # While a head is trained on a frozen encoder: what the encoder once said of a window `(length, hidden)`, or
-        # None where that is not known. Never saved.
+        # While a head is trained on a frozen encoder: cached states of a window `(length, hidden)`, or None if there
+        # are none. Never saved.
         self.state_source: Callable[[Mapping], np.ndarray | None] | None = None
         self._extra_files: dict[str, str] = {}
         self._readers, self._switched, self._mode_before = 0, False, False
@@ -113,7 +113,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             name: Name on the Hub, or a folder.
             config: The model's config; its `encoder_config` is replaced by the encoder's own.
             tokenizer: The encoder's fast tokenizer.
-            **kwargs: What `AutoModel.from_pretrained` takes.
+            **kwargs: Arguments of `AutoModel.from_pretrained`.
         """
         encoder = load_encoder(name, config=config.encoder_config, **kwargs)
         config.encoder_config = encoder.config
@@ -131,16 +131,16 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.reset_buffers()
         try:
-            # With the config at hand nothing of the repository is looked up again, and trust is not asked for twice.
+            # With the config the repository is not accessed again, and trust is not requested twice.
             model.tokenizer = AutoTokenizer.from_pretrained(
                 pretrained_model_name_or_path, config=model.config, **location
             )
         except (OSError, ValueError) as error:
-            # Weights alone can still be trained and saved; what needs text says that the tokenizer is missing.
+            # Weights alone can still be trained and saved; methods for texts report the missing tokenizer.
             model.tokenizer = None
             model._tokenizer_problem = f" that can be read ({' '.join(str(error).split())[:200]})"
         if is_remote_code():
-            # Taken along now, while the repository is at hand: saving must not depend on it.
+            # Read now, while the repository is available: saving must not depend on it.
             location.pop("subfolder", None)
             location["revision"] = getattr(model.config, "_commit_hash", None) or location.get("revision")
             model._extra_files = read_extra_files(pretrained_model_name_or_path, **location)
@@ -162,7 +162,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
                 f"expected a model whose weights are tensors to save, got packed ones at {packed} "
                 "(quantize_dynamic); save the model before it is quantised, and quantise it after loading"
             )
-        # Saving registers one auto class; plain AutoModel is named here.
+        # Saving registers one auto class; plain AutoModel is added here.
         own = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
         self.config.auto_map = {**(getattr(self.config, "auto_map", None) or {}), "AutoModel": own}
         self.name_pipelines()
@@ -174,7 +174,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             save_extra_files(save_directory, self._extra_files)
             follow_umask(save_directory)
         if push_to_hub:
-            # The parent's own push would leave before the files above are written.
+            # The parent's own push would happen before the files above are written.
             repo_id = kwargs.get("repo_id") or os.path.basename(os.path.normpath(save_directory))
             self.push_to_hub(repo_id, **{key: kwargs[key] for key in _PUSH_KEYS if kwargs.get(key) is not None})
 
@@ -220,7 +220,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         """Set the mode as in torch; a frozen encoder stays in evaluation mode."""
         if not getattr(self, "_encoder_is_frozen", False):
             return super().train(mode)
-        # A trainer calls this in each step, and a walk through the encoder's modules takes longer than a small head.
+        # A trainer calls this in each step, and visiting the encoder's modules takes longer than a small head.
         if self.encoder.training:
             self.encoder.eval()
         self.training = mode
@@ -242,12 +242,12 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
 
         Args:
             encoder_states: Last states of the encoder `(batch, length, hidden)`, any float type, in place of
-                `input_ids`: the encoder is not asked.
-            **inputs: What the encoder takes; what is None is not passed on.
+                `input_ids`: the encoder does not run.
+            **inputs: Inputs of the encoder; None values are not passed on.
 
         Raises:
             ValueError: If there is not exactly one of `input_ids`, `inputs_embeds` and `encoder_states`, where the
-                states have another shape, or if more is asked for than states can tell.
+                states have another shape, or if other outputs are requested.
         """
         given = [name for name in ("input_ids", "inputs_embeds") if inputs.get(name) is not None]
         given += ["encoder_states"] * (encoder_states is not None)
@@ -307,7 +307,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         """Set evaluation mode inside the context, also for several threads, and restore the previous mode.
 
         Args:
-            exclusive: Wait until no other thread reads, and let none begin: for who switches something in the model.
+            exclusive: Wait until no other thread predicts, and let none begin, for sections that change the model.
         """
         with _TURNS:
             _TURNS.wait_for(lambda: not self._switched and not (exclusive and self._readers))

@@ -53,8 +53,8 @@ class KospanQuestionAnsweringOutput(EmissionsOutput):
     Args:
         loss: Cross-entropy of an answer's two ends, a mean over ends, in nats, a scalar; with R-Drop the divergence is
             in it.
-        emissions: Start and end scores `(batch, 1 + units, 2)`, float32; the first place is "no answer here", places
-            without a unit hold the lowest float.
+        emissions: Start and end scores `(batch, 1 + units, 2)`, float32; the first place is "no answer here", padding
+            has the lowest float.
         divergence: R-Drop's part of `loss`, a scalar; None without it.
         hidden_states: As the encoder gives them.
         attentions: As the encoder gives them.
@@ -72,10 +72,10 @@ class AnswerScores(NamedTuple):
 
     Args:
         answers: Spans of the text, best first.
-        starts: Probability that the answer begins at each character of the text `(characters)`, float64; a unit of
-            several characters gives it to its first.
+        starts: Probability that the answer begins at each character of the text `(characters)`, float64; for a unit of
+            several characters it is that of the first.
         ends: The same for its last character.
-        null: Probability of "no answer"; 0 where the model does not know of it.
+        null: Probability of "no answer"; 0 if the model does not allow it.
     """
 
     answers: list[Span]
@@ -143,10 +143,10 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
             token_type_ids: 1 from the window's first subword on `(batch, length)`; None if the encoder knows none.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
             unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
-            exact_match_feature: See `exact_match.py` `(batch, units)`, -100 as padding; needed where the config says
-                so.
-            labels: Place of the answer's first and of its last unit `(batch, 2)`, counted from 1; 0 where the window
-                does not hold the answer.
+            exact_match_feature: See `exact_match.py` `(batch, units)`, -100 as padding; required by
+                `config.exact_match_feature`.
+            labels: Place of the answer's first and of its last unit `(batch, 2)`, counted from 1; 0 if the window does
+                not contain the answer.
             num_items_in_batch: Ends over which the loss is averaged; None means those of this batch.
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over ends from `(None, emissions, mask, None)`.
@@ -215,7 +215,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         if self.match_embedding is not None:
             if exact_match_feature is None:
                 raise ValueError(
-                    "expected exact_match_feature beside unit_positions, because the model's config says "
+                    "expected exact_match_feature beside unit_positions, because the model's config has "
                     "exact_match_feature, got none; make batches with model.collate or "
                     "kospan.tasks.question_answering.task"
                 )
@@ -245,15 +245,15 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
 
         Args:
             question: A question, or a sequence of questions (a list, an array, a Series, a data set's column).
-            context: The text to find the answer in, or one for each question; of any length, as it is read through
+            context: The text to find the answer in, or one for each question; of any length, as it is split into
                 windows. A single text serves several questions.
-            top_k: Answers at the most.
-            threshold: Answers with a lower probability are left out; None takes the config's.
-            batch_size: Windows the encoder reads at once.
+            top_k: Maximum number of answers.
+            threshold: Answers with a lower probability are omitted; None uses the config's.
+            batch_size: Number of windows in a batch.
             overlapping: Whether answers may share characters.
-            return_probabilities: Whether the probabilities of starts and ends come along, see `AnswerScores`.
+            return_probabilities: Whether to return the probabilities of starts and ends, see `AnswerScores`.
             **limits: `max_length`, `stride`, `max_query_length`, `max_answer_length`, `allow_no_answer`,
-                `trim_particles`, where they shall not be the config's.
+                `trim_particles`, to override the config's.
 
         Returns:
             Spans labelled "answer", best first: a list for a str, a list of lists for a sequence. "No answer", where

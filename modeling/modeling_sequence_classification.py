@@ -38,9 +38,9 @@ from .window_batches import WindowBatches  # noqa: F401  (as above)
 from .word_shapes import SHAPES  # noqa: F401  (as above)
 from .words import words  # noqa: F401  (as above)
 
-# Documents that are taken apart at a time, see modeling_token_classification.
+# Documents that are tokenized at a time, see modeling_token_classification.
 _DOCUMENTS_AT_A_TIME = 1024
-# Windows advance by this share of their length at least, or time would be quadratic in the length of a text.
+# Windows advance by at least this share of their length, or time would be quadratic in the length of a text.
 _LEAST_STEP = 1 / 16
 
 
@@ -72,10 +72,10 @@ class TextWindow(NamedTuple):
         input_ids: Subwords with special tokens `(length)`.
         windowed_at: Position of the first subword of the field that windows run over; of a single text this is the
             text.
-        pair_at: Position of the first subword of the text_pair; where there is none, behind the text.
+        pair_at: Position of the first subword of the text_pair; without one, the position after the text.
         first_subword: Index, in its field, of the subword at `windowed_at`.
-        start: Where the stretch of the windowed field begins, in characters.
-        end: Where it ends.
+        start: First character of the stretch of the windowed field.
+        end: One past its last character.
         weight: Its weight among the passages of a text: the subwords that it holds, special tokens not counted; 1 for a
             text without any.
     """
@@ -95,8 +95,7 @@ class ClassScores(NamedTuple):
     Args:
         span: The whole text with its most probable class, or its value.
         scores: Class -> calibrated probability, the highest first; of a value its name -> value.
-        passages: Start and end in characters of the windowed field, weight, and scores by class of each passage read
-            by itself.
+        passages: Start and end in characters of the windowed field, weight, and scores by class of each passage alone.
     """
 
     span: Span
@@ -145,7 +144,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
             attention_mask: 1 for subwords, 0 for padding `(batch, length)`; None means everywhere.
             token_type_ids: As the tokenizer gives them for a pair, with most 0 for the text and 1 for the text_pair
                 `(batch, length)`; None if the encoder knows none, or there is one text.
-            labels: Class ids, or values as they are, `(batch,)`.
+            labels: Class ids, or values, `(batch,)`.
             num_items_in_batch: Rows over which the loss is averaged; None means those of this batch.
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over rows from `(None, logits, None, None)`.
@@ -219,17 +218,17 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
     ) -> Span | list[Span | None] | None:
         """Predict the most probable class of each text, or its value.
 
-        A text of any length is read whole: what does not fit into one window is read through overlapping ones, whose
-        logits are averaged, weighted by the subwords that each holds, before the softmax. A text without characters is
-        read as the special tokens alone.
+        A text of any length is read completely: a text that does not fit into one window is split into overlapping
+        ones, whose logits are averaged, weighted by the subwords that each holds, before the softmax. A text without
+        characters is read as the special tokens alone.
 
         Args:
             texts: A text, or a sequence of texts (a list, an array, a Series, a data set's column).
             text_pairs: The second text of each pair, for a model that reads pairs, as a tokenizer takes it: the
                 hypothesis for the text's premise. None for a model of single texts.
-            threshold: Of a text whose class is less probable nothing is said (None); a value has no probability, so
-                there it must be 0.
-            batch_size: Windows the encoder reads at once.
+            threshold: The result is None for a text whose class is less probable; it must be 0 for values, which have
+                no probability.
+            batch_size: Number of windows in a batch.
 
         Returns:
             A span over the whole text, labelled with the class and its calibrated probability, or with the value's name
@@ -237,8 +236,8 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
         Raises:
             TypeError: If a text is not a str.
-            ValueError: If a text is not valid Unicode, a number is out of range, pairs are missing or not wanted, or the field
-                that is read in full in each window is too long. Threads may call it at once.
+            ValueError: If a text is not valid Unicode, a number is out of range, pairs are missing or not supported, or
+                the field that is repeated in each window is too long. Threads may call it at once.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
@@ -325,10 +324,10 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         Args:
             texts: The texts.
             pairs: Their text_pairs; None if there are none.
-            names: What errors call each text.
+            names: Names of the texts, for errors.
 
         Raises:
-            ValueError: If the field that is read in full in each window is too long.
+            ValueError: If the field that is repeated in each window is too long.
         """
         distinct = list(dict.fromkeys([*texts, *(pairs or ())]))
         apart = dict(zip(distinct, self.aligner.documents(distinct)))
@@ -341,9 +340,9 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         """Split a text or pair into one or more passages.
 
         Args:
-            document: The text taken apart.
-            pair: Its text_pair taken apart; None if there is none.
-            name: What errors call the text.
+            document: The text as a document.
+            pair: Its text_pair as a document; None if there is none.
+            name: Name of the text, for errors.
 
         Raises:
             Exception: As `passages_of`.
@@ -443,7 +442,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
             return texts, [] if self.config.pairs else None
         if not self.config.pairs:
             raise ValueError(
-                "expected no text_pairs, because the model reads single texts (config.pairs), got some; leave them out"
+                "expected no text_pairs, because the model reads single texts (config.pairs), got some; remove them"
             )
         text_pairs = check_texts(text_pairs, "text_pairs")
         if len(texts) != len(text_pairs):

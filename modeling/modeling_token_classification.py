@@ -39,8 +39,7 @@ from .window_batches import WindowBatches  # noqa: F401  (as above)
 from .word_shapes import SHAPES
 from .words import trimmed
 
-# Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the
-# data.
+# Documents that are tokenized at a time: enough to sort by length, few enough that memory does not grow with the data.
 _DOCUMENTS_AT_A_TIME = 1024
 
 
@@ -53,7 +52,7 @@ class KospanTokenClassificationOutput(EmissionsOutput):
         emissions: Tag scores `(batch, units, tags)`, float32.
         tags: Best tag ids `(batch, units)`, -100 for padding; None while training.
         divergence: R-Drop's part of `loss`, a scalar; None without it.
-        parts: While training, what else `loss` is the sum of where the head has several losses: scalars by name.
+        parts: In training, parts of a composed loss: scalars by name.
         hidden_states: As the encoder gives them.
         attentions: As the encoder gives them.
     """
@@ -87,10 +86,10 @@ class TokenInspection(NamedTuple):
         units: `(start, end)` of each unit in characters.
         tags: Tag names, in the order of the marginals' last dimension.
         marginals: Probability of each tag at each unit `(units, tags)`, float32, on the CPU.
-        spans: What `extract` gives.
-        windows: What the encoder saw, window by window.
-        gates: How far the head lets each unit through, 0 to 1 `(units,)`, float32, on the CPU; None if it has no
-            gates or there is nothing to read.
+        spans: The spans that `extract` returns.
+        windows: Subwords and attention, window by window.
+        gates: Gate of each unit, 0 to 1 `(units,)`, float32, on the CPU; None if the head has no gates or the text no
+            units.
     """
 
     text: str
@@ -111,7 +110,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
     """
 
     config_class = KospanTokenClassificationConfig
-    # Saving copies the code beside the weights under this name, also where the class itself came from the Hub.
+    # Saving copies the code beside the weights under this name, even if the class itself came from the Hub.
     _auto_class = "AutoModelForTokenClassification"
     _pipeline_class = PIPELINES["token-classification"]
 
@@ -123,7 +122,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         width = self.add_lstm(config, width)
         self.head = build_head(config, width)
         if not any(".crf." in name for name, _ in self.named_parameters()):
-            # Version 4.51 refuses to keep in float32 what is not there.
+            # Version 4.51 does not accept missing modules here.
             self._keep_in_fp32_modules = self._keep_in_fp32_modules_strict = None
         self.post_init()
 
@@ -162,12 +161,12 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             attention_mask: 1 for subwords, 0 for padding `(batch, length)`.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
             unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
-            word_shape_feature: Id of each unit's shape `(batch, units)`, -100 as padding; needed where the config says
-                so.
-            token_type_ids: Ignored: a tagger reads one text. Tokenizers give them.
+            word_shape_feature: Id of each unit's shape `(batch, units)`, -100 as padding; required by
+                `config.word_shape_feature`.
+            token_type_ids: Ignored, as there is one text; accepted because tokenizers return them.
             labels: Tag ids `(batch, units)`, -100 as padding.
-            begins: True where a row holds its document's first unit `(batch,)`; None means all do.
-            ends: True where a row holds its document's last unit `(batch,)`; None means all do.
+            begins: True if a row holds its document's first unit `(batch,)`; None means all do.
+            ends: True if a row holds its document's last unit `(batch,)`; None means all do.
             num_items_in_batch: Units over which the loss is averaged; None means those of this batch.
             divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
                 gives the weighted divergence summed over units from `(head, emissions, mask, context)`.
@@ -175,7 +174,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
             output_hidden_states: Whether to return the states of all layers of the encoder.
             output_attentions: Whether to return the attention weights of the encoder.
-            decode: Whether the best tags are found; never while training.
+            decode: Whether to compute the best tags; never in training.
             return_dict: Ignored; the output is always an object.
 
         Raises:
@@ -252,7 +251,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         if self.shape_embedding is not None:
             if word_shape_feature is None:
                 raise ValueError(
-                    "expected word_shape_feature beside unit_positions, because the model's config says "
+                    "expected word_shape_feature beside unit_positions, because the model's config has "
                     "word_shape_feature, got none; make batches with model.collate or "
                     "kospan.tasks.token_classification.task"
                 )
@@ -271,10 +270,10 @@ class KospanForTokenClassification(KospanPreTrainedModel):
 
         Args:
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
-                column); long ones are read through windows and merged. In a sequence a document may also be a list of
-                its words, which stay as they are; offsets then count the characters of `" ".join(words)`.
+                column); long ones are split into windows and merged. In a sequence a document may also be a list of
+                its words, which are kept; offsets then count the characters of `" ".join(words)`.
             threshold: Spans with a lower score are omitted.
-            batch_size: Windows the encoder reads at once.
+            batch_size: Number of windows in a batch.
 
         Returns:
             Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
@@ -304,11 +303,11 @@ class KospanForTokenClassification(KospanPreTrainedModel):
 
         Args:
             texts: A sequence of documents of any length, as in `extract`.
-            threshold: Units whose tag is less probable are left out.
-            batch_size: Windows the encoder reads at once.
+            threshold: Units whose tag is less probable are omitted.
+            batch_size: Number of windows in a batch.
 
         Returns:
-            For each text a span per unit, labelled with the tag ("B-PS", "O"); units of white space are left out.
+            For each text a span per unit, labelled with the tag ("B-PS", "O"); units of white space are omitted.
 
         Raises:
             Exception: As `extract`.
@@ -335,7 +334,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
 
         Args:
             texts: Documents of any length, as in `extract`.
-            batch_size: Windows the encoder reads at once.
+            batch_size: Number of windows in a batch.
 
         Raises:
             Exception: As `extract`.
@@ -361,7 +360,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         Attention needs the eager implementation; it is switched on for this call only.
         """
         [text] = check_documents([text], "text")
-        # A thread that reads while the implementation changes would mix two kinds of attention mask.
+        # A thread that predicts while the implementation changes would mix two kinds of attention mask.
         with self.evaluating(exclusive=True):
             implementation = self.encoder.config._attn_implementation
             try:

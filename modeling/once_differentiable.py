@@ -10,8 +10,8 @@ def once_differentiable(backward: Callable) -> Callable:
     """Mark the `backward` of an autograd function whose gradient cannot be differentiated again.
 
     torch's decorator of this name notices only that the incoming gradient requires one. Under `create_graph=True` that
-    is usually a constant, and second once_differentiable would be zero without a word. Here the gradient also depends
-    on the saved inputs, so that differentiating it raises.
+    is usually a constant, and second derivatives would silently be zero. Here the gradient also depends on the saved
+    inputs, so that differentiating it raises.
 
     Args:
         backward: `(ctx, saved, *gradients)`: as in torch, with the saved tensors in between, which are unpacked once.

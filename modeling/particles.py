@@ -18,7 +18,8 @@ _ALL = (
 )
 PARTICLES = re.compile(f"(?:{'|'.join(sorted(_ALL.split(), key=lambda each: (-len(each), each)))})+")
 
-# What is cut, by the final consonant of the syllable before it (0 is none, 8 is ㄹ); a compound counts as one particle.
+# Particles to remove, by the final consonant of the syllable before them (0 is none, 8 is ㄹ); a compound counts as one
+# particle.
 _BY_FINAL = {
     frozenset(range(1, 28)): "이 은 을 과 과의 이라고 이라는 이라며 이란 이며 이었다 이다 입니다",
     frozenset(range(1, 28)) - {8}: "으로 으로서 으로써 으로부터 으로는 으로도",
@@ -29,7 +30,7 @@ _BY_FINAL = {
         "께서 께서는 한테 한테서 보다 보다는 처럼 조차 마저 밖에 만큼"
     ),
 }
-# Each as it is written, composed and taken apart, with the finals before it; the longest first.
+# Each particle, composed and decomposed, with the finals before it; the longest first.
 CUT = sorted(
     {
         (form, finals)
@@ -81,7 +82,7 @@ def _continues(character: str) -> bool:
 def _final_of(stem: str) -> int | None:
     """Number of the last Hangul syllable's final consonant, 0 for none; None if the last character is not Hangul.
 
-    How a digit or a Latin letter before a particle is read aloud is not known, so only what never changes is cut there.
+    The pronunciation of a digit or Latin letter is unknown, so only invariant particles are removed after one.
     """
     last = unicodedata.normalize("NFC", stem)[-1:]
     return (ord(last) - ord("가")) % 28 if "가" <= last <= "힣" else None

@@ -1,11 +1,10 @@
 """Attention by position behind gates that predict the places of entities.
 
 After "Positional Attention for Efficient BERT-Based Named Entity Recognition" (arXiv 2505.01868), which gives the idea
-in words; the formulas are ours. With unit states h, gates g_t = sigmoid(w h_t + b) and e_PAD, what the encoder says of
-a subword without content:
+in words; the formulas are ours. With unit states h, gates g_t = sigmoid(w h_t + b) and e_PAD, the encoder's state of a
+subword without content:
 
-    h~_t = g_t h_t + (1 - g_t) e_PAD
-    score(t, s) = (W_q (h~_t + p_t)) . (W_k (h~_s + p_s)) / sqrt(d) + log(g_s + 1e-6)
+    h~_t = g_t h_t + (1 - g_t) e_PAD score(t, s) = (W_q (h~_t + p_t)) . (W_k (h~_s + p_s)) / sqrt(d) + log(g_s + 1e-6)
     states = norm(h~ + W_o softmax(score) W_v h~)
 
 where p is a learned embedding of the position that a unit takes its vector from.
@@ -26,16 +25,16 @@ GATES = ("soft", "hard", "share")
 DECODERS = ("linear", "crf")
 BEGINNINGS = ("random", "neighbours")
 MOST_HEADS = 2**12
-# What the score of the neighbour that a head begins at stands above 0 by, in nats.
+# Initial score of a head's neighbour, in nats.
 SHARPNESS = 12.0
 OPTIONS = {
-    "gate": "soft",  # how gates act: "soft" (g itself), "hard" (open from 0.5 on), "share" (the lowest are closed)
+    "gate": "soft",  # "soft" (g itself), "hard" (open from 0.5 on), "share" (the lowest are closed)
     "share": 0.7,  # of a row's gates that are closed, for gate: share; 0 closes none
     "positional_loss": 0.5,  # weight of the gates' own loss; 0 turns it off
     "heads": 8,  # attention heads; they divide the width of the states
     "gold_gate": 0.0,  # share of training over which gold gates, mixed in, fall from 1 to 0; 0 turns them off
     "decoder": "linear",  # "linear" (cross-entropy) or "crf" (negative log-likelihood)
-    "beginning": "random",  # of positions and heads: "random", or "neighbours" (each head looks so many places aside)
+    "beginning": "random",  # of positions and heads: "random", or "neighbours" (each head attends to one offset)
     "oracle": False,  # LEAKAGE: gold gates wherever labels are given, in evaluation too; an upper bound, no result
 }
 
@@ -61,7 +60,7 @@ class GateTargets(NamedTuple):
         inside: Whether a unit is in an entity.
         starts: Whether it starts one.
         ends: Whether it ends one.
-        known: True where it is known whether one ends: not at a row's last unit where the document goes on.
+        known: False at a row's last unit if the document continues, since it is unknown whether an entity ends there.
     """
 
     inside: torch.Tensor
@@ -116,8 +115,8 @@ def check_options(options: dict) -> None:
             raise ValueError(f"expected {name} of head_options {what}, got {options[name]!r}; {way_out}")
     if gate != "share" and share != OPTIONS["share"]:
         raise ValueError(
-            f"expected share of head_options beside gate: share only, got share {share!r} beside gate: {gate}; take "
-            "share out, or set gate: share"
+            f"expected share of head_options beside gate: share only, got share {share!r} beside gate: {gate}; "
+            "remove share, or set gate: share"
         )
 
 
@@ -146,7 +145,7 @@ def lowest_gates(gates: torch.Tensor, mask: torch.Tensor, share: float) -> torch
     ranks = torch.empty_like(order).scatter_(
         1, order, torch.arange(order.shape[1], device=order.device).expand_as(order)
     )
-    # In whole numbers: in floats 0.29 * 100 is below 29, and not every device has float64.
+    # In integers: in floats 0.29 * 100 is below 29, and not every device has float64.
     count = (mask.sum(dim=1, keepdim=True) * round(share * 10**9) + 10**4) // 10**9
     return ranks < count
 
@@ -163,7 +162,7 @@ def gate_targets(
         labels: Tag ids `(batch, units)`, -100 as padding on the right.
         mask: True for units `(batch, units)`.
         tables: By tag id, booleans: in an entity `(tags,)`; starts one `(tags,)`; and `(tags, tags)`, whether the
-            second goes on with the entity that the first is in.
+            second continues the entity of the first.
         ends: True where the row holds its document's last unit `(batch,)`; None means all do.
     """
     inside, starts, goes_on = tables
@@ -182,7 +181,7 @@ def gate_loss(logits: torch.Tensor, targets: GateTargets, mask: torch.Tensor) ->
 
     Args:
         logits: `(batch, units, 3)`.
-        targets: What the gates should say.
+        targets: Targets of the gates.
         mask: True for units `(batch, units)`.
     """
     total = logits.new_zeros(())
@@ -202,7 +201,7 @@ class PositionalAttention(nn.Module):
         size: Width of the states.
         positions: Rows of the table of positions: the model's window.
         heads: Attention heads.
-        gate: One of `GATES`. Gates that are no longer soft pass the gradient of the soft ones on.
+        gate: One of `GATES`. Gates that are not soft have the gradient of the soft ones.
         share: Of gates closed, for gate "share".
         beginning: One of `BEGINNINGS`.
 
@@ -251,7 +250,7 @@ class PositionalAttention(nn.Module):
             return
         size = self.query.in_features
         waves, width = size // 2, size // self.heads
-        # Radians from one position to the next. Evenly spaced ones would all meet again some 50 positions on.
+        # Radians from one position to the next. Evenly spaced ones would all coincide again after some 50 positions.
         rates = 2 * ((torch.arange(waves) + 0.5) / waves) ** 1.3
         angles = torch.arange(self.position_embedding.num_embeddings).unsqueeze(1) * rates
         query, key = torch.zeros(size, size), torch.zeros(size, size)
@@ -307,12 +306,12 @@ class PositionalAttention(nn.Module):
         Args:
             states: Unit states `(batch, units, hidden)`.
             mask: True for units `(batch, units)`.
-            positions: Position whose vector each unit takes `(batch, units)`; what stands at padding is not read.
-            gold: Gates that are mixed in, 1 or 0 `(batch, units)`; None mixes none.
+            positions: Position whose vector each unit takes `(batch, units)`; padding is ignored.
+            gold: Gold gates to mix in, 1 or 0 `(batch, units)`; None for none.
             gold_share: Their share, 0 to 1.
 
         Raises:
-            ValueError: If a position lies outside the window.
+            ValueError: If a position is outside the window.
         """
         with torch.autocast(states.device.type, enabled=False):
             states = wide(states)
@@ -337,7 +336,7 @@ class PositionalAttention(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the gates as applied, and their logarithms, with the gradient of the soft ones `(batch, units)`.
 
-        The logarithm is passed on by itself: through a closed gate its gradient would be a million.
+        The logarithm has its own straight-through estimator: through a closed gate its gradient would be a million.
         """
         acting = soft
         if self.gate == "hard":
@@ -345,13 +344,13 @@ class PositionalAttention(nn.Module):
         elif self.gate == "share":
             acting = (~lowest_gates(soft, mask, self.share)).to(soft.dtype)
         if gold is not None:
-            # Where gold gates act alone, the soft ones have no part and get no gradient.
+            # With gold gates alone, the soft ones get no gradient.
             soft, acting = (share * gold.to(soft.dtype) + (1 - share) * each for each in (soft, acting))
         return straight_through(acting, soft), straight_through((acting + EPSILON).log(), (soft + EPSILON).log())
 
     def _places(self, positions: torch.Tensor) -> torch.Tensor:
         rows = self.position_embedding.num_embeddings
-        # Elsewhere the check would wait for the device; a compiled graph checks its indices itself.
+        # On other devices the check would synchronise; a compiled graph checks its indices itself.
         checked = positions.device.type == "cpu" and positions.numel() and not torch.compiler.is_compiling()
         if checked and int(positions.max()) >= rows:
             raise ValueError(

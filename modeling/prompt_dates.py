@@ -2,17 +2,17 @@
 
 import datetime
 
-# Python's own names of months and days follow the machine's locale.
+# Python's names of months and days depend on the locale.
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# The variable that holds `date_codes` while a template is rendered.
+# Variable with the `date_codes` while a template is rendered.
 CODES = "kospan_date_codes"
-# Put before a template, it takes the place of transformers' function of this name. Variables are plain data in version
-# 5, so it is no Python function. Its last line end, which is no output (`trim_blocks`), keeps that of the template a
-# line's beginning.
+# Put before a template, it replaces transformers' function of this name. Variables are plain data in version
+# 5, so it is not a Python function. Its last line end, which is not printed (`trim_blocks`), keeps the template at the
+# beginning of a line.
 _MACRO = (
     "{%- macro strftime_now(format) -%}{%- set found = namespace(text=format) -%}"
     f"{{%- for code, text in {CODES}.items() -%}}{{%- set found.text = found.text | replace(code, text) -%}}"

@@ -13,9 +13,9 @@ from .prompt_dates import CODES, date_codes, with_fixed_date
 from .prompts import frame
 from .similarity import Similarity
 
-# Subwords of a text that its windows share, at most; a quarter of a window where that is less.
+# Maximum overlap of windows in subwords; at most a quarter of a window.
 OVERLAP = 64
-# Stands in a message for a special token that is spelt there, by its id; no template changes it.
+# Placeholder, with its id, of a special token spelled in a message; no template changes it.
 PLACEHOLDER = "\ue002{}\ue003"
 _PLACEHOLDER = re.compile(PLACEHOLDER.format(r"(\d+)"))
 
@@ -26,8 +26,8 @@ class PromptWindow(NamedTuple):
     Args:
         start: Its first character in the composed text.
         text: The stretch.
-        own: `(first, last)` characters of the composed text that it answers for: there it is the window in whose middle
-            they stand.
+        own: `(first, last)` characters of the composed text whose entities are taken from this window, in which they
+            are most central.
         input_ids: The whole prompt.
     """
 
@@ -41,8 +41,8 @@ class PromptBuilder:
     """Mixin of `KospanGenerativeNER` that builds prompts; it uses `model`, `tokenizer` and `config`."""
 
     _frame_ids: tuple[list[int], list[int]] | None = None
-    _likeness: Similarity | None = None  # Of the examples, where the text says which are shown.
-    _warned = False  # Whether it was said that prompts change from day to day.
+    _likeness: Similarity | None = None  # Of the examples, if they are chosen by similarity.
+    _warned = False  # Whether the warning about changing dates was given.
 
     def ids_of(self, text: str) -> list[int]:
         """Return the subwords of a text in which special tokens are split, whatever it contains."""
@@ -67,8 +67,8 @@ class PromptBuilder:
         """Return the subwords around a text in a prompt with the examples most like it, the nearest last.
 
         Args:
-            text: What is asked about; it changes nothing where all examples are shown.
-            without: Texts that are not shown.
+            text: The text of the prompt; it has no effect if all examples are shown.
+            without: Texts that are not used as examples.
         """
         if self._likeness is None:
             return self.frame
@@ -88,9 +88,9 @@ class PromptBuilder:
         )
         if config.chat:
             return self._ids_of_rendered(before), self._ids_of_rendered(behind)
-        # What an example or a description spells is no special token; what begins a text is one.
+        # Examples and descriptions contain no special tokens, but a text may begin with one.
         head = tokenizer(before, split_special_tokens=True)["input_ids"]
-        # Some tokenizers end every text, and what follows an end is not read as its continuation.
+        # Some tokenizers append an end token, after which the text would not count as a continuation.
         ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
         while head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
             head.pop()
@@ -127,7 +127,7 @@ class PromptBuilder:
         """Fix the date of all prompts, if the model has none and its chat template inserts one.
 
         Args:
-            date: Such as 2026-01-31.
+            date: A date such as 2026-01-31.
         """
         config, frames = self.config, []
         if config.date is not None or not config.chat:
@@ -148,7 +148,7 @@ class PromptBuilder:
         special, ids = dict(self._special()), []
         for at, part in enumerate(_PLACEHOLDER.split(rendered)):
             if at % 2:
-                # What only looks like a place-holder stood in the message.
+                # The message itself contained something like a placeholder.
                 ids += self.ids_of(special.get(int(part), PLACEHOLDER.format(part)))
             elif part:
                 ids += self.tokenizer(part, add_special_tokens=False)["input_ids"]
@@ -171,7 +171,7 @@ class PromptBuilder:
         """Number of subwords of a text that fit into one prompt, whichever examples it shows.
 
         Raises:
-            ValueError: If prompt and reply leave none.
+            ValueError: If there is no room beside prompt and reply.
         """
         window = 1 << 30 if self.context is None else self.context
         fixed = sum(map(len, self.frame)) + self.config.max_new_tokens
@@ -187,7 +187,7 @@ class PromptBuilder:
 
         Args:
             text: The composed text.
-            learning: Whether an example of the very same text is passed over, as its reply is what is to be learnt.
+            learning: Whether an example with the same text is excluded, since its reply is the target.
         """
         whole, room = text if learning else None, self.room
         if not text:
@@ -203,7 +203,7 @@ class PromptBuilder:
             start = offsets[first][0] if found else 0
             last = min(first + room, len(offsets))
             end = offsets[last - 1][1] if last < len(offsets) else len(text)
-            # A stretch may have a subword more by itself than within the text, as may the examples that it is like.
+            # A stretch alone may have one subword more than within the text, as may its most similar examples.
             while True:
                 prompt, over = self._prompt(text[start:end], whole)
                 if over <= 0:
@@ -218,7 +218,7 @@ class PromptBuilder:
             found.append((start, end, prompt))
             if end == len(text):
                 break
-            # On by one subword at least.
+            # Advance by one subword at least.
             first = max(first + 1, last - overlap)
             while offsets[first][0] <= start:
                 first += 1
@@ -232,8 +232,8 @@ class PromptBuilder:
         """Return the subwords of a prompt, and the number of positions that prompt and reply exceed the context by.
 
         Args:
-            text: The stretch that is asked about.
-            whole: The text that it stands in, where neither shall be an example.
+            text: The stretch of text.
+            whole: The text that contains it, if neither may be an example.
         """
         before, behind = self.frame_about(text, () if whole is None else (text, whole))
         prompt = before + self.ids_of(text) + behind

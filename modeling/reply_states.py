@@ -1,8 +1,8 @@
 """Automaton of the reply grammar: the bytes that may come next, and the subwords needed to close a reply.
 
 It works on bytes, because subwords do not end where the grammar's parts end: one may hold `] [`, another a third of a
-Hangul syllable. A surface is a walk through the escaped text from every place where it could begin at once; the places
-that are left say where it can stand, so a surface is offered no more often than it occurs.
+Hangul syllable. A surface is matched against the escaped text from all possible starts at once; the remaining places
+are its possible occurrences, so a surface is offered no more often than it occurs.
 """
 
 import math
@@ -27,7 +27,7 @@ class State(NamedTuple):
         places: Where in the escaped text the surface so far may end, in bytes.
         length: Bytes of the surface so far.
         used: Characters of the text that earlier surfaces have taken, a bit each.
-        cursor: Where the last surface that was found ends, in characters.
+        cursor: End of the last located surface, in characters.
     """
 
     phase: int = START
@@ -44,8 +44,8 @@ class ReplyStates:
     Args:
         text: The text.
         labels: The types.
-        subwords: The vocabulary. A character that it cannot write alone stands in no surface: every reply that is begun
-            can be closed, whatever subwords there are. No surface begins or ends with white space.
+        subwords: The vocabulary. A character that it cannot write alone is not allowed in surfaces, so that every
+            partial reply can be closed with any vocabulary. No surface begins or ends with white space.
         whole_words: Whether surfaces begin and end where words do.
 
     Raises:
@@ -64,13 +64,13 @@ class ReplyStates:
         parts = [escape(character) for character in text]
         self.stream = "".join(parts).encode("utf-8", "replace")
         # By character, and behind the last: whether a surface may begin or end there, and how many subwords it takes
-        # from there to where one may end, and to where one that goes on may.
+        # from there to where one may end, and to where one that continues may.
         edges = [not whole_words or is_edge(text, at) for at in range(len(text) + 1)]
         blank = [character.isspace() for character in text]
         self.ends = [edge and at > 0 and not blank[at - 1] for at, edge in enumerate(edges)]
         to_end, further = [math.inf] * (len(parts) + 1), [math.inf] * (len(parts) + 1)
         to_end[-1] = 0.0 if self.ends[-1] else math.inf
-        # By character: the first at or behind it that is no white space; a surface that enters white space needs it.
+        # By character: the first at or after it that is not white space; a surface that enters white space needs it.
         self.visible = list(range(len(parts)))
         for at in reversed(range(len(parts))):
             further[at] = sum(subwords.cost(each) for each in parts[at]) + to_end[at + 1]
@@ -115,7 +115,7 @@ class ReplyStates:
         phase = state.phase
         if phase == START:
             yield OPEN, state._replace(phase=FIRST)
-            # Sentencepiece puts a space before what it tokenises by itself.
+            # Sentencepiece puts a space before a separate text.
             if not state.length:
                 yield SPACE, state._replace(length=1)
         elif phase == FIRST:

@@ -1,6 +1,6 @@
 """Similarity of texts by shared runs of characters.
 
-Examples in a prompt help most where they are like what is asked (Liu et al. 2022, "What Makes Good In-Context Examples
+Examples in a prompt help most if they are similar to the input (Liu et al. 2022, "What Makes Good In-Context Examples
 for GPT-3?"; for entities Wang et al. 2023, "GPT-NER"). Those use a second model; this needs nothing but the characters,
 two to four at a time, so that Korean is compared without a tokenizer: stems meet whatever particle follows them.
 """
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# How many characters a run has.
+# Lengths of a run in characters.
 SHORTEST, LONGEST = 2, 4
-# Stand before and behind a text, so that its ends count and a text of one character has a run too.
+# Marks before and after a text, so that its ends count and a text of one character has a run too.
 EDGES = "\x02\x03"
 
 
@@ -48,7 +48,7 @@ class Similarity:
         for at, each in enumerate(counts):
             for run, weight in self._weights(each).items():
                 holders[run].append((at, weight))
-        # Run after run: which texts hold it, and how much it weighs there.
+        # For each run, its texts and its weights in them.
         flat = [pair for run in found for pair in holders[run]]
         self.texts = np.array([at for at, _ in flat], dtype=np.int64)
         self.weights = np.array([weight for _, weight in flat], dtype=np.float64)
@@ -73,11 +73,11 @@ class Similarity:
         """Return the indices of the most similar texts, an identical one first; ties keep the order of the pool.
 
         Args:
-            text: What the pool is compared with.
-            count: How many.
-            without: Texts that are passed over.
+            text: The text to compare with the pool.
+            count: Number of texts.
+            without: Excluded texts.
         """
-        # What differs by rounding alone is equally like; a stable order leaves such in the pool's.
+        # Differences by rounding are ignored; a stable sort keeps ties in the order of the pool.
         order = np.argsort(-np.round(self.scores(text), 9), kind="stable").tolist()
         passed = set(without)
         kept = [at for at in order if self.pool[at] not in passed]

@@ -8,7 +8,7 @@ from transformers.utils import logging
 
 from .sparse_layers import BigBirdLayer, CompactDropout, full_limit, make_plan, padded
 
-try:  # Version 5 marks what a checkpoint has already filled; only its own functions respect the mark.
+try:  # Version 5 marks weights loaded from a checkpoint; only its own functions respect the mark.
     from transformers import initialization as init
 except ImportError:
     from torch.nn import init
@@ -70,11 +70,11 @@ class SparseBigBird(PreTrainedModel):
     """BigBird encoder with the weights, names and full attention of transformers' `BigBirdModel`, without its pooler.
 
     A text of at most `full_limit(config)` positions is read in full attention, a longer one block by block: the first
-    block and the last look at all and are looked at by all, every other one looks at itself, its two neighbours and
-    `num_random_blocks` more. Each text of a batch is read by its own length, so its states do not depend on what it is
-    batched with, and nothing in model or config changes by reading. Memory and time of the sparse way grow with the
-    length, not with its square. Other than in transformers, random blocks are the same in training and evaluation,
-    and attention dropout holds in both ways.
+    block and the last attend to all and are attended to by all, every other one attends to itself, its two neighbours
+    and `num_random_blocks` more. Each text of a batch is read by its own length, so its states do not depend on what it
+    is batched with, and running it changes nothing in model or config. Memory and time of the sparse way grow with the
+    length, not with its square. Other than in transformers, random blocks are the same in training and evaluation, and
+    attention dropout holds in both ways.
 
     >>> encoder = SparseBigBird(BigBirdConfig(vocab_size=100, hidden_size=16, num_hidden_layers=1,
     ...     num_attention_heads=2, intermediate_size=32, block_size=4, num_random_blocks=1))
@@ -87,7 +87,7 @@ class SparseBigBird(PreTrainedModel):
     base_model_prefix = "bert"
     supports_gradient_checkpointing = True
     _no_split_modules = ["BigBirdEmbeddings", "BigBirdLayer"]
-    # What a checkpoint of transformers holds beside the encoder.
+    # Weights of transformers' checkpoints that do not belong to the encoder.
     _keys_to_ignore_on_load_unexpected = [r"(^|\.)pooler\.", r"^cls\.", r"position_ids$", r"token_type_ids$"]
 
     def __init__(self, config: BigBirdConfig):
@@ -139,12 +139,12 @@ class SparseBigBird(PreTrainedModel):
             position_ids: Positions `(batch, length)`; None counts from 0.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             output_attentions: Whether attention weights `(batch, heads, length, length)` are given, a layer each. There
-                are none, `()`, where a text of the batch is read in sparse attention, and a warning says so.
+                are empty, `()`, with a warning, if a text of the batch is read in sparse attention.
             output_hidden_states: Whether the states before the first and after each layer are given.
             return_dict: False gives a tuple.
 
         Returns:
-            `last_hidden_state` `(batch, length, hidden)`, and what was asked for.
+            `last_hidden_state` `(batch, length, hidden)`, and the requested outputs.
 
         Raises:
             ValueError: If there is not exactly one of `input_ids` and `inputs_embeds`, where the attention mask has

@@ -12,7 +12,7 @@ from .block_attention import BlockJobs, gathered_attention
 from .block_pattern import block_table
 from .feed_forward import feed_forward
 
-# The same functions by names under which transformers has them fused: a third of the time, a fifth of the memory.
+# Equivalent functions with fused implementations: a third of the time, a fifth of the memory.
 _FUSED = {"gelu_new": "gelu_pytorch_tanh", "gelu_fast": "gelu_pytorch_tanh", "gelu_python": "gelu"}
 
 
@@ -21,9 +21,9 @@ class BatchPart(NamedTuple):
 
     Args:
         rows: Their rows in the batch `(texts)`; None if the batch has no others.
-        length: Positions that are read of each; no text has more.
+        length: Number of positions of the longest text.
         mask: True for subwords `(texts, length)`; None if there is no padding.
-        blocks: Blocks of each text, where they are read block by block.
+        blocks: Number of blocks of each text, for sparse attention.
     """
 
     rows: torch.Tensor | None
@@ -36,9 +36,9 @@ class BatchPlan(NamedTuple):
     """Division of a batch by kind of attention, made once for all layers.
 
     Args:
-        full: The texts read in full attention, or None.
-        sparse: The texts read in sparse attention, or None.
-        length: Positions of the batch, padded to whole blocks where a text is read sparsely.
+        full: The texts with full attention, or None.
+        sparse: The texts with sparse attention, or None.
+        length: Positions of the batch, padded to whole blocks if a text has sparse attention.
     """
 
     full: BatchPart | None
@@ -64,13 +64,13 @@ def make_plan(config, mask: torch.Tensor | None, shape: tuple[int, int], device:
         config: The encoder's config.
         mask: True for subwords `(batch, length)`, or None if there is no padding.
         shape: `(batch, length)`.
-        device: Where the batch lies.
+        device: Device of the batch.
     """
     batch, length = shape
     if mask is None:
         lengths, counts = [length] * batch, [length] * batch
     else:
-        # The one look at the batch's contents; shape: (2, batch)
+        # The only access to the batch's contents; shape: (2, batch)
         ends = (mask * torch.arange(1, length + 1, device=device)).amax(1) if length else mask.sum(1)
         lengths, counts = torch.stack([ends, mask.sum(1)]).tolist()
     limit, size = full_limit(config), config.block_size
@@ -87,7 +87,7 @@ def make_plan(config, mask: torch.Tensor | None, shape: tuple[int, int], device:
 
     full = sparse = None
     if short:
-        # Padding beyond the limit must not make a square of it.
+        # Padding beyond the limit must not enlarge full attention.
         width = length if length <= limit else max(1, *(lengths[row] for row in short))
         full = part(short, width)
     if long:
@@ -127,7 +127,7 @@ class BigBirdSelfAttention(nn.Module):
             return padded(context.flatten(2), length), weights
         if plan.full is None:
             blocked = [self._blocked(each[:, : plan.sparse.length]) for each in tensors]
-            del tensors  # The laid out copies are what is kept from here on.
+            del tensors  # Only the blocked copies are needed from here on.
             return padded(self._sparse(*blocked, plan.sparse).flatten(2), length), None
         found = []
         for part in (plan.full, plan.sparse):
@@ -214,7 +214,7 @@ class BigBirdResidual(nn.Module):
     def joined(self, states: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
         """Apply the part after the dense layer; both `(batch, length, hidden)`."""
         states = self.dropout(states)
-        # What dropout has made is nobody else's: adding in place saves a tensor of the batch's size.
+        # The output of dropout is not used elsewhere: adding in place saves a tensor of the batch's size.
         return self.LayerNorm(states.add_(before) if self.dropout.drops else states + before)
 
 
@@ -266,8 +266,8 @@ class BigBirdLayer(nn.Module):
 
         Args:
             states: `(batch, length, hidden)`.
-            plan: How the batch is read.
-            with_weights: Whether attention weights are given.
+            plan: Division of the batch.
+            with_weights: Whether attention weights are returned.
         """
         context, weights = self.attention.self(states, plan, with_weights)
         states = self.attention.output(context, states)

@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterable
 
-# What a vocabulary without such a spelling of bytes has in its place: the character that says "not readable".
+# Bytes of the replacement character, for unknown tokens.
 UNREADABLE = "\ufffd".encode()
 
 
@@ -24,15 +24,15 @@ class SubwordBytes:
 
     Args:
         tokenizer: A fast tokenizer of transformers: byte-level, with `▁` for spaces, or plain.
-        size: Ids that the model scores; those behind the vocabulary add nothing. None takes the vocabulary's.
+        size: Ids that the model scores; ids after the vocabulary add nothing. None takes the vocabulary's.
 
     Attributes:
-        of: What each id adds; None for special tokens and holes.
-        table: All that can be added, sorted.
-        ids: The id behind each entry of `table`.
+        of: Bytes of each id; None for special tokens and unused ids.
+        table: All bytes of subwords, sorted.
+        ids: The id of each entry of `table`.
 
     Raises:
-        ValueError: If the tokenizer cannot give back a text as it was.
+        ValueError: If the tokenizer cannot reproduce a text exactly.
     """
 
     def __init__(self, tokenizer, size: int | None = None):

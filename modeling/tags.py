@@ -55,7 +55,7 @@ def spans_to_tags(spans: list[UnitSpan], length: int, scheme: str = "BIO") -> li
     """Return the tag of each of `length` units.
 
     Raises:
-            ValueError: If a span is empty, leaves the text, or overlaps another.
+            ValueError: If a span is empty, is outside the text, or overlaps another.
 
     >>> spans_to_tags([(1, 3, "PS")], 4)
     ['O', 'B-PS', 'I-PS', 'O']

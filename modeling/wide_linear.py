@@ -8,7 +8,7 @@ def wide_linear(layer: nn.Module, states: torch.Tensor) -> torch.Tensor:
     """Apply a linear layer to float32 or float64 states, without autocast, whatever the type of its weights.
 
     A layer of another class than `nn.Linear`, such as a quantised one or one with an adapter, has no plain weight; it
-    is called as it is.
+    is called as a module.
 
     Args:
         layer: The layer.

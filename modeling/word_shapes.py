@@ -2,7 +2,7 @@
 
 import unicodedata
 
-# The names in the order of their ids; a new one goes to the end, because models are saved with them.
+# The names in the order of their ids; add new ones at the end, because saved models use the ids.
 SHAPES = (
     "lower",
     "Capital",

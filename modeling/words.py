@@ -7,14 +7,15 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-# How a raw text becomes words: "white_space" parts it at white space alone; "punctuation" takes punctuation and clitics
-# off the words' edges too, as `split_words` says.
+# Methods of splitting a raw text: "white_space" splits at white space alone; "punctuation" also separates punctuation
+# and clitics at the edges of words, see `split_words`.
 WORD_SPLITTINGS = ("white_space", "punctuation")
 
 _WHITE_SPACE = re.compile(r"\s")
 _WORD = re.compile(r"\S+")
 _ENDINGS = "(?:s|re|ve|ll|d|m)"
-# What stays with a word although it begins with a mark: signed and decimal numbers, names of accounts, clitics.
+# Prefixes that stay with a word although they begin with a mark: signed and decimal numbers, names of accounts,
+# clitics.
 _BEGINS = re.compile(rf"[+\-\u2212]?\.?\d|[@#]\w|['\u2019]{_ENDINGS}(?![\w'\u2019])", re.IGNORECASE)
 _NUMBERS_TEXT = re.compile(r"\d{1,3}\.")
 _CLITIC = re.compile(rf"(?<=[\w.])['\u2019]{_ENDINGS}$|(?<=\w)n['\u2019]t$", re.IGNORECASE)
@@ -54,12 +55,12 @@ def words(text: str) -> list[tuple[int, int]]:
 def split_words(text: str) -> list[tuple[int, int]]:
     r"""Return `(start, end)` of the words of a raw text, much like the tokens of CoNLL-2003.
 
-    - Words are parted by white space.
+    - Words are separated by white space.
     - Brackets and quotation marks are words of their own. So are other punctuation and symbols at the beginning or end
       of a word; the same mark several times in a row is one word ("...").
-    - A number keeps its sign, its decimal point and what stands inside it ("-5", ".5", "1,000"); "%" and "$" are words
+    - A number keeps its sign, its decimal point and inner characters ("-5", ".5", "1,000"); "%" and "$" are words
       of their own. One that numbers the text keeps its full stop ("2. Kim"). "@name" and "#tag" stay whole.
-    - A full stop stays where each letter before it has one ("U.S.", "a.m."), or where that letter is a capital alone
+    - A full stop is kept if each letter before it has one ("U.S.", "a.m."), or if that letter is a single capital
       ("J.").
     - "'s", "'re", "'ve", "'ll", "'d", "'m" and "n't" at the end of a word are words of their own.
 
@@ -88,7 +89,7 @@ def document_words(document: str | Sequence[str], splitting: str = "punctuation"
     """Return `(start, end)` of a document's words in its text.
 
     Args:
-        document: A raw text, or a list of words, which stay as they are; one without any visible character is none.
+        document: A raw text, or a list of words, which are kept; one without any visible character is ignored.
         splitting: One of `WORD_SPLITTINGS`, for a raw text.
 
     >>> document_words("Seoul."), document_words(["Seoul.", "Busan"])
@@ -113,7 +114,7 @@ def _bases(word: str) -> tuple[str, list[int]]:
     for at, character in enumerate(word):
         if unicodedata.category(character)[0] != "M" and unicodedata.category(character) != "Cf":
             bases.append(character)
-            # What stands before the first base belongs to it.
+            # Characters before the first base belong to it.
             places.append(at if places else 0)
     return "".join(bases) or word[:1], [*(places or [0]), len(word)]
 

@@ -42,8 +42,8 @@ def convert_to_bigbird(
 
     Every parameter is kept. The names change by the table of `weight_names.py`; the position table is stretched by
     TAPER, the segment table gets a second row; tensors without a place in BigBird are stored in
-    `conversion.safetensors`, with config and tokenizer of the source byte for byte. A source without a pooler gets one that passes the first state on
-    (the unit matrix), since stock BigBird has one.
+    `conversion.safetensors`, with config and tokenizer of the source byte for byte. A source without a pooler gets one
+    that passes the first state on (the unit matrix), since stock BigBird has one.
 
     Args:
         name_or_path: The source: a folder, or a name on the Hub.

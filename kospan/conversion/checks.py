@@ -47,8 +47,8 @@ def check_fits(name_or_path: str, source: SourceCheckpoint, max_length: int):
     if getattr(config, "embedding_size", config.hidden_size) != config.hidden_size:
         raise ValueError(
             f"expected embedding_size equal to hidden_size, got {config.embedding_size} and {config.hidden_size} in "
-            f"{name}: its layer norm comes before the projection between the two, and BigBird has neither; "
-            "choose the base size of the encoder"
+            f"{name}: its layer norm comes before the projection between the two, and BigBird has neither; choose "
+            "the base size of the encoder"
         )
     source_length = config.max_position_embeddings
     if FAMILIES[model_type].shifted:
@@ -56,8 +56,9 @@ def check_fits(name_or_path: str, source: SourceCheckpoint, max_length: int):
         source_length -= config.pad_token_id + 1
     if source_length < 1:
         raise ValueError(
-            "expected a source with positions behind its padding id, got max_position_embeddings "
-            f"{config.max_position_embeddings} and pad_token_id {config.pad_token_id} in {name}; correct its config.json"
+            "expected a source with positions after its padding id, got max_position_embeddings "
+            f"{config.max_position_embeddings} and pad_token_id {config.pad_token_id} in {name}; correct its "
+            "config.json"
         )
     if max_length < source_length:
         raise ValueError(

@@ -44,8 +44,8 @@ def merge(
 
     Args:
         adapter: Folder or Hub name of the adapter.
-        out: The folder to make, with the model, its tokenizer and, if the adapter has them, `kospan.json`, recipe
-            and metrics, with the change of the logits by merging.
+        out: The folder to make, with the model, its tokenizer and, if the adapter has them, `kospan.json`, recipe and
+            metrics, with the change of the logits by merging.
         base: The base model's folder or name, if not the one in the adapter.
         texts: Texts for the comparison.
         overwrite: Whether a model in `out` may be replaced.

@@ -79,7 +79,8 @@ def compare(name_or_path: str, folder: str | Path, info: dict, texts: Sequence[s
     """
     head, source_length = info["head"], info["source_length"]
     auto = AutoModelForMaskedLM if head else AutoModel
-    # BigBird computes attention step by step; with eager attention the source does too, so differences are the conversion's.
+    # BigBird computes attention step by step; with eager attention the source does too, so differences are the
+    # conversion's.
     source = auto.from_pretrained(name_or_path, dtype=torch.float32, attn_implementation="eager").eval()
     converted = load_full_attention(folder, head)
     tokenizer, new = (AutoTokenizer.from_pretrained(each, use_fast=True) for each in (name_or_path, folder))

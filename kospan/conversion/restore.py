@@ -34,8 +34,8 @@ def convert_back(name_or_path: str | Path, folder: Path) -> tuple[dict, bool]:
     for name in (INFO_FILE, LEFTOVERS_FILE):
         if not (name_or_path / name).is_file():
             raise FileNotFoundError(
-                f"expected a conversion in {name_or_path}, found no {name} there; name the output "
-                f"folder of `kospan convert bigbird`, or copy {INFO_FILE} and {LEFTOVERS_FILE} from there beside a model that was trained from it"
+                f"expected a conversion in {name_or_path}, found no {name} there; name the output folder of `kospan "
+                f"convert bigbird`, or copy {INFO_FILE} and {LEFTOVERS_FILE} from it to a model trained from it"
             )
     info = json.loads((name_or_path / INFO_FILE).read_text(encoding="utf-8"))
     kept = load_file(name_or_path / LEFTOVERS_FILE)
@@ -45,8 +45,8 @@ def convert_back(name_or_path: str | Path, folder: Path) -> tuple[dict, bool]:
     missing = [new for _, new in table if new not in current and new not in info["added"] and new not in OPTIONAL]
     if missing:
         raise ValueError(
-            f"expected the weights of {INFO_FILE} in {name_or_path}, got others, which "
-            f"lack {len(missing)} (first: {missing[0]}); take both from one conversion"
+            f"expected the weights of {INFO_FILE} in {name_or_path}, got others, which lack {len(missing)} (first: "
+            f"{missing[0]}); take both from one conversion"
         )
     tensors = {old: current[new] for old, new in table if new in current and new not in info["added"]}
     names = {new: old for old, new in table}

@@ -21,9 +21,9 @@ def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int 
 
     Args:
         table: The source's `(rows, hidden)`, any float type.
-        way: "own" keeps the table; "copied" gives a second row equal to the first; "noised" adds noise to
-            that copy, so that two texts differ from the start; "absent" keeps the first row alone, with which every
-            subword counts as the first text's and the tokenizer gives no segments.
+        way: "own" keeps the table; "copied" gives a second row equal to the first; "noised" adds noise to that copy, so
+            that two texts differ from the start; "absent" keeps the first row alone, with which every subword counts as
+            the first text's and the tokenizer gives no segments.
         noise: Standard deviation of the noise in those of the row's own values; used by "noised" alone.
         seed: Of the noise; no other random state is touched.
 

@@ -30,8 +30,8 @@ def annotated_spans(line: dict, text: str, place: str) -> tuple[Span, ...] | Non
         place: As errors name it.
 
     Raises:
-        ValueError, TypeError: If spans are malformed, two keys disagree, or annotations are under a key
-            that is not read.
+        ValueError, TypeError: If spans are malformed, two keys disagree, or annotations are under a key that is not
+            read.
 
     >>> annotated_spans({"entities": [[0, 2, "LC"]]}, "서울에 간다", "record")
     (Span(start=0, end=2, label='LC', score=1.0),)
@@ -40,8 +40,8 @@ def annotated_spans(line: dict, text: str, place: str) -> tuple[Span, ...] | Non
     if "spans" in line:
         if line["spans"] is None:
             raise TypeError(
-                f"{place}: expected 'spans' to be a list, got null; omit the key for an unlabelled text, or write "
-                "[] for a text without spans"
+                f"{place}: expected 'spans' to be a list, got null; omit the key for an unlabelled text, or write [] "
+                "for a text without spans"
             )
         spans = spans_of(typed(line["spans"], list, place, "'spans'"), text, place, "span")
         found = {"spans": spans} | {key: other for key in others if (other := _tried(line[key], text)) is not None}

@@ -28,9 +28,9 @@ def read_conll(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     lines that start with `#` before the first token of a sentence and hold no column separator.
 
     The options `token_column` and `tag_column` choose other columns: by number from 0, from the end if negative, or by
-    the name that a line `# global.columns = ID FORM ...` (CoNLL-U Plus) gives them; FORM, if named, is the
-    token. Beside a column of ids, rows of multi-word tokens (`1-2`) and empty nodes (`1.1`) are skipped and counted in
-    a warning.
+    the name that a line `# global.columns = ID FORM ...` (CoNLL-U Plus) gives them; FORM, if named, is the token.
+    Beside a column of ids, rows of multi-word tokens (`1-2`) and empty nodes (`1.1`) are skipped and counted in a
+    warning.
 
     Raises:
         ValueError: If a column is missing or a tag is wrong, or the first column counts rows; the message names file

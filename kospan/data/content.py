@@ -20,8 +20,8 @@ _COLUMN = re.compile(r"[\w][\w .-]{0,30}")
 def form_of(path: str | os.PathLike) -> str:
     """Return "jsonl", "csv", "tsv", "json" (one value for the whole file) or "text".
 
-    Endings count in any case, and in front of .gz. The contents of other files decide: JSON Lines if the
-    first line is an object with a text, or every line is an object; a table if the first line names columns.
+    Endings count in any case, and in front of .gz. The contents of other files decide: JSON Lines if the first line is
+    an object with a text, or every line is an object; a table if the first line names columns.
     """
     name = Path(path)
     name = name.with_suffix("") if name.suffix.lower() == ".gz" else name

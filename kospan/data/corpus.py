@@ -119,9 +119,9 @@ def load_corpus(
             position % 8 == 0 of the training data (from 0) are validation; of questions, the articles there.
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
             question are alternatives, which may overlap.
-        calibration: Source of the "calibration" split: a split that is neither trained on nor reported, a file
-            in the form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None
-            makes no such split.
+        calibration: Source of the "calibration" split: a split that is neither trained on nor reported, a file in the
+            form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None makes no
+            such split.
         max_train_samples: Number of training examples to keep, from the beginning; None keeps all. The labels are
             those of all examples.
         problem_type: "single_label_classification": labels are names; "regression": they are numbers; None: see
@@ -178,8 +178,8 @@ def load_corpus(
         held = len(splits[split])
         if not 1 <= asked <= held:
             raise ValueError(
-                f"expected {key} between 1 and the {held:,} of the {split} split, got {asked}; choose "
-                "fewer, or remove it to use all"
+                f"expected {key} between 1 and the {held:,} of the {split} split, got {asked}; choose fewer, or "
+                "remove it to use all"
             )
         splits[split] = splits[split][:asked]
         origins[split] = origins[split]._replace(used=origins[split].used - held + asked)
@@ -349,8 +349,8 @@ def _source(dataset: str, train_file: str | None, validation_file: str | None, s
         return reader.read_set(session)
     if reader.read_file is None:
         raise ValueError(
-            f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; remove it, "
-            "or name the file's form as the data set (jsonl, conll, ...)"
+            f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; remove it, or "
+            "name the file's form as the data set (jsonl, conll, ...)"
         )
     splits = {"train": reader.read_file(train_file, session)}
     if validation_file is not None:

@@ -67,8 +67,8 @@ class HtmlText:
 class _TextCollector(HTMLParser):
     """Parser that collects words and entities with their positions.
 
-    Per run of characters without a space: `sources` and `ends`, its place in the HTML; `starts`, its place in
-    the text; `whole`, for an entity the length of its text, else 0.
+    Per run of characters without a space: `sources` and `ends`, its place in the HTML; `starts`, its place in the text;
+    `whole`, for an entity the length of its text, else 0.
     """
 
     def __init__(self, html: str):

@@ -43,8 +43,8 @@ def label_items(
     """Read the rows of a split with a text, or a pair of texts, and a label.
 
     Texts are the columns `text` and, if there is one, `text_pair`; or those of a known task: `premise` and
-    `hypothesis`, `sentence1` and `sentence2`, `sentence` or `title` alone. `label` (or `labels`)
-    holds a ClassLabel, a class's name, a number, or a struct with such a `label` (KLUE-STS). A class of -1 means none.
+    `hypothesis`, `sentence1` and `sentence2`, `sentence` or `title` alone. `label` (or `labels`) holds a ClassLabel, a
+    class's name, a number, or a struct with such a `label` (KLUE-STS). A class of -1 means none.
 
     Args:
         data: The split.

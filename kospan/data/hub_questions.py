@@ -17,10 +17,10 @@ def holds_questions(data) -> bool:
 def question_items(data, place: str, split: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """Read the questions of a split with the columns `question`, `context` and `answers` (`text`, `answer_start`).
 
-    `id` or `guid` names a question, else its row. Questions of one `title` stay together when the split is cut;
-    without such a column, questions about one text do. A row without answers is unanswerable; a column
-    `is_impossible`, if present, decides (the Hub's KLUE-MRC stores plausible answers in `answers`).
-    Without `answers` the questions are unlabelled.
+    `id` or `guid` names a question, else its row. Questions of one `title` stay together when the split is cut; without
+    such a column, questions about one text do. A row without answers is unanswerable; a column `is_impossible`, if
+    present, decides (the Hub's KLUE-MRC stores plausible answers in `answers`). Without `answers` the questions are
+    unlabelled.
 
     Args:
         data: The split.

@@ -46,8 +46,8 @@ def from_record(line: dict, place: str = "record", default_id: str | None = None
     Spans are under `spans`; see `kospan.data.annotations` for other keys that are read. The text of a question may be
     under `context`.
 
-    `words` holds the words of a document that is given as words; `text` may then be missing, as it is the words
-    joined by spaces.
+    `words` holds the words of a document that is given as words; `text` may then be missing, as it is the words joined
+    by spaces.
 
     Args:
         line: The JSON object.

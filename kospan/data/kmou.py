@@ -16,8 +16,8 @@ CLOSING = re.compile(r":([A-Z]+)>")
 def read_kmou(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """Read text and spans from the `## ` lines: number, text, text with `<entity:TYPE>`.
 
-    The lines of morphemes under them are not read: they cannot represent an entity that ends inside a morpheme, and do not
-    always give the text.
+    The lines of morphemes under them are not read: they cannot represent an entity that ends inside a morpheme, and do
+    not always give the text.
 
     Args:
         path: The tar.gz, a folder of .txt files (read in the order of their names), or one such file.

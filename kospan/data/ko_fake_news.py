@@ -15,9 +15,9 @@ COLUMNS = ("seqid", "title", "content", "label")
 def read_ko_fake_news(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
     """Read the articles of a CSV file or of all CSV files of a folder, with the title as `text_pair`.
 
-    The files are in CP949, or in UTF-8 with a byte order mark. They share titles and whole articles, so in a
-    folder, articles of one title stay together when a split is cut. The source does not state the meaning of the
-    labels 0 and 1.
+    The files are in CP949, or in UTF-8 with a byte order mark. They share titles and whole articles, so in a folder,
+    articles of one title stay together when a split is cut. The source does not state the meaning of the labels 0 and
+    1.
 
     Raises:
         ValueError: If a file is malformed, or a folder holds none; the message names file and line.

@@ -30,13 +30,13 @@ def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Ite
     readable text of the page (see `kospan.data.html_text`), and its span is the text of the answer's HTML, such as
     that of a table or a list. `raw_html` and its offsets are not read.
 
-    Questions whose answer cannot be mapped are marked as unusable and counted in a warning at the end: the answer
-    has no readable text (such as a picture), or it begins or ends inside a tag or an entity. They count 0 in
-    scores, as the official evaluation counts questions without a prediction.
+    Questions whose answer cannot be mapped are marked as unusable and counted in a warning at the end: the answer has
+    no readable text (such as a picture), or it begins or ends inside a tag or an entity. They count 0 in scores, as the
+    official evaluation counts questions without a prediction.
 
     Raises:
-        ValueError: If the format is another or an answer is not at its place in the HTML; the message names file
-            and question.
+        ValueError: If the format is another or an answer is not at its place in the HTML; the message names file and
+            question.
         FileNotFoundError: If there is nothing at `path`.
     """
     total, lost = 0, []
@@ -57,8 +57,8 @@ def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Ite
                         yield item
     if lost:
         warnings.warn(
-            f"{path}: skipped {len(lost):,} of {total:,} questions, whose answers have no readable text or "
-            f"cut a tag (the first: {lost[0]})",
+            f"{path}: skipped {len(lost):,} of {total:,} questions, whose answers have no readable text or cut a tag "
+            f"(the first: {lost[0]})",
             stacklevel=2,
         )
 

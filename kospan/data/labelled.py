@@ -19,9 +19,8 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
 
     The columns are `text`, `label`, and where two texts are read together `text_pair`, the second text: the hypothesis
     of the text's premise. `id` and `source` are taken where they are there. A label is the name of a class or a number;
-    an empty one (null) means that the text is unlabelled. Rows with the same text stay together when a split is
-    cut; of pairs see `kospan.data.records.grouped_pairs`. How quotation marks are read see
-    `kospan.data.tables.csv_rows`.
+    an empty one (null) means that the text is unlabelled. Rows with the same text stay together when a split is cut; of
+    pairs see `kospan.data.records.grouped_pairs`. How quotation marks are read see `kospan.data.tables.csv_rows`.
 
     Raises:
         ValueError: If a column is missing, also in one row, or the file is malformed; the message names file and line.
@@ -44,8 +43,8 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
                 if column not in values:
                     raise ValueError(
                         f"{row.place}: expected the columns text and label, got "
-                        f"{', '.join(map(str, values)) or 'none'}; rename the columns, and use an empty label "
-                        "for unlabelled texts"
+                        f"{', '.join(map(str, values)) or 'none'}; rename the columns, and use an empty label for "
+                        "unlabelled texts"
                     )
             pair = values.get("text_pair")
             pair = pair if pair not in (None, "") else None

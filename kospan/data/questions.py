@@ -66,8 +66,8 @@ def question_example(
         spans = answer_spans(answers, context, place)
         if not spans:
             raise ValueError(
-                f"{place}: expected an answer or more, got none; mark the question with is_impossible: true if "
-                "the text has none, or omit 'answers' if the question is unlabelled"
+                f"{place}: expected an answer or more, got none; mark the question with is_impossible: true if the "
+                "text has none, or omit 'answers' if the question is unlabelled"
             )
     for value in (name, question, context, source):
         check_encodable(value, place)

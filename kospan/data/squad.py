@@ -25,8 +25,7 @@ def read_squad(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterat
     is the example's source.
 
     Raises:
-        ValueError: If the format is another, or an answer is not at its place; the message names file and
-            question.
+        ValueError: If the format is another, or an answer is not at its place; the message names file and question.
     """
     for at, article in enumerate(read_articles(path, "SQuAD")):
         group = f"{path}, article {at}"

@@ -94,8 +94,8 @@ def tagged_items(
         session: Takes the sentences that cannot be read.
 
     Raises:
-        ValueError: If a tag has an unknown form or an invalid position, or if tokens and tags differ in
-            number; the message names the place.
+        ValueError: If a tag has an unknown form or an invalid position, or if tokens and tags differ in number; the
+            message names the place.
     """
     known: dict[str, str] = {}
     kept = []
@@ -193,8 +193,8 @@ def _from_bioes(sentence: Sentence, closing: str) -> list[str]:
             before = repr(tags[at - 1]) if at else "the start of the sentence"
             raise ValueError(
                 f"{sentence.where(at)}: expected whole BIOES spans (`S-`, or `B-`, `I-`..., `E-`) because the data "
-                f"holds {closing!r}, got {tag!r} after {before}{'' if fits else ', which cannot follow'}; "
-                "correct the tag"
+                f"holds {closing!r}, got {tag!r} after {before}{'' if fits else ', which cannot follow'}; correct "
+                "the tag"
             )
     return bioes_to_bio(tags)
 

@@ -20,8 +20,7 @@ def holds_values(examples: Sequence[Example], problem_type: str | None = None) -
     Args:
         examples: Labelled examples, those to train on.
         problem_type: "single_label_classification" or "regression" decides; None reads them as numbers where each is
-            written with a point or an exponent
-            ("3.0"), or is a value already.
+            written with a point or an exponent ("3.0"), or is a value already.
 
     >>> holds_values([Example("a", "가", (Span(0, 1, "3.0"),))]), holds_values([Example("a", "가", (Span(0, 1, "3"),))])
     (True, False)

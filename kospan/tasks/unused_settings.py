@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from kospan.data.records import FORM_OPTIONS
+from kospan.data.records import FORMAT_OPTIONS
 from kospan.data.registry import dataset_spec
 from kospan.recipe import FIELDS, Given, Recipe, default_of
 
@@ -146,7 +146,7 @@ def _unused_in_any_task(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     # An unknown data set is refused where it is read.
     with suppress(ValueError):
         taken = dataset_spec(recipe.dataset).options
-        found |= {name: ("dataset",) for name in FORM_OPTIONS if name not in taken}
+        found |= {name: ("dataset",) for name in FORMAT_OPTIONS if name not in taken}
     if recipe.encoder != "scratch":
         # A vocabulary is counted only where there is none.
         found["encoder_options.min_count"] = ("encoder",)

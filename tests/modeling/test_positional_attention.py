@@ -257,7 +257,7 @@ def test_a_closed_gate_draws_no_looks():
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"gate": "firm"}, "gate of head_options to be one of soft, hard, share, got 'firm'; leave it out"),
+        ({"gate": "firm"}, "gate of head_options to be one of soft, hard, share, got 'firm'; remove it"),
         ({"gate": "share", "share": 1}, "share of head_options to be a share of gates from 0 to below 1, got 1"),
         ({"gate": "share", "share": -0.1}, "from 0 to below 1, got -0.1"),
         ({"gate": "share", "share": True}, "from 0 to below 1, got True"),

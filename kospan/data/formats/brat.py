@@ -36,10 +36,10 @@ PARTS = (".a1", ".a2", ".rel", ".co")
 def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
     """Read examples from a folder (in the order of names, with subfolders) or from one .txt or .ann file.
 
-    Line ends are kept. Offsets usually count characters, CRLF as two; other countings (brat's own count of
-    CRLF as one, UTF-16) are recognised by the surfaces beside them. A text without annotation files is unlabelled.
-    Annotations that are not text-bound are counted in a warning. Fragments separated only by line ends and
-    indentation are one span; that is how brat writes an annotation that crosses lines.
+    Line ends are kept. Offsets usually count characters, CRLF as two; other countings (brat's own count of CRLF as one,
+    UTF-16) are recognised by the surfaces beside them. A text without annotation files is unlabelled. Annotations that
+    are not text-bound are counted in a warning. Fragments separated only by line ends and indentation are one span;
+    that is how brat writes an annotation that crosses lines.
 
     Args:
         path: Folder, or one .txt or .ann file.
@@ -128,8 +128,8 @@ def _span(label: str, fragments: Fragments, text: str, place: str) -> Span:
         if start < end or gap.strip() or (start > end and not LINE_END.search(gap)):
             offsets = ";".join(f"{start} {end}" for start, end in fragments)
             raise ValueError(
-                f"{place}: expected one stretch of text, got the discontinuous {offsets!r}, which skips "
-                f"{gap!r}; a span has one start and one end here, so annotate the whole or its parts"
+                f"{place}: expected one stretch of text, got the discontinuous {offsets!r}, which skips {gap!r}; a "
+                "span has one start and one end here, so annotate the whole or its parts"
             )
     return located(fragments[0][0], fragments[-1][1], label, len(text), place)
 

@@ -43,8 +43,8 @@ def check_no_annotations(
         is_named = by_name and key.lower() in NAMES and isinstance(value, (list, dict, str))
         if is_named or _holds_offsets(value) or _holds_tags(value):
             raise ValueError(
-                f"{place}: expected annotations {wanted}, got apparent annotations under {key!r}; rename the "
-                "key, or remove it if the text is unlabelled"
+                f"{place}: expected annotations {wanted}, got apparent annotations under {key!r}; rename the key, or "
+                "remove it if the text is unlabelled"
             )
 
 

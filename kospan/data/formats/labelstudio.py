@@ -114,8 +114,8 @@ def _text_key(task: Task, chosen: str | None) -> str:
 def _fields(tasks: list[Task], units: Sequence[str]) -> dict[str, str]:
     """Return the data field of each object tag or, in JSON-MIN, of each control tag.
 
-    An export does not name it; a field is possible if all regions of the tag fit it. Of several, the one that the tag or
-    its regions name is taken, else the one that no other tag must have, else `text`.
+    An export does not name it; a field is possible if all regions of the tag fit it. Of several, the one that the tag
+    or its regions name is taken, else the one that no other tag must have, else `text`.
     """
     groups: dict[str, list[tuple[Task, list[Region]]]] = {}
     for task in tasks:

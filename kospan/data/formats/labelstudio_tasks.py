@@ -87,8 +87,8 @@ def read_tasks(path: str | os.PathLike, ignored: Counter) -> list[Task]:
         ignored: Counter of skipped annotations, by kind.
 
     Raises:
-        ValueError, TypeError: If the format is another, or a record without annotations has apparent annotations
-            under another key; the message names file and record.
+        ValueError, TypeError: If the format is another, or a record without annotations has apparent annotations under
+            another key; the message names file and record.
     """
     try:
         records = json.loads(open_text(path).read())

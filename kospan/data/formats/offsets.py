@@ -86,8 +86,8 @@ def resolve(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str], place
 def interpretations(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str]) -> dict[str, list[Fragments]]:
     """The fragments of all spans, counted in characters, by each possible unit.
 
-    A unit is possible if all offsets are inside the text and between characters, and all stored surfaces equal the
-    text at the offsets. Browsers collapse white space: where no unit gives equal surfaces, those that differ in white space
+    A unit is possible if all offsets are inside the text and between characters, and all stored surfaces equal the text
+    at the offsets. Browsers collapse white space: where no unit gives equal surfaces, those that differ in white space
     alone count as equal.
     """
     inside = {unit: found for unit in units if (found := _fragments_in(text, raw_spans, unit)) is not None}
@@ -212,6 +212,6 @@ def _check_agreement(text: str, interpretations: dict[str, list[Fragments]], pla
         for found, units in groups.items()
     )
     raise ValueError(
-        f"{place}: expected offsets with one possible meaning, got ones that select {shown}; set their unit "
-        f"with --offsets {'|'.join(UNITS)}"
+        f"{place}: expected offsets with one possible meaning, got ones that select {shown}; set their unit with "
+        f"--offsets {'|'.join(UNITS)}"
     )

@@ -389,5 +389,5 @@ def test_the_way_back_needs_a_conversion_whose_parts_belong_together(tmp_path):
         BertConfig(**{**AutoModel.from_pretrained(source).config.to_dict(), "num_hidden_layers": 1})
     ).save_pretrained(folder)
     os.rmdir(tmp_path / "back")
-    with pytest.raises(ValueError, match=r"expected the weights that conversion.json in .* is about, got others"):
+    with pytest.raises(ValueError, match=r"expected the weights of conversion.json in .*, got others"):
         and_back(tmp_path, folder)

@@ -89,7 +89,7 @@ def test_a_length_that_the_stock_class_cannot_read_is_told(tmp_path, monkeypatch
 def test_values_that_are_no_numbers_are_told(pair):
     _, folder, info, change = pair
     change("bert.encoder.layer.1.output.LayerNorm.bias", lambda tensor: tensor.fill_(float("nan")))
-    with pytest.raises(ValueError, match=r"to read 61 positions .* are no numbers; choose another"):
+    with pytest.raises(ValueError, match=r"to read 61 positions .* are not finite; choose another"):
         check_full_length(folder, info, SENTENCES)
 
 

@@ -76,7 +76,7 @@ def test_white_space_at_the_ends_of_spans_is_counted_over_all_parts(tmp_path):
     corpus = load_corpus("jsonl", train, other, calibration=other)
     assert (corpus.trimmed, corpus.dropped) == (4, 0)
     assert [span[:2] for example in corpus.splits["train"] for span in example.spans] == [(0, 1), (1, 2), (3, 5)]
-    told = "trimmed spans       {} gold spans in the {} part began or ended with white space, which was taken off"
+    told = "trimmed spans       {} gold spans in the {} part began or ended with white space, which was removed"
     parts = ((2, "train"), (1, "validation"), (1, "calibration"))
     assert corpus.remarks() == [told.format(*part) for part in parts]
     (example,), issues = read_split("jsonl", other)
@@ -113,7 +113,7 @@ def test_duplicate_ids_name_both_places(tmp_path):
     with pytest.raises(ValueError) as caught:
         load_corpus("jsonl", path, path)
     assert str(caught.value).startswith(
-        f"{path}:3: expected ids that stand once in a split, got 'a', which also stands"
+        f"{path}:3: expected unique ids in a split, got 'a', which is also used"
     )
     assert f"{path}:1" in str(caught.value)
 

@@ -82,7 +82,7 @@ def test_units_that_differ_are_named_with_what_they_select():
         resolve("😀 김지우는 대구에 산다.", raw_spans((3, 6), (8, 10)), UNITS, "a.jsonl:4")
     assert str(caught.value) == (
         "a.jsonl:4: expected offsets with one possible meaning, got ones that select '지우는', '구에' if they count "
-        "characters or graphemes; '김지우', '대구' if they count utf16; say what they count with --offsets "
+        "characters or graphemes; '김지우', '대구' if they count utf16; set their unit with --offsets "
         "characters|utf16|graphemes"
     )
 
