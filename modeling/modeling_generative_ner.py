@@ -83,8 +83,8 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
     Raises:
         ValueError: If the tokenizer has no end-of-text token, or its subwords cannot be converted to bytes.
 
-    >>> writer = KospanGenerativeNER.from_pretrained("user/name")  # doctest: +SKIP
-    >>> writer.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
+    >>> model = KospanGenerativeNER.from_pretrained("user/name")  # doctest: +SKIP
+    >>> model.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
     [Span(start=0, end=3, label='PS', score=0.97), Span(start=8, end=10, label='LC', score=0.95)]
     """
 

@@ -98,8 +98,8 @@ class Limits(NamedTuple):
 class KospanForQuestionAnswering(KospanPreTrainedModel):
     """Extractive question answering.
 
-    >>> reader = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
-    >>> reader.answer("수도는 어디인가?", "대한민국의 수도는 서울이다.")  # doctest: +SKIP
+    >>> model = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> model.answer("수도는 어디인가?", "대한민국의 수도는 서울이다.")  # doctest: +SKIP
     [Span(start=10, end=12, label='answer', score=0.97)]
     """
 

@@ -106,8 +106,8 @@ class ClassScores(NamedTuple):
 class KospanForSequenceClassification(KospanPreTrainedModel):
     """Classification or regression of texts or pairs of texts.
 
-    >>> classifier = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
-    >>> classifier.classify("코스피가 사상 최고치를 기록했다")  # doctest: +SKIP
+    >>> model = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> model.classify("코스피가 사상 최고치를 기록했다")  # doctest: +SKIP
     Span(start=0, end=16, label='경제', score=0.97)
     """
 

@@ -33,24 +33,24 @@ def close(one: list[Span], other: list[Span], tolerance: float = 1e-5) -> None:
     assert [span.score for span in one] == pytest.approx([span.score for span in other], abs=tolerance)
 
 
-def batch_of(reader, texts: list[str]) -> dict:
+def batch_of(model, texts: list[str]) -> dict:
     """A padded training batch of one window each; the last one lacks the answer."""
-    documents, features = reader.aligner.documents(texts), []
+    documents, features = model.aligner.documents(texts), []
     for at, (question, document) in enumerate(zip(QUESTIONS, documents)):
-        window = reader.windows(question, document)[0]
+        window = model.windows(question, document)[0]
         last = len(window.unit_positions)
         ends = [0, 0] if at == len(texts) - 1 else [min(at + 1, last), min(at + 3, last)]
-        features.append(reader.features(window, reader.matches(question, document)) | {"labels": ends})
-    return reader.collate(features)
+        features.append(model.features(window, model.matches(question, document)) | {"labels": ends})
+    return model.collate(features)
 
 
-def one_by_one(reader, question: str, context: str) -> AnswerDistribution:
+def one_by_one(model, question: str, context: str) -> AnswerDistribution:
     """Windows read one at a time, without padding; the distribution that `answer` must have chosen from."""
-    document = reader.aligner.documents([context])[0]
-    matches, scores, config = reader.matches(question, document), [], reader.config
-    for window in reader.windows(question, document):
+    document = model.aligner.documents([context])[0]
+    matches, scores, config = model.matches(question, document), [], model.config
+    for window in model.windows(question, document):
         with torch.no_grad():
-            found = reader(**reader.collate([reader.features(window, matches)])).emissions[0].numpy()
+            found = model(**model.collate([model.features(window, matches)])).emissions[0].numpy()
         scores.append(WindowScores(window.first_unit, found[1:, 0], found[1:, 1], found[0].sum()))
     blank = [not context[start:end].strip() for start, end in document.units]
     return AnswerDistribution(

@@ -25,8 +25,8 @@ few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthChec
 def random_reply(states: ReplyStates, budget: int, choose) -> list[int]:
     """A reply that takes any allowed subword; the end is one choice among them."""
     state, reply = State(), []
-    for left in range(budget, 0, -1):
-        allowed = sorted(set(allowed_subwords(states, state, left))) + [END] * states.may_end(state)
+    for remaining in range(budget, 0, -1):
+        allowed = sorted(set(allowed_subwords(states, state, remaining))) + [END] * states.may_end(state)
         assert allowed, f"nothing may follow {reply}"
         subword = choose(allowed)
         if subword == END:
@@ -95,15 +95,15 @@ def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, tex
 @given(kinds, texts, st.booleans())
 def test_from_every_state_a_way_of_the_promised_length_leads_to_the_end(kind, text, whole_words):
     states = ReplyStates(text, LABELS, VOCABULARIES[kind], whole_words)
-    state, left = State(), int(states.distance(State()))
+    state, remaining = State(), int(states.distance(State()))
     for _ in range(6):
-        allowed = allowed_subwords(states, state, left)
+        allowed = allowed_subwords(states, state, remaining)
         if not allowed:
-            assert states.may_end(state) and left == 1
+            assert states.may_end(state) and remaining == 1
             break
         state = advanced(states, state, states.subwords.of[allowed[0]])
-        left -= 1
-        assert states.distance(state) <= left
+        remaining -= 1
+        assert states.distance(state) <= remaining
 
 
 def test_a_surface_is_offered_as_often_as_it_occurs():

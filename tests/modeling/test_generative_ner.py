@@ -29,13 +29,13 @@ SINGLE_BYTES = make_generative_model("single bytes")
 def test_every_constrained_reply_of_a_random_model_parses_and_is_located(kind, beams):
     found = 0
     for seed in (0, 1, 2):
-        writer = make_generative_model(kind, seed, max_new_tokens=24)
-        writings = writer.generate(ODD, batch_size=4, num_beams=beams)
+        model = make_generative_model(kind, seed, max_new_tokens=24)
+        writings = model.generate(ODD, batch_size=4, num_beams=beams)
         found += sum(len(writing.spans) for writing in writings)
         for text, writing in zip(ODD, writings):
             assert (writing.dropped, writing.unmatched, writing.unparsed) == (0, 0, 0)
             assert all(parse_reply(reply, ["LC", "PS"]).whole for reply in writing.replies)
-            assert all(len(writer.ids_of(reply)) < 30 for reply in writing.replies)
+            assert all(len(model.ids_of(reply)) < 30 for reply in writing.replies)
             assert first_overlap(writing.spans) is None and writing.spans == sorted(writing.spans)
             surfaces = [text[span.start : span.end] for span in writing.spans]
             assert all(surface and surface == surface.strip() for surface in surfaces)
@@ -52,8 +52,8 @@ def test_a_free_random_model_never_raises_and_what_it_cannot_say_is_counted():
 
 @pytest.mark.parametrize("kind", ["bytes", "characters"])
 def test_left_padding_changes_nothing(kind):
-    writer = make_generative_model(kind)
-    together, alone = writer.generate(ODD, batch_size=32), [writer.generate([text])[0] for text in ODD]
+    model = make_generative_model(kind)
+    together, alone = model.generate(ODD, batch_size=32), [model.generate([text])[0] for text in ODD]
     for one, other in zip(together, alone):
         assert one.replies == other.replies
         assert [span[:3] for span in one.spans] == [span[:3] for span in other.spans]
@@ -65,21 +65,21 @@ def test_a_score_is_the_probability_of_the_subwords_of_its_bracket():
     from kospan.modeling.constraints import advanced, allowed_subwords
     from kospan.modeling.reply_states import ReplyStates, State
 
-    writer = make_generative_model("characters", max_new_tokens=60)
+    model = make_generative_model("characters", max_new_tokens=60)
     text = "이재용 회장이 서울에서"
-    writing = writer.generate([text])[0]
-    reply = writer.ids_of(writing.replies[0])
-    assert writing.spans and writer.subwords.text(reply) == writing.replies[0]
-    prompt = writer.passages(text)[0].input_ids
+    writing = model.generate([text])[0]
+    reply = model.ids_of(writing.replies[0])
+    assert writing.spans and model.subwords.text(reply) == writing.replies[0]
+    prompt = model.passages(text)[0].input_ids
     with torch.no_grad():
-        logits = writer.model(torch.tensor([[*prompt, *reply]])).logits[0, len(prompt) - 1 :]
-    states, state, chances = ReplyStates(text, ["LC", "PS"], writer.subwords), State(), []
+        logits = model.model(torch.tensor([[*prompt, *reply]])).logits[0, len(prompt) - 1 :]
+    states, state, chances = ReplyStates(text, ["LC", "PS"], model.subwords), State(), []
     for at, subword in enumerate(reply):
         allowed = allowed_subwords(states, state, 60 - at)
-        allowed += [writer.tokenizer.eos_token_id] * states.may_end(state)
+        allowed += [model.tokenizer.eos_token_id] * states.may_end(state)
         own = logits[at][sorted(set(allowed))].softmax(-1)
         chances.append(own[sorted(set(allowed)).index(subword)].item())
-        state = advanced(states, state, writer.subwords.of[subword])
+        state = advanced(states, state, model.subwords.of[subword])
     entities = parse_reply(writing.replies[0], ["LC", "PS"]).entities
     expected, reached = {}, 0
     for entity in entities:
@@ -103,25 +103,25 @@ def test_places_of_subwords_are_those_of_the_text_whatever_the_bytes(parts):
     assert all(text[place] == chr(byte) for place, byte in zip(places, whole) if byte < 128)
 
 
-def test_a_free_writer_asks_nothing_of_the_grammar(monkeypatch):
-    writer = make_generative_model("bytes", constrained_decoding=False)
+def test_a_free_model_asks_nothing_of_the_grammar(monkeypatch):
+    model = make_generative_model("bytes", constrained_decoding=False)
     monkeypatch.setattr("kospan.modeling.modeling_generative_ner.ReplyStates", None)
-    assert writer.generate(["서울"])[0].replies
+    assert model.generate(["서울"])[0].replies
 
 
 def test_a_model_cannot_bring_its_own_way_of_generating():
-    writer = make_generative_model("characters")
-    before = [writing.replies for writing in writer.generate(ODD)]
+    model = make_generative_model("characters")
+    before = [writing.replies for writing in model.generate(ODD)]
     own = GenerationConfig(repetition_penalty=9.0, do_sample=True, temperature=9.0, eos_token_id=5, min_new_tokens=9)
-    writer.model.generation_config = own
-    assert [writing.replies for writing in writer.generate(ODD)] == before
-    assert writer.model.generation_config is own
+    model.model.generation_config = own
+    assert [writing.replies for writing in model.generate(ODD)] == before
+    assert model.model.generation_config is own
 
 
 def test_a_long_text_is_read_in_windows_that_overlap_and_miss_nothing():
-    writer = make_generative_model("bytes", max_length=100, max_new_tokens=20)
+    model = make_generative_model("bytes", max_length=100, max_new_tokens=20)
     text = " ".join(TEXTS) * 6
-    passages = writer.passages(text)
+    passages = model.passages(text)
     assert len(passages) > 3 and passages[0].start == 0
     assert passages[-1].start + len(passages[-1].text) == len(text)
     assert all(text[each.start :].startswith(each.text) for each in passages)
@@ -131,41 +131,39 @@ def test_a_long_text_is_read_in_windows_that_overlap_and_miss_nothing():
     for sooner, later in zip(passages, passages[1:]):
         assert sooner.start < later.start < sooner.start + len(sooner.text)
         assert later.start <= later.own[0] <= sooner.start + len(sooner.text)
-    writing = writer.generate([text])[0]
+    writing = model.generate([text])[0]
     assert len(writing.replies) == len(passages) and first_overlap(writing.spans) is None
     assert max(span.end for span in writing.spans) > 100
-    one = writer.generate([TEXTS[0]])[0]
+    one = model.generate([TEXTS[0]])[0]
     assert len(one.replies) == 1
 
 
 def test_a_span_comes_from_the_window_in_whose_middle_it_stands(monkeypatch):
     """With replies that name all there is, every occurrence is found once, whatever the windows cut."""
-    writer = make_generative_model("characters", max_length=60, max_new_tokens=20)
+    model = make_generative_model("characters", max_length=60, max_new_tokens=20)
     text = ("서울 회장이 " * 30).strip()
     monkeypatch.setattr(
-        writer,
+        model,
         "_answers",
         lambda passages, beams: [(" ".join(["[LC: 서울]"] * each.text.count("서울")), []) for each in passages],
     )
     starts = [at for at in range(len(text)) if text.startswith("서울", at)]
-    assert [span[:3] for span in writer.extract(text)] == [(at, at + 2, "LC") for at in starts]
+    assert [span[:3] for span in model.extract(text)] == [(at, at + 2, "LC") for at in starts]
 
 
 def test_what_a_window_says_of_its_edges_is_left_to_its_neighbour(monkeypatch):
-    writer = make_generative_model("characters", max_length=60, max_new_tokens=20)
+    model = make_generative_model("characters", max_length=60, max_new_tokens=20)
     text = "이재용 회장이 서울에서 회의를 열었다. " * 6
-    monkeypatch.setattr(
-        writer, "_answers", lambda passages, beams: [(f"[PS: {each.text[0]}]", []) for each in passages]
-    )
-    assert len(writer.passages(text)) > 3
-    assert [span[:3] for span in writer.extract(text)] == [(0, 1, "PS")]
+    monkeypatch.setattr(model, "_answers", lambda passages, beams: [(f"[PS: {each.text[0]}]", []) for each in passages])
+    assert len(model.passages(text)) > 3
+    assert [span[:3] for span in model.extract(text)] == [(0, 1, "PS")]
 
 
 def test_decomposed_text_keeps_its_own_offsets(monkeypatch):
-    writer = make_generative_model("characters")
+    model = make_generative_model("characters")
     text = unicodedata.normalize("NFD", "이재용은 서울")
-    monkeypatch.setattr(writer, "_answers", lambda passages, beams: [("[LC: 서울] [PS: 이재용]", [])])
-    assert [unicodedata.normalize("NFC", text[span.start : span.end]) for span in writer.extract(text)] == [
+    monkeypatch.setattr(model, "_answers", lambda passages, beams: [("[LC: 서울] [PS: 이재용]", [])])
+    assert [unicodedata.normalize("NFC", text[span.start : span.end]) for span in model.extract(text)] == [
         "이재용",
         "서울",
     ]
@@ -173,11 +171,11 @@ def test_decomposed_text_keeps_its_own_offsets(monkeypatch):
 
 
 def test_what_is_written_in_a_text_is_no_special_token():
-    writer = make_generative_model("characters")
-    ids = writer.passages("a[SEP]b")[0].input_ids
-    assert writer.tokenizer.eos_token_id not in ids
-    before, behind = writer.frame
-    assert writer.tokenizer.convert_ids_to_tokens(before)[0] == "[CLS]" and writer.tokenizer.eos_token_id not in behind
+    model = make_generative_model("characters")
+    ids = model.passages("a[SEP]b")[0].input_ids
+    assert model.tokenizer.eos_token_id not in ids
+    before, behind = model.frame
+    assert model.tokenizer.convert_ids_to_tokens(before)[0] == "[CLS]" and model.tokenizer.eos_token_id not in behind
 
 
 def test_the_chat_template_makes_the_prompt_where_there_is_one():
@@ -188,8 +186,8 @@ def test_the_chat_template_makes_the_prompt_where_there_is_one():
     config = KospanGenerativeNERConfig(
         ["LC"], {"LC": "place"}, "Find.", [["a b", "[LC: a]"]], chat=True, max_new_tokens=20
     )
-    writer = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
-    prompt = tokenizer.decode(writer.passages("서울에")[0].input_ids)
+    model = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
+    prompt = tokenizer.decode(model.passages("서울에")[0].input_ids)
     assert prompt == (
         "<user>Find.\n\nTypes:\n- LC: place\n\nText:\na b\n<assistant>[LC: a]\n<user>Text:\n서울에\n<assistant>"
     )
@@ -201,12 +199,12 @@ SHOWN = [["a<|end|>b", "[LC: <|end|>]"]]
 def test_special_tokens_that_examples_and_descriptions_spell_are_none():
     for kind, end in (("characters", "[SEP]"), ("bytes", "<|end|>")):
         settings = {"instruction": f"Find {end}.", "descriptions": {"LC": f"[PAD] {end}"}}
-        writer = make_generative_model(kind, examples=[[f"a{end}b [PAD]", "[]"]], **settings)
-        before, behind = writer.frame
-        starts = writer.tokenizer("")["input_ids"][:1] if kind == "characters" else []
-        special = set(writer.tokenizer.all_special_ids) - {writer.tokenizer.unk_token_id}
+        model = make_generative_model(kind, examples=[[f"a{end}b [PAD]", "[]"]], **settings)
+        before, behind = model.frame
+        starts = model.tokenizer("")["input_ids"][:1] if kind == "characters" else []
+        special = set(model.tokenizer.all_special_ids) - {model.tokenizer.unk_token_id}
         assert before[: len(starts)] == starts and not special & {*before[len(starts) :], *behind}
-        assert end in writer.subwords.text(before) or kind == "characters"
+        assert end in model.subwords.text(before) or kind == "characters"
 
 
 def test_special_tokens_of_a_chat_template_are_such_and_those_of_its_messages_none():
@@ -215,23 +213,23 @@ def test_special_tokens_of_a_chat_template_are_such_and_those_of_its_messages_no
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] | trim }}<|end|>{% endfor %}"
     for shown in ([], SHOWN):
         config = KospanGenerativeNERConfig(["LC"], {}, "Find <|end|>.", shown, chat=True, max_new_tokens=20)
-        writer = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
-        before, behind = writer.frame
+        model = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
+        before, behind = model.frame
         assert (before.count(end), behind.count(end)) == (len(shown) * 2, 1)
         text = tokenizer.decode(before)
         assert text.startswith("Find <|end|>.") and text.count("<|end|>") == 1 + len(shown) * 4
     # Where none is spelt, the template's text is read whole.
     config = KospanGenerativeNERConfig(["LC"], {}, "Find.", [["a b", "[LC: a]"]], chat=True, max_new_tokens=20)
-    writer = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
+    model = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
     whole = "Find.\n\nTypes:\n- LC\n\nText:\na b<|end|>[LC: a]<|end|>Text:\n"
-    assert writer.frame[0] == tokenizer(whole, add_special_tokens=False)["input_ids"]
+    assert model.frame[0] == tokenizer(whole, add_special_tokens=False)["input_ids"]
 
 
 def test_a_base_without_a_pad_token_gets_one_of_its_vocabulary():
-    writer = make_generative_model("bytes")
-    assert writer.tokenizer.pad_token_id == writer.tokenizer.eos_token_id < writer.model.config.vocab_size
-    batch = writer.padded([[5, 6, 7], [8]])
-    assert batch["input_ids"].tolist() == [[5, 6, 7], [writer.tokenizer.eos_token_id] * 2 + [8]]
+    model = make_generative_model("bytes")
+    assert model.tokenizer.pad_token_id == model.tokenizer.eos_token_id < model.model.config.vocab_size
+    batch = model.padded([[5, 6, 7], [8]])
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [model.tokenizer.eos_token_id] * 2 + [8]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1]]
     # One behind the table of embeddings could not be read.
     tokenizer = byte_level()
@@ -242,11 +240,11 @@ def test_a_base_without_a_pad_token_gets_one_of_its_vocabulary():
 
 @pytest.mark.parametrize("mark", ["hf_device_map", "hf_quantizer"])
 def test_a_model_that_was_placed_or_packed_stays_as_it_is(mark):
-    writer = make_generative_model("characters")
-    assert writer.to(torch.float64).model.dtype == torch.float64
-    setattr(writer.model, mark, {"": "cpu"})
-    assert writer.to("meta", torch.float16) is writer and writer.model.dtype == torch.float64
-    assert writer.device.type == "cpu"
+    model = make_generative_model("characters")
+    assert model.to(torch.float64).model.dtype == torch.float64
+    setattr(model.model, mark, {"": "cpu"})
+    assert model.to("meta", torch.float16) is model and model.model.dtype == torch.float64
+    assert model.device.type == "cpu"
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
@@ -261,25 +259,25 @@ def test_a_prompt_without_room_for_a_text_is_refused():
 
 
 def test_words_of_a_list_are_joined_by_spaces():
-    writer = make_generative_model("characters")
+    model = make_generative_model("characters")
     words = TEXTS[0].split()
-    one, other = writer.extract([words, " ".join(words)])
+    one, other = model.extract([words, " ".join(words)])
     assert one and [span[:3] for span in one] == [span[:3] for span in other]
 
 
 def test_texts_and_settings_are_checked():
-    writer = make_generative_model("characters")
-    assert writer.extract([]) == [] and writer.extract("") == []
+    model = make_generative_model("characters")
+    assert model.extract([]) == [] and model.extract("") == []
     with pytest.raises(TypeError, match="expected texts to be a str or a list of str, got int"):
-        writer.extract(3)
+        model.extract(3)
     with pytest.raises(ValueError, match="got half of a surrogate pair"):
-        writer.extract(["\ud800"])
+        model.extract(["\ud800"])
     with pytest.raises(ValueError, match="expected threshold to be a number from 0 to 1, got 2"):
-        writer.extract("서울", threshold=2)
-    spans = writer.extract(TEXTS[0])
+        model.extract("서울", threshold=2)
+    spans = model.extract(TEXTS[0])
     most = max(span.score for span in spans)
-    assert writer.extract(TEXTS[0], threshold=most) == [span for span in spans if span.score == most]
-    for ask in (writer.extract, writer.write):
+    assert model.extract(TEXTS[0], threshold=most) == [span for span in spans if span.score == most]
+    for ask in (model.extract, model.write):
         for asked, error, message in (
             ({"threshold": float("nan")}, ValueError, "expected threshold to be a number from 0 to 1, got nan"),
             ({"threshold": "1"}, TypeError, "expected threshold to be a number from 0 to 1, got '1'"),

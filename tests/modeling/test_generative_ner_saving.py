@@ -20,12 +20,12 @@ ROOT = Path(__file__).parent.parent.parent
 ODD = [*TEXTS, "", "비", "[x]\\:", "<|end|> [SEP] </s>", "서울 서울 서울"]
 
 
-def test_a_saved_writer_says_the_same_in_a_fresh_process(tmp_path):
-    writer = make_generative_model("bytes", examples=[["서울", "[LC: 서울]"]], descriptions={"LC": "장소"})
-    writer.save_pretrained(tmp_path / "model")
+def test_a_saved_model_says_the_same_in_a_fresh_process(tmp_path):
+    model = make_generative_model("bytes", examples=[["서울", "[LC: 서울]"]], descriptions={"LC": "장소"})
+    model.save_pretrained(tmp_path / "model")
     again = KospanGenerativeNER.from_pretrained(tmp_path / "model")
-    assert again.config == writer.config
-    expected = [[list(span) for span in spans] for spans in writer.extract(ODD)]
+    assert again.config == model.config
+    expected = [[list(span) for span in spans] for spans in model.extract(ODD)]
     assert any(expected)
     code = (
         "import json, sys; from modeling import KospanGenerativeNER\n"
@@ -60,13 +60,13 @@ def test_a_push_takes_along_all_that_a_folder_holds(tmp_path, monkeypatch):
 
     monkeypatch.setattr("transformers.utils.hub.hf_api", Hub)
     monkeypatch.setattr("transformers.utils.hub.create_and_tag_model_card", lambda *args, **kwargs: ModelCard(""))
-    writer = make_generative_model("characters")
-    writer.save_pretrained(tmp_path / "tiny", push_to_hub=True, token="secret", commit_message="Say", private=True)
+    model = make_generative_model("characters")
+    model.save_pretrained(tmp_path / "tiny", push_to_hub=True, token="secret", commit_message="Say", private=True)
     ((repo_id, files, settings_),) = pushed
     assert repo_id == "me/tiny" and (settings_["token"], settings_["commit_message"]) == ("secret", "Say")
     assert files == {each.name for each in (tmp_path / "tiny").iterdir()} | {"README.md"}
     assert {"kospan.json", "model.safetensors", "tokenizer.json", "modeling_generative_ner.py", "handler.py"} < files
-    writer.push_to_hub("other")
+    model.push_to_hub("other")
     assert pushed[1][:2] == ("me/other", files)
 
 
@@ -114,58 +114,58 @@ TRAVELLING = {
 
 @pytest.mark.parametrize("case", sorted(TRAVELLING))
 def test_the_code_in_a_folder_is_all_that_it_needs(tmp_path, case):
-    writer = make_generative_model("sentencepiece", **TRAVELLING[case])
-    writer.save_pretrained(tmp_path / "model")
+    model = make_generative_model("sentencepiece", **TRAVELLING[case])
+    model.save_pretrained(tmp_path / "model")
     found = travelled(sys.executable, tmp_path / "model")
-    assert found == [[list(span[:3]) for span in spans] for spans in writer.extract(ODD)] and any(found)
+    assert found == [[list(span[:3]) for span in spans] for spans in model.extract(ODD)] and any(found)
 
 
 @pytest.mark.parametrize("case", sorted(TRAVELLING))
 def test_the_code_in_a_folder_runs_on_transformers_4(tmp_path, transformers_4, case):
-    writer = make_generative_model("bytes", **TRAVELLING[case])
-    writer.save_pretrained(tmp_path / "model")
+    model = make_generative_model("bytes", **TRAVELLING[case])
+    model.save_pretrained(tmp_path / "model")
     found = travelled(transformers_4, tmp_path / "model")
-    assert found == [[list(span[:3]) for span in spans] for spans in writer.extract(ODD)] and any(found)
+    assert found == [[list(span[:3]) for span in spans] for spans in model.extract(ODD)] and any(found)
 
 
 @pytest.fixture
 def adapted(tmp_path):
     """An adapter's folder, and its writer."""
     peft = pytest.importorskip("peft")
-    writer = make_generative_model("bytes")
-    writer.model.save_pretrained(tmp_path / "base")
-    writer.tokenizer.save_pretrained(tmp_path / "base")
-    base = type(writer.model).from_pretrained(tmp_path / "base")
+    model = make_generative_model("bytes")
+    model.model.save_pretrained(tmp_path / "base")
+    model.tokenizer.save_pretrained(tmp_path / "base")
+    base = type(model.model).from_pretrained(tmp_path / "base")
     settings = peft.LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
-    writer = writer.with_model(peft.get_peft_model(base, settings).eval())
-    writer.save_pretrained(tmp_path / "adapter")
-    return tmp_path, writer
+    model = model.with_model(peft.get_peft_model(base, settings).eval())
+    model.save_pretrained(tmp_path / "adapter")
+    return tmp_path, model
 
 
 def test_an_adapter_is_opened_over_its_base(adapted):
-    folder, writer = adapted
+    folder, model = adapted
     assert not (folder / "adapter" / "model.safetensors").exists()
     again = KospanGenerativeNER.from_pretrained(folder / "adapter")
-    assert again.extract(ODD) == writer.extract(ODD)
+    assert again.extract(ODD) == model.extract(ODD)
     os.rename(folder / "base", folder / "moved")
     with pytest.raises(
         FileNotFoundError, match=r"expected the base model .* of the adapter in .*pass base= with its folder"
     ):
         KospanGenerativeNER.from_pretrained(folder / "adapter")
-    assert KospanGenerativeNER.from_pretrained(folder / "adapter", base=folder / "moved").extract(
+    assert KospanGenerativeNER.from_pretrained(folder / "adapter", base=folder / "moved").extract(ODD) == model.extract(
         ODD
-    ) == writer.extract(ODD)
+    )
     # The word vectors in half precision are still known as the base's.
     half = KospanGenerativeNER.from_pretrained(folder / "adapter", base=folder / "moved", dtype=torch.bfloat16)
     assert half.model.dtype == torch.bfloat16 and len(half.extract(ODD)) == len(ODD)
 
 
 def test_a_base_keeps_its_own_way_of_generating_under_an_adapter(adapted):
-    _, writer = adapted
-    before, base = writer.extract(ODD), writer.model.get_base_model()
+    _, model = adapted
+    before, base = model.extract(ODD), model.model.get_base_model()
     base.generation_config = own = GenerationConfig(repetition_penalty=9.0)
-    assert writer.extract(ODD) == before
-    assert base.generation_config is own and "generation_config" not in vars(writer.model)
+    assert model.extract(ODD) == before
+    assert base.generation_config is own and "generation_config" not in vars(model.model)
 
 
 def test_an_adapter_for_another_base_is_refused(adapted):

@@ -109,10 +109,10 @@ def test_bfloat16_autocast_stays_near_float32(make):
 
 
 @pytest.mark.parametrize("options", [*GATES, {"gold_gate": 1.0}, {"gate": "hard", "gold_gate": 1.0}])
-@pytest.mark.parametrize("told", [None, 0.0, 0.5])
-def test_labels_cannot_reach_a_prediction(make, options, told):
+@pytest.mark.parametrize("progress", [None, 0.0, 0.5])
+def test_labels_cannot_reach_a_prediction(make, options, progress):
     model = make(options).eval()
-    model.head.set_progress(told)
+    model.head.set_progress(progress)
     rows = batch()
     with torch.no_grad():
         one = model(**rows)

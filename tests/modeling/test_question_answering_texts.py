@@ -20,11 +20,11 @@ from kospan.modeling.alignment import clusters
 
 
 def stub(make_qa_model, tokenizer, window: int, **settings):
-    reader = make_qa_model(
+    model = make_qa_model(
         tokenizer=tokenizer, max_length=window, encoder={"max_position_embeddings": 3000}, **{"stride": 8, **settings}
     )
-    reader.encoder = SubwordStates(len(reader.tokenizer), 16)
-    return reader
+    model.encoder = SubwordStates(len(model.tokenizer), 16)
+    return model
 
 
 @by_input
@@ -43,8 +43,8 @@ def test_one_window_and_many_give_equal_answers(
     context, tokenizer = " ".join(texts[at] for at in order), wordpiece(texts)
     found = []
     for size in (2500, max_length):
-        reader = stub(make_qa_model, tokenizer, size, stride=stride, unit=unit, encoder_input=encoder_input)
-        found.append(reader.answer(question, context, top_k=8, return_probabilities=True))
+        model = stub(make_qa_model, tokenizer, size, stride=stride, unit=unit, encoder_input=encoder_input)
+        found.append(model.answer(question, context, top_k=8, return_probabilities=True))
     one, many = found
     assert one.answers == many.answers
     np.testing.assert_array_equal(one.starts, many.starts)
@@ -52,12 +52,12 @@ def test_one_window_and_many_give_equal_answers(
 
 
 def test_many_windows_are_really_many(make_qa_model, texts):
-    reader = stub(make_qa_model, wordpiece(texts), 30)
-    assert len(reader.windows(QUESTIONS[0], reader.aligner.documents([" ".join(texts)])[0])) > 3
+    model = stub(make_qa_model, wordpiece(texts), 30)
+    assert len(model.windows(QUESTIONS[0], model.aligner.documents([" ".join(texts)])[0])) > 3
 
 
 def test_a_document_of_200_000_characters(make_qa_model, texts):
-    reader = make_qa_model(
+    model = make_qa_model(
         encoder_input="units",
         max_length=64,
         encoder={"num_hidden_layers": 0, "hidden_size": 8, "num_attention_heads": 2},
@@ -65,7 +65,7 @@ def test_a_document_of_200_000_characters(make_qa_model, texts):
     context = ("가나다라마바사아자차 " * 20_000)[:200_000]
     context = context[:150_000] + " 이재용 " + context[150_005:]
     assert len(context) == 200_000
-    reading = reader.answer("이재용", context, batch_size=256, top_k=3, return_probabilities=True, stride=1)
+    reading = model.answer("이재용", context, batch_size=256, top_k=3, return_probabilities=True, stride=1)
     assert reading.starts.shape == (200_000,) and reading.starts.sum() == pytest.approx(1)
     assert all(0 <= span.start < span.end <= 200_000 for span in reading.answers)
 
@@ -76,13 +76,13 @@ def test_a_document_of_200_000_characters(make_qa_model, texts):
 @by_input
 @pytest.mark.parametrize("unit", ["character", "word"])
 def test_hostile_characters_keep_offsets_inside_the_text(make_qa_model, texts, unit, encoder_input):
-    reader = make_qa_model(unit=unit, encoder_input=encoder_input, tokenizer=wordpiece(texts), exact_match_feature=True)
+    model = make_qa_model(unit=unit, encoder_input=encoder_input, tokenizer=wordpiece(texts), exact_match_feature=True)
     questions = [*HOSTILE[::-1], "비?"]
     contexts = [*HOSTILE, " ".join(HOSTILE * 3)]
     questions = [question if question.strip() else "비?" for question in questions]
-    for context, spans in zip(contexts, reader.answer(questions, contexts, top_k=5)):
+    for context, spans in zip(contexts, model.answer(questions, contexts, top_k=5)):
         assert spans
-        units = reader.aligner.documents([context])[0].units
+        units = model.aligner.documents([context])[0].units
         for span in spans:
             assert span.start in {start for start, _ in units} and span.end in {end for _, end in units}
             assert 0 <= span.start < span.end <= len(context)
@@ -90,34 +90,34 @@ def test_hostile_characters_keep_offsets_inside_the_text(make_qa_model, texts, u
 
 @by_input
 def test_decomposed_hangul_gives_the_same_answers(make_qa_model, texts, encoder_input):
-    reader = make_qa_model(encoder_input=encoder_input, tokenizer=wordpiece(texts), exact_match_feature=True)
+    model = make_qa_model(encoder_input=encoder_input, tokenizer=wordpiece(texts), exact_match_feature=True)
     for question, text in zip(QUESTIONS, texts):
         apart, asked = (unicodedata.normalize("NFD", each) for each in (text, question))
         for question_form in (question, asked):
-            one, other = reader.answer(question, text, top_k=4), reader.answer(question_form, apart, top_k=4)
+            one, other = model.answer(question, text, top_k=4), model.answer(question_form, apart, top_k=4)
             surfaces = [unicodedata.normalize("NFC", apart[span.start : span.end]) for span in other]
             assert surfaces == [text[span.start : span.end] for span in one]
             assert [span.score for span in other] == pytest.approx([span.score for span in one], abs=1e-6)
 
 
 def test_matches_count_composed_characters(make_qa_model):
-    reader = make_qa_model(exact_match_feature=True)
+    model = make_qa_model(exact_match_feature=True)
     text = unicodedata.normalize("NFD", "수도는 서울") + "e\u0301"
-    document = reader.aligner.documents([text])[0]
+    document = model.aligner.documents([text])[0]
     assert len(document.units) == len(clusters(text)) == 7
-    assert reader.matches("한국의 수도는", document) == [3, 3, 3, 0, 0, 0, 0]
+    assert model.matches("한국의 수도는", document) == [3, 3, 3, 0, 0, 0, 0]
     words = make_qa_model(exact_match_feature=True, unit="word")
     assert words.matches("한국의 수도", words.aligner.documents([text])[0]) == [2, 0]
     assert make_qa_model().matches("한국의 수도", document) == []
 
 
 def test_a_text_without_characters_has_no_answer(make_qa_model):
-    reader = make_qa_model()
-    assert reader.answer("무엇인가?", "") == []
-    reading = reader.answer("무엇인가?", "", return_probabilities=True)
+    model = make_qa_model()
+    assert model.answer("무엇인가?", "") == []
+    reading = model.answer("무엇인가?", "", return_probabilities=True)
     assert reading.starts.shape == (0,) and reading.null == 0.0
-    assert reader.answer("무엇인가?", "", allow_no_answer=True) == [Span(0, 0, "answer", 1.0)]
-    assert reader.answer(["가?", "나?"], ["", "비가 온다"])[0] == []
+    assert model.answer("무엇인가?", "", allow_no_answer=True) == [Span(0, 0, "answer", 1.0)]
+    assert model.answer(["가?", "나?"], ["", "비가 온다"])[0] == []
     assert make_qa_model(unit="word").answer("무엇인가?", " \n ") == []
 
 
@@ -185,66 +185,66 @@ def test_a_threshold_out_of_range_is_no_config(make_qa_model, value):
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_saved_reader_comes_back_with_equal_answers(make_qa_model, texts, tmp_path, name):
-    reader = make_qa_model(**VARIANTS[name], threshold=0.01, trim_particles=True)
+def test_a_saved_model_comes_back_with_equal_answers(make_qa_model, texts, tmp_path, name):
+    model = make_qa_model(**VARIANTS[name], threshold=0.01, trim_particles=True)
     contexts = [*texts[:-1], " ".join(texts)]
-    expected = reader.answer(QUESTIONS, contexts, top_k=3)
+    expected = model.answer(QUESTIONS, contexts, top_k=3)
     assert any(expected)
-    reader.save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path)
     for auto in (AutoModel, AutoModelForQuestionAnswering):
         found = auto.from_pretrained(tmp_path)
         assert type(found).__name__ == "KospanForQuestionAnswering" and not found.training
         assert found.answer(QUESTIONS, contexts, top_k=3) == expected
-    assert found.config.to_dict().keys() == reader.config.to_dict().keys()
-    assert found.limits() == reader.limits() and found.config.threshold == 0.01
+    assert found.config.to_dict().keys() == model.config.to_dict().keys()
+    assert found.limits() == model.limits() and found.config.threshold == 0.01
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_gives_finite_scores(make_qa_model, texts, tmp_path, dtype):
-    reader = make_qa_model(lstm_hidden_size=8, exact_match_feature=True, allow_no_answer=True)
-    reader.save_pretrained(tmp_path)
+    model = make_qa_model(lstm_hidden_size=8, exact_match_feature=True, allow_no_answer=True)
+    model.save_pretrained(tmp_path)
     for half in (AutoModel.from_pretrained(tmp_path, dtype=dtype), AutoModel.from_pretrained(tmp_path).to(dtype)):
         assert half.projection.weight.dtype == dtype
         output = half(**batch_of(half, texts))
         assert output.emissions.dtype == torch.float32 and torch.isfinite(output.emissions).all()
         assert torch.isfinite(output.loss)
-        for text, wide, spans in zip(texts, reader.answer(QUESTIONS, texts), half.answer(QUESTIONS, texts, top_k=3)):
+        for text, wide, spans in zip(texts, model.answer(QUESTIONS, texts), half.answer(QUESTIONS, texts, top_k=3)):
             assert all(0 <= span.start <= span.end <= len(text) and 0 <= span.score <= 1 for span in spans)
             assert sum(span.score for span in spans) <= 1 + 1e-9 and wide
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_answering_leaves_the_mode_as_it_was(make_qa_model, texts, training):
-    reader = make_qa_model(dropout=0.5).train(training)
-    found = reader.answer(QUESTIONS, texts)
-    assert reader.training is training and reader.answer(QUESTIONS, texts) == found
+    model = make_qa_model(dropout=0.5).train(training)
+    found = model.answer(QUESTIONS, texts)
+    assert model.training is training and model.answer(QUESTIONS, texts) == found
 
 
 def test_threads_answer_as_one_does(make_qa_model, texts):
-    reader = make_qa_model(dropout=0.5, lstm_hidden_size=8).train()
-    expected, found, gate = reader.answer(QUESTIONS, texts), [None] * 4, Barrier(4)
+    model = make_qa_model(dropout=0.5, lstm_hidden_size=8).train()
+    expected, found, gate = model.answer(QUESTIONS, texts), [None] * 4, Barrier(4)
 
     def ask(at: int) -> None:
         gate.wait(SECONDS)
-        found[at] = [reader.answer(QUESTIONS[at:], texts[at:]) for _ in range(4)]
+        found[at] = [model.answer(QUESTIONS[at:], texts[at:]) for _ in range(4)]
 
     threads = [Thread(target=ask, args=(at,)) for at in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(SECONDS)
-    assert reader.training
+    assert model.training
     for at, several in enumerate(found):
         for answers in several:
             for ours, theirs in zip(expected[at:], answers, strict=True):
                 close(ours, theirs)
 
 
-def test_a_reader_without_tokenizer_says_so(make_qa_model):
-    reader = make_qa_model()
-    reader.tokenizer = None
+def test_a_model_without_tokenizer_says_so(make_qa_model):
+    model = make_qa_model()
+    model.tokenizer = None
     with pytest.raises(ValueError, match="expected a tokenizer beside the model, got none"):
-        reader.answer("비?", "비가 온다")
+        model.answer("비?", "비가 온다")
 
 
 @given(st.lists(st.integers(1, 900), max_size=40), st.integers(1, 9))

@@ -376,7 +376,10 @@ def test_a_value_has_no_threshold(make_text_classifier):
 @pytest.mark.parametrize(
     ("settings_of", "words"),
     [
-        ({"problem": "ranking"}, "expected problem_type to be one of single_label_classification, regression, got 'ranking'"),
+        (
+            {"problem": "ranking"},
+            "expected problem_type to be one of single_label_classification, regression, got 'ranking'",
+        ),
         ({"pooling": "max"}, "expected pooling to be one of cls, mean, got 'max'"),
         ({"windowed_field": "title"}, "expected windowed_field to be one of text, text_pair, got 'title'"),
         (

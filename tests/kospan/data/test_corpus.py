@@ -76,9 +76,9 @@ def test_white_space_at_the_ends_of_spans_is_counted_over_all_parts(tmp_path):
     corpus = load_corpus("jsonl", train, other, calibration=other)
     assert (corpus.trimmed, corpus.dropped) == (4, 0)
     assert [span[:2] for example in corpus.splits["train"] for span in example.spans] == [(0, 1), (1, 2), (3, 5)]
-    told = "trimmed spans       {} gold spans in the {} part began or ended with white space, which was removed"
+    line = "trimmed spans       {} gold spans in the {} part began or ended with white space, which was removed"
     parts = ((2, "train"), (1, "validation"), (1, "calibration"))
-    assert corpus.remarks() == [told.format(*part) for part in parts]
+    assert corpus.remarks() == [line.format(*part) for part in parts]
     (example,), issues = read_split("jsonl", other)
     assert example.spans[0][:2] == (1, 5) and issues.trimmed == 1
     assert issues.lines("other.jsonl")[0].startswith("trimmed spans       1 gold spans in other.jsonl began or ended")

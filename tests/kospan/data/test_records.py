@@ -93,7 +93,7 @@ def test_ids_overlaps_and_missing_labels_are_records_too(tmp_path):
     overlapping = {"id": "o", "text": "abc", "spans": [[0, 2, "X"], [1, 3, "X"]]}
     unlabelled = {"id": "u", "text": "abc"}
     path.write_text(lines(*good[:5], twice, overlapping, unlabelled, *good[5:]), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"a\.jsonl:6: expected ids that stand once .* \(2 more records are invalid"):
+    with pytest.raises(ValueError, match=r"a\.jsonl:6: expected unique ids .* \(2 more records are invalid"):
         load_corpus("jsonl", str(path))
     corpus = load_corpus("jsonl", str(path), options=ReadOptions(skip_invalid=True))
     assert sum(map(len, corpus.splits.values())) == 9 and corpus.issues["train"].invalid == 3
