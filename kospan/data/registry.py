@@ -12,10 +12,8 @@ from kospan.data.gmb import read_gmb
 from kospan.data.hub import read_hub
 from kospan.data.jsonl import jsonl_items
 from kospan.data.kmou import read_kmou
-from kospan.data.ko_fake_news import read_ko_fake_news
-from kospan.data.korean_hate_speech import read_korean_hate_speech
+from kospan.data.korean_texts import read_ko_fake_news, read_korean_hate_speech, read_korsts
 from kospan.data.korquad2 import read_korquad2
-from kospan.data.korsts import read_korsts
 from kospan.data.labelled import labelled_items
 from kospan.data.records import DEFAULTS, FORMAT_OPTIONS, STRICT, Item, RawDataset, ReadOptions, ReadSession
 from kospan.data.squad import read_squad

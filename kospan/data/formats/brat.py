@@ -4,13 +4,13 @@ import os
 import re
 import shutil
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from kospan.data.checks import located
+from kospan.data.formats.keys import warn_ignored
 from kospan.data.formats.offsets import UNITS, Fragments, RawSpan, counted, resolve
 from kospan.data.text import decoded, read_bytes, write_text
 from kospan.example import Example
@@ -62,9 +62,7 @@ def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Exa
         spans = _spans(files, text, units, ignored) if files else None
         name = text_path.relative_to(path if path.is_dir() else path.parent).with_suffix("").as_posix()
         examples.append(Example(unquote(name), text, spans))
-    if ignored:
-        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
-        warnings.warn(f"{path}: ignored {counts}", stacklevel=2)
+    warn_ignored(path, ignored)
     return examples
 
 

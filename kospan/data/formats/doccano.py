@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kospan.data.checks import check_encodable, located, typed
-from kospan.data.formats.keys import EXTRA_KEYS, check_no_annotations
+from kospan.data.formats.keys import EXTRA_KEYS, check_no_annotations, warn_ignored
 from kospan.data.formats.offsets import UNITS, RawSpan, common_units, counted, is_ambiguous, resolve
 from kospan.data.jsonl import json_lines
 from kospan.data.text import stem, write_text
@@ -59,9 +59,7 @@ def read_doccano(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[
     texts = [(line.example.text, _raw_spans(line)) for line in lines]
     possible = common_units(texts, units)
     found = [_labelled(line, possible) for line in lines]
-    if ignored:
-        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
-        warnings.warn(f"{path}: ignored {counts}", stacklevel=2)
+    warn_ignored(path, ignored)
     if any(is_ambiguous(text, raw_spans, units) for text, raw_spans in texts):
         warnings.warn(
             f"{path}: read the offsets as {' or '.join(possible)}, which alone fits all lines",

@@ -1,5 +1,8 @@
 """Detection of annotations under unknown keys."""
 
+import os
+import warnings
+from collections import Counter
 from collections.abc import Collection
 
 # Names under which tools keep annotated spans or tags.
@@ -46,6 +49,18 @@ def check_no_annotations(
                 f"{place}: expected annotations {wanted}, got apparent annotations under {key!r}; rename the key, or "
                 "remove it if the text is unlabelled"
             )
+
+
+def warn_ignored(path: str | os.PathLike, ignored: Counter) -> None:
+    """Warn about annotations that were not read, if there are any.
+
+    Args:
+        path: The file.
+        ignored: Their number by kind.
+    """
+    if ignored:
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
+        warnings.warn(f"{path}: ignored {counts}", stacklevel=3)
 
 
 def _holds_offsets(value) -> bool:

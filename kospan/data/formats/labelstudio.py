@@ -2,7 +2,6 @@
 
 import json
 import os
-import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -10,7 +9,7 @@ from typing import NamedTuple
 
 from kospan.data.checks import check_encodable, located, typed
 from kospan.data.formats.html_nodes import HtmlNodes
-from kospan.data.formats.keys import EXTRA_KEYS
+from kospan.data.formats.keys import EXTRA_KEYS, warn_ignored
 from kospan.data.formats.labelstudio_tasks import ID_KEY, LABEL_KEYS, Region, Task, read_tasks
 from kospan.data.formats.offsets import RawSpan, counted, interpretations, resolve
 from kospan.data.text import write_text
@@ -71,9 +70,7 @@ def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) ->
                 ignored[f"in another field than {key!r}"] += others
             spans = _spans(regions, text, nodes, task.place, units)
             marked.append(AnnotationSpans(task.place, annotation.author, annotation.is_truth, spans))
-    if ignored:
-        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
-        warnings.warn(f"{path}: ignored {counts}", stacklevel=2)
+    warn_ignored(path, ignored)
     return [replace(example, spans=_agreed(marked)) for example, marked in found.values()]
 
 

@@ -112,9 +112,7 @@ def test_duplicate_ids_name_both_places(tmp_path):
     path = write(tmp_path, "a.jsonl", [record("a", (0, 1, "A")), record("b"), record("a")])
     with pytest.raises(ValueError) as caught:
         load_corpus("jsonl", path, path)
-    assert str(caught.value).startswith(
-        f"{path}:3: expected unique ids in a split, got 'a', which is also used"
-    )
+    assert str(caught.value).startswith(f"{path}:3: expected unique ids in a split, got 'a', which is also used")
     assert f"{path}:1" in str(caught.value)
 
 
