@@ -1,4 +1,4 @@
-"""Publishes a model: `python push_to_hub.py OUTPUT_DIR --repo_id user/name`; `--help` lists the flags."""
+"""Publish a model: `python push_to_hub.py OUTPUT_DIR --repo_id user/name`; `--help` lists the flags."""
 
 import sys
 

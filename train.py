@@ -1,4 +1,4 @@
-"""Trains a model: `accelerate launch train.py RECIPE.yaml [--flag value ...]`; `--help` lists the settings."""
+"""Train a model: `accelerate launch train.py RECIPE.yaml [--flag value ...]`; `--help` lists the settings."""
 
 import sys
 

@@ -19,7 +19,7 @@ from kospan.data.registry import dataset_spec
 from kospan.example import Example
 from kospan.modeling.prompts import entities_of, locate, parse_reply, write_reply
 from kospan.modeling.spans import Span
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 RESULT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks" / "grammar.md"
 SETS = [
@@ -141,7 +141,7 @@ def main() -> int:
         counts = measure(read_examples(name, place, "longest"), dataset_spec(name).unit == "word")
         rows.append((name, Path(file).name, counts))
         print(f"{name:20} {Path(file).name:45} {counts['same']:,} of {counts['texts']:,} texts come back", flush=True)
-    write_whole(RESULT, page(rows))
+    write_text(RESULT, page(rows))
     return int(any(counts["same"] != counts["texts"] for _, _, counts in rows))
 
 

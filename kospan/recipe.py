@@ -38,7 +38,6 @@ RENAMED = {
     "evaluation_strategy": "eval_strategy",
     "group_by_length": "train_sampling_strategy: group_by_length",
     "warmup_ratio": "warmup_steps (a number below 1 is a share of all steps)",
-    "overwrite_output_dir": "overwrite_output_dir",
     "no_cuda": "use_cpu",
     "per_gpu_train_batch_size": "per_device_train_batch_size",
     "max_seq_length": "max_length",

@@ -1,163 +1,194 @@
-"""The protocol of a task: the only place where tasks differ."""
+"""The protocol of a task, and `TaskSpec`: everything in which a task differs from the others."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-import torch
+from typing import TYPE_CHECKING, Protocol
 
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import Recipe
 
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
 
 class Task(Protocol):
-    """What a task gives to the flow: to training, and to whoever looks at a saved model.
+    """Data and model of one run, or a saved model without data.
 
-    An item of evaluation is a document (a text, or a question with its text), however many windows it needs; every task
-    predicts one tensor of spans. A task over a saved model has no data of its own.
+    An evaluation item is a document: a text, a question with its text, or a pair of texts, however many windows it
+    needs. A prediction is a list of spans; text classification predicts one span over the whole text.
+
+    Attributes:
+        spec: The task's `TaskSpec`.
+        model: The model that the trainer trains.
+        tokenizer: Its tokenizer; None for a stock model of transformers.
+        labels: Labels of spans by id.
+        unit: The unit of the data, "character" or "word".
+        corpus: The data; None over a saved model.
+        documents: How many documents `train_features` has read.
+        windowed: How many of these needed more than one window.
     """
 
-    model_type: str  # of the models' config
-    uses: frozenset[str]  # settings of a recipe that have an effect in this task, see `kospan.tasks.unused_settings`
-    baseline_name: str  # what `baseline` is, in a few words
-    whole_texts: bool  # whether spans are labels of whole texts, which keep the white space at a text's ends
-    model: torch.nn.Module
+    spec: "TaskSpec"
+    model: "torch.nn.Module"
     tokenizer: object
     labels: list[str]
     unit: str
-    save_beside: Callable[[Path], None] | None  # writes what a checkpoint needs beside weights; None: they write it
-    continued: tuple[str, ...]  # settings of a model that a training may set anew
+    corpus: object | None
+    documents: int
+    windowed: int
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "Task":
-        """Data, tokenizer and model as the recipe asks."""
+        """Read the data and build tokenizer and model of a recipe."""
 
     @classmethod
     def over(cls, model, dataset: str) -> "Task":
-        """The task over a saved model, for data of such a set."""
+        """Wrap a saved model.
 
-    @classmethod
-    def unused(cls, recipe: Recipe) -> dict[str, tuple[str, ...]]:
-        """Settings in `uses` that have no effect in this recipe, each with the settings that are the reason; an entry
-        of `head_options` is named `head_options.gate`."""
+        Args:
+            model: The model, as `kospan.tasks.loading.load_saved` opens it.
+            dataset: The data set to predict or score, whose rules and unit count where the model has none of its own.
+        """
 
-    @classmethod
-    def models_own(cls, recipe: Recipe) -> dict:
-        """Settings that the recipe's `encoder` brings along, where it is a folder with a model of this task."""
-
-    @classmethod
-    def check_recipe(cls, recipe: Recipe) -> None:
-        """What can be told of a recipe before anything is loaded. Raises: ValueError where a setting has no effect, or
-        a value cannot be had."""
-
-    @staticmethod
-    def check_scratch(options: dict) -> dict:
-        """A recipe's `encoder_options` for a model without weights. Raises: ValueError where one is not to be had."""
-
-    @classmethod
-    def metric_names_of(cls, recipe: Recipe, name: str) -> list[str]:
-        """The names of the metrics that a run of a recipe gives, as far as `name` needs them."""
-
-    # --- training -----------------------------------------------------------------------------------------------------
+    # --- data ---------------------------------------------------------------------------------------------------------
 
     def examples(self, split: str) -> list[Example]:
-        """The examples of a split, "train" or "validation"."""
+        """Return the examples of a split: "train", "validation" or "calibration"."""
 
-    def train_features(self, examples: list[Example]) -> list[dict]:
-        """One dict of features per training window, with labels."""
+    def train_features(self, examples: Sequence[Example]) -> list[dict]:
+        """Return one dict of features per training window, with labels."""
 
     def windows(self, examples: Sequence[Example]) -> Iterable[dict]:
-        """What the encoder reads of each window of each document when it is used, without labels."""
+        """Yield the encoder's input for each window of each document in evaluation, without labels."""
 
-    def collate(self, features: list[dict]) -> dict[str, torch.Tensor]:
-        """Training windows as one padded batch."""
+    def collate(self, features: Sequence[dict]) -> dict[str, "torch.Tensor"]:
+        """Pad training windows to one batch."""
 
-    def divergence(self, alpha: float, level: str):
-        """R-Drop's callable for this task's model."""
+    # --- model --------------------------------------------------------------------------------------------------------
 
-    def remarks(self) -> list[str]:
-        """What `train_features` had to change or leave out, a line each."""
-
-    def losses(self, model: torch.nn.Module, features: Sequence[dict], batch_size: int) -> Iterable[tuple]:
-        """The mean loss of each batch of training windows without dropout, and of how many labels it is the mean."""
-
-    def save(self, model: torch.nn.Module, folder: str | os.PathLike) -> None:
-        """Writes all that is needed to use a model that was trained."""
+    def save(self, model: "torch.nn.Module", folder: str | os.PathLike) -> None:
+        """Write everything that is needed to use a trained model."""
 
     def load(self, folder: str | os.PathLike):
-        """What `save` wrote, in float32, as `find` takes it."""
+        """Open what `save` wrote, in float32 unless the recipe says otherwise."""
 
-    def identity(self, folder: Path | None = None) -> dict:
-        """The settings that give the weights their meaning, of this task's model or of the checkpoint in a folder."""
+    # --- prediction and scoring ---------------------------------------------------------------------------------------
 
-    # --- use ----------------------------------------------------------------------------------------------------------
-
-    def check(self, examples: Sequence[Example], place: str) -> None:
-        """Raises: ValueError naming `place` where an example is not one that the model can be asked or scored with."""
-
-    def find(
-        self, model: torch.nn.Module, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    def predict(
+        self, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32, model=None
     ) -> list[list[Span]]:
-        """Spans of each document, by the very method that users call; None is the model's own threshold."""
+        """Predict the spans of each document by the public method of the model.
 
-    def predict(self, model: torch.nn.Module, documents: Sequence[Example]) -> torch.Tensor:
-        """What `find` gives as float32 `(documents, spans, 4)`: start, end, label id, score; rows padded with -100."""
+        Args:
+            documents: The documents; their gold spans are not used.
+            threshold: Least score of a span; None takes the model's own.
+            batch_size: Windows per batch.
+            model: Another model of the task, such as a loaded or an unwrapped one; None takes the task's own.
 
-    def spans(self, rows) -> list[list[Span]]:
-        """What `predict` gave, as spans again."""
+        Returns: A list of spans per document; a `NotedSpans` where the task notes more than spans.
+        """
 
-    # --- scores -------------------------------------------------------------------------------------------------------
-
-    def metric_names(self) -> list[str]:
-        """The names of what `metrics` gives."""
-
-    def metrics(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
-        """Figures by name, from the spans of each example."""
-
-    def counts(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> np.ndarray:
-        """`(documents, labels, 3)`: what is right, said and asked for, so that 2 * right / (said + asked for), each
-        summed, is `f1`."""
-
-    def baseline(self, documents: Sequence[Example]) -> list[list[Span]]:
-        """What a plain method finds that has seen the training examples."""
-
-    def examine(
-        self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]], training: Sequence[Example] | None
-    ) -> dict:
-        """Figures, groups and errors; `training` for what was seen and what was not."""
-
-    def scored(
-        self,
-        training: Sequence[Example],
-        examples: Sequence[Example],
-        predicted: Sequence[Sequence[Span]],
-        found: Sequence[Sequence[Span]],
-    ) -> dict:
-        """What a run keeps of its scores for the card; `found` is the baseline's."""
-
-    def claims(self, examples: Sequence[Example]):
-        """What the model claims about examples and how sure it is (`kospan.tasks.token_classification.confidence`);
-        None where it does not say."""
+    def metrics(self, examples: Sequence[Example], predictions: Sequence[Sequence[Span]]) -> dict[str, float]:
+        """Return scores by name."""
 
 
-@dataclass(frozen=True)
+class NotedSpans(list):
+    """Spans of a document with three whole numbers that its task notes about the prediction.
+
+    Args:
+        spans: The spans.
+        notes: The numbers; metrics of the task read them.
+    """
+
+    def __init__(self, spans: Iterable[Span], notes: tuple[int, int, int]):
+        super().__init__(spans)
+        self.notes = notes
+
+
+def _nothing_unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """Everything in which a task differs from the others; registered on one line of `kospan.tasks.registry.TASKS`.
 
     Engines (training, card, report, hub) know no task: they are given a spec, or plain data.
 
     Args:
-        name: The task's name in recipes.
-        model_type: The `model_type` of its models' config.
+        name: Name of the task in recipes.
+        model_type: `model_type` of the models' config.
         pipeline_tag: The Hub's name of the task.
         task: The class that reads data and builds, trains and scores models.
+        config_file: File beside the weights that holds the model's config.
+        published: File with the calls of a published model for the clean-environment check; it runs without kospan.
+        whole_texts: Whether spans are labels of whole texts; these keep white space at the ends of the text.
+
+        uses: Settings of a recipe that have an effect in this task; see `kospan.tasks.unused_settings`.
+        unused: Settings in `uses` that have no effect in a recipe, each with the settings that are the reason. An entry
+            of a mapping is named `head_options.gate`.
+        trained_settings: Settings of the model of this task in the folder that the recipe's `encoder` names; empty if
+            there is none.
+        adjustable: Settings of a trained model that further training may change.
+        check_recipe: Raises ValueError before anything is loaded if a setting has no effect or an impossible value.
+        check_scratch: Checks and completes `encoder_options` of `encoder: scratch`.
+        recipe_metric_names: Names of the metrics of a recipe's run without building it, as far as the given name needs
+            them.
+
+        metric_names: Names of the metrics of a built task.
+        check_examples: Raises ValueError naming the place if an example does not suit the model.
+        remarks: Lines about `train_features`: what was changed or left out.
+        adjustments: Counts of changed or dropped gold spans by name, for the model card.
+        losses: Yields the mean loss of each batch of training windows without dropout, and the number of labels in it;
+            None takes `kospan.training.validation.window_losses`.
+        save_beside: Writes what a checkpoint needs beside weights and tokenizer; None writes nothing.
+        identity: Settings that give the weights their meaning, of the task's model or of the checkpoint in a folder.
+
+        baseline: Predictions of a simple method that knows the training examples.
+        baseline_name: Description of the baseline in a few words.
+        counts: Correct, predicted and gold `(documents, labels, 3)`; `f1` is 2 * correct / (predicted + gold), each
+            summed.
+        analyze: Scores, groups and errors of predictions; the training examples, if given, tell seen from unseen.
+        scores: Scores of a run and of the baseline's predictions for the model card.
+        confidence: Predictions of the model with their probabilities; None for a model without them.
     """
 
     name: str
     model_type: str
     pipeline_tag: str
     task: type[Task]
+    config_file: str = "config.json"
+    published: Path
+    whole_texts: bool = False
+    # recipe
+    uses: frozenset[str]
+    unused: Callable[[Recipe], dict[str, tuple[str, ...]]] = _nothing_unused
+    trained_settings: Callable[[Recipe], dict]
+    adjustable: tuple[str, ...]
+    check_recipe: Callable[[Recipe], None]
+    check_scratch: Callable[[dict], dict]
+    recipe_metric_names: Callable[[Recipe, str], list[str]]
+    # training
+    metric_names: Callable[[Task], list[str]]
+    check_examples: Callable[[Task, Sequence[Example], str], None]
+    remarks: Callable[[Task], list[str]]
+    adjustments: Callable[[Task], dict[str, int]]
+    losses: Callable[[Task, "torch.nn.Module", Sequence[dict], int], Iterable[tuple]] | None = None
+    save_beside: Callable[[Task, Path], None] | None = None
+    identity: Callable[[Task, Path | None], dict]
+    # scores
+    baseline: Callable[[Task, Sequence[Example]], list[list[Span]]]
+    baseline_name: Callable[[Task], str]
+    counts: Callable[[Task, Sequence[Example], Sequence[Sequence[Span]]], "np.ndarray"]
+    analyze: Callable[[Task, Sequence[Example], Sequence[Sequence[Span]], Sequence[Example] | None], dict]
+    scores: Callable[
+        [Task, Sequence[Example], Sequence[Example], Sequence[Sequence[Span]], Sequence[Sequence[Span]]], dict
+    ]
+    confidence: Callable[[Task, Sequence[Example]], object | None]
+
+    def __post_init__(self):
+        self.task.spec = self

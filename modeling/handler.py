@@ -171,7 +171,7 @@ def check_positions(pipeline, items: list, parameters: dict) -> None:
     if reads > max(MAX_POSITIONS, pipeline.positions(items)):
         raise ValueError(
             f"expected windows that read at most {MAX_POSITIONS:,} positions of the texts, got {reads:,}; make "
-            "doc_stride or max_query_length_len smaller, or max_seq_len larger"
+            "doc_stride or max_question_len smaller, or max_seq_len larger"
         )
 
 

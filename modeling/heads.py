@@ -404,7 +404,7 @@ class PositionalHead(TagHead):
         if context.positions is None:
             raise ValueError(
                 "expected a context with the positions of units for head: positional, got none; call the model, or "
-                "pass Chain(positions=unit_positions)"
+                "pass ChainContext(positions=unit_positions)"
             )
         return self.attention(states, mask, context.positions, targets and targets.inside, share)
 

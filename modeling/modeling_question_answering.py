@@ -32,6 +32,7 @@ from .pipeline_question_answering import KospanQuestionAnsweringPipeline  # noqa
 from .pipeline_text_classification import KospanTextClassificationPipeline  # noqa: F401  (as above)
 from .pipeline_token_classification import KospanTokenClassificationPipeline  # noqa: F401  (as above)
 from .pipelines import PIPELINES
+from .rdrop import answer_divergence, mean_loss
 from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
@@ -128,7 +129,8 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         exact_match_feature: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
-        divergence=None,
+        rdrop_alpha: float = 0.0,
+        rdrop_level: str = "token",
         inputs_embeds: torch.Tensor | None = None,
         encoder_states: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
@@ -148,8 +150,9 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
             labels: Place of the answer's first and of its last unit `(batch, 2)`, counted from 1; 0 if the window does
                 not contain the answer.
             num_items_in_batch: Ends over which the loss is averaged; None means those of this batch.
-            divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
-                gives the weighted divergence summed over ends from `(None, emissions, mask, None)`.
+            rdrop_alpha: Weight of R-Drop's divergence; 0 turns it off. Above 0 the batch holds every row twice, the
+                copies after the originals.
+            rdrop_level: Not used: the divergence compares start and end distributions.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
             output_hidden_states: Whether to return the states of all layers of the encoder.
@@ -182,19 +185,16 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         samples = self.config.multi_sample_dropout if self.training else 1
         emissions = torch.stack([self.project(states) for _ in range(samples)]).mean(dim=0)
         emissions = emissions.masked_fill(~mask.unsqueeze(2), torch.finfo(emissions.dtype).min)
-        loss, divergence_loss = None, None
+        loss, divergence = None, None
         if labels is not None:
             total = nn.functional.cross_entropy(emissions, labels, reduction="sum")
-            if divergence is None:
-                loss = total / (labels.numel() if num_items_in_batch is None else num_items_in_batch)
-            else:
-                count = labels.numel() / 2 if num_items_in_batch is None else num_items_in_batch
-                divergence_loss = divergence(None, emissions, mask, None) / count
-                loss = total / 2 / count + divergence_loss
+            if rdrop_alpha > 0:
+                divergence = rdrop_alpha * answer_divergence(emissions, mask)
+            loss, divergence = mean_loss(total, labels.numel(), divergence, num_items_in_batch)
         return KospanQuestionAnsweringOutput(
             loss=loss,
             emissions=emissions,
-            divergence=None if divergence_loss is None else divergence_loss.detach(),
+            divergence=None if divergence is None else divergence.detach(),
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )

@@ -29,6 +29,7 @@ from .pipeline_question_answering import KospanQuestionAnsweringPipeline  # noqa
 from .pipeline_text_classification import KospanTextClassificationPipeline  # noqa: F401  (as above)
 from .pipeline_token_classification import KospanTokenClassificationPipeline  # noqa: F401  (as above)
 from .pipelines import PIPELINES
+from .rdrop import class_divergence, mean_loss
 from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
@@ -130,7 +131,8 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         token_type_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
-        divergence=None,
+        rdrop_alpha: float = 0.0,
+        rdrop_level: str = "token",
         inputs_embeds: torch.Tensor | None = None,
         encoder_states: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
@@ -146,8 +148,9 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
                 `(batch, length)`; None if the encoder knows none, or there is one text.
             labels: Class ids, or values, `(batch,)`.
             num_items_in_batch: Rows over which the loss is averaged; None means those of this batch.
-            divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
-                gives the weighted divergence summed over rows from `(None, logits, None, None)`.
+            rdrop_alpha: Weight of R-Drop's divergence; 0 turns it off. Above 0 the batch holds every row twice, the
+                copies after the originals.
+            rdrop_level: Not used: the divergence compares class distributions.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
             output_hidden_states: Whether to return the states of all layers of the encoder.
@@ -170,19 +173,15 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         state = self.pooled(encoded.last_hidden_state, attention_mask)
         samples = self.config.multi_sample_dropout if self.training else 1
         logits = torch.stack([self.project(state) for _ in range(samples)]).mean(dim=0)
-        loss, divergence_loss = None, None
+        loss, divergence = None, None
         if labels is not None:
-            total = self._summed_loss(logits, labels)
-            if divergence is None:
-                loss = total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
-            else:
-                count = len(labels) / 2 if num_items_in_batch is None else num_items_in_batch
-                divergence_loss = divergence(None, logits, None, None) / count
-                loss = total / 2 / count + divergence_loss
+            if rdrop_alpha > 0:
+                divergence = rdrop_alpha * class_divergence(logits)
+            loss, divergence = mean_loss(self._summed_loss(logits, labels), len(labels), divergence, num_items_in_batch)
         return KospanSequenceClassificationOutput(
             loss=loss,
             logits=logits,
-            divergence=None if divergence_loss is None else divergence_loss.detach(),
+            divergence=None if divergence is None else divergence.detach(),
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,
         )

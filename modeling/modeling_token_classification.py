@@ -30,6 +30,7 @@ from .pipeline_text_classification import KospanTextClassificationPipeline  # no
 from .pipeline_token_classification import KospanTokenClassificationPipeline  # noqa: F401  (as above)
 from .pipelines import PIPELINES
 from .positional_attention import PositionalAttention  # noqa: F401  (as above)
+from .rdrop import mean_loss, tag_divergence
 from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
@@ -146,7 +147,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         begins: torch.Tensor | None = None,
         ends: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
-        divergence=None,
+        rdrop_alpha: float = 0.0,
+        rdrop_level: str = "token",
         inputs_embeds: torch.Tensor | None = None,
         encoder_states: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
@@ -168,8 +170,9 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             begins: True if a row holds its document's first unit `(batch,)`; None means all do.
             ends: True if a row holds its document's last unit `(batch,)`; None means all do.
             num_items_in_batch: Units over which the loss is averaged; None means those of this batch.
-            divergence: R-Drop: the batch holds every row twice, the copies behind the originals, and this callable
-                gives the weighted divergence summed over units from `(head, emissions, mask, context)`.
+            rdrop_alpha: Weight of R-Drop's divergence; 0 turns it off. Above 0 the batch holds every row twice, the
+                copies after the originals.
+            rdrop_level: Distribution that the divergence compares: "token", "marginal" or "sequence".
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
             output_hidden_states: Whether to return the states of all layers of the encoder.
@@ -199,19 +202,15 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         context = ChainContext(begins, ends, unit_positions)
         found = self.head(states, mask, labels, context)
 
-        loss, divergence_loss, parts = None, None, None
+        loss, divergence, parts = None, None, None
         if found.loss_sum is not None:
-            count = mask.sum() if num_items_in_batch is None else num_items_in_batch
-            if divergence is None:
-                loss = found.loss_sum / count
-            else:
-                # Both copies carry the labels; the mean of the two losses is half their sum over the single batch's
-                # units.
-                count = mask.sum() / 2 if num_items_in_batch is None else num_items_in_batch
-                divergence_loss = divergence(self.head, found.emissions, mask, context) / count
-                loss = found.loss_sum / 2 / count + divergence_loss
+            if rdrop_alpha > 0:
+                divergence = rdrop_alpha * tag_divergence(self.head, found.emissions, mask, context, rdrop_level)
+            items = mask.sum()
+            loss, divergence = mean_loss(found.loss_sum, items, divergence, num_items_in_batch)
             if found.parts and self.training:
                 copies = 1 if divergence is None else 2
+                count = items / copies if num_items_in_batch is None else num_items_in_batch
                 parts = {name: part.detach() / copies / count for name, part in found.parts.items()}
         tags = None
         if decode and not self.training:
@@ -220,7 +219,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             loss=loss,
             emissions=found.emissions,
             tags=tags,
-            divergence=None if divergence_loss is None else divergence_loss.detach(),
+            divergence=None if divergence is None else divergence.detach(),
             parts=parts,
             hidden_states=encoded.hidden_states,
             attentions=encoded.attentions,

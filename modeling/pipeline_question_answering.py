@@ -26,7 +26,7 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
     doc_stride: Overlap of neighbouring windows in subwords; no answer is longer.
     max_seq_len: Most positions of a window. It lowers an overlap that nobody asked for to half of itself.
     max_answer_len: Most characters (units) of an answer.
-    max_query_length_len: Most subwords of a question.
+    max_question_len: Most subwords of a question.
     handle_impossible_answer: Whether "no answer" takes part; it has start 0, end 0 and an empty answer.
     align_to_words: Whether answers are widened to whole words, False by default: a Korean answer often ends inside
         one. A widened answer keeps its score.
@@ -53,7 +53,7 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
         "doc_stride": "stride",
         "max_seq_len": "max_length",
         "max_answer_len": "max_answer_length",
-        "max_query_length_len": "max_query_length",
+        "max_question_len": "max_query_length",
         "handle_impossible_answer": "allow_no_answer",
     }
     _own = (*_settings.values(), "threshold", "trim_particles")

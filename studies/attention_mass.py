@@ -21,7 +21,7 @@ from kospan.example import Example
 from kospan.recipe import load_recipe
 from kospan.tasks.loading import open_saved
 from kospan.training.record import commit
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 
 def in_entities(units: Sequence[tuple[int, int]], example: Example) -> Tensor:
@@ -129,8 +129,8 @@ def main(words: list[str] | None = None) -> None:
         seed = load_recipe(folder / "recipe.yaml").trainer["seed"]
         runs.append({"seed": seed, **masses(attention_of(task.model, examples))})
     result = {"dataset": arguments.dataset, "examples": arguments.examples, "models": runs, "commit": commit()}
-    write_whole(Path(f"{arguments.out}.json"), json.dumps(result, indent=1) + "\n")
-    write_whole(Path(f"{arguments.out}.md"), page(result))
+    write_text(Path(f"{arguments.out}.json"), json.dumps(result, indent=1) + "\n")
+    write_text(Path(f"{arguments.out}.md"), page(result))
     print(page(result))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from kospan.recipe import load_recipe
 from kospan.tasks.registry import task_class
 from kospan.training.record import commit
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 
 def main(words: list[str] | None = None) -> None:
@@ -37,16 +37,16 @@ def main(words: list[str] | None = None) -> None:
     }
     task = task_class(arguments.task).from_recipe(load_recipe(None, settings))
     examples = task.examples("validation")
-    scores = task.metrics(examples, task.baseline(examples))
+    scores = task.metrics(examples, task.spec.baseline(task, examples))
     written = {
-        "baseline": task.baseline_name,
+        "baseline": task.spec.baseline_name(task),
         "dataset": arguments.dataset,
         "documents": {"train": len(task.examples("train")), "validation": len(examples)},
         "scores": scores,
         "commit": commit(),
     }
     Path(arguments.out).parent.mkdir(parents=True, exist_ok=True)
-    write_whole(Path(arguments.out), json.dumps(written, indent=1, ensure_ascii=False) + "\n")
+    write_text(Path(arguments.out), json.dumps(written, indent=1, ensure_ascii=False) + "\n")
     print(json.dumps(written, indent=1, ensure_ascii=False))
 
 

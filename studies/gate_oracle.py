@@ -25,7 +25,7 @@ from kospan.modeling.spans import Span  # noqa: E402
 from kospan.modeling.tags import tags_to_spans  # noqa: E402
 from kospan.recipe import load_recipe  # noqa: E402
 from kospan.tasks.loading import open_saved  # noqa: E402
-from kospan.training.saving import write_whole  # noqa: E402
+from kospan.data.text import write_text  # noqa: E402
 
 
 @torch.no_grad()
@@ -112,14 +112,14 @@ def main(words: list[str] | None = None) -> None:
     scores = {}
     for name, found in (
         ("gold (leakage)", found_with_labels(task, whole, arguments.batch_size)),
-        ("predicted", task.find(task.model, whole)),
+        ("predicted", task.predict(whole)),
     ):
         metrics = task.metrics(whole, found)
         scores[name] = {key: metrics[key] for key in ("f1", "flat_f1", "flat_f1_with_o")}
     result = {"texts": len(whole), "omitted": len(examples) - len(whole), "scores": scores}
     print(json.dumps(result, indent=1))
     if arguments.out:
-        write_whole(Path(arguments.out), page(Path(arguments.model), result))
+        write_text(Path(arguments.out), page(Path(arguments.model), result))
 
 
 if __name__ == "__main__":

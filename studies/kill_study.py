@@ -27,7 +27,7 @@ from kospan.ablation.page import write_report
 from kospan.ablation.plan import load_study
 from kospan.ablation.runner import environment
 from kospan.training.record import commit, versions
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 HOUSE = Path(__file__).resolve().parent.parent
 SIZES = {"num_hidden_layers": 0, "hidden_size": 32, "embedding_size": 32, "num_attention_heads": 2}
@@ -182,7 +182,7 @@ def main() -> int:
         f"Machine: {os.cpu_count()}-core {platform.machine()} virtual machine, one thread; torch "
         f"{versions()['torch']}, transformers {versions()['transformers']}; commit {commit()}.",
     ]
-    write_whole(arguments.out, "\n".join(page) + "\n")
+    write_text(arguments.out, "\n".join(page) + "\n")
     print(f"{len(one)} files compared, {len(apart)} differ: {apart}")
     return 1 if apart or hits < arguments.kills else 0
 

@@ -22,7 +22,7 @@ from transformers import AutoTokenizer  # noqa: E402
 
 from kospan.cli import main as kospan  # noqa: E402
 from kospan.data.jsonl import read_jsonl, write_jsonl  # noqa: E402
-from kospan.training.saving import write_whole  # noqa: E402
+from kospan.data.text import write_text  # noqa: E402
 from studies.joined_text import Subwords  # noqa: E402
 from studies.long_scores import BASELINES, ROWS  # noqa: E402
 from studies.long_sets import answers, beginnings, entities, pairs  # noqa: E402
@@ -159,7 +159,7 @@ def keep(path: Path, task: str, data: Path, predicted: list, subwords: Subwords,
     examples = read_jsonl(data / "validation.jsonl")
     rows = {name: rows_of(examples, predicted, subwords).tolist() for name, rows_of in ROWS[task].items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(about | {"rows": rows}) + "\n")
+    write_text(path, json.dumps(about | {"rows": rows}) + "\n")
 
 
 if __name__ == "__main__":

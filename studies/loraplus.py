@@ -18,7 +18,7 @@ import numpy as np
 
 from kospan.drawing import ACCENT, FAINT, INK, SECOND, Canvas
 from kospan.evaluation.bootstrap import Difference, paired
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 ARMS = {"lora": SECOND, "lora_plus": ACCENT, "full": INK, "bilstm_crf": "#2e8b6f"}
 # Of the variants without a size behind their names.
@@ -36,7 +36,7 @@ def main() -> None:
     print(told)
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
-        write_whole(arguments.out / "curves.md", told)
+        write_text(arguments.out / "curves.md", told)
         (arguments.out / "curves.png").write_bytes(picture(arguments.metric, found))
 
 

@@ -58,8 +58,8 @@ def one_seed(path: str, flags: dict, seed: int) -> dict:
         trainer.train()
         task = trainer.task
         examples = task.examples("validation")
-        predicted = task.spans(task.predict(trainer.model, examples).tolist())
-        counts = task.counts(examples, predicted).sum(axis=1).tolist()
+        predicted = task.predict(examples)
+        counts = task.spec.counts(task, examples, predicted).sum(axis=1).tolist()
         if trainer.args.eval_strategy == "no":
             clock.add(trainer.state.epoch, task.metrics(examples, predicted))
     trained = sum(parameter.numel() for parameter in trainer.model.parameters() if parameter.requires_grad)

@@ -26,9 +26,9 @@ from kospan.modeling import KospanGenerativeNER
 from kospan.modeling.code_files import follow_umask
 from kospan.recipe import load_recipe
 from kospan.run import run
-from kospan.tasks.generative_ner.generated import Written
+from kospan.task import NotedSpans
 from kospan.tasks.generative_ner.task import GenerativeNERTask
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 VOCABULARY, POSITIONS = 4000, 512
 ROW, BATCH, PASSES, RATE, SEED = 256, 8, 2, 2e-3, 42
@@ -62,7 +62,7 @@ def main() -> None:
     told = page(arguments, decoder, trained, read(trained, files[0], files[2], arguments.sentences))
     print(told)
     if arguments.out:
-        write_whole(arguments.out, told)
+        write_text(arguments.out, told)
 
 
 def pretrain(arguments, folder: Path) -> None:
@@ -111,7 +111,7 @@ def pretrain(arguments, folder: Path) -> None:
         "cpu_seconds": None if begun else time.process_time() - started,
         "threads": arguments.threads,
     }
-    write_whole(folder / "pretraining.json", json.dumps(told, indent=1) + "\n")
+    write_text(folder / "pretraining.json", json.dumps(told, indent=1) + "\n")
     tokenizer.save_pretrained(folder)
     model.save_pretrained(folder)
     follow_umask(folder)
@@ -170,13 +170,13 @@ def read(folder: Path, dataset: str, validation: str, sentences: int) -> dict[st
     task = GenerativeNERTask.over(writer, dataset)
     examples = read_examples(dataset, validation)[: 2 * sentences]
     chosen_on, examples = examples[:sentences], examples[sentences:]
-    before = task.find(writer, chosen_on)
+    before = task.predict(chosen_on, model=writer)
     least = max(THRESHOLDS, key=lambda least: task.metrics(chosen_on, surer(before, least))["f1"])
     found = {}
     for name, constrained in (("constrained", True), ("free", False)):
         writer.config.constrained_decoding = constrained
         started = time.process_time()
-        predicted = task.find(writer, examples)
+        predicted = task.predict(examples, model=writer)
         seconds = time.process_time() - started
         found[name] = task.metrics(examples, predicted) | {"seconds": seconds, "sentences": len(examples)}
         if constrained:
@@ -185,9 +185,9 @@ def read(folder: Path, dataset: str, validation: str, sentences: int) -> dict[st
     return found
 
 
-def surer(predicted: list[Written], least: float) -> list[Written]:
+def surer(predicted: list[NotedSpans], least: float) -> list[NotedSpans]:
     """What has this score or a higher one."""
-    return [Written([span for span in each if span.score >= least], each.notes) for each in predicted]
+    return [NotedSpans([span for span in each if span.score >= least], each.notes) for each in predicted]
 
 
 def page(arguments, decoder: Path, trained: Path, found: dict[str, dict[str, float]]) -> str:

@@ -16,7 +16,7 @@ import torch
 import transformers
 
 from kospan.training.record import commit
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 
 def run_study(out: str, header: dict, seeds: list[int], one_seed: Callable[[int], dict]) -> dict:
@@ -51,7 +51,7 @@ def run_study(out: str, header: dict, seeds: list[int], one_seed: Callable[[int]
     for seed in seeds:
         if seed not in {run["seed"] for run in study["runs"]}:
             study["runs"].append({"seed": seed} | where | one_seed(seed))
-            write_whole(path, json.dumps(study, ensure_ascii=False) + "\n")
+            write_text(path, json.dumps(study, ensure_ascii=False) + "\n")
     return study
 
 

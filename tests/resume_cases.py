@@ -54,8 +54,8 @@ TASKS = {
     "token-classification": {},
     "question-answering": {"max_answer_length": 6},
     "text-classification": {"metric_for_best_model": "macro_f1"},
-    "classifying pairs": {"metric_for_best_model": "macro_f1"},
-    "classifying values": {"metric_for_best_model": "pearson", "problem_type": "regression"},
+    "text-classification pairs": {"metric_for_best_model": "macro_f1"},
+    "text-classification values": {"metric_for_best_model": "pearson", "problem_type": "regression"},
     "generative-ner": {"encoder_options": DECODER, "max_length": None, "stride": None, "max_new_tokens": 20},
 }
 

@@ -8,7 +8,6 @@ import torch
 from transformers import Trainer, TrainingArguments
 
 from kospan.training.lora import Lora, adapt_encoder
-from kospan.training.rdrop import TagRDrop
 from kospan.training.trainer import KospanTrainer
 
 SENTENCES = 16
@@ -36,7 +35,7 @@ def features(seed: int = 0) -> list[dict]:
 
 
 def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
-    """As the tagging task does it, with padding id 0."""
+    """As the token classification task does it, with padding id 0."""
     fillers = {"input_ids": 0, "unit_positions": -100, "unit_places": -100, "labels": -100}
     batch = {}
     for key, filler in fillers.items():
@@ -73,16 +72,11 @@ def arguments(folder: str, batch: int = 4, accumulation: int = 1, **settings) ->
     )
 
 
-class Forced:
-    """A divergence that is far from zero even without dropout: the copies' emissions are pushed apart."""
-
-    def __init__(self, alpha: float, level: str):
-        self.inner = TagRDrop(alpha, level)
-
-    def __call__(self, head, emissions, mask, context):
-        half = emissions.shape[0] // 2
-        shift = torch.linspace(-1, 1, emissions.shape[-1])
-        return self.inner(head, torch.cat([emissions[:half], emissions[half:] + shift]), mask, context)
+def push_copies_apart(head, arguments, output):
+    """Forward hook of a head: R-Drop's divergence is far from zero even without dropout."""
+    half = output.emissions.shape[0] // 2
+    shift = torch.linspace(-1, 1, output.emissions.shape[-1])
+    return output._replace(emissions=torch.cat([output.emissions[:half], output.emissions[half:] + shift]))
 
 
 def trainer(model, folder: str, techniques: dict | None = None, stock: bool = False, rows=None, **settings):
@@ -93,7 +87,8 @@ def trainer(model, folder: str, techniques: dict | None = None, stock: bool = Fa
         torch.manual_seed(seed)
         adapt_encoder(model, Lora(**techniques.pop("lora")))
     if "rdrop" in techniques:
-        techniques["divergence"] = Forced(5.0, techniques.pop("rdrop"))
+        model.head.register_forward_hook(push_copies_apart)
+        techniques |= {"rdrop_alpha": 5.0, "rdrop_level": techniques.pop("rdrop")}
     cls = Trainer if stock else KospanTrainer
     return cls(
         model=model,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import TrainerCallback
 
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 
 class Clock(TrainerCallback):
@@ -55,4 +55,4 @@ class Clock(TrainerCallback):
             self._stop()
         if control.should_save:
             self.counts[str(state.global_step)] = [self.wall, self.cpu, self.starts]
-            write_whole(self.path, json.dumps({"counts": self.counts}) + "\n")
+            write_text(self.path, json.dumps({"counts": self.counts}) + "\n")

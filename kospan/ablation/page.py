@@ -9,8 +9,9 @@ import numpy as np
 
 from kospan.ablation.plan import Experiment
 from kospan.ablation.statistics import SAMPLES, best_point, study_numbers
+from kospan.data.text import write_text
 from kospan.drawing import ACCENT, FAINT, INK, Canvas, draw_curve, plain
-from kospan.training.saving import write_whole, written_whole
+from kospan.training.saving import written_whole
 
 
 class Words(NamedTuple):
@@ -100,8 +101,8 @@ def write_report(
         del numbers["measured"]
     folder = folder or experiment.folder / "report"
     with written_whole(folder, last="report.md") as temporary:
-        write_whole(temporary / "report.json", json.dumps(numbers, indent=1, ensure_ascii=False) + "\n")
-        write_whole(temporary / "report.md", markdown(numbers))
+        write_text(temporary / "report.json", json.dumps(numbers, indent=1, ensure_ascii=False) + "\n")
+        write_text(temporary / "report.md", markdown(numbers))
         (temporary / "report.png").write_bytes(picture(numbers))
         if curve_panels(numbers):
             (temporary / "curves.png").write_bytes(curves_picture(numbers))

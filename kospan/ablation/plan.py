@@ -236,7 +236,7 @@ def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict
         raise FileNotFoundError(
             f"{where}: expected a recipe at {recipe}, found no such file; paths are relative to the study file"
         )
-    from kospan.tasks.registry import task_class  # Imports torch, which the command's --help does without.
+    from kospan.tasks.registry import task_spec  # Imports torch, which the command's --help does without.
 
     common = f"{where}, settings", _settings(document.get("settings") or {}, f"{where}, settings")
     flags = _settings(flags, "flags")
@@ -250,7 +250,7 @@ def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict
         layers = [common, *((place, _settings(settings, place)) for place, settings in layers)]
         try:
             loaded = load_recipe(recipe, {**flags, "name": key}, layers)
-            found = settled(loaded, task_class(loaded.task), shared=(common[0], "flags"))
+            found = settled(loaded, task_spec(loaded.task), shared=(common[0], "flags"))
         except ValueError as error:
             raise ValueError(f"{'' if str(error).startswith(inner) else f'{inner}: '}{error}") from error
         variants[key] = Variant(key, found.recipe, own, levels, tuple(found.dropped))

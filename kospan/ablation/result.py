@@ -10,9 +10,9 @@ import torch
 from kospan.ablation.clock import Clock
 from kospan.ablation.folders import RUN_FILE, take_away
 from kospan.data.jsonl import read_jsonl
+from kospan.data.text import write_text
 from kospan.recipe import save_recipe
 from kospan.training.record import commit, device_in_words, versions
-from kospan.training.saving import write_whole
 
 # What a result takes over from the trainer's folder; with `keep_models` it takes all but the checkpoints.
 LEFT = ("eval_results.json", "predictions.jsonl", "training_record.json")
@@ -40,9 +40,9 @@ def leave_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) ->
     task = trainer.task
     examples = task.examples("validation")
     predicted = [list(example.spans) for example in read_jsonl(work / "predictions.jsonl")]
-    counts = task.counts(examples, predicted)  # shape: (documents, labels, 3)
+    counts = task.spec.counts(task, examples, predicted)  # shape: (documents, labels, 3)
     documents = {"labels": list(task.labels), "ids": [example.id for example in examples], "counts": counts.tolist()}
-    write_whole(result / "counts.json", json.dumps(documents, ensure_ascii=False) + "\n")
+    write_text(result / "counts.json", json.dumps(documents, ensure_ascii=False) + "\n")
     metrics = json.loads((work / "eval_results.json").read_text(encoding="utf-8"))
     described = {
         "variant": plan["variant"],
@@ -64,7 +64,7 @@ def leave_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) ->
     log = folder / "log.txt"
     if log.is_file():
         shutil.copyfile(log, result / log.name)
-    write_whole(result / RUN_FILE, json.dumps(described, indent=1, ensure_ascii=False) + "\n")
+    write_text(result / RUN_FILE, json.dumps(described, indent=1, ensure_ascii=False) + "\n")
     take_away(place)
     os.replace(result, place)
     shutil.rmtree(folder, ignore_errors=True)

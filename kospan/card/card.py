@@ -14,7 +14,7 @@ from kospan.card.procedure import model_in_words, references, techniques
 from kospan.card.run_record import RunRecord, read_left
 from kospan.card.scores import score_parts
 from kospan.card.training import training_parts
-from kospan.training.saving import write_whole
+from kospan.data.text import write_text
 
 # What a snippet needs, and what it runs, where a kind says nothing else.
 NEEDS = (
@@ -39,13 +39,13 @@ def write_card(folder: str | os.PathLike, repo_id: str | None = None) -> None:
     """
     folder = Path(folder)
     card, entry = make_card(folder, repo_id), eval_results_file(read_left(folder))
-    write_whole(folder / "README.md", str(card))
+    write_text(folder / "README.md", str(card))
     path = folder / EVAL_RESULTS
     if entry is None:
         path.unlink(missing_ok=True)
     else:
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, entry)
+        write_text(path, entry)
 
 
 def make_card(folder: str | os.PathLike, repo_id: str | None = None) -> ModelCard:

@@ -6,8 +6,8 @@ from kospan.card.kinds.registry import kind_of
 from kospan.card.markdown import code, plain
 from kospan.card.phrases import number
 from kospan.card.run_record import RunRecord
-from kospan.hub.release import HUB_KEYS
 from kospan.recipe import default_of
+from kospan.training.run_folder import HUB_KEYS
 
 # What concerns one machine, or names the run.
 NOT_SHOWN = {

@@ -8,10 +8,10 @@ import yaml
 
 from kospan.data.records import HubSplit
 from kospan.data.registry import DatasetSpec, dataset_spec
-from kospan.hub.release import publish_recipe, read_config
 from kospan.modeling.tags import labels_of
 from kospan.recipe import default_of
 from kospan.training.record import NAME
+from kospan.training.run_folder import publish_recipe, read_config
 from kospan.training.saving import read_object
 
 

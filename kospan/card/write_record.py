@@ -8,9 +8,9 @@ from pathlib import Path
 from kospan.card.kinds.registry import kind_named
 from kospan.data.corpus import Origin
 from kospan.data.registry import dataset_spec
+from kospan.data.text import write_text
 from kospan.modeling.spans import Span
 from kospan.training.record import NAME, evaluation_record, training_record
-from kospan.training.saving import write_whole
 
 
 def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: float) -> None:
@@ -24,10 +24,10 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
         seconds: How long the model needed.
     """
     task, recipe = trainer.task, trainer.recipe
-    kind = kind_named(task.model_type)
+    kind = kind_named(task.spec.model_type)
     training = task.examples("train")
     examples = task.examples("validation")
-    scored = task.scored(training, examples, predicted, found)
+    scored = task.spec.scores(task, training, examples, predicted, found)
     # The names of sources may be titles of texts, or files of whoever trained it.
     scored.get("groups", {}).pop("source", None)
     evaluation = evaluation_record(training, examples, scored, seconds, trainer.args.device)
@@ -41,7 +41,8 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
         "evaluation": evaluation,
         "names": names,
         "origins": origins_record(origins, len(examples)) if origins else {},
-        "adjusted": kind.adjusted(task) | {"skipped": sum(part.invalid for part in task.corpus.issues.values())},
+        "adjusted": task.spec.adjustments(task)
+        | {"skipped": sum(part.invalid for part in task.corpus.issues.values())},
         "missing": {
             split: {"invalid": part.invalid, "left_out": part.left_out}
             for split, part in task.corpus.issues.items()
@@ -50,7 +51,7 @@ def leave_record(trainer, model, predicted: Sequence, found: Sequence, seconds: 
         "examples": asked(model, kind.examples(recipe.dataset, language)),
     }
     path = Path(trainer.args.output_dir) / NAME
-    write_whole(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def asked(model, items: Sequence[dict]) -> list[dict]:

@@ -88,7 +88,7 @@ def _call(task, documents: list[Example], batch: int, device: torch.device) -> t
         torch.cuda.reset_peak_memory_stats(device)
         torch.cuda.synchronize(device)
     started = time.perf_counter()
-    task.find(task.model, documents, batch_size=batch)
+    task.predict(documents, batch_size=batch)
     if on_gpu:
         torch.cuda.synchronize(device)
     took = time.perf_counter() - started

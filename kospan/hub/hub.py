@@ -1,36 +1,37 @@
-"""Talks to the Hub: a repository that is there, and one commit that arrives whole, once, or not at all.
+"""Access to the Hub: repositories, and commits that arrive whole and once, or not at all.
 
-The client retries uploads by itself, but neither the commit nor what stands around it; here all of it is retried. Each
-attempt first looks at what the repository holds, and commits on that very state: what an earlier attempt, or an earlier
-run, has brought there is not sent again, and a commit whose answer was lost is not made twice.
+huggingface_hub retries uploads by itself, but neither the commit nor the calls around it; all of them are retried here.
+Each attempt compares the repository with the files and commits on the state that it saw (`parent_commit`): nothing that
+an earlier attempt or run has committed is sent again, and a commit whose response was lost is not made twice.
 """
 
-import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
 from huggingface_hub.utils import HFValidationError, validate_repo_id
+from huggingface_hub.utils.sha import git_hash, sha_fileobj
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
-from kospan.hub.retries import asked_wait, check_token, has_moved, passes, readable, status_of
+from kospan.hub.retries import check_token, is_retryable, requested_wait, status_of, user_error
 
-# Seconds between attempts.
-WAITS = (1.0, 2.0, 4.0, 8.0)
-# A server that asks for more patience than this is told to the user instead.
-LONGEST_WAIT = 300.0
+# Waits of 1, 2, 4 and 8 seconds.
+ATTEMPTS = 5
 
 
 class Pushed(NamedTuple):
-    """
+    """Result of a push.
+
     Args:
-        url: Where a person looks at it: the repository, or the pull request.
+        url: Address of the repository or the pull request.
         oid: The commit.
-        new: Whether this call made it; False where everything was there already.
+        new: Whether this call made the commit; False if everything was there already.
     """
 
     url: str
@@ -38,8 +39,8 @@ class Pushed(NamedTuple):
     new: bool
 
 
-class Change(NamedTuple):
-    """What a repository should come to hold; see `Hub.commit`."""
+class _Change(NamedTuple):
+    """The state that a commit brings about; see `Hub.commit`."""
 
     name: str
     kind: str
@@ -50,54 +51,39 @@ class Change(NamedTuple):
     replaces: tuple[str, ...]
 
 
-class Seen(NamedTuple):
-    """
-    Args:
-        head: The newest commit, on which the next one is made.
-        changed: Paths to write.
-        gone: Paths to delete.
-        arrived: Address and commit of what already is as it should be.
-    """
-
-    head: str
-    changed: list[str]
-    gone: list[str]
-    arrived: tuple[str, str] | None
-
-
 class Hub:
-    """The Hub, patiently.
+    """Client of the Hub that retries.
 
     Args:
-        token: An access token; None takes the one of `HF_TOKEN` or `hf auth login`. It never stands in an error.
+        token: An access token; None takes the one of `HF_TOKEN` or `hf auth login`. No error shows it.
         endpoint: The Hub's address; None takes `HF_ENDPOINT` or the public one.
-        waits: Seconds between attempts; there is one attempt more than waits.
-        sleep: What waits.
+        attempts: Attempts per call.
+        sleep: Function that waits for a number of seconds.
     """
 
     def __init__(
         self,
         token: str | None = None,
         endpoint: str | None = None,
-        waits: Iterable[float] = WAITS,
+        attempts: int = ATTEMPTS,
         sleep: Callable[[float], None] = time.sleep,
     ):
         self._token = token or get_token()
         check_token(self._token)
         self.api = HfApi(endpoint=endpoint, token=self._token)
-        self.waits, self.sleep = tuple(waits), sleep
+        self.attempts, self.sleep = attempts, sleep
         self._user: str | None = None
-        self._hashes: dict[tuple, tuple[str, str]] = {}
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not stand in any file or line."""
+        """Strings that no published file and no line of output may hold."""
         return (self._token,) if self._token else ()
 
     def user(self) -> str:
         """The account that the token belongs to.
 
-        Raises: PermissionError where there is no token or the Hub refuses it.
+        Raises:
+            PermissionError: If there is no token or the Hub refuses it.
         """
         if self._user is None:
             if not self._token:
@@ -105,13 +91,14 @@ class Hub:
                     f"expected an access token for {self.api.endpoint}, got none; pass --token, set HF_TOKEN, or run "
                     "`hf auth login`"
                 )
-            self._user = self._patiently("ask who the token belongs to", self.api.whoami)["name"]
+            self._user = self._retried("ask for the token's account", self.api.whoami)["name"]
         return self._user
 
     def full_name(self, name: str) -> str:
         """`user/name` for a bare name.
 
-        Raises: ValueError where the Hub takes no such name.
+        Raises:
+            ValueError: If it is not a valid name.
         """
         check_name(name)
         return name if "/" in name else f"{self.user()}/{name}"
@@ -124,46 +111,39 @@ class Hub:
         revision: str | None = None,
         proposes: bool = False,
     ) -> tuple[str, bool]:
-        """Makes sure that a repository and its branch are there and that the token may write to them.
+        """Create a repository and its branch if they are missing, and check that the token may write to them.
 
         Args:
             name: `user/name`, or a bare name of the token's user.
             kind: "model" or "space".
-            private: How a new repository is made; True refuses one that is public already.
-            revision: A branch, made from main if it is not there; None is main.
-            proposes: What follows is a pull request, which needs no right to write.
+            private: Visibility of a new repository; True refuses an existing public one.
+            revision: A branch, created from main if it is missing; None is main.
+            proposes: A pull request follows, which needs no write permission.
 
-        Returns: the full name, and whether the repository is new.
+        Returns:
+            The full name, and whether the repository is new.
 
-        Raises: ValueError, PermissionError or ConnectionError, in one sentence.
+        Raises:
+            ValueError, PermissionError or ConnectionError: In one line, without the token.
         """
         self.user()
         name = self.full_name(name)
-        doing = f"look at {name}"
-        found = self._patiently(doing, self._info, name, kind, None)
-        new = found is None
-        if new:
+        info = self._retried(f"read {name}", self._info, name, kind, None)
+        if info is None:
             sdk = {"space_sdk": "gradio"} if kind == "space" else {}
-            self._patiently(
-                f"create {name}", self.api.create_repo, name, repo_type=kind, private=private, exist_ok=True, **sdk
-            )
-        elif private and not found.private:
+            settings = {"repo_type": kind, "private": private, "exist_ok": True, **sdk}
+            self._retried(f"create {name}", self.api.create_repo, name, **settings)
+        elif private and not info.private:
             raise ValueError(
                 f"expected a private repository, got {name}, which is public; make it private in its settings or "
-                "leave --private out"
+                "remove --private"
             )
-        if not new and not proposes:
-            self._patiently(f"write to {name}", self._check_writes, name, kind)
-        if revision is not None and self._patiently(doing, self._info, name, kind, revision) is None:
-            self._patiently(
-                f"create the branch {revision} of {name}",
-                self.api.create_branch,
-                name,
-                branch=revision,
-                repo_type=kind,
-                exist_ok=True,
-            )
-        return name, new
+        elif not proposes:
+            self._retried(f"write to {name}", self._check_write_access, name, kind)
+        if revision is not None and self._retried(f"read {name}", self._info, name, kind, revision) is None:
+            settings = {"branch": revision, "repo_type": kind, "exist_ok": True}
+            self._retried(f"create the branch {revision} of {name}", self.api.create_branch, name, **settings)
+        return name, info is None
 
     def commit(
         self,
@@ -176,51 +156,45 @@ class Hub:
         create_pr: bool = False,
         replaces: tuple[str, ...] = (),
     ) -> Pushed:
-        """Brings a repository to hold these files, by one commit or by none.
+        """Write files to a repository in one commit.
 
         Args:
-            name: `user/name` of a repository that is there.
-            files: Path in the repository -> file on this machine.
+            name: `user/name` of an existing repository.
+            files: Path in the repository -> local file.
             message: The commit's first line.
             kind: "model" or "space".
             revision: A branch; None is main.
-            create_pr: Propose it instead.
-            replaces: Patterns of paths that go if `files` does not hold them: an older release's weights.
+            create_pr: Open a pull request instead.
+            replaces: Patterns of paths to delete unless `files` has them, such as an older release's weights.
 
-        Raises: ValueError, PermissionError or ConnectionError, in one sentence; the repository is then as it was.
+        Raises:
+            ValueError, PermissionError or ConnectionError: In one line, without the token; the repository is unchanged.
         """
-        change = Change(name, kind, revision, create_pr, message, {k: Path(v) for k, v in files.items()}, replaces)
+        files = {path: Path(file) for path, file in files.items()}
+        change = _Change(name, kind, revision, create_pr, message, files, replaces)
         sent = False
 
         def attempt() -> Pushed:
             nonlocal sent
-            seen = self._look(change)
-            if seen.arrived is not None:
-                return Pushed(*seen.arrived, sent)
-            operations: list = [CommitOperationAdd(path, str(change.files[path])) for path in seen.changed]
-            operations += [CommitOperationDelete(path) for path in seen.gone]
+            head, operations = self._operations(change, revision)
+            arrived = self._arrived(change, head, operations)
+            if arrived is not None:
+                return Pushed(*arrived, new=sent)
             sent = True
-            info = self.api.create_commit(
-                name,
-                operations,
-                commit_message=message,
-                repo_type=kind,
-                revision=revision,
-                create_pr=create_pr,
-                parent_commit=seen.head,
-            )
+            settings = {"repo_type": kind, "revision": revision, "create_pr": create_pr, "parent_commit": head}
+            info = self.api.create_commit(name, operations, commit_message=message, **settings)
             return Pushed(info.pr_url or self._url(name, kind), info.oid, True)
 
-        def last_look() -> Pushed | None:
-            arrived = self._look(change).arrived if sent else None
-            return Pushed(*arrived, True) if arrived else None
+        def last_check() -> Pushed | None:
+            arrived = self._arrived(change, *self._operations(change, revision)) if sent else None
+            return Pushed(*arrived, new=True) if arrived else None
 
-        return self._patiently(f"push to {name}", attempt, rescue=last_look)
+        return self._retried(f"push to {name}", attempt, fallback=last_check)
 
-    # --- what the repository holds ------------------------------------------------------------------------------------
+    # --- state of a repository ----------------------------------------------------------------------------------------
 
     def _info(self, name: str, kind: str, revision: str | None):
-        """What the Hub knows of a repository at a revision; None where there is none."""
+        """The Hub's record of a repository at a revision; None if it does not exist."""
         try:
             return self.api.repo_info(name, repo_type=kind, revision=revision)
         except (RepositoryNotFoundError, RevisionNotFoundError) as error:
@@ -228,95 +202,81 @@ class Hub:
                 return None
             raise
 
-    def _check_writes(self, name: str, kind: str) -> None:
-        """Raises what the client raises where the token may not write to a repository that is there."""
+    def _check_write_access(self, name: str, kind: str) -> None:
+        """Raise the client's error if the token may not write to an existing repository."""
         try:
             self.api.auth_check(name, repo_type=kind, write=True)
         except TypeError:
-            return  # An older client cannot ask; the commit will tell.
+            return  # An older client without `write`; the commit will show it.
         except HfHubHTTPError as error:
-            if status_of(error) != 404:  # Nor does every server know this question.
+            if status_of(error) != 404:  # A server that does not have this endpoint.
                 raise
 
-    def _state(self, name: str, kind: str, revision: str | None) -> tuple[str, dict[str, tuple[str, bool]]]:
-        """The newest commit, and path -> (hash, whether it is LFS's) of its files."""
-        head = self.api.repo_info(name, repo_type=kind, revision=revision).sha
-        listed = self.api.list_repo_tree(name, repo_type=kind, revision=head, recursive=True)
-        found = {}
-        for entry in listed:
-            if hasattr(entry, "blob_id"):
-                found[entry.path] = (entry.lfs.sha256, True) if entry.lfs else (entry.blob_id, False)
-        return head, found
+    def _operations(self, change: _Change, revision: str | None) -> tuple[str, list]:
+        """The newest commit, and the operations that turn it into the wanted state."""
+        head = self.api.repo_info(change.name, repo_type=change.kind, revision=revision).sha
+        tree = self.api.list_repo_tree(change.name, repo_type=change.kind, revision=head, recursive=True)
+        existing = {entry.path: entry for entry in tree if hasattr(entry, "blob_id")}
+        operations = [
+            CommitOperationAdd(path, str(file))
+            for path, file in change.files.items()
+            if path not in existing or not _is_same(file, existing[path])
+        ]
+        outdated = [path for path in existing if path not in change.files and _matches(path, change.replaces)]
+        return head, operations + [CommitOperationDelete(path) for path in outdated]
 
-    def _same(self, file: Path, there: tuple[str, bool] | None) -> bool:
-        """Whether a file is what the repository holds."""
-        if there is None:
-            return False
-        stat = file.stat()
-        key = (str(file), stat.st_size, stat.st_mtime_ns)
-        if key not in self._hashes:
-            git, sha256 = hashlib.sha1(b"blob %d\0" % stat.st_size), hashlib.sha256()
-            with file.open("rb") as stream:
-                while chunk := stream.read(2**20):
-                    git.update(chunk)
-                    sha256.update(chunk)
-            self._hashes[key] = (git.hexdigest(), sha256.hexdigest())
-        return there[0] == self._hashes[key][there[1]]
-
-    def _look(self, change: "Change") -> "Seen":
-        """What of a change is still to be done; where nothing is, its address and commit."""
-        head, there = self._state(change.name, change.kind, change.revision)
-        changed, gone = self._missing(change, there)
-        if not changed and not gone:
-            return Seen(head, changed, gone, (self._url(change.name, change.kind), head))
+    def _arrived(self, change: _Change, head: str, operations: list) -> tuple[str, str] | None:
+        """Address and commit if the wanted state is there already, as main or as an open pull request."""
+        if not operations:
+            return self._url(change.name, change.kind), head
         if change.create_pr:
-            for pull in self.api.get_repo_discussions(
-                change.name, repo_type=change.kind, discussion_type="pull_request", discussion_status="open"
-            ):
+            opened = {"discussion_type": "pull_request", "discussion_status": "open"}
+            for pull in self.api.get_repo_discussions(change.name, repo_type=change.kind, **opened):
                 if pull.is_pull_request and pull.title == change.message:
-                    proposed, files = self._state(change.name, change.kind, pull.git_reference)
-                    if self._missing(change, files) == ([], []):
-                        return Seen(head, changed, gone, (pull.url, proposed))
-        return Seen(head, changed, gone, None)
-
-    def _missing(self, change: "Change", there: Mapping) -> tuple[list[str], list[str]]:
-        """Paths to write and paths to delete before `there` is as it should be."""
-        changed = [path for path, file in change.files.items() if not self._same(file, there.get(path))]
-        return changed, [path for path in there if path not in change.files and _matches(path, change.replaces)]
+                    proposed, remaining = self._operations(change, pull.git_reference)
+                    if not remaining:
+                        return pull.url, proposed
+        return None
 
     def _url(self, name: str, kind: str) -> str:
         return f"{self.api.endpoint}/{'spaces/' if kind == 'space' else ''}{name}"
 
-    # --- patience -----------------------------------------------------------------------------------------------------
+    # --- retries ------------------------------------------------------------------------------------------------------
 
-    def _patiently(self, doing: str, function: Callable, *args, rescue: Callable | None = None, **kwargs):
-        """What a call gives, tried again after faults that pass.
+    def _retried(self, action: str, function: Callable, *args, fallback: Callable | None = None, **kwargs):
+        """The result of a call, with further attempts after retryable errors.
 
         Args:
-            rescue: Asked after the last failure; what it gives, if anything, is the result after all.
+            action: The action, as the error names it.
+            fallback: Called after the last failure; its result, unless None, is the result after all.
         """
-        for wait in (*self.waits, None):
-            try:
-                return function(*args, **kwargs)
-            except Exception as error:
-                failure = error
-            passing = passes(failure) or has_moved(failure)
-            if wait is None or not passing or asked_wait(failure) > LONGEST_WAIT:
-                break
-            self.sleep(max(wait, asked_wait(failure)))
-        if rescue is not None:
-            try:
-                saved = rescue()
-            except Exception:
-                saved = None  # Nobody answers; the error of the attempt itself is the one to tell.
-            if saved is not None:
-                return saved
-        # Raised out here it carries no trail of the client's own errors, requests and headers.
-        raise readable(failure, doing, self.api.endpoint, self.secrets)
+        attempts = Retrying(
+            retry=retry_if_exception(is_retryable),
+            stop=stop_after_attempt(self.attempts),
+            wait=lambda state: max(2.0 ** (state.attempt_number - 1), requested_wait(state.outcome.exception())),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        try:
+            return attempts(function, *args, **kwargs)
+        except Exception as error:
+            failure = error
+        try:
+            result = fallback() if fallback is not None else None
+        except Exception:
+            result = None  # The Hub does not answer; the attempt's own error is the one to report.
+        if result is not None:
+            return result
+        # Raised outside of `except`, so that no cause is attached.
+        raise user_error(failure, action, self.api.endpoint, self.secrets)
 
 
 def check_name(name: str) -> None:
-    """Raises: ValueError where the Hub takes no repository of that name."""
+    """Check the name of a repository.
+
+    Raises:
+        ValueError: If it is not valid on the Hub.
+    """
     try:
         validate_repo_id(name)
         return
@@ -325,6 +285,20 @@ def check_name(name: str) -> None:
     raise ValueError(
         f"expected the name of a repository such as user/name, got {name!r}: {reason}; choose another name"
     )
+
+
+def _is_same(file: Path, entry) -> bool:
+    """Whether a local file equals an entry of a repository's tree."""
+    stat = file.stat()
+    digest = _digest(str(file), stat.st_size, stat.st_mtime_ns, entry.lfs is not None)
+    return digest == (entry.lfs.sha256 if entry.lfs else entry.blob_id)
+
+
+@lru_cache(maxsize=4096)
+def _digest(file: str, size: int, modified: int, lfs: bool) -> str:
+    """The name of a file's contents in LFS or in git; computed once per version of the file."""
+    with open(file, "rb") as stream:
+        return sha_fileobj(stream).hex() if lfs else git_hash(stream.read())
 
 
 def _matches(path: str, patterns: tuple[str, ...]) -> bool:

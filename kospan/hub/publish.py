@@ -1,4 +1,4 @@
-"""From a run's folder to the Hub: prepare, check as a stranger would, push once; the Space after the model."""
+"""Publication of a run's folder: prepare, check in a clean environment, and commit the model, then its Space."""
 
 import os
 import shutil
@@ -15,29 +15,21 @@ from kospan.hub.space import prepare_space
 from kospan.hub.verify import verify
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME
+from kospan.task import TaskSpec
 from kospan.training.saving import dot_notes
 
-# What a release takes the place of: weights of older releases, and what a stock Trainer would have left there.
-# A config that is left behind by another kind of model would make that kind of this one, and scores would be another
-# model's.
+# Files of an older release or of a stock Trainer that are deleted unless the new release has them: a config of another
+# kind of model would decide how the weights are loaded, and old scores belong to other weights.
 REPLACED = (
-    "config.json",
-    EVAL_RESULTS,
-    ADAPTER,
-    NAME,
-    "*.safetensors",
-    "model.safetensors.index.json",
-    "*.bin",
-    "*.bin.index.json",
-    "*.pt",
-    "*.pth",
-    "*.ckpt",
+    *("config.json", ADAPTER, NAME, EVAL_RESULTS, "*.safetensors", "model.safetensors.index.json"),
+    *("*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt"),
 )
 
 
 def publish(
     folder: str | os.PathLike,
     repo_id: str,
+    spec: TaskSpec,
     *,
     private: bool | None = None,
     revision: str | None = None,
@@ -49,39 +41,40 @@ def publish(
     hub: Hub | None = None,
     say: Callable[[str], None] = print,
 ) -> list[Pushed]:
-    """Publishes what a run has left, having loaded it as a stranger would: one commit for the model, one for the Space.
+    """Publish a run's folder after a clean-environment check: one commit for the model, one for its Space.
 
-    May be run again after whatever interrupted it: what is there already is not sent again.
+    It can be run again after any interruption: nothing that is there already is sent again.
 
     Args:
-        folder: What a run has left.
+        folder: A run's folder.
         repo_id: `user/name`, or a bare name of the token's user.
-        private: Make a new repository private; one that is public already is refused.
-        revision: A branch, made if it is not there; None is main.
-        create_pr: Propose it as a pull request instead.
+        spec: The model's task.
+        private: Make a new repository private; an existing public one is refused.
+        revision: A branch, created if it is missing; None is main.
+        create_pr: Open a pull request instead.
         space: `user/name` of a Space that serves the model.
         message: The commits' first line.
         predictions: Also publish predictions.jsonl, which holds the validation texts.
-        dry_run: A new folder, or one of an earlier dry run, to write everything to instead of sending it.
-        hub: Where to, and where an adapter's base model is fetched from; None is the Hub with the token of this
-            machine. A dry run sends nothing there.
-        say: Takes a line about each thing done.
+        dry_run: A new folder, or one of an earlier dry run, that gets all files; nothing is sent.
+        hub: The destination, and the source of an adapter's base model; None is the Hub with this machine's token.
+        say: Function that takes a line about each step.
 
-    Returns: what was pushed, the model first; nothing after a dry run.
+    Returns:
+        The pushes, the model first; none after a dry run.
 
-    Raises: FileNotFoundError or ValueError where the folder must not go out as it is, FileExistsError where the dry run
-        would overwrite something else, PermissionError or ConnectionError where the Hub did not take it; in one
-        sentence, without the token.
+    Raises:
+        FileNotFoundError or ValueError: If the folder must not be published as it is.
+        FileExistsError: If the dry run would overwrite other files.
+        PermissionError or ConnectionError: If the Hub did not accept it. All in one line, without the token.
     """
     folder = Path(folder).resolve()
-    for name in (repo_id, space):
-        if name is not None:
-            check_name(name)
+    for name in filter(None, (repo_id, space)):
+        check_name(name)
     if dry_run is not None:
-        _check_kept(Path(dry_run))
+        _check_dry_run(Path(dry_run))
     else:
         hub = hub or Hub()
-        hub.user()  # A token that is wrong, or a Hub that is not there, shows before the long check.
+        hub.user()  # A wrong token, or a Hub that does not answer, shows before the long check.
         repo_id, space = hub.full_name(repo_id), space and hub.full_name(space)
     for note in dot_notes(repo_id):
         say(note)
@@ -94,96 +87,93 @@ def publish(
         check_no_secrets(model, secrets)
         if space:
             prepare_space(page, repo_id, adapter=(model / ADAPTER).is_file())
-        say(f"checking            a fresh process loads {folder.name} and reads the texts of predictions.jsonl")
-        count = verify(model, folder / "predictions.jsonl", hub=hub)
+        say(f"checking            a fresh process loads {folder.name} and predicts the texts of predictions.jsonl")
+        count = verify(model, folder / "predictions.jsonl", spec.published, hub=hub)
         say(f"checked             {count:,} texts: offsets and labels equal, scores to 1e-5")
         if dry_run is not None:
-            _keep(temporary, Path(dry_run))
+            _keep(Path(temporary), Path(dry_run))
             _list(Path(dry_run), {"model": repo_id, "space": space}, left_out, say)
             return []
-        # Both repositories are there before the first commit, so that a name or a right that is wrong shows first.
+        # Both repositories are opened before the first commit: a wrong name or a missing permission shows first.
         _, new = hub.open(repo_id, "model", private, revision, proposes=create_pr)
-        _, new_space = hub.open(space, "space", private, proposes=create_pr) if space else (space, False)
-        settings = {"revision": revision, "create_pr": create_pr, "replaces": REPLACED}
-        done = [commit_or_tell(hub, repo_id, _files(model), message, new, **settings)]
-        _tell("model", done[-1], say)
+        new_space = bool(space) and hub.open(space, "space", private, proposes=create_pr)[1]
+        settings = {"revision": revision, "create_pr": create_pr}
+        pushed = [commit_release(hub, repo_id, _files(model), message, new, **settings)]
+        say(_pushed_line("model", pushed[0]))
         if space:
-            done.append(_commit_space(hub, space, _files(page), message, new_space, create_pr, done[0]))
-            _tell("space", done[-1], say)
+            note = f"the model is complete at {pushed[0].url}, the Space {_state(space, new_space)}"
+            pushed.append(_commit(hub, space, _files(page), message, note, kind="space", create_pr=create_pr))
+            say(_pushed_line("space", pushed[1]))
             if private:
-                say("note                a Space reads a private model with a token in its secret HF_TOKEN")
+                say("note                a Space loads a private model with a token in its secret HF_TOKEN")
             if revision is not None or create_pr:
-                say(f"note                the Space loads what lies on the main branch of {repo_id}")
-    return done
+                say(f"note                the Space loads the main branch of {repo_id}")
+    return pushed
 
 
-def commit_or_tell(hub: Hub, name: str, files: dict[str, Path], message: str, new: bool, **settings) -> Pushed:
-    """As `Hub.commit`; its error also says what the repository holds now.
+def commit_release(
+    hub: Hub, name: str, files: dict[str, Path], message: str, new: bool = False, replaces=REPLACED, **settings
+) -> Pushed:
+    """Commit a model as `Hub.commit` does; the error also says in which state the repository is.
 
     Args:
-        new: The repository was made a moment ago.
+        new: Whether the repository was created just before.
     """
+    note = f"nothing of this release is public, {_state(name, new)}"
+    return _commit(hub, name, files, message, note, replaces=replaces, **settings)
+
+
+def _commit(hub: Hub, name: str, files: dict[str, Path], message: str, note: str, **settings) -> Pushed:
+    """The commit; its error ends with a note."""
     try:
         return hub.commit(name, files, message, **settings)
     except (OSError, ValueError) as error:
         failure = error
-    raise type(failure)(f"{failure}; nothing of this release is public, {_state(name, new)}")
+    raise type(failure)(f"{failure}; {note}")
 
 
-def _commit_space(hub: Hub, name: str, files: dict, message: str, new: bool, create_pr: bool, model: Pushed) -> Pushed:
-    """The second commit; its error says that the first one stands."""
-    try:
-        return hub.commit(name, files, message, kind="space", create_pr=create_pr)
-    except (OSError, ValueError) as error:
-        failure = error
-    raise type(failure)(f"{failure}; the model is whole at {model.url}, the Space {_state(name, new)}")
+def _pushed_line(part: str, pushed: Pushed) -> str:
+    return f"{part:<20}{pushed.url} ({'commit ' + pushed.oid[:8] if pushed.new else 'up to date, nothing sent'})"
 
 
 def _state(name: str, new: bool) -> str:
-    return f"{name} was made and is still empty" if new else f"{name} is as it was"
+    return f"{name} was created and is still empty" if new else f"{name} is unchanged"
 
 
 def _files(folder: Path) -> dict[str, Path]:
     """Path in the repository -> file."""
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
-    return {path.relative_to(folder).as_posix(): path for path in found}
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
-def _check_kept(kept: Path) -> None:
-    """Raises: FileExistsError where a dry run would write over something that no dry run has written."""
-    there = {path.name for path in kept.iterdir()} if kept.is_dir() else {"a file"} if kept.exists() else set()
-    ours = any((kept / "model" / name).is_file() for name in ("config.json", ADAPTER))
-    if there and not (there <= {"model", "space"} and ours):
+# --- dry run ----------------------------------------------------------------------------------------------------------
+
+
+def _check_dry_run(target: Path) -> None:
+    """Raise FileExistsError if a dry run would overwrite files of anything but a dry run."""
+    existing = {path.name for path in target.iterdir()} if target.is_dir() else {"a file"} if target.exists() else set()
+    ours = any((target / "model" / name).is_file() for name in ("config.json", ADAPTER))
+    if existing and not (existing <= {"model", "space"} and ours):
         raise FileExistsError(
-            f"expected --dry_run to name a new folder, or one of an earlier dry run, found {min(there)} in {kept}; "
-            "name another"
+            f"expected --dry_run to name a new folder, or one of an earlier dry run, found {min(existing)} in "
+            f"{target}; name another"
         )
 
 
-def _keep(temporary: str, kept: Path) -> None:
-    """Puts what was prepared where the user may look at it."""
+def _keep(temporary: Path, target: Path) -> None:
     for name in ("model", "space"):
-        shutil.rmtree(kept / name, ignore_errors=True)
-        if Path(temporary, name).is_dir():
-            shutil.copytree(Path(temporary, name), kept / name)
+        shutil.rmtree(target / name, ignore_errors=True)
+        if (temporary / name).is_dir():
+            shutil.copytree(temporary / name, target / name)
 
 
-def _list(kept: Path, names: dict[str, str | None], left_out: list[str], say: Callable[[str], None]) -> None:
-    """A line per file with its size, and what stays at home."""
+def _list(target: Path, names: dict[str, str | None], left_out: list[str], say: Callable[[str], None]) -> None:
+    """A line per file with its size, and one with the files that are not published."""
     for part, name in names.items():
-        if name is None:
-            continue
-        files = _files(kept / part)
-        say(f"{part:<20}{name}: {len(files)} files, {sum(map(_size, files.values())):,} bytes, in {kept / part}")
-        for path, file in files.items():
-            say(f"{_size(file):>18,}  {path}")
-    say(f"stays at home       {', '.join(left_out) or 'nothing'}")
+        if name is not None:
+            sizes = {path: file.stat().st_size for path, file in _files(target / part).items()}
+            say(f"{part:<20}{name}: {len(sizes)} files, {sum(sizes.values()):,} bytes, in {target / part}")
+            for path, size in sizes.items():
+                say(f"{size:>18,}  {path}")
+    say(f"not published       {', '.join(left_out) or 'nothing'}")
     say("dry run             nothing was sent")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size
-
-
-def _tell(part: str, pushed: Pushed, say: Callable[[str], None]) -> None:
-    say(f"{part:<20}{pushed.url} ({'commit ' + pushed.oid[:8] if pushed.new else 'there already, nothing sent'})")

@@ -1,4 +1,4 @@
-"""What a release must hold and what must never go out; each check names the file and what to do."""
+"""Checks of a release; each error names the file and the fix."""
 
 import json
 import re
@@ -6,64 +6,61 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
+from safetensors import SafetensorError, safe_open
+from transformers.dynamic_module_utils import get_imports
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME
+from kospan.training.run_folder import is_local_path
 
-# Opening one of these runs code of whoever wrote it.
+# Opening such a file runs code of its author.
 PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz"}
-# The Trainer's own settings as a pickle: never sent, and no reason to refuse the folder.
+# The Trainer's settings as a pickle: never published, and no reason to refuse the folder.
 HARMLESS = {"training_args.bin"}
-TRAVELLERS_NEED = {"torch", "transformers", "numpy", "safetensors"}
-# These hold a vocabulary, in which anything may look like a path.
+ALLOWED_IMPORTS = {"torch", "transformers", "numpy", "safetensors", *sys.stdlib_module_names}
+# Files with a vocabulary, in which any string may look like a path.
 VOCABULARIES = {"tokenizer.json", "vocab.json", "vocab.txt", "merges.txt", "added_tokens.json"}
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
-_PATH = re.compile(r"(/[^/\s]+){2,}/?|~[/\\].*|[A-Za-z]:[\\/].*|\\\\\w.*|file://.*", re.DOTALL)
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _TOKEN = re.compile(rb"\bhf_[A-Za-z0-9]{30,}")
 _RELATIVE = re.compile(r"^\s*(?:from\s+(\.\S*)\s+import|import\s+(\.\S+))", re.MULTILINE)
 
 
-def absolute(text: str) -> bool:
-    """Whether a string is a path of some machine.
+def check_files(folder: Path, checkpoint: bool = False) -> None:
+    """Check the folder for symbolic links, and, unless it is a checkpoint, for pickles.
 
-    >>> [absolute(text) for text in ("/home/kim/x.tsv", "C:\\\\data", "~/x", "data/x.tsv", "/", "kim/model", "</s>")]
-    [True, True, True, False, False, False, False]
+    Raises:
+        ValueError: If it holds one.
     """
-    if _PATH.fullmatch(text):
-        return True
-    return text.startswith("/") and "\n" not in text and len(text) > 1 and Path(text).exists()
-
-
-def check_no_links(folder: Path) -> None:
-    """Raises: ValueError where the folder holds a symbolic link: what it points to is not part of the run."""
     for path in sorted(folder.iterdir()):
         if path.is_symlink():
             raise ValueError(
                 f"expected files and folders in {folder}, got the symbolic link {path.name}; replace it by a copy "
                 "(`hf download NAME --local-dir FOLDER` writes plain files)"
             )
-
-
-def check_no_pickles(folder: Path) -> None:
-    """Raises: ValueError where weights lie there in a form that runs code when it is opened."""
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and path.suffix.lower() in PICKLES and path.name not in HARMLESS:
+        pickled = path.is_file() and path.suffix.lower() in PICKLES and path.name not in HARMLESS
+        if pickled and not checkpoint:
             raise ValueError(
                 f"expected weights as safetensors alone in {folder}, got {path.name}, which can run code when it is "
-                "opened; take it out of the folder (model.safetensors holds the weights)"
+                "opened; remove it from the folder (model.safetensors holds the weights)"
             )
 
 
 def check_weights(folder: Path) -> None:
-    """Raises: FileNotFoundError where weights are missing, ValueError where a file of them is cut short."""
-    from safetensors import SafetensorError, safe_open
+    """Check that all weights are there and whole.
 
-    index, needed = folder / "model.safetensors.index.json", {"model.safetensors"}
+    Raises:
+        FileNotFoundError: If a file of them is missing.
+        ValueError: If a file of them is truncated.
+    """
+    index, names = folder / "model.safetensors.index.json", ["model.safetensors"]
     if (folder / ADAPTER).is_file():
-        needed = {"adapter_model.safetensors"}
+        names = ["adapter_model.safetensors"]
     elif index.is_file():
-        needed = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
-    for name in sorted(needed):
+        names = sorted(set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()))
+    for name in names:
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"expected the weights {name} in {folder}, found none; save the model again with save_pretrained"
@@ -78,7 +75,11 @@ def check_weights(folder: Path) -> None:
 
 
 def check_base(folder: Path) -> None:
-    """Raises: ValueError where an adapter's base model is not one that others can fetch."""
+    """Check that an adapter's base model is on the Hub.
+
+    Raises:
+        ValueError: If its name is a local one.
+    """
     if not (folder / ADAPTER).is_file():
         return
     base = json.loads((folder / ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
@@ -90,10 +91,13 @@ def check_base(folder: Path) -> None:
 
 
 def check_tokenizer(folder: Path) -> None:
-    """Raises: FileNotFoundError where the tokenizer is missing, or a part of it."""
-    if not (folder / "tokenizer_config.json").is_file() or not any(
-        next(folder.glob(pattern), None) for pattern in TOKENIZER_FILES
-    ):
+    """Check that the tokenizer is there.
+
+    Raises:
+        FileNotFoundError: If it or a part of it is missing.
+    """
+    vocabularies = [path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)]
+    if not (folder / "tokenizer_config.json").is_file() or not vocabularies:
         raise FileNotFoundError(
             f"expected a tokenizer (tokenizer_config.json and tokenizer.json or a vocabulary) in {folder}, found "
             "none; set model.tokenizer and save the model again"
@@ -101,9 +105,11 @@ def check_tokenizer(folder: Path) -> None:
 
 
 def check_configs(folder: Path) -> None:
-    """Raises: ValueError where a JSON or YAML file asks for trust of other code, or names a path of this machine."""
-    import yaml
+    """Check JSON and YAML files for `trust_remote_code` and for local paths.
 
+    Raises:
+        ValueError: If one holds either.
+    """
     for path in sorted([*folder.glob("*.json"), *folder.glob("*.yaml")]):
         if path.name in VOCABULARIES:
             continue
@@ -115,10 +121,10 @@ def check_configs(folder: Path) -> None:
         for place, key, each in _entries(value):
             if key == "trust_remote_code":
                 raise ValueError(
-                    f"expected no trust_remote_code in {path.name}, got it at {place}: a config that trusts code for "
-                    "its reader is no choice of theirs; take the key out"
+                    f"expected no trust_remote_code in {path.name}, got it at {place}: only users of the model decide "
+                    "whether to trust its code; remove the key"
                 )
-            if isinstance(each, str) and absolute(each):
+            if isinstance(each, str) and is_local_path(each):
                 raise ValueError(
                     f"expected no path of this machine in {path.name}, got {each!r} at {place}; write a bare name there"
                 )
@@ -134,7 +140,11 @@ def _entries(value, place: str = "") -> Iterator[tuple[str, str, object]]:
 
 
 def check_no_secrets(folder: Path, secrets: tuple[str, ...] = ()) -> None:
-    """Raises: ValueError where a file holds an access token; it is not shown."""
+    """Check all files for access tokens.
+
+    Raises:
+        ValueError: If one holds a token, which is not shown.
+    """
     hidden = [secret.encode() for secret in secrets if secret]
     for path in sorted(folder.iterdir()):
         if path.suffix == ".safetensors" or not path.is_file():
@@ -142,85 +152,85 @@ def check_no_secrets(folder: Path, secrets: tuple[str, ...] = ()) -> None:
         data = path.read_bytes()
         if any(secret in data for secret in hidden) or (path.name not in VOCABULARIES and _TOKEN.search(data)):
             raise ValueError(
-                f"expected no access token in files that go out, found one in {path.name}; take it out, and revoke "
-                "it if anybody else could read the file"
+                f"expected no access token in published files, found one in {path.name}; remove it, and revoke it if "
+                "anybody else could read the file"
             )
 
 
-def travelling_code(folder: Path, config: dict) -> set[str]:
-    """The Python files that a folder needs beside its weights, found as transformers finds them, and handler.py.
+def code_files(folder: Path, config: dict) -> set[str]:
+    """The Python files that are needed to load a folder, found as transformers finds them, and handler.py.
 
-    Raises: ValueError where the config names no code of its own or the code leans on more than travels;
-        FileNotFoundError where a file of it is missing.
+    Raises:
+        ValueError: If the config names no code of its own, or the code imports more than is published.
+        FileNotFoundError: If a file is missing.
     """
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
-
-    if (folder / NAME).is_file():
-        # A stock language model, whose config names no code of ours: this file says what opens it.
-        return _reached(folder, "modeling_generative_ner", set(), NAME) | _handler(folder)
-    named = config.get("auto_map")
-    named = named if isinstance(named, dict) else {}
-    if not {"AutoConfig", "AutoModel"} <= set(named) or not any(key.startswith("AutoModelFor") for key in named):
-        raise ValueError(
-            f"expected auto_map in {folder / 'config.json'} to name AutoConfig, AutoModel and one AutoModelFor... "
-            f"class, got {', '.join(sorted(named)) or 'none'}; save the model again with kospan"
-        )
-    if config.get("model_type") in CONFIG_MAPPING_NAMES:
-        raise ValueError(
-            f"expected a model_type of its own in {folder / 'config.json'}, got {config['model_type']!r}, which "
-            "transformers knows: without trust it would load that model and drop the head in silence; save the "
-            "model again with kospan"
-        )
-    references = [each for value in named.values() for each in (value if isinstance(value, list) else [value]) if each]
-    references += [each["impl"] for each in (config.get("custom_pipelines") or {}).values()]
     found: set[str] = set()
-    for reference in references:
+    if (folder / "handler.py").is_file():
+        found.add("handler.py")
+        relative = _RELATIVE.search((folder / "handler.py").read_text(encoding="utf-8"))
+        if relative:
+            raise ValueError(
+                "expected a handler.py without relative imports, as an Inference Endpoint loads it, got the line "
+                f"{relative[0].strip()!r}; load the model through AutoModel there"
+            )
+    if (folder / NAME).is_file():
+        # A stock language model, whose config names no code of ours.
+        return _with_imports(folder, "modeling_generative_ner", found, NAME)
+    for reference in _references(folder, config):
         if "--" in reference:
             raise ValueError(
                 f"expected the code of {reference.partition('--')[2]} beside the weights, got a reference to another "
                 f"repository ({reference}); load that model and save it again with kospan"
             )
-        found |= _reached(folder, reference.partition(".")[0], found, "config.json")
-    return found | _handler(folder)
+        found = _with_imports(folder, reference.partition(".")[0], found, "config.json")
+    return found
 
 
-def _handler(folder: Path) -> set[str]:
-    if not (folder / "handler.py").is_file():
-        return set()
-    relative = _RELATIVE.search((folder / "handler.py").read_text(encoding="utf-8"))
-    if relative:
+def _references(folder: Path, config: dict) -> list[str]:
+    """The classes that a config names for the Auto classes and pipelines."""
+    auto_map = config.get("auto_map")
+    auto_map = auto_map if isinstance(auto_map, dict) else {}
+    if not {"AutoConfig", "AutoModel"} <= set(auto_map) or not any(key.startswith("AutoModelFor") for key in auto_map):
         raise ValueError(
-            "expected a handler.py that stands alone, as an Inference Endpoint loads it, got the line "
-            f"{relative[0].strip()!r}; load the model through AutoModel there"
+            f"expected auto_map in {folder / 'config.json'} to name AutoConfig, AutoModel and one AutoModelFor... "
+            f"class, got {', '.join(sorted(auto_map)) or 'none'}; save the model again with kospan"
         )
-    return {"handler.py"}
+    if config.get("model_type") in CONFIG_MAPPING_NAMES:
+        raise ValueError(
+            f"expected a model_type of its own in {folder / 'config.json'}, got {config['model_type']!r}, which "
+            "transformers knows: without trust it would load that model and silently drop the head; save the model "
+            "again with kospan"
+        )
+    references = [each for value in auto_map.values() for each in (value if isinstance(value, list) else [value])]
+    return [each for each in references if each] + [
+        each["impl"] for each in (config.get("custom_pipelines") or {}).values()
+    ]
 
 
-def _reached(folder: Path, module: str, known: set[str], by: str) -> set[str]:
-    """A module's file and all that it imports from its folder."""
-    from transformers.dynamic_module_utils import get_imports
-
+def _with_imports(folder: Path, module: str, known: set[str], importer: str) -> set[str]:
+    """The known files with a module's file and all that it imports from its folder."""
     path = folder / f"{module}.py"
     if path.name in known:
         return known
     if not path.is_file():
         raise FileNotFoundError(
-            f"expected the code {path.name} in {folder}, which {by} needs, found none; save the model again with kospan"
+            f"expected the code {path.name} in {folder}, which {importer} needs, found none; save the model again with "
+            "kospan"
         )
-    needs = set(get_imports(path)) - TRAVELLERS_NEED - set(sys.stdlib_module_names)
+    needs = set(get_imports(path)) - ALLOWED_IMPORTS
     if needs:
         raise ValueError(
-            f"expected code that needs torch, transformers and numpy alone, got {path.name}, which imports "
-            f"{', '.join(sorted(needs))}; whoever loads the model may not have it"
+            f"expected code that imports torch, transformers and numpy alone, got {path.name}, which imports "
+            f"{', '.join(sorted(needs))}, which users of the model may not have; remove the import"
         )
     known = known | {path.name}
-    # transformers looks for these lines with a pattern too, so one inside a docstring counts.
+    # transformers searches for these lines with a pattern too, so one inside a docstring counts.
     for match in _RELATIVE.finditer(path.read_text(encoding="utf-8")):
         name = (match[1] or match[2])[1:]
         if not name.isidentifier():
             raise ValueError(
                 f"expected relative imports of the form `from .name import x` in {path.name}, got "
-                f"{match[0].strip()!r}: the Hub would not bring its file along; write it in that form"
+                f"{match[0].strip()!r}, whose file the Hub would not copy; write it in that form"
             )
-        known = _reached(folder, name, known, path.name)
+        known = _with_imports(folder, name, known, path.name)
     return known

@@ -1,21 +1,24 @@
-"""What goes wrong between here and the Hub: which of it passes, and how it is told in one sentence without secrets."""
+"""Errors of the Hub: which ones are retried, and their one-line messages without secrets."""
 
 import re
 from collections.abc import Iterator
 
 from huggingface_hub.errors import OfflineModeIsEnabled
 
-# A later attempt may find these gone.
-PASSING = (408, 429, 500, 502, 503, 504)
+# The client's own lists; it retries uploads and listings, but neither commits nor the calls around them.
+RETRYABLE_STATUS = (408, 412, 429, 500, 502, 503, 504)
+RETRYABLE_ERRORS = {"TimeoutException", "NetworkError", "RemoteProtocolError"}
+# A longer wait that the Hub asks for is reported to the user instead.
+LONGEST_WAIT = 300.0
 _TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
-# The client's own libraries for HTTP, whichever it is built on.
-_TRANSPORT = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3")
-# Of these, what no second attempt mends: a malformed address or header.
-_LASTING = ("LocalProtocolError", "UnsupportedProtocol", "InvalidURL", "ProxyError", "TooManyRedirects")
 
 
 def check_token(token: str | None) -> None:
-    """Raises: ValueError where a token cannot stand in a header: the error that the client would raise shows it."""
+    """Check that a token fits into a header: the client's own error would show it.
+
+    Raises:
+        ValueError: If it does not.
+    """
     if token is not None and not (token.isascii() and token.isprintable() and " " not in token and token):
         raise ValueError(
             "expected an access token of printable ASCII characters without spaces, got something else; copy it "
@@ -23,8 +26,8 @@ def check_token(token: str | None) -> None:
         )
 
 
-def trail(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from, outermost first."""
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and the errors that it was raised from, outermost first."""
     seen = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -33,44 +36,38 @@ def trail(error: BaseException) -> Iterator[BaseException]:
 
 
 def status_of(error: BaseException) -> int | None:
-    """The status with which the Hub answered; None where it gave no answer."""
-    for each in trail(error):
+    """The HTTP status of the Hub's response; None if there was none."""
+    for each in causes(error):
         status = getattr(getattr(each, "response", None), "status_code", None)
         if status is not None:
             return int(status)
     return None
 
 
-def _is_transport(error: BaseException) -> bool:
-    if isinstance(error, OfflineModeIsEnabled) or type(error).__name__ in _LASTING:
-        return False
-    known = type(error).__module__.split(".")[0] in _TRANSPORT and not hasattr(error, "response")
-    return known or isinstance(error, (ConnectionError, TimeoutError))
-
-
-def passes(error: BaseException) -> bool:
-    """Whether a later attempt may do better."""
+def is_retryable(error: BaseException) -> bool:
+    """Whether another attempt may succeed; 412 is a commit of somebody else in between."""
     status = status_of(error)
     if status is not None:
-        return status in PASSING
-    return any(_is_transport(each) for each in trail(error)) or type(error) is RuntimeError
+        return status in RETRYABLE_STATUS and requested_wait(error) <= LONGEST_WAIT
+    return any(_is_network_error(each) for each in causes(error)) or type(error) is RuntimeError
 
 
-def has_moved(error: BaseException) -> bool:
-    """Whether somebody else has committed since the repository was looked at."""
-    return status_of(error) == 412
+def _is_network_error(error: BaseException) -> bool:
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return not isinstance(error, OfflineModeIsEnabled)
+    return any(base.__name__ in RETRYABLE_ERRORS for base in type(error).__mro__)
 
 
-def asked_wait(error: BaseException) -> float:
-    """Seconds that the Hub asks to wait; 0 where it says nothing."""
-    for each in trail(error):
+def requested_wait(error: BaseException) -> float:
+    """Seconds that the Hub asks to wait before the next request; 0 if it does not say."""
+    for each in causes(error):
         headers = getattr(getattr(each, "response", None), "headers", None)
         if headers is None:
             continue
         value = str(headers.get("Retry-After", "")).strip()
         if value.isdigit():
             return float(value)
-        # The Hub's own form: "api";r=0;t=55 says that nothing remains (r) for so many seconds (t).
+        # The Hub's own form: "api";r=0;t=55 means that no requests remain (r) for 55 seconds (t).
         match = re.search(r"r\s*=\s*0\s*;\s*t\s*=\s*(\d+)", str(headers.get("ratelimit", "")))
         if match:
             return float(match[1])
@@ -78,7 +75,7 @@ def asked_wait(error: BaseException) -> float:
 
 
 def redacted(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """A text without the given secrets, and without anything that looks like a token.
+    """The text without the given secrets, and without anything that looks like a token.
 
     >>> redacted("Bearer hf_abcdefgh12345 refused")
     'Bearer <token> refused'
@@ -88,52 +85,53 @@ def redacted(text: str, secrets: tuple[str, ...] = ()) -> str:
     return _TOKEN.sub("<token>", text)
 
 
-def readable(error: BaseException, doing: str, endpoint: str, secrets: tuple[str, ...] = ()) -> Exception:
-    """One sentence for a fault: what could not be done, why, and what to do. It stands alone: no cause is attached.
+def user_error(error: BaseException, action: str, endpoint: str, secrets: tuple[str, ...] = ()) -> Exception:
+    """The one-line error that the user gets, with no cause attached: the client's errors hold headers.
 
     Args:
-        error: What the client raised.
-        doing: What was tried, as in "expected to ...".
+        error: The client's error.
+        action: The action that failed, as in "expected to ...".
         endpoint: The Hub's address.
-        secrets: What must not be shown.
+        secrets: Strings that must not be shown.
 
-    Returns: PermissionError, ValueError, FileNotFoundError or ConnectionError.
+    Returns:
+        A PermissionError, ValueError, FileNotFoundError or ConnectionError.
     """
-    status = status_of(error)
-    kinds = {400: ValueError, 401: PermissionError, 402: PermissionError, 403: PermissionError}
-    kinds |= {404: FileNotFoundError, 409: ValueError, 413: ValueError, 422: ValueError}
+    kind, reason = _explanation(error, endpoint)
+    return kind(redacted(f"expected to {action}, got an error: {reason}", secrets))
+
+
+def _explanation(error: BaseException, endpoint: str) -> tuple[type[Exception], str]:
+    """The type of the user's error, and its reason with a fix."""
+    status, message = status_of(error), _message(error)
     if isinstance(error, OfflineModeIsEnabled):
-        kind, reason = ConnectionError, "HF_HUB_OFFLINE is set, which forbids it; unset it"
-    elif status == 401:
-        reason = f"{endpoint} does not know the access token (401); make one at {endpoint}/settings/tokens"
-        kind = PermissionError
-    elif status == 402:
-        kind, reason = PermissionError, f"{endpoint} asks for a paid account (402); leave out what costs"
-    elif status == 403:
-        kind = PermissionError
-        reason = "the access token may not do that (403); use one that may write there, or propose it with --create_pr"
-    elif status == 429:
-        wait = f" for {asked_wait(error):g} seconds" if asked_wait(error) else ""
-        kind, reason = ConnectionError, f"{endpoint} asks to be left alone{wait} (429); try again then"
-    elif status is not None and status >= 500:
-        kind = ConnectionError
-        reason = f"{endpoint} answered {status} again and again; try again later with the same command"
-    elif status is not None:
-        kind, reason = kinds.get(status, ValueError), f"{endpoint} refused it ({status}: {_said(error)}); mend that"
-    elif passes(error):
-        kind = ConnectionError
-        reason = f"{endpoint} could not be reached ({_said(error)}); try again later with the same command"
-    elif isinstance(error, (FileNotFoundError, PermissionError)):
-        kind, reason = type(error), f"{_said(error)}; see to that file"
-    else:
-        kind, reason = ValueError, f"{_said(error)}; mend that"
-    return kind(redacted(f"expected to {doing}, got no further: {reason}", secrets))
+        return ConnectionError, "HF_HUB_OFFLINE is set, which forbids network access; unset it"
+    if status is None:
+        if is_retryable(error):
+            return ConnectionError, f"{endpoint} could not be reached ({message}); try again later, same command"
+        if isinstance(error, (FileNotFoundError, PermissionError)):
+            return type(error), f"{message}; check that file"
+        return ValueError, f"{message}; fix that and try again"
+    if status == 429:
+        wait = f" for {requested_wait(error):g} seconds" if requested_wait(error) else ""
+        return ConnectionError, f"{endpoint} accepts no more requests{wait} (429); try again after that"
+    if status >= 500:
+        return ConnectionError, f"{endpoint} answered {status} to every attempt; try again later, same command"
+    denied = {
+        401: f"{endpoint} does not know the access token (401); create one at {endpoint}/settings/tokens",
+        402: f"{endpoint} requires a paid account for this (402); leave out the paid option",
+        403: "the access token has no write permission here (403); use one that has, or pass --create_pr",
+    }
+    if status in denied:
+        return PermissionError, denied[status]
+    kind = FileNotFoundError if status == 404 else ValueError
+    return kind, f"{endpoint} refused the request ({status}: {message}); fix that and try again"
 
 
-def _said(error: BaseException) -> str:
-    """The innermost words of an error in one line."""
-    said = getattr(error, "server_message", None)
-    if not said:
-        innermost = list(trail(error))[-1] if type(error) is RuntimeError else error
-        said = str(innermost) or type(innermost).__name__
-    return " ".join(str(said).split())[:300]
+def _message(error: BaseException) -> str:
+    """The innermost message of an error, in one line."""
+    message = getattr(error, "server_message", None)
+    if not message:
+        innermost = list(causes(error))[-1] if type(error) is RuntimeError else error
+        message = str(innermost) or type(innermost).__name__
+    return " ".join(str(message).split())[:300]

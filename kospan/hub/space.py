@@ -1,4 +1,4 @@
-"""The Space of a model: the page's files, a copy of modeling/ as `kospan.modeling`, and the name of the model."""
+"""The Space of a model: the page's files, a copy of modeling/ as `kospan.modeling`, and the model's name."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from kospan import modeling
 from kospan.modeling.base_models import NEEDS
 
 REPOSITORY = Path(modeling.__file__).resolve().parent.parent
-GOES_OUT = {".py", ".css", ".md", ".txt", ".json", ".js", ".html"}
+PUBLISHED = {".py", ".css", ".md", ".txt", ".json", ".js", ".html"}
 
 
 def prepare_space(
     target: str | os.PathLike, model: str, repository: str | os.PathLike = REPOSITORY, *, adapter: bool = False
 ) -> list[str]:
-    """Writes the Space of a model to a folder.
+    """Write the Space of a model to a folder.
 
     Args:
         target: An empty folder.
@@ -24,9 +24,11 @@ def prepare_space(
         repository: A clone of the repository, with space/ and modeling/.
         adapter: Whether the model is an adapter, which needs peft.
 
-    Returns: paths of its files, sorted.
+    Returns:
+        The paths of its files, sorted.
 
-    Raises: FileNotFoundError where there is no space/ folder, which only a clone of the repository holds.
+    Raises:
+        FileNotFoundError: If there is no space/ folder: only a clone of the repository has it.
     """
     page, target = Path(repository) / "space", Path(target)
     if not (page / "app.py").is_file():
@@ -37,9 +39,9 @@ def prepare_space(
     for source, folder in ((page, target), (Path(repository) / "modeling", code)):
         folder.mkdir(parents=True, exist_ok=True)
         for path in source.iterdir():
-            if path.is_file() and path.suffix in GOES_OUT and path.name != "space.json":
+            if path.is_file() and path.suffix in PUBLISHED and path.name != "space.json":
                 shutil.copyfile(path, folder / path.name)
-    # The Space holds the model code alone, under the name that it has everywhere.
+    # The Space has the model code alone, under its usual name.
     (target / "kospan" / "__init__.py").touch()
     (target / "space.json").write_text(json.dumps({"model": model}, indent=2) + "\n", encoding="utf-8")
     if adapter:

@@ -72,7 +72,7 @@ def analyze(
         examples: Documents with gold spans.
         training: What the model was trained on, for seen and unseen surfaces.
     """
-    claims = task.claims(examples)
+    claims = task.spec.confidence(task, examples)
     if claims is not None:
         temperature = task.model.config.calibration_temperature
         found = iter(claims.predicted(temperature))
@@ -80,13 +80,13 @@ def analyze(
         predicted = [next(found) if example.id in kept else [] for example in examples]
         confidence = _confidence(claims, temperature)
     else:
-        predicted = task.find(task.model, examples)
+        predicted = task.predict(examples)
         confidence = _stock_confidence(examples, predicted)
-    metrics = task.examine(examples, predicted, training)
+    metrics = task.spec.analyze(task, examples, predicted, training)
     calibration = _read(Path(folder) / "calibration.json")
     history = history_of(Path(folder))
     return Analysis(
-        *(task.model_type, examples, predicted, task.labels, task.unit),
+        *(task.spec.model_type, examples, predicted, task.labels, task.unit),
         *(metrics, confidence, calibration, history, training),
     )
 

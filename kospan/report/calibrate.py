@@ -74,8 +74,8 @@ def calibrate(
         # All questions about a text stay together.
         kept, reported = ([example for example in kept if texts[example.text] % 2 == half] for half in (0, 1))
     task = open_saved(os.fspath(folder))
-    task.check([*kept, *reported], "data")
-    claims = task.claims(kept), task.claims(reported)
+    task.spec.check_examples(task, [*kept, *reported], "data")
+    claims = tuple(task.spec.confidence(task, part) for part in (kept, reported))
     report = calibration_report(*claims)
     # The card may name the validation data as what these metrics are of only where they are.
     read, scored = ([(each.question, each.text) for each in part] for part in (reported, stored))
@@ -89,7 +89,7 @@ def calibrate(
         (temporary / "calibration.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         model = load_ours(folder, **changed, dtype=torch.float32).to(task.model.device).eval()
         if stored:
-            found = task.find(model, stored)
+            found = task.predict(stored, model=model)
             lines = [
                 json.dumps(record(example, spans=spans), ensure_ascii=False) + "\n"
                 for example, spans in zip(stored, found)

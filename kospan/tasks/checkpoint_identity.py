@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from kospan.task import Task
 from kospan.tasks.encoders import load_tokenizer
-from kospan.training.adapter_trainer import check_adapters, restore
+from kospan.training.adapter_checkpoint import check_adapters, restore
 from kospan.training.lora import is_adapted
 
 # Of a config, what says nothing about the weights: names of files and classes, types, and what only a use decides.
@@ -34,7 +34,11 @@ def check_checkpoint(task: Task, checkpoint: str | Path) -> None:
         where a file of it is missing.
     """
     check_adapters(task.model, checkpoint)
-    found = list(_settings_apart(task.identity(), task.identity(Path(checkpoint)), task.continued))
+    found = list(
+        _settings_apart(
+            task.spec.identity(task, None), task.spec.identity(task, Path(checkpoint)), task.spec.adjustable
+        )
+    )
     words = list(_vocabulary_apart(task.tokenizer, load_tokenizer(str(checkpoint)), task.examples("train")))
     if words:
         # The size of the table follows from it.

@@ -112,7 +112,7 @@ def readable(task: Task, examples: Sequence[Example], place: str, reading: ReadS
     kept = []
     for example in examples:
         with reading.record():
-            task.check([example], place)
+            task.spec.check_examples(task, [example], place)
             kept.append(example)
     reading.finish()
     if not kept:

@@ -41,7 +41,7 @@ class PretrainedTask:
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
         """Raises: ValueError where a setting has no effect."""
-        settled(recipe, cls)
+        settled(recipe, cls.spec)
 
     def save(self, model: torch.nn.Module, folder: str | os.PathLike) -> None:
         """Writes all that is needed to use the model, whatever it was trained with."""

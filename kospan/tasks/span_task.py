@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from kospan.example import Example
 from kospan.modeling.spans import Span
-from kospan.tasks.span_tensor import from_rows, to_rows
 from kospan.tasks.token_classification.analysis import examine, scored_spans
 from kospan.tasks.token_classification.baseline import DictionaryBaseline
 from kospan.tasks.token_classification.metrics import counts_per_type, metric_names, score_spans
@@ -25,14 +23,6 @@ class SpanTask:
         """Raises: ValueError where an example holds a label that the model does not know."""
         for example in examples:
             check_labels(example, self.labels, place)
-
-    def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
-        """float32 `(documents, spans, 4)`: start, end, label id, score."""
-        return to_rows(self.find(model, documents), self.labels)
-
-    def spans(self, rows) -> list[list[Span]]:
-        """What `predict` gave, as spans again."""
-        return from_rows(rows, self.labels)
 
     # --- scores -------------------------------------------------------------------------------------------------------
 

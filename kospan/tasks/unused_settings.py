@@ -12,6 +12,7 @@ from typing import NamedTuple
 from kospan.data.records import FORMAT_OPTIONS
 from kospan.data.registry import dataset_spec
 from kospan.recipe import FIELDS, Given, Recipe, default_of
+from kospan.task import TaskSpec
 
 # Settings that every task uses.
 EVERY_TASK = frozenset(
@@ -56,7 +57,7 @@ class Settled(NamedTuple):
         return f"dropped settings    {'; '.join(parts)}" if parts else ""
 
 
-def settled(recipe: Recipe, task, shared: Collection[str] = ()) -> Settled:
+def settled(recipe: Recipe, spec: TaskSpec, shared: Collection[str] = ()) -> Settled:
     """A recipe with defaults in place of values that have no effect.
 
     A value that a later layer leaves without effect (a flag, or a variant of a study) is dropped. One that was set
@@ -65,20 +66,20 @@ def settled(recipe: Recipe, task, shared: Collection[str] = ()) -> Settled:
 
     Args:
         recipe: The recipe; a value of unknown origin counts as set together with all others.
-        task: Its task's class.
+        spec: Its task.
         shared: Names of layers that are shared with other recipes, as the settings of a study are; their values are
             dropped where they have no effect.
 
     Raises: ValueError naming the setting, its value and the reason.
     """
     recipe = dataclasses.replace(recipe, given=dict(recipe.given))
-    _check_empty(recipe, task)
+    _check_empty(recipe, spec)
     dropped = []
     # One at a time: what is dropped may leave others without effect.
-    while (found := next(_set_without_effect(recipe, task), None)) is not None:
+    while (found := next(_set_without_effect(recipe, spec), None)) is not None:
         latest = max((recipe.given.get(key, Given(0, "")) for key in found.because), key=lambda given: given.rank)
         key, _, entry = found.name.partition(".")
-        value, reason = getattr(recipe, key), ", ".join(_shown(key, recipe, task) for key in found.because)
+        value, reason = getattr(recipe, key), ", ".join(_shown(key, recipe, spec) for key in found.because)
         given = recipe.given.get(key, Given(0, ""))
         if given.rank >= latest.rank and given.where not in shared:
             place = f"{given.where}: " if given.where else ""
@@ -96,22 +97,22 @@ def settled(recipe: Recipe, task, shared: Collection[str] = ()) -> Settled:
     return Settled(recipe, dropped)
 
 
-def unused(recipe: Recipe, task) -> Iterator[Unused]:
+def unused(recipe: Recipe, spec: TaskSpec) -> Iterator[Unused]:
     """All settings that have no effect in a recipe, whatever their values are; entries of those that hold several only
     where they are there.
 
     Args:
         recipe: The recipe.
-        task: Its task's class.
+        spec: Its task.
     """
-    own = task.models_own(recipe)
-    recipe = _with_models_own(recipe, task)
-    found = {key: ("task",) for key in FIELDS if key not in task.uses}
+    own = spec.trained_settings(recipe)
+    recipe = _with_models_own(recipe, spec)
+    found = {key: ("task",) for key in FIELDS if key not in spec.uses}
     everywhere = _unused_in_any_task(recipe)
     if own:
         # The recipe that a model was made with may be used to train it further.
         everywhere.pop("encoder_options.min_count", None)
-    for name, because in (everywhere | task.unused(recipe)).items():
+    for name, because in (everywhere | spec.unused(recipe)).items():
         key, _, entry = name.partition(".")
         if key not in found and (not entry or entry in map(str, getattr(recipe, key))):
             found[name] = because
@@ -132,8 +133,8 @@ def is_off(key: str, value) -> bool:
     return value == FIELDS[key].metadata["off"] if key in FIELDS else value in ("no", False)
 
 
-def _set_without_effect(recipe: Recipe, task) -> Iterator[Unused]:
-    for each in unused(recipe, task):
+def _set_without_effect(recipe: Recipe, spec: TaskSpec) -> Iterator[Unused]:
+    for each in unused(recipe, spec):
         key, _, entry = each.name.partition(".")
         value = getattr(recipe, key)
         if entry or not (value is None or value == default_of(key) or is_off(key, value)):
@@ -155,15 +156,17 @@ def _unused_in_any_task(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _with_models_own(recipe: Recipe, task) -> Recipe:
+def _with_models_own(recipe: Recipe, spec: TaskSpec) -> Recipe:
     """The recipe with the settings of the model of ours that its `encoder` names, where the recipe has none."""
-    own = {key: value for key, value in task.models_own(recipe).items() if getattr(recipe, key) == default_of(key)}
+    own = {
+        key: value for key, value in spec.trained_settings(recipe).items() if getattr(recipe, key) == default_of(key)
+    }
     return dataclasses.replace(recipe, **own)
 
 
-def _check_empty(recipe: Recipe, task) -> None:
+def _check_empty(recipe: Recipe, spec: TaskSpec) -> None:
     """Raises: ValueError where a setting that is used was set to null and has no such value."""
-    without_effect = {each.name for each in unused(recipe, task)}
+    without_effect = {each.name for each in unused(recipe, spec)}
     for key, given in recipe.given.items():
         if given.empty and key not in without_effect:
             raise ValueError(f"{given.where}: expected a value for {key}, got none; remove the line to use the default")
@@ -173,9 +176,9 @@ def _value(recipe: Recipe, key: str):
     return getattr(recipe, key) if key in FIELDS else recipe.trainer.get(key)
 
 
-def _shown(key: str, recipe: Recipe, task) -> str:
+def _shown(key: str, recipe: Recipe, spec: TaskSpec) -> str:
     """A setting as a recipe has it."""
-    value = _value(_with_models_own(recipe, task), key)
+    value = _value(_with_models_own(recipe, spec), key)
     if isinstance(value, bool) or value is None:
         value = str(value).lower()
     return f"{key}: {value:g}" if isinstance(value, float) else f"{key}: {value or repr(value)}"

@@ -1,10 +1,72 @@
-"""FGM: adversarial training on embeddings (Miyato et al. 2017, "Adversarial Training Methods for Semi-Supervised Text
-Classification"), in activation space (theirs, per example) or in parameter space (the common recipe, one norm)."""
+"""FGM, adversarial training on embeddings (Miyato et al. 2017, "Adversarial Training Methods for Semi-Supervised Text
+Classification"): in activation space (theirs, per example) or in parameter space (the common recipe, one norm)."""
 
+import math
 from contextlib import contextmanager
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedType
 from torch import nn
+from transformers import TrainingArguments
+
+
+def check_fgm(epsilon: float, space: str, args: TrainingArguments, accelerator: Accelerator) -> None:
+    """Check that FGM works with the other settings.
+
+    Args:
+        epsilon: Size of the perturbation; 0 turns FGM off.
+        space: "activation" or "parameter".
+        args: Settings of the training.
+        accelerator: The trainer's accelerator.
+
+    Raises: ValueError where it would fail or silently do something else.
+    """
+    if epsilon < 0 or not math.isfinite(epsilon):
+        raise ValueError(f"expected fgm_epsilon of 0 (off) or more, got {epsilon}")
+    if epsilon == 0:
+        return
+    if args.n_gpu > 1:
+        raise ValueError(
+            f"expected one process per GPU with FGM, got one process for {args.n_gpu} GPUs (DataParallel), whose "
+            "threads would share one perturbation; start with `accelerate launch --multi_gpu train.py ...`"
+        )
+    if "lomo" in str(args.optim).lower():
+        raise ValueError(
+            "expected an optimizer that steps after the backward pass with FGM, got LOMO, which updates inside it; set "
+            "optim: adamw_torch"
+        )
+    if getattr(accelerator.ddp_handler, "static_graph", False) or getattr(args, "ddp_static_graph", False):
+        raise ValueError(
+            "expected ddp_static_graph: false with FGM, got true: its two passes are two graphs; turn it off"
+        )
+    parallelism = getattr(accelerator, "parallelism_config", None)
+    if getattr(parallelism, "cp_enabled", False) or getattr(parallelism, "sp_enabled", False):
+        raise ValueError("expected no context or sequence parallelism with FGM, got one of them; turn it or FGM off")
+    if space == "parameter" and accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise ValueError(
+            "expected fgm_space: activation with sharded parameters (FSDP, DeepSpeed), got parameter: no process holds "
+            "the whole table"
+        )
+
+
+@contextmanager
+def without_gradient_sync(accelerator: Accelerator, model: nn.Module):
+    """Inside, a backward pass sends no gradients to other processes where that can wait for the next one."""
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        # Its backward would step the optimizer between the two passes.
+        state = accelerator.gradient_state
+        synced = state.sync_gradients
+        state._set_sync_gradients(False)
+        try:
+            yield
+        finally:
+            state._set_sync_gradients(synced)
+    elif isinstance(model, nn.parallel.DistributedDataParallel):
+        with model.no_sync():
+            yield
+    else:
+        yield
 
 
 def perturbation(gradient: torch.Tensor, epsilon: float, dims: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -19,7 +81,7 @@ def perturbation(gradient: torch.Tensor, epsilon: float, dims: tuple[int, ...]) 
         tensor).
     """
     gradient = gradient.detach().float()
-    # The largest entry is divided out first: squares of scaled gradients would leave float32's range.
+    # Divided by the largest entry first: squares of scaled gradients would exceed float32's range.
     peak = gradient.abs().amax(dim=dims, keepdim=True)
     usable = torch.isfinite(peak) & (peak > 0)
     unit = gradient / torch.where(usable, peak, torch.ones_like(peak))
@@ -30,10 +92,10 @@ def perturbation(gradient: torch.Tensor, epsilon: float, dims: tuple[int, ...]) 
 
 
 class FGM:
-    """Perturbs the word embeddings for a second pass over the same batch.
+    """Perturbation of the word embeddings for a second pass over the same batch.
 
-    One hook on the embedding layer stays for good (a hook that comes after `torch.compile` would be ignored) and does
-    nothing outside the two passes.
+    The hook on the embedding layer is registered once, because `torch.compile` ignores later ones, and does nothing
+    outside the two passes.
 
     Args:
         model: The model before it is wrapped; its `get_input_embeddings()` is perturbed.
@@ -58,7 +120,7 @@ class FGM:
         self._embedded: torch.Tensor | None = None
         self._gradient: torch.Tensor | None = None
         self.ratio_sum, self.skipped, self.steps = 0.0, 0, 0
-        # Outside a compiled graph, which cannot hold a perturbation that is made on the way.
+        # Outside a compiled graph, which cannot hold the perturbation.
         hook = torch.compiler.disable(self._perturb_output)
         self._hook = self.embedding.register_forward_hook(hook) if space == "activation" else None
 
@@ -77,7 +139,7 @@ class FGM:
 
     @contextmanager
     def clean_pass(self, batch: dict[str, torch.Tensor]):
-        """Inside, a forward and backward pass leaves behind the gradient that `adversarial_pass` needs."""
+        """Inside, a forward and backward pass records the gradient for `adversarial_pass`."""
         self._rows = batch["input_ids"].shape[0]
         handle = None
         try:
@@ -95,12 +157,12 @@ class FGM:
                 handle.remove()
 
     def _keep_gradient(self, gradient: torch.Tensor) -> None:
-        # The hook sees this backward's gradient alone, whatever earlier micro-batches have left in weight.grad.
+        # The gradient of this backward pass alone; weight.grad also holds those of earlier micro-batches.
         self._gradient = gradient.detach().clone()
 
     @contextmanager
     def adversarial_pass(self, batch: dict[str, torch.Tensor]):
-        """Inside, the embeddings are perturbed; afterwards nothing is, whatever happened."""
+        """Inside, the embeddings are perturbed; afterwards they are not, even after an error."""
         try:
             if self.space == "activation":
                 gradient = self._delta.grad
@@ -129,7 +191,7 @@ class FGM:
             self._forget()
 
     def _content(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """1 where a position holds text, 0 at padding and special subwords `(batch, length, 1)`."""
+        """1 at text, 0 at padding and special subwords `(batch, length, 1)`."""
         keep = batch["attention_mask"].bool()
         for special in self.special_ids:
             keep = keep & (batch["input_ids"] != special)
@@ -146,7 +208,7 @@ class FGM:
         self._delta = self._embedded = self._gradient = None
 
     def report(self) -> dict[str, float]:
-        """Since the last report: mean ||r|| / ||e|| (`fgm_ratio`) and perturbations that were zero (`fgm_skipped`)."""
+        """Mean ||r|| / ||e|| (`fgm_ratio`) and number of zero perturbations (`fgm_skipped`) since the last report."""
         if not self.steps:
             return {}
         values = {"fgm_ratio": float(self.ratio_sum) / self.steps, "fgm_skipped": int(self.skipped)}
@@ -154,7 +216,7 @@ class FGM:
         return values
 
     def remove(self) -> None:
-        """Takes the hook off; the model is as it was before."""
+        """Remove the hook."""
         if self._hook is not None:
             self._hook.remove()
             self._hook = None

@@ -1,4 +1,4 @@
-"""A recipe's TrainingArguments, and those that cannot do what they say: without a package, or with our evaluation."""
+"""TrainingArguments of a recipe, and checks of those that would fail later or have no effect."""
 
 import importlib.util
 import json
@@ -10,18 +10,17 @@ from transformers.utils import is_liger_kernel_available
 
 from kospan.recipe import Recipe, check_ranges
 
-# What an integration's check is called in transformers, and its package on the index, where they are not its name.
+# Name of an integration's check in transformers, and of its package on the index, where they differ from its own.
 _CHECKS = {"azure_ml": "azureml", "comet_ml": "comet", "flyte": "flytekit"}
 _PACKAGES = {"azure_ml": "azureml-sdk", "comet_ml": "comet-ml", "flyte": "flytekit"}
-# What would change evaluation, or do nothing at all, and what to do instead.
+# Settings that would change the evaluation or have no effect, and what to do instead.
 _WITHOUT_EFFECT = {
-    "include_for_metrics": "scores compare documents with what is found in them; take it out",
-    "batch_eval_metrics": "scores are computed over all documents together; take it out",
+    "include_for_metrics": "metrics compare documents with their predicted spans; remove it",
+    "batch_eval_metrics": "metrics are computed over all documents together; remove it",
     "prediction_loss_only": "every evaluation scores documents; set eval_strategy: no for none, or validation_loss: "
     "true for the loss too",
-    "do_predict": "a run predicts its validation part; for other texts use kospan predict",
-    "resume_from_checkpoint": "set resume: true (--resume_from_checkpoint), which takes the last whole "
-    "checkpoint of output_dir",
+    "do_predict": "a run predicts its validation split; for other texts use kospan predict",
+    "resume_from_checkpoint": "set it in the recipe, which takes the last complete checkpoint of output_dir",
 }
 
 
@@ -38,8 +37,8 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
     parser.error = refuse
     words: list[str] = []
     if recipe.trainer.get("deepspeed") and importlib.util.find_spec("deepspeed") is None:
-        _missing("deepspeed", f"deepspeed: {recipe.trainer['deepspeed']}", "take it out")
-    # Of several trackers the parser takes the first alone.
+        _missing("deepspeed", f"deepspeed: {recipe.trainer['deepspeed']}", "remove it")
+    # The parser takes only the first of several trackers.
     trackers = recipe.trainer.get("report_to")
     trackers = trackers.split(",") if isinstance(trackers, str) else trackers
     several = isinstance(trackers, list) and len(trackers) > 1
@@ -47,7 +46,7 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         if value is None or value == [] or (several and key == "report_to"):
             continue
         if value is False and key.endswith("_strategy"):
-            value = "no"  # YAML reads `eval_strategy: no` as a truth value.
+            value = "no"  # YAML reads `eval_strategy: no` as false.
         values = value if isinstance(value, list) else [value]
         words.append(f"--{key}")
         words.extend(json.dumps(each) if isinstance(each, dict) else str(each) for each in values)
@@ -60,21 +59,20 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
     if several:
         arguments.report_to = [str(name).strip() for name in trackers]
     check_ranges({key: getattr(arguments, key) for key in recipe.trainer})
-    # Evaluation hands documents to the model, and batches of spans differ in width: neither is dropped nor joined.
+    # The trainer's collator gets all features.
     arguments.remove_unused_columns = False
-    arguments.eval_do_concat_batches = False
     arguments.label_names = ["labels"]
     return arguments
 
 
 def check_arguments(args: TrainingArguments, patience: int = 0) -> None:
-    """Refuses what would fail after minutes, or silently change or do nothing.
+    """Check settings that would fail after minutes, or silently have no effect.
 
     Args:
         args: The settings.
         patience: Evaluations without a better score before training stops; 0 never stops it.
 
-    Raises: ImportError naming the package that a setting needs; ValueError where a setting has no place here.
+    Raises: ImportError naming the package that a setting needs; ValueError where a setting is not supported.
     """
     for key, instead in _WITHOUT_EFFECT.items():
         value = getattr(args, key, None)
@@ -90,7 +88,7 @@ def check_arguments(args: TrainingArguments, patience: int = 0) -> None:
     _check_trackers(args)
     _check_compiler(args)
     if args.use_liger_kernel and not is_liger_kernel_available():
-        _missing("liger-kernel", "use_liger_kernel: true", "take it out")
+        _missing("liger-kernel", "use_liger_kernel: true", "remove it")
 
 
 def _missing(package: str, setting: str, instead: str):
@@ -110,7 +108,7 @@ def _check_trackers(args: TrainingArguments) -> None:
 
 
 def _check_compiler(args: TrainingArguments) -> None:
-    """Asks for what torch.compile needs before it is asked to compile in the first step."""
+    """Check the requirements of torch.compile before it compiles in the first step."""
     if not args.torch_compile:
         return
     backend = (args.torch_compile_backend or "inductor").lower()
@@ -144,7 +142,7 @@ def _has_cpp_compiler() -> bool:
 
 
 def create_optimizer(trainer) -> None:
-    """Creates a trainer's optimizer, which a training would do too late for a message in one line.
+    """Create a trainer's optimizer before the training, with errors of one line.
 
     Raises: ImportError where its package is missing; ValueError where its settings cannot be read.
     """
@@ -162,7 +160,7 @@ def create_optimizer(trainer) -> None:
 
 
 def check_schedule(trainer, steps: int) -> None:
-    """Builds the schedule of the learning rate once over an optimizer of its own, and drops it.
+    """Check the schedule of the learning rate by building it once over another optimizer.
 
     Args:
         trainer: The trainer.
@@ -184,21 +182,20 @@ def check_schedule(trainer, steps: int) -> None:
 
 
 def check_model(args: TrainingArguments, model) -> None:
-    """What only goes with models of another kind. Raises: ValueError."""
+    """Raises: ValueError where a setting works with models of another kind only."""
     if args.label_smoothing_factor:
         raise ValueError(
-            f"expected label_smoothing_factor: 0, got {args.label_smoothing_factor}: transformers would smooth tags "
-            "one by one and the CRF would never be trained; use R-Drop or multi_sample_dropout instead"
+            f"expected label_smoothing_factor: 0, got {args.label_smoothing_factor}: transformers would smooth single "
+            "tags and the CRF would not be trained; use R-Drop or multi_sample_dropout instead"
         )
     if not hasattr(model, "encoder"):
         return
     if args.use_liger_kernel:
         raise ValueError(
             "expected use_liger_kernel: false, got true: its kernels replace parts of causal language models, and "
-            "this model has an encoder; take it out"
+            "this model has an encoder; remove it"
         )
     if any(getattr(option, "value", option) == "underflow_overflow" for option in args.debug or ()):
         raise ValueError(
-            "expected no debug: underflow_overflow, which cannot look at the masks of truth values that our heads "
-            "take; take it out"
+            "expected no debug: underflow_overflow, which cannot handle the boolean masks of the heads; remove it"
         )

@@ -1,271 +1,109 @@
-"""What a frozen encoder says of every window of a set, computed once and kept on disk.
+"""Training on a frozen encoder whose features come from disk."""
 
-A set is a folder named by a key of encoder, tokenizer and windows. In it lie `states.f32`, the encoder's last states
-`(positions, hidden)` in float32, window behind window, the shortest first; `offsets.npy`, the position at which each
-window begins; and `progress.json`, which says which chunks of the file are written, each with its checksum. A chunk
-counts once it stands on disk, so a kill costs the chunk it interrupts, and bytes that are not what was written are
-computed again. Such a folder may be deleted at any time.
-"""
-
-import errno
-import hashlib
-import json
 import os
-import shutil
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
-from filelock import FileLock, Timeout
+from huggingface_hub.constants import HF_HOME
 
-from kospan.training.saving import check_output, write_whole
-
-# Part of the key: raise it wherever the same encoder and windows would give another file.
-FORMAT = 1
-STATES, OFFSETS, PROGRESS = "states.f32", "offsets.npy", "progress.json"
-_CHUNK_BYTES = 16 * 2**20
-# What a config says of itself and not of the encoder; the weights' own types are in the key.
-_NOT_THE_ENCODER = (
-    *("_name_or_path", "name_or_path", "transformers_version", "architectures", "auto_map"),
-    *("dtype", "torch_dtype"),
-)
+from kospan.recipe import Recipe
+from kospan.training.feature_file import compute_features, encoder_digest
 
 
-class EncoderFeatures:
-    """The states of a set's windows, read from disk as they are asked for.
+def cache_root(recipe: Recipe) -> Path | None:
+    """Folder of all feature files of a recipe; None if it caches none.
+
+    >>> cache_root(Recipe()) is None
+    True
+    """
+    if not recipe.freeze_encoder or recipe.feature_cache_dir is None:
+        return None
+    if recipe.feature_cache_dir == "auto":
+        return Path(HF_HOME, "kospan", "features")
+    return Path(os.path.expanduser(recipe.feature_cache_dir))
+
+
+def check_feature_cache(recipe: Recipe) -> None:
+    """Raises: ValueError where a technique changes the encoder's input, which cached features would not show."""
+    if cache_root(recipe) is None:
+        return
+    reasons = {
+        "fgm_epsilon": "FGM perturbs the word vectors that the encoder reads",
+        "subword_dropout": "subword dropout hides subwords that the encoder reads",
+    }
+    for key, reason in reasons.items():
+        value = getattr(recipe, key)
+        if value:
+            raise ValueError(
+                f"expected {key}: 0 with freeze_encoder and cached features, got {value:g}: {reason}, and training on "
+                "cached features never runs the encoder; set feature_cache_dir: none to run it in each step, or "
+                f"{key}: 0"
+            )
+
+
+class FeatureCache:
+    """Cached features of a training's windows, opened when training starts and released when it ends.
 
     Args:
-        folder: Where the set lies.
-        rows: Each window's row, by its digest.
-        offsets: Position at which each row begins, and the end of the last `(windows + 1)`.
-        hidden: Width of a state.
+        root: Folder of all feature files.
+        windows: Functions that give the encoder's input of each window, by the name of the set.
+        batch_size: Windows per batch.
     """
 
-    def __init__(self, folder: Path, rows: dict[bytes, int], offsets: np.ndarray, hidden: int):
-        self.folder, self.rows, self.hidden = folder, rows, hidden
-        self._offsets, self._mapped = offsets.tolist(), None
+    def __init__(self, root: Path, windows: dict[str, Callable[[], Iterable[Mapping]]], batch_size: int):
+        self.root, self.windows, self.batch_size = root, windows, batch_size
+
+    @contextmanager
+    def attached(self, trainer) -> Iterator[None]:
+        """Inside, training batches hold features, and the model takes those of known windows in evaluation."""
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        digest = encoder_digest(model)
+        log = print_now if trainer.is_world_process_zero() else ignore
+        with trainer.args.main_process_first(local=False, desc="encoder features"):
+            files = [
+                compute_features(model, windows(), self.root, name, digest, self.batch_size, log)
+                for name, windows in self.windows.items()
+            ]
+        source, collate = FirstFound(files), trainer.data_collator
+        trainer.data_collator, model.state_source = FeatureCollator(collate, source), source
+        try:
+            yield
+        finally:
+            trainer.data_collator, model.state_source = collate, None
+
+
+class FeatureCollator:
+    """Collator that adds the cached features of each window.
+
+    Args:
+        collate: Makes the batch from windows with `encoder_states`.
+        source: Returns the features of a window.
+    """
+
+    def __init__(self, collate: Callable[[list[dict]], dict], source: Callable[[Mapping], np.ndarray | None]):
+        self.collate, self.source = collate, source
+
+    def __call__(self, windows: list[dict]) -> dict:
+        return self.collate([window | {"encoder_states": self.source(window)} for window in windows])
+
+
+class FirstFound:
+    """The features of a window from the first of several files that holds it."""
+
+    def __init__(self, files: list[Callable[[Mapping], np.ndarray | None]]):
+        self.files = files
 
     def __call__(self, window: Mapping) -> np.ndarray | None:
-        """The states of a window `(length, hidden)`, float32; None where it is none of the set.
-
-        Args:
-            window: What the encoder reads: `input_ids`, and `token_type_ids` where it knows of them.
-        """
-        row = self.rows.get(window_digest(window))
-        if row is None:
-            return None
-        if self._mapped is None:
-            self._mapped = np.memmap(
-                self.folder / STATES, dtype="<f4", mode="r", shape=(self._offsets[-1], self.hidden)
-            ).view(np.ndarray)
-        return self._mapped[self._offsets[row] : self._offsets[row + 1]]
-
-    def __getstate__(self) -> dict:
-        # A process that loads batches maps the file itself; a map would travel to it as all its bytes.
-        return self.__dict__ | {"_mapped": None}
+        found = (file(window) for file in self.files)
+        return next((features for features in found if features is not None), None)
 
 
-def window_digest(window: Mapping) -> bytes:
-    """16 bytes that stand for what the encoder reads of a window."""
-    found = hashlib.blake2b(np.array(window["input_ids"], dtype="<i4").tobytes(), digest_size=16)
-    if "token_type_ids" in window:
-        found.update(b"types" + np.array(window["token_type_ids"], dtype="<i4").tobytes())
-    return found.digest()
+def print_now(line: str) -> None:
+    """Print a line at once."""
+    print(line, flush=True)
 
 
-def encoder_digest(model) -> str:
-    """Stands for all that decides what the encoder says: its weights, its config, and the tokenizer."""
-    found = hashlib.blake2b(digest_size=16)
-    config = model.config.encoder_config.to_dict()
-    config = {key: value for key, value in config.items() if key not in _NOT_THE_ENCODER}
-    found.update(json.dumps(config, sort_keys=True, default=str).encode())
-    backend = json.loads(model.tokenizer.backend_tokenizer.to_str())
-    # These two are switches of the last call, not of the tokenizer.
-    backend = {key: value for key, value in backend.items() if key not in ("truncation", "padding")}
-    found.update(json.dumps(backend, sort_keys=True).encode())
-    for name, value in sorted(model.encoder.state_dict().items()):
-        found.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        found.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
-    return found.hexdigest()
-
-
-def make_states(
-    model,
-    windows: Iterable[Mapping],
-    root: str | os.PathLike,
-    name: str = "set",
-    encoder: str | None = None,
-    batch_size: int = 32,
-    say: Callable[[str], None] = print,
-) -> EncoderFeatures:
-    """The states of a set's windows: found on disk, gone on with where a run was killed, or computed.
-
-    Args:
-        model: A model with its tokenizer and a frozen encoder.
-        windows: What the encoder reads of each window; equal ones share their states.
-        root: Folder of all sets.
-        name: What the set is called in the lines that are said.
-        encoder: `encoder_digest` of the model, where it is known.
-        batch_size: Windows the encoder reads at once.
-        say: Takes a line about size, place and progress.
-
-    Raises: OSError where the disk has not enough space, or the folder cannot be written to.
-    """
-    distinct: dict[bytes, Mapping] = {}
-    for window in windows:
-        distinct.setdefault(window_digest(window), window)
-    order = sorted(distinct, key=lambda digest: (len(distinct[digest]["input_ids"]), digest))
-    windows = [distinct[digest] for digest in order]
-    hidden = model.config.encoder_config.hidden_size
-    offsets = np.cumsum([0, *(len(window["input_ids"]) for window in windows)], dtype=np.int64)
-    key = hashlib.blake2b(f"{FORMAT} {encoder or encoder_digest(model)} {hidden}".encode(), digest_size=16)
-    key.update(b"".join(order))
-    folder = Path(root) / key.hexdigest()
-    check_output(folder, folder=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"encoder states      {name}: another run is at work on {folder}; waiting for it")
-        lock.acquire()
-    try:
-        _Writer(model, windows, offsets, hidden, folder, name, batch_size, say).write()
-    finally:
-        lock.release()
-    return EncoderFeatures(folder, {digest: row for row, digest in enumerate(order)}, offsets, hidden)
-
-
-class _Writer:
-    """Brings a set's file to its end, chunk by chunk; holds the set's lock."""
-
-    def __init__(self, model, windows, offsets, hidden, folder, name, batch_size, say):
-        self.model, self.windows, self.offsets, self.hidden = model, windows, offsets, hidden
-        self.folder, self.name, self.batch_size, self.say = folder, name, batch_size, say
-        self.chunks = _chunks(offsets, max(1, _CHUNK_BYTES // (4 * hidden)))
-        self.sums: list[int | None] = [None] * len(self.chunks)
-
-    def bytes_of(self, chunk: int) -> tuple[int, int]:
-        """Where a chunk begins in the file, and its size."""
-        first, last = (int(self.offsets[row]) * 4 * self.hidden for row in self.chunks[chunk])
-        return first, last - first
-
-    def write(self) -> None:
-        """Computes what is not on disk yet."""
-        size, path = int(self.offsets[-1]) * 4 * self.hidden, self.folder / STATES
-        self._look(path, size)
-        missing = [at for at, found in enumerate(self.sums) if found is None]
-        about = f"encoder states      {self.name}: {readable(size)}, {len(self.windows):,} windows, in {self.folder}"
-        if not missing:
-            self.say(f"{about}; found")
-            return
-        needed = sum(self.bytes_of(at)[1] for at in missing)
-        self.say(about + ("" if needed == size else f"; {readable(needed)} of it still to compute"))
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            raise OSError(
-                errno.ENOSPC,
-                f"expected {readable(needed)} free for the states of the frozen encoder in {self.folder}, got "
-                f"{readable(free)}; make room, name another feature_cache_dir, or set feature_cache_dir: none to "
-                "compute them anew in each epoch",
-            )
-        _save_offsets(self.folder / OFFSETS, self.offsets)
-        told = 0
-        # Not through the map: where the disk is full a write says so, a map ends the process.
-        with open(path, "r+b" if path.exists() else "w+b") as file:
-            file.truncate(size)
-            for done, at in enumerate(missing, 1):
-                values = self._computed(at).tobytes()
-                file.seek(self.bytes_of(at)[0])
-                file.write(values)
-                file.flush()
-                os.fsync(file.fileno())
-                self.sums[at] = zlib.crc32(values)
-                self._note()
-                if 10 * done // len(missing) > told and done < len(missing):
-                    told = 10 * done // len(missing)
-                    self.say(f"encoder states      {self.name}: {done / len(missing):.0%} computed")
-
-    def _look(self, path: Path, size: int) -> None:
-        """Takes over the chunks that stand on disk as they were written; says what is damaged."""
-        progress = self.folder / PROGRESS
-        if not progress.exists():
-            return
-        try:
-            found = json.loads(progress.read_text(encoding="utf-8"))
-            sums = found["chunks"]
-            whole = (found["format"], found["key"]) == (FORMAT, self.folder.name) and len(sums) == len(self.chunks)
-        except (ValueError, KeyError, TypeError):
-            whole = False
-        if not whole or not path.is_file() or path.stat().st_size != size:
-            broken = progress if not whole else path
-            self.say(f"encoder states      {self.name}: {broken} is not what was written there; made anew")
-            return
-        with open(path, "rb") as file:
-            for at, written in enumerate(sums):
-                start, length = self.bytes_of(at)
-                if written is None:
-                    continue
-                file.seek(start)
-                if zlib.crc32(file.read(length)) == written:
-                    self.sums[at] = written
-                else:
-                    self.say(
-                        f"encoder states      {self.name}: {path} is damaged at bytes {start:,} to "
-                        f"{start + length:,}; these are made anew"
-                    )
-
-    def _note(self) -> None:
-        done = None not in self.sums
-        state = {"format": FORMAT, "key": self.folder.name, "hidden": self.hidden, "done": done, "chunks": self.sums}
-        write_whole(self.folder / PROGRESS, json.dumps(state))
-
-    @torch.no_grad()
-    def _computed(self, chunk: int) -> np.ndarray:
-        """The states of a chunk's windows `(positions, hidden)`; the same batches whether a run was killed or not."""
-        model, (first, last) = self.model, self.chunks[chunk]
-        windows, offsets = self.windows[first:last], self.offsets[first : last + 1] - self.offsets[first]
-        states = np.empty((int(offsets[-1]), self.hidden), dtype="<f4")
-        for chosen in model.batches(np.diff(offsets).tolist(), self.batch_size):
-            read = [
-                {key: windows[at][key] for key in ("input_ids", "token_type_ids") if key in windows[at]}
-                for at in chosen
-            ]
-            # No autocast here: what is kept is float32.
-            encoded = model.encoder(**model.to_device(model.collate(read)), return_dict=True).last_hidden_state
-            for at, row in zip(chosen, encoded.float().cpu().numpy()):
-                states[offsets[at] : offsets[at + 1]] = row[: offsets[at + 1] - offsets[at]]
-        return states
-
-
-def _chunks(offsets: np.ndarray, positions: int) -> list[tuple[int, int]]:
-    """Rows of each chunk, first and behind the last: as many as `positions` hold, at least one."""
-    found, first = [], 0
-    for row in range(1, len(offsets)):
-        if row == len(offsets) - 1 or offsets[row + 1] - offsets[first] > positions:
-            found.append((first, row))
-            first = row
-    return found
-
-
-def _save_offsets(path: Path, offsets: np.ndarray) -> None:
-    temporary = path.with_name(f"{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        np.save(file, offsets)
-    os.replace(temporary, path)
-
-
-def readable(size: int) -> str:
-    """A number of bytes for people.
-
-    >>> readable(3 * 2**29)
-    '1.5 GiB'
-    """
-    value = float(size)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if value < 1024:
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1024
-    return f"{value:.1f} TiB"
+def ignore(line: str) -> None:
+    """Drop a line."""

@@ -1,4 +1,4 @@
-"""Learning rates by name: which rate a parameter gets, and the optimizer's groups."""
+"""Learning rates by parameter name, and the optimizer's parameter groups."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,11 +7,11 @@ from typing import NamedTuple
 from torch import nn
 
 
-class RateGroup(NamedTuple):
-    """Parameters that share a rate and a decay.
+class LearningRateGroup(NamedTuple):
+    """Parameters with one learning rate and weight decay.
 
     Args:
-        name: The fragment that decided, or "other".
+        name: The matching fragment, or "other".
         rate: Learning rate.
         decay: Weight decay.
         parameters: The parameters.
@@ -29,7 +29,7 @@ class RateGroup(NamedTuple):
 
 
 def check_rates(rates: dict) -> dict[str, float | str]:
-    """Rates as numbers and factors as "16x".
+    """Learning rates as numbers and factors as "16x".
 
     Raises: ValueError where an entry is neither.
 
@@ -45,18 +45,18 @@ def check_rates(rates: dict) -> dict[str, float | str]:
                 raise ValueError
         except ValueError:
             raise ValueError(
-                f"expected learning_rates[{fragment!r}] to be a rate such as 3e-5 or a factor such as 16x, got "
-                f"{value!r}"
+                f"expected learning_rates[{fragment!r}] to be a learning rate such as 3e-5 or a factor such as 16x, "
+                f"got {value!r}"
             ) from None
         checked[str(fragment)] = text if text.endswith("x") else number
     return checked
 
 
 def rate_of(name: str, rates: dict[str, float | str], base: float) -> tuple[str, float]:
-    """The deciding fragment and the rate of one parameter.
+    """The matching fragment and the learning rate of one parameter.
 
-    Of the fragments found in the name the one furthest right wins; `head` stands for all that is not the encoder. A
-    factor multiplies the rate that the parameter would have without that entry.
+    Of the fragments in the name the one furthest right wins; `head` is everything but the encoder. A factor multiplies
+    the rate that the parameter would otherwise have.
 
     >>> rate_of("encoder.layer.0.lora_B.weight", {"encoder": 2e-5, "lora_B": "16x"}, 1e-4)
     ('lora_B', 0.00032)
@@ -76,7 +76,7 @@ def rate_of(name: str, rates: dict[str, float | str], base: float) -> tuple[str,
 
 
 def _place(fragment: str, name: str) -> int:
-    """Where a fragment stands in a parameter's name, -1 where it does not."""
+    """Position of a fragment in a parameter's name, -1 if it does not occur."""
     if fragment != "head":
         return name.rfind(fragment)
     inside = name.startswith("encoder.") or ".encoder." in name
@@ -84,11 +84,13 @@ def _place(fragment: str, name: str) -> int:
 
 
 def check_fragments(rates: dict[str, float | str], names: Iterable[str]) -> None:
-    """Raises: ValueError naming the nearest fragment where one is found in no parameter's name.
+    """Check that every fragment occurs in the name of a parameter.
 
     Args:
-        rates: Rate or factor by name fragment.
+        rates: Learning rate or factor by name fragment.
         names: The names of all parameters, frozen ones too.
+
+    Raises: ValueError naming the nearest fragment where one does not.
 
     >>> check_fragments({"encoder": 3e-5, "head": 1e-3}, ["encoder.layer.0.weight", "recurrent.weight"])
     """
@@ -106,13 +108,13 @@ def check_fragments(rates: dict[str, float | str], names: Iterable[str]) -> None
 
 def rate_groups(
     model: nn.Module, rates: dict[str, float | str], base: float, decay: float, decayed: set[str]
-) -> list[RateGroup]:
-    """The optimizer's groups, the encoder's first (the Trainer logs the first group's rate).
+) -> list[LearningRateGroup]:
+    """The optimizer's parameter groups, the encoder's first (the Trainer logs the learning rate of the first group).
 
     Args:
         model: The model, wrapped or not.
-        rates: Rate or factor by name fragment.
-        base: Rate where no fragment matches.
+        rates: Learning rate or factor by name fragment.
+        base: Learning rate where no fragment matches.
         decay: Weight decay of the parameters in `decayed`.
         decayed: Names of the parameters that decay.
     """
@@ -121,5 +123,5 @@ def rate_groups(
         if parameter.requires_grad:
             fragment, rate = rate_of(name, rates, base)
             found.setdefault((fragment, rate, decay if name in decayed else 0.0), []).append(parameter)
-    groups = [RateGroup(*key, parameters) for key, parameters in found.items()]
+    groups = [LearningRateGroup(*key, parameters) for key, parameters in found.items()]
     return sorted(groups, key=lambda group: (group.name != "encoder", group.name, -group.decay))

@@ -1,11 +1,11 @@
-"""What a run prints: a line per logging step and evaluation, and the lines before the first step."""
+"""Log lines of a run: one per logging step and evaluation, and the lines before the first step."""
 
 import torch
 from transformers import TrainerCallback
 
 from kospan.modeling.sparse_attention import SparseBigBird
 from kospan.modeling.sparse_layers import full_limit
-from kospan.training.learning_rates import RateGroup
+from kospan.training.learning_rates import LearningRateGroup
 from kospan.training.lora import adapter_lines
 from kospan.training.loss_parts import part_names
 
@@ -20,7 +20,7 @@ class LogLineCallback(TrainerCallback):
         if not state.is_world_process_zero or not logs or "train_runtime" in logs:
             return
         loss = {"loss": _SHOWN["loss"]} if "loss" in logs else {}
-        # The parts of the loss stand behind it.
+        # Followed by the parts of the loss.
         words = {**loss, **{name: name.replace("_", " ") for name in part_names([logs])}}
         words |= {name: _SHOWN[name] for name in logs if name in _SHOWN}
         if words:
@@ -52,27 +52,27 @@ _SHOWN = {
 
 
 def precision_in_use(trainer) -> str:
-    """The precision that training really runs in: fp16 asked for on a CPU is float32."""
+    """The precision of the training: fp16 on a CPU is float32."""
     accelerator = trainer.accelerator
     if not accelerator.native_amp:
         asked = accelerator.mixed_precision
-        return "float32" if asked in ("no", None) else f"float32 ({asked} was asked for; this device does not have it)"
+        return "float32" if asked in ("no", None) else f"float32 ({asked} is not available on this device)"
     return f"{accelerator.mixed_precision} autocast" + (" with loss scaling" if accelerator.scaler is not None else "")
 
 
 def memory_estimate(model: torch.nn.Module, rows: int, length: int) -> float:
     """Rough peak memory of a training step in GiB: weights, gradients, AdamW's two states, and activations.
 
-    Block-sparse attention keeps no scores, as the backward pass makes them once more.
+    Block-sparse attention stores no scores: the backward pass computes them again.
 
     Args:
         model: The model.
-        rows: Rows that pass the encoder at once (R-Drop doubles them).
+        rows: Rows of a batch (R-Drop doubles them).
         length: Positions per row.
     """
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
-    # A stock causal LM is its own encoder; one that sees keeps its text model's sizes apart.
+    # A stock causal LM is its own encoder; a multimodal one has a config of its text model.
     encoder = getattr(model.config, "encoder_config", None) or model.config.get_text_config()
     layers, hidden = getattr(encoder, "num_hidden_layers", 1), encoder.hidden_size
     heads = getattr(encoder, "num_attention_heads", 1)
@@ -83,13 +83,13 @@ def memory_estimate(model: torch.nn.Module, rows: int, length: int) -> float:
 
 
 def opening_lines(trainer, documents: int, windowed: int, longest: int) -> list[str]:
-    """What is known before the first step, a line each."""
+    """Lines printed before the first step: device, precision, parameters, steps, memory, adapters, learning rates."""
     args, model = trainer.args, trainer.model
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     total = sum(parameter.numel() for parameter in model.parameters())
     batch = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
     per_epoch, steps = trainer.planned_steps()
-    rows = args.train_batch_size * (2 if trainer.divergence is not None else 1)
+    rows = args.train_batch_size * (2 if trainer.rdrop_alpha > 0 else 1)
     lines = [
         f"device              {args.device}",
         f"precision           {precision_in_use(trainer)}",
@@ -103,8 +103,8 @@ def opening_lines(trainer, documents: int, windowed: int, longest: int) -> list[
     return lines + adapter_lines(model) + rate_lines(trainer.rate_groups)
 
 
-def rate_lines(groups: list[RateGroup]) -> list[str]:
-    """Each group's rate, decay and parameter count."""
+def rate_lines(groups: list[LearningRateGroup]) -> list[str]:
+    """Learning rate, weight decay and number of parameters of each group."""
     return [
         f"rate {group.name:<15}{group.rate:g}, decay {group.decay:g}, {group.size:,} parameters" for group in groups
     ]

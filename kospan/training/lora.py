@@ -11,24 +11,24 @@ from torch import nn
 
 from kospan.recipe import Recipe
 
-# The models' attribute that says how they were adapted.
+# Attribute of a model that holds the settings of its adapters.
 MARK = "lora_settings"
-# What weights of adapters mean depends on these settings of `Lora`; peft's names of them.
+# Settings of `Lora` that the weights of adapters depend on, with peft's names.
 PEFT = {"rank": "r", "alpha": "lora_alpha", "rslora": "use_rslora", "dora": "use_dora"}
-# Stands in the names of adapters' weights and of no others.
+# Part of the names of adapters' weights, and of no others.
 ADAPTED = ".lora_"
 
 
 class Lora(NamedTuple):
-    """How a model is adapted: W' = W + scale * B A, with A `(rank, in)` and B `(out, rank)`.
+    """Settings of adapters: W' = W + scale * B A, with A `(rank, in)` and B `(out, rank)`.
 
     Args:
         rank: r.
         alpha: The scale is alpha / rank.
-        dropout: On what enters A.
+        dropout: Dropout on the input of A.
         targets: "all-linear", "attention-mlp", or ends of layers' names with commas.
         rslora: The scale is alpha / sqrt(rank).
-        dora: Direction and length of the weights are trained apart.
+        dora: Train direction and magnitude of the weights separately (DoRA).
     """
 
     rank: int
@@ -40,7 +40,7 @@ class Lora(NamedTuple):
 
 
 def lora_of(recipe: Recipe) -> Lora | None:
-    """What a recipe asks for; None where its `lora_rank` is 0.
+    """Adapters of a recipe; None where its `lora_rank` is 0.
 
     Raises: ValueError where settings do not go together, ImportError where peft is not installed.
 
@@ -52,7 +52,7 @@ def lora_of(recipe: Recipe) -> Lora | None:
     if recipe.freeze_encoder:
         raise ValueError(
             f"expected freeze_encoder: false with lora_rank, got true beside lora_rank {recipe.lora_rank}: adapters "
-            "change what the encoder says; take one of them out"
+            "train the encoder; remove one of the two"
         )
     if not recipe.lora_alpha:
         raise ValueError("expected lora_alpha above 0, got 0, which turns the adapters off; set lora_rank: 0 instead")
@@ -70,15 +70,15 @@ def lora_of(recipe: Recipe) -> Lora | None:
 
 
 def adapt_encoder(model, lora: Lora):
-    """Gives the encoder of a model of ours adapters, in place; what stands on the encoder is trained in full.
+    """Add adapters to the encoder of a model of kospan, in place; the layers above are trained in full.
 
     Args:
-        model: A `KospanForTokenClassification` or a sibling.
+        model: A model of kospan with an encoder.
         lora: The adapters.
 
     Returns: the model.
 
-    Raises: ValueError where the encoder has no layer of the names asked for.
+    Raises: ValueError where the encoder has no layer of the targets' names.
     """
     from peft import inject_adapter_in_model
 
@@ -90,13 +90,13 @@ def adapt_encoder(model, lora: Lora):
 
 
 def adapt_causal_lm(model, lora: Lora):
-    """A causal language model with adapters: peft's `PeftModelForCausalLM`, saved and opened as peft does it.
+    """A causal language model with adapters: peft's `PeftModelForCausalLM`, saved and opened by peft.
 
     Args:
         model: A stock causal language model, which is changed in place; may be loaded in 8 or 4 bits.
         lora: The adapters.
 
-    Raises: ValueError where the model has no layer of the names asked for.
+    Raises: ValueError where the model has no layer of the targets' names.
     """
     from peft import get_peft_model, prepare_model_for_kbit_training
 
@@ -110,7 +110,7 @@ def adapt_causal_lm(model, lora: Lora):
 def peft_config(model: nn.Module, lora: Lora, task_type: str | None = None):
     """peft's `LoraConfig` for a model.
 
-    Raises: ValueError naming the layers that the model has where one asked for is not among them.
+    Raises: ValueError naming the model's layers where a target is not among them.
     """
     from peft import LoraConfig
 
@@ -134,7 +134,7 @@ def _targets(model: nn.Module, targets: str) -> str | list[str]:
         return targets
     layers = _linear_layers(model)
     if targets == "attention-mlp":
-        # What is repeated stands in a numbered list: projections of embeddings, poolers and heads do not.
+        # Repeated layers are in a numbered list, unlike projections of embeddings, poolers and heads.
         found = [name for name in layers if any(part.isdigit() for part in name.split("."))]
         return found or layers
     for name in _names(targets):
@@ -148,7 +148,7 @@ def _targets(model: nn.Module, targets: str) -> str | list[str]:
 
 
 def _linear_layers(model: nn.Module) -> list[str]:
-    """Names of the linear layers that may get adapters; what gives a language model's scores is not among them."""
+    """Names of the linear layers that may get adapters: all but the output layer of a language model."""
     from transformers.pytorch_utils import Conv1D
 
     last = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
@@ -156,7 +156,7 @@ def _linear_layers(model: nn.Module) -> list[str]:
 
 
 def is_adapted(model: nn.Module) -> bool:
-    """Whether the encoder of a model of ours has adapters, which its saved form must not show."""
+    """Whether the encoder of a model of kospan has adapters, which are merged when it is saved."""
     return hasattr(model, MARK) and hasattr(model, "encoder")
 
 
@@ -173,9 +173,9 @@ def adapter_state(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def plain_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """All weights as an ordinary model has them, the adapters merged into the layers they stand on.
+    """All weights of the model without adapters, these merged into their layers.
 
-    The model itself stays as it is: merging and undoing it would not give back the same bits.
+    The model is not changed: merging and unmerging would not restore the same bits.
     """
     state = {name: value for name, value in model.state_dict().items() if ADAPTED not in name}
     for name, layer in adapted_layers(model):
@@ -188,7 +188,7 @@ def plain_state(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def save_plain(model, folder) -> None:
-    """`save_pretrained`; what lies in the folder needs no peft to be opened."""
+    """`save_pretrained` with merged adapters: the folder can be opened without peft."""
     if is_adapted(model):
         model.save_pretrained(folder, state_dict=plain_state(model))
     else:
@@ -196,7 +196,7 @@ def save_plain(model, folder) -> None:
 
 
 def adapter_lines(model: nn.Module) -> list[str]:
-    """A line about the adapters for the screen; none where there are none."""
+    """A log line about the adapters; empty without adapters."""
     lora = next((getattr(module, MARK) for module in model.modules() if hasattr(module, MARK)), None)
     if lora is None:
         return []

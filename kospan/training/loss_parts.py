@@ -1,10 +1,12 @@
-"""What a loss is the sum of, logged beside it."""
+"""Parts of the loss, logged beside it."""
+
+from collections.abc import Iterable, Mapping
 
 
 class LossParts:
-    """Adds up the parts of the loss between two log entries, and gives their means over steps, as the Trainer's loss.
+    """Sums of the parts of the loss between two log entries, reported as means over steps like the Trainer's loss.
 
-    Parts are what a model's output has as `parts` (scalars by name) and R-Drop's `divergence`.
+    Parts are the model output's `parts` (scalars by name) and R-Drop's `divergence`.
     """
 
     def __init__(self):
@@ -12,14 +14,14 @@ class LossParts:
         self._first: int | None = None
 
     def add(self, outputs, step: int, scale: float = 1) -> None:
-        """Takes the parts of one pass, which may be one of several of a step.
+        """Add the parts of one pass, of which a step may have several.
 
         Args:
             outputs: The model's output.
-            step: Steps that are done.
-            scale: What the loss of the pass is multiplied with.
+            step: Finished steps.
+            scale: Factor of the pass's loss.
         """
-        # A model that gives a tuple has no parts.
+        # A model that returns a tuple has no parts.
         found = dict(outputs.get("parts") or {}) if hasattr(outputs, "get") else {}
         if hasattr(outputs, "get") and outputs.get("divergence") is not None:
             found["divergence"] = outputs["divergence"]
@@ -29,7 +31,7 @@ class LossParts:
             self._sums[name] = self._sums.get(name, 0.0) + scale * value.detach()
 
     def report(self, step: int) -> dict[str, float]:
-        """The parts' means over the steps since the last report, and begins anew; empty where there were none.
+        """Means of the parts over the steps since the last report; empty without parts.
 
         >>> parts = LossParts()
         >>> for value in (1.0, 2.0):  # two passes of one step
@@ -45,27 +47,18 @@ class LossParts:
         return found
 
 
-def part_names(entries) -> list[str]:
-    """The parts of the loss that a log holds, in order of first appearance: what ends in `_loss`, evaluation aside.
-
-    Args:
-        entries: Dicts of a log.
+def part_names(entries: Iterable[Mapping]) -> list[str]:
+    """Names of the parts of the loss in a log, in order of first appearance: `*_loss`, evaluation excepted.
 
     >>> part_names([{"loss": 2.0, "tag_loss": 1.5, "eval_loss": 1.0}, {"train_loss": 1.0}])
     ['tag_loss']
     """
-    names = (name for entry in entries for name in entry)
-    return list(
-        dict.fromkeys(name for name in names if name.endswith("_loss") and not name.startswith(("eval_", "train_")))
-    )
+    names = dict.fromkeys(name for entry in entries for name in entry)
+    return [name for name in names if name.endswith("_loss") and not name.startswith(("eval_", "train_"))]
 
 
-def curve_points(history, name: str) -> list[tuple[float, float]]:
-    """Epoch and value of every line of a log that holds both.
-
-    Args:
-        history: Dicts of a log.
-        name: What is drawn over the epochs.
+def curve_points(history: Iterable[Mapping], name: str) -> list[tuple[float, float]]:
+    """Epoch and value of every entry of a log that has both.
 
     >>> curve_points([{"epoch": 1.0, "loss": 2.0}, {"epoch": 1.0, "eval_f1": 0.5}, {"loss": 1.0}], "loss")
     [(1.0, 2.0)]

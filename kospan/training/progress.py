@@ -1,23 +1,23 @@
-"""Tells a head how far training is, for what is to change on the way."""
+"""Training progress for heads whose loss depends on it."""
 
 from transformers import TrainerCallback
 
 
 class ProgressCallback(TrainerCallback):
-    """Before each step calls `model.head.set_progress(progress)`, where the model has a head that uses it.
+    """Calls `model.head.set_progress(progress)` before each step, if the head has this method.
 
-    Progress is a share of all steps, read off the Trainer's state, so that a resumed run goes on where it was.
+    Progress is the share of finished steps in the Trainer's state, so that a resumed run continues with it.
     """
 
     def on_step_begin(self, args, state, control, model=None, **kwargs):
-        """How far training is, 0 at its first step."""
-        self._tell(model, state.global_step / max(1, state.max_steps))
+        """Pass on the progress, 0 at the first step."""
+        self._follow(model, state.global_step / max(1, state.max_steps))
 
     def on_train_end(self, args, state, control, model=None, **kwargs):
-        """Training is over."""
-        self._tell(model, None)
+        """Pass on None: training is over."""
+        self._follow(model, None)
 
-    def _tell(self, model, progress: float | None) -> None:
+    def _follow(self, model, progress: float | None) -> None:
         set_progress = getattr(getattr(model, "head", None), "set_progress", None)
         if set_progress is not None:
             set_progress(progress)

@@ -1,8 +1,9 @@
-"""What a run leaves about itself in `training_record.json`: how it went, on what machine, and what came out.
+"""Contents of `training_record.json`: course of the training, machine, and scores.
 
-Nothing in it tells whose machine it was: no host, user or path, and no text of the data.
+It does not identify the machine: no host, user or path, and no text of the data.
 """
 
+import contextlib
 import math
 import os
 import platform
@@ -11,19 +12,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from configparser import ConfigParser
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
+from kospan import __version__
 from kospan.example import Example
 from kospan.training.log_lines import precision_in_use
 from kospan.training.loss_parts import part_names
 
 NAME = "training_record.json"
-PACKAGES = ("kospan", "torch", "transformers", "accelerate", "tokenizers", "datasets", "numpy", "pytorch-crf")
-# Of a log entry, what belongs to the learning curve.
+PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "datasets", "numpy", "pytorch-crf")
+# Entries of a log that belong to the learning curve.
 CURVE = (
     "step",
     "epoch",
@@ -44,7 +45,7 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def training_record(trainer, documents: int, windowed: int) -> dict:
-    """How the training went.
+    """Record of a training.
 
     Args:
         trainer: A `KospanTrainer` that has trained.
@@ -86,16 +87,16 @@ def training_record(trainer, documents: int, windowed: int) -> dict:
 def evaluation_record(
     training: Sequence[Example], examples: Sequence[Example], scored: dict, seconds: float, device: torch.device | str
 ) -> dict:
-    """What the saved model found, scored with intervals.
+    """Record of the evaluation of a saved model.
 
     Args:
         training: Training documents.
         examples: Validation documents.
-        scored: What the task keeps of the scores.
-        seconds: How long the model needed for them.
-        device: Where it ran.
+        scored: Scores with intervals, of the task.
+        seconds: Duration of the prediction.
+        device: Device of the model.
 
-    Returns: `documents`, what is in `scored`, `hangul` (share of the training texts' letters), `speed`.
+    Returns: `documents`, the entries of `scored`, `hangul` (share of the training texts' letters), `speed`.
     """
     letters = Counter("가" <= letter <= "힣" for example in training for letter in example.text if letter.isalpha())
     return {
@@ -112,7 +113,7 @@ def evaluation_record(
 
 
 class Stopwatch:
-    """Seconds that a block takes on a device, whose queue is emptied first.
+    """Duration of a block in seconds, the device synchronised.
 
     >>> with Stopwatch("cpu") as watch:
     ...     pass
@@ -139,9 +140,7 @@ class Stopwatch:
 
 
 def learning_curve(history: Sequence[dict]) -> list[dict]:
-    """An entry per evaluation, with the loss and its parts as last logged before it.
-
-    Where nothing was evaluated, one per log entry.
+    """One entry per evaluation, with the last logged loss and its parts; without evaluations one per log entry.
 
     >>> learning_curve([{"step": 1, "epoch": 0.5, "loss": 2.0}, {"step": 2, "epoch": 1.0, "eval_f1": 0.5}])
     [{'step': 2, 'epoch': 1.0, 'eval_f1': 0.5, 'loss': 2.0}]
@@ -157,7 +156,7 @@ def learning_curve(history: Sequence[dict]) -> list[dict]:
 
 
 def best_step(state) -> int | None:
-    """The step whose weights were kept, where the best ones were."""
+    """The step of the best weights, if these were kept."""
     step = getattr(state, "best_global_step", None)
     if step is None and state.best_model_checkpoint:
         tail = str(state.best_model_checkpoint).rpartition("-")[2]
@@ -166,12 +165,12 @@ def best_step(state) -> int | None:
 
 
 def finite(value):
-    """A number that JSON can hold; None for what is none."""
+    """The number, None if it is not finite."""
     return None if value is None or not math.isfinite(value) else value
 
 
 def device_in_words(device: torch.device | str) -> str:
-    """The kind of device, its number of cores or its memory; not whose it is.
+    """The kind of device with its number of cores or its memory.
 
     >>> "thread" in device_in_words("cpu")
     True
@@ -189,7 +188,7 @@ def device_in_words(device: torch.device | str) -> str:
 
 
 def _processor() -> str:
-    """The processor's model where the system tells it, else its architecture."""
+    """The processor's model if the system names it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -199,17 +198,12 @@ def _processor() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Python's and the packages' versions; those that are not installed are left out."""
+    """Versions of Python, the system, kospan and the installed packages."""
     found = {"python": platform.python_version(), "system": f"{sys.platform} {platform.machine()}".strip()}
+    found["kospan"] = __version__
     for package in PACKAGES:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    if "kospan" not in found and (_REPOSITORY / "setup.cfg").is_file():  # A clone that is run without being installed.
-        parser = ConfigParser(interpolation=None)
-        parser.read(_REPOSITORY / "setup.cfg", encoding="utf-8")
-        found["kospan"] = parser.get("metadata", "version", fallback="unknown")
     return found
 
 

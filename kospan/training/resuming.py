@@ -1,4 +1,4 @@
-"""Resuming a training: what a checkpoint keeps beside the weights, and whether the new settings go with it."""
+"""Resuming from a checkpoint: its state beside the weights, and checks of the settings against it."""
 
 import json
 from pathlib import Path
@@ -9,8 +9,8 @@ from transformers.trainer_callback import TrainerState
 
 from kospan.training.saving import broken_part
 
-# Of an optimizer's groups, what a checkpoint brings back whatever the recipe says, by the name in a recipe.
-_BROUGHT_BACK = {
+# Settings of an optimizer's groups that a checkpoint restores whatever the recipe says, with their names in a recipe.
+_RESTORED = {
     "initial_lr": "learning_rate",
     "weight_decay": "weight_decay",
     "betas": "adam_beta1 and adam_beta2",
@@ -19,20 +19,20 @@ _BROUGHT_BACK = {
 
 
 class BestCheckpoint(TrainerCallback):
-    """Finds the best checkpoint of a resumed training where it is now: the Trainer forgets it in a moved folder."""
+    """Finds the best checkpoint of a resumed training in a moved folder, where the Trainer loses it."""
 
     def on_train_begin(self, args, state, control, **kwargs):
-        """Names the folder of the best step, if there was one."""
+        """Set the folder of the best step, if there was one."""
         if state.best_global_step:
             written = state.best_model_checkpoint or f"checkpoint-{state.best_global_step}"
             state.best_model_checkpoint = best_checkpoint(args.output_dir, written)
 
 
 class EarlyStopping(EarlyStoppingCallback):
-    """As in transformers; a resumed training continues to count where the checkpoint stopped."""
+    """transformers' early stopping with a counter that a resumed training continues."""
 
     def on_train_begin(self, args, state, control, **kwargs):
-        """Takes the count of evaluations without a better score from the checkpoint's state, if there is one."""
+        """Take the counter from the checkpoint's state, if there is one."""
         super().on_train_begin(args, state, control, **kwargs)
         saved = state.stateful_callbacks.setdefault(type(self).__name__, self.state())
         self.early_stopping_patience_counter = _counter(saved)
@@ -43,15 +43,15 @@ def _counter(saved: dict) -> int:
 
 
 def saved_state(checkpoint: str | Path) -> dict:
-    """The content of a checkpoint's `trainer_state.json`."""
+    """Content of a checkpoint's `trainer_state.json`."""
     return json.loads((Path(checkpoint) / "trainer_state.json").read_text(encoding="utf-8"))
 
 
 def is_over(trainer, checkpoint: str | Path, patience: int) -> bool:
-    """Whether nothing is left to train after a checkpoint. The Trainer itself would take one more step.
+    """Whether training was finished at a checkpoint; the Trainer itself would take one more step.
 
     Args:
-        trainer: The trainer, with the settings of now: more epochs or more patience continue the training.
+        trainer: The trainer, with the present settings: more epochs or more patience continue the training.
         checkpoint: The checkpoint to resume from.
         patience: Evaluations without a better score before training stops; 0 never stops it.
     """
@@ -63,7 +63,7 @@ def is_over(trainer, checkpoint: str | Path, patience: int) -> bool:
 
 
 def load_last(trainer, checkpoint: str | Path) -> None:
-    """Gives a trainer the state and weights that its training ended with at this checkpoint."""
+    """Load the state and weights of a training that was finished at a checkpoint."""
     trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
     trainer.state.best_model_checkpoint = best_checkpoint(trainer.args.output_dir, trainer.state.best_model_checkpoint)
     if trainer.args.load_best_model_at_end and trainer.state.best_model_checkpoint:
@@ -73,11 +73,11 @@ def load_last(trainer, checkpoint: str | Path) -> None:
 
 
 def best_checkpoint(output_dir: str | Path, written: str | None) -> str | None:
-    """Where the best checkpoint of a run is now; None where none was saved, or it cannot be found.
+    """Path of the best checkpoint of a run; None if none was saved or it is missing.
 
     Args:
         output_dir: The run's folder, which may have been moved or copied: a checkpoint inside it is preferred.
-        written: Where the checkpoint was when the state was written.
+        written: Path of the checkpoint when the state was written.
     """
     if not written:
         return None
@@ -86,15 +86,15 @@ def best_checkpoint(output_dir: str | Path, written: str | None) -> str | None:
 
 
 def check_state(trainer, checkpoint: str | Path) -> list[str]:
-    """Whether a trainer's settings go with what a checkpoint keeps beside the weights.
+    """Check a trainer's settings against the state of a checkpoint.
 
     Args:
         trainer: The trainer, with its optimizer.
         checkpoint: The checkpoint to resume from.
 
-    Returns: Lines about what is legitimate but changes the course of the training.
+    Returns: Lines about legitimate differences that change the course of the training.
 
-    Raises: ValueError where the best score was another metric's, or the optimizer's state would be taken for another;
+    Raises: ValueError where the best score belongs to another metric, or the optimizer's state to another optimizer;
         FileNotFoundError where the best checkpoint is missing.
     """
     state = saved_state(checkpoint)
@@ -106,7 +106,7 @@ def check_state(trainer, checkpoint: str | Path) -> list[str]:
         return []
     return [
         f"steps per epoch     {per_epoch:,}, {before:,} in the checkpoint: the number of texts, the batch or the "
-        "processes differ, and epochs are counted anew"
+        "processes differ, and epochs are counted again"
     ]
 
 
@@ -131,36 +131,36 @@ def _check_best(args, state: dict, checkpoint: str | Path) -> None:
     if reason:
         name = found or Path(args.output_dir) / Path(written).name
         raise FileNotFoundError(
-            f"expected the checkpoint of the best score at {name}, which {checkpoint} names, got none that is whole "
+            f"expected the checkpoint of the best score at {name}, which {checkpoint} names, got none that is complete "
             f"({reason}); copy it there, or pass --load_best_model_at_end false to keep the last weights"
         )
 
 
 def _check_optimizer(optimizer, checkpoint: str | Path) -> None:
-    """Raises: ValueError naming the setting where the saved state is another optimizer's or has other groups."""
+    """Raises: ValueError naming the setting where the saved state belongs to another optimizer or other groups."""
     path = Path(checkpoint) / "optimizer.pt"
     saved = torch.load(path, map_location="meta", weights_only=True)["param_groups"]
     own = optimizer.state_dict()["param_groups"]
-    way_out = "resume with the settings of that training, or start again with --overwrite_output_dir"
+    fix = "resume with the settings of that training, or start again with --overwrite_output_dir"
     sizes, wanted = ([len(group["params"]) for group in groups] for groups in (saved, own))
     if sizes != wanted:
         raise ValueError(
             f"expected the optimizer of {checkpoint}, whose groups hold {_listed(sizes)} parameters, got groups of "
-            f"{_listed(wanted)}: learning_rates, weight_decay, freeze_encoder or the adapters differ; {way_out}"
+            f"{_listed(wanted)}: learning_rates, weight_decay, freeze_encoder or the adapters differ; {fix}"
         )
     for group, other in zip(saved, own):
-        # A schedule adds the rate that it starts from.
+        # A schedule adds the learning rate that it starts from.
         if group.keys() - {"initial_lr"} != other.keys() - {"initial_lr"}:
             raise ValueError(
                 f"expected the optimizer of {checkpoint}, whose settings are {', '.join(sorted(group))}, got one "
-                f"with {', '.join(sorted(other))}: optim differs; {way_out}"
+                f"with {', '.join(sorted(other))}: optim differs; {fix}"
             )
-        for key, name in _BROUGHT_BACK.items():
+        for key, name in _RESTORED.items():
             value = other.get("lr" if key == "initial_lr" else key)
             if key in group and value is not None and _plain(group[key]) != _plain(value):
                 raise ValueError(
                     f"expected {name} of {_plain(group[key])} as in the checkpoint {checkpoint}, whose optimizer "
-                    f"brings it back, got {_plain(value)}; {way_out}"
+                    f"restores it, got {_plain(value)}; {fix}"
                 )
 
 
@@ -169,5 +169,5 @@ def _listed(numbers: list[int]) -> str:
 
 
 def _plain(value):
-    """A number, or several as a tuple, however they are stored."""
+    """A number as float, several as a tuple."""
     return tuple(map(float, value)) if isinstance(value, (list, tuple)) else float(value)

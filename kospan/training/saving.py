@@ -1,4 +1,4 @@
-"""Folders that are written whole or not at all, and checkpoints that are whole."""
+"""Folders that are written completely or not at all, and the completeness of checkpoints."""
 
 import errno
 import json
@@ -22,11 +22,11 @@ CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "schedu
 
 @contextmanager
 def written_whole(folder: str | os.PathLike, last: str = "config.json") -> Iterator[Path]:
-    """A temporary folder whose files are moved into `folder` when the block ends well; else nothing is left behind.
+    """A temporary folder whose files are moved into `folder` at the end of the block; after an error none is.
 
     Args:
-        folder: Where the files go; made if it is not there.
-        last: The file that is moved last: what reads the folder looks for it first.
+        folder: Destination of the files; created if it is missing.
+        last: The file that is moved last, which readers of the folder look for first.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -42,24 +42,14 @@ def written_whole(folder: str | os.PathLike, last: str = "config.json") -> Itera
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_whole(path: str | os.PathLike, text: str) -> None:
-    """Writes a UTF-8 file under a temporary name and renames it."""
-    temporary = Path(f"{path}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def check_output(path: str | os.PathLike, folder: bool = False) -> None:
-    """Looks whether something can be written to a place, before hours of work go into it; makes nothing.
+    """Check that a path can be written to, before hours of work; creates nothing.
 
     Args:
-        path: A file that `write_whole`, or a folder that `written_whole` is going to write.
-        folder: Which of the two; a folder's parents are made too, a file's are not.
+        path: A file that `write_text`, or a folder that `written_whole` will write.
+        folder: Whether it is a folder, whose parents are created too; a file's are not.
 
-    Raises: FileNotFoundError, FileExistsError, PermissionError or ValueError naming what stands in the way.
+    Raises: FileNotFoundError, FileExistsError, PermissionError or ValueError naming the obstacle.
     """
     path = Path(path)
     if not folder:
@@ -70,19 +60,18 @@ def check_output(path: str | os.PathLike, folder: bool = False) -> None:
     if folder:
         place = next(above for above in (place, *place.absolute().parents) if above.exists())
     if not place.exists():
-        raise FileNotFoundError(f"expected a folder at {place} to write {path.name} to, found none; make it first")
+        raise FileNotFoundError(f"expected a folder at {place} to write {path.name} to, found none; create it first")
     if not place.is_dir():
-        raise FileExistsError(f"expected a folder to write to at {place}, got a file; name another place")
+        raise FileExistsError(f"expected a folder to write to at {place}, got a file; name another path")
     if not os.access(place, os.W_OK):
-        raise PermissionError(f"expected a folder that may be written to, got {place}; name another place")
+        raise PermissionError(f"expected a folder that may be written to, got {place}; name another path")
 
 
 def dot_notes(*names: str | os.PathLike | None) -> list[str]:
-    """A line about names with a dot, under which transformers 4 cannot load a model's own code; none where all is well.
+    """A line about names with a dot, under which transformers 4 cannot load a model's own code; empty without one.
 
     Args:
-        *names: Folders, of which the last part counts (a `Path`), and repositories, of which all counts (a `str`); None
-            is passed over.
+        *names: Folders (a `Path`, of which the last part counts) and repositories (a `str`); None is skipped.
 
     >>> dot_notes(Path("outputs.old/first"), "kim/first"), len(dot_notes(Path("outputs/v1.2"), "kim/v1.2"))
     ([], 1)
@@ -98,24 +87,23 @@ def dot_notes(*names: str | os.PathLike | None) -> list[str]:
 
 
 def read_object(path: str | os.PathLike) -> dict:
-    """The JSON object that a run has left in a file. Raises: ValueError naming the file where it holds none."""
+    """Read a JSON object that a run has written. Raises: ValueError naming the file where it is none."""
     path = Path(path)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, got {error}; take the file from the run again") from error
+        raise ValueError(f"{path}: expected JSON, got {error}; copy the file from the run again") from error
     if not isinstance(value, dict):
         raise ValueError(
-            f"{path}: expected a JSON object, got a {type(value).__name__}; take the file from the run again"
+            f"{path}: expected a JSON object, got a {type(value).__name__}; copy the file from the run again"
         )
     return value
 
 
 def is_out_of_space(error: BaseException | None) -> bool:
-    """Whether a write failed because a disk, a quota or a file's largest size was used up.
+    """Whether a write failed because a disk, a quota or the maximum size of a file was exhausted.
 
-    Every writer says it in its own way: Python and safetensors with the system's number, torch's archive with its own
-    complaint about a file that is shorter than what was written.
+    Python and safetensors report the system's error number, torch's archive that a file is shorter than expected.
     """
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -130,10 +118,10 @@ def is_out_of_space(error: BaseException | None) -> bool:
 
 
 def broken_part(checkpoint: str | os.PathLike) -> str | None:
-    """What is missing from a checkpoint or cut short in it; None where it is whole."""
+    """The missing or truncated file of a checkpoint; None if it is complete."""
     folder = Path(checkpoint)
     for name in CHECKPOINT_FILES:
-        # An adapter has its settings in place of the config, which is its base model's.
+        # An adapter has its settings in place of the config, which belongs to its base model.
         if not (folder / name).is_file() and not (name == "config.json" and (folder / ADAPTER).is_file()):
             return f"{name} is missing"
     described = {}
@@ -141,7 +129,7 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
         try:
             described[path.name] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
-            return f"{path.name} is cut short"
+            return f"{path.name} is truncated"
     weights = sorted(folder.glob("*.safetensors"))
     if not weights:
         return "model.safetensors is missing"
@@ -153,27 +141,27 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
             with safe_open(str(path), framework="pt"):
                 pass
         except (SafetensorError, OSError):
-            return f"{path.name} is cut short"
+            return f"{path.name} is truncated"
     states = [folder / "optimizer.pt", folder / "scheduler.pt", *sorted(folder.glob("rng_state*.pth"))]
     if len(states) == 2:
         return "rng_state.pth is missing"
-    # Of fp16, the scale of the loss.
+    # The loss scale of fp16.
     states += [path for path in [folder / "scaler.pt"] if path.is_file()]
     for path in states:
         try:
             torch.load(path, map_location="meta", weights_only=True)
         except (RuntimeError, EOFError, OSError, zipfile.BadZipFile):
-            return f"{path.name} is cut short"
+            return f"{path.name} is truncated"
         except pickle.UnpicklingError:
-            # Holds numpy's random state, which only the Trainer's own loader allows; the archive itself is whole.
+            # Holds numpy's random state, which only the Trainer's own loader allows; the archive itself is complete.
             continue
     return None
 
 
 def last_whole_checkpoint(output_dir: str | os.PathLike) -> tuple[str, list[str]]:
-    """The newest checkpoint that is whole, and a line about each newer one that is not.
+    """The newest complete checkpoint, and a line about each newer incomplete one.
 
-    Raises: FileNotFoundError where there is none to go on from.
+    Raises: FileNotFoundError where there is none.
     """
     folders = [path for path in Path(output_dir).glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
     folders.sort(key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
@@ -185,6 +173,25 @@ def last_whole_checkpoint(output_dir: str | os.PathLike) -> tuple[str, list[str]
         skipped.append(f"{folder}: {broken}")
     reasons = "; ".join(skipped) or "there is no checkpoint-* folder"
     raise FileNotFoundError(
-        f"expected a whole checkpoint in {output_dir} to resume from, found none ({reasons}); start again with "
+        f"expected a complete checkpoint in {output_dir} to resume from, found none ({reasons}); start again with "
         "--overwrite_output_dir"
     )
+
+
+def resumable_checkpoint(output_dir: str | os.PathLike, setting: bool | str) -> tuple[str, list[str]]:
+    """The checkpoint of a recipe's `resume_from_checkpoint`, and a line about each incomplete one that was skipped.
+
+    Args:
+        output_dir: The run's output folder.
+        setting: A checkpoint's folder, or True for the last complete one in the output folder.
+
+    Raises: FileNotFoundError where there is none, or the one named is incomplete.
+    """
+    if setting is True:
+        return last_whole_checkpoint(output_dir)
+    broken = broken_part(setting)
+    if broken is not None:
+        raise FileNotFoundError(
+            f"expected a complete checkpoint at {setting} to resume from, got one where {broken}; name another one"
+        )
+    return str(setting), []

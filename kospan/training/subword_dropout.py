@@ -1,4 +1,4 @@
-"""Subword dropout: words a model must do without while it learns (Iyyer et al. 2015, "word dropout")."""
+"""Subword dropout: subwords hidden while a model learns (Iyyer et al. 2015, "word dropout")."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import torch
 
 
 class SubwordDropout:
-    """A collator that shows some subwords as the unknown token, so that a model learns to read them off their context.
+    """Collator that replaces some subwords by the unknown token, so that a model learns to infer them from context.
 
     It is called for training batches only; special tokens and padding stay. Masks come from torch's global generator.
     With R-Drop both copies of a row miss the same subwords.

@@ -1,118 +1,95 @@
-"""`KospanTrainer`: transformers' Trainer with FGM, R-Drop, rates by name, and evaluation over whole documents.
-
-It extends the Trainer through its seams only. Everything off, it is the stock Trainer.
-"""
+"""`KospanTrainer`: transformers' Trainer with FGM, R-Drop, learning rates by name, and evaluation of documents."""
 
 import contextlib
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+import numpy as np
 import torch
-from accelerate.utils import DistributedType
+from accelerate.utils import gather_object
+from torch.utils.data import DataLoader
 from transformers import Trainer
-from transformers.trainer_utils import EvalPrediction, get_last_checkpoint
+from transformers.trainer_utils import HubStrategy, get_last_checkpoint
 
-from kospan.training.adapter_trainer import AdaptedTrainer
-from kospan.training.adversarial import FGM
+from kospan.modeling.code_files import follow_umask
+from kospan.modeling.rdrop import double
+from kospan.task import Task
+from kospan.training.adapter_checkpoint import check_adapters, check_unsharded, restore, save_adapters
+from kospan.training.adversarial import FGM, check_fgm, without_gradient_sync
 from kospan.training.arguments import check_model
-from kospan.training.cached_features import FeatureCache
-from kospan.training.learning_rates import RateGroup, check_fragments, check_rates, rate_groups
+from kospan.training.feature_cache import FeatureCache
+from kospan.training.learning_rates import LearningRateGroup, check_fragments, check_rates, rate_groups
+from kospan.training.lora import is_adapted, plain_state
 from kospan.training.loss_parts import LossParts
-from kospan.training.pushing import PushingTrainer
-from kospan.training.rdrop import double
-from kospan.training.search import SearchingTrainer
+from kospan.training.push_callback import PushCallback
+from kospan.training.search import HyperparameterSearch
+from kospan.training.validation import ValidationLoss
 
 
-class KospanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
-    """
+class KospanTrainer(Trainer):
+    """transformers' Trainer for the models of kospan. Without task and techniques it is the stock Trainer, bit for bit.
+
     Args:
-        predict: `(model, documents) -> (documents, spans, 4)` float32 padded with -100: start, end, label id, score.
-            It is
-            called in evaluation, where a batch holds documents and not features.
-        score: `(indices, predicted) -> dict[str, float]`: metrics from what `predict` gave, rows found by index.
-        evaluation_collate: Makes a batch of documents: `{"documents": list, "index": tensor}`.
-        validation_loss: Gives the loss on validation data, `eval_loss` beside the metrics; None gives none.
-        divergence: R-Drop's callable, called inside the model's forward; None turns R-Drop off.
+        model: The model; None takes the task's.
+        args: TrainingArguments.
+        task: Gives model, tokenizer and collator, and predicts and scores documents: then the evaluation data are
+            documents and not features. None evaluates as the stock Trainer.
+        validation_loss: Loss on validation data, `eval_loss` beside the metrics; None computes none.
+        rdrop_alpha: Weight of R-Drop's divergence; 0 turns R-Drop off.
+        rdrop_level: "token", "marginal" or "sequence", see `kospan.modeling.rdrop.tag_divergence`.
         rdrop_on: With FGM, "clean" (the adversarial pass runs once on the single batch) or "both".
         fgm_epsilon: Size of the perturbation; 0 turns FGM off.
         fgm_space: "activation" or "parameter".
         fgm_lambda: Weight of the adversarial loss.
-        learning_rates: Rate or factor by name fragment; empty keeps the Trainer's own groups.
-        states: SavedScores states of a frozen encoder; None runs it in each step.
-        check_checkpoint: Raises where the checkpoint to resume from, whose folder it takes, is another model's.
-        **kwargs: What Trainer takes.
+        learning_rates: Learning rate or factor by name fragment; empty keeps the Trainer's own groups.
+        feature_cache: Features of a frozen encoder on disk; None runs the encoder in each step.
+        check_checkpoint: Raises an error if the checkpoint in a folder is of another model.
+        build_trial: Builds the trainer of a hyperparameter trial from its settings.
+        **kwargs: Arguments of Trainer.
+
+    Raises: ValueError where a setting does not go with the model or the other settings.
     """
 
     def __init__(
         self,
-        *args,
-        predict: Callable | None = None,
-        score: Callable | None = None,
-        evaluation_collate: Callable | None = None,
-        validation_loss: Callable | None = None,
-        divergence: Callable | None = None,
+        model=None,
+        args=None,
+        *,
+        task: Task | None = None,
+        validation_loss: ValidationLoss | None = None,
+        rdrop_alpha: float = 0.0,
+        rdrop_level: str = "token",
         rdrop_on: str = "clean",
         fgm_epsilon: float = 0.0,
         fgm_space: str = "activation",
         fgm_lambda: float = 1.0,
         learning_rates: dict | None = None,
-        states: FeatureCache | None = None,
-        check_checkpoint: Callable | None = None,
+        feature_cache: FeatureCache | None = None,
+        check_checkpoint: Callable[[str], None] | None = None,
+        build_trial: Callable[[dict], "KospanTrainer"] | None = None,
         **kwargs,
     ):
-        if score is not None:
-            kwargs.setdefault("compute_metrics", self._compute_span_metrics)
-        super().__init__(*args, **kwargs)
-        self.predict_spans, self.score_spans, self.evaluation_collate = predict, score, evaluation_collate
-        self.validation_loss, self.divergence, self.rdrop_on = validation_loss, divergence, rdrop_on
-        self.states, self.check_checkpoint = states, check_checkpoint
+        if task is not None:
+            model = task.model if model is None else model
+            kwargs = {"processing_class": task.tokenizer, "data_collator": task.collate} | kwargs
+        super().__init__(model, args, **kwargs)
+        self.task, self.validation_loss, self.feature_cache = task, validation_loss, feature_cache
+        self.rdrop_alpha, self.rdrop_level, self.rdrop_on = rdrop_alpha, rdrop_level, rdrop_on
+        self.check_checkpoint = check_checkpoint
+        self.search = HyperparameterSearch(self, build_trial)
         self.learning_rates = check_rates(learning_rates or {})
         check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
-        self.rate_groups: list[RateGroup] = []
+        self.rate_groups: list[LearningRateGroup] = []
         self.fgm: FGM | None = None
         self.fgm_lambda = fgm_lambda
         self._is_adversarial = False
-        self._parts = LossParts()
-        if fgm_epsilon < 0 or not math.isfinite(fgm_epsilon):
-            raise ValueError(f"expected fgm_epsilon of 0 (off) or more, got {fgm_epsilon}")
+        self._loss_parts = LossParts()
+        self._predictions: list[tuple[int, list]] = []
         check_model(self.args, self.model)
+        check_unsharded(self.model, self.accelerator)
+        check_fgm(fgm_epsilon, fgm_space, self.args, self.accelerator)
         if fgm_epsilon > 0:
-            self._refuse_what_fgm_would_break(fgm_space)
-            special = self._special_ids()
-            self.fgm = FGM(self.model, fgm_epsilon, fgm_space, special)
-
-    # --- what would be silently wrong ---------------------------------------------------------------------------------
-
-    def _refuse_what_fgm_would_break(self, space: str) -> None:
-        args, accelerator = self.args, self.accelerator
-        if args.n_gpu > 1:
-            raise ValueError(
-                f"expected one process per GPU with FGM, got one process for {args.n_gpu} GPUs (DataParallel), whose "
-                "threads would share one perturbation; start with `accelerate launch --multi_gpu train.py ...`"
-            )
-        if "lomo" in str(args.optim).lower():
-            raise ValueError(
-                "expected an optimizer that steps after the backward pass with FGM, got LOMO, which updates inside "
-                "it; set optim: adamw_torch"
-            )
-        static = getattr(getattr(accelerator, "ddp_handler", None), "static_graph", False)
-        if static or getattr(args, "ddp_static_graph", False):
-            raise ValueError(
-                "expected ddp_static_graph: false with FGM, got true: its two passes are two graphs; turn it off"
-            )
-        parallelism = getattr(accelerator, "parallelism_config", None)
-        if parallelism is not None and (
-            getattr(parallelism, "cp_enabled", False) or getattr(parallelism, "sp_enabled", False)
-        ):
-            raise ValueError(
-                "expected no context or sequence parallelism with FGM, got one of them; turn it or FGM off"
-            )
-        sharded = accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
-        if sharded and space == "parameter":
-            raise ValueError(
-                "expected fgm_space: activation with sharded parameters (FSDP, DeepSpeed), got parameter: no process "
-                "holds the whole table"
-            )
+            self.fgm = FGM(self.model, fgm_epsilon, fgm_space, self._special_ids())
 
     def _special_ids(self) -> tuple[int, ...]:
         tokenizer = self.processing_class
@@ -123,19 +100,19 @@ class KospanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
     # --- training -----------------------------------------------------------------------------------------------------
 
     def planned_steps(self) -> tuple[int, int]:
-        """Optimizer steps in an epoch, and in all."""
+        """Optimizer steps per epoch and in total."""
         values = self.set_initial_training_values(self.args, self.get_train_dataloader())
         return values[1], values[-1]
 
     def train(self, resume_from_checkpoint=None, trial=None, *args, **kwargs):
-        """As in the Trainer; on a frozen encoder with its states from disk, where they are kept."""
-        if trial is not None and self.rebuild is not None:
-            return self.train_trial(trial)
+        """As in the Trainer; a frozen encoder's features come from the feature cache, if there is one."""
+        if trial is not None and self.search.build_trial is not None:
+            return self.search.train_trial(trial)
         if resume_from_checkpoint is True:
             resume_from_checkpoint = get_last_checkpoint(self.args.output_dir)
         if resume_from_checkpoint and self.check_checkpoint is not None:
             self.check_checkpoint(resume_from_checkpoint)
-        with contextlib.nullcontext() if self.states is None else self.states.attached(self):
+        with contextlib.nullcontext() if self.feature_cache is None else self.feature_cache.attached(self):
             return super().train(resume_from_checkpoint, trial, *args, **kwargs)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
@@ -143,57 +120,37 @@ class KospanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
         if self.fgm is None:
             return super().training_step(model, inputs, num_items_in_batch)
         inputs = self._prepare_inputs(inputs)
-        with self._clean_pass_context(model), self.fgm.clean_pass(inputs):
+        with without_gradient_sync(self.accelerator, model), self.fgm.clean_pass(inputs):
             loss = super().training_step(model, dict(inputs), num_items_in_batch)
         try:
             self._is_adversarial = True
-            # The pass runs on every process even where the perturbation is zero: the others wait for its gradients.
+            # Every process runs this pass, even with a perturbation of zero: the others wait for its gradients.
             with self.fgm.adversarial_pass(inputs):
                 super().training_step(model, dict(inputs), num_items_in_batch)
         finally:
             self._is_adversarial = False
         return loss
 
-    @contextlib.contextmanager
-    def _clean_pass_context(self, model):
-        """Gradients travel between processes once, after the adversarial pass, wherever that can be put off."""
-        kind, state = self.accelerator.distributed_type, self.accelerator.gradient_state
-        if kind == DistributedType.DEEPSPEED:
-            # Its backward would step the optimizer between the two passes.
-            synced = state.sync_gradients
-            state._set_sync_gradients(False)
-            try:
-                yield
-            finally:
-                state._set_sync_gradients(synced)
-        elif isinstance(model, torch.nn.parallel.DistributedDataParallel):
-            with model.no_sync():
-                yield
-        else:
-            yield
-
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The task loss, with R-Drop on a doubled batch while training."""
-        doubled = (
-            self.divergence is not None and model.training and not (self._is_adversarial and self.rdrop_on == "clean")
-        )
-        if doubled:
-            inputs = {**double(inputs), "divergence": self.divergence}
+        """The task loss, while training with R-Drop on a doubled batch."""
+        single = self._is_adversarial and self.rdrop_on == "clean"
+        if self.rdrop_alpha > 0 and model.training and not single:
+            inputs = {**double(inputs), "rdrop_alpha": self.rdrop_alpha, "rdrop_level": self.rdrop_level}
         loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if model.training and not self._is_adversarial:
             # The Trainer scales the loss of one process so that the mean over all is the loss of the step.
             averaged = self.args.average_tokens_across_devices and num_items_in_batch is not None
-            self._parts.add(outputs, self.state.global_step, self.accelerator.num_processes if averaged else 1)
+            self._loss_parts.add(outputs, self.state.global_step, self.accelerator.num_processes if averaged else 1)
         if self._is_adversarial:
             loss = loss * self.fgm_lambda
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs, *args, **kwargs):
-        """As in the Trainer, with FGM's strength, the loss's parts and the head's rate beside the loss."""
+        """As in the Trainer; beside the loss FGM's strength, the parts of the loss and the learning rates by group."""
         if "loss" in logs:
             if self.fgm is not None:
                 logs.update(self.fgm.report())
-            logs.update(self._parts.report(self.state.global_step))
+            logs.update(self._loss_parts.report(self.state.global_step))
             if self.optimizer is not None and self.rate_groups:
                 for group, settings in zip(self.rate_groups, self.optimizer.param_groups):
                     if group.name != "encoder":
@@ -203,13 +160,12 @@ class KospanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
     # --- optimizer ----------------------------------------------------------------------------------------------------
 
     def get_decay_parameter_names(self, model):
-        """As in the Trainer, less the CRF's scores (decay would pull them towards "every transition is alike") and the
-        lengths of DoRA's weights, which are no smaller for being near zero."""
+        """As in the Trainer, without the CRF's scores and the magnitudes of DoRA, which decay would bias towards 0."""
         spared = ("crf.", "lora_magnitude_vector")
         return [name for name in super().get_decay_parameter_names(model) if not any(each in name for each in spared)]
 
     def create_optimizer(self, model=None):
-        """As in the Trainer, with groups of their own rates where `learning_rates` names any."""
+        """As in the Trainer, with a parameter group per entry of `learning_rates`."""
         if not self.learning_rates or self.optimizer is not None:
             return super().create_optimizer(model)
         target = self.model if model is None else model
@@ -219,8 +175,8 @@ class KospanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
             cls, settings = self.get_optimizer_cls_and_kwargs(self.args, target)
         if {"params", "model", "optimizer_dict"} & set(settings) or not isinstance(cls, type):
             raise ValueError(
-                "expected an optimizer that takes parameter groups with learning_rates, got optim "
-                f"{self.args.optim}, which makes its own; set optim: adamw_torch or take learning_rates out"
+                f"expected an optimizer that takes parameter groups with learning_rates, got optim {self.args.optim}, "
+                "which makes its own; set optim: adamw_torch or remove learning_rates"
             )
         decayed = set(self.get_decay_parameter_names(target))
         self.rate_groups = rate_groups(
@@ -232,65 +188,143 @@ class KospanTrainer(SearchingTrainer, PushingTrainer, AdaptedTrainer, Trainer):
         self.optimizer = cls(groups, **settings)
         return self.optimizer
 
-    # --- evaluation over documents ------------------------------------------------------------------------------------
+    # --- evaluation of documents --------------------------------------------------------------------------------------
 
     def get_eval_dataloader(self, eval_dataset=None):
-        """Batches of documents, in order: all of them, whatever the settings say of training's batches."""
-        if self.evaluation_collate is None:
+        """Batches of this process: documents with their index, the longest first.
+
+        Documents too long for the memory fail at once, and the documents of a batch have similar lengths.
+        """
+        if self.task is None:
             return super().get_eval_dataloader(eval_dataset)
-        # Documents are no tensors, so a batch is made in each process and neither split nor sent.
-        whole = {"dispatch_batches": False, "split_batches": False, "even_batches": True}
-        with (
-            _changed(self, data_collator=self.evaluation_collate),
-            _changed(self.args, dataloader_drop_last=False),
-            _changed(self.accelerator.dataloader_config, **whole),
-        ):
-            return super().get_eval_dataloader(eval_dataset)
+        documents = self.eval_dataset if eval_dataset is None else eval_dataset
+        order = sorted(range(len(documents)), key=lambda index: -len(documents[index].text))
+        size = self.args.eval_batch_size
+        batches = [order[at : at + size] for at in range(0, len(order), size)]
+        own = batches[self.accelerator.process_index :: self.accelerator.num_processes]
+        return DataLoader(list(enumerate(documents)), batch_sampler=own, collate_fn=list)
 
     def get_test_dataloader(self, test_dataset):
         """As `get_eval_dataloader`."""
         return self.get_eval_dataloader(test_dataset)
 
-    def _get_eval_sampler(self, eval_dataset):
-        # Grouping by length, set for training, would permute evaluation too; documents come sorted already.
-        return None if eval_dataset is None else torch.utils.data.SequentialSampler(eval_dataset)
+    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        """Predict a batch of documents; their spans are gathered at the end of the evaluation."""
+        if self.task is None:
+            return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        indices, documents = zip(*inputs)
+        with torch.no_grad():
+            predictions = self.task.predict(documents, model=self.accelerator.unwrap_model(model))
+        self._predictions += zip(indices, round_scores(predictions))
+        return None, None, None
 
     def evaluation_loop(
         self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
     ):
-        """As in the Trainer, with the loss on validation data where it is asked for."""
+        """As in the Trainer; with a task, scores of documents, and the loss on validation data if it is wanted."""
+        self._predictions = []
         output = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
+        if self.task is not None:
+            documents = [document for _, document in dataloader.dataset]
+            by_index = dict(gather_object(self._predictions))
+            predictions = [by_index[index] for index in range(len(documents))]
+            scores = self.task.metrics(documents, predictions)
+            output.metrics.update({f"{metric_key_prefix}_{name}": value for name, value in scores.items()})
+            output = output._replace(predictions=predictions)
         if self.validation_loss is not None:
             output.metrics[f"{metric_key_prefix}_loss"] = self.validation_loss(self)
         return output
 
-    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        """Documents go to `predict`, whose spans are gathered like any tensor; the labels are the documents'
-        indices."""
-        if "documents" not in inputs or self.predict_spans is None:
-            return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
-        with torch.no_grad():
-            spans = self.predict_spans(self.accelerator.unwrap_model(model), inputs["documents"])
-        index = inputs["index"].to(self.args.device)
-        return None, spans.to(self.args.device), index
+    # --- checkpoints --------------------------------------------------------------------------------------------------
 
-    def _compute_span_metrics(self, prediction: EvalPrediction) -> dict[str, float]:
-        batches, indices = prediction.predictions, prediction.label_ids
-        if not isinstance(batches, list):
-            batches, indices = [batches], [indices]
-        rows = {int(at): row for batch, index in zip(batches, indices) for at, row in zip(index, batch)}
-        order = sorted(rows)
-        return self.score_spans(order, [rows[at] for at in order])
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        save_beside = self.task and self.task.spec.save_beside
+        if save_beside and self.args.should_save:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_beside(self.task, folder)
+        super()._save(output_dir, plain_state(self.model) if is_adapted(self.model) else state_dict)
+        if self.args.should_save:
+            save_adapters(self.model, folder)
+            follow_umask(folder)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model=None) -> None:
+        model = self.model if model is None else model
+        if is_adapted(model):
+            return restore(model, resume_from_checkpoint)
+        check_adapters(model, resume_from_checkpoint)
+        return super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_best_model(self) -> None:
+        if not is_adapted(self.model):
+            return super()._load_best_model()
+        restore(self.model, self.state.best_model_checkpoint)
+
+    # --- hyperparameter search ----------------------------------------------------------------------------------------
+
+    def hyperparameter_search(self, *args, **kwargs):
+        """Search over any settings of a recipe, see `HyperparameterSearch.run`."""
+        return self.search.run(super().hyperparameter_search, *args, **kwargs)
+
+    def _hp_search_setup(self, trial) -> None:
+        # The trainer of a trial was built with the trial's settings.
+        self._trial = trial
+
+    # --- Hub ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def push_callback(self) -> PushCallback | None:
+        """The callback that pushes, if there is one."""
+        return next((each for each in self.callback_handler.callbacks if isinstance(each, PushCallback)), None)
+
+    def init_hf_repo(self, token: str | None = None, private: bool | None = None) -> None:
+        """Take the repository of the push callback. Raises: ValueError where there is no such callback."""
+        if self.push_callback is None:
+            raise ValueError(
+                "expected a PushCallback with push_to_hub: true, got none; build the trainer with "
+                "kospan.build_trainer, or remove push_to_hub and publish the folder with push_to_hub.py"
+            )
+        self.hub_model_id = self.push_callback.repository
+
+    def _push_from_checkpoint(self, checkpoint_folder: str) -> None:
+        # The push callback pushes after the checkpoint is saved; other callbacks prepare for it now.
+        if self.is_world_process_zero() and self.args.hub_strategy != HubStrategy.END:
+            self.callback_handler.on_push_begin(self.args, self.state, self.control)
+
+    def push_to_hub(self, commit_message: str | None = None, *args, **kwargs) -> str | None:
+        """Push the release of the output folder; returns its address on the first process."""
+        self.init_hf_repo()
+        self.push_callback.queue.finish()
+        if not self.is_world_process_zero():
+            return None
+        self.callback_handler.on_push_begin(self.args, self.state, self.control)
+        message = commit_message or f"End of training, step {self.state.global_step}"
+        return self.push_callback.publisher.push_release(Path(self.args.output_dir), message)
+
+    def finish_pushes(self) -> None:
+        """Push the release, then report every push of the run that failed.
+
+        Raises: ConnectionError naming them; the trained model is complete in the output folder.
+        """
+        if self.push_callback is None or not self.is_world_process_zero():
+            return
+        folder, end = self.args.output_dir, "the release at the end arrived"
+        self.push_callback.queue.finish()
+        failures = list(self.push_callback.queue.failures)
+        try:
+            self.push_to_hub()
+        except (OSError, ValueError) as error:
+            failures.append(f"the release: {error}")
+            end = f"push it with: python push_to_hub.py {folder} --repo_id {self.hub_model_id}"
+        if failures:
+            raise ConnectionError(
+                f"expected every push to {self.hub_model_id} to arrive, {len(failures)} did not: "
+                f"{'; '.join(failures)}. The trained model is complete in {folder}; {end}"
+            )
 
 
-@contextlib.contextmanager
-def _changed(owner, **values):
-    """Attributes of an object with other values, inside the block."""
-    before = {name: getattr(owner, name) for name in values}
-    try:
-        for name, value in values.items():
-            setattr(owner, name, value)
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(owner, name, value)
+def round_scores(predictions: Sequence[list]) -> Sequence[list]:
+    """Round the scores of spans to float32 in place, the precision in which they are saved."""
+    for spans in predictions:
+        spans[:] = [span._replace(score=float(np.float32(span.score))) for span in spans]
+    return predictions

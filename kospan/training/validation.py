@@ -3,17 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
+from transformers import Trainer
 
 
 class ValidationLoss:
-    """The mean task loss of windows with labels, in evaluation mode: no dropout, no R-Drop, no adversarial pass.
+    """Mean task loss of windows with labels, in evaluation mode: no dropout, R-Drop or adversarial pass.
 
     Args:
         features: The windows, as for training.
-        batch_size: Windows read at once.
-        losses: `(model, features, batch_size)` to the mean loss of each batch and how many labels it is the mean of.
+        batch_size: Windows per batch.
+        losses: `(model, features, batch_size)` to the mean loss of each batch and the number of labels in it.
 
-    Raises: ValueError where no window has a label, so that there would be nothing to take the mean of.
+    Raises: ValueError where no window has a label.
     """
 
     def __init__(self, features: Sequence[dict], batch_size: int, losses: Callable):
@@ -21,16 +22,12 @@ class ValidationLoss:
         if not any(_has_labels(feature["labels"]) for feature in features):
             raise ValueError(
                 f"expected validation texts with labels for validation_loss, got {len(features):,} windows without "
-                "one; take validation_loss out, or name other validation texts"
+                "one; remove validation_loss, or name other validation texts"
             )
 
     @torch.no_grad()
-    def __call__(self, trainer) -> float:
-        """In the loss's own unit, averaged over all labels of all windows; every process gets the same.
-
-        Args:
-            trainer: Whose model and device are used.
-        """
+    def __call__(self, trainer: Trainer) -> float:
+        """The loss in its own unit, averaged over all labels of all windows, equal in every process."""
         accelerator, model = trainer.accelerator, trainer.accelerator.unwrap_model(trainer.model)
         total, count = torch.zeros(2, dtype=torch.float64, device=trainer.args.device)
         own = self.features[accelerator.process_index :: accelerator.num_processes]
@@ -41,15 +38,14 @@ class ValidationLoss:
         return total / count
 
 
-def _has_labels(labels) -> bool:
-    """Whether a window's labels, or its one label, count in a loss."""
+def _has_labels(labels: Iterable[int] | float) -> bool:
     return any(label != -100 for label in (labels if isinstance(labels, Iterable) else [labels]))
 
 
 def window_losses(
     model: torch.nn.Module, features: Sequence[dict], batch_size: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The mean loss of each batch of windows of a model of ours, and how many labels it is the mean of."""
+    """Yield the mean loss of each batch of windows of a model of kospan, and the number of labels in it."""
     with model.evaluating():
         for _, batch in model.window_batches(features, batch_size):
             yield model.task_loss(batch), (batch["labels"] != -100).sum()

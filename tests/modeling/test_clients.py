@@ -38,7 +38,7 @@ QUESTIONS = {
     "doc_stride": (3,),
     "handle_impossible_answer": (True, False),
     "max_answer_len": (2,),
-    "max_query_length_len": (5,),
+    "max_question_len": (5,),
     "max_seq_len": (30,),
     "top_k": (1, 3),
 }

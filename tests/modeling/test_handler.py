@@ -259,7 +259,7 @@ def test_it_answers_as_the_model_does(reading, texts):
         ({"max_answer_length": 2, "max_answer_len": 2}, {"max_answer_length": 2}),
         ({"doc_stride": 3, "max_seq_len": 40}, {"stride": 3, "max_length": 40}),
         (
-            {"stride": 3, "max_length": 40, "max_query_length_len": 9},
+            {"stride": 3, "max_length": 40, "max_question_len": 9},
             {"stride": 3, "max_length": 40, "max_query_length": 9},
         ),
         ({"trim_particles": True, "threshold": None}, {"trim_particles": True}),

@@ -203,11 +203,11 @@ def test_a_stream_is_read_no_further_than_needed(pipe, texts):
         ({"doc_stride": 3, "top_k": 9}, {"stride": 3, "top_k": 9}),
         ({"max_seq_len": 30, "top_k": 9}, {"max_length": 30, "stride": 8, "top_k": 9}),
         (
-            {"max_seq_len": 26, "max_query_length_len": 8, "doc_stride": 9},
+            {"max_seq_len": 26, "max_question_len": 8, "doc_stride": 9},
             {"max_length": 26, "max_query_length": 8, "stride": 9},
         ),
         ({"max_answer_len": 2, "top_k": 9}, {"max_answer_length": 2, "top_k": 9}),
-        ({"max_query_length_len": 3, "top_k": 9}, {"max_query_length": 3, "top_k": 9}),
+        ({"max_question_len": 3, "top_k": 9}, {"max_query_length": 3, "top_k": 9}),
         ({"handle_impossible_answer": True, "top_k": 50}, {"allow_no_answer": True, "top_k": 50}),
         ({"handle_impossible_answer": False, "top_k": 9}, {"top_k": 9}),
         ({"threshold": 0.01, "top_k": 9}, {"threshold": 0.01, "top_k": 9}),

@@ -4,27 +4,21 @@ from collections.abc import Sequence
 
 from kospan.example import Example
 from kospan.modeling.spans import Span
+from kospan.task import NotedSpans
 
 WRITTEN_FIGURES = ["exact_reply", "unparsed", "dropped", "unmatched"]
 
 
-class Written(list):
-    """The spans of a document, with what is noted about its reply.
+def notes_of(writing) -> tuple[int, int, int]:
+    """Summarize a reply in three numbers.
 
     Args:
-        spans: The spans.
-        notes: Brackets that were none; surfaces without a free occurrence in the text; and what the reply is: 1 where
-            it is the grammar alone with its entities in order of the text, -1 where a part of it holds nothing of the
-            grammar, 0 in between.
+        writing: A `Writing` of `kospan.modeling.modeling_generative_ner`.
+
+    Returns: Malformed brackets; surfaces without a free occurrence in the text; and the form of the reply: 1 if it
+        consists of the grammar with its entities in order of the text, -1 if a part of it holds nothing of the
+        grammar, 0 in between.
     """
-
-    def __init__(self, spans: Sequence[Span], notes: tuple[int, int, int] = (0, 0, 1)):
-        super().__init__(spans)
-        self.notes = notes
-
-
-def notes_of(writing) -> tuple[int, int, int]:
-    """The notes about a `Writing` of `kospan.modeling.modeling_generative_ner`."""
     return writing.dropped, writing.unmatched, -1 if writing.unparsed else int(writing.in_order)
 
 
@@ -33,19 +27,19 @@ def score_written(examples: Sequence[Example], predicted: Sequence[Sequence[Span
 
     Args:
         examples: Documents with gold spans.
-        predicted: `Written` spans of each; plain lists count as replies without a fault.
+        predicted: spans of each; plain lists count as flawless replies.
 
     Returns: `exact_reply`, the share of documents whose reply is, letter by letter, the one that was asked for;
         `unparsed`, the share with a reply in which nothing of the grammar was found; `dropped`, how many brackets were
         none; `unmatched`, how many surfaces had no free occurrence in the text.
 
     >>> gold = [Example("a", "서울 부산", (Span(0, 2, "LC"),)), Example("b", "없다", ())]
-    >>> score_written(gold, [Written([Span(0, 2, "LC")]), Written([], (1, 2, -1))])
+    >>> score_written(gold, [[Span(0, 2, "LC")], NotedSpans([], (1, 2, -1))])
     {'exact_reply': 0.5, 'unparsed': 0.5, 'dropped': 1.0, 'unmatched': 2.0}
     """
     exact = unparsed = dropped = unmatched = 0
     for example, spans in zip(examples, predicted, strict=True):
-        notes = getattr(spans, "notes", (0, 0, 1))
+        notes = spans.notes if isinstance(spans, NotedSpans) else (0, 0, 1)
         dropped, unmatched, unparsed = dropped + notes[0], unmatched + notes[1], unparsed + (notes[2] < 0)
         named = [(span.label, example.text[span.start : span.end]) for span in sorted(spans)]
         asked = [(span.label, example.text[span.start : span.end]) for span in example.spans]

@@ -16,19 +16,16 @@ from kospan.modeling.configuration_generative_ner import read_writer_config
 from kospan.modeling.prompt_windows import composed
 from kospan.modeling.spans import Span
 from kospan.recipe import Recipe
+from kospan.task import NotedSpans
 from kospan.tasks.building import corpus_of
 from kospan.tasks.generative_ner.base_model import check_loading, loading, scratch_options
 from kospan.tasks.generative_ner.continued import CONTINUED, own_settings
-from kospan.tasks.generative_ner.generated import WRITTEN_FIGURES, Written, notes_of, score_written
+from kospan.tasks.generative_ner.generated import WRITTEN_FIGURES, notes_of, score_written
 from kospan.tasks.generative_ner.model import build_writer, reply_about
 from kospan.tasks.generative_ner.packing import check_packing, pack, packed_batch, row_length, unpack
 from kospan.tasks.span_task import SpanTask
-from kospan.tasks.span_tensor import from_rows, to_rows
 from kospan.tasks.token_classification.metrics import metric_names
 from kospan.tasks.unused_settings import EVERY_TASK, settled
-
-# The label id of the row in which `predict` notes what became of a document's reply.
-NOTES = -2
 
 
 class GenerativeNERTask(SpanTask):
@@ -97,7 +94,7 @@ class GenerativeNERTask(SpanTask):
     @classmethod
     def check_recipe(cls, recipe: Recipe) -> None:
         """Raises: ValueError where a setting has no effect, or a value cannot be had."""
-        settled(recipe, cls)
+        settled(recipe, cls.spec)
         check_loading(recipe)
         if recipe.encoder == "scratch":
             scratch_options(recipe.encoder_options)
@@ -205,10 +202,6 @@ class GenerativeNERTask(SpanTask):
                 }
                 yield model(**batch, use_cache=False).loss, (batch["labels"] != -100).sum()
 
-    def divergence(self, alpha: float, level: str):
-        """There is none; `check_recipe` has said so."""
-        raise ValueError("expected rdrop_alpha: 0 with task: generative-ner, whose replies have no units; take it out")
-
     def remarks(self) -> list[str]:
         """What the model is asked, and what cannot be learnt."""
         before, behind = self.writer.frame
@@ -265,39 +258,27 @@ class GenerativeNERTask(SpanTask):
 
     # --- use ----------------------------------------------------------------------------------------------------------
 
-    def find(
-        self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    def predict(
+        self, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32, model=None
     ) -> list[list[Span]]:
-        """Spans of each text, by the very method that `extract` calls, with notes about the replies.
+        """Predict the spans of each text as `extract` does, with notes about the replies.
 
         Args:
-            model: A `KospanGenerativeNER`, or the causal LM that is being trained.
+            documents: The documents.
+            threshold: Least score of a span; None keeps all.
+            batch_size: Windows per batch.
+            model: A `KospanGenerativeNER`, or the causal LM that is being trained; None takes the task's own.
         """
+        model = self.model if model is None else model
         writer = model if isinstance(model, KospanGenerativeNER) else self.writer.with_model(model)
-        found = writer.generate([document.text for document in documents], batch_size, threshold=threshold or 0.0)
-        return [Written(each.spans, notes_of(each)) for each in found]
-
-    def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
-        """float32 `(documents, spans, 4)`: start, end, label id, score; each document's last row holds what is noted
-        about its reply, under the label id -2."""
-        found = self.find(model, documents)
-        rows = to_rows(found, self.labels)
-        notes = torch.tensor([[*each.notes[:2], NOTES, each.notes[2]] for each in found], dtype=torch.float32)
-        return torch.cat([rows, notes.reshape(len(found), 1, 4)], dim=1)
-
-    def spans(self, rows) -> list[list[Span]]:
-        """What `predict` gave, as spans again, with their notes."""
-        found = []
-        for spans, row in zip(from_rows(rows, self.labels), rows):
-            note = next((each for each in row if each[2] == NOTES), (0, 0, NOTES, 0))
-            found.append(Written(spans, (int(note[0]), int(note[1]), int(note[3]))))
-        return found
+        replies = writer.generate([document.text for document in documents], batch_size, threshold=threshold or 0.0)
+        return [NotedSpans(reply.spans, notes_of(reply)) for reply in replies]
 
     # --- scores -------------------------------------------------------------------------------------------------------
 
     def metric_names(self) -> list[str]:
         """The names of what `metrics` gives."""
-        return [*super().metrics(), *WRITTEN_FIGURES]
+        return [*super().metric_names(), *WRITTEN_FIGURES]
 
     def metrics(self, examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
         """Span metrics as of taggers, and what became of the replies."""

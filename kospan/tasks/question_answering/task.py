@@ -19,8 +19,6 @@ from kospan.tasks.question_answering.baseline import nearest_answers
 from kospan.tasks.question_answering.breakdown import examine_answers, metrics_per_question, scored_answers
 from kospan.tasks.question_answering.confidence import AnswerClaims
 from kospan.tasks.question_answering.metrics import metric_names, rules_of, score_answers
-from kospan.tasks.span_tensor import from_rows, to_rows
-from kospan.training.rdrop import SpanEndsRDrop
 
 DEFAULT_WINDOW, DEFAULT_STRIDE = 384, 128
 # Where `encoder` is one of ours: what a training may set anew, and what the model is.
@@ -137,10 +135,6 @@ class QuestionAnsweringTask(PretrainedTask):
         """Training windows as one padded batch."""
         return self.model.collate(features)
 
-    def divergence(self, alpha: float, level: str) -> SpanEndsRDrop:
-        """R-Drop's callable; starts and ends are two distributions, so there are no levels."""
-        return SpanEndsRDrop(alpha)
-
     def remarks(self) -> list[str]:
         """Answers that were widened, and those that no window holds."""
         lines = []
@@ -164,22 +158,15 @@ class QuestionAnsweringTask(PretrainedTask):
                     f"{example.question!r}; a reader takes JSON Lines with the key 'question', or a set of questions"
                 )
 
-    def find(
-        self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    def predict(
+        self, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32, model=None
     ) -> list[list[Span]]:
-        """The best answer to each question, by the very method that users call; "no answer" is no span."""
+        """Predict the best answer to each question with `answer`; "no answer" is no span."""
+        model = self.model if model is None else model
         asked = {} if threshold is None else {"threshold": threshold}
         questions, texts = [each.question for each in documents], [each.text for each in documents]
         found = model.answer(questions, texts, batch_size=batch_size, **asked)
         return [[span for span in spans if span.end] for spans in found]
-
-    def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
-        """float32 `(documents, spans, 4)`: start, end, label id, score."""
-        return to_rows(self.find(model, documents), self.labels)
-
-    def spans(self, rows) -> list[list[Span]]:
-        """What `predict` gave, as spans again."""
-        return from_rows(rows, self.labels)
 
     # --- scores -------------------------------------------------------------------------------------------------------
 

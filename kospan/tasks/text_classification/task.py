@@ -15,7 +15,6 @@ from kospan.recipe import Recipe
 from kospan.tasks.building import continued_model, corpus_of, new_model, special_ids
 from kospan.tasks.encoders import encoder_parts, read_settings
 from kospan.tasks.pretrained_task import PretrainedTask
-from kospan.tasks.span_tensor import from_rows, to_rows
 from kospan.tasks.text_classification.breakdown import (
     examine_classes,
     examine_values,
@@ -34,7 +33,6 @@ from kospan.tasks.text_classification.metrics import (
     score_values,
     value_metric_names,
 )
-from kospan.training.rdrop import ClassRDrop
 
 DEFAULT_WINDOW, DEFAULT_STRIDE = 512, 64
 # Pairs that are taken apart at a time when they are checked.
@@ -157,10 +155,6 @@ class TextClassificationTask(PretrainedTask):
         """Training passages as one padded batch."""
         return self.model.collate(features)
 
-    def divergence(self, alpha: float, level: str) -> ClassRDrop:
-        """R-Drop's callable; there is one distribution, so there are no levels."""
-        return ClassRDrop(alpha)
-
     def remarks(self) -> list[str]:
         """How labels were read."""
         if not self.values:
@@ -214,21 +208,14 @@ class TextClassificationTask(PretrainedTask):
                 f"{gold_label(example)!r}; rename the label in the data, or train a model on data that holds it"
             )
 
-    def find(
-        self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    def predict(
+        self, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32, model=None
     ) -> list[list[Span]]:
-        """The class or value of each text, by the very method that users call."""
+        """Predict the class or value of each text with `classify`."""
+        model = self.model if model is None else model
         texts = [document.text for document in documents]
         found = model.classify(texts, pairs_of(model, documents), threshold or 0.0, batch_size)
         return [[] if span is None else [span] for span in found]
-
-    def predict(self, model, documents: Sequence[Example]) -> torch.Tensor:
-        """float32 `(documents, spans, 4)`: start, end, label id, score."""
-        return to_rows(self.find(model, documents), self.labels)
-
-    def spans(self, rows) -> list[list[Span]]:
-        """What `predict` gave, as spans again."""
-        return from_rows(rows, self.labels)
 
     # --- scores -------------------------------------------------------------------------------------------------------
 

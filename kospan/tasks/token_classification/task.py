@@ -21,7 +21,6 @@ from kospan.tasks.pretrained_task import PretrainedTask
 from kospan.tasks.span_task import SpanTask
 from kospan.tasks.token_classification.confidence import Claims
 from kospan.tasks.token_classification.metrics import metric_names
-from kospan.training.rdrop import TagRDrop
 
 DEFAULT_WINDOW, DEFAULT_STRIDE = 512, 64
 # Where `encoder` is one of ours: what a training may set anew, and what the model is.
@@ -163,10 +162,6 @@ class TokenClassificationTask(SpanTask, PretrainedTask):
         """Training windows as one padded batch."""
         return self.model.collate(features)
 
-    def divergence(self, alpha: float, level: str) -> TagRDrop:
-        """R-Drop's callable."""
-        return TagRDrop(alpha, level)
-
     def remarks(self) -> list[str]:
         """Spans that were widened or dropped."""
         lines = []
@@ -180,10 +175,11 @@ class TokenClassificationTask(SpanTask, PretrainedTask):
 
     # --- use ----------------------------------------------------------------------------------------------------------
 
-    def find(
-        self, model, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32
+    def predict(
+        self, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32, model=None
     ) -> list[list[Span]]:
-        """Spans of each text, by the very method that users call."""
+        """Predict the spans of each text with `extract`."""
+        model = self.model if model is None else model
         return model.extract([each.document for each in documents], threshold or 0.0, batch_size)
 
     def claims(self, examples: Sequence[Example]) -> Claims | None:

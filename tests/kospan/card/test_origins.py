@@ -22,6 +22,7 @@ from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.report.calibrate import calibrate
 from kospan.run import run
+from kospan.tasks.token_classification.spec import SPEC
 
 TINY = {
     "dataset": "klue_ner",
@@ -175,7 +176,7 @@ def test_a_push_sends_the_entry_and_takes_an_older_one_away(folder, local_hub, o
     hub = Hub(OWNER_TOKEN, local_hub.url, sleep=lambda seconds: None)
 
     def push() -> dict:
-        publishing.publish(folder, "mina/names", hub=hub, say=lambda line: None)
+        publishing.publish(folder, "mina/names", SPEC, hub=hub, say=lambda line: None)
         return local_hub.repo("mina/names").files()
 
     sent = push()[EVAL_RESULTS].decode("utf-8")

@@ -18,6 +18,7 @@ from kospan.cli import main
 from kospan.hub import publish as publishing
 from kospan.hub import verify as verifying
 from kospan.hub.hub import Hub
+from kospan.tasks.token_classification.spec import SPEC
 
 ROOT = Path(__file__).parents[3]
 NAME = "mina/tagger"
@@ -86,7 +87,7 @@ def checked(monkeypatch) -> list[Path]:
     """Spares the fresh process where a test is about what comes around it; gives the folders it was asked for."""
     asked: list[Path] = []
 
-    def verify(folder, predictions, hub=None):
+    def verify(folder, predictions, calls, hub=None):
         asked.append(folder)
         return len(Path(predictions).read_text(encoding="utf-8").splitlines())
 
@@ -102,7 +103,7 @@ def hub(local_hub, online) -> Hub:  # noqa: F811
 def publish(folder, hub: Hub, name: str = NAME, **settings) -> list:
     """As the command does it; the lines go to `publish.lines`."""
     publish.lines = []
-    return publishing.publish(folder, name, hub=hub, say=publish.lines.append, **settings)
+    return publishing.publish(folder, name, SPEC, hub=hub, say=publish.lines.append, **settings)
 
 
 def titles(local_hub, name: str = NAME, revision: str = "main", kind: str = "model") -> list[str]:  # noqa: F811
@@ -195,7 +196,7 @@ def test_the_card_goes_out_with_the_scores_that_stand_in_the_results(published, 
 def test_the_space_holds_page_code_and_the_models_name(published, tmp_path):
     local, _ = published
     there = local.repo("mina/page", "space").files()
-    for part, prefix in ((ROOT / "space", ""), (ROOT / "modeling", "modeling/")):
+    for part, prefix in ((ROOT / "space", ""), (ROOT / "modeling", "kospan/modeling/")):
         for path in part.glob("*.py"):
             assert there[prefix + path.name] == path.read_bytes()
     assert {"style.css", "requirements.txt"} <= set(there)
@@ -204,7 +205,7 @@ def test_the_space_holds_page_code_and_the_models_name(published, tmp_path):
     assert front["models"] == [NAME] and front["sdk"] == "gradio" and front["app_file"] == "app.py"
     assert titles(local, "mina/page", kind="space") == ["Release tagger", "initial commit"]
     for path, data in there.items():
-        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
     code = "import app; print(app.settings_from(None)['model'])"
     done = command(["-c", code], {**os.environ, "PYTHONPATH": str(tmp_path)}, tmp_path)
@@ -219,7 +220,7 @@ def test_a_second_run_sends_nothing(run_folder, hub, local_hub, checked):  # noq
     first = [line for line in publish.lines if "commit" in line]
     again = publish(run_folder, Hub(OWNER_TOKEN, local_hub.url), space="mina/page")
     assert len(first) == 2 and not any(pushed.new for pushed in again)
-    assert publish.lines[-1].endswith("(there already, nothing sent)")
+    assert publish.lines[-1].endswith("(up to date, nothing sent)")
     assert local_hub.count("POST", "/commit/") == 2 and local_hub.count("PUT", "/lfs/") == 1
     assert sorted(path.name for path in run_folder.iterdir() if path.name.startswith(".")) == []
 
@@ -261,7 +262,7 @@ def test_a_proposal(run_folder, hub, local_hub, checked):  # noqa: F811
     pushed = publish(run_folder, hub, create_pr=True, space="mina/page", message="Better spans")
     assert [each.url.rpartition("/")[2] for each in pushed] == ["1", "1"]
     assert titles(local_hub) == ["initial commit"] and titles(local_hub, revision="refs/pr/1")[0] == "Better spans"
-    assert publish.lines[-1] == f"note                the Space loads what lies on the main branch of {NAME}"
+    assert publish.lines[-1] == f"note                the Space loads the main branch of {NAME}"
 
 
 def test_predictions_go_out_only_when_asked(run_folder, hub, local_hub, checked):  # noqa: F811
@@ -280,8 +281,8 @@ def test_a_dry_run_needs_no_token_and_sends_nothing(run_folder, checked, monkeyp
     count = len(list(model.iterdir()))
     assert f"model               {NAME}: {count} files, " in "\n".join(lines) and lines[-1].endswith("nothing was sent")
     size = (model / "config.json").stat().st_size
-    assert f"{size:>18,}  config.json" in lines and any(line.endswith("  modeling/crf.py") for line in lines)
-    assert "stays at home       checkpoint-4/, notes.txt, predictions.jsonl, release/, training_args.bin" in lines
+    assert f"{size:>18,}  config.json" in lines and any(line.endswith("  kospan/modeling/crf.py") for line in lines)
+    assert "not published       checkpoint-4/, notes.txt, predictions.jsonl, release/, training_args.bin" in lines
     assert (page / "space.json").is_file() and not (model / "predictions.jsonl").exists()
 
 
@@ -289,7 +290,7 @@ def test_a_dry_run_writes_over_nothing_of_others(run_folder, checked, tmp_path):
     (tmp_path / "mine" / "space").mkdir(parents=True)
     (tmp_path / "mine" / "space" / "app.py").write_text("mine", encoding="utf-8")
     with pytest.raises(FileExistsError, match="expected --dry_run to name a new folder, or one of an earlier dry run"):
-        publishing.publish(run_folder, NAME, dry_run=tmp_path / "mine")
+        publishing.publish(run_folder, NAME, SPEC, dry_run=tmp_path / "mine")
     assert (tmp_path / "mine" / "space" / "app.py").read_text(encoding="utf-8") == "mine" and not checked
 
 
@@ -321,26 +322,26 @@ def recorded(run_folder, texts, monkeypatch):
     if "found" not in KEPT:
         folder = run_folder.parent / "prepared"
         publishing.prepare(run_folder, folder)
-        KEPT["found"] = verifying._ask_stranger(folder, [{"text": text} for text in texts])
-    monkeypatch.setattr(verifying, "_ask_stranger", lambda folder, items: KEPT["found"])
+        KEPT["found"] = verifying._run_clean(folder, SPEC.published, [{"text": text} for text in texts])
+    monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: KEPT["found"])
 
 
 def test_every_door_is_tried(recorded, run_folder):
     assert set(KEPT["found"]) == {"AutoModel", "AutoModelForTokenClassification", "pipeline", "handler.py"}
-    assert verifying.verify(run_folder, run_folder / "predictions.jsonl") == 5
+    assert verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC.published) == 5
 
 
 @pytest.mark.parametrize(("name", "notes"), [("mina/tagger-1", 0), ("mina/tagger-1.0", 1)])
 def test_a_name_with_a_dot_is_noted_in_one_line(recorded, run_folder, tmp_path, name, notes):
     said = []
-    publishing.publish(run_folder, name, dry_run=tmp_path / "kept", say=said.append)
+    publishing.publish(run_folder, name, SPEC, dry_run=tmp_path / "kept", say=said.append)
     assert sum(f"under a name with a dot, got {name};" in line for line in said) == notes
 
 
 @pytest.mark.parametrize("difference", DIFFERENCES)
 def test_any_difference_is_refused_with_the_examples_id(difference, recorded, run_folder, hub, local_hub):  # noqa: F811
     name = spoil(run_folder, DIFFERENCES[difference])
-    with pytest.raises(ValueError, match=f"got through AutoModel something else in example '{name}': "):
+    with pytest.raises(ValueError, match=f"got other ones through AutoModel in example '{name}': "):
         publish(run_folder, hub)
     assert not local_hub.repos and not local_hub.count("POST", "") and not local_hub.count("PUT", "")
 
@@ -349,9 +350,9 @@ def test_any_difference_is_refused_with_the_examples_id(difference, recorded, ru
 def test_a_door_that_leads_elsewhere_is_refused(door, recorded, run_folder, monkeypatch):
     found = json.loads(json.dumps(KEPT["found"]))
     next(spans for _, spans in found[door] if spans).pop()
-    monkeypatch.setattr(verifying, "_ask_stranger", lambda folder, items: found)
-    with pytest.raises(ValueError, match=f"got through {door} something else in example 'v-"):
-        verifying.verify(run_folder, run_folder / "predictions.jsonl")
+    monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: found)
+    with pytest.raises(ValueError, match=f"got other ones through {door} in example 'v-"):
+        verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC.published)
 
 
 def test_a_release_that_cannot_be_loaded_sends_nothing(run_folder, hub, local_hub):  # noqa: F811
@@ -366,7 +367,7 @@ def test_predictions_without_spans_check_nothing(run_folder, recorded):
     for text, message in (("", "got an empty file"), ('{"id": "a", "text": "x"}\n', "for example 'a'")):
         (run_folder / "predictions.jsonl").write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match=message):
-            verifying.verify(run_folder, run_folder / "predictions.jsonl")
+            verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC.published)
 
 
 # --- faults -----------------------------------------------------------------------------------------------------------
@@ -394,12 +395,20 @@ def test_a_fault_that_passes_shows_nowhere(fault, run_folder, local_hub, online,
 
 
 STAYING = {
-    "500": ({"status": 500}, ConnectionError, "answered 500 again and again; try again later with the same command"),
-    "503": ({"status": 503}, ConnectionError, "answered 503 again and again"),
-    "429": ({"status": 429, "headers": {"Retry-After": "9"}}, ConnectionError, "left alone for 9 seconds (429)"),
+    "500": ({"status": 500}, ConnectionError, "answered 500 to every attempt; try again later, same command"),
+    "503": ({"status": 503}, ConnectionError, "answered 503 to every attempt"),
+    "429": (
+        {"status": 429, "headers": {"Retry-After": "9"}},
+        ConnectionError,
+        "accepts no more requests for 9 seconds (429)",
+    ),
     "401": ({"status": 401}, PermissionError, "does not know the access token (401)"),
-    "403": ({"status": 403}, PermissionError, "may not do that (403); use one that may write there"),
-    "422": ({"status": 422, "body": {"error": f"no {OWNER_TOKEN}"}}, ValueError, "refused it (422: no <token>)"),
+    "403": ({"status": 403}, PermissionError, "has no write permission here (403); use one that has"),
+    "422": (
+        {"status": 422, "body": {"error": f"no {OWNER_TOKEN}"}},
+        ValueError,
+        "refused the request (422: no <token>)",
+    ),
     "reset": (None, ConnectionError, "could not be reached"),
 }
 
@@ -425,7 +434,7 @@ def test_a_fault_that_stays_is_told_and_the_next_run_completes(fault, where, run
         local_hub.fail("POST", where, times=100, **settings)
     error = told(lambda: publish(run_folder, hub))
     assert type(error) is kind and message in str(error)
-    assert str(error).endswith(f"nothing of this release is public, {NAME} was made and is still empty")
+    assert str(error).endswith(f"nothing of this release is public, {NAME} was created and is still empty")
     assert titles(local_hub) == ["initial commit"]
     local_hub.faults.clear()
     assert publish(run_folder, hub)[0].new and titles(local_hub) == ["Release tagger", "initial commit"]
@@ -434,7 +443,7 @@ def test_a_fault_that_stays_is_told_and_the_next_run_completes(fault, where, run
 def test_an_older_release_stays_as_it_was(run_folder, hub, local_hub, checked):  # noqa: F811
     local_hub.fill(NAME, {"model.safetensors": b"older"})
     local_hub.fail("POST", "/commit/", times=100)
-    assert str(told(lambda: publish(run_folder, hub))).endswith(f"is public, {NAME} is as it was")
+    assert str(told(lambda: publish(run_folder, hub))).endswith(f"is public, {NAME} is unchanged")
     assert local_hub.repo(NAME).files()["model.safetensors"] == b"older"
 
 
@@ -442,7 +451,7 @@ def test_a_space_that_fails_leaves_the_model_whole_and_comes_with_the_next_run(r
     local_hub.fail("POST", "spaces/mina/page/commit/", times=100)
     message = str(told(lambda: publish(run_folder, hub, space="mina/page")))
     assert message.endswith(
-        f"the model is whole at {local_hub.url}/{NAME}, the Space mina/page was made and is still empty"
+        f"the model is complete at {local_hub.url}/{NAME}, the Space mina/page was created and is still empty"
     )
     local_hub.faults.clear()
     assert [pushed.new for pushed in publish(run_folder, hub, space="mina/page")] == [False, True]
@@ -536,6 +545,6 @@ def test_what_checks_the_release_has_no_token_and_no_network(run_folder, monkeyp
     monkeypatch.setenv("HF_TOKEN", OWNER_TOKEN)
     monkeypatch.setattr(verifying.subprocess, "run", start)
     with pytest.raises(KeyboardInterrupt):
-        verifying.verify(run_folder, run_folder / "predictions.jsonl")
+        verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC.published)
     assert OWNER_TOKEN not in map(str, seen.values()) and seen["HF_HUB_OFFLINE"] == "1" and "-I" in seen["words"]
     assert not list(run_folder.glob(".release-*")), "an interrupted check leaves nothing behind"

@@ -20,8 +20,9 @@ from kospan.hub.hub import Hub
 from kospan.hub.publish import REPLACED, publish
 from kospan.hub.publisher import Publisher
 from kospan.hub.release import prepare
-from kospan.hub.verify import over_local_base
+from kospan.hub.verify import local_base
 from kospan.modeling import KospanGenerativeNER
+from kospan.tasks.generative_ner.spec import SPEC
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def base_at_hand(run, monkeypatch):
 
 def test_an_adapter_goes_out_as_an_adapter_and_a_stranger_finds_the_same(run, base_at_hand, tmp_path):
     said = []
-    assert publish(run[0], "mina/writer", dry_run=tmp_path / "out", say=said.append) == []
+    assert publish(run[0], "mina/writer", SPEC, dry_run=tmp_path / "out", say=said.append) == []
     assert any(line.startswith("checked             3 texts") for line in said)
     out = tmp_path / "out" / "model"
     names = {path.name for path in out.iterdir()}
@@ -72,14 +73,16 @@ def test_a_merged_model_goes_out_like_any(run, tmp_path, capsys):
     # has kept the adapter.
     (tmp_path / "out" / "model").mkdir(parents=True)
     shutil.copyfile(run[0] / "adapter_config.json", tmp_path / "out" / "model" / "adapter_config.json")
-    with pytest.raises(FileNotFoundError, match=r"expected predictions\.jsonl in .*, and `kospan predict FOLDER TEXTS"):
-        publish(merged, "mina/writer", dry_run=tmp_path / "out", say=lambda line: None)
+    with pytest.raises(
+        FileNotFoundError, match=r"expected predictions\.jsonl in .*, and so does `kospan predict FOLDER TEXTS"
+    ):
+        publish(merged, "mina/writer", SPEC, dry_run=tmp_path / "out", say=lambda line: None)
     told = lines[-1].partition("kospan ")[2].split()
     assert told == ["predict", str(merged), str(run[0] / "predictions.jsonl"), "--output", str(found)]
     assert main(told) == 0
     capsys.readouterr()
     said: list[str] = []
-    publish(merged, "mina/writer", dry_run=tmp_path / "out", say=said.append)
+    publish(merged, "mina/writer", SPEC, dry_run=tmp_path / "out", say=said.append)
     assert any(line.startswith("checked             3 texts") for line in said)
     out = tmp_path / "out" / "model"
     names = {path.name for path in out.iterdir()}
@@ -114,8 +117,8 @@ def test_a_base_model_that_is_not_to_be_had_is_told(run, tmp_path, monkeypatch):
         raise OSError("offline")
 
     monkeypatch.setattr(verifying, "snapshot_download", missing)
-    with pytest.raises(FileNotFoundError, match="expected the base model kim/tiny of the adapter in the cache"):
-        publish(run[0], "mina/writer", dry_run=tmp_path / "out", say=lambda line: None)
+    with pytest.raises(FileNotFoundError, match="expected the adapter's base model kim/tiny in the cache"):
+        publish(run[0], "mina/writer", SPEC, dry_run=tmp_path / "out", say=lambda line: None)
     assert not (tmp_path / "out").exists()
 
 
@@ -140,7 +143,7 @@ def test_a_base_model_is_fetched_with_the_token_of_the_push_whatever_its_weights
     settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     settings["base_model_name_or_path"] = "mina/base"
     (folder / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    with over_local_base(folder, Hub(OWNER_TOKEN, local_hub.url)) as place:
+    with local_base(folder, Hub(OWNER_TOKEN, local_hub.url)) as place:
         weights = {path.name for path in (tmp_path / "cache").rglob("*") if path.suffix in (".bin", ".safetensors")}
         assert weights == {"safetensors": {"model.safetensors"}, "bin": {"pytorch_model.bin"}}[kind]
         stored = read_jsonl(folder / "predictions.jsonl")
@@ -150,12 +153,12 @@ def test_a_base_model_is_fetched_with_the_token_of_the_push_whatever_its_weights
     shutil.rmtree(tmp_path / "cache")
     other = Hub(READER_TOKEN, local_hub.url)
     with pytest.raises(
-        FileNotFoundError, match=r"expected the base model mina/base .*, and that the token may read it"
+        FileNotFoundError, match=r"expected the adapter's base model mina/base .*, and that the token may read it"
     ):
-        publish(folder, "mina/w", dry_run=tmp_path / "o", hub=other, say=lambda line: None)
+        publish(folder, "mina/w", SPEC, dry_run=tmp_path / "o", hub=other, say=lambda line: None)
     asked = []
     monkeypatch.setattr(publishing, "verify", lambda *paths, hub: asked.append(hub) or 3)
-    publish(folder, "mina/w", hub=(hub := Hub(OWNER_TOKEN, local_hub.url)), say=lambda line: None)
+    publish(folder, "mina/w", SPEC, hub=(hub := Hub(OWNER_TOKEN, local_hub.url)), say=lambda line: None)
     assert asked == [hub]
 
 
@@ -181,7 +184,7 @@ def test_a_checkpoint_is_pushed_so_that_it_can_be_opened(run, tmp_path):
             sent.update(files)
             return type("Pushed", (), {"url": "there"})()
 
-    assert Publisher("mina/writer", Hub()).push_step(checkpoint, "step 2", "last-checkpoint") == "there"
+    assert Publisher("mina/writer", Hub(), SPEC).push_step(checkpoint, "step 2", "last-checkpoint") == "there"
     assert {
         "kospan.json",
         "adapter_model.safetensors",

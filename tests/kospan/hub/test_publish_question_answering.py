@@ -13,7 +13,8 @@ from release_cases import command, save_reader_run
 
 from kospan.hub import publish as publishing
 from kospan.hub import verify as verifying
-from kospan.hub.clean_environment import Reading
+from kospan.tasks.question_answering import published as calls
+from kospan.tasks.question_answering.spec import SPEC
 
 ROOT = Path(__file__).parents[3]
 NAME = "mina/reader"
@@ -129,30 +130,30 @@ def found(published, tmp_path):
     if "found" not in KEPT:
         publishing.prepare(KEPT["run"], tmp_path / "prepared")
         items = [{"text": line["text"], "question": line["question"]} for line in stored()]
-        KEPT["found"] = verifying._ask_stranger(tmp_path / "prepared", items)
+        KEPT["found"] = verifying._run_clean(tmp_path / "prepared", SPEC.published, items)
     return json.loads(json.dumps(KEPT["found"]))
 
 
 def test_every_door_is_tried(found, monkeypatch):
-    monkeypatch.setattr(verifying, "_ask_stranger", lambda folder, items: found)
+    monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: found)
     assert set(found) == {"AutoModel", "AutoModelForQuestionAnswering", "pipeline", "handler.py"}
     assert all(len(answers) == 4 for answers in found.values())
-    assert verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl") == 4
+    assert verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl", SPEC.published) == 4
 
 
 @pytest.mark.parametrize("door", ["AutoModel", "AutoModelForQuestionAnswering", "pipeline", "handler.py"])
 @pytest.mark.parametrize("change", [lambda span: span[:1] + [span[1] + 1] + span[2:], lambda span: span[:3] + [0.5]])
 def test_a_door_that_leads_elsewhere_is_refused(door, change, found, monkeypatch):
     found[door][2][1][0] = change(found[door][2][1][0])
-    monkeypatch.setattr(verifying, "_ask_stranger", lambda folder, items: found)
-    with pytest.raises(ValueError, match=f"got through {door} something else in example 'v-2'"):
-        verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl")
+    monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: found)
+    with pytest.raises(ValueError, match=f"got other ones through {door} in example 'v-2'"):
+        verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl", SPEC.published)
 
 
 def test_the_stranger_is_asked_the_questions(published, tmp_path, monkeypatch):
     folder, asked = shutil.copytree(KEPT["run"], tmp_path / "copy"), []
-    monkeypatch.setattr(verifying, "_ask_stranger", lambda folder, items: asked.extend(items) or {})
-    verifying.verify(folder, folder / "predictions.jsonl")
+    monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: asked.extend(items) or {})
+    verifying.verify(folder, folder / "predictions.jsonl", SPEC.published)
     assert asked == [{"text": line["text"], "question": line["question"]} for line in stored()]
 
 
@@ -162,9 +163,9 @@ def test_no_answer_is_no_span_through_any_door(make_qa_model, texts):
     answers = model.answer([item["question"] for item in items], [item["text"] for item in items])
     assert answers[-1][0].end == 0, "a text without characters has no other answer"
     expected = [[list(span) for span in spans if span.end] for spans in answers]
-    assert Reading.by_model(model, items) == expected and expected[-1] == []
+    assert calls.predict(model, items) == expected and expected[-1] == []
     found = [{"score": span.score, "start": span.start, "end": span.end, "answer": ""} for [span] in answers]
-    assert Reading.spans(model, found) == expected
+    assert calls.spans(model, found) == expected
     # For one question the pipeline gives its answer alone.
-    assert Reading.spans(model, found[0]) == expected[:1]
-    assert Reading.asked(items)[0] == {"question": "누가 왔나?", "context": texts[0]}
+    assert calls.spans(model, found[0]) == expected[:1]
+    assert calls.inputs(items)[0] == {"question": "누가 왔나?", "context": texts[0]}

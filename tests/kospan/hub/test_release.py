@@ -7,8 +7,8 @@ import pytest
 import yaml
 from release_cases import save_run
 
-from kospan.hub.refusals import absolute
 from kospan.hub.release import prepare
+from kospan.training.run_folder import is_local_path
 
 TOKEN = "hf_DISTINCTIVEreleaseToken7"
 
@@ -155,7 +155,7 @@ REFUSALS = {
     "a type that transformers knows": (
         change("config.json", model_type="electra"),
         ValueError,
-        "got 'electra', which transformers knows: without trust it would load that model and drop the head",
+        "got 'electra', which transformers knows: without trust it would load that model and silently drop the head",
     ),
     "code in another repository": (
         change_inside(
@@ -196,13 +196,13 @@ REFUSALS = {
     "a handler that leans on its neighbours": (
         write("handler.py", "\nfrom .spans import Span\n", append=True),
         ValueError,
-        "expected a handler.py that stands alone",
+        "expected a handler.py without relative imports",
     ),
     "a recipe that is none": (write("recipe.yaml", "- a\n- b\n"), ValueError, "lines in recipe.yaml"),
     "the token in the recipe": (
         write("recipe.yaml", f"\nnote: my {TOKEN}\n", append=True),
         ValueError,
-        "no access token in files that go out, found one in recipe.yaml",
+        "no access token in published files, found one in recipe.yaml",
     ),
     "a token of somebody else": (
         write("eval_results.json", '{"note": "hf_' + "a" * 34 + '"}'),
@@ -245,9 +245,9 @@ def test_words_of_a_vocabulary_are_no_paths(run_folder, tmp_path):
     "text", ["/", "</s>", "a/b", "./a/b", "1/2", "/ /", "user/name", "https://x.y/z", "[/INST]", ""]
 )
 def test_what_is_no_path_of_a_machine(text):
-    assert not absolute(text)
+    assert not is_local_path(text)
 
 
 @pytest.mark.parametrize("text", ["/home/kim", "/tmp", "~/x", "C:/x", "d:\\x", "\\\\server\\share", "file:///etc/x"])
 def test_what_is_a_path_of_a_machine(text):
-    assert absolute(text)
+    assert is_local_path(text)

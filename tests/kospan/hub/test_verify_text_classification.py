@@ -7,6 +7,7 @@ from label_cases import labelled
 
 from kospan.data.jsonl import record
 from kospan.hub.verify import difference_of, verify
+from kospan.tasks.text_classification.spec import SPEC
 from kospan.tasks.text_classification.task import TextClassificationTask
 
 
@@ -21,12 +22,12 @@ def test_a_stranger_finds_what_is_stored(make_text_classifier, tmp_path, asked):
     lines = [json.dumps(record(example, spans=spans)) for example, spans in zip(examples, found)]
     stored = tmp_path / "predictions.jsonl"
     stored.write_text("\n".join(lines), encoding="utf-8")
-    assert verify(tmp_path / "model", stored) == 4
+    assert verify(tmp_path / "model", stored, SPEC.published) == 4
     wrong = json.loads(lines[2])
     wrong["spans"][0]["score"] *= 1.001
     stored.write_text("\n".join([*lines[:2], json.dumps(wrong)]), encoding="utf-8")
     with pytest.raises(ValueError, match=r"example .text-2.: span .* is stored with the score"):
-        verify(tmp_path / "model", stored)
+        verify(tmp_path / "model", stored, SPEC.published)
 
 
 def test_a_large_value_may_differ_by_its_rounding():

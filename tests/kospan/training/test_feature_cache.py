@@ -1,52 +1,92 @@
-"""SavedScores states are what the encoder says, whatever happened while they were written."""
+"""A training on kept states is the training on the frozen encoder, without the encoder."""
 
-import errno
 import json
-import os
 import pickle
-import shutil
-import signal
-from collections import namedtuple
-from threading import Thread
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from transformers import AutoModel
+from huggingface_hub.constants import HF_HOME
+from question_cases import questions
 
-import kospan.training.feature_cache as states
-from kospan.training.feature_cache import encoder_digest, make_states, readable, window_digest
+from kospan.ablation.check import check_experiment
+from kospan.ablation.plan import load_study
+from kospan.data.jsonl import write_jsonl
+from kospan.example import Example
+from kospan.modeling.spans import Span
+from kospan.recipe import load_recipe
+from kospan.run import build_trainer, run
+from kospan.training.cached_features import CachedFeatureCollator, check_cached, states_root
+from kospan.training.trainer import KospanTrainer
 
-CHUNK = 1200  # bytes: a few windows of 16 floats per position
+NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
+TINY = {
+    "dataset": "jsonl",
+    "encoder": "scratch",
+    "encoder_options": {
+        "num_hidden_layers": 1,
+        "hidden_size": 16,
+        "embedding_size": 16,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "hidden_dropout_prob": 0.3,
+    },
+    "encoder_input": "units",
+    "max_length": 40,
+    "stride": 8,
+    "lstm_hidden_size": 8,
+    "learning_rate": "3e-2",
+    "max_steps": 6,
+    "eval_strategy": "no",
+    "logging_steps": 1,
+    "save_strategy": "no",
+    "save_total_limit": 9,
+    "disable_tqdm": True,
+    "load_best_model_at_end": False,
+    "per_device_train_batch_size": 4,
+    "freeze_encoder": True,
+    "use_cpu": True,
+}
 
 
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    monkeypatch.setattr(states, "_CHUNK_BYTES", CHUNK)
+def sentences(count: int, name: str) -> list[Example]:
+    """Labelled sentences, every fifth of several windows, some of them equal."""
+    found = []
+    for at in range(count):
+        person, place = NAMES[at % 4], PLACES[(at // 4 + at) % 4]
+        text = f"{person} 기자가 {place}에서 전했다." + " 비가 온다." * (at % 5 * 3)
+        found.append(Example(f"{name}-{at}", text, (Span(0, 3, "PS"), Span(8, 10, "LC"))))
+    return found
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> dict[str, dict[str, str]]:
+    folder = tmp_path_factory.mktemp("data")
+    data = {
+        "token-classification": (sentences(17, "train"), sentences(8, "validation")),
+        "question-answering": (questions(12), questions(8)[5:]),
+    }
+    found = {}
+    for task, splits in data.items():
+        for split, examples in zip(("train", "validation"), splits):
+            write_jsonl(folder / f"{task}-{split}.jsonl", examples)
+        found[task] = {f"{split}_file": str(folder / f"{task}-{split}.jsonl") for split in ("train", "validation")}
+    return found
 
 
 @pytest.fixture
-def model(make_token_classifier):
-    model = make_token_classifier()
-    model.freeze_encoder()
-    return model
+def recipe(files, tmp_path):
+    """Builds a recipe of the tiny run; keyword arguments win."""
 
+    def build(task: str = "token-classification", states: str | None = "states", **flags):
+        settings = {"output_dir": str(tmp_path / "out"), "overwrite_output_dir": True}
+        if flags.get("freeze_encoder", TINY["freeze_encoder"]):
+            settings["feature_cache_dir"] = "none" if states is None else str(tmp_path / states)
+        if task == "question-answering":
+            settings |= {"max_answer_length": 8, "max_query_length": 16, "dataset": "jsonl"}
+        return load_recipe(None, {**TINY, **files[task], "task": task, **settings, **flags})
 
-def windows(count: int = 24, seed: int = 0) -> list[dict]:
-    generator = np.random.default_rng(seed)
-    return [{"input_ids": [2, *generator.integers(5, 30, at % 9).tolist(), 3]} for at in range(count)]
-
-
-def direct(model, window) -> np.ndarray:
-    with torch.no_grad():
-        return model.encoder(input_ids=torch.tensor([window["input_ids"]])).last_hidden_state[0].numpy()
-
-
-def said(model, found, root, **settings) -> tuple[states.EncoderFeatures, list[str]]:
-    lines = []
-    return make_states(model, found, root, "train", say=lines.append, **settings), lines
+    return build
 
 
 def counted(model) -> list[int]:
@@ -55,301 +95,237 @@ def counted(model) -> list[int]:
     return calls
 
 
-def kept(root) -> dict[str, bytes]:
-    """Every file of the only set."""
-    (folder,) = root.iterdir()
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "lock"}
+def trained(recipe):
+    """A finished training: the trainer, its losses, and how often the encoder ran in it."""
+    trainer = recipe if isinstance(recipe, KospanTrainer) else build_trainer(recipe)
+    calls = counted(trainer.model)
+    trainer.train()
+    return trainer, [entry["loss"] for entry in trainer.state.log_history if "loss" in entry], len(calls)
 
 
-# --- what is kept -----------------------------------------------------------------------------------------------------
+def weights(model) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
-def test_every_window_gets_what_the_encoder_says_of_it(model, tmp_path):
-    found = windows()
-    kept_states, lines = said(model, found, tmp_path)
-    for window in found:
-        rows = kept_states(window)
-        assert rows.dtype == np.float32 and rows.shape == (len(window["input_ids"]), 16)
-        np.testing.assert_allclose(rows, direct(model, window), rtol=1e-5, atol=1e-5)
-    assert kept_states({"input_ids": [2, 29, 29, 29, 3]}) is None
-    # Size and place are told before anything is computed.
-    size = len({tuple(window["input_ids"]) for window in found})
-    assert lines[0].startswith("encoder states      train: ") and f"{size} windows, in {tmp_path}" in lines[0]
-    assert any("% computed" in line for line in lines[1:])
+def scores(trainer, examples: list[Example]) -> list[np.ndarray]:
+    """What the model says of every unit, tag by tag or end by end."""
+    model, texts = trainer.model, [example.text for example in examples]
+    if hasattr(model, "head"):
+        return [reading.emissions.numpy() for reading in model.token_scores(texts)]
+    asked = model.answer([example.question for example in examples], texts, return_probabilities=True)
+    return [np.stack([reading.starts, reading.ends]) for reading in asked]
 
 
-def test_the_file_is_plain_floats_with_offsets_beside_it(model, tmp_path):
-    found = windows()
-    made, _ = said(model, found, tmp_path)
-    files = kept(tmp_path)
-    assert set(files) == {"states.f32", "offsets.npy", "progress.json"}
-    offsets = np.load(made.folder / "offsets.npy")
-    values = np.frombuffer(files["states.f32"], dtype="<f4").reshape(-1, 16)
-    assert offsets[0] == 0 and offsets[-1] == len(values) and (np.diff(offsets, 2) >= 0).all()
-    for window in found:
-        row = made.rows[window_digest(window)]
-        np.testing.assert_array_equal(values[offsets[row] : offsets[row + 1]], made(window))
-    progress = json.loads(files["progress.json"])
-    assert progress["done"] is True and len(progress["chunks"]) > 3
+CASES = {
+    "crf": {},
+    "linear": {"head": "linear", "lstm_hidden_size": 0},
+    "accumulation": {"gradient_accumulation_steps": 2, "per_device_train_batch_size": 2},
+    "multi-sample dropout": {"dropout": 0.5, "multi_sample_dropout": 3, "dropout_merge": "mean_loss"},
+    "rdrop": {"rdrop_alpha": 1.0, "dropout": 0.3},
+    "rdrop marginal": {"rdrop_alpha": 1.0, "rdrop_level": "marginal", "dropout": 0.3, "lstm_dropout": 0.2},
+    "words on subwords": {"encoder_input": "subwords", "unit": "word", "word_shape_feature": True},
+    "random order, workers": {"train_sampling_strategy": "random", "dataloader_num_workers": 1},
+    "question-answering": {"task": "question-answering", "max_length": 64, "exact_match_feature": True},
+    "reading with rdrop": {
+        "task": "question-answering",
+        "max_length": 64,
+        "rdrop_alpha": 1.0,
+        "dropout": 0.3,
+        "multi_sample_dropout": 2,
+    },
+}
 
 
-def test_equal_windows_share_their_rows_and_order_plays_no_part(model, tmp_path):
-    found = windows()
-    one, _ = said(model, found, tmp_path)
-    calls = counted(model)
-    other, lines = said(model, [*reversed(found), *found[:5]], tmp_path)
-    assert calls == [] and other.folder == one.folder and lines == [f"{lines[0].removesuffix('; found')}; found"]
-    assert len(one.rows) == len({tuple(window["input_ids"]) for window in found}) < len(found)
+@pytest.mark.parametrize("name", CASES)
+def test_kept_states_train_as_the_frozen_encoder_does_step_by_step(name, recipe):
+    plain, losses, calls = trained(recipe(states=None, **CASES[name]))
+    trainer = build_trainer(recipe(**CASES[name]))
+    start = weights(trainer.model)
+    cached, kept_losses, _ = trained(trainer)
+    assert calls >= 6 and len(losses) == 6 and losses[0] != losses[-1]
+    assert kept_losses == pytest.approx(losses, rel=1e-5)
+    one, other = weights(plain.model), weights(cached.model)
+    for key, value in one.items():
+        if key.startswith("encoder."):
+            assert torch.equal(value, start[key]) and torch.equal(other[key], start[key]), key
+        else:
+            torch.testing.assert_close(other[key], value, rtol=1e-3, atol=1e-4, msg=key)
+    assert any(not torch.equal(one[key], start[key]) for key in one)
+    examples = plain.task.examples("validation") + plain.task.examples("train")
+    for expected, found in zip(scores(plain, examples), scores(cached, examples), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    expected, found = (each.task.find(each.model, examples) for each in (plain, cached))
+    assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in expected]
 
 
-def test_segments_are_part_of_a_window(make_qa_model, tmp_path):
-    model = make_qa_model(encoder={"type_vocab_size": 2})
-    model.freeze_encoder()
-    ids = [2, 7, 8, 3, 9, 3]
-    found = [{"input_ids": ids, "token_type_ids": types} for types in ([0] * 6, [0, 0, 0, 0, 1, 1])]
-    made, _ = said(model, found, tmp_path)
-    assert len(made.rows) == 2 and np.abs(made(found[0]) - made(found[1])).max() > 1e-3
-    assert made({"input_ids": ids}) is None
-    with torch.no_grad():
-        expected = model.encoder(torch.tensor([ids]), token_type_ids=torch.tensor([[0, 0, 0, 0, 1, 1]]))
-    np.testing.assert_allclose(made(found[1]), expected.last_hidden_state[0], rtol=1e-5, atol=1e-5)
+def test_off_is_the_plain_frozen_run_bit_for_bit(recipe):
+    """Against a trainer that has never heard of states."""
+    plain, losses, _ = trained(recipe(states=None, dropout=0.3))
+    other = build_trainer(recipe(dropout=0.3))
+    assert plain.states is None and other.states is not None
+    other.states = None
+    other.train()
+    assert [entry["loss"] for entry in other.state.log_history if "loss" in entry] == losses
+    for key, value in weights(other.model).items():
+        assert torch.equal(value, plain.model.state_dict()[key]), key
 
 
-def test_no_window_at_all_is_a_set_too(model, tmp_path):
-    made, _ = said(model, [], tmp_path)
-    assert made({"input_ids": [2, 3]}) is None
-    again, lines = said(model, [], tmp_path)
-    assert again.folder == made.folder and lines[0].endswith("found")
+def test_an_encoder_that_is_trained_keeps_no_states(recipe, tmp_path):
+    trainer, _, calls = trained(recipe(freeze_encoder=False))
+    assert trainer.states is None and calls >= 6 and not (tmp_path / "states").exists()
 
 
-def test_a_process_that_loads_batches_maps_the_file_itself(model, tmp_path):
-    found = windows()
-    made, _ = said(model, found, tmp_path)
-    values = [made(window).copy() for window in found]
-    travelled = pickle.dumps(made)
-    assert len(travelled) < 4000  # The states alone are 9 kB.
-    again = pickle.loads(travelled)
-    for window, rows in zip(found, values):
-        np.testing.assert_array_equal(again(window), rows)
-
-
-def test_kept_states_cannot_be_written_to(model, tmp_path):
-    made, _ = said(model, windows(), tmp_path)
-    with pytest.raises(ValueError, match="read-only"):
-        made(windows()[3])[0, 0] = 1.0
-
-
-# --- the key ----------------------------------------------------------------------------------------------------------
-
-
-def test_every_part_of_what_decides_the_states_is_in_the_key(make_token_classifier, tmp_path, monkeypatch):
-    found = windows()
-
-    def folder(model=None, which=found):
-        return said(model or make_token_classifier(), which, tmp_path)[0].folder.name
-
-    one = folder()
-    assert folder() == one
-    others = {}
-    weight = make_token_classifier()
-    with torch.no_grad():
-        weight.encoder.state_dict()["encoder.layer.0.output.dense.bias"][3] += 1e-6
-    others["weight"] = folder(weight)
-    config = make_token_classifier()
-    config.config.encoder_config.layer_norm_eps *= 2
-    others["config"] = folder(config)
-    vocabulary = make_token_classifier()
-    vocabulary.tokenizer.add_tokens(["서울"])
-    others["tokenizer"] = folder(vocabulary)
-    changed = [dict(window) for window in found]
-    changed[-1] = {"input_ids": [*changed[-1]["input_ids"][:-2], 30, 3]}
-    others["text"] = folder(which=changed)
-    others["a window less"] = folder(which=found[:-1])
-    monkeypatch.setattr(states, "FORMAT", states.FORMAT + 1)
-    others["format"] = folder()
-    assert len({one, *others.values()}) == 1 + len(others), others
-
-
-def test_the_head_a_saved_copy_the_tokenizers_last_call_and_the_library_are_not_in_the_key(
-    make_token_classifier, tmp_path
-):
-    model, other = make_token_classifier(lstm_hidden_size=8), make_token_classifier(head="linear")
-    other.encoder.load_state_dict(model.encoder.state_dict())
-    one = encoder_digest(model)
-    assert encoder_digest(other) == one
-    model.save_pretrained(tmp_path)
-    assert encoder_digest(AutoModel.from_pretrained(tmp_path)) == one
-    model.tokenizer(["비가 온다.", "비"], padding=True, truncation=True, max_length=5)
-    model.config.encoder_config.transformers_version = "4.0.0"
-    assert encoder_digest(model) == one
-
-
-def test_another_window_setting_is_another_set_where_a_text_is_long(make_token_classifier, tmp_path):
-    model = make_token_classifier(max_length=40)
-    text = "비가 온다. " * 12
-
-    def cut():
-        documents = model.aligner.documents([text])
-        return [{"input_ids": window.input_ids} for window in model.aligner.windows(documents[0])]
-
-    one, _ = said(model, cut(), tmp_path)
-    model.config.max_length = 24
-    other, _ = said(model, cut(), tmp_path)
-    assert one.folder != other.folder
-
-
-@given(st.lists(st.lists(st.integers(0, 2**31 - 1), max_size=6), max_size=12))
-def test_digests_tell_windows_apart(rows):
-    digests = {window_digest({"input_ids": row}) for row in rows}
-    assert len(digests) == len({tuple(row) for row in rows})
-
-
-@given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 100))
-def test_chunks_cover_every_row_once_and_hold_no_more_than_they_may(lengths, most):
-    offsets = np.cumsum([0, *lengths])
-    chunks = states._chunks(offsets, most)
-    assert [row for first, last in chunks for row in range(first, last)] == list(range(len(lengths)))
-    for first, last in chunks:
-        assert last == first + 1 or offsets[last] - offsets[first] <= most
-
-
-# --- kills, damage, and no space --------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def whole(model, tmp_path):
-    """What an undisturbed run keeps."""
-    said(model, windows(), tmp_path / "whole")
-    return kept(tmp_path / "whole")
-
-
-@pytest.mark.parametrize("after", [0, 1, 4])
-def test_an_interrupted_set_is_gone_on_with_and_is_bit_equal(model, whole, tmp_path, monkeypatch, after):
-    computed, done = states._Writer._computed, []
-
-    def dies(self, chunk):
-        if len(done) == after:
-            raise KeyboardInterrupt
-        done.append(chunk)
-        return computed(self, chunk)
-
-    root = tmp_path / "resumed"
-    monkeypatch.setattr(states._Writer, "_computed", dies)
-    with pytest.raises(KeyboardInterrupt):
-        said(model, windows(), root)
-    again = []
-    monkeypatch.setattr(states._Writer, "_computed", lambda self, chunk: again.append(chunk) or computed(self, chunk))
-    _, lines = said(model, windows(), root)
-    chunks = len(json.loads(whole["progress.json"])["chunks"])
-    assert again == list(range(after, chunks))
-    assert ("of it still to compute" in lines[0]) == bool(after)
-    assert kept(root) == whole
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the child must begin with the model as it is")
-def test_a_killed_process_loses_the_chunk_at_hand_alone(model, whole, tmp_path):
-    root, note, count = tmp_path / "killed", states._Writer._note, []
-
-    def killed(self):
-        count.append(1)
-        if len(count) == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        note(self)
-
-    child = os.fork()
-    if not child:
-        try:
-            states._Writer._note = killed
-            said(model, windows(), root)
-        finally:
-            os._exit(1)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    left = json.loads(kept(root)["progress.json"])
-    assert left["done"] is False and [each is not None for each in left["chunks"][:4]] == [True, True, False, False]
-    calls = counted(model)
-    said(model, windows(), root)
-    assert kept(root) == whole and len(calls) == len(left["chunks"]) - 2
-
-
-@pytest.mark.parametrize("at", [0, 700, -1])
-def test_damaged_bytes_are_named_and_made_anew(model, whole, tmp_path, at):
-    root = tmp_path / "whole"
-    (path,) = root.glob("*/states.f32")
-    data = bytearray(whole["states.f32"])
-    data[at] ^= 1
-    path.write_bytes(data)
-    calls = counted(model)
-    _, lines = said(model, windows(), root)
-    damaged = [line for line in lines if f"{path} is damaged at bytes" in line]
-    assert len(damaged) == 1 and 0 < len(calls) < 8
-    assert kept(root) == whole
-
-
-@pytest.mark.parametrize("kind", ["cut short", "longer", "gone", "no json", "a list", "another set's", "other chunks"])
-def test_a_foreign_file_is_named_and_the_set_made_anew(model, whole, tmp_path, kind):
-    root = tmp_path / "whole"
-    (folder,) = root.iterdir()
-    path = folder / ("states.f32" if kind in ("cut short", "longer", "gone") else "progress.json")
-    progress = json.loads(whole["progress.json"])
-    if kind == "gone":
-        path.unlink()
-    else:
-        text = {
-            "cut short": whole["states.f32"][:-8],
-            "longer": whole["states.f32"] + b"1234",
-            "no json": b"{",
-            "a list": b"[1]",
-            "another set's": json.dumps(progress | {"key": "0" * 32}).encode(),
-            "other chunks": json.dumps(progress | {"chunks": [1]}).encode(),
-        }
-        path.write_bytes(text[kind])
-    _, lines = said(model, windows(), root)
-    assert f"{path} is not what was written there; made anew" in lines[0]
-    assert kept(root) == whole
-
-
-def test_a_disk_without_space_is_told_before_anything_is_written(model, tmp_path, monkeypatch):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 500, 500))
-    calls, lines = counted(model), []
-    message = r"expected [\d.]+ KiB free for the states of the frozen encoder in .*, got 500 bytes; make room, name"
-    with pytest.raises(OSError, match=message) as caught:
-        make_states(model, windows(), tmp_path, say=lines.append)
-    assert caught.value.errno == errno.ENOSPC
-    assert calls == [] and kept(tmp_path) == {}
-    assert len(lines) == 1 and "KiB" in lines[0]  # The size was told.
-
-
-def test_space_is_asked_for_what_is_missing_alone(model, whole, tmp_path, monkeypatch):
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 10**6, 0))
-    _, lines = said(model, windows(), tmp_path / "whole")
-    assert lines[0].endswith("found")
-
-
-def test_a_place_that_is_no_folder_is_told(model, tmp_path):
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(FileExistsError, match=r"expected a folder to write to at .*file, got a file"):
-        said(model, windows(), tmp_path / "file")
-
-
-def test_two_runs_at_once_make_one_set(model, whole, tmp_path):
-    found, lines = [], []
-    root = tmp_path / "both"
-    threads = [
-        Thread(target=lambda: found.append(make_states(model, windows(), root, say=lines.append))) for _ in range(2)
+def test_no_step_and_no_evaluation_asks_the_encoder(recipe, capsys):
+    flags = {"max_steps": -1, "num_train_epochs": 8, "eval_strategy": "epoch"}
+    flags["encoder_options"] = {**TINY["encoder_options"], "num_hidden_layers": 0}
+    trainer, _, calls = trained(recipe(**flags))
+    made = [line for line in capsys.readouterr().out.splitlines() if line.startswith("encoder states")]
+    assert "train: " in made[0] and any("validation: " in line for line in made)
+    again, _, found_calls = trained(recipe(**flags))
+    assert calls > 0 and found_calls == 0
+    assert all(line.endswith("found") for line in capsys.readouterr().out.splitlines() if line.startswith("encoder st"))
+    metrics = [
+        [entry["eval_f1"] for entry in each.state.log_history if "eval_f1" in entry] for each in (trainer, again)
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 2 and kept(root) == whole
-    assert sum(line.endswith("; found") for line in lines) == 1
+    plain, _, _ = trained(recipe(states=None, **flags))
+    expected = [entry["eval_f1"] for entry in plain.state.log_history if "eval_f1" in entry]
+    assert metrics == [expected, expected] and len(expected) == 8 and max(expected) > 0
+
+
+def test_what_a_run_leaves_has_no_trace_of_kept_states(recipe, tmp_path):
+    flags = {"encoder_options": {**TINY["encoder_options"], "num_hidden_layers": 0}, "eval_strategy": "epoch"}
+    metrics = run(recipe(num_train_epochs=8, max_steps=-1, **flags))
+    assert metrics["eval_f1"] > 0
+    left = {path.name for path in (tmp_path / "out").iterdir()}
+    assert not any("states" in name for name in left)
+    assert "state_source" not in (tmp_path / "out" / "config.json").read_text(encoding="utf-8")
+    lines = (tmp_path / "out" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    assert any(json.loads(line)["spans"] for line in lines)
+
+
+def test_afterwards_model_and_trainer_are_as_before(recipe):
+    trainer = build_trainer(recipe())
+    collate, count = trainer.data_collator, len(trainer.callback_handler.callbacks)
+    trainer.train()
+    assert trainer.data_collator == collate and trainer.model.state_source is None
+    assert len(trainer.callback_handler.callbacks) == count
+    calls = counted(trainer.model)
+    trainer.evaluate()
+    assert calls
+
+
+def test_an_error_in_training_lets_go_of_the_states_too(recipe, monkeypatch):
+    trainer = build_trainer(recipe())
+
+    def breaks(*args, **kwargs):
+        assert trainer.model.state_source is not None
+        raise RuntimeError("in the middle")
+
+    monkeypatch.setattr(trainer, "training_step", breaks)
+    with pytest.raises(RuntimeError, match="in the middle"):
+        trainer.train()
+    assert trainer.model.state_source is None and not isinstance(trainer.data_collator, CachedFeatureCollator)
+
+
+def test_a_run_goes_on_from_a_checkpoint_on_kept_states(recipe, tmp_path):
+    whole, losses, _ = trained(recipe())
+    first = build_trainer(recipe(save_strategy="steps", save_steps=4))
+    first.train()
+    second = build_trainer(recipe(save_strategy="steps", save_steps=4))
+    second.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-4"))
+    assert [entry["loss"] for entry in second.state.log_history if "loss" in entry] == losses
+    for key, value in weights(second.model).items():
+        assert torch.equal(value, whole.model.state_dict()[key]), key
+
+
+def test_a_checkpoint_with_another_encoder_is_refused(recipe, tmp_path):
+    build_trainer(recipe(save_strategy="steps", save_steps=4)).train()
+    other = build_trainer(recipe(seed=43))
+    with pytest.raises(ValueError, match=r"expected the frozen encoder that the checkpoint .* got one whose .* ano"):
+        other.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-4"))
+
+
+# --- what a frozen encoder is -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kept", [None, "states"])
+def test_the_optimizer_holds_no_parameter_of_a_frozen_encoder(recipe, kept):
+    for rates in ({}, {"encoder": 1e-3, "head": 1e-2}):
+        trainer = build_trainer(recipe(states=kept, learning_rates=rates, weight_decay=0.5))
+        trainer.train()
+        held = {id(parameter) for group in trainer.optimizer.param_groups for parameter in group["params"]}
+        parts = {name: id(parameter) in held for name, parameter in trainer.model.named_parameters()}
+        assert {name for name, inside in parts.items() if not inside} == {
+            name for name in parts if name.startswith("encoder.")
+        }
+        assert all(parameter.grad is None for parameter in trainer.model.encoder.parameters())
+
+
+def test_checkpointing_the_activations_of_a_frozen_encoder_changes_nothing(recipe):
+    _, losses, _ = trained(recipe(states=None, dropout=0.3))
+    _, found, _ = trained(recipe(states=None, dropout=0.3, activation_checkpointing=True))
+    assert found == losses
+    _, found, _ = trained(recipe(dropout=0.3, activation_checkpointing=True))
+    assert found == pytest.approx(losses, rel=1e-5)
+
+
+def test_fgm_on_a_frozen_encoder_that_runs_leaves_its_weights_alone(recipe):
+    trainer = build_trainer(recipe(states=None, fgm_epsilon=0.5))
+    before = weights(trainer.model)
+    trainer.train()
+    assert trainer.fgm.epsilon == 0.5 and not trainer.model.encoder.training
+    for key, value in weights(trainer.model).items():
+        assert torch.equal(value, before[key]) == key.startswith("encoder."), key
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 KiB"), (5 * 2**30, "5.0 GiB"), (2**41, "2.0 TiB")],
+    ("key", "value", "reason"),
+    [
+        ("fgm_epsilon", 0.5, "FGM perturbs the word"),
+        ("subword_dropout", 0.1, "subword dropout hides subwords that the enc"),
+    ],
 )
-def test_sizes_are_written_for_people(size, text):
-    assert readable(size) == text
+def test_what_changes_the_encoders_input_is_refused_with_the_reason(recipe, key, value, reason):
+    message = (
+        rf"expected {key}: 0 with freeze_encoder and kept states, got {value}: {reason}.* set feature_cache_dir: none"
+    )
+    with pytest.raises(ValueError, match=message):
+        build_trainer(recipe(**{key: value}))
+    assert isinstance(build_trainer(recipe(states=None, **{key: value})), KospanTrainer)
+    assert isinstance(build_trainer(recipe(freeze_encoder=False, **{key: value})), KospanTrainer)
+    check_cached(None, 0.5, 0.1)
+
+
+def test_a_study_tells_before_its_first_variant(tmp_path, files):
+    path = tmp_path / "study.yaml"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(json.dumps({**TINY, **files["token-classification"]}), encoding="utf-8")
+    path.write_text(
+        f"recipe: {json.dumps(str(recipe))}\nvariants:\n  perturbed: {{fgm_epsilon: 0.5}}\nseeds: [1, 2]\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ValueError, match=r"variant .*: expected fgm_epsilon: 0 with freeze_encoder and kept states"):
+        for experiment in load_study(path, {}):
+            check_experiment(experiment)
+
+
+def test_the_folder_is_in_the_hugging_face_cache_unless_it_is_named(tmp_path):
+    assert load_recipe(None, {}).feature_cache_dir == "auto"
+    assert str(states_root("auto")).startswith(HF_HOME) and states_root("auto").parts[-2:] == ("kospan", "states")
+    assert states_root(str(tmp_path)) == tmp_path and states_root("~/x").is_absolute()
+    assert load_recipe(None, {"feature_cache_dir": "none"}).feature_cache_dir is None and states_root(None) is None
+
+
+def test_a_collator_with_states_travels_to_another_process(recipe):
+    seen = {}
+    trainer = build_trainer(recipe())
+    with trainer.states.attached(trainer):
+        collate = trainer.data_collator
+        features = trainer.train_dataset[:3]
+        seen = collate(features)
+        source = pickle.loads(pickle.dumps(collate.source))
+    for feature, rows in zip(features, seen["encoder_states"].numpy()):
+        np.testing.assert_array_equal(source(feature), rows[: len(feature["input_ids"])])

@@ -14,7 +14,7 @@ from kospan.training.saving import (
     broken_part,
     dot_notes,
     last_whole_checkpoint,
-    write_whole,
+    write_text,
     written_whole,
 )
 
@@ -32,22 +32,22 @@ def contents(folder) -> dict[str, bytes]:
 
 
 def test_a_file_is_written_in_utf8_and_leaves_nothing_beside_it(tmp_path):
-    write_whole(tmp_path / "a.jsonl", "서울\n👩\u200d🚀\n")
-    write_whole(str(tmp_path / "a.jsonl"), "부산\n")
+    write_text(tmp_path / "a.jsonl", "서울\n👩\u200d🚀\n")
+    write_text(str(tmp_path / "a.jsonl"), "부산\n")
     assert contents(tmp_path) == {"a.jsonl": "부산\n".encode()}
 
 
 @pytest.mark.parametrize("name", ["replace", "write"])
 def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch, name):
     path = tmp_path / "a.json"
-    write_whole(path, "before")
+    write_text(path, "before")
     if name == "replace":
         monkeypatch.setattr(os, "replace", full_disk)
         text, error = "after", OSError
     else:  # Half a surrogate pair fails after the file has been opened.
         text, error = "after" * 10_000 + "\ud800", UnicodeEncodeError
     with pytest.raises(error):
-        write_whole(path, text)
+        write_text(path, text)
     monkeypatch.undo()
     assert contents(tmp_path) == {"a.json": b"before"}
 

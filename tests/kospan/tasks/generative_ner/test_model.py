@@ -14,6 +14,7 @@ from kospan.hub.publish import publish
 from kospan.hub.verify import verify
 from kospan.run import build_trainer, run
 from kospan.tasks.generative_ner import continued
+from kospan.tasks.generative_ner.spec import SPEC
 
 
 @pytest.fixture
@@ -79,11 +80,11 @@ def test_a_release_is_checked_on_another_day_than_it_was_trained(recipe_of, set_
     run(recipe)
     folder = tmp_path / "out"
     assert any(example.spans for example in read_jsonl(folder / "predictions.jsonl"))
-    publish(folder, "kim/writer", dry_run=tmp_path / "release", say=lambda line: None)
+    publish(folder, "kim/writer", SPEC, dry_run=tmp_path / "release", say=lambda line: None)
     released = tmp_path / "release" / "model"
     assert "always 2020-01-31" in (released / "README.md").read_text(encoding="utf-8")
     # With another date, as it would be without a fixed one, something else is found.
     settings = json.loads((released / "kospan.json").read_text(encoding="utf-8"))
     (released / "kospan.json").write_text(json.dumps({**settings, "date": "2026-11-30"}), encoding="utf-8")
-    with pytest.raises(ValueError, match="expected the release to find what predictions"):
-        verify(released, folder / "predictions.jsonl")
+    with pytest.raises(ValueError, match="expected the release to predict the spans in predictions"):
+        verify(released, folder / "predictions.jsonl", SPEC.published)

@@ -12,7 +12,7 @@ from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.tasks.question_answering.metrics import score_answers
 
-STUDY = Path(__file__).parents[2] / "recipes" / "studies" / "korquad_scratch.yaml"
+STUDY = Path(__file__).parents[3] / "recipes" / "studies" / "korquad_scratch.yaml"
 TEXTS = ["이재용 회장이 서울에서 회의를 열었다.", "김연아는 부산 사직 체육관을 찾았다."]
 # Alternatives overlap.
 GOLD = [

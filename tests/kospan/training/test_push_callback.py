@@ -20,7 +20,7 @@ from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
 from kospan.hub import publish as publishing
 from kospan.hub import publisher
-from kospan.hub.hub import WAITS, Hub
+from kospan.hub.hub import ATTEMPTS, Hub
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer, prepare, train
@@ -67,7 +67,7 @@ TRAIN = """
 import sys
 from kospan.cli import main
 from kospan.hub import publish
-publish.verify = lambda folder, predictions, hub: 1
+publish.verify = lambda folder, predictions, calls, hub: 1
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -76,7 +76,7 @@ sys.exit(main(sys.argv[1:]))
 def patient(monkeypatch):
     """Pushes wait for nothing, and the release's fresh process is spared: test_publish.py has it."""
     monkeypatch.setattr(publisher, "Hub", functools.partial(Hub, sleep=lambda seconds: None))
-    monkeypatch.setattr(publishing, "verify", lambda folder, predictions, hub: 1)
+    monkeypatch.setattr(publishing, "verify", lambda folder, predictions, calls, hub: 1)
     monkeypatch.delenv("HF_TOKEN", raising=False)
 
 
@@ -223,7 +223,7 @@ def words(settings: dict) -> list[str]:
 
 
 def test_a_push_that_fails_is_told_at_once_and_at_the_end(settings, local_hub, online, capfd):  # noqa: F811
-    local_hub.fail("POST", "/commit/", times=len(WAITS) + 1, status=500)
+    local_hub.fail("POST", "/commit/", times=ATTEMPTS, status=500)
     flags = settings(hub_strategy="all_checkpoints")
     assert main(words(flags)) == 1
     said, out = capfd.readouterr(), Path(flags["output_dir"])

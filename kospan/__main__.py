@@ -1,0 +1,7 @@
+"""`python -m kospan`."""
+
+import sys
+
+from kospan.cli.main import main
+
+sys.exit(main())

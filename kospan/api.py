@@ -1,0 +1,201 @@
+"""Public functions over saved models: `load`, `predict`, `evaluate`."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from kospan.data.corpus import SplitIssues, read_split
+from kospan.data.records import DEFAULTS, ReadOptions, ReadSession
+from kospan.data.texts import read_texts
+from kospan.example import Example
+from kospan.task import Task
+from kospan.tasks.loading import load_saved, readable
+from kospan.tasks.registry import spec_of_model
+
+
+class LabelledData(NamedTuple):
+    """A model with labelled data to score it on.
+
+    Args:
+        task: The task over the model.
+        examples: Documents with gold spans.
+        training: Documents that the model was trained on; None if not given.
+        missing: Records that are missing from the documents.
+    """
+
+    task: Task
+    examples: list[Example]
+    training: list[Example] | None
+    missing: SplitIssues
+
+
+def load(name: str | os.PathLike, aggregation: str | None = None):
+    """Open a saved model in float32, ready to predict.
+
+    Args:
+        name: A folder, or a name on the Hub.
+        aggregation: Stock token classifiers: the rule that merges subwords to entities; None takes "simple".
+
+    Returns:
+        A model of kospan, or a `StockModel` for a stock token classifier of transformers.
+
+    Raises:
+        FileNotFoundError: If there is no model, or a part of it is missing.
+        ValueError: If it is a model of another kind, or its weights do not fit its config.
+
+    >>> import kospan
+    >>> model = kospan.load("outputs/quickstart")
+    >>> spans = model.extract("이재용 회장이 서울에서 회의를 열었다.")
+    >>> all(0 <= span.start < span.end for span in spans)
+    True
+    """
+    return load_saved(os.fspath(name), aggregation)
+
+
+def predict(
+    model,
+    data: str | os.PathLike | Sequence[str | Example],
+    *,
+    dataset: str | None = None,
+    threshold: float | None = None,
+    batch_size: int = 32,
+    skip_invalid: bool = False,
+    say: Callable[[str], None] = print,
+) -> list[Example]:
+    """Predict the spans of documents, by the public method of the model.
+
+    Args:
+        model: A folder, a name on the Hub, or a model that `load` returned.
+        data: Texts or examples; or a file of JSON Lines or of plain text with one document per line.
+        dataset: Format of another kind of file: the name of a data set, such as "conll".
+        threshold: Lowest score of a span; None takes the model's own.
+        batch_size: Windows per batch.
+        skip_invalid: Continue without records that cannot be read.
+        say: Function that takes a line about each kind of missing record.
+
+    Returns:
+        The documents, with the predicted spans.
+
+    Raises:
+        FileNotFoundError: If the model or the file does not exist.
+        ValueError: If a record is invalid or does not suit the model.
+
+    >>> import kospan
+    >>> [example] = kospan.predict("outputs/quickstart", ["이재용 회장이 서울에서 회의를 열었다."])
+    >>> example.id, all(span.label for span in example.spans)
+    ('text-0', True)
+    """
+    reading = ReadSession(ReadOptions(skip_invalid=skip_invalid), collect=True)
+    if not isinstance(data, (str, os.PathLike)):
+        place, examples = "data", [_as_example(each, at) for at, each in enumerate(data)]
+    elif dataset is None:
+        place, examples = os.fspath(data), read_texts(os.fspath(data), reading)
+    else:
+        # Gold spans are neither used nor returned.
+        place = os.fspath(data)
+        examples, missing = read_split(dataset, place, "longest", reading.options, whole_texts=True)
+        for line in missing.lines(place):
+            say(line)
+    task = _task_over(model)
+    examples = readable(task, examples, place, reading)
+    predictions = task.predict(examples, threshold, batch_size)
+    if reading.invalid:
+        say(f"skipped {reading.invalid:,} invalid records, the first: {reading.first}")
+    return [replace(example, spans=tuple(spans)) for example, spans in zip(examples, predictions)]
+
+
+def evaluate(
+    model,
+    data: str | os.PathLike | Sequence[Example],
+    *,
+    dataset: str = "jsonl",
+    train: str | os.PathLike | Sequence[Example] | None = None,
+    aggregation: str | None = None,
+    overlaps: str = "error",
+    options: ReadOptions = DEFAULTS,
+    say: Callable[[str], None] = print,
+) -> dict:
+    """Score a model on labelled data and classify its errors.
+
+    Args:
+        model: A folder, a name on the Hub, or a model that `load` returned.
+        data: Examples with gold spans, a labelled file, or a split of a data set that brings its own data.
+        dataset: The data set, or the file's format.
+        train: The model's training data, for scores of seen and unseen surfaces.
+        aggregation: Stock token classifiers: the rule that merges subwords to entities; None takes "simple".
+        overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest.
+        options: How files are read.
+        say: Function that takes a line about each kind of missing record.
+
+    Returns:
+        The "task", scores under "metrics", groups, errors, and the numbers of "skipped" and "left_out" records.
+
+    Raises:
+        FileNotFoundError: If the model or the file does not exist.
+        ValueError: If a record is invalid or does not suit the model.
+
+    >>> import kospan
+    >>> report = kospan.evaluate("outputs/quickstart", "validation", dataset="sample")
+    >>> 0 <= report["metrics"]["f1"] <= 1
+    True
+    """
+    given = {"dataset": dataset, "train": train, "aggregation": aggregation, "overlaps": overlaps, "options": options}
+    task, examples, training, missing = open_labelled(model, data, **given, say=say)
+    report = task.spec.analyze(task, examples, task.predict(examples), training)
+    return {"task": task.spec.name, **report, "skipped": missing.invalid, "left_out": missing.left_out}
+
+
+def open_labelled(
+    model,
+    data: str | os.PathLike | Sequence[Example],
+    *,
+    dataset: str = "jsonl",
+    train: str | os.PathLike | Sequence[Example] | None = None,
+    aggregation: str | None = None,
+    overlaps: str = "error",
+    options: ReadOptions = DEFAULTS,
+    say: Callable[[str], None] = print,
+) -> LabelledData:
+    """Open a model and read labelled data for it; see `evaluate`."""
+    task = _task_over(model, aggregation, dataset)
+    settings = {"dataset": dataset, "overlaps": overlaps, "options": options, "whole_texts": task.spec.whole_texts}
+    examples, missing = read_labelled(data, **settings, say=say)
+    training = None if train is None else read_labelled(train, **settings, say=say)[0]
+    reading = ReadSession(options, collect=True)
+    place = os.fspath(data) if isinstance(data, (str, os.PathLike)) else "data"
+    examples = readable(task, examples, place, reading)
+    if reading.invalid:
+        say(f"skipped records     {reading.invalid:,} that the model cannot read, the first: {reading.first}")
+    task.left_out = missing.left_out
+    return LabelledData(task, examples, training, missing._replace(invalid=missing.invalid + reading.invalid))
+
+
+def read_labelled(
+    data: str | os.PathLike | Sequence[Example],
+    *,
+    dataset: str = "jsonl",
+    overlaps: str = "error",
+    options: ReadOptions = DEFAULTS,
+    whole_texts: bool = False,
+    say: Callable[[str], None] = print,
+) -> tuple[list[Example], SplitIssues]:
+    """Read labelled examples and the numbers of missing records; see `evaluate`."""
+    if not isinstance(data, (str, os.PathLike)):
+        return list(data), SplitIssues()
+    place = os.fspath(data)
+    split = read_split(dataset, place, overlaps, options, labelled=True, whole_texts=whole_texts)
+    for line in split.issues.lines(place):
+        say(line)
+    return split.examples, split.issues
+
+
+def _task_over(model, aggregation: str | None = None, dataset: str = "jsonl") -> Task:
+    """The task over a model, or over the model of a folder or Hub name."""
+    if isinstance(model, (str, os.PathLike)):
+        model = load(model, aggregation)
+    return spec_of_model(model.config.model_type).task.over(model, dataset)
+
+
+def _as_example(document: str | Example, at: int) -> Example:
+    return document if isinstance(document, Example) else Example(f"text-{at}", document, None)
