@@ -16,10 +16,10 @@ from pathlib import Path
 
 from kospan.data.corpus import read_examples
 from kospan.data.registry import dataset_spec
+from kospan.data.text import write_text
 from kospan.example import Example
 from kospan.modeling.prompts import entities_of, locate, parse_reply, write_reply
 from kospan.modeling.spans import Span
-from kospan.data.text import write_text
 
 RESULT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks" / "grammar.md"
 SETS = [

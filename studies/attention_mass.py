@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 
 from kospan.data.corpus import load_corpus
+from kospan.data.text import write_text
 from kospan.example import Example
 from kospan.recipe import load_recipe
 from kospan.tasks.loading import open_saved
 from kospan.training.record import commit
-from kospan.data.text import write_text
 
 
 def in_entities(units: Sequence[tuple[int, int]], example: Example) -> Tensor:

@@ -11,10 +11,10 @@ import argparse
 import json
 from pathlib import Path
 
+from kospan.data.text import write_text
 from kospan.recipe import load_recipe
 from kospan.tasks.registry import task_class
 from kospan.training.record import commit
-from kospan.data.text import write_text
 
 
 def main(words: list[str] | None = None) -> None:

@@ -21,11 +21,11 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 from kospan.ablation.settings import flat  # noqa: E402
 from kospan.data.corpus import load_corpus  # noqa: E402
+from kospan.data.text import write_text  # noqa: E402
 from kospan.modeling.spans import Span  # noqa: E402
 from kospan.modeling.tags import tags_to_spans  # noqa: E402
 from kospan.recipe import load_recipe  # noqa: E402
 from kospan.tasks.loading import open_saved  # noqa: E402
-from kospan.data.text import write_text  # noqa: E402
 
 
 @torch.no_grad()

@@ -26,8 +26,8 @@ import yaml
 from kospan.ablation.page import write_report
 from kospan.ablation.plan import load_study
 from kospan.ablation.runner import environment
-from kospan.training.record import commit, versions
 from kospan.data.text import write_text
+from kospan.training.record import commit, versions
 
 HOUSE = Path(__file__).resolve().parent.parent
 SIZES = {"num_hidden_layers": 0, "hidden_size": 32, "embedding_size": 32, "num_attention_heads": 2}

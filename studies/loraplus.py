@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from kospan.data.text import write_text
 from kospan.drawing import ACCENT, FAINT, INK, SECOND, Canvas
 from kospan.evaluation.bootstrap import Difference, paired
-from kospan.data.text import write_text
 
 ARMS = {"lora": SECOND, "lora_plus": ACCENT, "full": INK, "bilstm_crf": "#2e8b6f"}
 # Of the variants without a size behind their names.

@@ -22,13 +22,13 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from kospan.data.corpus import read_examples
 from kospan.data.jsonl import write_jsonl
+from kospan.data.text import write_text
 from kospan.modeling import KospanGenerativeNER
 from kospan.modeling.code_files import follow_umask
 from kospan.recipe import load_recipe
 from kospan.run import run
 from kospan.task import NotedSpans
 from kospan.tasks.generative_ner.task import GenerativeNERTask
-from kospan.data.text import write_text
 
 VOCABULARY, POSITIONS = 4000, 512
 ROW, BATCH, PASSES, RATE, SEED = 256, 8, 2, 2e-3, 42

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 import transformers
 
-from kospan.training.record import commit
 from kospan.data.text import write_text
+from kospan.training.record import commit
 
 
 def run_study(out: str, header: dict, seeds: list[int], one_seed: Callable[[int], dict]) -> dict:

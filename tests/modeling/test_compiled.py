@@ -11,11 +11,11 @@ from torch import nn
 from torch._dynamo.testing import CompileCounter
 
 from kospan.modeling.crf import CRF
+from kospan.modeling.rdrop import double
 from kospan.modeling.wide_linear import wide_linear
 from kospan.tasks.encoders import character_tokenizer
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
 from kospan.tasks.text_classification.task import TextClassificationTask
-from kospan.training.rdrop import TagRDrop, double
 
 LONG = {"encoder": {"num_hidden_layers": 0}}
 
@@ -105,7 +105,7 @@ def test_no_part_of_the_chain_is_traced(make_token_classifier):
 
     compiled = torch.compile(model, backend=backend)
     model.train()
-    compiled(**double(batches[0]), divergence=TagRDrop(1.0, "marginal"))
+    compiled(**double(batches[0]), rdrop_alpha=1.0, rdrop_level="marginal")
     model.eval()
     found, expected = compiled(**batches[1]), model(**batches[1])
     assert torch.equal(found.tags, expected.tags) and not traced

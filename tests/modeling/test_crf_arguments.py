@@ -159,11 +159,11 @@ ERRORS = {
     "mask must not be floats": (lambda crf: crf.decode(torch.zeros(1, 2, 3), torch.ones(1, 2)), "mask.*float32"),
     "mask must have no hole": (
         lambda crf: crf.marginals(torch.zeros(2, 3, 3), torch.tensor([[1, 1, 1], [1, 0, 1]])),
-        "behind a gap in row 1; compact first",
+        "after a gap in row 1; compact first",
     ),
     "mask must start at the first unit": (
         lambda crf: crf(torch.zeros(1, 2, 3), torch.zeros(1, 2).long(), torch.tensor([[0, 1]])),
-        "behind a gap in row 0; compact first",
+        "after a gap in row 0; compact first",
     ),
     "begins must fit": (
         lambda crf: crf.decode(torch.zeros(1, 2, 3), begins=torch.ones(2).bool()),

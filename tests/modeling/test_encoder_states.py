@@ -108,7 +108,7 @@ def test_exactly_one_of_subwords_and_states_is_taken(model):
     with pytest.raises(ValueError, match=r"expected one of input_ids, .* got none; encoder_states replace input_ids"):
         model(**without)
     for wrong in (states[..., :8], states[0]):
-        with pytest.raises(ValueError, match=r"expected encoder_states .batch, length, 16., got .*this very encoder"):
+        with pytest.raises(ValueError, match=r"expected encoder_states .batch, length, 16., got .*this encoder"):
             model(**without, encoder_states=wrong)
     for more in ("output_hidden_states", "output_attentions"):
         with pytest.raises(ValueError, match="expected input_ids beside output_hidden_states or output_attentions"):

@@ -277,7 +277,7 @@ def test_texts_and_settings_are_checked():
     spans = model.extract(TEXTS[0])
     most = max(span.score for span in spans)
     assert model.extract(TEXTS[0], threshold=most) == [span for span in spans if span.score == most]
-    for ask in (model.extract, model.write):
+    for ask in (model.extract, model.generate):
         for asked, error, message in (
             ({"threshold": float("nan")}, ValueError, "expected threshold to be a number from 0 to 1, got nan"),
             ({"threshold": "1"}, TypeError, "expected threshold to be a number from 0 to 1, got '1'"),

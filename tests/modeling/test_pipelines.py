@@ -327,7 +327,7 @@ def test_a_saved_folder_names_and_holds_its_pipeline(tagger, tmp_path):
     tagger.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert set(config["custom_pipelines"]) == {"token-classification"}
-    needed = ("pipelines", "pipeline_base", "pipeline_token_classification", "checks", "tags")
+    needed = ("pipelines", "pipeline_base", "pipeline_token_classification", "input_checks", "tags")
     assert all((tmp_path / f"{name}.py").exists() for name in needed)
     for entry in config["custom_pipelines"].values():
         assert entry["impl"] == "pipelines.KospanTokenClassificationPipeline" and entry["pt"] == [

@@ -9,7 +9,7 @@ from oracles import positional_loops as loops
 from transformers import AutoModel
 
 from kospan.modeling.heads import HEADS, ChainContext, check_head
-from kospan.training.rdrop import TagRDrop, double
+from kospan.modeling.rdrop import double
 
 GATES = [{"gate": "soft"}, {"gate": "hard"}, {"gate": "share", "share": 0.5}]
 
@@ -89,7 +89,7 @@ def test_everything_learns(make):
 @pytest.mark.parametrize("decoder", ["linear", "crf"])
 def test_rdrop_and_multi_sample_dropout(make, level, decoder):
     model = make({"decoder": decoder}, dropout=0.4, multi_sample_dropout=3, dropout_merge="mean_loss").train()
-    output = model(**double(batch()), divergence=TagRDrop(1.0, level))
+    output = model(**double(batch()), rdrop_alpha=1.0, rdrop_level=level)
     assert output.divergence > 0
     assert torch.allclose(output.loss, output.divergence + sum(output.parts.values()), atol=1e-5)
     output.loss.backward()

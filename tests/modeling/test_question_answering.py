@@ -9,7 +9,7 @@ from qa_model_cases import QUESTIONS, VARIANTS, batch_of, close, one_by_one
 from torch import nn
 
 from kospan.modeling import Span
-from kospan.training.rdrop import SpanEndsRDrop, double, symmetric_kl
+from kospan.modeling.rdrop import double, symmetric_kl
 
 # --- forward ----------------------------------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ def test_r_drop_is_two_forwards_and_their_divergence(make_qa_model, texts):
     batch, alpha = batch_of(model, texts), 0.7
     model.train()
     torch.manual_seed(4)
-    found = model(**double(batch), divergence=SpanEndsRDrop(alpha))
+    found = model(**double(batch), rdrop_alpha=alpha)
     first, second = found.emissions.double().chunk(2)
     assert not torch.equal(first, second)
     losses = [nn.functional.cross_entropy(half, batch["labels"], reduction="sum") for half in (first, second)]

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from kospan.modeling import KospanSequenceClassificationConfig, Span
-from kospan.training.rdrop import ClassRDrop, double
+from kospan.modeling.rdrop import double
 
 TITLE = "한국은행이 금리를"
 
@@ -144,13 +144,7 @@ def test_every_weight_learns(make_text_classifier, texts, settings_of):
 def test_r_drop_is_half_the_symmetric_divergence(make_text_classifier, texts):
     model = make_text_classifier(dropout=0.4).train()
     batch = batch_of(model, texts, [0, 1, 2, 1, 0])
-    found = model(
-        **double(batch),
-        divergence=ClassRDrop(
-            2.0,
-        ),
-        num_items_in_batch=5,
-    )
+    found = model(**double(batch), rdrop_alpha=2.0, num_items_in_batch=5)
     first, second = found.logits.double().chunk(2)
     total = task = 0.0
     for p, q, label in zip(first.softmax(dim=1).tolist(), second.softmax(dim=1).tolist(), [0, 1, 2, 1, 0]):
@@ -164,7 +158,7 @@ def test_r_drop_is_half_the_symmetric_divergence(make_text_classifier, texts):
 def test_r_drop_of_values_is_the_squared_difference(make_text_classifier, texts):
     model = make_text_classifier(problem_type="regression", dropout=0.4).train()
     batch = batch_of(model, texts, [0.5, -1.0, 2.0, 0.0, 1.0])
-    found = model(**double(batch), divergence=ClassRDrop(3.0))
+    found = model(**double(batch), rdrop_alpha=3.0)
     one, other = found.logits[:, 0].double().chunk(2)
     expected = 3.0 * np.mean([(a - b) ** 2 for a, b in zip(one.tolist(), other.tolist())])
     assert expected > 0.01 and found.divergence.item() == pytest.approx(expected, rel=1e-4)
@@ -173,7 +167,7 @@ def test_r_drop_of_values_is_the_squared_difference(make_text_classifier, texts)
 def test_weight_zero_leaves_the_loss_as_it_is(make_text_classifier, texts):
     model = make_text_classifier()
     batch = batch_of(model, texts, [0, 1, 2, 1, 0])
-    assert torch.equal(model(**double(batch), divergence=ClassRDrop(0.0)).loss, model(**double(batch)).loss)
+    assert torch.equal(model(**double(batch), rdrop_alpha=0.0).loss, model(**double(batch)).loss)
 
 
 # --- texts to classes -------------------------------------------------------------------------------------------------
@@ -377,7 +371,7 @@ def test_a_value_has_no_threshold(make_text_classifier):
     ("settings_of", "words"),
     [
         (
-            {"problem": "ranking"},
+            {"problem_type": "ranking"},
             "expected problem_type to be one of single_label_classification, regression, got 'ranking'",
         ),
         ({"pooling": "max"}, "expected pooling to be one of cls, mean, got 'max'"),
