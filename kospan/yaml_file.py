@@ -9,6 +9,7 @@ class OnceLoader(yaml.SafeLoader):
     """Refuses a key that occurs twice, where YAML itself takes the last one without a word."""
 
     def construct_mapping(self, node, deep=False):
+        """Build a mapping after checking its keys."""
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)

@@ -19,14 +19,15 @@ _LIMITS = {
 
 
 def checked_text(text: str | None) -> str:
-    """A text that the model may read.
+    r"""A text that the model may read.
 
     A surrogate without its partner, which no UTF-8 can hold, becomes U+FFFD, so offsets stay as they are.
 
-    Raises: InputError where it is too long.
+    Raises:
+        InputError: If it is too long.
 
-    >>> checked_text("서울\\ud800")
-    '서울\\ufffd'
+    >>> checked_text("서울\ud800")
+    '서울\ufffd'
     """
     text = "" if text is None else str(text)
     if len(text) > DOCUMENT_CHARACTERS:
@@ -93,6 +94,7 @@ def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[
     Empty lines are no documents.
 
     Args:
+        path: The file.
         keys: "text" alone, "question" and "text", or "text" and "text_pair".
 
     Returns: "id" and the keys each; a document without an id is named after its line.

@@ -33,6 +33,7 @@ class Page:
         """A component whose properties follow the language.
 
         Args:
+            component: The Gradio component.
             keys: Property -> key in `TEXTS`, or `(key, values)`.
 
         Returns: The component.
@@ -160,6 +161,9 @@ def launch(blocks: gr.Blocks, port: int, share: bool = False, waiting: int = WAI
     """Serves the page.
 
     Args:
+        blocks: The page.
+        port: Port of the server; None for any free one.
+        share: Whether to open a public link.
         waiting: Calls that the model's line holds; gradio's own queue holds a few times as many.
         wait: Until the process is ended; False goes on in a thread.
     """

@@ -59,8 +59,7 @@ def _endpoint(served: ServedQuestionAnswering):
     def answer(
         question: str, context: str, top_k: int = 1, threshold: float = 0.0, language: str = DEFAULT
     ) -> list[dict]:
-        """The answers to a question, best first: start, end, label, score; one from 0 to 0 says that there is none.
-        Refusals come in `language`."""
+        """Answer a question: spans, best first; one from 0 to 0 means that there is none. Errors are in `language`."""
         try:
             asked, text = checked_question(question), checked_document(context)
             count, least = checked_count(top_k), checked_threshold(threshold)

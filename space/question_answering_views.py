@@ -42,8 +42,10 @@ def reply(text: str, answers: Spans, null: float, language: str) -> str:
     """What is said above the text: the best answer, or that there is none.
 
     Args:
+        text: The text.
         answers: Best first; "no answer" stretches from 0 to 0.
         null: Probability of "no answer"; 0 where the model does not know of it.
+        language: Language of the page, "en" or "ko".
     """
     none = f'<span class="quiet">{safe(say(language, "no_answer_among", percent=percent(null)))}</span>' if null else ""
     if not answers:
@@ -62,7 +64,10 @@ def marked(text: str, answers: Spans, colour: Color, language: str) -> str:
     """The text with its answers marked: the best in full colour, the others lighter, each with its rank.
 
     Args:
+        text: The text.
         answers: Best first, without overlaps; "no answer" has a rank and no place.
+        colour: CSS colour of the mark.
+        language: Language of the page, "en" or "ko".
     """
     ranked = sorted((start, end, rank, score) for rank, (start, end, _, score) in enumerate(answers, 1) if start < end)
     parts, at = [], 0
@@ -153,9 +158,11 @@ def strip(text: str, answers: Spans, starts: Sequence[float], ends: Sequence[flo
     """Where the answer begins and ends: under each character around the best answers two lines, tinted by probability.
 
     Args:
+        text: The text.
         answers: Best first, those that are shown.
         starts: Probability that the answer begins at each character `(characters)`.
         ends: Probability that each character is the answer's last `(characters)`.
+        language: Language of the page, "en" or "ko".
     """
     shown = passages(text, answers)
     if not shown:
@@ -217,9 +224,9 @@ def _words(text: str, row: list[tuple]) -> list[list[tuple]]:
 
 
 def _clusters(text: str) -> list[Cluster]:
-    """`(start, end)` of what is drawn as one: a character with its marks, decomposed Hangul, joined emoji.
+    r"""`(start, end)` of what is drawn as one: a character with its marks, decomposed Hangul, joined emoji.
 
-    >>> _clusters("가e\\u0301")
+    >>> _clusters("가e\u0301")
     [(0, 1), (1, 3)]
     """
     found: list[Cluster] = []

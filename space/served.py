@@ -30,7 +30,9 @@ class Line:
         """What `function(*arguments)` returns.
 
         Args:
+            function: The function.
             patient: Wait for a place instead of being refused: for a job that has been let in already.
+            *arguments: Its arguments.
 
         Raises: InputError where the line is full, or the function failed; why it failed goes to the log alone.
         """

@@ -24,8 +24,11 @@ def build(served: ServedTextClassification, page: Page, examples: list[dict] | N
 
 
 def asked(served: ServedTextClassification, text: str | None, pair: str | None) -> tuple[str, str | None]:
-    """Text and text_pair as the model may read them. Raises: InputError where one is too long, or the second
-    missing."""
+    """Text and text_pair as the model may read them.
+
+    Raises:
+        InputError: If one is too long, or the second missing.
+    """
     text = checked_text(text)
     if not served.pairs:
         return text, None
@@ -49,8 +52,10 @@ def find(served: ServedTextClassification, text: str | None, pair: str | None) -
 
 def _endpoint(served: ServedTextClassification):
     def classify(text: str, text_pair: str = "", threshold: float = 0.0, language: str = DEFAULT) -> list[dict]:
-        """The label of a text: start, end, label, score; nothing where it is less probable than `threshold`. A model
-        that reads pairs takes the second text as `text_pair`. Refusals come in `language`."""
+        """The label of a text: start, end, label, score; nothing where it is less probable than `threshold`.
+
+        A model that reads pairs takes the second text as `text_pair`. Refusals come in `language`.
+        """
         try:
             checked, pair = asked(served, text, text_pair)
             least = checked_threshold(threshold)

@@ -45,8 +45,10 @@ def bars(scores: Scores) -> str:
 
 
 def parts_of(parts: Parts, values: bool, language: str, second: bool = False) -> str:
-    """What each part of a long text says by itself, of the second text where windows run over that; nothing of what is
-    read at once."""
+    """Show the scores of each part of a long text; empty for a text of one window.
+
+    The parts are those of the second text if windows run over it.
+    """
     if len(parts) < 2:
         return ""
     rows = []

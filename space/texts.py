@@ -181,6 +181,7 @@ def say(language: str, key: str, **values) -> str:
 
     Args:
         language: "ko" or "en"; any other gives the default language.
+        key: Key of the string.
         values: What stands in its braces; whole numbers get their thousands separated.
 
     >>> say("en", "labels", count=1200)

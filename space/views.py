@@ -63,8 +63,11 @@ def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Co
     """The text with its spans coloured, the types that occur counted above it.
 
     Args:
+        text: The text.
         spans: Sorted by start, without overlaps.
         threshold: Spans with a lower score stay plain.
+        colours: Colour of each label.
+        language: Language of the page, "en" or "ko".
     """
     kept = [span for span in spans if span[3] >= threshold]
     parts, at = [], 0
@@ -209,6 +212,8 @@ def marginals(seen, colours: dict[str, Color], language: str, chosen: tuple[int,
 
     Args:
         seen: What `model.inspect` gives.
+        colours: Colour of each label.
+        language: Language of the page, "en" or "ko".
         chosen: `(start, end)` in characters of the inspected text, framed in the heatmap.
     """
     values = seen.marginals.tolist()
@@ -242,6 +247,8 @@ def attention(seen, chosen: tuple[int, int], layer: int, language: str, is_entit
         seen: What `model.inspect` gives.
         chosen: `(start, end)` in characters of the inspected text.
         layer: Number of the layer, from 1; 0 is the mean over layers.
+        language: Language of the page, "en" or "ko".
+        is_entity: Whether the stretch is an entity.
     """
     title = say(language, "attention", text=_short(seen.text[chosen[0] : chosen[1]]))
     # A sentence fits into one window nearly always; else the window that holds the stretch's start.

@@ -40,12 +40,15 @@ class Clock(TrainerCallback):
             self.since = time.perf_counter(), time.process_time()
 
     def on_step_begin(self, args, state, control, **kwargs):
+        """Start the clock."""
         self._start()
 
     def on_step_end(self, args, state, control, **kwargs):
+        """Stop the clock if a checkpoint or evaluation follows."""
         self._pause(state, control)
 
     def on_epoch_end(self, args, state, control, **kwargs):
+        """Stop the clock at the end of an epoch."""
         self._stop()
         self._pause(state, control)
 

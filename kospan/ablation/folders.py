@@ -47,10 +47,12 @@ class State:
 
 
 def result_folder(experiment: Experiment, run: Run) -> Path:
+    """Return the folder of a finished run."""
     return experiment.folder / run.name
 
 
 def running_folder(experiment: Experiment, run: Run) -> Path:
+    """Return the folder of a run in progress."""
     return experiment.folder / ".running" / run.name
 
 

@@ -249,8 +249,7 @@ def curve_panels(numbers: dict) -> dict[str, str]:
 
 
 def curves_picture(numbers: dict) -> bytes:
-    """A panel for scores and losses each, a line for every variant: the mean over seeds where all of them were
-    measured."""
+    """Plot scores and losses in a panel each, with a line per variant: the mean over seeds measured for all."""
     panels, variants = curve_panels(numbers), numbers["variants"]
     colours = matplotlib.colormaps["tab10" if len(variants) <= 10 else "tab20"].colors
     width = 3.4 * len(panels) + 0.6

@@ -74,6 +74,7 @@ class Run:
 
     @property
     def name(self) -> str:
+        """Name of the run's folder."""
         return f"{self.variant}-{self.seed}"
 
 

@@ -38,7 +38,8 @@ class Unused(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """
+    """A recipe without settings that have no effect.
+
     Args:
         recipe: The recipe without values that have no effect.
         dropped: Each setting that got its default value back, with the reason: `("fgm_space", "fgm_epsilon: 0")`.
@@ -98,8 +99,9 @@ def settled(recipe: Recipe, spec: TaskSpec, shared: Collection[str] = ()) -> Set
 
 
 def unused(recipe: Recipe, spec: TaskSpec) -> Iterator[Unused]:
-    """All settings that have no effect in a recipe, whatever their values are; entries of those that hold several only
-    where they are there.
+    """Yield all settings without effect in a recipe, whatever their values.
+
+    Entries of settings that hold several are included only if they are present.
 
     Args:
         recipe: The recipe.

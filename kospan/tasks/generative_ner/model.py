@@ -61,8 +61,10 @@ def build_writer(recipe: Recipe, corpus: Corpus) -> KospanGenerativeNER:
 
 
 def usual_budget(writer: KospanGenerativeNER, train: Sequence[Example]) -> int:
-    """Subwords of a reply where a recipe says nothing: a quarter more than the longest about a training text, its end
-    included, but no more than half of what the prompt leaves of the context: long texts are asked about in windows."""
+    """Return the default for `max_new_tokens`: a quarter more than the longest reply about a training text.
+
+    The end is included, but it is at most half of the context beside the prompt: long texts are split into windows.
+    """
     longest = max(len(writer.ids_of(whole_reply(example))) for example in train)
     wanted = 1 + longest + longest // 4
     if writer.context is not None:
@@ -101,7 +103,7 @@ def writer_config(recipe: Recipe, corpus: Corpus) -> KospanGenerativeNERConfig:
 
 
 def language_of(examples: Sequence[Example]) -> str:
-    """ "ko" where most letters are Hangul, else "en"."""
+    """"ko" where most letters are Hangul, else "en"."""
     letters = [letter for example in examples[:1000] for letter in example.text if letter.isalpha()]
     return "ko" if sum("가" <= letter <= "힣" for letter in letters) > len(letters) / 2 else "en"
 
@@ -127,10 +129,12 @@ def shown_examples(examples: Sequence[Example], count: int) -> list[Example]:
 
 
 def pool_of(examples: Sequence[Example], count: int) -> list[Example]:
-    """Examples that a prompt chooses `count` from: texts of up to 300 characters, each once, and of more than 1,000 as
-    many, spread evenly.
+    """Return the examples from which a prompt chooses `count`.
 
-    Raises: ValueError where there are too few: a text is no example for itself.
+    They are texts of up to 300 characters, each once; of more than 1,000, as many, spread evenly.
+
+    Raises:
+        ValueError: If there are too few: a text is no example for itself.
     """
     first: dict[str, Example] = {}
     for example in examples:

@@ -21,8 +21,10 @@ SAME, SAME_IN_HALF = 1e-3, 0.1
 
 
 def row_length(writer: KospanGenerativeNER, longest: int) -> int:
-    """Positions of a packed row: the recipe's `window`, else 2,048, or what the model reads where that is less, or the
-    longest window where that is more."""
+    """Return the positions of a packed row.
+
+    It is the recipe's `max_length`, else 2,048; at most the model's context, and at least the longest window.
+    """
     if writer.config.max_length is not None:
         return writer.context
     return max(longest, min(ROW, writer.context or ROW))

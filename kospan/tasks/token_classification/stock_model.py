@@ -62,8 +62,10 @@ class StockModel:
     def extract(
         self, documents: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
     ) -> list[list[Span]]:
-        """Spans of each text without white space at their ends; where overlapping windows disagree, the longer span
-        stays. The words of a document that is a list of them are joined by spaces."""
+        """Extract the spans of each text, without white space at their ends.
+
+        If overlapping windows disagree, the longer span is kept. A list of words is joined by spaces.
+        """
         texts = [document_text(document) for document in documents]
         kept = [at for at, text in enumerate(texts) if text.strip()]
         found: list[list[Span]] = [[] for _ in texts]
