@@ -23,7 +23,7 @@ from kospan.data.corpus import load_corpus
 from kospan.data.jsonl import write_jsonl
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer
-from kospan.training.feature_cache import readable
+from kospan.training.feature_file import readable
 
 WAYS = ("the head alone", "kept states", "frozen encoder", "full fine-tuning")
 

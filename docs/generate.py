@@ -56,7 +56,10 @@ def recipe_keys() -> str:
         for key in keys:
             field = FIELDS[key]
             kind = field.type.__name__ if isinstance(field.type, type) else str(field.type)
-            rows.append([f"`{key}`", f"`{kind}`", as_yaml(default_of(key)), escaped(field.metadata["help"])])
+            text = escaped(field.metadata["help"])
+            if choices := [choice for choice in field.metadata.get("choices", ()) if choice not in text]:
+                text += f" (other values: {', '.join(f'`{choice}`' for choice in choices)})"
+            rows.append([f"`{key}`", f"`{kind}`", as_yaml(default_of(key)), text])
         parts.append(f"### {title}\n\n" + table(["key", "type", "default", "description"], rows))
     return "\n\n".join(parts)
 
@@ -79,7 +82,7 @@ def renamed_keys() -> str:
 def commands() -> dict[str, argparse.ArgumentParser]:
     """The parsers of all commands by name, `convert bigbird` for a command of a command."""
     from kospan.ablation.command import parser as ablate_parser
-    from kospan.cli import _parser
+    from kospan.cli import build_parser
 
     found: dict[str, argparse.ArgumentParser] = {}
 
@@ -91,13 +94,13 @@ def commands() -> dict[str, argparse.ArgumentParser]:
         if not nested:
             found[name] = ablate_parser() if name == "ablate" else parser
 
-    walk(_parser(), "")
+    walk(build_parser(), "")
     return found
 
 
 def summaries() -> dict[str, str]:
     """One line about each command, as `kospan --help` prints it."""
-    from kospan.cli import _parser
+    from kospan.cli import build_parser
 
     lines: dict[str, str] = {}
 
@@ -109,7 +112,7 @@ def summaries() -> dict[str, str]:
                 for word, child in action.choices.items():
                     walk(child, f"{name} {word}".strip())
 
-    walk(_parser(), "")
+    walk(build_parser(), "")
     return lines
 
 

@@ -22,6 +22,7 @@ _MODULES = {
     "KospanTrainer": "kospan.training.trainer",
     "Span": "kospan.modeling.spans",
     "build_trainer": "kospan.run",
+    "train": "kospan.run",
 }
 
 __all__ = ["__version__", *_MODULES]

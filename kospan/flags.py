@@ -1,4 +1,4 @@
-"""A recipe from a command line: `[RECIPE.yaml] [--flag value ...]`. Imports neither torch nor transformers."""
+"""A recipe from a command line: `[RECIPE.yaml] [--flag value ...]`; imports neither torch nor transformers."""
 
 import sys
 
@@ -6,9 +6,10 @@ from kospan.recipe import FIELDS, Recipe, default_of, load_recipe, trainer_field
 
 
 def parse_flags(words: list[str]) -> tuple[str | None, dict]:
-    """`[RECIPE.yaml] [--flag value ...]` as `(path, settings)`; a flag without a value is true.
+    """Split `[RECIPE.yaml] [--flag value ...]` into `(path, settings)`; a flag without a value is true.
 
-    Raises: ValueError where a word belongs to no flag.
+    Raises:
+        ValueError: A word belongs to no flag.
 
     >>> parse_flags(["a.yaml", "--seed", "7", "--fp16", "--head=linear"])
     ('a.yaml', {'seed': '7', 'fp16': 'true', 'head': 'linear'})
@@ -32,17 +33,19 @@ def parse_flags(words: list[str]) -> tuple[str | None, dict]:
 
 
 def manual() -> str:
-    """What `--help` prints: every setting of ours with its default."""
+    """Return the text of `--help`: every setting of a recipe with its default, choices and range."""
     lines = ["usage: train.py [RECIPE.yaml] [--flag value ...]", "", "Settings (a flag after the file wins):"]
     for name, entry in FIELDS.items():
         lines.append(f"  --{name} [{default_of(name)}]")
         lines.append(f"      {entry.metadata['help']}")
-    lines += ["", "Everything else belongs to transformers' TrainingArguments; --help-trainer lists it."]
+        if needs := entry.metadata["needs"]:
+            lines.append(f"      has an effect only with {' and '.join(needs)}")
+    lines += ["", "All other settings belong to transformers' TrainingArguments; --help-trainer lists them."]
     return "\n".join(lines)
 
 
 def from_command_line(words: list[str] | None = None) -> Recipe | None:
-    """The recipe that a command line asks for; None where it asked for help, which is printed."""
+    """Read a recipe from a command line; print the manual and return None if it asks for help."""
     words = sys.argv[1:] if words is None else words
     if "--help" in words or "-h" in words:
         print(manual())

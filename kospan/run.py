@@ -12,7 +12,7 @@ from transformers import PrinterCallback, TrainingArguments, set_seed
 from transformers.utils.logging import disable_progress_bar
 
 from kospan.card.card import write_card
-from kospan.card.write_record import leave_record
+from kospan.card.training_record import write_training_record
 from kospan.data.jsonl import record
 from kospan.data.text import write_text
 from kospan.evaluation.summary import print_report
@@ -181,7 +181,7 @@ def prepare_output(recipe: Recipe) -> str | None:
     if recipe.resume_from_checkpoint:
         checkpoint, skipped = resumable_checkpoint(folder, recipe.resume_from_checkpoint)
         for line in skipped:
-            print(f"incomplete, skipped {line}")
+            print(f"skipped             {line}")
         return checkpoint
     is_first = int(os.environ.get("RANK", 0)) == 0
     if is_first and not recipe.overwrite_output_dir and folder.is_dir() and any(folder.iterdir()):
@@ -245,7 +245,7 @@ def finish(trainer: KospanTrainer) -> dict[str, float]:
     metrics = write_predictions(trainer, folder)
     if trainer.recipe.calibration_split:
         metrics = fit_confidence(trainer, folder)
-    write_card(folder)
+    write_card(folder, trainer.task.spec)
     return metrics
 
 
@@ -267,7 +267,7 @@ def write_predictions(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
     title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"
     name = task.spec.baseline_name(task)
     print_report(title, examples, predictions, scores, task.metrics(examples, baseline), name)
-    leave_record(trainer, model, predictions, baseline, watch.seconds)
+    write_training_record(trainer, model, predictions, baseline, watch.seconds)
     return metrics
 
 

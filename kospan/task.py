@@ -1,10 +1,10 @@
 """The protocol of a task, and `TaskSpec`: everything in which a task differs from the others."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -109,6 +109,71 @@ class NotedSpans(list):
         self.notes = notes
 
 
+class AblationTerms(NamedTuple):
+    """Terms of a task in reports of ablations.
+
+    Args:
+        metrics: Descriptions of the metrics of the first table.
+        documents: The scored items, in the plural.
+        summed: The quantity that the bootstrap sums over seeds.
+    """
+
+    metrics: dict[str, str]
+    documents: str
+    summed: str
+
+
+class Metric(NamedTuple):
+    """A metric as model cards name it.
+
+    Args:
+        type: The Hub's name of the kind of metric.
+        words: The metric in words; "*" is the part of its name that is a label.
+        settings: How it is computed.
+    """
+
+    type: str
+    words: str
+    settings: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class TaskCard:
+    """Everything in which the model cards of a task differ, beside their templates.
+
+    Args:
+        templates: The folder of `card.en.md.jinja` and `card.ko.md.jinja`.
+        task_name: The task in words.
+        tag: A tag of the repository on the Hub.
+        items: The documents that are scored, in the plural.
+        claim: The thing that has a confidence.
+        claims: Several of them.
+        backbone: The network below the head, with its article.
+        unsplit: The unit that is held out as a whole.
+        metrics: Metrics by name; `f1_*` stands for the name with any label.
+        headline: The main metric: the first of these that a model has.
+        in_tables: Names of metrics that the tables of the templates show, so that no list repeats them.
+        examples: Gives inputs (dicts with `text`) for a data set and a language, "ko" or "en".
+        predict: Gives the model's spans for such inputs, by the method that the card's first snippet calls.
+        values: Gives further values for the templates, from the card's record; `metric_args` holds for all metrics.
+    """
+
+    templates: Path
+    task_name: str
+    tag: str
+    items: str
+    claim: str
+    claims: str
+    backbone: str
+    unsplit: str
+    metrics: Mapping[str, Metric]
+    headline: tuple[str, ...]
+    in_tables: tuple[str, ...]
+    examples: Callable[[str, str], list[dict[str, str]]]
+    predict: Callable[[object, list[dict]], list]
+    values: Callable[[dict], dict]
+
+
 def _nothing_unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     return {}
 
@@ -121,10 +186,12 @@ class TaskSpec:
 
     Args:
         name: Name of the task in recipes.
+        former_name: Its name in earlier versions, for an error that names the present one.
         model_type: `model_type` of the models' config.
         pipeline_tag: The Hub's name of the task.
         task: The class that reads data and builds, trains and scores models.
         config_file: File beside the weights that holds the model's config.
+        card: What model cards need beside their templates.
         published: File with the calls of a published model for the clean-environment check; it runs without kospan.
         whole_texts: Whether spans are labels of whole texts; these keep white space at the ends of the text.
 
@@ -155,13 +222,16 @@ class TaskSpec:
         analyze: Scores, groups and errors of predictions; the training examples, if given, tell seen from unseen.
         scores: Scores of a run and of the baseline's predictions for the model card.
         confidence: Predictions of the model with their probabilities; None for a model without them.
+        ablation: Terms of the task in reports of ablations.
     """
 
     name: str
+    former_name: str = ""
     model_type: str
     pipeline_tag: str
     task: type[Task]
     config_file: str = "config.json"
+    card: TaskCard
     published: Path
     whole_texts: bool = False
     # recipe
@@ -189,6 +259,7 @@ class TaskSpec:
         [Task, Sequence[Example], Sequence[Example], Sequence[Sequence[Span]], Sequence[Sequence[Span]]], dict
     ]
     confidence: Callable[[Task, Sequence[Example]], object | None]
+    ablation: AblationTerms
 
     def __post_init__(self):
         self.task.spec = self

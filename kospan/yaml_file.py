@@ -1,4 +1,4 @@
-"""YAML files that people write."""
+"""YAML files of users."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import yaml
 
 
 class OnceLoader(yaml.SafeLoader):
-    """Refuses a key that occurs twice, where YAML itself takes the last one without a word."""
+    """YAML loader that refuses a duplicate key, of which YAML itself silently takes the last."""
 
     def construct_mapping(self, node, deep=False):
         """Build a mapping after checking its keys."""
@@ -20,14 +20,16 @@ class OnceLoader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path, what: str, shipped: str):
-    """The value that a file holds, an empty mapping where it holds nothing.
+    """Read a YAML file; an empty one gives an empty mapping.
 
     Args:
         path: The file.
-        what: What it should be, as errors name it.
-        shipped: Where such files are shipped.
+        what: Kind of file, for error messages.
+        shipped: Folder of the files of this kind that are shipped.
 
-    Raises: FileNotFoundError where there is none, ValueError where it is no YAML in UTF-8.
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not YAML in UTF-8.
     """
     if not path.is_file():
         raise FileNotFoundError(f"expected a {what} at {path}, found no such file; {shipped} holds the shipped ones")

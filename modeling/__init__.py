@@ -30,6 +30,14 @@ _AUTO = {
     "AutoModelForQuestionAnswering": ("KospanQuestionAnsweringConfig", "KospanForQuestionAnswering"),
     "AutoModelForSequenceClassification": ("KospanSequenceClassificationConfig", "KospanForSequenceClassification"),
 }
+# Modules that import transformers, by the beginnings of their names.
+_IMPORT_TRANSFORMERS = tuple(
+    f"{__name__}.{start}"
+    for start in (
+        *("base_models", "code_files", "configuration_", "constraints", "encoders"),
+        *("modeling_", "pipeline", "sparse_"),
+    )
+)
 
 __all__ = list(_MODULES)
 
@@ -51,8 +59,9 @@ def __dir__() -> list[str]:
 def _register_configs() -> None:
     from transformers.models.auto.configuration_auto import AutoConfig
 
-    for config, _ in _AUTO.values():
-        config_class = __getattr__(config)
+    from .configuration_kospan import former_configs
+
+    for config_class in (*(__getattr__(config) for config, _ in _AUTO.values()), *former_configs()):
         AutoConfig.register(config_class.model_type, config_class)
 
 
@@ -74,6 +83,9 @@ class _AutoClasses:
 
     def find_spec(self, name, path=None, target=None):
         """The module's own spec, whose loader also registers the classes."""
+        if self.waiting and name.startswith(_IMPORT_TRANSFORMERS):
+            # First, because registration needs these modules whole.
+            importlib.import_module("transformers.models.auto.modeling_auto")
         register = self.waiting.pop(name, None)
         if register is None:
             return None

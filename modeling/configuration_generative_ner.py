@@ -1,4 +1,4 @@
-"""What makes a causal LM a writer: `kospan.json` beside its weights."""
+"""Config of a generative NER model: `kospan.json` beside the weights of a causal language model."""
 
 import dataclasses
 import datetime
@@ -9,6 +9,7 @@ import re
 from transformers.utils import cached_file
 
 from .prompts import INSTRUCTIONS, WORDS, check_writable_labels
+from .settings import check_model_type, taken_from
 
 NAME = "kospan.json"
 
@@ -32,7 +33,7 @@ def _texts(value, count: int | None = None) -> bool:
     return listed and count in (None, len(value))
 
 
-# What each setting has to be: in words, and as a test.
+# Expected values of each setting: in words, and as a predicate.
 _KINDS = {
     "labels": ("a list of str", _texts),
     "descriptions": (
@@ -58,25 +59,28 @@ _KINDS = {
 
 @dataclasses.dataclass
 class KospanGenerativeNERConfig:
-    """What makes a causal LM a writer; it lies beside the weights as `kospan.json`.
+    """Settings of a `KospanGenerativeNER`, saved beside the weights as `kospan.json`.
 
     Args:
         labels: The types, in the order of the label set.
-        descriptions: What a type marks, for the prompt; types may be missing.
-        instruction: What the prompt asks; empty leaves it and the types out.
+        descriptions: Meaning of each type, for the prompt; types may be missing.
+        instruction: Instruction of the prompt; an empty one omits the instruction and the types.
         examples: Texts with their replies that the prompt shows, or chooses from, `[text, reply]` each.
-        words: What stands for "Types", "Text" and "Answer".
+        words: The prompt's words for "Types", "Text" and "Answer".
         chat: Whether the tokenizer's chat template makes the prompt.
-        constrained_decoding: Whether only replies of the grammar can be written.
+        constrained_decoding: Whether decoding allows only replies of the grammar.
         max_new_tokens: Most subwords of a reply, its end included.
         max_length: Most positions of prompt and reply together; None takes the model's limit.
         unit: The unit of the data, for scores.
-        base: For an adapter: what its base model looks like, so that another one is noticed.
-        shown: How many of the examples a prompt shows, those most like its text; None shows all, always the same.
-        date: The date that a chat template inserts as the current one, that of training; None where it inserts none.
+        base: Description of an adapter's base model, so that another base is detected.
+        shown: Number of examples in a prompt, those most similar to its text; None shows all, always the same.
+        date: Current date in the chat template, that of training; None if the template inserts none.
 
-    Raises: ValueError where a setting is not of its kind, a label cannot be written, or there are fewer examples than
-        are to be shown.
+    Attributes:
+        adjustable: Settings that further training may change; all others are fixed with the model.
+
+    Raises:
+        ValueError: A setting has another type, a label cannot be written, or `shown` exceeds the examples.
     """
 
     labels: list[str]
@@ -94,12 +98,13 @@ class KospanGenerativeNERConfig:
     date: str | None = None
 
     model_type = "kospan-generative-ner"
+    adjustable = ("constrained_decoding", "max_new_tokens", "max_length")
 
     def __post_init__(self):
         for key, (wanted, fits) in _KINDS.items():
             value = getattr(self, key)
             if not fits(value):
-                raise ValueError(f"expected {key} to be {wanted}, got {value!r}; mend it, or take it out")
+                raise ValueError(f"expected {key} to be {wanted}, got {value!r}; change or remove it")
         check_writable_labels(self.labels)
         if self.shown is not None and self.shown > len(self.examples):
             raise ValueError(
@@ -109,7 +114,7 @@ class KospanGenerativeNERConfig:
 
     @property
     def whole_words(self) -> bool:
-        """Whether entities begin and end where words do."""
+        """Whether entities begin and end at word boundaries."""
         return self.unit == "word"
 
     @property
@@ -118,20 +123,40 @@ class KospanGenerativeNERConfig:
         return dict(enumerate(self.labels))
 
     def to_dict(self) -> dict:
-        """What `kospan.json` holds."""
+        """Return the content of `kospan.json`."""
         return {"model_type": self.model_type} | dataclasses.asdict(self)
 
     @classmethod
+    def settings(cls) -> list[str]:
+        """Return the names of the settings."""
+        return [field.name for field in dataclasses.fields(cls)]
+
+    @classmethod
+    def from_recipe(cls, recipe, **decided) -> "KospanGenerativeNERConfig":
+        """Build the config of a new model.
+
+        Args:
+            recipe: An object with settings as attributes; where one is None, the config's default holds.
+            **decided: Settings that data and model decide; they win over the recipe.
+        """
+        return cls(**taken_from(recipe, cls.settings()) | decided)
+
+    @classmethod
     def from_dict(cls, settings: dict, place: str = NAME) -> "KospanGenerativeNERConfig":
-        """Raises: ValueError naming `place` where the settings are not a writer's."""
+        """Read the content of `kospan.json`.
+
+        Raises:
+            ValueError: These are not settings of a generative model; the message names `place`.
+        """
         settings = dict(settings)
         kind = settings.pop("model_type", None)
-        known = {field.name for field in dataclasses.fields(cls)}
+        check_model_type(kind, place)
+        known = set(cls.settings())
         if kind != cls.model_type or "labels" not in settings or not settings.keys() <= known:
             odd = sorted(settings.keys() - known) or (["model_type"] if kind != cls.model_type else ["labels"])
             raise ValueError(
-                f"expected {place} as kospan writes it for a writer, got another at {odd[0]!r}; take the file from "
-                "the model's folder again"
+                f"expected {place} to hold the settings of a generative model, got another file at {odd[0]!r}; copy "
+                "the file from the model's folder again"
             )
         try:
             return cls(**settings)
@@ -140,7 +165,7 @@ class KospanGenerativeNERConfig:
 
 
 def find_file(name: str | os.PathLike, file: str, **location) -> str | None:
-    """Where a file of a folder or repository lies; None where there is none."""
+    """Return the path of a file in a folder or repository; None if it is missing."""
     if os.path.isdir(name):
         path = os.path.join(name, file)
         return path if os.path.isfile(path) else None
@@ -150,12 +175,17 @@ def find_file(name: str | os.PathLike, file: str, **location) -> str | None:
         return None
 
 
-def read_writer_config(name: str | os.PathLike, **location) -> KospanGenerativeNERConfig:
-    """The `kospan.json` of a folder or repository. Raises: FileNotFoundError or ValueError where there is none."""
+def read_generative_config(name: str | os.PathLike, **location) -> KospanGenerativeNERConfig:
+    """Read `kospan.json` of a folder or repository.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds something else.
+    """
     path = find_file(name, NAME, **location)
     if path is None:
         raise FileNotFoundError(
-            f"expected {NAME} beside the model in {name}, which says what it was trained to write, found none; train "
+            f"expected {NAME} beside the model in {name}, found none; train "
             "one with task: generative-ner, or build KospanGenerativeNER(model, tokenizer, "
             "KospanGenerativeNERConfig(labels=[...]))"
         )
@@ -163,5 +193,5 @@ def read_writer_config(name: str | os.PathLike, **location) -> KospanGenerativeN
         try:
             settings = json.load(file)
         except ValueError as error:
-            raise ValueError(f"{path}: expected JSON, got {error}; take the file from the model again") from error
+            raise ValueError(f"{path}: expected JSON, got {error}; copy the file from the model again") from error
     return KospanGenerativeNERConfig.from_dict(settings if isinstance(settings, dict) else {}, str(path))

@@ -1,26 +1,29 @@
-"""The configs: how text becomes subwords, what stands on the encoder, and what the tags are called."""
+"""Configs of encoder models: how text becomes subwords, the layers on the encoder, and the labels."""
 
 import copy
+import inspect
 import math
 
 from transformers import AutoConfig, PretrainedConfig
 
-from .alignment import ENCODER_INPUTS, NORMALIZATIONS, UNITS
-from .tags import SCHEMES
-from .word_shapes import SHAPES  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
-from .words import WORD_SPLITTINGS
+# transformers 4.51 copies from a folder only what this file names itself.
+from .alignment import UNITS  # noqa: F401
+from .settings import FORMER_MODEL_TYPES, check_model_type, choice, taken_from
+from .tags import SCHEMES  # noqa: F401
+from .word_shapes import SHAPES  # noqa: F401
+from .words import WORD_SPLITTINGS  # noqa: F401
 
-# What a config saved by a person's machine must not tell or ask of the next one.
+# Keys of an encoder's config that name the machine it was saved on, or ask for remote code.
 _PRIVATE_KEYS = ("_name_or_path", "trust_remote_code", "auto_map", "custom_pipelines")
-# Other names that transformers has for the tasks of its pipelines.
+# Other names of transformers for the tasks of its pipelines.
 _ALIASES = {"ner": "token-classification", "sentiment-analysis": "text-classification"}
 
 
 class PipelineTasks(dict):
-    """A config's `custom_pipelines`, which answers to transformers' other names of its tasks too.
+    """A config's `custom_pipelines`, which also holds transformers' other names of its tasks.
 
-    With one entry `pipeline(model=folder)` knows the task by itself; without an answer to the other names these would
-    give the stock pipeline.
+    With one entry `pipeline(model=folder)` infers the task; without the other names these would give the stock
+    pipeline.
 
     >>> tasks = PipelineTasks({"token-classification": "ours"})
     >>> "ner" in tasks, tasks["ner"], len(tasks)
@@ -36,33 +39,31 @@ class PipelineTasks(dict):
         return self[_ALIASES[task]]
 
 
-def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
-    return value
-
-
 class KospanConfig(PretrainedConfig):
-    """What every model of kospan has in common.
+    """Settings that all encoder models have in common.
 
     Args:
         encoder_config: The encoder's own config, as an object or as a dict with `model_type`.
         unit: What carries a tag: "character" or "word".
         encoder_input: "units" (each unit tokenised by itself) or "subwords" (ordinary subwords of the whole text).
         normalization: "NFC" composes text before it is tokenised; "none" takes it as it is.
-        word_splitting: With `unit="word"`, how a raw text becomes words: "punctuation" takes punctuation and clitics
-            off their edges (`split_words` in `words.py`), as every model does that a recipe makes; "white_space" parts
+        word_splitting: With `unit="word"`, how a raw text becomes words: "punctuation" splits punctuation and clitics
+            from their edges (`split_words` in `words.py`), as in every model that a recipe builds; "white_space" splits
             at white space alone. A list of words is taken as it is.
-        max_length: Most positions the encoder reads at once, special tokens included.
+        max_length: Most positions of a window, special tokens included.
         stride: Overlap of neighbouring windows in subwords.
         calibration_temperature: Divides all scores when probabilities are reported; 1.0 turns it off; training resets
             it to 1.0.
+
+    Attributes:
+        adjustable: Settings that further training may change; all others are fixed with the model.
     """
 
     model_type = "kospan"
     # Declared, so that transformers does not take it for a setting of text generation.
     max_length: int = 512
     sub_configs = {"encoder_config": AutoConfig}
+    adjustable: tuple[str, ...] = ()
     is_composition = True
     has_no_defaults_at_init = True
     keys_to_ignore_at_inference = ["emissions", "hidden_states", "attentions"]
@@ -73,7 +74,7 @@ class KospanConfig(PretrainedConfig):
         unit: str = "character",
         encoder_input: str = "subwords",
         normalization: str = "NFC",
-        # Models that were saved before the setting existed part text at white space.
+        # Models saved before the setting existed split text at white space.
         word_splitting: str = "white_space",
         max_length: int = 512,
         stride: int = 64,
@@ -90,10 +91,10 @@ class KospanConfig(PretrainedConfig):
                 )
             encoder_config = AutoConfig.for_model(model_type, **settings)
         self.encoder_config = encoder_config
-        self.unit = _choice("unit", unit, UNITS)
-        self.encoder_input = _choice("encoder_input", encoder_input, ENCODER_INPUTS)
-        self.normalization = _choice("normalization", normalization, NORMALIZATIONS)
-        self.word_splitting = _choice("word_splitting", word_splitting, WORD_SPLITTINGS)
+        self.unit = choice("unit", unit)
+        self.encoder_input = choice("encoder_input", encoder_input)
+        self.normalization = choice("normalization", normalization)
+        self.word_splitting = choice("word_splitting", word_splitting)
         self.stride = int(stride)
         self.calibration_temperature = float(calibration_temperature)
         if kwargs.get("custom_pipelines"):
@@ -102,13 +103,33 @@ class KospanConfig(PretrainedConfig):
         # Older versions of transformers set a default of their own for text generation.
         self.max_length = int(max_length)
 
+    @classmethod
+    def settings(cls) -> dict[str, object]:
+        """Return names and defaults of the settings, from the signatures of the class and its bases."""
+        found = {}
+        for base in reversed([base for base in cls.__mro__ if issubclass(base, KospanConfig)]):
+            for parameter in inspect.signature(base.__init__).parameters.values():
+                if parameter.default is not parameter.empty:
+                    found[parameter.name] = parameter.default
+        return found
+
+    @classmethod
+    def from_recipe(cls, recipe, **decided):
+        """Build the config of a new model.
+
+        Args:
+            recipe: An object with settings as attributes; where one is None, the config's default holds.
+            **decided: Settings that data and encoder decide; they win over the recipe.
+        """
+        return cls(**taken_from(recipe, cls.settings()) | decided)
+
     @property
     def hidden_size(self) -> int:
-        """Width of the encoder's states."""
+        """Width of the encoder's hidden states."""
         return self.encoder_config.hidden_size
 
     def to_dict(self) -> dict:
-        """As JSON will hold it; nothing in it names a path of this machine or asks for remote code of the encoder."""
+        """Return the settings for JSON, without paths of this machine and without remote code of the encoder."""
         output = super().to_dict()
         nested = output.get("encoder_config")
         if nested is not None:
@@ -118,7 +139,7 @@ class KospanConfig(PretrainedConfig):
 
 
 class KospanTokenClassificationConfig(KospanConfig):
-    """Settings of a `KospanForTokenClassification`; `id2label` holds the tags, the labels' one home.
+    """Settings of a `KospanForTokenClassification`; `id2label` holds the tags, from which the labels follow.
 
     Args:
         encoder_config: See `KospanConfig`; `**kwargs` takes its other settings and those of transformers' configs.
@@ -127,18 +148,19 @@ class KospanTokenClassificationConfig(KospanConfig):
         head_options: The head's own settings, checked by the head.
         lstm_hidden_size: LSTM units per direction between encoder and head; 0 turns it off.
         lstm_layers: Stacked LSTM layers.
-        lstm_dropout: Dropout on the states that enter the LSTM (and between its layers).
+        lstm_dropout: Dropout on the input of the LSTM (and between its layers).
         dropout: Dropout before the projection to tags.
         multi_sample_dropout: M, the masks of multi-sample dropout in training; 1 turns it off.
         dropout_merge: "mean_logits" (one loss on the mean of M emissions) or "mean_loss" (the mean of M losses).
-        constrain: Where forbidden transitions are banned: "none", "decode" or "both" (in the likelihood too).
+        constrain: Where forbidden transitions are banned: "none", "decode" or "both" (also in the likelihood).
         places: Places of a character inside its subword that have an embedding of their own; used with
             `unit="character"` and `encoder_input="subwords"`.
-        word_shape_feature: Whether the model is told how each unit is written (capitals, digits, script; the caps
-            feature of Collobert et al. 2011), by an embedding added to the unit's state.
+        word_shape_feature: Whether an embedding of the unit's shape (capitals, digits, script; the caps feature of
+            Collobert et al. 2011) is added to its hidden state.
     """
 
     model_type = "kospan-token-classification"
+    adjustable = ("dropout", "multi_sample_dropout", "dropout_merge", "lstm_dropout", "constrain")
     _auto_class = "AutoConfig"
 
     def __init__(
@@ -158,14 +180,14 @@ class KospanTokenClassificationConfig(KospanConfig):
         word_shape_feature: bool = False,
         **kwargs,
     ):
-        self.scheme = _choice("scheme", scheme, SCHEMES)
+        self.scheme = choice("scheme", scheme)
         self.head = head
         self.head_options = dict(head_options or {})
         self.lstm_hidden_size, self.lstm_layers = int(lstm_hidden_size), int(lstm_layers)
         self.lstm_dropout, self.dropout = float(lstm_dropout), float(dropout)
         self.multi_sample_dropout = int(multi_sample_dropout)
-        self.dropout_merge = _choice("dropout_merge", dropout_merge, ("mean_logits", "mean_loss"))
-        self.constrain = _choice("constrain", constrain, ("none", "decode", "both"))
+        self.dropout_merge = choice("dropout_merge", dropout_merge)
+        self.constrain = choice("constrain", constrain)
         self.places, self.word_shape_feature = int(places), bool(word_shape_feature)
         if self.multi_sample_dropout < 1:
             raise ValueError(f"expected multi_sample_dropout of 1 (off) or more, got {multi_sample_dropout}")
@@ -178,7 +200,7 @@ class KospanTokenClassificationConfig(KospanConfig):
 
     @property
     def uses_places(self) -> bool:
-        """Whether a unit's place inside its subword is told to the model."""
+        """Whether the model gets a unit's place inside its subword."""
         return self.unit == "character" and self.encoder_input == "subwords"
 
 
@@ -187,15 +209,15 @@ class KospanQuestionAnsweringConfig(KospanConfig):
 
     Args:
         encoder_config: See `KospanConfig`; `**kwargs` takes its other settings and those of transformers' configs.
-        max_query_length: Subwords of a question that are read; what is longer is cut.
+        max_query_length: Most subwords of a question; a longer one is cut.
         max_answer_length: Most units of an answer; none is longer than the overlap of two windows (`stride`) either.
-        allow_no_answer: Whether "no answer" takes part, for data that hold questions without one.
-        exact_match_feature: Whether the model is told, by an embedding, how much of the question stands at each unit.
+        allow_no_answer: Whether "no answer" is a candidate, for data with unanswerable questions.
+        exact_match_feature: Whether an embedding of how much of the question occurs at each unit is added.
         trim_particles: Whether a Korean particle at an answer's end is cut off, see `particles.py`.
-        threshold: Answers with a lower probability are left out where a call does not say otherwise; 0 keeps all.
+        threshold: Least probability of an answer, unless a call sets another; 0 keeps all.
         lstm_hidden_size: LSTM units per direction between encoder and scores; 0 turns it off.
         lstm_layers: Stacked LSTM layers.
-        lstm_dropout: Dropout on what enters the LSTM.
+        lstm_dropout: Dropout on the input of the LSTM.
         dropout: Dropout before the projection to scores.
         multi_sample_dropout: M, the masks of multi-sample dropout in training; 1 turns it off.
         places: Places of a character inside its subword that have an embedding of their own, see
@@ -203,6 +225,10 @@ class KospanQuestionAnsweringConfig(KospanConfig):
     """
 
     model_type = "kospan-question-answering"
+    adjustable = (
+        *("dropout", "multi_sample_dropout", "lstm_dropout"),
+        *("max_query_length", "max_answer_length", "allow_no_answer"),
+    )
     _auto_class = "AutoConfig"
 
     def __init__(
@@ -233,7 +259,7 @@ class KospanQuestionAnsweringConfig(KospanConfig):
         for name in ("max_query_length", "max_answer_length", "multi_sample_dropout", "stride"):
             value = stride if name == "stride" else getattr(self, name)
             if int(value) < 1:
-                raise ValueError(f"expected {name} of 1 or more, got {value}; leave it out for the usual one")
+                raise ValueError(f"expected {name} of 1 or more, got {value}; remove it to use the default")
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every answer")
         kwargs.setdefault("id2label", {0: "answer"})
@@ -243,7 +269,7 @@ class KospanQuestionAnsweringConfig(KospanConfig):
 
     @property
     def uses_places(self) -> bool:
-        """Whether a unit's place inside its subword is told to the model."""
+        """Whether the model gets a unit's place inside its subword."""
         return self.unit == "character" and self.encoder_input == "subwords"
 
 
@@ -256,14 +282,15 @@ class KospanSequenceClassificationConfig(KospanConfig):
         pairs: Whether two texts are read together, in the order of `tokenizer(text, text_pair)`.
         windowed_field: Of a pair that does not fit into one window, the field that windows run over: "text" or
             "text_pair". The other one is read in full in each window.
-        pooling: What the scores are made from: "cls" (the first position's state) or "mean" (of all positions).
-        value_mean: Mean of the values in training; a model's output of 0 means this value.
-        value_spread: Their standard deviation; one step of a model's output is that much.
+        pooling: Hidden state that is scored: "cls" (of the first position) or "mean" (of all positions).
+        value_mean: Mean of the values in training; an output of 0 means this value.
+        value_spread: Standard deviation of the values in training; the unit of the output.
         dropout: Dropout before the projection to scores.
         multi_sample_dropout: M, the masks of multi-sample dropout in training; 1 turns it off.
     """
 
     model_type = "kospan-sequence-classification"
+    adjustable = ("dropout", "multi_sample_dropout")
     _auto_class = "AutoConfig"
 
     def __init__(
@@ -279,10 +306,10 @@ class KospanSequenceClassificationConfig(KospanConfig):
         multi_sample_dropout: int = 1,
         **kwargs,
     ):
-        problem_type = _choice("problem_type", problem_type, ("single_label_classification", "regression"))
-        self.pooling = _choice("pooling", pooling, ("cls", "mean"))
+        problem_type = choice("problem_type", problem_type)
+        self.pooling = choice("pooling", pooling)
         self.pairs = bool(pairs)
-        self.windowed_field = _choice("windowed_field", windowed_field, ("text", "text_pair"))
+        self.windowed_field = choice("windowed_field", windowed_field)
         # Earlier models of pairs have this key.
         if kwargs.pop("max_query_length", None) is not None and self.pairs:
             raise ValueError(
@@ -296,7 +323,7 @@ class KospanSequenceClassificationConfig(KospanConfig):
         if not 0 < self.value_spread < math.inf or not math.isfinite(self.value_mean):
             raise ValueError(
                 f"expected a finite value_mean and a value_spread above 0, got {value_mean} and {value_spread}; "
-                "leave them out for 0 and 1"
+                "remove them to use 0 and 1"
             )
         if problem_type == "regression":
             kwargs.setdefault("id2label", {0: "value"})
@@ -312,5 +339,17 @@ class KospanSequenceClassificationConfig(KospanConfig):
 
     @property
     def classes(self) -> list[str]:
-        """Names of the classes by id; of a value its one name."""
+        """Names of the classes by id; for regression the name of the value."""
         return [self.id2label[at] for at in range(len(self.id2label))]
+
+
+def former_configs() -> list[type[PretrainedConfig]]:
+    """Return a config class for each model type of earlier versions; using one raises an error."""
+
+    def refuse(self, **kwargs):
+        check_model_type(type(self).model_type, "config.json")
+
+    return [
+        type("FormerConfig", (PretrainedConfig,), {"model_type": model_type, "__init__": refuse})
+        for model_type in FORMER_MODEL_TYPES
+    ]

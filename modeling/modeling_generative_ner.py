@@ -27,7 +27,7 @@ from .code_files import (
     save_extra_files,
     write_text,
 )
-from .configuration_generative_ner import NAME, KospanGenerativeNERConfig, find_file, read_writer_config
+from .configuration_generative_ner import NAME, KospanGenerativeNERConfig, find_file, read_generative_config
 from .constraints import ReplyProcessor
 from .input_checks import as_text, check_documents, check_prediction_arguments
 from .pipeline_base import PipelineOwner
@@ -39,6 +39,7 @@ from .prompt_dates import date_codes  # noqa: F401  (as `clusters`)
 from .prompt_windows import PromptBuilder, PromptWindow, composed
 from .prompts import locate, parse_reply
 from .reply_states import ReplyStates
+from .settings import choice  # noqa: F401  (as `clusters`)
 from .similarity import Similarity
 from .spans import Span, first_overlap, keep_longest
 from .subword_bytes import SubwordBytes
@@ -130,7 +131,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             ValueError: If an adapter was trained on another base.
         """
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
-        config = read_writer_config(name, **location)
+        config = read_generative_config(name, **location)
         if "dtype" in kwargs and _OLD_DTYPE:
             kwargs["torch_dtype"] = kwargs.pop("dtype")
         if find_file(name, ADAPTER, **location) is None:

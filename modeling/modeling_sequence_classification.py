@@ -30,6 +30,7 @@ from .pipeline_text_classification import KospanTextClassificationPipeline  # no
 from .pipeline_token_classification import KospanTokenClassificationPipeline  # noqa: F401  (as above)
 from .pipelines import PIPELINES
 from .rdrop import class_divergence, mean_loss
+from .settings import choice  # noqa: F401  (as above)
 from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)

@@ -31,6 +31,7 @@ from .pipeline_token_classification import KospanTokenClassificationPipeline  # 
 from .pipelines import PIPELINES
 from .positional_attention import PositionalAttention  # noqa: F401  (as above)
 from .rdrop import mean_loss, tag_divergence
+from .settings import choice  # noqa: F401  (as above)
 from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)

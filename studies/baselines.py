@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kospan.data.text import write_text
 from kospan.recipe import load_recipe
-from kospan.tasks.registry import task_class
+from kospan.tasks.registry import task_spec
 from kospan.training.record import commit
 
 
@@ -35,7 +35,7 @@ def main(words: list[str] | None = None) -> None:
         "encoder_input": "units",
         "encoder_options": {"num_hidden_layers": 0, "hidden_size": 8, "embedding_size": 8},
     }
-    task = task_class(arguments.task).from_recipe(load_recipe(None, settings))
+    task = task_spec(arguments.task).task.from_recipe(load_recipe(None, settings))
     examples = task.examples("validation")
     scores = task.metrics(examples, task.spec.baseline(task, examples))
     written = {

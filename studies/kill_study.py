@@ -53,7 +53,7 @@ PATTERNS = ("*/work/checkpoint-*", "*/clock.json", "*/work/model.safetensors", "
 def start(folder: Path) -> subprocess.Popen:
     """The command, working in a folder."""
     with open(folder / "said.txt", "ab") as said:
-        words = [sys.executable, "-m", "kospan.cli", "ablate", str(folder / "study.yaml")]
+        words = [sys.executable, "-m", "kospan", "ablate", str(folder / "study.yaml")]
         return subprocess.Popen(words, cwd=folder, env=environment(1, 0), stdout=said, stderr=said)
 
 

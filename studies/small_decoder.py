@@ -26,7 +26,6 @@ from kospan.data.text import write_text
 from kospan.modeling import KospanGenerativeNER
 from kospan.modeling.code_files import follow_umask
 from kospan.recipe import load_recipe
-from kospan.run import run
 from kospan.task import NotedSpans
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 
@@ -160,7 +159,7 @@ def fine_tune(arguments, files: tuple[str, str, str], decoder: Path, folder: Pat
         else "false",
         "output_dir": str(folder),
     }
-    run(load_recipe(None, flags))
+    train(load_recipe(None, flags))
 
 
 def read(folder: Path, dataset: str, validation: str, sentences: int) -> dict[str, dict[str, float]]:

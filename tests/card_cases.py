@@ -1,4 +1,4 @@
-"""What the tests of all kinds of cards need."""
+"""Helpers for the tests of model cards."""
 
 import json
 import os
@@ -10,10 +10,11 @@ from pathlib import Path
 import yaml
 
 from kospan.card.card import write_card
+from kospan.tasks.registry import spec_of_folder
 
 
 def change(path: Path, **values) -> None:
-    """Changes keys of a JSON or YAML file; None takes one out."""
+    """Change keys of a JSON or YAML file; None removes one."""
     found = yaml.safe_load(path.read_text(encoding="utf-8")) | values
     found = {key: value for key, value in found.items() if value is not None}
     written = json.dumps(found) if path.suffix == ".json" else yaml.safe_dump(found, sort_keys=False)
@@ -21,19 +22,19 @@ def change(path: Path, **values) -> None:
 
 
 def card_of(folder: Path, repo_id: str | None = None) -> str:
-    """The card that is written for a folder now."""
-    write_card(folder, repo_id)
+    """Write the card of a folder and return it."""
+    write_card(folder, spec_of_folder(folder), repo_id)
     return (folder / "README.md").read_text(encoding="utf-8")
 
 
 def section(card: str, heading: str) -> str:
-    """What stands under a heading, up to the next."""
+    """The text under a heading, up to the next."""
     part = re.split(rf"^#+ {re.escape(heading)}$", card, flags=re.MULTILINE)[1]
     return re.split(r"^#+ ", part, flags=re.MULTILINE)[0]
 
 
 def check_snippets(folder: Path, home: Path) -> list[str]:
-    """Runs a card's Python in a fresh interpreter beside the folder; gives what stands, and is printed, under each."""
+    """Run a card's Python in a fresh interpreter beside the folder; return the outputs, which are those of the card."""
     card = (folder / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```(\w+)\n(.*?)^```", section(card, "Use"), re.MULTILINE | re.DOTALL)
     assert [language for language, _ in blocks] == ["python", "text", "python", "text"]

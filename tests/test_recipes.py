@@ -28,7 +28,7 @@ from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, Recipe, load_recipe
 from kospan.run import build_trainer, finish
 from kospan.tasks.encoders import character_tokenizer
-from kospan.tasks.registry import task_class
+from kospan.tasks.registry import task_spec
 from kospan.tasks.unused_settings import settled
 from kospan.training.arguments import training_arguments
 from kospan.training.learning_rates import check_rates, rate_of
@@ -136,7 +136,7 @@ def prepared(monkeypatch, tmp_path):
         monkeypatch.setattr(kospan.tasks.building, "load_corpus", lambda *args, **kwargs: data)
         if recipe.task == "generative-ner":
             # Few bits need a GPU, and no model stands here whose weights would be worth it.
-            recipe.load_bits = None
+            recipe.load_in_8bit = recipe.load_in_4bit = False
             # The labels here are others than the set's.
             recipe.label_descriptions = dict(zip(data.labels, recipe.label_descriptions.values()))
         if recipe.encoder != "scratch" and recipe.task == "generative-ner":
@@ -160,7 +160,7 @@ def test_a_recipe_names_its_task_data_and_encoder_and_says_what_it_is_for(path):
     assert {"task", "dataset", "encoder"} <= set(yaml.safe_load(text))
     recipe = load_recipe(path)
     assert recipe.name == path.stem
-    assert not settled(recipe, task_class(recipe.task)).dropped
+    assert not settled(recipe, task_spec(recipe.task)).dropped
     dataset_spec(recipe.dataset)
     # Flat keys, each once: YAML would let the last one win in silence.
     keys = [line.partition(":")[0] for line in text.splitlines() if line and not line.startswith(("#", " "))]
@@ -189,7 +189,7 @@ def test_a_writing_recipe_reaches_the_trainer_and_trains_two_steps(path, prepare
     recipe, trainer = prepared(path)
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     check_trainers_own(written, trainer)
-    config = trainer.task.writer.config
+    config = trainer.task.generator.config
     assert (config.constrained_decoding, len(config.examples)) == (recipe.constrained_decoding, recipe.few_shot)
     assert recipe.instruction is None or config.instruction == recipe.instruction
     adapted = {name for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}
@@ -223,11 +223,8 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     if trainer.fgm is not None:
         assert (trainer.fgm.epsilon, trainer.fgm.space) == (recipe.fgm_epsilon, recipe.fgm_space)
         assert trainer.fgm_lambda == recipe.fgm_lambda
-    assert (trainer.divergence is not None) == (recipe.rdrop_alpha > 0)
-    if trainer.divergence is not None:
-        assert trainer.divergence.alpha == recipe.rdrop_alpha
-        assert getattr(trainer.divergence, "level", recipe.rdrop_level) == recipe.rdrop_level
-        assert trainer.rdrop_on == recipe.rdrop_on
+    assert (trainer.rdrop_alpha, trainer.rdrop_level) == (recipe.rdrop_alpha, recipe.rdrop_level)
+    assert trainer.rdrop_on == recipe.rdrop_on
     patience = [each for each in trainer.callback_handler.callbacks if isinstance(each, EarlyStoppingCallback)]
     assert [each.early_stopping_patience for each in patience] == [recipe.early_stopping_patience] * bool(patience)
     assert bool(patience) == (recipe.early_stopping_patience > 0)
@@ -287,7 +284,7 @@ def test_a_study_is_read_and_its_variants_are_whole_recipes(path):
         assert len(best) == experiment.more.best
         assert len(experiment.further(best)) == 2 * (len(named) + len(best))
         for variant in experiment.variants.values():
-            assert not settled(variant.recipe, task_class(variant.recipe.task)).dropped
+            assert not settled(variant.recipe, task_spec(variant.recipe.task)).dropped
             training_arguments(variant.recipe)
             check_rates(variant.recipe.learning_rates)
 

@@ -1,4 +1,4 @@
-"""What can be wrong with an variant is told before the first one trains, not hours later."""
+"""Checks of all variants of a study before the first one trains."""
 
 from pathlib import Path
 
@@ -6,15 +6,18 @@ from kospan.ablation.plan import Experiment
 from kospan.tasks.encoders import load_config
 from kospan.tasks.registry import task_spec
 from kospan.tasks.token_classification.metrics import check_metric
+from kospan.tasks.unused_settings import check_recipe
 from kospan.training.arguments import training_arguments
-from kospan.training.cached_features import check_cached, states_root
+from kospan.training.feature_cache import check_feature_cache
 from kospan.training.learning_rates import check_rates
 from kospan.training.lora import lora_of
 
 
 def check_experiment(experiment: Experiment) -> None:
-    """Raises: ValueError naming the variant, of those asked for, where a value is not what its setting takes, or a file
-    is missing."""
+    """Check the settings, files and metrics of the chosen variants.
+
+    Raises: ValueError naming the variant and the problem.
+    """
     for name in experiment.chosen or experiment.variants:
         variant = experiment.variants[name]
         recipe = variant.recipe
@@ -23,8 +26,10 @@ def check_experiment(experiment: Experiment) -> None:
             for key in ("train_file", "validation_file"):
                 path = getattr(recipe, key)
                 if path is not None and not Path(path).exists():
-                    raise FileNotFoundError(f"expected {key} to be there, found no {path}; paths are relative to here")
-            # What is no folder may be a name on the Hub; only the run itself asks there.
+                    raise FileNotFoundError(
+                        f"expected {key} at {path}, found none; paths are relative to the current folder"
+                    )
+            # Other names may be on the Hub, which only the run itself asks.
             if recipe.encoder == "scratch":
                 spec.check_scratch(recipe.encoder_options)
             elif recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
@@ -35,8 +40,7 @@ def check_experiment(experiment: Experiment) -> None:
                     check_metric(key, name, recipe.metric_names(spec.recipe_metric_names(recipe, name)))
             check_rates(recipe.learning_rates)
             lora_of(recipe)
-            root = states_root(recipe.feature_cache_dir) if recipe.freeze_encoder else None
-            check_cached(root, recipe.fgm_epsilon, recipe.subword_dropout)
-            spec.check_recipe(recipe)
+            check_feature_cache(recipe)
+            check_recipe(recipe, spec)
         except (ValueError, TypeError, OSError) as error:
             raise ValueError(f"{experiment.name}, variant {variant.name}: {error}") from error

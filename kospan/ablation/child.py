@@ -1,8 +1,8 @@
-"""One run of a study, a process of its own: `python -m kospan.ablation.child FOLDER`, with a pipe as stdin.
+"""Process of one run of a study: `python -m kospan.ablation.child FOLDER`, with a pipe as stdin.
 
-It trains in FOLDER/work, goes on from the last whole checkpoint there, and renames the result into place. It ends when
-the pipe closes, so nothing trains on behind a study that was killed; and it holds FOLDER's lock while it lives, so a
-new one waits for it.
+It trains in FOLDER/work, resumes from the last complete checkpoint there, and renames the result into place. It ends
+when the pipe closes, so that no run outlives a killed study, and holds the lock of FOLDER until then, so that a new
+process waits for it.
 """
 
 import json
@@ -18,42 +18,43 @@ from filelock import FileLock, Timeout
 from kospan.training.saving import is_out_of_space
 
 ORPHANED = 3
-# A child whose study was killed ends at its next free moment; the one that takes over waits this long for it.
+# Time that a new process waits for one whose study was killed.
 PATIENCE_SECONDS = 120
 
 
 def main(folder: Path) -> int:
-    """Gives the exit status: 0 done, 1 failed with the error as the last line printed."""
+    """Run; returns the exit status: 0 done, 1 failed with the error as the last line printed."""
     try:
         with FileLock(f"{folder}.lock", timeout=PATIENCE_SECONDS, poll_interval=0.05):
             print(f"process             {os.getpid()}", flush=True)
             run_one(folder)
         return 0
     except Timeout:
-        print(f"error: expected {folder} to be free, another process trains in it; end that one, then run again")
+        print(f"error: expected {folder} to be free, another process trains in it; end that process, then run again")
     except Exception as error:
         traceback.print_exc()
-        print(f"error: {in_words(error, folder)}", flush=True)
+        print(f"error: {error_line(error, folder)}", flush=True)
     return 1
 
 
-def in_words(error: BaseException, folder: Path) -> str:
-    """The error in one line; a full disk is called that, however deep it was met."""
+def error_line(error: BaseException, folder: Path) -> str:
+    """An error in one line; a full disk is named as such, however deep the error was raised."""
     text = " ".join(str(error).split()) or type(error).__name__
     if is_out_of_space(error):
         free = shutil.disk_usage(folder).free / 2**20
         return (
             f"expected room on the disk that holds {folder}, {free:,.0f} MiB are free ({text}); make room and run "
-            "the same command again, which goes on from the last checkpoint"
+            "the same command again, which resumes from the last checkpoint"
         )
     return text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
 
 
 def run_one(folder: Path) -> None:
-    """Trains, or goes on with training, and renames the result into place."""
+    """Train, or resume, and rename the result into place."""
     from kospan.ablation.clock import Clock
+    from kospan.ablation.result import write_result
     from kospan.recipe import load_recipe
-    from kospan.run import prepare, train
+    from kospan.run import fit, prepare
     from kospan.training.saving import last_whole_checkpoint
 
     plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
@@ -72,15 +73,13 @@ def run_one(folder: Path) -> None:
     trainer, checkpoint = prepare(recipe)
     clock = Clock(folder / "clock.json", checkpoint)
     trainer.add_callback(clock)
-    print(f"goes on from        {checkpoint}" if checkpoint else "begins", flush=True)
-    train(trainer, checkpoint)
-    from kospan.ablation.result import leave_result
-
-    leave_result(trainer, clock, plan, folder, work)
+    print(f"resumes from        {checkpoint}" if checkpoint else "starts", flush=True)
+    fit(trainer, checkpoint)
+    write_result(trainer, clock, plan, folder, work)
 
 
 def logged_where_saved(settings: dict) -> dict:
-    """Settings that log where checkpoints are saved: the Trainer forgets what it has summed up since its last line.
+    """Settings that log at every checkpoint: a resumed Trainer loses the sums since its last log entry.
 
     >>> logged_where_saved({"save_strategy": "epoch", "logging_steps": 50})
     {'logging_strategy': 'epoch'}
@@ -92,11 +91,11 @@ def logged_where_saved(settings: dict) -> dict:
 
 
 def end_with_parent() -> None:
-    """Ends this process when the other end of stdin is closed, which the system does for a parent that dies."""
+    """End this process when the other end of stdin is closed, which the system does when the parent dies."""
 
     def watch() -> None:
         try:
-            # Past Python's buffer: a lock on it would stand in the way of an orderly end.
+            # Without Python's buffer, whose lock would block an orderly end.
             while os.read(0, 1024):
                 pass
         except OSError:
@@ -110,5 +109,5 @@ if __name__ == "__main__":
     end_with_parent()
     status = main(Path(sys.argv[1]))
     sys.stdout.flush()
-    # Not sys.exit: threads of libraries may hold up an end that has nothing left to do.
+    # Not sys.exit: threads of libraries may delay the end.
     os._exit(status)

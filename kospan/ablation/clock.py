@@ -1,4 +1,4 @@
-"""Seconds that a run trains, without evaluation and saving, summed over interruptions."""
+"""Training time of a run without evaluation and saving, summed over interruptions."""
 
 import json
 import time
@@ -10,13 +10,13 @@ from kospan.data.text import write_text
 
 
 class Clock(TrainerCallback):
-    """Counts wall and CPU seconds between evaluations; each checkpoint has its count.
+    """Wall and CPU seconds between evaluations, stored for each checkpoint.
 
-    Seconds after the last checkpoint of an interrupted run bought nothing and are not part of what the result cost.
+    Seconds after the last checkpoint of an interrupted run are not counted: they did not contribute to the result.
 
     Args:
         path: JSON file with the counts by step.
-        checkpoint: The checkpoint that training goes on from.
+        checkpoint: The checkpoint that training resumes from.
     """
 
     def __init__(self, path: Path, checkpoint: str | None):
@@ -44,16 +44,16 @@ class Clock(TrainerCallback):
         self._start()
 
     def on_step_end(self, args, state, control, **kwargs):
-        """Stop the clock if a checkpoint or evaluation follows."""
+        """Stop the clock before an evaluation or a checkpoint."""
         self._pause(state, control)
 
     def on_epoch_end(self, args, state, control, **kwargs):
-        """Stop the clock at the end of an epoch."""
+        """Stop the clock."""
         self._stop()
         self._pause(state, control)
 
     def _pause(self, state, control) -> None:
-        """Stops for evaluation and saving; the count is written before the checkpoint that it belongs to."""
+        """Stop for evaluation and saving; the count is written before its checkpoint."""
         if control.should_evaluate or control.should_save:
             self._stop()
         if control.should_save:

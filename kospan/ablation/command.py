@@ -1,4 +1,4 @@
-"""`kospan ablate STUDY.yaml`: runs a study, shows where it stands, or writes its report."""
+"""`kospan ablate STUDY.yaml`: run a study, show its status, or write its report."""
 
 import argparse
 import os
@@ -12,11 +12,11 @@ from kospan.flags import parse_flags
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's own flags; all others are settings of every run."""
+    """Parser of the command's own flags; all others are settings of every run."""
     found = argparse.ArgumentParser(
         prog="kospan ablate",
-        description="Runs the variants of a study, each with its seeds, as processes of their own. Killed at any "
-        "moment, the same command goes on from there. Further flags (--train_file X) are settings of every run.",
+        description="Run the variants of a study with their seeds, each in its own process. After a kill, the same "
+        "command resumes. Further flags (--train_file X) are settings of every run.",
         allow_abbrev=False,
     )
     found.add_argument("study", help="the study file; recipes/studies/ holds the shipped ones")
@@ -26,23 +26,25 @@ def parser() -> argparse.ArgumentParser:
         help="run only these variants, or experiments of a file that holds several; names separated by commas, "
         "EXPERIMENT/VARIANT where a variant is in several (default: all)",
     )
-    found.add_argument("--status", action="store_true", help="show where each run stands; trains nothing")
+    found.add_argument("--status", action="store_true", help="show the state of each run; trains nothing")
     found.add_argument("--report", action="store_true", help="write the report of the finished runs; trains nothing")
     found.add_argument("--jobs", type=int, default=1, help="runs at the same time; they share OMP_NUM_THREADS")
-    found.add_argument("--overwrite", action="store_true", help="train runs again whose settings have changed")
-    found.add_argument("--output_dir", help="where results go (default: outputs/studies/NAME)")
+    found.add_argument("--overwrite", action="store_true", help="train runs with changed settings again")
+    found.add_argument("--output_dir", help="folder of the results (default: outputs/studies/NAME)")
     return found
 
 
 def ablate(words: list[str]):
-    """Checks everything; gives what is left to do, which gives the exit status: 0, 1 with failed runs, 130 on Ctrl-C.
+    """Check everything; returns a function that runs the study, or None with --status or --report.
 
-    Raises: ValueError, OSError where the study cannot be run as asked.
+    The function returns the exit status: 0, 1 with failed runs, 130 on Ctrl-C.
+
+    Raises: ValueError or OSError where the study cannot be run.
     """
     arguments, rest = parser().parse_known_args(words)
     if arguments.jobs < 1:
         raise ValueError(f"expected --jobs of 1 or more, got {arguments.jobs}")
-    # A word of its own in front, as parse_flags takes the first one for a file.
+    # parse_flags takes the first word for a file.
     _, flags = parse_flags(["settings", *rest])
     experiments = load_study(arguments.study, flags, arguments.experiment, arguments.output_dir)
     if arguments.status:
@@ -80,14 +82,14 @@ def _run(experiments: list[Experiment], arguments) -> int:
                 _report([experiment])
     except KeyboardInterrupt:
         print(
-            "\nstopped; finished runs are kept, the same command goes on with the others from their last checkpoint",
+            "\nstopped; finished runs are kept, the same command resumes the others from their last checkpoint",
             file=sys.stderr,
         )
         return 130
     except (OSError, ValueError) as error:
-        from kospan.ablation.child import in_words
+        from kospan.ablation.child import error_line
 
-        print(f"kospan: {in_words(error, experiment.folder)}", file=sys.stderr)
+        print(f"kospan: {error_line(error, experiment.folder)}", file=sys.stderr)
         return 2
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -107,7 +109,7 @@ def _report(experiments: list[Experiment]) -> None:
 
 
 def print_status(experiment: Experiment) -> None:
-    """Prints a table of the experiment's runs, and what is chosen later."""
+    """Print a table of the experiment's runs, and the seeds that are chosen later."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -120,7 +122,7 @@ def print_status(experiment: Experiment) -> None:
     for name in metrics:
         table.add_column(name, justify="right")
     table.add_column("", overflow="fold")
-    for run in experiment.asked(runs):
+    for run in experiment.of_chosen(runs):
         state = state_of(experiment, run)
         values = [(state.metrics or {}).get(name) for name in metrics]
         cells = [f"{value:.4f}" if value is not None else "" for value in values]
@@ -129,4 +131,4 @@ def print_status(experiment: Experiment) -> None:
     console.print(table)
     if best is None:
         seeds = ", ".join(map(str, experiment.more.seeds))
-        console.print(f"The best {experiment.more.best} variants get seeds {seeds} when every first run is done.")
+        console.print(f"The best {experiment.more.best} variants get the seeds {seeds} after every first run.")

@@ -1,4 +1,4 @@
-"""A study file: variants x seeds over one recipe, every setting checked before anything runs.
+"""Study files: variants x seeds over one recipe, with all settings checked before anything runs.
 
 recipe: ../klue_ner_char_bilstm_crf.yaml
 seeds: [42]
@@ -18,36 +18,42 @@ from itertools import product
 from pathlib import Path
 
 from kospan.ablation.settings import check_setting, mapping, named, same_settings
-from kospan.recipe import FIELDS, Recipe, cast, check_names, load_recipe, takes_null
+from kospan.recipe import FIELDS, Recipe, check_names, load_recipe, parse_settings
 from kospan.tasks.unused_settings import settled
 from kospan.yaml_file import read_yaml
 
 KEYS = {
-    "recipe": "path of the recipe that every run starts from, relative to the study file",
+    "recipe": "path of the recipe of every run, relative to the study file",
     "seeds": "seeds of every variant",
     "more_seeds": "further seeds of some variants: {seeds: [...], variants: [names], best: N}",
     "settings": "settings of every run",
-    "baseline": "the variant that the others are held against; default: the first",
-    "variants": "named variants: {name: {setting: value}}; `like: NAME` starts from another, `seeds` are its own",
+    "baseline": "the variant that the others are compared with; default: the first",
+    "variants": "named variants: {name: {setting: value}}; `like: NAME` starts from another, `seeds` replaces seeds",
     "grid": "factors: {factor: {level: {setting: value}}}; the variants are all combinations",
-    "metric": "what variants are ranked by; default: f1",
+    "metric": "the metric that ranks variants; default: f1",
     "keep_models": "whether the weights of every run are kept; default: false",
 }
 OUTER = {
-    "name": "names the output folder; default: the file's name",
-    "output_dir": "where results go; default: outputs/studies/NAME",
-    "experiments": "several experiments of one file: {name: {any key}}; what stands outside holds for all",
+    "name": "name of the output folder; default: the file's name",
+    "output_dir": "folder of the results; default: outputs/studies/NAME",
+    "experiments": "several experiments of one file: {name: {any key}}; keys outside apply to all",
 }
-# Figures of which the smaller one is the better one.
+# Metrics of which smaller values are better.
 SMALLER_IS_BETTER = ("loss", "mae")
-# The folder of results holds these beside the runs.
+# Names in the folder of results beside the runs.
 RESERVED = ("report",)
 _NAME = re.compile(r"\w[\w.+-]*")
 
 
 @dataclass(frozen=True)
 class More:
-    """Seeds that only some variants get."""
+    """Further seeds of some variants.
+
+    Args:
+        seeds: The seeds.
+        variants: Variants that get them.
+        best: Number of best variants that get them too.
+    """
 
     seeds: tuple[int, ...] = ()
     variants: tuple[str, ...] = ()
@@ -56,18 +62,26 @@ class More:
 
 @dataclass(frozen=True)
 class Variant:
-    """One set of settings."""
+    """A set of settings.
+
+    Args:
+        name: Name of the variant.
+        recipe: Its recipe.
+        seeds: Its seeds.
+        levels: Level of each factor, in a grid.
+        dropped: Settings without effect in this variant, with the reason.
+    """
 
     name: str
     recipe: Recipe
     seeds: tuple[int, ...]
-    levels: dict[str, str] = field(default_factory=dict)  # factor -> level, in a grid
-    dropped: tuple[tuple[str, str], ...] = ()  # settings without effect in this variant, with the reason
+    levels: dict[str, str] = field(default_factory=dict)
+    dropped: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Run:
-    """An variant with a seed; `name` is its folder's."""
+    """A variant with a seed."""
 
     variant: str
     seed: int
@@ -80,7 +94,19 @@ class Run:
 
 @dataclass(frozen=True)
 class Experiment:
-    """Variants that are compared with each other, and where their results go."""
+    """Variants that are compared with each other.
+
+    Args:
+        name: Name of the experiment.
+        folder: Folder of the results.
+        recipe: File name of the recipe.
+        variants: Variants by name.
+        baseline: Variant that the others are compared with.
+        more: Further seeds.
+        metric: Metric that ranks variants.
+        keep_models: Whether the weights of every run are kept.
+        chosen: Variants to run; None runs all.
+    """
 
     name: str
     folder: Path
@@ -90,15 +116,15 @@ class Experiment:
     more: More = More()
     metric: str = "f1"
     keep_models: bool = False
-    chosen: tuple[str, ...] | None = None  # the variants that were asked for; None is all
+    chosen: tuple[str, ...] | None = None
 
-    def asked(self, runs: Iterable[Run]) -> list[Run]:
-        """The runs of the variants that were asked for."""
+    def of_chosen(self, runs: Iterable[Run]) -> list[Run]:
+        """The runs of the chosen variants."""
         return [run for run in runs if self.chosen is None or run.variant in self.chosen]
 
     @property
     def notice(self) -> str:
-        """The settings that have no effect in some variants and were dropped there, in one line; empty without any."""
+        """A line about settings that were dropped in variants where they have no effect; empty without any."""
         found: dict[tuple[str, str], list[str]] = {}
         for variant in self.variants.values():
             for each in variant.dropped if self.chosen is None or variant.name in self.chosen else ():
@@ -109,25 +135,25 @@ class Experiment:
         return f"dropped settings    {'; '.join(parts)}" if parts else ""
 
     def first(self) -> list[Run]:
-        """The runs that are known before any has ended: seed by seed, so that every variant has one early."""
+        """The runs that are known before any has ended, seed by seed, so that every variant has one early."""
         runs = [Run(variant.name, seed) for variant in self.variants.values() for seed in variant.seeds]
         place = {run: (self.variants[run.variant].seeds.index(run.seed), at) for at, run in enumerate(runs)}
         return sorted(runs, key=place.get)
 
     def further(self, best: list[str]) -> list[Run]:
-        """The runs that `more_seeds` adds: of the variants it names, and of the best ones once these are known."""
+        """The runs that `more_seeds` adds: of the variants it names, and of the best ones."""
         names = [name for name in self.variants if name in self.more.variants or name in best]
         known = set(self.first())
         runs = [Run(name, seed) for seed in self.more.seeds for name in names]
         return [run for run in runs if run not in known]
 
     def best(self, scores: dict[Run, float]) -> list[str] | None:
-        """The best variants by the mean metric of their first seeds, without those that `more_seeds` names anyway.
+        """The best variants by the mean metric of their first seeds, without those that `more_seeds` names.
 
         Args:
             scores: The metric of each finished run.
 
-        Returns: As many names as `best` asks for; None where a first run has not ended yet.
+        Returns: `best` names at most; None if a first run has not ended yet.
         """
         if not self.more.best:
             return []
@@ -150,13 +176,13 @@ def load_study(
 
     Args:
         path: The file.
-        flags: Settings that win over the file's in every run.
-        only: Names of what is asked for, separated by commas: experiments, variants, or EXPERIMENT/VARIANT where a
-            variant's name is in several experiments; None gives all.
-        output_dir: Where results go; wins over the file's.
+        flags: Settings of every run, which override the file's.
+        only: Names of experiments, variants, or EXPERIMENT/VARIANT where a variant's name is in several experiments,
+            separated by commas; None gives all.
+        output_dir: Folder of the results, which overrides the file's.
 
     Raises:
-        FileNotFoundError: The study or its recipe is not there.
+        FileNotFoundError: The study or its recipe is missing.
         ValueError: The file is not a study, a setting is misspelt or cannot be read, two variants are the same, or a
             name is unknown.
 
@@ -189,7 +215,7 @@ def load_study(
 
 
 def _chosen(experiments: list[Experiment], only: str | None, where: str) -> list[Experiment]:
-    """The experiments that hold what is asked for, each with the variants that were named, if not all of them."""
+    """The experiments that `only` names, each with its chosen variants."""
     if only is None:
         return experiments
     names = [name.strip() for name in only.split(",") if name.strip()]
@@ -231,13 +257,13 @@ def _chosen(experiments: list[Experiment], only: str | None, where: str) -> list
 
 def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict, where: str) -> Experiment:
     if "recipe" not in document:
-        raise ValueError(f"{where}: expected the key recipe, got none; name the recipe that every run starts from")
+        raise ValueError(f"{where}: expected the key recipe, got none; name the recipe of every run")
     recipe = Path(os.path.normpath(path.parent / str(document["recipe"])))
     if not recipe.is_file():
         raise FileNotFoundError(
             f"{where}: expected a recipe at {recipe}, found no such file; paths are relative to the study file"
         )
-    from kospan.tasks.registry import task_spec  # Imports torch, which the command's --help does without.
+    from kospan.tasks.registry import task_spec  # Imports torch, which --help does not need.
 
     common = f"{where}, settings", _settings(document.get("settings") or {}, f"{where}, settings")
     flags = _settings(flags, "flags")
@@ -267,7 +293,7 @@ def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict
         for other in names[:at]:
             if same_settings(variants[one].recipe, variants[other].recipe):
                 raise ValueError(
-                    f"{where}: expected variants that differ, got the same settings for {other} and {one}; drop one "
+                    f"{where}: expected variants that differ, got the same settings for {other} and {one}; remove one "
                     "of them"
                 )
     baseline = str(document.get("baseline", names[0]))
@@ -297,7 +323,7 @@ def _check_effect(settings: dict, variants: dict[str, Variant], where: str) -> N
 
 
 def _variants(document: dict, where: str):
-    """Name, layers of settings and no levels of each variant; the variants that `like` names come before its own."""
+    """Name, layers of settings and no levels of each variant; layers of `like` come before its own."""
     variants = named(document.get("variants") or {}, f"{where}, variants")
 
     def layers(key: str, trail: tuple = ()) -> list[tuple[str, dict]]:
@@ -312,7 +338,7 @@ def _variants(document: dict, where: str):
             raise ValueError(f"{inner}, like: expected a variant that does not start from this one, got {circle}")
         _variant(like, [name for name in variants if name != key], f"{inner}, like")
         base = layers(like, (*trail, key))
-        # Seeds are no part of what an variant is.
+        # Seeds are not inherited.
         return [
             *((place, {key: settings[key] for key in settings if key != "seeds"}) for place, settings in base),
             (inner, own),
@@ -329,8 +355,8 @@ def _grid(document: dict, where: str):
         factors[factor] = levels = named(factors[factor], f"{where}, grid, {factor}")
         if len(levels) < 2:
             raise ValueError(
-                f"{where}: expected two levels or more of the factor {factor}, got {len(levels)}; what never changes "
-                "belongs into settings"
+                f"{where}: expected two levels or more of the factor {factor}, got {len(levels)}; a constant belongs "
+                "into settings"
             )
     for cell in product(*factors.values()) if factors else ():
         chosen = dict(zip(factors, cell))
@@ -350,15 +376,12 @@ def _grid(document: dict, where: str):
 
 
 def _settings(settings, where: str) -> dict:
-    """Settings as a recipe takes them. Raises: ValueError where one is misspelt, of another type, or the study's."""
+    """Settings with a recipe's types. Raises: ValueError where one is misspelt, of another type, or the study's."""
     settings = mapping(settings, where)
     for key in settings:
         check_setting(key, where)
     check_names({key: value for key, value in settings.items() if key not in FIELDS}, where)
-    return {
-        key: cast(key, value, where) if key in FIELDS and (value is not None or takes_null(key)) else value
-        for key, value in settings.items()
-    }
+    return parse_settings(settings, where)
 
 
 def _more(given, names: list[str], where: str) -> More:
@@ -376,12 +399,14 @@ def _more(given, names: list[str], where: str) -> More:
     if isinstance(best, bool) or not isinstance(best, int) or best < 0:
         raise ValueError(f"{where}: expected best to be a number of variants, got {best!r}")
     if not variants and not best:
-        raise ValueError(f"{where}: expected variants, best, or both, got neither; say which variants get more seeds")
+        raise ValueError(
+            f"{where}: expected variants, best, or both, got neither; name the variants with more seeds"
+        )
     return More(_seeds(given.get("seeds"), where), tuple(map(str, variants)), best)
 
 
 def _seeds(given, where: str) -> tuple[int, ...]:
-    # numpy takes no larger ones.
+    # numpy has no larger seeds.
     right = isinstance(given, list) and given and all(type(seed) is int and 0 <= seed < 2**32 for seed in given)
     if not right or len(set(given)) != len(given):
         raise ValueError(
@@ -402,7 +427,7 @@ def _name(given, where: str) -> str:
 
 
 def _distinct(names, where: str) -> None:
-    """Names become folders, and not every file system tells upper from lower case."""
+    """Raises: ValueError where names differ by case alone: they become folders, and some file systems ignore case."""
     seen: dict[str, str] = {}
     for name in map(str, names):
         other = seen.setdefault(name.casefold(), name)

@@ -1,4 +1,4 @@
-"""What a finished run leaves: metrics, predictions, counts per document and type, the learning curve, and its cost."""
+"""Result of a finished run: metrics, predictions, counts per document and type, learning curve, and cost."""
 
 import json
 import os
@@ -8,25 +8,25 @@ from pathlib import Path
 import torch
 
 from kospan.ablation.clock import Clock
-from kospan.ablation.folders import RUN_FILE, take_away
+from kospan.ablation.folders import RUN_FILE, remove_result
 from kospan.data.jsonl import read_jsonl
 from kospan.data.text import write_text
 from kospan.recipe import save_recipe
 from kospan.training.record import commit, device_in_words, versions
 
-# What a result takes over from the trainer's folder; with `keep_models` it takes all but the checkpoints.
-LEFT = ("eval_results.json", "predictions.jsonl", "training_record.json")
-# Of a log entry, what differs from run to run of the same training.
+# Files that a result takes from the trainer's folder; with `keep_models` it takes all but the checkpoints.
+TAKEN = ("eval_results.json", "predictions.jsonl", "training_record.json")
+# Keys of a log entry that differ between runs of the same training.
 _TIMED = ("runtime", "_per_second", "total_flos")
 
 
-def leave_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) -> None:
-    """Gathers the result beside the run and renames it into place; afterwards the run's folder is gone.
+def write_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) -> None:
+    """Collect the result beside the run, rename it into place, and remove the run's folder.
 
     Args:
-        trainer: Trained and scored; its files lie in `work`.
-        clock: What the training took.
-        plan: What the study said about the run (`plan.json`).
+        trainer: The trainer, after training and scoring.
+        clock: Training time.
+        plan: The study's `plan.json` of the run.
         folder: The run's folder.
         work: The trainer's output folder.
     """
@@ -35,7 +35,7 @@ def leave_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) ->
     result.mkdir()
     for path in sorted(work.iterdir()):
         kept = plan["keep_models"] and not path.name.startswith(("checkpoint-", ".writing-"))
-        if path.name in LEFT or kept:
+        if path.name in TAKEN or kept:
             (shutil.copytree if path.is_dir() else shutil.copyfile)(path, result / path.name)
     task = trainer.task
     examples = task.examples("validation")
@@ -65,13 +65,13 @@ def leave_result(trainer, clock: Clock, plan: dict, folder: Path, work: Path) ->
     if log.is_file():
         shutil.copyfile(log, result / log.name)
     write_text(result / RUN_FILE, json.dumps(described, indent=1, ensure_ascii=False) + "\n")
-    take_away(place)
+    remove_result(place)
     os.replace(result, place)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def curve(history: list[dict]) -> list[dict]:
-    """The log without what tells the time, keys in order: a checkpoint sorts the keys of what it has seen.
+    """The log without times, keys sorted as in a checkpoint.
 
     >>> curve([{"step": 1, "loss": 2.0}, {"step": 1, "eval_f1": 0.5, "eval_runtime": 3.0}, {"train_runtime": 4.0}])
     [{'loss': 2.0, 'step': 1}, {'eval_f1': 0.5, 'step': 1}]

@@ -1,4 +1,4 @@
-"""Runs what is not done yet, each run a child process; killed at any moment, the next call goes on from there."""
+"""Runs of an experiment, each a child process; after a kill the next call resumes."""
 
 import contextlib
 import errno
@@ -29,6 +29,7 @@ from kospan.ablation.folders import (
 )
 from kospan.ablation.plan import Experiment, Run
 from kospan.ablation.settings import fingerprint
+from kospan.data.text import write_text
 from kospan.recipe import save_recipe
 
 CHILD = (sys.executable, "-u", "-m", "kospan.ablation.child")
@@ -44,9 +45,9 @@ class Children:
         self.slots = list(range(jobs))
 
     def start(self, run: Run, folder: Path) -> None:
-        """Starts the child of a run; its output goes to the folder's log."""
+        """Start the child of a run; its output goes to the folder's log."""
         slot = self.slots.pop(0)
-        # A group of its own: Ctrl-C reaches this process alone, which then ends its children in order.
+        # Its own process group: Ctrl-C reaches only this process, which then ends its children in order.
         group = (
             {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
         )
@@ -67,10 +68,10 @@ class Children:
         threading.Thread(target=wait, daemon=True).start()
 
     def next_ended(self) -> tuple[Run, int]:
-        """Waits for a child's end; gives its run and exit status."""
+        """Wait until a child ends; returns its run and exit status."""
         while True:
             try:
-                run, status = self.ended.get(timeout=1.0)  # Windows hears Ctrl-C only between two waits.
+                run, status = self.ended.get(timeout=1.0)  # Windows handles Ctrl-C only between two waits.
                 break
             except queue.Empty:
                 continue
@@ -80,7 +81,7 @@ class Children:
         return run, status
 
     def end(self) -> None:
-        """Ends all children: asks by closing their stdin, then insists."""
+        """End all children: close their stdin, then kill them."""
         for child, _ in self.running.values():
             child.stdin.close()
         for child, _ in self.running.values():
@@ -93,7 +94,7 @@ class Children:
 
 
 def environment(jobs: int, slot: int, given: dict | None = None) -> dict[str, str]:
-    """A child's environment: this one's, its threads and graphics cards shared out among `jobs` children.
+    """Environment of a child, with the threads and GPUs of this process divided among `jobs` children.
 
     >>> environment(2, 1, {"OMP_NUM_THREADS": "8", "CUDA_VISIBLE_DEVICES": "0,1"})["OMP_NUM_THREADS"]
     '4'
@@ -112,18 +113,19 @@ def environment(jobs: int, slot: int, given: dict | None = None) -> dict[str, st
 
 
 def run_experiment(experiment: Experiment, jobs: int = 1, overwrite: bool = False) -> list[Run]:
-    """Runs what is not done yet, first seeds first; prints a line where a run begins and ends.
+    """Run all unfinished runs, first seeds first; prints a line at the start and end of each.
 
     Args:
-        experiment: What to run.
-        jobs: Children at the same time.
-        overwrite: Whether runs whose settings have changed are replaced.
+        experiment: The experiment.
+        jobs: Number of children at the same time.
+        overwrite: Whether runs with changed settings are replaced.
 
     Returns: The runs that failed.
 
     Raises:
-        FileExistsError: A run was made with other settings and `overwrite` is not set; another command runs this.
-        KeyboardInterrupt: Ctrl-C; the children are ended.
+        FileExistsError: A run was made with other settings and `overwrite` is not set, or another command runs the
+            experiment.
+        KeyboardInterrupt: Ctrl-C, after the children have ended.
     """
     (experiment.folder / ".running").mkdir(parents=True, exist_ok=True)
     lock = study_lock(experiment)
@@ -131,11 +133,11 @@ def run_experiment(experiment: Experiment, jobs: int = 1, overwrite: bool = Fals
         lock.acquire()
     except Timeout:
         raise FileExistsError(
-            f"expected nobody else to run {experiment.folder}, another `kospan ablate` does; wait for it, or look "
-            "with --status"
+            f"expected no other process to run {experiment.folder}, another `kospan ablate` does; wait for it, or see "
+            "--status"
         ) from None
     with lock:
-        known = experiment.asked(experiment.first() + experiment.further([]))
+        known = experiment.of_chosen(experiment.first() + experiment.further([]))
         _refuse_changed(experiment, known, overwrite)
         failed = _run_all(experiment, known, jobs, overwrite)
         best = experiment.best(scores(experiment))
@@ -143,23 +145,23 @@ def run_experiment(experiment: Experiment, jobs: int = 1, overwrite: bool = Fals
             pass  # The other variants are not run now, so nothing is ranked.
         elif best is None:
             print(
-                f"{experiment.name}: the best {experiment.more.best} variants get their further seeds when every "
-                "first run is done; run the same command again",
+                f"{experiment.name}: the best {experiment.more.best} variants get their further seeds after every "
+                "first run; run the same command again",
                 flush=True,
             )
         elif best:
             print(f"{experiment.name}: best by {experiment.metric}: {', '.join(best)}", flush=True)
-            further = experiment.asked(run for run in experiment.further(best) if run.variant in best)
+            further = experiment.of_chosen(run for run in experiment.further(best) if run.variant in best)
             _refuse_changed(experiment, further, overwrite)
             failed += _run_all(experiment, further, jobs, overwrite)
-        _tidy(experiment)
+        _clean(experiment)
     return failed
 
 
 def scores(experiment: Experiment) -> dict[Run, float]:
-    """The ranking metric of each finished first run.
+    """The experiment's metric of each finished first run.
 
-    Raises: ValueError where the experiment's metric is none that its runs have.
+    Raises: ValueError where the runs do not have this metric.
     """
     found = {}
     for run in experiment.first():
@@ -176,7 +178,7 @@ def scores(experiment: Experiment) -> dict[Run, float]:
 
 
 def planned(experiment: Experiment) -> tuple[list[Run], list[str] | None]:
-    """All runs that are known by now, and the best variants (None: not known yet)."""
+    """All runs that are known so far, and the best variants (None: not known yet)."""
     best = experiment.best(scores(experiment))
     return experiment.first() + experiment.further(best or []), best
 
@@ -186,23 +188,23 @@ def _refuse_changed(experiment: Experiment, runs: list[Run], overwrite: bool) ->
     changed = [run for run, state in states.items() if state.kind == CHANGED]
     if changed and not overwrite:
         raise FileExistsError(
-            f"{experiment.name}: expected runs made with the settings of now, got other settings in "
-            f"{', '.join(states[run].note for run in changed)}; pass --overwrite_output_dir to train "
-            f"{'it' if len(changed) == 1 else 'them'} again, or take the change back"
+            f"{experiment.name}: expected runs made with the present settings, got other settings in "
+            f"{', '.join(states[run].note for run in changed)}; pass --overwrite to train "
+            f"{'it' if len(changed) == 1 else 'them'} again, or undo the change"
         )
     for run in changed:
         clear(experiment, run)
 
 
 def _run_all(experiment: Experiment, runs: list[Run], jobs: int, overwrite: bool) -> list[Run]:
-    """Runs those that are not done; gives those that failed."""
+    """Run those that are not done; returns those that failed."""
     waiting, failed = [run for run in runs if state_of(experiment, run).kind != DONE], []
     for run in runs:
         if run not in waiting:
-            clear(experiment, run)  # A kill between the last rename and the tidying leaves it.
+            clear(experiment, run)  # Still there after a kill between the last rename and the cleaning.
     if not waiting:
         return []
-    children, began = Children(jobs), {}
+    children, started = Children(jobs), {}
     count, at = len(runs), len(runs) - len(waiting)
     try:
         while waiting or children.running:
@@ -212,12 +214,12 @@ def _run_all(experiment: Experiment, runs: list[Run], jobs: int, overwrite: bool
                 if folder is None:
                     continue
                 children.start(run, folder)
-                began[run] = time.monotonic()
+                started[run] = time.monotonic()
                 print(f"[{at}/{count}] {run.name:<28} {progress(folder)}; log: {folder / 'log.txt'}", flush=True)
             if not children.running:
                 break
             run, status = children.next_ended()
-            minutes = (time.monotonic() - began[run]) / 60
+            minutes = (time.monotonic() - started[run]) / 60
             state = state_of(experiment, run)
             if state.kind == DONE:
                 clear(experiment, run)
@@ -227,7 +229,7 @@ def _run_all(experiment: Experiment, runs: list[Run], jobs: int, overwrite: bool
             else:
                 failed.append(run)
                 error = last_error(running_folder(experiment, run), status)
-                _note_failure(experiment, run, error)
+                _write_failure(experiment, run, error)
                 print(f"      {run.name:<28} failed: {error}", flush=True)
     finally:
         children.end()
@@ -235,9 +237,9 @@ def _run_all(experiment: Experiment, runs: list[Run], jobs: int, overwrite: bool
 
 
 def _prepare(experiment: Experiment, run: Run) -> Path | None:
-    """The run's folder with all that the child needs to know; None where the run has ended well by now.
+    """The run's folder with recipe and plan for the child; None if the run is done by now.
 
-    Raises: TimeoutError where a process of an earlier call still trains in it and does not end.
+    Raises: TimeoutError where a process of an earlier call still trains in it.
     """
     folder = running_folder(experiment, run)
     variant = experiment.variants[run.variant]
@@ -248,12 +250,8 @@ def _prepare(experiment: Experiment, run: Run) -> Path | None:
                 return None
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "failed.json").unlink(missing_ok=True)
-            trainer = {
-                **variant.recipe.trainer,
-                "seed": run.seed,
-                "run_name": run.name,
-                "output_dir": str(folder / "work"),
-            }
+            own = {"seed": run.seed, "run_name": run.name, "output_dir": str(folder / "work")}
+            trainer = variant.recipe.trainer | own
             save_recipe(replace(variant.recipe, name=run.name, trainer=trainer), folder / "recipe.yaml")
             plan = {
                 "variant": run.variant,
@@ -262,30 +260,28 @@ def _prepare(experiment: Experiment, run: Run) -> Path | None:
                 "result": str(result_folder(experiment, run)),
                 "keep_models": experiment.keep_models,
             }
-            _write(folder / "plan.json", plan)
+            _write_json(folder / "plan.json", plan)
     except Timeout:
         raise TimeoutError(
-            f"expected {folder} to be free, another process still trains in it; end that one, then run again"
+            f"expected {folder} to be free, another process still trains in it; end that process, then run again"
         ) from None
     return folder
 
 
-def _write(path: Path, value: dict) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+def _write_json(path: Path, value: dict) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
-def _note_failure(experiment: Experiment, run: Run, error: str) -> None:
+def _write_failure(experiment: Experiment, run: Run, error: str) -> None:
     try:
-        _write(running_folder(experiment, run) / "failed.json", {"error": error})
+        _write_json(running_folder(experiment, run) / "failed.json", {"error": error})
     except OSError as full:
         if full.errno != errno.ENOSPC:
             raise
 
 
 def last_error(folder: Path, status: int) -> str:
-    """Why a child ended: the last line it printed, or the signal that took it."""
+    """Reason of a child's end: the last line it printed, or its signal."""
     if status < 0:
         reason = "; the system may have run out of memory" if status == -9 else ""
         return f"ended by signal {-status}{reason}"
@@ -299,8 +295,8 @@ def last_error(folder: Path, status: int) -> str:
     return f"{last.removeprefix('error: ')} (exit status {status})" if not last.startswith("error: ") else last[7:]
 
 
-def _tidy(experiment: Experiment) -> None:
-    """Takes away locks of runs that have no folder; the study's own lock is held by this process."""
+def _clean(experiment: Experiment) -> None:
+    """Remove locks of runs without a folder; the study's own lock is held by this process."""
     for lock in (experiment.folder / ".running").glob("*.lock"):
         if lock.name != ".study.lock" and not lock.with_suffix("").exists():
             with contextlib.suppress(OSError):

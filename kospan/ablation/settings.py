@@ -1,4 +1,4 @@
-"""Settings of a study's runs: read, told apart, and what only the study itself may set."""
+"""Settings of a study's runs: comparison, display, and those that only the study may set."""
 
 import hashlib
 import json
@@ -7,29 +7,23 @@ import os
 
 from kospan.recipe import Recipe
 
-# What every run of a study gets from the study.
+# Settings that the study itself sets, with the alternative.
 MANAGED = {
     "seed": "seeds",
     "name": "the names of the variants",
     "run_name": "the names of the variants",
     "output_dir": "the study's own output_dir",
-    "overwrite_output_dir": "--overwrite behind the command, which replaces runs whose settings have changed",
-    "push_to_hub": "`kospan push` for a model that you have chosen",
-    "resume_from_checkpoint": "running the study again, which goes on by itself",
+    "overwrite_output_dir": "the flag --overwrite of the command, which replaces runs with changed settings",
+    "push_to_hub": "`kospan push` for a chosen model",
+    "resume_from_checkpoint": "running the study again, which resumes by itself",
     "restore_callback_states_from_checkpoint": "nothing, a study always does it",
 }
-# No part of what a run computes.
+# Settings without effect on the results.
 _BESIDE = {
-    "name",
-    "run_name",
-    "output_dir",
-    "resume_from_checkpoint",
-    "overwrite_output_dir",
-    "seed",
-    "hub_token",
+    *("name", "run_name", "output_dir", "resume_from_checkpoint", "overwrite_output_dir", "seed", "hub_token"),
     "feature_cache_dir",
 }
-# Settings of one technique count as one where effects are told apart.
+# Settings of one technique count as one difference.
 _TECHNIQUES = {
     "fgm": ("fgm_epsilon", "fgm_space", "fgm_lambda"),
     "rdrop": ("rdrop_alpha", "rdrop_level", "rdrop_on"),
@@ -42,7 +36,7 @@ _TECHNIQUES = {
 
 
 def mapping(value, where: str) -> dict:
-    """Raises: ValueError where the value is no mapping."""
+    """The value. Raises: ValueError where it is no mapping."""
     if not isinstance(value, dict):
         raise ValueError(f"{where}: expected `key: value` lines, got {value!r}")
     return value
@@ -51,11 +45,11 @@ def mapping(value, where: str) -> dict:
 def named(value, where: str) -> dict:
     """A mapping with its keys as strings, in the order of the file.
 
-    Raises: ValueError where it is no mapping, or a name is what YAML takes for true or false.
+    Raises: ValueError where it is no mapping, or YAML reads a name as true or false.
     """
     for key in mapping(value, where):
         if isinstance(key, bool) or key is None:
-            raise ValueError(f"{where}: expected names, got {key!r}, which YAML makes of yes, no, on, off; put quotes")
+            raise ValueError(f"{where}: expected names, got {key!r}, as YAML reads yes, no, on, off; put it in quotes")
     return {str(key): each for key, each in value.items()}
 
 
@@ -66,7 +60,7 @@ def check_setting(key: str, where: str) -> None:
 
 
 def canonical(value):
-    """A setting's value however it was written: `3`, `"3"` and `3.0` are one, as are `3e-5` and `0.00003`.
+    """Normal form of a setting's value: `3`, `"3"` and `3.0` are equal, as are `3e-5` and `0.00003`.
 
     >>> canonical("3e-5") == canonical(0.00003), canonical("true"), canonical({"a": "1"})
     (True, True, {'a': 1.0})
@@ -92,17 +86,17 @@ def flat(recipe: Recipe) -> dict:
 
 
 def fingerprint(recipe: Recipe, seed: int) -> str:
-    """A hash of what a run computes with; two runs with the same one compute the same.
+    """Hash of the settings and seed of a run; runs with the same hash compute the same.
 
-    What stands at its default is left out, so that a study outlives settings that come later; a default itself must not
-    change while studies go on.
+    Defaults are not part of it, so that a study can be resumed by a later version with more settings; a default must
+    not change while studies run.
 
     >>> fingerprint(Recipe(), 42) == fingerprint(Recipe(dropout=0.1), 42) != fingerprint(Recipe(dropout=0.2), 42)
     True
     """
     usual = flat(Recipe())
-    told = {key: value for key, value in flat(recipe).items() if key not in usual or value != usual[key]}
-    text = json.dumps({**told, "seed": seed}, sort_keys=True, ensure_ascii=False)
+    own = {key: value for key, value in flat(recipe).items() if key not in usual or value != usual[key]}
+    text = json.dumps({**own, "seed": seed}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
@@ -112,7 +106,7 @@ def same_settings(one: Recipe, other: Recipe) -> bool:
 
 
 def differences(one: Recipe, other: Recipe) -> dict[str, list[str]]:
-    """What tells two recipes apart: technique, or single setting -> the settings in question.
+    """Settings in which two recipes differ, by technique or single setting.
 
     >>> from kospan.recipe import load_recipe
     >>> plain = load_recipe(None, {})
@@ -136,14 +130,14 @@ def _lead(key: str) -> str:
 
 
 def shown(recipe: Recipe, keys: list[str]) -> str:
-    """Settings in words, as a table shows them.
+    """Settings as a table shows them.
 
     >>> from kospan.recipe import load_recipe
     >>> shown(load_recipe(None, {"head": "linear", "fgm_epsilon": 0.5}), ["head", "fgm_epsilon"])
     'head linear, fgm_epsilon 0.5'
     """
     settings, plain = flat(recipe), flat(Recipe())
-    # Beside a technique's strength its other settings are worth a word only where they are not the usual ones.
+    # Beside a technique's main setting its other ones are shown only if they are not the defaults.
     usual = {key for key in keys if settings.get(key) == plain.get(key) and _lead(key) != key and _lead(key) in keys}
     words = [f"{key} {_short(settings[key])}" for key in keys if key in settings and key not in usual]
     return ", ".join(words) or "without"
@@ -156,5 +150,5 @@ def _short(value) -> str:
         return str(value).lower()
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_short(each)}" for key, each in value.items()) + "}"
-    # Where data lie on this machine says nothing.
+    # Without the folders of this machine.
     return os.path.basename(value) if isinstance(value, str) and os.sep in value else str(value)

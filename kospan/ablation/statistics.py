@@ -1,4 +1,4 @@
-"""The numbers of a study's report, from its finished folders: means and spread, differences with intervals, effects."""
+"""Statistics of a study's finished runs: means and spread, differences with intervals, effects."""
 
 import json
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ from kospan.evaluation.bootstrap import Difference, f1, interval, resampled_tota
 from kospan.training.loss_parts import curve_points
 
 SAMPLES = 10_000
-# Figures that are counts of the data and say nothing about an variant.
-_COUNTS = ("support_", "loss", "temperature")
+# Prefixes of numbers that are not scores of a variant.
+_NOT_SCORES = ("support_", "loss", "temperature")
 
 
 def study_numbers(experiment: Experiment, samples: int = SAMPLES) -> dict:
-    """Everything that a report says.
+    """All numbers of a report.
 
     Args:
-        experiment: Whose folders are read.
+        experiment: The experiment, whose folders are read.
         samples: Resamples of each bootstrap.
 
-    Returns: `variants`, `differences`, `effects`, `factors`, `missing`, `best`, `documents`, and under `measured` what
-        differs from run to run of the same study: seconds, machines, versions.
+    Returns: `variants`, `differences`, `effects`, `factors`, `missing`, `best`, `documents`, and under `measured` the
+        numbers that differ between runs of the same study: seconds, machines, versions.
 
     Raises: ValueError where no run is finished, or two of them were scored on different documents.
     """
@@ -83,20 +83,20 @@ def _counts(experiment: Experiment, runs: Sequence[Run]) -> tuple[dict[Run, np.n
         first = first or found
         if found["ids"] != first["ids"]:
             raise ValueError(
-                f"{path}: expected the documents of {runs[0].name}, got others; runs that are compared need one "
-                "validation set, train the odd one again"
+                f"{path}: expected the documents of {runs[0].name}, got others; runs can only be compared on one "
+                "validation set, train this one again"
             )
-        # Of a reader they are scores of questions, parts of one.
+        # For question answering these are scores of questions between 0 and 1.
         counts[run] = np.array(found["counts"]).sum(axis=1)
     return counts, len(first["ids"])
 
 
 def _metrics(rows: list[dict]) -> dict[str, dict]:
-    """Mean and spread over seeds of every metric that all runs of an variant have."""
+    """Mean and spread over seeds of every metric that all runs of a variant have."""
     found = {}
     for name in rows[0]:
         values = [row.get(name) for row in rows]
-        if name.startswith(_COUNTS) or not all(isinstance(value, (int, float)) for value in values):
+        if name.startswith(_NOT_SCORES) or not all(isinstance(value, (int, float)) for value in values):
             continue
         found[name] = {
             "mean": float(np.mean(values)),
@@ -109,14 +109,14 @@ def _metrics(rows: list[dict]) -> dict[str, dict]:
 
 
 def curves(log: Sequence[dict], metric: str) -> dict:
-    """How a run went, from the log of its training.
+    """Learning curves of a run.
 
     Args:
-        log: What `kospan.ablation.result.curve` keeps.
-        metric: The score that variants are ranked by.
+        log: Log entries of `kospan.ablation.result.curve`.
+        metric: The metric that ranks variants.
 
-    Returns: `scores`, `validation_loss` and `loss`: `(epoch, value)` of each time that it was measured; `best_epoch`,
-        that of the best score, the first one of equal ones; None where the run was not scored while it trained.
+    Returns: `scores`, `validation_loss` and `loss`: `(epoch, value)` of each measurement; `best_epoch`, the first one
+        with the best score, None if the run was not scored while it trained.
 
     >>> curves([{"epoch": 1.0, "eval_f1": 0.5}, {"epoch": 2.0, "eval_f1": 0.75}, {"epoch": 3.0, "eval_f1": 0.75}], "f1")
     {'scores': [(1.0, 0.5), (2.0, 0.75), (3.0, 0.75)], 'validation_loss': [], 'loss': [], 'best_epoch': 2.0}
@@ -131,19 +131,19 @@ def curves(log: Sequence[dict], metric: str) -> dict:
 
 
 def best_point(scores: Sequence[tuple[float, float]], metric: str) -> tuple[float, float]:
-    """Epoch and value of the best score of a curve, the first one of equal ones."""
+    """Epoch and value of the best score of a curve, the first of equal ones."""
     sign = -1 if metric in SMALLER_IS_BETTER else 1
     return max(scores, key=lambda point: sign * point[1])
 
 
 def _common(variants: dict[str, list[Run]], names: Sequence[str]) -> list[int]:
-    """The seeds that every one of these variants has."""
+    """Seeds that all of these variants have."""
     shared = set.intersection(*({run.seed for run in variants[name]} for name in names))
     return [run.seed for run in variants[names[0]] if run.seed in shared]
 
 
 def _pair(one: str, other: str, variants, counts, samples: int) -> dict | None:
-    """`one` held against `other`, counts of a document summed over their common seeds: seeds are no new documents."""
+    """Difference of two variants, counts of a document summed over common seeds: seeds are not new documents."""
     seeds = _common(variants, [one, other])
     if not seeds:
         return None
@@ -153,7 +153,7 @@ def _pair(one: str, other: str, variants, counts, samples: int) -> dict | None:
 
 
 def mean_difference(pairs: Sequence[tuple[np.ndarray, np.ndarray]], samples: int = SAMPLES) -> Difference:
-    """The mean difference in micro F1 of several pairs of systems on the same documents, resampled together.
+    """Mean difference in micro F1 of several pairs of systems on the same documents, resampled together.
 
     With one pair this is `kospan.evaluation.bootstrap.paired`.
 
@@ -168,10 +168,10 @@ def mean_difference(pairs: Sequence[tuple[np.ndarray, np.ndarray]], samples: int
     0.333
     """
     systems = [counts for pair in pairs for counts in pair]
-    # Seeds may differ in number from pair to pair, never within one.
+    # The number of seeds may differ between pairs, never within one.
     for one, other in pairs:
         if one.shape != other.shape or (one[:, 2] != other[:, 2]).any():
-            raise ValueError("expected the same gold spans on both sides, got others; score both on the same data")
+            raise ValueError("expected the same gold spans of both systems, got others; score both on the same data")
 
     def differences_of(totals: np.ndarray) -> np.ndarray:  # totals: (..., systems, 3)
         scores = f1(totals)
@@ -195,7 +195,7 @@ def _against(baseline: str, variants, counts, samples: int) -> list[dict]:
 
 
 def _single_effects(experiment: Experiment, variants, counts, samples: int) -> list[dict]:
-    """Named variants that differ by one technique: the later one in the file against the earlier."""
+    """Differences of named variants that differ by one technique: the later one in the file minus the earlier."""
     named = [name for name in variants if variants[name] and not experiment.variants[name].levels]
     rows = []
     for earlier, later in combinations(named, 2):
@@ -211,7 +211,7 @@ def _single_effects(experiment: Experiment, variants, counts, samples: int) -> l
 
 
 def _factors(experiment: Experiment, counts: dict[Run, np.ndarray], samples: int) -> list[dict]:
-    """Each level of a grid's factor against its first, as a mean over the levels of the others."""
+    """Differences of each level of a grid's factor from its first, averaged over the levels of the other factors."""
     cells = {tuple(variant.levels.items()): variant for variant in experiment.variants.values() if variant.levels}
     factors: dict[str, list[str]] = {}
     for cell in cells:
@@ -249,7 +249,7 @@ def _adjusted(rows: list[dict]) -> list[dict]:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their number by Holm's step-down procedure (Holm 1979), in the order given.
+    """p-values adjusted by Holm's step-down procedure (Holm 1979), in the given order.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]
@@ -263,7 +263,7 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def _measured(experiment: Experiment, variants, described) -> dict:
-    """Seconds of training against the baseline's on the same seeds, and where the runs ran."""
+    """Training seconds with the ratio to the baseline on the same seeds; machines, versions and commits."""
     cost = {}
     for name, own in variants.items():
         if not own:

@@ -1,44 +1,39 @@
-"""The model card: README.md of a model's folder, written from the files that the run has left there."""
+"""Model cards: README.md of a model's folder, rendered from the record of its run by the templates of its task."""
 
 import os
-from importlib.resources import files
+import re
 from pathlib import Path
 
 from huggingface_hub import ModelCard
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from kospan.card.kinds.registry import kind_of
-from kospan.card.limits import is_smoke, limits
-from kospan.card.markdown import plain
-from kospan.card.metadata import EVAL_RESULTS, card_data, eval_results_file
-from kospan.card.procedure import model_in_words, references, techniques
-from kospan.card.run_record import RunRecord, read_left
-from kospan.card.scores import score_parts
-from kospan.card.training import training_parts
+from kospan.card.markdown import FILTERS
+from kospan.card.metadata import EVAL_RESULTS, card_data, eval_results_file, other_metrics
+from kospan.card.record import read_record
+from kospan.card.values import changed_settings, learning_curve, recipe_files
 from kospan.data.text import write_text
-
-# What a snippet needs, and what it runs, where a kind says nothing else.
-NEEDS = (
-    "torch and transformers are all that is needed. `trust_remote_code=True` runs the Python files beside the weights; "
-    "read\nthem first if you do not know who made them."
-)
+from kospan.task import TaskSpec
 
 
-def write_card(folder: str | os.PathLike, repo_id: str | None = None) -> None:
-    """Writes the README.md of a model's folder; every metric in it comes from a file there.
+def write_card(folder: str | os.PathLike, spec: TaskSpec, repo_id: str | None = None) -> None:
+    """Write the README.md of a model's folder; every number in it comes from a file there.
 
-    Where the scores are of a whole split of the Hub, `.eval_results/kospan.yaml` holds the main one for the Hub's
-    leaderboards; an older file of that name is removed otherwise.
+    Where the scores are of a whole split of the Hub, `.eval_results/kospan.yaml` gets the main one for the Hub's
+    leaderboards; otherwise an older file of that name is removed.
 
     Args:
-        folder: What a run has left: config.json, recipe.yaml, eval_results.json, and where they are there
-            training_record.json and calibration.json, without which their sections are left out.
-        repo_id: `user/name` on the Hub, which the snippets name; None names the folder.
+        folder: The folder that a run wrote: config.json, recipe.yaml, eval_results.json, and training_record.json and
+            calibration.json, without which the card has fewer sections.
+        spec: The model's task.
+        repo_id: `user/name` on the Hub for the snippets; None names the folder.
 
-    Raises: FileNotFoundError where a file is missing; ValueError naming file and key where one is not as a run leaves
-        it.
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A file is not as a run writes it; the error names file and key.
     """
     folder = Path(folder)
-    card, entry = make_card(folder, repo_id), eval_results_file(read_left(folder))
+    record = record_with_values(folder, spec)
+    card, entry = _render(record, folder, spec, repo_id), eval_results_file(record, spec)
     write_text(folder / "README.md", str(card))
     path = folder / EVAL_RESULTS
     if entry is None:
@@ -48,51 +43,68 @@ def write_card(folder: str | os.PathLike, repo_id: str | None = None) -> None:
         write_text(path, entry)
 
 
-def make_card(folder: str | os.PathLike, repo_id: str | None = None) -> ModelCard:
-    """As `write_card`, but gives the card."""
+def make_card(folder: str | os.PathLike, spec: TaskSpec, repo_id: str | None = None) -> ModelCard:
+    """Render the card as `write_card` does, without writing it."""
     folder = Path(folder)
-    left = read_left(folder)
+    return _render(record_with_values(folder, spec), folder, spec, repo_id)
+
+
+def record_with_values(folder: Path, spec: TaskSpec) -> dict:
+    """The record of a run with all values that the templates show."""
+    record = read_record(folder, spec)
+    examples = record["examples"]
+    record |= {
+        "task": spec.card,
+        "pipeline_tag": spec.pipeline_tag,
+        "has_pipeline": spec.pipeline_tag in (record["config"].get("custom_pipelines") or {}),
+        "has_output": bool(examples),
+        "examples": examples or _unanswered_examples(record, spec),
+        "changed_settings": changed_settings(record["recipe"]),
+        "curve": learning_curve(record["training"]) if record["training"] else None,
+        "recipe_files": recipe_files(record["settings"]),
+        "other_metrics": other_metrics(record, spec),
+    }
+    return record | spec.card.values(record)
+
+
+def _unanswered_examples(record: dict, spec: TaskSpec) -> list[dict]:
+    items = spec.card.examples(record["settings"]["dataset"], record["about"].language or "ko")
+    return [item | {"spans": []} for item in items]
+
+
+def _render(record: dict, folder: Path, spec: TaskSpec, repo_id: str | None) -> ModelCard:
     path = repo_id or _shown(folder)
     title = path.rstrip("/").rpartition("/")[2]
-    template = (files("kospan.card") / "card.md.jinja").read_text(encoding="utf-8")
-    parts = {
-        "title": plain(title),
-        "local": repo_id is None,
-        "path": path,
-        "needs": NEEDS,
-        "smoke": is_smoke(left),
-        "limits": limits(left),
-        "labels": kind_of(left).labels_table(left),
-        "model_in_words": model_in_words(left),
-        "techniques": techniques(left),
-        "references": references(left),
-        "korean_data": korean_data(left),
-        **kind_of(left).summary_parts(left),
-        **use_parts(left, path),
-        **score_parts(left),
-        **training_parts(left, path, repo_id is not None),
-    }
-    return ModelCard.from_template(card_data(left, title), template_str=template, **parts)
+    environment = template_environment(spec.card.templates)
+    context = record | {"title": title, "path": path, "on_hub": repo_id is not None}
+    held_out = environment.get_template("macros.en.jinja").make_module(context).held_out()
+    metadata = card_data(record, spec, title, _unwrapped(held_out)).to_yaml()
+    text = _unwrapped(environment.get_template("card.en.md.jinja").render(context))
+    return ModelCard(f"---\n{metadata}\n---\n\n{text}\n")
+
+
+def template_environment(templates: Path) -> Environment:
+    """Jinja for the templates of a task, which may extend those of this folder and of other tasks."""
+    folders = [templates, templates.parent, Path(__file__).parent]
+    environment = Environment(
+        loader=FileSystemLoader(folders), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= FILTERS
+    return environment
+
+
+def _unwrapped(text: str) -> str:
+    """Join the lines of each paragraph and list item; templates break them where conditions and width ask for it."""
+    parts = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)
+    for at in range(0, len(parts), 2):  # Code is at the odd places.
+        joined = re.sub(r"(?<=[^\n|])[ ]*\n[ ]*(?=[^\s#|>-]|-\S)", " ", parts[at])
+        parts[at] = re.sub(r"\n{3,}", "\n\n", joined)
+    return "".join(parts).strip()
 
 
 def _shown(folder: Path) -> str:
-    """A folder as a card may name it: below the place where the run stood, else by its bare name."""
+    """A folder as a card may name it: relative to the working directory, else its bare name."""
     try:
         return folder.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:
         return folder.resolve().name
-
-
-def use_parts(left: RunRecord, path: str) -> dict[str, str | None]:
-    """The snippets; that of the pipeline only where the model brings it."""
-    parts = kind_of(left).use_parts(left, path)
-    if kind_of(left).PIPELINE in (left.config.get("custom_pipelines") or {}):
-        return parts
-    return parts | {"pipeline": None, "pipeline_output": None}
-
-
-def korean_data(left: RunRecord) -> str:
-    """The data and their terms in Korean."""
-    about = left.about
-    terms = f" 라이선스: {about.terms[1]}." if about.terms[1] else " 이용 조건은 데이터 제공자가 정합니다."
-    return f"**{plain(about.korean or about.title)}**입니다.{terms}"

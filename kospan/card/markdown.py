@@ -1,10 +1,12 @@
-"""Subwords of Markdown whose cells hold whatever a file says."""
+"""Filters of the templates: values as Markdown, code and words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+
+import yaml
 
 
 def plain(value) -> str:
-    """A value as text of one line that Markdown and HTML take as it is.
+    """A value as text of one line that Markdown and HTML show as it is.
 
     >>> plain("a|b <i>"), plain("x_1")
     ('a\\\\|b &lt;i&gt;', 'x\\\\_1')
@@ -14,7 +16,7 @@ def plain(value) -> str:
 
 
 def code(value) -> str:
-    """A value as code, fenced by more backticks than it holds; inside a table a bar needs its backslash.
+    """A value as code between more backticks than it holds; inside a table a bar needs its backslash.
 
     >>> code("seed: 42"), code("a`b")
     ('`seed: 42`', '`` a`b ``')
@@ -26,26 +28,58 @@ def code(value) -> str:
     return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A table; the first `left` columns are words, the others metrics.
+def quoted(text: str) -> str:
+    """A string as Python source in double quotes.
 
-    >>> print(table(["type", "F1"], [["PS", "0.9"]]))
-    | type | F1 |
-    |---|---:|
-    | PS | 0.9 |
+    >>> print(quoted('a "b"'))
+    "a \\"b\\""
     """
-    lines = [header, ["---" if at < left else "---:" for at in range(len(header))]]
-    parts = [f"| {' | '.join(row)} |" for row in (header, *rows)]
-    return "\n".join([parts[0], f"|{'|'.join(lines[1])}|", *parts[1:]])
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def decimal(value: float | None, digits: int = 4) -> str:
-    """A metric to so many digits; empty where there is none.
+    """A score with that many digits; empty for None.
 
     >>> decimal(0.5), decimal(None)
     ('0.5000', '')
     """
     return "" if value is None else f"{value:.{digits}f}"
+
+
+def interval(row: Mapping, metric: str = "f1", joiner: str = " – ") -> str:
+    """The 95 % interval of a metric in a row.
+
+    >>> interval({"f1 interval": [0.1, 0.25]})
+    '0.1000 – 0.2500'
+    """
+    return joiner.join(f"{end:.4f}" for end in row[f"{metric} interval"])
+
+
+def thousands(value: float) -> str:
+    """A count with separators.
+
+    >>> thousands(1234), thousands(8.0)
+    ('1,234', '8')
+    """
+    return f"{int(value):,}"
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """A share.
+
+    >>> percent(0.625)
+    '62.5%'
+    """
+    return f"{value:.{digits}%}"
+
+
+def general(value: float) -> str:
+    """A number without needless digits.
+
+    >>> general(0.10), general(3.0)
+    ('0.1', '3')
+    """
+    return f"{value:g}"
 
 
 def listed(words: Sequence[str], joiner: str = "and") -> str:
@@ -71,3 +105,20 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def as_yaml(value) -> str:
+    """A setting as a recipe writes it; a flag is stored as it was typed.
+
+    >>> as_yaml({"encoder": 3e-05}), as_yaml("3e-2"), as_yaml(True)
+    ('{encoder: 3.0e-05}', '3e-2', 'true')
+    """
+    if isinstance(value, str):
+        return value
+    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1000).removesuffix("...\n").strip()
+
+
+FILTERS = {
+    each.__name__: each
+    for each in (plain, code, quoted, decimal, interval, thousands, percent, general, listed, duration, as_yaml)
+}

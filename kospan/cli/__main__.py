@@ -2,6 +2,6 @@
 
 import sys
 
-from kospan.cli.main import main
+from kospan.cli import main
 
 sys.exit(main())

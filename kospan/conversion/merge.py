@@ -16,7 +16,7 @@ from kospan.conversion.checkpoint import check_new_folder, new_folder
 from kospan.conversion.parity import SENTENCES
 from kospan.modeling.base_models import ADAPTER, load_adapted
 from kospan.modeling.code_files import follow_umask, name_portable_class
-from kospan.modeling.configuration_generative_ner import NAME, find_file, read_writer_config
+from kospan.modeling.configuration_generative_ner import NAME, find_file, read_generative_config
 from kospan.modeling.modeling_generative_ner import KospanGenerativeNER
 
 # Adapters of LoRA add to weights; others of peft's add positions or layers and cannot be merged.
@@ -63,7 +63,7 @@ def merge(
     check_new_folder(out, overwrite, adapter)
     settings = _adapter_settings(adapter)
     held = _adapter_weights(adapter)
-    config = read_writer_config(adapter) if find_file(adapter, NAME) else None
+    config = read_generative_config(adapter) if find_file(adapter, NAME) else None
     disable_progress_bar()
     base = base or settings.get("base_model_name_or_path")
     check_new_folder(out, overwrite, str(base))

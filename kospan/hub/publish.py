@@ -83,7 +83,7 @@ def publish(
         model, page = Path(temporary, "model"), Path(temporary, "space")
         secrets = hub.secrets if hub else ()
         left_out = prepare(folder, model, predictions=predictions, secrets=secrets).left_out
-        write_card(model, repo_id)
+        write_card(model, spec, repo_id)
         check_no_secrets(model, secrets)
         if space:
             prepare_space(page, repo_id, adapter=(model / ADAPTER).is_file())

@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 
 from kospan.card.card import write_card
-from kospan.card.run_record import read_left
-from kospan.card.write_record import asked
+from kospan.card.record import read_record
+from kospan.card.training_record import predicted_examples
 from kospan.data.jsonl import read_jsonl, record
 from kospan.evaluation.calibration import check_precision
 from kospan.example import Example
 from kospan.tasks.encoders import load_ours
 from kospan.tasks.loading import open_saved
+from kospan.tasks.registry import spec_of_folder
 from kospan.tasks.token_classification.confidence import calibration_report, threshold_report
 from kospan.tasks.token_classification.metrics import check_gold
 from kospan.training.record import NAME
@@ -56,11 +57,11 @@ def calibrate(
     folder = Path(folder)
     if precision is not None:
         check_precision(precision)
-    config = config_of(folder)
+    config, spec = config_of(folder), spec_of_folder(folder)
     check_output(folder, folder=True)
     if (folder / "README.md").is_file():
         # The card is written anew at the end; what it lacks is told before the work.
-        read_left(folder)
+        read_record(folder, spec)
     check_gold([*examples, *(reported or ())])
     stored = read_jsonl(folder / "predictions.jsonl") if (folder / "predictions.jsonl").is_file() else []
     kept = _unreported(examples, [*stored, *(reported or ())], say)
@@ -103,13 +104,13 @@ def calibrate(
             (temporary / "eval_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
         if (folder / NAME).is_file():
             written = read_object(folder / NAME)
-            written["examples"] = asked(model, written.get("examples", []))
+            written["examples"] = predicted_examples(spec, model, written.get("examples", []))
             (temporary / NAME).write_text(
                 json.dumps(written, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
             )
         (temporary / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if (folder / "README.md").is_file():
-        write_card(folder)
+        write_card(folder, spec)
     return report
 
 

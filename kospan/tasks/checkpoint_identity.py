@@ -1,4 +1,4 @@
-"""Whether a checkpoint to resume from holds the weights of the model that data and recipe ask for."""
+"""Comparison of a checkpoint to resume from with the model of data and recipe."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,26 +12,27 @@ from kospan.tasks.encoders import load_tokenizer
 from kospan.training.adapter_checkpoint import check_adapters, restore
 from kospan.training.lora import is_adapted
 
-# Of a config, what says nothing about the weights: names of files and classes, types, and what only a use decides.
+# Settings of a config that say nothing about the weights: names of files and classes, types, and options of use.
 _NOT_THE_MODEL = (
     *("transformers_version", "architectures", "auto_map", "custom_pipelines", "dtype", "torch_dtype", "name_or_path"),
     *("use_cache", "label2id", "calibration_temperature", "threshold", "trim_particles", "gradient_checkpointing"),
     *("output_attentions", "output_hidden_states", "return_dict", "problem_type", "attn_implementation"),
 )
 _IN_WORDS = {"id2label": "labels", "prompt": "the prompt", "prompt.labels": "labels"}
-# Texts that both tokenizers are given.
+# Number of texts to compare the tokenizers with.
 _TEXTS = 200
 
 
 def check_checkpoint(task: Task, checkpoint: str | Path) -> None:
-    """Compares the model of a task with a checkpoint's, before a weight of it is loaded.
+    """Compare the model of a task with a checkpoint, before weights are loaded.
 
     Args:
-        task: The task as data and recipe have built it.
+        task: The task, built from data and recipe.
         checkpoint: The folder to resume from.
 
-    Raises: ValueError naming what differs where the checkpoint's weights would mean something else; FileNotFoundError
-        where a file of it is missing.
+    Raises:
+        ValueError: The weights of the checkpoint belong to another model; the message names the differences.
+        FileNotFoundError: A file of the checkpoint is missing.
     """
     check_adapters(task.model, checkpoint)
     found = list(
@@ -41,7 +42,7 @@ def check_checkpoint(task: Task, checkpoint: str | Path) -> None:
     )
     words = list(_vocabulary_apart(task.tokenizer, load_tokenizer(str(checkpoint)), task.examples("train")))
     if words:
-        # The size of the table follows from it.
+        # The vocabulary size follows from it.
         found = words + [each for each in found if not each[0].endswith("vocab_size")]
     if found:
         found.sort(key=lambda each: each[0] != "labels")
@@ -58,17 +59,17 @@ def check_checkpoint(task: Task, checkpoint: str | Path) -> None:
         _check_frozen(task.model, Path(checkpoint))
 
 
-def _settings_apart(own: Mapping, saved: Mapping, continued: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Name, saved value and own value of each setting that makes other weights."""
+def _settings_apart(own: Mapping, saved: Mapping, adjustable: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Yield name, saved value and own value of each setting that differs and gives weights another meaning."""
     own, saved = (dict(_flat(json.loads(json.dumps(each, default=str)))) for each in (own, saved))
     for key in sorted(own.keys() | saved.keys()):
-        if own.get(key) != saved.get(key) and not _is_free(key, continued):
+        if own.get(key) != saved.get(key) and not _is_free(key, adjustable):
             name = _IN_WORDS.get(key, key.removeprefix("prompt.").replace("encoder_config.", "the encoder's "))
             yield name, _short(saved.get(key)), _short(own.get(key))
 
 
 def _flat(settings: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Nested settings as `outer.inner`; labels stay together, and so does what names no settings."""
+    """Flatten nested settings to `outer.inner`; labels, and mappings other than configs, stay together."""
     for key, value in settings.items():
         if isinstance(value, Mapping) and key in ("encoder_config", "text_config", "prompt", "model"):
             yield from _flat(value, "" if key == "model" else f"{prefix}{key}.")
@@ -78,24 +79,24 @@ def _flat(settings: Mapping, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield prefix + key, value
 
 
-def _is_free(key: str, continued: Sequence[str]) -> bool:
-    """Whether a setting may change while weights stay what they are."""
+def _is_free(key: str, adjustable: Sequence[str]) -> bool:
+    """Whether a setting may change without giving weights another meaning."""
     last = key.rpartition(".")[2]
-    if last in _NOT_THE_MODEL or last in continued or last.startswith("_"):
+    if last in _NOT_THE_MODEL or last in adjustable or last.startswith("_"):
         return True
-    # Labels of an encoder's own config name nothing, and special tokens are compared with the tokenizers.
+    # Labels of an encoder's config are not used, and special tokens are compared with the tokenizers.
     is_inner = key.startswith(("encoder_config.", "text_config."))
     return last.endswith(("dropout", "dropout_prob", "_token_id", "_drop")) or (is_inner and last == "id2label")
 
 
 def _short(value) -> str:
-    """A value for one line."""
+    """Shorten a value to one line."""
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _vocabulary_apart(own, saved, examples: Sequence) -> Iterator[tuple[str, str, str]]:
-    """What two tokenizers do not have in common: entries, special tokens, or how they take a text apart."""
+    """Yield the differences of two tokenizers: entries, special tokens, or subwords of a text."""
     entries, others = (sorted(each.get_vocab().items(), key=lambda item: item[1]) for each in (own, saved))
     if len(entries) != len(others):
         yield "vocabulary", f"{len(others):,} entries", f"{len(entries):,}"
@@ -117,7 +118,11 @@ def _vocabulary_apart(own, saved, examples: Sequence) -> Iterator[tuple[str, str
 
 
 def _check_frozen(model, checkpoint: Path) -> None:
-    """Raises: ValueError where the frozen encoder of a checkpoint is another than the recipe's."""
+    """Compare the frozen encoder of a checkpoint with the recipe's.
+
+    Raises:
+        ValueError: It is another one.
+    """
     saved: dict[str, torch.Tensor] = {}
     for path in sorted(checkpoint.glob("model*.safetensors")):
         saved |= load_file(path)
@@ -125,6 +130,6 @@ def _check_frozen(model, checkpoint: Path) -> None:
         other = saved.get(f"encoder.{name}")
         if other is not None and not torch.equal(other.to(value.dtype), value.cpu()):
             raise ValueError(
-                f"expected the frozen encoder that the checkpoint {checkpoint} was trained on, got one whose {name} "
-                "is another; set the recipe's encoder (and its seed for encoder: scratch) to that of that training"
+                f"expected the frozen encoder that the checkpoint {checkpoint} was trained on, got one with "
+                f"another {name}; set the recipe's encoder (and its seed for encoder: scratch) to that of that training"
             )

@@ -1,4 +1,4 @@
-"""Where an encoder comes from: the Hub, a folder, an installed package, or scratch."""
+"""Encoders from the Hub, a folder, an installed package, or scratch."""
 
 import difflib
 import importlib.util
@@ -23,7 +23,7 @@ from kospan.modeling.words import plain_spaces
 from kospan.recipe import Recipe
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]")
-# What stands for a small model; a recipe's encoder_options win.
+# Sizes of a small model; encoder_options of a recipe win.
 SCRATCH = {
     "embedding_size": 128,
     "hidden_size": 128,
@@ -34,21 +34,22 @@ SCRATCH = {
 }
 
 
-# Sizes of an encoder and the least that each may be.
+# Least values of the sizes of an encoder.
 _LEAST = {
     "num_hidden_layers": 0,
     "initializer_range": 0,
     **dict.fromkeys(("embedding_size", "hidden_size", "intermediate_size", "num_attention_heads"), 1),
     **dict.fromkeys(("max_position_embeddings", "type_vocab_size", "min_count"), 1),
 }
-# What an encoder from nothing takes from its tokenizer.
+# Settings that an encoder from scratch takes from its tokenizer.
 _FROM_TOKENIZER = ("vocab_size", "pad_token_id")
 
 
 def locate(encoder: str) -> str:
-    """A Hub name or a folder from what a recipe says; `package:NAME/FOLDER` is a folder of an installed package.
+    """Return the Hub name or folder of a recipe's `encoder`; `package:NAME/FOLDER` is a folder of an installed package.
 
-    Raises: FileNotFoundError where a package or its folder is not there.
+    Raises:
+        FileNotFoundError: A package or its folder is missing.
     """
     if not encoder.startswith("package:"):
         return encoder
@@ -66,7 +67,7 @@ def locate(encoder: str) -> str:
 
 
 def read_settings(encoder: str, file: str) -> dict:
-    """What a JSON file in an encoder's folder holds; empty where there is none. The Hub is not asked."""
+    """Read a JSON file in an encoder's folder; empty if there is none. The Hub is not asked."""
     try:
         found = json.loads((Path(locate(encoder)) / file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -75,7 +76,11 @@ def read_settings(encoder: str, file: str) -> dict:
 
 
 def check_no_file(name: str) -> None:
-    """Raises: FileNotFoundError where a file stands where a model's folder should."""
+    """Check that the name of a model is not a file.
+
+    Raises:
+        FileNotFoundError: It is one.
+    """
     if os.path.isfile(name):
         raise FileNotFoundError(
             f"expected a model's folder or its name on the Hub, got the file {name}; name the folder that holds "
@@ -84,9 +89,11 @@ def check_no_file(name: str) -> None:
 
 
 def load_config(encoder: str, options: dict):
-    """The encoder's config with a recipe's options.
+    """Load the config of an encoder with a recipe's options.
 
-    Raises: FileNotFoundError where there is no such encoder; ValueError as `check_encoder_options`.
+    Raises:
+        FileNotFoundError: There is no such encoder.
+        ValueError: As `check_encoder_options`, or the encoder is a model of an earlier version of kospan.
     """
     check_no_file(encoder)
     try:
@@ -101,14 +108,15 @@ def load_config(encoder: str, options: dict):
 
 
 def check_reads(encoder: torch.nn.Module, name: str, pad_token_id: int | None) -> None:
-    """Gives an encoder a few subwords, as training will, so that one of another kind is noticed at once.
+    """Run an encoder on a few subwords as in training, so that a model of another kind is an error at once.
 
     Args:
-        encoder: The encoder as it was loaded.
-        name: What the recipe calls it.
+        encoder: The loaded encoder.
+        name: Its name in the recipe.
         pad_token_id: A subword that every vocabulary has.
 
-    Raises: ValueError where it does not give a state for each subword.
+    Raises:
+        ValueError: It does not return a hidden state for each subword.
     """
     ids = torch.full((1, 3), pad_token_id or 0, device=encoder.device)
     mode, wrong = encoder.training, ""
@@ -118,20 +126,24 @@ def check_reads(encoder: torch.nn.Module, name: str, pad_token_id: int | None) -
             found = encoder(input_ids=ids, attention_mask=torch.ones_like(ids), return_dict=True)
             shape = tuple(found.last_hidden_state.shape)
             if shape != (1, 3, encoder.config.hidden_size) or not hasattr(found, "attentions"):
-                wrong = f"states of the shape {shape}"
-        except Exception as error:  # Whatever a model of another kind makes of subwords.
+                wrong = f"hidden states of the shape {shape}"
+        except Exception as error:  # A model of another kind may raise anything.
             wrong = " ".join(str(error).split())[:200] or type(error).__name__
         finally:
             encoder.train(mode)
     if wrong:
         raise ValueError(
-            "expected an encoder that gives a state for each subword of a text, such as BERT, RoBERTa or ELECTRA, "
-            f"got {name} of type {encoder.config.model_type!r} ({wrong}); name another encoder"
+            "expected an encoder that returns a hidden state for each subword, such as BERT, RoBERTa or ELECTRA, got "
+            f"{name} of type {encoder.config.model_type!r} ({wrong}); name another encoder"
         )
 
 
 def check_kind(config, name: str) -> None:
-    """Raises: ValueError where a config is that of no encoder of texts."""
+    """Check that a config is that of a text encoder.
+
+    Raises:
+        ValueError: It is not.
+    """
     if getattr(config, "is_encoder_decoder", False):
         raise ValueError(
             f"expected an encoder such as BERT, RoBERTa or ELECTRA, got {name} of type {config.model_type!r}, which "
@@ -145,19 +157,20 @@ def check_kind(config, name: str) -> None:
         )
 
 
-# Of a config, what says nothing of how the encoder computes.
+# Settings of a config that do not change the computation of the encoder.
 _NO_OPTIONS = ("model_type", "architectures", "id2label", "label2id", "transformers_version", "problem_type")
 
 
 def check_encoder_options(options: dict, config, known: dict | None = None) -> dict:
-    """A recipe's `encoder_options` with values of the types that the encoder's config holds.
+    """Convert `encoder_options` of a recipe to the types of an encoder's config.
 
     Args:
         options: The settings, by name.
-        config: A config of the encoder's kind; its values say which names and types there are.
-        known: Names and values of settings that are right beside the config's own.
+        config: A config of the encoder's type; its values tell names and types.
+        known: Names and values of further settings.
 
-    Raises: ValueError naming the nearest right name where one is unknown, or a value that makes no encoder.
+    Raises:
+        ValueError: A name is unknown, and the message names the nearest one; or a value is impossible.
 
     >>> check_encoder_options({"hidden_dropout_prob": "3e-1"}, ElectraConfig())
     {'hidden_dropout_prob': 0.3}
@@ -168,7 +181,7 @@ def check_encoder_options(options: dict, config, known: dict | None = None) -> d
         if name not in known or name in _NO_OPTIONS:
             others = [] if name in _NO_OPTIONS else known.keys() - set(_NO_OPTIONS)
             near = next(iter(difflib.get_close_matches(str(name), others, 1, 0.5)), None)
-            advice = f"did you mean {near}?" if near else "take it out"
+            advice = f"did you mean {near}?" if near else "remove it"
             raise ValueError(
                 f"expected encoder_options to be settings of the encoder's config ({config.model_type}), got "
                 f"{name!r}; {advice}"
@@ -192,7 +205,7 @@ def check_encoder_options(options: dict, config, known: dict | None = None) -> d
 
 
 def _option(name: str, value, example):
-    """A value of an encoder's setting as its type; `example` is one that is right."""
+    """Convert a value of an encoder's setting to the type of `example`, a valid value."""
     kind = type(example)
     if kind in (int, float):
         try:
@@ -204,38 +217,39 @@ def _option(name: str, value, example):
             number = int(number) if number == int(number) and kind is int else number
         except (ValueError, OverflowError):
             wanted = "a whole number" if kind is int else "a number"
-            raise ValueError(f"expected encoder_options[{name!r}] to be {wanted}, got {value!r}; mend it") from None
+            raise ValueError(f"expected encoder_options[{name!r}] to be {wanted}, got {value!r}; correct it") from None
         least = _LEAST.get(name)
         if least is not None and number < least:
-            raise ValueError(f"expected encoder_options[{name!r}] to be {least} or more, got {value!r}; mend it")
+            raise ValueError(f"expected encoder_options[{name!r}] to be {least} or more, got {value!r}; correct it")
         if name.endswith(("dropout", "_prob")) and not 0 <= number < 1:
-            raise ValueError(f"expected encoder_options[{name!r}] to be from 0 to below 1, got {value!r}; mend it")
+            raise ValueError(f"expected encoder_options[{name!r}] to be from 0 to below 1, got {value!r}; correct it")
         return number
     if kind in (bool, str) and not isinstance(value, kind):
         wanted = "true or false" if kind is bool else "text"
-        raise ValueError(f"expected encoder_options[{name!r}] to be {wanted}, got {value!r}; mend it")
+        raise ValueError(f"expected encoder_options[{name!r}] to be {wanted}, got {value!r}; correct it")
     return value
 
 
 def check_scratch_options(options: dict) -> dict:
-    """As `check_encoder_options`, for an encoder from nothing; what is left out has the values of `SCRATCH`."""
+    """Check and complete `encoder_options` of an encoder from scratch, as `check_encoder_options` does."""
     for name in _FROM_TOKENIZER:
         if name in options:
             raise ValueError(
                 f"expected encoder_options without {name} for encoder: scratch, whose tokenizer gives it, got "
-                f"{options[name]!r}; take it out"
+                f"{options[name]!r}; remove it"
             )
     return check_encoder_options({**SCRATCH, **options}, ElectraConfig(), {"min_count": 1})
 
 
 def load_ours(name: str, **kwargs):
-    """A model of ours with every weight that it needs.
+    """Load a model of ours with all of its weights.
 
     Args:
         name: Folder or Hub name.
-        **kwargs: What `AutoModel.from_pretrained` takes.
+        **kwargs: Options of `AutoModel.from_pretrained`.
 
-    Raises: ValueError where weights are cut short, of other shapes or missing: they would be random.
+    Raises:
+        ValueError: Weights are cut short, have other shapes or are missing; they would be random.
     """
     with whole_weights(name):
         model, report = AutoModel.from_pretrained(name, output_loading_info=True, **kwargs)
@@ -243,13 +257,17 @@ def load_ours(name: str, **kwargs):
     if missing:
         raise ValueError(
             f"expected every weight of the model in {name}, got a checkpoint that lacks {len(missing)} of them "
-            f"(first: {missing[0]}); copy or fetch the model again"
+            f"(first: {missing[0]}); copy or download the model again"
         )
     return model
 
 
 def load_tokenizer(encoder: str):
-    """The encoder's fast tokenizer. Raises: FileNotFoundError where there is none."""
+    """Load the fast tokenizer of an encoder.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(locate(encoder), use_fast=True)
     except OSError as error:
@@ -265,19 +283,20 @@ def load_tokenizer(encoder: str):
 
 
 def knows_nothing(tokenizer) -> bool:
-    """Whether a tokenizer holds special tokens alone; transformers 5 makes one up where there are no files of one."""
+    """Whether a tokenizer only has special tokens; transformers 5 creates such a one if its files are missing."""
     return len(tokenizer) <= len(set(tokenizer.all_special_tokens))
 
 
 @contextmanager
 def whole_weights(name: str | os.PathLike) -> Iterator[None]:
-    """Around the loading of a model: what goes wrong with its weights, in words that say what to do.
+    """Context that explains errors about the weights of a model that is loaded.
 
     Args:
         name: Folder or Hub name, as errors name it.
 
-    Raises: FileNotFoundError where a file is missing; ValueError where weights are cut short, as a copy that broke off
-        leaves them, or do not fit the config.
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: Weights are cut short, as by an interrupted copy, or do not fit the config.
     """
     try:
         yield
@@ -292,7 +311,7 @@ def whole_weights(name: str | os.PathLike) -> Iterator[None]:
             "fetch the model again"
         ) from error
     except RuntimeError as error:
-        # The library's whole message; the shapes stand in a table that it has logged.
+        # The library's whole message; it has logged a table of the shapes.
         if "ignore_mismatched_sizes" not in str(error):
             raise
         raise ValueError(
@@ -302,11 +321,11 @@ def whole_weights(name: str | os.PathLike) -> Iterator[None]:
 
 
 def character_tokenizer(texts: list[str], min_count: int = 1) -> PreTrainedTokenizerFast:
-    """A fast tokenizer with a subword per character of `texts`, the most frequent first.
+    """Build a fast tokenizer with a subword per character, the most frequent first.
 
     Args:
-        texts: What the vocabulary is counted on.
-        min_count: Characters that occur less often become [UNK], so that its vector is trained.
+        texts: Texts for the vocabulary.
+        min_count: Rarer characters become [UNK], so that its vector is trained.
     """
     counts = Counter(character for text in texts for character in text)
     kept = [character for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
@@ -328,13 +347,14 @@ def character_tokenizer(texts: list[str], min_count: int = 1) -> PreTrainedToken
 
 
 def scratch_encoder(texts: list[str], options: dict) -> tuple[ElectraConfig, PreTrainedTokenizerFast]:
-    """An ELECTRA config (0 or more layers) and a character tokenizer; no weights yet.
+    """Build an ELECTRA config (0 or more layers) and a character tokenizer, without weights.
 
     Args:
         texts: The training texts.
         options: Settings of ElectraConfig; `min_count` belongs to the vocabulary.
 
-    Raises: ValueError as `check_encoder_options`.
+    Raises:
+        ValueError: As `check_encoder_options`.
     """
     options = check_scratch_options(options)
     tokenizer = character_tokenizer(texts, options.pop("min_count", 1))
@@ -343,10 +363,9 @@ def scratch_encoder(texts: list[str], options: dict) -> tuple[ElectraConfig, Pre
 
 
 def start_without_positions(encoder) -> None:
-    """Zeros the position and segment tables of an encoder without weights.
+    """Set the position and segment embeddings of an encoder from scratch to zero.
 
-    Drawn like the word vectors they would drown them: half of what a character says would be noise about its place.
-    From zero they learn what places are good for.
+    Random ones are as large as the word embeddings, so that half of a character's vector would be noise.
     """
     with torch.no_grad():
         encoder.embeddings.position_embeddings.weight.zero_()
@@ -354,9 +373,9 @@ def start_without_positions(encoder) -> None:
 
 
 def encoder_parts(recipe: Recipe, texts: list[str]):
-    """`(config, tokenizer)` of the recipe's encoder."""
+    """Return `(config, tokenizer)` of a recipe's encoder."""
     if recipe.encoder == "scratch":
-        # The vocabulary is counted on what the tokenizer will be given.
+        # Texts as the tokenizer will get them.
         parts_of = (clusters(text, recipe.normalization) for text in texts)
         read = [plain_spaces("".join(part for _, _, part in parts)) for parts in parts_of]
         return scratch_encoder(read, recipe.encoder_options)
@@ -366,7 +385,7 @@ def encoder_parts(recipe: Recipe, texts: list[str]):
     highest = max(tokenizer.get_vocab().values())
     if highest >= config.vocab_size:
         raise ValueError(
-            f"expected a tokenizer whose ids lie below the encoder's vocab_size {config.vocab_size}, got id "
+            f"expected a tokenizer whose ids are below the encoder's vocab_size {config.vocab_size}, got id "
             f"{highest} beside {recipe.encoder}; use the tokenizer that the encoder was trained with"
         )
     return config, tokenizer

@@ -1,7 +1,7 @@
-"""The settings of a recipe that its task uses, and what happens to the others: the one place that knows.
+"""Settings of a recipe without effect in its task: they are errors, or dropped.
 
-A task declares the settings that it uses (`uses`), and which of these have no effect beside others, such as a head that
-has no use for them (`unused`). Settings that need another one say so in the recipe (`needs`).
+The spec of a task declares the settings with an effect (`uses`), and which of these have none beside others, such as a
+head that does not use them (`unused`). Settings that need another one declare it in the recipe (`needs`).
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from kospan.data.registry import dataset_spec
 from kospan.recipe import FIELDS, Given, Recipe, default_of
 from kospan.task import TaskSpec
 
-# Settings that every task uses.
+# Settings with an effect in every task.
 EVERY_TASK = frozenset(
     (
         *("name", "task", "dataset", "train_file", "validation_file", "max_train_samples", "max_eval_samples"),
@@ -30,7 +30,7 @@ class Unused(NamedTuple):
 
     Args:
         name: The setting, or an entry of one: `head_options.gate`.
-        because: The settings whose values leave it without effect.
+        because: The settings whose values are the reason.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Settled(NamedTuple):
 
     Args:
         recipe: The recipe without values that have no effect.
-        dropped: Each setting that got its default value back, with the reason: `("fgm_space", "fgm_epsilon: 0")`.
+        dropped: Each setting that was reset to its default, with the reason: `("fgm_space", "fgm_epsilon: 0")`.
     """
 
     recipe: Recipe
@@ -50,7 +50,7 @@ class Settled(NamedTuple):
 
     @property
     def notice(self) -> str:
-        """The dropped settings in one line; empty where there are none."""
+        """The dropped settings in one line; empty if there are none."""
         by_reason: dict[str, list[str]] = {}
         for name, reason in self.dropped:
             by_reason.setdefault(reason, []).append(name)
@@ -59,24 +59,25 @@ class Settled(NamedTuple):
 
 
 def settled(recipe: Recipe, spec: TaskSpec, shared: Collection[str] = ()) -> Settled:
-    """A recipe with defaults in place of values that have no effect.
+    """Reset values that have no effect to their defaults.
 
-    A value that a later layer leaves without effect (a flag, or a variant of a study) is dropped. One that was set
-    together with the settings that leave it without effect, or after them, is an error. Null, the default, and the
-    value that turns a setting off are always accepted.
+    A value that has no effect because of a later layer (a flag, or a variant of a study) is dropped. One that was set
+    together with the settings that are the reason, or after them, is an error. Null, the default, and the value that
+    turns a setting off are always accepted.
 
     Args:
         recipe: The recipe; a value of unknown origin counts as set together with all others.
         spec: Its task.
-        shared: Names of layers that are shared with other recipes, as the settings of a study are; their values are
-            dropped where they have no effect.
+        shared: Names of layers that are shared with other recipes, such as the settings of a study; their values are
+            dropped.
 
-    Raises: ValueError naming the setting, its value and the reason.
+    Raises:
+        ValueError: A value is an error; the message names the setting, its value and the reason.
     """
     recipe = dataclasses.replace(recipe, given=dict(recipe.given))
     _check_empty(recipe, spec)
     dropped = []
-    # One at a time: what is dropped may leave others without effect.
+    # One at a time: without one setting others may lose their effect.
     while (found := next(_set_without_effect(recipe, spec), None)) is not None:
         latest = max((recipe.given.get(key, Given(0, "")) for key in found.because), key=lambda given: given.rank)
         key, _, entry = found.name.partition(".")
@@ -98,21 +99,29 @@ def settled(recipe: Recipe, spec: TaskSpec, shared: Collection[str] = ()) -> Set
     return Settled(recipe, dropped)
 
 
-def unused(recipe: Recipe, spec: TaskSpec) -> Iterator[Unused]:
-    """Yield all settings without effect in a recipe, whatever their values.
+def check_recipe(recipe: Recipe, spec: TaskSpec) -> None:
+    """Check a recipe before anything is loaded.
 
-    Entries of settings that hold several are included only if they are present.
+    Raises:
+        ValueError: A setting has no effect, or an impossible value.
+    """
+    settled(recipe, spec)
+    spec.check_recipe(recipe)
+
+
+def unused(recipe: Recipe, spec: TaskSpec) -> Iterator[Unused]:
+    """Yield all settings without effect in a recipe, whatever their values; entries of mappings only if they are set.
 
     Args:
         recipe: The recipe.
         spec: Its task.
     """
     own = spec.trained_settings(recipe)
-    recipe = _with_models_own(recipe, spec)
+    recipe = _with_trained_settings(recipe, spec)
     found = {key: ("task",) for key in FIELDS if key not in spec.uses}
     everywhere = _unused_in_any_task(recipe)
     if own:
-        # The recipe that a model was made with may be used to train it further.
+        # The recipe of a model may also train it further.
         everywhere.pop("encoder_options.min_count", None)
     for name, because in (everywhere | spec.unused(recipe)).items():
         key, _, entry = name.partition(".")
@@ -126,7 +135,7 @@ def unused(recipe: Recipe, spec: TaskSpec) -> Iterator[Unused]:
 
 
 def needs(key: str) -> tuple[str, ...]:
-    """The settings without which this one does nothing."""
+    """Return the settings without which this one has no effect."""
     return FIELDS[key].metadata["needs"] if key in FIELDS else ()
 
 
@@ -144,22 +153,22 @@ def _set_without_effect(recipe: Recipe, spec: TaskSpec) -> Iterator[Unused]:
 
 
 def _unused_in_any_task(recipe: Recipe) -> dict[str, tuple[str, ...]]:
-    """Options of files that the data set's reader does not take, and entries of settings that hold several."""
+    """Return options of files that the reader of the data set does not take, and entries of mappings without effect."""
     found = {}
     # An unknown data set is refused where it is read.
     with suppress(ValueError):
         taken = dataset_spec(recipe.dataset).options
         found |= {name: ("dataset",) for name in FORMAT_OPTIONS if name not in taken}
     if recipe.encoder != "scratch":
-        # A vocabulary is counted only where there is none.
+        # Only a vocabulary from scratch is counted.
         found["encoder_options.min_count"] = ("encoder",)
     if not recipe.lora_rank:
         found |= {f"learning_rates.{name}": ("lora_rank",) for name in recipe.learning_rates if "lora_" in str(name)}
     return found
 
 
-def _with_models_own(recipe: Recipe, spec: TaskSpec) -> Recipe:
-    """The recipe with the settings of the model of ours that its `encoder` names, where the recipe has none."""
+def _with_trained_settings(recipe: Recipe, spec: TaskSpec) -> Recipe:
+    """Fill in the settings of the trained model that `encoder` names, where the recipe has the default."""
     own = {
         key: value for key, value in spec.trained_settings(recipe).items() if getattr(recipe, key) == default_of(key)
     }
@@ -167,7 +176,11 @@ def _with_models_own(recipe: Recipe, spec: TaskSpec) -> Recipe:
 
 
 def _check_empty(recipe: Recipe, spec: TaskSpec) -> None:
-    """Raises: ValueError where a setting that is used was set to null and has no such value."""
+    """Check for null as the value of a used setting that takes none.
+
+    Raises:
+        ValueError: There is one.
+    """
     without_effect = {each.name for each in unused(recipe, spec)}
     for key, given in recipe.given.items():
         if given.empty and key not in without_effect:
@@ -179,8 +192,8 @@ def _value(recipe: Recipe, key: str):
 
 
 def _shown(key: str, recipe: Recipe, spec: TaskSpec) -> str:
-    """A setting as a recipe has it."""
-    value = _value(_with_models_own(recipe, spec), key)
+    """Format a setting as in a recipe."""
+    value = _value(_with_trained_settings(recipe, spec), key)
     if isinstance(value, bool) or value is None:
         value = str(value).lower()
     return f"{key}: {value:g}" if isinstance(value, float) else f"{key}: {value or repr(value)}"

@@ -42,7 +42,13 @@ def _read_object(path: Path) -> dict:
 
 
 def publish_recipe(path: str | os.PathLike) -> None:
-    """Rewrite a recipe for publication: local paths become bare names, settings of the push are removed.
+    """Rewrite a recipe for publication; see `public_recipe`."""
+    text = yaml.safe_dump(public_recipe(path), allow_unicode=True, sort_keys=False)
+    Path(path).write_text(text, encoding="utf-8")
+
+
+def public_recipe(path: str | os.PathLike) -> dict:
+    """Read a recipe as it may be published: bare names in place of local paths, without the settings of the push.
 
     Raises:
         ValueError: If it is not a mapping.
@@ -54,8 +60,7 @@ def publish_recipe(path: str | os.PathLike) -> None:
         settings = None
     if not isinstance(settings, dict):
         raise ValueError(f"expected `key: value` lines in {path.name}, got something else; copy the run's recipe there")
-    settings = {key: _with_bare_names(value) for key, value in settings.items() if not HUB_KEYS.match(str(key))}
-    path.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return {key: _with_bare_names(value) for key, value in settings.items() if not HUB_KEYS.match(str(key))}
 
 
 def _with_bare_names(value):

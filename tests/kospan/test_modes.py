@@ -13,7 +13,7 @@ from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.run import run
+from kospan.run import train
 
 UMASK = 0o026
 TAGGING = {
@@ -63,7 +63,7 @@ def check(folder: Path, *expected: str) -> None:
 def test_a_run_with_adapters_and_what_is_made_from_it(data, tmp_path):
     source, out = save_source(tmp_path / "source", "roberta"), tmp_path / "out"
     settings = {**TAGGING, **data, "encoder": source, "max_length": 24, "stride": 4, "lora_rank": 2}
-    run(load_recipe(None, {**settings, "output_dir": str(out)}))
+    train(load_recipe(None, {**settings, "output_dir": str(out)}))
     check(
         out,
         "model.safetensors",
@@ -84,7 +84,8 @@ def test_a_run_with_adapters_and_what_is_made_from_it(data, tmp_path):
 def test_a_frozen_encoder_and_the_cache_of_its_states(data, tmp_path):
     flags = {"encoder": "scratch", "freeze_encoder": True, "feature_cache_dir": str(tmp_path / "states")}
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-    run(load_recipe(None, {**TAGGING, **data, **flags, "encoder_options": sizes, "output_dir": str(tmp_path / "out")}))
+    settings = {**TAGGING, **data, **flags, "encoder_options": sizes, "output_dir": str(tmp_path / "out")}
+    train(load_recipe(None, settings))
     check(tmp_path / "out", "model.safetensors", "checkpoint-2/model.safetensors")
     check(tmp_path / "states")
     assert any(path.is_file() for path in (tmp_path / "states").rglob("*"))
@@ -93,10 +94,10 @@ def test_a_frozen_encoder_and_the_cache_of_its_states(data, tmp_path):
 def test_a_writer_its_adapter_and_their_merger(tmp_path):
     steps = {"max_steps": 2, "save_strategy": "steps", "save_steps": 1, "eval_strategy": "no", "save_total_limit": 9}
     steps["load_best_model_at_end"] = False
-    run(recipe_over(tmp_path, **steps))
+    train(recipe_over(tmp_path, **steps))
     check(tmp_path / "out", "model.safetensors", "kospan.json", "checkpoint-1/model.safetensors")
     flags = {"encoder": str(tmp_path / "out"), "encoder_options": {}, "lora_rank": 2}
-    run(recipe_over(tmp_path, **steps, **flags, output_dir=str(tmp_path / "adapter")))
+    train(recipe_over(tmp_path, **steps, **flags, output_dir=str(tmp_path / "adapter")))
     check(tmp_path / "adapter", "adapter_model.safetensors", "checkpoint-2/adapter_model.safetensors")
     assert main(["convert", "merge", str(tmp_path / "adapter"), str(tmp_path / "merged")]) == 0
     check(tmp_path / "merged", "model.safetensors", "kospan.json", "eval_results.json")

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -6,15 +7,18 @@ import pytest
 import yaml
 
 from kospan.flags import from_command_line, manual, parse_flags
+from kospan.modeling.settings import CHOICES
 from kospan.recipe import (
     FIELDS,
     RENAMED,
     Recipe,
-    cast,
+    default_of,
     load_recipe,
+    parse_settings,
     save_recipe,
     trainer_fields,
 )
+from kospan.setting import check, parse
 from kospan.training.arguments import training_arguments
 
 ROOT = Path(__file__).parent.parent.parent
@@ -84,26 +88,26 @@ def test_a_strategy_of_no_is_no_truth_value(write, tmp_path, key, written):
 @pytest.mark.parametrize(
     "key, value, named",
     [
-        ("max_length", "long", "expected max_length to be a int, got 'long'"),
-        ("max_length", 3.5, "expected max_length to be a int, got 3.5"),
-        ("stride", True, "expected stride to be a int, got True"),
-        ("stride", "inf", "expected stride to be a int, got 'inf'"),
-        ("dropout", "a little", "expected dropout to be a float, got 'a little'"),
-        ("dropout", [0.1], r"expected dropout to be a float, got \[0.1\]"),
-        ("freeze_encoder", "perhaps", "expected freeze_encoder to be a bool, got 'perhaps'"),
-        ("freeze_encoder", 2, "expected freeze_encoder to be a bool, got 2"),
-        ("head_options", "16", "expected head_options to be a dict, got '16'"),
-        ("head_options", "{a: [", r"expected head_options to be a dict, got '{a: \['"),
-        ("learning_rates", [1], r"expected learning_rates to be a dict, got \[1\]"),
-        ("encoder", ["a", "b"], r"expected encoder to be a str, got \['a', 'b'\]"),
-        ("train_file", {"a": 1}, "expected train_file to be a str, got {'a': 1}"),
-        ("head", True, "expected head to be a str, got True"),
-        ("lstm_hidden_size", None, "expected a value for lstm_hidden_size, got none; take the line out"),
+        ("max_length", "long", "expected max_length to be a whole number, got 'long'"),
+        ("max_length", 3.5, "expected max_length to be a whole number, got 3.5"),
+        ("stride", True, "expected stride to be a whole number, got True"),
+        ("stride", "inf", "expected stride to be a whole number, got 'inf'"),
+        ("dropout", "a little", "expected dropout to be a number, got 'a little'"),
+        ("dropout", [0.1], r"expected dropout to be a number, got \[0.1\]"),
+        ("freeze_encoder", "perhaps", "expected freeze_encoder to be true or false, got 'perhaps'"),
+        ("freeze_encoder", 2, "expected freeze_encoder to be true or false, got 2"),
+        ("head_options", "16", "expected head_options to be a mapping, got '16'"),
+        ("head_options", "{a: [", r"expected head_options to be a mapping, got '{a: \['"),
+        ("learning_rates", [1], r"expected learning_rates to be a mapping, got \[1\]"),
+        ("encoder", ["a", "b"], r"expected encoder to be text, got \['a', 'b'\]"),
+        ("train_file", {"a": 1}, "expected train_file to be text, got {'a': 1}"),
+        ("head", True, "expected head to be text, got True"),
+        ("lstm_hidden_size", None, "expected a value for lstm_hidden_size, got none; remove the line"),
     ],
 )
 def test_a_value_of_another_kind_is_refused_by_key_and_value(key, value, named):
     with pytest.raises(ValueError, match=f"^here: {named}"):
-        cast(key, value, "here")
+        parse(FIELDS[key], value, "here")
 
 
 @pytest.mark.parametrize("key", ["rdrop_alpha", "fgm_lambda", "fgm_epsilon", "dropout", "subword_dropout"])
@@ -139,17 +143,27 @@ def test_a_number_of_the_trainer_s_is_checked_before_anything_is_built(tmp_path,
 
 
 def test_values_are_read_as_their_keys_take_them():
-    assert cast("max_length", "128") == 128 and cast("max_length", 64.0) == 64
-    assert (
-        cast("max_length", None) is None and cast("max_length", "none") is None and cast("train_file", "null") is None
-    )
-    assert cast("head_options", "{heads: 8, s: [1, 2]}") == {"heads": 8, "s": [1, 2]}
-    assert cast("dropout", 0) == 0.0 and isinstance(cast("dropout", 0), float)
-    assert cast("name", 2024) == "2024"
+    def read(key, value):
+        return parse(FIELDS[key], value)
+
+    assert read("max_length", "128") == 128 and read("max_length", 64.0) == 64
+    assert read("max_length", None) is read("max_length", "none") is read("train_file", "null") is None
+    assert read("head_options", "{heads: 8, s: [1, 2]}") == {"heads": 8, "s": [1, 2]}
+    assert read("dropout", 0) == 0.0 and isinstance(read("dropout", 0), float)
+    assert read("name", 2024) == "2024"
+    assert read("resume_from_checkpoint", "true") is read("resume_from_checkpoint", True) is True
+    assert read("resume_from_checkpoint", "out/checkpoint-9") == "out/checkpoint-9"
+    # Null asks for the default of a setting that takes none; settings of the Trainer are its own.
+    settings = {"dropout": None, "max_length": "none", "lstm_layers": "2", "warmup_steps": "3"}
+    assert parse_settings(settings) == {**settings, "max_length": None, "lstm_layers": 2}
 
 
 @pytest.mark.parametrize(
-    "key, value", [("overlaps", "keep"), ("fgm_space", "both"), ("rdrop_level", "tag"), ("crf_backend", "jax")]
+    "key, value",
+    [
+        *(("overlaps", "keep"), ("fgm_space", "both"), ("rdrop_level", "tag"), ("crf_backend", "jax")),
+        *(("scheme", "IOB"), ("constrain", "always"), ("unit", "token"), ("pooling", "max"), ("dtype", "int8")),
+    ],
 )
 def test_a_value_outside_its_choices_is_refused_with_the_choices(key, value):
     with pytest.raises(ValueError, match=f"expected {key} to be one of .*, got '{value}'"):
@@ -174,7 +188,7 @@ def test_a_wrong_value_for_the_trainer_is_refused_by_its_key(tmp_path):
 
 def test_documents_reach_the_model_whole_whatever_a_recipe_says(tmp_path):
     found = arguments(load_recipe(None, {"remove_unused_columns": "true"}), tmp_path)
-    assert found.remove_unused_columns is False and found.eval_do_concat_batches is False
+    assert found.remove_unused_columns is False
 
 
 # --- keys -------------------------------------------------------------------------------------------------------------
@@ -198,7 +212,7 @@ def test_a_misspelt_key_is_refused_with_the_nearest(write, key, hint):
 
 
 @pytest.mark.parametrize("key", RENAMED)
-def test_a_key_of_version_4_is_taken_or_refused_with_its_new_name(key):
+def test_a_former_key_is_taken_by_the_trainer_or_refused_with_its_new_name(key):
     if key in trainer_fields():
         assert load_recipe(None, {key: "1"}).trainer[key] == "1"
     else:
@@ -256,14 +270,15 @@ def test_a_key_that_stands_twice_is_refused_with_its_line(write):
 def test_a_misspelt_flag_is_not_laid_at_the_file_s_door(write):
     with pytest.raises(ValueError, match=r"^flags: .*got 'sed'; did you mean seed"):
         load_recipe(write("seed: 1\n"), {"sed": "2"})
-    with pytest.raises(ValueError, match=r"^flags: expected fgm_epsilon to be a float, got 'much'"):
+    with pytest.raises(ValueError, match=r"^flags: expected fgm_epsilon to be a number, got 'much'"):
         load_recipe(write("fgm_epsilon: 0.5\n"), {"fgm_epsilon": "much"})
 
 
 def test_a_saved_recipe_is_the_recipe(write, tmp_path):
     path = write(
         "name: 한국어\nencoder_options: {num_hidden_layers: 1}\nlearning_rates: {encoder: 3e-5, lora_B: 16x}\n"
-        "learning_rate: 3e-5\nmax_length: 128\nwarmup_steps: 0.1\nlr_scheduler_kwargs: {num_cycles: 3}\neval_strategy: no\n"
+        "learning_rate: 3e-5\nmax_length: 128\nwarmup_steps: 0.1\nlr_scheduler_kwargs: {num_cycles: 3}\n"
+        "eval_strategy: no\n"
     )
     recipe = load_recipe(path, {"fp16": "true", "rdrop_alpha": "1"})
     save_recipe(recipe, tmp_path / "recipe.yaml")
@@ -300,6 +315,20 @@ def test_a_word_too_many_is_refused(words):
         parse_flags(words)
 
 
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ([], False),
+        (["--resume_from_checkpoint"], True),
+        (["--resume_from_checkpoint", "true"], True),
+        (["--resume_from_checkpoint=no"], False),
+        (["--resume_from_checkpoint", "outputs/run/checkpoint-12"], "outputs/run/checkpoint-12"),
+    ],
+)
+def test_a_checkpoint_to_resume_from_is_the_last_or_a_path(words, value):
+    assert from_command_line(words).resume_from_checkpoint == value
+
+
 def test_mappings_can_be_given_as_flags(write):
     words = [str(write("learning_rates: {encoder: 1e-5}\n")), "--learning_rates", "{encoder: 3e-5, head: 1e-3}"]
     assert from_command_line(words).learning_rates == {"encoder": "3e-5", "head": "1e-3"}
@@ -312,6 +341,21 @@ def test_the_manual_shows_every_setting_of_ours(capsys):
     for name, entry in FIELDS.items():
         assert f"\n  --{name} [" in shown
         assert entry.metadata["help"] in shown
+        assert not entry.metadata["needs"] or f"only with {' and '.join(entry.metadata['needs'])}" in shown
+
+
+def test_choices_and_ranges_hold_the_default_and_the_off_value():
+    for entry in FIELDS.values():
+        for value in (default_of(entry.name), entry.metadata["off"]):
+            check(entry, value)
+        for choice in entry.metadata["choices"]:
+            assert parse(entry, choice) == choice and re.search(rf"\b{choice}\b", entry.metadata["help"]), entry.name
+
+
+def test_choices_of_model_settings_are_those_of_the_configs():
+    assert {key for key, entry in FIELDS.items() if entry.metadata["choices"] == CHOICES.get(key)} == (
+        CHOICES.keys() & FIELDS.keys()
+    )
 
 
 def test_the_trainer_s_manual_shows_its_settings(capsys):

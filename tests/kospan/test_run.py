@@ -16,7 +16,7 @@ from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.run import build_trainer, prepare_output, run
+from kospan.run import build_trainer, prepare_output, train
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -76,7 +76,7 @@ def recipe(data, tmp_path):
 def finished(data, tmp_path_factory):
     """The folder that one run has left behind, its metrics, and what it printed (for tests that only look)."""
     folder = tmp_path_factory.mktemp("finished") / "out"
-    metrics = run(load_recipe(None, {**TINY, **data, "num_train_epochs": 8, "output_dir": str(folder)}))
+    metrics = train(load_recipe(None, {**TINY, **data, "num_train_epochs": 8, "output_dir": str(folder)}))
     return folder, metrics
 
 
@@ -85,7 +85,7 @@ def stepwise(data, tmp_path_factory):
     """A run of six steps with a checkpoint every second step."""
     folder = tmp_path_factory.mktemp("stepwise") / "out"
     flags = {**STEPS, "output_dir": str(folder)}
-    run(load_recipe(None, {**TINY, **data, **flags}))
+    train(load_recipe(None, {**TINY, **data, **flags}))
     return folder
 
 
@@ -162,14 +162,14 @@ def test_evaluating_a_saved_model_gives_the_stored_metrics(finished, tmp_path):
 def test_the_stored_recipe_runs_again_to_the_same_weights(finished, tmp_path):
     folder, metrics = finished
     again = load_recipe(folder / "recipe.yaml", {"output_dir": str(tmp_path / "again")})
-    assert run(again) == metrics
+    assert train(again) == metrics
     one, other = (load_file(each / "model.safetensors") for each in (folder, tmp_path / "again"))
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_what_is_known_before_the_first_step_is_printed(recipe, capsys, tmp_path):
-    run(recipe(num_train_epochs=1, output_dir=str(tmp_path / "out-v1.5")))
+    train(recipe(num_train_epochs=1, output_dir=str(tmp_path / "out-v1.5")))
     printed = capsys.readouterr().out
     assert printed.count("under a name with a dot, got out-v1.5;") == 1
     for line in ("device", "precision           float32", "parameters", "steps", "windowed texts", "memory estimate"):
@@ -185,7 +185,7 @@ def test_a_run_calibrates_on_what_it_holds_back(recipe, data, tmp_path, capsys):
         ]
         write_jsonl(tmp_path / f"{split}.jsonl", examples)
     flags = {"calibration_split": str(tmp_path / "mixed.jsonl"), "validation_file": str(tmp_path / "seen.jsonl")}
-    metrics = run(recipe(num_train_epochs=8, **flags))
+    metrics = train(recipe(num_train_epochs=8, **flags))
     assert "\ncalibrated          temperature " in capsys.readouterr().out
     assert metrics["eval_calibration_n"] > 0 and 0 <= metrics["eval_calibration_ece"] <= 1
     assert json.loads((tmp_path / "out" / "eval_results.json").read_text(encoding="utf-8")) == metrics
@@ -198,14 +198,14 @@ def test_a_run_calibrates_on_what_it_holds_back(recipe, data, tmp_path, capsys):
 
 
 def test_a_run_that_cannot_be_calibrated_says_so_and_stays_whole(recipe, data, tmp_path, capsys):
-    metrics = run(recipe(num_train_epochs=8, calibration_split=data["validation_file"]))
+    metrics = train(recipe(num_train_epochs=8, calibration_split=data["validation_file"]))
     assert "\nnot calibrated      expected texts on which no score is reported" in capsys.readouterr().out
     assert "eval_calibration_temperature" not in metrics and (tmp_path / "out" / "model.safetensors").is_file()
 
 
 def test_the_best_checkpoint_is_what_is_saved(recipe, tmp_path):
     # A rate that destroys: the first evaluation is the best one, later ones are worse or equal.
-    run(recipe(num_train_epochs=3, learning_rate=0.5, lr_scheduler_type="constant", save_total_limit=5))
+    train(recipe(num_train_epochs=3, learning_rate=0.5, lr_scheduler_type="constant", save_total_limit=5))
     state = trainer_state(tmp_path / "out")
     assert len([entry for entry in state["log_history"] if "eval_f1" in entry]) == 3
     best = load_file(os.path.join(state["best_model_checkpoint"], "model.safetensors"))
@@ -222,7 +222,7 @@ def test_a_folder_that_holds_something_is_refused_and_stays_as_it_is(recipe, tmp
     with pytest.raises(
         FileExistsError, match=r"--resume_from_checkpoint to go on.*--overwrite to replace.*another --output_dir"
     ):
-        run(recipe())
+        train(recipe())
     assert contents(tmp_path / "out") == {"notes.txt": b"mine"}
 
 
@@ -232,7 +232,7 @@ def test_overwriting_replaces_a_run_and_its_checkpoints(recipe, finished, tmp_pa
     stale = ("kospan.json", "adapter_config.json", "adapter_model.safetensors", "model-00001-of-00002.safetensors")
     for name in stale:
         (tmp_path / "out" / name).write_text("{}", encoding="utf-8")
-    run(recipe(overwrite_output_dir=True, num_train_epochs=1, lstm_hidden_size=4))
+    train(recipe(overwrite_output_dir=True, num_train_epochs=1, lstm_hidden_size=4))
     assert not any((tmp_path / "out" / name).exists() for name in stale)
     after = contents(tmp_path / "out")
     for name in ("config.json", "model.safetensors", "recipe.yaml", "predictions.jsonl", "eval_results.json"):
@@ -246,7 +246,7 @@ def test_overwriting_replaces_a_run_and_its_checkpoints(recipe, finished, tmp_pa
 def test_a_resumed_run_ends_where_the_whole_run_ends(recipe, stepwise, tmp_path, capsys):
     (tmp_path / "out").mkdir()
     shutil.copytree(stepwise / "checkpoint-2", tmp_path / "out" / "checkpoint-2")
-    run(recipe(**STEPS, resume_from_checkpoint=True))
+    train(recipe(**STEPS, resume_from_checkpoint=True))
     assert steps_evaluated(capsys) == [4, 6]
     one, other = (load_file(each / "model.safetensors") for each in (stepwise, tmp_path / "out"))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -263,8 +263,8 @@ def test_a_checkpoint_copied_by_half_is_skipped_with_a_line(recipe, stepwise, tm
     else:
         broken.write_bytes(broken.read_bytes()[:-100])
     assert prepare_output(recipe(resume_from_checkpoint=True)) == str(tmp_path / "out" / "checkpoint-4")
-    reason = "is missing" if name == "trainer_state.json" else "is cut short"
-    assert f"not whole, skipped: {broken.parent}: {name} {reason}" in capsys.readouterr().out
+    reason = "is missing" if name == "trainer_state.json" else "is truncated"
+    assert f"skipped             {broken.parent}: {name} {reason}" in capsys.readouterr().out
 
 
 def test_a_run_goes_on_from_the_last_whole_checkpoint(recipe, stepwise, tmp_path, capsys):
@@ -272,20 +272,20 @@ def test_a_run_goes_on_from_the_last_whole_checkpoint(recipe, stepwise, tmp_path
     for at in (4, 6):
         path = tmp_path / "out" / f"checkpoint-{at}" / "optimizer.pt"
         path.write_bytes(path.read_bytes()[:1000])
-    run(recipe(**STEPS, resume_from_checkpoint=True))
+    train(recipe(**STEPS, resume_from_checkpoint=True))
     assert steps_evaluated(capsys) == [4, 6]
     one, other = (load_file(each / "model.safetensors") for each in (stepwise, tmp_path / "out"))
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_going_on_from_nothing_is_refused(recipe, stepwise, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"expected a whole checkpoint.*there is no checkpoint-\* folder"):
-        run(recipe(resume_from_checkpoint=True))
+    with pytest.raises(FileNotFoundError, match=r"expected a complete checkpoint.*there is no checkpoint-\* folder"):
+        train(recipe(resume_from_checkpoint=True))
     (tmp_path / "out").mkdir()
     shutil.copytree(stepwise / "checkpoint-2", tmp_path / "out" / "checkpoint-2")
     (tmp_path / "out" / "checkpoint-2" / "optimizer.pt").unlink()
     with pytest.raises(FileNotFoundError, match=r"checkpoint-2: optimizer\.pt is missing.*--overwrite"):
-        run(recipe(resume_from_checkpoint=True))
+        train(recipe(resume_from_checkpoint=True))
 
 
 # --- a full disk ------------------------------------------------------------------------------------------------------
@@ -312,7 +312,7 @@ def test_a_disk_that_is_full_at_the_end_leaves_the_earlier_model_whole(recipe, f
     before = contents(tmp_path / "out")
     disk = FullDisk(monkeypatch)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        run(recipe(overwrite_output_dir=True, num_train_epochs=1, save_strategy="no", load_best_model_at_end="false"))
+        train(recipe(overwrite_output_dir=True, num_train_epochs=1, save_strategy="no", load_best_model_at_end="false"))
     assert disk.calls == 1
     assert contents(tmp_path / "out") == before
     assert not list((tmp_path / "out").glob(".*"))
@@ -332,7 +332,7 @@ def test_a_move_that_fails_midway_leaves_every_file_whole(recipe, finished, tmp_
 
     monkeypatch.setattr(os, "replace", fails_at_the_third)
     with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-        run(recipe(overwrite_output_dir=True, save_strategy="no", load_best_model_at_end="false"))
+        train(recipe(overwrite_output_dir=True, save_strategy="no", load_best_model_at_end="false"))
     after = contents(tmp_path / "out")
     assert after.keys() == before.keys()
     assert len([name for name in after if after[name] != before[name]]) <= 2
@@ -346,10 +346,10 @@ def test_a_run_whose_second_checkpoint_met_a_full_disk_goes_on_from_the_first(
     with monkeypatch.context() as patch:
         FullDisk(patch, first=2)
         with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
-            run(recipe(**STEPS))
+            train(recipe(**STEPS))
     assert not (tmp_path / "out" / "config.json").exists()
     printed = capsys.readouterr().out
-    run(recipe(**STEPS, resume_from_checkpoint=True))
+    train(recipe(**STEPS, resume_from_checkpoint=True))
     again = capsys.readouterr().out
     assert "checkpoint-4: " in again
     assert "step 2/6" in printed and "step 2/6" not in again
@@ -364,7 +364,7 @@ def test_a_label_that_only_validation_holds_is_refused_by_example(recipe, tmp_pa
     path = tmp_path / "validation.jsonl"
     write_jsonl(path, [Example("odd", "오후 세 시", (Span(0, 2, "TI"),))])
     with pytest.raises(ValueError, match=r"example 'odd' \(validation\).*LC, PS.*got 'TI'"):
-        run(recipe(validation_file=str(path)))
+        train(recipe(validation_file=str(path)))
     assert not (tmp_path / "out").exists()
 
 
@@ -380,7 +380,7 @@ def test_an_empty_split_is_refused_by_file(recipe, tmp_path, split):
     path = tmp_path / "empty.jsonl"
     path.write_text("\n", encoding="utf-8")
     with pytest.raises(ValueError, match=rf"empty\.jsonl, split '{split}': expected at least one example"):
-        run(recipe(**{f"{split}_file": str(path)}))
+        train(recipe(**{f"{split}_file": str(path)}))
 
 
 @pytest.mark.parametrize("name", ["someone/no-such-encoder", "no/such/folder", "no_such_encoder"])
@@ -419,7 +419,7 @@ def test_a_best_metric_that_there_will_not_be_is_refused(recipe, name, advice):
 def test_every_metric_may_choose_the_best(recipe):
     task = build_trainer(recipe(metric_for_best_model="eval_f1_LC")).task
     examples = task.examples("validation")
-    assert set(task.metric_names()) == set(task.metrics(examples, [[] for _ in examples]))
+    assert set(task.spec.metric_names(task)) == set(task.metrics(examples, [[] for _ in examples]))
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ def test_spans_that_end_inside_a_unit_are_counted(recipe, capsys):
     # Words as units: every place of the sentences ends inside the word "서울에서".
     trainer = build_trainer(recipe(unit="word"))
     assert trainer.task.misaligned == 16
-    run(recipe(unit="word", max_steps=1))
+    train(recipe(unit="word", max_steps=1))
     assert "widened spans       16 gold spans" in capsys.readouterr().out
 
 
@@ -468,7 +468,7 @@ def test_spans_that_end_inside_a_unit_are_counted(recipe, capsys):
 
 
 def test_training_stops_early_where_the_score_stands_still(recipe, tmp_path):
-    run(recipe(num_train_epochs=9, learning_rate=0.0, early_stopping_patience=2))
+    train(recipe(num_train_epochs=9, learning_rate=0.0, early_stopping_patience=2))
     state = trainer_state(tmp_path / "out")
     assert state["epoch"] == 3.0
     assert [entry["epoch"] for entry in state["log_history"] if "eval_f1" in entry] == [1.0, 2.0, 3.0]
@@ -477,23 +477,23 @@ def test_training_stops_early_where_the_score_stands_still(recipe, tmp_path):
 @pytest.mark.parametrize("strategy", ["group_by_length", "random"])
 def test_evaluation_sees_every_document_once_the_longest_first(recipe, data, strategy):
     trainer = build_trainer(recipe(train_sampling_strategy=strategy))
-    predict, score, seen, scored = trainer.predict_spans, trainer.score_spans, [], []
+    predict, metrics_of, seen, scored = trainer.task.predict, trainer.task.metrics, [], []
 
-    def watched(model, documents):
+    def watched(documents, **settings):
         seen.extend(documents)
-        return predict(model, documents)
+        return predict(documents, **settings)
 
-    def kept(indices, rows):
-        scored.extend(zip(indices, trainer.task.spans(rows)))
-        return score(indices, rows)
+    def kept(documents, predictions):
+        scored.extend(zip((document.id for document in documents), predictions))
+        return metrics_of(documents, predictions)
 
-    trainer.predict_spans, trainer.score_spans = watched, kept
+    trainer.task.predict, trainer.task.metrics = watched, kept
     metrics = trainer.evaluate()
     examples = read_jsonl(data["validation_file"])
     assert [example.id for example in seen] == [
         example.id for example in sorted(examples, key=lambda example: -len(example.text))
     ]
-    assert [index for index, _ in scored] == list(range(len(examples)))
+    assert [name for name, _ in scored] == [example.id for example in examples]
     texts = [example.text for example in examples]
     assert any(spans for _, spans in scored)
     for (_, spans), expected in zip(scored, trainer.model.extract(texts)):
@@ -503,9 +503,9 @@ def test_evaluation_sees_every_document_once_the_longest_first(recipe, data, str
 
 
 def test_training_through_pytorch_crf_leaves_no_trace_of_it(recipe, tmp_path):
-    run(recipe(crf_backend="torchcrf", max_length=400, num_train_epochs=1))
+    train(recipe(crf_backend="torchcrf", max_length=400, num_train_epochs=1))
     names = set(load_file(tmp_path / "out" / "model.safetensors"))
     assert {"head.crf.transitions", "head.crf.start_transitions", "head.crf.end_transitions"} <= names
     assert "torchcrf" not in (tmp_path / "out" / "config.json").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match=r"expected whole documents with crf_backend: torchcrf.*raise window"):
-        run(recipe(crf_backend="torchcrf", overwrite_output_dir=True, num_train_epochs=1))
+        train(recipe(crf_backend="torchcrf", overwrite_output_dir=True, num_train_epochs=1))

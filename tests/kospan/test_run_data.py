@@ -10,7 +10,7 @@ from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.run import run
+from kospan.run import train
 
 TINY = {
     "encoder": "scratch",
@@ -36,8 +36,8 @@ def test_invalid_records_are_skipped_on_request_and_told(tmp_path, capsys):
         file.write('{"id": "x"}\n{\n')
     flags = TINY | {"dataset": "jsonl", "train_file": str(path), "output_dir": str(tmp_path / "out")}
     with pytest.raises(ValueError, match=r"train\.jsonl:10: expected the key 'text', .* \(1 more record is invalid"):
-        run(load_recipe(None, flags))
-    run(load_recipe(None, flags | {"skip_invalid": "true"}))
+        train(load_recipe(None, flags))
+    train(load_recipe(None, flags | {"skip_invalid": "true"}))
     assert f"skipped records     2 invalid in the train part, the first: {path}:10" in capsys.readouterr().out
     record = json.loads((tmp_path / "out" / "training_record.json").read_text(encoding="utf-8"))
     assert record["missing"] == {"train": {"invalid": 2, "left_out": 0}} and record["adjusted"]["skipped"] == 2
@@ -63,8 +63,8 @@ def test_questions_that_were_left_out_count_in_every_score(tmp_path, capsys):
         "train_file": str(path),
         "max_query_length": 16,
     }
-    with pytest.warns(UserWarning, match="skipped 10 of 20 questions"):
-        metrics = run(load_recipe(None, flags | {"output_dir": str(tmp_path / "out")}))
+    with pytest.warns(UserWarning, match="left out 10 of 20 questions"):
+        metrics = train(load_recipe(None, flags | {"output_dir": str(tmp_path / "out")}))
     printed = capsys.readouterr().out
     assert "unusable records    2 in the validation part, which count 0 in scores" in printed
     # Two of four questions were asked.
@@ -89,7 +89,7 @@ def test_klue_sts_is_scored_by_its_benchmark_s_threshold_too(tmp_path):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     flags = TINY | {"task": "text-classification", "train_file": str(path), "metric_for_best_model": "pearson"}
     flags |= {"validation_file": str(path), "output_dir": str(tmp_path / "out")}
-    metrics = run(load_recipe(None, flags | {"dataset": "klue_sts", "metric_for_best_model": "klue_sts_f1"}))
+    metrics = train(load_recipe(None, flags | {"dataset": "klue_sts", "metric_for_best_model": "klue_sts_f1"}))
     said = [
         json.loads(line)["spans"][0]["score"]
         for line in (tmp_path / "out" / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
@@ -101,5 +101,5 @@ def test_klue_sts_is_scored_by_its_benchmark_s_threshold_too(tmp_path):
     assert "F1 at threshold 3" in card and "3점을 기준으로 한 F1은" in card
     found = {each.metric_args["metric"]: each.metric_type for each in ModelCard(card).data.eval_results}
     assert found["eval_klue_sts_f1"] == "f1"
-    other = run(load_recipe(None, flags | {"dataset": "labelled", "output_dir": str(tmp_path / "other")}))
+    other = train(load_recipe(None, flags | {"dataset": "labelled", "output_dir": str(tmp_path / "other")}))
     assert "eval_klue_sts_f1" not in other

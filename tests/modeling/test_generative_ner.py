@@ -293,9 +293,9 @@ def test_texts_and_settings_are_checked():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "expected kospan.json beside the model in .*, which says what it was trained to write, found none"),
+        (None, "expected kospan.json beside the model in .*, found none"),
         ("[", "expected JSON, got "),
-        ("[]", "expected .*kospan.json as kospan writes it for a writer, got another at 'model_type'"),
+        ("[]", "expected .*kospan.json to hold the settings of a generative model, got another file at 'model_type'"),
         ('{"model_type": "kospan-generative-ner"}', "got another at 'labels'"),
         ('{"model_type": "kospan-generative-ner", "labels": ["A"], "odd": 1}', "got another at 'odd'"),
         (

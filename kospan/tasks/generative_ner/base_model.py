@@ -1,4 +1,4 @@
-"""Where a causal LM comes from: the Hub, a folder, or scratch; in full, half, 8-bit or 4-bit weights."""
+"""Causal language models from the Hub, a folder, or scratch; in full, half, 8-bit or 4-bit weights."""
 
 import importlib.metadata
 import re
@@ -23,7 +23,7 @@ from kospan.tasks.encoders import (
     whole_weights,
 )
 
-# What stands for a small model; a recipe's encoder_options win.
+# Sizes of a small model; encoder_options of a recipe win.
 SCRATCH = {
     "hidden_size": 128,
     "num_hidden_layers": 2,
@@ -36,12 +36,12 @@ _BITS_ON_CPU = (0, 50)
 
 
 def scratch_options(options: dict) -> dict:
-    """As `check_encoder_options`, for a decoder from nothing; what is left out has the values of `SCRATCH`."""
+    """Check and complete `encoder_options` of a decoder from scratch, as `check_encoder_options` does."""
     for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id"):
         if name in options:
             raise ValueError(
                 f"expected encoder_options without {name} for encoder: scratch, whose tokenizer gives it, got "
-                f"{options[name]!r}; take it out"
+                f"{options[name]!r}; remove it"
             )
     sizes = {**SCRATCH, **options}
     sizes.setdefault("num_key_value_heads", sizes["num_attention_heads"])
@@ -57,11 +57,11 @@ def scratch_options(options: dict) -> dict:
 
 
 def scratch_decoder(texts: list[str], spelling: str, options: dict) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
-    """A Llama with random weights and a vocabulary of characters.
+    """Build a Llama with random weights and a vocabulary of characters.
 
     Args:
-        texts: What the vocabulary is counted on.
-        spelling: Characters that are in it however seldom they are: those of prompts and replies.
+        texts: Texts for the vocabulary.
+        spelling: Characters that are always in it: those of prompts and replies.
         options: Settings of LlamaConfig; `min_count` belongs to the vocabulary.
     """
     options = scratch_options(options)
@@ -74,20 +74,21 @@ def scratch_decoder(texts: list[str], spelling: str, options: dict) -> tuple[Lla
 
 
 def load_decoder(recipe: Recipe):
-    """`(causal LM, tokenizer)` that a recipe names.
+    """Load the causal language model of a recipe with its tokenizer.
 
-    Raises: FileNotFoundError where there is none; ValueError where the model is none that writes, or its weights cannot
-        be loaded as asked.
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: The model generates no text, or its weights cannot be loaded as the recipe says.
     """
     check_no_file(recipe.encoder)
     config = load_config(recipe.encoder, recipe.encoder_options)
     if type(config) not in AutoModelForCausalLM._model_mapping:
         raise ValueError(
             f"expected a causal language model for task: generative-ner, got {recipe.encoder} of type "
-            f"{config.model_type!r}, which writes nothing; name one such as Qwen/Qwen2.5-0.5B, or set task: "
+            f"{config.model_type!r}, which generates no text; name one such as Qwen/Qwen2.5-0.5B, or set task: "
             "token-classification"
         )
-    # What fills in masks reads both ways, unless its config makes a decoder of it; XLM has a word of its own for that.
+    # Masked language models are bidirectional, unless their config makes a decoder of them; XLM calls it `causal`.
     decodes = getattr(config, "is_decoder", getattr(config, "causal", True))
     if type(config) in AutoModelForMaskedLM._model_mapping and not decodes:
         raise ValueError(
@@ -100,20 +101,21 @@ def load_decoder(recipe: Recipe):
 
 
 def loading(recipe: Recipe) -> dict:
-    """What `from_pretrained` takes for a recipe's precision and devices.
+    """Return the options of `from_pretrained` for the precision and the devices of a recipe.
 
-    Raises: as `check_loading`.
+    Raises:
+        ValueError, ImportError: As `check_loading`.
     """
     check_loading(recipe)
     settings: dict = {"dtype": getattr(torch, recipe.dtype)}
     if recipe.device_map is not None:
         settings["device_map"] = recipe.device_map
-    if recipe.load_bits is not None:
+    if recipe.load_in_8bit or recipe.load_in_4bit:
         from transformers import BitsAndBytesConfig
 
         settings["quantization_config"] = (
             BitsAndBytesConfig(load_in_8bit=True)
-            if recipe.load_bits == 8
+            if recipe.load_in_8bit
             # QLoRA (Dettmers et al. 2023): normal floats, quantised twice.
             else BitsAndBytesConfig(
                 load_in_4bit=True,
@@ -126,13 +128,21 @@ def loading(recipe: Recipe) -> dict:
     return settings
 
 
+def _bits_key(recipe: Recipe) -> str:
+    return "load_in_8bit" if recipe.load_in_8bit else "load_in_4bit"
+
+
 def _on_gpu(recipe: Recipe) -> bool:
-    """Whether weights of few bits go to a GPU; else the CPU reads them."""
+    """Whether quantised weights are on a GPU."""
     return torch.cuda.is_available() and not recipe.trainer.get("use_cpu")
 
 
 def _check_bitsandbytes(recipe: Recipe) -> None:
-    """Raises: ImportError where bitsandbytes is missing, or too old for the CPU."""
+    """Check the version of bitsandbytes.
+
+    Raises:
+        ImportError: It is missing, or too old for the CPU.
+    """
     try:
         found = importlib.metadata.version("bitsandbytes")
     except importlib.metadata.PackageNotFoundError:
@@ -142,26 +152,34 @@ def _check_bitsandbytes(recipe: Recipe) -> None:
         return
     least = "" if _on_gpu(recipe) else f" {'.'.join(map(str, _BITS_ON_CPU))} or newer on the CPU"
     raise ImportError(
-        f"expected bitsandbytes{least} for load_bits: {recipe.load_bits}, found {found or 'none'}; "
-        '`pip install -c constraints.txt -e ".[quantization]"` in the folder of kospan brings it'
+        f"expected bitsandbytes{least} for {_bits_key(recipe)}: true, found {found or 'none'}; "
+        '`pip install -c constraints.txt -e ".[quantization]"` in the folder of kospan installs it'
     )
 
 
 def check_loading(recipe: Recipe) -> None:
-    """Raises: ValueError or ImportError where machine, packages or the rest of the recipe do not allow such loading."""
-    if recipe.load_bits is not None:
+    """Check that machine, packages and the rest of the recipe allow its precision and devices.
+
+    Raises:
+        ValueError: They do not.
+        ImportError: bitsandbytes is missing or too old.
+    """
+    if recipe.load_in_8bit and recipe.load_in_4bit:
+        raise ValueError("expected load_in_8bit or load_in_4bit, got both; remove one of them")
+    if recipe.load_in_8bit or recipe.load_in_4bit:
+        key = _bits_key(recipe)
         if not recipe.lora_rank:
             raise ValueError(
-                f"expected lora_rank above 0 with load_bits, got 0: weights of {recipe.load_bits} bits cannot be "
-                "trained themselves; set lora_rank: 16, or take load_bits out"
+                f"expected lora_rank above 0 with {key}, got 0, because quantised weights cannot be trained; set "
+                f"lora_rank: 16, or remove {key}"
             )
         _check_bitsandbytes(recipe)
     if recipe.device_map is not None and not torch.cuda.is_available():
         raise ValueError(
-            f"expected a CUDA device for device_map: {recipe.device_map}, got none on this machine; take it out"
+            f"expected a CUDA device for device_map: {recipe.device_map}, got none on this machine; remove it"
         )
     if recipe.dtype == "float16" and not recipe.lora_rank:
         raise ValueError(
             "expected dtype: float32 or bfloat16 where all weights are trained, got float16, whose range the "
-            "optimizer leaves; set dtype: bfloat16, or lora_rank"
+            "optimizer exceeds; set dtype: bfloat16, or lora_rank"
         )

@@ -1,4 +1,4 @@
-"""A writer of ours that is trained on: what it is stays as it is, and an adapter goes on as it was made."""
+"""Further training of a saved model for generative NER: its prompt and its adapters stay the same."""
 
 import dataclasses
 import datetime
@@ -10,108 +10,107 @@ from transformers import AutoModelForCausalLM
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME
-from kospan.recipe import Recipe
-from kospan.tasks.encoders import check_encoder_options, locate, read_settings
+from kospan.recipe import Recipe, default_of
+from kospan.tasks.building import changed, check_same, encoder_settings
+from kospan.tasks.encoders import locate, read_settings
 from kospan.tasks.generative_ner.base_model import loading
 from kospan.training.lora import ADAPTED, MARK, PEFT, Lora, adapt_causal_lm, adapted_layers, lora_of
-from kospan.training.saving import last_whole_checkpoint
-
-# What a training may set anew.
-CONTINUED = ("constrained_decoding", "max_new_tokens", "max_length")
+from kospan.training.saving import resumable_checkpoint
 
 
-def own_settings(encoder: str) -> dict:
-    """The settings of a recipe that a writer in a folder, or its adapter, has; empty where there is none."""
-    config, adapter = read_settings(encoder, NAME), read_settings(encoder, ADAPTER)
+def trained_settings(recipe: Recipe) -> dict:
+    """Return the settings of the model, and of its adapter, in the folder that a recipe's `encoder` names.
+
+    Empty if there is no model for generative NER.
+    """
+    config, adapter = read_settings(recipe.encoder, NAME), read_settings(recipe.encoder, ADAPTER)
     if config.get("model_type") != KospanGenerativeNERConfig.model_type:
         return {}
     shown = config.get("shown")
-    found = {"few_shot": len(config.get("examples") or ()) if shown is None else shown}
-    found |= {"few_shot_strategy": "types" if shown is None else "similar"}
-    return found | {key: config[key] for key in ("instruction",) if key in config} | {"lora_rank": adapter.get("r", 0)}
+    found = _few_shot(shown, len(config.get("examples") or ())) | {"lora_rank": adapter.get("r", 0)}
+    return found | {key: config[key] for key in ("instruction",) if key in config}
 
 
-def date_of(recipe: Recipe) -> str:
-    """The date for prompts: that of the checkpoint which a run goes on from, else today's."""
+def _few_shot(shown: int | None, examples: int) -> dict:
+    """Return the recipe's settings for the examples of a prompt, from those of a config."""
+    if shown is None:
+        return {"few_shot": examples, "few_shot_strategy": "types"}
+    return {"few_shot": shown, "few_shot_strategy": "similar"}
+
+
+def prompt_date(recipe: Recipe) -> str:
+    """Return the date for prompts: that of the checkpoint to resume from, or today's."""
     if recipe.resume_from_checkpoint:
-        # Where there is no checkpoint the run itself says so.
+        # A missing checkpoint is an error of the run itself.
         with suppress(FileNotFoundError):
-            found = read_settings(last_whole_checkpoint(recipe.output_dir)[0], NAME).get("date")
-            if found is not None:
-                return found
+            checkpoint, _ = resumable_checkpoint(recipe.output_dir, recipe.resume_from_checkpoint)
+            date = read_settings(checkpoint, NAME).get("date")
+            if date is not None:
+                return date
     return datetime.date.today().isoformat()
 
 
-def continued_writer(recipe: Recipe) -> KospanGenerativeNER:
-    """The writer in the folder that a recipe's `encoder` names, ready to be trained on.
+def continued_model(recipe: Recipe) -> KospanGenerativeNER:
+    """Load the model in the folder that a recipe's `encoder` names, ready to be trained further.
 
-    Raises: ValueError where the recipe asks for another writer or other adapters than those that are there.
+    Raises:
+        ValueError: The recipe has another prompt or other adapters than the model.
     """
-    writer = KospanGenerativeNER.from_pretrained(locate(recipe.encoder), **loading(recipe))
-    check_prompt(recipe, writer)
-    usual = Recipe()
-    # What a recipe leaves as usual stays as the model has it.
-    anew = {key: getattr(recipe, key) for key in CONTINUED if getattr(recipe, key) != getattr(usual, key)}
-    writer.config = dataclasses.replace(writer.config, **anew)
-    writer.fix_date(date_of(recipe))
-    # Says at once whether prompt and reply fit into the context.
-    _ = writer.room
-    if hasattr(writer.model, "peft_config"):
-        train_adapter(writer.model, recipe)
+    generator = KospanGenerativeNER.from_pretrained(locate(recipe.encoder), **loading(recipe))
+    check_prompt(recipe, generator)
+    # A setting with its default value keeps the model's own.
+    generator.config = dataclasses.replace(generator.config, **changed(recipe, generator.config.adjustable))
+    generator.fix_date(prompt_date(recipe))
+    # Raises if prompt and reply do not fit into the context.
+    _ = generator.room
+    if hasattr(generator.model, "peft_config"):
+        train_adapter(generator.model, recipe)
     elif recipe.lora_rank:
-        writer = writer.with_model(adapt_causal_lm(writer.model, lora_of(recipe)))
-    return writer
+        generator = generator.with_model(adapt_causal_lm(generator.model, lora_of(recipe)))
+    return generator
 
 
-def check_prompt(recipe: Recipe, writer: KospanGenerativeNER) -> None:
-    """What a recipe asks of a writer that it trains on: what the model is, and what it is asked, stays as it is.
+def check_prompt(recipe: Recipe, generator: KospanGenerativeNER) -> None:
+    """Check that a recipe does not change the base model and the prompt of a model that is trained further.
 
-    Raises: ValueError where a setting is neither the default nor what the model has.
+    Raises:
+        ValueError: A setting is neither the default nor the model's own.
     """
-    config, usual = writer.config, Recipe()
-    shown, by = (len(config.examples), "types") if config.shown is None else (config.shown, "similar")
-    own = {"few_shot": shown, "few_shot_strategy": by, "instruction": config.instruction, "unit": config.unit}
-    asked = {key: (getattr(recipe, key), value) for key, value in own.items()}
-    asked = {key: pair for key, pair in asked.items() if pair[0] != getattr(usual, key)}
+    config = generator.config
+    own = _few_shot(config.shown, len(config.examples)) | {"instruction": config.instruction, "unit": config.unit}
+    asked = changed(recipe, own)
     for label, text in recipe.label_descriptions.items():
-        asked[f"label_descriptions[{label!r}]"] = str(text), config.descriptions.get(label)
-    # The vocabulary is the model's own, however it was counted.
-    options = {key: value for key, value in recipe.encoder_options.items() if key != "min_count"}
-    for key, value in check_encoder_options(options, writer.model.config).items():
-        asked[f"encoder_options[{key!r}]"] = value, getattr(writer.model.config, key)
-    for key, (value, model_has) in asked.items():
-        if value != model_has:
-            raise ValueError(
-                f"expected {key} to be {model_has!r} as in the model {recipe.encoder} that is trained on, got "
-                f"{value!r}; take it out, or train a new model from a base"
-            )
+        name = f"label_descriptions[{label!r}]"
+        asked[name], own[name] = str(text), config.descriptions.get(label)
+    options, own_options = encoder_settings(recipe, generator.model.config)
+    check_same(asked | options, own | own_options, recipe.encoder, "a base model")
 
 
 def train_adapter(model, recipe: Recipe) -> None:
-    """Lets the adapter of a causal LM learn again, in place; the base stays frozen.
+    """Make the adapter of a causal language model trainable, in place; the base stays frozen.
 
     Args:
         model: A `PeftModel` as it was opened, frozen.
-        recipe: The recipe; what it leaves as usual stays as the adapter has it, and dropout may be set anew.
+        recipe: The recipe; a setting with its default value keeps the adapter's own. Dropout may change.
 
-    Raises: ValueError where the adapter is none of LoRA, or not the one that the recipe asks for.
+    Raises:
+        ValueError: The adapter is not LoRA, or has other settings than the recipe.
     """
     settings = model.peft_config[model.active_adapter]
     kind = getattr(settings.peft_type, "value", settings.peft_type)
     if kind != "LORA":
         raise ValueError(
-            f"expected an adapter of LoRA to train on in {recipe.encoder}, got peft_type {kind}; train a new one "
-            "from its base model"
+            f"expected a LoRA adapter to train further in {recipe.encoder}, got peft_type {kind}; train a new one from "
+            "its base model"
         )
-    usual = Recipe()
     for name, peft_name in PEFT.items():
         key = f"lora_{name}"
-        _check_own(recipe, key, getattr(recipe, key), getattr(settings, peft_name), getattr(usual, key))
+        _check_own(recipe, key, getattr(settings, peft_name))
     layers = {name for name, _ in adapted_layers(model)}
     targets = ",".join(sorted({name.rpartition(".")[2] for name in layers}))
-    if recipe.lora_targets != usual.lora_targets and layers != _layers_asked_for(model, recipe):
-        _check_own(recipe, "lora_targets", recipe.lora_targets, targets, usual.lora_targets)
-    if recipe.lora_dropout != usual.lora_dropout:
+    if recipe.lora_targets != default_of("lora_targets") and layers != _target_layers(model, recipe):
+        _check_own(recipe, "lora_targets", targets)
+    if recipe.lora_dropout != default_of("lora_dropout"):
         settings.lora_dropout = recipe.lora_dropout
         for _, layer in adapted_layers(model):
             layer.lora_dropout[model.active_adapter] = torch.nn.Dropout(recipe.lora_dropout)
@@ -126,19 +125,20 @@ def train_adapter(model, recipe: Recipe) -> None:
     setattr(model, MARK, Lora(settings.r, alpha, dropout, targets, settings.use_rslora, settings.use_dora))
 
 
-def _check_own(recipe: Recipe, key: str, value, own, usual) -> None:
-    if value not in (usual, own):
+def _check_own(recipe: Recipe, key: str, own) -> None:
+    value = getattr(recipe, key)
+    if value not in (default_of(key), own):
         raise ValueError(
-            f"expected {key} to be {own!r} as in the adapter {recipe.encoder} that is trained on, got {value!r}; set "
-            "it so, or merge the adapter first: kospan convert merge"
+            f"expected {key} to be {own!r} as in the adapter {recipe.encoder} that is trained further, got {value!r}; "
+            "change it, or merge the adapter first: kospan convert merge"
         )
 
 
-def _layers_asked_for(model, recipe: Recipe) -> set[str]:
-    """Names of the layers that would get adapters, if the recipe made them anew."""
+def _target_layers(model, recipe: Recipe) -> set[str]:
+    """Return the names of the layers that would get new adapters of the recipe."""
     base = model.get_base_model()
     with torch.device("meta"):
         bare = AutoModelForCausalLM.from_config(base.config)
-        # Only where the adapters stand is asked.
+        # Only the places of the adapters matter.
         adapted = adapt_causal_lm(bare, Lora(1, targets=recipe.lora_targets))
     return {name for name, _ in adapted_layers(adapted)}

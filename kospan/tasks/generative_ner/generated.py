@@ -1,4 +1,4 @@
-"""Figures of replies that a model has written, beside those of their spans."""
+"""Scores of generated replies, beside those of their spans."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.task import NotedSpans
 
-WRITTEN_FIGURES = ["exact_reply", "unparsed", "dropped", "unmatched"]
+REPLY_METRICS = ["exact_reply", "unparsed", "dropped", "unmatched"]
 
 
 def notes_of(writing) -> tuple[int, int, int]:
@@ -22,19 +22,19 @@ def notes_of(writing) -> tuple[int, int, int]:
     return writing.dropped, writing.unmatched, -1 if writing.unparsed else int(writing.in_order)
 
 
-def score_written(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
-    """What became of the replies.
+def score_replies(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> dict[str, float]:
+    """Score replies against the expected ones.
 
     Args:
         examples: Documents with gold spans.
-        predicted: spans of each; plain lists count as flawless replies.
+        predicted: Predicted spans of each; plain lists count as flawless replies.
 
-    Returns: `exact_reply`, the share of documents whose reply is, letter by letter, the one that was asked for;
-        `unparsed`, the share with a reply in which nothing of the grammar was found; `dropped`, how many brackets were
-        none; `unmatched`, how many surfaces had no free occurrence in the text.
+    Returns: `exact_reply`, the share of documents whose reply equals the expected one; `unparsed`, the share with a
+        reply that holds nothing of the grammar; `dropped`, the number of malformed brackets; `unmatched`, the number of
+        surfaces without a free occurrence in the text.
 
     >>> gold = [Example("a", "서울 부산", (Span(0, 2, "LC"),)), Example("b", "없다", ())]
-    >>> score_written(gold, [[Span(0, 2, "LC")], NotedSpans([], (1, 2, -1))])
+    >>> score_replies(gold, [[Span(0, 2, "LC")], NotedSpans([], (1, 2, -1))])
     {'exact_reply': 0.5, 'unparsed': 0.5, 'dropped': 1.0, 'unmatched': 2.0}
     """
     exact = unparsed = dropped = unmatched = 0

@@ -1,39 +1,107 @@
 """The task token-classification: named entities and other spans, found by tagging characters or words."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from kospan.data.registry import dataset_spec
+from kospan.example import Example
 from kospan.modeling import KospanTokenClassificationConfig
-from kospan.task import TaskSpec
+from kospan.modeling.heads import HEADS, check_head
+from kospan.modeling.tags import labels_of
+from kospan.recipe import Recipe
+from kospan.task import AblationTerms
+from kospan.tasks.base import check_labels, dictionary_baseline, encoder_spec, needs_labels, span_counts
+from kospan.tasks.building import corpus_of
+from kospan.tasks.encoders import load_config
+from kospan.tasks.token_classification.analysis import examine, scored_spans
+from kospan.tasks.token_classification.card import CARD
+from kospan.tasks.token_classification.confidence import Claims
+from kospan.tasks.token_classification.metrics import metric_names
 from kospan.tasks.token_classification.task import TokenClassificationTask
 
 
+def unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Return the settings that the head does not use, and the options that only other heads have."""
+    head = HEADS.get(recipe.head)
+    if head is None:
+        return {}
+    others = (name for other in HEADS.values() for name in other.options if name not in head.options)
+    return head.unused(recipe.head_options) | {f"head_options.{name}": ("head",) for name in others}
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check the settings of the model, and the head with its options."""
+    check_head(KospanTokenClassificationConfig.from_recipe(recipe, id2label={0: "O", 1: "B-X", 2: "I-X"}))
+
+
+def recipe_metric_names(recipe: Recipe, name: str) -> list[str]:
+    """Return the metrics of a run; the data are read only for a metric of a single label."""
+    unit, labels = recipe.unit or dataset_spec(recipe.dataset).unit, None
+    # A relative name may be one on the Hub, which only the run itself asks.
+    if recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
+        config = load_config(recipe.encoder, {})
+        if config.model_type == SPEC.model_type:
+            unit, labels = config.unit, labels_of(config.tags)
+    if labels is None and needs_labels(name):
+        labels = corpus_of(recipe).labels
+    return metric_names(unit, labels or ())
+
+
+def remarks(task: TokenClassificationTask) -> list[str]:
+    """Return lines about widened and dropped spans."""
+    lines = []
+    if task.misaligned:
+        lines.append(f"widened spans       {task.misaligned:,} gold spans begin or end inside a unit; widened to it")
+    if task.corpus.dropped:
+        lines.append(f"dropped spans       {task.corpus.dropped:,} gold spans overlapped a longer one")
+    return lines
+
+
 def adjustments(task: TokenClassificationTask) -> dict[str, int]:
-    """Changed and dropped gold spans, counted."""
+    """Count changed and dropped gold spans."""
     return {"widened": task.misaligned, "trimmed": task.corpus.trimmed, "dropped": task.corpus.dropped}
 
 
-SPEC = TaskSpec(
+def confidence(task: TokenClassificationTask, examples: Sequence[Example]) -> Claims | None:
+    """Return the probabilities of spans and tags; None for a stock model, which has no CRF."""
+    return Claims(task.model, examples) if hasattr(task.model, "head") else None
+
+
+METRICS = {
+    "f1": "strict micro F1 over exact spans, spaces kept",
+    "precision": "of `f1`",
+    "recall": "of `f1`",
+    "flat_f1": "F1 of the units' BIO tags, weighted by support, `O` left out",
+    "flat_f1_with_o": "the same with `O`",
+    "klue_entity_f1": "as published by the KLUE benchmark: characters without spaces, strict, macro over types",
+    "klue_char_f1": "macro F1 over all character tags, `O` included",
+}
+
+SPEC = encoder_spec(
+    KospanTokenClassificationConfig,
     name="token-classification",
-    model_type=KospanTokenClassificationConfig.model_type,
+    former_name="tagging",
     pipeline_tag="token-classification",
     task=TokenClassificationTask,
+    card=CARD,
     published=Path(__file__).with_name("published.py"),
-    uses=TokenClassificationTask.uses,
-    unused=TokenClassificationTask.unused,
-    trained_settings=TokenClassificationTask.models_own,
-    adjustable=TokenClassificationTask.continued,
-    check_recipe=TokenClassificationTask.check_recipe,
-    check_scratch=TokenClassificationTask.check_scratch,
-    recipe_metric_names=TokenClassificationTask.metric_names_of,
-    metric_names=TokenClassificationTask.metric_names,
-    check_examples=TokenClassificationTask.check,
-    remarks=TokenClassificationTask.remarks,
+    settings=("overlaps", "crf_backend", "rdrop_level", "token_column", "tag_column"),
+    unused=unused,
+    check_recipe=check_recipe,
+    recipe_metric_names=recipe_metric_names,
+    metric_names=lambda task: metric_names(task.unit, task.labels),
+    check_examples=check_labels,
+    remarks=remarks,
     adjustments=adjustments,
-    identity=TokenClassificationTask.identity,
-    baseline=TokenClassificationTask.baseline,
+    baseline=dictionary_baseline,
     baseline_name=lambda task: "dictionary and patterns",
-    counts=TokenClassificationTask.counts,
-    analyze=TokenClassificationTask.examine,
-    scores=TokenClassificationTask.scored,
-    confidence=TokenClassificationTask.claims,
+    counts=span_counts,
+    analyze=lambda task, examples, predictions, training: examine(
+        examples, predictions, task.labels, task.unit, training
+    ),
+    scores=lambda task, training, examples, predictions, baseline: scored_spans(
+        training, examples, predictions, baseline, task.labels, task.unit
+    ),
+    confidence=confidence,
+    ablation=AblationTerms(METRICS, documents="documents", summed="spans"),
 )

@@ -1,4 +1,4 @@
-"""Stock token-classification models of transformers, read as span finders, so that they can be compared."""
+"""Stock token-classification models of transformers, for comparison."""
 
 from collections.abc import Sequence
 
@@ -14,15 +14,16 @@ AGGREGATIONS = ("simple", "first", "average", "max")
 
 
 class StockModel:
-    """A `...ForTokenClassification` of transformers through its own pipeline, which decodes subword by subword.
+    """A `...ForTokenClassification` of transformers with its own pipeline, which decodes subword by subword.
 
     Args:
         name: Folder or Hub name.
-        aggregation: How the pipeline makes entities out of subwords: "simple" joins subwords of one type; "first",
-            "average" and "max" decide word by word, for models that were trained on the first subword of a word.
+        aggregation: How the pipeline joins subwords to entities: "simple" joins subwords of one type; "first",
+            "average" and "max" decide word by word, for models trained on the first subword of a word.
 
-    Raises: ValueError where the tokenizer gives no offsets or `aggregation` is unknown; OSError where a file is
-        missing, the tokenizer's among them.
+    Raises:
+        ValueError: The tokenizer gives no offsets, or `aggregation` is unknown.
+        OSError: A file is missing, possibly of the tokenizer.
     """
 
     def __init__(self, name: str, aggregation: str = "simple"):
@@ -42,13 +43,13 @@ class StockModel:
                 "tokenizer.json beside the model"
             )
         limit = getattr(model.config, "max_position_embeddings", None) or 512
-        # Some tokenizers say 1e30; and RoBERTa's first two positions hold no subword.
+        # Some tokenizers have 1e30; and RoBERTa's first two positions hold no subword.
         tokenizer.model_max_length = min(tokenizer.model_max_length, limit - 2)
         self.config, self.name = model.config, name
         # Labels of data have one spelling.
         model.config.id2label = {at: clean_tag(tag) for at, tag in model.config.id2label.items()}
         self.labels = sorted({_type_of(tag) for tag in model.config.id2label.values()} - {"O"})
-        # The pipeline knows B- and I- alone, and would take E-PS for a type of its own.
+        # The pipeline only knows B- and I-, and would treat E-PS as a type of its own.
         model.config.id2label = {at: _as_bio(tag) for at, tag in model.config.id2label.items()}
         self._pipe = pipeline(
             "token-classification",
@@ -64,7 +65,8 @@ class StockModel:
     ) -> list[list[Span]]:
         """Extract the spans of each text, without white space at their ends.
 
-        If overlapping windows disagree, the longer span is kept. A list of words is joined by spaces.
+        If overlapping windows disagree, the longer span is kept. The words of a document that is a list are joined by
+        spaces.
         """
         texts = [document_text(document) for document in documents]
         kept = [at for at, text in enumerate(texts) if text.strip()]
@@ -89,7 +91,7 @@ def _type_of(tag: str) -> str:
 
 
 def _as_bio(tag: str) -> str:
-    """A tag of BIOES or BILOU as one of BIO: what ends a span goes on with it, what is one alone begins one.
+    """Convert a tag of BIOES or BILOU to BIO.
 
     >>> _as_bio("S-PS"), _as_bio("E-PS"), _as_bio("I-PS"), _as_bio("PS")
     ('B-PS', 'I-PS', 'I-PS', 'PS')

@@ -12,7 +12,7 @@ from kospan.ablation.page import write_report
 from kospan.ablation.plan import Run, load_study
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, write_jsonl
-from kospan.tasks.generative_ner.generated import WRITTEN_FIGURES
+from kospan.tasks.generative_ner.generated import REPLY_METRICS
 from kospan.tasks.token_classification.metrics import counts_per_type
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "sample_generative_ner.yaml"
@@ -43,14 +43,14 @@ def test_a_study_of_writers_is_run_and_reported(tmp_path, capsys):
         metric="f1",
     )
     [experiment] = load_study(path)
-    metrics = dict.fromkeys(WRITTEN_FIGURES, 0.0) | {"exact_reply": 0.25}
+    metrics = dict.fromkeys(REPLY_METRICS, 0.0) | {"exact_reply": 0.25}
     gold = [[0, 1, len(example.spans)] for example in examples(6)]
     finish_by_hand(experiment, Run("plain", 7), gold, ids=[example.id for example in examples(6)], **metrics)
     assert main(["ablate", str(path)]) == 0
     assert "shown-7" in capsys.readouterr().out
     done = tmp_path / "out" / "shown-7"
     found = read_json(done / "run.json")["metrics"]
-    assert found.keys() > set(WRITTEN_FIGURES) and found["f1"] > 0 and found["unparsed"] == 0
+    assert found.keys() > set(REPLY_METRICS) and found["f1"] > 0 and found["unparsed"] == 0
     predicted = [each.spans for each in read_jsonl(done / "predictions.jsonl")]
     right, said, gold = np.array(read_json(done / "counts.json")["counts"]).sum(axis=(0, 1))
     assert (right, said, gold) == tuple(counts_per_type(examples(6), predicted, ["LC", "PS"]).sum(axis=(0, 1)))

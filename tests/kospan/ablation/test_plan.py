@@ -173,7 +173,7 @@ def test_names_choose_experiments_and_variants(several, name):
     for each in found:
         # What is left out stays part of the experiment, for baseline, ranks and report.
         assert len(each.variants) == {"first": 4, "second": 2, "c": 2}[each.name]
-        assert {run.variant for run in each.asked(each.first())} == set(each.chosen or each.variants)
+        assert {run.variant for run in each.of_chosen(each.first())} == set(each.chosen or each.variants)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_a_study_of_one_experiment_is_chosen_from_too(study):
     keys = {"variants": {"linear": LINEAR, "full": {}}, "seeds": [1], "more_seeds": more}
     [found] = study({}, "full", **keys)
     assert (found.chosen, found.baseline, list(found.variants)) == (("full",), "linear", ["linear", "full"])
-    assert [run.name for run in found.asked(found.first() + found.further([]))] == ["full-1", "full-2"]
+    assert [run.name for run in found.of_chosen(found.first() + found.further([]))] == ["full-1", "full-2"]
     assert study({}, "mine", **keys)[0].chosen is None is study(**keys)[0].chosen
     with pytest.raises(ValueError, match="expected --experiment to name variants or experiments, got 'ful'; did you m"):
         study({}, "ful", **keys)
@@ -221,7 +221,7 @@ BAD = {
     "misspelt key": ({"variant": TWO}, ValueError, "got 'variant'; did you mean variants?"),
     "setting outside": ({"variants": TWO, "dropout": 0.1}, ValueError, "dropout is a setting and belongs under"),
     "misspelt setting": ({"variants": {"a": {"fgm_epsilom": 1}}}, ValueError, "variant a: .*mean fgm_epsilon?"),
-    "wrong type": ({"variants": {"a": {"dropout": "much"}}}, ValueError, "variant a: expected dropout to be a float"),
+    "wrong type": ({"variants": {"a": {"dropout": "much"}}}, ValueError, "variant a: expected dropout to be a number"),
     "wrong choice": ({"variants": {"a": {"fgm_space": "x"}}}, ValueError, "variant a: .*activation, parameter"),
     "unknown baseline": ({"variants": TWO, "baseline": "aa"}, ValueError, "got 'aa'; did you mean a?"),
     "the same twice": ({"variants": TWO | {"c": LINEAR}}, ValueError, "the same settings for a and c"),

@@ -13,7 +13,7 @@ from filelock import FileLock
 from time_limits import SECONDS
 
 import kospan.ablation.runner
-from kospan.ablation.child import ORPHANED, in_words
+from kospan.ablation.child import ORPHANED, error_line
 from kospan.ablation.folders import result_folder, running_folder, state_of, study_lock
 from kospan.ablation.page import write_report
 from kospan.ablation.plan import Run
@@ -249,9 +249,9 @@ def test_children_share_threads_and_cards():
 
 def test_a_full_disk_is_called_that(tmp_path):
     for error in (OSError(errno.ENOSPC, "x"), RuntimeError("PytorchStreamWriter failed writing file")):
-        assert in_words(error, tmp_path).startswith("expected room on the disk that holds")
-    assert in_words(ValueError("expected a,\n got b"), tmp_path) == "expected a, got b"
-    assert in_words(KeyError("a"), tmp_path) == "KeyError: 'a'"
+        assert error_line(error, tmp_path).startswith("expected room on the disk that holds")
+    assert error_line(ValueError("expected a,\n got b"), tmp_path) == "expected a, got b"
+    assert error_line(KeyError("a"), tmp_path) == "KeyError: 'a'"
 
 
 MISTAKES = {

@@ -1,4 +1,4 @@
-"""The model card against the files that it is written from, read as the Hub reads it and run as a reader runs it."""
+"""Model cards against the files of a run: numbers, metadata as the Hub reads them, snippets as users run them."""
 
 import getpass
 import json
@@ -14,16 +14,15 @@ from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from release_cases import save_run
 
-from kospan.card.card import write_card
-from kospan.card.sentences import SENTENCES
-from kospan.card.training import ROWS
+from kospan.card.values import ROWS
 from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.data.registry import DATASETS
 from kospan.example import Example
 from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.run import run
+from kospan.run import train
+from kospan.tasks.token_classification.card import SENTENCES
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -52,26 +51,26 @@ SECRET = "hf_" + "s3cr3t" * 6
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """What one tiny run has left, its card among it."""
+    """The folder of a tiny run, with its card."""
     folder = tmp_path_factory.mktemp("secret-project")
     for split, count in (("train", 24), ("validation", 9)):
         rows = []
         for at in range(count):
             person, place = NAMES[at % 4], PLACES[(at // 4 + at) % 4]
-            wrong = "PS" if at % 5 == 2 else "LC"  # some that no model can learn
+            wrong = "PS" if at % 5 == 2 else "LC"  # labels that no model can learn
             text = f"{person} 기자가 {place}에서 전했다." + " 비가 온다." * (at % 5)
             rows.append(Example(f"{split}-{at}", text, (Span(0, 3, "PS"), Span(8, 10, wrong))))
         write_jsonl(folder / f"{split}.jsonl", rows)
     files = {f"{split}_file": str(folder / f"{split}.jsonl") for split in ("train", "validation")}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_TOKEN", SECRET)
-        run(load_recipe(None, {**TINY, **files, "output_dir": str(folder / "out")}))
+        train(load_recipe(None, {**TINY, **files, "output_dir": str(folder / "out")}))
     return folder / "out"
 
 
 @pytest.fixture
 def folder(finished, tmp_path):
-    """The files that a card is written from, to be changed."""
+    """Copies of the files that a card is rendered from."""
     for name in FILES:
         shutil.copyfile(finished / name, tmp_path / name)
     return tmp_path
@@ -82,16 +81,16 @@ def headings(card: str) -> list[str]:
 
 
 def rows_of(part: str) -> dict[str, list[str]]:
-    """The first table of a part, by its first column."""
+    """The rows of the first table, by the first column."""
     lines = [line for line in part.splitlines() if line.startswith("|")]
     cells = [[cell.strip().strip("*`") for cell in line.strip("|").split("|")] for line in lines]
     return {row[0]: row[1:] for row in cells}
 
 
-# --- what the Hub reads -----------------------------------------------------------------------------------------------
+# --- metadata ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_metric_comes_back_out_of_the_metadata(finished):
+def test_metadata_holds_every_metric(finished):
     stored = json.loads((finished / "eval_results.json").read_text(encoding="utf-8"))
     assert {"eval_f1", "eval_f1_PS", "eval_support_LC", "eval_klue_char_f1", "eval_calibration_ece"} <= set(stored)
     card = ModelCard.load(finished / "README.md")
@@ -106,29 +105,31 @@ def test_every_metric_comes_back_out_of_the_metadata(finished):
     assert str(ModelCard(str(card))) == str(card)
 
 
-def test_of_own_data_neither_language_nor_licence_is_guessed(finished):
+def test_language_and_licence_of_own_data_are_not_guessed(finished):
     metadata = metadata_load(finished / "README.md")
     assert not {"language", "license", "datasets", "base_model", "widget"} & set(metadata)
 
 
 @pytest.mark.parametrize("dataset", sorted(name for name, spec in DATASETS.items() if spec.licence))
-def test_language_licence_and_examples_of_each_set(folder, dataset):
+def test_language_licence_and_examples_of_each_data_set(folder, dataset):
     about = DATASETS[dataset]
     change(folder / "recipe.yaml", dataset=dataset)
     card = card_of(folder, "mina/tagger")
     metadata = metadata_load(folder / "README.md")
     assert (metadata["language"], metadata["license"]) == (about.language, about.licence)
-    # The files say what they are called after, not that they are what the Hub has.
+    # A file of that format is not the data set of the Hub.
     assert "datasets" not in metadata and not (about.hub and about.hub in card)
     assert about.terms[0] in section(card, "Licence") and about.terms[1] in section(card, "한국어 요약")
     assert ("license_link" in metadata) == (about.licence == "other")
     own = {example["text"] for example in metadata["widget"]}
     sample = {example.text for example in read_jsonl(Path("kospan/data/sample/validation.jsonl").absolute())}
     assert own and own <= (sample if dataset == "sample" else set(SENTENCES[about.language]))
-    assert ("terms that bind" in card) == about.restricted and ("smoke metric" in card) == (dataset == "sample")
+    assert ("use of the training data is restricted" in card) == about.restricted and ("smoke test" in card) == (
+        "Smoke test" in card
+    ) == (dataset == "sample")
 
 
-def test_the_base_model_is_named_only_where_it_is_one_of_the_hub(folder):
+def test_base_model_is_named_only_if_it_is_on_the_hub(folder):
     record = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
     for name in ("monologg/koelectra-base-v3-discriminator", None):
         change(folder / "training_record.json", names={**record["names"], "encoder": name})
@@ -138,28 +139,28 @@ def test_the_base_model_is_named_only_where_it_is_one_of_the_hub(folder):
         assert (name or "my-encoder") in section(card, "Procedure") and "/home/kim" not in card
 
 
-# --- what a reader runs -----------------------------------------------------------------------------------------------
+# --- snippets ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_snippets_print_what_stands_under_them(finished, tmp_path):
+def test_snippets_print_the_output_of_the_card(finished, tmp_path):
     check_snippets(finished, tmp_path)
 
 
-def test_a_name_on_the_hub_stands_in_all_snippets(folder):
+def test_all_snippets_use_the_name_on_the_hub(folder):
     card = card_of(folder, "mina/tagger")
     assert card.count('"mina/tagger"') == 2 and "hf download mina/tagger recipe.yaml" in card
     assert metadata_load(folder / "README.md")["model-index"][0]["name"] == "tagger"
     assert folder.name not in card and "# tagger" in card
 
 
-def test_the_recipe_beside_the_card_is_read_as_the_command_says(finished):
+def test_command_reproduces_the_run_from_the_recipe_in_the_folder(finished):
     card = (finished / "README.md").read_text(encoding="utf-8")
     assert "train.py out/recipe.yaml --output_dir outputs/again" in section(card, "Reproduce")
     again = load_recipe(finished / "recipe.yaml", {"output_dir": "outputs/again"})
     assert again.lstm_hidden_size == 8 and again.output_dir == "outputs/again"
 
 
-# --- where the metrics come from --------------------------------------------------------------------------------------
+# --- numbers ----------------------------------------------------------------------------------------------------------
 
 
 def test_scores_of_each_type_with_interval_and_baseline(folder):
@@ -179,13 +180,13 @@ def test_scores_of_each_type_with_interval_and_baseline(folder):
     assert (row[0], row[3], row[5]) == ("0.1234", "0.2345 – 0.3456", "0.4567")
 
 
-def test_files_of_two_runs_are_told_apart(folder):
+def test_files_of_two_runs_are_refused(folder):
     change(folder / "eval_results.json", eval_f1=0.1234)
-    with pytest.raises(ValueError, match=r"of one run, got F1 \d\.\d+ and 0\.123400; take both from the same run"):
-        write_card(folder)
+    with pytest.raises(ValueError, match=r"of one run, got F1 \d\.\d+ and 0\.123400; copy both from the same run"):
+        card_of(folder)
 
 
-def test_training_is_told_as_it_was(finished):
+def test_training_sections_match_the_record(finished):
     card = (finished / "README.md").read_text(encoding="utf-8")
     record = json.loads((finished / "training_record.json").read_text(encoding="utf-8"))["training"]
     rows = rows_of(section(card, "Procedure"))
@@ -198,7 +199,7 @@ def test_training_is_told_as_it_was(finished):
     assert section(card, "Data").strip().startswith("own data") and "18 texts" in section(card, "Data")
 
 
-def test_the_parts_of_a_loss_stand_behind_it(folder):
+def test_parts_of_the_loss_follow_it_in_the_curve(folder):
     record = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
     entry = {"step": 1, "epoch": 1.0, "eval_f1": 0.5, "loss": 3.0, "tag_loss": 2.25, "positional_loss": 0.75}
     record["training"] |= {"history": [entry], "best_step": None}
@@ -208,19 +209,19 @@ def test_the_parts_of_a_loss_stand_behind_it(folder):
     assert re.search(r"\| 3\.0000 \| 2\.2500 \| 0\.7500 \| 0\.5000 \|", part)
 
 
-def test_how_a_word_model_reads_a_string_is_said_in_both_languages(folder):
-    said = ("A string is raw text", "문자열은 원문 텍스트로 읽습니다")
-    assert not any(sentence in card_of(folder) for sentence in said)
+def test_word_splitting_is_described_in_both_languages(folder):
+    sentences = ("A string is raw text", "문자열은 원문 텍스트로 읽습니다")
+    assert not any(sentence in card_of(folder) for sentence in sentences)
     change(folder / "config.json", unit="word", word_splitting="punctuation")
-    assert all(card_of(folder).count(sentence) == 1 for sentence in said)
+    assert all(card_of(folder).count(sentence) == 1 for sentence in sentences)
     change(folder / "config.json", word_splitting="white_space")
-    assert not any(sentence in card_of(folder) for sentence in said)
-    # A model of before there was a choice.
+    assert not any(sentence in card_of(folder) for sentence in sentences)
+    # A model from before the setting existed.
     change(folder / "config.json", word_splitting=None)
-    assert not any(sentence in card_of(folder) for sentence in said)
+    assert not any(sentence in card_of(folder) for sentence in sentences)
 
 
-def test_trimmed_spans_are_told(folder):
+def test_trimmed_spans_are_counted(folder):
     record = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
     record["adjusted"]["trimmed"] = 1234
     change(folder / "training_record.json", **record)
@@ -251,7 +252,7 @@ TECHNIQUES = {
 
 
 @pytest.mark.parametrize("used", [*TECHNIQUES, None])
-def test_techniques_and_their_sources_stand_there_when_in_use(folder, used):
+def test_only_used_techniques_and_their_sources_are_named(folder, used):
     if used:
         change(folder / "recipe.yaml", **TECHNIQUES[used][0])
     card = card_of(folder)
@@ -263,7 +264,7 @@ def test_techniques_and_their_sources_stand_there_when_in_use(folder, used):
     assert "Lafferty" not in card_of(folder) and "a linear layer over tags" in card_of(folder)
 
 
-def test_variants_of_adapters_name_their_own_sources(folder):
+def test_adapter_variants_name_their_sources(folder):
     authors = {"LoRA+": "Hayou", "rsLoRA": "Kalajdzievski", "DoRA": "Shih-Yang Liu"}
     change(folder / "recipe.yaml", learning_rates={"encoder": 1e-4, "lora_B": "16x"}, lora_dora=True, lora_rslora=True)
     assert not any(author in card_of(folder) for author in authors.values())
@@ -295,7 +296,7 @@ def test_weak_types_are_named_from_the_scores(folder):
     assert f"The weakest type is {name} (F1 0.2000)" in section(card_of(folder), "Limits and biases")
 
 
-def test_both_languages_hold_the_same_limits_and_metrics(finished):
+def test_both_languages_have_the_same_limits_and_metrics(finished):
     card = (finished / "README.md").read_text(encoding="utf-8")
     english, korean = section(card, "Limits and biases"), section(card, "한국어 요약")
     assert english.count("\n- ") == korean.count("\n- ") > 4
@@ -304,10 +305,10 @@ def test_both_languages_hold_the_same_limits_and_metrics(finished):
     assert not re.search("[가-힣]", english.replace("한국어", ""))
 
 
-# --- sections that have no file ---------------------------------------------------------------------------------------
+# --- missing files ----------------------------------------------------------------------------------------------------
 
 
-def test_without_calibration_there_is_no_heading_for_it(folder):
+def test_no_calibration_section_without_calibration(folder):
     report = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
     card = card_of(folder)
     before, after = (report["spans"]["posterior"][when]["metrics"]["ece"] for when in ("before", "after"))
@@ -315,7 +316,7 @@ def test_without_calibration_there_is_no_heading_for_it(folder):
     assert "has not been calibrated" not in card and "Guo" in card
     (folder / "calibration.json").unlink()
     part = section(card_of(folder), "Calibration")
-    assert f"{after:.4f}" in part and part.count("\n|") == 3, "what eval_results.json tells of it"
+    assert f"{after:.4f}" in part and part.count("\n|") == 3, "the scores of eval_results.json"
     results = json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))
     change(folder / "eval_results.json", **{name: None for name in results if "calibration" in name})
     change(folder / "config.json", calibration_temperature=1.0)
@@ -323,7 +324,7 @@ def test_without_calibration_there_is_no_heading_for_it(folder):
     assert "Calibration" not in headings(card) and "Guo" not in card and "has not been calibrated" in card
 
 
-def test_without_a_record_the_card_holds_what_is_known(make_token_classifier, texts, tmp_path):
+def test_card_without_training_record(make_token_classifier, texts, tmp_path):
     folder = save_run(make_token_classifier(), tmp_path / "run", texts)
     card = card_of(folder, "mina/tiny")
     assert not {"Errors", "Calibration", "Learning curve", "Speed"} & set(headings(card))
@@ -340,14 +341,14 @@ def test_no_heading_is_empty(finished):
     assert "None" not in card and "{{" not in card and "\n\n\n" not in card
 
 
-# --- what must not go wrong -------------------------------------------------------------------------------------------
+# --- errors and privacy -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["config.json", "recipe.yaml", "eval_results.json"])
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(FileNotFoundError, match=name):
-        write_card(folder)
+        card_of(folder)
     assert not (folder / "README.md").exists()
 
 
@@ -363,7 +364,7 @@ def test_a_missing_file_is_named(folder, name):
 def test_a_missing_key_is_named_with_its_file(folder, name, key, place):
     change(folder / name, **{key: None})
     with pytest.raises(ValueError, match=rf"expected the key '{key}' in {place}, found none; .*from the run again"):
-        write_card(folder)
+        card_of(folder)
 
 
 def test_a_missing_inner_key_is_named_with_its_place(folder):
@@ -371,19 +372,19 @@ def test_a_missing_inner_key_is_named_with_its_place(folder):
     del record["evaluation"]["types"][1]["f1"]
     change(folder / "training_record.json", **record)
     with pytest.raises(ValueError, match=r"key 'f1' in training_record.json: evaluation: types\[1\]"):
-        write_card(folder)
+        card_of(folder)
 
 
-def test_what_is_no_metric_is_refused(folder):
+def test_metrics_that_are_no_numbers_are_refused(folder):
     change(folder / "eval_results.json", eval_f1="0.9")
     with pytest.raises(ValueError, match=r"expected numbers in eval_results\.json, got '0.9' at 'eval_f1'"):
-        write_card(folder)
+        card_of(folder)
     (folder / "eval_results.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match=r"eval_results\.json: expected JSON"):
-        write_card(folder)
+        card_of(folder)
 
 
-def test_labels_that_look_like_markdown_stay_in_their_cells(folder):
+def test_labels_with_markdown_are_escaped(folder):
     text = "".join((folder / name).read_text(encoding="utf-8") + "\0" for name in FILES)
     for name, part in zip(FILES, text.replace('"PS"', '"P|<b>"').replace("-PS", "-P|<b>").split("\0")):
         (folder / name).write_text(part.replace("f1_PS", "f1_P|<b>").replace("support_PS", "support_P|<b>"), "utf-8")
@@ -392,7 +393,7 @@ def test_labels_that_look_like_markdown_stay_in_their_cells(folder):
     assert {line.replace("\\|", "").count("|") for line in section(card, "Labels").splitlines() if "|" in line} == {4}
 
 
-def test_neither_record_nor_card_tells_whose_machine_it_was(finished):
+def test_record_and_card_do_not_identify_the_machine(finished):
     for name in ("training_record.json", "README.md"):
         text = (finished / name).read_text(encoding="utf-8")
         for private in (str(finished), str(finished.parent), "secret-project", str(Path.home()), os.getcwd(), SECRET):
@@ -406,7 +407,7 @@ def test_neither_record_nor_card_tells_whose_machine_it_was(finished):
     check_no_secrets(copy, (SECRET,))
 
 
-def test_the_texts_of_the_data_are_not_in_record_or_card(finished):
+def test_record_and_card_hold_no_texts_of_the_data(finished):
     texts = [example.text for example in read_jsonl(finished.parent / "train.jsonl")]
     for name in ("training_record.json", "README.md"):
         content = (finished / name).read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A card names a data set of the Hub only where the scores are of a whole split that was read from there."""
+"""Cards name a data set of the Hub only if the scores are of a whole split from there."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from local_hub import OWNER_TOKEN, local_hub, online  # noqa: F401
 
 from kospan.card.metadata import EVAL_RESULTS
-from kospan.card.write_record import origins_record
+from kospan.card.training_record import origins_record
 from kospan.data.corpus import Origin
 from kospan.data.records import HubSplit
 from kospan.example import Example
@@ -21,7 +21,7 @@ from kospan.hub.hub import Hub
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.report.calibrate import calibrate
-from kospan.run import run
+from kospan.run import train
 from kospan.tasks.token_classification.spec import SPEC
 
 TINY = {
@@ -46,7 +46,7 @@ TAGS = ["B-PS", "I-PS", "B-LC", "I-LC", "O"]
 
 
 def klue(rows: int) -> datasets.Dataset:
-    """Sentences as the Hub has KLUE's: a token is a character."""
+    """Sentences in the Hub's form of KLUE-NER: a token is a character."""
     texts = [f"{'김이박최'[at % 4]}민수는 {('서울', '부산', '대구')[at % 3]}에 산다" for at in range(rows)]
     features = {
         "tokens": datasets.List(datasets.Value("string")),
@@ -58,12 +58,12 @@ def klue(rows: int) -> datasets.Dataset:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """What a tiny run on the Hub's KLUE has left; the Hub is one of this process."""
+    """The folder of a tiny run on KLUE-NER of a Hub inside this process."""
     folder = tmp_path_factory.mktemp("run") / "out"
     with pytest.MonkeyPatch.context() as patch:
         splits = datasets.DatasetDict(train=klue(24), validation=klue(9))
         patch.setattr(datasets, "load_dataset", lambda *words: splits)
-        run(load_recipe(None, {**TINY, "calibration_split": "0.25", "output_dir": str(folder)}))
+        train(load_recipe(None, {**TINY, "calibration_split": "0.25", "output_dir": str(folder)}))
     return folder
 
 
@@ -73,7 +73,7 @@ def folder(finished, tmp_path):
 
 
 def named(folder) -> set[tuple]:
-    """What the model-index calls the data of its scores."""
+    """The data of the scores in the model-index."""
     _, results = model_index_to_eval_results(metadata_load(folder / "README.md")["model-index"])
     return {(each.dataset_type, each.dataset_config, each.dataset_split) for each in results}
 
@@ -83,14 +83,14 @@ def entries(folder) -> list:
 
 
 def origins_of(folder, **changes) -> None:
-    """Changes the origin of the validation split as another recipe would have left it."""
+    """Change the origin of the validation split to that of another recipe."""
     path = folder / "training_record.json"
     origins = json.loads(path.read_text(encoding="utf-8"))["origins"]
     origins["validation"] |= changes
     change(path, origins=origins)
 
 
-def test_a_whole_split_is_named_by_card_and_leaderboard_entry(folder):
+def test_card_and_leaderboard_entry_name_a_whole_split(folder):
     assert named(folder) == {("klue/klue", "ner", "validation")}
     metadata = metadata_load(folder / "README.md")
     assert metadata["datasets"] == ["klue/klue"] and metadata["model-index"][0]["name"] == "out"
@@ -117,7 +117,7 @@ def test_a_whole_split_is_named_by_card_and_leaderboard_entry(folder):
         ({}, {"examples": 7, "used": 7}, "the set's validation split, 7 of its 9 records"),
     ],
 )
-def test_anything_else_is_described_in_words(folder, recipe, origin, words):
+def test_other_data_are_described_in_words(folder, recipe, origin, words):
     change(folder / "recipe.yaml", **recipe)
     origins_of(folder, whole=False, **origin)
     card = card_of(folder)
@@ -127,7 +127,7 @@ def test_anything_else_is_described_in_words(folder, recipe, origin, words):
     assert result["dataset"]["name"].startswith("KLUE-NER: " + words.replace("`", ""))
 
 
-def test_a_training_part_that_was_cut_claims_nothing_but_what_it_was_trained_on(folder):
+def test_part_of_a_training_split_claims_only_the_training_data(folder):
     origins = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))["origins"]
     origins["train"] |= {"whole": False, "used": 10}
     change(folder / "training_record.json", origins=origins)
@@ -137,7 +137,7 @@ def test_a_training_part_that_was_cut_claims_nothing_but_what_it_was_trained_on(
     assert metadata_load(folder / "README.md")["datasets"] == ["klue/klue"] and "Trained on the first " in card
 
 
-def test_a_record_that_does_not_say_and_a_folder_without_one_claim_nothing(folder):
+def test_no_claims_without_recorded_origins(folder):
     change(folder / "training_record.json", origins=None)
     card_of(folder)
     assert named(folder) == {("other", None, None)} and "datasets" not in metadata_load(folder / "README.md")
@@ -146,9 +146,9 @@ def test_a_record_that_does_not_say_and_a_folder_without_one_claim_nothing(folde
     assert named(folder) == {("other", None, None)} and not (folder / EVAL_RESULTS).exists()
 
 
-def test_confidences_of_other_texts_are_not_those_of_the_split(folder):
+def test_calibration_on_other_texts_is_not_of_the_split(folder):
     texts = [f"김민수는 {('서울', '부산', '대구')[at % 3]}에 산다. {at}번" for at in range(8)]
-    # Half of the places are called something else, so that some of what is found is wrong.
+    # Half of the places have another label, so that some predictions are wrong.
     examples = [
         Example(text, text, (Span(0, 3, "PS"), Span(5, 7, "LC" if at % 4 < 2 else "PS")))
         for at, text in enumerate(texts)
@@ -162,7 +162,7 @@ def test_confidences_of_other_texts_are_not_those_of_the_split(folder):
     assert other.dataset_name == "texts that the calibration was reported on"
 
 
-def test_what_merging_moved_was_not_measured_on_the_split(folder):
+def test_merged_difference_is_not_of_the_split(folder):
     change(folder / "eval_results.json", eval_merged_difference=1e-5)
     card_of(folder)
     _, results = model_index_to_eval_results(metadata_load(folder / "README.md")["model-index"])
@@ -171,7 +171,7 @@ def test_what_merging_moved_was_not_measured_on_the_split(folder):
     assert {each.dataset_type for each in results if each is not moved} == {"klue/klue"}
 
 
-def test_a_push_sends_the_entry_and_takes_an_older_one_away(folder, local_hub, online, monkeypatch):  # noqa: F811
+def test_a_push_sends_the_entry_and_deletes_an_older_one(folder, local_hub, online, monkeypatch):  # noqa: F811
     monkeypatch.setattr(publishing, "verify", lambda *words, **settings: 1)
     hub = Hub(OWNER_TOKEN, local_hub.url, sleep=lambda seconds: None)
 
@@ -185,7 +185,7 @@ def test_a_push_sends_the_entry_and_takes_an_older_one_away(folder, local_hub, o
     assert EVAL_RESULTS not in push()
 
 
-def test_examples_that_a_task_does_not_score_make_a_part_of_a_split():
+def test_unscored_examples_make_it_a_part_of_a_split():
     split = HubSplit("klue/klue", "ner", "validation", None, 9)
     origins = {name: Origin(split, False, 9, 9, 0) for name in ("train", "validation")}
     assert [each["whole"] for each in origins_record(origins, 9).values()] == [True, True]

@@ -16,7 +16,7 @@ from kospan.data.jsonl import read_jsonl
 def test_unwritable_output_is_refused_before_any_text_is_read(command, tmp_path, capsys):
     words = {"predict": ["nowhere", "nothing.txt"], "evaluate": ["nowhere", "--data", "nothing.jsonl"]}[command]
     message = refused([command, *words, "--output", str(tmp_path / "no" / "x.jsonl")], capsys)
-    assert f"expected a folder at {tmp_path / 'no'} to write x.jsonl to, found none; make it first" in message
+    assert f"expected a folder at {tmp_path / 'no'} to write x.jsonl to, found none; create it first" in message
     message = refused([command, *words, "--output", str(tmp_path)], capsys)
     assert f"expected a file to write to at {tmp_path}, got a folder" in message
     assert not list(tmp_path.iterdir())
@@ -32,14 +32,15 @@ def test_unwritable_output_is_refused_before_the_model_is_opened(command, gold_f
     }.get(command, [command, "nowhere", "--data", gold_file])
     if command in ("predict", "evaluate"):
         message = refused([*words, "--output", str(tmp_path / "no" / "such" / "file.json")], capsys)
-        assert f"expected a folder at {tmp_path / 'no' / 'such'} to write file.json to, found none; make it" in message
+        missing = tmp_path / "no" / "such"
+        assert f"expected a folder at {missing} to write file.json to, found none; create it first" in message
         message = refused([*words, "--output", str(tmp_path)], capsys)
         assert f"expected a file to write to at {tmp_path}, got a folder; name a file inside it" in message
     message = refused([*words, "--output", str(Path(gold_file) / "inside")], capsys)
-    assert f"expected a folder to write to at {gold_file}, got a file; name another place" in message
+    assert f"expected a folder to write to at {gold_file}, got a file; name another path" in message
     monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != tmp_path)
     message = refused([*words, "--output", str(tmp_path / "new")], capsys)
-    assert f"expected a folder that may be written to, got {tmp_path}; name another place" in message
+    assert f"expected a folder that may be written to, got {tmp_path}; name another path" in message
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes")
@@ -72,7 +73,7 @@ def test_file_for_a_folder_and_folder_for_a_file_are_refused(model_folder, gold_
     message = refused(["train", *TINY, "--train_file", gold_file, "--encoder", gold_file], capsys)
     assert f"expected a model's folder or its name on the Hub, got the file {gold_file}; name" in message
     message = refused(["train", *TINY, "--train_file", gold_file, "--output_dir", gold_file], capsys)
-    assert f"expected a folder to write to at {gold_file}, got a file; name another place" in message
+    assert f"expected a folder to write to at {gold_file}, got a file; name another path" in message
     message = refused(["convert", "data", gold_file, str(tmp_path)], capsys)
     assert f"expected a file to write to, got the folder {tmp_path}; name a file inside it" in message
 

@@ -23,7 +23,7 @@ def test_trained_model_predicts(gold_file, tmp_path, capsys):
     [
         (["train", "nowhere.yaml"], "expected a recipe at nowhere.yaml"),
         (["train", "--lstm_hiden_size", "3"], "did you mean lstm_hidden_size?"),
-        (["train", "--max_length", "wide"], "expected max_length to be a int, got 'wide'"),
+        (["train", "--max_length", "wide"], "expected max_length to be a whole number, got 'wide'"),
         (["train", "--task", "taging"], "expected task to be one of token-classification"),
         (["train", "--num_train_epochs", "many"], "--num_train_epochs"),
         (["train", "--dataset", "smaple"], "did you mean 'sample'?"),

@@ -5,10 +5,10 @@ import os
 from dataclasses import replace
 
 import pytest
+from card_cases import card_of
 from release_cases import save_reader_run
 from transformers import AutoModel
 
-from kospan.card.card import write_card
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, record
 from kospan.example import Example
@@ -72,7 +72,7 @@ def test_everything_in_the_folder_speaks_of_the_new_scores(labelled):
 def test_the_card_is_written_again(labelled):
     folder, examples = labelled
     (folder / "recipe.yaml").write_text("name: tiny\ndataset: jsonl\n", encoding="utf-8")
-    write_card(folder)
+    card_of(folder)
     assert "temperature" not in (folder / "README.md").read_text(encoding="utf-8").split("## Citation")[0].lower()
     report = calibrate(folder, examples)
     card = (folder / "README.md").read_text(encoding="utf-8")
@@ -84,7 +84,7 @@ def test_the_card_is_written_again(labelled):
 def test_a_card_that_cannot_be_written_again_is_told_before_the_work(labelled):
     folder, examples = labelled
     (folder / "recipe.yaml").write_text("name: tiny\ndataset: jsonl\n", encoding="utf-8")
-    write_card(folder)
+    card_of(folder)
     (folder / "eval_results.json").unlink()
     config = (folder / "config.json").read_bytes()
     with pytest.raises(FileNotFoundError, match=r"expected eval_results\.json in .*, from which the model card"):

@@ -77,7 +77,7 @@ def test_what_was_not_said_is_shown_so(make_text_classifier, tmp_path):
     _, examples, analysis = analysed(make_text_classifier, tmp_path)
     silent = [[], *analysis.predicted[1:]]
     task = TextClassificationTask(None, make_text_classifier())
-    analysis = analysis._replace(predicted=silent, metrics=task.examine(examples, silent, None))
+    analysis = analysis._replace(predicted=silent, metrics=task.spec.analyze(task, examples, silent, None))
     record = text_classification.data(analysis)["examples"][0]
     assert record["found"] is None and CLASS_OUTCOMES[record["kind"]] == "no class said"
     assert "<th>none</th>" in page("title", analysis, {})
@@ -96,7 +96,8 @@ def test_the_confusion_of_classes_has_gold_down(make_text_classifier, tmp_path, 
     # Where nothing was said of a text it stands in a column of its own.
     silent = [[], *analysis.predicted[1:]]
     task = TextClassificationTask(None, make_text_classifier())
-    text_classification.draw(analysis._replace(predicted=silent, metrics=task.examine(examples, silent, None)))
+    metrics = task.spec.analyze(task, examples, silent, None)
+    text_classification.draw(analysis._replace(predicted=silent, metrics=metrics))
     axes = drawn[1].axes[0]
     assert texts_of(axes.get_xticklabels()) == [*analysis.labels, "none"]
     gold = analysis.labels.index(examples[0].spans[0].label)

@@ -11,7 +11,7 @@ from label_cases import labelled
 from kospan.cli import main
 from kospan.modeling.spans import Span
 from kospan.recipe import save_recipe
-from kospan.run import build_trainer, prepare, run
+from kospan.run import build_trainer, prepare, train
 from kospan.tasks.checkpoint_identity import check_checkpoint
 
 
@@ -23,7 +23,7 @@ def started(tmp_path_factory):
     def start(task: str):
         if task not in made:
             folder = tmp_path_factory.mktemp(task.replace(" ", "-"))
-            run(cases.recipe_of(task, folder))
+            train(cases.recipe_of(task, folder))
             made[task] = folder
         return made[task]
 
@@ -46,7 +46,7 @@ def refusal(recipe) -> str:
 def test_the_same_data_and_recipe_are_resumed(task, started):
     folder = started(task)
     trainer, checkpoint = prepare(cases.recipe_of(task, folder, resume_from_checkpoint=True))
-    assert checkpoint and trainer.task.identity() != {}
+    assert checkpoint and trainer.task.spec.identity(trainer.task, None) != {}
     # What a training may set anew: more of it, other dropout.
     more = {"num_train_epochs": 3} | ({} if task == "generative-ner" else {"dropout": 0.3})
     prepare(cases.recipe_of(task, folder, resume_from_checkpoint=True, **more))
@@ -195,7 +195,7 @@ def test_another_task_is_named(started, tmp_path):
 
 def test_a_frozen_encoder_of_other_weights_is_named(tmp_path, monkeypatch):
     frozen = {"freeze_encoder": True, "feature_cache_dir": None, "head_options": {"feedforward": 8}}
-    run(cases.recipe_of("token-classification", tmp_path, **frozen))
+    train(cases.recipe_of("token-classification", tmp_path, **frozen))
     message = refusal(cases.recipe_of("token-classification", tmp_path, resume_from_checkpoint=True, seed=7, **frozen))
     assert "expected the frozen encoder that the checkpoint" in message and "its seed for encoder: scratch" in message
     prepare(cases.recipe_of("token-classification", tmp_path, resume_from_checkpoint=True, **frozen))
@@ -206,7 +206,7 @@ def test_adapters_of_other_settings_are_named(make_token_classifier, tmp_path):
     for each in (first.encoder, first.tokenizer):
         each.save_pretrained(tmp_path / "encoder")
     settings = {"encoder": str(tmp_path / "encoder"), "encoder_options": None, "lora_rank": 2, "max_length": 48}
-    run(cases.recipe_of("token-classification", tmp_path, **settings))
+    train(cases.recipe_of("token-classification", tmp_path, **settings))
     prepare(cases.recipe_of("token-classification", tmp_path, resume_from_checkpoint=True, **settings))
     message = refusal(
         cases.recipe_of("token-classification", tmp_path, resume_from_checkpoint=True, **{**settings, "lora_alpha": 8})

@@ -19,9 +19,9 @@ OTHERS = {
     "vit": (lambda: tf.ViTConfig(**SMALL), "whose config has no vocab_size"),
     "wav2vec2": (
         lambda: tf.Wav2Vec2Config(**SMALL, conv_dim=(8, 8), conv_stride=(2, 2), conv_kernel=(2, 2)),
-        "expected an encoder that gives a state for each subword of a text",
+        "expected an encoder that returns a hidden state for each subword",
     ),
-    "mamba": (lambda: tf.MambaConfig(hidden_size=16, num_hidden_layers=1), "gives a state for each subword of a text"),
+    "mamba": (lambda: tf.MambaConfig(hidden_size=16, num_hidden_layers=1), "returns a hidden state for each subword"),
 }
 
 
@@ -86,9 +86,9 @@ def test_the_check_changes_neither_mode_nor_random_state(make_token_classifier):
     [
         ({"hidden_act": "gelo"}, "\\['hidden_act'\\] to be an activation .*, got 'gelo'; did you mean gelu"),
         ({"initializer_range": -1}, "\\['initializer_range'\\] to be 0 or more, got -1"),
-        ({"id2label": {0: "a"}}, "got 'id2label'; take it out"),
-        ({"model_type": "bert"}, "got 'model_type'; take it out"),
-        ({1: 2}, "got 1; take it out"),
+        ({"id2label": {0: "a"}}, "got 'id2label'; remove it"),
+        ({"model_type": "bert"}, "got 'model_type'; remove it"),
+        ({1: 2}, "got 1; remove it"),
     ],
 )
 def test_options_that_say_nothing_of_an_encoder_are_refused(options, message):

@@ -13,7 +13,6 @@ from kospan.recipe import load_recipe
 from kospan.run import build_trainer
 from kospan.tasks.building import check_continued
 from kospan.tasks.loading import load_saved, open_saved
-from kospan.tasks.token_classification.task import CONTINUED, FIXED
 
 TEXTS = ["이재용 회장이 서울에서 말했다", "", "  ", "부산은 넓다 " * 12]
 TAGS = ["O", "B-LC", "I-LC", "B-PS", "I-PS"]
@@ -44,8 +43,8 @@ def stock_folder(character_tokenizer, tmp_path):
 
 def test_a_stock_model_finds_what_its_pipeline_finds(stock_folder):
     task = open_saved(str(stock_folder), dataset="conll")
-    assert (task.labels, task.unit, task.claims([])) == (["LC", "PS"], "word", None)
-    found = task.find(task.model, [Example(str(at), text, None) for at, text in enumerate(TEXTS)])
+    assert (task.labels, task.unit, task.spec.confidence(task, [])) == (["LC", "PS"], "word", None)
+    found = task.predict([Example(str(at), text, None) for at, text in enumerate(TEXTS)])
     assert found[1] == found[2] == [] and found[0] and found[3]
     assert max(span.end for span in found[3]) > 34, "text beyond the window is read too"
     expected = pipeline("token-classification", str(stock_folder), aggregation_strategy="simple")(TEXTS[0])
@@ -58,7 +57,7 @@ def test_a_stock_model_finds_what_its_pipeline_finds(stock_folder):
     for text, spans in zip(TEXTS, found):
         assert all(one.end <= other.start for one, other in zip(spans, spans[1:]))
         assert all(text[span.start : span.end].strip() == text[span.start : span.end] != "" for span in spans)
-    [joined] = task.find(task.model, [Example("a", TEXTS[0], None, words=tuple(TEXTS[0].split(" ")))])
+    [joined] = task.predict([Example("a", TEXTS[0], None, words=tuple(TEXTS[0].split(" ")))])
     assert [span[:3] for span in joined] == [span[:3] for span in found[0]]
     kept = task.model.extract(TEXTS, threshold=0.5)
     assert all(span.score >= 0.5 for spans in kept for span in spans)
@@ -88,7 +87,7 @@ def test_a_model_of_ours_keeps_its_unit_and_takes_no_aggregation(make_token_clas
     make_token_classifier(unit="character", encoder_input="units").save_pretrained(tmp_path)
     task = open_saved(str(tmp_path), dataset="conll")
     assert (task.labels, task.unit) == (["PS", "LC", "OG"], "character")
-    with pytest.raises(ValueError, match="no aggregation for a model of ours, got 'first'; leave it out"):
+    with pytest.raises(ValueError, match="no aggregation for a model of ours, got 'first'; remove it"):
         load_saved(str(tmp_path), "first")
 
 
@@ -116,7 +115,7 @@ def _others(folder):
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (_cut, r"expected whole weights in .* cut short .*; copy or fetch the model again$"),
+        (_cut, r"expected whole weights in .* cut short .*; copy or download the model again$"),
         (lambda folder: (folder / "model.safetensors").unlink(), r"expected weights in .*, found none \(.*; copy"),
         (_others, r"expected weights in .* with the shapes that its config.json gives, got others; take"),
         (lambda folder: (folder / "config.json").write_text("{}"), r"found no config.json there that names its kind"),
@@ -177,7 +176,7 @@ def test_weights_that_are_not_whole_are_told_in_one_line(make_token_classifier, 
 
     whole = load_file(weights)
     save_file({name: tensor for name, tensor in whole.items() if "crf." not in name}, weights, {"format": "pt"})
-    assert "lacks 3 of them (first: head.crf.end_transitions); copy or fetch the model again\n" in said()
+    assert "lacks 3 of them (first: head.crf.end_transitions); copy or download the model again\n" in said()
     wider = {**whole, "head.projection.bias": torch.zeros(9)}
     save_file(wider, weights, {"format": "pt"})
     assert "with the shapes that its config.json gives, got others; take config and weights from one model" in said()
@@ -227,8 +226,8 @@ TYPES = ["DT", "LC", "OG", "PS", "QT", "TI"]
 )
 def test_what_a_model_is_cannot_be_changed_by_training_on_it(key, value, own, make_token_classifier, tmp_path):
     config = make_token_classifier(labels=TYPES).config
-    with pytest.raises(ValueError, match=rf"expected {key}.* to be {own} as in the model .*; take it out, or train"):
-        check_continued(load_recipe(None, {"encoder": "outputs/x", key: value}), config, CONTINUED, FIXED)
+    with pytest.raises(ValueError, match=rf"expected {key}.* to be {own} as in the model .*; remove it, or train"):
+        check_continued(load_recipe(None, {"encoder": "outputs/x", key: value}), config)
 
 
 def test_what_a_training_sets_is_taken_over_by_a_model_that_is_trained_on(make_token_classifier, tmp_path):

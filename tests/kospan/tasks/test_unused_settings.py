@@ -17,9 +17,9 @@ from kospan.example import Example
 from kospan.modeling.heads import HEADS
 from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, Given, Recipe, default_of, load_recipe, save_recipe
-from kospan.run import build_trainer, prepare_output, run
-from kospan.tasks.registry import TASKS, task_class
-from kospan.tasks.unused_settings import EVERY_TASK, is_off, needs, settled, unused
+from kospan.run import build_trainer, prepare_output, train
+from kospan.tasks.registry import TASKS, task_spec
+from kospan.tasks.unused_settings import EVERY_TASK, check_recipe, is_off, needs, settled, unused
 
 # Of each setting a value that turns it on or is another than the default. Paths are completed by `files`.
 VALUES = {
@@ -49,7 +49,14 @@ VALUES = {
         "few_shot_strategy": "similar",
         "constrained_decoding": False,
     },
-    **{"max_new_tokens": 30, "dtype": "bfloat16", "load_bits": 4, "device_map": "auto", "packing": True},
+    **{
+        "max_new_tokens": 30,
+        "dtype": "bfloat16",
+        "load_in_8bit": True,
+        "load_in_4bit": True,
+        "device_map": "auto",
+        "packing": True,
+    },
     **{"lora_rank": 2, "lora_alpha": 8.0, "lora_dropout": 0.2, "lora_targets": "attention-mlp", "lora_rslora": True},
     **{"lora_dora": True, "learning_rates": {"encoder": 0.1, "head": 0.2}, "fgm_epsilon": 0.1},
     **{"fgm_space": "parameter", "fgm_lambda": 0.5, "rdrop_alpha": 0.5, "rdrop_level": "marginal", "rdrop_on": "both"},
@@ -75,13 +82,14 @@ BESIDE = {
     "problem_type": {"train_file": "numbers.jsonl", "metric_for_best_model": "pearson"},
     "windowed_field": {"train_file": "pairs.jsonl"},
     "label_descriptions": {"instruction": "Find."},
-    "load_bits": {"lora_rank": 2},
+    "load_in_8bit": {"lora_rank": 2},
+    "load_in_4bit": {"lora_rank": 2},
     "few_shot_strategy": {"few_shot": 1, "train_file": "texts.jsonl"},
     "feature_cache_dir": {"freeze_encoder": True},
     "learning_rates": {"lora_rank": 0},
 }
 # Settings whose values need other data, or a GPU; and those without which the data are an error.
-MAY_FAIL = ("task", "dataset", "problem_type", "load_bits", "device_map")
+MAY_FAIL = ("task", "dataset", "problem_type", "load_in_8bit", "load_in_4bit", "device_map")
 FAIL_WITHOUT = ("overlaps", "quoting", "tag_column", "skip_invalid")
 PATHS = ("train_file", "validation_file", "encoder", "feature_cache_dir", "output_dir")
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
@@ -167,7 +175,7 @@ def behaviour(recipe: Recipe) -> dict:
             Recipe(
                 trainer={"output_dir": str(Path(recipe.output_dir).with_name("full"))},
                 resume_from_checkpoint=recipe.resume_from_checkpoint,
-                overwrite=recipe.overwrite_output_dir,
+                overwrite_output_dir=recipe.overwrite_output_dir,
             )
         )
     except (FileExistsError, FileNotFoundError) as error:
@@ -177,7 +185,7 @@ def behaviour(recipe: Recipe) -> dict:
     except (ValueError, TypeError, ImportError, OSError) as error:
         return found | {"error": str(error)}
     task, model = trainer.task, trainer.model
-    config = task.writer.config if recipe.task == "generative-ner" else model.config
+    config = task.generator.config if recipe.task == "generative-ner" else model.config
     head = getattr(model, "head", None)
     adapted = [module for module in model.modules() if hasattr(module, "lora_A")]
     return found | {
@@ -192,10 +200,10 @@ def behaviour(recipe: Recipe) -> dict:
         "data": {split: task.corpus.splits[split] for split in task.corpus.splits},
         "labels": task.labels,
         "features": list(trainer.train_dataset),
-        "evaluated": [item["document"] for item in trainer.eval_dataset],
+        "evaluated": list(trainer.eval_dataset),
         "names": (trainer.args.output_dir, trainer.args.run_name),
         "fgm": trainer.fgm and (trainer.fgm.epsilon, trainer.fgm.space, trainer.fgm_lambda),
-        "rdrop": (trainer.divergence, trainer.rdrop_on),
+        "rdrop": (trainer.rdrop_alpha, trainer.rdrop_alpha and trainer.rdrop_level, trainer.rdrop_on),
         "rates": trainer.learning_rates,
         "collator": type(trainer.data_collator).__name__,
         "validation loss": trainer.validation_loss is not None,
@@ -203,7 +211,7 @@ def behaviour(recipe: Recipe) -> dict:
             (type(each).__name__, getattr(each, "early_stopping_patience", 0))
             for each in trainer.callback_handler.callbacks
         ],
-        "states": trainer.states and trainer.states.root,
+        "feature cache": trainer.feature_cache and trainer.feature_cache.root,
         "loading": getattr(task, "loading", None),
     }
 
@@ -227,9 +235,7 @@ def pairs(used: bool) -> list:
             beside = {"head": head} if head else {}
             none = set(HEADS[head].unused({})) if head else set()
             for key in FIELDS:
-                if (key in spec.task.uses and key not in none) == used and not (
-                    head and key == "head" and head == "linear"
-                ):
+                if (key in spec.uses and key not in none) == used and not (head and key == "head" and head == "linear"):
                     found.append(pytest.param(name, beside, key, id=f"{name}-{head or 'any'}-{key}"))
     return found
 
@@ -239,8 +245,8 @@ def test_the_table_of_values_is_complete():
     for key, value in VALUES.items():
         assert key == "encoder" or (value != default_of(key) and not is_off(key, value))
     for spec in TASKS.values():
-        assert spec.task.uses <= FIELDS.keys() and spec.task.uses >= EVERY_TASK
-    assert set().union(*(spec.task.uses for spec in TASKS.values())) == FIELDS.keys()
+        assert spec.uses <= FIELDS.keys() and spec.uses >= EVERY_TASK
+    assert set().union(*(spec.uses for spec in TASKS.values())) == FIELDS.keys()
     assert {key for key in FIELDS if needs(key)} >= {"lstm_layers", "rdrop_level", "feature_cache_dir", "lora_alpha"}
 
 
@@ -273,7 +279,7 @@ def test_a_setting_that_is_not_used_is_refused_beside_its_task_and_dropped_under
     leads = {each: VALUES[each] for each in needs(key) if each in VALUES}
     asked = {
         "task": task,
-        **{each: leads[each] for each in leads if each in TASKS[task].task.uses},
+        **{each: leads[each] for each in leads if each in TASKS[task].uses},
         **beside,
         key: value,
     }
@@ -281,42 +287,42 @@ def test_a_setting_that_is_not_used_is_refused_beside_its_task_and_dropped_under
     wanted = rf"expected no {key} with (task: {task}|head: {beside.get('head')}).*, where it has no effect, got "
     for recipe in (load_recipe(None, asked), Recipe(**asked)):
         with pytest.raises(ValueError, match=wanted):
-            settled(recipe, task_class(task))
+            settled(recipe, task_spec(task))
         with pytest.raises(ValueError, match=wanted):
-            task_class(task).check_recipe(recipe)
+            check_recipe(recipe, task_spec(task))
     # Null, the default and the value that turns it off are accepted, and so is null where the setting takes none.
     for harmless in (None, default_of(key), FIELDS[key].metadata["off"]):
-        assert not settled(load_recipe(None, {**asked, key: harmless}), task_class(task)).dropped
+        assert not settled(load_recipe(None, {**asked, key: harmless}), task_spec(task)).dropped
     # A flag that changes the task, or the head, drops what the file says.
-    other = next(name for name, each in TASKS.items() if key in each.task.uses)
+    other = next(name for name, each in TASKS.items() if key in each.uses)
     path = tmp_path / "mine.yaml"
     path.write_text(json.dumps({"task": other, **leads, key: value}), encoding="utf-8")
-    found = settled(load_recipe(path, {"task": task, **beside}), task_class(task))
+    found = settled(load_recipe(path, {"task": task, **beside}), task_spec(task))
     assert getattr(found.recipe, key) == default_of(key)
-    assert (key, f"head: {beside['head']}" if key in TASKS[task].task.uses else f"task: {task}") in [
+    assert (key, f"head: {beside['head']}" if key in TASKS[task].uses else f"task: {task}") in [
         (name, reason.partition(",")[0]) for name, reason in found.dropped
     ]
     # And the result is a recipe like any other.
     save_recipe(found.recipe, tmp_path / "saved.yaml")
-    assert not settled(load_recipe(tmp_path / "saved.yaml"), task_class(task)).dropped
+    assert not settled(load_recipe(tmp_path / "saved.yaml"), task_spec(task)).dropped
 
 
 @pytest.mark.parametrize("key", [key for key in FIELDS if needs(key)])
 def test_a_setting_whose_technique_is_off_is_refused_or_dropped(tmp_path, key):
-    task = next(name for name, each in TASKS.items() if key in each.task.uses)
+    task = next(name for name, each in TASKS.items() if key in each.uses)
     lead = needs(key)[-1]
     off = {lead: "no" if lead == "eval_strategy" else FIELDS[lead].metadata["off"]}
     turned_on = {each: VALUES[each] for each in needs(key) if each in VALUES} | {"task": task}
     with pytest.raises(ValueError, match=rf"^flags: expected no {key} with .*{lead}: .*; remove it, or set .*{lead}"):
-        settled(load_recipe(None, {**turned_on, **off, key: VALUES[key]}), task_class(task))
+        settled(load_recipe(None, {**turned_on, **off, key: VALUES[key]}), task_spec(task))
     path = tmp_path / "mine.yaml"
     path.write_text(json.dumps({**turned_on, key: VALUES[key]}), encoding="utf-8")
-    assert getattr(settled(load_recipe(path), task_class(task)).recipe, key) == VALUES[key]
-    found = settled(load_recipe(path, off), task_class(task))
+    assert getattr(settled(load_recipe(path), task_spec(task)).recipe, key) == VALUES[key]
+    found = settled(load_recipe(path, off), task_spec(task))
     assert getattr(found.recipe, key) == default_of(key) and key in dict(found.dropped)
     # Set by the very flags that turn it off, it is an error again.
     with pytest.raises(ValueError, match=f"flags: expected no {key}"):
-        settled(load_recipe(path, {**off, key: VALUES[key]}), task_class(task))
+        settled(load_recipe(path, {**off, key: VALUES[key]}), task_spec(task))
 
 
 @pytest.mark.parametrize(
@@ -341,7 +347,7 @@ def test_a_setting_whose_technique_is_off_is_refused_or_dropped(tmp_path, key):
 def test_what_other_settings_leave_without_effect(settings, words):
     recipe = load_recipe(None, settings)
     with pytest.raises(ValueError, match=words):
-        settled(recipe, task_class(recipe.task))
+        settled(recipe, task_spec(recipe.task))
 
 
 def test_entries_that_flags_leave_without_effect_are_dropped_with_one_notice(tmp_path):
@@ -351,14 +357,14 @@ def test_entries_that_flags_leave_without_effect_are_dropped_with_one_notice(tmp
         "encoder: x/y\nlearning_rates: {encoder: 1e-4, lora_B: 16x}\n",
         encoding="utf-8",
     )
-    found = settled(load_recipe(path, {"head": "linear", "lora_rank": "0"}), task_class("token-classification"))
+    found = settled(load_recipe(path, {"head": "linear", "lora_rank": "0"}), task_spec("token-classification"))
     assert found.recipe.head_options == {"feedforward": 16} and found.recipe.learning_rates == {"encoder": "1e-4"}
     assert found.notice == (
         "dropped settings    learning_rates.lora_B, lora_alpha (no effect with lora_rank: 0); head_options.gate (no "
         "effect with head: linear)"
     )
     assert load_recipe(path).head_options == {"gate": "hard", "feedforward": 16}
-    assert settled(load_recipe(path), task_class("token-classification")).notice == ""
+    assert settled(load_recipe(path), task_spec("token-classification")).notice == ""
 
 
 def test_layers_between_file_and_flags_are_applied_in_their_order(tmp_path):
@@ -368,15 +374,15 @@ def test_layers_between_file_and_flags_are_applied_in_their_order(tmp_path):
     recipe = load_recipe(path, {"dropout": 0.3}, layers)
     assert (recipe.head, recipe.lstm_hidden_size, recipe.dropout) == ("crf", 16, 0.3)
     assert recipe.given["lstm_hidden_size"] == Given(3, "second") and recipe.given["dropout"] == Given(4, "flags")
-    assert settled(recipe, task_class("token-classification")).dropped == [("head_options.gate", "head: crf")]
+    assert settled(recipe, task_spec("token-classification")).dropped == [("head_options.gate", "head: crf")]
     layers += [("third", {"head": "positional"})]
     assert ("lstm_hidden_size", "head: positional") in settled(
-        load_recipe(path, {}, layers), task_class("token-classification")
+        load_recipe(path, {}, layers), task_spec("token-classification")
     ).dropped
     with pytest.raises(ValueError, match=r"^flags: expected no lstm_hidden_size with head: positional"):
-        settled(load_recipe(path, {"lstm_hidden_size": 2}, layers), task_class("token-classification"))
+        settled(load_recipe(path, {"lstm_hidden_size": 2}, layers), task_spec("token-classification"))
     assert settled(
-        load_recipe(path, {"lstm_hidden_size": 2}, layers), task_class("token-classification"), ["flags"]
+        load_recipe(path, {"lstm_hidden_size": 2}, layers), task_spec("token-classification"), ["flags"]
     ).dropped
 
 
@@ -388,13 +394,13 @@ def test_a_model_of_ours_brings_its_own_settings(files, tmp_path):
         "output_dir": "model",
         "overwrite_output_dir": True,
     }
-    run(recipe_of(files, "token-classification", **flags))
+    train(recipe_of(files, "token-classification", **flags))
     again = {"encoder": "model", "output_dir": "again", "lstm_dropout": 0.2, "dropout_merge": "mean_loss"}
     assert build_trainer(recipe_of(files, "token-classification", **again)).model.config.lstm_dropout == 0.2
     with pytest.raises(ValueError, match="expected no lstm_dropout with lstm_hidden_size: 0"):
         build_trainer(recipe_of(files, "token-classification", **{**again, "encoder": "encoder"}))
     # A folder of another kind of model brings nothing.
-    assert task_class("question-answering").models_own(recipe_of(files, "token-classification", **again)) == {}
+    assert task_spec("question-answering").trained_settings(recipe_of(files, "token-classification", **again)) == {}
 
 
 def test_the_notice_is_printed_once_and_by_the_first_process(files, monkeypatch, capsys, tmp_path):
@@ -406,7 +412,7 @@ def test_the_notice_is_printed_once_and_by_the_first_process(files, monkeypatch,
     assert shown.count("dropped settings    crf_backend (no effect with head: linear)\n") == 1
     assert trainer.recipe.crf_backend == "kospan"
     monkeypatch.setenv("RANK", "1")
-    assert list(dict(settled(load_recipe(path, {"head": "linear"}), task_class("token-classification")).dropped)) == [
+    assert list(dict(settled(load_recipe(path, {"head": "linear"}), task_spec("token-classification")).dropped)) == [
         "crf_backend"
     ]
     build_trainer(path, head="linear")
@@ -415,6 +421,6 @@ def test_the_notice_is_printed_once_and_by_the_first_process(files, monkeypatch,
 
 def test_what_is_unused_does_not_depend_on_its_value():
     recipe = load_recipe(None, {"task": "question-answering"})
-    names = {each.name for each in unused(recipe, task_class("question-answering"))}
-    assert FIELDS.keys() - TASKS["question-answering"].task.uses <= names
+    names = {each.name for each in unused(recipe, task_spec("question-answering"))}
+    assert FIELDS.keys() - TASKS["question-answering"].uses <= names
     assert {"lstm_layers", "feature_cache_dir", "rdrop_on"} <= names and "lstm_hidden_size" not in names

@@ -177,8 +177,8 @@ def test_evaluation_sees_every_document_whatever_is_set_for_training(name, tmp_p
     plain = load_recipe(None, {**plain.trainer, **cases.RUN, **files, "max_eval_samples": 7})
     other = load_recipe(None, {**plain.trainer, **cases.RUN, **files, "max_eval_samples": 7, **UNCHANGED[name]})
     expected, found = (build_trainer(recipe) for recipe in (plain, other))
-    seen = []
-    found.predict_spans = lambda model, documents: (seen.extend(documents), found.task.predict(model, documents))[1]
+    seen, predict = [], found.task.predict
+    found.task.predict = lambda documents, **settings: (seen.extend(documents), predict(documents, **settings))[1]
     scores = found.evaluate()
     assert [each.id for each in seen] == [each.id for each in sorted(data[:7], key=lambda each: -len(each.text))]
     times = ("runtime", "second", "preparation_time")

@@ -1,7 +1,8 @@
-"""A training on kept states is the training on the frozen encoder, without the encoder."""
+"""Training on cached features equals training on the frozen encoder."""
 
 import json
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from kospan.ablation.plan import load_study
 from kospan.data.jsonl import write_jsonl
 from kospan.example import Example
 from kospan.modeling.spans import Span
-from kospan.recipe import load_recipe
-from kospan.run import build_trainer, run
-from kospan.training.cached_features import CachedFeatureCollator, check_cached, states_root
+from kospan.recipe import Recipe, load_recipe
+from kospan.run import build_trainer, train
+from kospan.training.feature_cache import FeatureCollator, cache_root, check_feature_cache
 from kospan.training.trainer import KospanTrainer
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
@@ -162,8 +163,8 @@ def test_off_is_the_plain_frozen_run_bit_for_bit(recipe):
     """Against a trainer that has never heard of states."""
     plain, losses, _ = trained(recipe(states=None, dropout=0.3))
     other = build_trainer(recipe(dropout=0.3))
-    assert plain.states is None and other.states is not None
-    other.states = None
+    assert plain.feature_cache is None and other.feature_cache is not None
+    other.feature_cache = None
     other.train()
     assert [entry["loss"] for entry in other.state.log_history if "loss" in entry] == losses
     for key, value in weights(other.model).items():
@@ -172,14 +173,14 @@ def test_off_is_the_plain_frozen_run_bit_for_bit(recipe):
 
 def test_an_encoder_that_is_trained_keeps_no_states(recipe, tmp_path):
     trainer, _, calls = trained(recipe(freeze_encoder=False))
-    assert trainer.states is None and calls >= 6 and not (tmp_path / "states").exists()
+    assert trainer.feature_cache is None and calls >= 6 and not (tmp_path / "states").exists()
 
 
 def test_no_step_and_no_evaluation_asks_the_encoder(recipe, capsys):
     flags = {"max_steps": -1, "num_train_epochs": 8, "eval_strategy": "epoch"}
     flags["encoder_options"] = {**TINY["encoder_options"], "num_hidden_layers": 0}
     trainer, _, calls = trained(recipe(**flags))
-    made = [line for line in capsys.readouterr().out.splitlines() if line.startswith("encoder states")]
+    made = [line for line in capsys.readouterr().out.splitlines() if line.startswith("encoder features")]
     assert "train: " in made[0] and any("validation: " in line for line in made)
     again, _, found_calls = trained(recipe(**flags))
     assert calls > 0 and found_calls == 0
@@ -194,7 +195,7 @@ def test_no_step_and_no_evaluation_asks_the_encoder(recipe, capsys):
 
 def test_what_a_run_leaves_has_no_trace_of_kept_states(recipe, tmp_path):
     flags = {"encoder_options": {**TINY["encoder_options"], "num_hidden_layers": 0}, "eval_strategy": "epoch"}
-    metrics = run(recipe(num_train_epochs=8, max_steps=-1, **flags))
+    metrics = train(recipe(num_train_epochs=8, max_steps=-1, **flags))
     assert metrics["eval_f1"] > 0
     left = {path.name for path in (tmp_path / "out").iterdir()}
     assert not any("states" in name for name in left)
@@ -224,7 +225,7 @@ def test_an_error_in_training_lets_go_of_the_states_too(recipe, monkeypatch):
     monkeypatch.setattr(trainer, "training_step", breaks)
     with pytest.raises(RuntimeError, match="in the middle"):
         trainer.train()
-    assert trainer.model.state_source is None and not isinstance(trainer.data_collator, CachedFeatureCollator)
+    assert trainer.model.state_source is None and not isinstance(trainer.data_collator, FeatureCollator)
 
 
 def test_a_run_goes_on_from_a_checkpoint_on_kept_states(recipe, tmp_path):
@@ -289,14 +290,12 @@ def test_fgm_on_a_frozen_encoder_that_runs_leaves_its_weights_alone(recipe):
     ],
 )
 def test_what_changes_the_encoders_input_is_refused_with_the_reason(recipe, key, value, reason):
-    message = (
-        rf"expected {key}: 0 with freeze_encoder and kept states, got {value}: {reason}.* set feature_cache_dir: none"
-    )
+    message = rf"{key}: 0 with freeze_encoder and cached features, got {value}: {reason}.* set feature_cache_dir: none"
     with pytest.raises(ValueError, match=message):
         build_trainer(recipe(**{key: value}))
     assert isinstance(build_trainer(recipe(states=None, **{key: value})), KospanTrainer)
     assert isinstance(build_trainer(recipe(freeze_encoder=False, **{key: value})), KospanTrainer)
-    check_cached(None, 0.5, 0.1)
+    check_feature_cache(Recipe(fgm_epsilon=0.5, subword_dropout=0.1))
 
 
 def test_a_study_tells_before_its_first_variant(tmp_path, files):
@@ -307,22 +306,28 @@ def test_a_study_tells_before_its_first_variant(tmp_path, files):
         f"recipe: {json.dumps(str(recipe))}\nvariants:\n  perturbed: {{fgm_epsilon: 0.5}}\nseeds: [1, 2]\n",
         encoding="utf-8",
     )
-    with pytest.raises(ValueError, match=r"variant .*: expected fgm_epsilon: 0 with freeze_encoder and kept states"):
+    with pytest.raises(
+        ValueError, match=r"variant .*: expected fgm_epsilon: 0 .* and cached features"
+    ):
         for experiment in load_study(path, {}):
             check_experiment(experiment)
 
 
 def test_the_folder_is_in_the_hugging_face_cache_unless_it_is_named(tmp_path):
     assert load_recipe(None, {}).feature_cache_dir == "auto"
-    assert str(states_root("auto")).startswith(HF_HOME) and states_root("auto").parts[-2:] == ("kospan", "states")
-    assert states_root(str(tmp_path)) == tmp_path and states_root("~/x").is_absolute()
-    assert load_recipe(None, {"feature_cache_dir": "none"}).feature_cache_dir is None and states_root(None) is None
+
+    def root(name: str) -> Path | None:
+        return cache_root(load_recipe(None, {"feature_cache_dir": name, "freeze_encoder": True}))
+
+    assert str(root("auto")).startswith(HF_HOME) and root("auto").parts[-2:] == ("kospan", "features")
+    assert root(str(tmp_path)) == tmp_path and root("~/x").is_absolute()
+    assert load_recipe(None, {"feature_cache_dir": "none"}).feature_cache_dir is None and root("none") is None
 
 
 def test_a_collator_with_states_travels_to_another_process(recipe):
     seen = {}
     trainer = build_trainer(recipe())
-    with trainer.states.attached(trainer):
+    with trainer.feature_cache.attached(trainer):
         collate = trainer.data_collator
         features = trainer.train_dataset[:3]
         seen = collate(features)

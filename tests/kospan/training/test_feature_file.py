@@ -1,4 +1,4 @@
-"""SavedScores states are what the encoder says, whatever happened while they were written."""
+"""Cached features equal the encoder's output, whatever happened while they were written."""
 
 import errno
 import json
@@ -16,15 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModel
 
-import kospan.training.feature_cache as states
-from kospan.training.feature_cache import encoder_digest, make_states, readable, window_digest
+import kospan.training.feature_file as feature_file
+from kospan.training.feature_file import compute_features, encoder_digest, readable, window_digest
 
 CHUNK = 1200  # bytes: a few windows of 16 floats per position
 
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
-    monkeypatch.setattr(states, "_CHUNK_BYTES", CHUNK)
+    monkeypatch.setattr(feature_file, "_CHUNK_BYTES", CHUNK)
 
 
 @pytest.fixture
@@ -44,9 +44,9 @@ def direct(model, window) -> np.ndarray:
         return model.encoder(input_ids=torch.tensor([window["input_ids"]])).last_hidden_state[0].numpy()
 
 
-def said(model, found, root, **settings) -> tuple[states.EncoderFeatures, list[str]]:
+def said(model, found, root, **settings) -> tuple[feature_file.FeatureFile, list[str]]:
     lines = []
-    return make_states(model, found, root, "train", say=lines.append, **settings), lines
+    return compute_features(model, found, root, "train", log=lines.append, **settings), lines
 
 
 def counted(model) -> list[int]:
@@ -74,7 +74,7 @@ def test_every_window_gets_what_the_encoder_says_of_it(model, tmp_path):
     assert kept_states({"input_ids": [2, 29, 29, 29, 3]}) is None
     # Size and place are told before anything is computed.
     size = len({tuple(window["input_ids"]) for window in found})
-    assert lines[0].startswith("encoder states      train: ") and f"{size} windows, in {tmp_path}" in lines[0]
+    assert lines[0].startswith("encoder features    train: ") and f"{size} windows, in {tmp_path}" in lines[0]
     assert any("% computed" in line for line in lines[1:])
 
 
@@ -82,9 +82,9 @@ def test_the_file_is_plain_floats_with_offsets_beside_it(model, tmp_path):
     found = windows()
     made, _ = said(model, found, tmp_path)
     files = kept(tmp_path)
-    assert set(files) == {"states.f32", "offsets.npy", "progress.json"}
+    assert set(files) == {"features.f32", "offsets.npy", "progress.json"}
     offsets = np.load(made.folder / "offsets.npy")
-    values = np.frombuffer(files["states.f32"], dtype="<f4").reshape(-1, 16)
+    values = np.frombuffer(files["features.f32"], dtype="<f4").reshape(-1, 16)
     assert offsets[0] == 0 and offsets[-1] == len(values) and (np.diff(offsets, 2) >= 0).all()
     for window in found:
         row = made.rows[window_digest(window)]
@@ -165,7 +165,7 @@ def test_every_part_of_what_decides_the_states_is_in_the_key(make_token_classifi
     changed[-1] = {"input_ids": [*changed[-1]["input_ids"][:-2], 30, 3]}
     others["text"] = folder(which=changed)
     others["a window less"] = folder(which=found[:-1])
-    monkeypatch.setattr(states, "FORMAT", states.FORMAT + 1)
+    monkeypatch.setattr(feature_file, "FORMAT", feature_file.FORMAT + 1)
     others["format"] = folder()
     assert len({one, *others.values()}) == 1 + len(others), others
 
@@ -207,7 +207,7 @@ def test_digests_tell_windows_apart(rows):
 @given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 100))
 def test_chunks_cover_every_row_once_and_hold_no_more_than_they_may(lengths, most):
     offsets = np.cumsum([0, *lengths])
-    chunks = states._chunks(offsets, most)
+    chunks = feature_file._chunks(offsets, most)
     assert [row for first, last in chunks for row in range(first, last)] == list(range(len(lengths)))
     for first, last in chunks:
         assert last == first + 1 or offsets[last] - offsets[first] <= most
@@ -225,7 +225,7 @@ def whole(model, tmp_path):
 
 @pytest.mark.parametrize("after", [0, 1, 4])
 def test_an_interrupted_set_is_gone_on_with_and_is_bit_equal(model, whole, tmp_path, monkeypatch, after):
-    computed, done = states._Writer._computed, []
+    computed, done = feature_file._FeatureWriter._computed, []
 
     def dies(self, chunk):
         if len(done) == after:
@@ -234,11 +234,13 @@ def test_an_interrupted_set_is_gone_on_with_and_is_bit_equal(model, whole, tmp_p
         return computed(self, chunk)
 
     root = tmp_path / "resumed"
-    monkeypatch.setattr(states._Writer, "_computed", dies)
+    monkeypatch.setattr(feature_file._FeatureWriter, "_computed", dies)
     with pytest.raises(KeyboardInterrupt):
         said(model, windows(), root)
     again = []
-    monkeypatch.setattr(states._Writer, "_computed", lambda self, chunk: again.append(chunk) or computed(self, chunk))
+    monkeypatch.setattr(
+        feature_file._FeatureWriter, "_computed", lambda self, chunk: again.append(chunk) or computed(self, chunk)
+    )
     _, lines = said(model, windows(), root)
     chunks = len(json.loads(whole["progress.json"])["chunks"])
     assert again == list(range(after, chunks))
@@ -248,7 +250,7 @@ def test_an_interrupted_set_is_gone_on_with_and_is_bit_equal(model, whole, tmp_p
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the child must begin with the model as it is")
 def test_a_killed_process_loses_the_chunk_at_hand_alone(model, whole, tmp_path):
-    root, note, count = tmp_path / "killed", states._Writer._note, []
+    root, note, count = tmp_path / "killed", feature_file._FeatureWriter._write_progress, []
 
     def killed(self):
         count.append(1)
@@ -259,7 +261,7 @@ def test_a_killed_process_loses_the_chunk_at_hand_alone(model, whole, tmp_path):
     child = os.fork()
     if not child:
         try:
-            states._Writer._note = killed
+            feature_file._FeatureWriter._write_progress = killed
             said(model, windows(), root)
         finally:
             os._exit(1)
@@ -274,8 +276,8 @@ def test_a_killed_process_loses_the_chunk_at_hand_alone(model, whole, tmp_path):
 @pytest.mark.parametrize("at", [0, 700, -1])
 def test_damaged_bytes_are_named_and_made_anew(model, whole, tmp_path, at):
     root = tmp_path / "whole"
-    (path,) = root.glob("*/states.f32")
-    data = bytearray(whole["states.f32"])
+    (path,) = root.glob("*/features.f32")
+    data = bytearray(whole["features.f32"])
     data[at] ^= 1
     path.write_bytes(data)
     calls = counted(model)
@@ -289,14 +291,14 @@ def test_damaged_bytes_are_named_and_made_anew(model, whole, tmp_path, at):
 def test_a_foreign_file_is_named_and_the_set_made_anew(model, whole, tmp_path, kind):
     root = tmp_path / "whole"
     (folder,) = root.iterdir()
-    path = folder / ("states.f32" if kind in ("cut short", "longer", "gone") else "progress.json")
+    path = folder / ("features.f32" if kind in ("cut short", "longer", "gone") else "progress.json")
     progress = json.loads(whole["progress.json"])
     if kind == "gone":
         path.unlink()
     else:
         text = {
-            "cut short": whole["states.f32"][:-8],
-            "longer": whole["states.f32"] + b"1234",
+            "cut short": whole["features.f32"][:-8],
+            "longer": whole["features.f32"] + b"1234",
             "no json": b"{",
             "a list": b"[1]",
             "another set's": json.dumps(progress | {"key": "0" * 32}).encode(),
@@ -304,7 +306,7 @@ def test_a_foreign_file_is_named_and_the_set_made_anew(model, whole, tmp_path, k
         }
         path.write_bytes(text[kind])
     _, lines = said(model, windows(), root)
-    assert f"{path} is not what was written there; made anew" in lines[0]
+    assert f"{path} is damaged; computed again" in lines[0]
     assert kept(root) == whole
 
 
@@ -314,7 +316,7 @@ def test_a_disk_without_space_is_told_before_anything_is_written(model, tmp_path
     calls, lines = counted(model), []
     message = r"expected [\d.]+ KiB free for the states of the frozen encoder in .*, got 500 bytes; make room, name"
     with pytest.raises(OSError, match=message) as caught:
-        make_states(model, windows(), tmp_path, say=lines.append)
+        compute_features(model, windows(), tmp_path, log=lines.append)
     assert caught.value.errno == errno.ENOSPC
     assert calls == [] and kept(tmp_path) == {}
     assert len(lines) == 1 and "KiB" in lines[0]  # The size was told.
@@ -337,7 +339,8 @@ def test_two_runs_at_once_make_one_set(model, whole, tmp_path):
     found, lines = [], []
     root = tmp_path / "both"
     threads = [
-        Thread(target=lambda: found.append(make_states(model, windows(), root, say=lines.append))) for _ in range(2)
+        Thread(target=lambda: found.append(compute_features(model, windows(), root, log=lines.append)))
+        for _ in range(2)
     ]
     for thread in threads:
         thread.start()

@@ -11,8 +11,8 @@ from generative_cases import TOKENIZERS, tiny_lm
 
 from kospan.data.jsonl import write_jsonl
 from kospan.recipe import Recipe, load_recipe
-from kospan.run import run
-from kospan.training.adapter_trainer import ADAPTERS, AdaptedTrainer
+from kospan.run import train
+from kospan.training.adapter_checkpoint import ADAPTERS
 from kospan.training.saving import broken_part
 from kospan.training.trainer import KospanTrainer
 
@@ -81,7 +81,7 @@ def in_the_fourth_step(monkeypatch) -> None:
 
 
 def while_it_writes_weights(monkeypatch) -> None:
-    save = AdaptedTrainer._save
+    save = KospanTrainer._save
 
     def killed(self, output_dir=None, state_dict=None):
         save(self, output_dir, state_dict)
@@ -90,7 +90,7 @@ def while_it_writes_weights(monkeypatch) -> None:
                 os.truncate(path, path.stat().st_size // 2)
             die()
 
-    monkeypatch.setattr(AdaptedTrainer, "_save", killed)
+    monkeypatch.setattr(KospanTrainer, "_save", killed)
 
 
 def before_it_writes_the_optimizer(monkeypatch) -> None:
@@ -108,7 +108,7 @@ def killed(recipe: Recipe, moment: Callable, monkeypatch) -> None:
     if not child:
         try:
             moment(monkeypatch)
-            run(recipe)
+            train(recipe)
         finally:
             os._exit(1)
     status = os.waitpid(child, 0)[1]
@@ -122,7 +122,7 @@ def test_a_killed_run_ends_bit_for_bit_as_one_that_nobody_disturbed(recipe_of, t
     killed(recipe_of("killed"), in_the_fourth_step, monkeypatch)
     assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-2"]
     for moment, broken in (
-        (while_it_writes_weights, "optimizer.pt is missing|is cut short|is missing"),
+        (while_it_writes_weights, "optimizer.pt is missing|is truncated|is missing"),
         (before_it_writes_the_optimizer, "is missing"),
     ):
         killed(recipe_of("killed", **resumed), moment, monkeypatch)
@@ -131,9 +131,9 @@ def test_a_killed_run_ends_bit_for_bit_as_one_that_nobody_disturbed(recipe_of, t
         assert reason and any(reason.endswith(end) for end in broken.split("|"))
     assert not (folder / merged).exists()
     capfd.readouterr()
-    run(recipe_of("killed", **resumed))
-    assert "not whole, skipped: " in capfd.readouterr().out
-    run(recipe_of("whole"))
+    train(recipe_of("killed", **resumed))
+    assert "skipped             " in capfd.readouterr().out
+    train(recipe_of("whole"))
     whole = tmp_path / "whole"
     for name in (merged, f"checkpoint-4/{adapters}", f"checkpoint-6/{adapters}", "predictions.jsonl"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes(), name

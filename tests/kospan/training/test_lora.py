@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, LlamaConfig, LlamaForCausalLM, TrainerCallback
 
 from kospan.recipe import Recipe, load_recipe
-from kospan.training.adapter_trainer import ADAPTERS, restore
+from kospan.training.adapter_checkpoint import ADAPTERS, restore
 from kospan.training.learning_rates import check_rates, rate_groups
 from kospan.training.lora import (
     Lora,
@@ -92,7 +92,7 @@ def test_recipes_ask_for_adapters_as_for_anything_else(tmp_path):
     ("flags", "message"),
     [
         ({"lora_rank": -1}, "flags: expected lora_rank to be a number of 0 or more, got -1; mend it"),
-        ({"lora_rank": 1.5}, "flags: expected lora_rank to be a int, got 1.5"),
+        ({"lora_rank": 1.5}, "flags: expected lora_rank to be a whole number, got 1.5"),
         ({"lora_rank": 4, "lora_dropout": 1}, "flags: expected lora_dropout to be a number from 0 to below 1, got 1.0"),
         ({"lora_rank": 4, "lora_alpha": 0}, "expected lora_alpha above 0, got 0, .*; set lora_rank: 0 instead"),
         ({"lora_rank": 4, "lora_targets": " , "}, "expected lora_targets to be all-linear, .*, got ' , '; name the"),

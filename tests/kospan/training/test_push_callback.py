@@ -23,8 +23,8 @@ from kospan.hub import publisher
 from kospan.hub.hub import ATTEMPTS, Hub
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.run import build_trainer, prepare, train
-from kospan.training.pushing import Push, PushQueue
+from kospan.run import build_trainer, fit, prepare
+from kospan.training.push_callback import Push, PushQueue
 
 ROOT = Path(__file__).parents[3]
 NAME = "mina/tiny"
@@ -108,7 +108,7 @@ def trained(settings: dict, watch: Watch | None = None) -> Watch:
     watch = watch or Watch()
     trainer, checkpoint = prepare(load_recipe(None, settings))
     trainer.add_callback(watch)
-    train(trainer, checkpoint)
+    fit(trainer, checkpoint)
     return watch
 
 
@@ -163,7 +163,7 @@ def test_each_commit_holds_a_model_of_the_step_it_names(strategy, settings, loca
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-def test_a_push_that_is_overtaken_is_left_out_and_no_commit_holds_another_steps_weights(
+def test_a_push_with_a_newer_one_waiting_is_skipped_and_no_commit_holds_another_steps_weights(
     settings,
     local_hub,  # noqa: F811
     online,  # noqa: F811
@@ -183,7 +183,7 @@ def test_a_push_that_is_overtaken_is_left_out_and_no_commit_holds_another_steps_
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("push")]
     address = f"{local_hub.url}/{NAME}"
     assert lines == [
-        "push left out       step 4: step 6 has overtaken it",
+        "push skipped        step 4: step 6 is newer",
         f"pushed              step 2: {address}",
         f"pushed              step 6: {address}",
     ]
@@ -230,7 +230,7 @@ def test_a_push_that_fails_is_told_at_once_and_at_the_end(settings, local_hub, o
     errors = [line for line in said.err.splitlines() if line.startswith("kospan: ")]
     assert said.err.splitlines()[-1:] == errors and len(errors) == 1
     assert f"expected every push to {NAME} to arrive, 1 did not: step 2: expected to push to {NAME}" in errors[0]
-    assert errors[0].endswith(f"The trained model lies whole in {out}; the release at the end arrived")
+    assert errors[0].endswith(f"The trained model is complete in {out}; the release at the end arrived")
     assert any(line.startswith("push failed         step 2: expected to push") for line in said.out.splitlines())
     assert [step_of(commit) for commit in commits(local_hub)] == [4, 6, 6]
     assert OWNER_TOKEN not in said.out + said.err
@@ -242,9 +242,9 @@ def test_a_release_that_fails_says_how_to_send_it(settings, local_hub, online): 
     trainer, _ = prepare(load_recipe(None, flags))
     local_hub.fail("POST", "/commit/", times=1000)
     with pytest.raises(ConnectionError) as caught:
-        train(trainer, None)
+        fit(trainer, None)
     message, out = str(caught.value), flags["output_dir"]
-    assert message.endswith(f"lies whole in {out}; send it with: python push_to_hub.py {out} --repo_id {NAME}")
+    assert message.endswith(f"is complete in {out}; push it with: python push_to_hub.py {out} --repo_id {NAME}")
     assert not commits(local_hub) and "\n" not in message
     assert all(OWNER_TOKEN not in repr(each) for each in chain(caught.value))
     local_hub.faults.clear()

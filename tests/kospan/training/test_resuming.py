@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from kospan.cli import main
 from kospan.recipe import save_recipe
-from kospan.run import build_trainer, prepare, run, train
+from kospan.run import build_trainer, fit, prepare, train
 from kospan.training.resuming import best_checkpoint, is_over
 
 # A rate of 0 keeps the score where it is: three evaluations, of which the first is the best.
@@ -19,7 +19,7 @@ FLAT = {"learning_rate": 0.0, "num_train_epochs": 6, "early_stopping_patience": 
 def stopped(tmp_path_factory):
     """A run that early stopping has ended after three of six epochs."""
     folder = tmp_path_factory.mktemp("stopped")
-    run(cases.recipe_of("token-classification", folder, **FLAT))
+    train(cases.recipe_of("token-classification", folder, **FLAT))
     assert cases.newest_state(folder / "out")["global_step"] == 9
     return folder
 
@@ -47,7 +47,7 @@ def resumed(folder, **settings) -> int:
     trainer, checkpoint = prepare(
         cases.recipe_of("token-classification", folder, resume_from_checkpoint=True, **settings)
     )
-    train(trainer, checkpoint)
+    fit(trainer, checkpoint)
     return trainer.state.global_step
 
 
@@ -75,7 +75,7 @@ def test_more_patience_continues_the_training(patience, last, stopped, tmp_path)
 
 def test_early_stopping_may_begin_with_the_resume(tmp_path):
     without = {**FLAT, "early_stopping_patience": 0, "num_train_epochs": 2}
-    run(cases.recipe_of("token-classification", tmp_path, **without))
+    train(cases.recipe_of("token-classification", tmp_path, **without))
     # Two evaluations without a better score from here on.
     assert resumed(tmp_path, **FLAT) == 12
 
@@ -83,7 +83,7 @@ def test_early_stopping_may_begin_with_the_resume(tmp_path):
 @pytest.mark.parametrize("length", [{"max_steps": 4}, {"num_train_epochs": 1.5}])
 def test_a_finished_run_trains_no_step_more_unless_it_is_longer(length, tmp_path):
     saved = {"save_strategy": "steps", "eval_strategy": "steps", "save_steps": 1, "eval_steps": 1}
-    run(cases.recipe_of("token-classification", tmp_path, **saved, **length))
+    train(cases.recipe_of("token-classification", tmp_path, **saved, **length))
     before = final(tmp_path)
     last = cases.newest_state(tmp_path / "out")["global_step"]
     assert resumed(tmp_path, **saved, **length) == last and final(tmp_path) == before
@@ -137,7 +137,7 @@ def test_a_missing_or_broken_best_checkpoint_is_said_before_the_training(stopped
     "settings", [{"metric_for_best_model": "klue_char_f1"}, {"metric_for_best_model": "loss", "validation_loss": True}]
 )
 def test_a_best_score_of_another_metric_is_refused(settings, tmp_path, capsys):
-    run(cases.recipe_of("token-classification", tmp_path, num_train_epochs=2))
+    train(cases.recipe_of("token-classification", tmp_path, num_train_epochs=2))
     message = refused(tmp_path, capsys, learning_rate=1e-2, **settings)
     assert f"metric_for_best_model: {settings['metric_for_best_model']}" in message
     assert "resume with the metric of that training" in message
@@ -145,7 +145,7 @@ def test_a_best_score_of_another_metric_is_refused(settings, tmp_path, capsys):
 
 def test_a_best_score_in_the_other_direction_is_refused(tmp_path, capsys):
     settings = {"num_train_epochs": 3, "learning_rate": 3e-2}
-    run(cases.recipe_of("token-classification", tmp_path, **settings))
+    train(cases.recipe_of("token-classification", tmp_path, **settings))
     scores = [entry["eval_f1"] for entry in cases.newest_state(tmp_path / "out")["log_history"] if "eval_f1" in entry]
     assert min(scores) < max(scores)
     message = refused(tmp_path, capsys, **settings, greater_is_better=False)
@@ -158,7 +158,7 @@ def test_a_best_score_in_the_other_direction_is_refused(tmp_path, capsys):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    run(cases.recipe_of("token-classification", folder))
+    train(cases.recipe_of("token-classification", folder))
     return folder
 
 
@@ -182,7 +182,7 @@ def test_what_the_optimizer_would_bring_back_cannot_be_changed(settings, expecte
 
 @pytest.mark.parametrize("settings", [{"optim": "adafactor"}, {"optim": "sgd", "learning_rates": {"head": "2x"}}])
 def test_any_optimizer_is_resumed_with_its_own_settings(settings, tmp_path):
-    run(cases.recipe_of("token-classification", tmp_path, **settings))
+    train(cases.recipe_of("token-classification", tmp_path, **settings))
     assert resumed(tmp_path, **settings, num_train_epochs=3) == 9
 
 

@@ -9,12 +9,12 @@ import torch
 import training_cases as cases
 from time_limits import SECONDS
 
+from kospan.data.text import write_text
 from kospan.training.saving import (
     CHECKPOINT_FILES,
     broken_part,
     dot_notes,
     last_whole_checkpoint,
-    write_text,
     written_whole,
 )
 
@@ -146,7 +146,7 @@ def test_a_missing_file_is_named(checkpoints, name):
 def test_a_file_cut_short_is_named(checkpoints, name, how):
     path = checkpoints / "checkpoint-4" / name
     cut(path) if how == "cut in half" else path.write_bytes(b"")
-    assert broken_part(checkpoints / "checkpoint-4") == f"{name} is cut short"
+    assert broken_part(checkpoints / "checkpoint-4") == f"{name} is truncated"
 
 
 def test_the_scale_of_fp16_may_be_missing_but_not_cut_short(checkpoints):
@@ -154,7 +154,7 @@ def test_the_scale_of_fp16_may_be_missing_but_not_cut_short(checkpoints):
     torch.save(torch.amp.GradScaler("cpu").state_dict(), path)
     assert broken_part(path.parent) is None
     cut(path)
-    assert broken_part(path.parent) == "scaler.pt is cut short"
+    assert broken_part(path.parent) == "scaler.pt is truncated"
     assert last_whole_checkpoint(checkpoints)[0] == str(checkpoints / "checkpoint-2")
 
 
@@ -172,7 +172,7 @@ def test_a_shard_that_the_index_names_and_nobody_copied_is_noticed(make_token_cl
 def test_a_folder_without_a_whole_checkpoint_is_refused_with_every_reason(checkpoints):
     cut(checkpoints / "checkpoint-4" / "optimizer.pt")
     (checkpoints / "checkpoint-2" / "trainer_state.json").unlink()
-    reasons = r"checkpoint-4: optimizer\.pt is cut short; .*checkpoint-2: trainer_state\.json is missing.*--overwrite"
+    reasons = r"checkpoint-4: optimizer\.pt is truncated; .*checkpoint-2: trainer_state\.json is missing.*--overwrite"
     with pytest.raises(FileNotFoundError, match=reasons):
         last_whole_checkpoint(checkpoints)
     with pytest.raises(FileNotFoundError, match=r"there is no checkpoint-\* folder"):

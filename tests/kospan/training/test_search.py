@@ -53,13 +53,13 @@ def searching(tmp_path, monkeypatch):
 
     def build(**settings):
         trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, **{**SETTINGS, **settings}))
-        rebuild = trainer.rebuild
+        build_trial = trainer.search.build_trial
 
         def kept(values):
-            trials.append(rebuild(values))
+            trials.append(build_trial(values))
             return trials[-1]
 
-        trainer.rebuild = kept
+        trainer.search.build_trial = kept
         return trainer
 
     return build, trials
@@ -120,14 +120,14 @@ def test_a_trial_is_what_a_run_with_its_settings_is(searching, tmp_path):
 def test_the_objective_is_that_of_the_weights_a_trial_keeps(keep, expected, searching):
     build, _ = searching
     trainer = build(save_strategy="epoch", num_train_epochs=3, load_best_model_at_end=keep)
-    rebuild, scores = trainer.rebuild, iter((0.2, 0.9, 0.4))
+    build_trial, scores = trainer.search.build_trial, iter((0.2, 0.9, 0.4))
 
     def scored(settings):
-        trial = rebuild(settings)
-        trial.score_spans = lambda indices, rows: {"f1": next(scores)}
+        trial = build_trial(settings)
+        trial.task.metrics = lambda examples, predictions: {"f1": next(scores)}
         return trial
 
-    trainer.rebuild = scored
+    trainer.search.build_trial = scored
     assert trainer.hyperparameter_search(lambda trial: {}, n_trials=1).objective == expected
 
 
@@ -184,7 +184,7 @@ def test_without_a_backend_one_is_named(tmp_path, monkeypatch):
 
 def test_a_trainer_without_a_recipe_cannot_build_trials(make_token_classifier, tmp_path):
     trainer = training_cases.trainer(make_token_classifier(encoder_input="units"), str(tmp_path))
-    with pytest.raises(ValueError, match=r"expected a trainer of kospan\.run\.build_trainer"):
+    with pytest.raises(ValueError, match=r"expected a trainer of kospan\.build_trainer"):
         trainer.hyperparameter_search(n_trials=1)
 
 

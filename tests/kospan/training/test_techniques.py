@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from kospan.modeling.heads import ChainContext
+from kospan.modeling.rdrop import double, symmetric_kl, tag_divergence
 from kospan.training.adversarial import FGM, perturbation
 from kospan.training.learning_rates import check_rates, rate_of
-from kospan.training.rdrop import TagRDrop, double, symmetric_kl
 
 
 @pytest.fixture
@@ -49,13 +49,14 @@ def test_activation_space_equals_a_reference_over_input_embeddings(rdrop, model,
 
     batch = cases.collate(cases.features())
     model.train()
+    if rdrop:
+        model.head.register_forward_hook(cases.push_copies_apart)
     leaf = embedded(model, batch).detach().requires_grad_()
-    divergence = cases.Forced(5.0, "token") if rdrop else None
     rest = without_ids(batch)
 
     def clean(vectors):
         if rdrop:
-            return model(inputs_embeds=torch.cat([vectors, vectors]), divergence=divergence, **double(rest)).loss
+            return model(inputs_embeds=torch.cat([vectors, vectors]), rdrop_alpha=5.0, **double(rest)).loss
         return model(inputs_embeds=vectors, **rest).loss
 
     (gradient,) = torch.autograd.grad(clean(leaf), leaf)
@@ -109,7 +110,7 @@ def test_rdrop_equals_a_reference_with_two_masks(make_token_classifier, tmp_path
     batch = cases.collate(cases.features())
     model.train()
     torch.manual_seed(3)
-    output = model(**double(batch), divergence=TagRDrop(1.5, "token"))
+    output = model(**double(batch), rdrop_alpha=1.5)
     half = output.emissions.shape[0] // 2
     mask = batch["labels"] != -100
     losses = [
@@ -136,7 +137,7 @@ def test_levels_agree_where_they_must(make_token_classifier):
     for model, alike in ((linear, True), (chained, False)):
         with torch.no_grad():
             token, marginal, sequence = (
-                TagRDrop(1.0, level)(model.head, emissions, mask, ChainContext())
+                tag_divergence(model.head, emissions, mask, ChainContext(), level)
                 for level in ("token", "marginal", "sequence")
             )
         assert torch.allclose(token, marginal, rtol=1e-4) == alike
@@ -176,5 +177,5 @@ def test_rates_by_name():
     assert rate_of("recurrent.x", check_rates({"encoder": 3e-5}), 5e-5) == ("other", 5e-5)
     assert rate_of("encoder.a.lora_B", check_rates({"lora_B": "16x"}), 5e-5) == ("lora_B", pytest.approx(8e-4))
     for wrong in ("fast", "x", "-1", "nan"):
-        with pytest.raises(ValueError, match="a rate such as 3e-5 or a factor such as 16x"):
+        with pytest.raises(ValueError, match="a learning rate such as 3e-5 or a factor such as 16x"):
             check_rates({"head": wrong})

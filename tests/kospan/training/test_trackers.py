@@ -9,7 +9,7 @@ from transformers import TrainerCallback, TrainingArguments
 
 from kospan.cli import main
 from kospan.recipe import FIELDS, save_recipe
-from kospan.run import run
+from kospan.run import train
 from kospan.training import trackers
 from kospan.training.arguments import training_arguments
 from kospan.training.trackers import TrackedArguments
@@ -61,7 +61,7 @@ def tracked(tmp_path, monkeypatch):
 
 def test_a_run_begins_with_the_recipe_and_ends_with_the_last_scores(tracked):
     recipe = tracked(learning_rates={"head": 3e-2}, dropout=0.2, subword_dropout=0.1)
-    metrics = run(recipe)
+    metrics = train(recipe)
     [found] = Tracker.runs
     for key in FIELDS:
         assert found["params"][key] == getattr(recipe, key), key
@@ -74,10 +74,10 @@ def test_a_run_begins_with_the_recipe_and_ends_with_the_last_scores(tracked):
 
 
 def test_a_resumed_run_is_tracked_to_its_end_too(tracked, tmp_path):
-    run(tracked())
-    metrics = run(tracked(resume_from_checkpoint=True, num_train_epochs=3))
+    train(tracked())
+    metrics = train(tracked(resume_from_checkpoint=True, num_train_epochs=3))
     # Nothing is trained any more, and the scores are reported all the same.
-    again = run(tracked(resume_from_checkpoint=True, num_train_epochs=3))
+    again = train(tracked(resume_from_checkpoint=True, num_train_epochs=3))
     assert [found["logs"][-1][1] for found in Tracker.runs[1:]] == [metrics, again]
     assert [found["ended"] for found in Tracker.runs] == [1, 1, 1]
 
@@ -96,7 +96,7 @@ def test_a_tracker_that_takes_no_run_is_named_before_the_training(tracked, tmp_p
 
 def test_a_tracker_that_fails_at_the_end_costs_a_line(tracked, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Tracker, "fails", "end")
-    metrics = run(tracked())
+    metrics = train(tracked())
     assert "\nnot tracked         tracker: the server is gone\n" in capsys.readouterr().out
     assert json.loads((tmp_path / "out" / "eval_results.json").read_text(encoding="utf-8")) == metrics
 
@@ -139,7 +139,7 @@ def test_a_run_in_mlflow(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'runs.db'}")
     recipe = cases.recipe_of("token-classification", tmp_path, report_to="mlflow", learning_rates={"head": 3e-2})
-    metrics = run(recipe)
+    metrics = train(recipe)
     client = mlflow.MlflowClient()
     [found] = client.search_runs([each.experiment_id for each in client.search_experiments()])
     assert found.info.status == "FINISHED" and mlflow.active_run() is None
@@ -152,7 +152,7 @@ def test_a_run_in_tensorboard(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     recipe = cases.recipe_of("token-classification", tmp_path, report_to=["tensorboard"], learning_rates={"head": 3e-2})
-    metrics = run(recipe)
+    metrics = train(recipe)
     [folder] = (tmp_path / "out" / "runs").iterdir()
     events = EventAccumulator(str(folder))
     events.Reload()
@@ -170,7 +170,7 @@ def test_a_run_in_wandb(tmp_path, monkeypatch):
     for key, value in {"WANDB_MODE": "offline", "WANDB_DIR": str(tmp_path), "WANDB_SILENT": "true"}.items():
         monkeypatch.setenv(key, value)
     recipe = cases.recipe_of("token-classification", tmp_path, report_to="wandb", learning_rates={"head": 3e-2})
-    metrics = run(recipe)
+    metrics = train(recipe)
     try:
         assert {key: str(wandb.run.config[key]) for key in FIELDS} == flat(recipe)
         assert {key: wandb.run.summary[f"eval/{key.removeprefix('eval_')}"] for key in metrics} == metrics
@@ -188,7 +188,7 @@ def test_a_run_in_trackio(tmp_path, monkeypatch):
     recipe = cases.recipe_of(
         "token-classification", tmp_path, report_to="trackio", project="spans", learning_rates={"head": 3e-2}
     )
-    metrics = run(recipe)
+    metrics = train(recipe)
     [found] = trackio.Api().runs("spans")
     assert {key: str(found.config[key]) for key in FIELDS} == flat(recipe)
     last = SQLiteStorage.get_logs("spans", found.name)[-1]

@@ -12,6 +12,7 @@ import training_cases as cases
 from time_limits import SECONDS
 from transformers import TrainerCallback
 
+from kospan.training.adversarial import check_fgm
 from kospan.training.trainer import KospanTrainer
 
 TOLERANCE = 1e-6
@@ -179,15 +180,19 @@ def test_what_would_be_silently_wrong_is_refused(model, tmp_path):
     with pytest.raises(ValueError, match="LOMO"):
         cases.trainer(model, str(tmp_path), {"fgm_epsilon": 0.5}, optim="lomo")
     run = cases.trainer(model, str(tmp_path))
+
+    def check(space: str) -> None:
+        check_fgm(0.5, space, run.args, run.accelerator)
+
     run.args._n_gpu = 2
     with pytest.raises(ValueError, match="one process per GPU"):
-        run._refuse_what_fgm_would_break("activation")
+        check("activation")
     run.args._n_gpu = 0
     run.accelerator.state.distributed_type, kind = "FSDP", run.accelerator.state.distributed_type
     try:
         with pytest.raises(ValueError, match="fgm_space: activation with sharded"):
-            run._refuse_what_fgm_would_break("parameter")
-        run._refuse_what_fgm_would_break("activation")
+            check("parameter")
+        check("activation")
     finally:
         run.accelerator.state.distributed_type = kind
     model.freeze_encoder()
@@ -280,7 +285,7 @@ def test_half_precision_asked_for_on_a_cpu_is_named_for_what_it_is(model, tmp_pa
 
     assert precision_in_use(cases.trainer(model, str(tmp_path))) == "float32"
     found = precision_in_use(cases.trainer(model, str(tmp_path), fp16=True))
-    assert found.startswith("float32 (fp16 was asked for")
+    assert found.startswith("float32 (fp16 is not available")
 
 
 def test_bf16_trains_with_the_chain_in_full_precision(make_token_classifier, tmp_path):

@@ -12,7 +12,7 @@ from generative_cases import byte_level, tiny_lm
 from kospan.data.jsonl import read_jsonl
 from kospan.hub.publish import publish
 from kospan.hub.verify import verify
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.generative_ner import continued
 from kospan.tasks.generative_ner.spec import SPEC
 
@@ -49,7 +49,7 @@ def recipe_of(tmp_path):
 
 
 def prompts_of(trainer) -> list[str]:
-    writer = trainer.task.writer
+    writer = trainer.task.generator
     return [writer.tokenizer.decode(feature["input_ids"]) for feature in trainer.train_dataset]
 
 
@@ -57,27 +57,27 @@ def prompts_of(trainer) -> list[str]:
 def test_training_fixes_the_date_and_goes_on_with_it(recipe_of, set_today, template, words):
     set_today(2020, 1, 31)
     trainer = build_trainer(recipe_of(template))
-    assert trainer.task.writer.config.date == "2020-01-31" and all(words in prompt for prompt in prompts_of(trainer))
-    run(recipe_of(template, save_strategy="epoch"))
+    assert trainer.task.generator.config.date == "2020-01-31" and all(words in prompt for prompt in prompts_of(trainer))
+    train(recipe_of(template, save_strategy="epoch"))
     # The next day: from the checkpoint, from the finished model, and anew.
     set_today(2020, 2, 1)
     again = build_trainer(
         recipe_of(template, resume_from_checkpoint=True, overwrite_output_dir=False, num_train_epochs=2)
     )
-    assert again.task.writer.config.date == "2020-01-31" and prompts_of(again) == prompts_of(trainer)
+    assert again.task.generator.config.date == "2020-01-31" and prompts_of(again) == prompts_of(trainer)
     model = recipe_of(template, encoder=again.args.output_dir, instruction=None)
-    assert build_trainer(model).task.writer.config.date == "2020-01-31"
-    assert build_trainer(recipe_of(template)).task.writer.config.date == "2020-02-01"
+    assert build_trainer(model).task.generator.config.date == "2020-01-31"
+    assert build_trainer(recipe_of(template)).task.generator.config.date == "2020-02-01"
 
 
 def test_a_template_without_a_date_leaves_none_behind(recipe_of):
-    assert build_trainer(recipe_of(PLAIN)).task.writer.config.date is None
+    assert build_trainer(recipe_of(PLAIN)).task.generator.config.date is None
 
 
 def test_a_release_is_checked_on_another_day_than_it_was_trained(recipe_of, set_today, tmp_path):
     set_today(2020, 1, 31)
     recipe = recipe_of(LLAMA)
-    run(recipe)
+    train(recipe)
     folder = tmp_path / "out"
     assert any(example.spans for example in read_jsonl(folder / "predictions.jsonl"))
     publish(folder, "kim/writer", SPEC, dry_run=tmp_path / "release", say=lambda line: None)

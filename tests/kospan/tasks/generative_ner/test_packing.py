@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.generative_ner import packing
 from kospan.tasks.generative_ner.packing import pack, row_length, unpack
 from kospan.tasks.generative_ner.task import GenerativeNERTask
@@ -62,7 +62,7 @@ def check_same(found, expected) -> None:
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_packed_rows_teach_what_their_windows_teach(kind):
     task = task_over(kind)
-    task.writer.config.max_length = 130
+    task.generator.config.max_length = 130
     rows = task.train_features(task.examples("train"))
     windows = task_over(kind, False).train_features(task.examples("train"))
     assert sorted(map(str, unpack(rows))) == sorted(map(str, windows)) and 1 < len(rows) < len(windows)
@@ -87,7 +87,7 @@ def test_validation_loss_is_that_of_the_windows():
     totals = []
     for task in tasks:
         features = task.train_features(task.examples("validation"))
-        found = list(task.losses(task.model, features, 3))
+        found = list(task.spec.losses(task, task.model, features, 3))
         totals.append(sum(float(loss * count) for loss, count in found) / sum(int(count) for _, count in found))
         assert [int(count) > 0 for _, count in found] == [True, True]  # Four windows, three at once.
     assert totals[0] == pytest.approx(totals[1], rel=1e-5)
@@ -125,7 +125,9 @@ def test_rows_are_as_long_as_window_or_2048_or_the_context():
 @pytest.mark.parametrize("kind", ["bloom", "opt", "mamba"])
 def test_a_model_whose_windows_would_see_each_other_is_refused(kind):
     task = task_over(kind)
-    message = rf"expected a model that reads windows packed into one row .*, got '{kind}', whose scores change .* take"
+    message = (
+        rf"expected a model that reads windows packed into one row .*, got '{kind}', whose scores change .* remove"
+    )
     with pytest.raises(ValueError, match=message):
         task.train_features(task.examples("train"))
     assert task_over(kind, False).train_features(task.examples("train"))
@@ -162,7 +164,7 @@ def test_a_model_is_tried_once(monkeypatch):
 
 def test_a_run_on_packed_rows_says_how_full_they_are(tmp_path, capsys):
     flags = {"packing": True, "max_length": 250, "max_new_tokens": 60, "validation_loss": True}
-    metrics = run(recipe_over(tmp_path, **flags, per_device_train_batch_size=1, gradient_accumulation_steps=2))
+    metrics = train(recipe_over(tmp_path, **flags, per_device_train_batch_size=1, gradient_accumulation_steps=2))
     assert 0 <= metrics["eval_f1"] <= 1
     printed = capsys.readouterr().out
     assert "packing             6 windows in 2 rows of up to 250 positions, " in printed

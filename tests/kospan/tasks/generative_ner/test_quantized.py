@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from kospan.modeling import KospanGenerativeNER
-from kospan.run import run
+from kospan.run import train
 from kospan.tasks.generative_ner.base_model import load_decoder, loading
 
 # Type of the stored weights, and how far logits go from those of float32, as a share of the largest.
@@ -43,7 +43,7 @@ def logits(model, tokenizer) -> torch.Tensor:
 
 @pytest.mark.parametrize("bits", BITS)
 def test_weights_of_few_bits_say_about_the_same(base, tmp_path, bits):
-    recipe = recipe_over(tmp_path, encoder=base, encoder_options={}, lora_rank=2, load_bits=bits)
+    recipe = recipe_over(tmp_path, encoder=base, encoder_options={}, lora_rank=2, **{f"load_in_{bits}bit": True})
     model, tokenizer = load_decoder(recipe)
     stored, far = BITS[bits]
     assert model.model.layers[0].mlp.up_proj.weight.dtype == stored and model.device.type == "cpu"
@@ -54,10 +54,10 @@ def test_weights_of_few_bits_say_about_the_same(base, tmp_path, bits):
 
 @pytest.mark.parametrize("bits", BITS)
 def test_a_writer_is_trained_and_opened_again(base, tmp_path, bits):
-    flags = {"encoder": base, "encoder_options": {}, "lora_rank": 4, "learning_rate": 0.02, "load_bits": bits}
+    flags = {"encoder": base, "encoder_options": {}, "lora_rank": 4, "learning_rate": 0.02, f"load_in_{bits}bit": True}
     flags |= {"save_strategy": "no", "eval_strategy": "no", "load_best_model_at_end": False, "max_new_tokens": 24}
     recipe = recipe_over(tmp_path, **flags)
-    metrics = run(recipe)
+    metrics = train(recipe)
     out = tmp_path / "out"
     assert 0 <= metrics["eval_f1"] <= 1 and not (out / "model.safetensors").exists()
     # Half of an adapter begins as zeros.

@@ -2,22 +2,22 @@
 
 import json
 import unicodedata
-from types import SimpleNamespace
 
 import pytest
 from ablation_generative_cases import corpus, labelled, recipe_over
 from generative_cases import TEXTS, byte_level, make_generative_model, tiny_lm
 
-from kospan.card.kinds.generative_ner import techniques
+from kospan.card.card import template_environment
 from kospan.data.corpus import Corpus
 from kospan.example import Example
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.configuration_generative_ner import NAME
 from kospan.modeling.similarity import Similarity
 from kospan.recipe import Recipe
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.generative_ner import model as model_module
-from kospan.tasks.generative_ner.model import build_writer, pool_of, whole_reply, writer_config
+from kospan.tasks.generative_ner.card import CARD
+from kospan.tasks.generative_ner.model import build_model, new_config, pool_of, whole_reply
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 
 SIMILAR = {"few_shot": 2, "few_shot_strategy": "similar"}
@@ -59,7 +59,7 @@ def test_a_training_row_never_shows_its_own_text():
     data = corpus().splits["train"]
     twice = [*data, labelled(90, data[0].text), Example("nfd", unicodedata.normalize("NFD", data[2].text), ())]
     corpus_ = Corpus(("LC", "PS"), {"train": twice, "validation": data[:2]}, 0)
-    config = writer_config(Recipe(task="generative-ner", instruction="", **SIMILAR), corpus_)
+    config = new_config(Recipe(task="generative-ner", instruction="", **SIMILAR), corpus_)
     assert config.shown == 2 and config.examples == PAIRS
     writer = make_generative_model("bytes", examples=PAIRS, shown=2, lm={"max_position_embeddings": 900})
     task = GenerativeNERTask(corpus_, writer)
@@ -72,7 +72,7 @@ def test_a_training_row_never_shows_its_own_text():
         text = unicodedata.normalize("NFC", example.text)
         assert len(shown) == 2 and text not in [each for each, _ in shown]
         assert prompt.endswith(f"Text:\n{text}\nAnswer:\n") and prompt.count(text) == 1
-    assert "of 6 examples the 2 most like the text shown" in "\n".join(task.remarks())
+    assert "of 6 examples the 2 most similar to the text shown" in "\n".join(task.spec.remarks(task))
 
 
 def test_no_window_of_a_long_text_shows_that_text():
@@ -117,29 +117,29 @@ def test_without_shown_the_prompt_is_always_the_same():
     writer = make_generative_model("bytes", examples=PAIRS[:2])
     for text in TEXTS:
         assert writer.frame_about(text) == writer.frame == writer.frame_about(text, [PAIRS[0][0]])
-    config = writer_config(Recipe(task="generative-ner", few_shot=2), corpus())
+    config = new_config(Recipe(task="generative-ner", few_shot=2), corpus())
     assert config.shown is None and len(config.examples) == 2
 
 
 def test_a_run_keeps_its_pool_beside_the_model_and_goes_on_with_it(tmp_path, capsys):
-    metrics = run(recipe_over(tmp_path, **SIMILAR, num_train_epochs=1, packing=True))
+    metrics = train(recipe_over(tmp_path, **SIMILAR, num_train_epochs=1, packing=True))
     assert 0 <= metrics["eval_f1"] <= 1
-    assert "of 6 examples the 2 most like the text shown" in capsys.readouterr().out
+    assert "of 6 examples the 2 most similar to the text shown" in capsys.readouterr().out
     stored = json.loads((tmp_path / "out" / NAME).read_text(encoding="utf-8"))
     assert (stored["shown"], stored["examples"]) == (2, PAIRS)
     writer = KospanGenerativeNER.from_pretrained(tmp_path / "out")
     assert KospanGenerativeNERConfig.from_dict(stored) == writer.config and writer.config.to_dict() == stored
     further = {"encoder": str(tmp_path / "out"), "output_dir": str(tmp_path / "further"), "encoder_options": {}}
-    assert build_writer(recipe_over(tmp_path, **further), corpus()).config == writer.config
+    assert build_model(recipe_over(tmp_path, **further), corpus()).config == writer.config
     trainer = build_trainer(recipe_over(tmp_path, **further, **SIMILAR))
     assert len(trainer.task.examples("train")) == 6
     with pytest.raises(ValueError, match="expected few_shot to be 2 as in the model"):
-        build_writer(recipe_over(tmp_path, **further, few_shot=3, few_shot_strategy="similar"), corpus())
+        build_model(recipe_over(tmp_path, **further, few_shot=3, few_shot_strategy="similar"), corpus())
     make_generative_model("characters", examples=PAIRS[:1]).save_pretrained(tmp_path / "fixed")
     with pytest.raises(ValueError, match="expected few_shot_strategy to be 'types' as in the model"):
         recipe = recipe_over(tmp_path, encoder=str(tmp_path / "fixed"), encoder_options={}, few_shot=1)
         recipe.few_shot_strategy = "similar"
-        build_writer(recipe, corpus())
+        build_model(recipe, corpus())
 
 
 def test_the_pool_holds_short_texts_once_spread_over_the_data(monkeypatch):
@@ -156,7 +156,7 @@ def test_a_pool_is_no_vocabulary_of_its_own(tmp_path):
     """Seldom characters of the pool are as unknown as those of any training text."""
     flags = {"encoder_options": {"hidden_size": 16, "num_hidden_layers": 1, "min_count": 3}}
     vocabularies = [
-        set(build_writer(recipe_over(tmp_path, **flags, **more), corpus()).tokenizer.get_vocab())
+        set(build_model(recipe_over(tmp_path, **flags, **more), corpus()).tokenizer.get_vocab())
         for more in ({}, SIMILAR, {"few_shot": 2})
     ]
     assert vocabularies[0] == vocabularies[1] < vocabularies[2]
@@ -200,6 +200,11 @@ def test_shown_counts_examples_there_are():
 @pytest.mark.parametrize(("shown", "said"), [(2, "of 6 sentences of the training data, which"), (None, ": 6, with")])
 def test_the_card_says_what_is_shown_and_kept(shown, said):
     config = KospanGenerativeNERConfig(["LC", "PS"], examples=PAIRS, shown=shown).to_dict()
-    (line,) = techniques(SimpleNamespace(config=config))
-    assert said in line and "their replies" in line
-    assert techniques(SimpleNamespace(config=KospanGenerativeNERConfig(["LC"]).to_dict())) == []
+    template = template_environment(CARD.templates).get_template("card.en.md.jinja")
+
+    def techniques(config: dict) -> str:
+        return " ".join("".join(template.blocks["techniques"](template.new_context({"config": config}))).split())
+
+    line = techniques(config)
+    assert line.startswith("- **Examples") and said in line and "their replies" in line
+    assert techniques(KospanGenerativeNERConfig(["LC"]).to_dict()) == ""

@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import json
 import os
+import pickle
 import re
 import unicodedata
 from contextlib import nullcontext
@@ -26,15 +27,17 @@ from kospan.modeling.prompt_windows import composed
 from kospan.modeling.prompts import locate, parse_reply
 from kospan.modeling.spans import Span
 from kospan.recipe import Recipe
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
+from kospan.task import NotedSpans
 from kospan.tasks.generative_ner.base_model import check_loading, load_decoder, loading
-from kospan.tasks.generative_ner.generated import WRITTEN_FIGURES, Written, score_written
-from kospan.tasks.generative_ner.model import build_writer, reply_about, shown_examples, writer_config
+from kospan.tasks.generative_ner.generated import REPLY_METRICS, score_replies
+from kospan.tasks.generative_ner.model import build_model, new_config, shown_examples, window_reply
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 from kospan.tasks.loading import open_saved
 from kospan.tasks.token_classification.metrics import score_spans
 from kospan.training.lora import adapter_lines
 from kospan.training.saving import broken_part
+from kospan.training.trainer import round_scores
 from kospan.training.validation import ValidationLoss
 
 
@@ -61,12 +64,12 @@ def test_the_loss_is_that_of_the_reply_alone(kind):
     task = GenerativeNERTask(corpus(), make_generative_model(kind))
     features = task.train_features(task.examples("train"))
     for example, feature in zip(task.examples("train"), features):
-        prompt = task.writer.passages(example.text)[0].input_ids
+        prompt = task.generator.passages(example.text)[0].input_ids
         assert feature["input_ids"][: len(prompt)] == prompt
         assert feature["labels"] == [-100] * len(prompt) + feature["input_ids"][len(prompt) :]
         *reply, end = feature["input_ids"][len(prompt) :]
         assert end == task.tokenizer.eos_token_id
-        read = parse_reply(task.writer.subwords.text(reply), ["LC", "PS"])
+        read = parse_reply(task.generator.subwords.text(reply), ["LC", "PS"])
         assert read.whole and sorted(locate(example.text, read.entities)) == list(example.spans)
     batch = task.collate(features)
     lengths = [len(feature["input_ids"]) for feature in features]
@@ -81,7 +84,7 @@ def test_the_loss_is_that_of_the_reply_alone(kind):
             total -= sum(logits[at - 1, label] for at, label in enumerate(labels) if label != -100)
             count += sum(label != -100 for label in labels)
     assert loss.item() == pytest.approx((total / count).item(), rel=1e-5)
-    trainer_loss = sum(float(loss * number) for loss, number in task.losses(task.model, features, 2)) / count
+    trainer_loss = sum(float(loss * number) for loss, number in task.spec.losses(task, task.model, features, 2)) / count
     assert trainer_loss == pytest.approx(loss.item(), rel=1e-5)
 
 
@@ -98,8 +101,8 @@ def test_long_texts_train_window_by_window_and_a_cut_span_belongs_to_the_window_
     text = "서울은 " * 40
     spans = tuple(Span(at, at + 2, "LC") for at in range(0, len(text), 4))
     whole, places = composed(text)
-    for passage in task.writer.passages(whole):
-        named = parse_reply(reply_about(Example("a", text, spans), places, passage), ["LC"]).entities
+    for passage in task.generator.passages(whole):
+        named = parse_reply(window_reply(Example("a", text, spans), places, passage), ["LC"]).entities
         assert len(named) == passage.text.count("서울")
 
 
@@ -108,15 +111,13 @@ def test_replies_that_cannot_be_learnt_are_counted():
     assert len(task.train_features(task.examples("train"))) == 1 and task.too_long == 5
     task.train_features([Example("x", "뷁", (Span(0, 1, "LC"),))])
     assert task.unwritable == 1
-    lines = "\n".join(task.remarks())
-    assert "replies left out    5 are longer" in lines and "unknown subwords      1 replies" in lines
+    lines = "\n".join(task.spec.remarks(task))
+    assert "skipped replies     5 are longer" in lines and "unknown subwords    1 replies" in lines
 
 
 def test_data_without_a_reply_that_fits_are_refused():
     task = GenerativeNERTask(corpus(), make_generative_model("characters", max_new_tokens=8))
-    message = (
-        "expected texts whose replies are shorter than max_new_tokens 8, got 2 without one, .*; raise max_new_tokens"
-    )
+    message = "expected texts whose replies are shorter than max_new_tokens 8, got 2 without one; raise max_new_tokens"
     with pytest.raises(ValueError, match=message):
         task.train_features(corpus().splits["train"][:2])
     assert task.train_features([]) == []
@@ -125,7 +126,7 @@ def test_data_without_a_reply_that_fits_are_refused():
 def test_examples_that_are_shown_are_not_trained_on(recipe_of, base):
     for encoder in (base, "scratch"):
         trainer = build_trainer(recipe_of(few_shot=2, encoder=encoder, encoder_options={}))
-        shown = trainer.task.writer.config.examples
+        shown = trainer.task.generator.config.examples
         assert len(shown) == 2 and {label for _, reply in shown for label in ("PS", "LC") if label in reply} == {
             "PS",
             "LC",
@@ -142,35 +143,37 @@ def test_decomposed_examples_are_shown_composed_and_not_trained_on():
 
     first = Example("a", decomposed("이재용은"), (Span(0, len(decomposed("이재용")), "PS"),))
     data = Corpus(("PS",), {"train": [first, Example("b", decomposed("이재용은 갔다"), ())]}, 0)
-    config = writer_config(Recipe(few_shot=1), data)
+    config = new_config(Recipe(few_shot=1), data)
     assert config.examples == [["이재용은", "[PS: 이재용]"]]
     task = GenerativeNERTask(data, make_generative_model("characters", labels=["PS"], examples=config.examples))
     assert [example.id for example in task.examples("train")] == ["b"]
 
 
 def test_the_prompt_says_what_the_recipe_and_the_data_set_say():
-    config = writer_config(Recipe(dataset="klue_ner", label_descriptions={"LC": "곳"}), corpus())
+    config = new_config(Recipe(dataset="klue_ner", label_descriptions={"LC": "곳"}), corpus())
     assert (
         config.descriptions == {"PS": "사람", "LC": "곳"}
         and config.words[0] == "유형"
         and "개체명" in config.instruction
     )
     english = Corpus(("PER",), {"train": [Example("a", "Kim left", (Span(0, 3, "PER"),))]}, 0)
-    config = writer_config(Recipe(dataset="jsonl"), english)
+    config = new_config(Recipe(dataset="jsonl"), english)
     assert (config.descriptions, config.words[0], config.unit) == ({}, "Types", "character")
-    config = writer_config(Recipe(dataset="conll2003", instruction="Find names."), english)
+    config = new_config(Recipe(dataset="conll2003", instruction="Find names."), english)
     assert (config.instruction, config.descriptions, config.unit) == ("Find names.", {"PER": "person"}, "word")
     recipe = Recipe(label_descriptions={"LC\u00a0": "곳"})
-    assert writer_config(recipe, corpus()).descriptions["LC"] == "곳"
-    with pytest.raises(ValueError, match="expected label_descriptions of the labels LC, PS, got 'XX'; mend the name"):
-        writer_config(Recipe(label_descriptions={"XX": "?"}), corpus())
+    assert new_config(recipe, corpus()).descriptions["LC"] == "곳"
+    with pytest.raises(
+        ValueError, match="expected label_descriptions of the labels LC, PS, got 'XX'; correct the name"
+    ):
+        new_config(Recipe(label_descriptions={"XX": "?"}), corpus())
 
 
 def test_the_budget_holds_every_training_reply(recipe_of):
     task = build_trainer(recipe_of()).task
     replies = [feature["labels"] for feature in task.train_features(task.examples("train"))]
     longest = max(sum(label != -100 for label in labels) for labels in replies)
-    assert longest <= task.writer.config.max_new_tokens <= longest * 1.25 + 16 and task.too_long == 0
+    assert longest <= task.generator.config.max_new_tokens <= longest * 1.25 + 16 and task.too_long == 0
 
 
 def test_a_long_document_leaves_room_for_its_windows(recipe_of):
@@ -179,7 +182,7 @@ def test_a_long_document_leaves_room_for_its_windows(recipe_of):
     spans = tuple(Span(at, at + 3, "PS") for at in range(0, len(text), 4))
     long = Corpus(("PS",), {"train": [Example("long", text, spans)], "validation": corpus().splits["validation"]}, 0)
     for window, context in ((None, 1024), (300, 300)):
-        writer = build_writer(recipe_of(encoder_options={}, max_length=window), long)
+        writer = build_model(recipe_of(encoder_options={}, max_length=window), long)
         left = context - sum(map(len, writer.frame))
         assert writer.config.max_new_tokens == left // 2 and writer.room == left - left // 2
         assert len(writer.passages(text)) > 3
@@ -191,57 +194,49 @@ def test_a_long_document_leaves_room_for_its_windows(recipe_of):
 def test_evaluation_says_what_extract_says_and_scores_it_as_a_tagger():
     task = GenerativeNERTask(corpus(), make_generative_model("characters"))
     documents = task.examples("validation")
-    rows = task.predict(task.model, documents)
-    found = task.spans(rows.tolist())
-    expected = task.writer.extract([each.text for each in documents])
+    found = task.predict(documents)
+    expected = task.generator.extract([each.text for each in documents])
     assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in expected]
     assert any(expected)
-    # Padding, as when batches of several processes are gathered.
-    wider = torch.nn.functional.pad(rows, (0, 0, 0, 3), value=-100.0)
-    assert task.spans(wider.tolist()) == found and [each.notes for each in task.spans(wider)] == [
-        each.notes for each in found
-    ]
     metrics = task.metrics(documents, found)
-    assert set(metrics) == set(task.metric_names()) and set(WRITTEN_FIGURES) < set(metrics)
+    assert set(metrics) == set(task.spec.metric_names(task)) and set(REPLY_METRICS) < set(metrics)
     assert score_spans(documents, expected, "character", ["LC", "PS"]).items() <= metrics.items()
-    assert task.claims(documents) is None
+    assert task.spec.confidence(task, documents) is None
     half = sorted(span.score for spans in expected for span in spans)[1]
-    assert sum(map(len, task.find(task.model, documents, half))) == sum(map(len, expected)) - 1
+    assert sum(map(len, task.predict(documents, half))) == sum(map(len, expected)) - 1
     with pytest.raises(ValueError, match="expected threshold to be a number from 0 to 1, got 2"):
-        task.find(task.model, documents, 2.0)
+        task.predict(documents, 2.0)
     with pytest.raises(ValueError, match="expected batch_size to be 1 or more windows, got 0"):
-        task.find(task.model, documents, None, 0)
+        task.predict(documents, None, 0)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 5), st.integers(0, 5), st.integers(-1, 1), st.booleans())
-def test_notes_survive_the_tensor(dropped, unmatched, state, empty):
-    task = GenerativeNERTask.__new__(GenerativeNERTask)
-    task.labels = ["LC"]
+def test_notes_survive_gathering_from_several_processes(dropped, unmatched, state, empty):
     spans = [] if empty else [Span(0, 2, "LC", 0.5)]
-    task.find = lambda model, documents: [Written(spans, (dropped, unmatched, state)), Written([], (0, 0, 1))]
-    first, second = task.spans(task.predict(None, [None, None]).tolist())
+    predictions = [NotedSpans(spans, (dropped, unmatched, state)), NotedSpans([], (0, 0, 1))]
+    first, second = pickle.loads(pickle.dumps(round_scores(predictions)))
     assert (first, first.notes) == (spans, (dropped, unmatched, state)) and (second, second.notes) == ([], (0, 0, 1))
 
 
 def test_replies_are_scored_by_what_became_of_them():
     gold = [labelled(0, "이재용은 서울에"), labelled(1, "비"), labelled(2, "서울 부산 사직")]
-    right = [Written(each.spans) for each in gold]
-    assert score_written(gold, right) == {"exact_reply": 1.0, "unparsed": 0.0, "dropped": 0.0, "unmatched": 0.0}
+    right = [NotedSpans(each.spans, (0, 0, 1)) for each in gold]
+    assert score_replies(gold, right) == {"exact_reply": 1.0, "unparsed": 0.0, "dropped": 0.0, "unmatched": 0.0}
     # The same spans, but the reply named more than was there, or in another order.
-    wrong = [Written(gold[0].spans, (0, 1, 0)), Written([], (2, 0, -1)), Written(gold[2].spans, (0, 0, 0))]
-    found = score_written(gold, wrong)
+    wrong = [NotedSpans(gold[0].spans, (0, 1, 0)), NotedSpans([], (2, 0, -1)), NotedSpans(gold[2].spans, (0, 0, 0))]
+    found = score_replies(gold, wrong)
     assert found == {"exact_reply": 0.0, "unparsed": pytest.approx(1 / 3), "dropped": 2.0, "unmatched": 1.0}
     # The surface is right at another place: the reply is, the span is not.
     again = Example("a", "서울 서울", (Span(3, 5, "LC"),))
-    assert score_written([again], [Written([Span(0, 2, "LC")])])["exact_reply"] == 1.0
+    assert score_replies([again], [[Span(0, 2, "LC")]])["exact_reply"] == 1.0
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_run_from_nothing_leaves_a_writer_that_commands_can_use(recipe_of, tmp_path, capsys):
-    metrics = run(recipe_of(validation_loss=True, activation_checkpointing=True))
+    metrics = train(recipe_of(validation_loss=True, activation_checkpointing=True))
     folder = tmp_path / "out"
     assert 0 <= metrics["eval_f1"] <= 1 and metrics["eval_unparsed"] == metrics["eval_dropped"] == 0
     assert json.loads((folder / "eval_results.json").read_text()) == metrics
@@ -259,15 +254,15 @@ def test_a_run_from_nothing_leaves_a_writer_that_commands_can_use(recipe_of, tmp
     assert main(["evaluate", str(folder), "--data", labelled, "--output", str(tmp_path / "metrics.json")]) == 0
     assert json.loads((tmp_path / "metrics.json").read_text())["eval_f1"] == metrics["eval_f1"]
     task = open_saved(str(folder))
-    assert task.labels == ["LC", "PS"] and task.model_type == "kospan-generative-ner"
+    assert task.labels == ["LC", "PS"] and task.spec.model_type == "kospan-generative-ner"
     # A new run over it trains the very same model on.
     recipe = recipe_of(encoder=str(folder), output_dir=str(tmp_path / "further"))
-    again = build_writer(recipe, corpus())
+    again = build_model(recipe, corpus())
     assert again.config == writer.config and torch.equal(
         again.model.get_input_embeddings().weight, writer.model.get_input_embeddings().weight
     )
     with pytest.raises(ValueError, match=r"expected labels that the model .* knows \(LC, PS\), got 'OG'"):
-        build_writer(recipe, Corpus(("OG",), corpus().splits, 0))
+        build_model(recipe, Corpus(("OG",), corpus().splits, 0))
 
 
 def test_a_model_learns_to_write_what_it_was_shown(recipe_of):
@@ -296,16 +291,16 @@ def test_a_free_writer_may_say_anything_and_is_scored(recipe_of):
 def test_an_adapter_is_trained_saved_and_resumed(recipe_of, base, tmp_path):
     pytest.importorskip("peft")
     settings = {"encoder": base, "lora_rank": 2, "learning_rates": {"lora_B": "16x"}, "load_best_model_at_end": False}
-    whole = run(recipe_of(**settings))
+    whole = train(recipe_of(**settings))
     folder = tmp_path / "out"
     assert (folder / "adapter_config.json").exists() and not (folder / "model.safetensors").exists()
     assert broken_part(folder / "checkpoint-2") is None
     expected = KospanGenerativeNER.from_pretrained(folder).extract(TEXTS)
     (folder / "adapter_config.json").unlink()
-    again = run(recipe_of(**settings, resume_from_checkpoint=True, overwrite_output_dir=False, save_total_limit=9))
+    again = train(recipe_of(**settings, resume_from_checkpoint=True, overwrite_output_dir=False, save_total_limit=9))
     assert again == whole and KospanGenerativeNER.from_pretrained(folder).extract(TEXTS) == expected
     # Starting anew in full, nothing of the adapter is left to be taken for it.
-    run(recipe_of(encoder=base, num_train_epochs=1))
+    train(recipe_of(encoder=base, num_train_epochs=1))
     assert not (folder / "adapter_config.json").exists() and (folder / "model.safetensors").exists()
 
 
@@ -348,8 +343,8 @@ def test_an_adapter_is_trained_on(recipe_of, adapter):
     ],
 )
 def test_an_adapter_that_is_trained_on_stays_as_it_was_made(recipe_of, adapter, settings, own):
-    with pytest.raises(ValueError, match=f"expected {own} as in the adapter .* set it so, or merge the adapter first"):
-        build_writer(recipe_of(encoder=adapter[0], encoder_options={}, **settings), corpus())
+    with pytest.raises(ValueError, match=f"expected {own} as in the adapter .* change it, or merge the adapter first"):
+        build_model(recipe_of(encoder=adapter[0], encoder_options={}, **settings), corpus())
 
 
 def test_weights_may_be_loaded_in_half_precision(recipe_of, base):
@@ -382,7 +377,7 @@ def test_a_writer_that_is_trained_on_takes_limits_anew_and_keeps_the_rest(recipe
     writer.save_pretrained(tmp_path / "writer")
 
     def config_of(**flags):
-        return build_writer(recipe_of(encoder=str(tmp_path / "writer"), **flags), corpus()).config
+        return build_model(recipe_of(encoder=str(tmp_path / "writer"), **flags), corpus()).config
 
     same = {"few_shot": 1, "instruction": "", "unit": "character", "label_descriptions": {"LC": "곳"}}
     assert config_of() == config_of(**same) == writer.config
@@ -395,14 +390,14 @@ def test_a_writer_that_is_trained_on_takes_limits_anew_and_keeps_the_rest(recipe
         ({"label_descriptions": {"LC": "place"}}, r"label_descriptions\['LC'\] to be '곳'"),
         ({"encoder_options": {"hidden_size": 32}}, r"encoder_options\['hidden_size'\] to be 16"),
     ):
-        with pytest.raises(ValueError, match=f"expected {message} as in the model .* take it out, or train a new"):
+        with pytest.raises(ValueError, match=f"expected {message} as in the model .* remove it, or train a new"):
             config_of(**flags)
     with pytest.raises(ValueError, match="got 'hiden_size'; did you mean hidden_size"):
         config_of(encoder_options={"hiden_size": 3})
     with pytest.raises(ValueError, match="expected a context that holds instruction, examples and reply"):
         config_of(max_length=45)
-    with pytest.raises(ValueError, match="expected lora_rank above 0 with load_bits"):
-        config_of(load_bits=4)
+    with pytest.raises(ValueError, match="expected lora_rank above 0 with load_in_4bit"):
+        config_of(load_in_4bit=True)
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
@@ -413,7 +408,11 @@ def test_a_writer_that_is_trained_on_takes_limits_anew_and_keeps_the_rest(recipe
     [
         ({"rdrop_alpha": 1}, ValueError, r"expected no rdrop_alpha with task: generative-ner, .* got 1\.0"),
         ({"lora_rank": 4}, ValueError, "expected lora_rank: 0 for encoder: scratch, got 4"),
-        ({"load_bits": 4}, ValueError, "expected no load_bits with encoder: scratch, where it has no effect, got 4"),
+        (
+            {"load_in_4bit": True},
+            ValueError,
+            "expected no load_in_4bit with encoder: scratch, where it has no effect, got True",
+        ),
         (
             {"encoder_options": {"vocab_size": 3}},
             ValueError,
@@ -428,7 +427,7 @@ def test_a_writer_that_is_trained_on_takes_limits_anew_and_keeps_the_rest(recipe
         ({"encoder_options": {"num_key_value_heads": 0}}, ValueError, "got 0 and 4; change one of them"),
         ({"encoder_options": {"max_position_embeddings": 16}}, ValueError, "expected a context that holds instruction"),
         ({"max_new_tokens": 2}, ValueError, "expected max_new_tokens to be a number of 3 or more, got 2"),
-        ({"load_bits": 3}, ValueError, "expected load_bits to be one of 8, 4, got 3"),
+        ({"load_in_4bit": 4}, ValueError, "expected load_in_4bit to be true or false, got 4"),
         ({"encoder": "nowhere/to-be-found"}, FileNotFoundError, "expected an encoder on the Hub or in a folder"),
     ],
 )
@@ -438,18 +437,24 @@ def test_what_does_not_go_with_writing_is_refused_before_training(recipe_of, fla
 
 
 def test_few_bits_need_adapters_and_their_package(monkeypatch):
-    with pytest.raises(ValueError, match="expected lora_rank above 0 with load_bits, got 0: weights of 4 bits cannot"):
-        check_loading(Recipe(encoder="x", load_bits=4))
+    with pytest.raises(
+        ValueError, match="expected lora_rank above 0 with load_in_4bit, got 0, because quantised weights"
+    ):
+        check_loading(Recipe(encoder="x", load_in_4bit=True))
+    with pytest.raises(ValueError, match="expected load_in_8bit or load_in_4bit, got both; remove one of them"):
+        check_loading(Recipe(encoder="x", load_in_8bit=True, load_in_4bit=True, lora_rank=4))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="expected a CUDA device for device_map: auto, got none on this machine"):
         check_loading(Recipe(encoder="x", device_map="auto"))
     with pytest.raises(ValueError, match="expected dtype: float32 or bfloat16 where all weights are trained"):
         check_loading(Recipe(encoder="x", dtype="float16"))
-    few = Recipe(encoder="x", load_bits=8, lora_rank=4)
+    few = Recipe(encoder="x", load_in_8bit=True, lora_rank=4)
     # Without a GPU the package must be new enough for the CPU.
     for version in (None, "0.49.9"):
         with_bitsandbytes(version, monkeypatch)
-        needs = f"expected bitsandbytes 0.50 or newer on the CPU for load_bits: 8, found {version or 'none'}; `pip"
+        needs = (
+            f"expected bitsandbytes 0.50 or newer on the CPU for load_in_8bit: true, found {version or 'none'}; `pip"
+        )
         with pytest.raises(ImportError, match=re.escape(needs)):
             check_loading(few)
     for version in ("0.50.0", "0.51.0.dev1", "1.0"):
@@ -459,9 +464,11 @@ def test_few_bits_need_adapters_and_their_package(monkeypatch):
     with_bitsandbytes("0.43.1", monkeypatch)
     check_loading(few)
     with pytest.raises(ImportError, match=r"bitsandbytes 0\.50 or newer on the CPU"):
-        check_loading(Recipe(encoder="x", load_bits=8, lora_rank=4, trainer={"use_cpu": True}))
+        check_loading(Recipe(encoder="x", load_in_8bit=True, lora_rank=4, trainer={"use_cpu": True}))
     with_bitsandbytes(None, monkeypatch)
-    with pytest.raises(ImportError, match=r"expected bitsandbytes for load_bits: 8, found none; .*\[quantization\]"):
+    with pytest.raises(
+        ImportError, match=r"expected bitsandbytes for load_in_8bit: true, found none; .*\[quantization\]"
+    ):
         check_loading(few)
 
 
@@ -483,7 +490,7 @@ def test_few_bits_go_to_the_gpu_unless_the_cpu_is_asked_for(monkeypatch, use_cpu
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
     monkeypatch.setattr("kospan.tasks.generative_ner.base_model._check_bitsandbytes", lambda recipe: None)
     monkeypatch.setattr("transformers.BitsAndBytesConfig", lambda **settings: settings)
-    found = loading(Recipe(encoder="x", load_bits=8, lora_rank=4, trainer={"use_cpu": use_cpu}))
+    found = loading(Recipe(encoder="x", load_in_8bit=True, lora_rank=4, trainer={"use_cpu": use_cpu}))
     assert found["device_map"] == {"": "cpu" if use_cpu else 1}
     assert found["quantization_config"] == {"load_in_8bit": True}
 
@@ -506,7 +513,7 @@ def test_an_encoder_whose_config_makes_it_a_decoder_writes(tmp_path):
 def test_a_tagger_is_no_model_that_writes(tmp_path, make_token_classifier):
     make_token_classifier().save_pretrained(tmp_path)
     with pytest.raises(
-        ValueError, match=r"expected a causal language model for task: generative-ner, got .* writes nothing"
+        ValueError, match=r"expected a causal language model for task: generative-ner, got .* generates no text"
     ):
         load_decoder(Recipe(encoder=str(tmp_path)))
 
@@ -533,7 +540,7 @@ def test_an_adapter_without_its_base_says_where_to_name_it(adapter, base, tmp_pa
     settings = tmp_path / "adapter" / "adapter_config.json"
     place = {"base_model_name_or_path": str(tmp_path / "moved")}
     settings.write_text(json.dumps(json.loads(settings.read_text()) | place))
-    assert open_saved(folder).writer.model.config.vocab_size == writer.model.config.vocab_size
+    assert open_saved(folder).generator.model.config.vocab_size == writer.model.config.vocab_size
 
 
 def test_validation_texts_without_a_reply_that_fits_are_refused_before_training(recipe_of, tmp_path):

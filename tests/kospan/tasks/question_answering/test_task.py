@@ -14,8 +14,9 @@ from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.loading import open_saved
+from kospan.tasks.question_answering.spec import SPEC
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
 
 
@@ -36,9 +37,9 @@ def labelled(task: QuestionAnsweringTask, feature: dict, text: str, first_unit: 
 
 @pytest.mark.parametrize("encoder_input", ["units", "subwords"])
 @pytest.mark.parametrize("max_length", [48, 96])
-def test_labels_stand_where_the_answer_is_in_every_window_that_holds_it(make_task, encoder_input, window):
+def test_labels_stand_where_the_answer_is_in_every_window_that_holds_it(make_task, encoder_input, max_length):
     data = corpus(8, long=120)
-    task = make_task(data, max_length=window, stride=12, max_query_length=30, encoder_input=encoder_input)
+    task = make_task(data, max_length=max_length, stride=12, max_query_length=30, encoder_input=encoder_input)
     for example in data.splits["train"]:
         features = task.train_features([example])
         (document,) = task.model.aligner.documents([example.text])
@@ -56,7 +57,7 @@ def test_labels_stand_where_the_answer_is_in_every_window_that_holds_it(make_tas
     assert task.windowed == sum(
         len(task.model.windows(e.question, task.model.aligner.documents([e.text])[0])) > 1 for e in data.splits["train"]
     )
-    assert task.remarks() == []
+    assert task.spec.remarks(task) == []
 
 
 def test_an_answer_that_no_window_holds_is_counted_and_told(make_task):
@@ -66,8 +67,8 @@ def test_an_answer_that_no_window_holds_is_counted_and_told(make_task):
     features = task.train_features([example])
     assert len(features) > 2 and all(feature["labels"] == [0, 0] for feature in features)
     assert task.unheld == 1
-    (line,) = task.remarks()
-    assert line.startswith("answers not held    1 stand in no window whole") and "longer window or stride" in line
+    (line,) = task.spec.remarks(task)
+    assert line.startswith("answers not held    1 are whole in no window") and "larger max_length or stride" in line
 
 
 def test_the_first_of_several_answers_trains_and_none_is_labelled_nowhere(make_task):
@@ -87,16 +88,15 @@ def test_evaluation_asks_as_users_do(make_task):
     data = corpus()
     task = make_task(data)
     examples = data.splits["validation"]
-    rows = task.predict(task.model, examples)
-    assert rows.shape == (3, 1, 4) and rows.dtype == torch.float32
-    found = task.spans(rows.tolist())
+    found = task.predict(examples)
+    assert len(found) == 3
     for example, spans in zip(examples, found):
         (answer,) = task.model.answer(example.question, example.text)
         assert [tuple(span[:3]) for span in spans] == [tuple(answer[:3])]
-        assert spans[0].score == pytest.approx(answer.score, abs=1e-6)
-    assert task.find(task.model, examples, threshold=1.0) == [[], [], []]
+        assert spans[0].score == answer.score
+    assert task.predict(examples, threshold=1.0) == [[], [], []]
     scores = task.metrics(examples, found)
-    assert list(scores) == task.metric_names() == ["exact_match", "f1"]
+    assert list(scores) == task.spec.metric_names(task) == ["exact_match", "f1"]
 
 
 def test_no_answer_is_no_span(make_task):
@@ -110,7 +110,7 @@ def test_no_answer_is_no_span(make_task):
         [each.question for each in data.splits["validation"]], data.splits["validation"][0].text
     )
     assert all(spans[0][:2] == (0, 0) for spans in answers)
-    assert task.find(task.model, data.splits["validation"]) == [[], [], []]
+    assert task.predict(data.splits["validation"]) == [[], [], []]
 
 
 def test_counts_sum_up_to_the_mean_f1(make_task):
@@ -118,14 +118,14 @@ def test_counts_sum_up_to_the_mean_f1(make_task):
     task = make_task(data)
     examples = data.splits["train"]
     predicted = [[Span(0, 3, "answer")] if at % 2 else list(each.spans) for at, each in enumerate(examples)]
-    counts = task.counts(examples, predicted)
+    counts = task.spec.counts(task, examples, predicted)
     assert counts.shape == (8, 1, 3)
     right, said, asked = counts.sum(axis=(0, 1))
     assert 2 * right / (said + asked) == pytest.approx(task.metrics(examples, predicted)["f1"])
     assert np.all(counts[::2, 0, 0] == 1)
     # Questions that the data's reader has left out count 0, in the sums too.
     task.left_out = 3
-    right, said, asked = task.counts(examples, predicted).sum(axis=(0, 1))
+    right, said, asked = task.spec.counts(task, examples, predicted).sum(axis=(0, 1))
     scores = task.metrics(examples, predicted)
     assert 2 * right / (said + asked) == pytest.approx(scores["f1"]) and scores["support_left_out"] == 3
 
@@ -169,7 +169,7 @@ def test_a_text_without_a_question_is_refused(make_qa_model, question):
     with pytest.raises(
         ValueError, match=r"example 'a-1' \(texts.jsonl\): expected a question beside its text.*'question'"
     ):
-        QuestionAnsweringTask(None, make_qa_model()).check([example], "texts.jsonl")
+        SPEC.check_examples(QuestionAnsweringTask(None, make_qa_model()), [example], "texts.jsonl")
     with pytest.raises(ValueError, match=r"example 'a-1' \(train\)"):
         QuestionAnsweringTask(Corpus(("answer",), {"train": [example], "validation": []}, 0), make_qa_model())
 
@@ -210,17 +210,17 @@ def files(tmp_path):
 
 def test_a_run_leaves_a_reader_that_answers_as_its_predictions_say(files, tmp_path, capsys):
     folder = tmp_path / "out"
-    metrics = run(
+    metrics = train(
         load_recipe(None, SETTINGS | files | {"output_dir": str(folder), "rdrop_alpha": 0.5, "fgm_epsilon": 0.3})
     )
     printed = capsys.readouterr().out
-    assert "exact_match" in printed and QuestionAnsweringTask.baseline_name in printed
+    assert "exact_match" in printed and "word nearest to the question's" in printed
     stored = json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))
     assert stored == metrics and {"eval_exact_match", "eval_f1"} <= set(stored)
     task = open_saved(str(folder), dataset="jsonl")
     written = read_jsonl(folder / "predictions.jsonl")
     assert [each.question for each in written] == [each.question for each in questions(14)[10:]]
-    for example, spans in zip(written, task.find(task.model, written)):
+    for example, spans in zip(written, task.predict(written)):
         assert [span[:3] for span in example.spans] == [span[:3] for span in spans]
     gold = read_jsonl(files["validation_file"])
     assert task.metrics(gold, [list(each.spans) for each in written])["f1"] == pytest.approx(stored["eval_f1"])

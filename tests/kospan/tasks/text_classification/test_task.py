@@ -17,9 +17,11 @@ from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import Recipe, load_recipe
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.loading import open_saved
+from kospan.tasks.text_classification.spec import SPEC
 from kospan.tasks.text_classification.task import TextClassificationTask
+from kospan.tasks.unused_settings import check_recipe
 from kospan.training.trainer import KospanTrainer
 
 TINY = {
@@ -87,42 +89,39 @@ def test_values_are_trained_as_they_are(make_task):
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=4))
-def test_labels_come_through_rows(make_task, texts):
+def test_predictions_are_labels_that_the_model_takes(make_task, texts):
     task = make_task(None)
     documents = [Example(str(at), text, None) for at, text in enumerate(texts)]
-    found = task.find(task.model, documents)
-    rows = task.predict(task.model, documents)
-    assert rows.shape == (len(texts), 1, 4) and rows.dtype == torch.float32
-    again = task.spans(rows.tolist())
-    assert [[span[:3] for span in spans] for spans in again] == [[span[:3] for span in spans] for spans in found]
+    found = task.predict(documents)
+    assert [[span[:2] for span in spans] for spans in found] == [[(0, len(text))] for text in texts]
     gold = [
-        Example(str(at), text, (spans[0]._replace(score=1.0),)) for at, (text, spans) in enumerate(zip(texts, again))
+        Example(str(at), text, (spans[0]._replace(score=1.0),)) for at, (text, spans) in enumerate(zip(texts, found))
     ]
-    task.check(gold, "gold")
-    assert task.metrics(gold, again)["accuracy"] == 1.0
+    task.spec.check_examples(task, gold, "gold")
+    assert task.metrics(gold, found)["accuracy"] == 1.0
 
 
 def test_counts_give_f1_and_values_their_nearness(make_task):
     data = corpus(8)
     task = make_task(data)
     examples = data.splits["train"]
-    predicted = task.find(task.model, examples)
-    counts = task.counts(examples, predicted).sum(axis=(0, 1))
+    predicted = task.predict(examples)
+    counts = task.spec.counts(task, examples, predicted).sum(axis=(0, 1))
     assert 2 * counts[0] / (counts[1] + counts[2]) == pytest.approx(task.metrics(examples, predicted)["f1"])
-    assert set(task.metrics(examples, predicted)) == set(task.metric_names())
+    assert set(task.metrics(examples, predicted)) == set(task.spec.metric_names(task))
     data = corpus(8, values=True)
     task = make_task(data, problem_type="regression", value_spread=2.0)
     said = [[Span(0, len(example.text), "value", example.spans[0].score + 1)] for example in data.splits["train"]]
-    assert task.counts(data.splits["train"], said)[:, 0].tolist() == [[0.5, 1.0, 1.0]] * 8
+    assert task.spec.counts(task, data.splits["train"], said)[:, 0].tolist() == [[0.5, 1.0, 1.0]] * 8
     assert task.metrics(data.splits["train"], said)["mae"] == pytest.approx(1.0)
 
 
 def test_the_baselines(make_task):
     data = corpus(8)
-    spans = make_task(data).baseline(labelled(2))
+    spans = SPEC.baseline(make_task(data), labelled(2))
     assert [each[0].label for each in spans] == ["경제", "경제"]
     values = corpus(8, values=True)
-    [[span]] = make_task(values, problem_type="regression").baseline(labelled(1))
+    [[span]] = SPEC.baseline(make_task(values, problem_type="regression"), labelled(1))
     assert span.score == pytest.approx(np.mean([example.spans[0].score for example in values.splits["train"]]))
 
 
@@ -174,7 +173,7 @@ def test_the_baselines(make_task):
 )
 def test_what_is_no_example_is_refused_by_name(make_task, example, asked, words):
     with pytest.raises(ValueError) as error:
-        make_task(None, **asked).check([example], "my.csv")
+        SPEC.check_examples(make_task(None, **asked), [example], "my.csv")
     assert str(error.value).startswith("example 'x' (my.csv): ") and words in str(error.value)
 
 
@@ -193,8 +192,7 @@ def test_techniques_of_weight_zero_are_the_plain_trainer_bit_for_bit(make_text_c
     plain, ours = trained(Trainer), trained(KospanTrainer, fgm_epsilon=0.0)
     assert all(torch.equal(plain[name], ours[name]) for name in plain)
     # And not of weight zero they change something.
-    task = TextClassificationTask(None, make_text_classifier())
-    for techniques in ({"fgm_epsilon": 0.5}, {"divergence": task.divergence(1.0, "token")}):
+    for techniques in ({"fgm_epsilon": 0.5}, {"rdrop_alpha": 1.0}):
         changed = trained(KospanTrainer, **techniques)
         assert any(not torch.equal(plain[name], changed[name]) for name in plain), techniques
 
@@ -211,16 +209,14 @@ def test_a_run_leaves_what_classify_says_and_is_evaluated_alike(tmp_path, capsys
     # Texts of one title stay together where the data are cut.
     data = [replace(each, text_pair=f"{each.text_pair} {at}" if pairs else "") for at, each in enumerate(data)]
     data[1] = Example("empty", "", (Span(0, 0, "사회"),), text_pair="빈 글" if pairs else "")
-    metrics = run(recipe_of(tmp_path, data, calibration_split="0.25", fgm_epsilon=0.2, rdrop_alpha=0.5))
+    metrics = train(recipe_of(tmp_path, data, calibration_split="0.25", fgm_epsilon=0.2, rdrop_alpha=0.5))
     shown = capsys.readouterr().out
     assert "most frequent class" in shown and "3 classes: 경제, 사회, 정치" in shown
     folder = tmp_path / "out"
     stored = read_jsonl(folder / "predictions.jsonl")
     validation = [data[at] for at in (0, 8, 16)]
     task = open_saved(str(folder))
-    assert [task.find(task.model, [example])[0][0][:3] for example in stored] == [
-        example.spans[0][:3] for example in stored
-    ]
+    assert [task.predict([example])[0][0][:3] for example in stored] == [example.spans[0][:3] for example in stored]
     assert task.model.config.pairs == pairs
     write_jsonl(tmp_path / "validation.jsonl", validation)
     arguments = ["evaluate", str(folder), "--data", str(tmp_path / "validation.jsonl"), "--output"]
@@ -237,7 +233,7 @@ def test_a_run_leaves_what_classify_says_and_is_evaluated_alike(tmp_path, capsys
 
 
 def test_values_are_trained_scored_and_told(tmp_path, capsys):
-    metrics = run(recipe_of(tmp_path, labelled(24, values=True), metric_for_best_model="pearson"))
+    metrics = train(recipe_of(tmp_path, labelled(24, values=True), metric_for_best_model="pearson"))
     assert set(metrics) == {"eval_pearson", "eval_spearman", "eval_mae"}
     shown = capsys.readouterr().out
     assert "mean value" in shown and "labels              numbers," in shown
@@ -280,23 +276,25 @@ def test_data_that_cannot_be_classified_are_refused(tmp_path, data, asked, words
 
 
 def test_a_recipe_is_checked_before_anything_is_loaded():
-    TextClassificationTask.check_recipe(Recipe(task="text-classification"))
+    check_recipe(Recipe(task="text-classification"), SPEC)
     with pytest.raises(
         ValueError, match="expected no max_query_length with task: text-classification, where it has no effect"
     ):
-        TextClassificationTask.check_recipe(Recipe(task="text-classification", max_query_length=0))
-    with pytest.raises(ValueError, match="expected problem_type to be one of class, value, got 'number'"):
+        check_recipe(Recipe(task="text-classification", max_query_length=0), SPEC)
+    with pytest.raises(
+        ValueError, match="expected problem_type to be one of single_label_classification, regression, got 'number'"
+    ):
         load_recipe(None, {"problem_type": "number"})
-    assert TextClassificationTask.metric_names_of(Recipe(problem_type="regression"), "f1") == [
+    assert SPEC.recipe_metric_names(Recipe(problem_type="regression"), "f1") == [
         "pearson",
         "spearman",
         "mae",
     ]
-    assert "macro_f1" in TextClassificationTask.metric_names_of(Recipe(), "macro_f1")
+    assert "macro_f1" in SPEC.recipe_metric_names(Recipe(), "macro_f1")
 
 
 def test_a_model_of_ours_is_trained_on(tmp_path):
-    run(recipe_of(tmp_path, labelled(16)))
+    train(recipe_of(tmp_path, labelled(16)))
     (tmp_path / "next").mkdir()
     recipe = recipe_of(tmp_path, labelled(16), encoder=str(tmp_path / "out"), output_dir=str(tmp_path / "next"))
     recipe.encoder_options = {}

@@ -13,7 +13,7 @@ from kospan.modeling.alignment import unit_spans
 from kospan.modeling.spans import Span
 from kospan.modeling.tags import tags_to_spans
 from kospan.recipe import load_recipe
-from kospan.run import build_trainer, run
+from kospan.run import build_trainer, train
 from kospan.tasks.encoders import encoder_parts
 from kospan.tasks.token_classification.confidence import Claims
 from kospan.tasks.token_classification.task import TokenClassificationTask
@@ -94,12 +94,12 @@ def test_evaluation_gives_the_model_words_and_texts_as_they_are(make_task, colum
     examples = read_examples("conll", columns)[:2]
     task = make_task(examples, word_splitting="punctuation")
     raw = [Example("raw", each.text, each.spans) for each in examples]
-    found = task.find(task.model, [*examples, *raw])
+    found = task.predict([*examples, *raw])
     assert found[:2] == task.model.extract([list(each.words) for each in examples])
     assert found[2:] == task.model.extract([each.text for each in examples])
     windows = list(task.windows(examples))
     assert [each["input_ids"] for each in windows] == [each["input_ids"] for each in task.train_features(examples)]
-    claims = task.claims(examples)
+    claims = task.spec.confidence(task, examples)
     assert [[span[:3] for span in spans] for spans in claims.predicted(1.0)] == [
         [span[:3] for span in spans] for spans in found[:2]
     ]
@@ -124,7 +124,7 @@ def test_trimmed_gold_spans_are_reported_once(tmp_path, capsys):
     ]
     (tmp_path / "a.jsonl").write_text("".join(lines), encoding="utf-8")
     folder, data = str(tmp_path / "out"), str(tmp_path / "a.jsonl")
-    run(load_recipe(None, {**TINY, "dataset": "jsonl", "train_file": data, "output_dir": folder}))
+    train(load_recipe(None, {**TINY, "dataset": "jsonl", "train_file": data, "output_dir": folder}))
     out = capsys.readouterr().out
     told = "trimmed spans       9 gold spans in the train part began or ended with white space, which was taken off"
     assert out.count("trimmed spans") == out.count(told) == 1 and "widened" not in out
@@ -147,7 +147,7 @@ def test_a_new_model_splits_raw_text_at_punctuation_and_says_so(columns, tmp_pat
 def test_what_a_run_predicts_of_tokens_is_predicted_again(columns, tmp_path, capsys):
     """From the run's own file, from the columns, and by evaluation, on tokens that a raw text has not."""
     folder = tmp_path / "out"
-    run(load_recipe(None, {**TINY, "train_file": columns, "validation_file": columns, "output_dir": str(folder)}))
+    train(load_recipe(None, {**TINY, "train_file": columns, "validation_file": columns, "output_dir": str(folder)}))
     stored = read_jsonl(folder / "predictions.jsonl")
     assert [each.words for each in stored] == [each.words for each in read_examples("conll", columns)]
     again = tmp_path / "again.jsonl"
@@ -169,7 +169,7 @@ def test_what_a_run_predicts_of_tokens_is_predicted_again(columns, tmp_path, cap
 def test_spans_of_words_begin_and_end_where_words_do(make_task, columns):
     examples = read_examples("conll", columns)
     task = make_task(examples, word_splitting="punctuation")
-    for example, spans in zip(examples, task.find(task.model, examples)):
+    for example, spans in zip(examples, task.predict(examples)):
         units = task.model.aligner.documents([example.document])[0].units
         for span in spans:
             [(first, last, _)] = unit_spans(units, [span[:3]])

@@ -1,4 +1,4 @@
-"""The card of a reader against the files that it is written from, and run as a reader of it runs it."""
+"""Model cards of question answering against the files of a run."""
 
 import json
 import re
@@ -11,15 +11,14 @@ from card_cases import card_of, change, check_snippets, section
 from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
-from kospan.card.card import write_card
-from kospan.card.sentences import QUESTIONS
 from kospan.data.jsonl import write_jsonl
 from kospan.data.registry import DATASETS
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.report.calibrate import calibrate
-from kospan.run import run
+from kospan.run import train
+from kospan.tasks.question_answering.card import QUESTIONS
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -65,18 +64,18 @@ def questions(split: str, count: int) -> list[Example]:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """What one tiny run has left, its card among it."""
+    """The folder of a tiny run, with its card."""
     folder = tmp_path_factory.mktemp("secret-project")
     for split, count in (("train", 48), ("validation", 10)):
         write_jsonl(folder / f"{split}.jsonl", questions(split, count))
     files = {f"{split}_file": str(folder / f"{split}.jsonl") for split in ("train", "validation")}
-    run(load_recipe(None, {**TINY, **files, "output_dir": str(folder / "out")}))
+    train(load_recipe(None, {**TINY, **files, "output_dir": str(folder / "out")}))
     return folder / "out"
 
 
 @pytest.fixture
 def folder(finished, tmp_path):
-    """The files that a card is written from, to be changed."""
+    """Copies of the files that a card is rendered from."""
     for name in FILES:
         shutil.copyfile(finished / name, tmp_path / name)
     return tmp_path
@@ -86,7 +85,7 @@ def record_of(folder: Path) -> dict:
     return json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
 
 
-def test_every_metric_comes_back_out_of_the_metadata(finished):
+def test_metadata_holds_every_metric(finished):
     stored = json.loads((finished / "eval_results.json").read_text(encoding="utf-8"))
     assert {"eval_exact_match", "eval_f1", "eval_calibration_ece"} <= set(stored)
     card = ModelCard.load(finished / "README.md")
@@ -101,13 +100,13 @@ def test_every_metric_comes_back_out_of_the_metadata(finished):
     assert "extractive-question-answering" in metadata["tags"] and "named-entity-recognition" not in metadata["tags"]
 
 
-def test_the_snippets_print_what_stands_under_them(finished, tmp_path):
+def test_snippets_print_the_output_of_the_card(finished, tmp_path):
     first, second = check_snippets(finished, tmp_path)
     assert first.count("\n") == 6 and second.count("\n") == 1
 
 
 @pytest.mark.parametrize("dataset", ["korquad", "klue_mrc", "squad", "squad_v2"])
-def test_language_licence_rules_and_source_of_each_set(folder, dataset):
+def test_language_licence_rules_and_source_of_each_data_set(folder, dataset):
     about = DATASETS[dataset]
     change(folder / "recipe.yaml", dataset=dataset)
     card = card_of(folder, "mina/reader")
@@ -115,7 +114,7 @@ def test_language_licence_rules_and_source_of_each_set(folder, dataset):
     assert (metadata["language"], metadata["license"]) == (about.language, about.licence)
     assert "datasets" not in metadata and about.hub not in card
     assert metadata["widget"] == [{"text": asked, "context": text} for asked, text in QUESTIONS[about.language]]
-    assert ("terms that bind" in card) == about.restricted == (dataset == "korquad")
+    assert ("use of the training data is restricted" in card) == about.restricted == (dataset == "korquad")
     names = {"korquad": "Lim", "klue_mrc": "Sungjoon Park", "squad": "Jian Zhang", "squad_v2": "Robin Jia"}
     assert [name in section(card, "Citation") for name in names.values()] == [each == dataset for each in names]
     title = {"korquad": "KorQuAD 1.0", "klue_mrc": "KLUE-MRC", "squad": "SQuAD 1.1", "squad_v2": "SQuAD 2.0"}[dataset]
@@ -147,7 +146,7 @@ def test_scores_with_intervals_baseline_groups_and_errors(folder):
     assert "Of the 7 that are not exact 4 (57.1%) differ from a gold answer by nothing but a Korean particle" in errors
 
 
-def test_rouge_and_questions_without_an_answer_stand_there_where_they_were_measured(folder):
+def test_rouge_and_questions_without_an_answer_if_measured(folder):
     record = record_of(folder)
     for row in (record["evaluation"]["overall"], record["evaluation"]["baseline"]):
         row |= {"rouge_w": 0.3456, "rouge_w interval": [0.2, 0.4]}
@@ -167,16 +166,18 @@ def test_rouge_and_questions_without_an_answer_stand_there_where_they_were_measu
     assert 'or "(no answer)"' in section(card, "Use")
 
 
-def test_a_model_of_no_kind_is_refused(folder):
+def test_models_of_an_unknown_type_are_refused(folder):
     change(folder / "config.json", model_type="kospan-poet")
-    with pytest.raises(ValueError, match=r"kospan-generative-ner to write a card .*'kospan-poet'"):
-        write_card(folder)
+    with pytest.raises(
+        ValueError, match=r"expected a model of type kospan-[a-z-]+ to write a card about, got 'kospan-poet'; only"
+    ):
+        card_of(folder)
 
 
-def test_files_of_two_runs_are_told_apart(folder):
+def test_files_of_two_runs_are_refused(folder):
     change(folder / "eval_results.json", eval_exact_match=0.1234)
-    with pytest.raises(ValueError, match=r"of one run, got exact match \d\.\d+ and 0\.123400; take both from the same"):
-        write_card(folder)
+    with pytest.raises(ValueError, match=r"of one run, got exact match \d\.\d+ and 0\.123400; copy both from the same"):
+        card_of(folder)
 
 
 def test_limits_follow_settings_and_scores_in_both_languages(folder):
@@ -184,7 +185,7 @@ def test_limits_follow_settings_and_scores_in_both_languages(folder):
     english, korean = section(card, "Limits and biases"), section(card, "한국어 요약")
     assert english.count("\n- ") == korean.count("\n- ") > 6
     assert "longer than 8 characters, or than 16 subwords" in english and "longer than 24 subwords is cut" in english
-    assert "does not know of questions without an answer" in english and "one seed" in english
+    assert "does not recognise questions without an answer" in english and "one seed" in english
     assert "5 with 누구 (who), 5 with 어디 (where)" in english and "누구(5개), 어디(5개)" in korean
     record = record_of(folder)
     evaluation = record["evaluation"]
@@ -219,7 +220,7 @@ def test_limits_follow_settings_and_scores_in_both_languages(folder):
         ({"encoder": "monologg/koelectra-small-v3-discriminator"}, None, "the pretrained encoder", "Kevin Clark"),
     ],
 )
-def test_techniques_and_their_sources_stand_there_when_in_use(folder, settings, name, value, author):
+def test_only_used_techniques_and_their_sources_are_named(folder, settings, name, value, author):
     before = card_of(folder)
     assert name is None or f"**{name}**" not in before
     assert value not in section(before, "Procedure") and author not in section(before, "Citation")
@@ -233,7 +234,7 @@ def test_techniques_and_their_sources_stand_there_when_in_use(folder, settings, 
     assert "**Match feature**" not in after and "Danqi Chen" not in after
 
 
-def test_the_whole_card_holds_together(finished):
+def test_whole_card(finished):
     card = (finished / "README.md").read_text(encoding="utf-8")
     assert "None" not in card and "{{" not in card and "\n\n\n" not in card and "## Labels" not in card
     assert not re.search("entit|개체|sentence", card)
@@ -250,10 +251,10 @@ def test_the_whole_card_holds_together(finished):
     assert all(len(each["spans"]) == 3 for each in stored)
 
 
-def test_a_threshold_that_is_chosen_later_shows_everywhere(finished, tmp_path):
+def test_a_threshold_chosen_later_appears_everywhere(finished, tmp_path):
     folder = tmp_path / "out"
     shutil.copytree(finished, folder)
-    # Other texts than those on which scores are reported.
+    # Texts other than those of the reported scores.
     rows = questions("other", 40)
     rows = [
         replace(each, text=f"{each.text} {at}") for start in range(4) for at, each in list(enumerate(rows))[start::4]
@@ -270,6 +271,6 @@ def test_a_threshold_that_is_chosen_later_shows_everywhere(finished, tmp_path):
     assert all(
         f"below {chosen['value']:g} are left out" in section(card, part) for part in ("Limits and biases", "Use")
     )
-    # What the snippets print is what the model says now.
+    # The outputs of the snippets are renewed.
     assert record_of(folder)["examples"] != before
     assert all(span[3] >= chosen["value"] for each in record_of(folder)["examples"] for span in each["spans"])
