@@ -127,8 +127,9 @@ def shown_examples(examples: Sequence[Example], count: int) -> list[Example]:
 
 
 def pool_of(examples: Sequence[Example], count: int) -> list[Example]:
-    """Return the examples that a prompt chooses `count` from: different texts of up to 300 characters, 1,000 at most,
-    spread evenly.
+    """Return the examples from which a prompt chooses `count`.
+
+    They are different texts of up to 300 characters, 1,000 at most, spread evenly.
 
     Raises:
         ValueError: There are too few; a text is no example for itself.
