@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kospan.data.corpus import read_examples
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.data.text import write_text
 from kospan.example import Example
 from kospan.modeling.prompts import entities_of, locate, parse_reply, write_reply
@@ -138,7 +138,7 @@ def main() -> int:
         if name != "sample" and not Path(place).exists():
             print(f"not there, left out: {place}", file=sys.stderr)
             continue
-        counts = measure(read_examples(name, place, "longest"), reader_for(name).unit == "word")
+        counts = measure(read_examples(name, place, "longest"), dataset_spec(name).unit == "word")
         rows.append((name, Path(file).name, counts))
         print(f"{name:20} {Path(file).name:45} {counts['same']:,} of {counts['texts']:,} texts come back", flush=True)
     write_text(RESULT, page(rows))

@@ -24,7 +24,7 @@ from transformers import BertConfig, PreTrainedTokenizerFast  # noqa: E402
 
 from kospan.data.squad import read_squad  # noqa: E402
 from kospan.modeling import KospanForQuestionAnswering, KospanQuestionAnsweringConfig, Span  # noqa: E402
-from kospan.modeling.answers import Answers, WindowScores  # noqa: E402
+from kospan.modeling.answers import AnswerDistribution, WindowScores  # noqa: E402
 from kospan.tasks.encoders import scratch_encoder, start_without_positions  # noqa: E402
 
 RESULT = ROOT / "docs" / "benchmarks" / "reading_speed.md"
@@ -125,7 +125,7 @@ def one_by_one(reader: KospanForQuestionAnswering, questions: list[str], context
         for window in reader.windows(question, document):
             emissions = reader(**reader.collate([reader.features(window, matches)])).emissions[0].numpy()
             scores.append(WindowScores(window.first_unit, emissions[1:, 0], emissions[1:, 1], emissions[0].sum()))
-        answers = Answers(scores, document.unit_subwords, config.max_answer_length, config.stride)
+        answers = AnswerDistribution(scores, document.unit_subwords, config.max_answer_length, config.stride)
         found.append(
             [
                 Span(document.units[first][0], document.units[last - 1][1], config.id2label[0], score)

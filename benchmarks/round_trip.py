@@ -12,7 +12,7 @@ from pathlib import Path
 from transformers import AutoTokenizer, BertTokenizerFast
 
 from kospan.data.corpus import read_examples
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.modeling.alignment import Aligner, unit_spans
 from kospan.modeling.tags import spans_to_tags, tags_to_spans
 from kospan.tasks.encoders import character_tokenizer, locate
@@ -70,7 +70,7 @@ def main() -> None:
             print(error)
         for name, tokenizer in tokenizers.items():
             for encoder_input, scheme in (("units", "BIO"), ("subwords", "BIOES")):
-                aligner = Aligner(tokenizer, reader_for(dataset).unit, encoder_input, max_length=64, stride=16)
+                aligner = Aligner(tokenizer, dataset_spec(dataset).unit, encoder_input, max_length=64, stride=16)
                 kept = survivors(examples, aligner, scheme)
                 lines.append(
                     f"| {dataset} | {gold:,} | {name} | {encoder_input} | {scheme} | {kept:,} ({kept / gold:.2%}) |"

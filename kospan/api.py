@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from kospan.data.corpus import Missing, read_split
-from kospan.data.source import DEFAULTS, Reading, ReadOptions
+from kospan.data.corpus import SplitIssues, read_split
+from kospan.data.records import DEFAULTS, ReadOptions, ReadSession
 from kospan.data.texts import read_texts
 from kospan.example import Example
 from kospan.task import Task
@@ -27,7 +27,7 @@ class LabelledData(NamedTuple):
     task: Task
     examples: list[Example]
     training: list[Example] | None
-    missing: Missing
+    missing: SplitIssues
 
 
 def load(name: str | os.PathLike, aggregation: str | None = None):
@@ -86,7 +86,7 @@ def predict(
     >>> example.id, all(span.label for span in example.spans)
     ('text-0', True)
     """
-    reading = Reading(ReadOptions(skip_invalid=skip_invalid), collect=True)
+    reading = ReadSession(ReadOptions(skip_invalid=skip_invalid), collect=True)
     if not isinstance(data, (str, os.PathLike)):
         place, examples = "data", [_as_example(each, at) for at, each in enumerate(data)]
     elif dataset is None:
@@ -162,7 +162,7 @@ def open_labelled(
     settings = {"dataset": dataset, "overlaps": overlaps, "options": options, "whole_texts": task.spec.whole_texts}
     examples, missing = read_labelled(data, **settings, say=say)
     training = None if train is None else read_labelled(train, **settings, say=say)[0]
-    reading = Reading(options, collect=True)
+    reading = ReadSession(options, collect=True)
     place = os.fspath(data) if isinstance(data, (str, os.PathLike)) else "data"
     examples = readable(task, examples, place, reading)
     if reading.invalid:
@@ -179,15 +179,15 @@ def read_labelled(
     options: ReadOptions = DEFAULTS,
     whole_texts: bool = False,
     say: Callable[[str], None] = print,
-) -> tuple[list[Example], Missing]:
+) -> tuple[list[Example], SplitIssues]:
     """Read labelled examples and the numbers of missing records; see `evaluate`."""
     if not isinstance(data, (str, os.PathLike)):
-        return list(data), Missing()
+        return list(data), SplitIssues()
     place = os.fspath(data)
     split = read_split(dataset, place, overlaps, options, labelled=True, whole_texts=whole_texts)
-    for line in split.missing.lines(place):
+    for line in split.issues.lines(place):
         say(line)
-    return split.examples, split.missing
+    return split.examples, split.issues
 
 
 def _task_over(model, aggregation: str | None = None, dataset: str = "jsonl") -> Task:

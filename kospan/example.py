@@ -1,4 +1,4 @@
-"""One item of a data set, whatever the task and wherever it came from."""
+"""Examples: documents with gold spans, shared by all tasks and readers."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -8,7 +8,7 @@ from unicodedata import normalize
 from kospan.modeling.spans import Span, first_overlap, keep_longest
 from kospan.modeling.words import document_text, plain_spaces, trimmed
 
-# Characters without width that editors and web pages leave at the ends of a name.
+# Zero-width characters that editors and web pages add at the ends of a name.
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 
 
@@ -20,8 +20,8 @@ class Example:
         id: Unique within its set; error messages name it.
         text: The document as its author wrote it; offsets count its characters.
         spans: Gold spans sorted by start; None means unlabelled, an empty tuple means "nothing there".
-        question: The question that a reader answers; empty elsewhere.
-        source: Where the document comes from within its set (say "wikitree"), for scores by source.
+        question: The question, for question answering; empty for other tasks.
+        source: Part of the data set that the document comes from, such as "wikitree", for scores by source.
         text_pair: The second text of a pair, as tokenizers call it; empty elsewhere.
         words: The words of a document that its source gives word by word, with one white-space character between two in
             `text`; None for a raw text.
@@ -37,15 +37,15 @@ class Example:
 
     @property
     def document(self) -> str | list[str]:
-        """What a model is given: the words where the source has them, else the text."""
+        """Input for a model: the words if the source gives them, else the text."""
         return self.text if self.words is None else list(self.words)
 
 
 @lru_cache(maxsize=4096)
 def clean_label(label: str) -> str:
-    """A label in NFC, without white space and invisible characters at its ends, so that one label has one spelling.
+    r"""Normalise a label to NFC, without white space and invisible characters at its ends.
 
-    >>> clean_label("PS\\u00a0"), clean_label("\\u1112\\u1161\\u11ab") == "한"
+    >>> clean_label("PS\u00a0"), clean_label("\u1112\u1161\u11ab") == "한"
     ('PS', True)
     """
     label = normalize("NFC", label)
@@ -55,7 +55,7 @@ def clean_label(label: str) -> str:
 
 
 class Changes(NamedTuple):
-    """What was changed in gold spans.
+    """Changes that `checked` made to gold spans.
 
     Args:
         dropped: Spans that overlapped a longer one.
@@ -67,31 +67,38 @@ class Changes(NamedTuple):
 
 
 def check_words(example: Example) -> None:
-    """Raises: ValueError where an example's words do not give its text."""
+    """Check that an example's words give its text.
+
+    Raises:
+        ValueError: If an example's words do not give its text.
+    """
     if example.words is not None and plain_spaces(document_text(example.words)) != plain_spaces(example.text):
         raise ValueError(
             f"example {example.id!r}: expected words that give the text when they are joined by spaces, got "
-            f"{document_text(example.words)[:60]!r} for {example.text[:60]!r}; correct the words, or leave them out"
+            f"{document_text(example.words)[:60]!r} for {example.text[:60]!r}; correct the words, or remove them"
         )
 
 
 def checked(example: Example, overlaps: str = "error", whole_texts: bool = False) -> tuple[Example, Changes]:
-    """The example with sorted spans that fit its text and neither begin nor end with white space, labels as
-    `clean_label` spells them, and what was changed.
+    """Return the example with clean, sorted spans that fit its text, and the changes.
+
+    Labels are spelled as by `clean_label`, and spans neither begin nor end with white space.
 
     Args:
+        example: The example.
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
-            question are alternatives, which may overlap always.
+            question are alternatives, which may always overlap.
         whole_texts: Whether spans are labels of whole texts, which keep the white space at the text's ends.
 
-    Raises: ValueError where a span leaves the text, is empty, or overlaps another under "error"; where the answers to a
-        question hold nothing but white space, or words do not give the text.
+    Raises:
+        ValueError: If a span leaves the text, is empty, or overlaps another under "error"; if the answers to a
+            question are white space, or words do not give the text.
     """
     check_words(example)
     if example.spans is None:
         return example, Changes()
     for span in example.spans:
-        # The label of an empty text stands over the whole of it, which is no character.
+        # The label of an empty text covers the whole text, which has no characters.
         whole = not example.text and span.start == span.end == 0
         if not (whole or 0 <= span.start < span.end <= len(example.text)):
             raise ValueError(
@@ -119,7 +126,7 @@ def checked(example: Example, overlaps: str = "error", whole_texts: bool = False
         one, other = clash
         raise ValueError(
             f"example {example.id!r}: expected gold spans that do not overlap, got {tuple(one[:3])} and "
-            f"{tuple(other[:3])}; mend the data or pass --overlaps longest to keep the longest"
+            f"{tuple(other[:3])}; correct the data, or pass --overlaps longest to keep the longest"
         )
     kept = keep_longest(spans) if clash else spans
     return replace(example, spans=tuple(kept)), Changes(len(spans) - len(kept), cut)

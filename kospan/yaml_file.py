@@ -9,6 +9,7 @@ class OnceLoader(yaml.SafeLoader):
     """YAML loader that refuses a duplicate key, of which YAML itself silently takes the last."""
 
     def construct_mapping(self, node, deep=False):
+        """Build a mapping after checking its keys."""
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)

@@ -1,6 +1,6 @@
-"""Characters <-> units <-> subwords <-> windows, with exact offsets into the text as the user gave it.
+"""Alignment of characters, units, subwords and windows, with exact offsets into the original text.
 
-A *unit* is what carries a tag: a character, or a word. A *subword* is what the encoder reads. A *window* is a stretch
+A *unit* carries a tag: a character, or a word. A *subword* is an input token of the encoder. A *window* is a stretch
 of subwords that fits into the encoder. Everything here is plain Python; the tokenizer is any fast tokenizer of
 transformers.
 """
@@ -24,7 +24,7 @@ _UNUSED = re.compile(r"[\[<]unused\d+[\]>]")
 
 
 class Document(NamedTuple):
-    """A text taken apart.
+    """A text as units and subwords.
 
     Args:
         text: The text as the user gave it; of a list of words, the words with a space between them.
@@ -34,7 +34,7 @@ class Document(NamedTuple):
         unit_subwords: Index of the subword whose vector each unit takes; -1 is the special token before the first
             subword.
         unit_places: Place of each unit inside (or behind) its subword, in units from the subword's first.
-        word_shape_feature: Id of each unit's shape, see `word_shapes.py`; empty where the model is not told.
+        word_shape_feature: Id of each unit's shape, see `word_shapes.py`; empty if the model does not use it.
     """
 
     text: str
@@ -47,7 +47,7 @@ class Document(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What the encoder reads at once.
+    """Input of the encoder for one part of a document.
 
     Args:
         first_subword: Index of the window's first subword in the document.
@@ -56,7 +56,7 @@ class Window(NamedTuple):
         unit_positions: Position in `input_ids` whose vector each unit takes `(units)`.
         unit_places: As in `Document`, for this window's units `(units)`.
         word_shape_feature: As in `Document`, for this window's units `(units)`.
-        text_at: Position of the window's first own subword; before it stand special tokens and a question.
+        text_at: Position of the window's first own subword; special tokens and a question precede it.
         begins: Whether the window holds the document's first unit.
         ends: Whether the window holds the document's last unit.
     """
@@ -73,16 +73,17 @@ class Window(NamedTuple):
 
 
 def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]]:
-    """The characters of the composed text, each with the stretch of `text` it was composed from.
+    r"""The characters of the composed text, each with the stretch of `text` it was composed from.
 
     Composed text (nearly all there is) gives one entry per character. Where characters compose, as in the Hangul that
     macOS writes into file names, one entry covers all that belong together. White space composes with nothing.
 
-    Returns: `(start, end, composed)`, in order and without gaps.
+    Returns:
+        `(start, end, composed)`, in order and without gaps.
 
     >>> clusters("가나")
     [(0, 1, '가'), (1, 2, '나')]
-    >>> clusters("\\u1100\\u1161\\u1102\\u1161")
+    >>> clusters("\u1100\u1161\u1102\u1161")
     [(0, 2, '가'), (2, 4, '나')]
     """
     if normalization == "none" or unicodedata.is_normalized("NFC", text):
@@ -95,7 +96,7 @@ def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]
         if found and not found[-1][2].isspace():
             start, _, composed = found[-1]
             together = unicodedata.normalize("NFC", composed + character)
-            # A combining mark may compose only with what comes later, or be reordered: it stays with its base.
+            # A combining mark may compose with later characters only, or be reordered: it stays with its base.
             # A run of marks is cut where Unicode's stream-safe format cuts it, or it would cost time quadratic in its
             # length.
             if at - start < _LONGEST_CLUSTER and (together != composed + alone or unicodedata.combining(character)):
@@ -106,11 +107,11 @@ def clusters(text: str, normalization: str = "NFC") -> list[tuple[int, int, str]
 
 
 def unit_spans(units: list[tuple[int, int]], spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Character spans as unit spans: every unit that shares a character with a span belongs to it.
+    """Convert character spans to unit spans: every unit that shares a character with a span belongs to it.
 
     Args:
         units: Character offsets of each unit, in order and disjoint.
-        spans: `(start, end, label)` in characters, sorted; more fields are ignored. A span that no unit meets is left
+        spans: `(start, end, label)` in characters, sorted; more fields are ignored. A span without any unit is left
             out.
 
     >>> unit_spans([(0, 3), (4, 9)], [(5, 7, "LC")])
@@ -129,7 +130,7 @@ def unit_spans(units: list[tuple[int, int]], spans: list[tuple[int, int, str]]) 
 
 
 class Aligner:
-    """Takes texts apart for one model: unit, encoder input, normalisation and window are the model's own.
+    """Conversion of texts to units, subwords and windows with a model's settings.
 
     Args:
         tokenizer: A fast tokenizer of transformers.
@@ -138,12 +139,13 @@ class Aligner:
         normalization: "NFC" or "none".
         max_length: Most positions the encoder reads at once, special tokens included.
         stride: Overlap of neighbouring windows in subwords.
-        places: Number of places; a unit further from its subword's start counts as standing at the last one.
+        places: Number of places; a unit further from its subword's start counts as at the last place.
         shapes: Whether units get their shapes.
-        word_splitting: How a raw text becomes words, see `words.py`: "white_space" or "punctuation".
+        word_splitting: Method of splitting a raw text into words, see `words.py`: "white_space" or "punctuation".
 
-    Raises: ValueError where the tokenizer gives no offsets or puts nothing before a text, or where `stride` leaves a
-        window nothing new to read.
+    Raises:
+        ValueError: If the tokenizer gives no offsets or puts nothing before a text, or if `stride` leaves a window
+            nothing new to read.
     """
 
     def __init__(
@@ -182,7 +184,7 @@ class Aligner:
                 "expected a tokenizer that puts the first of its special tokens before a text, as in [CLS] text "
                 "[SEP], got one that puts all behind it; use an encoder of BERT's, RoBERTa's or ELECTRA's kind"
             )
-        # What stands between two texts that are read together; of an empty second text version 5 takes no notice.
+        # Special tokens between two texts; version 5 ignores an empty second text.
         own = len(tokenizer("a", add_special_tokens=False)["input_ids"])
         pair = tokenizer("a", "a")["input_ids"]
         self.middle = pair[half + own : len(pair) - own - len(self.suffix)] or list(self.suffix)
@@ -199,7 +201,7 @@ class Aligner:
         self._blank = self._blank_subword()
 
     def _blank_subword(self) -> int:
-        """The subword that stands for white space: the first unused vocabulary entry, else the unknown token."""
+        """The subword for white space: the first unused vocabulary entry, else the unknown token."""
         unused = [(at, subword) for subword, at in self.tokenizer.get_vocab().items() if _UNUSED.fullmatch(subword)]
         if unused:
             return min(unused)[0]
@@ -208,7 +210,7 @@ class Aligner:
         return self.tokenizer.pad_token_id or 0
 
     def documents(self, texts: Sequence[str | Sequence[str]]) -> list[Document]:
-        """Each text taken apart. An empty text has no units and no subwords.
+        """Convert texts to documents; an empty text has no units and no subwords.
 
         Args:
             texts: Raw texts, or lists of words, which are the units where the unit is the word.
@@ -231,7 +233,7 @@ class Aligner:
         new = [part for part in dict.fromkeys(parts) if part not in self._subwords_of]
         if new:
             rows = self._tokenize([self._word_start + part for part in new])["input_ids"]
-            # Tokenizers differ in what they make of a space alone.
+            # Tokenizers differ in their output for a single space.
             found = (row if row and not part.isspace() else [self._blank] for part, row in zip(new, rows))
             self._subwords_of.update(zip(new, found))
         rows = [self._subwords_of[part] for part in parts]
@@ -297,15 +299,16 @@ class Aligner:
         stride: int | None = None,
         max_length: int | None = None,
     ) -> list[Window]:
-        """The document's windows, in order; a document without units has none.
+        """Split a document into windows, in order; a document without units has none.
 
         Args:
             document: The text taken apart.
-            question: Subwords that stand before every window, as the first of two texts; None where there are none.
+            question: Subwords before every window, as the first of two texts; None if there are none.
             stride: Overlap of neighbouring windows in subwords; None takes the aligner's own.
             max_length: Most positions of a window; None takes the aligner's own.
 
-        Raises: ValueError where stride or question leave a window nothing new to read.
+        Raises:
+            ValueError: If stride or question leave a window nothing new to read.
         """
         if not document.units:
             return []
@@ -349,7 +352,10 @@ class Aligner:
         return found
 
     def owners(self, document: Document, windows: list[Window]) -> list[int]:
-        """For each unit the index of the window in which its subword is farthest from an edge (ties: the earlier)."""
+        """Return for each unit the index of the window in which its subword is farthest from an edge.
+
+        Ties go to the earlier window.
+        """
         best, owner = [-1] * len(document.units), [0] * len(document.units)
         for at, window in enumerate(windows):
             subwords = len(window.input_ids) - len(self.prefix) - len(self.suffix)
@@ -362,7 +368,7 @@ class Aligner:
 
 
 def _shifted(subwords: list[int], by: int) -> list[int]:
-    """Indices of subwords as positions in a window; what stands before its first position takes that one."""
+    """Convert indices of subwords to positions in a window; those before its first position take that one."""
     positions = [subword + by for subword in subwords]
     return [max(0, position) for position in positions] if positions and positions[0] < 0 else positions
 
@@ -370,8 +376,10 @@ def _shifted(subwords: list[int], by: int) -> list[int]:
 def _subwords_by_cluster(
     subword_clusters: list[tuple[int, int] | None], length: int
 ) -> tuple[list[tuple[int, int]], list[bool]]:
-    """For each cluster `(subword, place)`: the first subword that covers it, else the last one before it, else -1; and
-    whether one covers it."""
+    """Return `(subword, place)` for each cluster, and whether a subword covers it.
+
+    The subword is the first one that covers the cluster, else the last one before it, else -1.
+    """
     first: list[int | None] = [None] * length
     last: list[int | None] = [None] * length
     for subword, span in enumerate(subword_clusters):
@@ -391,8 +399,10 @@ def _subwords_by_cluster(
 def _clusters_of_words(
     parts: list[tuple[int, int, str]], covered: list[bool], words: list[tuple[int, int]]
 ) -> list[int]:
-    """For each word the first of its clusters that a subword covers, as tokenizers drop invisible characters; where
-    none is covered, its first."""
+    """Return for each word the first of its clusters that a subword covers, else its first.
+
+    Tokenizers drop invisible characters, which no subword covers.
+    """
     ends, found = [end for _, end, _ in parts], []
     for start, end in words:
         first = cluster = bisect_left(ends, start + 1)

@@ -1,10 +1,10 @@
-"""Start and end scores over windows -> one distribution over a document's answers -> ranked answer spans.
+"""Distribution over the answers in a document, computed from start and end scores of its windows.
 
 An answer is a stretch of units. Its score in a window is the start score of its first unit plus the end score of its
-last; where it stands in several windows the largest counts, once. One softmax runs over all answers of the document,
-and over "no answer" where that is allowed, so probabilities of different documents can be compared. No answer is
-longer than the overlap of two windows, so each one stands whole in some window. None begins or ends with white space:
-such starts and ends are masked before the softmax, so a text of white space alone has no answer.
+last one; if it is in several windows, the largest score counts, once. One softmax runs over all answers of the
+document, and over "no answer" if that is allowed, so probabilities of different documents can be compared. No answer is
+longer than the overlap of two windows, so each one is whole in some window. None begins or ends with white space: such
+starts and ends are masked before the softmax, so a text of white space alone has no answer.
 """
 
 import math
@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Answers that may be asked for overlap little; this many more candidates than asked for are looked at first.
+# Answers may overlap; this many candidates per requested answer are ranked first.
 _CANDIDATES = 64
 
 
 class WindowScores(NamedTuple):
-    """What the model says of one window.
+    """Start and end scores of one window.
 
     Args:
         first_unit: Index of the window's first unit in the document.
@@ -47,23 +47,24 @@ class Answer(NamedTuple):
     score: float
 
 
-class Answers:
+class AnswerDistribution:
     """The distribution over all answers of a document.
 
     Args:
         windows: Scores of each window, together covering every unit.
-        unit_subwords: Index of each unit's subword, never falling `(units)`.
-        longest: Most units of an answer.
-        longest_subwords: Most subwords of an answer: the overlap of two windows.
-        null: Whether "no answer" takes part; its score is the smallest of any window's, as each window alone may lack
-            the answer (Devlin et al. 2019, SQuAD 2.0).
+        unit_subwords: Index of each unit's subword, non-decreasing `(units)`.
+        longest: Maximum number of units of an answer.
+        longest_subwords: Maximum number of subwords of an answer: the overlap of two windows.
+        null: Whether "no answer" is a candidate; its score is the smallest of any window's, as each window alone may
+            lack the answer (Devlin et al. 2019, SQuAD 2.0).
         temperature: Divides all scores.
-        blank: Units that hold white space alone, with which no answer begins or ends `(units)`; None where none does.
+        blank: Units that hold white space alone, with which no answer begins or ends `(units)`; None if none does.
 
-    Raises: ValueError where a length is below 1.
+    Raises:
+        ValueError: If a length is below 1.
 
     >>> scores = WindowScores(0, np.array([0.0, 3.0, 0.0]), np.array([0.0, 0.0, 3.0]), 0.0)
-    >>> [answer] = Answers([scores], [0, 1, 2], longest=3, longest_subwords=3).best(1)
+    >>> [answer] = AnswerDistribution([scores], [0, 1, 2], longest=3, longest_subwords=3).best(1)
     >>> answer.first, answer.last
     (1, 3)
     """
@@ -82,7 +83,8 @@ class Answers:
             raise ValueError(f"expected answers of 1 unit and 1 subword or more, got {longest} and {longest_subwords}")
         units = len(unit_subwords)
         subwords = np.asarray(unit_subwords, dtype=np.int64)
-        # Answers of unit i may reach to the last unit whose subword is within reach; never falls by more than 1.
+        # Answers from unit i on may extend to the last unit whose subword is within reach; it never falls by more than
+        # 1.
         reach = np.searchsorted(subwords, subwords + longest_subwords, side="left") - np.arange(units)
         width = min(longest, int(reach.max(initial=0)))
         # logits[i, k]: the answer of k + 1 units from unit i on; shape: (units, width).
@@ -117,11 +119,11 @@ class Answers:
         self.null_probability = float(null_part / total)
 
     def shorten(self, cuts: Mapping[int, Sequence[int]]) -> None:
-        """Moves the probability of answers to shorter ones that begin at the same unit.
+        """Move the probability of answers to shorter ones that begin at the same unit.
 
         Args:
             cuts: Index behind an answer's last unit -> where such answers end instead, the earliest first; an answer
-                takes the first that leaves it a unit.
+                takes the first that keeps at least one unit.
         """
         width = self.probabilities.shape[1]
         for last, shorter in cuts.items():
@@ -136,8 +138,8 @@ class Answers:
         """The most probable answers, best first; ties go to the earlier, then the shorter one.
 
         Args:
-            count: How many at the most.
-            overlapping: Whether answers may share units; otherwise a worse one that touches a better is passed over.
+            count: Maximum number of answers.
+            overlapping: Whether answers may share units; otherwise one that overlaps a better one is skipped.
         """
         found = [Answer(0, 0, self.null_probability)] if self.null is not None else []
         taken: list[tuple[int, int]] = []
@@ -151,13 +153,13 @@ class Answers:
         return found[:count]
 
     def _ranked(self, count: int):
-        """Answers from the best down; few are sorted where few are asked for."""
+        """Yield answers from the best down; only as many are sorted as are needed."""
         flat, rows = self.probabilities.ravel(), self.probabilities.max(axis=1, initial=0.0)
         asked, seen = _CANDIDATES * count, 0
         while seen < len(flat):
             if asked < len(rows):
-                # Rows' best are answers too, so at least as many reach the worst of them. All that tie come along, so
-                # that ties are broken by place alone.
+                # The best of each row are answers too, so at least as many reach the worst of them. Ties are
+                # included, so that they are broken by place alone.
                 floor = np.partition(rows, len(rows) - asked)[len(rows) - asked]
                 candidates = np.flatnonzero(flat >= floor)
             else:

@@ -1,4 +1,4 @@
-"""Adapters of peft over the base model of a writer, and how another base is noticed."""
+"""Adapters of peft over the base model of a generative model, and detection of a wrong base."""
 
 import json
 
@@ -7,18 +7,22 @@ from transformers import AutoModelForCausalLM
 from .configuration_generative_ner import KospanGenerativeNERConfig, find_file
 
 ADAPTER = "adapter_config.json"
-# What an adapter needs beside torch and transformers, as a requirements.txt names it.
+# Requirement of adapters, in the form of requirements.txt.
 NEEDS = "peft>=0.17"
 
 
 def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, kwargs: dict):
-    """The adapter of a folder or repository over its base model. Raises: as `KospanGenerativeNER.from_pretrained`."""
+    """Load an adapter from a folder or repository over its base model.
+
+    Raises:
+        Exception: As `KospanGenerativeNER.from_pretrained`.
+    """
     try:
         from peft import PeftModel
     except ImportError as error:
         raise ImportError(
-            f"expected peft for the adapter in {name}, found none; `pip install peft`, or merge it where peft is "
-            "with kospan convert merge"
+            f"expected peft for the adapter in {name}, found none; `pip install peft`, or merge it with kospan "
+            "convert merge"
         ) from error
     with open(find_file(name, ADAPTER, **location), encoding="utf-8") as file:
         named = json.load(file).get("base_model_name_or_path")
@@ -27,14 +31,14 @@ def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, 
         raise ValueError(
             f"expected {ADAPTER} in {name} to name the base model, got none; pass base=, a folder or name on the Hub"
         )
-    # The place within its repository is the adapter's own.
+    # Revision and subfolder belong to the adapter's repository.
     kwargs = {key: value for key, value in kwargs.items() if key not in ("revision", "subfolder")}
     try:
         model = AutoModelForCausalLM.from_pretrained(base, **kwargs)
     except OSError as error:
         raise FileNotFoundError(
             f"expected the base model {str(base)!r} of the adapter in {name}, found none "
-            f"({str(error).strip().splitlines()[0]}); fetch it and pass base= with its folder, or write its place "
+            f"({str(error).strip().splitlines()[0]}); download it and pass base= with its folder, or write its name "
             f"into {ADAPTER} (base_model_name_or_path)"
         ) from error
     check_base(model, config.base, base, name)
@@ -48,7 +52,7 @@ def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, 
 
 
 def base_record(model) -> dict:
-    """What tells a base model from others: its sizes, and a few of its word vectors' numbers."""
+    """Return a fingerprint of a base model: its sizes, and a few values of its word vectors."""
     config = model.config.get_text_config() if hasattr(model.config, "get_text_config") else model.config
     table = model.get_input_embeddings().weight
     vectors = table.detach()[:8, :8].float().cpu().flatten().tolist()
@@ -61,13 +65,17 @@ def base_record(model) -> dict:
 
 
 def check_base(model, record: dict | None, base, name) -> None:
-    """Raises: ValueError where a base model is not the one that an adapter was trained on."""
+    """Check that a base model is the one that an adapter was trained on.
+
+    Raises:
+        ValueError: If a base model is not the one that an adapter was trained on.
+    """
     if not record:
         return
     found = base_record(model)
     for key, value in record.items():
         if key == "vectors":
-            # Half precision keeps three digits.
+            # Half precision has three digits.
             pairs = zip(value, found[key])
             same = len(value) == len(found[key]) and all(abs(a - b) <= 0.01 * max(abs(a), 1e-3) for a, b in pairs)
             got = "other word vectors"

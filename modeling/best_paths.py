@@ -1,7 +1,7 @@
-"""Best and k best tag paths of a linear chain, in numpy.
+"""Best and k best tag paths of a linear chain, in NumPy.
 
-On a CPU the many small steps of Viterbi's recursion cost less in numpy than in torch, so tensors are brought here once.
-Scores that are forbidden are -inf. Rows are padded on the right; what stands in the padding must be finite.
+On a CPU the many small steps of Viterbi's recursion cost less in NumPy than in torch, so tensors are converted once.
+Forbidden scores are -inf. Rows are padded on the right; the padding must be finite.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ NARROW_BATCH = 16
 def best_paths(
     emissions: np.ndarray, lengths: np.ndarray, first: np.ndarray, transitions: np.ndarray, last: np.ndarray
 ) -> tuple[list[list[int]], np.ndarray]:
-    """The path of highest score of each row (Viterbi, 1967); of equal ones the lowest tags, seen from the end.
+    """Return the best path of each row (Viterbi, 1967); ties go to the lowest tags, compared from the end.
 
     The sums run in the order `(score + transition) + emission`, in the type of the arrays, as in pytorch-crf, so that
     rounding breaks near-ties in the same way.
@@ -25,7 +25,8 @@ def best_paths(
         transitions: Scores from tag to tag `(tags, tags)`.
         last: Scores of a row's last tag `(batch, tags)`.
 
-    Returns: The paths, and their scores `(batch,)`, -inf where a row has no allowed path and 0 where it is empty.
+    Returns:
+        The paths, and their scores `(batch,)`, -inf where a row has no allowed path and 0 where it is empty.
 
     >>> paths, scores = best_paths(np.array([[[1.0, 0.0]], [[0.0, 0.5]]]), np.array([2]), np.zeros((1, 2)),
     ...                            np.array([[0.0, -2.0], [0.0, 0.0]]), np.zeros((1, 2)))
@@ -38,7 +39,7 @@ def best_paths(
     # Longest rows first: the rows that are still open at a position are then a prefix, and no step needs a mask.
     order = np.argsort(-lengths, kind="stable")
     lengths, first, last, emissions = lengths[order], first[order], last[order], emissions[:, order]
-    # shape: (length, tags, batch); the batch stands last because a maximum over a short last dimension is slow.
+    # shape: (length, tags, batch); the batch comes last because a maximum over a short last dimension is slow.
     by_tag = np.ascontiguousarray(emissions.transpose(0, 2, 1))
     scores = np.empty_like(by_tag)
     np.add(first.T, by_tag[0], out=scores[0])
@@ -48,7 +49,7 @@ def best_paths(
     if batch <= NARROW_BATCH:
         steps = np.ascontiguousarray(np.broadcast_to(steps, candidates.shape))
     add, highest = np.add, np.maximum.reduce
-    # Views are made before the loop: with three small operations per unit, indexing would be a third of the time.
+    # Views are made before the loop: with three small operations per unit, indexing would take a third of the time.
     for before, here, emission in zip(scores[:-1, :, None, :], scores[1:], by_tag[1:]):
         add(before, steps, candidates)
         highest(candidates, 0, None, here)
@@ -61,7 +62,7 @@ def best_paths(
     tag = ends.argmax(axis=1)
     best = np.where(lengths > 0, ends[rows, tag], 0.0)
 
-    # The way back computes the winning predecessor for the tags on the path only; storing all of them costs more.
+    # Backtracking computes the winning predecessor for the tags on the path only; storing all of them costs more.
     paths = np.empty((length, batch), dtype=np.intp)
     flat = emissions.reshape(length, batch * tags, 1)
     into = np.ascontiguousarray(transitions.T)
@@ -93,7 +94,7 @@ def best_paths(
 def k_best_paths(
     emissions: np.ndarray, lengths: np.ndarray, first: np.ndarray, transitions: np.ndarray, last: np.ndarray, k: int
 ) -> list[list[tuple[list[int], float]]]:
-    """The k paths of highest score of each row, best first; fewer where a row has fewer allowed ones.
+    """Return the k best paths of each row, best first; fewer if a row has fewer allowed ones.
 
     List Viterbi (Seshadri & Sundberg, 1994): each tag at each position keeps its k best ways there.
 
@@ -103,9 +104,10 @@ def k_best_paths(
         first: Scores of a row's first tag `(batch, tags)`.
         transitions: Scores from tag to tag `(tags, tags)`.
         last: Scores of a row's last tag `(batch, tags)`.
-        k: Most paths per row.
+        k: Maximum number of paths per row.
 
-    Returns: Per row its paths with their scores. An empty row has none.
+    Returns:
+        Per row its paths with their scores. An empty row has none.
 
     >>> k_best_paths(np.array([[[1.0, 0.0]]]), np.array([1]), np.zeros((1, 2)), np.zeros((2, 2)), np.zeros((1, 2)), 5)
     [[([0], 1.0), ([1], 0.0)]]
@@ -148,7 +150,7 @@ def k_best_paths(
 def _highest(values: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k highest values of the last dimension, highest first, and their places."""
     places = np.argpartition(-values, k - 1, axis=-1)[..., :k]
-    # Sorted by place first: a stable sort by value then leaves equal values in the order of their tags.
+    # Sorted by place first: a stable sort by value then keeps equal values in the order of their tags.
     places.sort(axis=-1)
     chosen = np.take_along_axis(values, places, axis=-1)
     ranks = np.argsort(-chosen, axis=-1, kind="stable")

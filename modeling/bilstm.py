@@ -1,18 +1,18 @@
-"""A bidirectional LSTM over units that does not see padding."""
+"""Bidirectional LSTM over units that ignores padding."""
 
 import torch
 from torch import nn
 
 
 class MaskedBiLSTM(nn.Module):
-    """Runs over each row's own units only; padded units give zeros.
+    """Bidirectional LSTM over each row's own units; padded units give zeros.
 
-    Rows stay padded instead of packed: a forward LSTM never sees what stands behind a unit, and the backward one reads
-    each row's own units turned round. On a CPU that is several times as fast as a packed sequence.
+    Rows stay padded instead of packed: a forward LSTM never sees the units after a unit, and the backward one reads
+    each row's own units reversed. On a CPU that is several times as fast as a packed sequence.
 
     Args:
-        input_size: Width of the states that come in.
-        size: LSTM units per direction; the states that go out are `2 * size` wide.
+        input_size: Width of the input states.
+        size: LSTM units per direction; the output states are `2 * size` wide.
         layers: Stacked layers.
         dropout: Dropout between stacked layers; without effect on a single one.
     """
@@ -24,15 +24,17 @@ class MaskedBiLSTM(nn.Module):
         self.backward_layers = nn.ModuleList(nn.LSTM(width, size, batch_first=True) for width in widths)
         self.dropout = nn.Dropout(dropout)
 
-    # torch.compile has nothing to gain in torch's own LSTM, and cannot trace it.
+    # torch.compile cannot trace torch's LSTM, and would not speed it up.
     @torch.compiler.disable
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """
+        """Apply the LSTM.
+
         Args:
             states: Unit states `(batch, units, hidden)`.
-            mask: True where a unit stands `(batch, units)`; a prefix of each row.
+            mask: True for units `(batch, units)`; a prefix of each row.
 
-        Returns: `(batch, units, 2 * size)`, zero where `mask` is False.
+        Returns:
+            `(batch, units, 2 * size)`, zero where `mask` is False.
         """
         if not states.shape[0] or not states.shape[1]:
             return states.new_zeros(*states.shape[:2], 2 * self.forward_layers[0].hidden_size)
@@ -40,11 +42,11 @@ class MaskedBiLSTM(nn.Module):
         places = torch.arange(units, device=states.device)
         last = mask.sum(dim=1, keepdim=True) - 1
         rows = units * torch.arange(batch, device=states.device).unsqueeze(1)
-        # Each row's own units turned round, as places in all rows laid end to end; shape: (batch * units).
-        turned = (rows + torch.where(mask, last - places, places)).flatten()
+        # Each row's own units reversed, as indices into the concatenated rows; shape: (batch * units).
+        reversed_units = (rows + torch.where(mask, last - places, places)).flatten()
 
         def turn(states: torch.Tensor) -> torch.Tensor:
-            return states.reshape(batch * units, -1).index_select(0, turned).view(batch, units, -1)
+            return states.reshape(batch * units, -1).index_select(0, reversed_units).view(batch, units, -1)
 
         for at, (ahead, back) in enumerate(zip(self.forward_layers, self.backward_layers)):
             states = self.dropout(states) if at else states

@@ -1,4 +1,4 @@
-"""Attention of blocks of queries over gathered blocks of keys, a few at a time, in both directions."""
+"""Attention of blocks of queries over gathered blocks of keys, computed in parts in both passes."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,18 +9,18 @@ from torch.nn import functional
 
 from .once_differentiable import once_differentiable
 
-# Numbers of keys that are gathered at once. On a CPU they should stay in its caches; elsewhere few launches count.
+# Numbers of keys that are gathered at once. On a CPU they should fit its caches; elsewhere few launches are faster.
 _GATHERED_AT_ONCE = {"cpu": 2**19}
 _GATHERED_ELSEWHERE = 2**25
 
 
 class BlockJobs(NamedTuple):
-    """Jobs of one shape: so many blocks of queries look at so many blocks of keys.
+    """Jobs of one shape: blocks of queries that attend to blocks of keys.
 
     Args:
-        queries: Numbers of the blocks of queries `(jobs, query slots)`; no block stands twice.
-        keys: Numbers of the blocks of keys and values `(jobs, key slots)`; no block stands twice in a job.
-        mask: True where a key may be looked at `(jobs, key slots * size)`, or None where all may.
+        queries: Numbers of the blocks of queries `(jobs, query slots)`; no block occurs twice.
+        keys: Numbers of the blocks of keys and values `(jobs, key slots)`; no block occurs twice in a job.
+        mask: True for allowed keys `(jobs, key slots * size)`, or None if all are.
     """
 
     queries: torch.Tensor
@@ -33,19 +33,20 @@ def gathered_attention(
 ) -> torch.Tensor:
     """Scaled dot-product attention block by block.
 
-    Gathered keys are as many numbers as the pattern has pairs of blocks, several times those of the text, so they are
-    never held together: a part is gathered, used and dropped, and gathered again when gradients are asked for.
+    Gathered keys have as many numbers as the pattern has pairs of blocks, several times those of the text, so they are
+    never all in memory: a part is gathered, used and dropped, and gathered again for gradients.
 
     Args:
         query: `(blocks, size, width)`, any float type.
         key: As `query`.
         value: As `query`.
-        jobs: Who looks at what.
+        jobs: The pattern of attention.
         dropout: Share of attention weights that is dropped; drawn from torch's generator as by any dropout.
 
-    Returns: `(blocks, size, width)`, zero in a block that no job names among its queries.
+    Returns:
+        `(blocks, size, width)`, zero in a block without queries in any job.
     """
-    # One number of the global generator stands for all masks, which the backward pass draws once more.
+    # One number of the global generator seeds all masks, which the backward pass draws again.
     seed = int(torch.randint(2**62, (), device="cpu")) if dropout else 0
     return _Gathered.apply(query, key, value, tuple(jobs), dropout, seed)
 
@@ -74,7 +75,7 @@ class _Gathered(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, saved, gradient):
         query, key, value = saved
-        # A global block is a key in every row: so many terms are not summed in half precision.
+        # A global block is a key in every row: sums of so many terms need more than half precision.
         wide = torch.promote_types(query.dtype, torch.float32)
         d_query, d_key, d_value = torch.zeros_like(query), *(torch.zeros_like(key, dtype=wide) for _ in range(2))
         with _as_it_comes(query):
@@ -109,12 +110,12 @@ class _Gathered(torch.autograd.Function):
 
 
 def _as_it_comes(tensor: torch.Tensor):
-    """What comes in has its type already; the two passes must not choose differently."""
+    """Turn off autocast, since the inputs have their type and both passes must use the same."""
     return torch.autocast(tensor.device.type, enabled=False)
 
 
 def _parts(key: torch.Tensor, jobs: Sequence[BlockJobs]) -> Iterator[tuple[BlockJobs, int]]:
-    """The jobs in numbered parts of bounded size."""
+    """Yield the jobs in numbered parts of bounded size."""
     most, number = _GATHERED_AT_ONCE.get(key.device.type, _GATHERED_ELSEWHERE), 0
     for queries, keys, mask in jobs:
         count = max(1, most // (keys.shape[1] * key[0].numel()))
@@ -125,12 +126,12 @@ def _parts(key: torch.Tensor, jobs: Sequence[BlockJobs]) -> Iterator[tuple[Block
 
 
 def _take(tensor: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-    """Blocks `(blocks, size, width)` by number `(jobs, slots)`, to `(jobs, slots * size, width)`."""
+    """Gather blocks `(blocks, size, width)` by number `(jobs, slots)` to `(jobs, slots * size, width)`."""
     return tensor.index_select(0, at.flatten()).view(len(at), -1, tensor.shape[2])
 
 
 def _weights(query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """Attention weights `(jobs, queries, keys)`, at least float32; none at all where a job may look at nothing."""
+    """Attention weights `(jobs, queries, keys)`, at least float32; zero for a job without any allowed key."""
     wide = torch.promote_types(query.dtype, torch.float32)
     scores = query.to(wide) @ key.to(wide).transpose(1, 2)
     scores *= 1 / math.sqrt(query.shape[2])

@@ -1,4 +1,4 @@
-"""Which blocks of a text the queries of each block look at, in BigBird's sparse attention."""
+"""Pattern of BigBird's sparse attention: the key blocks of each query block."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -10,11 +10,11 @@ _SEED = 2309_10339
 
 
 class BlockTable(NamedTuple):
-    """The key blocks of every query block between the first and the last, which look at all of the text.
+    """Key blocks of every query block between the first and the last, which attend to the whole text.
 
     Args:
-        edges: For the second block and the last but one, whose windows reach a global block
-            `(2, heads, 4 + random blocks)`.
+        edges: For the second block and the last but one, whose windows reach a global block `(2, heads, 4 + random
+            blocks)`.
         middle: For the blocks between these two `(blocks - 4, heads, 5 + random blocks)`.
     """
 
@@ -23,16 +23,15 @@ class BlockTable(NamedTuple):
 
 
 def least_blocks(random_blocks: int) -> int:
-    """Blocks a text must have so that every row finds its random blocks outside of its max_length: 5 + random
-    blocks."""
+    """Return the least number of blocks with enough random blocks outside each row's window: 5 + random blocks."""
     return 5 + random_blocks
 
 
 @lru_cache(maxsize=512)
 def block_table(layer: int, heads: int, blocks: int, random_blocks: int) -> BlockTable:
-    """The pattern of one layer for a text of so many blocks; the same in training and in evaluation.
+    """Return the pattern of one layer for a text of so many blocks, the same in training and in evaluation.
 
-    A row looks at the first block and the last, at its own and its two neighbours, and at `random_blocks` others, all
+    A row attends to the first block and the last, to its own and its two neighbours, and to `random_blocks` others, all
     distinct, which each head draws for itself. The draw depends on the arguments and on nothing else.
 
     Args:
@@ -41,9 +40,11 @@ def block_table(layer: int, heads: int, blocks: int, random_blocks: int) -> Bloc
         blocks: Blocks of the text.
         random_blocks: Random blocks per row, r.
 
-    Returns: numbers of blocks, which must not be written to: the table is kept for the next call.
+    Returns:
+        Numbers of blocks, which must not be written to: the table is kept for the next call.
 
-    Raises: ValueError where the text is too short for the pattern.
+    Raises:
+        ValueError: If the text is too short for the pattern.
 
     >>> block_table(layer=0, heads=1, blocks=6, random_blocks=1).middle.tolist()
     [[[0, 5, 1, 2, 3, 4]], [[0, 5, 2, 3, 4, 1]]]
@@ -57,7 +58,7 @@ def block_table(layer: int, heads: int, blocks: int, random_blocks: int) -> Bloc
     # The window of a row, without the two global blocks; shape: (blocks - 2)
     first, last = np.maximum(rows - 1, 1), np.minimum(rows + 1, blocks - 2)
     drawn = _draw(np.random.default_rng((_SEED, layer, blocks)), heads, blocks - 2 - (last - first + 1), random_blocks)
-    # The n-th free block is the n-th after the first global one, or stands behind the window.
+    # The n-th free block is the n-th after the first global one, or comes after the window.
     free = drawn + 1
     free += np.where(free >= first[:, None, None], (last - first + 1)[:, None, None], 0)
 
@@ -77,14 +78,14 @@ def block_table(layer: int, heads: int, blocks: int, random_blocks: int) -> Bloc
 
 
 def _draw(generator: np.random.Generator, heads: int, choices: np.ndarray, count: int) -> np.ndarray:
-    """`count` distinct numbers below `choices` for each row and head, `(rows, heads, count)`.
+    """Draw `count` distinct numbers below `choices` for each row and head, `(rows, heads, count)`.
 
     Raw uniform numbers alone are used: numpy keeps their stream from version to version, that of its other draws not.
     """
     uniform = generator.random((len(choices), heads, count))
     drawn = np.empty(uniform.shape, dtype=np.int64)
     for at in range(count):
-        # A number among those not drawn yet, counted past the drawn ones from the smallest on.
+        # A number among those not drawn yet, counted from the smallest on without the drawn ones.
         pick = (uniform[:, :, at] * (choices - at)[:, None]).astype(np.int64)
         for other in np.moveaxis(np.sort(drawn[:, :, :at], axis=2), 2, 0):
             pick += pick >= other

@@ -1,4 +1,4 @@
-"""Files of a saved model beside its code: the endpoint's handler and its requirements, and the modes of all.
+"""Files saved beside a model's code: the endpoint's handler and its requirements, and file modes.
 
 transformers' copier follows imports from a model's file, so it does not see the handler; a model carries it itself.
 """
@@ -13,11 +13,11 @@ import warnings
 
 from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME, cached_file
 
-COMPANIONS = ("handler.py",)
-# What from_pretrained takes that says where files lie; the tokenizer is loaded from the same place.
+EXTRA_FILES = ("handler.py",)
+# Arguments of from_pretrained about the location of files; the tokenizer is loaded from the same location.
 LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
-# transformers brings numpy and safetensors. torch is left to the server's image: a line here could replace its build
-# for its GPU by another.
+# transformers brings numpy and safetensors. torch is not listed, because the line could replace the GPU
+# build of the server's image.
 REQUIREMENTS = """\
 # The versions of transformers that this folder was tested with, from the first to the last.
 transformers>=4.51.3,<=5.23.0
@@ -25,41 +25,41 @@ transformers>=4.51.3,<=5.23.0
 _HOME = os.path.dirname(os.path.abspath(__file__))
 
 
-def is_copy() -> bool:
-    """Whether this file came with a model; else it lies at home, and its code_files lie beside it."""
+def is_remote_code() -> bool:
+    """Return whether this file was copied with a model, and is not the one installed with kospan."""
     return __name__.partition(".")[0] == TRANSFORMERS_DYNAMIC_MODULE_NAME
 
 
-def read_companions(name: str | os.PathLike, **location) -> dict[str, str]:
-    """The text of each companion that a folder or repository holds.
+def read_extra_files(name: str | os.PathLike, **location) -> dict[str, str]:
+    """Return the text of each extra file in a folder or repository.
 
     Args:
         name: Name on the Hub, or a folder.
-        **location: What `from_pretrained` takes that says where files lie.
+        **location: Arguments of `from_pretrained` about the location of files.
     """
     found = {}
-    for companion in COMPANIONS:
+    for extra_file in EXTRA_FILES:
         try:
-            path = cached_file(name, companion, **location)
-        except (OSError, ValueError):  # Not there, or not to be had now: loading goes on, saving will say so.
+            path = cached_file(name, extra_file, **location)
+        except (OSError, ValueError):  # Missing or not available: loading continues, saving will warn.
             path = None
         text = None if path is None else read_text(path)
         if text is not None:
-            found[companion] = text
+            found[extra_file] = text
     return found
 
 
-def save_companions(folder: str | os.PathLike, carried: dict[str, str]) -> None:
-    """Writes the code_files and `requirements.txt`; an existing `requirements.txt` is the user's and is kept.
+def save_extra_files(folder: str | os.PathLike, carried: dict[str, str]) -> None:
+    """Write the extra files and `requirements.txt`; an existing `requirements.txt` is kept.
+
+    Warns if an extra file is neither in `carried` nor beside this file.
 
     Args:
         folder: The folder of the weights.
-        carried: What `read_companions` found when the model was loaded; nothing for a model that was made here.
-
-    Warns where a companion is neither there nor beside this file.
+        carried: Result of `read_extra_files` when the model was loaded; empty for a new model.
     """
-    for name in COMPANIONS:
-        # The folder of a copy may hold the file of another model of the same name; what was carried is this one's.
+    for name in EXTRA_FILES:
+        # The folder of a copy may hold the file of another model of the same name; `carried` is this model's.
         text = carried.get(name) or read_text(os.path.join(_HOME, name))
         if text is not None:
             write_text(os.path.join(folder, name), text)
@@ -74,7 +74,7 @@ def save_companions(folder: str | os.PathLike, carried: dict[str, str]) -> None:
 
 
 def read_text(path: str | os.PathLike) -> str | None:
-    """A file's text; None where there is no file."""
+    """A file's text; None if there is no file."""
     if not os.path.isfile(path):
         return None
     with open(path, encoding="utf-8") as file:
@@ -82,7 +82,7 @@ def read_text(path: str | os.PathLike) -> str | None:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes under a temporary name and renames; the same bytes on every system."""
+    """Write a text to a temporary file and rename it, with the same bytes on every system."""
     temporary = f"{path}.tmp"
     try:
         with open(temporary, "w", encoding="utf-8", newline="\n") as file:
@@ -94,13 +94,13 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def follow_umask(place: str | os.PathLike) -> None:
-    """Gives weights the mode that the umask gives to every other file.
+    """Give weights the mode that the umask gives to every other file.
 
-    safetensors 0.8 writes a private file (0600) and renames it, so nobody else could read a shared model. Where modes
-    cannot be changed, the files stay as they are.
+    safetensors 0.8 writes a private file (0600) and renames it, so other users could not read a shared model. If modes
+    cannot be changed, the files keep theirs.
 
     Args:
-        place: A file, or a folder whose `*.safetensors` are meant.
+        place: A file, or a folder with `*.safetensors`.
     """
     folder = place if os.path.isdir(place) else os.path.dirname(os.path.abspath(place))
     paths = glob.glob(os.path.join(glob.escape(folder), "*.safetensors")) if folder == place else [place]
@@ -117,7 +117,7 @@ def follow_umask(place: str | os.PathLike) -> None:
 
 
 def name_portable_class(path: str) -> None:
-    """Version 5 writes the name of a class that version 4 does not have; both know the one written here."""
+    """Replace the tokenizer class of version 5 by one that version 4 has too."""
     with open(path, encoding="utf-8") as file:
         settings = json.load(file)
     if settings.get("tokenizer_class") == "TokenizersBackend":

@@ -1,11 +1,11 @@
-"""One colour per label: the same in every run and for every text, readable, however many labels there are."""
+"""A readable colour for each label, the same in every run and for every text."""
 
 import colorsys
 from typing import NamedTuple
 
-# Hues in degrees, far from each other, for the six types of KLUE-NER.
+# Hues in degrees, far apart, for the six types of KLUE-NER.
 HUES = {"PS": 217, "LC": 146, "OG": 272, "DT": 38, "TI": 335, "QT": 186}
-# Neighbours of the golden angle never meet again: each next hue falls into the largest gap.
+# Multiples of the golden angle never coincide: each next hue falls into the largest gap.
 GOLDEN_ANGLE = 137.508
 FIRST_HUE = 12.0
 TEXT = "#1c2230"
@@ -13,7 +13,7 @@ LEAST_CONTRAST = 4.5
 
 
 class Color(NamedTuple):
-    """A label's two shades, as CSS reads them.
+    """The two shades of a label, as CSS colours.
 
     Args:
         tint: Light, behind the text of a span.
@@ -25,7 +25,7 @@ class Color(NamedTuple):
 
 
 def colours_of(labels: list[str]) -> dict[str, Color]:
-    """The colour of each label. It depends on the set of labels alone, not on their order.
+    """Return the colour of each label, which depends on the set of labels but not on their order.
 
     >>> colours_of(["PS", "LC"])["PS"] == colours_of(["OG", "PS"])["PS"]
     True
@@ -33,13 +33,13 @@ def colours_of(labels: list[str]) -> dict[str, Color]:
     others = sorted(set(labels) - set(HUES))
     found = {label: colour(HUES[label]) for label in labels if label in HUES}
     for at, label in enumerate(others):
-        # Far into a long list hues come close; three depths in turn keep neighbours on the wheel apart.
+        # In a long list hues get close; three alternating depths keep neighbours on the wheel apart.
         found[label] = colour((FIRST_HUE + at * GOLDEN_ANGLE) % 360, depth=at % 3)
     return found
 
 
 def colour(hue: float, depth: int = 0) -> Color:
-    """The shades of a hue in degrees; `depth` 0, 1 or 2 makes both a little stronger."""
+    """Return the shades of a hue in degrees; `depth` 0, 1 or 2 makes both a little stronger."""
     tint = _hex(hue, (0.90, 0.84, 0.93)[depth], 0.85)
     lightness = (0.44, 0.36, 0.40)[depth]
     while contrast(_hex(hue, lightness, 0.62), "#ffffff") < LEAST_CONTRAST + 0.3:

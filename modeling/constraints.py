@@ -1,4 +1,4 @@
-"""Lets a causal LM write only replies that the grammar allows, and keeps how probable each subword was."""
+"""Constrained decoding: only replies that the grammar allows, with the probability of each subword."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from .reply_states import ReplyStates, State
 from .subword_bytes import SubwordBytes
 
 
-def allowed_subwords(states: ReplyStates, state: State, left: int) -> list[int]:
-    """Ids of the subwords that may come next, the end not among them.
+def allowed_subwords(states: ReplyStates, state: State, remaining: int) -> list[int]:
+    """Return the ids of the subwords that may come next, the end excluded.
 
     Args:
         states: The replies about the text.
-        state: How far the reply is.
-        left: Subwords that may still be written, this one and the end included.
+        state: State of the reply.
+        remaining: Number of subwords that may still be written, this one and the end included.
     """
     table, ids, found = states.subwords.table, states.subwords.ids, []
-    # The subwords that begin alike are a stretch of the sorted table; it narrows byte by byte.
+    # Subwords with a common prefix are a stretch of the sorted table; it narrows byte by byte.
     ahead = [(0, len(table), b"", state)]
     while ahead:
         low, high, prefix, state = ahead.pop()
         if prefix and table[low] == prefix:
-            fits = states.distance(state) < left
+            fits = states.distance(state) < remaining
             while low < high and table[low] == prefix:
                 if fits:
                     found.append(ids[low])
@@ -40,12 +40,16 @@ def allowed_subwords(states: ReplyStates, state: State, left: int) -> list[int]:
 
 
 def _behind(table: list[bytes], prefix: bytes, byte: int, low: int, high: int) -> int:
-    """Where the entries that begin with the prefix and this byte end."""
+    """End of the entries that begin with the prefix and this byte."""
     return high if byte == 255 else bisect_left(table, prefix + bytes([byte + 1]), low, high)
 
 
 def advanced(states: ReplyStates, state: State, added: bytes) -> State:
-    """The state behind these bytes. Raises: ValueError where the grammar does not allow them."""
+    """Return the state after these bytes.
+
+    Raises:
+        ValueError: If the grammar does not allow them.
+    """
     for byte in added:
         following = next((after for move, after in states.moves(state) if move == byte), None)
         if following is None:
@@ -57,17 +61,18 @@ def advanced(states: ReplyStates, state: State, added: bytes) -> State:
 
 
 class ReplyProcessor(LogitsProcessor):
-    """Scores of the next subword, with those that the grammar does not allow at minus infinity.
+    """Logits processor that sets subwords outside the grammar to minus infinity.
 
     Args:
         subwords: The vocabulary in bytes.
         ends: Ids that end a reply.
-        budget: Most subwords of a reply, the end included; the last one is always the end.
-        states: The replies that are allowed about each text; None allows everything but keeps the probabilities, and
-            closes the reply by force where the budget ends.
-        texts: How many texts there are; each has as many rows, one behind the other, as there are beams.
+        budget: Maximum number of subwords of a reply, the end included; the last one is always the end.
+        states: The replies that are allowed about each text; None allows everything but stores the probabilities, and
+            ends the reply at the end of the budget.
+        texts: Number of texts; each has as many consecutive rows as there are beams.
 
-    Raises: ValueError where the budget holds no reply.
+    Raises:
+        ValueError: If the budget is too small for any reply.
     """
 
     def __init__(
@@ -81,13 +86,14 @@ class ReplyProcessor(LogitsProcessor):
             )
         self.subwords, self.ends, self.budget, self.states, self.texts = subwords, list(ends), budget, states, texts
         self._prompt: int | None = None
-        # By text and subwords so far: how far the reply is, and the log-probability of its last subword.
+        # By text and subwords so far: state of the reply, and log-probability of its last subword.
         self._known: dict[tuple, tuple[State | None, float]] = {}
         self._rows: dict[tuple, int] = {}
         self._log_probabilities: torch.Tensor | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """
+        """Mask the scores of subwords that the grammar does not allow.
+
         Args:
             input_ids: Prompts and replies so far `(texts * beams, length)`, prompts of one length.
             scores: Of each subword `(texts * beams, vocabulary)`.
@@ -95,13 +101,13 @@ class ReplyProcessor(LogitsProcessor):
         if self._prompt is None:
             self._prompt = input_ids.shape[1]
         written = input_ids.shape[1] - self._prompt
-        left = self.budget - written
+        remaining = self.budget - written
         beams = max(1, input_ids.shape[0] // self.texts)
         keys = [(at // beams, *reply) for at, reply in enumerate(input_ids[:, self._prompt :].tolist())]
         self._remember(keys, written)
         mask = torch.full_like(scores, -torch.inf)
         for row, key in enumerate(keys):
-            allowed = self._allowed(key, left)
+            allowed = self._allowed(key, remaining)
             if allowed is None:
                 mask[row] = 0
             else:
@@ -112,7 +118,7 @@ class ReplyProcessor(LogitsProcessor):
         return scores
 
     def _remember(self, keys: list[tuple], written: int) -> None:
-        """The states behind the subwords that were chosen since the last call."""
+        """Store the states after the subwords that were chosen since the last call."""
         if not written:
             self._known.update((key, (State() if self.states is not None else None, 0.0)) for key in keys)
             return
@@ -125,25 +131,25 @@ class ReplyProcessor(LogitsProcessor):
                 if state is not None:
                     over = key[-1] in self.ends
                     added = b"" if over else self.subwords.of[key[-1]]
-                    # Behind the end stand pads, which say nothing.
+                    # Padding follows the end.
                     state = None if over or added is None else advanced(self.states[key[0]], state, added)
                 self._known[key] = state, value
 
-    def _allowed(self, key: tuple, left: int) -> list[int] | None:
-        """Ids that may come next; None allows all."""
+    def _allowed(self, key: tuple, remaining: int) -> list[int] | None:
+        """Return the ids that may come next; None allows all."""
         if self.states is None:
-            return self.ends if left <= 1 else None
+            return self.ends if remaining <= 1 else None
         state = self._known[key][0]
         if state is None:
             return self.ends
         states = self.states[key[0]]
-        return allowed_subwords(states, state, left) + (self.ends if states.may_end(state) else [])
+        return allowed_subwords(states, state, remaining) + (self.ends if states.may_end(state) else [])
 
     def log_probabilities(self, text: int, reply: Sequence[int]) -> list[float]:
-        """Of each subword of a reply, given those before it; the end has none.
+        """Return the log-probability of each subword of a reply, given those before it, without the end.
 
         Args:
-            text: Which text it is about.
+            text: Index of the text.
             reply: Its subwords, without the end.
         """
         found = [self._known.get((text, *reply[: at + 1])) for at in range(len(reply))]

@@ -11,38 +11,35 @@ import torch
 from torch import nn
 
 from .best_paths import best_paths, k_best_paths
-from .crf_inputs import check_allowed, check_segment, check_tags, lay_in
-from .forward_backward import LogLikelihood, Marginals, Rows, lay_out, no_path_message, sweep
-
-# Above this a float32 score has steps of 0.001 nats and more, and Viterbi runs in float64.
-LARGEST_FLOAT32_SCORE = 2.0**14
+from .crf_inputs import as_arrays, check_allowed, check_segment, check_tags, prepare_inputs, result_type, row_lengths
+from .forward_backward import LogLikelihood, Marginals, Rows, build_potentials, no_path_message, sweep
 
 Segment = tuple[int, int, list[int], int]
 
 
 class CRF(nn.Module):
-    """A linear-chain CRF that takes the place of pytorch-crf's module, state dict included.
+    """Linear-chain CRF that can replace pytorch-crf's module, state dict included.
 
-    Emissions of any float type and size are welcome, +-60,000 in half precision too: recursions never run in half.
-    They run in float64 on a CPU and over logarithms in float32 elsewhere, autocast or not. Parameters stay float32
-    when `.half()` or `.bfloat16()` is called on the module or on one that holds it.
+    Emissions may have any float type and size, such as +-60,000 in half precision: recursions never run in half
+    precision. They run in float64 on a CPU and over logarithms in float32 elsewhere, autocast or not. Parameters stay
+    float32 when `.half()` or `.bfloat16()` is called on the module or on one that holds it.
 
     Every mask is a prefix of its row (padding on the right). A row without any unit has log-likelihood 0, the empty
     path, and no marginals.
 
-    Two distributions are told apart. "train" is what `forward` trains: temperature 1, and constraints only where
-    `constrain(..., when="both")` was called. "decode" is what is read out: all potentials divided by `temperature`,
+    There are two distributions. "train" is trained by `forward`: temperature 1, and constraints only if
+    `constrain(..., when="both")` was called. "decode" is used for prediction: all potentials divided by `temperature`,
     and constraints under "decode" and "both".
 
-    Under `torch.compile` the chain runs outside the graph, as it is.
+    Under `torch.compile` the chain runs outside the graph.
 
-    `begins` and `ends`, booleans `(batch,)`, say whether a row starts (ends) where its document does. Where not, start
-    (end) scores and bans do not apply. Without them all rows are whole documents.
+    `begins` and `ends`, booleans `(batch,)`, tell whether a row starts (ends) where its document does. Otherwise start
+    (end) scores and constraints do not apply. Without them all rows are whole documents.
 
     Args:
         num_tags: Number of tags.
-        batch_first: Whether tensors come as `(batch, length, ...)`; `(length, batch, ...)` otherwise. This page and all
-            results name them batch first.
+        batch_first: Whether tensors come as `(batch, length, ...)`; `(length, batch, ...)` otherwise. This
+            documentation and all results are batch first.
 
     Attributes:
         start_transitions: Score of each first tag `(tags,)`.
@@ -69,22 +66,23 @@ class CRF(nn.Module):
         self.start_transitions = nn.Parameter(torch.empty(num_tags, dtype=torch.float32))
         self.end_transitions = nn.Parameter(torch.empty(num_tags, dtype=torch.float32))
         self.transitions = nn.Parameter(torch.empty(num_tags, num_tags, dtype=torch.float32))
-        # Not persistent, so that state dicts are exchangeable with pytorch-crf's; `constrain` makes them anew.
+        # Not persistent, so that state dicts are exchangeable with pytorch-crf's; `constrain` sets them again.
         for name, parameter in (("transitions", self.transitions), ("starts", self.start_transitions)):
             self.register_buffer(f"allowed_{name}", torch.ones_like(parameter, dtype=torch.bool), persistent=False)
         self.register_buffer("allowed_ends", torch.ones_like(self.allowed_starts), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws all scores from the uniform distribution between -0.1 and 0.1."""
+        """Draw all scores from the uniform distribution between -0.1 and 0.1."""
         for parameter in (self.start_transitions, self.end_transitions, self.transitions):
             nn.init.uniform_(parameter, -0.1, 0.1)
 
     def extra_repr(self) -> str:
+        """Return the settings for `repr`."""
         return f"num_tags={self.num_tags}, batch_first={self.batch_first}"
 
     def _apply(self, fn: Any, *args: Any, **kwargs: Any) -> nn.Module:
-        """Moves tensors as asked, but never into half precision, where sums over paths are off by hundreds of nats."""
+        """Move tensors as asked, but never to half precision, in which sums over paths are off by hundreds of nats."""
 
         def keep_wide(tensor: torch.Tensor) -> torch.Tensor:
             moved = fn(tensor)
@@ -99,18 +97,20 @@ class CRF(nn.Module):
         allowed_ends: torch.Tensor,
         when: str = "decode",
     ) -> None:
-        """Forbids tag sequences. A forbidden step has probability 0 and gradient 0; its parameter stays as it is.
+        """Forbid tag sequences.
 
-        The three tensors are not part of the state dict: call this again on a module built anew.
+        A forbidden step has probability 0 and gradient 0; its parameter keeps its value. The three tensors are not part
+        of the state dict: call this again on a new module.
 
         Args:
             allowed_transitions: Whether the second tag may follow the first `(tags, tags)`, bool.
             allowed_starts: Whether a document may begin with the tag `(tags,)`, bool.
             allowed_ends: Whether a document may end with the tag `(tags,)`, bool.
-            when: "decode" leaves training free; "both" also trains with the constraints and refuses gold tags that
-                break them; "none" keeps the tensors and applies them nowhere.
+            when: "decode" does not constrain training; "both" also trains with the constraints and refuses gold tags
+                that violate them; "none" stores the tensors without applying them.
 
-        Raises: ValueError on another shape, type or `when`.
+        Raises:
+            ValueError: On another shape, type or `when`.
 
         >>> crf = CRF(2, batch_first=True)
         >>> crf.constrain(torch.tensor([[True, False], [True, True]]), torch.ones(2).bool(), torch.ones(2).bool())
@@ -134,21 +134,23 @@ class CRF(nn.Module):
         begins: torch.Tensor | None = None,
         ends: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Log-likelihood of gold tags under the "train" distribution; its negative is the loss.
+        """Compute the log-likelihood of gold tags under the "train" distribution; its negative is the loss.
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            tags: Gold tags `(batch, length)`, any integer type, anything (as -100) where `mask` is False.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            tags: Gold tags `(batch, length)`, any integer type, with any value (such as -100) where `mask` is False.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             reduction: "none" gives a value per row; "sum" adds them; "mean" divides their sum by rows; "token_mean" by
                 units.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
-        Returns: Log-likelihood in nats, `(batch,)` for "none" and `()` otherwise; float32, float64 for float64.
+        Returns:
+            Log-likelihood in nats, `(batch,)` for "none" and `()` otherwise; float32, float64 for float64.
 
-        Raises: ValueError on another shape or type, a mask with holes, a tag out of range, and, under
-            `constrain(..., when="both")`, gold tags that are forbidden.
+        Raises:
+            ValueError: On another shape or type, a mask with holes, a tag out of range, and, under `constrain(...,
+                when="both")`, gold tags that are forbidden.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -157,7 +159,7 @@ class CRF(nn.Module):
         """
         if reduction not in ("none", "sum", "mean", "token_mean"):
             raise ValueError(f'expected reduction to be "none", "sum", "mean" or "token_mean", got {reduction!r}')
-        emissions, rows = self._lay_in(emissions, mask, begins, ends, "train")
+        emissions, rows = self._prepare(emissions, mask, begins, ends, "train")
         tags = check_tags(tags, rows, tuple(emissions.shape[:2]), self.num_tags, self.batch_first)
         with torch.autocast(emissions.device.type, enabled=False):
             likelihoods = LogLikelihood.apply(emissions, *self._parameters_of(emissions, "train"), tags, rows)
@@ -168,7 +170,7 @@ class CRF(nn.Module):
             elif reduction == "token_mean":
                 units = emissions.shape[0] * emissions.shape[1] if rows.mask is None else rows.mask.sum()
                 likelihoods = likelihoods / (max(1, units) if rows.mask is None else units.clamp(min=1))
-            return likelihoods.to(_result_type(emissions))
+            return likelihoods.to(result_type(emissions))
 
     @torch.compiler.disable
     def decode(
@@ -178,26 +180,28 @@ class CRF(nn.Module):
         begins: torch.Tensor | None = None,
         ends: torch.Tensor | None = None,
     ) -> list[list[int]]:
-        """The best allowed tag path of each row (Viterbi).
+        """Find the best allowed tag path of each row (Viterbi).
 
-        Rounding and ties fall as in pytorch-crf, except where its float32 scores could pass 16,384 and lose their
-        third decimal: there this sums in float64.
+        Rounding and ties are those of pytorch-crf, except if its float32 scores could exceed 16,384 and lose their
+        third decimal: then sums are in float64.
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
-        Returns: Per row its tags, as many as it has units.
+        Returns:
+            Per row its tags, as many as it has units.
 
-        Raises: ValueError on another shape or type, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, or if the constraints allow no path.
 
         >>> CRF(2, batch_first=True).decode(torch.tensor([[[9.0, 0.0], [0.0, 9.0]]]), torch.tensor([[1, 0]]))
         [[0]]
         """
-        emissions, rows = self._lay_in(emissions, mask, begins, ends, "decode")
-        return self._found(*best_paths(*self._as_arrays(emissions, rows)))
+        emissions, rows = self._prepare(emissions, mask, begins, ends, "decode")
+        return self._found(*best_paths(*as_arrays(emissions, rows, self._scores())))
 
     @torch.compiler.disable
     def k_best(
@@ -208,19 +212,21 @@ class CRF(nn.Module):
         begins: torch.Tensor | None = None,
         ends: torch.Tensor | None = None,
     ) -> list[list[tuple[list[int], float]]]:
-        """The k best allowed tag paths of each row, distinct and exact, summed in float64.
+        """Find the k best allowed tag paths of each row, distinct and exact, summed in float64.
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            k: Most paths per row.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            k: Maximum number of paths per row.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
-        Returns: Per row up to k pairs of path and score, best first; fewer where fewer paths are allowed, and the
-            empty path with score 0 for an empty row. exp(score - log_partition) is a path's probability.
+        Returns:
+            Per row up to k pairs of path and score, best first; fewer where fewer paths are allowed, and the empty path
+            with score 0 for an empty row. exp(score - log_partition) is a path's probability.
 
-        Raises: ValueError on another shape or type, k below 1, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, k below 1, or if the constraints allow no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
@@ -229,10 +235,10 @@ class CRF(nn.Module):
         """
         if k < 1:
             raise ValueError(f"expected k to be at least 1, got {k}; use decode for the best path only")
-        emissions, rows = self._lay_in(emissions, mask, begins, ends, "decode")
-        arrays = self._as_arrays(emissions, rows, at_least=np.float64)
+        emissions, rows = self._prepare(emissions, mask, begins, ends, "decode")
+        arrays = as_arrays(emissions, rows, self._scores(), at_least=np.float64)
         lengths = arrays[1]
-        # A length of 64 and two tags already allow more paths than anyone asks for; a smaller exponent keeps this fast.
+        # Two tags and a length of 64 already allow more paths than any k; a smaller exponent keeps this fast.
         k = min(k, self.num_tags ** min(64, emissions.shape[0]))
         ranked = [[(path, score / self._temperature()) for path, score in paths] for paths in k_best_paths(*arrays, k)]
         for row, paths in enumerate(ranked):
@@ -250,28 +256,30 @@ class CRF(nn.Module):
         ends: torch.Tensor | None = None,
         distribution: str = "decode",
     ) -> torch.Tensor:
-        """Log of the summed exp(score) of all paths.
+        """Compute the log of the summed exp(score) of all paths.
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
             distribution: "decode" or "train".
 
-        Returns: Nats `(batch,)`, float32 (float64 for float64); differentiable.
+        Returns:
+            Nats `(batch,)`, float32 (float64 for float64); differentiable.
 
-        Raises: ValueError on another shape or type, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, or if the constraints allow no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
         >>> crf.log_partition(torch.zeros(1, 3, 2)).exp().round().item()
         8.0
         """
-        emissions, rows = self._lay_in(emissions, mask, begins, ends, distribution)
+        emissions, rows = self._prepare(emissions, mask, begins, ends, distribution)
         with torch.autocast(emissions.device.type, enabled=False):
             arguments = self._scaled(emissions, distribution), *self._parameters_of(emissions, distribution)
-            return -LogLikelihood.apply(*arguments, None, rows).to(_result_type(emissions))
+            return -LogLikelihood.apply(*arguments, None, rows).to(result_type(emissions))
 
     @torch.compiler.disable
     def marginals(
@@ -282,27 +290,29 @@ class CRF(nn.Module):
         ends: torch.Tensor | None = None,
         distribution: str = "decode",
     ) -> torch.Tensor:
-        """Probability of each tag at each unit, summed over all paths (forward-backward).
+        """Compute the probability of each tag at each unit, summed over all paths (forward-backward).
 
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
             distribution: "decode" or "train".
 
-        Returns: Probabilities `(batch, length, tags)`, in the order of `emissions`, 0 where `mask` is False; float32
+        Returns:
+            Probabilities `(batch, length, tags)`, in the order of `emissions`, 0 where `mask` is False; float32
             (float64 for float64). Differentiable once, with the full gradient.
 
-        Raises: ValueError on another shape or type, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, or if the constraints allow no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
         >>> crf.marginals(torch.zeros(1, 2, 2), torch.tensor([[1, 0]])).tolist()
         [[[0.5, 0.5], [0.0, 0.0]]]
         """
-        emissions, rows = self._lay_in(emissions, mask, begins, ends, distribution)
-        found = self._marginals(emissions, rows, distribution).to(_result_type(emissions))
+        emissions, rows = self._prepare(emissions, mask, begins, ends, distribution)
+        found = self._marginals(emissions, rows, distribution).to(result_type(emissions))
         return found.transpose(0, 1) if self.batch_first else found
 
     @torch.compiler.disable
@@ -315,7 +325,7 @@ class CRF(nn.Module):
         begins: torch.Tensor | None = None,
         ends: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Probability, under "decode", that given tags stand in a row and what follows is not a given tag.
+        """Compute the probability, under "decode", of runs of tags that are not followed by a given tag.
 
         This is how probable a span is: in BIO its tags are B-X I-X ... and I-X must not follow; in BIOES they are S-X,
         or B-X I-X ... E-X, and nothing is banned behind them.
@@ -323,21 +333,23 @@ class CRF(nn.Module):
         Args:
             emissions: Tag scores `(batch, length, tags)`, any float type.
             segments: `(row, start, tags, banned_next)` each; `banned_next` -1 bans nothing.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
 
-        Returns: Probabilities `(segments,)`, float32 (float64 for float64), without gradient.
+        Returns:
+            Probabilities `(segments,)`, float32 (float64 for float64), without gradient.
 
-        Raises: ValueError on another shape or type, and where a segment leaves its row.
+        Raises:
+            ValueError: On another shape or type, or if a segment is outside its row.
 
         >>> crf = CRF(2, batch_first=True)
         >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
         >>> crf.segment_posteriors(torch.zeros(1, 4, 2), [(0, 1, [0, 0], -1), (0, 1, [0, 0], 0), (0, 2, [0, 0], 0)])
         tensor([0.2500, 0.1250, 0.2500])
         """
-        emissions, rows = self._lay_in(emissions, mask, begins, ends, "decode")
-        lengths = self._lengths(emissions, rows).tolist()
+        emissions, rows = self._prepare(emissions, mask, begins, ends, "decode")
+        lengths = row_lengths(emissions, rows).tolist()
         # first: row, slot, tag of each segment. steps: segment, row, slot, tag before, tag. banned: the same.
         first: list[tuple[int, ...]] = []
         steps: list[tuple[int, ...]] = []
@@ -352,14 +364,14 @@ class CRF(nn.Module):
             if banned_next >= 0 and after < lengths[row]:
                 banned.append((at, row, after + 1, tags[-1], banned_next))
         if not first:
-            return emissions.new_zeros(0, dtype=_result_type(emissions))
+            return emissions.new_zeros(0, dtype=result_type(emissions))
 
         def columns(entries: list[tuple[int, ...]], width: int) -> torch.Tensor:
             return torch.tensor(entries, dtype=torch.long, device=emissions.device).view(-1, width).t()
 
         with torch.autocast(emissions.device.type, enabled=False):
             scaled = self._scaled(emissions, "decode")
-            sums = sweep(lay_out(scaled, *self._parameters_of(emissions, "decode"), rows), rows)
+            sums = sweep(build_potentials(scaled, *self._parameters_of(emissions, "decode"), rows), rows)
             # A chain, read from the left: p(first tag) times p(tag | tag before) at each further unit.
             in_row, slots, tags = columns(first, 3)
             logs = sums.log_marginals_at(slots, in_row, tags)
@@ -368,7 +380,7 @@ class CRF(nn.Module):
             at, in_row, slots, before, tags = columns(banned, 5)
             goes_on = torch.zeros_like(logs)
             goes_on[at] = sums.log_steps_at(slots, in_row, before, tags).exp()
-            return (logs.exp() * (1 - goes_on)).clamp(0, 1).to(_result_type(emissions))
+            return (logs.exp() * (1 - goes_on)).clamp(0, 1).to(result_type(emissions))
 
     @torch.compiler.disable
     def symmetric_kl(
@@ -380,22 +392,24 @@ class CRF(nn.Module):
         ends: torch.Tensor | None = None,
         distribution: str = "train",
     ) -> torch.Tensor:
-        """KL(P||Q) + KL(Q||P) between the tag paths that two sets of emissions give, exactly.
+        """Compute KL(P||Q) + KL(Q||P) between the tag paths of two sets of emissions, exactly.
 
-        With shared transitions the log partitions cancel and what is left is
-        sum_t sum_y (mu_p - mu_q)(e_p - e_q), mu the marginals. The gradient flows through mu as well.
+        With shared transitions the log partitions cancel, and the result is sum_t sum_y (mu_p - mu_q)(e_p - e_q), mu
+        the marginals. The gradient flows through mu as well.
 
         Args:
             emissions_p: Tag scores `(batch, length, tags)`, any float type.
             emissions_q: Tag scores of the other pass, of the same shape.
-            mask: True where a unit stands `(batch, length)`, bool or integer; None means everywhere.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
             begins: Whether each row starts where its document does `(batch,)`.
             ends: Whether each row ends where its document does `(batch,)`.
             distribution: "train" or "decode".
 
-        Returns: Nats `(batch,)`, float32 (float64 for float64); 0 for an empty row.
+        Returns:
+            Nats `(batch,)`, float32 (float64 for float64); 0 for an empty row.
 
-        Raises: ValueError on another shape or type, and where the constraints leave no path.
+        Raises:
+            ValueError: On another shape or type, or if the constraints allow no path.
 
         >>> crf = CRF(2, batch_first=True)
         >>> crf.symmetric_kl(torch.ones(1, 2, 2), torch.ones(1, 2, 2)).tolist()
@@ -406,16 +420,16 @@ class CRF(nn.Module):
                 f"expected emissions_q to have the shape of emissions_p, {tuple(emissions_p.shape)}, got "
                 f"{tuple(emissions_q.shape)}; pass two passes over the same batch"
             )
-        one, rows = self._lay_in(emissions_p, mask, begins, ends, distribution)
-        two, _ = self._lay_in(emissions_q, None, None, None, distribution)
+        one, rows = self._prepare(emissions_p, mask, begins, ends, distribution)
+        two, _ = self._prepare(emissions_q, None, None, None, distribution)
         doubled = Rows(*(None if x is None else torch.cat([x, x], dim=-1) for x in rows[:3]), rows.allowed)
-        wide = torch.promote_types(_result_type(one), _result_type(two))
+        wide = torch.promote_types(result_type(one), result_type(two))
         one, two = one.to(wide), two.to(wide)
         mu_p, mu_q = self._marginals(torch.cat([one, two], dim=1), doubled, distribution).chunk(2, dim=1)
         with torch.autocast(one.device.type, enabled=False):
             difference = self._scaled(one, distribution) - self._scaled(two, distribution)
             if rows.mask is not None:
-                # Padding may hold anything, NaN too, which 0 * would not stop.
+                # Padding may hold NaN, which a product with 0 would keep.
                 difference = torch.where(rows.mask.unsqueeze(-1), difference, 0.0)
             return ((mu_p - mu_q) * difference).sum(dim=(0, 2)).to(wide)
 
@@ -432,15 +446,15 @@ class CRF(nn.Module):
     def _scaled(self, tensor: torch.Tensor, distribution: str) -> torch.Tensor:
         if distribution == "train" or self._temperature() == 1.0:
             return tensor
-        return tensor.to(_result_type(tensor)) / self._temperature()
+        return tensor.to(result_type(tensor)) / self._temperature()
 
     def _parameters_of(self, emissions: torch.Tensor, distribution: str) -> list[torch.Tensor]:
-        """Start `(tags,)`, transitions `(tags, tags)` and end `(tags,)` scores, never in half."""
-        dtype = _result_type(emissions)
+        """Return start `(tags,)`, transition `(tags, tags)` and end `(tags,)` scores, never in half precision."""
+        dtype = result_type(emissions)
         wide = (score.to(torch.promote_types(score.dtype, dtype)) for score in self._scores())
         return [self._scaled(score, distribution) for score in wide]
 
-    def _lay_in(
+    def _prepare(
         self,
         emissions: torch.Tensor,
         mask: torch.Tensor | None,
@@ -448,52 +462,19 @@ class CRF(nn.Module):
         ends: torch.Tensor | None,
         distribution: str,
     ) -> tuple[torch.Tensor, Rows]:
-        """Checks what came and turns it to `(length, batch, tags)`."""
+        """Check the inputs and transpose them to `(length, batch, tags)`."""
         if distribution not in ("decode", "train"):
             raise ValueError(f'expected distribution to be "decode" or "train", got {distribution!r}')
         constrained = self.constrained == "both" or (self.constrained == "decode" and distribution == "decode")
         allowed = (self.allowed_transitions, self.allowed_starts, self.allowed_ends) if constrained else None
-        return lay_in(emissions, mask, begins, ends, self.num_tags, self.batch_first, allowed)
-
-    def _lengths(self, emissions: torch.Tensor, rows: Rows) -> np.ndarray:
-        """Units per row `(batch,)`."""
-        if rows.mask is None:
-            return np.full(emissions.shape[1], emissions.shape[0])
-        return rows.mask.sum(dim=0).cpu().numpy()
-
-    def _as_arrays(self, emissions: torch.Tensor, rows: Rows, at_least: type = np.float32) -> tuple[np.ndarray, ...]:
-        """What `best_paths` takes: emissions, lengths, first, transitions and last scores, forbidden ones at -inf."""
-        scores = emissions.detach().to(_result_type(emissions)).cpu().numpy()
-        start, transitions, end = (x.detach().to(_result_type(x)).cpu().numpy().copy() for x in self._scores())
-        if rows.mask is not None:
-            scores = np.where(rows.mask.cpu().numpy()[:, :, None], scores, np.zeros((), scores.dtype))
-        dtype = np.result_type(scores, start, at_least)
-        if scores.size:
-            largest = max(abs(scores.max()), abs(scores.min()))
-            largest += max(np.abs(array).max() for array in (start, transitions, end))
-            if largest * len(scores) > LARGEST_FLOAT32_SCORE:
-                dtype = np.dtype(np.float64)
-        if rows.allowed is not None:
-            for array, allowed in zip((transitions, start, end), rows.allowed, strict=True):
-                array[~allowed.cpu().numpy()] = -np.inf
-        edges = []
-        for array, flags in ((start, rows.begins), (end, rows.ends)):
-            wide = np.broadcast_to(array, (scores.shape[1], self.num_tags))
-            edges.append(wide if flags is None else np.where(flags.cpu().numpy()[:, None], wide, 0))
-        first, last = (edge.astype(dtype) for edge in edges)
-        return scores.astype(dtype), self._lengths(emissions, rows), first, transitions.astype(dtype), last
+        return prepare_inputs(emissions, mask, begins, ends, self.num_tags, self.batch_first, allowed)
 
     def _scores(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         return self.start_transitions, self.transitions, self.end_transitions
 
     def _found(self, paths: list[list[int]], scores: np.ndarray) -> list[list[int]]:
-        """`paths`, after a look at whether each row has one."""
+        """Return `paths` after checking that each row has one."""
         stuck = np.flatnonzero(np.isneginf(scores))
         if len(stuck) and self.constrained != "none":
             raise ValueError(no_path_message(int(stuck[0])))
         return paths
-
-
-def _result_type(tensor: torch.Tensor) -> torch.dtype:
-    """float64 for float64, float32 for all else."""
-    return torch.float64 if tensor.dtype == torch.float64 else torch.float32

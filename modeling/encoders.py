@@ -1,4 +1,4 @@
-"""Encoders, from a config or pretrained: transformers' own, or ours where we have one of that type."""
+"""Encoders, from a config or pretrained: those of transformers, and SparseBigBird for BigBird configs."""
 
 import inspect
 
@@ -8,14 +8,14 @@ from transformers import AutoConfig, AutoModel
 from .code_files import LOCATION_KEYS
 from .sparse_attention import SparseBigBird
 
-# Encoders of our own, by the type of config that they take the place for; all others are transformers'.
+# Encoders that replace those of transformers, by the type of config.
 _ENCODERS = {SparseBigBird.config_class.model_type: SparseBigBird}
 
 
 def encoder_limit(config) -> int | None:
-    """Most positions an encoder with this config reads; None where it sets no limit.
+    """Return the most positions that an encoder with this config reads; None if it sets no limit.
 
-    RoBERTa-class models count positions from behind the padding id, so two rows of their table are never a position.
+    RoBERTa-class models count positions from after the padding id, so two rows of their table are never used.
     """
     limit = getattr(config, "max_position_embeddings", None)
     if not limit or limit < 0:
@@ -30,7 +30,7 @@ def encoder_limit(config) -> int | None:
 
 
 def build_encoder(config, **kwargs) -> nn.Module:
-    """An encoder without weights from its config; a pooler that nothing would use is not built."""
+    """Build an encoder without weights from its config, without a pooler."""
     if config.model_type in _ENCODERS:
         return _ENCODERS[config.model_type]._from_config(config, **kwargs)
     classes = AutoModel._model_mapping[type(config)]
@@ -41,13 +41,14 @@ def build_encoder(config, **kwargs) -> nn.Module:
 
 
 def load_encoder(name: str, **kwargs) -> nn.Module:
-    """A pretrained encoder, complete.
+    """Load a pretrained encoder with all its weights.
 
     Args:
         name: Name on the Hub, or a folder.
-        **kwargs: What `AutoModel.from_pretrained` takes.
+        **kwargs: Arguments of `AutoModel.from_pretrained`.
 
-    Raises: ValueError where weights of the encoder are missing from the checkpoint: they would be random.
+    Raises:
+        ValueError: If weights of the encoder are missing from the checkpoint, as they would be random.
     """
     config = kwargs.get("config")
     if config is None:
@@ -56,7 +57,7 @@ def load_encoder(name: str, **kwargs) -> nn.Module:
     from_pretrained = _ENCODERS.get(config.model_type, AutoModel).from_pretrained
     try:
         encoder, report = from_pretrained(name, add_pooling_layer=False, output_loading_info=True, **kwargs)
-    except TypeError:  # ELECTRA and others never had a pooler and do not know the argument.
+    except TypeError:  # ELECTRA and others have no pooler and no such argument.
         encoder, report = from_pretrained(name, output_loading_info=True, **kwargs)
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key and "position_ids" not in key)
     if missing:

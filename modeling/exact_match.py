@@ -1,4 +1,4 @@
-"""How much of a question stands in a text, character by character: what a reader is told beside the subwords.
+"""Exact-match feature: length of the overlap with the question, for each character of a text.
 
 The idea is the exact-match feature of Chen et al. 2017 ("Reading Wikipedia to Answer Open-Domain Questions"), on
 characters in place of words: a Korean word in the question and in the text rarely carries the same particle.
@@ -11,15 +11,17 @@ LONGEST_MATCH = 6
 
 
 def match_lengths(text: str, question: str, longest: int = LONGEST_MATCH) -> list[int]:
-    """For each character of `text` the length of the longest stretch around it that the question holds too, white space
-    of one kind being as good as of another.
+    """Return for each character the length of the longest stretch around it that the question contains.
+
+    All white-space characters are equal.
 
     Args:
         text: The text.
-        question: The question; case is folded away in both where that keeps lengths.
+        question: The question; case is ignored in both if that keeps lengths.
         longest: Longer stretches count as this long.
 
-    Returns: A length per character, 0 for spaces and for what the question does not hold.
+    Returns:
+        A length per character, 0 for spaces and for characters that are not in the question.
 
     >>> match_lengths("수도는 서울이다", "한국의 수도는?", 3)
     [3, 3, 3, 0, 0, 0, 0, 0]
@@ -31,7 +33,7 @@ def match_lengths(text: str, question: str, longest: int = LONGEST_MATCH) -> lis
     for at in places:
         found[at] = 1
     for length in range(2, longest + 1):
-        # A stretch can be held only where the two that are shorter by one are.
+        # A stretch can be in the question only if its two parts that are shorter by one are.
         shorter = set(places)
         stretches = {question[at : at + length] for at in range(len(question) - length + 1)}
         places = [at for at in places if at + 1 in shorter and text[at : at + length] in stretches]

@@ -1,4 +1,4 @@
-"""The feed-forward half of a transformer's layer, some rows at a time, in both directions."""
+"""The feed-forward half of a transformer layer, computed some rows at a time in both passes."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,18 +8,17 @@ from torch.nn import functional
 
 from .once_differentiable import once_differentiable
 
-# Rows whose wide states are worked on at once. On a CPU fresh memory costs more than the sums on it; elsewhere few
-# launches count.
+# Rows processed at once. On a CPU new memory costs more than the computation; elsewhere few launches are faster.
 _ROWS = {"cpu": 512}
 _ROWS_ELSEWHERE = 2**14
 
 
 def feed_forward(states: torch.Tensor, first: nn.Linear, activation: Callable, second: nn.Linear) -> torch.Tensor:
-    """`second(activation(first(states)))` of states `(batch, length, hidden)`, any float type.
+    """Compute `second(activation(first(states)))` of states `(batch, length, hidden)`, any float type.
 
-    The wide states before the activation are all that is kept for the backward pass; what the activation makes of them,
-    and all gradients of that width, exist for some rows at a time. Under autocast everything runs in its type. Linears
-    that are more than plain ones (an adapter's, say, or with hooks) are called as they are, with what that keeps.
+    Only the wide states before the activation are stored for the backward pass; the activations, and all gradients of
+    that width, exist for some rows at a time. Under autocast everything runs in its type. Linear layers of other
+    classes (such as an adapter's) or with hooks are called as modules, with the memory that this needs.
     """
     if not (_is_plain(first) and _is_plain(second)) or any(True for _ in _parameters(activation)):
         return second(activation(first(states)))
@@ -35,9 +34,9 @@ def feed_forward(states: torch.Tensor, first: nn.Linear, activation: Callable, s
 
 
 def _is_plain(linear: nn.Module) -> bool:
-    # Only called does a linear run its hooks, among them those that gather the parts of a sharded weight.
+    # Hooks run only in a call of the module, among them those that gather a sharded weight.
     hooked = linear._forward_hooks or linear._forward_pre_hooks or linear._backward_hooks or linear._backward_pre_hooks
-    # accelerate's offload puts another `forward` on the very instance.
+    # accelerate's offload replaces `forward` of the instance.
     wrapped = "forward" in vars(linear)
     return type(linear) is nn.Linear and not hooked and not wrapped and not hasattr(linear.weight, "ds_id")
 
@@ -68,15 +67,18 @@ class _FeedForward(torch.autograd.Function):
         states, weight, weight_back, wide, *_ = saved
         needed, biased = ctx.needs_input_grad, ctx.biased
         d_states = torch.empty_like(states) if needed[0] else None
-        sums = _Sums(weight, needed[1]), _Sums(weight_back, needed[3])
-        biases = _Sums(weight[:, 0], biased[0] and needed[2]), _Sums(weight_back[:, 0], biased[1] and needed[4])
+        sums = _GradientSum(weight, needed[1]), _GradientSum(weight_back, needed[3])
+        biases = (
+            _GradientSum(weight[:, 0], biased[0] and needed[2]),
+            _GradientSum(weight_back[:, 0], biased[1] and needed[4]),
+        )
         before = needed[0] or needed[1] or needed[2]
         with torch.autocast(gradient.device.type, enabled=False):
             for part in _parts(states):
                 above = gradient[part]
                 with torch.enable_grad():
                     own = wide[part].detach().requires_grad_(before)
-                    # A view, since what counts a module's work (torch's FLOP counter) takes no leaf in here.
+                    # A view, since torch's FLOP counter does not accept a leaf here.
                     active = ctx.activation(own.view_as(own))
                 sums[1].add_product(above, active.detach())
                 biases[1].add(above)
@@ -90,8 +92,8 @@ class _FeedForward(torch.autograd.Function):
         return d_states, sums[0].value, biases[0].value, sums[1].value, biases[1].value, None, None
 
 
-class _Sums:
-    """A parameter's gradient, summed over parts in float32 at least; None where nobody asks for it."""
+class _GradientSum:
+    """Gradient of a parameter, summed over parts in float32 or wider; None if it is not needed."""
 
     def __init__(self, like: torch.Tensor, is_needed: bool):
         wide = torch.promote_types(like.dtype, torch.float32)
@@ -99,7 +101,7 @@ class _Sums:
         self.total = torch.zeros(like.shape, dtype=wide, device=like.device) if is_needed else None
 
     def add_product(self, gradient: torch.Tensor, states: torch.Tensor) -> None:
-        """Of a linear's weight: `(rows, out)` and `(rows, in)`."""
+        """Add to the gradient of a linear layer's weight: `(rows, out)` and `(rows, in)`."""
         if self.total is None:
             return
         if self.total.dtype == states.dtype:
@@ -108,7 +110,7 @@ class _Sums:
             self.total += gradient.t() @ states
 
     def add(self, gradient: torch.Tensor) -> None:
-        """Of a linear's bias: `(rows, out)`."""
+        """Add to the gradient of a linear layer's bias: `(rows, out)`."""
         if self.total is not None:
             self.total += gradient.sum(dim=0, dtype=self.total.dtype)
 

@@ -1,12 +1,12 @@
 """Sums over all tag paths of a linear chain: log partition, marginals, and the gradients of both.
 
-Every row becomes a path of equal length through one more state, *outside*: it stands before the first unit, on all the
-padding, and once behind it. Start and end scores are then the transitions out of and into *outside*, a padded row needs
-no mask, and an empty one no special case. Rows that begin or end in mid-document pass through a second such state whose
+Every row becomes a path of equal length through one more state, *outside*: before the first unit, on all the padding,
+and once after it. Start and end scores are then the transitions out of and into *outside*, a padded row needs no mask,
+and an empty one no special case. Rows that begin or end in mid-document pass through a second such state whose
 transitions all score 0. Slot t + 1 of a sweep is unit t of the row.
 
 Small numbers in wide floats: on a CPU the recursions run over probabilities in float64 (`LinearSweep`), rescaled now
-and then. Where a CPU's range does not suffice, and on other devices, they run over logarithms (`LogSweep`).
+and then. If a CPU's range does not suffice, and on other devices, they run over logarithms (`LogSweep`).
 """
 
 from typing import Any, NamedTuple
@@ -19,42 +19,45 @@ from .once_differentiable import once_differentiable
 # 2.3e-308, and the factors it can still meet below (states ** RESCALE_EVERY) ** 2, so nothing that counts is lost.
 SMALLEST_SUM = 1e-217
 RESCALE_EVERY = 16
-# Slots that a sweep has views of at once: those of a long text would take more memory than the numbers they show.
+# Number of slots with views at once: the views of a long text would take more memory than their numbers.
 VIEWS = 2048
-# Most elements of a `(slots, batch, states, states)` block that a log-domain sum holds at once.
+# Maximum number of elements of a `(slots, batch, states, states)` block that a log-domain sum holds at once.
 BLOCK = 2**22
 
 
 class Rows(NamedTuple):
-    """What is known about a batch beside its scores."""
+    """Masks and constraints of a batch."""
 
-    # True where a unit stands `(length, batch)`, a prefix of each column; None where all do.
+    # True for units `(length, batch)`, a prefix of each column; None if there is no padding.
     mask: torch.Tensor | None = None
-    # Whether a row starts, ends where its document does `(batch,)`; None where all do.
+    # Whether a row starts, ends where its document does `(batch,)`; None if all do.
     begins: torch.Tensor | None = None
     ends: torch.Tensor | None = None
-    # Which transitions `(tags, tags)`, starts `(tags,)`, ends `(tags,)` are allowed; None where all are.
+    # Which transitions `(tags, tags)`, starts `(tags,)`, ends `(tags,)` are allowed; None if all are.
     allowed: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
 
 
 class Potentials(NamedTuple):
     """Log potentials of the chain with its outside states."""
 
-    # shape: (length + 2, batch, states), the largest emission of each unit taken off
+    # shape: (length + 2, batch, states), the largest emission of each unit subtracted
     nodes: torch.Tensor
     # shape: (states, states), from state, to state
     edges: torch.Tensor
-    # What was taken off, summed over each row `(batch,)`.
+    # Sum of the subtracted values of each row `(batch,)`.
     offset: torch.Tensor
 
 
 def runs_linear(device: torch.device) -> bool:
-    """Whether sums over paths run over float64 probabilities there: consumer GPUs are slow at float64, MPS has none."""
+    """Return whether sums over paths run over float64 probabilities on a device.
+
+    Consumer GPUs are slow at float64, MPS has none.
+    """
     return device.type == "cpu"
 
 
 def _outside_scores(flags: torch.Tensor | None, like: torch.Tensor, states: int) -> torch.Tensor | float:
-    """0 for the outside state that a row passes through and -inf for the other: `(batch, outside states)`."""
+    """Return 0 for the outside state that a row passes through and -inf for the other: `(batch, outside states)`."""
     if states == 1:
         return 0.0
     batch = like.shape[1]
@@ -63,10 +66,10 @@ def _outside_scores(flags: torch.Tensor | None, like: torch.Tensor, states: int)
     return like.new_zeros(batch, 2).masked_fill_(~torch.stack([flags, ~flags], dim=1), -torch.inf)
 
 
-def lay_out(
+def build_potentials(
     emissions: torch.Tensor, start: torch.Tensor, transitions: torch.Tensor, end: torch.Tensor, rows: Rows
 ) -> Potentials:
-    """Emissions `(length, batch, tags)` and parameters as one chain over tags and outside states."""
+    """Combine emissions `(length, batch, tags)` and parameters to one chain over tags and outside states."""
     length, batch, tags = emissions.shape
     is_wide = runs_linear(emissions.device) or emissions.dtype == torch.float64
     dtype = torch.float64 if is_wide else torch.float32
@@ -110,8 +113,8 @@ class LinearSweep:
     """Forward and backward sums over probabilities, rescaled every few slots.
 
     alpha[t] holds what leads to and includes slot t, beta[t] what follows it, ahead[t] = node[t] * beta[t]. Scales
-    differ from slot to slot and cancel within one: marginal[t] = alpha[t] * beta[t] / total[t], and, as
-    beta[t - 1] = edges @ ahead[t] in the same scale, pair[t] = alpha[t - 1] * edges * ahead[t] / total[t - 1].
+    differ from slot to slot and cancel within one: marginal[t] = alpha[t] * beta[t] / total[t], and, as beta[t - 1] =
+    edges @ ahead[t] in the same scale, pair[t] = alpha[t - 1] * edges * ahead[t] / total[t - 1].
 
     Source: Rabiner (1989), "A tutorial on hidden Markov models", scaling.
     """
@@ -153,7 +156,7 @@ class LinearSweep:
             self.log_partition += torch.cat([scales[0] for scales in self.scales.values()], dim=1).log().sum(1)
 
     def is_sound(self) -> bool:
-        """Whether nothing that counts has underflowed."""
+        """Return whether nothing that counts has underflowed."""
         return bool((self.totals > SMALLEST_SUM).all())
 
     def marginals(self, weights: torch.Tensor | float = 1.0, out: torch.Tensor | None = None) -> torch.Tensor:
@@ -168,7 +171,7 @@ class LinearSweep:
         return self.edges * (earlier.view(-1, states).t() @ self.ahead[1:].reshape(-1, states))
 
     def derivative(self, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """How marginals `(length, batch, states)` and summed pairs change as node scores move along `direction`.
+        """Return the change of marginals `(length, batch, states)` and summed pairs along `direction`.
 
         Dual numbers carried through the same recursions: the product of the log partition's Hessian and `direction`
         `(slots, batch, states)`.
@@ -196,13 +199,13 @@ class LinearSweep:
         return d_marginals, d_pairs * self.edges
 
     def log_marginals_at(self, slots: torch.Tensor, rows: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
-        """Log probability of `tags` there; all of one shape."""
+        """Log probability of `tags` at `slots`; all of one shape."""
         return (self.products[slots, rows, tags] / self.totals[slots, rows, 0]).log()
 
     def log_steps_at(
         self, slots: torch.Tensor, rows: torch.Tensor, tags: torch.Tensor, next_tags: torch.Tensor
     ) -> torch.Tensor:
-        """Log probability that `next_tags` stand at `slots`, given that `tags` stand one slot earlier."""
+        """Log probability of `next_tags` at `slots`, given `tags` one slot earlier."""
         behind = self.beta[slots - 1, rows, tags]
         steps = (self.edges[tags, next_tags] * self.ahead[slots, rows, next_tags] / behind).log()
         return torch.where(behind > 0, steps, -torch.inf)
@@ -214,7 +217,7 @@ class LogSweep:
     def __init__(self, potentials: Potentials):
         nodes, edges = potentials.nodes, potentials.edges
         self.edges = edges
-        self.lowest = torch.finfo(nodes.dtype).min
+        self.lowest_gates = torch.finfo(nodes.dtype).min
         # shape: (2, 1, states, states)
         self.both_edges = torch.stack([edges, edges.t()]).unsqueeze(1)
         # shape: (slots, 2, batch, states); the second half runs from the end
@@ -227,7 +230,7 @@ class LogSweep:
             torch.logsumexp(self.after[at - 1].unsqueeze(-1) + self.both_edges, dim=-2, out=self.before[at])
             scores = self.before[at] + both_nodes[at]
             # The clamp keeps a row without any allowed path at -inf, where -inf - -inf would be NaN.
-            highest = scores.amax(-1, keepdim=True).clamp_min(self.lowest)
+            highest = scores.amax(-1, keepdim=True).clamp_min(self.lowest_gates)
             shifts[at] = highest[0]
             torch.sub(scores, highest, out=self.after[at])
         self.alpha = self.after[:, 0]
@@ -268,11 +271,11 @@ class LogSweep:
         return found
 
     def derivative(self, direction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `LinearSweep.derivative`; carries the tangents relative to their states, which keeps them in range."""
+        """Return the derivative as in `LinearSweep`, with tangents relative to their states, which stay in range."""
         moves = torch.stack([direction, direction.flip(0)], dim=1)
         before, after = torch.zeros_like(moves), moves.clone()
         for at in range(1, len(moves)):
-            reached = self.before[at].clamp_min(self.lowest).unsqueeze(-2)
+            reached = self.before[at].clamp_min(self.lowest_gates).unsqueeze(-2)
             shares = (self.after[at - 1].unsqueeze(-1) + self.both_edges - reached).exp_()
             before[at] = (shares * after[at - 1].unsqueeze(-1)).sum(-2)
             after[at] += before[at]
@@ -283,21 +286,22 @@ class LogSweep:
         return (marginals * (moved - mean))[1:-1], d_pairs
 
     def log_marginals_at(self, slots: torch.Tensor, rows: torch.Tensor, tags: torch.Tensor) -> torch.Tensor:
-        """Log probability of `tags` there; all of one shape."""
+        """Log probability of `tags` at `slots`; all of one shape."""
         return self.alpha[slots, rows, tags] + self.beta[slots, rows, tags] - self.totals[slots, rows, 0]
 
     def log_steps_at(
         self, slots: torch.Tensor, rows: torch.Tensor, tags: torch.Tensor, next_tags: torch.Tensor
     ) -> torch.Tensor:
-        """Log probability that `next_tags` stand at `slots`, given that `tags` stand one slot earlier."""
-        behind = self.beta[slots - 1, rows, tags].clamp_min(self.lowest)
+        """Log probability of `next_tags` at `slots`, given `tags` one slot earlier."""
+        behind = self.beta[slots - 1, rows, tags].clamp_min(self.lowest_gates)
         return self.edges[tags, next_tags] + self.ahead[slots, rows, next_tags] - behind
 
 
 def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
-    """Forward and backward sums, by the cheapest way that holds.
+    """Compute forward and backward sums by the cheapest method that is accurate.
 
-    Raises: ValueError where the constraints leave a row without any path.
+    Raises:
+        ValueError: If the constraints allow a row no path.
     """
     sums: LinearSweep | LogSweep | None = None
     for rescale_every in (RESCALE_EVERY, 1) if runs_linear(potentials.nodes.device) else ():
@@ -312,29 +316,29 @@ def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
             if len(stuck):
                 raise ValueError(no_path_message(int(stuck[0])))
     if rows.mask is not None and len(rows.mask):
-        # The path outside scores 0 but for the rounding of its rescalings; a row without units shall be 0 exactly.
+        # The path outside scores 0 up to rounding; a row without units must score exactly 0.
         sums.log_partition = torch.where(rows.mask[0], sums.log_partition, 0.0)
     return sums
 
 
 def no_path_message(row: int) -> str:
-    """What to say where `row` has no allowed path."""
+    """Error message for a row without an allowed path."""
     return (
-        f"expected the constraints to leave every row at least one tag path, got none for row {row}; allow more in "
+        f"expected the constraints to allow every row at least one tag path, got none for row {row}; allow more in "
         "`constrain(...)`, or pass begins=False or ends=False for rows that are cut out of a longer document"
     )
 
 
 def _split(edges: torch.Tensor, tags: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """What start, transitions, end are in a matrix over all states."""
+    """Return the start, transition and end scores in a matrix over all states."""
     return edges[tags, :tags], edges[:tags, :tags], edges[:tags, tags]
 
 
 class LogLikelihood(torch.autograd.Function):
     """Score of the gold path minus log partition `(batch,)`; minus log partition alone where `tags` is None.
 
-    The gradient is analytic, gold counts minus expected ones, so autograd stores no step of the recursion.
-    Source: Lafferty, McCallum & Pereira (2001).
+    The gradient is analytic, gold counts minus expected ones, so autograd stores no step of the recursion. Source:
+    Lafferty, McCallum & Pereira (2001).
     """
 
     @staticmethod
@@ -347,8 +351,8 @@ class LogLikelihood(torch.autograd.Function):
         tags: torch.Tensor | None,
         rows: Rows,
     ) -> torch.Tensor:
-        """Emissions `(length, batch, tags)`, tags `(length, batch)` with anything on padding."""
-        potentials = lay_out(emissions, start, transitions, end, rows)
+        """Compute the log-likelihoods from emissions `(length, batch, tags)` and tags `(length, batch)`."""
+        potentials = build_potentials(emissions, start, transitions, end, rows)
         ctx.sweep, ctx.path = sweep(potentials, rows), None
         ctx.save_for_backward(emissions, start, transitions, end)
         if tags is None:
@@ -366,17 +370,17 @@ class LogLikelihood(torch.autograd.Function):
         nodes = potentials.nodes.gather(2, path.unsqueeze(-1)).squeeze(-1)
         edges = potentials.edges.view(-1).take(path[:-1] * states + path[1:])
         wide = potentials.offset.dtype
-        # What `lay_out` took off each unit's emissions is missing on both sides of the difference.
+        # The values that `build_potentials` subtracts are missing on both sides of the difference.
         return nodes.sum(dim=0, dtype=wide) + edges.sum(dim=0, dtype=wide) - ctx.sweep.log_partition
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Gold counts minus expected counts, times the gradient of each row's likelihood."""
+        """Return gold counts minus expected counts, times the gradient of each row's likelihood."""
         like, *scores = saved
         tags = like.shape[2]
         weights = grad.to(ctx.sweep.edges.dtype).unsqueeze(-1)
-        # Gold counts minus expected counts is a difference of near ones; half precision would round it to 0.
+        # Gold and expected counts are close; half precision would round their difference to 0.
         dtype = torch.promote_types(like.dtype, torch.float32)
         units = torch.empty_like(like, dtype=dtype)
         ctx.sweep.marginals(-weights, out=units)
@@ -395,22 +399,22 @@ class LogLikelihood(torch.autograd.Function):
 class Marginals(torch.autograd.Function):
     """Probability of each tag at each unit `(length, batch, tags)`, 0 on padding.
 
-    The gradient is the product of the log partition's Hessian and what comes in, from one more sweep.
+    The gradient is the product of the log partition's Hessian and the incoming gradient, from one more sweep.
     """
 
     @staticmethod
     def forward(
         ctx: Any, emissions: torch.Tensor, start: torch.Tensor, transitions: torch.Tensor, end: torch.Tensor, rows: Rows
     ) -> torch.Tensor:
-        """Emissions `(length, batch, tags)`."""
-        ctx.sweep = sweep(lay_out(emissions, start, transitions, end, rows), rows)
+        """Compute the marginals from emissions `(length, batch, tags)`."""
+        ctx.sweep = sweep(build_potentials(emissions, start, transitions, end, rows), rows)
         ctx.save_for_backward(emissions, start, transitions, end)
         return ctx.sweep.marginals()[..., : emissions.shape[2]].contiguous()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, saved: tuple[torch.Tensor, ...], grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """The derivative of all marginals and pairs along `grad`, by the symmetry of second derivatives."""
+        """Return the derivative of all marginals and pairs along `grad`, by the symmetry of second derivatives."""
         tags, states = grad.shape[2], ctx.sweep.edges.shape[0]
         direction = grad.new_zeros(grad.shape[0] + 2, grad.shape[1], states)
         direction[1:-1, :, :tags] = grad

@@ -103,8 +103,10 @@ class EndpointHandler:
 
 
 def load_writer(folder: str):
-    """The language model of a folder that writes spans out, by the code of the folder; an adapter needs peft, and its
-    base model from where `adapter_config.json` says."""
+    """Load the generative model of a folder with the code of the folder.
+
+    An adapter needs peft, and its base model from the location in `adapter_config.json`.
+    """
     writer = get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", folder)
     return writer.from_pretrained(folder, dtype=torch.float32)
 

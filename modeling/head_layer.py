@@ -1,4 +1,4 @@
-"""A layer that bends unit states before they become tag scores."""
+"""Feed-forward layer between unit states and the projection to tags."""
 
 from numbers import Integral
 
@@ -7,12 +7,16 @@ from torch import nn
 
 from .wide_linear import wide_linear
 
-# No layer is wider, whatever the encoder: what is above is a mistake, and no tensor could hold it.
+# Maximum width, whatever the encoder; larger values are mistakes.
 WIDEST = 2**20
 
 
 def check_width(width) -> None:
-    """Raises: ValueError where it is no whole number of 0 (no such layer) or more."""
+    """Check that a width is a whole number of 0 (no layer) or more.
+
+    Raises:
+        ValueError: If it is not a whole number of 0 (no layer) or more.
+    """
     if not isinstance(width, Integral) or isinstance(width, bool) or not 0 <= width <= WIDEST:
         raise ValueError(
             f"expected feedforward of head_options to be a width of 0 (no such layer) to {WIDEST:,}, got {width!r}; "
@@ -25,7 +29,7 @@ class HeadLayer(nn.Module):
 
     Args:
         size: Width of the states.
-        width: Of the layer between.
+        width: Width of the inner layer.
     """
 
     def __init__(self, size: int, width: int):
@@ -33,17 +37,19 @@ class HeadLayer(nn.Module):
         self.widen, self.narrow, self.norm = nn.Linear(size, width), nn.Linear(width, size), nn.LayerNorm(size)
 
     @torch.no_grad()
-    def begin(self) -> None:
-        """Weights of a size that passes states on; a transformer's usual ones are a tenth of that."""
+    def init_weights(self) -> None:
+        """Initialise the weights so that states keep their size; a transformer's usual weights are a tenth of that."""
         for layer in (self.widen, self.narrow):
             layer.weight.normal_(0.0, layer.in_features**-0.5)
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """
+        """Apply the layer.
+
         Args:
             states: `(batch, units, hidden)`, any float type.
 
-        Returns: The same shape, float32.
+        Returns:
+            The same shape, float32.
         """
         with torch.autocast(states.device.type, enabled=False):
             states = states.float()

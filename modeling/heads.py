@@ -1,4 +1,4 @@
-"""What turns unit states into tags. A new head is a class here and a line in `HEADS`."""
+"""Heads that convert unit states to tags. A new head is a class here and a line in `HEADS`."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -11,7 +11,7 @@ from .crf import CRF
 from .head_layer import HeadLayer, check_width
 from .positional_attention import (
     OPTIONS,
-    Attended,
+    AttentionOutput,
     GateTargets,
     PositionalAttention,
     check_options,
@@ -22,13 +22,13 @@ from .tags import may_end, may_follow, may_start, span_tags
 from .wide_linear import wide_linear
 
 
-class Chain(NamedTuple):
-    """Where rows of a batch begin and end inside their documents, and where their units stand.
+class ChainContext(NamedTuple):
+    """Position of the rows of a batch inside their documents, and of their units inside the window.
 
     Args:
-        begins: True where the row holds its document's first unit `(batch,)`; None means that all do.
-        ends: True where the row holds its document's last unit `(batch,)`; None means that all do.
-        positions: Position in the window whose vector each unit takes `(batch, units)`; None where no head asks.
+        begins: True if the row holds its document's first unit `(batch,)`; None means that all do.
+        ends: True if the row holds its document's last unit `(batch,)`; None means that all do.
+        positions: Position in the window whose vector each unit takes `(batch, units)`; None if no head asks.
     """
 
     begins: torch.Tensor | None = None
@@ -37,11 +37,12 @@ class Chain(NamedTuple):
 
 
 class HeadOutput(NamedTuple):
-    """
+    """Output of a head.
+
     Args:
         loss_sum: Loss summed over all units, in nats, a float32 scalar; None without labels.
         emissions: Tag scores `(batch, units, tags)`, float32.
-        parts: Where the loss has several, each by its name, which ends in `_loss`; they add up to `loss_sum`.
+        parts: Parts of a composed loss by name, which ends in `_loss`; they add up to `loss_sum`.
     """
 
     loss_sum: torch.Tensor | None
@@ -49,11 +50,11 @@ class HeadOutput(NamedTuple):
     parts: dict[str, torch.Tensor] | None = None
 
 
-class HeadView(NamedTuple):
-    """What a head looked at.
+class HeadInspection(NamedTuple):
+    """Gates and attention of a head.
 
     Args:
-        gates: How far each unit is let through, 0 to 1 `(batch, units)`, float32.
+        gates: Gate of each unit, 0 to 1 `(batch, units)`, float32.
         attention: From each unit to each unit `(batch, heads, units, units)`, float32.
     """
 
@@ -62,7 +63,7 @@ class HeadView(NamedTuple):
 
 
 class TagHead(nn.Module, ABC):
-    """Base of all heads: a feed-forward layer, multi-sample dropout, the projection to tags, a chain that decodes.
+    """Base of all heads: a feed-forward layer, multi-sample dropout, the projection to tags, and a decoding chain.
 
     The projection runs in float32 whatever the encoder runs in: a rounding of the emissions would be the largest error
     of the whole chain.
@@ -71,11 +72,12 @@ class TagHead(nn.Module, ABC):
         config: A `KospanTokenClassificationConfig`.
         input_size: Width of the unit states.
 
-    Raises: ValueError where `config.head_options` holds a key that the head does not know.
+    Raises:
+        ValueError: If `config.head_options` holds a key that the head does not know.
     """
 
-    # The head's own settings and what they are where `head_options` does not say.
-    options: dict = {"feedforward": 0}  # width of the layer between states and projection; 0 leaves it out
+    # The head's own settings with their defaults.
+    options: dict = {"feedforward": 0}  # width of the layer between states and projection; 0 turns it off
 
     def __init__(self, config, input_size: int):
         super().__init__()
@@ -83,7 +85,7 @@ class TagHead(nn.Module, ABC):
         if unknown:
             raise ValueError(
                 f"expected head_options of {type(self).__name__} to be among {sorted(self.options)}, got "
-                f"{', '.join(unknown)}; take the key out or choose another head"
+                f"{', '.join(unknown)}; remove the key or choose another head"
             )
         self.settings = {**self.options, **config.head_options}
         check_width(self.settings["feedforward"])
@@ -99,11 +101,15 @@ class TagHead(nn.Module, ABC):
         self.reset_constraints()
 
     def check_settings(self) -> None:
-        """Raises: ValueError where one of the head's own settings is out of range."""
+        """Check the head's own settings.
+
+        Raises:
+            ValueError: If one of the head's own settings is out of range.
+        """
 
     @classmethod
     def unused(cls, options: dict) -> dict[str, tuple[str, ...]]:
-        """Settings of a recipe that have no effect with this head, each with the settings that are the reason.
+        """Return the settings of a recipe that have no effect with this head, each with the responsible settings.
 
         Args:
             options: The recipe's `head_options`.
@@ -112,59 +118,66 @@ class TagHead(nn.Module, ABC):
 
     @classmethod
     def narrowest(cls, config) -> int:
-        """The smallest `input_size` that the head can be built with."""
+        """Return the smallest `input_size` of the head."""
         return 1
 
     def reset_constraints(self) -> None:
-        """Tells the chain which tag may follow which. Called again after loading: these buffers are never stored."""
+        """Set the chain's constraints. Called again after loading, since these buffers are never stored."""
         device = self._buffer_device()
-        follow = [[may_follow(first, second, self.scheme) for second in self.tags] for first in self.tags]
+        set_progress = [[may_follow(first, second, self.scheme) for second in self.tags] for first in self.tags]
         self.crf.constrain(
-            torch.tensor(follow, device=device),
+            torch.tensor(set_progress, device=device),
             torch.tensor([may_start(tag) for tag in self.tags], device=device),
             torch.tensor([may_end(tag, self.scheme) for tag in self.tags], device=device),
             when=self.constrain,
         )
 
     def clear_chain(self) -> None:
-        """Makes the chain's scores zeros that no checkpoint stores, for heads that decode without any."""
+        """Replace the chain's scores by zeros that are not stored, for heads that decode without scores."""
         for name in ("start_transitions", "end_transitions", "transitions"):
             zeros = torch.zeros(getattr(self.crf, name).shape, device=self._buffer_device())
             delattr(self.crf, name)
             self.crf.register_buffer(name, zeros, persistent=False)
 
     def prepare(self, encoder: nn.Module, tokenizer) -> None:
-        """Called when a new model is built over an encoder: first weights, and what stays fixed of the encoder."""
+        """Initialise a new model over an encoder: weights, and constants read from the encoder."""
         if self.feedforward is not None:
-            self.feedforward.begin()
+            self.feedforward.init_weights()
 
-    def follow(self, progress: float | None) -> None:
-        """Told while training how far it is, 0 to 1; None when it is over."""
+    def set_progress(self, progress: float | None) -> None:
+        """Receive the progress of training, 0 to 1; None after its end."""
 
-    def view(self, states: torch.Tensor, mask: torch.Tensor, context: Chain | None = None) -> HeadView | None:
-        """What the head looks at when it predicts; None for a head that has no attention. As `forward`."""
+    def inspect(
+        self, states: torch.Tensor, mask: torch.Tensor, context: ChainContext | None = None
+    ) -> HeadInspection | None:
+        """Return gates and attention in prediction; None for a head without attention. Arguments as in `forward`."""
 
     def _buffer_device(self) -> torch.device:
         # A quantised layer has a method of that name, and runs on the CPU.
         device = getattr(self.projection.weight, "device", torch.device("cpu"))
-        # While transformers builds a model to be filled, its weights are nowhere; buffers must be somewhere.
+        # While transformers builds a model before loading, its weights are on the meta device; buffers must not be.
         return torch.device("cpu") if device.type == "meta" else device
 
     def project(self, states: torch.Tensor) -> torch.Tensor:
-        """Unit states `(batch, units, hidden)` to emissions `(batch, units, tags)` in float32, dropout applied."""
+        """Project unit states `(batch, units, hidden)` to emissions `(batch, units, tags)` in float32, with dropout."""
         return wide_linear(self.projection, self.dropout(states.float()))
 
     def forward(
-        self, states: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None, context: Chain | None = None
+        self,
+        states: torch.Tensor,
+        mask: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        context: ChainContext | None = None,
     ) -> HeadOutput:
-        """
+        """Compute emissions, and with labels the loss.
+
         Args:
             states: Unit states `(batch, units, hidden)`.
-            mask: True where a unit stands `(batch, units)`; a prefix of each row.
+            mask: True for units `(batch, units)`; a prefix of each row.
             labels: Tag ids `(batch, units)`, -100 as padding on the right.
-            context: Where the rows stand in their documents.
+            context: Position of the rows in their documents.
         """
-        context = context or Chain()
+        context = context or ChainContext()
         samples = self.samples if self.training else 1
         if self.feedforward is not None:
             states = self.feedforward(states)
@@ -179,25 +192,36 @@ class TagHead(nn.Module, ABC):
         return HeadOutput(loss_sum, emissions)
 
     @abstractmethod
-    def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
-        """The task loss summed over all units of the batch, in nats; each head has its own."""
+    def loss(
+        self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: ChainContext
+    ) -> torch.Tensor:
+        """Compute the loss of the head, summed over all units of the batch, in nats."""
 
-    def decode(self, emissions: torch.Tensor, mask: torch.Tensor, context: Chain | None = None) -> list[list[int]]:
-        """The best tag sequence of each row."""
-        context = context or Chain()
+    def decode(
+        self, emissions: torch.Tensor, mask: torch.Tensor, context: ChainContext | None = None
+    ) -> list[list[int]]:
+        """Return the best tag sequence of each row."""
+        context = context or ChainContext()
         return self.crf.decode(emissions, mask, begins=context.begins, ends=context.ends)
 
     def marginals(
-        self, emissions: torch.Tensor, mask: torch.Tensor, context: Chain | None = None, distribution: str = "decode"
+        self,
+        emissions: torch.Tensor,
+        mask: torch.Tensor,
+        context: ChainContext | None = None,
+        distribution: str = "decode",
     ) -> torch.Tensor:
-        """Probability of each tag at each unit `(batch, units, tags)`; "train" is the distribution the loss trains."""
-        context = context or Chain()
+        """Return the probability of each tag at each unit `(batch, units, tags)`.
+
+        The distribution "train" is that of the loss.
+        """
+        context = context or ChainContext()
         return self.crf.marginals(emissions, mask, begins=context.begins, ends=context.ends, distribution=distribution)
 
     def posteriors(
         self, emissions: torch.Tensor, mask: torch.Tensor, spans: list[list[tuple[int, int, str]]]
     ) -> list[list[float]]:
-        """Exact probability of each span, over all tag sequences.
+        """Return the exact probability of each span, over all tag sequences.
 
         Args:
             emissions: `(batch, units, tags)`.
@@ -209,7 +233,7 @@ class TagHead(nn.Module, ABC):
         for row, found in enumerate(spans):
             for start, end, label in found:
                 path = [ids[tag] for tag in span_tags(end - start, label, self.scheme)]
-                # In BIO a span ends where its type does not go on; in BIOES its last tag says so.
+                # In BIO a span ends where its type does not continue; in BIOES its last tag marks the end.
                 banned = ids[f"I-{label}"] if self.scheme == "BIO" else -1
                 segments.append((row, start, path, banned))
         if not segments:
@@ -221,26 +245,30 @@ class TagHead(nn.Module, ABC):
 class CRFHead(TagHead):
     """Linear-chain CRF; the loss is its negative log-likelihood (Lafferty et al. 2001)."""
 
-    def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
+    def loss(
+        self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: ChainContext
+    ) -> torch.Tensor:
         """Negative log-likelihood of the gold sequences, summed."""
         likelihood = getattr(self, "likelihood", self.crf)
         return -likelihood(emissions, labels, mask, reduction="sum", begins=context.begins, ends=context.ends)
 
 
 class LinearHead(TagHead):
-    """Each unit by itself: softmax cross-entropy. It decodes as a chain without scores, so that bans still hold."""
+    """Softmax cross-entropy per unit; it decodes as a chain without scores, so that constraints still hold."""
 
     @classmethod
     def unused(cls, options: dict) -> dict[str, tuple[str, ...]]:
-        """There is no chain to train, and R-Drop is the same at every level where units are independent."""
+        """Return the settings without effect: no chain is trained, and units are independent."""
         return {"crf_backend": ("head",), "rdrop_level": ("head",)}
 
     def reset_constraints(self) -> None:
-        """As in the base; the chain's zeros are made again too."""
+        """Set the constraints as in the base, and the chain's scores to zero."""
         self.clear_chain()
         super().reset_constraints()
 
-    def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
+    def loss(
+        self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: ChainContext
+    ) -> torch.Tensor:
         """Cross-entropy of the gold tags, summed."""
         return nn.functional.cross_entropy(
             emissions.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum"
@@ -248,19 +276,19 @@ class LinearHead(TagHead):
 
 
 class PositionalHead(TagHead):
-    """Attention by position behind gates that learn where entities are, then linear or CRF.
+    """Attention by position behind gates that learn the places of entities, then linear or CRF.
 
     The loss is that of the tags + `positional_loss` * (BCE of the gates against "is in an entity" + 0.5 * BCE of two
-    more against "starts one" and "ends one"). At evaluation the gates are always the predicted ones. With
-    `oracle: true` alone gold ones act wherever labels are given, in evaluation too, which is LEAKAGE of the labels into
-    the prediction: an upper bound.
+    more against "starts one" and "ends one"). At evaluation the gates are always the predicted ones. With `oracle:
+    true`, gold gates are used whenever labels are given, in evaluation too, which is LEAKAGE of the labels into the
+    prediction: an upper bound.
 
     Args:
         config: A `KospanTokenClassificationConfig`; `head_options` as `positional_attention.OPTIONS` lists them.
-        input_size: Width of the unit states, which are the encoder's own: e_PAD is one of those, so an LSTM in between
-            is refused.
+        input_size: Width of the unit states, which must be the encoder's own, as e_PAD is: an LSTM is refused.
 
-    Raises: ValueError where an option is out of range or `lstm_hidden_size` is not 0.
+    Raises:
+        ValueError: If an option is out of range or `lstm_hidden_size` is not 0.
     """
 
     options = {**TagHead.options, **OPTIONS}
@@ -271,8 +299,8 @@ class PositionalHead(TagHead):
         if config.lstm_hidden_size:
             raise ValueError(
                 f"expected lstm_hidden_size: 0 with head: positional, got {config.lstm_hidden_size}: closed gates "
-                "put the encoder's state at [PAD] in a unit's place, and an LSTM's states are no such ones; take "
-                "one of the two out"
+                "replace a unit by the encoder's state at [PAD], and an LSTM's states are different; remove one of "
+                "the two settings"
             )
         self.attention = PositionalAttention(
             input_size, config.max_length, settings["heads"], settings["gate"], settings["share"], settings["beginning"]
@@ -280,31 +308,35 @@ class PositionalHead(TagHead):
         self._progress: float | None = None
         if settings["oracle"]:
             warnings.warn(
-                "head_options oracle: true leaks gold labels into predictions wherever labels are given: what it "
-                "scores is an upper bound and no result",
+                "head_options oracle: true leaks gold labels into predictions wherever labels are given: its score "
+                "is an upper bound and not a result",
                 stacklevel=2,
             )
 
     def check_settings(self) -> None:
-        """Raises: ValueError where an option is out of range."""
+        """Check the options.
+
+        Raises:
+            ValueError: If an option is out of range.
+        """
         check_options(self.settings)
 
     @classmethod
     def unused(cls, options: dict) -> dict[str, tuple[str, ...]]:
-        """No LSTM stands below it, pytorch-crf does not train it, and without `decoder: crf` units are independent."""
+        """Return the settings without effect: no LSTM, no pytorch-crf, and no R-Drop level without a CRF."""
         names = ("lstm_hidden_size", "lstm_layers", "lstm_dropout", "crf_backend")
         level = {} if options.get("decoder") == "crf" else {"rdrop_level": ("head", "head_options")}
         return dict.fromkeys(names, ("head",)) | level
 
     @classmethod
     def narrowest(cls, config) -> int:
-        """As many as there are attention heads, or twice that where they begin at neighbours."""
+        """Return the number of attention heads, or twice that for `beginning: neighbours`."""
         settings = {**OPTIONS, **config.head_options}
         check_options(settings)
         return int(settings["heads"]) * (2 if settings["beginning"] == "neighbours" else 1)
 
     def reset_constraints(self) -> None:
-        """As in the base; and which tags say what of the gates."""
+        """Set the constraints as in the base, and the tables of gate targets by tag."""
         if self.settings["decoder"] == "linear":
             self.clear_chain()
         super().reset_constraints()
@@ -319,17 +351,21 @@ class PositionalHead(TagHead):
             self.register_buffer(name, torch.tensor(values, device=device), persistent=False)
 
     def prepare(self, encoder: nn.Module, tokenizer) -> None:
-        """As in the base; reads e_PAD. Raises: ValueError where the tokenizer has no cls, pad or sep token."""
+        """Initialise as in the base, and read e_PAD.
+
+        Raises:
+            ValueError: If the tokenizer has no cls, pad or sep token.
+        """
         super().prepare(encoder, tokenizer)
-        self.attention.begin()
+        self.attention.init_weights()
         self.attention.read_padding(encoder, tokenizer)
 
-    def follow(self, progress: float | None) -> None:
-        """How far training is: gold gates are mixed in while it is short of `gold_gate`; where nobody tells, never."""
+    def set_progress(self, progress: float | None) -> None:
+        """Receive the progress of training; gold gates are mixed in until it reaches `gold_gate`."""
         self._progress = progress
 
     def gold_share(self) -> float:
-        """Share of gold gates where labels are given."""
+        """Return the share of gold gates for batches with labels."""
         if self.settings["oracle"]:
             return 1.0
         if not self.training or self._progress is None or not self.settings["gold_gate"]:
@@ -337,10 +373,18 @@ class PositionalHead(TagHead):
         return max(0.0, 1.0 - self._progress / self.settings["gold_gate"])
 
     def forward(
-        self, states: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor | None = None, context: Chain | None = None
+        self,
+        states: torch.Tensor,
+        mask: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        context: ChainContext | None = None,
     ) -> HeadOutput:
-        """As in the base. Raises: ValueError where the context does not say where units stand."""
-        context = context or Chain()
+        """Compute emissions and loss as in the base.
+
+        Raises:
+            ValueError: If the context has no positions of units.
+        """
+        context = context or ChainContext()
         targets, share = None, 0.0
         if labels is not None:
             tables = (self.tag_inside, self.tag_starts, self.tag_goes_on)
@@ -355,37 +399,47 @@ class PositionalHead(TagHead):
         return found._replace(loss_sum=sum(parts.values()), parts=parts)
 
     def _attend(
-        self, states: torch.Tensor, mask: torch.Tensor, context: Chain, targets: GateTargets | None, share: float
-    ) -> Attended:
+        self, states: torch.Tensor, mask: torch.Tensor, context: ChainContext, targets: GateTargets | None, share: float
+    ) -> AttentionOutput:
         if context.positions is None:
             raise ValueError(
                 "expected a context with the positions of units for head: positional, got none; call the model, or "
-                "pass Chain(positions=unit_positions)"
+                "pass ChainContext(positions=unit_positions)"
             )
         return self.attention(states, mask, context.positions, targets and targets.inside, share)
 
-    def loss(self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: Chain) -> torch.Tensor:
-        """The decoder's loss: cross-entropy, or the negative log-likelihood of the CRF, summed."""
+    def loss(
+        self, emissions: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, context: ChainContext
+    ) -> torch.Tensor:
+        """Compute the decoder's loss: cross-entropy, or the negative log-likelihood of the CRF, summed."""
         decoder = CRFHead if self.settings["decoder"] == "crf" else LinearHead
         return decoder.loss(self, emissions, labels, mask, context)
 
     @torch.no_grad()
-    def view(self, states: torch.Tensor, mask: torch.Tensor, context: Chain | None = None) -> HeadView:
-        """The predicted gates and the attention behind them."""
-        attended = self._attend(states, mask, context or Chain(), None, 0.0)
-        return HeadView(attended.logits[..., 0].sigmoid(), attended.weights)
+    def inspect(self, states: torch.Tensor, mask: torch.Tensor, context: ChainContext | None = None) -> HeadInspection:
+        """Return the predicted gates and the attention."""
+        attended = self._attend(states, mask, context or ChainContext(), None, 0.0)
+        return HeadInspection(attended.logits[..., 0].sigmoid(), attended.weights)
 
 
 HEADS = {"linear": LinearHead, "crf": CRFHead, "positional": PositionalHead}
 
 
 def build_head(config, input_size: int) -> TagHead:
-    """The head that `config.head` names. Raises: ValueError where there is none of that name."""
+    """Build the head that `config.head` names.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
     if config.head not in HEADS:
         raise ValueError(f"expected head to be one of {', '.join(HEADS)}, got {config.head!r}")
     return HEADS[config.head](config, input_size)
 
 
 def check_head(config) -> None:
-    """What can be told of a head without an encoder. Raises: ValueError where it cannot be built."""
+    """Check the settings of a head without an encoder.
+
+    Raises:
+        ValueError: If the head cannot be built.
+    """
     build_head(config, HEADS[config.head].narrowest(config) if config.head in HEADS else 1)

@@ -1,4 +1,4 @@
-"""Checks of what a model is given: texts, thresholds, batch sizes."""
+"""Checks of the arguments of prediction methods: texts, thresholds, batch sizes."""
 
 import math
 import re
@@ -10,7 +10,7 @@ _BYTES = (bytes, bytearray, memoryview)
 
 
 def as_text(value):
-    """A plain `str` for one text of any kind; anything else as it is.
+    """Convert one text of any kind to a plain `str`; other values are returned unchanged.
 
     One text is a `str` or a subclass of it (`numpy.str_`), an Arrow scalar, or a NumPy array without dimensions.
 
@@ -22,19 +22,19 @@ def as_text(value):
         value = value.as_py()
     elif getattr(value, "shape", None) == () and hasattr(value, "item"):
         value = value.item()
-    # `str(value)` of a subclass may be anything: of an enumeration's member it is the member's name.
+    # `str(value)` of a subclass may differ: for an enumeration's member it is the member's name.
     return str.__str__(value) if isinstance(value, str) else value
 
 
 def as_list(values, in_memory: bool = False) -> list | None:
-    """The items of a sequence, or None where `values` is none.
+    """Return the items of a sequence, or None if `values` is none.
 
     A sequence is anything with a length whose items come in a fixed order: a list, a tuple, a NumPy array, a pandas
-    Series, an Arrow array, a column of a data set. A text, bytes, a mapping, a set and a generator are none.
+    Series, an Arrow array, a column of a data set. A text, bytes, a mapping, a set and a generator are not sequences.
 
     Args:
-        values: What may be a sequence.
-        in_memory: Take only what holds its items in memory, so not a column of a data set.
+        values: Any value.
+        in_memory: Accept only sequences in memory, and not a column of a data set.
 
     >>> as_list(("a", "b")), as_list("a"), as_list({"a": 1})
     (['a', 'b'], None, None)
@@ -56,13 +56,15 @@ def as_list(values, in_memory: bool = False) -> list | None:
 
 
 def check_texts(texts, name: str = "texts") -> list[str]:
-    """The texts of any sequence as a list of plain `str`.
+    """Convert any sequence of texts to a list of plain `str`.
 
     Args:
         texts: A sequence as `as_list` takes it.
-        name: What the caller calls it, for the messages.
+        name: Name of the argument, for errors.
 
-    Raises: TypeError where `texts` is no sequence of texts; ValueError where a text is no Unicode text.
+    Raises:
+        TypeError: If `texts` is not a sequence of texts.
+        ValueError: If a text is not valid Unicode text.
     """
     items = as_list(texts)
     if items is None:
@@ -74,13 +76,14 @@ def check_texts(texts, name: str = "texts") -> list[str]:
 
 
 def check_documents(documents, name: str = "texts") -> list[str | list[str]]:
-    """The documents of any sequence as a list, each a plain `str` or a list of its words.
+    """Convert any sequence of documents to a list, each a plain `str` or a list of its words.
 
     Args:
         documents: A sequence as `as_list` takes it.
-        name: What the caller calls it, for the messages.
+        name: Name of the argument, for errors.
 
-    Raises: as `check_texts`, also of words.
+    Raises:
+        Exception: As `check_texts`, also of words.
     """
     items = as_list(documents)
     found = []
@@ -91,14 +94,15 @@ def check_documents(documents, name: str = "texts") -> list[str | list[str]]:
 
 
 def check_text(item, at: int, name: str = "texts") -> str:
-    """The item of a sequence of texts as a plain `str`.
+    """Convert the item of a sequence of texts to a plain `str`.
 
     Args:
-        item: What should be a text.
-        at: Its index, for the messages.
-        name: What the caller calls the sequence.
+        item: The item.
+        at: Its index, for errors.
+        name: Name of the sequence, for errors.
 
-    Raises: as `check_texts`.
+    Raises:
+        Exception: As `check_texts`.
     """
     text = as_text(item)
     if not isinstance(text, str):
@@ -113,8 +117,12 @@ def check_text(item, at: int, name: str = "texts") -> str:
     return text
 
 
-def check_reading(threshold: float, batch_size: int) -> None:
-    """Raises: TypeError or ValueError where `threshold` is no number in [0, 1] or `batch_size` no count."""
+def check_prediction_arguments(threshold: float, batch_size: int) -> None:
+    """Check that `threshold` is a number in [0, 1] and `batch_size` a positive count.
+
+    Raises:
+        TypeError, ValueError: If `threshold` is not a number in [0, 1] or `batch_size` is not a positive count.
+    """
     if isinstance(threshold, bool) or not isinstance(threshold, Real):
         raise TypeError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
     if math.isnan(threshold) or not 0 <= threshold <= 1:

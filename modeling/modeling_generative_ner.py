@@ -1,4 +1,4 @@
-"""`KospanGenerativeNER`: a causal LM that writes out the entities of a text, and from its reply to spans."""
+"""`KospanGenerativeNER`: a causal LM that generates the entities of a text, converted to spans."""
 
 import codecs
 import dataclasses
@@ -20,16 +20,16 @@ from .base_models import ADAPTER, NEEDS, base_record, load_adapted
 from .code_files import (
     LOCATION_KEYS,
     follow_umask,
-    is_copy,
+    is_remote_code,
     name_portable_class,
-    read_companions,
+    read_extra_files,
     read_text,
-    save_companions,
+    save_extra_files,
     write_text,
 )
 from .configuration_generative_ner import NAME, KospanGenerativeNERConfig, find_file, read_generative_config
 from .constraints import ReplyProcessor
-from .input_checks import as_text, check_documents, check_reading
+from .input_checks import as_text, check_documents, check_prediction_arguments
 from .pipeline_base import PipelineOwner
 from .pipeline_question_answering import KospanQuestionAnsweringPipeline  # noqa: F401  (as `clusters`)
 from .pipeline_text_classification import KospanTextClassificationPipeline  # noqa: F401  (as `clusters`)
@@ -47,22 +47,22 @@ from .tags import labels_of  # noqa: F401  (as `clusters`)
 from .word_shapes import shape_of  # noqa: F401  (as `clusters`)
 from .words import document_text
 
-# What save_pretrained takes for a push.
+# Arguments of save_pretrained for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
-# Before version 4.56 models took another word for it.
+# Before version 4.56 the argument had another name.
 _OLD_DTYPE = tuple(map(int, transformers.__version__.split(".")[:2])) < (4, 56)
 
 
 class GeneratedSpans(NamedTuple):
-    """What a model has written about one text.
+    """Spans generated for one text, with the replies.
 
     Args:
-        spans: What was found, sorted by start.
-        replies: The replies as they are, one a window.
-        dropped: Brackets that were none.
-        unmatched: Surfaces without a free occurrence in the text.
-        unparsed: Replies in which nothing of the grammar was found.
-        in_order: Whether the replies are the grammar and nothing beside it, their entities in order of the text.
+        spans: The spans, sorted by start.
+        replies: The replies, one per window.
+        dropped: Number of invalid brackets.
+        unmatched: Number of surfaces without a free occurrence in the text.
+        unparsed: Number of replies without any entity or `[]`.
+        in_order: Whether the replies follow the grammar exactly, with entities in order of the text.
     """
 
     spans: list[Span]
@@ -74,17 +74,18 @@ class GeneratedSpans(NamedTuple):
 
 
 class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
-    """Finds labelled spans by letting a causal LM write them out.
+    """Named-entity recognition by generating text with a causal LM.
 
     Args:
         model: A causal LM of transformers, or one with adapters of peft.
         tokenizer: Its fast tokenizer.
         config: Labels, prompt and limits.
 
-    Raises: ValueError where the tokenizer has no end of a text, or its subwords cannot be read.
+    Raises:
+        ValueError: If the tokenizer has no end-of-text token, or its subwords cannot be converted to bytes.
 
-    >>> writer = KospanGenerativeNER.from_pretrained("user/name")  # doctest: +SKIP
-    >>> writer.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
+    >>> model = KospanGenerativeNER.from_pretrained("user/name")  # doctest: +SKIP
+    >>> model.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
     [Span(start=0, end=3, label='PS', score=0.97), Span(start=8, end=10, label='LC', score=0.95)]
     """
 
@@ -92,7 +93,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
 
     def __init__(self, model, tokenizer, config: KospanGenerativeNERConfig):
         self.model, self.tokenizer, self.config = model, tokenizer, config
-        self._companions: dict[str, str] = {}
+        self._extra_files: dict[str, str] = {}
         if tokenizer.eos_token_id is None:
             raise ValueError(
                 "expected a tokenizer with an end-of-text token, with which a reply ends, got none; set "
@@ -102,13 +103,13 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         size = None if table is None else table.weight.shape[0]
         if getattr(table, "out_features", None):  # Packed weights have other shapes.
             size = table.out_features
-        # A token that lies behind the table of embeddings could not be read.
+        # A token after the end of the embedding table could not be used.
         if tokenizer.pad_token_id is None or (size is not None and tokenizer.pad_token_id >= size):
             tokenizer.pad_token = tokenizer.eos_token
         self.subwords = SubwordBytes(tokenizer, size)
         if config.shown is not None:
             self._likeness = Similarity([text for text, _ in config.examples])
-        # Says at once whether the labels can be written.
+        # Check at once that the labels can be written.
         ReplyStates("", config.labels, self.subwords)
 
     # --- loading and saving -------------------------------------------------------------------------------------------
@@ -117,15 +118,17 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
     def from_pretrained(
         cls, name: str | os.PathLike, base: str | os.PathLike | None = None, **kwargs
     ) -> "KospanGenerativeNER":
-        """A writer from a folder or a repository: a causal LM, or an adapter, with `kospan.json` beside it.
+        """Load a causal LM, or an adapter, with `kospan.json` beside it, from a folder or a repository.
 
         Args:
             name: Folder, or name on the Hub.
-            base: For an adapter: where its base model lies, if not where the adapter says.
-            **kwargs: What `AutoModelForCausalLM.from_pretrained` takes, such as `dtype` and `device_map`.
+            base: For an adapter: folder or name of its base model, if not the one in the adapter.
+            **kwargs: Arguments of `AutoModelForCausalLM.from_pretrained`, such as `dtype` and `device_map`.
 
-        Raises: FileNotFoundError where there is no `kospan.json`; ImportError where an adapter needs peft and there is
-            none; ValueError where an adapter was trained on another base.
+        Raises:
+            FileNotFoundError: If there is no `kospan.json`.
+            ImportError: If an adapter needs peft and it is not installed.
+            ValueError: If an adapter was trained on another base.
         """
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
         config = read_generative_config(name, **location)
@@ -135,24 +138,24 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             if base is not None:
                 raise ValueError(
                     f"expected base only beside an adapter, got {str(base)!r} for {name}, which holds a whole model; "
-                    "leave it out"
+                    "remove it"
                 )
             model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
         else:
             model = load_adapted(name, base, config, location, kwargs)
         writer = cls(model.eval(), AutoTokenizer.from_pretrained(name, use_fast=True, **location), config)
-        if is_copy():
-            # Taken along now, while the repository is at hand: saving must not depend on it.
-            writer._companions = read_companions(name, **location)
+        if is_remote_code():
+            # Read now, while the repository is available: saving must not depend on it.
+            writer._extra_files = read_extra_files(name, **location)
         return writer
 
     def save_pretrained(self, folder: str | os.PathLike, *, push_to_hub: bool = False, **kwargs) -> None:
-        """Writes the causal LM, or its adapter alone, the tokenizer, and what `save_beside` writes.
+        """Write the causal LM or its adapter, the tokenizer, and the files of `save_beside`.
 
         Args:
-            folder: Where to.
-            push_to_hub: Whether all of it also goes to the Hub, under `repo_id` or the folder's name.
-            **kwargs: What the model's own `save_pretrained` takes, and for a push what `push_to_hub` takes.
+            folder: The output folder.
+            push_to_hub: Whether to push the folder to the Hub, under `repo_id` or the folder's name.
+            **kwargs: Arguments of the model's `save_pretrained` and, for a push, of `push_to_hub`.
         """
         push = {key: kwargs.pop(key) for key in ("repo_id", *_PUSH_KEYS) if key in kwargs}
         self.model.save_pretrained(folder, **kwargs)
@@ -161,58 +164,66 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         name_portable_class(os.path.join(folder, "tokenizer_config.json"))
         self.save_beside(folder)
         if push_to_hub:
-            # The model's own push would leave before the files above are written.
+            # The model's own push would happen before the files above are written.
             repo_id = push.pop("repo_id", None) or os.path.basename(os.path.normpath(folder))
             self.push_to_hub(repo_id, **{key: value for key, value in push.items() if value is not None})
 
     def save_beside(self, folder: str | os.PathLike) -> None:
-        """Writes what a folder with weights and tokenizer needs to be opened as a writer, also by who has torch and
-        transformers alone: `kospan.json`, this code, and what an Inference Endpoint runs."""
+        """Write the files beside weights and tokenizer: `kospan.json`, this code, and an endpoint's files.
+
+        With them the folder loads with torch and transformers alone.
+        """
         config = self.config
         if hasattr(self.model, "peft_config"):
             config = dataclasses.replace(config, base=base_record(self.model))
         text = json.dumps(config.to_dict(), ensure_ascii=False, indent=2) + "\n"
         write_text(os.path.join(folder, NAME), text)
         custom_object_save(self, folder)
-        save_companions(folder, self._companions)
+        save_extra_files(folder, self._extra_files)
         needs = os.path.join(folder, "requirements.txt")
         if hasattr(self.model, "peft_config") and "peft" not in read_text(needs):
             write_text(needs, f"{read_text(needs)}{NEEDS}\n")
 
     @property
     def device(self) -> torch.device:
-        """Where the model reads."""
+        """The device of the model's inputs."""
         return self.model.get_input_embeddings().weight.device
 
     def to(self, *args, **kwargs) -> "KospanGenerativeNER":
-        """As in torch; a model that was placed while it was loaded, or has 8-bit or 4-bit weights, stays where it is
-        and as it is."""
-        placed = getattr(self.model, "hf_device_map", None) is not None
-        if not placed and getattr(self.model, "hf_quantizer", None) is None:
+        """Move the model as in torch.
+
+        A model that was placed while it was loaded, or has 8-bit or 4-bit weights, is not moved.
+        """
+        to_device = getattr(self.model, "hf_device_map", None) is not None
+        if not to_device and getattr(self.model, "hf_quantizer", None) is None:
             self.model.to(*args, **kwargs)
         return self
 
     def eval(self) -> "KospanGenerativeNER":
-        """As in torch."""
+        """Set evaluation mode, as in torch."""
         self.model.eval()
         return self
 
     def __call__(self, *args, **kwargs):
-        """Raises: TypeError; transformers' own pipelines and users call a model so."""
+        """Refuse a call of the model itself, as transformers' own pipelines make it.
+
+        Raises:
+            TypeError: Always.
+        """
         raise TypeError(
             "expected text for model.extract(texts) or model.pipeline()(texts), got a call of the model itself, "
             "which transformers' pipeline(task, model=<a loaded model>) makes; use one of the two"
         )
 
     def can_generate(self) -> bool:
-        """False: transformers' pipelines set nothing up for writing; `extract` does."""
+        """Return False, so that transformers' pipelines prepare nothing for generation; `extract` does."""
         return False
 
     def name_pipelines(self) -> None:
-        """Nothing: `pipeline(model=folder)` cannot load a language model as a writer."""
+        """Do nothing: `pipeline(model=folder)` cannot load a language model as a `KospanGenerativeNER`."""
 
-    def over(self, model) -> "KospanGenerativeNER":
-        """The same writer with another model of the same vocabulary, as while training."""
+    def with_model(self, model) -> "KospanGenerativeNER":
+        """Return a copy with another model of the same vocabulary, such as one in training."""
         if model is self.model:
             return self
         other = object.__new__(KospanGenerativeNER)
@@ -228,46 +239,49 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         batch_size: int = 32,
         num_beams: int = 1,
     ) -> list[Span] | list[list[Span]]:
-        """The spans of each text, as the model writes them.
+        """Extract the spans of each text.
 
-        The score of a span is the probability with which the model writes its bracket, given all before it: the product
-        over the bracket's subwords, from the decision to write one more to its `]`. With constrained decoding the
-        probabilities are those among the subwords that the grammar allows.
+        The score of a span is the probability of its bracket, given all text before it: the product over the bracket's
+        subwords, from the decision to write one more to its `]`. With constrained decoding the probabilities are those
+        among the subwords that the grammar allows.
 
         Args:
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
-                column); long ones are asked about in windows and merged. In a sequence a document may also be a list of
+                column); long ones are split into windows and merged. In a sequence a document may also be a list of
                 its words, which are joined by spaces.
-            threshold: Spans with a lower score are left out.
-            batch_size: Prompts that are answered at once.
-            num_beams: Replies that are followed at once; 1 always takes the most probable subword.
+            threshold: Spans with a lower score are omitted.
+            batch_size: Number of prompts in a batch.
+            num_beams: Number of beams; 1 always takes the most probable subword.
 
-        Returns: Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists
-            for a sequence.
+        Returns:
+            Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
+            a sequence.
 
-        Raises: TypeError where `texts` is neither a str nor a sequence of documents, or a number is none; ValueError
-            where `threshold`, `batch_size` or `num_beams` is out of range, or a text holds half of a surrogate pair.
+        Raises:
+            TypeError: If `texts` is neither a str nor a sequence of documents, or a number has another type.
+            ValueError: If `threshold`, `batch_size` or `num_beams` is out of range, or a text holds half of a surrogate
+                pair.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size, num_beams)[0]
-        return [writing.spans for writing in self.write(texts, batch_size, num_beams, threshold)]
+        return [writing.spans for writing in self.generate(texts, batch_size, num_beams, threshold)]
 
     @torch.no_grad()
-    def write(
+    def generate(
         self, texts: Sequence[str | Sequence[str]], batch_size: int = 32, num_beams: int = 1, threshold: float = 0.0
     ) -> list[GeneratedSpans]:
-        """As `extract`, with the replies and what could not be used of them."""
+        """Extract spans as `extract` does; also return the replies and the counts of unusable parts."""
         texts = [document_text(document) for document in check_documents(texts)]
-        check_reading(threshold, batch_size)
+        check_prediction_arguments(threshold, batch_size)
         check_beams(num_beams)
         read = [composed(text) for text in texts]
         passages = [self.passages(text) for text, _ in read]
         flat = [passage for each in passages for passage in each]
         answers: list = [None] * len(flat)
-        # The longest first: batches of one length, and what does not fit into memory fails at once.
+        # The longest first: batches of similar length, and lack of memory shows at once.
         order = sorted(range(len(flat)), key=lambda at: -len(flat[at].input_ids))
-        with self.reading():
+        with self.evaluating():
             for at in range(0, len(order), batch_size):
                 chosen = order[at : at + batch_size]
                 for place, answer in zip(chosen, self._answers([flat[each] for each in chosen], num_beams)):
@@ -277,7 +291,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         return [each._replace(spans=[span for span in each.spans if span.score >= threshold]) for each in found]
 
     def _answers(self, passages: Sequence[PromptWindow], num_beams: int) -> list[tuple[str, list[tuple[int, float]]]]:
-        """The reply to each prompt, and where each of its subwords begins with its log-probability."""
+        """Return the reply to each prompt, and start and log-probability of each of its subwords."""
         config = self.config
         states, ends = None, [self.tokenizer.eos_token_id]
         if config.constrained_decoding:
@@ -295,18 +309,18 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             eos_token_id=ends,
             bos_token_id=self.tokenizer.bos_token_id,
         )
-        with own_generation(self.model):
+        with default_generation_config(self.model):
             rows = self.model.generate(
                 **batch, generation_config=settings, logits_processor=LogitsProcessorList([processor])
             )
         answers = []
         for at, row in enumerate(rows[:, batch["input_ids"].shape[1] :].tolist()):
             reply = row[: next((place for place, subword in enumerate(row) if subword in ends), len(row))]
-            answers.append(spelt_out(self.subwords, reply, processor.log_probabilities(at, reply)))
+            answers.append(decode_reply(self.subwords, reply, processor.log_probabilities(at, reply)))
         return answers
 
     def _merged(self, characters: list, passages: Sequence[PromptWindow], answers: Sequence) -> GeneratedSpans:
-        """What the windows of one text say together, in characters of the text as the user gave it."""
+        """Merge the replies about the windows of one text, in characters of the original text."""
         spans, replies = [], []
         dropped = unmatched = unparsed = 0
         in_order = True
@@ -326,13 +340,13 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
                     score = bracket_probability(entity, found.entities, starts)
                     first, last = passage.start + place.start, passage.start + place.end - 1
                     spans.append(Span(characters[first][0], characters[last][1], place.label, score))
-        # Two windows may cut one stretch of text in different ways.
+        # Two windows may split one stretch of text in different ways.
         spans = keep_longest(spans) if first_overlap(spans) else sorted(spans)
         return GeneratedSpans(spans, replies, dropped, unmatched, unparsed, in_order)
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """The model in evaluation mode, and afterwards in the mode it was in."""
+    def evaluating(self) -> Iterator[None]:
+        """Set evaluation mode inside the context and restore the previous mode afterwards."""
         before = self.model.training
         self.model.eval()
         try:
@@ -342,22 +356,26 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
 
 
 def check_beams(num_beams: int) -> None:
-    """Raises: TypeError or ValueError where `num_beams` is no count."""
+    """Check that `num_beams` is a positive count.
+
+    Raises:
+        TypeError, ValueError: If `num_beams` is not a positive count.
+    """
     if isinstance(num_beams, bool) or not isinstance(num_beams, Integral):
         raise TypeError(f"expected num_beams to be a whole number of replies, got {num_beams!r}; 1 is the default")
     if num_beams < 1:
         raise ValueError(f"expected num_beams to be 1 or more replies, got {num_beams!r}; 1 is the default")
 
 
-def spelt_out(
+def decode_reply(
     subwords: SubwordBytes, reply: Sequence[int], values: Sequence[float]
 ) -> tuple[str, list[tuple[int, float]]]:
-    """A reply as text, and `(character with which it begins, value)` of each of its subwords."""
+    """Decode a reply; return its text and `(first character, value)` of each of its subwords."""
     decoder, text, starts = codecs.getincrementaldecoder("utf-8")("replace"), "", []
     for subword, value in zip(reply, values):
         added = subwords.joined([subword])
         text += decoder.decode(added[:1])
-        # Where the first byte leaves a character open, that is the one which the subword begins with.
+        # If the first byte continues a character, the subword begins with that character.
         begun = bool(added) and not decoder.getstate()[0]
         starts.append((len(text) - begun, value))
         text += decoder.decode(added[1:])
@@ -365,18 +383,18 @@ def spelt_out(
 
 
 def bracket_probability(entity, entities: Sequence, starts: Sequence[tuple[int, float]]) -> float:
-    """The product over the subwords that begin in an entity's bracket or in the space before it."""
+    """Return the product over the subwords that begin in an entity's bracket or in the space before it."""
     before = max((other.end for other in entities if other.end <= entity.start), default=entity.start - 1)
     first = max(before, entity.start - 1)
     total = sum(value for start, value in starts if first <= start < entity.end)
-    # As float32, in which scores travel elsewhere: the same number everywhere.
+    # As float32, like all scores, so that the number is the same everywhere.
     return min(1.0, torch.tensor(total, dtype=torch.float64).exp().float().item())
 
 
 @contextmanager
-def own_generation(model) -> Iterator[None]:
-    """Without what a model of the Hub brings for chatting, such as a penalty for what was said before."""
-    # peft's wrapper hands what it has on to the base, for good; by itself it has nothing of its own.
+def default_generation_config(model) -> Iterator[None]:
+    """Replace a model's own generation settings, such as a repetition penalty for chats, by the defaults."""
+    # peft's wrapper passes attributes on to the base permanently; it has none itself.
     base = model.get_base_model() if hasattr(model, "peft_config") else model
     before = {each: vars(each)["generation_config"] for each in {model, base} if "generation_config" in vars(each)}
     for each in before:

@@ -1,4 +1,4 @@
-"""What every model of kospan shares: an encoder built from its config, a tokenizer of its own, freezing."""
+"""Base class of kospan's models: an encoder built from its config, its own tokenizer, and freezing."""
 
 import os
 import threading
@@ -18,10 +18,10 @@ from .bilstm import MaskedBiLSTM
 from .code_files import (
     LOCATION_KEYS,
     follow_umask,
-    is_copy,
+    is_remote_code,
     name_portable_class,
-    read_companions,
-    save_companions,
+    read_extra_files,
+    save_extra_files,
 )
 from .configuration_kospan import KospanConfig, PipelineTasks
 from .crf import CRF
@@ -29,28 +29,28 @@ from .encoders import build_encoder, encoder_limit, load_encoder
 from .pipeline_base import PipelineOwner
 from .window_batches import WindowBatches
 
-try:  # Version 5 marks what a checkpoint has already filled; only its own functions respect the mark.
+try:  # Version 5 marks weights loaded from a checkpoint; only its own functions respect the mark.
     from transformers import initialization as init
 except ImportError:
     from torch.nn import init
 
-# What save_pretrained takes for a push.
+# Arguments of save_pretrained for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
 
-# Who reads and who has switched something is counted under this one lock; it is never held while a model runs.
+# Lock for the counts of running predictions and exclusive sections; it is never held while a model runs.
 _TURNS = threading.Condition()
 
 
-class WindowView(NamedTuple):
-    """What the encoder saw of one window.
+class WindowInspection(NamedTuple):
+    """Subwords and attention of one window.
 
     Args:
         subwords: The subwords' names, special tokens included `(length)`.
         offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token `(length)`.
         attentions: One tensor per layer `(heads, length, length)`, float32, on the CPU.
         first_unit: The document's unit with which the window begins.
-        head_attention: From unit to unit of the window, where the head has attention of its own
-            `(heads, units, units)`, float32, on the CPU; else None.
+        head_attention: Attention from unit to unit of the window, if the head has its own attention `(heads, units,
+            units)`, float32, on the CPU; else None.
     """
 
     subwords: list[str]
@@ -61,10 +61,14 @@ class WindowView(NamedTuple):
 
 
 class EmissionsOutput(ModelOutput):
-    """Base of outputs whose scores are no `logits` that a loss over classes could take."""
+    """Base of outputs whose scores are not `logits` for a loss over classes."""
 
     def __getitem__(self, key):
-        """As in transformers. Raises: ValueError where `logits` are asked for, as by the Trainer's label smoothing."""
+        """Return an item as in transformers.
+
+        Raises:
+            ValueError: If `logits` are requested, as by the Trainer's label smoothing.
+        """
         if key == "logits":
             raise ValueError(
                 f"expected a request for loss or emissions of {type(self).__name__}, got one for logits, which it does "
@@ -74,7 +78,7 @@ class EmissionsOutput(ModelOutput):
 
 
 class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
-    """Base of kospan's models: `self.encoder`, `self.tokenizer`, and how texts are taken apart."""
+    """Base of kospan's models, with `self.encoder`, `self.tokenizer` and `self.aligner`."""
 
     config_class = KospanConfig
     base_model_prefix = "encoder"
@@ -93,23 +97,23 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         self.tokenizer, self._tokenizer_problem = None, ""
         self._aligner, self._aligner_settings = None, None
         self._encoder_is_frozen = False
-        # While a head is trained on a frozen encoder: what the encoder once said of a window `(length, hidden)`, or
-        # None where that is not known. Never saved.
+        # While a head is trained on a frozen encoder: cached states of a window `(length, hidden)`, or None if there
+        # are none. Never saved.
         self.state_source: Callable[[Mapping], np.ndarray | None] | None = None
-        self._companions: dict[str, str] = {}
+        self._extra_files: dict[str, str] = {}
         self._readers, self._switched, self._mode_before = 0, False, False
 
     # --- loading and saving -------------------------------------------------------------------------------------------
 
     @classmethod
     def from_encoder(cls, name: str, config: KospanConfig, tokenizer, **kwargs) -> "KospanPreTrainedModel":
-        """A new model over a pretrained encoder.
+        """Build a new model over a pretrained encoder.
 
         Args:
             name: Name on the Hub, or a folder.
             config: The model's config; its `encoder_config` is replaced by the encoder's own.
             tokenizer: The encoder's fast tokenizer.
-            **kwargs: What `AutoModel.from_pretrained` takes.
+            **kwargs: Arguments of `AutoModel.from_pretrained`.
         """
         encoder = load_encoder(name, config=config.encoder_config, **kwargs)
         config.encoder_config = encoder.config
@@ -121,35 +125,36 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-        """As in transformers; the tokenizer of the same repository, revision and cache becomes `model.tokenizer`."""
+        """Load a model as in transformers; the tokenizer of the same source becomes `model.tokenizer`."""
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.reset_buffers()
         try:
-            # With the config at hand nothing of the repository is looked up again, and trust is not asked for twice.
+            # With the config the repository is not accessed again, and trust is not requested twice.
             model.tokenizer = AutoTokenizer.from_pretrained(
                 pretrained_model_name_or_path, config=model.config, **location
             )
         except (OSError, ValueError) as error:
-            # Weights alone can still be trained and saved; what needs text says that the tokenizer is missing.
+            # Weights alone can still be trained and saved; methods for texts report the missing tokenizer.
             model.tokenizer = None
             model._tokenizer_problem = f" that can be read ({' '.join(str(error).split())[:200]})"
-        if is_copy():
-            # Taken along now, while the repository is at hand: saving must not depend on it.
+        if is_remote_code():
+            # Read now, while the repository is available: saving must not depend on it.
             location.pop("subfolder", None)
             location["revision"] = getattr(model.config, "_commit_hash", None) or location.get("revision")
-            model._companions = read_companions(pretrained_model_name_or_path, **location)
+            model._extra_files = read_extra_files(pretrained_model_name_or_path, **location)
         return loaded
 
     def save_pretrained(self, save_directory, *, push_to_hub: bool = False, **kwargs):
-        """As in transformers, and the folder can be used at once.
+        """Save the model as in transformers, with all files needed to use the folder.
 
         Beside the weights are the tokenizer, in a form that version 4.51 reads as well; the model's code and its
         pipeline, which the config names; `handler.py` and `requirements.txt` for an Inference Endpoint. An existing
         `requirements.txt` is kept. Warns where a model that was loaded without its `handler.py` cannot pass it on.
 
-        Raises: ValueError where layers were quantised by torch, whose packed weights safetensors cannot hold.
+        Raises:
+            ValueError: If layers were quantised by torch, whose packed weights safetensors cannot hold.
         """
         packed = next((key for key, each in self.state_dict().items() if not isinstance(each, torch.Tensor)), None)
         if packed is not None:
@@ -157,7 +162,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
                 f"expected a model whose weights are tensors to save, got packed ones at {packed} "
                 "(quantize_dynamic); save the model before it is quantised, and quantise it after loading"
             )
-        # Saving registers one auto class; plain AutoModel is named here.
+        # Saving registers one auto class; plain AutoModel is added here.
         own = f"{type(self).__module__.rpartition('.')[2]}.{type(self).__name__}"
         self.config.auto_map = {**(getattr(self.config, "auto_map", None) or {}), "AutoModel": own}
         self.name_pipelines()
@@ -166,28 +171,28 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(save_directory)
                 name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
-            save_companions(save_directory, self._companions)
+            save_extra_files(save_directory, self._extra_files)
             follow_umask(save_directory)
         if push_to_hub:
-            # The parent's own push would leave before the files above are written.
+            # The parent's own push would happen before the files above are written.
             repo_id = kwargs.get("repo_id") or os.path.basename(os.path.normpath(save_directory))
             self.push_to_hub(repo_id, **{key: kwargs[key] for key in _PUSH_KEYS if kwargs.get(key) is not None})
 
     def name_pipelines(self) -> None:
-        """Writes into the config which class of `pipelines.py` serves the model's task in transformers' `pipeline`."""
+        """Store the class of `pipelines.py` that serves the model's task in the config."""
         if self._pipeline_class is not None:
             autos = [self._auto_class] if self._auto_class else []
             entry = {"impl": f"pipelines.{self._pipeline_class.__name__}", "pt": autos, "tf": [], "type": "text"}
             self.config.custom_pipelines = PipelineTasks({self._pipeline_class.task_name: entry})
 
     def prepare(self) -> None:
-        """Takes from encoder and tokenizer, once, what stays fixed while a new model is trained."""
+        """Read constants of a new model from encoder and tokenizer."""
 
     def reset_buffers(self) -> None:
-        """Writes again what no checkpoint stores. A model without such buffers has nothing to do."""
+        """Restore buffers that no checkpoint stores. A model without such buffers has nothing to do."""
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As in transformers; the CRF's bare parameters get the small uniform scores they are born with."""
+        """Initialise weights as in transformers; the CRF's parameters get small uniform scores."""
         if isinstance(module, CRF):
             for parameter in module.parameters(recurse=False):
                 init.uniform_(parameter, -0.1, 0.1)
@@ -197,25 +202,25 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
     # --- encoder ------------------------------------------------------------------------------------------------------
 
     def get_input_embeddings(self) -> nn.Module:
-        """The encoder's table of word embeddings."""
+        """Return the encoder's table of word embeddings."""
         return self.encoder.get_input_embeddings()
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replaces the encoder's table of word embeddings."""
+        """Replace the encoder's table of word embeddings."""
         self.encoder.set_input_embeddings(value)
 
     def freeze_encoder(self) -> None:
-        """No gradient and no dropout in the encoder from here on, through every `train()` call."""
+        """Turn off gradient and dropout in the encoder, through all later `train()` calls."""
         self._encoder_is_frozen = True
         self.encoder.requires_grad_(False)
         self.encoder.zero_grad()
         self.encoder.eval()
 
     def train(self, mode: bool = True) -> "KospanPreTrainedModel":
-        """As in torch; a frozen encoder stays in evaluation mode."""
+        """Set the mode as in torch; a frozen encoder stays in evaluation mode."""
         if not getattr(self, "_encoder_is_frozen", False):
             return super().train(mode)
-        # A trainer calls this in each step, and a walk through the encoder's modules takes longer than a small head.
+        # A trainer calls this in each step, and visiting the encoder's modules takes longer than a small head.
         if self.encoder.training:
             self.encoder.eval()
         self.training = mode
@@ -225,23 +230,24 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """As in torch; a frozen encoder has no gradients, so it is not walked through in each step."""
+        """Reset gradients as in torch, without visiting a frozen encoder."""
         if not self._encoder_is_frozen:
             return super().zero_grad(set_to_none)
         for child in self.children():
             if child is not self.encoder:
                 child.zero_grad(set_to_none)
 
-    def encoded(self, encoder_states: torch.Tensor | None = None, **inputs):
-        """What the encoder says, or what it has said before.
+    def encode(self, encoder_states: torch.Tensor | None = None, **inputs):
+        """Run the encoder, or wrap states that it has computed before.
 
         Args:
             encoder_states: Last states of the encoder `(batch, length, hidden)`, any float type, in place of
-                `input_ids`: the encoder is not asked.
-            **inputs: What the encoder takes; what is None is not passed on.
+                `input_ids`: the encoder does not run.
+            **inputs: Inputs of the encoder; None values are not passed on.
 
-        Raises: ValueError where there is not exactly one of `input_ids`, `inputs_embeds` and `encoder_states`, where
-            the states have another shape, or where more is asked for than states can tell.
+        Raises:
+            ValueError: If there is not exactly one of `input_ids`, `inputs_embeds` and `encoder_states`, where the
+                states have another shape, or if other outputs are requested.
         """
         given = [name for name in ("input_ids", "inputs_embeds") if inputs.get(name) is not None]
         given += ["encoder_states"] * (encoder_states is not None)
@@ -256,7 +262,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         if encoder_states.dim() != 3 or encoder_states.shape[2] != width:
             raise ValueError(
                 f"expected encoder_states (batch, length, {width}), got {tuple(encoder_states.shape)}; make them "
-                "with this very encoder"
+                "with this encoder"
             )
         if inputs.get("output_hidden_states") or inputs.get("output_attentions"):
             raise ValueError(
@@ -266,13 +272,13 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         return BaseModelOutput(last_hidden_state=encoder_states.to(self.dtype))
 
     def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """The mean loss of a batch with labels, and nothing else that `forward` may give."""
+        """Compute the mean loss of a batch with labels, without any other output of `forward`."""
         return self(**batch).loss
 
     # --- between encoder and head -------------------------------------------------------------------------------------
 
-    def add_recurrent(self, config, width: int) -> int:
-        """Gives the model its LSTM over units, where the config has one; gives the width of what comes out."""
+    def add_lstm(self, config, width: int) -> int:
+        """Add an LSTM over units if the config has one, and return the width of its output."""
         self.lstm_dropout = nn.Dropout(config.lstm_dropout)
         self.recurrent = None
         if not config.lstm_hidden_size:
@@ -280,11 +286,13 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         self.recurrent = MaskedBiLSTM(width, config.lstm_hidden_size, config.lstm_layers, config.lstm_dropout)
         return 2 * config.lstm_hidden_size
 
-    def gathered(
+    def gather_units(
         self, states: torch.Tensor, unit_positions: torch.Tensor, unit_places: torch.Tensor | None
     ) -> torch.Tensor:
-        """Encoder states `(batch, length, hidden)` to those of the units `(batch, units, hidden)`, each with the
-        embedding of its place inside its subword, where the model has one."""
+        """Gather encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`.
+
+        If the model has place embeddings, each unit gets that of its place inside its subword.
+        """
         rows = torch.arange(states.shape[0], device=states.device).unsqueeze(1)
         units = states[rows, unit_positions.clamp(min=0)]
         if self.place_embedding is None:
@@ -295,18 +303,18 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
     # --- text ---------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def reading(self, alone: bool = False):
-        """The model in evaluation mode, and afterwards in the mode it was in, also where several threads read at once.
+    def evaluating(self, exclusive: bool = False):
+        """Set evaluation mode inside the context, also for several threads, and restore the previous mode.
 
         Args:
-            alone: Wait until no other thread reads, and let none begin: for who switches something in the model.
+            exclusive: Wait until no other thread predicts, and let none begin, for sections that change the model.
         """
         with _TURNS:
-            _TURNS.wait_for(lambda: not self._switched and not (alone and self._readers))
+            _TURNS.wait_for(lambda: not self._switched and not (exclusive and self._readers))
             if not self._readers:
                 self._mode_before = self.training
             self._readers += 1
-            self._switched = alone
+            self._switched = exclusive
             self.eval()
         try:
             yield
@@ -320,7 +328,11 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
 
     @property
     def aligner(self) -> Aligner:
-        """Takes texts apart as the config says. Raises: ValueError where the model has no tokenizer."""
+        """Aligner with the config's settings.
+
+        Raises:
+            ValueError: If the model has no tokenizer.
+        """
         if self.tokenizer is None:
             raise ValueError(
                 f"expected a tokenizer beside the model, got none{self._tokenizer_problem}; load the model from a "

@@ -1,5 +1,4 @@
-"""`KospanForQuestionAnswering`: encoder over question and text, gather, start and end scores; and from questions to
-answers."""
+"""`KospanForQuestionAnswering`: encoder over question and text, start and end scores, and answers as spans."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,20 +10,20 @@ import torch
 from torch import nn
 
 from .alignment import Document, Window, clusters
-from .answers import Answer, Answers, WindowScores
+from .answers import Answer, AnswerDistribution, WindowScores
 from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from a folder only what this file names itself)
 from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
-from .code_files import is_copy  # noqa: F401  (as above)
+from .code_files import is_remote_code  # noqa: F401  (as above)
 from .configuration_kospan import KospanQuestionAnsweringConfig
 from .crf import CRF  # noqa: F401  (as above)
-from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .crf_inputs import prepare_inputs  # noqa: F401  (as above)
 from .encoders import encoder_limit
 from .exact_match import LONGEST_MATCH, match_lengths
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
-from .input_checks import as_text, check_reading, check_texts
+from .input_checks import as_text, check_prediction_arguments, check_texts
 from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .particles import particle_cuts, trimmed_end
@@ -51,12 +50,13 @@ _NULL_PLACE = 0  # of a row of scores: [CLS], "this window holds no answer"
 
 @dataclass
 class KospanQuestionAnsweringOutput(EmissionsOutput):
-    """
+    """Output of `KospanForQuestionAnswering`.
+
     Args:
         loss: Cross-entropy of an answer's two ends, a mean over ends, in nats, a scalar; with R-Drop the divergence is
             in it.
-        emissions: Start and end scores `(batch, 1 + units, 2)`, float32; the first place is "no answer here", places
-            without a unit hold the lowest float.
+        emissions: Start and end scores `(batch, 1 + units, 2)`, float32; the first place is "no answer here", padding
+            has the lowest float.
         divergence: R-Drop's part of `loss`, a scalar; None without it.
         hidden_states: As the encoder gives them.
         attentions: As the encoder gives them.
@@ -70,14 +70,14 @@ class KospanQuestionAnsweringOutput(EmissionsOutput):
 
 
 class AnswerScores(NamedTuple):
-    """Answers to one question, and what they were chosen by.
+    """Answers to one question, with the probabilities of starts and ends.
 
     Args:
         answers: Spans of the text, best first.
-        starts: Probability that the answer begins at each character of the text `(characters)`, float64; a unit of
-            several characters gives it to its first.
+        starts: Probability that the answer begins at each character of the text `(characters)`, float64; for a unit of
+            several characters it is that of the first.
         ends: The same for its last character.
-        null: Probability of "no answer"; 0 where the model does not know of it.
+        null: Probability of "no answer"; 0 if the model does not allow it.
     """
 
     answers: list[Span]
@@ -87,7 +87,7 @@ class AnswerScores(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a call may set otherwise than the model's config; see `KospanQuestionAnsweringConfig`."""
+    """Settings that a call may override; see `KospanQuestionAnsweringConfig`."""
 
     max_length: int
     stride: int
@@ -98,10 +98,10 @@ class Limits(NamedTuple):
 
 
 class KospanForQuestionAnswering(KospanPreTrainedModel):
-    """Finds the answer to a question in a text.
+    """Extractive question answering.
 
-    >>> reader = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
-    >>> reader.answer("수도는 어디인가?", "대한민국의 수도는 서울이다.")  # doctest: +SKIP
+    >>> model = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> model.answer("수도는 어디인가?", "대한민국의 수도는 서울이다.")  # doctest: +SKIP
     [Span(start=10, end=12, label='answer', score=0.97)]
     """
 
@@ -115,7 +115,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         width = config.hidden_size
         self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
         self.match_embedding = nn.Embedding(LONGEST_MATCH + 1, width) if config.exact_match_feature else None
-        width = self.add_recurrent(config, width)
+        width = self.add_lstm(config, width)
         self.dropout = nn.Dropout(config.dropout)
         self.projection = nn.Linear(width, 2)
         self.post_init()
@@ -138,26 +138,31 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> KospanQuestionAnsweringOutput:
-        """
+        """Compute start and end scores, and with labels the loss.
+
         Args:
             input_ids: Subwords of question and window `(batch, length)`.
-            attention_mask: 1 where a subword stands `(batch, length)`.
-            token_type_ids: 1 from the window's first subword on `(batch, length)`; None where the encoder knows none.
+            attention_mask: 1 for subwords, 0 for padding `(batch, length)`.
+            token_type_ids: 1 from the window's first subword on `(batch, length)`; None if the encoder knows none.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
             unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
-            exact_match_feature: See `exact_match.py` `(batch, units)`, -100 as padding; needed where the config says
-                so.
-            labels: Place of the answer's first and of its last unit `(batch, 2)`, counted from 1; 0 where the window
-                does not hold the answer.
+            exact_match_feature: See `exact_match.py` `(batch, units)`, -100 as padding; required by
+                `config.exact_match_feature`.
+            labels: Place of the answer's first and of its last unit `(batch, 2)`, counted from 1; 0 if the window does
+                not contain the answer.
             num_items_in_batch: Ends over which the loss is averaged; None means those of this batch.
             rdrop_alpha: Weight of R-Drop's divergence; 0 turns it off. Above 0 the batch holds every row twice, the
                 copies after the originals.
             rdrop_level: Not used: the divergence compares start and end distributions.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
-            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+            encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
+            output_hidden_states: Whether to return the states of all layers of the encoder.
+            output_attentions: Whether to return the attention weights of the encoder.
+            return_dict: Ignored; the output is always an object.
 
-        Raises: ValueError where `unit_positions` is missing, or `exact_match_feature` where they are needed, and as
-            `encoded`.
+        Raises:
+            ValueError: If `unit_positions` is missing, or `exact_match_feature` where they are needed, and as
+                `encode`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -166,7 +171,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
                 "the features of kospan.tasks.question_answering.task"
             )
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        encoded = self.encoded(
+        encoded = self.encode(
             encoder_states,
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -203,13 +208,15 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         exact_match_feature: torch.Tensor | None,
         mask: torch.Tensor,
     ) -> torch.Tensor:
-        """Encoder states `(batch, length, hidden)` to those of "no answer" and of the units
-        `(batch, 1 + units, width)`, with an LSTM over them where there is one."""
-        units = self.gathered(states, unit_positions, unit_places)
+        """Convert encoder states `(batch, length, hidden)` to unit states `(batch, 1 + units, width)`.
+
+        The first state is that of "no answer". The LSTM is applied if there is one.
+        """
+        units = self.gather_units(states, unit_positions, unit_places)
         if self.match_embedding is not None:
             if exact_match_feature is None:
                 raise ValueError(
-                    "expected exact_match_feature beside unit_positions, because the model's config says "
+                    "expected exact_match_feature beside unit_positions, because the model's config has "
                     "exact_match_feature, got none; make batches with model.collate or "
                     "kospan.tasks.question_answering.task"
                 )
@@ -218,7 +225,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         return units if self.recurrent is None else self.recurrent(self.lstm_dropout(units), mask)
 
     def project(self, states: torch.Tensor) -> torch.Tensor:
-        """States `(batch, 1 + units, width)` to start and end scores in float32, dropout applied."""
+        """Project states `(batch, 1 + units, width)` to start and end scores in float32, with dropout."""
         return wide_linear(self.projection, self.dropout(states.float()))
 
     # --- questions to answers -----------------------------------------------------------------------------------------
@@ -235,26 +242,29 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         return_probabilities: bool = False,
         **limits,
     ) -> list[Span] | list[list[Span]] | AnswerScores | list[AnswerScores]:
-        """The most probable answers to each question in its text.
+        """Find the most probable answers to each question in its text.
 
         Args:
             question: A question, or a sequence of questions (a list, an array, a Series, a data set's column).
-            context: The text to find the answer in, or one for each question; of any length, as it is read through
+            context: The text to find the answer in, or one for each question; of any length, as it is split into
                 windows. A single text serves several questions.
-            top_k: Answers at the most.
-            threshold: Answers with a lower probability are left out; None takes the config's.
-            batch_size: Windows the encoder reads at once.
+            top_k: Maximum number of answers.
+            threshold: Answers with a lower probability are omitted; None uses the config's.
+            batch_size: Number of windows in a batch.
             overlapping: Whether answers may share characters.
-            return_probabilities: Whether the probabilities of starts and ends come along, see `AnswerScores`.
+            return_probabilities: Whether to return the probabilities of starts and ends, see `AnswerScores`.
             **limits: `max_length`, `stride`, `max_query_length`, `max_answer_length`, `allow_no_answer`,
-                `trim_particles`, where they shall not be the config's.
+                `trim_particles`, to override the config's.
 
-        Returns: Spans labelled "answer", best first: a list for a str, a list of lists for a sequence. "No answer",
-            where the model knows of it, is a span from 0 to 0. No answer begins or ends with white space, and a text
-            that holds nothing else has no answer but this one.
+        Returns:
+            Spans labelled "answer", best first: a list for a str, a list of lists for a sequence. "No answer", where
+            the model knows of it, is a span from 0 to 0. No answer begins or ends with white space, and a text that
+            holds nothing else has no answer but this one.
 
-        Raises: TypeError where a text is no str; ValueError where a question is empty, a number is out of range, or
-            there are not as many texts as questions. Threads may call it at once.
+        Raises:
+            TypeError: If a text is not a str.
+            ValueError: If a question is empty, a number is out of range, or there are not as many texts as questions.
+                Threads may call it at once.
         """
         question, context = as_text(question), as_text(context)
         if isinstance(question, str):
@@ -266,53 +276,58 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         questions = check_texts(question, "question")
         contexts = check_texts([context] * len(questions) if isinstance(context, str) else context, "context")
         threshold = self.config.threshold if threshold is None else threshold
-        check_reading(threshold, batch_size)
+        check_prediction_arguments(threshold, batch_size)
         _check_questions(questions, contexts)
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise ValueError(f"expected top_k of 1 or more, got {top_k!r}; 1 gives the best answer alone")
         within = self.limits(**limits)
         found = []
-        with self.reading():
+        with self.evaluating():
             for at in range(0, len(questions), _DOCUMENTS_AT_A_TIME):
                 some = slice(at, at + _DOCUMENTS_AT_A_TIME)
                 documents, scores = self.window_scores(questions[some], contexts[some], batch_size, within)
                 for document, windows in zip(documents, scores):
                     answers = self.ranking(document, windows, within)
                     spans = self._spans(document, answers.best(top_k, overlapping), threshold, within)
-                    found.append(_reading(document, answers, spans) if return_probabilities else spans)
+                    found.append(_answer_scores(document, answers, spans) if return_probabilities else spans)
         return found
 
     def limits(self, **other) -> Limits:
-        """The config's limits, or others. Raises: TypeError for an unknown one, ValueError for one out of range."""
+        """Return the config's limits with the given overrides.
+
+        Raises:
+            TypeError: If a limit is unknown.
+            ValueError: If one is out of range.
+        """
         found = {name: getattr(self.config, name) for name in Limits._fields}
         for name, value in other.items():
             if name not in found:
-                raise TypeError(f"expected only the limits {', '.join(found)}, got {name}; leave it out")
+                raise TypeError(f"expected only the limits {', '.join(found)}, got {name}; remove it")
             if value is None:
                 continue
             kind = type(found[name])
             if type(value) is not kind or (kind is int and value < 1):
                 wanted = "true or false" if kind is bool else "a whole number of 1 or more"
-                raise ValueError(f"expected {name} to be {wanted}, got {value!r}; leave it out for the model's own")
+                raise ValueError(f"expected {name} to be {wanted}, got {value!r}; remove it to use the model's own")
             found[name] = value
         most = encoder_limit(self.config.encoder_config)
         if most is not None and found["max_length"] > most:
             raise ValueError(
                 f"expected max_length to be {most} or less, which is what the encoder reads, got "
-                f"{found['max_length']}; leave it out for the model's own"
+                f"{found['max_length']}; remove it to use the model's own"
             )
         return Limits(**found)
 
     def windows(
         self, question: str, document: Document, limits: Limits | None = None, subwords: Sequence[int] | None = None
     ) -> list[Window]:
-        """The windows of a text, each behind the question, whose subwords may be handed in where they are known."""
+        """Split a text into windows behind the question, whose subwords may be passed if they are known."""
         limits = limits or self.limits()
         subwords = self.aligner.documents([question])[0].subwords if subwords is None else subwords
         return self.aligner.windows(document, subwords[: limits.max_query_length], limits.stride, limits.max_length)
 
     def matches(self, question: str, document: Document) -> list[int]:
-        """For each unit how much of the question stands there; empty where the model is not told."""
+        """Return the exact-match feature of each unit; empty if the model does not use it."""
         if not self.config.exact_match_feature:
             return []
         text, form = document.text, self.config.normalization
@@ -330,7 +345,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         return [max(lengths[start:end], default=0) for start, end in document.units]
 
     def features(self, window: Window, matches: Sequence[int]) -> dict[str, list[int]]:
-        """What the model reads of a window, without labels."""
+        """Return the model's inputs for a window, without labels."""
         first, last = window.first_unit, window.first_unit + len(window.unit_positions)
         found = {
             "input_ids": window.input_ids,
@@ -348,7 +363,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
     def window_scores(
         self, questions: Sequence[str], contexts: Sequence[str], batch_size: int = 32, limits: Limits | None = None
     ) -> tuple[list[Document], list[list[WindowScores]]]:
-        """Each text taken apart, and what the model says of its windows; windows are read sorted by length."""
+        """Return documents and scores of their windows; windows are batched by length."""
         distinct = list(dict.fromkeys([*contexts, *questions]))
         apart = dict(zip(distinct, self.aligner.documents(distinct)))
         documents = [apart[text] for text in contexts]
@@ -369,9 +384,9 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
 
     def ranking(
         self, document: Document, windows: Sequence[WindowScores], limits: Limits, temperature: float | None = None
-    ) -> Answers:
-        """The distribution over a text's answers from what `window_scores` gave; None is the config's temperature."""
-        answers = Answers(
+    ) -> AnswerDistribution:
+        """Return the distribution over a text's answers; without `temperature` the config's is used."""
+        answers = AnswerDistribution(
             windows,
             document.unit_subwords,
             limits.max_answer_length,
@@ -385,7 +400,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         return answers
 
     def _spans(self, document: Document, answers: list[Answer], threshold: float, limits: Limits) -> list[Span]:
-        """Answers in units as spans of characters."""
+        """Convert answers in units to spans of characters."""
         spans = []
         for first, last, score in answers:
             if score < threshold:
@@ -398,11 +413,11 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
 
 
 def blank_units(document: Document) -> list[bool]:
-    """Whether each unit holds white space alone."""
+    """Return for each unit whether it is white space."""
     return [document.text[start:end].isspace() for start, end in document.units]
 
 
-def _reading(document: Document, answers: Answers, spans: list[Span]) -> AnswerScores:
+def _answer_scores(document: Document, answers: AnswerDistribution, spans: list[Span]) -> AnswerScores:
     starts, ends = np.zeros(len(document.text)), np.zeros(len(document.text))
     if document.units:
         starts[[start for start, _ in document.units]] = answers.starts()
@@ -411,7 +426,10 @@ def _reading(document: Document, answers: Answers, spans: list[Span]) -> AnswerS
 
 
 def _unit_cuts(document: Document) -> dict[int, list[int]]:
-    """Where a particle ends, as the index behind its last unit -> where it may begin, the longest particle first."""
+    """Return for each end of a particle its possible starts, the longest particle first.
+
+    The key is the index behind the particle's last unit.
+    """
     unit_at = {start: at for at, (start, _) in enumerate(document.units)}
     found = {}
     for at, (_, end) in enumerate(document.units):

@@ -1,5 +1,4 @@
-"""`KospanForSequenceClassification`: encoder over a text or a pair of texts, one state, scores of classes or a
-value."""
+"""`KospanForSequenceClassification`: encoder over a text or a pair of texts, scores of classes or a value."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from
 from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
-from .code_files import is_copy  # noqa: F401  (as above)
+from .code_files import is_remote_code  # noqa: F401  (as above)
 from .configuration_kospan import KospanSequenceClassificationConfig
 from .crf import CRF  # noqa: F401  (as above)
-from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .crf_inputs import prepare_inputs  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
-from .input_checks import as_text, check_reading, check_texts
+from .input_checks import as_text, check_prediction_arguments, check_texts
 from .modeling_kospan import KospanPreTrainedModel
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
@@ -41,15 +40,16 @@ from .window_batches import WindowBatches  # noqa: F401  (as above)
 from .word_shapes import SHAPES  # noqa: F401  (as above)
 from .words import words  # noqa: F401  (as above)
 
-# Documents that are taken apart at a time, see modeling_token_classification.
+# Documents that are tokenized at a time, see modeling_token_classification.
 _DOCUMENTS_AT_A_TIME = 1024
-# Windows advance by this share of their length at least, or time would be quadratic in the length of a text.
+# Windows advance by at least this share of their length, or time would be quadratic in the length of a text.
 _LEAST_STEP = 1 / 16
 
 
 @dataclass
 class KospanSequenceClassificationOutput(ModelOutput):
-    """
+    """Output of `KospanForSequenceClassification`.
+
     Args:
         loss: Cross-entropy in nats, or the squared error in units of `value_spread`, a mean over rows, a scalar; with
             R-Drop the divergence is in it.
@@ -68,16 +68,16 @@ class KospanSequenceClassificationOutput(ModelOutput):
 
 
 class TextWindow(NamedTuple):
-    """What the encoder reads of a text, or of a pair, at once.
+    """Input of the encoder for one part of a text or pair.
 
     Args:
         input_ids: Subwords with special tokens `(length)`.
         windowed_at: Position of the first subword of the field that windows run over; of a single text this is the
             text.
-        pair_at: Position of the first subword of the text_pair; where there is none, behind the text.
+        pair_at: Position of the first subword of the text_pair; without one, the position after the text.
         first_subword: Index, in its field, of the subword at `windowed_at`.
-        start: Where the stretch of the windowed field begins, in characters.
-        end: Where it ends.
+        start: First character of the stretch of the windowed field.
+        end: One past its last character.
         weight: Its weight among the passages of a text: the subwords that it holds, special tokens not counted; 1 for a
             text without any.
     """
@@ -92,13 +92,12 @@ class TextWindow(NamedTuple):
 
 
 class ClassScores(NamedTuple):
-    """What a model says of a text, and from which stretches of it.
+    """Scores of a text, and of each of its passages.
 
     Args:
         span: The whole text with its most probable class, or its value.
         scores: Class -> calibrated probability, the highest first; of a value its name -> value.
-        passages: Start and end in characters of the windowed field, weight, and scores by class of each passage read
-            by itself.
+        passages: Start and end in characters of the windowed field, weight, and scores by class of each passage alone.
     """
 
     span: Span
@@ -107,10 +106,10 @@ class ClassScores(NamedTuple):
 
 
 class KospanForSequenceClassification(KospanPreTrainedModel):
-    """Says of a text, or of a pair of texts, which class it is of, or gives it a value.
+    """Classification or regression of texts or pairs of texts.
 
-    >>> classifier = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
-    >>> classifier.classify("코스피가 사상 최고치를 기록했다")  # doctest: +SKIP
+    >>> model = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
+    >>> model.classify("코스피가 사상 최고치를 기록했다")  # doctest: +SKIP
     Span(start=0, end=16, label='경제', score=0.97)
     """
 
@@ -141,24 +140,29 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> KospanSequenceClassificationOutput:
-        """
+        """Compute logits, and with labels the loss.
+
         Args:
             input_ids: Subwords of each passage `(batch, length)`.
-            attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
+            attention_mask: 1 for subwords, 0 for padding `(batch, length)`; None means everywhere.
             token_type_ids: As the tokenizer gives them for a pair, with most 0 for the text and 1 for the text_pair
-                `(batch, length)`; None where the encoder knows none, or there is one text.
-            labels: Class ids, or values as they are, `(batch,)`.
+                `(batch, length)`; None if the encoder knows none, or there is one text.
+            labels: Class ids, or values, `(batch,)`.
             num_items_in_batch: Rows over which the loss is averaged; None means those of this batch.
             rdrop_alpha: Weight of R-Drop's divergence; 0 turns it off. Above 0 the batch holds every row twice, the
                 copies after the originals.
             rdrop_level: Not used: the divergence compares class distributions.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
-            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
+            encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
+            output_hidden_states: Whether to return the states of all layers of the encoder.
+            output_attentions: Whether to return the attention weights of the encoder.
+            return_dict: Ignored; the output is always an object.
 
-        Raises: ValueError as `encoded`.
+        Raises:
+            ValueError: As `encode`.
         """
         types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        encoded = self.encoded(
+        encoded = self.encode(
             encoder_states,
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -190,7 +194,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return nn.functional.mse_loss(logits[:, 0], wanted, reduction="sum")
 
     def pooled(self, states: torch.Tensor, attention_mask: torch.Tensor | None) -> torch.Tensor:
-        """Encoder states `(batch, length, hidden)` to one state of each row `(batch, hidden)`."""
+        """Pool encoder states `(batch, length, hidden)` to one state per row `(batch, hidden)`."""
         if self.config.pooling == "cls":
             return states[:, 0]
         if attention_mask is None:
@@ -200,7 +204,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return ((states.float() * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)).to(states.dtype)
 
     def project(self, state: torch.Tensor) -> torch.Tensor:
-        """One state of each row `(batch, hidden)` to scores `(batch, classes)` in float32, dropout applied."""
+        """Project one state per row `(batch, hidden)` to scores `(batch, classes)` in float32, with dropout."""
         return wide_linear(self.projection, self.dropout(state.float()))
 
     # --- texts to classes ---------------------------------------------------------------------------------------------
@@ -212,36 +216,38 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         threshold: float = 0.0,
         batch_size: int = 32,
     ) -> Span | list[Span | None] | None:
-        """The most probable class of each text, or its value.
+        """Predict the most probable class of each text, or its value.
 
-        A text of any length is read whole: what does not fit into one window is read through overlapping ones, whose
-        logits are averaged, weighted by the subwords that each holds, before the softmax. A text without characters is
-        read as the special tokens alone.
+        A text of any length is read completely: a text that does not fit into one window is split into overlapping
+        ones, whose logits are averaged, weighted by the subwords that each holds, before the softmax. A text without
+        characters is read as the special tokens alone.
 
         Args:
             texts: A text, or a sequence of texts (a list, an array, a Series, a data set's column).
             text_pairs: The second text of each pair, for a model that reads pairs, as a tokenizer takes it: the
                 hypothesis for the text's premise. None for a model of single texts.
-            threshold: Of a text whose class is less probable nothing is said (None); a value has no probability, so
-                there it must be 0.
-            batch_size: Windows the encoder reads at once.
+            threshold: The result is None for a text whose class is less probable; it must be 0 for values, which have
+                no probability.
+            batch_size: Number of windows in a batch.
 
-        Returns: A span over the whole text, labelled with the class and its calibrated probability, or with the
-        value's name and the value: one for a str, a list for a sequence.
+        Returns:
+            A span over the whole text, labelled with the class and its calibrated probability, or with the value's name
+            and the value: one for a str, a list for a sequence.
 
-        Raises: TypeError where a text is no str; ValueError where a text is no Unicode, a number is out of range,
-            pairs are missing or not wanted, or the field that is read in full in each window is too long. Threads may
-            call it at once.
+        Raises:
+            TypeError: If a text is not a str.
+            ValueError: If a text is not valid Unicode, a number is out of range, pairs are missing or not supported, or
+                the field that is repeated in each window is too long. Threads may call it at once.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
             return self.classify([texts], _one_pair(text_pairs), threshold, batch_size)[0]
         texts = check_texts(texts)
-        check_reading(threshold, batch_size)
+        check_prediction_arguments(threshold, batch_size)
         if self.config.problem_type == "regression" and threshold > 0:
             raise ValueError(
                 f"expected threshold 0 of a model that gives values, which have no probability, got {threshold}; "
-                "leave it out"
+                "remove it"
             )
         scores = self.scores(texts, text_pairs, batch_size)
         best = scores.argmax(axis=1)
@@ -254,12 +260,14 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return [span if span.score >= threshold else None for span in found]
 
     def scores(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
-        """Calibrated probabilities of all classes `(texts, classes)`, float64; of values `(texts, 1)` the values.
-        Arguments as in `classify`."""
+        """Return calibrated probabilities of all classes `(texts, classes)`, or values `(texts, 1)`, float64.
+
+        Arguments as in `classify`.
+        """
         return self.scores_of(self.logits(texts, text_pairs, batch_size))
 
     def scores_of(self, logits: np.ndarray, temperature: float | None = None) -> np.ndarray:
-        """What `scores` makes of logits `(texts, classes)`; None is the config's temperature."""
+        """Convert logits `(texts, classes)` to scores; without `temperature` the config's is used."""
         if self.config.problem_type == "regression":
             return self.config.value_mean + self.config.value_spread * logits
         logits = logits / (self.config.calibration_temperature if temperature is None else temperature)
@@ -268,11 +276,11 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
     @torch.no_grad()
     def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
-        """Logits of each text `(texts, classes)`, float64: the mean of its passages', weighted by their subwords."""
-        check_reading(0.0, batch_size)
+        """Return logits `(texts, classes)`, float64: means over passages, weighted by their subwords."""
+        check_prediction_arguments(0.0, batch_size)
         texts, pairs = self._checked(texts, text_pairs)
         found = np.zeros((len(texts), len(self.config.classes)))
-        with self.reading():
+        with self.evaluating():
             for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
                 some = slice(at, at + _DOCUMENTS_AT_A_TIME)
                 names = [f"index {place}" for place in range(len(texts))[some]]
@@ -286,12 +294,13 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
     @torch.no_grad()
     def inspect(self, text: str, text_pair: str | None = None) -> ClassScores:
-        """The scores of all classes, and those that each passage of a long text would have by itself.
+        """Return the scores of all classes, for the text and for each passage of a long text.
 
-        Raises: as `classify`.
+        Raises:
+            Exception: As `classify`.
         """
         [text], pairs = self._checked([text], _one_pair(text_pair))
-        with self.reading():
+        with self.evaluating():
             [passages] = self.passages_of([text], pairs)
             logits = self._passage_logits(passages, 32)
         weights = np.array([each.weight for each in passages], dtype=np.float64)
@@ -310,14 +319,15 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
     def passages_of(
         self, texts: Sequence[str], pairs: Sequence[str] | None, names: Sequence[str] | None = None
     ) -> list[list[TextWindow]]:
-        """Each text, or pair, as passages; equal texts are taken apart once.
+        """Split each text or pair into passages; equal texts are tokenized once.
 
         Args:
             texts: The texts.
-            pairs: Their text_pairs; None where there are none.
-            names: What errors call each text.
+            pairs: Their text_pairs; None if there are none.
+            names: Names of the texts, for errors.
 
-        Raises: ValueError where the field that is read in full in each window is too long.
+        Raises:
+            ValueError: If the field that is repeated in each window is too long.
         """
         distinct = list(dict.fromkeys([*texts, *(pairs or ())]))
         apart = dict(zip(distinct, self.aligner.documents(distinct)))
@@ -327,14 +337,15 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return [self.passages(apart[text], apart[pair], name) for text, pair, name in zip(texts, pairs, names)]
 
     def passages(self, document: Document, pair: Document | None = None, name: str = "the text") -> list[TextWindow]:
-        """The passages that a text, or a pair, is read through, one or more.
+        """Split a text or pair into one or more passages.
 
         Args:
-            document: The text taken apart.
-            pair: Its text_pair taken apart; None where there is none.
-            name: What errors call the text.
+            document: The text as a document.
+            pair: Its text_pair as a document; None if there is none.
+            name: Name of the text, for errors.
 
-        Raises: as `passages_of`.
+        Raises:
+            Exception: As `passages_of`.
         """
         aligner, config = self.aligner, self.config
         before, moving, behind = aligner.prefix, document, aligner.suffix
@@ -372,7 +383,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return found
 
     def _too_long(self, length: int, most: int, name: str) -> ValueError:
-        """The error about a field that leaves too little of a window for the other one."""
+        """Build the error about a field that leaves too little of a window for the other one."""
         config = self.config
         fixed = "text_pair" if config.windowed_field == "text" else "text"
         return ValueError(
@@ -382,7 +393,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         )
 
     def features(self, passage: TextWindow) -> dict[str, list[int]]:
-        """What the model reads of a passage, without labels."""
+        """Return the model's inputs for a passage, without labels."""
         found = {"input_ids": passage.input_ids}
         if self.config.pairs and (getattr(self.config.encoder_config, "type_vocab_size", 0) or 0) > 1:
             before, first, between, second, behind = self._types_of_pairs()
@@ -392,8 +403,11 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return found
 
     def _types_of_pairs(self) -> list[list[int]]:
-        """The tokenizer's token types in a pair: of the special tokens before the first text, of one subword of it, of
-        the special tokens between the texts, of one subword of the second text, of the special tokens behind it."""
+        """Return the tokenizer's token types in a pair, by part.
+
+        The parts are the special tokens before the first text, one subword of it, the special tokens between the texts,
+        one subword of the second text, and the special tokens after it.
+        """
         aligner = self.aligner
         if self._pair_types[0] is not aligner:
             types = self.tokenizer("a", "a", return_token_type_ids=True)["token_type_ids"]
@@ -406,14 +420,18 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
         return self._pair_types[1]
 
     def _passage_logits(self, passages: Sequence[TextWindow], batch_size: int) -> np.ndarray:
-        """Logits `(passages, classes)`, float64; passages are read sorted by length."""
+        """Return logits `(passages, classes)`, float64; passages are batched by length."""
         found = np.zeros((len(passages), len(self.config.classes)))
         for chosen, features in self.window_batches([self.features(each) for each in passages], batch_size):
             found[chosen] = self(**features).logits.double().cpu().numpy()
         return found
 
     def _checked(self, texts, text_pairs) -> tuple[list[str], list[str] | None]:
-        """Texts and pairs as lists; no pairs for a model of single texts. Raises: as `classify`."""
+        """Return texts and pairs as lists; no pairs for a model of single texts.
+
+        Raises:
+            Exception: As `classify`.
+        """
         texts = check_texts(texts)
         if text_pairs is None:
             if self.config.pairs and texts:
@@ -424,7 +442,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
             return texts, [] if self.config.pairs else None
         if not self.config.pairs:
             raise ValueError(
-                "expected no text_pairs, because the model reads single texts (config.pairs), got some; leave them out"
+                "expected no text_pairs, because the model reads single texts (config.pairs), got some; remove them"
             )
         text_pairs = check_texts(text_pairs, "text_pairs")
         if len(texts) != len(text_pairs):
@@ -435,7 +453,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
 
 
 def _one_pair(text_pair) -> list[str] | None:
-    """The pair of one text as a list of one."""
+    """Return the text_pair of one text as a list."""
     text_pair = as_text(text_pair)
     if text_pair is None or isinstance(text_pair, str):
         return None if text_pair is None else [text_pair]

@@ -1,4 +1,4 @@
-"""`KospanForTokenClassification`: encoder, gather, LSTM, head; and from text to spans."""
+"""`KospanForTokenClassification`: encoder, LSTM and head over units, and spans of texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from
 from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
-from .code_files import is_copy  # noqa: F401  (as above)
+from .code_files import is_remote_code  # noqa: F401  (as above)
 from .configuration_kospan import KospanTokenClassificationConfig
 from .crf import CRF  # noqa: F401  (as above)
-from .crf_inputs import lay_in  # noqa: F401  (as above)
+from .crf_inputs import prepare_inputs  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .head_layer import HeadLayer  # noqa: F401  (as above)
-from .heads import Chain, HeadView, build_head
-from .input_checks import as_text, check_documents, check_reading
-from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowView
+from .heads import ChainContext, HeadInspection, build_head
+from .input_checks import as_text, check_documents, check_prediction_arguments
+from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowInspection
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
 from .pipeline_question_answering import KospanQuestionAnsweringPipeline  # noqa: F401  (as above)
@@ -41,20 +41,20 @@ from .window_batches import WindowBatches  # noqa: F401  (as above)
 from .word_shapes import SHAPES
 from .words import trimmed
 
-# Documents that are taken apart at a time: enough to sort by length, few enough that memory does not grow with the
-# data.
+# Documents that are tokenized at a time: enough to sort by length, few enough that memory does not grow with the data.
 _DOCUMENTS_AT_A_TIME = 1024
 
 
 @dataclass
 class KospanTokenClassificationOutput(EmissionsOutput):
-    """
+    """Output of `KospanForTokenClassification`.
+
     Args:
         loss: Loss per unit in nats, a scalar; with R-Drop the divergence is in it.
         emissions: Tag scores `(batch, units, tags)`, float32.
-        tags: Best tag ids `(batch, units)`, -100 where no unit stands; None while training.
+        tags: Best tag ids `(batch, units)`, -100 for padding; None while training.
         divergence: R-Drop's part of `loss`, a scalar; None without it.
-        parts: While training, what else `loss` is the sum of where the head has several losses: scalars by name.
+        parts: In training, parts of a composed loss: scalars by name.
         hidden_states: As the encoder gives them.
         attentions: As the encoder gives them.
     """
@@ -69,7 +69,7 @@ class KospanTokenClassificationOutput(EmissionsOutput):
 
 
 class TokenScores(NamedTuple):
-    """What the head decodes for one text.
+    """Units and emissions of one text.
 
     Args:
         units: `(start, end)` of each unit in characters.
@@ -88,10 +88,10 @@ class TokenInspection(NamedTuple):
         units: `(start, end)` of each unit in characters.
         tags: Tag names, in the order of the marginals' last dimension.
         marginals: Probability of each tag at each unit `(units, tags)`, float32, on the CPU.
-        spans: What `extract` gives.
-        windows: What the encoder saw, window by window.
-        gates: How far the head lets each unit through, 0 to 1 `(units,)`, float32, on the CPU; None where it has no
-            gates or there is nothing to read.
+        spans: The spans that `extract` returns.
+        windows: Subwords and attention, window by window.
+        gates: Gate of each unit, 0 to 1 `(units,)`, float32, on the CPU; None if the head has no gates or the text no
+            units.
     """
 
     text: str
@@ -99,12 +99,12 @@ class TokenInspection(NamedTuple):
     tags: list[str]
     marginals: torch.Tensor
     spans: list[Span]
-    windows: list[WindowView]
+    windows: list[WindowInspection]
     gates: torch.Tensor | None = None
 
 
 class KospanForTokenClassification(KospanPreTrainedModel):
-    """Finds labelled spans by tagging units.
+    """Span extraction by tagging units.
 
     >>> model = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
     >>> model.extract("이재용 회장이 서울에서 말했다")  # doctest: +SKIP
@@ -112,7 +112,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
     """
 
     config_class = KospanTokenClassificationConfig
-    # Saving copies the code beside the weights under this name, also where the class itself came from the Hub.
+    # Saving copies the code beside the weights under this name, even if the class itself came from the Hub.
     _auto_class = "AutoModelForTokenClassification"
     _pipeline_class = PIPELINES["token-classification"]
 
@@ -121,19 +121,19 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         width = config.hidden_size
         self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
         self.shape_embedding = nn.Embedding(len(SHAPES), width) if config.word_shape_feature else None
-        width = self.add_recurrent(config, width)
+        width = self.add_lstm(config, width)
         self.head = build_head(config, width)
         if not any(".crf." in name for name, _ in self.named_parameters()):
-            # Version 4.51 refuses to keep in float32 what is not there.
+            # Version 4.51 does not accept missing modules here.
             self._keep_in_fp32_modules = self._keep_in_fp32_modules_strict = None
         self.post_init()
 
     def prepare(self) -> None:
-        """The head takes from encoder and tokenizer what it keeps."""
+        """Initialise the head from encoder and tokenizer."""
         self.head.prepare(self.encoder, self.tokenizer)
 
     def reset_buffers(self) -> None:
-        """The head's bans follow from the tags, so no checkpoint stores them."""
+        """Restore the head's constraints, which follow from the tags and are not stored."""
         self.head.reset_constraints()
 
     def forward(
@@ -157,28 +157,32 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         decode: bool = True,
         return_dict: bool | None = None,
     ) -> KospanTokenClassificationOutput:
-        """
+        """Compute emissions, with labels the loss, and in evaluation the best tags.
+
         Args:
             input_ids: Subwords `(batch, length)`.
-            attention_mask: 1 where a subword stands `(batch, length)`.
+            attention_mask: 1 for subwords, 0 for padding `(batch, length)`.
             unit_positions: Position whose vector each unit takes `(batch, units)`, -100 as padding on the right.
             unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
-            word_shape_feature: Id of each unit's shape `(batch, units)`, -100 as padding; needed where the config says
-                so.
-            token_type_ids: Ignored: a tagger reads one text. Tokenizers give them.
+            word_shape_feature: Id of each unit's shape `(batch, units)`, -100 as padding; required by
+                `config.word_shape_feature`.
+            token_type_ids: Ignored, as there is one text; accepted because tokenizers return them.
             labels: Tag ids `(batch, units)`, -100 as padding.
-            begins: True where a row holds its document's first unit `(batch,)`; None means all do.
-            ends: True where a row holds its document's last unit `(batch,)`; None means all do.
+            begins: True if a row holds its document's first unit `(batch,)`; None means all do.
+            ends: True if a row holds its document's last unit `(batch,)`; None means all do.
             num_items_in_batch: Units over which the loss is averaged; None means those of this batch.
             rdrop_alpha: Weight of R-Drop's divergence; 0 turns it off. Above 0 the batch holds every row twice, the
                 copies after the originals.
             rdrop_level: Distribution that the divergence compares: "token", "marginal" or "sequence".
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
-            encoder_states: What the encoder once said `(batch, length, hidden)`, float32, instead of `input_ids`.
-            decode: Whether the best tags are found; never while training.
+            encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
+            output_hidden_states: Whether to return the states of all layers of the encoder.
+            output_attentions: Whether to return the attention weights of the encoder.
+            decode: Whether to compute the best tags; never in training.
+            return_dict: Ignored; the output is always an object.
 
-        Raises: ValueError where `unit_positions` is missing, or `word_shape_feature` where they are needed, and as
-            `encoded`.
+        Raises:
+            ValueError: If `unit_positions` is missing, or `word_shape_feature` where they are needed, and as `encode`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -186,7 +190,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
                 "loaded model>); for text call model.extract(text) or model.pipeline()(text), for batches use the "
                 "features of kospan.tasks.token_classification.task"
             )
-        encoded = self.encoded(
+        encoded = self.encode(
             encoder_states,
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -196,7 +200,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         )
         mask = unit_positions != -100
         states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, word_shape_feature, mask)
-        context = Chain(begins, ends, unit_positions)
+        context = ChainContext(begins, ends, unit_positions)
         found = self.head(states, mask, labels, context)
 
         loss, divergence, parts = None, None, None
@@ -223,15 +227,15 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         )
 
     @torch.compiler.disable
-    def _best_tags(self, emissions: torch.Tensor, mask: torch.Tensor, context: Chain, like: torch.Tensor):
-        """The best tag ids of each row, -100 behind them, in the shape and type of `like` `(batch, units)`."""
+    def _best_tags(self, emissions: torch.Tensor, mask: torch.Tensor, context: ChainContext, like: torch.Tensor):
+        """Return the best tag ids of each row, padded with -100, like `like` `(batch, units)`."""
         tags = torch.full_like(like, -100)
         for row, path in enumerate(self.head.decode(emissions, mask, context)):
             tags[row, : len(path)] = torch.tensor(path, dtype=tags.dtype, device=tags.device)
         return tags
 
     def task_loss(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """As in the base, without the best paths."""
+        """Compute the loss as in the base, without the best paths."""
         return self(**batch, decode=False).loss
 
     def unit_states(
@@ -242,12 +246,12 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         word_shape_feature: torch.Tensor | None,
         mask: torch.Tensor,
     ) -> torch.Tensor:
-        """Encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, through the LSTM."""
-        units = self.gathered(states, unit_positions, unit_places)
+        """Convert encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, with the LSTM."""
+        units = self.gather_units(states, unit_positions, unit_places)
         if self.shape_embedding is not None:
             if word_shape_feature is None:
                 raise ValueError(
-                    "expected word_shape_feature beside unit_positions, because the model's config says "
+                    "expected word_shape_feature beside unit_positions, because the model's config has "
                     "word_shape_feature, got none; make batches with model.collate or "
                     "kospan.tasks.token_classification.task"
                 )
@@ -262,28 +266,31 @@ class KospanForTokenClassification(KospanPreTrainedModel):
     def extract(
         self, texts: str | Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
     ) -> list[Span] | list[list[Span]]:
-        """The spans of each text, best tag sequence, with exact posteriors as scores.
+        """Extract the spans of each text: the best tag sequence, with exact posteriors as scores.
 
         Args:
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
-                column); long ones are read through windows and merged. In a sequence a document may also be a list of
-                its words, which stay as they are; offsets then count the characters of `" ".join(words)`.
-            threshold: Spans with a lower score are left out.
-            batch_size: Windows the encoder reads at once.
+                column); long ones are split into windows and merged. In a sequence a document may also be a list of
+                its words, which are kept; offsets then count the characters of `" ".join(words)`.
+            threshold: Spans with a lower score are omitted.
+            batch_size: Number of windows in a batch.
 
-        Returns: Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists
-            for a sequence.
+        Returns:
+            Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
+            a sequence.
 
-        Raises: TypeError where `texts` is neither a str nor a sequence of documents; ValueError where `threshold` or
-            `batch_size` is out of range, or a text holds half of a surrogate pair. Threads may call it at once.
+        Raises:
+            TypeError: If `texts` is neither a str nor a sequence of documents.
+            ValueError: If `threshold` or `batch_size` is out of range, or a text holds half of a surrogate pair.
+                Threads may call it at once.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size)[0]
         texts = check_documents(texts)
-        check_reading(threshold, batch_size)
+        check_prediction_arguments(threshold, batch_size)
         found = []
-        with self.reading():
+        with self.evaluating():
             for documents, emissions in self._read(texts, batch_size):
                 found.extend(self._decoded(documents, emissions, threshold, batch_size))
         return found
@@ -292,20 +299,22 @@ class KospanForTokenClassification(KospanPreTrainedModel):
     def tag_units(
         self, texts: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
     ) -> list[list[Span]]:
-        """The tag of every unit on the best path, with its marginal probability.
+        """Return the tag of every unit on the best path, with its marginal probability.
 
         Args:
             texts: A sequence of documents of any length, as in `extract`.
-            threshold: Units whose tag is less probable are left out.
-            batch_size: Windows the encoder reads at once.
+            threshold: Units whose tag is less probable are omitted.
+            batch_size: Number of windows in a batch.
 
-        Returns: For each text a span per unit, labelled with the tag ("B-PS", "O"); units of white space are left out.
+        Returns:
+            For each text a span per unit, labelled with the tag ("B-PS", "O"); units of white space are omitted.
 
-        Raises: as `extract`.
+        Raises:
+            Exception: As `extract`.
         """
         texts, tags, found = check_documents(texts), self.config.tags, []
-        check_reading(threshold, batch_size)
-        with self.reading():
+        check_prediction_arguments(threshold, batch_size)
+        with self.evaluating():
             for documents, emissions in self._read(texts, batch_size):
                 for document, chain in zip(documents, emissions):
                     if not document.units:
@@ -320,18 +329,19 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         return found
 
     @torch.no_grad()
-    def read(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TokenScores]:
-        """Units and emissions of each text, windows merged: what `extract` decodes, for questions that it leaves open.
+    def token_scores(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TokenScores]:
+        """Return units and emissions of each text, with windows merged: the input of decoding.
 
         Args:
             texts: Documents of any length, as in `extract`.
-            batch_size: Windows the encoder reads at once.
+            batch_size: Number of windows in a batch.
 
-        Raises: as `extract`.
+        Raises:
+            Exception: As `extract`.
         """
         texts = check_documents(texts)
-        check_reading(0.0, batch_size)
-        with self.reading():
+        check_prediction_arguments(0.0, batch_size)
+        with self.evaluating():
             return [
                 TokenScores(document.units, chain)
                 for documents, emissions in self._read(texts, batch_size)
@@ -345,14 +355,13 @@ class KospanForTokenClassification(KospanPreTrainedModel):
 
     @torch.no_grad()
     def inspect(self, text: str | Sequence[str]) -> TokenInspection:
-        """Tag marginals per unit and attention rows per window of a text or a list of words, raw values for a report or
-        a page.
+        """Return tag marginals per unit and attention per window of a text or a list of words.
 
         Attention needs the eager implementation; it is switched on for this call only.
         """
         [text] = check_documents([text], "text")
-        # A thread that reads while the implementation changes would mix two kinds of attention mask.
-        with self.reading(alone=True):
+        # A thread that predicts while the implementation changes would mix two kinds of attention mask.
+        with self.evaluating(exclusive=True):
             implementation = self.encoder.config._attn_implementation
             try:
                 document = self.aligner.documents([text])[0]
@@ -368,8 +377,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
                     self.encoder.set_attn_implementation(implementation)
         return TokenInspection(document.text, document.units, self.config.tags, marginals, spans, views, gates)
 
-    def _views(self, document: Document) -> tuple[list[WindowView], torch.Tensor | None]:
-        """What encoder and head look at, window by window, and the gates, each unit's from the window that owns it."""
+    def _views(self, document: Document) -> tuple[list[WindowInspection], torch.Tensor | None]:
+        """Return subwords and attention by window, and the gates, each unit's from the window that owns it."""
         windows = self.aligner.windows(document)
         owner = self.aligner.owners(document, windows)
         views, gates = [], None
@@ -382,8 +391,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
                 gates[own] = seen.gates[0].float().cpu()[[unit - window.first_unit for unit in own]]
         return views, gates
 
-    def _view(self, document: Document, window: Window) -> tuple[WindowView, HeadView | None]:
-        batch = self.placed(self.collate([self.features(window)]))
+    def _view(self, document: Document, window: Window) -> tuple[WindowInspection, HeadInspection | None]:
+        batch = self.to_device(self.collate([self.features(window)]))
         mask = batch["unit_positions"] != -100
         encoded = self.encoder(
             input_ids=batch["input_ids"],
@@ -398,11 +407,11 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             batch.get("word_shape_feature"),
             mask,
         )
-        seen = self.head.view(states, mask, Chain(positions=batch["unit_positions"]))
+        seen = self.head.inspect(states, mask, ChainContext(positions=batch["unit_positions"]))
         before, after = len(self.aligner.prefix), len(self.aligner.suffix)
         inner = len(window.input_ids) - before - after
         offsets = document.offsets[window.first_subword : window.first_subword + inner]
-        view = WindowView(
+        view = WindowInspection(
             self.tokenizer.convert_ids_to_tokens(window.input_ids),
             [(0, 0)] * before + offsets + [(0, 0)] * after,
             [layer[0].float().cpu() for layer in encoded.attentions or ()],
@@ -412,7 +421,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         return view, seen
 
     def _emissions(self, documents: list[Document], batch_size: int) -> list[torch.Tensor]:
-        """One chain of emissions `(units, tags)` per document: each unit's from the window that sees it best."""
+        """Return one chain of emissions `(units, tags)` per document, each unit's from the window that owns it."""
         chains = [torch.zeros(len(document.units), len(self.config.tags), device=self.device) for document in documents]
         jobs = []
         for at, document in enumerate(documents):
@@ -431,7 +440,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         return chains
 
     def features(self, window: Window) -> dict[str, list[int]]:
-        """What the model reads of a window, without labels."""
+        """Return the model's inputs for a window, without labels."""
         found = {
             "input_ids": window.input_ids,
             "unit_positions": window.unit_positions,
@@ -442,7 +451,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
     def _decoded(
         self, documents: list[Document], emissions: list[torch.Tensor], threshold: float, batch_size: int
     ) -> list[list[Span]]:
-        """One best path over each whole document, and the posterior of every span on it.
+        """Decode one best path over each document, with the posterior of every span on it.
 
         Tags on white space at a span's ends are not reported; its score stays that of the path.
         """

@@ -1,4 +1,4 @@
-"""Gradients that have no gradient of their own, and say so."""
+"""Autograd functions whose gradient raises an error when it is differentiated again."""
 
 import functools
 from collections.abc import Callable
@@ -7,11 +7,11 @@ import torch
 
 
 def once_differentiable(backward: Callable) -> Callable:
-    """Marks the `backward` of an autograd function whose gradient cannot be differentiated again.
+    """Mark the `backward` of an autograd function whose gradient cannot be differentiated again.
 
     torch's decorator of this name notices only that the incoming gradient requires one. Under `create_graph=True` that
-    is usually a constant, and second derivatives would be zero without a word. Here the gradient also depends
-    on the saved inputs, so that differentiating it raises.
+    is usually a constant, and second derivatives would silently be zero. Here the gradient also depends on the saved
+    inputs, so that differentiating it raises.
 
     Args:
         backward: `(ctx, saved, *gradients)`: as in torch, with the saved tensors in between, which are unpacked once.
@@ -34,7 +34,7 @@ def once_differentiable(backward: Callable) -> Callable:
 
 
 class _Once(torch.autograd.Function):
-    """The first `count` tensors as they are; their gradient with respect to any of the tensors is an error."""
+    """Identity of the first `count` tensors; differentiating it with respect to any tensor is an error."""
 
     @staticmethod
     def forward(ctx, count, *tensors):

@@ -1,8 +1,8 @@
-"""Korean particles: what follows a noun without a space, and what is not part of an answer.
+"""Korean particles, which follow a noun without a space and are no part of an answer.
 
-The two directions differ. Which letters *are* particles explains an error (`PARTICLES`, the widest list). Cutting one
-off must not cut a noun ("국가", "제주도", "한국인"), so it asks for more: a word's end behind it, agreement with the
-syllable before it, and only those that a noun seldom ends in (`CUT`). On KorQuAD's training articles 2,451 of 4,539
+The two directions differ. Which letters *are* particles explains an error (`PARTICLES`, the widest list). Removing one
+must not cut a noun ("국가", "제주도", "한국인"), so it requires more: the end of a word after it, agreement with the
+syllable before it, and a particle that nouns seldom end in (`CUT`). On KorQuAD's training articles 2,451 of 4,539
 answers become right again after they were widened to the word's end, and 34 that were right are cut short, such as
 "외교장관회의".
 """
@@ -18,7 +18,8 @@ _ALL = (
 )
 PARTICLES = re.compile(f"(?:{'|'.join(sorted(_ALL.split(), key=lambda each: (-len(each), each)))})+")
 
-# What is cut, by the final consonant of the syllable before it (0 is none, 8 is ㄹ); a compound counts as one particle.
+# Particles to remove, by the final consonant of the syllable before them (0 is none, 8 is ㄹ); a compound counts as one
+# particle.
 _BY_FINAL = {
     frozenset(range(1, 28)): "이 은 을 과 과의 이라고 이라는 이라며 이란 이며 이었다 이다 입니다",
     frozenset(range(1, 28)) - {8}: "으로 으로서 으로써 으로부터 으로는 으로도",
@@ -29,7 +30,7 @@ _BY_FINAL = {
         "께서 께서는 한테 한테서 보다 보다는 처럼 조차 마저 밖에 만큼"
     ),
 }
-# Each as it is written, composed and taken apart, with the finals before it; the longest first.
+# Each particle, composed and decomposed, with the finals before it; the longest first.
 CUT = sorted(
     {
         (form, finals)
@@ -43,7 +44,7 @@ _LAST = {form[-1] for form, _ in CUT}
 
 
 def particle_cuts(text: str, end: int) -> list[int]:
-    """Where a word that ends at `end` may be cut so that its particle is left out, the longest particle first.
+    """Return the places where a word that ends at `end` may be cut to remove its particle, longest particle first.
 
     Args:
         text: The text, composed or not.
@@ -64,7 +65,7 @@ def particle_cuts(text: str, end: int) -> list[int]:
 
 
 def trimmed_end(text: str, start: int, end: int) -> int:
-    """The end of the answer `text[start:end]` without its particle; `end` where it has none or is nothing else.
+    """Return the end of the answer `text[start:end]` without its particle; `end` if it has none or is only a particle.
 
     >>> text = "그는 서울에서, 부산까지 걸었다"
     >>> text[3:trimmed_end(text, 3, 7)]
@@ -74,14 +75,14 @@ def trimmed_end(text: str, start: int, end: int) -> int:
 
 
 def _continues(character: str) -> bool:
-    """Whether a word goes on with a character: a letter, a digit, or a mark on one."""
+    """Return whether a character continues a word: a letter, a digit, or a mark on one."""
     return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
 def _final_of(stem: str) -> int | None:
-    """Number of the last Hangul syllable's final consonant, 0 for none; None where no syllable stands at the end.
+    """Number of the last Hangul syllable's final consonant, 0 for none; None if the last character is not Hangul.
 
-    How a digit or a Latin letter before a particle is read aloud is not known, so only what never changes is cut there.
+    The pronunciation of a digit or Latin letter is unknown, so only invariant particles are removed after one.
     """
     last = unicodedata.normalize("NFC", stem)[-1:]
     return (ord(last) - ord("가")) % 28 if "가" <= last <= "힣" else None

@@ -1,5 +1,4 @@
-"""`KospanPipeline`: what the pipelines of all models share, from the forms of the inputs to the forms of the
-results."""
+"""`KospanPipeline`: base of the pipelines of all models, from the forms of inputs to those of results."""
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping

@@ -64,13 +64,14 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
         """The answers to a question, or to each of several.
 
         Args:
-            *inputs: `{"question": ..., "context": ...}`, a list of them, or anything that gives one after the other: a
-                generator, a data set; other keys are ignored. Or a question and its text. In one dict question and
-                context may be lists, as below.
             question: In place of `inputs`: a question, or a sequence of questions.
             context: A text, or one for each question.
             num_workers: As in `KospanPipeline`.
             batch_size: As in the class; `**settings` takes the other settings.
+            *inputs: `{"question": ..., "context": ...}`, a list of them, or anything that gives one after the other: a
+                generator, a data set; other keys are ignored. Or a question and its text. In one dict question and
+                context may be lists, as below.
+            **settings: Settings of the pipeline.
 
         Returns: `{"score", "start", "end", "answer"}` for one question, also for a list that holds one, as the stock
             pipeline did; a list of them, best first, with `top_k` above 1; for a list of questions a list of either;

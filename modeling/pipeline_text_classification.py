@@ -46,6 +46,7 @@ class KospanTextClassificationPipeline(KospanPipeline):
                 sequence of either, or anything that gives one after the other.
             num_workers: As in `KospanPipeline`.
             batch_size: As in the class; `**settings` takes the other settings.
+            **settings: Settings of the pipeline.
 
         Returns: `{"label", "score"}` in the forms above; for a stream an iterator that reads no further than it must.
 

@@ -1,11 +1,10 @@
-"""Attention by position behind gates that say where entities are.
+"""Attention by position behind gates that predict the places of entities.
 
 After "Positional Attention for Efficient BERT-Based Named Entity Recognition" (arXiv 2505.01868), which gives the idea
-in words; the formulas are ours. With unit states h, gates g_t = sigmoid(w h_t + b) and e_PAD, what the encoder says of
-a subword without content:
+in words; the formulas are ours. With unit states h, gates g_t = sigmoid(w h_t + b) and e_PAD, the encoder's state of a
+subword without content:
 
-    h~_t = g_t h_t + (1 - g_t) e_PAD
-    score(t, s) = (W_q (h~_t + p_t)) . (W_k (h~_s + p_s)) / sqrt(d) + log(g_s + 1e-6)
+    h~_t = g_t h_t + (1 - g_t) e_PAD score(t, s) = (W_q (h~_t + p_t)) . (W_k (h~_s + p_s)) / sqrt(d) + log(g_s + 1e-6)
     states = norm(h~ + W_o softmax(score) W_v h~)
 
 where p is a learned embedding of the position that a unit takes its vector from.
@@ -26,22 +25,23 @@ GATES = ("soft", "hard", "share")
 DECODERS = ("linear", "crf")
 BEGINNINGS = ("random", "neighbours")
 MOST_HEADS = 2**12
-# What the score of the neighbour that a head begins at stands above 0 by, in nats.
+# Initial score of a head's neighbour, in nats.
 SHARPNESS = 12.0
 OPTIONS = {
-    "gate": "soft",  # how gates act: "soft" (g itself), "hard" (open from 0.5 on), "share" (the lowest are closed)
+    "gate": "soft",  # "soft" (g itself), "hard" (open from 0.5 on), "share" (the lowest are closed)
     "share": 0.7,  # of a row's gates that are closed, for gate: share; 0 closes none
     "positional_loss": 0.5,  # weight of the gates' own loss; 0 turns it off
     "heads": 8,  # attention heads; they divide the width of the states
     "gold_gate": 0.0,  # share of training over which gold gates, mixed in, fall from 1 to 0; 0 turns them off
     "decoder": "linear",  # "linear" (cross-entropy) or "crf" (negative log-likelihood)
-    "beginning": "random",  # of positions and heads: "random", or "neighbours" (each head looks so many places aside)
+    "beginning": "random",  # of positions and heads: "random", or "neighbours" (each head attends to one offset)
     "oracle": False,  # LEAKAGE: gold gates wherever labels are given, in evaluation too; an upper bound, no result
 }
 
 
-class Attended(NamedTuple):
-    """
+class AttentionOutput(NamedTuple):
+    """Output of `PositionalAttention`.
+
     Args:
         states: `(batch, units, hidden)`, float32 or wider.
         logits: Of the three gates "is in an entity", "starts one", "ends one" `(batch, units, 3)`, as predicted.
@@ -54,13 +54,13 @@ class Attended(NamedTuple):
 
 
 class GateTargets(NamedTuple):
-    """What the gates should say, 1 or 0 in float, `(batch, units)` each.
+    """Targets of the gates, 1 or 0 in float, `(batch, units)` each.
 
     Args:
         inside: Whether a unit is in an entity.
         starts: Whether it starts one.
         ends: Whether it ends one.
-        known: True where it is known whether one ends: not at a row's last unit where the document goes on.
+        known: False at a row's last unit if the document continues, since it is unknown whether an entity ends there.
     """
 
     inside: torch.Tensor
@@ -70,14 +70,18 @@ class GateTargets(NamedTuple):
 
 
 def check_options(options: dict) -> None:
-    """Raises: ValueError where an option, all of `OPTIONS` being there, is out of range."""
+    """Check the options, which must hold all keys of `OPTIONS`.
+
+    Raises:
+        ValueError: If an option, all of `OPTIONS` being there, is out of range.
+    """
 
     def number(value, low: float, high: float) -> bool:
         return isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
 
     gate, share, heads = options["gate"], options["share"], options["heads"]
     expected = {
-        "gate": (gate in GATES, f"to be one of {', '.join(GATES)}", "leave it out for soft"),
+        "gate": (gate in GATES, f"to be one of {', '.join(GATES)}", "remove it for soft"),
         "share": (
             number(share, 0, 1) and share < 1,
             "to be a share of gates from 0 to below 1",
@@ -98,50 +102,50 @@ def check_options(options: dict) -> None:
             "to be a share of training from 0 (off) to 1",
             "0.5 mixes gold gates in over the first half",
         ),
-        "decoder": (options["decoder"] in DECODERS, f"to be one of {', '.join(DECODERS)}", "leave it out for linear"),
+        "decoder": (options["decoder"] in DECODERS, f"to be one of {', '.join(DECODERS)}", "remove it for linear"),
         "beginning": (
             options["beginning"] in BEGINNINGS,
             f"to be one of {', '.join(BEGINNINGS)}",
-            "leave it out for random",
+            "remove it for random",
         ),
-        "oracle": (isinstance(options["oracle"], bool), "to be true or false", "leave it out for false"),
+        "oracle": (isinstance(options["oracle"], bool), "to be true or false", "remove it for false"),
     }
     for name, (fits, what, way_out) in expected.items():
         if not fits:
             raise ValueError(f"expected {name} of head_options {what}, got {options[name]!r}; {way_out}")
     if gate != "share" and share != OPTIONS["share"]:
         raise ValueError(
-            f"expected share of head_options beside gate: share only, got share {share!r} beside gate: {gate}; take "
-            "share out, or set gate: share"
+            f"expected share of head_options beside gate: share only, got share {share!r} beside gate: {gate}; "
+            "remove share, or set gate: share"
         )
 
 
 def wide(tensor: torch.Tensor) -> torch.Tensor:
-    """In float32, or in float64 where it is that."""
+    """Convert to float32, or keep float64."""
     return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
-def passed_on(value: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
-    """`value` with the gradient of `soft` (the straight-through estimator of Bengio et al. 2013)."""
+def straight_through(value: torch.Tensor, soft: torch.Tensor) -> torch.Tensor:
+    """Return `value` with the gradient of `soft` (the straight-through estimator of Bengio et al. 2013)."""
     return value.detach() + (soft - soft.detach())
 
 
-def lowest(gates: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:
-    """True at the `floor(share * units)` lowest gates of each row's own units; of equal ones the earlier.
+def lowest_gates(gates: torch.Tensor, mask: torch.Tensor, share: float) -> torch.Tensor:
+    """Return True at the `floor(share * units)` lowest gates of each row's own units; ties go to the earlier.
 
     Args:
         gates: `(batch, units)`.
-        mask: True where a unit stands `(batch, units)`.
+        mask: True for units `(batch, units)`.
         share: 0 to below 1.
 
-    >>> lowest(torch.tensor([[0.5, 0.1, 0.9, 0.1]]), torch.tensor([[True] * 4]), 0.5).tolist()
+    >>> lowest_gates(torch.tensor([[0.5, 0.1, 0.9, 0.1]]), torch.tensor([[True] * 4]), 0.5).tolist()
     [[False, True, False, True]]
     """
     order = gates.detach().masked_fill(~mask, torch.inf).argsort(dim=1, stable=True)
     ranks = torch.empty_like(order).scatter_(
         1, order, torch.arange(order.shape[1], device=order.device).expand_as(order)
     )
-    # In whole numbers: in floats 0.29 * 100 is below 29, and not every device has float64.
+    # In integers: in floats 0.29 * 100 is below 29, and not every device has float64.
     count = (mask.sum(dim=1, keepdim=True) * round(share * 10**9) + 10**4) // 10**9
     return ranks < count
 
@@ -152,13 +156,13 @@ def gate_targets(
     tables: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
     ends: torch.Tensor | None = None,
 ) -> GateTargets:
-    """What the tags say about gates.
+    """Compute the targets of the gates from tags.
 
     Args:
         labels: Tag ids `(batch, units)`, -100 as padding on the right.
-        mask: True where a unit stands `(batch, units)`.
+        mask: True for units `(batch, units)`.
         tables: By tag id, booleans: in an entity `(tags,)`; starts one `(tags,)`; and `(tags, tags)`, whether the
-            second goes on with the entity that the first is in.
+            second continues the entity of the first.
         ends: True where the row holds its document's last unit `(batch,)`; None means all do.
     """
     inside, starts, goes_on = tables
@@ -173,12 +177,12 @@ def gate_targets(
 
 
 def gate_loss(logits: torch.Tensor, targets: GateTargets, mask: torch.Tensor) -> torch.Tensor:
-    """BCE of "is in an entity" + 0.5 BCE of "starts one" + 0.5 BCE of "ends one", summed over units, in nats.
+    """Compute BCE of "is in an entity" + 0.5 BCE of "starts one" + 0.5 BCE of "ends one", summed, in nats.
 
     Args:
         logits: `(batch, units, 3)`.
-        targets: What the gates should say.
-        mask: True where a unit stands `(batch, units)`.
+        targets: Targets of the gates.
+        mask: True for units `(batch, units)`.
     """
     total = logits.new_zeros(())
     rows = ((targets.inside, mask, 1.0), (targets.starts, mask, 0.5), (targets.ends, targets.known, 0.5))
@@ -191,17 +195,18 @@ def gate_loss(logits: torch.Tensor, targets: GateTargets, mask: torch.Tensor) ->
 
 
 class PositionalAttention(nn.Module):
-    """Gates and attention as the file's head says; in float32 whatever the states come in, in float64 where they do.
+    """Gates and attention as in the module's formulas, in float32, or in float64 for float64 states.
 
     Args:
         size: Width of the states.
         positions: Rows of the table of positions: the model's window.
         heads: Attention heads.
-        gate: One of `GATES`. Gates that are no longer soft pass the gradient of the soft ones on.
+        gate: One of `GATES`. Gates that are not soft have the gradient of the soft ones.
         share: Of gates closed, for gate "share".
         beginning: One of `BEGINNINGS`.
 
-    Raises: ValueError where `heads` does not divide `size`, or not into even widths where heads begin at neighbours.
+    Raises:
+        ValueError: If `heads` does not divide `size`, or not into even widths where heads begin at neighbours.
     """
 
     def __init__(
@@ -234,16 +239,18 @@ class PositionalAttention(nn.Module):
         self.register_buffer("padding_state", torch.zeros(size))
 
     @torch.no_grad()
-    def begin(self) -> None:
-        """For beginning "neighbours": positions are waves, a key is its position's waves and a query its own turned by
-        the head's offset (1 before, 1 behind, 2 before, ...). RunRecord to themselves, a few thousand steps do not find
-        out where units stand. All of it is learned on.
+    def init_weights(self) -> None:
+        """Initialise position embeddings and heads for `beginning: neighbours`.
+
+        Positions are waves, a key is its position's waves, and a query its own turned by the head's offset (1 before, 1
+        behind, 2 before, ...). From a random start, a few thousand steps do not learn the places of units. All of it is
+        trained further.
         """
         if self.beginning == "random":
             return
         size = self.query.in_features
         waves, width = size // 2, size // self.heads
-        # Radians from one position to the next. Evenly spaced ones would all meet again some 50 positions on.
+        # Radians from one position to the next. Evenly spaced ones would all coincide again after some 50 positions.
         rates = 2 * ((torch.arange(waves) + 0.5) / waves) ** 1.3
         angles = torch.arange(self.position_embedding.num_embeddings).unsqueeze(1) * rates
         query, key = torch.zeros(size, size), torch.zeros(size, size)
@@ -264,9 +271,10 @@ class PositionalAttention(nn.Module):
 
     @torch.no_grad()
     def read_padding(self, encoder: nn.Module, tokenizer) -> None:
-        """Sets e_PAD: the encoder's last state at [PAD] of `[CLS] [PAD] [SEP]`.
+        """Set e_PAD to the encoder's last state at [PAD] of `[CLS] [PAD] [SEP]`.
 
-        Raises: ValueError where the tokenizer lacks one of the three.
+        Raises:
+            ValueError: If the tokenizer lacks one of the three.
         """
         ids = {name: getattr(tokenizer, f"{name}_token_id", None) for name in ("cls", "pad", "sep")}
         missing = [name for name, each in ids.items() if each is None]
@@ -292,16 +300,18 @@ class PositionalAttention(nn.Module):
         positions: torch.Tensor,
         gold: torch.Tensor | None = None,
         gold_share: float = 0.0,
-    ) -> Attended:
-        """
+    ) -> AttentionOutput:
+        """Apply gates and attention.
+
         Args:
             states: Unit states `(batch, units, hidden)`.
-            mask: True where a unit stands `(batch, units)`.
-            positions: Position whose vector each unit takes `(batch, units)`; what stands at padding is not read.
-            gold: Gates that are mixed in, 1 or 0 `(batch, units)`; None mixes none.
+            mask: True for units `(batch, units)`.
+            positions: Position whose vector each unit takes `(batch, units)`; padding is ignored.
+            gold: Gold gates to mix in, 1 or 0 `(batch, units)`; None for none.
             gold_share: Their share, 0 to 1.
 
-        Raises: ValueError where a position lies outside the window.
+        Raises:
+            ValueError: If a position is outside the window.
         """
         with torch.autocast(states.device.type, enabled=False):
             states = wide(states)
@@ -309,8 +319,8 @@ class PositionalAttention(nn.Module):
             gates, log_gates = self._acting(logits[..., 0].sigmoid(), mask, gold, gold_share)
             closed = self.padding_state.to(states.dtype)
             gated = gates.unsqueeze(-1) * states + (1 - gates).unsqueeze(-1) * closed
-            placed = gated + self._places(positions.masked_fill(~mask, 0)).to(states.dtype)
-            query, key = self._split(self.query, placed), self._split(self.key, placed)
+            to_device = gated + self._places(positions.masked_fill(~mask, 0)).to(states.dtype)
+            query, key = self._split(self.query, to_device), self._split(self.key, to_device)
             value = self._split(self.value, gated)  # shape: (batch, heads, units, hidden / heads)
             scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3]) + log_gates[:, None, None]
             lowest_score = torch.finfo(scores.dtype).min
@@ -319,28 +329,28 @@ class PositionalAttention(nn.Module):
             summed = gated + wide_linear(self.output, mixed)
             scale, shift = self.norm.weight.to(summed.dtype), self.norm.bias.to(summed.dtype)
             out = nn.functional.layer_norm(summed, summed.shape[-1:], scale, shift, self.norm.eps)
-        return Attended(out, logits, weights)
+        return AttentionOutput(out, logits, weights)
 
     def _acting(
         self, soft: torch.Tensor, mask: torch.Tensor, gold: torch.Tensor | None, share: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Gates as they act, and their logarithms, each with the gradient of the soft ones `(batch, units)`.
+        """Return the gates as applied, and their logarithms, with the gradient of the soft ones `(batch, units)`.
 
-        The logarithm is passed on by itself: through a closed gate its gradient would be a million.
+        The logarithm has its own straight-through estimator: through a closed gate its gradient would be a million.
         """
         acting = soft
         if self.gate == "hard":
             acting = (soft >= 0.5).to(soft.dtype)
         elif self.gate == "share":
-            acting = (~lowest(soft, mask, self.share)).to(soft.dtype)
+            acting = (~lowest_gates(soft, mask, self.share)).to(soft.dtype)
         if gold is not None:
-            # Where gold gates act alone, the soft ones have no part and get no gradient.
+            # With gold gates alone, the soft ones get no gradient.
             soft, acting = (share * gold.to(soft.dtype) + (1 - share) * each for each in (soft, acting))
-        return passed_on(acting, soft), passed_on((acting + EPSILON).log(), (soft + EPSILON).log())
+        return straight_through(acting, soft), straight_through((acting + EPSILON).log(), (soft + EPSILON).log())
 
     def _places(self, positions: torch.Tensor) -> torch.Tensor:
         rows = self.position_embedding.num_embeddings
-        # Elsewhere the check would wait for the device; a compiled graph checks its indices itself.
+        # On other devices the check would synchronise; a compiled graph checks its indices itself.
         checked = positions.device.type == "cpu" and positions.numel() and not torch.compiler.is_compiling()
         if checked and int(positions.max()) >= rows:
             raise ValueError(
@@ -350,5 +360,5 @@ class PositionalAttention(nn.Module):
         return self.position_embedding(positions)
 
     def _split(self, layer: nn.Linear, states: torch.Tensor) -> torch.Tensor:
-        """`(batch, units, hidden)` to `(batch, heads, units, hidden / heads)`."""
+        """Project `(batch, units, hidden)` to `(batch, heads, units, hidden / heads)`."""
         return wide_linear(layer, states).unflatten(2, (self.heads, -1)).transpose(1, 2)

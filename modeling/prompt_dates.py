@@ -1,18 +1,18 @@
-"""A fixed date for chat templates that insert the current one."""
+"""Fixed date for chat templates that insert the current one."""
 
 import datetime
 
-# Python's own names of months and days follow the machine's locale.
+# Python's names of months and days depend on the locale.
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# The variable that holds `date_codes` while a template is rendered.
+# Variable with the `date_codes` while a template is rendered.
 CODES = "kospan_date_codes"
-# Put before a template, it takes the place of transformers' function of this name. Variables are plain data in version
-# 5, so it is no Python function. Its last line end, which is no output (`trim_blocks`), keeps that of the template a
-# line's beginning.
+# Put before a template, it replaces transformers' function of this name. Variables are plain data in version
+# 5, so it is not a Python function. Its last line end, which is not printed (`trim_blocks`), keeps the template at the
+# beginning of a line.
 _MACRO = (
     "{%- macro strftime_now(format) -%}{%- set found = namespace(text=format) -%}"
     f"{{%- for code, text in {CODES}.items() -%}}{{%- set found.text = found.text | replace(code, text) -%}}"
@@ -21,12 +21,12 @@ _MACRO = (
 
 
 def with_fixed_date(template: str) -> str:
-    """A chat template whose `strftime_now` takes the date from the variable `CODES`."""
+    """Return a chat template whose `strftime_now` takes the date from the variable `CODES`."""
     return _MACRO + template
 
 
 def date_codes(date: str) -> dict[str, str]:
-    """What each code of `strftime` stands for at midnight of a date, in English.
+    """Return the value of each code of `strftime` at midnight of a date, in English.
 
     Args:
         date: Such as 2026-01-31.

@@ -1,4 +1,4 @@
-"""A text's windows, and what a causal LM is asked about each."""
+"""Windows of a text, and the prompt of a causal LM for each."""
 
 import dataclasses
 import re
@@ -13,21 +13,21 @@ from .prompt_dates import CODES, date_codes, with_fixed_date
 from .prompts import frame
 from .similarity import Similarity
 
-# Subwords of a text that its windows share, at most; a quarter of a window where that is less.
+# Maximum overlap of windows in subwords; at most a quarter of a window.
 OVERLAP = 64
-# Stands in a message for a special token that is spelt there, by its id; no template changes it.
-VEIL = "\ue002{}\ue003"
-_VEIL = re.compile(VEIL.format(r"(\d+)"))
+# Placeholder, with its id, of a special token spelled in a message; no template changes it.
+PLACEHOLDER = "\ue002{}\ue003"
+_PLACEHOLDER = re.compile(PLACEHOLDER.format(r"(\d+)"))
 
 
 class PromptWindow(NamedTuple):
-    """A stretch of a text that is asked about at once.
+    """A stretch of a text with its prompt.
 
     Args:
         start: Its first character in the composed text.
         text: The stretch.
-        own: `(first, last)` characters of the composed text that it answers for: there it is the window in whose middle
-            they stand.
+        own: `(first, last)` characters of the composed text whose entities are taken from this window, in which they
+            are most central.
         input_ids: The whole prompt.
     """
 
@@ -38,20 +38,22 @@ class PromptWindow(NamedTuple):
 
 
 class PromptBuilder:
-    """The part of a `KospanGenerativeNER` that makes prompts; it reads `model`, `tokenizer` and `config`."""
+    """Mixin of `KospanGenerativeNER` that builds prompts; it uses `model`, `tokenizer` and `config`."""
 
     _frame_ids: tuple[list[int], list[int]] | None = None
-    _likeness: Similarity | None = None  # Of the examples, where the text says which are shown.
-    _warned = False  # Whether it was said that prompts change from day to day.
+    _likeness: Similarity | None = None  # Of the examples, if they are chosen by similarity.
+    _warned = False  # Whether the warning about changing dates was given.
 
     def ids_of(self, text: str) -> list[int]:
-        """Subwords of a text in which no special token is hidden, whatever is written there."""
+        """Return the subwords of a text in which special tokens are split, whatever it contains."""
         return self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
 
     @property
     def frame(self) -> tuple[list[int], list[int]]:
-        """The subwords before and behind the text in a prompt; where the text says which examples are shown, those
-        around the longest."""
+        """The subwords before and after the text in a prompt.
+
+        If examples are chosen by similarity, those around the longest examples.
+        """
         if self._frame_ids is None:
             examples = self.config.examples
             if self.config.shown is not None:
@@ -62,11 +64,11 @@ class PromptBuilder:
         return self._frame_ids
 
     def frame_about(self, text: str, without: Sequence[str] = ()) -> tuple[list[int], list[int]]:
-        """The subwords before and behind a text in a prompt, whose examples are those most like it, the nearest last.
+        """Return the subwords around a text in a prompt with the examples most like it, the nearest last.
 
         Args:
-            text: What is asked about; it changes nothing where all examples are shown.
-            without: Texts that are not shown.
+            text: The text of the prompt; it has no effect if all examples are shown.
+            without: Texts that are not used as examples.
         """
         if self._likeness is None:
             return self.frame
@@ -74,7 +76,7 @@ class PromptBuilder:
         return self._framed([self.config.examples[at] for at in reversed(nearest)])
 
     def _framed(self, examples: Sequence) -> tuple[list[int], list[int]]:
-        """The subwords before and behind the text in a prompt that shows these examples."""
+        """Return the subwords before and after the text in a prompt with these examples."""
         config, tokenizer = self.config, self.tokenizer
         before, behind = frame(
             config.instruction,
@@ -85,18 +87,18 @@ class PromptBuilder:
             self._rendered if config.chat else None,
         )
         if config.chat:
-            return self._spelt(before), self._spelt(behind)
-        # What an example or a description spells is no special token; what begins a text is one.
+            return self._ids_of_rendered(before), self._ids_of_rendered(behind)
+        # Examples and descriptions contain no special tokens, but a text may begin with one.
         head = tokenizer(before, split_special_tokens=True)["input_ids"]
-        # Some tokenizers end every text, and what follows an end is not read as its continuation.
+        # Some tokenizers append an end token, after which the text would not count as a continuation.
         ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
         while head and head[-1] in ends and head[-1] != tokenizer.bos_token_id:
             head.pop()
         return head, self.ids_of(behind)
 
     def _rendered(self, messages: list[dict]) -> str:
-        """The messages as the chat template writes them; for special tokens spelt in them there are place-holders."""
-        messages = [message | {"content": self._veiled(message["content"])} for message in messages]
+        """Render messages with the chat template; special tokens in them become placeholders."""
+        messages = [message | {"content": self._with_placeholders(message["content"])} for message in messages]
         date = self.config.date
         if date is None and not self._warned and self._dated(messages):
             self._warned = True
@@ -108,7 +110,7 @@ class PromptBuilder:
         return self._templated(messages, date)
 
     def _templated(self, messages: list[dict], date: str | None) -> str:
-        """The messages as the chat template writes them on a date; None is today."""
+        """Render messages with the chat template on a date; None is today."""
         settings = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
         if date is not None:
             settings["chat_template"] = with_fixed_date(self.tokenizer.get_chat_template())
@@ -116,17 +118,16 @@ class PromptBuilder:
         return self.tokenizer.apply_chat_template(messages, **settings)
 
     def _dated(self, messages: list[dict]) -> bool:
-        """Whether the chat template inserts the current date into these messages."""
+        """Return whether the chat template inserts the current date into these messages."""
         if "strftime_now" not in self.tokenizer.get_chat_template():
             return False
         return self._templated(messages, "1999-12-31") != self._templated(messages, "2024-02-05")
 
     def fix_date(self, date: str) -> None:
-        """Takes this date for the current one in all prompts, where the model has none and its chat template inserts
-        one.
+        """Fix the date of all prompts, if the model has none and its chat template inserts one.
 
         Args:
-            date: Such as 2026-01-31.
+            date: A date such as 2026-01-31.
         """
         config, frames = self.config, []
         if config.date is not None or not config.chat:
@@ -137,18 +138,18 @@ class PromptBuilder:
         if frames[0] == frames[1]:
             self.config = config
 
-    def _veiled(self, text: str) -> str:
+    def _with_placeholders(self, text: str) -> str:
         for at, token in self._special():
-            text = text.replace(token, VEIL.format(at))
+            text = text.replace(token, PLACEHOLDER.format(at))
         return text
 
-    def _spelt(self, rendered: str) -> list[int]:
-        """Subwords of what the chat template wrote: its special tokens are such, those behind place-holders are not."""
+    def _ids_of_rendered(self, rendered: str) -> list[int]:
+        """Return the subwords of a rendered prompt; placeholders become ordinary text, not special tokens."""
         special, ids = dict(self._special()), []
-        for at, part in enumerate(_VEIL.split(rendered)):
+        for at, part in enumerate(_PLACEHOLDER.split(rendered)):
             if at % 2:
-                # What only looks like a place-holder stood in the message.
-                ids += self.ids_of(special.get(int(part), VEIL.format(part)))
+                # The message itself contained something like a placeholder.
+                ids += self.ids_of(special.get(int(part), PLACEHOLDER.format(part)))
             elif part:
                 ids += self.tokenizer(part, add_special_tokens=False)["input_ids"]
         return ids
@@ -161,15 +162,16 @@ class PromptBuilder:
 
     @property
     def context(self) -> int | None:
-        """Positions for prompt and reply together; None where neither model nor config has a limit."""
+        """Positions for prompt and reply together; None if neither model nor config has a limit."""
         limits = {context_limit(self.model.config), self.config.max_length} - {None}
         return min(limits, default=None)
 
     @property
     def room(self) -> int:
-        """Subwords of a text that stand in one prompt, whichever examples it shows.
+        """Number of subwords of a text that fit into one prompt, whichever examples it shows.
 
-        Raises: ValueError where prompt and reply leave none.
+        Raises:
+            ValueError: If there is no room beside prompt and reply.
         """
         window = 1 << 30 if self.context is None else self.context
         fixed = sum(map(len, self.frame)) + self.config.max_new_tokens
@@ -181,11 +183,11 @@ class PromptBuilder:
         return window - fixed
 
     def passages(self, text: str, learning: bool = False) -> list[PromptWindow]:
-        """The stretches in which a text is asked about, which share some of it; nothing is cut off.
+        """Split a text into overlapping windows that fit into a prompt; nothing is cut off.
 
         Args:
             text: The composed text.
-            learning: Whether an example of the very same text is passed over, as its reply is what is to be learnt.
+            learning: Whether an example with the same text is excluded, since its reply is the target.
         """
         whole, room = text if learning else None, self.room
         if not text:
@@ -201,7 +203,7 @@ class PromptBuilder:
             start = offsets[first][0] if found else 0
             last = min(first + room, len(offsets))
             end = offsets[last - 1][1] if last < len(offsets) else len(text)
-            # A stretch may have a subword more by itself than within the text, as may the examples that it is like.
+            # A stretch alone may have one subword more than within the text, as may its most similar examples.
             while True:
                 prompt, over = self._prompt(text[start:end], whole)
                 if over <= 0:
@@ -216,7 +218,7 @@ class PromptBuilder:
             found.append((start, end, prompt))
             if end == len(text):
                 break
-            # On by one subword at least.
+            # Advance by one subword at least.
             first = max(first + 1, last - overlap)
             while offsets[first][0] <= start:
                 first += 1
@@ -227,11 +229,11 @@ class PromptBuilder:
         ]
 
     def _prompt(self, text: str, whole: str | None = None) -> tuple[list[int], int]:
-        """The subwords of a prompt, and how many positions prompt and reply have too many.
+        """Return the subwords of a prompt, and the number of positions that prompt and reply exceed the context by.
 
         Args:
-            text: The stretch that is asked about.
-            whole: The text that it stands in, where neither shall be an example.
+            text: The stretch of text.
+            whole: The text that contains it, if neither may be an example.
         """
         before, behind = self.frame_about(text, () if whole is None else (text, whole))
         prompt = before + self.ids_of(text) + behind
@@ -239,7 +241,7 @@ class PromptBuilder:
         return prompt, len(prompt) + self.config.max_new_tokens - context
 
     def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-        """Prompts as a batch, padded on the left: `input_ids` and `attention_mask` `(batch, length)`."""
+        """Batch prompts, padded on the left: `input_ids` and `attention_mask` `(batch, length)`."""
         length = max(map(len, rows))
         ids = torch.full((len(rows), length), self.tokenizer.pad_token_id)
         mask = torch.zeros((len(rows), length), dtype=torch.int64)
@@ -250,9 +252,9 @@ class PromptBuilder:
 
 
 def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """The text as the model reads it, and `(start, end)` of each of its characters in the text as it was given.
+    r"""Return the composed text, and `(start, end)` of each of its characters in the original text.
 
-    >>> composed("\\u1100\\u1161나")
+    >>> composed("\u1100\u1161나")
     ('가나', [(0, 2), (2, 3)])
     """
     parts = clusters(text)
@@ -260,7 +262,7 @@ def composed(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def context_limit(config) -> int | None:
-    """Positions that a causal LM reads; None where it has no limit."""
+    """Return the positions that a causal LM reads; None if it has no limit."""
     text = config.get_text_config() if hasattr(config, "get_text_config") else config
     names = ("max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "seq_length")
     return next((value for name in names if isinstance(value := getattr(text, name, None), int) and value > 0), None)

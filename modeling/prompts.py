@@ -1,7 +1,7 @@
-"""What an LLM is asked, and its reply: `[TYPE: surface] [TYPE: surface]`, or `[]` where nothing is there.
+r"""Prompts and replies of generative NER: `[TYPE: surface] [TYPE: surface]`, or `[]` without entities.
 
-Inside a bracket `\\`, `]` and `:` have a backslash before them, so a reply can be taken apart again whatever stands in
-the text. Offsets are not written; each surface is found again in the text.
+Inside a bracket `\`, `]` and `:` have a backslash before them, so a reply can be parsed whatever the text contains.
+Offsets are not written; each surface is located in the text.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .spans import Span
 
 EMPTY = "[]"
-# By language of the data; what stands in kospan.json wins.
+# Defaults by language of the data; kospan.json may set others.
 INSTRUCTIONS = {
     "en": (
         "Find the entities of the text in the order in which they stand there. Write a bracket for each, [TYPE: the "
@@ -24,7 +24,7 @@ INSTRUCTIONS = {
     ),
 }
 WORDS = {"en": ("Types", "Text", "Answer"), "ko": ("유형", "글", "답")}
-# Stands for the text where a frame is made; no template changes it.
+# Placeholder of the text in a frame; no template changes it.
 PLACE = "\ue000kospan\ue001"
 
 _ESCAPED = re.compile(r"[\\\]:]")
@@ -33,12 +33,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class Entity(NamedTuple):
-    """What one bracket of a reply says.
+    """One bracket of a reply.
 
     Args:
         label: The type.
-        surface: The entity as it is written, without white space at its ends.
-        start: Where the bracket begins in the reply, in characters.
+        surface: The surface of the entity, without white space at its ends.
+        start: First character of the bracket in the reply.
         end: One past its `]`.
     """
 
@@ -49,13 +49,13 @@ class Entity(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """A reply taken apart.
+    """A parsed reply.
 
     Args:
-        entities: What its brackets say, in order.
-        dropped: Brackets that are none: an unknown type, no surface, no end.
-        parsed: Whether anything of the grammar was found, an entity or `[]`.
-        whole: Whether the reply is the grammar and nothing beside it.
+        entities: The entities of its brackets, in order.
+        dropped: Number of invalid brackets: an unknown type, no surface, no end.
+        parsed: Whether an entity or `[]` was found.
+        whole: Whether the reply follows the grammar exactly.
     """
 
     entities: list[Entity]
@@ -65,16 +65,20 @@ class Reply(NamedTuple):
 
 
 def escape(text: str) -> str:
-    """A type or surface as a bracket holds it.
+    r"""Escape a type or surface for a bracket.
 
     >>> escape("a:b]")
-    'a\\\\:b\\\\]'
+    'a\\:b\\]'
     """
     return _ESCAPED.sub(r"\\\g<0>", text)
 
 
 def check_writable_labels(labels: Sequence[str]) -> None:
-    """Raises: ValueError where a type cannot stand in a reply; `:`, `]` and the backslash can, they are escaped."""
+    """Check that all types can be written in a reply; `:`, `]` and the backslash are escaped.
+
+    Raises:
+        ValueError: If a type cannot be written in a reply.
+    """
     for label in labels:
         if not isinstance(label, str) or not label or label != label.strip() or _CONTROL.search(label):
             raise ValueError(
@@ -82,33 +86,33 @@ def check_writable_labels(labels: Sequence[str]) -> None:
                 "rename the label in the data"
             )
     if len(set(labels)) != len(labels) or not labels:
-        raise ValueError(f"expected one label or more, each once, got {list(labels)}; mend the list")
+        raise ValueError(f"expected one label or more, each once, got {list(labels)}; correct the list")
 
 
 def write_reply(entities: Sequence[tuple]) -> str:
-    """The reply that names these.
+    r"""Write the reply that names these entities.
 
     Args:
         entities: `(type, surface)` in order of the text; more fields are ignored.
 
     >>> write_reply([("PS", "이재용"), ("TI", "3:15")]), write_reply([])
-    ('[PS: 이재용] [TI: 3\\\\:15]', '[]')
+    ('[PS: 이재용] [TI: 3\\:15]', '[]')
     """
     return " ".join(f"[{escape(label)}: {escape(surface)}]" for label, surface, *_ in entities) or EMPTY
 
 
 def parse_reply(reply: str, labels: Sequence[str]) -> Reply:
-    """A reply taken apart, whatever it is; time is linear in its length.
+    """Parse any reply, in linear time.
 
     Args:
         reply: Any text.
-        labels: The types that there are; a bracket with another is dropped.
+        labels: The types; a bracket with another one is dropped.
 
     >>> reply = parse_reply("Sure! [PS: 이재용] [XX: 서울] [LC: 부", ["LC", "PS"])
     >>> [entity[:2] for entity in reply.entities], reply.dropped, reply.parsed, reply.whole
     ([('PS', '이재용')], 2, True, False)
     """
-    # The longest first: one label's spelling may begin with another's.
+    # The longest first: one label may be a prefix of another.
     heads = sorted(((f"{escape(label)}:", label) for label in labels), key=lambda pair: -len(pair[0]))
     entities, dropped, empty, at = [], 0, False, 0
     while (at := reply.find("[", at)) >= 0:
@@ -136,7 +140,7 @@ def parse_reply(reply: str, labels: Sequence[str]) -> Reply:
 
 
 def _closing(reply: str, at: int) -> int:
-    """Where the first `]` from `at` stands that no backslash is before; -1 where there is none."""
+    """The first `]` from `at` on that is not escaped; -1 if there is none."""
     while at < len(reply):
         if reply[at] == "]":
             return at
@@ -145,7 +149,7 @@ def _closing(reply: str, at: int) -> int:
 
 
 def is_edge(text: str, at: int) -> bool:
-    """Whether a word may begin or end before this character: anywhere but between two letters or digits.
+    """Return whether a word may begin or end before this character: not between two letters or digits.
 
     >>> [at for at in range(5) if is_edge("a b1.", at)]
     [0, 1, 2, 4]
@@ -154,16 +158,16 @@ def is_edge(text: str, at: int) -> bool:
 
 
 def locate(text: str, entities: Sequence[Entity], whole_words: bool = False) -> list[Span | None]:
-    """Where each entity stands: the first occurrence that no earlier one has taken, behind the last one found if there
-    is one there, else from the text's beginning.
+    """Locate each entity in the text: its first free occurrence after the previous entity, else from the start.
 
     Args:
-        text: The text that was asked about.
+        text: The text of the prompt.
         entities: `(label, surface, ...)` as a reply names them.
         whole_words: Whether an occurrence counts only where words begin and end with it, as in data whose unit is the
             word.
 
-    Returns: A span each, in the same order, none overlapping another; None where no free occurrence is left.
+    Returns:
+        A span for each entity, in the same order, without overlaps; None without a free occurrence.
 
     >>> found = locate("부산 서울 부산", [("LC", "서울"), ("LC", "부산"), ("LC", "부산"), ("LC", "인천")])
     >>> [span and span[:2] for span in found]
@@ -184,12 +188,12 @@ def locate(text: str, entities: Sequence[Entity], whole_words: bool = False) -> 
 
 
 def _free(text: str, surface: str, taken: bytearray, start: int, whole_words: bool) -> int:
-    """The first occurrence none of whose characters is taken; -1 where there is none."""
+    """The first occurrence with no taken character; -1 if there is none."""
     while (start := text.find(surface, start)) >= 0:
         end = start + len(surface)
         last = taken.rfind(1, start, end)
         if last >= 0:
-            # Whatever begins before that holds it too.
+            # Any occurrence that begins before that contains it too.
             start = last + 1
         elif whole_words and not (is_edge(text, start) and is_edge(text, end)):
             start += 1
@@ -199,7 +203,7 @@ def _free(text: str, surface: str, taken: bytearray, start: int, whole_words: bo
 
 
 def entities_of(text: str, spans: Sequence[Span]) -> list[Entity]:
-    """What a reply about gold spans names, in order of the text.
+    """Return the entities of gold spans, in order of the text.
 
     >>> entities_of("서울의 이재용", [Span(4, 7, "PS"), Span(0, 2, "LC")])[0][:2]
     ('LC', '서울')
@@ -215,20 +219,19 @@ def frame(
     words: Sequence[str] = WORDS["en"],
     render=None,
 ) -> tuple[str, str]:
-    """What stands before and behind the text in a prompt.
+    r"""Return the parts of a prompt before and after the text.
 
     Args:
-        instruction: What is asked; empty leaves it out, and the types with it, as a model that was trained from
-            nothing needs neither.
+        instruction: The instruction; empty omits it and the types, which a model trained from scratch does not need.
         labels: The types, in order.
-        descriptions: What a type marks, where that is known.
-        examples: Texts with their replies that are shown before.
-        words: What stands for "Types", "Text" and "Answer".
-        render: Turns messages (`role`, `content`) into text, as a chat template does; None writes them one below the
-            other.
+        descriptions: Descriptions of types, if known.
+        examples: Texts with their replies, shown first.
+        words: The words for "Types", "Text" and "Answer".
+        render: Function from messages (`role`, `content`) to text, such as a chat template; None writes them one below
+            the other.
 
     >>> frame("", ["PS"], {}, [("비가 온다", "[]")])
-    ('Text:\\n비가 온다\\nAnswer:\\n[]\\n\\nText:\\n', '\\nAnswer:\\n')
+    ('Text:\n비가 온다\nAnswer:\n[]\n\nText:\n', '\nAnswer:\n')
     """
     kinds, text_word, answer_word = words
     head = ""
@@ -248,7 +251,7 @@ def frame(
     before, place, behind = whole.rpartition(PLACE)
     if not place:
         raise ValueError(
-            "expected a chat template that writes the messages as they are, got one that leaves the text out; set "
+            "expected a chat template that prints the messages unchanged, got one that omits the text; set "
             "tokenizer.chat_template = None and save it"
         )
     return before, behind

@@ -37,11 +37,12 @@ def tag_divergence(head, emissions: torch.Tensor, mask: torch.Tensor, context, l
         head: The model's head.
         emissions: `(2 * batch, units, tags)`.
         mask: `(2 * batch, units)`.
-        context: Row boundaries, see `heads.Chain`.
+        context: Row boundaries, see `heads.ChainContext`.
         level: "token": softmax of the mean emissions; "marginal": the CRF's tag marginals; "sequence": the distribution
             over whole tag sequences, exactly.
 
-    Returns: (KL(p||q) + KL(q||p)) / 2 summed over units, in nats, a float32 scalar.
+    Returns:
+        (KL(p||q) + KL(q||p)) / 2 summed over units, in nats, a float32 scalar.
     """
     first, second = emissions.float().chunk(2)
     rows = mask.chunk(2)[0]
@@ -63,7 +64,8 @@ def answer_divergence(emissions: torch.Tensor, mask: torch.Tensor) -> torch.Tens
         emissions: Start and end scores `(2 * batch, 1 + units, 2)`.
         mask: `(2 * batch, 1 + units)`.
 
-    Returns: (KL(p||q) + KL(q||p)) / 2 summed over starts and ends, in nats, a float32 scalar.
+    Returns:
+        (KL(p||q) + KL(q||p)) / 2 summed over starts and ends, in nats, a float32 scalar.
     """
     p, q = emissions.float().masked_fill(~mask.unsqueeze(2), -torch.inf).softmax(dim=1).chunk(2)
     return symmetric_kl(p.transpose(1, 2), q.transpose(1, 2)).sum() / 2
@@ -75,7 +77,8 @@ def class_divergence(logits: torch.Tensor) -> torch.Tensor:
     Args:
         logits: Scores `(2 * batch, classes)`; of values `(2 * batch, 1)`.
 
-    Returns: (KL(p||q) + KL(q||p)) / 2 summed over rows, in nats, or (p - q)^2 in units of the values' spread, a float32
+    Returns:
+        (KL(p||q) + KL(q||p)) / 2 summed over rows, in nats, or (p - q)^2 in units of the values' spread, a float32
         scalar.
     """
     first, second = logits.float().chunk(2)
@@ -95,7 +98,8 @@ def mean_loss(
         divergence_sum: alpha times the divergence; None without R-Drop.
         num_items_in_batch: Number of labels to average over, copies not counted; None takes those of this batch.
 
-    Returns: The loss, and R-Drop's part of it or None.
+    Returns:
+        The loss, and R-Drop's part of it or None.
     """
     if divergence_sum is None:
         count = items if num_items_in_batch is None else num_items_in_batch

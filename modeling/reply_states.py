@@ -1,8 +1,8 @@
-"""Which byte may come next in a reply, and how many subwords it takes to close it: the grammar as an automaton.
+"""Automaton of the reply grammar: the bytes that may come next, and the subwords needed to close a reply.
 
 It works on bytes, because subwords do not end where the grammar's parts end: one may hold `] [`, another a third of a
-Hangul syllable. A surface is a walk through the escaped text from every place where it could begin at once; the places
-that are left say where it can stand, so a surface is offered no more often than it occurs.
+Hangul syllable. A surface is matched against the escaped text from all possible starts at once; the remaining places
+are its possible occurrences, so a surface is offered no more often than it occurs.
 """
 
 import math
@@ -18,7 +18,7 @@ OPEN, CLOSE, SPACE = b"[] "
 
 
 class State(NamedTuple):
-    """How far a reply is.
+    """State of a partial reply.
 
     Args:
         phase: `START`, behind the first `[` (`FIRST`), in a type (`HEAD`), in a surface, `BETWEEN` brackets, behind the
@@ -27,7 +27,7 @@ class State(NamedTuple):
         places: Where in the escaped text the surface so far may end, in bytes.
         length: Bytes of the surface so far.
         used: Characters of the text that earlier surfaces have taken, a bit each.
-        cursor: Where the last surface that was found ends, in characters.
+        cursor: End of the last located surface, in characters.
     """
 
     phase: int = START
@@ -44,18 +44,19 @@ class ReplyStates:
     Args:
         text: The text.
         labels: The types.
-        subwords: The vocabulary. A character that it cannot write alone stands in no surface: every reply that is begun
-            can be closed, whatever subwords there are. No surface begins or ends with white space.
+        subwords: The vocabulary. A character that it cannot write alone is not allowed in surfaces, so that every
+            partial reply can be closed with any vocabulary. No surface begins or ends with white space.
         whole_words: Whether surfaces begin and end where words do.
 
-    Raises: ValueError where the grammar or a type cannot be written with this vocabulary.
+    Raises:
+        ValueError: If the grammar or a type cannot be written with this vocabulary.
     """
 
     def __init__(self, text: str, labels: Sequence[str], subwords: SubwordBytes, whole_words: bool = False):
         self.subwords = subwords
         self.heads = {f"{escape(label)}: ".encode(): _rests(f"{escape(label)}: ", subwords) for label in labels}
         for label, rests in zip(labels, self.heads.values()):
-            if math.isinf(rests[0]) or math.isinf(subwords.price("[") + subwords.price("]")):
+            if math.isinf(rests[0]) or math.isinf(subwords.cost("[") + subwords.cost("]")):
                 raise ValueError(
                     f"expected a vocabulary that can write '[', ']', ':', a space and the label {label!r}, got one "
                     "without; add the characters to the tokenizer, or choose another base model"
@@ -63,16 +64,16 @@ class ReplyStates:
         parts = [escape(character) for character in text]
         self.stream = "".join(parts).encode("utf-8", "replace")
         # By character, and behind the last: whether a surface may begin or end there, and how many subwords it takes
-        # from there to where one may end, and to where one that goes on may.
+        # from there to where one may end, and to where one that continues may.
         edges = [not whole_words or is_edge(text, at) for at in range(len(text) + 1)]
         blank = [character.isspace() for character in text]
         self.ends = [edge and at > 0 and not blank[at - 1] for at, edge in enumerate(edges)]
         to_end, further = [math.inf] * (len(parts) + 1), [math.inf] * (len(parts) + 1)
         to_end[-1] = 0.0 if self.ends[-1] else math.inf
-        # By character: the first at or behind it that is no white space; a surface that enters white space needs it.
+        # By character: the first at or after it that is not white space; a surface that enters white space needs it.
         self.visible = list(range(len(parts)))
         for at in reversed(range(len(parts))):
-            further[at] = sum(subwords.price(each) for each in parts[at]) + to_end[at + 1]
+            further[at] = sum(subwords.cost(each) for each in parts[at]) + to_end[at + 1]
             to_end[at] = 0.0 if self.ends[at] else further[at]
             if blank[at]:
                 self.visible[at] = self.visible[at + 1] if at + 1 < len(parts) else at
@@ -87,13 +88,16 @@ class ReplyStates:
         self.unit.append(len(parts))
         self.rest.append(to_end[-1])
         self.begins = [at for at, unit in enumerate(self.unit[:-1]) if unit >= 0 and edges[unit] and not blank[unit]]
-        self.closing = subwords.price("]") + 1  # `]` and the end
+        self.closing = subwords.cost("]") + 1  # `]` and the end
         self.open_places = lru_cache(maxsize=64)(self._open_places)
         self.cheapest = lru_cache(maxsize=64)(self._cheapest)
 
     def is_open(self, unit: int, used: int) -> bool:
-        """Whether a character may stand in a surface: it is there, it and what must follow it can be written, and no
-        other surface has it; where words stay whole, none has any of its word then."""
+        """Return whether a character may be in a surface.
+
+        It exists, it and what must follow it can be written, and no other surface contains it; with whole words, no
+        other surface contains a part of its word.
+        """
         if unit >= len(self.visible) or self.further[unit] == math.inf:
             return False
         return not (used >> unit & 1 or used >> self.visible[unit] & 1)
@@ -107,11 +111,11 @@ class ReplyStates:
     # --- what may come next -------------------------------------------------------------------------------------------
 
     def moves(self, state: State) -> Iterator[tuple[int, State]]:
-        """Each byte that may come next, with the state behind it."""
+        """Yield each byte that may come next, with the state after it."""
         phase = state.phase
         if phase == START:
             yield OPEN, state._replace(phase=FIRST)
-            # Sentencepiece puts a space before what it tokenises by itself.
+            # Sentencepiece puts a space before a separate text.
             if not state.length:
                 yield SPACE, state._replace(length=1)
         elif phase == FIRST:
@@ -148,7 +152,7 @@ class ReplyStates:
             yield CLOSE, self._closed(state, ends)
 
     def _closed(self, state: State, ends: list[int]) -> State:
-        """The surface takes the place where `prompts.locate` finds it.
+        """Close the surface at the place where `prompts.locate` finds it.
 
         Args:
             state: In the surface.
@@ -163,29 +167,29 @@ class ReplyStates:
     # --- how far it is to the end -------------------------------------------------------------------------------------
 
     def may_end(self, state: State) -> bool:
-        """Whether the reply is whole."""
+        """Return whether the reply is complete."""
         return state.phase in (BETWEEN, DONE)
 
     def distance(self, state: State) -> float:
-        """Subwords that surely close the reply, the end among them; infinite where these subwords cannot."""
-        phase, price = state.phase, self.subwords.price
+        """Return a number of subwords that closes the reply, the end included; infinite if the vocabulary cannot."""
+        phase, cost = state.phase, self.subwords.cost
         if phase in (BETWEEN, DONE):
             return 1
         if phase in (START, FIRST):
-            return self.closing + (price("[") if phase == START else 0)
+            return self.closing + (cost("[") if phase == START else 0)
         if phase == SURFACE:
             rests = self.rest if state.length else {at: self.further[self.unit[at]] for at in state.places}
             return min((rests[at] for at in state.places), default=math.inf) + self.closing
         rests = (rests[len(state.head)] for head, rests in self.heads.items() if head.startswith(state.head))
-        return min(rests) + self.cheapest(state.used) + self.closing + (price("[") if phase == NEXT else 0)
+        return min(rests) + self.cheapest(state.used) + self.closing + (cost("[") if phase == NEXT else 0)
 
 
 def _rests(text: str, subwords: SubwordBytes) -> list[float]:
-    """From each byte of a text, and from its end, the subwords that write what is left, character by character."""
+    """Return the number of subwords that write the rest of a text, from each of its bytes and its end."""
     rests, total = [0.0], 0.0
     for character in reversed(text):
         spelt = character.encode("utf-8", "replace")
-        rests += [total + subwords.price_of_bytes(spelt[at:]) for at in range(len(spelt) - 1, 0, -1)]
-        total += subwords.price(character)
+        rests += [total + subwords.cost_of_bytes(spelt[at:]) for at in range(len(spelt) - 1, 0, -1)]
+        total += subwords.cost(character)
         rests.append(total)
     return rests[::-1]

@@ -1,6 +1,6 @@
-"""Which texts are most like another, by the runs of characters that they share.
+"""Similarity of texts by shared runs of characters.
 
-Examples in a prompt help most where they are like what is asked (Liu et al. 2022, "What Makes Good In-Context Examples
+Examples in a prompt help most if they are similar to the input (Liu et al. 2022, "What Makes Good In-Context Examples
 for GPT-3?"; for entities Wang et al. 2023, "GPT-NER"). Those use a second model; this needs nothing but the characters,
 two to four at a time, so that Korean is compared without a tokenizer: stems meet whatever particle follows them.
 """
@@ -11,24 +11,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# How many characters a run has.
+# Lengths of a run in characters.
 SHORTEST, LONGEST = 2, 4
-# Stand before and behind a text, so that its ends count and a text of one character has a run too.
+# Marks before and after a text, so that its ends count and a text of one character has a run too.
 EDGES = "\x02\x03"
 
 
 def runs(text: str) -> Counter:
-    """How often each run of characters stands in a text, in order of its first place.
+    r"""Count the runs of characters in a text, in order of first appearance.
 
     >>> [run for run in runs("서울")][:3]
-    ['\\x02서', '서울', '울\\x03']
+    ['\x02서', '서울', '울\x03']
     """
     text = f"{EDGES[0]}{text}{EDGES[1]}"
     return Counter(text[at : at + size] for size in range(SHORTEST, LONGEST + 1) for at in range(len(text) - size + 1))
 
 
 class Similarity:
-    """The cosine of TF-IDF vectors over runs of characters, against each text of a pool.
+    """Cosine similarity of TF-IDF vectors over runs of characters, against each text of a pool.
 
     A run that is found n times in a text and in d of N texts weighs (1 + ln n) * (1 + ln((1 + N) / (1 + d))).
 
@@ -48,7 +48,7 @@ class Similarity:
         for at, each in enumerate(counts):
             for run, weight in self._weights(each).items():
                 holders[run].append((at, weight))
-        # Run after run: which texts hold it, and how much it weighs there.
+        # For each run, its texts and its weights in them.
         flat = [pair for run in found for pair in holders[run]]
         self.texts = np.array([at for at, _ in flat], dtype=np.int64)
         self.weights = np.array([weight for _, weight in flat], dtype=np.float64)
@@ -56,13 +56,13 @@ class Similarity:
         self.places = {run: slice(end - found[run], end) for run, end in zip(found, ends)}
 
     def _weights(self, counts: Counter) -> dict[str, float]:
-        """A text's vector, of length 1; runs that no text of the pool has are left out, as they match nothing."""
+        """Return a text's vector, of length 1, without runs that no text of the pool has."""
         weights = {run: (1 + math.log(n)) * self.rarity[run] for run, n in counts.items() if run in self.rarity}
         length = math.sqrt(sum(weight * weight for weight in weights.values()))
         return {run: weight / length for run, weight in weights.items()}
 
     def scores(self, text: str) -> np.ndarray:
-        """How like each text of the pool is, from 0 to 1: `(texts,)`, float64."""
+        """Return the similarity to each text of the pool, from 0 to 1: `(texts,)`, float64."""
         found = np.zeros(len(self.pool))
         for run, weight in self._weights(runs(text)).items():
             place = self.places[run]
@@ -70,14 +70,14 @@ class Similarity:
         return found
 
     def nearest(self, text: str, count: int, without: Sequence[str] = ()) -> list[int]:
-        """The places of the texts that are most like one, the very same text first; of equally like ones the first.
+        """Return the indices of the most similar texts, an identical one first; ties keep the order of the pool.
 
         Args:
-            text: What the pool is compared with.
-            count: How many.
-            without: Texts that are passed over.
+            text: The text to compare with the pool.
+            count: Number of texts.
+            without: Excluded texts.
         """
-        # What differs by rounding alone is equally like; a stable order leaves such in the pool's.
+        # Differences by rounding are ignored; a stable sort keeps ties in the order of the pool.
         order = np.argsort(-np.round(self.scores(text), 9), kind="stable").tolist()
         passed = set(without)
         kept = [at for at in order if self.pool[at] not in passed]

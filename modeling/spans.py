@@ -1,10 +1,10 @@
-"""The noun that everything shares: a labelled stretch of characters."""
+"""The data type shared by all tasks: a labelled stretch of characters."""
 
 from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """A labelled stretch of the very string the user gave: `text[span.start:span.end]`, always.
+    """A labelled stretch of the string that the user passed: `text[span.start:span.end]`.
 
     A `NamedTuple`, so that a span made by a class that came from the Hub equals ours. Scoring compares `span[:3]`.
 
@@ -29,7 +29,7 @@ class Span(NamedTuple):
 
 
 def overlap(one: Span, other: Span) -> int:
-    """Number of characters that stand in both spans.
+    """Return the number of characters in both spans.
 
     >>> overlap(Span(0, 4, "PS"), Span(2, 9, "LC"))
     2
@@ -38,7 +38,7 @@ def overlap(one: Span, other: Span) -> int:
 
 
 def contains(outer: Span, inner: Span) -> bool:
-    """Whether every character of `inner` stands in `outer`.
+    """Return whether every character of `inner` is in `outer`.
 
     >>> contains(Span(0, 4, "PS"), Span(2, 4, "LC"))
     True
@@ -47,7 +47,7 @@ def contains(outer: Span, inner: Span) -> bool:
 
 
 def first_overlap(spans: list[Span]) -> tuple[Span, Span] | None:
-    """The first two spans, by start, that share a character; None where no two do.
+    """Return the first two spans, by start, that share a character; None if no two do.
 
     >>> first_overlap([Span(0, 4, "PS"), Span(4, 6, "LC")]) is None
     True
@@ -60,7 +60,7 @@ def first_overlap(spans: list[Span]) -> tuple[Span, Span] | None:
 
 
 def keep_longest(spans: list[Span]) -> list[Span]:
-    """A subset without overlaps, sorted by start: longer spans first, then earlier ones.
+    """Return a subset without overlaps, sorted by start: longer spans first, then earlier ones.
 
     >>> keep_longest([Span(0, 4, "PS"), Span(2, 9, "LC"), Span(9, 11, "DT")])
     [Span(start=2, end=9, label='LC', score=1.0), Span(start=9, end=11, label='DT', score=1.0)]

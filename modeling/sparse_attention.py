@@ -8,7 +8,7 @@ from transformers.utils import logging
 
 from .sparse_layers import BigBirdLayer, CompactDropout, full_limit, make_plan, padded
 
-try:  # Version 5 marks what a checkpoint has already filled; only its own functions respect the mark.
+try:  # Version 5 marks weights loaded from a checkpoint; only its own functions respect the mark.
     from transformers import initialization as init
 except ImportError:
     from torch.nn import init
@@ -32,7 +32,7 @@ class BigBirdEmbeddings(nn.Module):
     def forward(
         self, words: torch.Tensor, token_type_ids: torch.Tensor | None, position_ids: torch.Tensor | None
     ) -> torch.Tensor:
-        """Word vectors `(batch, length, hidden)` to states `(batch, length, hidden)`."""
+        """Add position and segment embeddings to word vectors `(batch, length, hidden)`."""
         if self.scale is not None:
             words = words * self.scale
         if position_ids is None:
@@ -44,7 +44,7 @@ class BigBirdEmbeddings(nn.Module):
 
 
 class BigBirdLayers(nn.Module):
-    """The stack of layers."""
+    """Stack of layers."""
 
     def __init__(self, config: BigBirdConfig):
         super().__init__()
@@ -52,7 +52,7 @@ class BigBirdLayers(nn.Module):
         self.gradient_checkpointing = False
 
     def forward(self, states: torch.Tensor, plan, with_states: bool, with_weights: bool) -> tuple:
-        """States `(batch, length, hidden)` through all layers; what came in and came out of each; their weights."""
+        """Apply all layers to states `(batch, length, hidden)`; return states, all states, and attention weights."""
         seen, weights = [states], []
         for layer in self.layer:
             if self.gradient_checkpointing and self.training:
@@ -67,14 +67,14 @@ class BigBirdLayers(nn.Module):
 
 
 class SparseBigBird(PreTrainedModel):
-    """BigBird as an encoder: weights, names and full attention of transformers' `BigBirdModel` without its pooler.
+    """BigBird encoder with the weights, names and full attention of transformers' `BigBirdModel`, without its pooler.
 
     A text of at most `full_limit(config)` positions is read in full attention, a longer one block by block: the first
-    block and the last look at all and are looked at by all, every other one looks at itself, its two neighbours and
-    `num_random_blocks` more. Each text of a batch is read by its own length, so its states do not depend on what it is
-    batched with, and nothing in model or config changes by reading. Memory and time of the sparse way grow with the
-    length, not with its square. Other than in transformers, random blocks are the same in training and evaluation,
-    and attention dropout holds in both ways.
+    block and the last attend to all and are attended to by all, every other one attends to itself, its two neighbours
+    and `num_random_blocks` more. Each text of a batch is read by its own length, so its states do not depend on what it
+    is batched with, and running it changes nothing in model or config. Memory and time of the sparse way grow with the
+    length, not with its square. Other than in transformers, random blocks are the same in training and evaluation, and
+    attention dropout holds in both ways.
 
     >>> encoder = SparseBigBird(BigBirdConfig(vocab_size=100, hidden_size=16, num_hidden_layers=1,
     ...     num_attention_heads=2, intermediate_size=32, block_size=4, num_random_blocks=1))
@@ -87,7 +87,7 @@ class SparseBigBird(PreTrainedModel):
     base_model_prefix = "bert"
     supports_gradient_checkpointing = True
     _no_split_modules = ["BigBirdEmbeddings", "BigBirdLayer"]
-    # What a checkpoint of transformers holds beside the encoder.
+    # Weights of transformers' checkpoints that do not belong to the encoder.
     _keys_to_ignore_on_load_unexpected = [r"(^|\.)pooler\.", r"^cls\.", r"position_ids$", r"token_type_ids$"]
 
     def __init__(self, config: BigBirdConfig):
@@ -98,7 +98,7 @@ class SparseBigBird(PreTrainedModel):
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
-        """As transformers' BigBird: normal weights, biases and the row of padding zero, plain layer norms."""
+        """Initialise weights as transformers' BigBird does: normal, with zero biases and padding, plain layer norms."""
         if isinstance(module, (nn.Linear, nn.Embedding)):
             init.normal_(module.weight, mean=0.0, std=self.config.initializer_range)
             if getattr(module, "bias", None) is not None:
@@ -112,11 +112,11 @@ class SparseBigBird(PreTrainedModel):
             init.zeros_(module.bias)
 
     def get_input_embeddings(self) -> nn.Module:
-        """The table of word embeddings."""
+        """Return the table of word embeddings."""
         return self.embeddings.word_embeddings
 
     def set_input_embeddings(self, value: nn.Module) -> None:
-        """Replaces the table of word embeddings."""
+        """Replace the table of word embeddings."""
         self.embeddings.word_embeddings = value
 
     def forward(
@@ -130,22 +130,25 @@ class SparseBigBird(PreTrainedModel):
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
     ) -> BaseModelOutput | tuple:
-        """
+        """Encode a batch of texts.
+
         Args:
             input_ids: Subwords `(batch, length)`, of any length that the table of positions has.
-            attention_mask: 1 where a subword stands `(batch, length)`; None means everywhere.
+            attention_mask: 1 for subwords, 0 for padding `(batch, length)`; None means everywhere.
             token_type_ids: Segments `(batch, length)`; None means the first.
             position_ids: Positions `(batch, length)`; None counts from 0.
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             output_attentions: Whether attention weights `(batch, heads, length, length)` are given, a layer each. There
-                are none, `()`, where a text of the batch is read in sparse attention, and a warning says so.
+                are empty, `()`, with a warning, if a text of the batch is read in sparse attention.
             output_hidden_states: Whether the states before the first and after each layer are given.
             return_dict: False gives a tuple.
 
-        Returns: `last_hidden_state` `(batch, length, hidden)`, and what was asked for.
+        Returns:
+            `last_hidden_state` `(batch, length, hidden)`, and the requested outputs.
 
-        Raises: ValueError where there is not exactly one of `input_ids` and `inputs_embeds`, where the attention mask
-            has another shape, or the texts are longer than the table of positions.
+        Raises:
+            ValueError: If there is not exactly one of `input_ids` and `inputs_embeds`, where the attention mask has
+                another shape, or the texts are longer than the table of positions.
         """
         config = self.config
         with_weights = config.output_attentions if output_attentions is None else output_attentions
@@ -186,7 +189,11 @@ class SparseBigBird(PreTrainedModel):
 
 
 def _check(config: BigBirdConfig) -> None:
-    """Raises: ValueError where no encoder can be built from the config."""
+    """Check that an encoder can be built from the config.
+
+    Raises:
+        ValueError: If no encoder can be built from the config.
+    """
     if config.is_decoder or config.add_cross_attention:
         raise ValueError(
             "expected a BigBird that encodes, got a config with is_decoder or add_cross_attention; set both to false"

@@ -1,4 +1,4 @@
-"""The layers of a BigBird, and the plan by which a batch of texts of any lengths goes through them."""
+"""Layers of a BigBird, and the plan by which they process a batch of texts of different lengths."""
 
 import math
 from typing import NamedTuple
@@ -12,18 +12,18 @@ from .block_attention import BlockJobs, gathered_attention
 from .block_pattern import block_table
 from .feed_forward import feed_forward
 
-# The same functions by names under which transformers has them fused: a third of the time, a fifth of the memory.
+# Equivalent functions with fused implementations: a third of the time, a fifth of the memory.
 _FUSED = {"gelu_new": "gelu_pytorch_tanh", "gelu_fast": "gelu_pytorch_tanh", "gelu_python": "gelu"}
 
 
-class Part(NamedTuple):
-    """Texts of a batch that are read in one way.
+class BatchPart(NamedTuple):
+    """Texts of a batch with the same kind of attention.
 
     Args:
-        rows: Their rows in the batch `(texts)`; None where the batch has no others.
-        length: Positions that are read of each; no text has more.
-        mask: True where a subword stands `(texts, length)`; None where one stands everywhere.
-        blocks: Blocks of each text, where they are read block by block.
+        rows: Their rows in the batch `(texts)`; None if the batch has no others.
+        length: Number of positions of the longest text.
+        mask: True for subwords `(texts, length)`; None if there is no padding.
+        blocks: Number of blocks of each text, for sparse attention.
     """
 
     rows: torch.Tensor | None
@@ -32,70 +32,73 @@ class Part(NamedTuple):
     blocks: tuple[int, ...] = ()
 
 
-class Plan(NamedTuple):
-    """How a batch is read; made once for all layers.
+class BatchPlan(NamedTuple):
+    """Division of a batch by kind of attention, made once for all layers.
 
     Args:
-        full: The texts read in full attention, or None.
-        sparse: The texts read in sparse attention, or None.
-        length: Positions of the batch, padded to whole blocks where a text is read sparsely.
+        full: The texts with full attention, or None.
+        sparse: The texts with sparse attention, or None.
+        length: Positions of the batch, padded to whole blocks if a text has sparse attention.
     """
 
-    full: Part | None
-    sparse: Part | None
+    full: BatchPart | None
+    sparse: BatchPart | None
     length: int
 
 
 def full_limit(config) -> float:
-    """Most positions of a text that is read in full attention: those of the encoder it was converted from
-    (`source_length`), or (5 + 2r) blocks if that is more; no limit for `attention_type: original_full`."""
+    """Return the most positions of a text that is read with full attention.
+
+    It is the length of the encoder that it was converted from (`source_length`), or (5 + 2r) blocks if that is more.
+    There is no limit for `attention_type: original_full`.
+    """
     if config.attention_type == "original_full":
         return math.inf
     return max(getattr(config, "source_length", None) or 0, (5 + 2 * config.num_random_blocks) * config.block_size)
 
 
-def make_plan(config, mask: torch.Tensor | None, shape: tuple[int, int], device: torch.device) -> Plan:
-    """Sorts the texts of a batch by their own lengths, so that none is read otherwise because of its neighbours.
+def make_plan(config, mask: torch.Tensor | None, shape: tuple[int, int], device: torch.device) -> BatchPlan:
+    """Divide a batch by the lengths of its texts, so that no text is affected by its neighbours.
 
     Args:
         config: The encoder's config.
-        mask: True where a subword stands `(batch, length)`, or None where one stands everywhere.
+        mask: True for subwords `(batch, length)`, or None if there is no padding.
         shape: `(batch, length)`.
-        device: Where the batch lies.
+        device: Device of the batch.
     """
     batch, length = shape
     if mask is None:
         lengths, counts = [length] * batch, [length] * batch
     else:
-        # The one look at the batch's contents; shape: (2, batch)
+        # The only access to the batch's contents; shape: (2, batch)
         ends = (mask * torch.arange(1, length + 1, device=device)).amax(1) if length else mask.sum(1)
         lengths, counts = torch.stack([ends, mask.sum(1)]).tolist()
     limit, size = full_limit(config), config.block_size
     short = [row for row in range(batch) if lengths[row] <= limit]
     long = [row for row in range(batch) if lengths[row] > limit]
 
-    def part(rows: list[int], width: int, blocks: tuple[int, ...] = ()) -> Part:
+    def part(rows: list[int], width: int, blocks: tuple[int, ...] = ()) -> BatchPart:
         at = torch.tensor(rows, device=device) if len(rows) < batch else None
         if all(counts[row] == width for row in rows):
-            return Part(at, width, None, blocks)
+            return BatchPart(at, width, None, blocks)
         own = torch.ones(shape, dtype=torch.bool, device=device) if mask is None else mask
         own = functional.pad(own if at is None else own[at], (0, max(0, width - length)))
-        return Part(at, width, own[:, :width], blocks)
+        return BatchPart(at, width, own[:, :width], blocks)
 
     full = sparse = None
     if short:
-        # Padding beyond the limit must not make a square of it.
+        # Padding beyond the limit must not enlarge full attention.
         width = length if length <= limit else max(1, *(lengths[row] for row in short))
         full = part(short, width)
     if long:
         blocks = tuple(-(-lengths[row] // size) for row in long)
         sparse = part(long, max(blocks) * size, blocks)
         length = -(-length // size) * size
-    return Plan(full, sparse, length)
+    return BatchPlan(full, sparse, length)
 
 
 class BigBirdSelfAttention(nn.Module):
-    """Queries, keys and values, and the two ways to attend."""
+    """Queries, keys and values, and two kinds of attention."""
 
     def __init__(self, config, layer: int):
         super().__init__()
@@ -106,10 +109,13 @@ class BigBirdSelfAttention(nn.Module):
         self.dropout = config.attention_probs_dropout_prob
 
     def forward(
-        self, states: torch.Tensor, plan: Plan, with_weights: bool = False
+        self, states: torch.Tensor, plan: BatchPlan, with_weights: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """States `(batch, length, hidden)` to context of the same shape, and the attention weights
-        `(batch, heads, length, length)` where they are asked for and all texts are read in full attention."""
+        """Attend over states `(batch, length, hidden)`; return context of the same shape and weights.
+
+        The attention weights `(batch, heads, length, length)` are returned if requested and all texts use full
+        attention.
+        """
         linears, (batch, length) = (self.query, self.key, self.value), states.shape[:2]
         # shape of each: (batch, length, heads, width)
         tensors = [linear(states).view(batch, length, self.heads, -1) for linear in linears]
@@ -121,7 +127,7 @@ class BigBirdSelfAttention(nn.Module):
             return padded(context.flatten(2), length), weights
         if plan.full is None:
             blocked = [self._blocked(each[:, : plan.sparse.length]) for each in tensors]
-            del tensors  # The laid out copies are what is kept from here on.
+            del tensors  # Only the blocked copies are needed from here on.
             return padded(self._sparse(*blocked, plan.sparse).flatten(2), length), None
         found = []
         for part in (plan.full, plan.sparse):
@@ -131,8 +137,8 @@ class BigBirdSelfAttention(nn.Module):
         order = torch.cat([plan.full.rows, plan.sparse.rows])
         return torch.cat(found).index_select(0, order.argsort()), None
 
-    def _full(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part) -> torch.Tensor:
-        """`(texts, length, heads, width)` of queries, keys and values to context of the same shape."""
+    def _full(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: BatchPart) -> torch.Tensor:
+        """Apply full attention to `(texts, length, heads, width)` of queries, keys and values."""
         query, key, value = (each.transpose(1, 2) for each in (query, key, value))
         mask = None if part.mask is None else part.mask[:, None, None]
         dropout = self.dropout if self.training else 0.0
@@ -140,7 +146,7 @@ class BigBirdSelfAttention(nn.Module):
         return found.transpose(1, 2)
 
     def _with_weights(
-        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: BatchPart
     ) -> tuple[torch.Tensor, torch.Tensor]:
         query, key, value = (each.transpose(1, 2) for each in (query, key, value))
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
@@ -150,19 +156,23 @@ class BigBirdSelfAttention(nn.Module):
         return (weights @ value).transpose(1, 2), weights
 
     def _blocked(self, tensor: torch.Tensor) -> torch.Tensor:
-        """`(texts, length, heads, width)` to `(texts * heads * blocks, size, width)`: a block of a head is one stretch
-        of memory."""
+        """Reshape `(texts, length, heads, width)` to `(texts * heads * blocks, size, width)`.
+
+        A block of a head is then contiguous in memory.
+        """
         return tensor.transpose(1, 2).reshape(-1, self.size, tensor.shape[3])
 
-    def _sparse(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: Part) -> torch.Tensor:
-        """Blocked queries, keys and values to context `(texts, length, heads, width)`: a text's first block and its
-        last look at all of it, the others as `block_table` says."""
+    def _sparse(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, part: BatchPart) -> torch.Tensor:
+        """Apply sparse attention to blocked tensors; return context `(texts, length, heads, width)`.
+
+        A text's first and last blocks attend to all of it, the others as given by `block_table`.
+        """
         dropout = self.dropout if self.training else 0.0
         found = gathered_attention(query, key, value, self._jobs(part, query.device), dropout)
         return found.view(len(part.blocks), self.heads, part.length, -1).transpose(1, 2)
 
-    def _jobs(self, part: Part, device: torch.device) -> list[BlockJobs]:
-        """What each block of each text and head looks at; jobs of one shape together."""
+    def _jobs(self, part: BatchPart, device: torch.device) -> list[BlockJobs]:
+        """Return the key blocks of each block of each text and head, grouped by shape."""
         most = part.length // self.size
         groups: dict[tuple[int, int], list[tuple[torch.Tensor, torch.Tensor]]] = {}
         for text, blocks in enumerate(part.blocks):
@@ -198,13 +208,13 @@ class BigBirdResidual(nn.Module):
         self.dropout = CompactDropout(config.hidden_dropout_prob)
 
     def forward(self, states: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
-        """States `(batch, length, width)`, and those `(batch, length, hidden)` that went round them."""
+        """Apply the layer to states `(batch, length, width)` with the residual `before` `(batch, length, hidden)`."""
         return self.joined(self.dense(states), before)
 
     def joined(self, states: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
-        """What comes after the dense layer; both `(batch, length, hidden)`."""
+        """Apply the part after the dense layer; both `(batch, length, hidden)`."""
         states = self.dropout(states)
-        # What dropout has made is nobody else's: adding in place saves a tensor of the batch's size.
+        # The output of dropout is not used elsewhere: adding in place saves a tensor of the batch's size.
         return self.LayerNorm(states.add_(before) if self.dropout.drops else states + before)
 
 
@@ -212,11 +222,12 @@ class CompactDropout(nn.Dropout):
     """Dropout that keeps a byte per state for the backward pass; on a CPU torch's keeps a float."""
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Apply dropout."""
         return torch.native_dropout(states, self.p, True)[0] if self.drops else states
 
     @property
     def drops(self) -> bool:
-        """Whether it does anything now."""
+        """Whether dropout has an effect now."""
         return self.training and self.p > 0
 
 
@@ -230,7 +241,7 @@ class BigBirdAttention(nn.Module):
 
 
 class BigBirdIntermediate(nn.Module):
-    """The wide half of the feed-forward layer."""
+    """First linear layer and activation of the feed-forward part."""
 
     def __init__(self, config):
         super().__init__()
@@ -249,13 +260,14 @@ class BigBirdLayer(nn.Module):
         self.output = BigBirdResidual(config, config.intermediate_size)
 
     def forward(
-        self, states: torch.Tensor, plan: Plan, with_weights: bool = False
+        self, states: torch.Tensor, plan: BatchPlan, with_weights: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """
+        """Apply the layer; return states and attention weights.
+
         Args:
             states: `(batch, length, hidden)`.
-            plan: How the batch is read.
-            with_weights: Whether attention weights are given.
+            plan: Division of the batch.
+            with_weights: Whether attention weights are returned.
         """
         context, weights = self.attention.self(states, plan, with_weights)
         states = self.attention.output(context, states)
@@ -264,6 +276,6 @@ class BigBirdLayer(nn.Module):
 
 
 def padded(states: torch.Tensor, length: int) -> torch.Tensor:
-    """`(texts, shorter, hidden)` with zeros up to `length`; padding by nothing would copy."""
+    """Pad `(texts, shorter, hidden)` with zeros to `length`, without a copy if nothing is missing."""
     short = length - states.shape[1]
     return functional.pad(states, (0, 0, 0, short)) if short else states

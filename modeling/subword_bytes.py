@@ -1,16 +1,15 @@
-"""What each subword of a vocabulary adds to a text, in bytes: a subword of byte-level BPE may be a third of a Hangul
-syllable."""
+"""Bytes of each subword of a vocabulary; a subword of byte-level BPE may be a third of a Hangul syllable."""
 
 import json
 import math
 from collections.abc import Iterable
 
-# What a vocabulary without such a spelling of bytes has in its place: the character that says "not readable".
+# Bytes of the replacement character, for unknown tokens.
 UNREADABLE = "\ufffd".encode()
 
 
 def byte_spellings() -> dict[str, int]:
-    """How byte-level BPE spells each byte as a character (GPT-2): printable ones as they are, the rest from U+0100.
+    """Return the character of each byte in byte-level BPE (GPT-2): printable ones unchanged, others from U+0100.
 
     >>> byte_spellings()["Ġ"], byte_spellings()["a"]
     (32, 97)
@@ -25,14 +24,15 @@ class SubwordBytes:
 
     Args:
         tokenizer: A fast tokenizer of transformers: byte-level, with `▁` for spaces, or plain.
-        size: Ids that the model scores; those behind the vocabulary add nothing. None takes the vocabulary's.
+        size: Ids that the model scores; ids after the vocabulary add nothing. None takes the vocabulary's.
 
     Attributes:
-        of: What each id adds; None for special tokens and holes.
-        table: All that can be added, sorted.
-        ids: The id behind each entry of `table`.
+        of: Bytes of each id; None for special tokens and unused ids.
+        table: All bytes of subwords, sorted.
+        ids: The id of each entry of `table`.
 
-    Raises: ValueError where the tokenizer cannot give back a text as it was.
+    Raises:
+        ValueError: If the tokenizer cannot reproduce a text exactly.
     """
 
     def __init__(self, tokenizer, size: int | None = None):
@@ -72,29 +72,31 @@ class SubwordBytes:
         self.table = [added_bytes for added_bytes, _ in pairs]
         self.ids = [at for _, at in pairs]
         self._known = set(self.table)
-        self._prices: dict[str, float] = {}
+        self._costs: dict[str, float] = {}
 
     def joined(self, ids: Iterable[int]) -> bytes:
-        """What these subwords add, one behind the other; special tokens add nothing, the unknown one what is not
-        readable."""
+        """Join the bytes of subwords.
+
+        Special tokens add nothing, the unknown token adds U+FFFD.
+        """
         return b"".join(
             UNREADABLE if at == self.unknown else (self.of[at] or b"") if at < len(self.of) else b"" for at in ids
         )
 
     def text(self, ids: Iterable[int]) -> str:
-        """The same as text; bytes that are no text become U+FFFD."""
+        """Decode the bytes of subwords; invalid bytes become U+FFFD."""
         return self.joined(ids).decode("utf-8", "replace")
 
-    def price(self, character: str) -> float:
-        """Subwords that write this character alone: 1, or one per byte; infinite where it cannot be written."""
-        if character not in self._prices:
+    def cost(self, character: str) -> float:
+        """Number of subwords that write this character alone: 1, or one per byte; infinite if that is impossible."""
+        if character not in self._costs:
             spelt = character.encode("utf-8", "replace")
-            price = 1 if spelt in self._known else self.price_of_bytes(spelt)
-            self._prices[character] = price
-        return self._prices[character]
+            cost = 1 if spelt in self._known else self.cost_of_bytes(spelt)
+            self._costs[character] = cost
+        return self._costs[character]
 
-    def price_of_bytes(self, spelt: bytes) -> float:
-        """Subwords that write these bytes one by one; infinite where one cannot be written."""
+    def cost_of_bytes(self, spelt: bytes) -> float:
+        """Number of subwords that write these bytes one by one; infinite if that is impossible."""
         return len(spelt) if all(bytes([byte]) in self._known for byte in spelt) else math.inf
 
 

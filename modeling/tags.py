@@ -1,4 +1,4 @@
-"""Tag names to spans and back (BIO, BIOES), and which tag may follow which.
+"""Conversion between tag names and spans (BIO, BIOES), and the allowed transitions.
 
 A *unit span* is `(start, end, label)` in units, half-open. A stray `I-` (no `B-` of its type before it) opens nothing:
 scoring is strict, and a span posterior is the mass of paths that hold the `B-`.
@@ -9,13 +9,17 @@ UnitSpan = tuple[int, int, str]
 
 
 def check_scheme(scheme: str) -> None:
-    """Raises: ValueError where `scheme` is none of `SCHEMES`."""
+    """Check that `scheme` is one of `SCHEMES`.
+
+    Raises:
+        ValueError: If `scheme` is none of `SCHEMES`.
+    """
     if scheme not in SCHEMES:
         raise ValueError(f"expected the tag scheme to be one of {', '.join(SCHEMES)}, got {scheme!r}")
 
 
 def tag_names(labels: list[str], scheme: str = "BIO") -> list[str]:
-    """All tags over `labels`, "O" first, the labels in their given order.
+    """Return all tags of `labels`, "O" first, the labels in their given order.
 
     >>> tag_names(["PS", "LC"])
     ['O', 'B-PS', 'I-PS', 'B-LC', 'I-LC']
@@ -26,7 +30,7 @@ def tag_names(labels: list[str], scheme: str = "BIO") -> list[str]:
 
 
 def labels_of(tags: list[str]) -> list[str]:
-    """The labels behind a list of tag names, in order of first appearance.
+    """Return the labels of a list of tag names, in order of first appearance.
 
     >>> labels_of(["O", "B-PS", "I-PS", "B-LC", "I-LC"])
     ['PS', 'LC']
@@ -35,7 +39,7 @@ def labels_of(tags: list[str]) -> list[str]:
 
 
 def span_tags(length: int, label: str, scheme: str = "BIO") -> list[str]:
-    """The tags of one span of `length` units.
+    """Return the tags of one span of `length` units.
 
     >>> span_tags(3, "LC"), span_tags(3, "LC", "BIOES"), span_tags(1, "LC", "BIOES")
     (['B-LC', 'I-LC', 'I-LC'], ['B-LC', 'I-LC', 'E-LC'], ['S-LC'])
@@ -48,9 +52,10 @@ def span_tags(length: int, label: str, scheme: str = "BIO") -> list[str]:
 
 
 def spans_to_tags(spans: list[UnitSpan], length: int, scheme: str = "BIO") -> list[str]:
-    """The tag of each of `length` units.
+    """Return the tag of each of `length` units.
 
-    Raises: ValueError where a span is empty, leaves the text, or overlaps another.
+    Raises:
+            ValueError: If a span is empty, is outside the text, or overlaps another.
 
     >>> spans_to_tags([(1, 3, "PS")], 4)
     ['O', 'B-PS', 'I-PS', 'O']
@@ -70,7 +75,7 @@ def spans_to_tags(spans: list[UnitSpan], length: int, scheme: str = "BIO") -> li
 
 
 def tags_to_spans(tags: list[str], scheme: str = "BIO") -> list[UnitSpan]:
-    """The spans that stand complete in `tags`, strictly: BIO needs the `B-`, BIOES needs `S-` or `B- I-* E-`.
+    """Return the complete spans in `tags`: BIO requires the `B-`, BIOES requires `S-` or `B- I-* E-`.
 
     >>> tags_to_spans(["B-PS", "I-PS", "O", "I-LC", "B-LC", "B-LC"])
     [(0, 2, 'PS'), (4, 5, 'LC'), (5, 6, 'LC')]
@@ -96,7 +101,7 @@ def tags_to_spans(tags: list[str], scheme: str = "BIO") -> list[UnitSpan]:
 
 
 def iob1_to_bio(tags: list[str]) -> list[str]:
-    """IOB1 (`B-` only between touching spans of one type) rewritten as BIO (CoNLL-2003's files are IOB1).
+    """Convert IOB1 (`B-` only between touching spans of one type), the scheme of CoNLL-2003's files, to BIO.
 
     >>> iob1_to_bio(["I-PER", "I-PER", "B-PER", "O", "I-LOC"])
     ['B-PER', 'I-PER', 'B-PER', 'O', 'B-LOC']
@@ -110,7 +115,7 @@ def iob1_to_bio(tags: list[str]) -> list[str]:
 
 
 def bioes_to_bio(tags: list[str]) -> list[str]:
-    """BIOES rewritten as BIO: `S-` becomes `B-`, `E-` becomes `I-`.
+    """Convert BIOES to BIO: `S-` becomes `B-`, `E-` becomes `I-`.
 
     >>> bioes_to_bio(["S-PER", "O", "B-LOC", "E-LOC"])
     ['B-PER', 'O', 'B-LOC', 'I-LOC']
@@ -119,7 +124,7 @@ def bioes_to_bio(tags: list[str]) -> list[str]:
 
 
 def first_broken_tag(tags: list[str]) -> int | None:
-    """Index of the first `I-` of a BIO sequence that continues nothing; None where all is well.
+    """Return the index of the first `I-` of a BIO sequence without a span to continue; None if there is none.
 
     >>> first_broken_tag(["B-PS", "I-LC"])
     1
@@ -133,17 +138,17 @@ def first_broken_tag(tags: list[str]) -> int | None:
 
 
 def may_start(tag: str) -> bool:
-    """Whether a document's first unit may carry `tag`."""
+    """Return whether a document's first unit may carry `tag`."""
     return tag[:2] not in ("I-", "E-")
 
 
 def may_end(tag: str, scheme: str = "BIO") -> bool:
-    """Whether a document's last unit may carry `tag`."""
+    """Return whether a document's last unit may carry `tag`."""
     return scheme == "BIO" or tag[:2] not in ("B-", "I-")
 
 
 def may_follow(first: str, second: str, scheme: str = "BIO") -> bool:
-    """Whether `second` may stand right after `first`.
+    """Return whether `second` may directly follow `first`.
 
     >>> may_follow("B-PS", "I-PS"), may_follow("B-PS", "I-LC"), may_follow("B-PS", "O", "BIOES")
     (True, False, False)

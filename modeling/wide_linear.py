@@ -1,14 +1,14 @@
-"""Linear layers of the heads, in the type of what enters them."""
+"""Linear layers of the heads, computed in the type of their input."""
 
 import torch
 from torch import nn
 
 
 def wide_linear(layer: nn.Module, states: torch.Tensor) -> torch.Tensor:
-    """A linear layer of float32 or float64 states, without autocast, whatever type its weights are stored in.
+    """Apply a linear layer to float32 or float64 states, without autocast, whatever the type of its weights.
 
     A layer of another class than `nn.Linear`, such as a quantised one or one with an adapter, has no plain weight; it
-    is called as it is.
+    is called as a module.
 
     Args:
         layer: The layer.

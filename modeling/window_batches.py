@@ -1,4 +1,4 @@
-"""Windows of texts as batches that a model reads."""
+"""Batches of windows of texts."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,42 +6,42 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-# Positions that a CPU reads at once: with 6 layers of 384, 32 windows of 384 take 2.6 times as long as 4 by 4.
+# Positions that a CPU processes at once: with 6 layers of 384, 32 windows of 384 take 2.6 times as long as 4 by 4.
 _CPU_POSITIONS = 2048
 
 
 class WindowBatches:
-    """What a model with a tokenizer knows of batching; `state_source` may stand in for a frozen encoder."""
+    """Mixin of models with a tokenizer that builds batches; `state_source` may replace a frozen encoder."""
 
     def window_batches(
         self, features: Sequence[dict], batch_size: int
     ) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
-        """Batches of windows on the model's device, and which windows they hold, as indices.
+        """Yield batches of windows on the model's device, with the indices of their windows.
 
-        Where the encoder is frozen and `state_source` knows what it said of a window, the batch holds that.
+        If the encoder is frozen and `state_source` has its states of a window, the batch holds these.
 
         Args:
-            features: What the model reads of each window.
-            batch_size: Windows at the most, see `batches`.
+            features: The model's inputs for each window.
+            batch_size: Maximum number of windows, see `batches`.
         """
         source = self.state_source if self._encoder_is_frozen else None
         states = [None if source is None else source(window) for window in features]
         lengths = [len(window["input_ids"]) for window in features]
         for known in (True, False):
-            # A batch goes through the encoder or does not, so the two kinds are not mixed.
+            # A batch either uses the encoder or not, so the two kinds are not mixed.
             rows = [at for at, each in enumerate(states) if (each is not None) == known]
             for chosen in self.batches([lengths[at] for at in rows], batch_size):
                 chosen = [rows[at] for at in chosen]
                 batch = [features[at] | {"encoder_states": states[at]} if known else features[at] for at in chosen]
-                yield chosen, self.placed(self.collate(batch))
+                yield chosen, self.to_device(self.collate(batch))
 
     def batches(self, lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-        """Windows that are read at once, sorted by length, as indices.
+        """Yield indices of windows to process together, sorted by length.
 
         Args:
             lengths: Positions of each window.
-            batch_size: Windows at the most. On a CPU long ones are fewer: what does not fit its caches is slower in one
-                batch than one by one.
+            batch_size: Maximum number of windows. On a CPU a batch has fewer long windows: a batch that does not fit
+                its caches is slower than single windows.
         """
         most = _CPU_POSITIONS if self.device.type == "cpu" else math.inf
         batch: list[int] = []
@@ -54,15 +54,16 @@ class WindowBatches:
             yield batch
 
     def collate(self, features: Sequence[Mapping]) -> dict[str, torch.Tensor]:
-        """Features of windows as one batch on the CPU.
+        """Combine features of windows to one batch on the CPU.
 
         Args:
             features: Dicts with the same keys, `input_ids` among them. Lists are padded on the right: `input_ids` with
-                the padding token, `token_type_ids` with 0, what belongs to units with -100. Where they hold
-                `encoder_states`, float32 arrays `(length, hidden)`, these are padded with zeros and stand in the batch
-                in place of `input_ids` and `token_type_ids`.
+                the padding token, `token_type_ids` with 0, features of units with -100. If they hold `encoder_states`,
+                float32 arrays `(length, hidden)`, these are padded with zeros and replace `input_ids` and
+                `token_type_ids` in the batch.
 
-        Returns: a tensor for each key, and `attention_mask` `(batch, length)`.
+        Returns:
+            A tensor for each key, and `attention_mask` `(batch, length)`.
         """
         batch = {}
         longest = max(len(feature["input_ids"]) for feature in features)
@@ -88,6 +89,6 @@ class WindowBatches:
         batch["attention_mask"] = (torch.arange(longest) < lengths.unsqueeze(1)).long()
         return batch
 
-    def placed(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """A batch on the model's device."""
+    def to_device(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Move a batch to the model's device."""
         return {key: value.to(self.device) for key, value in batch.items()}

@@ -1,8 +1,8 @@
-"""How a unit is written: capitals, digits, script. An encoder that lower-cases its text never sees it."""
+"""Shape of a unit: capitals, digits, script, which an encoder that lower-cases its text does not see."""
 
 import unicodedata
 
-# The names in the order of their ids; a new one goes to the end, because models are saved with them.
+# The names in the order of their ids; add new ones at the end, because saved models use the ids.
 SHAPES = (
     "lower",
     "Capital",
@@ -22,7 +22,7 @@ SHAPES = (
 
 
 def shape_of(unit: str) -> int:
-    """The id of a unit's shape, its place in `SHAPES`.
+    """Return the id of a unit's shape, its index in `SHAPES`.
 
     >>> [SHAPES[shape_of(unit)] for unit in ("Seoul", "EU", "U.S.", "3.5", "의", "MiniLM", "-")]
     ['Capital', 'UPPER', 'U.P.', 'digits and marks', 'hangul', 'miXed', 'marks']

@@ -26,8 +26,8 @@ def checked_text(text: str | None) -> str:
     Raises:
         InputError: If it is too long.
 
-    >>> checked_text("서울\\ud800")
-    '서울\\ufffd'
+    >>> checked_text("서울\ud800")
+    '서울\ufffd'
     """
     text = "" if text is None else str(text)
     if len(text) > DOCUMENT_CHARACTERS:
@@ -94,6 +94,7 @@ def read_documents(path: str | None, keys: tuple[str, ...] = ("text",)) -> list[
     Empty lines are skipped.
 
     Args:
+        path: The file.
         keys: "text" alone, "question" and "text", or "text" and "text_pair".
 
     Returns:

@@ -156,6 +156,7 @@ def strip(text: str, answers: Spans, starts: Sequence[float], ends: Sequence[flo
         answers: The shown answers, best first.
         starts: Probability that the answer starts at each character `(characters)`.
         ends: Probability that each character is the answer's last `(characters)`.
+        language: Language of the page, "en" or "ko".
     """
     shown = ranges(text, answers)
     if not shown:
@@ -219,7 +220,7 @@ def _words(text: str, row: list[tuple]) -> list[list[tuple]]:
 def _clusters(text: str) -> list[Cluster]:
     """`(start, end)` of each grapheme cluster: a character with its marks, decomposed Hangul, joined emoji.
 
-    >>> _clusters("가e\\u0301")
+    >>> _clusters("가e\u0301")
     [(0, 1), (1, 3)]
     """
     found: list[Cluster] = []

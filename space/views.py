@@ -63,6 +63,7 @@ def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Co
     """The text with coloured spans, under the number of spans per label.
 
     Args:
+        text: The text.
         spans: Sorted by start, without overlaps.
         threshold: Spans with a lower score are not coloured.
     """
@@ -246,6 +247,8 @@ def attention(inspection, chosen: tuple[int, int], layer: int, language: str, is
         inspection: Result of `model.inspect`.
         chosen: `(start, end)` in characters of the inspected text.
         layer: Number of the layer, from 1; 0 is the mean over layers.
+        language: Language of the page, "en" or "ko".
+        is_entity: Whether the stretch is an entity.
     """
     title = say(language, "attention", text=_short(inspection.text[chosen[0] : chosen[1]]))
     # A sentence nearly always fits into one window; otherwise the window with the start of the range.

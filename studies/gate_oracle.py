@@ -34,7 +34,7 @@ def found_with_labels(task, examples: list, batch_size: int) -> list[list[Span]]
     model, found = task.model.eval(), []
     for start in range(0, len(examples), batch_size):
         some = examples[start : start + batch_size]
-        batch = model.placed(model.collate(task.train_features(some)))
+        batch = model.to_device(model.collate(task.train_features(some)))
         units = [document.units for document in model.aligner.documents([example.document for example in some])]
         for own, row in zip(units, model(**batch).tags):
             paths = tags_to_spans([model.config.tags[tag] for tag in row[: len(own)].tolist()], model.config.scheme)

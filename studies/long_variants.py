@@ -3,9 +3,9 @@ defaults."""
 
 SHORT, LONG, BLOCK = 128, 1024, 16
 SEGMENTS = ("copied", "noised", "absent")
-DOCUMENT_VARIANTS = ("converted", "tiled", "windowed", "truncated")
-# Settings of `kospan convert bigbird` by the name of the folder; others have their defaults (exp, tau 2).
-CONVERSIONS = {**{each: {"segments": each} for each in SEGMENTS}, "tiled": {"law": "none", "segments": "copied"}}
+DOCUMENT_ARMS = ("converted", "tiled", "windowed", "truncated")
+# What `kospan convert bigbird` is told, by the name of the folder; what is left out is its default (exp, tau 2).
+CONVERSIONS = {**{each: {"segments": each} for each in SEGMENTS}, "tiled": {"schedule": "none", "segments": "copied"}}
 # A short window's question, and the overlap of two windows: longer than 97 of 100 answers.
 SHORT_QUESTION, QUESTION, OVERLAP = 40, 64, 20
 DOCUMENT, STRETCH = 1000, 640

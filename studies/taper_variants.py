@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from kospan.conversion.bigbird import convert_to_bigbird
-from kospan.conversion.parity import full_attention
+from kospan.conversion.parity import load_full_attention
 from kospan.conversion.settings import Settings
 from kospan.conversion.taper import stretched
 
@@ -74,7 +74,7 @@ def converted(source: Path, folder: Path, length: int, block: int) -> Path:
     """
     if not (folder / "conversion.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        convert_to_bigbird(str(source), folder, Settings(max_length=length, law="none", block_size=block))
+        convert_to_bigbird(str(source), folder, Settings(max_length=length, schedule="none", block_size=block))
     return folder
 
 
@@ -89,7 +89,7 @@ def open_variant(
         variant: Which rows stand behind those.
         attention: "full" is transformers' BigBird, "sparse" our own block-sparse encoder with the same weights.
     """
-    model = full_attention(folder, head=True)
+    model = load_full_attention(folder, head=True)
     place = model.bert.embeddings.position_embeddings.weight
     with torch.no_grad():
         place.copy_(table(place[:reach].clone(), len(place), variant))

@@ -1,5 +1,6 @@
 """Tiny seeded models and texts for all tests; nothing here needs a network."""
 
+import math
 import os
 import shutil
 
@@ -190,3 +191,12 @@ def transformers_4() -> str:
         assert not os.environ.get("CI"), "CI must name a Python with transformers 4.51 in KOSPAN_TRANSFORMERS_4"
         pytest.skip("set KOSPAN_TRANSFORMERS_4 to a Python with torch and transformers 4.51")
     return python
+
+
+@pytest.fixture(params=["linear", "log"])
+def domain(request, monkeypatch):
+    """Both ways of summing over paths, each in float64."""
+    if request.param == "log":
+        # Only the choice of the sweep: the log domain in float64 is what a CPU falls back to.
+        monkeypatch.setattr("kospan.modeling.forward_backward.SMALLEST_SUM", math.inf)
+    return request.param

@@ -22,7 +22,7 @@ from transformers import (
 import kospan.tasks.building
 from kospan.ablation.plan import load_study
 from kospan.data.corpus import Corpus
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, Recipe, load_recipe
@@ -76,7 +76,7 @@ def asked(recipe: Recipe) -> Corpus:
 
 def labelled(recipe: Recipe) -> Corpus:
     """A few labelled texts in the data set's own unit, one longer than the recipe's window where it names one."""
-    sentence, labels, tail = SENTENCES[reader_for(recipe.dataset).unit]
+    sentence, labels, tail = SENTENCES[dataset_spec(recipe.dataset).unit]
     names = list(labels)
     texts = [sentence.format(name=name, place=place) for name in names[:3] for place in names[3:5]]
     if recipe.max_length and recipe.crf_backend == "kospan":
@@ -161,7 +161,7 @@ def test_a_recipe_names_its_task_data_and_encoder_and_says_what_it_is_for(path):
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert not settled(recipe, task_spec(recipe.task)).dropped
-    reader_for(recipe.dataset)
+    dataset_spec(recipe.dataset)
     # Flat keys, each once: YAML would let the last one win in silence.
     keys = [line.partition(":")[0] for line in text.splitlines() if line and not line.startswith(("#", " "))]
     assert len(keys) == len(set(keys))
@@ -232,7 +232,7 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     config = trainer.model.config
     for key in written.keys() & set(vars(config)) - {"encoder_config"}:
         assert getattr(config, key) == getattr(recipe, key), key
-    assert config.unit == (recipe.unit or reader_for(recipe.dataset).unit)
+    assert config.unit == (recipe.unit or dataset_spec(recipe.dataset).unit)
     # What stands on the encoder: a tagger's head, or a reader itself.
     head = getattr(trainer.model, "head", trainer.model)
     assert head.dropout.p == recipe.dropout

@@ -1,0 +1,1 @@
+"""Ablations: variants times seeds, one child process each."""

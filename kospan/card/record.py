@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from kospan.data.about import about
-from kospan.data.source import HubSplit
+from kospan.data.records import HubSplit
+from kospan.data.registry import dataset_spec
 from kospan.recipe import FIELDS, TRAINER_DEFAULTS, default_of
 from kospan.task import TaskSpec
 from kospan.training.record import NAME
@@ -78,7 +78,7 @@ def read_record(folder: Path, spec: TaskSpec) -> dict:
     if run is not None:
         _check_same_run(record)
     dataset = record["settings"]["dataset"]
-    record["about"] = about(str(dataset), bool(run and run["names"]["dataset"]))
+    record["about"] = dataset_spec(str(dataset), bool(run and run["names"]["dataset"]))
     record["base_model"] = run["names"]["encoder"] if run else _hub_name(str(record["settings"]["encoder"]))
     record["is_adapter"] = config.get("base") is not None
     record["smoke"] = dataset == "sample"

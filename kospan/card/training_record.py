@@ -5,8 +5,8 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kospan.data.about import about
 from kospan.data.corpus import Origin
+from kospan.data.registry import dataset_spec
 from kospan.data.text import write_text
 from kospan.modeling.spans import Span
 from kospan.task import TaskSpec
@@ -31,8 +31,8 @@ def write_training_record(trainer, model, predicted: Sequence, baseline: Sequenc
     evaluation = evaluation_record(training, examples, scored, seconds, trainer.args.device)
     origins = task.corpus.origins  # empty for a corpus made in Python
     hub = origins["train"].hub if origins else None
-    language = about(recipe.dataset).language or ("ko" if evaluation["hangul"] > 0.5 else "en")
-    missing = task.corpus.missing
+    language = dataset_spec(recipe.dataset).language or ("ko" if evaluation["hangul"] > 0.5 else "en")
+    missing = task.corpus.issues
     record = {
         "training": training_record(trainer, len(training), task.windowed),
         "evaluation": evaluation,

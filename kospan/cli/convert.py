@@ -49,7 +49,7 @@ def _add_bigbird(kinds) -> None:
         "--max_length", type=int, default=4096, help="positions, rounded up to whole blocks (default: 4096)"
     )
     parser.add_argument(
-        "--law", default="exp", help="decay schedule of repeated positions: exp (default), power, geometric, none"
+        "--schedule", default="exp", help="decay schedule of repeated positions: exp (default), power, geometric, none"
     )
     parser.add_argument("--tau", type=float, default=2.0, help="parameter of the schedule (default: 2.0)")
     parser.add_argument("--block_size", type=int, default=64, help="positions of an attention block (default: 64)")

@@ -32,7 +32,7 @@ def add_scored_model(parser: argparse.ArgumentParser) -> None:
 
 def data_settings(arguments) -> dict:
     """The flags of `add_data` but `--data`, as `kospan.evaluate` takes them."""
-    from kospan.data.source import ReadOptions
+    from kospan.data.records import ReadOptions
 
     options = ReadOptions(arguments.quoting, arguments.token_column, arguments.tag_column, arguments.skip_invalid)
     return {"dataset": arguments.dataset, "overlaps": arguments.overlaps, "options": options}

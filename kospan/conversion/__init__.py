@@ -1,0 +1,1 @@
+"""Conversion of encoders to BigBird, and merging of adapters."""

@@ -1,4 +1,4 @@
-"""A BERT-class encoder as a stock `big_bird` checkpoint of up to `max_length` positions, without training."""
+"""Conversion of a BERT-class encoder to a stock `big_bird` checkpoint of up to `max_length` positions."""
 
 import json
 from dataclasses import asdict
@@ -8,58 +8,63 @@ import torch
 import transformers
 from transformers import AutoTokenizer, BigBirdConfig, BigBirdForMaskedLM, BigBirdModel
 
-from kospan.conversion.checkpoint import WEIGHTS, Source, as_tensor, digest, read_source, write_tensors
-from kospan.conversion.refusals import check_fits, check_shapes, check_tokenizer, check_whole
-from kospan.conversion.renames import (
-    BIGBIRD_PREFIX,
-    HEAD_NAMES,
-    KINDS,
-    OPTIONAL,
-    POSITIONS,
-    SEGMENTS,
-    pairs,
-    spelling,
-)
+from kospan.conversion.checkpoint import WEIGHTS, SourceCheckpoint, as_tensor, digest, read_source, write_tensors
+from kospan.conversion.checks import check_fits, check_shapes, check_tokenizer, check_whole
 from kospan.conversion.segments import segment_rows, write_tokenizer
 from kospan.conversion.settings import Settings
 from kospan.conversion.taper import stretched
+from kospan.conversion.weight_names import (
+    BIGBIRD_PREFIX,
+    FAMILIES,
+    HEAD_NAMES,
+    OPTIONAL,
+    POSITIONS,
+    SEGMENTS,
+    detect_spelling,
+    name_pairs,
+)
 
-PAPERS, LEFT_OVER = "conversion.json", "conversion.safetensors"
-# Settings that mean the same in BigBird; what a source lacks keeps BigBird's default.
+INFO_FILE, LEFTOVERS_FILE = "conversion.json", "conversion.safetensors"
+# Settings with the same meaning in BigBird; those that a source lacks keep BigBird's default.
 _CARRIED = (
     *("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act"),
     *("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout", "initializer_range"),
     *("layer_norm_eps", "pad_token_id", "bos_token_id", "eos_token_id", "tie_word_embeddings"),
 )
-# How leftovers are filed in conversion.safetensors.
+# Prefixes of the names in conversion.safetensors.
 TENSOR, ROWS, FILE = "tensor:", "rows:", "file:"
 
 
-def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = None, name: str | None = None) -> dict:
-    """Writes a BigBird with a source's parameters: weights, config, tokenizer, and what the way back needs.
+def convert_to_bigbird(
+    name_or_path: str, folder: Path, settings: Settings | None = None, name: str | None = None
+) -> dict:
+    """Write a BigBird with a source's parameters: weights, config, tokenizer, and the data to restore the source.
 
-    Every parameter is kept. The names change by the table of `renames.py`; the position table is stretched by TAPER,
-    the segment table gets a second row; what BigBird has no place for goes into `conversion.safetensors`, with config
-    and tokenizer of the source byte for byte. A source without a pooler gets one that passes the first state on (the
-    unit matrix), since stock BigBird has one.
+    Every parameter is kept. The names change by the table of `weight_names.py`; the position table is stretched by
+    TAPER, the segment table gets a second row; tensors without a place in BigBird are stored in
+    `conversion.safetensors`, with config and tokenizer of the source byte for byte. A source without a pooler gets one
+    that passes the first state on (the unit matrix), since stock BigBird has one.
 
     Args:
-        place: The source: a folder, or a name on the Hub.
+        name_or_path: The source: a folder, or a name on the Hub.
         folder: An empty folder.
-        settings: How it is made long (default: `Settings()`).
-        name: What the source is called in the papers (default: `place`, of a folder its last part).
+        settings: Settings of the conversion (default: `Settings()`).
+        name: Name of the source in `conversion.json` (default: `name_or_path`, of a folder its last part).
 
-    Returns: what `conversion.json` says.
+    Returns:
+        The contents of `conversion.json`.
 
-    Raises: FileNotFoundError where the source lacks a part; ValueError where it does not fit into a BigBird.
+    Raises:
+        FileNotFoundError: If the source lacks a part.
+        ValueError: If it does not fit into a BigBird.
     """
     settings = settings or Settings()
-    source = read_source(place, name)
-    config, reach = check_fits(place, source, settings.max_length)
-    kind, way = KINDS[config.model_type], settings.segments
+    source = read_source(name_or_path, name)
+    config, source_length = check_fits(name_or_path, source, settings.max_length)
+    kind, way = FAMILIES[config.model_type], settings.segments
     head, why_not = _takes_head(source, config)
-    names = spelling(config.model_type, list(source.tensors))
-    table = dict(pairs(config.model_type, config.num_hidden_layers, names, head))
+    names = detect_spelling(config.model_type, list(source.tensors))
+    table = dict(name_pairs(config.model_type, config.num_hidden_layers, names, head))
     kept, renamed = {}, {}
     for old, tensor in source.tensors.items():
         if old in table:
@@ -69,9 +74,9 @@ def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = Non
 
     prefix = BIGBIRD_PREFIX if head else ""
     check_whole(source.name, table, renamed)
-    first = renamed[prefix + POSITIONS].shape[0] - reach
-    kept[ROWS + POSITIONS], positions = renamed[prefix + POSITIONS].split([first, reach])
-    renamed[prefix + POSITIONS] = stretched(positions, settings.positions, settings.law, settings.tau)
+    first = renamed[prefix + POSITIONS].shape[0] - source_length
+    kept[ROWS + POSITIONS], positions = renamed[prefix + POSITIONS].split([first, source_length])
+    renamed[prefix + POSITIONS] = stretched(positions, settings.positions, settings.schedule, settings.tau)
 
     rows = renamed[prefix + SEGMENTS]
     way = way or ("own" if rows.shape[0] > 1 else "copied")
@@ -84,20 +89,20 @@ def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = Non
     renamed[prefix + SEGMENTS] = segment_rows(rows, way, settings.segment_noise, settings.seed)
     added = _fill(renamed, prefix, head, config.hidden_size)
 
-    tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True)
+    tokenizer = AutoTokenizer.from_pretrained(name_or_path, use_fast=True)
     check_tokenizer(tokenizer, source.name, config.vocab_size)
-    written = _bigbird_config(config, settings, reach, renamed, prefix, head, tokenizer.sep_token_id)
+    written = _bigbird_config(config, settings, source_length, renamed, prefix, head, tokenizer.sep_token_id)
     check_shapes(source.name, BigBirdForMaskedLM if head else BigBirdModel, written, renamed)
     written.save_pretrained(folder)
     write_tokenizer(tokenizer, folder, settings.positions, way != "absent")
     write_tensors(folder / WEIGHTS, renamed, {"format": "pt"})
     kept |= {FILE + each: as_tensor(content) for each, content in source.files.items()}
-    write_tensors(folder / LEFT_OVER, kept, {"format": "pt"})
-    papers = {
+    write_tensors(folder / LEFTOVERS_FILE, kept, {"format": "pt"})
+    info = {
         "source": source.name,
         "model_type": config.model_type,
-        "source_length": reach,
-        "repetitions": -(-settings.positions // reach),
+        "source_length": source_length,
+        "repetitions": -(-settings.positions // source_length),
         **asdict(settings),
         "max_length": settings.positions,
         "segments": way,
@@ -113,14 +118,14 @@ def convert_to_bigbird(place: str, folder: Path, settings: Settings | None = Non
         "versions": {"transformers": transformers.__version__, "torch": torch.__version__},
         "source_config": source.settings,
     }
-    (folder / PAPERS).write_text(json.dumps(papers, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-    return papers
+    (folder / INFO_FILE).write_text(json.dumps(info, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return info
 
 
-def _takes_head(source: Source, config) -> tuple[bool, str | None]:
-    """Whether the source's masked-language-model head goes into BigBird's; else why not (None: it has none)."""
-    kind = KINDS[config.model_type]
-    # The transform and the bias are there in every head; the decoder's matrix may be tied to the words.
+def _takes_head(source: SourceCheckpoint, config) -> tuple[bool, str | None]:
+    """Return whether the masked-language-model head can be converted, and if not, why (None: there is no head)."""
+    kind = FAMILIES[config.model_type]
+    # Every head has the transform and the bias; the decoder's matrix may be tied to the words.
     needed = [_spelled(name, source) for name in kind.head[:5]]
     if not all(name in source.tensors for name in needed):
         return False, None
@@ -132,12 +137,12 @@ def _takes_head(source: Source, config) -> tuple[bool, str | None]:
     return True, None
 
 
-def _spelled(name: str, source: Source) -> str:
+def _spelled(name: str, source: SourceCheckpoint) -> str:
     return name if name in source.tensors else name.replace(".weight", ".gamma").replace(".bias", ".beta")
 
 
 def _fill(renamed: dict[str, torch.Tensor], prefix: str, head: bool, hidden: int) -> list[str]:
-    """Adds what a stock BigBird expects and the source does not have; gives the names."""
+    """Add the weights that a stock BigBird has and the source lacks; return their names."""
     like = renamed[prefix + POSITIONS].dtype
     wanted = {}
     if prefix + "pooler.weight" not in renamed:
@@ -145,14 +150,14 @@ def _fill(renamed: dict[str, torch.Tensor], prefix: str, head: bool, hidden: int
         wanted[prefix + "pooler.bias"] = torch.zeros(hidden, dtype=like)
     weight, bias = OPTIONAL
     if head and weight in renamed and bias not in renamed:
-        # An own decoder matrix brings an own bias, which ELECTRA stores once.
+        # A separate decoder matrix has a separate bias, which ELECTRA stores once.
         wanted[bias] = renamed[HEAD_NAMES[4]].clone()
     renamed |= wanted
     return sorted(wanted)
 
 
 def _bigbird_config(
-    config, settings: Settings, reach: int, renamed: dict, prefix: str, head: bool, separator: int | None
+    config, settings: Settings, source_length: int, renamed: dict, prefix: str, head: bool, separator: int | None
 ) -> BigBirdConfig:
     carried = {name: getattr(config, name) for name in _CARRIED if hasattr(config, name)}
     built = BigBirdConfig(
@@ -166,8 +171,8 @@ def _bigbird_config(
         use_bias=True,
         rescale_embeddings=False,
         architectures=["BigBirdForMaskedLM" if head else "BigBirdModel"],
-        # Sparse attention reads everything up to here, as the source did.
-        source_length=reach,
+        # Up to this length attention is full, as in the source.
+        source_length=source_length,
     )
     built.dtype = renamed[prefix + POSITIONS].dtype
     return built

@@ -1,4 +1,4 @@
-"""A source's files as they lie there: settings, tensors by their own names, tokenizer; and folders written whole."""
+"""Checkpoint files of a source: settings, tensors by their own names, tokenizer; and atomic folders."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from transformers.utils import cached_file
 
 from kospan.modeling.code_files import follow_umask
 
-# A tokenizer's files, of any kind, and what else belongs to a checkpoint; what a source has of them goes along.
+# Files of tokenizers and other files of a checkpoint, which are kept if present.
 KEPT_FILES = (
     "config.json",
     "generation_config.json",
@@ -39,14 +39,14 @@ KEPT_FILES = (
 WEIGHTS = "model.safetensors"
 
 
-class Source(NamedTuple):
-    """A checkpoint as it is stored.
+class SourceCheckpoint(NamedTuple):
+    """A checkpoint as stored.
 
     Args:
-        name: What people call it; never a path of this machine.
+        name: Its public name, never a local path.
         settings: Its `config.json`.
         tensors: Its tensors by the names in its files, any type.
-        metadata: What its weights' file says of itself.
+        metadata: Metadata of the weights' file.
         files: Config and tokenizer, byte for byte, by file name.
     """
 
@@ -57,17 +57,19 @@ class Source(NamedTuple):
     files: dict[str, bytes]
 
 
-def read_source(place: str, name: str | None = None) -> Source:
-    """Reads a checkpoint whole.
+def read_source(name_or_path: str, name: str | None = None) -> SourceCheckpoint:
+    """Read a whole checkpoint.
 
     Args:
-        place: A folder, or a name on the Hub.
-        name: What it is called in the conversion's papers (default: `place`, of a folder the last part).
+        name_or_path: A folder, or a name on the Hub.
+        name: Its name in `conversion.json` (default: `name_or_path`, of a folder the last part).
 
-    Raises: FileNotFoundError where there is no config or no weights; ValueError where weights are cut short.
+    Raises:
+        FileNotFoundError: If there is no config or no weights.
+        ValueError: If weights are truncated.
     """
-    name = name or (Path(place).resolve().name if os.path.isdir(place) else place)
-    if not (config := _file(place, "config.json")):
+    name = name or (Path(name_or_path).resolve().name if os.path.isdir(name_or_path) else name_or_path)
+    if not (config := _file(name_or_path, "config.json")):
         raise FileNotFoundError(
             f"expected an encoder on the Hub or in a folder under the name {name!r}, found no config.json there; "
             "check the spelling and the connection"
@@ -76,16 +78,16 @@ def read_source(place: str, name: str | None = None) -> Source:
         settings = json.loads(Path(config).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{name}/config.json: expected JSON, got {error}; copy or fetch the model again") from error
-    tensors, metadata = _tensors(place, name)
-    files = {each: Path(path).read_bytes() for each in KEPT_FILES if (path := _file(place, each))}
-    return Source(name, settings, tensors, metadata, files)
+    tensors, metadata = _tensors(name_or_path, name)
+    files = {each: Path(path).read_bytes() for each in KEPT_FILES if (path := _file(name_or_path, each))}
+    return SourceCheckpoint(name, settings, tensors, metadata, files)
 
 
-def _file(place: str, name: str) -> str | None:
-    """Path of a file of a checkpoint, fetched if need be; None where it has none of that name."""
+def _file(name_or_path: str, name: str) -> str | None:
+    """Path of a file of a checkpoint, downloaded if needed; None if there is none of that name."""
     try:
         return cached_file(
-            place,
+            name_or_path,
             name,
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_connection_errors=False,
@@ -95,12 +97,12 @@ def _file(place: str, name: str) -> str | None:
         return None
 
 
-def _tensors(place: str, name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+def _tensors(name_or_path: str, name: str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     for single in (WEIGHTS, "pytorch_model.bin"):
-        paths = [path] if (path := _file(place, single)) else []
-        if not paths and (index := _file(place, single + ".index.json")):
+        paths = [path] if (path := _file(name_or_path, single)) else []
+        if not paths and (index := _file(name_or_path, single + ".index.json")):
             shards = json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()
-            paths = [_file(place, shard) or shard for shard in sorted(set(shards))]
+            paths = [_file(name_or_path, shard) or shard for shard in sorted(set(shards))]
         tensors, metadata = {}, {"format": "pt"}
         for path in paths:
             try:
@@ -123,7 +125,7 @@ def _tensors(place: str, name: str) -> tuple[dict[str, torch.Tensor], dict[str, 
 
 
 def digest(tensors: dict[str, torch.Tensor]) -> str:
-    """SHA-256 over names, types, shapes and values, whatever their order in a file.
+    """SHA-256 over names, types, shapes and values, independent of their order in a file.
 
     >>> digest({"a": torch.zeros(2)}) == digest({"a": torch.zeros(2, 1)})
     False
@@ -138,7 +140,7 @@ def digest(tensors: dict[str, torch.Tensor]) -> str:
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
-    """Writes a safetensors file; tensors that share memory (tied ones of older files) are written out each."""
+    """Write a safetensors file; tensors that share memory, such as tied ones of older files, are stored separately."""
     seen, apart = set(), {}
     for name, tensor in tensors.items():
         place = tensor.untyped_storage().data_ptr()
@@ -149,19 +151,21 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], metadata: dict[s
 
 
 def as_tensor(content: bytes) -> torch.Tensor:
-    """Bytes as a tensor, so that a safetensors file can hold them `(bytes,)`, uint8."""
+    """Convert bytes to a tensor `(bytes,)`, uint8, for a safetensors file."""
     return torch.frombuffer(bytearray(content), dtype=torch.uint8) if content else torch.empty(0, dtype=torch.uint8)
 
 
 def check_new_folder(folder: str | os.PathLike, overwrite: bool, source: str) -> None:
-    """Looks whether a model's folder can be made, before it is computed; makes nothing.
+    """Check that a model's folder can be made, without making it.
 
     Args:
-        folder: Where the model goes.
-        overwrite: Whether a model that lies there may be replaced.
-        source: The folder or name that is read.
+        folder: Output folder of the model.
+        overwrite: Whether an existing model may be replaced.
+        source: The source's folder or name.
 
-    Raises: FileExistsError where something stands in the way; PermissionError where nothing may be written.
+    Raises:
+        FileExistsError: If the folder is in use.
+        PermissionError: If the folder is not writable.
     """
     folder = Path(folder).absolute()
     if os.path.isdir(source) and (folder.resolve() == Path(source).resolve()):
@@ -174,7 +178,7 @@ def check_new_folder(folder: str | os.PathLike, overwrite: bool, source: str) ->
                 f"expected no folder or an empty one at {folder}, found files in it; name another or pass --overwrite"
             )
         if not (folder / "config.json").is_file():
-            # A slip of the pen must not cost a folder of other things.
+            # A mistyped name must not delete a folder of other files.
             raise FileExistsError(
                 f"expected a model to overwrite in {folder}, found no config.json there; name another place"
             )
@@ -185,7 +189,7 @@ def check_new_folder(folder: str | os.PathLike, overwrite: bool, source: str) ->
 
 @contextmanager
 def new_folder(folder: str | os.PathLike) -> Iterator[Path]:
-    """A temporary folder that takes the place of `folder` when the block ends well; else nothing has changed."""
+    """Temporary folder that replaces `folder` if the context ends without an error."""
     folder = Path(folder).absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

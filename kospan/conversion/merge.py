@@ -1,4 +1,4 @@
-"""`kospan convert merge`: an adapter and its base -> a stock causal language model that needs no peft."""
+"""The command `kospan convert merge`: an adapter and its base become a stock causal LM that needs no peft."""
 
 import dataclasses
 import json
@@ -22,13 +22,13 @@ from kospan.modeling.modeling_generative_ner import KospanGenerativeNER
 # Adapters of LoRA add to weights; others of peft's add positions or layers and cannot be merged.
 MERGEABLE = "LORA"
 TOLERANCE = 1e-4
-# With them a merged model is published like any that a run has left. What the adapter found is not among them: a
-# release is checked against what the very model finds that goes out.
-LEFT_BY_RUNS = ("recipe.yaml", "training_record.json", "eval_results.json")
+# Files of a run that are copied, so that a merged model can be published like a trained one. The adapter's predictions
+# are not copied: a release is checked against predictions of the published model.
+RUN_FILES = ("recipe.yaml", "training_record.json", "eval_results.json")
 RESULTS, PREDICTIONS = "eval_results.json", "predictions.jsonl"
-# The metric by which a card tells that the others are the adapter's.
+# The metric that marks the others as the adapter's.
 DIFFERENCE = "eval_merged_difference"
-# Positions that are read of each sentence of the comparison.
+# Positions of each sentence in the comparison.
 PROBED = 64
 
 
@@ -40,21 +40,25 @@ def merge(
     texts: Sequence[str] = SENTENCES,
     overwrite: bool = False,
 ) -> list[str]:
-    """Merges an adapter into its base model in float32, opens what was written, and compares the two.
+    """Merge an adapter into its base model in float32, load the result, and compare the two.
 
     Args:
         adapter: Folder or Hub name of the adapter.
-        out: The folder to make, with the model, its tokenizer and, where the adapter has them, `kospan.json`, recipe
-            and metrics, which then also tell how far merging has moved the logits.
-        base: Where the base model lies, if not where the adapter says.
-        texts: What both models read for the comparison.
+        out: The folder to make, with the model, its tokenizer and, if the adapter has them, `kospan.json`, recipe and
+            metrics, with the change of the logits by merging.
+        base: The base model's folder or name, if not the one in the adapter.
+        texts: Texts for the comparison.
         overwrite: Whether a model in `out` may be replaced.
 
-    Returns: lines for the screen.
+    Returns:
+        Lines for the screen.
 
-    Raises: FileExistsError where `out` holds something; FileNotFoundError where there is no adapter or no base;
-        ImportError without peft; ValueError where the adapter does not fit the base, or the two differ by more than
-        1e-4 in a logit. Nothing is written then.
+    Raises:
+        FileExistsError: If `out` holds something.
+        FileNotFoundError: If there is no adapter or no base.
+        ImportError: Without peft.
+        ValueError: If the adapter does not fit the base, or the two differ by more than 1e-4 in a logit. Nothing is
+            written then.
     """
     check_new_folder(out, overwrite, adapter)
     settings = _adapter_settings(adapter)
@@ -80,7 +84,7 @@ def merge(
             follow_umask(folder)
             tokenizer.save_pretrained(folder)
             name_portable_class(folder / "tokenizer_config.json")
-        for name in LEFT_BY_RUNS:
+        for name in RUN_FILES:
             if os.path.isfile(os.path.join(adapter, name)):
                 shutil.copyfile(os.path.join(adapter, name), folder / name)
         del model
@@ -96,18 +100,18 @@ def merge(
         f"logits              {sum(map(len, rows)):,} positions: at most {difference:.2e} apart (allowed: "
         f"{TOLERANCE:g})",
         f"model               {out}: {total:,} parameters, float32",
-        *_stays_behind(adapter, out),
+        *_prediction_note(adapter, out),
     ]
 
 
-def _stays_behind(adapter: str, out: str | Path) -> list[str]:
-    """What to do before the merged model is published, where the adapter has predictions of its own."""
-    left = os.path.join(adapter, PREDICTIONS)
-    if not os.path.isfile(left):
+def _prediction_note(adapter: str, out: str | Path) -> list[str]:
+    """Advice on the predictions of the merged model, if the adapter has predictions of its own."""
+    predictions = os.path.join(adapter, PREDICTIONS)
+    if not os.path.isfile(predictions):
         return []
     return [
-        f"{PREDICTIONS}   is the adapter's and stays there; for a release write the merged model's own: kospan "
-        f"predict {out} {left} --output {os.path.join(out, PREDICTIONS)}"
+        f"{PREDICTIONS}   is the adapter's and was not copied; for a release write the merged model's own: kospan "
+        f"predict {out} {predictions} --output {os.path.join(out, PREDICTIONS)}"
     ]
 
 
@@ -118,13 +122,17 @@ def logits(model, rows: Sequence[Sequence[int]]) -> list[torch.Tensor]:
 
 
 def check_same(expected: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> float:
-    """The largest difference of two models' logits. Raises: ValueError where it is more than 1e-4, or is no number."""
-    # Of tensors, since Python's own max passes over what is no number.
+    """Return the largest difference between two models' logits.
+
+    Raises:
+        ValueError: If it is more than 1e-4 or not a number.
+    """
+    # As tensors, since Python's max ignores NaN.
     difference = float(torch.stack([(one - other).abs().max() for one, other in zip(expected, found)]).max())
     if not difference <= TOLERANCE:
         raise ValueError(
             f"expected merged weights that give the adapter's logits to {TOLERANCE:g}, got a difference of "
-            f"{difference:.2e}; train with a lower rate, or publish the adapter as it is"
+            f"{difference:.2e}; train with a lower learning rate, or publish the adapter itself"
         )
     return difference
 
@@ -136,8 +144,7 @@ def _adapter_settings(adapter: str) -> dict:
         advice = (
             "it holds a whole model, which needs no merging"
             if whole
-            else "name the folder that a training with task: generative-ner and lora_rank has left, or a name on "
-            "the Hub"
+            else "name the output folder of a training with task: generative-ner and lora_rank, or a name on the Hub"
         )
         raise FileNotFoundError(f"expected an adapter of peft in {adapter}, found no {ADAPTER} there; {advice}")
     settings = _object(path, path)
@@ -151,7 +158,11 @@ def _adapter_settings(adapter: str) -> dict:
 
 
 def _object(path: str | Path, place: str) -> dict:
-    """The JSON object in a file. Raises: ValueError naming `place` where there is none."""
+    """Read the JSON object in a file.
+
+    Raises:
+        ValueError: If there is none; the message names `place`.
+    """
     try:
         found = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -173,7 +184,7 @@ def _adapter_weights(adapter: str) -> dict[str, torch.Tensor]:
         ) from error
     try:
         return load_peft_weights(adapter, device="cpu")
-    except Exception as error:  # What is missing or cut short has an error of its own in each format.
+    except Exception as error:  # Each format has its own error for missing or truncated files.
         raise ValueError(
             f"expected whole weights of an adapter in {adapter}, got none that can be read "
             f"({' '.join(str(error).split())[:200]}); copy or fetch it again"
@@ -181,7 +192,11 @@ def _adapter_weights(adapter: str) -> dict[str, torch.Tensor]:
 
 
 def _check_whole(model, held: dict, adapter: str, base: str) -> None:
-    """Raises: ValueError where adapter and base do not have the very same layers; peft itself passes over these."""
+    """Check that adapter and base have exactly the same layers, which peft itself does not do.
+
+    Raises:
+        ValueError: If the layers differ.
+    """
     from peft import get_peft_model_state_dict
 
     odd = sorted(held.keys() ^ get_peft_model_state_dict(model).keys())

@@ -1,9 +1,11 @@
-"""What a conversion leaves to be read: `conversion.md`, `conversion.png`, and lines on the screen."""
+"""Report of a conversion: `conversion.md`, `conversion.png`, and lines for the screen."""
 
 from collections.abc import Sequence
+from importlib.resources import files
 
 import numpy as np
 import torch
+from jinja2 import Environment
 
 from kospan.conversion.parity import BOUND, Parity
 from kospan.conversion.settings import Settings
@@ -11,7 +13,7 @@ from kospan.conversion.taper import factor
 from kospan.drawing import ACCENT, FAINT, SECOND, Canvas
 
 PAGE, PICTURE = "conversion.md", "conversion.png"
-_LAW_IN_WORDS = {
+_FORMULAS = {
     "exp": "a_k = exp(-k / tau)",
     "power": "a_k = (1 + k)^(-1 / tau)",
     "geometric": "a_k = tau^-k",
@@ -21,36 +23,36 @@ _SEGMENTS_IN_WORDS = {
     "own": "the source's own rows",
     "copied": "row 1 is a copy of row 0",
     "noised": "row 1 is row 0 with noise",
-    "absent": "one row alone, two texts are not told apart",
+    "absent": "one row, two texts are not distinguished",
 }
 
 
-def position_norms(table: torch.Tensor, reach: int) -> list[np.ndarray]:
-    """Euclidean norm of every row of a position table, a list entry per repetition of `reach` rows.
+def position_norms(table: torch.Tensor, source_length: int) -> list[np.ndarray]:
+    """Euclidean norm of every row of a position table, a list entry per repetition of `source_length` rows.
 
     >>> [norms.tolist() for norms in position_norms(torch.tensor([[3.0, 4.0], [0.0, 1.0], [0.0, 2.0]]), 2)]
     [[5.0, 1.0], [2.0]]
     """
     norms = table.double().norm(dim=1).numpy()
-    return [norms[start : start + reach] for start in range(0, len(norms), reach)]
+    return [norms[start : start + source_length] for start in range(0, len(norms), source_length)]
 
 
-def in_lines(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], settings: Settings) -> list[str]:
-    """What the screen shows.
+def summary_lines(info: dict, parities: Sequence[Parity], lengths: Sequence[int], settings: Settings) -> list[str]:
+    """Lines for the screen.
 
     Args:
-        papers: What `conversion.json` says.
+        info: Contents of `conversion.json`.
         parities: The comparisons with the source.
-        lengths: What `read_in_full` gave.
-        settings: What was asked for.
+        lengths: The lengths that `check_full_length` has read.
+        settings: The requested settings.
     """
     asked = settings.max_length
-    rounded = f" ({asked:,} in whole blocks of {settings.block_size})" if asked != papers["max_length"] else ""
+    rounded = f" ({asked:,} in whole blocks of {settings.block_size})" if asked != info["max_length"] else ""
     lines = [
-        f"source              {papers['source']} ({papers['model_type']}, {papers['source_length']:,} positions)",
-        f"positions           {papers['max_length']:,}{rounded}, law {papers['law']}{_tau(papers)}",
-        f"segments            {_SEGMENTS_IN_WORDS[papers['segments']]}",
-        f"parameters          {papers['parameters']:,}, {_head(papers)}",
+        f"source              {info['source']} ({info['model_type']}, {info['source_length']:,} positions)",
+        f"positions           {info['max_length']:,}{rounded}, schedule {info['schedule']}{_tau(info)}",
+        f"segments            {_SEGMENTS_IN_WORDS[info['segments']]}",
+        f"parameters          {info['parameters']:,}, {_head(info)}",
     ]
     for parity in parities:
         scores = "" if parity.logits is None else f", scores {parity.logits:.1e}"
@@ -60,84 +62,40 @@ def in_lines(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], s
     return [*lines, f"long inputs         {_lengths(lengths)} read by the stock class"]
 
 
-def page(papers: dict, parities: Sequence[Parity], lengths: Sequence[int], norms: Sequence[np.ndarray]) -> str:
-    """The page about a conversion, Markdown."""
-    full = (5 + 2 * papers["random_blocks"]) * papers["block_size"]
-    lines = [
-        f"# {papers['source']} as a BigBird of {papers['max_length']:,} positions",
-        "",
-        f"Converted without training from an encoder of type `{papers['model_type']}` that reads "
-        f"{papers['source_length']:,} positions; {papers['parameters']:,} parameters, {_head(papers)}.",
-        "",
-        "## Does it read short inputs as the source does?",
-        "",
-        "Largest absolute differences in float32 with full attention, step by step in both; the bound is "
-        f"{BOUND:.0e} (of the largest value, where that is above 1).",
-        "",
-        "| input | subwords | last hidden states | their largest value | scores of the head | their largest value |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    for parity in parities:
-        scores = ("", "") if parity.logits is None else (f"{parity.logits:.1e}", f"{parity.logit_scale:.1f}")
-        cells = [parity.what, f"{parity.length:,}", f"{parity.states:.1e}", f"{parity.scale:.1f}", *scores]
-        lines.append(f"| {' | '.join(cells)} |")
-    if papers["segments"] == "noised":
-        lines += ["", "Two texts are not compared: the noise makes them differ from the source by intent."]
-    lines += ["", f"The stock class of transformers also read an input of {_lengths(lengths)}."]
-    lines += [
-        "",
-        "## Positions",
-        "",
-        f"TAPER: E'(p) = a_k E(p mod n), n = {papers['source_length']}, k = floor(p / n), "
-        f"{_LAW_IN_WORDS[papers['law']]}{_tau(papers)}.",
-        "",
-        f"![Norm of each position's vector]({PICTURE})",
-        "",
-        "| repetition k | positions | a_k | mean norm | smallest | largest |",
-        "|---:|---:|---:|---:|---:|---:|",
-    ]
+def page(info: dict, parities: Sequence[Parity], lengths: Sequence[int], norms: Sequence[np.ndarray]) -> str:
+    """The page about a conversion, in Markdown.
+
+    Args:
+        info: Contents of `conversion.json`.
+        parities: The comparisons with the source.
+        lengths: The lengths that `check_full_length` has read.
+        norms: Norms of the position table, by repetition.
+    """
+    rows = []
     for k, row in enumerate(norms):
-        start = k * papers["source_length"]
-        strength = factor(k, papers["law"], papers["tau"])
-        lines.append(
-            f"| {k} | {start:,} to {start + len(row) - 1:,} | {strength:.4f} | {row.mean():.4f} | {row.min():.4f} | "
-            f"{row.max():.4f} |"
-        )
-    segments = _SEGMENTS_IN_WORDS[papers["segments"]]
-    if papers["segments"] == "noised":
-        segments += f" (standard deviation {papers['segment_noise']} of the row's, seed {papers['seed']})"
-    lines += ["", f"Segments: {segments}.", "", "## What lies in this folder", ""]
-    lines += [
-        "- A stock `big_bird` checkpoint with a fast tokenizer: every class of transformers for BigBird opens it.",
-        "- `conversion.json`, `conversion.safetensors`: what BigBird has no place for. `kospan convert back FOLDER "
-        "OUT` writes the source again, bit for bit.",
-    ]
-    if papers["head_left_out"]:
-        lines.append(f"- The source's masked-language-model head stays aside: {papers['head_left_out']}.")
-    if papers["left_over"]:
-        lines.append(f"- SavedScores aside: {_names(papers['left_over'])}.")
-    if papers["added"]:
-        passes = (
-            " (a pooler that passes the first state on)" if any("pooler" in name for name in papers["added"]) else ""
-        )
-        lines.append(f"- Added, since the source has none: {_names(papers['added'])}{passes}.")
-    lines += [
-        "",
-        "## Opened without kospan",
-        "",
-        f"Plain `AutoModel` builds transformers' BigBird. It attends to everything up to {full:,} positions and "
-        "sparsely above, and in version 5.23 it fails under autocast in sparse mode, builds tables of length x "
-        "length there, attends to other blocks in training than in evaluation, sets NumPy's global random state in "
-        f"training, and stays with full attention for good after one input of {full:,} positions or fewer. kospan's "
-        "own models read the same weights without these defects.",
-        "",
-        f"Made with transformers {papers['versions']['transformers']}, torch {papers['versions']['torch']}.",
-    ]
-    return "\n".join(lines) + "\n"
+        first, strength = k * info["source_length"], factor(k, info["schedule"], info["tau"])
+        numbers = {"factor": strength, "mean": row.mean(), "least": row.min(), "most": row.max()}
+        rows.append({"k": k, "first": first, "last": first + len(row) - 1, **numbers})
+    environment = Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment.filters |= {"fmt": format, "names": _names}
+    template = (files("kospan.conversion") / "conversion.md.jinja").read_text(encoding="utf-8")
+    return environment.from_string(template).render(
+        info=info,
+        parities=parities,
+        lengths=_lengths(lengths),
+        rows=rows,
+        head=_head(info),
+        bound=BOUND,
+        formula=_FORMULAS[info["schedule"]],
+        tau=_tau(info),
+        picture=PICTURE,
+        segments=_SEGMENTS_IN_WORDS[info["segments"]],
+        full=(5 + 2 * info["random_blocks"]) * info["block_size"],
+    )
 
 
-def picture(papers: dict, norms: Sequence[np.ndarray]) -> bytes:
-    """Norm of each position's vector, with the repetitions marked, as PNG."""
+def picture(info: dict, norms: Sequence[np.ndarray]) -> bytes:
+    """Plot of the norm of each position's vector, with the repetitions marked, as PNG."""
     whole, starts = np.concatenate(norms), np.cumsum([0, *map(len, norms)])
     with Canvas() as canvas:
         (axes,) = canvas.axes
@@ -152,8 +110,8 @@ def picture(papers: dict, norms: Sequence[np.ndarray]) -> bytes:
         axes.set_ylim(0, top)
         axes.set_xlabel("position")
         axes.set_ylabel(f"norm (the largest, {whole.max():.2f}, is cut off)" if whole.max() > top else "norm")
-        title = f"{papers['source_length']:,} positions, repeated to {papers['max_length']:,}: law {papers['law']}"
-        axes.set_title(f"{title}{_tau(papers)}", loc="left")
+        title = f"{info['source_length']:,} positions, repeated to {info['max_length']:,}: schedule {info['schedule']}"
+        axes.set_title(f"{title}{_tau(info)}", loc="left")
         axes.legend(frameon=False, fontsize=8, loc="upper right")
     return canvas.png
 
@@ -162,15 +120,15 @@ def _lengths(lengths: Sequence[int]) -> str:
     return " and one of ".join(f"{length:,} positions" for length in sorted(lengths))
 
 
-def _tau(papers: dict) -> str:
-    return "" if papers["law"] == "none" else f", tau {papers['tau']:g}"
+def _tau(info: dict) -> str:
+    return "" if info["schedule"] == "none" else f", tau {info['tau']:g}"
 
 
-def _head(papers: dict) -> str:
-    return "with the masked-language-model head" if papers["head"] else "without a masked-language-model head"
+def _head(info: dict) -> str:
+    return "with the masked-language-model head" if info["head"] else "without a masked-language-model head"
 
 
 def _names(names: Sequence[str], most: int = 12) -> str:
-    """Names of parameters in a sentence, the first of many."""
+    """List names of parameters, the first of many."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(f"`{name}`" for name in names[:most]) + more

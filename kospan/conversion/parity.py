@@ -1,4 +1,4 @@
-"""Checks of a conversion: it reads short inputs as its source does, and the stock class reads long ones at all."""
+"""Checks of a conversion: equal results on short inputs, and stock classes that read long ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer
 
-# What float32 leaves between two ways of computing the same, for states of usual size.
+# Rounding difference of two equivalent computations in float32, for states of usual size.
 BOUND = 1e-5
 # For encoders that know no Korean; the shipped sample has sentences for the others.
 SENTENCES = (
@@ -19,10 +19,10 @@ SENTENCES = (
 
 
 class Parity(NamedTuple):
-    """One comparison.
+    """A comparison of two models on one input.
 
     Args:
-        what: What was read.
+        what: Description of the input.
         length: Positions of the longest input.
         states: Largest absolute difference of last hidden states.
         logits: That of the masked-language-model head's scores; None without a head.
@@ -45,10 +45,11 @@ class Parity(NamedTuple):
         )
 
 
-def full_attention(folder: str | Path, head: bool):
-    """A conversion that attends to everything, float32, in evaluation mode.
+def load_full_attention(folder: str | Path, head: bool):
+    """Load a conversion with full attention, in float32 and evaluation mode.
 
-    Raises: ValueError where weights are missing from its folder or were not used.
+    Raises:
+        ValueError: If weights are missing from its folder or were not used.
     """
     auto = AutoModelForMaskedLM if head else AutoModel
     model, report = auto.from_pretrained(
@@ -63,43 +64,45 @@ def full_attention(folder: str | Path, head: bool):
 
 
 @torch.no_grad()
-def compare(place: str, folder: str | Path, papers: dict, texts: Sequence[str]) -> list[Parity]:
-    """Reads the same with the source and with its conversion.
+def compare(name_or_path: str, folder: str | Path, info: dict, texts: Sequence[str]) -> list[Parity]:
+    """Compare the outputs of the source and of its conversion.
 
     Args:
-        place: The source's folder, or its name on the Hub.
+        name_or_path: The source's folder, or its name on the Hub.
         folder: The conversion's folder.
-        papers: What its `conversion.json` says.
+        info: Contents of its `conversion.json`.
         texts: Real sentences, in the source's language where there are any.
 
-    Returns: one comparison for single texts, one for a padded batch, one for the texts joined up to the source's
-    length, and for a source or a conversion that keeps its rows also one for two texts with segments.
+    Returns:
+        One comparison for single texts, one for a padded batch, one for the texts joined up to the source's length, and
+        for a source or a conversion that keeps its rows also one for two texts with segments.
     """
-    head, reach = papers["head"], papers["source_length"]
+    head, source_length = info["head"], info["source_length"]
     auto = AutoModelForMaskedLM if head else AutoModel
-    # BigBird computes attention step by step; so does the source here, and what differs is the conversion's doing.
-    source = auto.from_pretrained(place, dtype=torch.float32, attn_implementation="eager").eval()
-    converted = full_attention(folder, head)
-    tokenizer, new = (AutoTokenizer.from_pretrained(each, use_fast=True) for each in (place, folder))
-    cut = {"truncation": True, "max_length": reach, "return_tensors": "pt"}
+    # BigBird computes attention step by step; with eager attention the source does too, so differences are the
+    # conversion's.
+    source = auto.from_pretrained(name_or_path, dtype=torch.float32, attn_implementation="eager").eval()
+    converted = load_full_attention(folder, head)
+    tokenizer, new = (AutoTokenizer.from_pretrained(each, use_fast=True) for each in (name_or_path, folder))
+    cut = {"truncation": True, "max_length": source_length, "return_tensors": "pt"}
     _check_same_subwords(tokenizer, new, texts)
 
     batches = {
         "one text at a time": [new(text, **cut) for text in texts],
         f"{len(texts)} texts in a batch, padded": [new(list(texts), padding=True, **cut)],
-        "texts joined to the source's length": [new(_long_enough(new, texts, reach), **cut)],
+        "texts joined to the source's length": [new(_long_enough(new, texts, source_length), **cut)],
     }
-    own, copied = papers["segments"] == "own", papers["segments"] == "copied"
+    own, copied = info["segments"] == "own", info["segments"] == "copied"
     if len(texts) > 1 and (own or copied):
-        told = "as the source has them" if own else "as the source knows none"
-        batches[f"two texts, segments 0 and 1 {told}"] = [new(texts[0], texts[1], **cut)]
+        kind = "as the source has them" if own else "as the source knows none"
+        batches[f"two texts, segments 0 and 1 {kind}"] = [new(texts[0], texts[1], **cut)]
 
     found = []
     for what, inputs in batches.items():
         rows = []
         for batch in inputs:
             ours = converted(**batch, output_hidden_states=True)
-            # A source with one segment row is asked without segments.
+            # A source with one segment row gets no segments.
             theirs = source(
                 **({**batch} if own else {key: value for key, value in batch.items() if key != "token_type_ids"}),
                 output_hidden_states=True,
@@ -115,22 +118,24 @@ def compare(place: str, folder: str | Path, papers: dict, texts: Sequence[str]) 
 
 
 @torch.no_grad()
-def read_in_full(folder: str | Path, papers: dict, texts: Sequence[str]) -> list[int]:
-    """Reads inputs as long as a conversion allows with the stock class, in the attention that its config asks for.
+def check_full_length(folder: str | Path, info: dict, texts: Sequence[str]) -> list[int]:
+    """Run the stock class on inputs as long as the conversion allows, with the configured attention.
 
     Args:
         folder: The conversion's folder.
-        papers: What its `conversion.json` says.
+        info: Contents of its `conversion.json`.
         texts: Sentences that are repeated up to these lengths.
 
-    Returns: the lengths: that of the conversion, and the first one that is read sparsely.
+    Returns:
+        The lengths: that of the conversion, and the first one that is read sparsely.
 
-    Raises: ValueError where transformers fails at one of them, or computes what is no number.
+    Raises:
+        ValueError: If transformers fails at one of them, or computes values that are not finite.
     """
-    auto = AutoModelForMaskedLM if papers["head"] else AutoModel
+    auto = AutoModelForMaskedLM if info["head"] else AutoModel
     model = auto.from_pretrained(folder, dtype=torch.float32).eval()
-    tokenizer, most = AutoTokenizer.from_pretrained(folder, use_fast=True), papers["max_length"]
-    full = (5 + 2 * papers["random_blocks"]) * papers["block_size"]
+    tokenizer, most = AutoTokenizer.from_pretrained(folder, use_fast=True), info["max_length"]
+    full = (5 + 2 * info["random_blocks"]) * info["block_size"]
     # The longest first: after an input that is short enough for full attention, a stock model keeps to that.
     lengths = [most, full + 1] if most > full + 1 else [most]
     for length in lengths:
@@ -139,28 +144,32 @@ def read_in_full(folder: str | Path, papers: dict, texts: Sequence[str]) -> list
         try:
             found = model(**inputs)[0]
             if found.shape[1] != length or not found.isfinite().all():
-                raise RuntimeError(f"{tuple(found.shape)} values of which {(~found.isfinite()).sum()} are no numbers")
+                raise RuntimeError(f"{tuple(found.shape)} values of which {(~found.isfinite()).sum()} are not finite")
         except (RuntimeError, IndexError, ValueError) as error:
             raise ValueError(
-                f"expected stock transformers to read {length:,} positions with the conversion of {papers['source']}, "
+                f"expected stock transformers to read {length:,} positions with the conversion of {info['source']}, "
                 f"got: {' '.join(str(error).split())[:200]}; choose another max_length or block_size"
             ) from error
     return lengths
 
 
 def check(parities: Sequence[Parity], name: str) -> None:
-    """Raises: ValueError where a comparison does not hold."""
+    """Check that all comparisons hold.
+
+    Raises:
+        ValueError: If a comparison does not hold.
+    """
     for parity in parities:
         if not parity.holds:
             raise ValueError(
                 f"expected the conversion of {name} to read short inputs as its source does, got states "
                 f"{parity.states:.2g} and scores {parity.logits or 0:.2g} apart for {parity.what}; the source "
-                "computes something that its config does not tell"
+                "computes something that its config does not declare"
             )
 
 
 def _difference(ours, theirs, seen: torch.Tensor, what: str) -> tuple[float, float]:
-    """Largest absolute difference and largest absolute value of the source, where no padding stands."""
+    """Largest absolute difference and largest absolute value of the source, without padding."""
     if what == "states":
         mine, other = ours.hidden_states[-1][seen], theirs.hidden_states[-1][seen]
     elif "logits" in ours:
@@ -171,7 +180,7 @@ def _difference(ours, theirs, seen: torch.Tensor, what: str) -> tuple[float, flo
 
 
 def _long_enough(tokenizer, texts: Sequence[str], length: int) -> str:
-    """The texts joined, again and again where they are few, until `length` subwords come out."""
+    """Join the texts, repeatedly if needed, to at least `length` subwords."""
     joined = " ".join(texts)
     subwords = max(1, len(tokenizer(joined, add_special_tokens=False, verbose=False)["input_ids"]))
     return " ".join([joined] * (length // subwords + 1))

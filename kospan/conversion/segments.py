@@ -1,4 +1,4 @@
-"""Which of two texts a subword belongs to: the rows of the segment table, and a tokenizer that tells them apart."""
+"""Segments of two texts: the rows of the segment table, and a tokenizer that tells the texts apart."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-# "own" is the source's second row, where it has one.
+# "own" is the source's second row, if it has one.
 SEGMENTS = ("own", "copied", "noised", "absent")
 NOISE = 0.02
-# What a tokenizer's settings say to both versions of transformers; all else is in tokenizer.json.
+# Tokenizer settings that both versions of transformers need; all others are in tokenizer.json.
 _SETTINGS = (
     *("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"),
     *("additional_special_tokens", "clean_up_tokenization_spaces", "padding_side", "truncation_side"),
@@ -17,17 +17,18 @@ _SETTINGS = (
 
 
 def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int = 0) -> torch.Tensor:
-    """The segment table of the conversion.
+    """Return the segment table of the conversion.
 
     Args:
         table: The source's `(rows, hidden)`, any float type.
-        way: "own" keeps the table as it is; "copied" gives a second row equal to the first; "noised" adds noise to
-            that copy, so that two texts differ from the start; "absent" keeps the first row alone, with which every
-            subword counts as the first text's and the tokenizer gives no segments.
+        way: "own" keeps the table; "copied" gives a second row equal to the first; "noised" adds noise to that copy, so
+            that two texts differ from the start; "absent" keeps the first row alone, with which every subword counts as
+            the first text's and the tokenizer gives no segments.
         noise: Standard deviation of the noise in those of the row's own values; used by "noised" alone.
         seed: Of the noise; no other random state is touched.
 
-    Returns: `(2, hidden)`, `(1, hidden)` for "absent", `(rows, hidden)` for "own"; of the table's type.
+    Returns:
+        `(2, hidden)`, `(1, hidden)` for "absent", `(rows, hidden)` for "own"; of the table's type.
     """
     if way == "own":
         return table.clone()
@@ -42,16 +43,16 @@ def segment_rows(table: torch.Tensor, way: str, noise: float = NOISE, seed: int 
 
 
 def write_tokenizer(tokenizer, folder: Path, max_length: int, segments: bool) -> None:
-    """Writes a fast tokenizer of the same subwords that knows its new length, for transformers 4.51 and 5.
+    """Write a fast tokenizer of the same subwords with the new length, for transformers 4.51 and 5.
 
     Args:
         tokenizer: The source's fast tokenizer.
         folder: Where `tokenizer.json` and `tokenizer_config.json` go.
-        max_length: Subwords that the model reads, special ones included.
-        segments: Whether it tells two texts apart as 0 and 1.
+        max_length: Number of subwords that the model reads, special ones included.
+        segments: Whether it gives two texts the segments 0 and 1.
     """
     inside = json.loads(tokenizer.backend_tokenizer.to_str())
-    # What was set for short inputs (sentence encoders cut at 128) would cut long ones.
+    # Truncation set for short inputs (128 in sentence encoders) would cut long ones.
     inside["truncation"] = inside["padding"] = None
     if segments:
         inside["post_processor"] = with_segments(inside["post_processor"])
@@ -72,12 +73,13 @@ def write_tokenizer(tokenizer, folder: Path, max_length: int, segments: bool) ->
 
 
 def with_segments(processor: dict | None) -> dict | None:
-    """What puts special tokens around two texts, with 1 for the second text and what follows it, 0 for the rest.
+    """Return a post-processor with segment 1 for the second text and what follows it, and 0 for the rest.
 
     Args:
         processor: The `post_processor` of a `tokenizer.json`.
 
-    Raises: ValueError where it is of a kind that is not known to put two texts together.
+    Raises:
+        ValueError: If it is of a kind that is not known to put two texts together.
     """
     kind = (processor or {}).get("type")
     if kind == "Sequence":
@@ -94,7 +96,7 @@ def with_segments(processor: dict | None) -> dict | None:
     if kind == "BertProcessing":
         return _template(processor, doubled=False)
     if kind == "RobertaProcessing":
-        # RoBERTa's also takes spaces out of offsets, which is a step of its own elsewhere.
+        # RoBERTa's post-processor also removes spaces from offsets, which is a separate step elsewhere.
         trim = {
             "type": "ByteLevel",
             "add_prefix_space": processor["add_prefix_space"],
@@ -112,7 +114,7 @@ _PAIRING = ("Sequence", "TemplateProcessing", "BertProcessing", "RobertaProcessi
 
 
 def _template(processor: dict, doubled: bool) -> dict:
-    """`[CLS] A [SEP] B [SEP]`, with two [SEP] in the middle where they are doubled."""
+    """`[CLS] A [SEP] B [SEP]`, with two [SEP] in the middle if `doubled`."""
 
     def part(kind: str, name: str, segment: int) -> dict:
         return {kind: {"id": name, "type_id": segment}}

@@ -1,21 +1,21 @@
-"""How an encoder is made long."""
+"""Settings of a conversion to BigBird."""
 
 import math
 from dataclasses import dataclass
 
 from kospan.conversion.segments import NOISE, SEGMENTS
-from kospan.conversion.taper import LAW, TAU, check_law
+from kospan.conversion.taper import SCHEDULE, TAU, check_schedule
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How an encoder is made long.
+    """Settings of a conversion to BigBird.
 
     Args:
-        max_length: Positions of the BigBird, special tokens included; the source's own or more. Above `full_up_to` it
+        max_length: Positions of the BigBird, special tokens included; that of the source or more. Above `full_up_to` it
             is rounded up to whole blocks, see `positions`.
-        law: TAPER's law, a name of `taper.LAWS`; "none" repeats positions at full strength.
-        tau: How slowly repetitions fade, the law's only number.
+        schedule: TAPER's decay schedule, a name of `taper.SCHEDULES`; "none" repeats positions at full strength.
+        tau: Parameter of the schedule: a larger tau weakens repetitions more slowly.
         block_size: Positions of a block of sparse attention.
         random_blocks: r, the blocks that a row sees beside its neighbours and the ends; 0 turns them off, which stock
             transformers allows only with full attention, so up to `full_up_to`.
@@ -26,7 +26,7 @@ class Settings:
     """
 
     max_length: int = 4096
-    law: str = LAW
+    schedule: str = SCHEDULE
     tau: float = TAU
     block_size: int = 64
     random_blocks: int = 3
@@ -35,13 +35,13 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
-        check_law(self.law, self.tau)
+        check_schedule(self.schedule, self.tau)
         for name, least in (("max_length", 1), ("block_size", 1), ("random_blocks", 0), ("seed", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"expected {name} to be a whole number, got {value!r}; mend it")
+                raise TypeError(f"expected {name} to be a whole number, got {value!r}; correct it")
             if value < least:
-                raise ValueError(f"expected {name} of {least} or more, got {value}; mend it")
+                raise ValueError(f"expected {name} of {least} or more, got {value}; correct it")
         if self.segments is not None and self.segments not in SEGMENTS:
             raise ValueError(
                 f"expected segments to be one of {', '.join(SEGMENTS)}, got {self.segments!r}; choose one of them"

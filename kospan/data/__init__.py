@@ -1,0 +1,1 @@
+"""Readers of data sets and annotation formats, and corpora built from them."""

@@ -1,4 +1,4 @@
-"""Spans of a record: under our key, or under a key of another tool where it can mean only one thing."""
+"""Spans of a JSON record, under the project's own key or under an unambiguous key of another tool."""
 
 import math
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from unicodedata import normalize
 
 from kospan.data.checks import located, shown, typed
 from kospan.data.formats.keys import check_no_annotations
-from kospan.data.formats.offsets import UNITS, Stretch, readings
+from kospan.data.formats.offsets import UNITS, RawSpan, interpretations
 from kospan.data.questions import answer_spans, answers_of
 from kospan.modeling.spans import Span
 
@@ -22,15 +22,16 @@ _DOCCANO = "convert the file with `kospan convert data FILE train.jsonl --from d
 
 
 def annotated_spans(line: dict, text: str, place: str) -> tuple[Span, ...] | None:
-    """The gold spans of a record of JSON Lines; None where it has no annotation.
+    """The gold spans of a record of JSON Lines; None if it has no annotation.
 
     Args:
         line: The record.
         text: Its text.
         place: As errors name it.
 
-    Raises: ValueError or TypeError where spans are malformed, two keys say different things, or annotations are under a
-        key that is not read.
+    Raises:
+        ValueError, TypeError: If spans are malformed, two keys disagree, or annotations are under a key that is not
+            read.
 
     >>> annotated_spans({"entities": [[0, 2, "LC"]]}, "서울에 간다", "record")
     (Span(start=0, end=2, label='LC', score=1.0),)
@@ -39,8 +40,8 @@ def annotated_spans(line: dict, text: str, place: str) -> tuple[Span, ...] | Non
     if "spans" in line:
         if line["spans"] is None:
             raise TypeError(
-                f"{place}: expected 'spans' to be a list, got null; leave the key out for an unlabelled text, write "
-                "[] for a text without spans"
+                f"{place}: expected 'spans' to be a list, got null; omit the key for an unlabelled text, or write [] "
+                "for a text without spans"
             )
         spans = spans_of(typed(line["spans"], list, place, "'spans'"), text, place, "span")
         found = {"spans": spans} | {key: other for key in others if (other := _tried(line[key], text)) is not None}
@@ -64,7 +65,7 @@ def _bare(spans: Sequence[Span]) -> set[tuple]:
 
 
 def _tried(value, text: str) -> tuple[Span, ...] | None:
-    """The spans under a key beside 'spans'; None where it holds something else."""
+    """The spans under a key beside 'spans'; None if it holds something else."""
     try:
         return spans_of(value, text, "", "") if isinstance(value, list) else None
     except (ValueError, TypeError):
@@ -93,15 +94,15 @@ def _under(key: str, value, text: str, place: str) -> tuple[Span, ...]:
 
 
 def _in_characters(rows: list, text: str, place: str, key: str) -> list:
-    """Spans of doccano's, whose offsets may count UTF-16 code units or graphemes, with offsets in characters."""
+    """Convert doccano's spans, whose offsets may count UTF-16 code units or graphemes, to offsets in characters."""
     keys = [[_key(row, names) for names in (STARTS, ENDS)] if isinstance(row, dict) else (0, 1) for row in rows]
     places = [f"{place}, {key} {at}" for at in range(len(rows))]
     pairs = [
         tuple(typed(row[each], int, where, repr(each) if isinstance(row, dict) else "an offset") for each in found)
         for row, found, where in zip(rows, keys, places)
     ]
-    stretches = [Stretch(where, (pair,), _surface(row)) for where, pair, row in zip(places, pairs, rows)]
-    possible = readings(text, stretches, UNITS)
+    raw_spans = [RawSpan(where, (pair,), _surface(row)) for where, pair, row in zip(places, pairs, rows)]
+    possible = interpretations(text, raw_spans, UNITS)
     meanings = list(dict.fromkeys(tuple(fragments[0] for fragments in found) for found in possible.values()))
     if len(meanings) > 1:
         at = next(at for at, found in enumerate(zip(*meanings)) if len(set(found)) > 1)
@@ -119,7 +120,11 @@ def _in_characters(rows: list, text: str, place: str, key: str) -> list:
 
 
 def _check_others(line: dict, place: str) -> None:
-    """Raises: ValueError where annotations are under a key that is not read."""
+    """Check that there are no annotations under a key that is not read.
+
+    Raises:
+        ValueError: If annotations are under a key that is not read.
+    """
     wanted = 'under \'spans\', each as {"start": 0, "end": 2, "label": "PS"} in characters'
     check_no_annotations(line, place, wanted, SPAN_KEYS)
     answer = line.get("answer")
@@ -140,7 +145,7 @@ def _is_span(value) -> bool:
 
 
 def _key(value: dict, names: Sequence[str]) -> str:
-    """The first of some names that is a key; the first name where none is."""
+    """The first of some names that is a key, or the first name if none is."""
     return next((name for name in names if name in value), names[0])
 
 
@@ -170,16 +175,17 @@ def spans_of(value, text: str, place: str, what: str = "span", names: Sequence[s
     """Spans from a list of objects or of `[start, end, label]`, or from an object of lists.
 
     An object has `start`, `end` (or `start_offset`, `end_offset`), a label under one of `LABELS`, and perhaps a
-    `score`. Where it has its text too, the offsets must cut that out.
+    `score`. If it also has its text, the offsets must select it.
 
     Args:
         value: The annotations.
         text: The text that offsets count in.
         place: As errors name it.
-        what: What one of them is called there.
-        names: The labels behind whole numbers; None where labels are strings.
+        what: Name of one annotation, for errors.
+        names: The labels behind whole numbers; None if labels are strings.
 
-    Raises: ValueError or TypeError where something is missing, has the wrong type or leaves the text.
+    Raises:
+        ValueError, TypeError: If something is missing, has the wrong type or is outside the text.
 
     >>> spans_of({"start": [0], "end": [2], "type": [1]}, "서울에 간다", "row 0", names=["PS", "LC"])
     (Span(start=0, end=2, label='LC', score=1.0),)
@@ -189,7 +195,7 @@ def spans_of(value, text: str, place: str, what: str = "span", names: Sequence[s
 
 
 def _rows(value: dict, place: str, what: str) -> list[dict]:
-    """The objects that an object of lists stands for."""
+    """Convert an object of lists to a list of objects."""
     lists = {key: each for key, each in value.items() if isinstance(each, list)}
     if len(lists) < len(value) or len({len(each) for each in lists.values()}) > 1:
         raise ValueError(f"{place}: expected lists of one length for {what}, got {shown(value)}; correct them")
@@ -227,7 +233,7 @@ def _span(value, text: str, place: str, names: Sequence[str] | None) -> Span:
 
 
 def _surface(value) -> str | None:
-    """The text that a tool has written beside the offsets; None where there is none."""
+    """The text stored beside the offsets; None if there is none."""
     keys = _SURFACES if isinstance(value, dict) else ()
     return next((value[key] for key in keys if isinstance(value.get(key), str)), None)
 
@@ -253,5 +259,5 @@ def _score(score, place: str) -> float:
     if isinstance(score, int) and not isinstance(score, bool):
         score = float(score)
     if isinstance(score, float) and not math.isfinite(score):
-        raise ValueError(f"{place}: expected 'score' to be finite, got {score}; leave the key out where none is known")
+        raise ValueError(f"{place}: expected 'score' to be finite, got {score}; omit the key if none is known")
     return typed(score, float, place, "'score'")

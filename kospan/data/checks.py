@@ -1,4 +1,4 @@
-"""Checks of single values that every reader needs; their errors name the place of the value."""
+"""Checks of single values, shared by all readers; errors name the place of the value."""
 
 from kospan.example import clean_label
 from kospan.modeling.spans import Span
@@ -8,9 +8,10 @@ KINDS |= {bool: "true or false"}
 
 
 def typed(value, kind: type, place: str, what: str):
-    """The value, if it is of `kind`; True and False are no integers here.
+    """Return the value if it is of the given type; True and False do not count as integers.
 
-    Raises: TypeError naming what came instead.
+    Raises:
+        TypeError: Naming what came instead.
     """
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
@@ -22,7 +23,7 @@ def typed(value, kind: type, place: str, what: str):
 
 
 def shown(value) -> str:
-    """A value in an error message, cut where it is long."""
+    """Return the representation of a value for an error message, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -33,11 +34,12 @@ def keys_in(value: dict) -> str:
 
 
 def located(start: int, end: int, label: str, length: int, place: str, score: float = 1.0) -> Span:
-    """A span that lies inside a text of `length` characters and has a label, spelled as `clean_label` does.
+    """Return a span after checking that it fits a text of `length` characters and has a label (see `clean_label`).
 
-    Raises: ValueError where it does not.
+    Raises:
+        ValueError: If it does not.
     """
-    # The label of an empty text stands over the whole of it, which is no character.
+    # The label of an empty text covers the whole text, which has no characters.
     if not (0 <= start < end <= length or start == end == length == 0):
         raise ValueError(
             f"{place}: expected 0 <= start < end <= {length} (the text's length), got start {start}, end {end}; "
@@ -50,7 +52,11 @@ def located(start: int, end: int, label: str, length: int, place: str, score: fl
 
 
 def check_encodable(text: str, place: str) -> None:
-    """Raises: ValueError where a text holds half a surrogate pair, which UTF-8 cannot hold."""
+    """Check that a text can be encoded as UTF-8.
+
+    Raises:
+        ValueError: If a text holds half a surrogate pair, which UTF-8 cannot hold.
+    """
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -1,4 +1,4 @@
-"""Files with a token per line: CoNLL columns, and KLUE-NER's characters."""
+"""Files with one token per line: CoNLL columns and KLUE-NER's characters."""
 
 import re
 import warnings
@@ -7,50 +7,51 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tagged import IOB1_HINT, Sentence, clean_tag, joined, tag_problem, tagged_items
 from kospan.data.text import open_text, stem
 
 _DOCUMENT = "-DOCSTART-"
 # The line of CoNLL-U Plus that names the columns.
 _NAMES = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
-# Ids of CoNLL-U that are no words: 1-2 is the written form of two words, 1.1 a word that is not written.
+# Ids of CoNLL-U that do not name words: 1-2 is the written form of two words, 1.1 a word that is not written.
 _NO_WORD = {"multi-word tokens": re.compile(r"\d+-\d+"), "empty nodes": re.compile(r"\d+\.\d+")}
 _UNTAGGED = ("_", "O", "-", "*", "")
 # An id: anything, then a number.
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})")
 
 
-def read_conll(path: str, reading: Reading = STRICT) -> Iterator[Item]:
-    """Columns in BIO or BIOES: the first is the token, the last its tag, an empty line ends a sentence.
+def read_conll(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read columns in BIO or BIOES: token first, tag last, and an empty line after each sentence.
 
     Columns are separated by tabs where a line has one, else by spaces. `-DOCSTART-` lines are skipped. So are comments:
     lines that start with `#` before the first token of a sentence and hold no column separator.
 
     The options `token_column` and `tag_column` choose other columns: by number from 0, from the end if negative, or by
-    the name that a line `# global.columns = ID FORM ...` (CoNLL-U Plus) gives them; FORM is the token where it is
-    named. Beside a column of ids, rows of multi-word tokens (`1-2`) and empty nodes (`1.1`) are skipped and counted in
-    a warning.
+    the name that a line `# global.columns = ID FORM ...` (CoNLL-U Plus) gives them; FORM, if named, is the token.
+    Beside a column of ids, rows of multi-word tokens (`1-2`) and empty nodes (`1.1`) are skipped and counted in a
+    warning.
 
-    Raises: ValueError naming file and line where a column is missing or a tag is wrong, or the first column counts
-        rows.
+    Raises:
+        ValueError: If a column is missing or a tag is wrong, or the first column counts rows; the message names file
+            and line.
     """
-    return tagged_items(_column_sentences(path, reading), " ", hint=IOB1_HINT, reading=reading)
+    return tagged_items(_column_sentences(path, session), " ", hint=IOB1_HINT, session=session)
 
 
-def read_conll_iob1(path: str, reading: Reading = STRICT) -> Iterator[Item]:
-    """As `read_conll`, with tags in IOB1; CoNLL-2003's files are of this form."""
-    return tagged_items(_column_sentences(path, reading), " ", iob1=True, reading=reading)
+def read_conll_iob1(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read columns as `read_conll` does, with tags in IOB1, the scheme of CoNLL-2003's files."""
+    return tagged_items(_column_sentences(path, session), " ", iob1=True, session=session)
 
 
-def read_conll_documents(path: str, reading: Reading = STRICT) -> Iterator[Item]:
-    """As `read_conll_iob1`, with all sentences between two `-DOCSTART-` lines as one text, a line each.
+def read_conll_documents(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read columns as `read_conll_iob1` does, with all sentences of a document as one text, a line each.
 
-    A sentence is then read with its context.
+    Documents begin at `-DOCSTART-` lines. Each sentence is read with its context.
     """
-    sentences = list(_column_sentences(path, reading))
+    sentences = list(_column_sentences(path, session))
     documents = {sentence.id: sentence.document for sentence in sentences}
-    items = tagged_items(sentences, " ", iob1=True, reading=reading)
+    items = tagged_items(sentences, " ", iob1=True, session=session)
     for _, group in groupby(items, key=lambda item: documents[item.example.id]):
         yield joined(list(group))
 
@@ -60,10 +61,10 @@ class _Block:
     """The rows of a sentence.
 
     Args:
-        document: Which document it stands in, from 0.
+        document: Index of its document.
         rows: The columns of each row.
         lines: The line of each row.
-        error: Why it cannot be read.
+        error: The error, if it cannot be read.
     """
 
     document: int = 0
@@ -74,15 +75,15 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Table:
-    """What is known of a file as a whole.
+    """Properties of a whole file of columns.
 
     Args:
         path: The file.
         lines: Its lines.
         separator: Between two columns: a tab, or a space.
-        width: Its number of columns; 0 where there is no row.
-        first: The line that tells the width.
-        names: The columns' names, where a line gives them.
+        width: Its number of columns; 0 if there is no row.
+        first: The line that determines the width.
+        names: The columns' names, if a line gives them.
     """
 
     path: str
@@ -96,7 +97,7 @@ class _Table:
 def _table(path: str) -> _Table:
     lines = open_text(path).read().split("\n")
     rows = [(at, line) for at, line in enumerate(lines, 1) if line.strip(" \t") and not line.startswith(_DOCUMENT)]
-    # A line that starts with # may be a comment; it says nothing about columns where there are others.
+    # A line that starts with # may be a comment; it is used only if there are no other lines.
     plain = [(at, line) for at, line in rows if not line.startswith("#")] or rows
     separator = "\t" if any("\t" in line for _, line in plain) else " "
     at, line = plain[0] if plain else (0, "")
@@ -126,7 +127,7 @@ def _blocks(table: _Table) -> Iterator[_Block]:
         else:
             block.rows.append(columns)
             block.lines.append(at)
-            # Words of a comment inside a sentence are no columns.
+            # Words of a comment inside a sentence are not columns.
             comment = line.startswith("#") and table.separator == "\t" and "\t" not in line
             if len(columns) < 2 or len(columns) != table.width or comment:
                 block.error = block.error or ValueError(_wrong_width(table, at, line, columns))
@@ -147,16 +148,16 @@ def _wrong_width(table: _Table, at: int, line: str, columns: list[str]) -> str:
     )
 
 
-def _column_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
+def _column_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
     path = str(path)
     table = _table(path)
     ids = _id_column(table)
-    token, tag = _chosen(table, reading, ids)
-    hint = _tag_hint(table, tag, ids) if reading.options.tag_column is None and table.width > 2 else ""
+    token, tag = _chosen(table, session, ids)
+    hint = _tag_hint(table, tag, ids) if session.options.tag_column is None and table.width > 2 else ""
     number, skipped = 0, Counter()
     for block in _blocks(table):
         number += 1
-        with reading.record():
+        with session.record():
             if block.error:
                 raise block.error
             sentence = Sentence(f"{stem(path)}-{number}", path, document=block.document, tag_hint=hint)
@@ -181,11 +182,11 @@ def _column_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
                 yield sentence
     if skipped:
         counts = " and ".join(f"{count:,} {kind}" for kind, count in skipped.items())
-        warnings.warn(f"{path}: skipped {counts}, which are no words", stacklevel=2)
+        warnings.warn(f"{path}: skipped {counts}, which are not words", stacklevel=2)
 
 
 def _no_words(block: _Block, ids: int) -> list[str | None]:
-    """What each row is beside a word; None for words, and for all rows where no id is a plain number."""
+    """Return the kind of each row that is not a word; None for words, and for all rows if no id is a plain number."""
     names = [row[ids] if len(row) > ids else "" for row in block.rows]
     if not any(map(str.isdecimal, names)):
         return [None] * len(names)
@@ -196,13 +197,17 @@ def _column(at: int) -> str:
     return "the first column" if at == 0 else f"column {at}"
 
 
-def _chosen(table: _Table, reading: Reading, ids: int | None) -> tuple[int, int]:
-    """The columns of tokens and tags. Raises: ValueError where they are not in the file, or tokens would be ids."""
+def _chosen(table: _Table, session: ReadSession, ids: int | None) -> tuple[int, int]:
+    """Return the columns of tokens and tags.
+
+    Raises:
+        ValueError: If they are not in the file, or tokens would be ids.
+    """
     if not table.width:
         return 0, 0
     named = [name.upper() for name in table.names]
     form = named.index("FORM") if "FORM" in named and len(named) == table.width else 0
-    options = reading.options
+    options = session.options
     token = form if options.token_column is None else _column_of("token_column", options.token_column, table)
     tag = table.width - 1 if options.tag_column is None else _column_of("tag_column", options.tag_column, table)
     if token == tag and table.width > 1:
@@ -241,7 +246,7 @@ def _column_of(option: str, value: str, table: _Table) -> int:
 
 
 def _id_column(table: _Table) -> int | None:
-    """The column of ids; None where the first column, or the one that is named ID, holds something else.
+    """The column of ids; None if the first column, or the one named ID, holds something else.
 
     Ids are numbers that count the rows of each sentence or of the file, from 0 or 1, behind anything that is the same
     in all rows of a sentence (`1`, `w1`, `3-1`); or all rows of each of several sentences have the same value.
@@ -270,7 +275,7 @@ def _id_column(table: _Table) -> int | None:
 
 
 def _numbers(names: list[str]) -> list[int] | None:
-    """The numbers at the ends of names that are equal otherwise; None where some have none or differ elsewhere."""
+    """The numbers at the end of otherwise equal names; None if some have none or the rest differs."""
     found = [_NUMBERED.fullmatch(name) for name in names]
     if not all(found) or len({match[1] for match in found}) > 1:
         return None
@@ -278,7 +283,7 @@ def _numbers(names: list[str]) -> list[int] | None:
 
 
 def _tag_hint(table: _Table, tag: int, ids: int | None) -> str:
-    """Which other column holds tags, where this one does not."""
+    """Hint for the error about a tag: another column that holds tags."""
     values: list[set[str]] = [set() for _ in range(table.width)]
     for block in _blocks(table):
         for row, kind in zip(block.rows, [None] * len(block.rows) if ids is None else _no_words(block, ids)):
@@ -297,22 +302,23 @@ def _are_tags(values: Iterable[str]) -> bool:
 
 
 def _header_hint(sentence: Sentence) -> str:
-    """What to do where the first line of a file names the columns."""
+    """Hint for the error about a tag: the first line may be a header."""
     first, *rest = (tag_problem(clean_tag(tag)) for tag in sentence.tags) if sentence.tags else [None]
     return "; if the line is a header, remove it" if first and rest and not any(rest) else ""
 
 
-def read_klue_file(path: str, reading: Reading = STRICT) -> Iterator[Item]:
-    """KLUE-NER's own TSV: `## id<TAB>text`, then `character<TAB>tag` per line; a space is a character too.
+def read_klue_file(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read KLUE-NER's own TSV: `## id<TAB>text`, then one `character<TAB>tag` per line, spaces included.
 
     Spaces keep their tags, so an entity may hold spaces. `source` is what follows the id's last "-".
 
-    Raises: ValueError naming file and line where a column is missing or a tag is wrong.
+    Raises:
+        ValueError: If a column is missing or a tag is wrong; the message names file and line.
     """
-    return tagged_items(_klue_sentences(path, reading), "", reading=reading)
+    return tagged_items(_klue_sentences(path, session), "", session=session)
 
 
-def _klue_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
+def _klue_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
     number, name, wrong = 1, "", None
     sentence = Sentence("", str(path))
     for at, line in enumerate([*open_text(path), "\n"], 1):
@@ -331,7 +337,7 @@ def _klue_sentences(path: str, reading: Reading) -> Iterator[Sentence]:
             sentence.lines.append(at)
         elif sentence.tokens:
             if wrong:
-                reading.reject(wrong)
+                session.reject(wrong)
             else:
                 yield _named(sentence, name, number, path)
             number, name, wrong, sentence = number + 1, "", None, Sentence("", str(path))

@@ -1,4 +1,4 @@
-"""The form of a file, by its name where that tells, else by its contents."""
+"""Detection of a file's format, by its name or else by its contents."""
 
 import json
 import os
@@ -12,16 +12,16 @@ _BY_NAME = {
     ".csv": "csv",
     **dict.fromkeys((".tsv", ".tab"), "tsv"),
 }
-# One of these in a line of short names makes it the header of a table.
+# A line of short names that includes one of these is the header of a table.
 _COLUMNS = {"text", "text_pair", "label", "question", "context", "sentence", "sentence1", "document"}
 _COLUMN = re.compile(r"[\w][\w .-]{0,30}")
 
 
 def form_of(path: str | os.PathLike) -> str:
-    """ "jsonl", "csv", "tsv", "json" (one value over the whole file) or "text".
+    """Return "jsonl", "csv", "tsv", "json" (one value for the whole file) or "text".
 
-    Endings count in any case, and in front of .gz. A file with another ending is looked into: JSON Lines where the
-    first line is an object with a text, or every line is an object; a table where the first line names columns.
+    Endings count in any case, and in front of .gz. The contents of other files decide: JSON Lines if the first line is
+    an object with a text, or every line is an object; a table if the first line names columns.
     """
     name = Path(path)
     name = name.with_suffix("") if name.suffix.lower() == ".gz" else name

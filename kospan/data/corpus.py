@@ -1,27 +1,27 @@
-"""A data set ready for training: checked examples by split, and the labels."""
+"""Data sets ready for training: checked examples by split, and the labels."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from kospan.data.registry import check_options, reader_for
-from kospan.data.source import DEFAULTS, HubSplit, Item, Reading, ReadOptions, Source, grouped_pairs
+from kospan.data.records import DEFAULTS, HubSplit, Item, RawDataset, ReadOptions, ReadSession, grouped_pairs
+from kospan.data.registry import check_options, dataset_spec
 from kospan.data.values import VALUE, holds_values, valued
 from kospan.example import Changes, Example, checked
 
-# Where a source has no validation split, the items at these places (from 0) are one.
+# If a source has no validation split, every 8th item or group becomes validation data.
 VALIDATION_EVERY = 8
 
 
-class Missing(NamedTuple):
-    """What is missing from a part of a data set, or was changed in it.
+class SplitIssues(NamedTuple):
+    """Skipped, excluded and changed records of a split.
 
     Args:
         invalid: Records that could not be read, and were skipped on request.
-        first: The error of the first of them; empty where there is none.
-        left_out: Valid records that cannot be used, see `kospan.data.source.Item`; they count 0 in scores.
-        trimmed: Gold spans that began or ended with white space, which was taken off.
+        first: The error of the first of them; empty if there is none.
+        left_out: Valid records that cannot be used; see `kospan.data.records.Item`; they count 0 in scores.
+        trimmed: Gold spans that began or ended with white space, which was removed.
     """
 
     invalid: int = 0
@@ -30,28 +30,28 @@ class Missing(NamedTuple):
     trimmed: int = 0
 
     def lines(self, part: str) -> list[str]:
-        """What is missing or was changed, a line each; empty where nothing is."""
+        """Messages about the issues, one line each; empty if there are none."""
         found = []
         if self.invalid:
             found.append(f"skipped records     {self.invalid:,} invalid in {part}, the first: {self.first}")
         if self.left_out:
-            found.append(f"left out            {self.left_out:,} in {part}, which count 0 in scores")
+            found.append(f"unusable records    {self.left_out:,} in {part}, which count 0 in scores")
         if self.trimmed:
             found.append(
                 f"trimmed spans       {self.trimmed:,} gold spans in {part} began or ended with white space, which "
-                "was taken off"
+                "was removed"
             )
         return found
 
 
 class Origin(NamedTuple):
-    """Where the examples of a split come from, and how much of the source they are.
+    """Source of a split's examples, and the share of the source that is used.
 
     Args:
-        hub: The split of the Hub that they were read from; None for files and sets that are not there.
-        cut: Whether the source had no validation split, so that its training split was cut in two.
-        examples: How many there were before some were left out with `max_train_samples` or `max_eval_samples`.
-        used: How many there are.
+        hub: The split of the Hub that they were read from; None for files and other sets.
+        cut: Whether the training split was cut in two, because the source has no validation split.
+        examples: Number of examples before `max_train_samples` or `max_eval_samples` was applied.
+        used: Number of examples in use.
         dropped: Gold spans that were dropped under overlaps="longest".
     """
 
@@ -63,7 +63,7 @@ class Origin(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Whether these are all records of a split on the Hub, with all their labels."""
+        """Whether the examples are all records of a split on the Hub, with all their labels."""
         return self.hub is not None and self.used == self.hub.records and not self.dropped
 
 
@@ -74,28 +74,28 @@ class Corpus:
     Args:
         labels: The span types, in the source's order where it has one, else sorted.
         splits: Examples by split: "train", "validation", "test" where the source has one, and "calibration" where one
-            was asked for.
+            was requested.
         dropped: Overlapping gold spans that were dropped under overlaps="longest".
         values: Whether labels were read as numbers, see `kospan.data.values`.
-        missing: What is missing from each split; invalid records count in the split whose file they are in.
-        origins: Where "train" and "validation" come from. What is held back for calibration counts as used.
+        issues: Issues of each split; invalid records count in the split whose file they are in.
+        origins: Origins of "train" and "validation". Examples held back for calibration count as used.
     """
 
     labels: tuple[str, ...]
     splits: dict[str, list[Example]]
     dropped: int
     values: bool = False
-    missing: dict[str, Missing] = field(default_factory=dict)
+    issues: dict[str, SplitIssues] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
 
     @property
     def trimmed(self) -> int:
-        """Gold spans that began or ended with white space, which was taken off."""
-        return sum(missing.trimmed for missing in self.missing.values())
+        """Number of gold spans that began or ended with white space, which was removed."""
+        return sum(issues.trimmed for issues in self.issues.values())
 
     def remarks(self) -> list[str]:
-        """What is missing from the splits or was changed in them, a line each."""
-        return [line for split, missing in self.missing.items() for line in missing.lines(f"the {split} part")]
+        """Messages about the issues of all splits, one line each."""
+        return [line for split, issues in self.issues.items() for line in issues.lines(f"the {split} part")]
 
 
 def load_corpus(
@@ -110,30 +110,32 @@ def load_corpus(
     options: ReadOptions = DEFAULTS,
     whole_texts: bool = False,
 ) -> Corpus:
-    """A data set with its splits, every example checked.
+    """Load a data set with its splits, every example checked.
 
     Args:
-        dataset: A name that `reader_for` knows.
-        train_file: File or folder in the form of `dataset`; None where the set brings its own.
+        dataset: A name that `dataset_spec` knows.
+        train_file: File or folder in the form of `dataset`; None if the set brings its own.
         validation_file: The same for validation; without one, and where the set has no validation split, the items at
             position % 8 == 0 of the training data (from 0) are validation; of questions, the articles there.
         overlaps: "error" refuses overlapping gold spans, "longest" keeps the longest and counts the rest; those of a
             question are alternatives, which may overlap.
-        calibration: What the "calibration" split is: a split of the set that is neither trained on nor reported, a file
-            in the form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None
-            makes no such split.
-        max_train_samples: How many of the training split are kept, from its beginning; None keeps all. The labels are
-            those of the whole.
+        calibration: Source of the "calibration" split: a split that is neither trained on nor reported, a file in the
+            form of `dataset`, or a share of the training split that is held back from it, such as "0.1"; None makes no
+            such split.
+        max_train_samples: Number of training examples to keep, from the beginning; None keeps all. The labels are
+            those of all examples.
         problem_type: "single_label_classification": labels are names; "regression": they are numbers; None: see
             `kospan.data.values.holds_values`.
         max_eval_samples: As `max_train_samples`, of the validation split.
-        options: How files are read.
-        whole_texts: Whether spans are labels of whole texts, see `kospan.example.checked`; of some forms of data they
-            always are.
+        options: Options for reading files.
+        whole_texts: Whether spans are labels of whole texts, see `kospan.example.checked`; in some formats they always
+            are.
 
-    Raises: ValueError where a split is empty, a record is malformed, an id stands twice in a file, a text is
-        unlabelled, a label is not in the training split, or a split holds fewer than are to be kept of it; of several
-        records the first, with the number of the others; FileNotFoundError where a file is missing.
+    Raises:
+        ValueError: If a split is empty, a record is malformed, an id is not unique in a file, a text is unlabelled, a
+            label is not in the training split, or a split holds fewer than are to be kept of it; of several records the
+            first, with the number of the others.
+        FileNotFoundError: If a file is missing.
 
     >>> corpus = load_corpus("sample")
     >>> sorted(corpus.splits)
@@ -141,14 +143,14 @@ def load_corpus(
     """
     _check_overlaps(overlaps)
     check_options(dataset, options)
-    reading = Reading(options, collect=True)
-    source = _source(dataset, train_file, validation_file, reading)
+    session = ReadSession(options, collect=True)
+    source = _source(dataset, train_file, validation_file, session)
     parts, dropped = {}, 0
     for split, items in source.splits.items():
         title = _title(dataset, split, train_file, validation_file)
-        parts[split] = _read(items, title, overlaps, reading, whole_texts, "labelled texts")
+        parts[split] = _read(items, title, overlaps, session, whole_texts, "labelled texts")
         dropped += parts[split].dropped
-    missing = {split: part.missing for split, part in parts.items()}
+    issues = {split: part.issues for split, part in parts.items()}
     items_of = _with_validation({split: part.items for split, part in parts.items()}, dataset)
     splits = {}
     for split, items in items_of.items():
@@ -159,7 +161,7 @@ def load_corpus(
     origins = _origins(source, parts, splits)
     if calibration is not None:
         groups = [item.group for item in items_of["train"] if not item.left_out]
-        splits["calibration"], missing["calibration"], lost = _calibration(
+        splits["calibration"], issues["calibration"], lost = _calibration(
             calibration, dataset, splits, groups, overlaps, options, whole_texts
         )
         dropped += lost
@@ -167,25 +169,28 @@ def load_corpus(
     if values:
         splits = {split: [valued(example, split) for example in examples] for split, examples in splits.items()}
     labels = (VALUE,) if values else _labels(splits, source.labels)
-    for split, asked in (("train", max_train_samples), ("validation", max_eval_samples)):
+    for split, key, asked in (
+        ("train", "max_train_samples", max_train_samples),
+        ("validation", "max_eval_samples", max_eval_samples),
+    ):
         if asked is None:
             continue
         held = len(splits[split])
         if not 1 <= asked <= held:
             raise ValueError(
-                f"expected {'max_train_samples' if split == 'train' else 'max_eval_samples'} between 1 and the {held:,} of the {split} split, got {asked}; choose "
-                "fewer, or leave it out to take all"
+                f"expected {key} between 1 and the {held:,} of the {split} split, got {asked}; choose fewer, or "
+                "remove it to use all"
             )
         splits[split] = splits[split][:asked]
         origins[split] = origins[split]._replace(used=origins[split].used - held + asked)
     for split, items in items_of.items():
         asked = {"train": max_train_samples, "validation": max_eval_samples}.get(split)
-        missing[split] = missing.get(split, Missing())._replace(left_out=_left_out(items, asked))
-    return Corpus(labels, splits, dropped, values, missing, origins)
+        issues[split] = issues.get(split, SplitIssues())._replace(left_out=_left_out(items, asked))
+    return Corpus(labels, splits, dropped, values, issues, origins)
 
 
-def _origins(source: Source, parts: dict[str, "_Part"], splits: dict[str, list[Example]]) -> dict[str, Origin]:
-    """Where training and validation examples come from, before any are held back or left out."""
+def _origins(source: RawDataset, parts: dict[str, "_Part"], splits: dict[str, list[Example]]) -> dict[str, Origin]:
+    """Origins of training and validation examples, before any are held back or excluded."""
     cut, found = "validation" not in parts, {}
     for split in ("train", "validation"):
         read, count = "train" if cut else split, len(splits[split])
@@ -194,7 +199,7 @@ def _origins(source: Source, parts: dict[str, "_Part"], splits: dict[str, list[E
 
 
 def _left_out(items: Sequence[Item], asked: int | None) -> int:
-    """How many items that cannot be used come before the last example that is asked for."""
+    """Count the unusable items before the last example that is asked for."""
     found = used = 0
     for item in items:
         if asked is not None and used == asked:
@@ -209,11 +214,11 @@ class Split(NamedTuple):
 
     Args:
         examples: Those that can be used, checked.
-        missing: What is missing from them.
+        issues: Their issues.
     """
 
     examples: list[Example]
-    missing: Missing
+    issues: SplitIssues
 
 
 def read_split(
@@ -224,42 +229,44 @@ def read_split(
     labelled: bool = False,
     whole_texts: bool = False,
 ) -> Split:
-    """One file, or one split of a set that needs no file, checked.
+    """Read and check one file, or one split of a set that needs no file.
 
     Args:
-        dataset: A name that `reader_for` knows.
+        dataset: A name that `dataset_spec` knows.
         path: A file or folder in the form of `dataset`; for sets without files (`sample`, `hub:NAME`) a split's name.
         overlaps: As in `load_corpus`.
-        options: How files are read.
+        options: Options for reading files.
         labelled: Whether an unlabelled text is an invalid record.
         whole_texts: As in `load_corpus`.
 
-    Raises: as `load_corpus`. Warns where gold spans begin or end with white space, which is taken off.
+    Raises:
+        Exception: As `load_corpus`.
+    Warns if gold spans begin or end with white space, which is removed.
 
     >>> len(read_split("sample", "validation").examples) > 0
     True
     """
     _check_overlaps(overlaps)
     check_options(dataset, options)
-    reader = reader_for(dataset)
-    reading = Reading(options, collect=True)
+    reader = dataset_spec(dataset)
+    session = ReadSession(options, collect=True)
     names_split = path in ("train", "validation", "test") and not Path(path).exists()
     if reader.read_file and not (reader.read_set and names_split):
-        items, title = reader.read_file(path, reading), str(path)
+        items, title = reader.read_file(path, session), str(path)
     else:
-        splits = reader.read_set(reading).splits
+        splits = reader.read_set(session).splits
         if path not in splits:
             raise ValueError(
                 f"expected a split of {dataset!r} ({', '.join(splits)}), because the set is not read from files, got "
                 f"{path!r}; name one of them"
             )
         items, title = splits[path], f"{dataset}, split {path!r}"
-    part = _read(items, title, overlaps, reading, whole_texts, "labelled texts" if labelled else "")
+    part = _read(items, title, overlaps, session, whole_texts, "labelled texts" if labelled else "")
     left_out = sum(bool(item.left_out) for item in part.items)
     examples = [item.example for item in part.items if not item.left_out]
     if not examples:
         raise ValueError(f"{title}: expected at least one example, got none that can be used; check file and form")
-    return Split(examples, part.missing._replace(left_out=left_out))
+    return Split(examples, part.issues._replace(left_out=left_out))
 
 
 def read_examples(
@@ -270,35 +277,38 @@ def read_examples(
 
 
 class _Part(NamedTuple):
-    """The checked items of a file or split, how many spans were dropped, and what is missing."""
+    """Checked items of a file or split, number of dropped spans, and issues."""
 
     items: list[Item]
     dropped: int
-    missing: Missing
+    issues: SplitIssues
 
 
 def _read(
-    items: Iterable[Item], title: str, overlaps: str, reading: Reading, whole_texts: bool, labelled: str = ""
+    items: Iterable[Item], title: str, overlaps: str, session: ReadSession, whole_texts: bool, labelled: str = ""
 ) -> _Part:
-    """Items with ids of their own, their examples checked.
+    """Check the examples of all items and that their ids are unique.
 
     Args:
-        title: What the items are, for the error about an empty split.
-        reading: What they are read with; takes those that are wrong.
+        items: The items.
+        title: Name of the items, for the error about an empty split.
+        overlaps: As in `load_corpus`.
+        session: Session with which they are read; it collects invalid ones.
         whole_texts: As in `load_corpus`.
-        labelled: What the texts have to be, where unlabelled ones are wrong.
+        labelled: Expected kind of texts, for errors; empty if texts may be unlabelled.
 
-    Raises: ValueError where there are none, an id stands twice, or spans overlap under "error".
+    Raises:
+        ValueError: If there are none, an id is not unique, or spans overlap under "error".
     """
-    reading.begin()
+    session.begin()
     kept, changes = [], [Changes()]
     places: dict[str, str] = {}
     for item in items:
-        with reading.record():
+        with session.record():
             name = item.example.id
             if name in places:
                 raise ValueError(
-                    f"{item.place}: expected ids that stand once in a split, got {name!r}, which also stands at "
+                    f"{item.place}: expected unique ids in a split, got {name!r}, which is also used at "
                     f"{places[name]}; rename one of the two"
                 )
             places[name] = item.place
@@ -308,18 +318,18 @@ def _read(
                 raise ValueError(f"{item.place}: {error}") from error
             if labelled and example.spans is None and not item.left_out:
                 raise ValueError(
-                    f"example {name!r} ({title}): expected {labelled}, got one without spans; write [] where a text "
-                    "holds none, remove the text where nobody has labelled it"
+                    f"example {name!r} ({title}): expected {labelled}, got one without spans; write [] for a text "
+                    "without spans, or remove the text if it is not labelled"
                 )
             kept.append(item._replace(example=example))
             changes.append(changed)
-    reading.finish()
+    session.finish()
     if not kept:
         raise ValueError(
-            f"{title}: expected at least one example, got {reading.nothing('an empty split')}; check file and form"
+            f"{title}: expected at least one example, got {session.nothing('an empty split')}; check file and form"
         )
     dropped, trimmed = map(sum, zip(*changes))
-    return _Part(kept, dropped, Missing(reading.invalid, str(reading.first or ""), trimmed=trimmed))
+    return _Part(kept, dropped, SplitIssues(session.invalid, str(session.first or ""), trimmed=trimmed))
 
 
 def _check_overlaps(overlaps: str) -> None:
@@ -327,8 +337,8 @@ def _check_overlaps(overlaps: str) -> None:
         raise ValueError(f"expected overlaps to be 'error' or 'longest', got {overlaps!r}; choose one of the two")
 
 
-def _source(dataset: str, train_file: str | None, validation_file: str | None, reading: Reading) -> Source:
-    reader = reader_for(dataset)
+def _source(dataset: str, train_file: str | None, validation_file: str | None, session: ReadSession) -> RawDataset:
+    reader = dataset_spec(dataset)
     if train_file is None:
         if validation_file is not None:
             raise ValueError(
@@ -336,16 +346,16 @@ def _source(dataset: str, train_file: str | None, validation_file: str | None, r
             )
         if reader.read_set is None:
             raise ValueError(f"expected a train_file for the data set {dataset!r}, got none; pass --train_file FILE")
-        return reader.read_set(reading)
+        return reader.read_set(session)
     if reader.read_file is None:
         raise ValueError(
-            f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; leave it out, "
-            "or name the file's form as the data set (jsonl, conll, ...)"
+            f"expected no train_file for {dataset!r}, which brings its own data, got {train_file!r}; remove it, or "
+            "name the file's form as the data set (jsonl, conll, ...)"
         )
-    splits = {"train": reader.read_file(train_file, reading)}
+    splits = {"train": reader.read_file(train_file, session)}
     if validation_file is not None:
-        splits["validation"] = reader.read_file(validation_file, reading)
-    return Source(splits)
+        splits["validation"] = reader.read_file(validation_file, session)
+    return RawDataset(splits)
 
 
 def _with_validation(splits: dict[str, list[Item]], dataset: str) -> dict[str, list[Item]]:
@@ -369,11 +379,11 @@ def _with_validation(splits: dict[str, list[Item]], dataset: str) -> dict[str, l
 
 
 def _grouped(items: Sequence, groups: Sequence[str]) -> list[list]:
-    """What is cut as one: questions of one article, half of which would tell about the other half.
+    """Group items that must stay in one part, such as the questions of one article.
 
     Args:
         items: In order.
-        groups: The group of each; empty where it stands alone.
+        groups: The group of each item; empty for an item without a group.
     """
     found: dict[str | int, list] = {}
     for at, (item, group) in enumerate(zip(items, groups, strict=True)):
@@ -389,9 +399,11 @@ def _calibration(
     overlaps: str,
     options: ReadOptions,
     whole_texts: bool,
-) -> tuple[list[Example], Missing, int]:
-    """The examples to calibrate with, what is missing from them, and how many spans were dropped; a share is taken out
-    of `splits["train"]`, whose examples are of these groups."""
+) -> tuple[list[Example], SplitIssues, int]:
+    """Return the calibration examples, their issues, and the number of dropped spans.
+
+    A share is removed from `splits["train"]`; `groups` are the groups of its examples.
+    """
     try:
         share = float(asked)
     except ValueError:
@@ -406,24 +418,24 @@ def _calibration(
             )
         held = [example for group in cut[::every] for example in group]
         splits["train"] = [example for at, group in enumerate(cut) if at % every for example in group]
-        return held, Missing(), 0
+        return held, SplitIssues(), 0
     if asked in ("train", "validation"):
         raise ValueError(
             f"expected calibration_split to be neither trained on nor reported, got {asked!r}; name another split or "
             "file, or a share of the training part such as 0.1"
         )
     if asked in splits:
-        return splits[asked], Missing(), 0
-    reader = reader_for(dataset)
+        return splits[asked], SplitIssues(), 0
+    reader = dataset_spec(dataset)
     if not reader.read_file or not Path(asked).exists():
         raise ValueError(
             f"expected calibration_split to be a split ({', '.join(splits)}), a file or a share such as 0.1, got "
             f"{asked!r}; choose one of them"
         )
-    reading = Reading(options, collect=True)
-    items, wanted = reader.read_file(asked, reading), "labelled texts to calibrate with"
-    part = _read(items, asked, overlaps, reading, whole_texts, wanted)
-    return [item.example for item in part.items if not item.left_out], part.missing, part.dropped
+    session = ReadSession(options, collect=True)
+    items, wanted = reader.read_file(asked, session), "labelled texts to calibrate with"
+    part = _read(items, asked, overlaps, session, whole_texts, wanted)
+    return [item.example for item in part.items if not item.left_out], part.issues, part.dropped
 
 
 def _title(dataset: str, split: str, train_file: str | None, validation_file: str | None) -> str:

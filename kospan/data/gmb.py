@@ -1,29 +1,31 @@
-"""The Groningen Meaning Bank in the form that Kaggle hands out."""
+"""The Groningen Meaning Bank in Kaggle's format."""
 
 import csv
 import io
 import zipfile
 from collections.abc import Iterator
 
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tagged import Sentence, tagged_items
 from kospan.data.text import decoded, read_bytes, stem
 
 COLUMNS = ("Sentence #", "Word", "Tag")
 
 
-def read_gmb(path: str, reading: Reading = STRICT) -> Iterator[Item]:
-    """A CSV with the columns `Sentence #`, `Word` and `Tag`; the first stands only in a sentence's first row.
+def read_gmb(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read a CSV with the columns `Sentence #` (filled in a sentence's first row only), `Word` and `Tag`.
 
     Args:
-        path: The CSV, plain or in a zip; cp1252 as handed out, or UTF-8 as saved anew.
+        path: The CSV, plain or in a zip; cp1252 as distributed, or UTF-8.
+        session: Options, and collector of invalid records.
 
-    Raises: ValueError where a column is missing, or a zip holds no CSV or several.
+    Raises:
+        ValueError: If a column is missing, or a zip holds no CSV or several.
     """
-    return tagged_items(_sentences(path, reading), " ", reading=reading)
+    return tagged_items(_sentences(path, session), " ", session=session)
 
 
-def _sentences(path: str, reading: Reading) -> Iterator[Sentence]:
+def _sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
     rows = csv.DictReader(io.StringIO(_text(path), newline=""))
     missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
     if missing:
@@ -35,7 +37,7 @@ def _sentences(path: str, reading: Reading) -> Iterator[Sentence]:
     for row in rows:
         if row["Sentence #"]:
             if wrong:
-                reading.reject(wrong)
+                session.reject(wrong)
             elif sentence:
                 yield sentence
             number, wrong = number + 1, None
@@ -51,7 +53,7 @@ def _sentences(path: str, reading: Reading) -> Iterator[Sentence]:
         sentence.tags.append((row["Tag"] or "").strip())
         sentence.lines.append(rows.line_num)
     if wrong:
-        reading.reject(wrong)
+        session.reject(wrong)
     elif sentence:
         yield sentence
 

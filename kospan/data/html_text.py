@@ -1,49 +1,55 @@
-"""HTML as readable text that knows where each of its characters stood."""
+"""Conversion of HTML to readable text, with the source position of each character."""
 
 import re
 from bisect import bisect_left, bisect_right
 from html import unescape
 from html.parser import HTMLParser
 
-# What no reader sees.
+# Elements that are not displayed.
 HIDDEN = ("head", "script", "style", "template")
-# What begins and ends a line.
+# Elements that begin and end a line.
 _BLOCKS = """
-address article aside blockquote body br caption center dd details dialog div dl dt fieldset figcaption metric footer
+address article aside blockquote body br caption center dd details dialog div dl dt fieldset figcaption figure footer
 form h1 h2 h3 h4 h5 h6 header hr legend li main nav ol p pre section summary table tbody tfoot thead title tr ul
 """
 BLOCKS = frozenset(_BLOCKS.split())
 CELLS = ("td", "th")
-# What HTML takes for a space; a no-break space is a character like others.
+# White space of HTML; a no-break space is an ordinary character.
 SPACES = " \t\n\r\f"
 _WORD = re.compile(f"[^{SPACES}]+")
 
 
 class HtmlText:
-    """The text of a subword of HTML: a line for each block, a tab between the cells of a row, runs of spaces as one.
+    r"""Text of an HTML fragment: one line per block, tabs between cells of a row, runs of spaces as one.
 
-    What stands in `head`, `script`, `style` and `template`, comments and attributes are left out. Entities are the
-    characters they name.
+    The contents of `head`, `script`, `style` and `template`, comments and attributes are omitted. Entities are
+    replaced by their characters.
 
     Args:
-        html: A page, or any subword of one.
+        html: A page, or any part of one.
 
     >>> page = HtmlText("<p>A &amp; <b>B</b></p><table><tr><td>1</td><td>2</td></tr></table>")
     >>> page.text
-    'A & B\\n1\\t2'
+    'A & B\n1\t2'
     >>> start, end = page.span(11, 21)
     >>> page.text[start:end]
     'B'
     """
 
     def __init__(self, html: str):
-        walk = _Walk(html)
-        self.text = "".join(walk.subwords)
-        self._sources, self._ends, self._starts, self._whole = walk.sources, walk.ends, walk.starts, walk.whole
+        collector = _TextCollector(html)
+        self.text = "".join(collector.parts)
+        self._sources, self._ends, self._starts, self._whole = (
+            collector.sources,
+            collector.ends,
+            collector.starts,
+            collector.whole,
+        )
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
-        """The stretch of the text that comes from `html[start:end]`, without spaces at its ends; None where that holds
-        nothing that can be read. An entity that is cut counts as a whole.
+        """Map `html[start:end]` to a stretch of the text, without spaces at its ends.
+
+        The result is None if nothing there is readable. An entity that is cut counts as a whole.
         """
         first, last = bisect_right(self._ends, start), bisect_left(self._sources, end) - 1
         if start >= end or first > last:
@@ -58,17 +64,17 @@ class HtmlText:
         return begin, stop
 
 
-class _Walk(HTMLParser):
-    """Collects words and entities with their places.
+class _TextCollector(HTMLParser):
+    """Parser that collects words and entities with their positions.
 
-    Per run of characters without a space: `sources` and `ends`, where it stands in the HTML; `starts`, where in the
-    text; `whole`, for an entity the length of its text, else 0.
+    Per run of characters without a space: `sources` and `ends`, its place in the HTML; `starts`, its place in the text;
+    `whole`, for an entity the length of its text, else 0.
     """
 
     def __init__(self, html: str):
         super().__init__(convert_charrefs=False)
         self.html = html
-        self.subwords: list[str] = []
+        self.parts: list[str] = []
         self.sources: list[int] = []
         self.ends: list[int] = []
         self.starts: list[int] = []
@@ -85,19 +91,19 @@ class _Walk(HTMLParser):
         return self._lines[line - 1] + column
 
     def _part(self, separator: str) -> None:
-        # A line end is stronger than a tab, a tab stronger than a space.
+        # A line end replaces a tab, and a tab a space.
         self._between = max(self._between, separator, key=("", " ", "\t", "\n").index)
 
     def _add(self, text: str, source: int, end: int, whole: bool) -> None:
         if self._length and self._between:
-            self.subwords.append(self._between)
+            self.parts.append(self._between)
             self._length += 1
         self._between = ""
         self.sources.append(source)
         self.ends.append(end)
         self.starts.append(self._length)
         self.whole.append(len(text) if whole else 0)
-        self.subwords.append(text)
+        self.parts.append(text)
         self._length += len(text)
 
     def parse_marked_section(self, i, report=1):

@@ -1,4 +1,4 @@
-"""Sets that the `datasets` library reads: from the Hub, from a folder that it saved, from parquet."""
+"""Data sets read with the `datasets` library: from the Hub, a saved folder, or Parquet files."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -8,15 +8,15 @@ from kospan.data.checks import typed
 from kospan.data.hub_labels import holds_labels, label_column, label_items, label_names
 from kospan.data.hub_questions import holds_questions, question_items
 from kospan.data.hub_spans import holds_offsets, span_column, span_items, span_labels
-from kospan.data.source import STRICT, HubSplit, Reading, Source
+from kospan.data.records import STRICT, HubSplit, RawDataset, ReadSession
 from kospan.data.tagged import Sentence, clean_tag, tag_problem, tagged_items
 from kospan.modeling.tags import labels_of
 
 TAG_COLUMNS = ("ner_tags", "tags")
 VALIDATION_NAMES = ("validation", "dev", "valid", "val")
-# In the library's cache a set of the Hub is kept in a folder that is named after its commit.
+# In the library's cache, a set of the Hub is stored in a folder named after its commit.
 _COMMIT = re.compile(r"[\\/]([0-9a-f]{40})[\\/]")
-# Columns that other sets have in the place of ours, for errors.
+# Other names of the columns, for errors.
 _CONTEXTS = ("passage", "document", "paragraph", "text")
 _TOKENS = ("words", "word", "token", "sentence")
 _TAGS = ("ner", "labels", "tag", "ner_labels", "label", "pos_tags")
@@ -26,21 +26,23 @@ _OTHER_FORMS = (
 )
 
 
-def read_hub(name: str, joiner: str = " ", reading: Reading = STRICT) -> Source:
-    """All splits of a set with tagged tokens, with spans of texts, with questions about texts, or with labelled texts.
+def read_hub(name: str, joiner: str = " ", session: ReadSession = STRICT) -> RawDataset:
+    """Read all splits of a set of tagged tokens, texts with spans, questions about texts, or labelled texts.
 
     Tokens are in a column `tokens`, their tags in `ner_tags` or `tags`, as integers with ClassLabel names or strings;
-    names that are no tags are ignored where no row uses them. For spans see `kospan.data.hub_spans`, for questions,
+    names that are not tags are ignored if no row uses them. For spans see `kospan.data.hub_spans`, for questions,
     which have the columns of SQuAD, `kospan.data.hub_questions`, for labelled texts `kospan.data.hub_labels`. The
     options `token_column` and `tag_column` name the columns of tokens, and of tags, spans or labels.
 
     Args:
         name: "NAME" or "NAME:CONFIG" on the Hub, a folder written by `save_to_disk`, a folder of parquet or other files
             that `load_dataset` takes, or one parquet file. A path that exists wins over a name on the Hub.
-        joiner: What stands between two tokens of the text: " " for words, "" for characters.
-        reading: Its options, and what takes rows that cannot be read.
+        joiner: Separator between two tokens of the text: " " for words, "" for characters.
+        session: Options, and collector of invalid rows.
 
-    Raises: ValueError where a column is missing or holds something else; OSError where the set cannot be fetched.
+    Raises:
+        ValueError: If a column is missing or holds something else.
+        OSError: If the set cannot be fetched.
     """
     loaded = _load(name)
     splits = {_split_name(split): data for split, data in loaded.items()}
@@ -48,34 +50,35 @@ def read_hub(name: str, joiner: str = " ", reading: Reading = STRICT) -> Source:
     if not _is_local(name):
         hub = {_split_name(split): _hub_split(name, split, data) for split, data in loaded.items()}
     places = {split: f"{name}, split {split!r}" for split in splits}
-    kind, column = _form(splits, places, reading)
+    kind, column = _form(splits, places, session)
     items, names = {}, []
     for split, data in splits.items():
         place = places[split]
         if kind == "questions":
-            items[split] = question_items(data, place, split, reading)
+            items[split] = question_items(data, place, split, session)
         elif kind == "spans":
-            items[split] = span_items(data, column or span_column(data), place, split, reading)
+            items[split] = span_items(data, column or span_column(data), place, split, session)
         elif kind == "labels":
-            items[split] = label_items(data, place, split, reading, column)
+            items[split] = label_items(data, place, split, session, column)
             names += label_names(data, column) or ()
         else:
-            items[split] = tagged_items(_sentences(data, place, split, joiner, reading), joiner, reading=reading)
-            tags = map(clean_tag, _tag_names(data, place, reading) or ())
+            items[split] = tagged_items(_sentences(data, place, split, joiner, session), joiner, session=session)
+            tags = map(clean_tag, _tag_names(data, place, session) or ())
             names += labels_of([tag for tag in tags if tag_problem(tag) is None])
     if kind == "spans":
         columns = ((places[split], data, column or span_column(data)) for split, data in splits.items())
         names = span_labels(columns) or ()
     # The first split that names labels gives their order.
-    return Source(items, tuple(dict.fromkeys(names)) or None, hub)
+    return RawDataset(items, tuple(dict.fromkeys(names)) or None, hub)
 
 
-def _form(splits: Mapping, places: Mapping[str, str], reading: Reading) -> tuple[str, str | None]:
-    """What the splits hold, "questions", "spans", "labels" or "tags", and the column that the user named for it.
+def _form(splits: Mapping, places: Mapping[str, str], session: ReadSession) -> tuple[str, str | None]:
+    """Return the kind of the splits ("questions", "spans", "labels", "tags") and the column that the user named.
 
-    Raises: ValueError where a column can be read in two ways, or the named one is missing.
+    Raises:
+        ValueError: If a column can be read in two ways, or the named one is missing.
     """
-    asked, tokens = reading.options.tag_column, reading.options.token_column
+    asked, tokens = session.options.tag_column, session.options.token_column
     datas = list(splits.values())
     if asked is None and tokens is None:
         if all(map(holds_questions, datas)):
@@ -105,7 +108,7 @@ def _form(splits: Mapping, places: Mapping[str, str], reading: Reading) -> tuple
 
 
 def _is_local(name: str) -> bool:
-    """Whether a name is a path; `load_dataset` too takes a folder of that name before it asks the Hub."""
+    """Return whether a name is a path; `load_dataset`, too, prefers a folder of that name to the Hub."""
     return Path(name).exists() or Path(name.split(":", 1)[0]).exists()
 
 
@@ -143,10 +146,14 @@ def _load(name: str) -> Mapping:
     return found if isinstance(found, Mapping) else {"train": found}
 
 
-def _tag_columns(data, place: str, reading: Reading) -> tuple[str, str]:
-    """The columns of tokens and tags. Raises: ValueError where there are none."""
-    tokens = reading.options.token_column or "tokens"
-    tags = reading.options.tag_column or next((name for name in TAG_COLUMNS if name in data.column_names), None)
+def _tag_columns(data, place: str, session: ReadSession) -> tuple[str, str]:
+    """The columns of tokens and tags.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    tokens = session.options.token_column or "tokens"
+    tags = session.options.tag_column or next((name for name in TAG_COLUMNS if name in data.column_names), None)
     if tags is None or tokens not in data.column_names:
         raise ValueError(
             f"{place}: expected a column {tokens} and a column {' or '.join(TAG_COLUMNS)}, got "
@@ -156,7 +163,7 @@ def _tag_columns(data, place: str, reading: Reading) -> tuple[str, str]:
 
 
 def _hint(data) -> str:
-    """What to do about a split without the columns of any form."""
+    """Hint for the error about a split without the columns of any format."""
     names = data.column_names
     if "question" in names:
         context = next((name for name in _CONTEXTS if name in names), None)
@@ -172,9 +179,9 @@ def _hint(data) -> str:
     return f"pass {' '.join(found)}" if found else "rename the columns and save the set with save_to_disk"
 
 
-def _tag_names(data, place: str, reading: Reading) -> list[str] | None:
-    """The names behind integer tags; None where tags are strings."""
-    _, column = _tag_columns(data, place, reading)
+def _tag_names(data, place: str, session: ReadSession) -> list[str] | None:
+    """The names behind integer tags; None if tags are strings."""
+    _, column = _tag_columns(data, place, session)
     inner = getattr(data.features[column], "feature", None)
     names = getattr(inner, "names", None)
     if names is None and getattr(inner, "dtype", None) not in ("string", "large_string"):
@@ -185,11 +192,11 @@ def _tag_names(data, place: str, reading: Reading) -> list[str] | None:
     return names
 
 
-def _sentences(data, place: str, split: str, joiner: str, reading: Reading) -> Iterator[Sentence]:
-    (words, column), names = _tag_columns(data, place, reading), _tag_names(data, place, reading)
+def _sentences(data, place: str, split: str, joiner: str, session: ReadSession) -> Iterator[Sentence]:
+    (words, column), names = _tag_columns(data, place, session), _tag_names(data, place, session)
     for row, (tokens, tags) in enumerate(zip(data[words], data[column])):
         where = f"{place}, row {row}"
-        with reading.record():
+        with session.record():
             sentence = Sentence(f"{split}-{row + 1}", where)
             sentence.tokens = [typed(token, str, where, "a token") for token in typed(tokens, list, where, repr(words))]
             sentence.tags = list(typed(tags, list, where, repr(column)))

@@ -1,12 +1,12 @@
-"""Labelled texts, and pairs of texts, from sets that the `datasets` library reads."""
+"""Labelled texts and pairs of texts from sets read with the `datasets` library."""
 
 from collections.abc import Iterator
 
 from kospan.data.labelled import labelled_item
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import clean_label
 
-# (text, text_pair): the names that sets have for them; the first that are there count.
+# Names of (text, text_pair) in data sets; the first pair that is present counts.
 TEXTS = (
     ("text", "text_pair"),
     ("premise", "hypothesis"),
@@ -16,41 +16,45 @@ TEXTS = (
     ("title", None),
 )
 LABELS = ("label", "labels")
-# Of a struct of labels, what is taken; KLUE-STS rounds its real label to one digit and calls that the label.
+# Field of a struct of labels; KLUE-STS rounds its real label to one digit and calls that the label.
 _INNER = "label"
 
 
 def holds_labels(data, column: str | None = None) -> bool:
-    """Whether a split has the columns of labelled texts; `column` is that of the labels where the user has named it."""
+    """Return whether a split has the columns of labelled texts; `column` is the label column named by the user."""
     found = label_column(data) if column is None else column
     return found is not None and "tokens" not in data.column_names and _texts(data) is not None
 
 
 def label_column(data) -> str | None:
-    """The column of the labels; None where there is none."""
+    """The column of the labels; None if there is none."""
     return next((column for column in LABELS if column in data.column_names), None)
 
 
 def label_names(data, column: str | None = None) -> tuple[str, ...] | None:
-    """The classes in the order that the set gives them; None where it names none."""
+    """The classes in the order of the set; None if it names none."""
     names = getattr(_feature(data, column), "names", None)
     return tuple(dict.fromkeys(map(clean_label, names))) if names else None
 
 
-def label_items(data, place: str, split: str, reading: Reading = STRICT, column: str | None = None) -> Iterator[Item]:
-    """The rows of a split with a text or a pair of texts and a label.
+def label_items(
+    data, place: str, split: str, session: ReadSession = STRICT, column: str | None = None
+) -> Iterator[Item]:
+    """Read the rows of a split with a text, or a pair of texts, and a label.
 
-    Texts are the columns `text` and, where there is one, `text_pair`; or those of a known task: `premise` and
-    `hypothesis`, `sentence1` and `sentence2`, `sentence` or `title` alone. `label` (or `labels`)
-    holds a ClassLabel, a class's name, a number, or a struct with such a `label` (KLUE-STS). A class of -1 means none.
+    Texts are the columns `text` and, if there is one, `text_pair`; or those of a known task: `premise` and
+    `hypothesis`, `sentence1` and `sentence2`, `sentence` or `title` alone. `label` (or `labels`) holds a ClassLabel, a
+    class's name, a number, or a struct with such a `label` (KLUE-STS). A class of -1 means none.
 
     Args:
+        data: The split.
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
-        reading: Takes the rows that cannot be read.
-        column: The column of the labels, where the user has named it.
+        session: Takes the rows that cannot be read.
+        column: The column of the labels, if the user has named it.
 
-    Raises: ValueError or TypeError naming the row where something else stands there.
+    Raises:
+        ValueError, TypeError: If there is another kind of value; the message names the row.
     """
     text, pair = _texts(data)
     label = column or label_column(data)
@@ -58,7 +62,7 @@ def label_items(data, place: str, split: str, reading: Reading = STRICT, column:
     columns = [name for name in ("id", "guid", "idx", "source", text, pair, label) if name in data.column_names]
     for row, values in enumerate(data.select_columns(columns)):
         where = f"{place}, row {row}"
-        with reading.record():
+        with session.record():
             found = values[label]
             found = found.get(_INNER) if isinstance(found, dict) else found
             if names is not None and found is not None:

@@ -1,33 +1,35 @@
-"""Questions with answers from sets that the `datasets` library reads, in the columns that SQuAD has there."""
+"""Questions with answers from sets read with the `datasets` library, in SQuAD's columns."""
 
 from collections.abc import Iterator
 
 from kospan.data.checks import typed
 from kospan.data.questions import answers_of, impossible_of, question_example
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 
 COLUMNS = ("id", "guid", "title", "context", "question", "answers", "is_impossible")
 
 
 def holds_questions(data) -> bool:
-    """Whether a split has the columns of questions about texts."""
+    """Return whether a split has the columns of questions about texts."""
     return {"question", "context"} <= set(data.column_names)
 
 
-def question_items(data, place: str, split: str, reading: Reading = STRICT) -> Iterator[Item]:
-    """The questions of a split with the columns `question`, `context` and `answers` (`text` and `answer_start`).
+def question_items(data, place: str, split: str, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read the questions of a split with the columns `question`, `context` and `answers` (`text`, `answer_start`).
 
-    `id` or `guid` names a question, else its row. Questions of one `title` stay together where the split is cut; where
-    there is no such column, questions about one text do. No answer in a row means that the text holds none; a column
-    `is_impossible` decides where there is one (the Hub's KLUE-MRC keeps what only looks like an answer in `answers`).
-    Without `answers` the questions are unlabelled.
+    `id` or `guid` names a question, else its row. Questions of one `title` stay together when the split is cut; without
+    such a column, questions about one text do. A row without answers is unanswerable; a column `is_impossible`, if
+    present, decides (the Hub's KLUE-MRC stores plausible answers in `answers`). Without `answers` the questions are
+    unlabelled.
 
     Args:
+        data: The split.
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
-        reading: Takes the questions that cannot be read.
+        session: Takes the questions that cannot be read.
 
-    Raises: ValueError naming row and question where an answer does not stand at its place.
+    Raises:
+        ValueError: If an answer is not at its place; the message names row and question.
     """
     columns = [name for name in COLUMNS if name in data.column_names]
     if "answers" not in columns and "answer" in data.column_names:
@@ -38,13 +40,13 @@ def question_items(data, place: str, split: str, reading: Reading = STRICT) -> I
     contexts: dict[str, str] = {}
     for row, values in enumerate(data.select_columns(columns)):
         where = f"{place}, row {row}"
-        with reading.record():
+        with session.record():
             names = (values[key] for key in ("id", "guid") if values.get(key) is not None)
             name = str(next(names, f"{split}-{row + 1}"))
             here = f"{where}, question {name!r}"
             context = typed(values["context"], str, here, "'context'")
             title = typed(values.get("title") or "", str, here, "'title'")
-            # A text is kept once, however many questions it has.
+            # A text is stored once, however many questions it has.
             context = contexts.setdefault(context, context)
             answers = answers_of(values.get("answers"), here)
             marked = impossible_of(values.get("is_impossible"), here)

@@ -1,10 +1,10 @@
-"""Texts with spans from sets that the `datasets` library reads: character offsets in a column of structs."""
+"""Texts with spans from sets read with the `datasets` library: character offsets in a column of structs."""
 
 from collections.abc import Iterable, Iterator
 
 from kospan.data.annotations import ENDS, LABELS, STARTS, spans_of
 from kospan.data.checks import check_encodable, typed
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import Example, clean_label
 
 COLUMNS = ("spans", "entities", "ents")
@@ -12,25 +12,26 @@ _IDS = ("id", "guid", "idx")
 
 
 def span_column(data) -> str | None:
-    """The column of a split that holds spans of its column `text`; None where there is none."""
+    """The column of a split that holds spans of its column `text`; None if there is none."""
     if "text" not in data.column_names:
         return None
     return next((name for name in COLUMNS if name in data.column_names and holds_offsets(data, name)), None)
 
 
 def holds_offsets(data, column: str) -> bool:
-    """Whether a column holds structs with a start, an end and a label; one that is empty in all rows may."""
+    """Return whether a column holds structs with a start, an end and a label, or may do so since all rows are empty."""
     fields = _fields(data.features[column])
     return fields is not None and (not fields or all(set(names) & set(fields) for names in (STARTS, ENDS, LABELS)))
 
 
 def span_labels(splits: Iterable[tuple]) -> tuple[str, ...] | None:
-    """The labels that rows use, in the order of the set's ClassLabel; None where labels are strings.
+    """The labels used by the rows, in the order of the set's ClassLabel; None if labels are strings.
 
     Args:
         splits: The place of each split, the split, and its column of spans.
 
-    Raises: ValueError where labels are numbers without names.
+    Raises:
+        ValueError: If labels are numbers without names.
     """
     names, used = [], set()
     for place, data, column in splits:
@@ -40,27 +41,28 @@ def span_labels(splits: Iterable[tuple]) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(clean_label(name) for name in names if name in used)) or None
 
 
-def span_items(data, column: str, place: str, split: str, reading: Reading = STRICT) -> Iterator[Item]:
-    """The rows of a split with a text and its spans; a row whose spans are null is unlabelled.
+def span_items(data, column: str, place: str, split: str, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read the rows of a split with a text and its spans; rows with null spans are unlabelled.
 
     Spans are a list of structs or a struct of lists, with `start`, `end` (or `start_offset`, `end_offset`) and `label`
     (or `type`): a string, or a number with a ClassLabel. `id`, `guid` or `idx` names a row, else its number; `question`
-    and `source` are taken where they are there.
+    and `source` are read if present.
 
     Args:
         data: The split.
         column: The column of the spans.
         place: The set and the split, as errors name them.
         split: The split's name, for ids.
-        reading: Takes the rows that cannot be read.
+        session: Takes the rows that cannot be read.
 
-    Raises: ValueError or TypeError naming the row where something else is there.
+    Raises:
+        ValueError, TypeError: If there is another kind of value; the message names the row.
     """
     names = _names(data, column, place)
     columns = [name for name in (*_IDS, "text", "question", "source", column) if name in data.column_names]
     for row, values in enumerate(data.select_columns(columns)):
         where = f"{place}, row {row}"
-        with reading.record():
+        with session.record():
             text = typed(values["text"], str, where, "'text'")
             name = next((values[key] for key in _IDS if values.get(key) not in (None, "")), row + 1)
             name = name if isinstance(name, str) else f"{split}-{name}"
@@ -80,7 +82,11 @@ def _fields(feature) -> dict | None:
 
 
 def _names(data, column: str, place: str) -> list[str] | None:
-    """The names behind labels that are numbers. Raises: ValueError where they have none."""
+    """Names of numeric labels.
+
+    Raises:
+        ValueError: If they have none.
+    """
     fields = _fields(data.features[column]) or {}
     feature = next((fields[name] for name in LABELS if name in fields), None)
     while getattr(feature, "feature", None) is not None:
@@ -95,7 +101,7 @@ def _names(data, column: str, place: str) -> list[str] | None:
 
 
 def _raw_labels(row) -> Iterator:
-    """The labels of a row as the set holds them."""
+    """Yield the labels of a row as stored."""
     rows = [row] if isinstance(row, dict) else row or []
     for each in rows:
         value = each.get(next((name for name in LABELS if name in each), "label")) if isinstance(each, dict) else None

@@ -1,4 +1,4 @@
-"""JSON Lines: the project's own form, the same in and out."""
+"""JSON Lines, the project's own format for input and output."""
 
 import json
 import os
@@ -7,21 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from kospan.data.annotations import annotated_spans
 from kospan.data.checks import check_encodable, keys_in, typed
 from kospan.data.prodigy import accepted_lines, span_record
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.text import open_text, stem, write_text
 from kospan.example import Example, check_words
 from kospan.modeling.spans import Span
 
-# Keys under which other tools keep the text.
+# Keys of the text in other tools.
 _TEXTS = ("context", "passage", "sentence", "document", "content", "data", "body", "paragraph")
 
 
 def record(example: Example, spans: Sequence[Span] | None = None) -> dict:
-    """An example as a line of JSON holds it.
+    """Convert an example to a JSON object.
 
     Args:
-        spans: Predicted spans that take the place of the gold ones; they carry their scores. Gold spans (None here) do
-            where the score is not 1.
+        example: The example.
+        spans: Predicted spans in place of the gold ones, written with their scores. Gold spans (None here) have a
+            score only if it is not 1.
 
     >>> record(Example("a", "서울에 간다", (Span(0, 2, "LC"),)))
     {'id': 'a', 'text': '서울에 간다', 'spans': [{'start': 0, 'end': 2, 'label': 'LC'}]}
@@ -40,21 +41,23 @@ def record(example: Example, spans: Sequence[Span] | None = None) -> dict:
 
 
 def from_record(line: dict, place: str = "record", default_id: str | None = None, annotated: bool = True) -> Example:
-    """An example from what `json.loads` made of a line; keys that hold no annotation are ignored.
+    """Convert a JSON object to an example; keys without annotations are ignored.
 
     Spans are under `spans`; see `kospan.data.annotations` for other keys that are read. The text of a question may be
     under `context`.
 
-    `words` holds the words of a document that is given word by word; `text` may then be missing, as it is the words
-    joined by spaces.
+    `words` holds the words of a document that is given as words; `text` may then be missing, as it is the words joined
+    by spaces.
 
     Args:
+        line: The JSON object.
         place: "file:line", as errors name it.
         default_id: The id of a line without one.
         annotated: Whether annotations are read; otherwise the example is unlabelled.
 
-    Raises: ValueError where a key is missing, a span leaves the text or annotations are under an unknown key, TypeError
-        where a value has the wrong type.
+    Raises:
+        ValueError: If a key is missing, a span is outside the text or annotations are under an unknown key.
+        TypeError: If a value has the wrong type.
 
     >>> from_record({"id": "a", "text": "서울에 간다"}).spans is None
     True
@@ -88,7 +91,7 @@ def from_record(line: dict, place: str = "record", default_id: str | None = None
 
 
 def _text_hint(line: dict) -> str:
-    """What to do about a record without a text."""
+    """Hint for the error about a record without a text."""
     data = line.get("data")
     if isinstance(data, dict):
         return "convert the file with `kospan convert data FILE train.jsonl --from label-studio`"
@@ -100,10 +103,11 @@ def _text_hint(line: dict) -> str:
     return f"rename {found!r} to 'text'" if found else "add it"
 
 
-def json_lines(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[tuple[str, object]]:
-    """Place and value of each line that is not empty.
+def json_lines(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[tuple[str, object]]:
+    """Yield place and value of each line that is not empty.
 
-    Raises: ValueError naming file and line where a line is no JSON.
+    Raises:
+        ValueError: If a line is not JSON; the message names file and line.
     """
     text = open_text(path).read()
     first = True
@@ -125,14 +129,14 @@ def json_lines(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[t
             hint = "the file looks like one JSON value: write one object per line" if whole else "correct the line"
             wrong = ValueError(f"{place}: expected one JSON object per line, got {reason}; {hint}")
             wrong.__cause__ = error
-            reading.reject(wrong)
+            session.reject(wrong)
         else:
             yield place, value
         first = False
 
 
 def _other_form(text: str) -> str | None:
-    """What a file is that holds no JSON Lines; None where one line or another is JSON, or nothing can be said."""
+    """Description of a file that is not JSON Lines; None if some line is JSON, or the format is unknown."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -151,21 +155,21 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def jsonl_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """The examples of a file and where they stand; a line without an id is named after its file and line.
+def jsonl_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read the examples of a file; a line without an id is named after its file and line.
 
-    Questions about one text have it as their group: they stay together where a split is cut. Lines that Prodigy's
+    Questions about one text have it as their group: they stay together when a split is cut. Lines that Prodigy's
     annotators have rejected or ignored are skipped, see `kospan.data.prodigy`.
     """
-    for place, line in accepted_lines(json_lines(path, reading), path):
-        with reading.record():
+    for place, line in accepted_lines(json_lines(path, session), path):
+        with session.record():
             yield _item(span_record(line, place), place, path)
 
 
-def text_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """As `jsonl_items`, without annotations: every line is an unlabelled example."""
-    for place, line in json_lines(path, reading):
-        with reading.record():
+def text_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read a file as `jsonl_items` does, without annotations."""
+    for place, line in json_lines(path, session):
+        with session.record():
             yield _item(line, place, path, annotated=False)
 
 
@@ -175,16 +179,17 @@ def _item(line, place: str, path: str | os.PathLike, annotated: bool = True) -> 
 
 
 def read_jsonl(path: str | os.PathLike) -> list[Example]:
-    """The examples of a file, plain or gzipped; overlapping spans are left as they are.
+    """Read the examples of a file, plain or gzipped; overlapping spans are kept.
 
-    Raises: the first error, with the number of other records that cannot be read.
+    Raises:
+        Exception: The first error, with the number of other records that cannot be read.
     """
-    reading = Reading(collect=True)
-    examples = [item.example for item in jsonl_items(path, reading)]
-    reading.finish()
+    session = ReadSession(collect=True)
+    examples = [item.example for item in jsonl_items(path, session)]
+    session.finish()
     return examples
 
 
 def write_jsonl(path: str | os.PathLike, examples: Iterable[Example]) -> None:
-    """Writes examples under a temporary name and renames it: the file is there whole or not at all."""
+    """Write examples to a temporary file and rename it, so that no partial file is ever visible."""
     write_text(path, "".join(json.dumps(record(example), ensure_ascii=False) + "\n" for example in examples))

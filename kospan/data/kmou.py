@@ -5,7 +5,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.text import decoded, stem
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -13,20 +13,22 @@ from kospan.modeling.spans import Span
 CLOSING = re.compile(r":([A-Z]+)>")
 
 
-def read_kmou(path: str, reading: Reading = STRICT) -> Iterator[Item]:
-    """Text and spans from the `## ` lines: number, text, text with `<entity:TYPE>`.
+def read_kmou(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read text and spans from the `## ` lines: number, text, text with `<entity:TYPE>`.
 
-    The lines of morphemes under them are not read: they cannot hold an entity that ends inside a morpheme, and do not
-    always rebuild the text.
+    The lines of morphemes under them are not read: they cannot represent an entity that ends inside a morpheme, and do
+    not always give the text.
 
     Args:
         path: The tar.gz, a folder of .txt files (read in the order of their names), or one such file.
+        session: Options, and collector of invalid records.
 
-    Raises: FileNotFoundError where there is nothing at `path`; ValueError naming file and line where a
-        sentence lacks one of its three lines or the two texts differ.
+    Raises:
+        FileNotFoundError: If there is nothing at `path`.
+        ValueError: If a sentence lacks one of its three lines or the two texts differ; the message names file and line.
     """
     for name, data in _files(Path(path)):
-        yield from _items(name, decoded(data, name), reading)
+        yield from _items(name, decoded(data, name), session)
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -49,7 +51,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
             raise ValueError(f"{path}: expected a tar archive, got {error}; fetch the file again") from error
 
 
-def _items(name: str, text: str, reading: Reading) -> Iterator[Item]:
+def _items(name: str, text: str, session: ReadSession) -> Iterator[Item]:
     group = "exobrain" if "EXOBRAIN" in Path(name).name else "kmou"
     heads: list[str] = []
     number, first = 0, 0
@@ -61,13 +63,13 @@ def _items(name: str, text: str, reading: Reading) -> Iterator[Item]:
             heads.append(line[3:])
         elif not line and heads:
             number += 1
-            with reading.record():
+            with session.record():
                 yield _item(f"{name}:{first}", heads, f"{stem(Path(name).name)}-{number}", group)
             heads, first = [], 0
 
 
 def _item(place: str, heads: list[str], name: str, group: str) -> Item:
-    """A sentence from its three lines."""
+    """Build a sentence from its three lines."""
     if len(heads) != 3:
         raise ValueError(
             f"{place}: expected three lines that start with `## ` (number, text, text with <entity:TYPE>), got "
@@ -83,13 +85,14 @@ def _item(place: str, heads: list[str], name: str, group: str) -> Item:
 
 
 def marked_spans(text: str, marked: str) -> tuple[Span, ...] | None:
-    """The spans of `<entity:TYPE>` marks, found by walking along the plain text, so that its own `<` stay text.
+    """Find the spans of `<entity:TYPE>` marks by aligning them with the plain text, which may contain `<` itself.
 
     Args:
         text: Without marks.
         marked: With marks.
 
-    Returns: The spans, or None where `marked` is not `text` plus marks.
+    Returns:
+        The spans, or None if `marked` is not `text` plus marks.
 
     >>> marked_spans("<2> 서울", "<<2>:NOH> <서울:LOC>")
     (Span(start=0, end=3, label='NOH', score=1.0), Span(start=4, end=6, label='LOC', score=1.0))

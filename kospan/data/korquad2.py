@@ -1,5 +1,6 @@
-"""KorQuAD 2.x: questions about whole pages of the Korean Wikipedia, as HTML. Format-tested only: the set was not at
-hand, the form is that of its public description.
+"""KorQuAD 2.x: questions about whole pages of the Korean Wikipedia, as HTML.
+
+Tested on the format alone: the reader follows the public description, as the set was not at hand.
 """
 
 import os
@@ -19,49 +20,51 @@ from kospan.data.questions import (
     question_name,
     read_articles,
 )
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 
 
-def read_korquad2(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """The questions of a file, or of all .json files of a folder in the order of their names, page by page.
+def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read the questions of a file, or of all .json files of a folder in the order of their names.
 
-    A page's `context` is HTML, and an answer stands in it at `answer_start`, tags included. The example's text is what
-    can be read of the page (see `kospan.data.html_text`), its span the part of that text that the answer's HTML makes:
-    a table or a list is answered by its text. `raw_html` and the places in it are not read.
+    A page's `context` is HTML, and `answer_start` is an answer's offset in it, tags included. The example's text is the
+    readable text of the page (see `kospan.data.html_text`), and its span is the text of the answer's HTML, such as
+    that of a table or a list. `raw_html` and its offsets are not read.
 
-    Questions whose answer cannot be mapped are marked as left out, and counted in a warning at the end: the answer
-    holds nothing that can be read (a picture, say), or it begins or ends inside a tag or an entity. They count 0 in
-    scores, as the official evaluation counts questions without a prediction.
+    Questions whose answer cannot be mapped are marked as unusable and counted in a warning at the end: the answer has
+    no readable text (such as a picture), or it begins or ends inside a tag or an entity. They count 0 in scores, as the
+    official evaluation counts questions without a prediction.
 
-    Raises: ValueError naming file and question where the form is another or an answer does not stand at its place in
-        the HTML; FileNotFoundError where there is nothing at `path`.
+    Raises:
+        ValueError: If the format is another or an answer is not at its place in the HTML; the message names file and
+            question.
+        FileNotFoundError: If there is nothing at `path`.
     """
     total, lost = 0, []
     for file in _files(Path(path)):
         for at, page in enumerate(read_articles(file, "KorQuAD 2.x")):
             place = f"{file}, article {at}"
-            with reading.record():
+            with session.record():
                 page = typed(page, dict, place, "the article")
                 html = typed(key_of(page, "context", place), str, place, "'context'")
                 title = typed(page.get("title") or "", str, place, "'title'")
                 readable = HtmlText(html)
                 for question in list_of(page, "qas", place):
                     total += 1
-                    with reading.record():
+                    with session.record():
                         item = _item(question, html, readable, title, place)
                         if item.left_out:
                             lost.append(f"{place}, question {item.example.id!r}")
                         yield item
     if lost:
         warnings.warn(
-            f"{path}: left out {len(lost):,} of {total:,} questions, whose answers hold nothing that can be read or "
-            f"cut a tag (the first: {lost[0]})",
+            f"{path}: skipped {len(lost):,} of {total:,} questions, whose answers have no readable text or cut a tag "
+            f"(the first: {lost[0]})",
             stacklevel=2,
         )
 
 
 def _item(question, html: str, readable: HtmlText, title: str, place: str) -> Item:
-    """A question of a page."""
+    """Build the item of a question."""
     name = question_name(typed(question, dict, place, "the question"), place)
     here = f"{place}, question {name!r}"
     asked, answers, left_out = key_of(question, "question", here), None, ""
@@ -84,13 +87,13 @@ def _files(path: Path) -> list[Path]:
 
 
 def _mapped(answer: Answer, html: str, readable: HtmlText, place: str) -> Answer | None:
-    """The answer in the page's readable text; None where it cannot be mapped."""
+    """Map an answer to the page's readable text; None if that is impossible."""
     first, last, *_ = answer_span(answer, html, place)
     found = readable.span(first, last)
     if found is None:
         return None
     mapped = readable.text[found[0] : found[1]]
-    # Read by itself the answer must say the same: one that begins inside a tag does not.
+    # The answer's own HTML must give the same text; it does not if it begins inside a tag.
     if _bare(HtmlText(html[first:last]).text) != _bare(mapped):
         return None
     return Answer(mapped, found[0])

@@ -1,4 +1,4 @@
-"""Labelled texts, or pairs of texts, as rows with the columns `text`, `text_pair` and `label`."""
+"""Labelled texts or pairs of texts, as rows with the columns `text`, `text_pair` and `label`."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,44 +7,44 @@ from kospan.data.checks import check_encodable, typed
 from kospan.data.content import form_of
 from kospan.data.jsonl import json_lines
 from kospan.data.prodigy import accepted_lines
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tables import Row, csv_rows
 from kospan.data.text import open_text, stem
 from kospan.example import Example, clean_label
 from kospan.modeling.spans import Span
 
 
-def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """The rows of a CSV, TSV or JSON Lines file, .gz allowed; where the name does not tell which, the contents do.
+def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read the rows of a CSV, TSV or JSON Lines file, plain or gzipped.
 
     The columns are `text`, `label`, and where two texts are read together `text_pair`, the second text: the hypothesis
     of the text's premise. `id` and `source` are taken where they are there. A label is the name of a class or a number;
-    an empty one (null) means that nobody has labelled the text. Rows with the same text stay together where a split is
-    cut; of pairs see `kospan.data.source.grouped_pairs`. How quotation marks are read see
-    `kospan.data.tables.csv_rows`.
+    an empty one (null) means that the text is unlabelled. Rows with the same text stay together when a split is cut; of
+    pairs see `kospan.data.records.grouped_pairs`. How quotation marks are read see `kospan.data.tables.csv_rows`.
 
-    Raises: ValueError naming file and line where a column is missing, also in one row, or the file is malformed.
+    Raises:
+        ValueError: If a column is missing, also in one row, or the file is malformed; the message names file and line.
     """
     form = form_of(path)
     if form == "jsonl":
-        rows: Iterable[Row] = _json_rows(path, reading)
+        rows: Iterable[Row] = _json_rows(path, session)
     elif form in ("csv", "tsv"):
         text = open_text(path, newline="").read()
-        rows = csv_rows(text, str(path), "\t" if form == "tsv" else ",", reading=reading)
+        rows = csv_rows(text, str(path), "\t" if form == "tsv" else ",", session=session)
     else:
         raise ValueError(
             f"expected a file of labelled texts that ends in .csv, .tsv or .jsonl, got {path}; rename it after its form"
         )
     paired = None
     for row in rows:
-        with reading.record():
+        with session.record():
             values = row.values
             for column in ("text", "label"):
                 if column not in values:
                     raise ValueError(
                         f"{row.place}: expected the columns text and label, got "
-                        f"{', '.join(map(str, values)) or 'none'}; name the columns so, and leave a label empty "
-                        "where there is none"
+                        f"{', '.join(map(str, values)) or 'none'}; rename the columns, and use an empty label for "
+                        "unlabelled texts"
                     )
             pair = values.get("text_pair")
             pair = pair if pair not in (None, "") else None
@@ -53,7 +53,7 @@ def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterat
                 got = "none" if pair is None else "one"
                 raise ValueError(
                     f"{row.place}: expected a text_pair in every row or in none, got {got} here and not so above; "
-                    "correct the row, or leave it out"
+                    "correct the row, or remove it"
                 )
             name = values.get("id")
             yield labelled_item(
@@ -66,21 +66,25 @@ def labelled_items(path: str | os.PathLike, reading: Reading = STRICT) -> Iterat
             )
 
 
-def _json_rows(path: str | os.PathLike, reading: Reading) -> Iterator[Row]:
-    for place, line in accepted_lines(json_lines(path, reading), path):
-        with reading.record():
+def _json_rows(path: str | os.PathLike, session: ReadSession) -> Iterator[Row]:
+    for place, line in accepted_lines(json_lines(path, session), path):
+        with session.record():
             yield Row(place, typed(line, dict, place, "the line"))
 
 
 def labelled_item(place: str, name: str, text: str, label, pair: str = "", source: str = "") -> Item:
-    """A text with its label as an example: the label is one span over the whole text.
+    """Build the item of a labelled text; the label becomes one span over the whole text.
 
     Args:
-        place: Where it stands, as errors name it.
+        place: Place of the row, for errors.
+        name: Id of the example.
+        text: The text.
         label: A class's name, or a number; None or an empty string for none.
-        pair: The second text of a pair; empty where the text stands alone.
+        pair: The second text of a pair; empty for a single text.
+        source: Part of the data set that it comes from.
 
-    Raises: TypeError or ValueError naming the place where a value has the wrong type or is no Unicode.
+    Raises:
+        TypeError, ValueError: If a value has the wrong type or is not valid Unicode; the message names the place.
 
     >>> labelled_item("my.csv:2", "a", "금리가 올랐다", "경제").example.spans
     (Span(start=0, end=7, label='경제', score=1.0),)
@@ -94,9 +98,9 @@ def labelled_item(place: str, name: str, text: str, label, pair: str = "", sourc
 
 
 def label_in_words(label, place: str) -> str | None:
-    """A label as a source holds it, as its name; None where there is none.
+    """Convert a label to its name; None if there is none.
 
-    A float keeps its point, by which numbers are told from names of classes.
+    A float keeps its point, which distinguishes values from names of classes.
 
     >>> label_in_words(3, "row 1"), label_in_words(3.0, "row 1"), label_in_words(True, "row 1")
     ('3', '3.0', 'true')

@@ -1,4 +1,4 @@
-"""Prodigy's decisions, which its JSON Lines hold beside texts and spans."""
+"""Decisions of Prodigy's annotators in JSON Lines."""
 
 import os
 import warnings
@@ -6,17 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 ANSWERS = ("accept", "reject", "ignore")
-# What annotators choose where they do not mark spans.
+# Keys of decisions about whole texts.
 CHOICES = ("label", "accept", "options")
 
 
 def accepted_lines(lines: Iterable[tuple[str, object]], path: str | os.PathLike) -> Iterator[tuple[str, object]]:
-    """Lines of a JSON Lines file without those that Prodigy's annotators have rejected or ignored.
+    """Yield the lines of a JSON Lines file that Prodigy's annotators have not rejected or ignored.
 
-    These are counted in a warning at the end, as are binary decisions, which say nothing about the rest of their text.
+    These are counted in a warning at the end, as are binary decisions, which do not cover the rest of their text.
 
     Args:
-        lines: Place and value of each line; lines that are not Prodigy's pass as they are.
+        lines: Place and value of each line; lines of other tools pass unchanged.
         path: The file, as the warning names it.
     """
     skipped: Counter[str] = Counter()
@@ -40,7 +40,7 @@ def accepted_lines(lines: Iterable[tuple[str, object]], path: str | os.PathLike)
 
 
 def answer_of(line) -> str:
-    """The decision that a line of Prodigy's holds; empty for any other line.
+    """The decision in a line of Prodigy's; empty for any other line.
 
     >>> answer_of({"text": "서울", "answer": "reject"}), answer_of({"question": "Yes or no?", "answer": "accept"})
     ('reject', '')
@@ -52,11 +52,12 @@ def answer_of(line) -> str:
 
 
 def span_record(line, place: str):
-    """A line as `kospan.data.jsonl.from_record` takes it; one that is not Prodigy's is returned as it is.
+    """Convert a line of Prodigy's for `kospan.data.jsonl.from_record`; other lines are returned unchanged.
 
     An accepted text without spans has none. Spans that were rejected one by one are dropped, and so are scores.
 
-    Raises: ValueError where the annotators have chosen labels for whole texts.
+    Raises:
+        ValueError: If the annotators have chosen labels for whole texts.
     """
     if answer_of(line) != "accept":
         return line
@@ -80,5 +81,5 @@ def _is_rejected(span) -> bool:
 
 
 def _gold(span):
-    # The score of a model that has suggested the span says nothing about the annotator's decision.
+    # The score of the model that suggested the span is not the annotator's.
     return {key: value for key, value in span.items() if key != "score"} if isinstance(span, dict) else span

@@ -1,4 +1,4 @@
-"""Questions with answers, whatever form they come in: one example, its answers at their places."""
+"""Questions with answers, converted to examples from any format."""
 
 import json
 import os
@@ -15,7 +15,7 @@ ANSWER = "answer"
 
 
 class Answer(NamedTuple):
-    """An answer as a source gives it.
+    """An answer as given by the source.
 
     Args:
         text: Its text.
@@ -35,19 +35,22 @@ def question_example(
     impossible: bool = False,
     source: str = "",
 ) -> Example:
-    """A question as an example: each answer a span labelled "answer", several of them alternatives.
+    """Build the example of a question: each answer becomes a span labelled "answer"; several are alternatives.
 
     Args:
         name: The question's id.
+        question: The question.
         context: The text that holds the answer.
-        answers: None where nobody has answered the question.
+        answers: The answers; None if the question is unlabelled.
         place: File and paragraph, as errors name them; the question's id is added.
-        impossible: Whether the source says that the text holds no answer; answers that stand beside such a mark only
-            look like answers, and are left out.
+        impossible: Whether the source marks the question as unanswerable; answers beside such a mark are only plausible
+            ones, and are ignored.
         source: The title of the article.
 
-    Raises: ValueError where question or context are empty, an answer is not where it should be, or there is none
-        although the question is not marked; TypeError where something is no string.
+    Raises:
+        ValueError: If question or context are empty, an answer is not at its place, or there is none although the
+            question is not marked as unanswerable.
+        TypeError: If a value is not a string.
 
     >>> question_example("q1", "수도는?", "수도는 서울이다", [Answer("서울", 4)], "my.json").spans[0][:3]
     (4, 6, 'answer')
@@ -63,8 +66,8 @@ def question_example(
         spans = answer_spans(answers, context, place)
         if not spans:
             raise ValueError(
-                f"{place}: expected an answer or more, got none; mark the question with is_impossible: true where "
-                "the text holds none, or leave 'answers' out where nobody has answered it"
+                f"{place}: expected an answer or more, got none; mark the question with is_impossible: true if the "
+                "text has none, or omit 'answers' if the question is unlabelled"
             )
     for value in (name, question, context, source):
         check_encodable(value, place)
@@ -72,15 +75,21 @@ def question_example(
 
 
 def answer_spans(answers: Sequence[Answer], context: str, place: str) -> tuple[Span, ...]:
-    """The spans of alternative answers, each once. Raises: ValueError as `answer_span`."""
+    """The spans of alternative answers, without duplicates.
+
+    Raises:
+        ValueError: As `answer_span`.
+    """
     return tuple(sorted({answer_span(answer, context, place) for answer in answers}))
 
 
 def answers_of(value, place: str) -> list[Answer] | None:
-    """Answers from an object with `text` and `answer_start`, from an object of lists of them, or from a list of
-    objects; None where there is null.
+    """Read answers from an object with `text` and `answer_start`, an object of lists, or a list of objects.
 
-    Raises: ValueError or TypeError where something else is there.
+    The result is None for null.
+
+    Raises:
+            ValueError, TypeError: If something else is there.
 
     >>> answers_of({"text": ["서울"], "answer_start": [4]}, "row 0")
     [Answer(text='서울', start=4)]
@@ -101,7 +110,11 @@ def answers_of(value, place: str) -> list[Answer] | None:
 
 
 def answer_of(answer: dict, place: str) -> Answer:
-    """An answer from an object with `text` and `answer_start`. Raises: ValueError or TypeError where one is missing."""
+    """Read an answer from an object with `text` and `answer_start`.
+
+    Raises:
+        ValueError, TypeError: If one is missing.
+    """
     return Answer(
         typed(key_of(answer, "text", place), str, place, "'text'"),
         typed(key_of(answer, "answer_start", place), int, place, "'answer_start'"),
@@ -109,9 +122,10 @@ def answer_of(answer: dict, place: str) -> Answer:
 
 
 def impossible_of(value, place: str) -> bool | None:
-    """Whether a source marks a question as one without an answer; None where it says nothing.
+    """Return whether a source marks a question as unanswerable; None if it does not say.
 
-    Raises: TypeError where the mark is neither true nor false.
+    Raises:
+        TypeError: If the mark is neither true nor false.
     """
     if value is None or value in (0, 1):
         return value if value is None else bool(value)
@@ -119,17 +133,18 @@ def impossible_of(value, place: str) -> bool | None:
 
 
 def answer_span(answer: Answer, context: str, place: str) -> Span:
-    """The span of an answer.
+    """Return the span of an answer.
 
     Text and context may be written in different Unicode forms (macOS writes 각 as three characters): the span is that
     of the context.
 
-    Raises: ValueError where the answer is empty or does not stand at its place, naming where it does.
+    Raises:
+        ValueError: If the answer is empty or is not at its place; the message gives the right place.
 
     >>> answer_span(Answer("서울", 3), "수도는 서울이다", "my.json")
     Traceback (most recent call last):
     ...
-    ValueError: my.json: expected the answer '서울' at character 3 of its context, got ' 서'; it stands at 4 (offsets count characters, not bytes)
+    ValueError: my.json: expected the answer '서울' at character 3 of its context, got ' 서'; it is at 4 (offsets count characters, not bytes)
     """  # noqa: E501
     text, start = answer
     if not text.strip():
@@ -139,13 +154,13 @@ def answer_span(answer: Answer, context: str, place: str) -> Span:
         got = context[max(0, start) : max(0, start) + len(text)]
         raise ValueError(
             f"{place}: expected the answer {shown(text)} at character {start} of its context, got {shown(got)}; "
-            f"{_stands(context, start, text)} (offsets count characters, not bytes)"
+            f"{_actual_place(context, start, text)} (offsets count characters, not bytes)"
         )
     return Span(start, end, ANSWER)
 
 
 def _end(context: str, start: int, text: str) -> int | None:
-    """Where the answer ends that begins at `start`; None where it does not begin there."""
+    """End of the answer that begins at `start`; None if it does not begin there."""
     if start < 0:
         return None
     if context.startswith(text, start):
@@ -155,15 +170,15 @@ def _end(context: str, start: int, text: str) -> int | None:
     if not normalize("NFC", context[start:last]).startswith(same):
         return None
     for end in range(last, start, -1):
-        # A sound that follows and belongs to the last syllable would make another syllable of it.
+        # A following letter that belongs to the last syllable would change the syllable.
         whole = end == len(context) or len(normalize("NFC", context[start : end + 1])) > len(same)
         if whole and normalize("NFC", context[start:end]) == same:
             return end
     return None
 
 
-def _stands(context: str, start: int, text: str) -> str:
-    """Where an answer really stands, for an error."""
+def _actual_place(context: str, start: int, text: str) -> str:
+    """Description of an answer's actual position, for an error."""
     places = []
     at = context.find(text)
     while at >= 0:
@@ -171,16 +186,18 @@ def _stands(context: str, start: int, text: str) -> str:
         at = context.find(text, at + 1)
     if places:
         nearest = min(places, key=lambda place: abs(place - start))
-        return f"it stands at {nearest}" + (f", the nearest of {len(places):,} places" if len(places) > 1 else "")
+        return f"it is at {nearest}" + (f", the nearest of {len(places):,} places" if len(places) > 1 else "")
     if normalize("NFC", text) in normalize("NFC", context):
-        return "it stands elsewhere in the text, in another Unicode form (NFC and NFD): write both in one"
-    return "it stands nowhere in the text"
+        return "it is elsewhere in the text, in another Unicode form (NFC and NFD): write both in one form"
+    return "it is not in the text"
 
 
 def question_name(question: dict, place: str) -> str:
-    """The id of a question; KLUE-MRC calls it guid.
+    """The id of a question, called `guid` in KLUE-MRC.
 
-    Raises: ValueError where it has none, TypeError where it is neither a string nor a whole number.
+    Raises:
+        ValueError: If it has none.
+        TypeError: If it is neither a string nor a whole number.
     """
     name = question["guid"] if "id" not in question and "guid" in question else key_of(question, "id", place)
     if not isinstance(name, (str, int)) or isinstance(name, bool):
@@ -191,12 +208,14 @@ def question_name(question: dict, place: str) -> str:
 
 
 def read_articles(path: str | os.PathLike, form: str) -> list:
-    """The articles of a JSON file: the list under its key "data".
+    """Read the articles of a JSON file: the list under its key "data".
 
     Args:
-        form: What the file should be, as errors name it.
+        path: The file.
+        form: Expected format, for errors.
 
-    Raises: ValueError where the file is no JSON, is of another form, or holds no article.
+    Raises:
+        ValueError: If the file is not JSON, has another format, or holds no article.
     """
     text = open_text(path).read()
     try:
@@ -217,7 +236,7 @@ def read_articles(path: str | os.PathLike, form: str) -> list:
 
 
 def _no_json(text: str, reason: str) -> str:
-    """What a file is that is no JSON, and what to do."""
+    """Description of a file that is not JSON, with the fix."""
     first = next((line for line in text.split("\n") if line.strip()), "")
     try:
         whole = isinstance(json.loads(first), dict)
@@ -226,16 +245,17 @@ def _no_json(text: str, reason: str) -> str:
     if whole:
         return "JSON Lines, an object per line; set dataset: jsonl"
     if not first:
-        return f"what is no JSON ({reason}); the file is empty, name another file"
+        return f"invalid JSON ({reason}); the file is empty, name another file"
     if text.lstrip()[0] not in "{[":
-        return f"what is no JSON and begins with {shown(first.strip())}; set dataset to the file's form"
-    return f"what is no JSON ({reason}); the file is cut short or malformed: correct it, or fetch it again"
+        return f"invalid JSON, which begins with {shown(first.strip())}; set dataset to the file's form"
+    return f"invalid JSON ({reason}); the file is truncated or malformed: correct it, or download it again"
 
 
 def key_of(value: dict, key: str, place: str):
-    """What stands under a key.
+    """Return the value of a required key.
 
-    Raises: ValueError where it is missing.
+    Raises:
+        ValueError: If it is missing.
     """
     if key not in value:
         raise ValueError(f"{place}: expected the key {key!r}, got {keys_in(value)}; add it")
@@ -243,5 +263,5 @@ def key_of(value: dict, key: str, place: str):
 
 
 def list_of(value: dict, key: str, place: str) -> list:
-    """The list that stands under a key."""
+    """Return the list of a required key."""
     return typed(key_of(value, key, place), list, place, repr(key))

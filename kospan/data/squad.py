@@ -1,4 +1,4 @@
-"""Questions with answers in the form of SQuAD: KorQuAD 1.0, SQuAD 1.1 and 2.0, KLUE-MRC."""
+"""Questions with answers in SQuAD's format: KorQuAD 1.0, SQuAD 1.1 and 2.0, KLUE-MRC."""
 
 import os
 from collections.abc import Iterator
@@ -13,31 +13,32 @@ from kospan.data.questions import (
     question_name,
     read_articles,
 )
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import Example
 
 
-def read_squad(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """The questions of a file, article by article; all questions of an article have it as their group.
+def read_squad(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read the questions of a file, grouped by article.
 
     An answer is a span labelled "answer"; several are alternatives. A question marked `is_impossible` has an empty
-    tuple, whatever stands in `answers` or `plausible_answers`; one without `answers` is unlabelled. The article's title
+    tuple, whatever `answers` or `plausible_answers` contain; one without `answers` is unlabelled. The article's title
     is the example's source.
 
-    Raises: ValueError naming file and question where the form is another, or an answer does not stand at its place.
+    Raises:
+        ValueError: If the format is another, or an answer is not at its place; the message names file and question.
     """
     for at, article in enumerate(read_articles(path, "SQuAD")):
         group = f"{path}, article {at}"
-        with reading.record():
+        with session.record():
             article = typed(article, dict, group, "the article")
             title = typed(article.get("title") or "", str, group, "'title'")
             for number, paragraph in enumerate(list_of(article, "paragraphs", group)):
                 place = f"{group}, paragraph {number}"
-                with reading.record():
+                with session.record():
                     paragraph = typed(paragraph, dict, place, "the paragraph")
                     context = typed(key_of(paragraph, "context", place), str, place, "'context'")
                     for question in list_of(paragraph, "qas", place):
-                        with reading.record():
+                        with session.record():
                             yield Item(place, _example(question, context, title, place), group)
 
 

@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV files, whose quotation marks may quote fields or be text."""
+"""Rows of CSV and TSV files, in which quotation marks may be quoting or text."""
 
 import csv
 import io
@@ -8,17 +8,18 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from kospan.data.checks import shown
-from kospan.data.source import STRICT, Reading
+from kospan.data.records import STRICT, ReadSession
 
 # Fields of a CSV file are documents; Python's own limit is 131,072 characters.
 _LONGEST_FIELD = 2**31 - 1
 
 
 class Row(NamedTuple):
-    """
+    """A row of a table.
+
     Args:
-        place: "file:line", or whatever leads to it.
-        values: The value of each column.
+    place: "file:line" or a similar reference.
+    values: The value of each column.
     """
 
     place: str
@@ -26,7 +27,7 @@ class Row(NamedTuple):
 
 
 class _Record(NamedTuple):
-    """The fields of a row and the line at which it begins, or the error that it is."""
+    """The fields of a row and its first line, or its error."""
 
     line: int
     fields: list[str]
@@ -38,10 +39,10 @@ def csv_rows(
     name: str,
     delimiter: str = ",",
     wanted: Sequence[str] = (),
-    reading: Reading = STRICT,
+    session: ReadSession = STRICT,
     quoting: str = "auto",
 ) -> Iterator[Row]:
-    """The rows of a file with a header.
+    r"""Read the rows of a file with a header.
 
     Quotation marks around a field quote it ("minimal", as pandas and Excel write files: the field may hold delimiters,
     line ends and doubled quotation marks), or are text ("none"). With "auto" the file is read both ways: one must be
@@ -51,15 +52,16 @@ def csv_rows(
         text: The file, its line ends as they are.
         name: As errors name it.
         delimiter: The character between two fields.
-        wanted: Columns that must be there.
-        reading: Its option `quoting` decides.
-        quoting: The convention of this kind of file, where the option is not set.
+        wanted: Required columns.
+        session: Its option `quoting` decides.
+        quoting: The convention of this kind of file, if the option is not set.
 
-    Raises: ValueError naming the file and the line at which a row begins where quotation marks do not close, a row has
-        more or fewer fields than the header, the header lacks a column or names one twice, or both ways of reading are
-        valid and differ.
+    Raises:
+        ValueError: If quotation marks do not close, a row has more or fewer fields than the header, the header lacks a
+            column or names one twice, or both ways of reading are valid and differ; the message names the file and the
+            line at which a row begins.
 
-    >>> [row.values for row in csv_rows('text\\tlabel\\nsay "hi" twice\\tx\\n', "my.tsv", "\\t")]
+    >>> [row.values for row in csv_rows('text\tlabel\nsay "hi" twice\tx\n', "my.tsv", "\t")]
     [{'text': 'say "hi" twice', 'label': 'x'}]
     """
     nul = text.find("\0")
@@ -68,7 +70,7 @@ def csv_rows(
         raise ValueError(
             f"{name}:{line}: expected text, got a NUL character; the file may be UTF-16 or cut short: save it as UTF-8"
         )
-    asked = reading.options.quoting
+    asked = session.options.quoting
     records = _records(text, name, delimiter, quoting if asked == "auto" else asked)
     header: list[str] | None = None
     for record in records:
@@ -83,13 +85,13 @@ def csv_rows(
                     f"{', '.join(wanted)}{')' if wanted else ''}, got {', '.join(header)}; correct it"
                 )
         elif record.error:
-            reading.reject(record.error)
+            session.reject(record.error)
         else:
             yield Row(place, dict(zip(header, record.fields)))
 
 
 def _records(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]:
-    """The records of a file, header first, by the convention that is asked for or that its contents show."""
+    """The records of a file, header first, by the requested or the detected quoting convention."""
     if '"' not in text:
         return _parsed(text, name, delimiter, "none")
     if quoting != "auto":
@@ -97,7 +99,7 @@ def _records(text: str, name: str, delimiter: str, quoting: str) -> list[_Record
     minimal, none = (_parsed(text, name, delimiter, each) for each in ("minimal", "none"))
     wrong = [sum(record.error is not None for record in records) for records in (minimal, none)]
     if any(wrong):
-        # Where neither is valid, the one with fewer errors is the one that was meant.
+        # If neither is valid, the one with fewer errors is probably meant.
         return minimal if wrong[0] <= wrong[1] else none
     for one, other in zip_longest(minimal, none):
         if one is None or other is None or one.fields != other.fields:
@@ -106,7 +108,7 @@ def _records(text: str, name: str, delimiter: str, quoting: str) -> list[_Record
 
 
 def _ambiguous(name: str, header: list[str], one: _Record | None, other: _Record | None) -> ValueError:
-    """The error about a file that is valid with both conventions, with the first field in which they differ."""
+    """Build the error about a file that is valid under both conventions; it shows the first field that differs."""
     line = min(record.line for record in (one, other) if record)
     quoted, plain = (record.fields if record else ["nothing"] for record in (one, other))
     at = next((at for at, pair in enumerate(zip(quoted, plain)) if pair[0] != pair[1]), 0)
@@ -119,7 +121,7 @@ def _ambiguous(name: str, header: list[str], one: _Record | None, other: _Record
 
 
 def _parsed(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]:
-    """All rows by one convention; a row of another width than the first, or with open quotation marks, is an error."""
+    """Parse all rows by one convention; rows of another width or with open quotation marks become errors."""
     style = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **style)
     records: list[_Record] = []
@@ -163,7 +165,7 @@ def _parsed(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]
 
 @contextmanager
 def _long_fields():
-    """Inside, a field may be as long as a document; the limit is one for the whole process."""
+    """Allow fields as long as a document; the limit applies to the whole process."""
     before = csv.field_size_limit(_LONGEST_FIELD)
     try:
         yield

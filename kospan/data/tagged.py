@@ -1,10 +1,10 @@
-"""Tokens with tags, checked, as examples with spans."""
+"""Conversion of tagged tokens to examples with spans."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from kospan.data.source import STRICT, Item, Reading
+from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import Example, clean_label
 from kospan.modeling.spans import Span
 from kospan.modeling.tags import (
@@ -19,23 +19,23 @@ from kospan.modeling.tags import (
 
 IOB1_HINT = (
     "if the file is IOB1 (CoNLL-2003's own form, `B-` only between touching spans), read it as conll_iob1, otherwise "
-    "mend the tag"
+    "correct the tag"
 )
 
 
 @dataclass
 class Sentence:
-    """Tokens and their tags as they stand in the source.
+    """Tokens and tags of a sentence in the source.
 
     Args:
         id: Of the example to be.
         place: The file, or the split and row, that errors name.
         tokens: Words or characters.
         tags: As many tag names.
-        lines: The line of each token; empty where the source has no lines.
-        source: Where the sentence comes from within its set.
-        document: Which document of the source it stands in, from 0.
-        tag_hint: What else may be wrong where a tag has an unknown form.
+        lines: The line of each token; empty if the source has no lines.
+        source: Part of the data set that the sentence comes from.
+        document: Index of its document in the source.
+        tag_hint: Possible reason for a tag of an unknown form.
     """
 
     id: str
@@ -48,12 +48,12 @@ class Sentence:
     tag_hint: str = ""
 
     def where(self, at: int) -> str:
-        """The place of a token, for errors."""
+        """Place of a token, for errors."""
         return f"{self.place}:{self.lines[at]}" if self.lines else f"{self.place}, token {at} ({self.tokens[at]!r})"
 
 
 def tag_problem(tag: str) -> str | None:
-    """What to do about a tag of an unknown form; None where the form is known.
+    """Return the fix for a tag of an unknown form; None if the form is known.
 
     >>> tag_problem("PS-B")
     'write the prefix first: B-PS'
@@ -72,9 +72,9 @@ def tag_problem(tag: str) -> str | None:
 
 
 def clean_tag(tag: str) -> str:
-    """A tag with its label as `clean_label` spells it.
+    r"""Return a tag with its label normalised by `clean_label`.
 
-    >>> clean_tag(" B-PS\\u00a0")
+    >>> clean_tag(" B-PS\u00a0")
     'B-PS'
     """
     tag = clean_label(tag)
@@ -82,28 +82,30 @@ def clean_tag(tag: str) -> str:
 
 
 def tagged_items(
-    sentences: Iterable[Sentence], joiner: str, iob1: bool = False, hint: str = "", reading: Reading = STRICT
+    sentences: Iterable[Sentence], joiner: str, iob1: bool = False, hint: str = "", session: ReadSession = STRICT
 ) -> Iterator[Item]:
-    """Sentences as examples; BIOES is recognised by its `E-` and `S-`.
+    """Convert sentences to items; BIOES is recognised by its `E-` and `S-`.
 
     Args:
-        joiner: What stands between two tokens of the text: " " for words, "" for characters.
+        sentences: The sentences.
+        joiner: Separator between two tokens of the text: " " for words, "" for characters.
         iob1: Read the tags as IOB1.
-        hint: What to do where an `I-` continues nothing.
-        reading: Takes the sentences that cannot be read.
+        hint: Fix for an `I-` that continues nothing.
+        session: Takes the sentences that cannot be read.
 
-    Raises: ValueError naming the place where a tag has an unknown form or cannot stand where it stands, or where
-        tokens and tags differ in number.
+    Raises:
+        ValueError: If a tag has an unknown form or an invalid position, or if tokens and tags differ in number; the
+            message names the place.
     """
     known: dict[str, str] = {}
     kept = []
     for sentence in sentences:
-        with reading.record():
+        with session.record():
             _check_tags(sentence, known)
             kept.append(sentence)
     closing = next((tag for tag in sorted(known.values()) if tag[:2] in ("E-", "S-")), None)
     for sentence in kept:
-        with reading.record():
+        with session.record():
             if iob1:
                 tags = _from_iob1(sentence, closing)
             elif closing:
@@ -115,12 +117,14 @@ def tagged_items(
 
 
 def _check_tags(sentence: Sentence, known: dict[str, str]) -> None:
-    """Cleans a sentence's tags.
+    """Clean and check the tags of a sentence.
 
     Args:
-        known: The tags of earlier sentences as they are cleaned; gains those of this one.
+        sentence: The sentence.
+        known: Cleaned tags of earlier sentences, extended by those of this one.
 
-    Raises: ValueError where tokens and tags differ in number, or a tag has an unknown form.
+    Raises:
+        ValueError: If tokens and tags differ in number, or a tag has an unknown form.
     """
     if len(sentence.tokens) != len(sentence.tags):
         raise ValueError(
@@ -140,11 +144,11 @@ def _check_tags(sentence: Sentence, known: dict[str, str]) -> None:
 
 
 def joined(items: Sequence[Item], separator: str = "\n") -> Item:
-    """Sentences as one document, under the id and place of the first.
+    """Join sentences to one document, with the id and place of the first.
 
     Args:
         items: The sentences.
-        separator: A white-space character that stands between two of them in the text.
+        separator: A white-space character between two of them in the text.
 
     >>> one, other = Example("a", "서울은", (Span(0, 2, "LC"),)), Example("b", "부산은", (Span(0, 2, "LC"),))
     >>> joined([Item("x:1", one), Item("x:5", other)]).example.spans[1][:3]
@@ -189,7 +193,8 @@ def _from_bioes(sentence: Sentence, closing: str) -> list[str]:
             before = repr(tags[at - 1]) if at else "the start of the sentence"
             raise ValueError(
                 f"{sentence.where(at)}: expected whole BIOES spans (`S-`, or `B-`, `I-`..., `E-`) because the data "
-                f"holds {closing!r}, got {tag!r} after {before}{'' if fits else ', which cannot follow'}; mend the tag"
+                f"holds {closing!r}, got {tag!r} after {before}{'' if fits else ', which cannot follow'}; correct "
+                "the tag"
             )
     return bioes_to_bio(tags)
 
@@ -214,6 +219,6 @@ def _example(sentence: Sentence, tags: list[str], joiner: str) -> Example:
         Span(starts[first], starts[last - 1] + len(sentence.tokens[last - 1]), label)
         for first, last, label in tags_to_spans(tags)
     )
-    # Without a joiner the tokens are characters, which no model is given one by one.
+    # Without a joiner the tokens are characters, which are not passed to models as words.
     words = tuple(sentence.tokens) if joiner else None
     return Example(sentence.id, joiner.join(sentence.tokens), spans, source=sentence.source, words=words)

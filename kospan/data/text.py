@@ -1,4 +1,4 @@
-"""Text files in and out: UTF-8 with or without a byte order mark, plain or gzip, whole or not at all."""
+"""Reading and writing of text files: UTF-8 with or without a byte order mark, plain or gzip."""
 
 import gzip
 import io
@@ -9,9 +9,9 @@ from pathlib import Path
 
 SUFFIXES = {".gz", ".zip", ".tar", ".tgz", ".jsonl", ".json", ".txt", ".tsv", ".csv", ".conll", ".bio", ".iob", ".ann"}
 SUFFIXES |= {".ndjson", ".jsonlines", ".conllu", ".conllup"}
-# Compressed files that are not written; a file of another form under such a name could not be opened.
+# Compressions that are not supported; an uncompressed file of such a name could not be opened.
 _UNWRITTEN = (".bz2", ".xz", ".zst", ".zip", ".tgz", ".7z")
-# The first bytes of files that are no text, and what to do with them.
+# The first bytes of files that are not text, and how to convert them.
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive (or an Excel or Word file): unpack it, or save it as text",
     b"PAR1": "a Parquet file: save it as JSON Lines, or name it as the data set hub:FILE",
@@ -23,25 +23,27 @@ _SIGNATURES = {
 
 
 def open_text(path: str | os.PathLike, encoding: str = "utf-8", newline: str | None = None) -> io.StringIO:
-    """A text file opened for reading, decoded whole, so that a wrong byte is met before the first line is used.
+    """Open a text file for reading and decode it at once, so that wrong bytes are found before any line is used.
 
     Args:
         path: The file; one that is gzipped is unpacked.
         encoding: Of the bytes. A byte order mark in front of UTF-8 is dropped.
-        newline: As in `open`: None turns CRLF into LF, "" leaves line ends as they are.
+        newline: As in `open`: None turns CRLF into LF, "" keeps line ends.
 
-    Raises: FileNotFoundError where there is no such file; ValueError where its bytes are not in `encoding`.
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If its bytes are not in `encoding`.
     """
     return io.StringIO(decoded(read_bytes(path), path, encoding), newline=newline)
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """The bytes of a file, unpacked where they are gzipped."""
+    """Read the bytes of a file, decompressed if they are gzipped."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"expected a file at {path}, got a folder; name a file inside it")
     if not path.exists():
-        raise FileNotFoundError(f"expected a file at {path} (looked for {path.absolute()}), found none{_nearest(path)}")
+        raise FileNotFoundError(f"expected a file at {path} ({path.absolute()}), found none{_nearest(path)}")
     data = path.read_bytes()
     if path.suffix.lower() == ".gz" or data[:2] == b"\x1f\x8b":
         try:
@@ -52,13 +54,16 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 
 
 def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_mark: bool = False) -> str:
-    """Bytes as text.
+    """Decode bytes.
 
     Args:
+        data: The bytes.
         name: The file, as errors name it.
-        keep_mark: Leave a byte order mark in front as a character, for offsets that count it.
+        encoding: Encoding of the bytes.
+        keep_mark: Keep a byte order mark at the start as a character, for offsets that count it.
 
-    Raises: ValueError naming the file, the line and the byte, and what the bytes look like instead.
+    Raises:
+        ValueError: If the bytes are invalid; the message names file, line, byte, and the likely encoding.
 
     >>> decoded("서울".encode("cp949"), "list.txt")
     Traceback (most recent call last):
@@ -69,7 +74,7 @@ def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_
     try:
         return data.decode("utf-8-sig" if is_utf8 and not keep_mark else encoding)
     except UnicodeDecodeError as error:
-        # The decoder that drops a mark counts from behind it.
+        # The decoder that drops a mark counts from after it.
         at = error.start + (len(data) - len(error.object))
         line = data.count(b"\n", 0, at) + 1
         raise ValueError(
@@ -102,18 +107,23 @@ def _nearest(path: Path) -> str:
 
 
 def check_compression(path: str | os.PathLike) -> None:
-    """Raises: ValueError where a name promises a compression that is not written."""
+    """Check that a file name does not ask for a compression that is not supported for writing.
+
+    Raises:
+        ValueError: If a name promises a compression that is not written.
+    """
     suffix = Path(path).suffix.lower()
     if suffix in _UNWRITTEN:
         raise ValueError(f"expected a file name without compression or with .gz to write to, got {path}; end it in .gz")
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes UTF-8 under a temporary name and renames it: nothing half written, line ends as in `text`.
+    """Write UTF-8 to a temporary file and rename it; line ends are kept.
 
     A name that ends in .gz is compressed, without a time in it, so that equal texts give equal files.
 
-    Raises: ValueError where the name promises another compression.
+    Raises:
+        ValueError: If the name promises another compression.
     """
     path = Path(path)
     check_compression(path)
@@ -130,7 +140,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def stem(path: str | os.PathLike) -> str:
-    """A file's name without the endings that only say what form it has.
+    """A file's name without the endings that only state its format.
 
     >>> stem("data/eng.train.gz"), stem("wnut17train.conll")
     ('eng.train', 'wnut17train')

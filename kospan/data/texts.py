@@ -1,25 +1,26 @@
-"""Texts for a model to predict on."""
+"""Texts to predict on."""
 
 from kospan.data.content import form_of
 from kospan.data.jsonl import text_items
-from kospan.data.source import Reading
+from kospan.data.records import ReadSession
 from kospan.data.text import open_text, stem
 from kospan.example import Example
 
 
-def read_texts(path: str, reading: Reading | None = None) -> list[Example]:
-    """Documents from JSON Lines, or from plain text with a document per line, gzipped or not.
+def read_texts(path: str, session: ReadSession | None = None) -> list[Example]:
+    """Read documents from JSON Lines, or from plain text with one document per line, gzipped or not.
 
-    `kospan.data.content.form_of` tells which it is. Empty lines of a plain text are no documents; a document is named
-    after its file and line. Labels are not read: they change nothing about a prediction.
+    `kospan.data.content.form_of` determines the format. Empty lines of a plain text are skipped; a document is named
+    after its file and line. Labels are not read, since they do not affect predictions.
 
     Args:
         path: The file.
-        reading: Whether invalid records are skipped; it counts them.
+        session: Whether invalid records are skipped; it counts them.
 
-    Raises: ValueError where there is no document, a record is invalid, or the file is a table.
+    Raises:
+        ValueError: If there is no document, a record is invalid, or the file is a table.
     """
-    reading = reading or Reading(collect=True)
+    session = session or ReadSession(collect=True)
     form = form_of(path)
     if form == "json":
         raise ValueError(
@@ -34,12 +35,12 @@ def read_texts(path: str, reading: Reading | None = None) -> list[Example]:
             "orient='records', lines=True)"
         )
     if form == "jsonl":
-        examples = [item.example for item in text_items(path, reading)]
+        examples = [item.example for item in text_items(path, session)]
     else:
         lines = ((at, line.rstrip("\n")) for at, line in enumerate(open_text(path), 1))
         examples = [Example(f"{stem(path)}-{at}", line, None) for at, line in lines if line.strip()]
-    reading.finish()
+    session.finish()
     if not examples:
-        got = reading.nothing("an empty file")
+        got = session.nothing("an empty file")
         raise ValueError(f"{path}: expected at least one text, got {got}; write a document per line")
     return examples

@@ -1,40 +1,47 @@
-"""TyDi QA's gold passages (the secondary task) in Korean, out of the set of all its languages. Format-tested only: no
-file of it was at hand, the form is that of its public description.
+"""TyDi QA's gold passages (the secondary task) in Korean.
+
+Tested on the format alone: the reader follows the public description, as no file was at hand.
 """
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from kospan.data.source import STRICT, Item, Reading, Source
+from kospan.data.records import STRICT, Item, RawDataset, ReadSession
 from kospan.data.squad import read_squad
 
 # Every id begins with its language: "korean-7083-0".
 _KOREAN = "korean-"
 
 
-def read_tydiqa(path: str | os.PathLike, reading: Reading = STRICT) -> Iterator[Item]:
-    """The Korean questions of a file in the form of SQuAD.
+def read_tydiqa(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
+    """Read the Korean questions of a file in SQuAD's format.
 
-    Raises: ValueError where it has none, and as `read_squad`.
+    Raises:
+        ValueError: If it has none, and as `read_squad`.
     """
-    return korean(read_squad(path, reading), str(path))
+    return korean(read_squad(path, session), str(path))
 
 
-def korean_splits(source: Source) -> Source:
-    """The Korean questions of all splits. Raises: ValueError, once read, where a split has none."""
+def korean_splits(source: RawDataset) -> RawDataset:
+    """Select the Korean questions of all splits.
+
+    Raises:
+        ValueError: If a split has none, once it is read.
+    """
     splits = {split: korean(items, f"split {split!r}") for split, items in source.splits.items()}
     return replace(source, splits=splits)
 
 
 def korean(items: Iterable[Item], place: str) -> Iterator[Item]:
-    """The Korean ones among questions.
+    """Yield the Korean questions.
 
     Args:
         items: Questions of all languages.
-        place: Where they come from, as an error names it.
+        place: Their source, for errors.
 
-    Raises: ValueError where there is none.
+    Raises:
+        ValueError: If there is none.
     """
     found = 0
     for item in items:

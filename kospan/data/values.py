@@ -1,4 +1,4 @@
-"""Labels that are numbers: a real value is the score of the span over its text."""
+"""Numeric labels; the score of the span over the whole text is the value."""
 
 import math
 import re
@@ -10,18 +10,17 @@ from kospan.modeling.spans import Span
 
 VALUE = "value"
 REGRESSION = "regression"
-# As a number with a point or an exponent is written: 3 may be the name of a class, 3.0 is none.
+# A number with a point or an exponent: 3 may be the name of a class, 3.0 is not.
 _FRACTION = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?")
 
 
 def holds_values(examples: Sequence[Example], problem_type: str | None = None) -> bool:
-    """Whether labels are read as numbers.
+    """Return whether labels are read as numbers.
 
     Args:
         examples: Labelled examples, those to train on.
         problem_type: "single_label_classification" or "regression" decides; None reads them as numbers where each is
-            written with a point or an exponent
-            ("3.0"), or is a value already.
+            written with a point or an exponent ("3.0"), or is a value already.
 
     >>> holds_values([Example("a", "가", (Span(0, 1, "3.0"),))]), holds_values([Example("a", "가", (Span(0, 1, "3"),))])
     (True, False)
@@ -33,13 +32,14 @@ def holds_values(examples: Sequence[Example], problem_type: str | None = None) -
 
 
 def value_of(span: Span, place: str) -> float:
-    """The number that a label is.
+    """Return the number that a label stands for.
 
     Args:
         span: Labelled "value", the number as its score; or labelled with the number.
-        place: As errors name it.
+        place: Place of the label, for errors.
 
-    Raises: ValueError where it is none.
+    Raises:
+        ValueError: If it is not a number.
 
     >>> value_of(Span(0, 1, "3.5"), "row 1"), value_of(Span(0, 1, "value", 2.0), "row 1")
     (3.5, 2.0)
@@ -51,13 +51,17 @@ def value_of(span: Span, place: str) -> float:
     if not math.isfinite(value):
         raise ValueError(
             f"{place}: expected a label that is a finite number, got {span.label!r}; correct it, or set "
-            "problem_type: class for names of classes"
+            "problem_type: single_label_classification for names of classes"
         )
     return value
 
 
 def valued(example: Example, place: str) -> Example:
-    """The example with its labels as values. Raises: ValueError as `value_of`."""
+    """Convert the labels of an example to values.
+
+    Raises:
+        ValueError: As `value_of`.
+    """
     if example.spans is None:
         return example
     where = f"example {example.id!r} ({place})"

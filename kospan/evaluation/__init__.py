@@ -1,0 +1,1 @@
+"""Task-independent evaluation: bootstrap, calibration, span matching, speed."""

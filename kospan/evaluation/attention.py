@@ -52,7 +52,7 @@ def evidence(model, reading: EncoderView, span: Span) -> Evidence:
     attention = reading.attentions[:, own].mean(axis=1) if own else reading.attentions.mean(axis=1)
     view = view_of(model)
     batch, document = view.batch(reading)
-    with model.reading(), torch.enable_grad():
+    with model.evaluating(), torch.enable_grad():
         embedded = model.get_input_embeddings()(batch.pop("input_ids")).detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(view.score(document, span, inputs_embeds=embedded, **batch), embedded)
     attribution = (gradient * embedded).sum(dim=-1)[0].detach().float().cpu().numpy()
@@ -68,7 +68,7 @@ def posterior_without(model, reading: EncoderView, span: Span, hidden: Sequence[
     """The probability of a span when some subwords are hidden from the encoder."""
     view = view_of(model)
     batch, document = view.batch(reading, hidden)
-    with model.reading(), torch.no_grad():
+    with model.evaluating(), torch.no_grad():
         return view.probability(document, span, **batch)
 
 

@@ -11,7 +11,8 @@ BINS = 15
 
 
 class Bin(NamedTuple):
-    """
+    """A bin of confidences.
+
     Args:
         low: Lowest confidence that falls into it.
         high: Highest.
@@ -207,8 +208,10 @@ def _between(below: float, lowest: float) -> float:
 
 
 def kept_above(confidence: np.ndarray, right: np.ndarray, threshold: float) -> dict[str, float | int | None]:
-    """What a threshold keeps: `all`, how many there are; `kept`; `coverage`, their share; `precision`, the share of
-    right ones among them, None where nothing is kept.
+    """Count the predictions above a threshold.
+
+    The counts are `all`; `kept`; `coverage`, their share; and `precision`, the share of right ones among them, None if
+    nothing is kept.
 
     >>> kept_above(np.array([0.9, 0.5]), np.array([1, 0]), 0.6)
     {'all': 2, 'kept': 1, 'coverage': 0.5, 'precision': 1.0}

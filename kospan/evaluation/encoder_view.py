@@ -56,7 +56,7 @@ def attentions_of(model, features: dict) -> np.ndarray:
         if key in features
     }
     # A thread that reads while the implementation changes would mix two kinds of attention mask.
-    with model.reading(alone=True), torch.no_grad():
+    with model.evaluating(exclusive=True), torch.no_grad():
         implementation = model.encoder.config._attn_implementation
         try:
             model.encoder.set_attn_implementation("eager")

@@ -66,7 +66,7 @@ class TokenClassificationView:
         document = self.model.aligner.documents([reading.text if reading.words is None else reading.words])[0]
         batch = self.model.collate([self.model.features(each) for each in self.model.aligner.windows(document)])
         hide(self.model, batch["input_ids"], hidden)
-        return self.model.placed(batch), document
+        return self.model.to_device(batch), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
         """What is explained, a scalar that has a gradient."""
@@ -180,7 +180,7 @@ class QuestionAnsweringView:
         [window] = model.windows(reading.question, document)
         features = model.collate([model.features(window, model.matches(reading.question, document))])
         hide(model, features["input_ids"], hidden)
-        return model.placed(features), document
+        return model.to_device(features), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
         """What is explained, a scalar that has a gradient."""

@@ -248,7 +248,10 @@ class Hub:
 
         Args:
             action: The action, as the error names it.
+            function: The function.
             fallback: Called after the last failure; its result, unless None, is the result after all.
+            *args: Its arguments.
+            **kwargs: Passed on.
         """
         attempts = Retrying(
             retry=retry_if_exception(is_retryable),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 
 from kospan.data.corpus import Corpus, load_corpus
-from kospan.data.source import ReadOptions
+from kospan.data.records import ReadOptions
 from kospan.modeling.configuration_kospan import KospanConfig
 from kospan.modeling.encoders import encoder_limit
 from kospan.recipe import FIELDS, Recipe, default_of

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoConfig, PretrainedConfig
 from transformers.utils.logging import disable_progress_bar
 
-from kospan.data.source import Reading
+from kospan.data.records import ReadSession
 from kospan.example import Example
 from kospan.modeling import KospanGenerativeNER
 from kospan.modeling.base_models import ADAPTER
@@ -98,7 +98,7 @@ def open_saved(name: str, aggregation: str | None = None, dataset: str = "jsonl"
     return spec_of_model(model.config.model_type).task.over(model, dataset)
 
 
-def readable(task: Task, examples: Sequence[Example], place: str, reading: Reading) -> list[Example]:
+def readable(task: Task, examples: Sequence[Example], place: str, reading: ReadSession) -> list[Example]:
     """Return the examples that suit a model; the others are invalid records.
 
     Args:

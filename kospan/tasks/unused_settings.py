@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-from kospan.data.registry import reader_for
-from kospan.data.source import FORM_OPTIONS
+from kospan.data.records import FORMAT_OPTIONS
+from kospan.data.registry import dataset_spec
 from kospan.recipe import FIELDS, Given, Recipe, default_of
 from kospan.task import TaskSpec
 
@@ -157,8 +157,8 @@ def _unused_in_any_task(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     found = {}
     # An unknown data set is refused where it is read.
     with suppress(ValueError):
-        taken = reader_for(recipe.dataset).options
-        found |= {name: ("dataset",) for name in FORM_OPTIONS if name not in taken}
+        taken = dataset_spec(recipe.dataset).options
+        found |= {name: ("dataset",) for name in FORMAT_OPTIONS if name not in taken}
     if recipe.encoder != "scratch":
         # Only a vocabulary from scratch is counted.
         found["encoder_options.min_count"] = ("encoder",)

@@ -1,0 +1,1 @@
+"""Trainer, training techniques and callbacks."""

@@ -1,5 +1,8 @@
-"""FGM, adversarial training on embeddings (Miyato et al. 2017, "Adversarial Training Methods for Semi-Supervised Text
-Classification"): in activation space (theirs, per example) or in parameter space (the common recipe, one norm)."""
+"""FGM: adversarial training on embeddings, in activation space or in parameter space.
+
+Activation space, one norm per example, is that of Miyato et al. 2017 ("Adversarial Training Methods for Semi-Supervised
+Text Classification"); parameter space, one norm for the word-embedding matrix, is the common recipe.
+"""
 
 import math
 from contextlib import contextmanager
@@ -70,15 +73,15 @@ def without_gradient_sync(accelerator: Accelerator, model: nn.Module):
 
 
 def perturbation(gradient: torch.Tensor, epsilon: float, dims: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """epsilon * g / ||g|| in float32.
+    """Compute epsilon * g / ||g|| in float32.
 
     Args:
         gradient: g, any float type; loss scaling does not matter.
         epsilon: Norm of the result.
         dims: Dimensions that one norm covers.
 
-    Returns: The perturbation, zero where the norm is 0, inf or NaN, and how many norms were one of these (an int
-        tensor).
+    Returns:
+        The perturbation, zero where the norm is 0, inf or NaN, and how many norms were one of these (an int tensor).
     """
     gradient = gradient.detach().float()
     # Divided by the largest entry first: squares of scaled gradients would exceed float32's range.

@@ -86,6 +86,7 @@ class FeatureCollator:
         self.collate, self.source = collate, source
 
     def __call__(self, windows: list[dict]) -> dict:
+        """Collate windows with their features."""
         return self.collate([window | {"encoder_states": self.source(window)} for window in windows])
 
 
@@ -96,6 +97,7 @@ class FirstFound:
         self.files = files
 
     def __call__(self, window: Mapping) -> np.ndarray | None:
+        """Return the features of a window, or None."""
         found = (file(window) for file in self.files)
         return next((features for features in found if features is not None), None)
 

@@ -235,7 +235,7 @@ class _FeatureWriter:
                 for at in chosen
             ]
             # Without autocast: cached features are float32.
-            encoded = model.encoder(**model.placed(model.collate(read)), return_dict=True).last_hidden_state
+            encoded = model.encoder(**model.to_device(model.collate(read)), return_dict=True).last_hidden_state
             for at, row in zip(chosen, encoded.float().cpu().numpy()):
                 features[offsets[at] : offsets[at + 1]] = row[: offsets[at + 1] - offsets[at]]
         return features

@@ -1,5 +1,7 @@
-"""Low-rank adapters (Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models") by peft, on the encoder of a
-model of ours or on a causal language model."""
+"""Low-rank adapters by peft, on the encoder of a model of kospan or on a causal LM.
+
+Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models".
+"""
 
 import copy
 import importlib.util
@@ -108,9 +110,10 @@ def adapt_causal_lm(model, lora: Lora):
 
 
 def peft_config(model: nn.Module, lora: Lora, task_type: str | None = None):
-    """peft's `LoraConfig` for a model.
+    """Return the `LoraConfig` of peft for a model.
 
-    Raises: ValueError naming the model's layers where a target is not among them.
+    Raises:
+        ValueError: If a target is not among them; the message names the model's layers.
     """
     from peft import LoraConfig
 

@@ -4,7 +4,7 @@ from transformers import TrainerCallback
 
 
 class ProgressCallback(TrainerCallback):
-    """Calls `model.head.follow(progress)` before each step, if the head has this method.
+    """Calls `model.head.set_progress(progress)` before each step, if the head has this method.
 
     Progress is the share of finished steps in the Trainer's state, so that a resumed run continues with it.
     """
@@ -18,6 +18,6 @@ class ProgressCallback(TrainerCallback):
         self._follow(model, None)
 
     def _follow(self, model, progress: float | None) -> None:
-        follow = getattr(getattr(model, "head", None), "follow", None)
-        if follow is not None:
-            follow(progress)
+        set_progress = getattr(getattr(model, "head", None), "set_progress", None)
+        if set_progress is not None:
+            set_progress(progress)

@@ -31,6 +31,7 @@ class SubwordDropout:
         self.kept = torch.tensor(sorted(set(tokenizer.all_special_ids)))
 
     def __call__(self, features: list[dict]) -> dict:
+        """Collate features and replace a share of the subwords by the unknown token."""
         batch = self.collate(features)
         ids = batch["input_ids"]
         hidden = (torch.rand(ids.shape) < self.share) & ~torch.isin(ids, self.kept)

@@ -46,6 +46,6 @@ def window_losses(
     model: torch.nn.Module, features: Sequence[dict], batch_size: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield the mean loss of each batch of windows of a model of kospan, and the number of labels in it."""
-    with model.reading():
+    with model.evaluating():
         for _, batch in model.window_batches(features, batch_size):
             yield model.task_loss(batch), (batch["labels"] != -100).sum()

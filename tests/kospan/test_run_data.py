@@ -66,7 +66,7 @@ def test_questions_that_were_left_out_count_in_every_score(tmp_path, capsys):
     with pytest.warns(UserWarning, match="left out 10 of 20 questions"):
         metrics = train(load_recipe(None, flags | {"output_dir": str(tmp_path / "out")}))
     printed = capsys.readouterr().out
-    assert "left out            2 in the validation part, which count 0 in scores" in printed
+    assert "unusable records    2 in the validation part, which count 0 in scores" in printed
     # Two of four questions were asked.
     assert metrics["eval_support_left_out"] == 2.0 and metrics["eval_exact_match"] <= 0.5
     folder = tmp_path / "out"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kospan.modeling.answers import Answers, WindowScores
+from kospan.modeling.answers import AnswerDistribution, WindowScores
 
 SETTINGS = settings(max_examples=150, deadline=None)
 
@@ -53,7 +53,7 @@ def cases(draw):
 def test_equals_enumeration(case, null, temperature):
     windows, subwords, longest, longest_subwords = case
     wanted = enumerated(windows, subwords, longest, longest_subwords, null, temperature)
-    answers = Answers(windows, subwords, longest, longest_subwords, null, temperature)
+    answers = AnswerDistribution(windows, subwords, longest, longest_subwords, null, temperature)
     found = {(first, last): score for first, last, score in answers.best(10_000, overlapping=True)}
     assert found.keys() == wanted.keys()
     for key, value in wanted.items():
@@ -71,7 +71,7 @@ def test_answers_that_begin_or_end_with_white_space_are_masked(case, null, tempe
     windows, subwords, longest, longest_subwords = case
     blank = data.draw(st.lists(st.booleans(), min_size=len(subwords), max_size=len(subwords)))
     wanted = enumerated(windows, subwords, longest, longest_subwords, null, temperature, blank)
-    answers = Answers(windows, subwords, longest, longest_subwords, null, temperature, blank)
+    answers = AnswerDistribution(windows, subwords, longest, longest_subwords, null, temperature, blank)
     found = {(first, last): score for first, last, score in answers.best(10_000, overlapping=True)}
     assert found == pytest.approx(wanted, rel=1e-4, abs=1e-9)
     total = answers.probabilities.sum() + answers.null_probability
@@ -83,7 +83,7 @@ def test_answers_that_begin_or_end_with_white_space_are_masked(case, null, tempe
 @given(cases(), st.integers(1, 5), st.booleans())
 def test_best_answers_are_apart_and_sum_to_at_most_one(case, count, null):
     windows, subwords, longest, longest_subwords = case
-    answers = Answers(windows, subwords, longest, longest_subwords, null)
+    answers = AnswerDistribution(windows, subwords, longest, longest_subwords, null)
     found = answers.best(count)
     assert len(found) <= count
     assert sum(answer.score for answer in found) <= 1 + 1e-9
@@ -103,34 +103,34 @@ def test_one_window_and_many_are_equal(size, step):
     """Scores that depend on the unit alone: overlaps of 16 units hold every answer of up to 16."""
     random = np.random.default_rng(0)
     starts, ends = random.normal(size=100) * 3, random.normal(size=100) * 3
-    one = Answers([WindowScores(0, starts, ends, 0.0)], range(100), 16, 16)
+    one = AnswerDistribution([WindowScores(0, starts, ends, 0.0)], range(100), 16, 16)
     many = [
         WindowScores(at, starts[at : at + size], ends[at : at + size], 0.0) for at in range(0, 100 - size + step, step)
     ]
-    assert Answers(many, range(100), 16, 16).best(20) == one.best(20)
+    assert AnswerDistribution(many, range(100), 16, 16).best(20) == one.best(20)
 
 
 def test_ties_go_to_the_earlier_and_the_shorter():
-    answers = Answers([WindowScores(0, np.zeros(4), np.zeros(4), 0.0)], range(4), 4, 4)
+    answers = AnswerDistribution([WindowScores(0, np.zeros(4), np.zeros(4), 0.0)], range(4), 4, 4)
     assert [answer[:2] for answer in answers.best(4)] == [(0, 1), (1, 2), (2, 3), (3, 4)]
     assert [answer[:2] for answer in answers.best(3, overlapping=True)] == [(0, 1), (0, 2), (0, 3)]
 
 
 def test_large_scores_do_not_overflow():
-    answers = Answers(
+    answers = AnswerDistribution(
         [WindowScores(0, np.array([60_000.0, 0.0]), np.array([60_000.0, 0.0]), -60_000.0)], range(2), 2, 2
     )
     assert answers.best(1)[0] == (0, 1, 1.0)
 
 
 def test_a_text_without_units_has_no_answer():
-    assert Answers([], [], 4, 4).best(3) == []
-    assert [answer[:2] for answer in Answers([], [], 4, 4, null=True).best(3)] == [(0, 0)]
+    assert AnswerDistribution([], [], 4, 4).best(3) == []
+    assert [answer[:2] for answer in AnswerDistribution([], [], 4, 4, null=True).best(3)] == [(0, 0)]
     scores = [WindowScores(0, np.ones(2), np.ones(2), -9.0)]
-    assert Answers(scores, [0, 1], 4, 4, blank=[True, True]).best(3) == []
-    assert Answers(scores, [0, 1], 4, 4, null=True, blank=[True, True]).best(3) == [(0, 0, 1.0)]
+    assert AnswerDistribution(scores, [0, 1], 4, 4, blank=[True, True]).best(3) == []
+    assert AnswerDistribution(scores, [0, 1], 4, 4, null=True, blank=[True, True]).best(3) == [(0, 0, 1.0)]
 
 
 def test_lengths_below_one_are_refused():
     with pytest.raises(ValueError, match="expected answers of 1 unit and 1 subword or more, got 0 and 4"):
-        Answers([], [], 0, 4)
+        AnswerDistribution([], [], 0, 4)

@@ -24,7 +24,7 @@ def config(**settings) -> KospanTokenClassificationConfig:
     "name, value, choices",
     [
         ("unit", "token", "character, word"),
-        ("encoder_input", "subwords", "units, subwords"),
+        ("encoder_input", "tokens", "units, subwords"),
         ("normalization", "NFD", "NFC, none"),
         ("word_splitting", "spaces", "white_space, punctuation"),
         ("scheme", "IOB", "BIO, BIOES"),

@@ -25,8 +25,8 @@ few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthChec
 def random_reply(states: ReplyStates, budget: int, choose) -> list[int]:
     """A reply that takes any allowed subword; the end is one choice among them."""
     state, reply = State(), []
-    for left in range(budget, 0, -1):
-        allowed = sorted(set(allowed_subwords(states, state, left))) + [END] * states.may_end(state)
+    for remaining in range(budget, 0, -1):
+        allowed = sorted(set(allowed_subwords(states, state, remaining))) + [END] * states.may_end(state)
         assert allowed, f"nothing may follow {reply}"
         subword = choose(allowed)
         if subword == END:
@@ -80,7 +80,7 @@ def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, tex
     if subwords.joined(ids).strip().decode("utf-8", "replace") != write_reply(named).strip():
         return  # Unknown characters, or a tokenizer that changes what it reads.
     states, state = ReplyStates(text, LABELS, subwords, whole_words), State()
-    writable = {character for character in text if subwords.price(character) < math.inf}
+    writable = {character for character in text if subwords.cost(character) < math.inf}
     if not set("".join(surface for _, surface in named)) <= writable or any(
         None is each for each in locate(text, named, whole_words)
     ):
@@ -95,15 +95,15 @@ def test_every_right_reply_is_allowed_in_the_spelling_of_the_tokenizer(kind, tex
 @given(kinds, texts, st.booleans())
 def test_from_every_state_a_way_of_the_promised_length_leads_to_the_end(kind, text, whole_words):
     states = ReplyStates(text, LABELS, VOCABULARIES[kind], whole_words)
-    state, left = State(), int(states.distance(State()))
+    state, remaining = State(), int(states.distance(State()))
     for _ in range(6):
-        allowed = allowed_subwords(states, state, left)
+        allowed = allowed_subwords(states, state, remaining)
         if not allowed:
-            assert states.may_end(state) and left == 1
+            assert states.may_end(state) and remaining == 1
             break
         state = advanced(states, state, states.subwords.of[allowed[0]])
-        left -= 1
-        assert states.distance(state) <= left
+        remaining -= 1
+        assert states.distance(state) <= remaining
 
 
 def test_a_surface_is_offered_as_often_as_it_occurs():
@@ -146,7 +146,7 @@ def test_a_surface_cannot_cross_what_another_has_taken_nor_what_the_vocabulary_c
     state = advanced(states, State(), "[LC: 재] [LC: 이".encode())
     assert {subword for subword in map(subwords.of.__getitem__, allowed_subwords(states, state, 99))} == {b"]"}
     states = ReplyStates("이궯용", ["LC"], subwords)
-    assert math.isinf(subwords.price("궯"))
+    assert math.isinf(subwords.cost("궯"))
     state = advanced(states, State(), "[LC: 이".encode())
     assert {subwords.of[each] for each in allowed_subwords(states, state, 99)} == {b"]"}
 

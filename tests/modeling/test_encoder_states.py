@@ -108,7 +108,7 @@ def test_exactly_one_of_subwords_and_states_is_taken(model):
     with pytest.raises(ValueError, match=r"expected one of input_ids, .* got none; encoder_states replace input_ids"):
         model(**without)
     for wrong in (states[..., :8], states[0]):
-        with pytest.raises(ValueError, match=r"expected encoder_states .batch, length, 16., got .*this very encoder"):
+        with pytest.raises(ValueError, match=r"expected encoder_states .batch, length, 16., got .*this encoder"):
             model(**without, encoder_states=wrong)
     for more in ("output_hidden_states", "output_attentions"):
         with pytest.raises(ValueError, match="expected input_ids beside output_hidden_states or output_attentions"):
@@ -187,8 +187,8 @@ def test_gradients_are_forgotten_and_a_frozen_encoder_has_none(model):
     assert any(name.startswith("encoder.") for name in backward())
     model.freeze_encoder()
     assert all(parameter.grad is None for parameter in model.encoder.parameters())
-    left = backward()
-    assert left and not any(name.startswith("encoder.") for name in left)
+    gradients = backward()
+    assert gradients and not any(name.startswith("encoder.") for name in gradients)
     model.zero_grad(set_to_none=False)
     assert all((parameter.grad == 0).all() for parameter in model.parameters() if parameter.grad is not None)
     model.zero_grad()

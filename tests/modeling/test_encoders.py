@@ -132,7 +132,7 @@ def assert_weights_are_those_of(model: KospanForTokenClassification, saved: dict
 
 
 @by_family
-def test_a_tagger_over_any_family_trains_saves_loads_and_extracts(family, texts, tmp_path):
+def test_a_model_over_any_family_trains_saves_loads_and_extracts(family, texts, tmp_path):
     encoder_config, tokenizer = parts(family, texts)
     saved = saved_encoder(tmp_path / "encoder", encoder_config)
     model = KospanForTokenClassification.from_encoder(

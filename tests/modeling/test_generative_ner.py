@@ -1,18 +1,11 @@
 """`KospanGenerativeNER`: prompts, batches, windows, scores, saving and loading, over tiny random LMs of every
 vocabulary."""
 
-import json
-import os
-import subprocess
-import sys
 import unicodedata
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 from generative_cases import TEXTS, TOKENIZERS, byte_level, make_generative_model, tiny_lm
-from huggingface_hub import ModelCard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import GenerationConfig
@@ -20,12 +13,11 @@ from transformers import GenerationConfig
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.base_models import base_record
 from kospan.modeling.configuration_generative_ner import NAME
-from kospan.modeling.modeling_generative_ner import spelt_out
+from kospan.modeling.modeling_generative_ner import decode_reply
 from kospan.modeling.prompt_windows import composed, context_limit
 from kospan.modeling.prompts import parse_reply
 from kospan.modeling.spans import first_overlap
 
-ROOT = Path(__file__).parent.parent.parent
 ODD = [*TEXTS, "", "비", "[x]\\:", "<|end|> [SEP] </s>", "서울 서울 서울"]
 
 
@@ -37,13 +29,13 @@ SINGLE_BYTES = make_generative_model("single bytes")
 def test_every_constrained_reply_of_a_random_model_parses_and_is_located(kind, beams):
     found = 0
     for seed in (0, 1, 2):
-        writer = make_generative_model(kind, seed, max_new_tokens=24)
-        writings = writer.write(ODD, batch_size=4, num_beams=beams)
+        model = make_generative_model(kind, seed, max_new_tokens=24)
+        writings = model.generate(ODD, batch_size=4, num_beams=beams)
         found += sum(len(writing.spans) for writing in writings)
         for text, writing in zip(ODD, writings):
             assert (writing.dropped, writing.unmatched, writing.unparsed) == (0, 0, 0)
             assert all(parse_reply(reply, ["LC", "PS"]).whole for reply in writing.replies)
-            assert all(len(writer.ids_of(reply)) < 30 for reply in writing.replies)
+            assert all(len(model.ids_of(reply)) < 30 for reply in writing.replies)
             assert first_overlap(writing.spans) is None and writing.spans == sorted(writing.spans)
             surfaces = [text[span.start : span.end] for span in writing.spans]
             assert all(surface and surface == surface.strip() for surface in surfaces)
@@ -53,15 +45,15 @@ def test_every_constrained_reply_of_a_random_model_parses_and_is_located(kind, b
 
 def test_a_free_random_model_never_raises_and_what_it_cannot_say_is_counted():
     for kind in TOKENIZERS:
-        writings = make_generative_model(kind, constrained_decoding=False).write(ODD, batch_size=3)
+        writings = make_generative_model(kind, constrained_decoding=False).generate(ODD, batch_size=3)
         assert all(len(writing.replies) == bool(text) for text, writing in zip(ODD, writings))
         assert any(writing.unparsed or writing.dropped for writing in writings)
 
 
 @pytest.mark.parametrize("kind", ["bytes", "characters"])
 def test_left_padding_changes_nothing(kind):
-    writer = make_generative_model(kind)
-    together, alone = writer.write(ODD, batch_size=32), [writer.write([text])[0] for text in ODD]
+    model = make_generative_model(kind)
+    together, alone = model.generate(ODD, batch_size=32), [model.generate([text])[0] for text in ODD]
     for one, other in zip(together, alone):
         assert one.replies == other.replies
         assert [span[:3] for span in one.spans] == [span[:3] for span in other.spans]
@@ -73,21 +65,21 @@ def test_a_score_is_the_probability_of_the_subwords_of_its_bracket():
     from kospan.modeling.constraints import advanced, allowed_subwords
     from kospan.modeling.reply_states import ReplyStates, State
 
-    writer = make_generative_model("characters", max_new_tokens=60)
+    model = make_generative_model("characters", max_new_tokens=60)
     text = "이재용 회장이 서울에서"
-    writing = writer.write([text])[0]
-    reply = writer.ids_of(writing.replies[0])
-    assert writing.spans and writer.subwords.text(reply) == writing.replies[0]
-    prompt = writer.passages(text)[0].input_ids
+    writing = model.generate([text])[0]
+    reply = model.ids_of(writing.replies[0])
+    assert writing.spans and model.subwords.text(reply) == writing.replies[0]
+    prompt = model.passages(text)[0].input_ids
     with torch.no_grad():
-        logits = writer.model(torch.tensor([[*prompt, *reply]])).logits[0, len(prompt) - 1 :]
-    states, state, chances = ReplyStates(text, ["LC", "PS"], writer.subwords), State(), []
+        logits = model.model(torch.tensor([[*prompt, *reply]])).logits[0, len(prompt) - 1 :]
+    states, state, chances = ReplyStates(text, ["LC", "PS"], model.subwords), State(), []
     for at, subword in enumerate(reply):
         allowed = allowed_subwords(states, state, 60 - at)
-        allowed += [writer.tokenizer.eos_token_id] * states.may_end(state)
+        allowed += [model.tokenizer.eos_token_id] * states.may_end(state)
         own = logits[at][sorted(set(allowed))].softmax(-1)
         chances.append(own[sorted(set(allowed)).index(subword)].item())
-        state = advanced(states, state, writer.subwords.of[subword])
+        state = advanced(states, state, model.subwords.of[subword])
     entities = parse_reply(writing.replies[0], ["LC", "PS"]).entities
     expected, reached = {}, 0
     for entity in entities:
@@ -103,7 +95,7 @@ def test_places_of_subwords_are_those_of_the_text_whatever_the_bytes(parts):
     subwords = SINGLE_BYTES.subwords
     by_byte = {added: at for at, added in enumerate(subwords.of) if added and len(added) == 1}
     whole = b"".join(parts)
-    text, starts = spelt_out(subwords, [by_byte[bytes([byte])] for byte in whole], range(len(whole)))
+    text, starts = decode_reply(subwords, [by_byte[bytes([byte])] for byte in whole], range(len(whole)))
     assert text == whole.decode("utf-8", "replace") and [value for _, value in starts] == [*range(len(whole))]
     places = [start for start, _ in starts]
     assert places == sorted(places) and all(place < len(text) for place in places)
@@ -111,25 +103,25 @@ def test_places_of_subwords_are_those_of_the_text_whatever_the_bytes(parts):
     assert all(text[place] == chr(byte) for place, byte in zip(places, whole) if byte < 128)
 
 
-def test_a_free_writer_asks_nothing_of_the_grammar(monkeypatch):
-    writer = make_generative_model("bytes", constrained_decoding=False)
+def test_a_free_model_asks_nothing_of_the_grammar(monkeypatch):
+    model = make_generative_model("bytes", constrained_decoding=False)
     monkeypatch.setattr("kospan.modeling.modeling_generative_ner.ReplyStates", None)
-    assert writer.write(["서울"])[0].replies
+    assert model.generate(["서울"])[0].replies
 
 
 def test_a_model_cannot_bring_its_own_way_of_generating():
-    writer = make_generative_model("characters")
-    before = [writing.replies for writing in writer.write(ODD)]
+    model = make_generative_model("characters")
+    before = [writing.replies for writing in model.generate(ODD)]
     own = GenerationConfig(repetition_penalty=9.0, do_sample=True, temperature=9.0, eos_token_id=5, min_new_tokens=9)
-    writer.model.generation_config = own
-    assert [writing.replies for writing in writer.write(ODD)] == before
-    assert writer.model.generation_config is own
+    model.model.generation_config = own
+    assert [writing.replies for writing in model.generate(ODD)] == before
+    assert model.model.generation_config is own
 
 
 def test_a_long_text_is_read_in_windows_that_overlap_and_miss_nothing():
-    writer = make_generative_model("bytes", max_length=100, max_new_tokens=20)
+    model = make_generative_model("bytes", max_length=100, max_new_tokens=20)
     text = " ".join(TEXTS) * 6
-    passages = writer.passages(text)
+    passages = model.passages(text)
     assert len(passages) > 3 and passages[0].start == 0
     assert passages[-1].start + len(passages[-1].text) == len(text)
     assert all(text[each.start :].startswith(each.text) for each in passages)
@@ -139,41 +131,39 @@ def test_a_long_text_is_read_in_windows_that_overlap_and_miss_nothing():
     for sooner, later in zip(passages, passages[1:]):
         assert sooner.start < later.start < sooner.start + len(sooner.text)
         assert later.start <= later.own[0] <= sooner.start + len(sooner.text)
-    writing = writer.write([text])[0]
+    writing = model.generate([text])[0]
     assert len(writing.replies) == len(passages) and first_overlap(writing.spans) is None
     assert max(span.end for span in writing.spans) > 100
-    one = writer.write([TEXTS[0]])[0]
+    one = model.generate([TEXTS[0]])[0]
     assert len(one.replies) == 1
 
 
 def test_a_span_comes_from_the_window_in_whose_middle_it_stands(monkeypatch):
     """With replies that name all there is, every occurrence is found once, whatever the windows cut."""
-    writer = make_generative_model("characters", max_length=60, max_new_tokens=20)
+    model = make_generative_model("characters", max_length=60, max_new_tokens=20)
     text = ("서울 회장이 " * 30).strip()
     monkeypatch.setattr(
-        writer,
+        model,
         "_answers",
         lambda passages, beams: [(" ".join(["[LC: 서울]"] * each.text.count("서울")), []) for each in passages],
     )
     starts = [at for at in range(len(text)) if text.startswith("서울", at)]
-    assert [span[:3] for span in writer.extract(text)] == [(at, at + 2, "LC") for at in starts]
+    assert [span[:3] for span in model.extract(text)] == [(at, at + 2, "LC") for at in starts]
 
 
 def test_what_a_window_says_of_its_edges_is_left_to_its_neighbour(monkeypatch):
-    writer = make_generative_model("characters", max_length=60, max_new_tokens=20)
+    model = make_generative_model("characters", max_length=60, max_new_tokens=20)
     text = "이재용 회장이 서울에서 회의를 열었다. " * 6
-    monkeypatch.setattr(
-        writer, "_answers", lambda passages, beams: [(f"[PS: {each.text[0]}]", []) for each in passages]
-    )
-    assert len(writer.passages(text)) > 3
-    assert [span[:3] for span in writer.extract(text)] == [(0, 1, "PS")]
+    monkeypatch.setattr(model, "_answers", lambda passages, beams: [(f"[PS: {each.text[0]}]", []) for each in passages])
+    assert len(model.passages(text)) > 3
+    assert [span[:3] for span in model.extract(text)] == [(0, 1, "PS")]
 
 
 def test_decomposed_text_keeps_its_own_offsets(monkeypatch):
-    writer = make_generative_model("characters")
+    model = make_generative_model("characters")
     text = unicodedata.normalize("NFD", "이재용은 서울")
-    monkeypatch.setattr(writer, "_answers", lambda passages, beams: [("[LC: 서울] [PS: 이재용]", [])])
-    assert [unicodedata.normalize("NFC", text[span.start : span.end]) for span in writer.extract(text)] == [
+    monkeypatch.setattr(model, "_answers", lambda passages, beams: [("[LC: 서울] [PS: 이재용]", [])])
+    assert [unicodedata.normalize("NFC", text[span.start : span.end]) for span in model.extract(text)] == [
         "이재용",
         "서울",
     ]
@@ -181,11 +171,11 @@ def test_decomposed_text_keeps_its_own_offsets(monkeypatch):
 
 
 def test_what_is_written_in_a_text_is_no_special_token():
-    writer = make_generative_model("characters")
-    ids = writer.passages("a[SEP]b")[0].input_ids
-    assert writer.tokenizer.eos_token_id not in ids
-    before, behind = writer.frame
-    assert writer.tokenizer.convert_ids_to_tokens(before)[0] == "[CLS]" and writer.tokenizer.eos_token_id not in behind
+    model = make_generative_model("characters")
+    ids = model.passages("a[SEP]b")[0].input_ids
+    assert model.tokenizer.eos_token_id not in ids
+    before, behind = model.frame
+    assert model.tokenizer.convert_ids_to_tokens(before)[0] == "[CLS]" and model.tokenizer.eos_token_id not in behind
 
 
 def test_the_chat_template_makes_the_prompt_where_there_is_one():
@@ -196,8 +186,8 @@ def test_the_chat_template_makes_the_prompt_where_there_is_one():
     config = KospanGenerativeNERConfig(
         ["LC"], {"LC": "place"}, "Find.", [["a b", "[LC: a]"]], chat=True, max_new_tokens=20
     )
-    writer = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
-    prompt = tokenizer.decode(writer.passages("서울에")[0].input_ids)
+    model = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
+    prompt = tokenizer.decode(model.passages("서울에")[0].input_ids)
     assert prompt == (
         "<user>Find.\n\nTypes:\n- LC: place\n\nText:\na b\n<assistant>[LC: a]\n<user>Text:\n서울에\n<assistant>"
     )
@@ -209,12 +199,12 @@ SHOWN = [["a<|end|>b", "[LC: <|end|>]"]]
 def test_special_tokens_that_examples_and_descriptions_spell_are_none():
     for kind, end in (("characters", "[SEP]"), ("bytes", "<|end|>")):
         settings = {"instruction": f"Find {end}.", "descriptions": {"LC": f"[PAD] {end}"}}
-        writer = make_generative_model(kind, examples=[[f"a{end}b [PAD]", "[]"]], **settings)
-        before, behind = writer.frame
-        starts = writer.tokenizer("")["input_ids"][:1] if kind == "characters" else []
-        special = set(writer.tokenizer.all_special_ids) - {writer.tokenizer.unk_token_id}
+        model = make_generative_model(kind, examples=[[f"a{end}b [PAD]", "[]"]], **settings)
+        before, behind = model.frame
+        starts = model.tokenizer("")["input_ids"][:1] if kind == "characters" else []
+        special = set(model.tokenizer.all_special_ids) - {model.tokenizer.unk_token_id}
         assert before[: len(starts)] == starts and not special & {*before[len(starts) :], *behind}
-        assert end in writer.subwords.text(before) or kind == "characters"
+        assert end in model.subwords.text(before) or kind == "characters"
 
 
 def test_special_tokens_of_a_chat_template_are_such_and_those_of_its_messages_none():
@@ -223,23 +213,23 @@ def test_special_tokens_of_a_chat_template_are_such_and_those_of_its_messages_no
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'] | trim }}<|end|>{% endfor %}"
     for shown in ([], SHOWN):
         config = KospanGenerativeNERConfig(["LC"], {}, "Find <|end|>.", shown, chat=True, max_new_tokens=20)
-        writer = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
-        before, behind = writer.frame
+        model = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
+        before, behind = model.frame
         assert (before.count(end), behind.count(end)) == (len(shown) * 2, 1)
         text = tokenizer.decode(before)
         assert text.startswith("Find <|end|>.") and text.count("<|end|>") == 1 + len(shown) * 4
     # Where none is spelt, the template's text is read whole.
     config = KospanGenerativeNERConfig(["LC"], {}, "Find.", [["a b", "[LC: a]"]], chat=True, max_new_tokens=20)
-    writer = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
+    model = KospanGenerativeNER(tiny_lm(tokenizer), tokenizer, config)
     whole = "Find.\n\nTypes:\n- LC\n\nText:\na b<|end|>[LC: a]<|end|>Text:\n"
-    assert writer.frame[0] == tokenizer(whole, add_special_tokens=False)["input_ids"]
+    assert model.frame[0] == tokenizer(whole, add_special_tokens=False)["input_ids"]
 
 
 def test_a_base_without_a_pad_token_gets_one_of_its_vocabulary():
-    writer = make_generative_model("bytes")
-    assert writer.tokenizer.pad_token_id == writer.tokenizer.eos_token_id < writer.model.config.vocab_size
-    batch = writer.padded([[5, 6, 7], [8]])
-    assert batch["input_ids"].tolist() == [[5, 6, 7], [writer.tokenizer.eos_token_id] * 2 + [8]]
+    model = make_generative_model("bytes")
+    assert model.tokenizer.pad_token_id == model.tokenizer.eos_token_id < model.model.config.vocab_size
+    batch = model.padded([[5, 6, 7], [8]])
+    assert batch["input_ids"].tolist() == [[5, 6, 7], [model.tokenizer.eos_token_id] * 2 + [8]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1]]
     # One behind the table of embeddings could not be read.
     tokenizer = byte_level()
@@ -250,191 +240,11 @@ def test_a_base_without_a_pad_token_gets_one_of_its_vocabulary():
 
 @pytest.mark.parametrize("mark", ["hf_device_map", "hf_quantizer"])
 def test_a_model_that_was_placed_or_packed_stays_as_it_is(mark):
-    writer = make_generative_model("characters")
-    assert writer.to(torch.float64).model.dtype == torch.float64
-    setattr(writer.model, mark, {"": "cpu"})
-    assert writer.to("meta", torch.float16) is writer and writer.model.dtype == torch.float64
-    assert writer.device.type == "cpu"
-
-
-# --- saving and loading -----------------------------------------------------------------------------------------------
-
-
-def test_a_saved_writer_says_the_same_in_a_fresh_process(tmp_path):
-    writer = make_generative_model("bytes", examples=[["서울", "[LC: 서울]"]], descriptions={"LC": "장소"})
-    writer.save_pretrained(tmp_path / "model")
-    again = KospanGenerativeNER.from_pretrained(tmp_path / "model")
-    assert again.config == writer.config
-    expected = [[list(span) for span in spans] for spans in writer.extract(ODD)]
-    assert any(expected)
-    code = (
-        "import json, sys; from modeling import KospanGenerativeNER\n"
-        "writer = KospanGenerativeNER.from_pretrained(sys.argv[1])\n"
-        "print(json.dumps(writer.extract(json.loads(sys.stdin.read()))))"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "model")],
-        input=json.dumps(ODD),
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "HF_HOME": str(tmp_path / "empty"), "PYTHONIOENCODING": "utf-8"},
-        check=True,
-    )
-    found = json.loads(ended.stdout.splitlines()[-1])
-    assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in expected]
-    assert [span[3] for spans in found for span in spans] == pytest.approx(
-        [span[3] for spans in expected for span in spans]
-    )
-
-
-def test_a_push_takes_along_all_that_a_folder_holds(tmp_path, monkeypatch):
-    pushed = []
-
-    class Hub:
-        def create_repo(self, repo_id, **settings):
-            return SimpleNamespace(repo_id=f"me/{repo_id}", settings=settings)
-
-        def create_commit(self, repo_id, operations, **settings):
-            pushed.append((repo_id, {each.path_in_repo for each in operations}, settings))
-
-    monkeypatch.setattr("transformers.utils.hub.hf_api", Hub)
-    monkeypatch.setattr("transformers.utils.hub.create_and_tag_model_card", lambda *args, **kwargs: ModelCard(""))
-    writer = make_generative_model("characters")
-    writer.save_pretrained(tmp_path / "tiny", push_to_hub=True, token="secret", commit_message="Say", private=True)
-    ((repo_id, files, settings_),) = pushed
-    assert repo_id == "me/tiny" and (settings_["token"], settings_["commit_message"]) == ("secret", "Say")
-    assert files == {each.name for each in (tmp_path / "tiny").iterdir()} | {"README.md"}
-    assert {"kospan.json", "model.safetensors", "tokenizer.json", "modeling_generative_ner.py", "handler.py"} < files
-    writer.push_to_hub("other")
-    assert pushed[1][:2] == ("me/other", files)
-
-
-TRAVELLER = """
-import json, os, sys
-assert not any("kospan" in path for path in sys.path if path), sys.path
-from transformers.dynamic_module_utils import get_class_from_dynamic_module
-folder, texts = sys.argv[1], json.loads(sys.stdin.read())
-def load(folder):
-    model_class = get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", folder)
-    return model_class.from_pretrained(folder, dtype="float32")
-writer = load(folder)
-writer.save_pretrained(folder + "-again")
-again = load(folder + "-again")
-found = [[span[:3] for span in spans] for spans in writer.extract(texts)]
-assert found == [[span[:3] for span in spans] for spans in again.extract(texts)]
-print(json.dumps(found))
-"""
-
-
-def travelled(python: str, folder: Path) -> list:
-    """What a process says that has the folder and nothing of ours."""
-    ended = subprocess.run(
-        [python, "-W", "ignore", "-c", TRAVELLER, str(folder)],
-        input=json.dumps(ODD),
-        capture_output=True,
-        text=True,
-        cwd=folder.parent,
-        env={**os.environ, "HF_HOME": str(folder.parent / "empty"), "PYTHONIOENCODING": "utf-8", "PYTHONPATH": ""},
-    )
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    return json.loads(ended.stdout.splitlines()[-1])
-
-
-# The second shows each text those of a pool that are most like it.
-TRAVELLING = {
-    "plain": {},
-    "similar": {
-        "examples": [[text, "[LC: 서울]"] for text in TEXTS],
-        "shown": 2,
-        "lm": {"max_position_embeddings": 900},
-    },
-}
-
-
-@pytest.mark.parametrize("case", sorted(TRAVELLING))
-def test_the_code_in_a_folder_is_all_that_it_needs(tmp_path, case):
-    writer = make_generative_model("sentencepiece", **TRAVELLING[case])
-    writer.save_pretrained(tmp_path / "model")
-    found = travelled(sys.executable, tmp_path / "model")
-    assert found == [[list(span[:3]) for span in spans] for spans in writer.extract(ODD)] and any(found)
-
-
-@pytest.mark.parametrize("case", sorted(TRAVELLING))
-def test_the_code_in_a_folder_runs_on_transformers_4(tmp_path, transformers_4, case):
-    writer = make_generative_model("bytes", **TRAVELLING[case])
-    writer.save_pretrained(tmp_path / "model")
-    found = travelled(transformers_4, tmp_path / "model")
-    assert found == [[list(span[:3]) for span in spans] for spans in writer.extract(ODD)] and any(found)
-
-
-@pytest.fixture
-def adapted(tmp_path):
-    """An adapter's folder, and its writer."""
-    peft = pytest.importorskip("peft")
-    writer = make_generative_model("bytes")
-    writer.model.save_pretrained(tmp_path / "base")
-    writer.tokenizer.save_pretrained(tmp_path / "base")
-    base = type(writer.model).from_pretrained(tmp_path / "base")
-    settings = peft.LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
-    writer = writer.over(peft.get_peft_model(base, settings).eval())
-    writer.save_pretrained(tmp_path / "adapter")
-    return tmp_path, writer
-
-
-def test_an_adapter_is_opened_over_its_base(adapted):
-    folder, writer = adapted
-    assert not (folder / "adapter" / "model.safetensors").exists()
-    again = KospanGenerativeNER.from_pretrained(folder / "adapter")
-    assert again.extract(ODD) == writer.extract(ODD)
-    os.rename(folder / "base", folder / "moved")
-    with pytest.raises(
-        FileNotFoundError, match=r"expected the base model .* of the adapter in .*pass base= with its folder"
-    ):
-        KospanGenerativeNER.from_pretrained(folder / "adapter")
-    assert KospanGenerativeNER.from_pretrained(folder / "adapter", base=folder / "moved").extract(
-        ODD
-    ) == writer.extract(ODD)
-    # The word vectors in half precision are still known as the base's.
-    half = KospanGenerativeNER.from_pretrained(folder / "adapter", base=folder / "moved", dtype=torch.bfloat16)
-    assert half.model.dtype == torch.bfloat16 and len(half.extract(ODD)) == len(ODD)
-
-
-def test_a_base_keeps_its_own_way_of_generating_under_an_adapter(adapted):
-    _, writer = adapted
-    before, base = writer.extract(ODD), writer.model.get_base_model()
-    base.generation_config = own = GenerationConfig(repetition_penalty=9.0)
-    assert writer.extract(ODD) == before
-    assert base.generation_config is own and "generation_config" not in vars(writer.model)
-
-
-def test_an_adapter_for_another_base_is_refused(adapted):
-    folder, _ = adapted
-    for name, lm, message in (
-        ("seed", {"seed": 5}, "got .* with other word vectors; pass base= with the right one"),
-        ("wide", {"hidden_size": 32}, "got .* with hidden_size 32 in place of 16"),
-        ("deep", {"num_hidden_layers": 2}, "with num_hidden_layers 2 in place of 1"),
-    ):
-        tiny_lm(byte_level(), **lm).save_pretrained(folder / name)
-        with pytest.raises(ValueError, match=message):
-            KospanGenerativeNER.from_pretrained(folder / "adapter", base=folder / name)
-    with pytest.raises(ValueError, match="expected base only beside an adapter"):
-        make_generative_model("bytes").save_pretrained(folder / "whole")
-        KospanGenerativeNER.from_pretrained(folder / "whole", base=folder / "base")
-    settings = json.loads((folder / "adapter" / NAME).read_text(encoding="utf-8"))
-    (folder / "adapter" / NAME).write_text(json.dumps(settings | {"base": None}), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"expected the base model that the adapter in .* was trained on, got .*wide"):
-        KospanGenerativeNER.from_pretrained(folder / "adapter", base=folder / "wide")
-
-
-def test_an_adapter_that_names_no_base_is_refused(adapted):
-    folder, _ = adapted
-    path = folder / "adapter" / "adapter_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": None}))
-    with pytest.raises(
-        ValueError, match=r"expected adapter_config.json in .* to name the base model, got none; pass base="
-    ):
-        KospanGenerativeNER.from_pretrained(folder / "adapter")
+    model = make_generative_model("characters")
+    assert model.to(torch.float64).model.dtype == torch.float64
+    setattr(model.model, mark, {"": "cpu"})
+    assert model.to("meta", torch.float16) is model and model.model.dtype == torch.float64
+    assert model.device.type == "cpu"
 
 
 # --- bad input --------------------------------------------------------------------------------------------------------
@@ -449,25 +259,25 @@ def test_a_prompt_without_room_for_a_text_is_refused():
 
 
 def test_words_of_a_list_are_joined_by_spaces():
-    writer = make_generative_model("characters")
+    model = make_generative_model("characters")
     words = TEXTS[0].split()
-    one, other = writer.extract([words, " ".join(words)])
+    one, other = model.extract([words, " ".join(words)])
     assert one and [span[:3] for span in one] == [span[:3] for span in other]
 
 
 def test_texts_and_settings_are_checked():
-    writer = make_generative_model("characters")
-    assert writer.extract([]) == [] and writer.extract("") == []
+    model = make_generative_model("characters")
+    assert model.extract([]) == [] and model.extract("") == []
     with pytest.raises(TypeError, match="expected texts to be a str or a list of str, got int"):
-        writer.extract(3)
+        model.extract(3)
     with pytest.raises(ValueError, match="got half of a surrogate pair"):
-        writer.extract(["\ud800"])
+        model.extract(["\ud800"])
     with pytest.raises(ValueError, match="expected threshold to be a number from 0 to 1, got 2"):
-        writer.extract("서울", threshold=2)
-    spans = writer.extract(TEXTS[0])
+        model.extract("서울", threshold=2)
+    spans = model.extract(TEXTS[0])
     most = max(span.score for span in spans)
-    assert writer.extract(TEXTS[0], threshold=most) == [span for span in spans if span.score == most]
-    for ask in (writer.extract, writer.write):
+    assert model.extract(TEXTS[0], threshold=most) == [span for span in spans if span.score == most]
+    for ask in (model.extract, model.generate):
         for asked, error, message in (
             ({"threshold": float("nan")}, ValueError, "expected threshold to be a number from 0 to 1, got nan"),
             ({"threshold": "1"}, TypeError, "expected threshold to be a number from 0 to 1, got '1'"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kospan.modeling.head_layer import HeadLayer, check_width
-from kospan.modeling.heads import HEADS, Chain
+from kospan.modeling.heads import HEADS, ChainContext
 
 
 def by_hand(layer: HeadLayer, row: list[float]) -> list[float]:
@@ -57,7 +57,7 @@ def test_every_head_scores_what_the_layer_gives(make_token_classifier, head):
     plain.load_state_dict({name: value for name, value in model.state_dict().items() if "feedforward" not in name})
     torch.manual_seed(0)
     states, mask = torch.randn(2, 3, model.projection.in_features), torch.ones(2, 3, dtype=torch.bool)
-    context = Chain(positions=torch.arange(3).expand(2, 3))
+    context = ChainContext(positions=torch.arange(3).expand(2, 3))
     before = plain.attention(states, mask, context.positions).states if head == "positional" else states
     found = model(states, mask, context=context).emissions
     assert torch.allclose(found, plain.project(model.feedforward(before)), atol=1e-6)

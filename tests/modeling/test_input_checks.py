@@ -139,23 +139,23 @@ def test_only_what_is_in_memory_where_that_is_asked():
 SOME = ("tuple", "array", "Series", "chunks", "column")
 
 
-def test_a_tagger_reads_every_sequence(make_token_classifier):
-    tagger = make_token_classifier()
+def test_token_classification_accepts_every_sequence(make_token_classifier):
+    model = make_token_classifier()
     for make in map(SEQUENCES.get, SOME):
-        assert tagger.extract(make()) == tagger.extract(WORDS)
-        assert [each.units for each in tagger.read(make())] == [each.units for each in tagger.read(WORDS)]
-        assert tagger.tag_units(make()) == tagger.tag_units(WORDS)
+        assert model.extract(make()) == model.extract(WORDS)
+        assert [each.units for each in model.token_scores(make())] == [each.units for each in model.token_scores(WORDS)]
+        assert model.tag_units(make()) == model.tag_units(WORDS)
 
 
-def test_a_reader_reads_every_sequence(make_qa_model):
-    reader, questions = make_qa_model(), ["비?", "눈?", "무엇?"]
-    answers, others = reader.answer(questions, WORDS), reader.answer(questions, "비가 온다.")
+def test_question_answering_accepts_every_sequence(make_qa_model):
+    model, questions = make_qa_model(), ["비?", "눈?", "무엇?"]
+    answers, others = model.answer(questions, WORDS), model.answer(questions, "비가 온다.")
     for name in SOME:
-        assert reader.answer(pd.Series(questions), SEQUENCES[name]()) == answers
-    assert reader.answer(np.array(questions), np.str_("비가 온다.")) == others
+        assert model.answer(pd.Series(questions), SEQUENCES[name]()) == answers
+    assert model.answer(np.array(questions), np.str_("비가 온다.")) == others
 
 
-def test_a_classifier_reads_every_sequence(make_text_classifier):
+def test_text_classification_accepts_every_sequence(make_text_classifier):
     single, paired = make_text_classifier(), make_text_classifier(pairs=True)
     for make in map(SEQUENCES.get, SOME):
         assert single.classify(make()) == single.classify(WORDS)
@@ -163,17 +163,17 @@ def test_a_classifier_reads_every_sequence(make_text_classifier):
         assert (paired.scores(make(), make()) == paired.scores(WORDS, WORDS)).all()
 
 
-def test_a_writer_reads_every_sequence():
-    writer = make_generative_model()
+def test_generative_ner_accepts_every_sequence():
+    model = make_generative_model()
     for make in map(SEQUENCES.get, SOME):
-        assert writer.extract(make()) == writer.extract(WORDS)
+        assert model.extract(make()) == model.extract(WORDS)
 
 
 def test_one_text_of_another_kind_gives_one_result(make_token_classifier, make_qa_model, make_text_classifier):
-    tagger, reader, classifier = make_token_classifier(), make_qa_model(), make_text_classifier(pairs=True)
-    spans, answers = tagger.extract("비가 온다."), reader.answer("비?", "비가 온다.")
+    model, reader, classifier = make_token_classifier(), make_qa_model(), make_text_classifier(pairs=True)
+    spans, answers = model.extract("비가 온다."), reader.answer("비?", "비가 온다.")
     for kind in (np.str_, Name, pa.scalar, np.array):
-        assert tagger.extract(kind("비가 온다.")) == tagger.inspect(kind("비가 온다.")).spans == spans
+        assert model.extract(kind("비가 온다.")) == model.inspect(kind("비가 온다.")).spans == spans
         assert reader.answer(kind("비?"), kind("비가 온다.")) == answers
         assert classifier.classify(kind("비"), kind("눈")) == classifier.classify("비", "눈")
         assert classifier.inspect(kind("비"), kind("눈")).span == classifier.classify("비", "눈")
@@ -195,12 +195,12 @@ def test_documents_are_texts_or_sequences_of_words():
             check_documents(wrong)
 
 
-def test_a_tagger_reads_every_sequence_of_words(make_token_classifier):
-    tagger = make_token_classifier(unit="word", encoder_input="units")
+def test_token_classification_accepts_every_sequence_of_words(make_token_classifier):
+    model = make_token_classifier(unit="word", encoder_input="units")
     words = ["이재용이", "서울.", "부산에서"]
-    expected = tagger.extract([words])
+    expected = model.extract([words])
     assert expected[0]
     column = datasets.Dataset.from_dict({"words": [words]})["words"]
     for given in (np.array([words]), pd.Series([words]), pa.array([words]), column):
-        assert tagger.extract(given) == expected
-    assert tagger.inspect(np.array(words)).spans == expected[0]
+        assert model.extract(given) == expected
+    assert model.inspect(np.array(words)).spans == expected[0]

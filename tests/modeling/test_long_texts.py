@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import BigBirdConfig
 
 from kospan.modeling import forward_backward, window_batches
-from kospan.modeling.forward_backward import LinearSweep, Rows, lay_out
+from kospan.modeling.forward_backward import LinearSweep, Rows, build_potentials
 
 METHODS = ("extract", "answer", "classify")
 WINDOWS = {"electra": 48, "big_bird": 160}
@@ -152,7 +152,7 @@ def test_sums_in_parts_are_those_in_one(length, batch, at_once, rescale_every):
     emissions = torch.randn(length, batch, 3, generator=generator)
     start, end = torch.randn(2, 3, generator=generator)
     transitions = torch.randn(3, 3, generator=generator)
-    potentials = lay_out(emissions, start, transitions, end, Rows())
+    potentials = build_potentials(emissions, start, transitions, end, Rows())
     whole = LinearSweep(potentials, rescale_every)
     before = forward_backward.VIEWS
     try:

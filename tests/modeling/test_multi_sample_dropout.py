@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from kospan.modeling.heads import Chain
+from kospan.modeling.heads import ChainContext
 
 M = 4
 SETTINGS = {"dropout": 0.5, "multi_sample_dropout": M}
@@ -33,7 +33,7 @@ def tagger_case(make_token_classifier, texts, merge: str) -> Case:
         model,
         {**batch, "labels": labels},
         model.head,
-        lambda scores: model.head.loss(scores, labels, mask, Chain()) / mask.sum(),
+        lambda scores: model.head.loss(scores, labels, mask, ChainContext()) / mask.sum(),
         merge == "mean_loss",
     )
 

@@ -14,7 +14,7 @@ from transformers import AutoModel, pipeline
 from kospan.data.corpus import Corpus
 from kospan.example import Example
 from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationPipeline, code_files
-from kospan.modeling.code_files import COMPANIONS, REQUIREMENTS
+from kospan.modeling.code_files import EXTRA_FILES, REQUIREMENTS
 from kospan.modeling.handler import EndpointHandler
 from kospan.tasks.token_classification.task import TokenClassificationTask
 
@@ -327,13 +327,13 @@ def test_a_saved_folder_names_and_holds_its_pipeline(tagger, tmp_path):
     tagger.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert set(config["custom_pipelines"]) == {"token-classification"}
-    needed = ("pipelines", "pipeline_base", "pipeline_token_classification", "checks", "tags")
+    needed = ("pipelines", "pipeline_base", "pipeline_token_classification", "input_checks", "tags")
     assert all((tmp_path / f"{name}.py").exists() for name in needed)
     for entry in config["custom_pipelines"].values():
         assert entry["impl"] == "pipelines.KospanTokenClassificationPipeline" and entry["pt"] == [
             "AutoModelForTokenClassification"
         ]
-    for name in COMPANIONS:
+    for name in EXTRA_FILES:
         home = os.path.join(code_files._HOME, name)
         assert (tmp_path / name).read_text(encoding="utf-8") == code_files.read_text(home)
     assert (tmp_path / "requirements.txt").read_text(encoding="utf-8") == REQUIREMENTS
@@ -356,16 +356,16 @@ def test_requirements_of_the_user_stay(tagger, tmp_path):
 
 def test_only_the_main_process_writes(tagger, tmp_path):
     tagger.save_pretrained(tmp_path, is_main_process=False)
-    assert not [path.name for path in tmp_path.iterdir() if path.name in (*COMPANIONS, "requirements.txt")]
+    assert not [path.name for path in tmp_path.iterdir() if path.name in (*EXTRA_FILES, "requirements.txt")]
 
 
-def test_a_copy_without_its_companions_says_what_is_missing(tagger, tmp_path, monkeypatch):
+def test_a_copy_without_its_extra_files_says_what_is_missing(tagger, tmp_path, monkeypatch):
     monkeypatch.setattr(code_files, "_HOME", str(tmp_path / "nowhere"))
     with pytest.warns(UserWarning, match="expected handler.py beside the model that was loaded, found none"):
         tagger.save_pretrained(tmp_path / "model")
     assert (tmp_path / "model" / "model.safetensors").exists()
     monkeypatch.undo()
-    tagger._companions = {"handler.py": "# of the repository\n"}
+    tagger._extra_files = {"handler.py": "# of the repository\n"}
     tagger.save_pretrained(tmp_path / "model")
     assert (tmp_path / "model" / "handler.py").read_text(encoding="utf-8") == "# of the repository\n"
 
@@ -472,7 +472,7 @@ def test_a_thread_that_looks_inside_disturbs_none(make_token_classifier, texts):
 def test_modes_come_back_when_the_last_reader_leaves(make_token_classifier):
     """The order that broke it: one begins while another reads, and ends after it."""
     model = make_token_classifier().train()
-    first, second = model.reading(), model.reading()
+    first, second = model.evaluating(), model.evaluating()
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -487,14 +487,14 @@ def test_who_switches_something_is_alone(make_token_classifier):
 
     def switch():
         inside.wait(SECONDS)
-        with model.reading(alone=True):
+        with model.evaluating(exclusive=True):
             order.append("alone")
 
     thread = Thread(target=switch)
-    with model.reading():
+    with model.evaluating():
         thread.start()
         inside.wait(SECONDS)
-        with model.reading():  # Whoever only reads does not wait.
+        with model.evaluating():  # Whoever only reads does not wait.
             order.append("reader")
         order.append("readers leave")
     thread.join(SECONDS)

@@ -19,8 +19,8 @@ from kospan.modeling.positional_attention import (
     check_options,
     gate_loss,
     gate_targets,
-    lowest,
-    passed_on,
+    lowest_gates,
+    straight_through,
 )
 from kospan.modeling.tags import spans_to_tags, tag_names
 
@@ -109,7 +109,7 @@ def test_share_closes_exactly_so_many_and_ties_go_by_position(values, share):
     longest = max(map(len, values)) + 1
     gates = torch.tensor([row + [0.0] * (longest - len(row)) for row in values])
     mask = torch.arange(longest) < torch.tensor([len(row) for row in values]).unsqueeze(1)
-    closed = lowest(gates, mask, share)
+    closed = lowest_gates(gates, mask, share)
     for row, wanted in zip(closed.tolist(), values):
         count = math.floor(Fraction(str(share)) * len(wanted))
         order = sorted(range(len(wanted)), key=lambda at: (wanted[at], at))
@@ -119,7 +119,7 @@ def test_share_closes_exactly_so_many_and_ties_go_by_position(values, share):
 @pytest.mark.parametrize("share, units, closed", [(0.29, 100, 29), (0.7, 10, 7), (0.85, 4096, 3481), (1 / 3, 3, 1)])
 def test_floats_that_fall_short_of_a_whole_number(share, units, closed):
     gates, mask = torch.rand(1, units), torch.ones(1, units, dtype=torch.bool)
-    assert lowest(gates, mask, share).sum() == closed
+    assert lowest_gates(gates, mask, share).sum() == closed
 
 
 @pytest.mark.parametrize("gate", ["hard", "share"])
@@ -139,7 +139,7 @@ def test_what_is_not_soft_passes_the_soft_gradient_on(gate):
 
 def test_passing_on_keeps_the_value_to_the_bit():
     value, soft = torch.rand(1000), torch.rand(1000, requires_grad=True)
-    assert torch.equal(passed_on(value, soft), value)
+    assert torch.equal(straight_through(value, soft), value)
 
 
 def test_gradients_equal_finite_differences():
@@ -248,7 +248,7 @@ def test_a_closed_gate_draws_no_looks():
         module.query.bias.zero_()
     states, mask = torch.randn(1, 6, WIDTH), torch.ones(1, 6, dtype=torch.bool)
     found = module(states, mask, torch.arange(6).unsqueeze(0))
-    closed = lowest(found.logits[..., 0].sigmoid(), mask, 0.5)[0]
+    closed = lowest_gates(found.logits[..., 0].sigmoid(), mask, 0.5)[0]
     assert closed.sum() == 3
     assert found.weights[0][..., closed].sum(dim=-1).max() < 1e-2
     assert found.weights[0][..., ~closed].sum(dim=-1).min() > 0.99
@@ -257,7 +257,7 @@ def test_a_closed_gate_draws_no_looks():
 @pytest.mark.parametrize(
     "options, words",
     [
-        ({"gate": "firm"}, "gate of head_options to be one of soft, hard, share, got 'firm'; leave it out"),
+        ({"gate": "firm"}, "gate of head_options to be one of soft, hard, share, got 'firm'; remove it"),
         ({"gate": "share", "share": 1}, "share of head_options to be a share of gates from 0 to below 1, got 1"),
         ({"gate": "share", "share": -0.1}, "from 0 to below 1, got -0.1"),
         ({"gate": "share", "share": True}, "from 0 to below 1, got True"),
@@ -294,7 +294,7 @@ def test_heads_that_begin_at_neighbours_look_there(heads):
     size, window = 32 * heads, 64
     torch.manual_seed(0)
     module = PositionalAttention(size, window, heads, beginning="neighbours")
-    module.begin()
+    module.init_weights()
     nn.init.zeros_(module.query.bias)
     nn.init.zeros_(module.key.bias)
     states, mask = torch.zeros(1, window, size), torch.ones(1, window, dtype=torch.bool)

@@ -8,7 +8,7 @@ import training_cases as cases
 from oracles import positional_loops as loops
 from transformers import AutoModel
 
-from kospan.modeling.heads import HEADS, Chain, check_head
+from kospan.modeling.heads import HEADS, ChainContext, check_head
 from kospan.modeling.rdrop import double
 
 GATES = [{"gate": "soft"}, {"gate": "hard"}, {"gate": "share", "share": 0.5}]
@@ -109,10 +109,10 @@ def test_bfloat16_autocast_stays_near_float32(make):
 
 
 @pytest.mark.parametrize("options", [*GATES, {"gold_gate": 1.0}, {"gate": "hard", "gold_gate": 1.0}])
-@pytest.mark.parametrize("told", [None, 0.0, 0.5])
-def test_labels_cannot_reach_a_prediction(make, options, told):
+@pytest.mark.parametrize("progress", [None, 0.0, 0.5])
+def test_labels_cannot_reach_a_prediction(make, options, progress):
     model = make(options).eval()
-    model.head.follow(told)
+    model.head.set_progress(progress)
     rows = batch()
     with torch.no_grad():
         one = model(**rows)
@@ -126,7 +126,7 @@ def test_labels_cannot_reach_a_prediction(make, options, told):
 def test_extract_never_hands_labels_to_the_head(make, texts, monkeypatch):
     model = make({"gold_gate": 1.0})
     model.train()
-    model.head.follow(0.0)
+    model.head.set_progress(0.0)
     seen, forward = [], model.head.forward
 
     def watched(states, mask, labels=None, context=None):
@@ -157,28 +157,28 @@ def test_gold_gates_fall_linearly_and_only_in_training(make):
     assert head.gold_share() == 0.0, "where nobody tells how far training is, none are mixed in"
     found = []
     for progress in (0.0, 0.125, 0.25, 0.5, 0.75, 1.0):
-        head.follow(progress)
+        head.set_progress(progress)
         found.append(head.gold_share())
     assert found == [1.0, 0.75, 0.5, 0.0, 0.0, 0.0]
-    head.follow(0.0)
+    head.set_progress(0.0)
     assert head.eval().gold_share() == 0.0
     never = make().train().head
-    never.follow(0.0)
+    never.set_progress(0.0)
     assert never.gold_share() == 0.0
 
 
 def test_gold_gates_are_what_the_units_pass_in_the_first_step(make):
     model = make({"gold_gate": 1.0}).train()
     rows = batch()
-    model.head.follow(0.0)
+    model.head.set_progress(0.0)
     mask = rows["labels"] != -100
     states = torch.randn(*mask.shape, 16)
-    found = model.head(states, mask, rows["labels"], Chain(positions=rows["unit_positions"]))
+    found = model.head(states, mask, rows["labels"], ChainContext(positions=rows["unit_positions"]))
     inside = (rows["labels"] > 0).float()
     expected = model.head.attention(states, mask, rows["unit_positions"], inside, 1.0)
     assert torch.equal(found.emissions, model.head.project(expected.states))
-    model.head.follow(1.0)
-    later = model.head(states, mask, rows["labels"], Chain(positions=rows["unit_positions"]))
+    model.head.set_progress(1.0)
+    later = model.head(states, mask, rows["labels"], ChainContext(positions=rows["unit_positions"]))
     assert not torch.allclose(later.emissions, found.emissions)
 
 

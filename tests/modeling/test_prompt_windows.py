@@ -37,22 +37,22 @@ def writer_with(template: str) -> KospanGenerativeNER:
     return KospanGenerativeNER(tiny_lm(tokenizer, max_position_embeddings=1024), tokenizer, config)
 
 
-def prompt_of(writer: KospanGenerativeNER) -> str:
-    return writer.tokenizer.decode(writer.passages("서울에")[0].input_ids)
+def prompt_of(model: KospanGenerativeNER) -> str:
+    return model.tokenizer.decode(model.passages("서울에")[0].input_ids)
 
 
 @pytest.mark.parametrize("kind", DATED)
 def test_a_date_of_a_chat_template_is_fixed_saved_and_read_again(kind, tmp_path, set_today):
     template, expected = DATED[kind]
-    writer = writer_with(template)
-    writer.fix_date("2025-02-03")
-    assert writer.config.date == "2025-02-03" and prompt_of(writer).startswith(expected)
-    writer.save_pretrained(tmp_path)
+    model = writer_with(template)
+    model.fix_date("2025-02-03")
+    assert model.config.date == "2025-02-03" and prompt_of(model).startswith(expected)
+    model.save_pretrained(tmp_path)
     assert json.loads((tmp_path / "kospan.json").read_text(encoding="utf-8"))["date"] == "2025-02-03"
     for day in ((2025, 2, 3), (2031, 12, 24)):
         set_today(*day)
         again = KospanGenerativeNER.from_pretrained(tmp_path)
-        assert again.passages("서울에") == writer.passages("서울에")
+        assert again.passages("서울에") == model.passages("서울에")
     # The first date stays.
     again.fix_date("2031-12-24")
     assert again.config.date == "2025-02-03"
@@ -83,10 +83,10 @@ def test_codes_are_those_of_strftime(day, format):
 
 @pytest.mark.parametrize("template", [FIXED, PLAIN])
 def test_a_template_without_the_current_date_has_none(template):
-    writer = writer_with(template)
-    before = prompt_of(writer)
-    writer.fix_date("2025-02-03")
-    assert writer.config.date is None and prompt_of(writer) == before
+    model = writer_with(template)
+    before = prompt_of(model)
+    model.fix_date("2025-02-03")
+    assert model.config.date is None and prompt_of(model) == before
     assert ("26 Jul 2024" in before) == (template is FIXED)
     plain = writer_with(template)
     plain.config.chat = False
@@ -100,14 +100,14 @@ def test_a_saved_model_without_a_date_works_as_before_and_says_so_once(tmp_path,
     del stored["date"]
     (tmp_path / "kospan.json").write_text(json.dumps(stored), encoding="utf-8")
     set_today(2029, 5, 17)
-    writer = KospanGenerativeNER.from_pretrained(tmp_path)
+    model = KospanGenerativeNER.from_pretrained(tmp_path)
     with pytest.warns(
         UserWarning, match=r"expected a date in kospan\.json, because the chat template inserts .* train"
     ):
-        assert prompt_of(writer).startswith("Today Date: 17 May 2029")
+        assert prompt_of(model).startswith("Today Date: 17 May 2029")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        writer._framed(writer.config.examples)
+        model._framed(model.config.examples)
 
 
 @pytest.mark.parametrize("date", ["2025-2-3", "03.02.2025", "2025-13-01", 20250203, "", "20250203"])

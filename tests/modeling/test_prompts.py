@@ -158,6 +158,6 @@ def test_a_chat_template_gets_turns_and_one_that_drops_the_text_is_refused():
     before, behind = frame("Find.", ["PS"], {}, [("A b", "[]")], ("Types", "Text", "Answer"), render)
     assert before == "<user>Find.\n\nTypes:\n- PS\n\nText:\nA b</><assistant>[]</><user>Text:\n"
     assert behind == "</><assistant>" and PLACE not in before + behind
-    with pytest.raises(ValueError, match="expected a chat template that writes the messages as they are"):
+    with pytest.raises(ValueError, match="expected a chat template that prints the messages unchanged"):
         frame("Find.", ["PS"], {}, render=lambda messages: "hello")
     assert Entity("PS", "A") == ("PS", "A", 0, 0)

@@ -144,11 +144,7 @@ def test_every_weight_learns(make_text_classifier, texts, settings_of):
 def test_r_drop_is_half_the_symmetric_divergence(make_text_classifier, texts):
     model = make_text_classifier(dropout=0.4).train()
     batch = batch_of(model, texts, [0, 1, 2, 1, 0])
-    found = model(
-        **double(batch),
-        rdrop_alpha=2.0,
-        num_items_in_batch=5,
-    )
+    found = model(**double(batch), rdrop_alpha=2.0, num_items_in_batch=5)
     first, second = found.logits.double().chunk(2)
     total = task = 0.0
     for p, q, label in zip(first.softmax(dim=1).tolist(), second.softmax(dim=1).tolist(), [0, 1, 2, 1, 0]):
@@ -374,7 +370,10 @@ def test_a_value_has_no_threshold(make_text_classifier):
 @pytest.mark.parametrize(
     ("settings_of", "words"),
     [
-        ({"problem": "ranking"}, "problem_type to be one of single_label_classification, regression, got 'ranking'"),
+        (
+            {"problem_type": "ranking"},
+            "expected problem_type to be one of single_label_classification, regression, got 'ranking'",
+        ),
         ({"pooling": "max"}, "expected pooling to be one of cls, mean, got 'max'"),
         ({"windowed_field": "title"}, "expected windowed_field to be one of text, text_pair, got 'title'"),
         (

@@ -69,12 +69,12 @@ def oracle(model: SparseBigBird, ids: torch.Tensor) -> torch.Tensor:
             for query in range(length):
                 row = query // size
                 if row in (0, blocks - 1):
-                    looked = range(blocks)
+                    attended = range(blocks)
                 elif row in (1, blocks - 2):
-                    looked = table.edges[0 if row == 1 else 1, head]
+                    attended = table.edges[0 if row == 1 else 1, head]
                 else:
-                    looked = table.middle[row - 2, head]
-                for block in looked:
+                    attended = table.middle[row - 2, head]
+                for block in attended:
                     seen[0, head, query, block * size : (block + 1) * size] = True
         mask = torch.zeros(seen.shape, dtype=model.dtype).masked_fill(~seen, -torch.inf)
         inner, plain = module.attention.self, module.attention.self.forward

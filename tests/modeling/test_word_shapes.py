@@ -1,4 +1,4 @@
-"""How units are written, and a model that is told."""
+"""Shapes of units, and a model with the word-shape feature."""
 
 import pytest
 import torch
@@ -37,13 +37,16 @@ def test_any_text_has_a_shape():
 @pytest.mark.parametrize("settings", [{"encoder_input": "units"}, {"encoder_input": "subwords", "unit": "word"}])
 def test_a_model_that_is_told_reads_capitals(make_token_classifier, settings):
     texts = ["ab cd", "AB Cd"]
-    told, blind = make_token_classifier(word_shape_feature=True, **settings), make_token_classifier(**settings)
-    tokenizer = told.tokenizer
+    with_shapes, without_shapes = (
+        make_token_classifier(word_shape_feature=True, **settings),
+        make_token_classifier(**settings),
+    )
+    tokenizer = with_shapes.tokenizer
     # Both texts are the same subwords: the unknown one.
     assert len({tokenizer(character)["input_ids"][1] for character in "abcdABC"}) == 1
-    one, other = (reading.emissions for reading in told.read(texts))
+    one, other = (reading.emissions for reading in with_shapes.token_scores(texts))
     assert not torch.equal(one, other)
-    one, other = (reading.emissions for reading in blind.read(texts))
+    one, other = (reading.emissions for reading in without_shapes.token_scores(texts))
     assert torch.equal(one, other)
 
 

@@ -116,10 +116,10 @@ def f1(mine, gold, both_empty):
     """Harmonic mean of precision and recall of what two lists share, each element used up once."""
     if not mine and not gold:
         return both_empty
-    left, shared = list(gold), 0
+    remaining, shared = list(gold), 0
     for element in mine:
-        if element in left:
-            left.remove(element)
+        if element in remaining:
+            remaining.remove(element)
             shared += 1
     if not shared:
         return 0.0

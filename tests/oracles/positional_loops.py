@@ -46,10 +46,10 @@ def attend(row, positions, weights: dict, heads: int, kind: str, share: float, g
     padding = weights["padding_state"]
     gated = [[gate * x + (1 - gate) * e for x, e in zip(state, padding)] for gate, state in zip(gates, row)]
     table = weights["position_embedding.weight"]
-    placed = [[x + p for x, p in zip(state, table[at])] for state, at in zip(gated, positions)]
+    to_device = [[x + p for x, p in zip(state, table[at])] for state, at in zip(gated, positions)]
     query, key, value = (
         [linear(state, weights[f"{name}.weight"], weights[f"{name}.bias"]) for state in states]
-        for name, states in (("query", placed), ("key", placed), ("value", gated))
+        for name, states in (("query", to_device), ("key", to_device), ("value", gated))
     )
     mixed = [[] for _ in row]
     attention = []

@@ -195,8 +195,8 @@ def test_every_variant_keeps_the_source_on_short_inputs(source, folder, variant)
     [variant for variant in VARIANTS if variant.law not in ("random", "zero")],
     ids=lambda variant: variant.name,
 )
-def test_the_table_of_a_variant_is_the_converters(source, folder, tmp_path, variant):
-    convert_to_bigbird(source, tmp_path, Settings(max_length=LONG, law=variant.law, tau=variant.tau, block_size=4))
+def test_the_table_of_an_variant_is_the_converters(source, folder, tmp_path, variant):
+    convert_to_bigbird(source, tmp_path, Settings(max_length=LONG, schedule=variant.law, tau=variant.tau, block_size=4))
     _, _, model = open_variant(folder, REACH, variant)
     other = open_variant(tmp_path, REACH, Variant("as it is", variant.law, variant.tau))[2]
     theirs = type(model).from_pretrained(tmp_path).state_dict()

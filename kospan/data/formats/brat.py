@@ -1,17 +1,17 @@
-"""brat's standoff: a text and, beside it, an .ann file."""
+"""brat's standoff format: a text with an .ann file beside it."""
 
 import os
 import re
 import shutil
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from kospan.data.checks import located
-from kospan.data.formats.offsets import UNITS, Fragments, Stretch, counted, resolve
+from kospan.data.formats.keys import warn_ignored
+from kospan.data.formats.offsets import UNITS, Fragments, RawSpan, counted, resolve
 from kospan.data.text import decoded, read_bytes, write_text
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -34,18 +34,21 @@ PARTS = (".a1", ".a2", ".rel", ".co")
 
 
 def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
-    """Examples from a folder (read in the order of names, subfolders too) or from one .txt or .ann file.
+    """Read examples from a folder (in the order of names, with subfolders) or from one .txt or .ann file.
 
-    Line ends are left as they are. Offsets usually count characters, CRLF as two; other countings (brat's own count of
-    CRLF as one, UTF-16) are recognised by the surfaces beside them. A text without annotation files is unlabelled.
-    Whatever is no text-bound annotation is counted in a warning. Fragments that only line ends and indentation part are
-    one span; that is how brat writes an annotation that crosses lines.
+    Line ends are kept. Offsets usually count characters, CRLF as two; other countings (brat's own count of CRLF as one,
+    UTF-16) are recognised by the surfaces beside them. A text without annotation files is unlabelled. Annotations that
+    are not text-bound are counted in a warning. Fragments separated only by line ends and indentation are one span;
+    that is how brat writes an annotation that crosses lines.
 
     Args:
-        units: What the offsets may count; see `kospan.data.formats.offsets`.
+        path: Folder, or one .txt or .ann file.
+        units: Possible units of the offsets; see `kospan.data.formats.offsets`.
 
-    Raises: ValueError naming file and line where an annotation is malformed or discontinuous, or its surface is not
-        what its offsets cut out; FileNotFoundError where there is no text, or none to a file of annotations.
+    Raises:
+        ValueError: If an annotation is malformed or discontinuous, or its surface is not what its offsets cut out; the
+            message names file and line.
+        FileNotFoundError: If there is no text, or a file of annotations has none.
     """
     path = Path(path)
     texts = sorted(path.rglob("*.txt")) if path.is_dir() else [path.with_suffix(".txt")]
@@ -59,9 +62,7 @@ def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Exa
         spans = _spans(files, text, units, ignored) if files else None
         name = text_path.relative_to(path if path.is_dir() else path.parent).with_suffix("").as_posix()
         examples.append(Example(unquote(name), text, spans))
-    if ignored:
-        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
-        warnings.warn(f"{path}: ignored {counts}", stacklevel=2)
+    warn_ignored(path, ignored)
     return examples
 
 
@@ -78,7 +79,7 @@ def _check_texts(path: Path, texts: list[Path]) -> None:
 
 
 def _annotation_files(text_path: Path) -> list[Path]:
-    """The files with a text's annotations: one .ann file, else the parts that brat reads instead."""
+    """The files with a text's annotations: one .ann file, or else the parts that brat reads instead."""
     whole = text_path.with_suffix(".ann")
     if whole.exists():
         return [whole]
@@ -86,7 +87,7 @@ def _annotation_files(text_path: Path) -> list[Path]:
 
 
 def _spans(files: list[Path], text: str, units: Sequence[str], ignored: Counter) -> tuple[Span, ...]:
-    stretches, labels = [], []
+    raw_spans, labels = [], []
     for path in files:
         for at, line in enumerate(decoded(read_bytes(path), path).split("\n"), 1):
             if not line.strip():
@@ -96,26 +97,27 @@ def _spans(files: list[Path], text: str, units: Sequence[str], ignored: Counter)
                     raise ValueError(f"{path}:{at}: expected a line of brat's (T1, R1), got {line!r}; fix the line")
                 ignored[KINDS[line[0]]] += 1
                 continue
-            label, stretch = _stretch(line, f"{path}:{at}")
+            label, raw_span = _raw_span(line, f"{path}:{at}")
             labels.append(label)
-            stretches.append(stretch)
-    found = resolve(text, stretches, units, str(files[0]))
+            raw_spans.append(raw_span)
+    found = resolve(text, raw_spans, units, str(files[0]))
     return tuple(
         sorted(
-            _span(label, fragments, text, stretch.place) for label, fragments, stretch in zip(labels, found, stretches)
+            _span(label, fragments, text, raw_span.place)
+            for label, fragments, raw_span in zip(labels, found, raw_spans)
         )
     )
 
 
-def _stretch(line: str, place: str) -> tuple[str, Stretch]:
-    """Type and stretch of a line."""
+def _raw_span(line: str, place: str) -> tuple[str, RawSpan]:
+    """Type and offsets of a line."""
     columns = line.split("\t", 2)
     head = re.fullmatch(r"(\S+) (\d+ \d+(?:;\d+ \d+)*) *", columns[1]) if len(columns) == 3 else None
     if not head:
         raise ValueError(f"{place}: expected `T1<TAB>TYPE start end<TAB>surface`, got {line!r}; fix the line")
     fragments = tuple(tuple(map(int, fragment.split())) for fragment in head[2].split(";"))
     # The last "\r" belongs to the line, and no span ends in white space.
-    return head[1], Stretch(place, fragments, columns[2].removesuffix("\r"))
+    return head[1], RawSpan(place, fragments, columns[2].removesuffix("\r"))
 
 
 def _span(label: str, fragments: Fragments, text: str, place: str) -> Span:
@@ -124,29 +126,32 @@ def _span(label: str, fragments: Fragments, text: str, place: str) -> Span:
         if start < end or gap.strip() or (start > end and not LINE_END.search(gap)):
             offsets = ";".join(f"{start} {end}" for start, end in fragments)
             raise ValueError(
-                f"{place}: expected one stretch of text, got the discontinuous {offsets!r}, which leaves out "
-                f"{gap!r}; a span has one start and one end here, so annotate the whole or its parts"
+                f"{place}: expected one stretch of text, got the discontinuous {offsets!r}, which skips {gap!r}; a "
+                "span has one start and one end here, so annotate the whole or its parts"
             )
     return located(fragments[0][0], fragments[-1][1], label, len(text), place)
 
 
 def write_brat(path: str | os.PathLike, examples: Iterable[Example], unit: str = "characters") -> None:
-    """Writes a folder with a .txt and an .ann file per example, named after its id.
+    """Write a folder with a .txt and an .ann file per example, named after its id.
 
     The folder is there whole or not at all.
 
     Args:
-        unit: What the offsets count; brat itself counts characters.
+        path: The new folder.
+        examples: The examples.
+        unit: Unit of the offsets; brat itself counts characters.
 
-    Raises: FileExistsError where the folder holds something; ValueError where a type holds white space, an id is
-        empty, or two ids give one file name.
+    Raises:
+        FileExistsError: If the folder holds something.
+        ValueError: If a type holds white space, an id is empty, or two ids give one file name.
     """
     path = Path(path)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise FileExistsError(f"expected a new or empty folder for brat's files, got {path}; name another")
     path.parent.mkdir(parents=True, exist_ok=True)
     place = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
-    # A folder of its own inside: mkdtemp's is private whatever the umask says.
+    # A subfolder: that of mkdtemp is private whatever the umask is.
     temporary = place / path.name
     temporary.mkdir()
     names: dict[str, str] = {}
@@ -157,7 +162,7 @@ def write_brat(path: str | os.PathLike, examples: Iterable[Example], unit: str =
                     "expected every example to have an id, the name of its files, got an empty one; add it"
                 )
             name = UNSAFE.sub(lambda match: f"%{ord(match[0]):02X}", example.id)
-            # Some file systems do not tell A from a.
+            # Some file systems are case-insensitive.
             if names.setdefault(name.casefold(), example.id) != example.id or (temporary / f"{name}.txt").exists():
                 raise ValueError(
                     f"example {example.id!r}: expected ids that differ as file names, got one like "

@@ -1,4 +1,4 @@
-"""Annotations of other tools to JSON Lines and back."""
+"""Conversion between the formats of annotation tools and JSON Lines."""
 
 import os
 import warnings
@@ -17,15 +17,15 @@ from kospan.example import Example
 
 
 class Format(NamedTuple):
-    """How a tool's annotations are read and written.
+    """Functions and properties of an annotation format.
 
     Args:
         read: From a path, and for other tools the units that offsets may count, to examples.
         write: Examples to a path, whole or not at all, for other tools with the unit that offsets count.
-        units: What the tool's offsets may count (see `kospan.data.formats.offsets`); empty for JSON Lines.
-        unit: What is written unless another unit is asked for.
-        loses: What the form cannot hold.
-        has_predictions: Whether it tells predicted spans from annotated ones.
+        units: Possible units of the tool's offsets (see `kospan.data.formats.offsets`); empty for JSON Lines.
+        unit: Default unit for writing.
+        loses: Fields that the format cannot represent.
+        has_predictions: Whether it distinguishes predicted spans from annotated ones.
     """
 
     read: Callable[..., list[Example]]
@@ -53,22 +53,24 @@ def convert_file(
     offsets: str | None = None,
     model_version: str = "kospan",
 ) -> str:
-    """Reads annotations in one form and writes them in another.
+    """Read annotations in one format and write them in another.
 
     Args:
         source: File or folder in `from_format`.
         target: File or folder to write in `to_format`.
         from_format: A name of `FORMATS`.
         to_format: A name of `FORMATS`.
-        offsets: What the offsets of the other tool's file count, a name of `UNITS`: of `source`, or of `target` where
-            `source` is JSON Lines. None reads whatever is possible where all possible units give the same spans, and
-            writes what the tool counts by itself.
-        model_version: The model's name beside predictions, where the form has them.
+        offsets: Unit of the offsets of the other tool's file, a name of `UNITS`: of `source`, or of `target` if
+            `source` is JSON Lines. None reads any unit if all possible units give the same spans, and writes the
+            tool's own unit.
+        model_version: The model's name beside predictions, if the format has them.
 
-    Returns: One line that says what was converted, what was ignored and what the new form cannot hold.
+    Returns:
+        A line about what was converted, ignored, and lost because the new format cannot represent it.
 
-    Raises: ValueError where a name is unknown, nothing was read, or a record is malformed;
-        FileExistsError where a file is to be written and `target` is a folder.
+    Raises:
+        ValueError: If a name is unknown, nothing was read, or a record is malformed.
+        FileExistsError: If a file is to be written and `target` is a folder.
     """
     for name in (from_format, to_format):
         if name not in FORMATS:
@@ -79,7 +81,7 @@ def convert_file(
     if offsets and not (reader.units or writer.units):
         raise ValueError(
             f"expected --offsets beside the format of another tool, got {offsets!r} for JSON Lines, whose offsets "
-            "count characters; leave it out"
+            "count characters; remove it"
         )
     if to_format != "brat" and os.path.isdir(target):
         raise FileExistsError(f"expected a file to write to, got the folder {target}; name a file inside it")
@@ -108,9 +110,9 @@ def convert_file(
 
 
 def _predicted(source: str | os.PathLike, from_format: str, examples: list[Example]) -> set[str]:
-    """Ids of the texts whose spans are a model's, which have scores in JSON Lines, be they 1 or less.
+    """Ids of the texts whose spans are predictions, which have scores in JSON Lines.
 
-    Where no other spans are in the file, a text without any was read by the model too.
+    If all spans of the file are predictions, texts without spans count as predictions too.
     """
     found = {example.id for example in examples if any(span.score != 1.0 for span in example.spans or ())}
     gold = set()
@@ -125,4 +127,4 @@ def _predicted(source: str | os.PathLike, from_format: str, examples: list[Examp
 def _lost(examples: list[Example], keys: tuple[str, ...], to_format: str) -> list[str]:
     counts = {key: sum(bool(getattr(example, key)) for example in examples) for key in EXTRA_KEYS}
     counts["score"] = sum(span.score != 1.0 for example in examples for span in example.spans or ())
-    return [f"{to_format} holds no {key}: {counts[key]:,} left out" for key in keys if counts[key]]
+    return [f"{to_format} has no {key}: {counts[key]:,} lost" for key in keys if counts[key]]

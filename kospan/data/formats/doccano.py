@@ -1,4 +1,4 @@
-"""doccano's JSON Lines, old and new."""
+"""doccano's JSON Lines, of old and new versions."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kospan.data.checks import check_encodable, located, typed
-from kospan.data.formats.keys import EXTRA_KEYS, check_no_annotations
-from kospan.data.formats.offsets import UNITS, Stretch, common_units, counted, is_ambiguous, resolve
+from kospan.data.formats.keys import EXTRA_KEYS, check_no_annotations, warn_ignored
+from kospan.data.formats.offsets import UNITS, RawSpan, common_units, counted, is_ambiguous, resolve
 from kospan.data.jsonl import json_lines
 from kospan.data.text import stem, write_text
 from kospan.example import Example
@@ -23,15 +23,15 @@ OTHERS = ("relations", "cats")
 
 
 class Annotation(NamedTuple):
-    """One annotated stretch; `user`: who has annotated it, where the line says it."""
+    """One annotated span; `user` is its annotator, if the line names one."""
 
-    stretch: Stretch
+    raw_span: RawSpan
     label: str
     user: object
 
 
 class Line(NamedTuple):
-    """A line of an export before its offsets are read: an example without spans, and the annotations under each key."""
+    """A line of an export before its offsets are interpreted: an example without spans, and annotations by key."""
 
     place: str
     example: Example
@@ -39,28 +39,28 @@ class Line(NamedTuple):
 
 
 def read_doccano(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
-    """Examples from an export; a line with none of the keys label, labels, entities, annotations is unlabelled.
+    """Read the examples of an export; a line without label, labels, entities and annotations is unlabelled.
 
-    doccano counts UTF-16 code units, or graphemes in projects that are set so, and keeps what was imported, which
-    often counts characters. A unit that is impossible in one line is not considered in the others. Relations and
+    doccano counts UTF-16 code units, or graphemes in projects with that setting, and keeps imported offsets, which
+    often count characters. A unit that is impossible in one line is not considered in the others. Relations and
     categories are counted in a warning.
 
     Args:
-        units: What the offsets may count; see `kospan.data.formats.offsets`.
+        path: The export.
+        units: Possible units of the offsets; see `kospan.data.formats.offsets`.
 
-    Raises: ValueError or TypeError naming file and line where a record is malformed, its offsets can be read in several
-        ways, its annotations are under another key, or annotators differ.
+    Raises:
+        ValueError, TypeError: If a record is malformed, its offsets can be read in several ways, its annotations are
+            under another key, or annotators differ; the message names file and line.
     """
     ignored: Counter[str] = Counter()
     name = stem(path)
     lines = [_line(line, place, f"{name}-{place.rpartition(':')[2]}", ignored) for place, line in json_lines(path)]
-    texts = [(line.example.text, _stretches(line)) for line in lines]
+    texts = [(line.example.text, _raw_spans(line)) for line in lines]
     possible = common_units(texts, units)
     found = [_labelled(line, possible) for line in lines]
-    if ignored:
-        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
-        warnings.warn(f"{path}: ignored {counts}", stacklevel=2)
-    if any(is_ambiguous(text, stretches, units) for text, stretches in texts):
+    warn_ignored(path, ignored)
+    if any(is_ambiguous(text, raw_spans, units) for text, raw_spans in texts):
         warnings.warn(
             f"{path}: read the offsets as {' or '.join(possible)}, which alone fits all lines",
             stacklevel=2,
@@ -77,7 +77,7 @@ def _line(line, place: str, default_id: str, ignored: Counter) -> Line:
     check_encodable(text, place)
     name = line.get("id", line.get("doc_id", default_id))
     name = str(name) if isinstance(name, int) and not isinstance(name, bool) else typed(name, str, place, "'id'")
-    # Where only some lines of a project have a key of their own, doccano writes null in the others.
+    # If only some lines of a project have an extra key, doccano writes null in the others.
     extra = {key: typed(line.get(key) or "", str, place, repr(key)) for key in EXTRA_KEYS}
     ignored.update({key: len(line[key]) for key in OTHERS if isinstance(line.get(key), list) and line[key]})
     keys = [key for key in KEYS if line.get(key) is not None] or [key for key in KEYS if key in line]
@@ -90,26 +90,26 @@ def _line(line, place: str, default_id: str, ignored: Counter) -> Line:
     return Line(place, Example(name, text, None, **extra), annotations)
 
 
-def _stretches(line: Line) -> list[Stretch]:
-    return [annotation.stretch for annotations in line.annotations.values() for annotation in annotations]
+def _raw_spans(line: Line) -> list[RawSpan]:
+    return [annotation.raw_span for annotations in line.annotations.values() for annotation in annotations]
 
 
 def _labelled(line: Line, units: Sequence[str]) -> Example:
-    """The example with its spans, which have to be the same under all keys and of all users."""
+    """Add the spans to an example; they must be the same under all keys and for all users."""
     found: dict[str, list[Span]] = {}
-    resolved = iter(resolve(line.example.text, _stretches(line), units, line.place))
+    resolved = iter(resolve(line.example.text, _raw_spans(line), units, line.place))
     for key, annotations in line.annotations.items():
         if not annotations:
             found[repr(key)] = []
-        for stretch, label, user in annotations:
+        for raw_span, label, user in annotations:
             ((start, end),) = next(resolved)
             name = repr(key) if user is None else f"{key!r} (user {user})"
-            found.setdefault(name, []).append(located(start, end, label, len(line.example.text), stretch.place))
+            found.setdefault(name, []).append(located(start, end, label, len(line.example.text), raw_span.place))
     spans = {name: tuple(sorted(each)) for name, each in found.items()}
     if len(set(spans.values())) > 1:
         raise ValueError(
             f"{line.place}: expected one set of annotations, got different ones under {' and '.join(spans)}; remove "
-            "what is not to be read"
+            "all but one"
         )
     return replace(line.example, spans=next(iter(spans.values()), None))
 
@@ -136,16 +136,19 @@ def _annotation(value, place: str) -> Annotation:
             "JSONL (text label), or put the names in"
         )
     offsets = typed(start, int, place, "the start"), typed(end, int, place, "the end")
-    return Annotation(Stretch(place, (offsets,)), typed(label, str, place, "the label"), user)
+    return Annotation(RawSpan(place, (offsets,)), typed(label, str, place, "the label"), user)
 
 
 def write_doccano(path: str | os.PathLike, examples: Iterable[Example], unit: str = "utf16") -> None:
-    """Writes what doccano imports as sequence labelling: a line with `text` and `label` per example.
+    """Write sequence-labelling data for doccano: a line with `text` and `label` per example.
 
     Args:
-        unit: What the offsets count: "utf16", or "graphemes" for a project that counts these.
+        path: The file.
+        examples: The examples.
+        unit: Unit of the offsets: "utf16", or "graphemes" for a project that counts these.
 
-    Raises: ValueError where a span begins or ends inside a grapheme and graphemes are counted.
+    Raises:
+        ValueError: If a span begins or ends inside a grapheme and graphemes are counted.
     """
     lines = []
     for example in examples:

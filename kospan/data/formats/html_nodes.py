@@ -1,4 +1,4 @@
-"""HTML as annotators see it, and the text nodes that their tools count."""
+"""HTML as displayed to annotators, and the text nodes whose characters their tools count."""
 
 from html.parser import HTMLParser
 
@@ -6,7 +6,7 @@ from kospan.data.html_text import BLOCKS, CELLS, HIDDEN, SPACES
 
 
 class HtmlNodes:
-    """The text nodes of a body as a browser holds them, and a text in which blocks do not run together.
+    r"""Text nodes of a body as a browser holds them, and a text with line ends between blocks.
 
     Args:
         html: A page, or a part of one.
@@ -17,19 +17,19 @@ class HtmlNodes:
 
     >>> page = HtmlNodes("<p>A &amp; <b>B</b></p><p>C<br>D</p>")
     >>> page.counted, page.text
-    ('A & BC\\nD', 'A & B\\nC\\nD')
+    ('A & BC\nD', 'A & B\nC\nD')
     >>> page.span(5, 6)
     (6, 7)
     """
 
     def __init__(self, html: str):
         # Browsers know no other line end.
-        walk = _Walk(html.replace("\r\n", "\n").replace("\r", "\n"))
-        counted = "".join(walk.parts)
+        collector = _NodeCollector(html.replace("\r\n", "\n").replace("\r", "\n"))
+        counted = "".join(collector.parts)
         # In front of the body's first content they drop white space where no <body> tag has begun it.
-        dropped = 0 if walk.has_body else len(counted) - len(counted.lstrip(SPACES))
+        dropped = 0 if collector.has_body else len(counted) - len(counted.lstrip(SPACES))
         self.counted = counted[dropped:]
-        borders = {at - dropped for at in walk.borders}
+        borders = {at - dropped for at in collector.borders}
         parts: list[str] = []
         self._places: list[int] = []
         for at, character in enumerate(self.counted):
@@ -40,12 +40,12 @@ class HtmlNodes:
         self.text = "".join(parts)
 
     def span(self, start: int, end: int) -> tuple[int, int]:
-        """A stretch of `counted`, which is not empty, as one of `text`."""
+        """Map a non-empty stretch of `counted` to `text`."""
         return self._places[start], self._places[end - 1] + 1
 
 
-class _Walk(HTMLParser):
-    """Collects text nodes, and the lengths of text behind which a block begins or ends."""
+class _NodeCollector(HTMLParser):
+    """Parser that collects text nodes and the positions of block boundaries."""
 
     def __init__(self, html: str):
         super().__init__(convert_charrefs=True)

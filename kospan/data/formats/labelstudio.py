@@ -1,8 +1,7 @@
-"""Label Studio's JSON export, and JSON-MIN."""
+"""Label Studio's exports as JSON and JSON-MIN."""
 
 import json
 import os
-import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -10,20 +9,20 @@ from typing import NamedTuple
 
 from kospan.data.checks import check_encodable, located, typed
 from kospan.data.formats.html_nodes import HtmlNodes
-from kospan.data.formats.keys import EXTRA_KEYS
+from kospan.data.formats.keys import EXTRA_KEYS, warn_ignored
 from kospan.data.formats.labelstudio_tasks import ID_KEY, LABEL_KEYS, Region, Task, read_tasks
-from kospan.data.formats.offsets import Stretch, counted, readings, resolve
+from kospan.data.formats.offsets import RawSpan, counted, interpretations, resolve
 from kospan.data.text import write_text
 from kospan.example import Example
 from kospan.modeling.spans import Span
 
-# What offsets count: characters since 2022, before that UTF-16 code units.
+# Units of offsets: characters since 2022, before that UTF-16 code units.
 COUNTED = ("characters", "utf16")
 # The path of a text without tags.
 ONLY_NODE = "/text()[1]"
 
 
-class Marked(NamedTuple):
+class AnnotationSpans(NamedTuple):
     """The spans of one annotation of a text."""
 
     place: str
@@ -33,7 +32,7 @@ class Marked(NamedTuple):
 
 
 def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) -> list[Example]:
-    """Examples from an export as JSON or JSON-MIN; a task without a finished annotation is unlabelled.
+    """Read examples from an export as JSON or JSON-MIN; a task without a finished annotation is unlabelled.
 
     The text is the field of the data that the labelled regions are in; `text`, if they are in several. Offsets of
     HyperText count the text nodes of HTML, so the text is what these hold, with a line end between blocks. Several
@@ -42,17 +41,19 @@ def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) ->
     another field, and predictions of tasks without an annotation.
 
     Args:
-        units: What the offsets may count; see `kospan.data.formats.offsets`.
+        path: The export.
+        units: Possible units of the offsets; see `kospan.data.formats.offsets`.
 
-    Raises: ValueError or TypeError naming file and task where a record is malformed, its annotations differ, a surface
-        is not what the offsets select, or the offsets can be read in several ways.
+    Raises:
+        ValueError, TypeError: If a record is malformed, its annotations differ, a surface differs from the text at the
+            offsets, or the offsets can be read in several ways; the message names file and task.
     """
     ignored: Counter[str] = Counter()
     tasks = read_tasks(path, ignored)
     fields = _fields(tasks, units)
     chosen = _chosen(fields, path)
     html_fields = {fields[region.tag] for task in tasks for region in task.regions if region.is_html}
-    found: dict[object, tuple[Example, list[Marked]]] = {}
+    found: dict[object, tuple[Example, list[AnnotationSpans]]] = {}
     for at, task in enumerate(tasks):
         key = _text_key(task, chosen)
         text = typed(task.data[key], str, task.place, repr(key))
@@ -68,15 +69,13 @@ def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) ->
             if others := len(annotation.regions) - len(regions):
                 ignored[f"in another field than {key!r}"] += others
             spans = _spans(regions, text, nodes, task.place, units)
-            marked.append(Marked(task.place, annotation.author, annotation.is_truth, spans))
-    if ignored:
-        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(ignored.items()))
-        warnings.warn(f"{path}: ignored {counts}", stacklevel=2)
+            marked.append(AnnotationSpans(task.place, annotation.author, annotation.is_truth, spans))
+    warn_ignored(path, ignored)
     return [replace(example, spans=_agreed(marked)) for example, marked in found.values()]
 
 
-def _agreed(marked: list[Marked]) -> tuple[Span, ...] | None:
-    """The spans that all annotations of a text have; None where it has no annotation."""
+def _agreed(marked: list[AnnotationSpans]) -> tuple[Span, ...] | None:
+    """The spans on which all annotations of a text agree; None if there is no annotation."""
     found = [one for one in marked if one.is_truth] or marked
     if len({one.spans for one in found}) > 1:
         authors = ", ".join(one.author or "unknown" for one in found)
@@ -88,7 +87,7 @@ def _agreed(marked: list[Marked]) -> tuple[Span, ...] | None:
 
 
 def _chosen(fields: dict[str, str], path: str | os.PathLike) -> str | None:
-    """The field that is the text; None where there are no regions to say it."""
+    """The data field that is the text; None if there are no regions to tell."""
     shown = sorted(set(fields.values()))
     if len(shown) > 1 and "text" not in shown:
         raise ValueError(
@@ -110,10 +109,10 @@ def _text_key(task: Task, chosen: str | None) -> str:
 
 
 def _fields(tasks: list[Task], units: Sequence[str]) -> dict[str, str]:
-    """The field of the data that each object tag shows or, in JSON-MIN, that each control tag labels.
+    """Return the data field of each object tag or, in JSON-MIN, of each control tag.
 
-    An export does not say it; a field is possible if all regions of the tag fit it. Of several, the one that the tag or
-    its regions name is taken, else the one that no other tag must have, else `text`.
+    An export does not name it; a field is possible if all regions of the tag fit it. Of several, the one that the tag
+    or its regions name is taken, else the one that no other tag must have, else `text`.
     """
     groups: dict[str, list[tuple[Task, list[Region]]]] = {}
     for task in tasks:
@@ -134,7 +133,7 @@ def _fields(tasks: list[Task], units: Sequence[str]) -> dict[str, str]:
             fields[tag] = certain[0]
         elif certain:
             several[tag] = certain
-        else:  # No field fits: the error of the first wrong region names what is wrong.
+        else:  # No field fits: the first wrong region raises the error.
             fields[tag] = next(iter(named), "text" if "text" in strings or not strings else strings[0])
     for tag, certain in several.items():
         free = [key for key in certain if key not in fields.values()] if not tasks[0].is_minimal else []
@@ -149,17 +148,17 @@ def _fields(tasks: list[Task], units: Sequence[str]) -> dict[str, str]:
 
 def _fits(regions: list[Region], text: str, units: Sequence[str]) -> bool:
     try:
-        stretches = [_stretch(region) for region in regions]
+        raw_spans = [_raw_span(region) for region in regions]
     except (TypeError, ValueError):
         return False
     text = HtmlNodes(text).counted if any(region.is_html for region in regions) else text
-    return bool(readings(text, stretches, units))
+    return bool(interpretations(text, raw_spans, units))
 
 
 def _spans(
     regions: list[Region], text: str, nodes: HtmlNodes | None, place: str, units: Sequence[str]
 ) -> tuple[Span, ...]:
-    found = resolve(nodes.counted if nodes else text, [_stretch(region) for region in regions], units, place)
+    found = resolve(nodes.counted if nodes else text, [_raw_span(region) for region in regions], units, place)
     spans = []
     for region, ((start, end),) in zip(regions, found):
         start, end = nodes.span(start, end) if nodes and end else (start, end)
@@ -167,7 +166,7 @@ def _spans(
     return tuple(sorted(spans))
 
 
-def _stretch(region: Region) -> Stretch:
+def _raw_span(region: Region) -> RawSpan:
     value, place = region.value, region.place
     surface = value.get("text")
     if surface is not None:
@@ -184,7 +183,7 @@ def _stretch(region: Region) -> Stretch:
             )
         typed(offsets, dict, place, "'globalOffsets'")
         start, end = offsets.get("start"), offsets.get("end")
-    return Stretch(place, ((typed(start, int, place, "'start'"), typed(end, int, place, "'end'")),), surface)
+    return RawSpan(place, ((typed(start, int, place, "'start'"), typed(end, int, place, "'end'")),), surface)
 
 
 def _label(region: Region) -> str:
@@ -202,15 +201,18 @@ def write_labelstudio(
     predicted: Collection[str] = (),
     model_version: str = "kospan",
 ) -> None:
-    """Writes tasks that Label Studio imports into a project with `<Text name="text">` and `<Labels name="label">`.
+    """Write tasks for a project with `<Text name="text">` and `<Labels name="label">`.
 
     Args:
-        unit: What the offsets count.
+        path: The file.
+        examples: The examples.
+        unit: Unit of the offsets.
         predicted: Ids of the examples whose spans are a model's: they become a prediction with its scores, which an
             annotator may accept, and no annotation.
         model_version: The model, as Label Studio names it beside a prediction.
 
-    Raises: ValueError where a span begins or ends inside a grapheme and graphemes are counted.
+    Raises:
+        ValueError: If a span begins or ends inside a grapheme and graphemes are counted.
     """
     tasks = []
     for number, example in enumerate(examples, 1):
@@ -236,7 +238,7 @@ def _region(at: int, start: int, end: int, span: Span, text: str) -> dict:
 
 
 def _prediction(result: list[dict], spans: tuple[Span, ...], model_version: str) -> dict:
-    """A prediction; its score is the mean of its spans' scores, by which Label Studio sorts tasks."""
+    """Build a prediction; its score, by which Label Studio sorts tasks, is the mean of its spans' scores."""
     result = [region | {"score": span.score} for region, span in zip(result, spans)]
     score = {"score": sum(span.score for span in spans) / len(spans)} if spans else {}
     return {"model_version": model_version, **score, "result": result}

@@ -1,4 +1,4 @@
-"""The records of a Label Studio export, as JSON or JSON-MIN, before their offsets are read."""
+"""Records of a Label Studio export, as JSON or JSON-MIN, before their offsets are interpreted."""
 
 import json
 import os
@@ -9,13 +9,13 @@ from kospan.data.checks import typed
 from kospan.data.formats.keys import check_no_annotations
 from kospan.data.text import open_text, stem
 
-# Where our ids travel: "id" is Label Studio's own number.
+# Key of kospan's ids; "id" is Label Studio's own number.
 ID_KEY = "example_id"
-# Where the labels of a region are, by the control tag that gave them.
+# Keys of a region's labels, by control tag.
 LABEL_KEYS = ("labels", "hypertextlabels", "htmllabels")
-# Where regions of other control tags, which are not read, have their values.
+# Keys of the values of other control tags, which are not read.
 OTHER_KEYS = ("choices", "taxonomy", "rating", "number", "datetime", "ranker", "pairwise")
-# What JSON-MIN and tasks hold beside the data and the annotations.
+# Other keys of JSON-MIN and tasks, beside data and annotations.
 BOOKKEEPING = frozenset(
     (
         *("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history", "meta"),
@@ -28,9 +28,9 @@ class Region(NamedTuple):
     """A labelled region.
 
     Args:
-        place: Where it is in the file, for error messages.
-        tag: The object tag that shows the text (`to_name`); in JSON-MIN, which does not say it, the control tag.
-        source: The key of the data that the tag shows, where the region says it.
+        place: Its place in the file, for errors.
+        tag: The object tag that shows the text (`to_name`); in JSON-MIN, which lacks it, the control tag.
+        source: The data key that the tag shows, if the region names it.
         value: Offsets, labels and surface.
     """
 
@@ -47,7 +47,7 @@ class Region(NamedTuple):
 
 
 class Annotation(NamedTuple):
-    """What one annotator has marked in a task; `is_truth`: whether it is marked as the ground truth."""
+    """The regions marked by one annotator; `is_truth` tells whether they are the ground truth."""
 
     author: str
     is_truth: bool
@@ -58,10 +58,10 @@ class Task(NamedTuple):
     """A record with its finished annotations.
 
     Args:
-        place: Where it is in the file, for error messages.
-        number: Label Studio's own id; None where the record has none.
+        place: Its place in the file, for errors.
+        number: Label Studio's own id; None if the record has none.
         name: The id of the example.
-        data: What was to be annotated, by field; in JSON-MIN with the values of the control tags among it.
+        data: The annotated data, by field; in JSON-MIN they include the values of the control tags.
         annotations: The annotations that were not cancelled.
         is_minimal: Whether it is a record of JSON-MIN.
     """
@@ -83,10 +83,12 @@ def read_tasks(path: str | os.PathLike, ignored: Counter) -> list[Task]:
     """The records of a file.
 
     Args:
-        ignored: Counts what is not read, by its kind.
+        path: The export.
+        ignored: Counter of skipped annotations, by kind.
 
-    Raises: ValueError or TypeError naming file and record where the form is another, or a record without annotations
-        holds what look like annotations under another key.
+    Raises:
+        ValueError, TypeError: If the format is another, or a record without annotations has apparent annotations under
+            another key; the message names file and record.
     """
     try:
         records = json.loads(open_text(path).read())
@@ -118,7 +120,7 @@ def _task(record, place: str, default_id: str, ignored: Counter) -> Task:
 
 
 def _has_results(record: dict) -> bool:
-    """Whether a record without `data` holds annotations as the full JSON does."""
+    """Return whether a record without `data` holds annotations as the full JSON does."""
     given = record.get("annotations", record.get("completions"))
     return isinstance(given, list) and any(isinstance(one, dict) and "result" in one for one in given)
 
@@ -149,7 +151,7 @@ def _annotations(record: dict, place: str, ignored: Counter) -> list[Annotation]
 
 
 def _minimal(record: dict, place: str, ignored: Counter) -> list[Annotation]:
-    """The annotation of a record of JSON-MIN: all lists of regions with labels, whatever the control tags' names."""
+    """The annotation of a JSON-MIN record: all lists of regions with labels, whatever the names of the control tags."""
     regions, known = [], [*BOOKKEEPING]
     for key, values in record.items():
         if key in BOOKKEEPING or not isinstance(values, list):
@@ -176,7 +178,7 @@ def _is_of_text(value: dict) -> bool:
 
 
 def _kinds(value) -> list[str]:
-    """The keys of a region of JSON-MIN that say what control tag has made it; "textarea" where its text is a list."""
+    """The keys of a JSON-MIN region that tell its control tag; "textarea" if its text is a list."""
     if not isinstance(value, dict):
         return []
     kinds = [key for key in value if key in LABEL_KEYS or key in OTHER_KEYS or key.endswith("labels")]

@@ -1,4 +1,4 @@
-"""Offsets of other tools: what they count, and which characters of the text they mean."""
+"""Offsets of other tools, converted to characters."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -8,21 +8,21 @@ from typing import NamedTuple
 import regex
 
 # Python and most libraries count characters (code points), JavaScript counts UTF-16 code units, and some editors count
-# graphemes, which are what a reader sees as one character (Unicode Standard Annex 29).
+# graphemes, which are displayed as one character (Unicode Standard Annex 29).
 UNITS = ("characters", "utf16", "graphemes")
-# More stretches than this do not make an error message clearer.
+# Number of spans in an error message.
 SHOWN = 3
 
 Fragments = tuple[tuple[int, int], ...]
 
 
-class Stretch(NamedTuple):
-    """One annotated stretch of a text, with offsets as a tool has written them.
+class RawSpan(NamedTuple):
+    """An annotated span with the offsets of another tool.
 
     Args:
-        place: Where it is in the file, for error messages.
+        place: Its place in the file, for errors.
         fragments: Start and end of each part; all but discontinuous annotations have one part.
-        surface: The annotated text as the tool has stored it; None where it stores none.
+        surface: The annotated text as the tool has stored it; None if it stores none.
     """
 
     place: str
@@ -30,11 +30,11 @@ class Stretch(NamedTuple):
     surface: str | None = None
 
 
-@lru_cache(maxsize=8)  # A text is looked at several times in a row.
+@lru_cache(maxsize=8)  # A text is used several times in a row.
 def positions(text: str, unit: str) -> tuple[int, ...]:
-    """The character position of each offset, from 0 to the text's length in `unit`; -1 inside a character.
+    r"""The character position of each offset, from 0 to the text's length in `unit`; -1 inside a character.
 
-    >>> positions("😀a", "characters"), positions("😀a", "utf16"), positions("a\\r\\nb", "graphemes")
+    >>> positions("😀a", "characters"), positions("😀a", "utf16"), positions("a\r\nb", "graphemes")
     ((0, 1, 2), (0, -1, 1, 2), (0, 1, 3, 4))
     """
     if unit == "characters":
@@ -47,9 +47,10 @@ def positions(text: str, unit: str) -> tuple[int, ...]:
 
 
 def counted(text: str, spans: Iterable[Sequence], unit: str, place: str) -> list[tuple[int, int]]:
-    """Start and end of each span, counted in `unit`.
+    """Convert the start and end of each span from characters to `unit`.
 
-    Raises: ValueError where a span begins or ends inside a grapheme, which has no offset there.
+    Raises:
+        ValueError: If a span begins or ends inside a grapheme, which has no offset there.
     """
     offsets = {position: offset for offset, position in enumerate(positions(text, unit))}
     found = []
@@ -63,54 +64,57 @@ def counted(text: str, spans: Iterable[Sequence], unit: str, place: str) -> list
     return found
 
 
-def resolve(text: str, stretches: Sequence[Stretch], units: Sequence[str], place: str) -> list[Fragments]:
-    """The fragments of all stretches of a text, counted in characters.
+def resolve(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str], place: str) -> list[Fragments]:
+    """Return the fragments of all spans of a text, counted in characters.
 
     Args:
-        units: What the offsets may count.
+        text: The text.
+        raw_spans: The annotated spans.
+        units: Possible units of the offsets.
         place: The text's place in the file, for error messages.
 
-    Raises: ValueError where no unit is possible (see `readings`), or where two possible units give different spans.
+    Raises:
+        ValueError: If no unit is possible (see `interpretations`), or if two possible units give different spans.
     """
-    possible = readings(text, stretches, units)
+    possible = interpretations(text, raw_spans, units)
     if not possible:
-        raise _impossible(text, stretches, units, place)
+        raise _impossible(text, raw_spans, units, place)
     _check_agreement(text, possible, place)
     return next(iter(possible.values()))
 
 
-def readings(text: str, stretches: Sequence[Stretch], units: Sequence[str]) -> dict[str, list[Fragments]]:
-    """The fragments of all stretches, counted in characters, by each unit that is possible.
+def interpretations(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str]) -> dict[str, list[Fragments]]:
+    """The fragments of all spans, counted in characters, by each possible unit.
 
-    A unit is possible if all offsets are inside the text and between characters, and all stored surfaces are what the
-    offsets select. Browsers collapse white space: where no unit gives equal surfaces, those that differ in white space
+    A unit is possible if all offsets are inside the text and between characters, and all stored surfaces equal the text
+    at the offsets. Browsers collapse white space: where no unit gives equal surfaces, those that differ in white space
     alone count as equal.
     """
-    inside = {unit: found for unit in units if (found := _read(text, stretches, unit)) is not None}
+    inside = {unit: found for unit in units if (found := _fragments_in(text, raw_spans, unit)) is not None}
     for equal in (_equal, same_but_white_space):
-        fitting = {unit: found for unit, found in inside.items() if not _misfits(text, stretches, found, equal)}
+        fitting = {unit: found for unit, found in inside.items() if not _misfits(text, raw_spans, found, equal)}
         if fitting:
             return fitting
     return {}
 
 
-def common_units(texts: Iterable[tuple[str, Sequence[Stretch]]], units: Sequence[str]) -> Sequence[str]:
-    """The units that are possible in all texts of a file; all units where none is."""
+def common_units(texts: Iterable[tuple[str, Sequence[RawSpan]]], units: Sequence[str]) -> Sequence[str]:
+    """The units that are possible in all texts of a file; all units if none is."""
     left = list(units)
-    for text, stretches in texts:
-        left = [unit for unit in left if unit in readings(text, stretches, units)]
+    for text, raw_spans in texts:
+        left = [unit for unit in left if unit in interpretations(text, raw_spans, units)]
     return left or units
 
 
-def is_ambiguous(text: str, stretches: Sequence[Stretch], units: Sequence[str]) -> bool:
-    """Whether two possible units give different spans."""
-    return len({tuple(found) for found in readings(text, stretches, units).values()}) > 1
+def is_ambiguous(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str]) -> bool:
+    """Return whether two possible units give different spans."""
+    return len({tuple(found) for found in interpretations(text, raw_spans, units).values()}) > 1
 
 
 def same_but_white_space(one: str, other: str) -> bool:
-    """Whether two surfaces differ in nothing but white space, where a backslash and an n may stand for a line end.
+    r"""Return whether two surfaces differ only in white space, including backslash-n for a line end.
 
-    >>> same_but_white_space("서울 중앙", "서울\\\\n중앙")
+    >>> same_but_white_space("서울 중앙", "서울\\n중앙")
     True
     """
     return _bare(one) == _bare(other)
@@ -128,14 +132,14 @@ def _one_line(surface: str) -> str:
     return re.sub(r"[\t\r\n]|\\n", " ", surface)
 
 
-def _read(text: str, stretches: Sequence[Stretch], unit: str) -> list[Fragments] | None:
-    """The fragments under one unit; None where an offset is outside the text or inside a character."""
+def _fragments_in(text: str, raw_spans: Sequence[RawSpan], unit: str) -> list[Fragments] | None:
+    """The fragments in one unit; None if an offset is outside the text or inside a character."""
     places = positions(text, unit)
     found = []
-    for stretch in stretches:
+    for raw_span in raw_spans:
         fragments = []
-        for start, end in stretch.fragments:
-            # The label of an empty text is on the whole of it, which is no character.
+        for start, end in raw_span.fragments:
+            # The label of an empty text covers the whole text, which has no characters.
             if not (0 <= start < end < len(places) or (start == end == 0 and not text)):
                 return None
             if places[start] < 0 or places[end] < 0:
@@ -149,32 +153,36 @@ def _cut(text: str, fragments: Fragments) -> str:
     return " ".join(text[start:end] for start, end in fragments)
 
 
-def _misfits(text: str, stretches: Sequence[Stretch], found: list[Fragments], equal) -> list[int]:
+def _misfits(text: str, raw_spans: Sequence[RawSpan], found: list[Fragments], equal) -> list[int]:
     return [
         at
-        for at, (stretch, fragments) in enumerate(zip(stretches, found))
-        if stretch.surface is not None and not equal(stretch.surface, _cut(text, fragments))
+        for at, (raw_span, fragments) in enumerate(zip(raw_spans, found))
+        if raw_span.surface is not None and not equal(raw_span.surface, _cut(text, fragments))
     ]
 
 
-def _impossible(text: str, stretches: Sequence[Stretch], units: Sequence[str], place: str) -> ValueError:
+def _impossible(text: str, raw_spans: Sequence[RawSpan], units: Sequence[str], place: str) -> ValueError:
     for unit in units:
-        found = _read(text, stretches, unit)
+        found = _fragments_in(text, raw_spans, unit)
         if found is not None:
-            at = _misfits(text, stretches, found, same_but_white_space)[0]
-            offsets = ";".join(f"{start}..{end}" for start, end in stretches[at].fragments)
+            at = _misfits(text, raw_spans, found, same_but_white_space)[0]
+            offsets = ";".join(f"{start}..{end}" for start, end in raw_spans[at].fragments)
             return ValueError(
-                f"{stretches[at].place}: expected the surface {stretches[at].surface!r} at {offsets}, got "
+                f"{raw_spans[at].place}: expected the surface {raw_spans[at].surface!r} at {offsets}, got "
                 f"{_cut(text, found[at])!r}; export again with the text that was annotated, its line ends unchanged"
             )
-    wrong = next((one for one in stretches if all(_read(text, [one], unit) is None for unit in units)), None)
+    wrong = next((one for one in raw_spans if all(_fragments_in(text, [one], unit) is None for unit in units)), None)
     if wrong is None:
         return ValueError(
             f"{place}: expected offsets that all count {' or all '.join(units)}, got some that fit one and some that "
             "fit another; export the annotations again"
         )
     start, end = next(
-        (pair for pair in wrong.fragments if all(_read(text, [Stretch("", (pair,))], unit) is None for unit in units)),
+        (
+            pair
+            for pair in wrong.fragments
+            if all(_fragments_in(text, [RawSpan("", (pair,))], unit) is None for unit in units)
+        ),
         wrong.fragments[0],
     )
     lengths = {unit: len(positions(text, unit)) - 1 for unit in units}
@@ -182,7 +190,7 @@ def _impossible(text: str, stretches: Sequence[Stretch], units: Sequence[str], p
     if start in range(most) and end in range(start + 1, most + 1):
         return ValueError(
             f"{wrong.place}: expected offsets between characters, got start {start}, end {end}, which are outside "
-            f"the text or split a character if they count {' or '.join(units)}; say what they count with --offsets"
+            f"the text or split a character if they count {' or '.join(units)}; set their unit with --offsets"
         )
     spread = ", ".join(f"{length} {unit}" for unit, length in lengths.items())
     return ValueError(
@@ -192,9 +200,9 @@ def _impossible(text: str, stretches: Sequence[Stretch], units: Sequence[str], p
     )
 
 
-def _check_agreement(text: str, readings: dict[str, list[Fragments]], place: str) -> None:
+def _check_agreement(text: str, interpretations: dict[str, list[Fragments]], place: str) -> None:
     groups: dict[tuple[Fragments, ...], list[str]] = {}
-    for unit, found in readings.items():
+    for unit, found in interpretations.items():
         groups.setdefault(tuple(found), []).append(unit)
     if len(groups) == 1:
         return
@@ -204,6 +212,6 @@ def _check_agreement(text: str, readings: dict[str, list[Fragments]], place: str
         for found, units in groups.items()
     )
     raise ValueError(
-        f"{place}: expected offsets with one possible meaning, got ones that select {shown}; say what they count "
-        f"with --offsets {'|'.join(UNITS)}"
+        f"{place}: expected offsets with one possible meaning, got ones that select {shown}; set their unit with "
+        f"--offsets {'|'.join(UNITS)}"
     )

@@ -1,4 +1,4 @@
-"""Prodigy's JSON Lines, as `prodigy db-out` writes and `prodigy db-in` reads them."""
+"""Prodigy's JSON Lines, as written by `prodigy db-out` and read by `prodigy db-in`."""
 
 import json
 import os
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from kospan.data.checks import typed
 from kospan.data.formats.keys import check_no_annotations
-from kospan.data.formats.offsets import Stretch, counted, resolve
+from kospan.data.formats.offsets import RawSpan, counted, resolve
 from kospan.data.jsonl import from_record, json_lines, record
 from kospan.data.prodigy import accepted_lines, span_record
 from kospan.data.text import stem, write_text
@@ -14,14 +14,17 @@ from kospan.example import Example
 
 
 def read_prodigy(path: str | os.PathLike, units: Sequence[str] = ("characters",)) -> list[Example]:
-    """Examples from the lines that were accepted or have no answer yet; a line with neither answer nor spans is
-    unlabelled.
+    """Read the lines that were accepted or have no answer yet.
+
+    A line with neither answer nor spans is unlabelled.
 
     Args:
-        units: What the offsets may count; Prodigy itself counts characters.
+        path: The file.
+        units: Possible units of the offsets; Prodigy itself counts characters.
 
-    Raises: ValueError or TypeError naming file and line where a record is malformed or holds no spans but other
-        annotations.
+    Raises:
+        ValueError, TypeError: If a record is malformed or holds no spans but other annotations; the message names file
+            and line.
     """
     examples = []
     for place, line in accepted_lines(json_lines(path), path):
@@ -35,24 +38,27 @@ def read_prodigy(path: str | os.PathLike, units: Sequence[str] = ("characters",)
 
 
 def _in_characters(spans, text: str, units: Sequence[str], place: str) -> list[dict]:
-    stretches = []
+    raw_spans = []
     for at, span in enumerate(typed(spans, list, place, "'spans'")):
         where = f"{place}, span {at}"
         typed(span, dict, where, "a span")
         start, end = (typed(span.get(key), int, where, repr(key)) for key in ("start", "end"))
         surface = span.get("text")
-        stretches.append(Stretch(where, ((start, end),), surface if isinstance(surface, str) else None))
-    found = resolve(text, stretches, units, place)
+        raw_spans.append(RawSpan(where, ((start, end),), surface if isinstance(surface, str) else None))
+    found = resolve(text, raw_spans, units, place)
     return [span | {"start": start, "end": end} for span, ((start, end),) in zip(spans, found)]
 
 
 def write_prodigy(path: str | os.PathLike, examples: Iterable[Example], unit: str = "characters") -> None:
-    """Writes a line with `text` and `spans` per example, without answers, which Prodigy adds.
+    """Write a line with `text` and `spans` per example, without answers.
 
     Args:
-        unit: What the offsets count; Prodigy itself counts characters.
+        path: The file.
+        examples: The examples.
+        unit: Unit of the offsets; Prodigy itself counts characters.
 
-    Raises: ValueError where a span begins or ends inside a grapheme and graphemes are counted.
+    Raises:
+        ValueError: If a span begins or ends inside a grapheme and graphemes are counted.
     """
     lines = []
     for example in examples:

@@ -1,0 +1,1 @@
+"""Named-entity recognition by generating text with a causal LM."""

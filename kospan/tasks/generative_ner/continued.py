@@ -66,7 +66,7 @@ def continued_model(recipe: Recipe) -> KospanGenerativeNER:
     if hasattr(generator.model, "peft_config"):
         train_adapter(generator.model, recipe)
     elif recipe.lora_rank:
-        generator = generator.over(adapt_causal_lm(generator.model, lora_of(recipe)))
+        generator = generator.with_model(adapt_causal_lm(generator.model, lora_of(recipe)))
     return generator
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import torch
 
-from kospan.data.about import about
 from kospan.data.corpus import Corpus
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.example import Example, clean_label
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.configuration_generative_ner import NAME
@@ -76,7 +75,7 @@ def new_config(recipe: Recipe, corpus: Corpus) -> KospanGenerativeNERConfig:
     """Build the config of a new model, without the settings that depend on the tokenizer."""
     labels, train = list(corpus.labels), corpus.splits["train"]
     check_writable_labels(labels)
-    known = about(recipe.dataset)
+    known = dataset_spec(recipe.dataset)
     language = known.language or language_of(train)
     described = {clean_label(str(label)): str(text) for label, text in recipe.label_descriptions.items()}
     unknown = sorted(described.keys() - set(labels))
@@ -96,7 +95,7 @@ def new_config(recipe: Recipe, corpus: Corpus) -> KospanGenerativeNERConfig:
         examples=[[composed(example.text)[0], whole_reply(example)] for example in shown],
         shown=recipe.few_shot if similar else None,
         words=list(WORDS[language]),
-        unit=recipe.unit or reader_for(recipe.dataset).unit,
+        unit=recipe.unit or dataset_spec(recipe.dataset).unit,
     )
 
 
@@ -128,8 +127,9 @@ def shown_examples(examples: Sequence[Example], count: int) -> list[Example]:
 
 
 def pool_of(examples: Sequence[Example], count: int) -> list[Example]:
-    """Return the examples that a prompt chooses `count` from: different texts of up to 300 characters, 1,000 at most,
-    spread evenly.
+    """Return the examples from which a prompt chooses `count`.
+
+    They are different texts of up to 300 characters, 1,000 at most, spread evenly.
 
     Raises:
         ValueError: There are too few; a text is no example for itself.

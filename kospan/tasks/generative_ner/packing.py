@@ -109,7 +109,7 @@ def check_packing(generator: KospanGenerativeNER, windows: Sequence[dict], colla
     sizes = [len(window["input_ids"]) for window in pair]
     # Each is once the second of a row, in a batch of two rows as in training.
     rows = [row for order in (pair, pair[::-1]) for row in pack(order, sum(sizes))]
-    with generator.reading():
+    with generator.evaluating():
         alone = _scores(generator, {**collate(pair), "use_cache": False})
         packed = _scores(generator, collate(rows))
     behind = torch.cat([packed[1, sizes[1] :], packed[0, sizes[0] :]])

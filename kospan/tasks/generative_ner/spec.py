@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig
 
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.modeling import KospanGenerativeNERConfig
 from kospan.modeling.base_models import check_base
 from kospan.modeling.configuration_generative_ner import NAME, read_generative_config
@@ -47,7 +47,7 @@ def check_recipe(recipe: Recipe) -> None:
 def recipe_metric_names(recipe: Recipe, name: str) -> list[str]:
     """Return the metrics of a run; the data are read only for a metric of a single label."""
     labels = corpus_of(recipe).labels if needs_labels(name) else ()
-    return [*metric_names(recipe.unit or reader_for(recipe.dataset).unit, labels), *REPLY_METRICS]
+    return [*metric_names(recipe.unit or dataset_spec(recipe.dataset).unit, labels), *REPLY_METRICS]
 
 
 def remarks(task: GenerativeNERTask) -> list[str]:
@@ -84,9 +84,9 @@ def losses(
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield the mean loss of a batch of replies, and the number of their subwords; packed windows are unpacked, as
     `batch_size` counts windows."""
-    generator = task.generator.over(model)
+    generator = task.generator.with_model(model)
     order = sorted(unpack(features), key=lambda feature: -len(feature["input_ids"]))
-    with generator.reading():
+    with generator.evaluating():
         for at in range(0, len(order), batch_size):
             batch = task.collate(order[at : at + batch_size])
             batch = {key: value.to(generator.device) for key, value in batch.items()}

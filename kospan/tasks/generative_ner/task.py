@@ -139,7 +139,7 @@ class GenerativeNERTask(BaseTask):
 
     def save(self, model: torch.nn.Module, folder: str | os.PathLike) -> None:
         """Write the causal language model or its adapter, the tokenizer, and `kospan.json`."""
-        self.generator.over(model).save_pretrained(folder)
+        self.generator.with_model(model).save_pretrained(folder)
 
     def load(self, folder: str | os.PathLike) -> KospanGenerativeNER:
         """Open what `save` wrote, in float32, or as the recipe's `dtype`, `load_in_8bit`, `load_in_4bit` and
@@ -160,8 +160,8 @@ class GenerativeNERTask(BaseTask):
             model: A `KospanGenerativeNER`, or the causal language model that is trained; None takes the task's own.
         """
         model = self.model if model is None else model
-        generator = model if isinstance(model, KospanGenerativeNER) else self.generator.over(model)
-        replies = generator.write([document.text for document in documents], batch_size, threshold=threshold or 0.0)
+        generator = model if isinstance(model, KospanGenerativeNER) else self.generator.with_model(model)
+        replies = generator.generate([document.text for document in documents], batch_size, threshold=threshold or 0.0)
         return [NotedSpans(reply.spans, notes_of(reply)) for reply in replies]
 
     def metrics(self, examples: Sequence[Example], predictions: Sequence[Sequence[Span]]) -> dict[str, float]:

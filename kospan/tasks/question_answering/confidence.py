@@ -38,7 +38,7 @@ class AnswerClaims:
         self.model, self.limits = model, model.limits()
         self.label = model.config.id2label[0]
         self.rows = []
-        with model.reading():
+        with model.evaluating():
             for start in range(0, len(examples), _QUESTIONS):
                 some = examples[start : start + _QUESTIONS]
                 asked = [example.question for example in some], [example.text for example in some]

@@ -27,7 +27,7 @@ class QuestionAnsweringTask(EncoderTask):
         self.rules = rules
         self.misaligned = self.unheld = 0
         # Validation questions that the reader of the data left out; they count 0.
-        self.left_out = corpus.missing["validation"].left_out if corpus and "validation" in corpus.missing else 0
+        self.left_out = corpus.issues["validation"].left_out if corpus and "validation" in corpus.issues else 0
         super().__init__(corpus, model, model.tokenizer, [model.config.id2label[0]], model.config.unit)
 
     @classmethod

@@ -1,0 +1,1 @@
+"""Classification or regression of texts and pairs of texts."""

@@ -60,8 +60,8 @@ class TextClassificationView:
         if passage.windowed_at == passage.pair_at:
             asked = range(len(model.aligner.prefix), passage.pair_at - len(model.aligner.middle))
         features = model.collate([model.features(passage)])
-        with model.reading(), torch.no_grad():
-            [scores] = model.scores_of(model(**model.placed(features)).logits.double().cpu().numpy())
+        with model.evaluating(), torch.no_grad():
+            [scores] = model.scores_of(model(**model.to_device(features)).logits.double().cpu().numpy())
         best = int(scores.argmax())
         return EncoderView(
             text=text,
@@ -104,7 +104,7 @@ class TextClassificationView:
         document, passages = self._passages(reading.text, reading.question)
         batch = self.model.collate([self.model.features(passages[0])])
         hide(self.model, batch["input_ids"], hidden)
-        return self.model.placed(batch), document
+        return self.model.to_device(batch), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
         """What is explained, a scalar that has a gradient."""

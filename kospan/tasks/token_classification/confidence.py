@@ -76,7 +76,7 @@ class Claims:
         self.head, config = model.head, model.config
         self.tags, self.scheme = list(config.tags), config.scheme
         self.place = {tag: at for at, tag in enumerate(self.tags)}
-        readings = model.read([example.document for example in examples], batch_size)
+        readings = model.token_scores([example.document for example in examples], batch_size)
         self.rows = [(example, reading) for example, reading in zip(examples, readings) if reading.units]
         # The best path stays the best at every temperature, so the claims do not change, only how sure they are.
         # Units of each span, and its characters without white space at their ends.

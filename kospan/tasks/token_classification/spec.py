@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.example import Example
 from kospan.modeling import KospanTokenClassificationConfig
 from kospan.modeling.heads import HEADS, check_head
@@ -36,7 +36,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 def recipe_metric_names(recipe: Recipe, name: str) -> list[str]:
     """Return the metrics of a run; the data are read only for a metric of a single label."""
-    unit, labels = recipe.unit or reader_for(recipe.dataset).unit, None
+    unit, labels = recipe.unit or dataset_spec(recipe.dataset).unit, None
     # A relative name may be one on the Hub, which only the run itself asks.
     if recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
         config = load_config(recipe.encoder, {})

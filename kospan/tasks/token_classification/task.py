@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from kospan.data.corpus import Corpus
-from kospan.data.registry import reader_for
+from kospan.data.registry import dataset_spec
 from kospan.example import Example
 from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
 from kospan.modeling.alignment import unit_spans
@@ -43,7 +43,7 @@ class TokenClassificationTask(EncoderTask):
     @classmethod
     def over(cls, model, dataset: str) -> "TokenClassificationTask":
         """Wrap a saved model."""
-        return cls(None, model, reader_for(dataset).unit)
+        return cls(None, model, dataset_spec(dataset).unit)
 
     def train_features(self, examples: Sequence[Example]) -> list[dict]:
         """Return per window `input_ids`, `unit_positions`, `unit_places`, `labels`, `begins` and `ends`, and the word
@@ -94,7 +94,7 @@ def build_model(recipe: Recipe, corpus: Corpus) -> KospanForTokenClassification:
         recipe,
         KospanForTokenClassification,
         [example.text for example in corpus.splits["train"]],
-        unit=recipe.unit or reader_for(recipe.dataset).unit,
+        unit=recipe.unit or dataset_spec(recipe.dataset).unit,
         word_splitting="punctuation",
         id2label=dict(enumerate(tags)),
         label2id={tag: at for at, tag in enumerate(tags)},

@@ -15,8 +15,8 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from release_cases import save_run
 
 from kospan.card.values import ROWS
-from kospan.data.about import ABOUT
 from kospan.data.jsonl import read_jsonl, write_jsonl
+from kospan.data.registry import DATASETS
 from kospan.example import Example
 from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.modeling.spans import Span
@@ -110,9 +110,9 @@ def test_language_and_licence_of_own_data_are_not_guessed(finished):
     assert not {"language", "license", "datasets", "base_model", "widget"} & set(metadata)
 
 
-@pytest.mark.parametrize("dataset", sorted(ABOUT))
+@pytest.mark.parametrize("dataset", sorted(name for name, spec in DATASETS.items() if spec.licence))
 def test_language_licence_and_examples_of_each_data_set(folder, dataset):
-    about = ABOUT[dataset]
+    about = DATASETS[dataset]
     change(folder / "recipe.yaml", dataset=dataset)
     card = card_of(folder, "mina/tagger")
     metadata = metadata_load(folder / "README.md")

@@ -14,7 +14,7 @@ from local_hub import OWNER_TOKEN, local_hub, online  # noqa: F401
 from kospan.card.metadata import EVAL_RESULTS
 from kospan.card.training_record import origins_record
 from kospan.data.corpus import Origin
-from kospan.data.source import HubSplit
+from kospan.data.records import HubSplit
 from kospan.example import Example
 from kospan.hub import publish as publishing
 from kospan.hub.hub import Hub

@@ -129,10 +129,10 @@ def test_questions_that_were_left_out_count_in_the_scores(make_qa_model, tmp_pat
     (tmp_path / "a.json").write_text(json.dumps(data), encoding="utf-8")
     output = tmp_path / "e.json"
     words = ["evaluate", str(tmp_path / "model"), "--data", str(tmp_path / "a.json"), "--dataset", "korquad2"]
-    with pytest.warns(UserWarning, match="left out 1 of 3 questions"):
+    with pytest.warns(UserWarning, match="skipped 1 of 3 questions"):
         assert main([*words, "--output", str(output)]) == 0
     printed = capsys.readouterr().out
-    assert f"left out            1 in {tmp_path / 'a.json'}, which count 0 in scores" in printed
+    assert f"unusable records    1 in {tmp_path / 'a.json'}, which count 0 in scores" in printed
     found = json.loads(output.read_text(encoding="utf-8"))
     assert found["eval_support_left_out"] == 1.0 and found["examination"]["left_out"] == 1
     assert found["examination"]["rules"] == "korquad2" and found["examination"]["documents"] == 2

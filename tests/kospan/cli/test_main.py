@@ -32,7 +32,8 @@ def test_unwritable_output_is_refused_before_the_model_is_opened(command, gold_f
     }.get(command, [command, "nowhere", "--data", gold_file])
     if command in ("predict", "evaluate"):
         message = refused([*words, "--output", str(tmp_path / "no" / "such" / "file.json")], capsys)
-        assert f"expected a folder at {tmp_path / 'no' / 'such'} to write file.json to, found none; create it first" in message
+        missing = tmp_path / "no" / "such"
+        assert f"expected a folder at {missing} to write file.json to, found none; create it first" in message
         message = refused([*words, "--output", str(tmp_path)], capsys)
         assert f"expected a file to write to at {tmp_path}, got a folder; name a file inside it" in message
     message = refused([*words, "--output", str(Path(gold_file) / "inside")], capsys)

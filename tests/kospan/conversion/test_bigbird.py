@@ -20,9 +20,9 @@ from transformers import (
 
 from kospan.conversion.bigbird import convert_to_bigbird
 from kospan.conversion.checkpoint import digest
-from kospan.conversion.parity import compare, read_in_full
+from kospan.conversion.parity import check_full_length, compare
+from kospan.conversion.restore import convert_back
 from kospan.conversion.settings import Settings
-from kospan.conversion.to_source import convert_back
 
 LONG = Settings(max_length=61)
 
@@ -59,22 +59,22 @@ def test_there_and_back_is_bit_for_bit(tmp_path, kind, segments):
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_stock_classes_open_it_whole(tmp_path, kind):
-    folder, papers = converted(tmp_path, save_source(tmp_path / "source", kind))
-    assert papers["head"] == kind.endswith("head")
-    classes = [BigBirdForMaskedLM] if papers["head"] else [BigBirdModel, AutoModel]
+    folder, info = converted(tmp_path, save_source(tmp_path / "source", kind))
+    assert info["head"] == kind.endswith("head")
+    classes = [BigBirdForMaskedLM] if info["head"] else [BigBirdModel, AutoModel]
     for each in classes:
         _, report = each.from_pretrained(folder, output_loading_info=True)
         assert not report["missing_keys"] and not report["unexpected_keys"], report
     assert BigBirdModel.from_pretrained(folder).embeddings.position_embeddings.weight.shape == (61, 16)
-    assert sum(tensor.numel() for tensor in load_file(folder / "model.safetensors").values()) == papers["parameters"]
+    assert sum(tensor.numel() for tensor in load_file(folder / "model.safetensors").values()) == info["parameters"]
 
 
 @pytest.mark.parametrize("segments", [None, "copied", "absent"])
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_short_inputs_read_as_with_the_source(tmp_path, kind, segments):
     source = save_source(tmp_path / "source", kind)
-    folder, papers = converted(tmp_path, source, Settings(max_length=61, segments=segments))
-    found = compare(source, folder, papers, SENTENCES)
+    folder, info = converted(tmp_path, source, Settings(max_length=61, segments=segments))
+    found = compare(source, folder, info, SENTENCES)
     assert len(found) == (3 if segments == "absent" else 4)
     assert max(parity.length for parity in found) == REACH
     for parity in found:
@@ -136,14 +136,14 @@ def test_half_precision_stays_half(tmp_path):
 
 def test_only_the_position_table_grows_and_the_papers_say_what_was_kept(tmp_path):
     source = save_source(tmp_path / "source", "electra discriminator")
-    folder, papers = converted(tmp_path, source)
-    assert papers["left_over"] == [
+    folder, info = converted(tmp_path, source)
+    assert info["left_over"] == [
         f"discriminator_predictions.{name}.{kind}"
         for name in ("dense", "dense_prediction")
         for kind in ("bias", "weight")
     ]
-    assert papers["source_config"] == json.loads((tmp_path / "source" / "config.json").read_text(encoding="utf-8"))
-    assert papers["repetitions"] == 3 and papers["added"] == ["pooler.bias", "pooler.weight"]
+    assert info["source_config"] == json.loads((tmp_path / "source" / "config.json").read_text(encoding="utf-8"))
+    assert info["repetitions"] == 3 and info["added"] == ["pooler.bias", "pooler.weight"]
     assert str(tmp_path) not in (folder / "conversion.json").read_text(encoding="utf-8")
     # Nothing else is an empty row: no parameter of the source is lost.
     there, here = load_file(tmp_path / "source" / "model.safetensors"), load_file(folder / "model.safetensors")
@@ -176,10 +176,10 @@ def test_old_names_of_norms_come_back_as_they_were(tmp_path):
         return tensors
 
     rewritten(source, old)
-    folder, papers = converted(tmp_path, source)
-    assert papers["head"] and papers["names"] == {"prefix": "bert.", "old_norms": True}
-    assert papers["left_over"] == ["bert.embeddings.position_ids", "cls.seq_relationship.weight"]
-    assert all(parity.holds for parity in compare(source, folder, papers, SENTENCES))
+    folder, info = converted(tmp_path, source)
+    assert info["head"] and info["names"] == {"prefix": "bert.", "old_norms": True}
+    assert info["left_over"] == ["bert.embeddings.position_ids", "cls.seq_relationship.weight"]
+    assert all(parity.holds for parity in compare(source, folder, info, SENTENCES))
     target, same = and_back(tmp_path, folder)
     assert same and contents(target) == contents(tmp_path / "source")
 
@@ -191,8 +191,8 @@ def test_a_pickled_source_and_one_in_subwords_are_read(tmp_path):
     tensors["lm_head.decoder.weight"] = tensors["roberta.embeddings.word_embeddings.weight"]
     os.remove(os.path.join(source, "model.safetensors"))
     torch.save(tensors, os.path.join(source, "pytorch_model.bin"))
-    folder, papers = converted(tmp_path, source)
-    assert papers["head"] and papers["sha256"] == digest(tensors)
+    folder, info = converted(tmp_path, source)
+    assert info["head"] and info["sha256"] == digest(tensors)
     target, same = and_back(tmp_path, folder)
     assert same and digest(load_file(target / "model.safetensors")) == digest(tensors)
 
@@ -202,26 +202,26 @@ def test_a_pickled_source_and_one_in_subwords_are_read(tmp_path):
     model.save_pretrained(subwords, max_shard_size="8KB")
     assert not os.path.exists(os.path.join(subwords, "model.safetensors"))
     shutil.rmtree(folder)
-    folder, papers = converted(tmp_path, subwords)
-    assert papers["sha256"] == digest(model.state_dict())
+    folder, info = converted(tmp_path, subwords)
+    assert info["sha256"] == digest(model.state_dict())
 
 
 def test_a_decoder_of_its_own_is_not_tied(tmp_path):
     for kind in ("electra head", "bert head", "roberta head"):
         place = tmp_path / kind.split()[0]
         source = save_source(place / "source", kind, tie_word_embeddings=False)
-        folder, papers = converted(place, source)
-        assert papers["head"] and all(parity.holds for parity in compare(source, folder, papers, SENTENCES)), kind
+        folder, info = converted(place, source)
+        assert info["head"] and all(parity.holds for parity in compare(source, folder, info, SENTENCES)), kind
         target, same = and_back(place, folder)
         assert same and contents(target) == contents(place / "source")
 
 
 def test_a_head_with_another_activation_stays_aside(tmp_path):
     source = save_source(tmp_path / "source", "roberta head", hidden_act="relu")
-    folder, papers = converted(tmp_path, source)
-    assert not papers["head"] and "computes gelu and its layers relu" in papers["head_left_out"]
-    assert {"lm_head.bias", "lm_head.dense.weight"} <= set(papers["left_over"])
-    assert all(parity.holds for parity in compare(source, folder, papers, SENTENCES))
+    folder, info = converted(tmp_path, source)
+    assert not info["head"] and "computes gelu and its layers relu" in info["head_left_out"]
+    assert {"lm_head.bias", "lm_head.dense.weight"} <= set(info["left_over"])
+    assert all(parity.holds for parity in compare(source, folder, info, SENTENCES))
     target, same = and_back(tmp_path, folder)
     assert same and contents(target) == contents(tmp_path / "source")
 
@@ -284,8 +284,8 @@ def test_a_length_below_the_source_s_is_refused_and_its_own_is_taken(tmp_path):
     source = save_source(tmp_path / "source", "roberta")
     with pytest.raises(ValueError, match="expected max_length of 24 or more, which source reads already, got 23"):
         converted(tmp_path, source, Settings(max_length=23))
-    folder, papers = converted(tmp_path, source, Settings(max_length=24))
-    assert papers["repetitions"] == 1
+    folder, info = converted(tmp_path, source, Settings(max_length=24))
+    assert info["repetitions"] == 1
     there = load_file(tmp_path / "source" / "model.safetensors")["embeddings.position_embeddings.weight"]
     assert torch.equal(load_file(folder / "model.safetensors")["embeddings.position_embeddings.weight"], there[2:])
 
@@ -343,7 +343,7 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
         ({"random_blocks": 0, "max_length": 321}, ValueError, "of 1 or more for a max_length above 320, got 0, with"),
         ({"segments": "two"}, ValueError, "expected segments to be one of own, copied, noised, absent, got 'two'"),
         ({"segment_noise": -0.1}, ValueError, "expected segment_noise of 0 or more, got -0.1; 0.02 is the default"),
-        ({"law": "linear"}, ValueError, "expected law to be one of"),
+        ({"schedule": "linear"}, ValueError, "expected schedule to be one of"),
     ],
 )
 def test_settings_that_make_no_bigbird_are_refused(settings, error, message):
@@ -356,8 +356,8 @@ def test_settings_that_make_no_bigbird_are_refused(settings, error, message):
 def test_the_stock_class_reads_every_length(tmp_path, kind, max_length):
     """Full attention up to 28, sparse above; the last block of an input may be short anywhere."""
     settings = Settings(max_length=max_length, block_size=4, random_blocks=1)
-    folder, papers = converted(tmp_path, save_source(tmp_path / "source", kind), settings)
-    most = papers["max_length"]
+    folder, info = converted(tmp_path, save_source(tmp_path / "source", kind), settings)
+    most = info["max_length"]
     assert max_length <= most < max_length + 4 and (most == max_length or (most % 4 == 0 and most > 28))
     config = BigBirdConfig.from_pretrained(folder)
     assert config.max_position_embeddings == most == AutoTokenizer.from_pretrained(folder).model_max_length
@@ -367,15 +367,15 @@ def test_the_stock_class_reads_every_length(tmp_path, kind, max_length):
         found = sparse(torch.full((1, length), 5))[0]
         assert found.shape[1] == length and found.isfinite().all(), length
         assert sparse.base_model.attention_type == ("block_sparse" if length > 28 else "original_full")
-    assert read_in_full(folder, papers, SENTENCES) == ([most, 29] if most > 29 else [most])
+    assert check_full_length(folder, info, SENTENCES) == ([most, 29] if most > 29 else [most])
     target, same = and_back(tmp_path, folder)
     assert same and contents(target) == contents(tmp_path / "source")
 
 
 def test_without_random_blocks_all_is_read_in_full(tmp_path):
     settings = Settings(max_length=40, block_size=8, random_blocks=0)
-    folder, papers = converted(tmp_path, save_source(tmp_path / "source", "roberta"), settings)
-    assert read_in_full(folder, papers, SENTENCES) == [40]
+    folder, info = converted(tmp_path, save_source(tmp_path / "source", "roberta"), settings)
+    assert check_full_length(folder, info, SENTENCES) == [40]
 
 
 def test_the_way_back_needs_a_conversion_whose_parts_belong_together(tmp_path):
@@ -389,5 +389,5 @@ def test_the_way_back_needs_a_conversion_whose_parts_belong_together(tmp_path):
         BertConfig(**{**AutoModel.from_pretrained(source).config.to_dict(), "num_hidden_layers": 1})
     ).save_pretrained(folder)
     os.rmdir(tmp_path / "back")
-    with pytest.raises(ValueError, match=r"expected the weights that conversion.json in .* is about, got others"):
+    with pytest.raises(ValueError, match=r"expected the weights of conversion.json in .*, got others"):
         and_back(tmp_path, folder)

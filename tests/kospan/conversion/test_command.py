@@ -31,18 +31,18 @@ def refused(words: list[str], capsys) -> str:
 @pytest.mark.parametrize("kind", ["roberta head", "electra"])
 def test_there_and_back_on_the_command_line(tmp_path, capsys, kind):
     source, out, back = save_source(tmp_path / "tiny", kind), tmp_path / "deep" / "out", tmp_path / "back"
-    law = ["--max_length", "61", "--law", "power", "--tau", "4", "--block_size", "4", "--random_blocks", "1"]
-    assert main(["convert", "bigbird", source, str(out), *law]) == 0
-    told = capsys.readouterr().out
-    assert "source              tiny" in told
-    assert "positions           64 (61 in whole blocks of 4), law power, tau 4" in told
-    assert "long inputs         29 positions and one of 64 positions read by the stock class" in told
-    assert told.count("parity  ") == 4 and f"page                {out / 'conversion.md'}" in told
+    schedule = ["--max_length", "61", "--schedule", "power", "--tau", "4", "--block_size", "4", "--random_blocks", "1"]
+    assert main(["convert", "bigbird", source, str(out), *schedule]) == 0
+    output = capsys.readouterr().out
+    assert "source              tiny" in output
+    assert "positions           64 (61 in whole blocks of 4), schedule power, tau 4" in output
+    assert "long inputs         29 positions and one of 64 positions read by the stock class" in output
+    assert output.count("parity  ") == 4 and f"page                {out / 'conversion.md'}" in output
     assert set(os.listdir(out)) == FILES and os.listdir(out.parent) == ["out"]
     page = (out / "conversion.md").read_text(encoding="utf-8")
     # Five blocks and two more for the random one, of four positions each.
     assert "attends to everything up to 28 positions" in page and "one input of 28 positions or fewer" in page
-    said = re.findall(r"^parity +states (\S+?)(?:, scores (\S+))?: (.*) \((\d+) subwords\)$", told, re.MULTILINE)
+    said = re.findall(r"^parity +states (\S+?)(?:, scores (\S+))?: (.*) \((\d+) subwords\)$", output, re.MULTILINE)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| ")]
     compared = {(row[2], row[4], row[0], row[1]) for row in rows if len(row) == 6 and row[1].isdigit()}
     assert set(said) <= compared and len(said) == 4
@@ -69,8 +69,8 @@ def test_the_page_tells_what_was_done(tmp_path):
     norms = position_norms(AutoModel.from_pretrained(out).embeddings.position_embeddings.weight.detach(), 24)
     for k, row in enumerate(rows[-3:]):
         assert float(row[2]) == pytest.approx(factor(k), abs=5e-5)
-        told = [float(cell) for cell in row[3:]]
-        assert told == pytest.approx([norms[k].mean(), norms[k].min(), norms[k].max()], abs=5e-5)
+        output = [float(cell) for cell in row[3:]]
+        assert output == pytest.approx([norms[k].mean(), norms[k].min(), norms[k].max()], abs=5e-5)
     assert "`pooler.bias`" not in page  # A RobertaModel has a pooler of its own.
     assert (out / "conversion.png").read_bytes().startswith(b"\x89PNG")
 
@@ -79,8 +79,8 @@ def test_norms_fade_by_the_law():
     table = torch.cat([torch.ones(3, 4), torch.ones(3, 4) / 2, torch.ones(1, 4) / 4])
     norms = position_norms(table, 3)
     assert [row.tolist() for row in norms] == [[2.0] * 3, [1.0] * 3, [0.5]]
-    papers = {"source_length": 3, "max_length": 7, "law": "none", "tau": 2.0}
-    assert picture(papers, norms) == picture(papers, norms) != picture(papers, [np.zeros(3)])
+    info = {"source_length": 3, "max_length": 7, "schedule": "none", "tau": 2.0}
+    assert picture(info, norms) == picture(info, norms) != picture(info, [np.zeros(3)])
 
 
 def test_what_stands_in_the_way_is_told_and_stays(tmp_path, capsys):
@@ -117,14 +117,14 @@ def test_what_stands_in_the_way_is_told_and_stays(tmp_path, capsys):
 def test_mistakes_on_the_command_line_are_one_line(tmp_path, capsys):
     source = save_source(tmp_path / "tiny", "bert")
     command = ["convert", "bigbird", source, str(tmp_path / "out")]
-    for words, told in (
-        (["--law", "linear"], "expected law to be one of exp, power, geometric, none, got 'linear'"),
+    for words, output in (
+        (["--schedule", "linear"], "expected schedule to be one of exp, power, geometric, none, got 'linear'"),
         (["--tau", "-1"], "expected tau to be a number above 0, got -1.0"),
         (["--segments", "two"], "expected segments to be one of own, copied, noised, absent, got 'two'"),
         (["--max_length", "23"], "expected max_length of 24 or more, which tiny reads already, got 23"),
         (["--random_blocks", "0"], "expected random_blocks of 1 or more for a max_length above 320, got 0"),
     ):
-        assert told in refused([*command, *words], capsys)
+        assert output in refused([*command, *words], capsys)
     message = refused(["convert", "bigbird", "package:no_such_package/model", str(tmp_path / "out")], capsys)
     assert "expected the package no_such_package" in message
     message = refused(["convert", "bigbird", "nobody/nothing", str(tmp_path / "out")], capsys)
@@ -152,8 +152,8 @@ def test_a_folder_is_whole_or_not_there(tmp_path):
 
 def test_the_picture_shows_the_norm_of_every_position(drawn):  # noqa: F811
     norms = [np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 1.5]), np.array([0.25])]
-    papers = {"source_length": 3, "max_length": 7, "law": "exp", "tau": 2.0}
-    assert picture(papers, norms).startswith(b"\x89PNG")
+    info = {"source_length": 3, "max_length": 7, "schedule": "exp", "tau": 2.0}
+    assert picture(info, norms).startswith(b"\x89PNG")
     [axes] = drawn[0].axes
     [line] = [line for line in axes.lines if line.get_label().startswith("norm")]
     assert line.get_xdata().tolist() == list(range(7))
@@ -166,15 +166,15 @@ def test_the_picture_shows_the_norm_of_every_position(drawn):  # noqa: F811
     ]
     marks = [line.get_xdata() for line in axes.lines if line.get_label().startswith("_")]
     assert marks == [[3, 3], [6, 6]] and axes.get_xlim() == (0, 7)
-    assert axes.get_title(loc="left") == "3 positions, repeated to 7: law exp, tau 2"
+    assert axes.get_title(loc="left") == "3 positions, repeated to 7: schedule exp, tau 2"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("position", "norm")
     assert texts_of(axes.get_legend().get_texts()) == ["norm of the position's vector", "mean of the repetition"]
 
 
 def test_a_row_that_is_far_longer_than_the_rest_is_cut_off_and_named(drawn):  # noqa: F811
-    papers = {"source_length": 60, "max_length": 60, "law": "none", "tau": None}
-    picture(papers, [np.array([1.0] * 59 + [40.0])])
+    info = {"source_length": 60, "max_length": 60, "schedule": "none", "tau": None}
+    picture(info, [np.array([1.0] * 59 + [40.0])])
     [axes] = drawn[0].axes
     low, high = axes.get_ylim()
     assert low == 0 and high < 3 and "(the largest, 40.00, is cut off)" in axes.get_ylabel()
-    assert axes.get_title(loc="left").endswith("law none")
+    assert axes.get_title(loc="left").endswith("schedule none")

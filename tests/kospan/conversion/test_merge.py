@@ -79,13 +79,15 @@ def refused(words: list[str], capsys) -> str:
 
 @pytest.mark.parametrize("kind", list(KINDS))
 @pytest.mark.parametrize("lora", [Lora(2, 4.0, 0.1), Lora(3, 8.0, 0.0, "attention-mlp", True, True)])
-def test_a_merged_writer_is_a_stock_model_that_writes_the_same(kind, lora, tokenizer, texts, tmp_path, capsys):
+def test_a_merged_model_is_a_stock_model_that_writes_the_same(kind, lora, tokenizer, texts, tmp_path, capsys):
     base = save_base(tmp_path / "base", tokenizer, kind)
     adapter = save_adapter(tmp_path / "adapter", base, tokenizer, lora)
     out = tmp_path / "deep" / "merged"
     assert main(["convert", "merge", adapter, str(out)]) == 0
-    told = capsys.readouterr().out
-    assert f"rank {lora.rank}, " in told and "positions: at most" in told and f"base                {base}" in told
+    output = capsys.readouterr().out
+    assert (
+        f"rank {lora.rank}, " in output and "positions: at most" in output and f"base                {base}" in output
+    )
     before = KospanGenerativeNER.from_pretrained(adapter)
     after = KospanGenerativeNER.from_pretrained(out)
     assert not hasattr(after.model, "peft_config") and not list(out.glob("adapter*")) and after.config.base is None
@@ -97,7 +99,7 @@ def test_a_merged_writer_is_a_stock_model_that_writes_the_same(kind, lora, token
         logits = [each.model(ids).logits for each in (before, after)]
         plain = AutoModelForCausalLM.from_pretrained(base)(ids).logits
     assert torch.allclose(*logits, atol=1e-4) and not torch.allclose(logits[1], plain, atol=1e-2)
-    assert [each.replies for each in after.write(texts[:2])] == [each.replies for each in before.write(texts[:2])]
+    assert [each.replies for each in after.generate(texts[:2])] == [each.replies for each in before.generate(texts[:2])]
     # A class that transformers 4.51 knows.
     written = json.loads((out / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert written["tokenizer_class"] == "PreTrainedTokenizerFast"
@@ -125,14 +127,14 @@ def test_metrics_come_along_as_the_adapters_and_predictions_stay(pair, tmp_path,
     (adapter / "predictions.jsonl").write_text('{"id": "a", "text": "비", "spans": []}\n', encoding="utf-8")
     assert main(["convert", "merge", str(adapter), str(out)]) == 0
     found = json.loads((out / "eval_results.json").read_text(encoding="utf-8"))
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert found.keys() == {"eval_f1", "eval_merged_difference"} and found["eval_f1"] == 0.5
     assert (
-        f"at most {found['eval_merged_difference']:.2e} apart" in told and 0 <= found["eval_merged_difference"] < 1e-4
+        f"at most {found['eval_merged_difference']:.2e} apart" in output and 0 <= found["eval_merged_difference"] < 1e-4
     )
     assert (out / "recipe.yaml").read_text(encoding="utf-8") == "task: generative-ner\n"
     assert not (out / "predictions.jsonl").exists()
-    assert f"kospan predict {out} {adapter / 'predictions.jsonl'} --output {out / 'predictions.jsonl'}" in told
+    assert f"kospan predict {out} {adapter / 'predictions.jsonl'} --output {out / 'predictions.jsonl'}" in output
     for text, message in (("{", "expected JSON, got"), ("[1]", "expected a JSON object, got a list")):
         (adapter / "eval_results.json").write_text(text, encoding="utf-8")
         shown = refused([str(adapter), str(tmp_path / "o")], capsys)
@@ -164,7 +166,8 @@ def test_what_is_no_adapter_is_refused(pair, tmp_path, capsys):
     out = str(tmp_path / "out")
     assert "found no adapter_config.json there; it holds a whole model" in refused([base, out], capsys)
     (tmp_path / "empty").mkdir()
-    assert "found no adapter_config.json there; name the folder" in refused([str(tmp_path / "empty"), out], capsys)
+    message = refused([str(tmp_path / "empty"), out], capsys)
+    assert "found no adapter_config.json there; name the output folder" in message
     path = tmp_path / "adapter" / "adapter_config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(settings | {"peft_type": "PREFIX_TUNING"}), encoding="utf-8")

@@ -6,7 +6,7 @@ from conversion_cases import SENTENCES, save_source
 from safetensors.torch import load_file, save_file
 
 from kospan.conversion.bigbird import convert_to_bigbird
-from kospan.conversion.parity import Parity, check, compare, full_attention, read_in_full
+from kospan.conversion.parity import Parity, check, check_full_length, compare, load_full_attention
 from kospan.conversion.settings import Settings
 
 
@@ -15,14 +15,14 @@ def pair(tmp_path):
     """A source, its conversion, and a function that changes a tensor of the conversion."""
     source, folder = save_source(tmp_path / "source", "roberta head"), tmp_path / "bigbird"
     folder.mkdir()
-    papers = convert_to_bigbird(source, folder, Settings(max_length=61))
+    info = convert_to_bigbird(source, folder, Settings(max_length=61))
 
     def change(name: str, how) -> None:
         tensors = load_file(folder / "model.safetensors")
         tensors[name] = how(tensors[name])
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
-    return source, folder, papers, change
+    return source, folder, info, change
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,10 @@ def pair(tmp_path):
     ],
 )
 def test_a_changed_weight_is_seen(pair, name, how):
-    source, folder, papers, change = pair
-    check(compare(source, folder, papers, SENTENCES), "source")
+    source, folder, info, change = pair
+    check(compare(source, folder, info, SENTENCES), "source")
     change(name, how)
-    found = compare(source, folder, papers, SENTENCES)
+    found = compare(source, folder, info, SENTENCES)
     wrong = [parity.what for parity in found if not parity.holds]
     with pytest.raises(ValueError, match=f"to read short inputs as its source does, got .* apart for {wrong[0]}"):
         check(found, "source")
@@ -52,8 +52,8 @@ def test_a_changed_weight_is_seen(pair, name, how):
 def test_noise_is_compared_by_single_texts_alone(tmp_path):
     source, folder = save_source(tmp_path / "source", "bert"), tmp_path / "bigbird"
     folder.mkdir()
-    papers = convert_to_bigbird(source, folder, Settings(max_length=61, segments="noised"))
-    found = compare(source, folder, papers, SENTENCES)
+    info = convert_to_bigbird(source, folder, Settings(max_length=61, segments="noised"))
+    found = compare(source, folder, info, SENTENCES)
     assert len(found) == 3 and all(parity.holds for parity in found)
 
 
@@ -63,17 +63,17 @@ def test_weights_that_are_missing_or_unknown_are_refused(pair):
     del tensors["bert.pooler.weight"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=r"got 1 missing or unknown \(first: bert.pooler.weight\); convert again"):
-        full_attention(folder, head=True)
+        load_full_attention(folder, head=True)
 
 
 def test_a_tokenizer_that_cuts_otherwise_is_seen(pair):
-    source, folder, papers, _ = pair
+    source, folder, info, _ = pair
     path = folder / "tokenizer.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"add_prefix_space":false', '"add_prefix_space":true'))
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace('"add_prefix_space": false', '"add_prefix_space": true'), encoding="utf-8")
     with pytest.raises(ValueError, match="to cut as the source's, got other subwords for '이재용 회장이"):
-        compare(source, folder, papers, SENTENCES)
+        compare(source, folder, info, SENTENCES)
 
 
 def test_a_length_that_the_stock_class_cannot_read_is_told(tmp_path, monkeypatch):
@@ -81,16 +81,16 @@ def test_a_length_that_the_stock_class_cannot_read_is_told(tmp_path, monkeypatch
     source, folder = save_source(tmp_path / "source", "roberta"), tmp_path / "bigbird"
     folder.mkdir()
     monkeypatch.setattr(Settings, "positions", property(lambda self: self.max_length))
-    papers = convert_to_bigbird(source, folder, Settings(max_length=45, block_size=4, random_blocks=1))
+    info = convert_to_bigbird(source, folder, Settings(max_length=45, block_size=4, random_blocks=1))
     with pytest.raises(ValueError, match=r"to read 45 positions with the conversion of source, got: .*; choose"):
-        read_in_full(folder, papers, SENTENCES)
+        check_full_length(folder, info, SENTENCES)
 
 
 def test_values_that_are_no_numbers_are_told(pair):
-    _, folder, papers, change = pair
+    _, folder, info, change = pair
     change("bert.encoder.layer.1.output.LayerNorm.bias", lambda tensor: tensor.fill_(float("nan")))
-    with pytest.raises(ValueError, match=r"to read 61 positions .* are no numbers; choose another"):
-        read_in_full(folder, papers, SENTENCES)
+    with pytest.raises(ValueError, match=r"to read 61 positions .* are not finite; choose another"):
+        check_full_length(folder, info, SENTENCES)
 
 
 def test_large_values_are_measured_by_their_size():

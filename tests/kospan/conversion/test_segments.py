@@ -151,8 +151,8 @@ def test_version_4_reads_the_same(tmp_path, transformers_4):
         # Offsets are tuples here, lists in JSON.
         ours.append(json.loads(json.dumps(found)))
     words = ["-W", "ignore", "-c", READ, json.dumps(PAIR), *map(str, folders)]
-    told = subprocess.run(
+    output = subprocess.run(
         [transformers_4, *words], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""}
     )
-    assert told.returncode == 0, told.stderr[-2000:]
-    assert [json.loads(line) for line in told.stdout.splitlines()] == ours
+    assert output.returncode == 0, output.stderr[-2000:]
+    assert [json.loads(line) for line in output.stdout.splitlines()] == ours

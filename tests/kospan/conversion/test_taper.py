@@ -1,4 +1,4 @@
-"""Positions made long: each law against a loop by hand."""
+"""Positions made long: each schedule against a loop by hand."""
 
 import math
 
@@ -7,19 +7,19 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kospan.conversion.taper import LAWS, check_law, factor, stretched
+from kospan.conversion.taper import SCHEDULES, check_schedule, factor, stretched
 
 
-def by_hand(position: int, n: int, law: str, tau: float) -> float:
+def by_hand(position: int, n: int, schedule: str, tau: float) -> float:
     """a_k of a position, counted and multiplied instead of computed."""
     k = 0
     while position >= n:
         position, k = position - n, k + 1
-    if law == "none":
+    if schedule == "none":
         return 1.0
-    if law == "power":
+    if schedule == "power":
         return math.exp(-math.log(1 + k) / tau)
-    step = math.exp(-1 / tau) if law == "exp" else 1 / tau
+    step = math.exp(-1 / tau) if schedule == "exp" else 1 / tau
     strength = 1.0
     for _ in range(k):
         strength *= step
@@ -27,23 +27,25 @@ def by_hand(position: int, n: int, law: str, tau: float) -> float:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 9), st.integers(0, 60), st.sampled_from(sorted(LAWS)), st.floats(1.0, 16.0), st.integers(0, 99))
-def test_every_row_is_the_source_s_row_times_its_factor(n, more, law, tau, seed):
+@given(
+    st.integers(1, 9), st.integers(0, 60), st.sampled_from(sorted(SCHEDULES)), st.floats(1.0, 16.0), st.integers(0, 99)
+)
+def test_every_row_is_the_source_s_row_times_its_factor(n, more, schedule, tau, seed):
     source = torch.randn(n, 3, generator=torch.Generator().manual_seed(seed))
-    table = stretched(source, n + more, law, tau)
+    table = stretched(source, n + more, schedule, tau)
     assert table.shape == (n + more, 3) and table.dtype == torch.float32
     assert torch.equal(table[:n], source)
     for position in range(n + more):
-        expected = source[position % n].double() * by_hand(position, n, law, tau)
+        expected = source[position % n].double() * by_hand(position, n, schedule, tau)
         # The smallest float32 are 1.4e-45 apart.
         assert torch.allclose(table[position].double(), expected, rtol=1e-6, atol=1.5e-45)
 
 
-@pytest.mark.parametrize("law", sorted(LAWS))
-def test_strength_begins_at_one_and_never_grows(law):
-    strengths = [factor(k, law, 2.0) for k in range(9)]
+@pytest.mark.parametrize("schedule", sorted(SCHEDULES))
+def test_strength_begins_at_one_and_never_grows(schedule):
+    strengths = [factor(k, schedule, 2.0) for k in range(9)]
     assert strengths[0] == 1.0 and strengths == sorted(strengths, reverse=True)
-    assert (len(set(strengths)) == 1) == (law == "none")
+    assert (len(set(strengths)) == 1) == (schedule == "none")
 
 
 def test_the_laws_at_known_points():
@@ -68,17 +70,17 @@ def test_a_far_repetition_fades_to_zero_without_a_fuss():
 
 
 @pytest.mark.parametrize(
-    "law, tau, error, message",
+    "schedule, tau, error, message",
     [
-        ("linear", 2.0, ValueError, "expected law to be one of exp, power, geometric, none, got 'linear'"),
+        ("linear", 2.0, ValueError, "expected schedule to be one of exp, power, geometric, none, got 'linear'"),
         ("exp", 0.0, ValueError, "expected tau to be a number above 0, got 0.0; 2.0 is the default"),
         ("exp", math.nan, ValueError, "expected tau to be a number above 0, got nan"),
         ("exp", math.inf, ValueError, "expected tau to be a number above 0, got inf"),
-        ("geometric", 0.5, ValueError, "expected tau of 1 or more for the law geometric, got 0.5"),
+        ("geometric", 0.5, ValueError, "expected tau of 1 or more for the schedule geometric, got 0.5"),
         ("exp", "two", TypeError, "expected tau to be a number above 0, got 'two'"),
         ("exp", True, TypeError, "expected tau to be a number above 0, got True"),
     ],
 )
-def test_a_law_that_is_none_is_refused(law, tau, error, message):
+def test_a_law_that_is_none_is_refused(schedule, tau, error, message):
     with pytest.raises(error, match=message):
-        check_law(law, tau)
+        check_schedule(schedule, tau)

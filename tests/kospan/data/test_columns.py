@@ -3,7 +3,7 @@ import gzip
 import pytest
 
 from kospan.data.columns import read_conll, read_conll_documents, read_conll_iob1, read_klue_file
-from kospan.data.source import Reading, ReadOptions
+from kospan.data.records import ReadOptions, ReadSession
 from kospan.data.tagged import tag_problem
 from kospan.modeling.spans import Span
 
@@ -138,7 +138,7 @@ def test_tag_forms():
 
 
 def chosen(path, **options):
-    return examples(read_conll(path, Reading(ReadOptions(**options))))
+    return examples(read_conll(path, ReadSession(ReadOptions(**options))))
 
 
 IDS = "1\t한별\tN\tB-PS\n2\t간다\tV\tO\n\n1\t비\tN\tO\n"
@@ -158,7 +158,7 @@ IDS = "1\t한별\tN\tB-PS\n2\t간다\tV\tO\n\n1\t비\tN\tO\n"
         "-DOCSTART-\t-\tO\n\n1\t한별\tB-PS\n2\t간다\tO\n",
     ],
 )
-@pytest.mark.filterwarnings("ignore:.*which are no words")
+@pytest.mark.filterwarnings("ignore:.*which are not words")
 def test_a_column_of_ids_is_no_column_of_tokens(tmp_path, text):
     path = write(tmp_path, text)
     for read in (read_conll, read_conll_iob1, read_conll_documents):
@@ -207,7 +207,7 @@ PLUS = (
 )
 def test_columns_by_number_and_by_name(tmp_path, options):
     path = write(tmp_path, PLUS, "a.conllup")
-    with pytest.warns(UserWarning, match="skipped 1 multi-word tokens and 1 empty nodes, which are no words"):
+    with pytest.warns(UserWarning, match="skipped 1 multi-word tokens and 1 empty nodes, which are not words"):
         first, second = chosen(path, **options)
     assert (first.id, first.text, surfaces(first)) == ("a-1", "대전 에 갔다", [("대전", "LC")])
     assert second.text == "#꽃"

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from kospan.data.content import form_of
-from kospan.data.source import Reading, ReadOptions
+from kospan.data.records import ReadOptions, ReadSession
 from kospan.data.texts import read_texts
 from kospan.example import Example
 
@@ -88,8 +88,8 @@ def test_files_that_hold_no_texts(tmp_path, name, text, message):
 def test_invalid_texts_are_counted_or_skipped(tmp_path):
     path = write(tmp_path, "a.ndjson", '{"text": 1}\n{"text": "a"}\n{"id": "x"}\n{\n')
     with pytest.raises(TypeError, match=r"a\.ndjson:1: expected 'text' to be a string, .* \(2 more records are inv"):
-        read_texts(path, Reading(collect=True))
-    reading = Reading(ReadOptions(skip_invalid=True), collect=True)
-    assert read_texts(path, reading) == [Example("a-2", "a", None)] and reading.invalid == 3
+        read_texts(path, ReadSession(collect=True))
+    session = ReadSession(ReadOptions(skip_invalid=True), collect=True)
+    assert read_texts(path, session) == [Example("a-2", "a", None)] and session.invalid == 3
     with pytest.raises(ValueError, match=r"got 1 invalid record, the first: .*a\.ndjson:1: expected the key 'text'"):
-        read_texts(write(tmp_path, "a.ndjson", "{}\n"), Reading(ReadOptions(skip_invalid=True), collect=True))
+        read_texts(write(tmp_path, "a.ndjson", "{}\n"), ReadSession(ReadOptions(skip_invalid=True), collect=True))

@@ -4,7 +4,7 @@ import datasets
 import pytest
 
 from kospan.data.corpus import load_corpus, read_examples, read_split
-from kospan.data.registry import DATASETS, reader_for
+from kospan.data.registry import DATASETS, dataset_spec
 
 
 def write(tmp_path, name, records):
@@ -76,12 +76,12 @@ def test_white_space_at_the_ends_of_spans_is_counted_over_all_parts(tmp_path):
     corpus = load_corpus("jsonl", train, other, calibration=other)
     assert (corpus.trimmed, corpus.dropped) == (4, 0)
     assert [span[:2] for example in corpus.splits["train"] for span in example.spans] == [(0, 1), (1, 2), (3, 5)]
-    told = "trimmed spans       {} gold spans in the {} part began or ended with white space, which was taken off"
+    line = "trimmed spans       {} gold spans in the {} part began or ended with white space, which was removed"
     parts = ((2, "train"), (1, "validation"), (1, "calibration"))
-    assert corpus.remarks() == [told.format(*part) for part in parts]
-    (example,), missing = read_split("jsonl", other)
-    assert example.spans[0][:2] == (1, 5) and missing.trimmed == 1
-    assert missing.lines("other.jsonl")[0].startswith("trimmed spans       1 gold spans in other.jsonl began or ended")
+    assert corpus.remarks() == [line.format(*part) for part in parts]
+    (example,), issues = read_split("jsonl", other)
+    assert example.spans[0][:2] == (1, 5) and issues.trimmed == 1
+    assert issues.lines("other.jsonl")[0].startswith("trimmed spans       1 gold spans in other.jsonl began or ended")
     assert read_examples("jsonl", other, whole_texts=True)[0].spans[0][:2] == (0, 6)
     assert load_corpus("jsonl", train, other, whole_texts=True).trimmed == 0
 
@@ -112,9 +112,7 @@ def test_duplicate_ids_name_both_places(tmp_path):
     path = write(tmp_path, "a.jsonl", [record("a", (0, 1, "A")), record("b"), record("a")])
     with pytest.raises(ValueError) as caught:
         load_corpus("jsonl", path, path)
-    assert str(caught.value).startswith(
-        f"{path}:3: expected ids that stand once in a split, got 'a', which also stands"
-    )
+    assert str(caught.value).startswith(f"{path}:3: expected unique ids in a split, got 'a', which is also used")
     assert f"{path}:1" in str(caught.value)
 
 
@@ -167,14 +165,14 @@ def test_files_that_do_not_go_with_the_set(tmp_path):
 )
 def test_unknown_name_names_the_nearest(name, near):
     with pytest.raises(ValueError, match=f"expected a data set's name .*, got '{name}'; did you mean '{near}'"):
-        reader_for(name)
+        dataset_spec(name)
 
 
 def test_every_reader_says_its_unit():
     assert {reader.unit for reader in DATASETS.values()} == {"character", "word"}
     assert all(reader.read_file or reader.read_set for reader in DATASETS.values())
     with pytest.raises(ValueError, match="choose one of them"):
-        reader_for("???")
+        dataset_spec("???")
 
 
 # --- calibration ------------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@ import datasets
 import pytest
 
 from kospan.data.corpus import load_corpus, read_examples
-from kospan.data.registry import reader_for
-from kospan.data.source import ReadOptions
+from kospan.data.records import ReadOptions
+from kospan.data.registry import dataset_spec
 
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 
@@ -77,7 +77,7 @@ def test_klue_from_the_hub_joins_characters(monkeypatch):
         load_corpus("hub:klue/klue:ner")
     assert load_corpus("hub-characters:klue/klue:ner").splits["train"][0].text == "김 연아다"
     assert asked[-1] == ("klue/klue", "ner")
-    assert (reader_for("hub:x").unit, reader_for("hub-characters:x").unit) == ("word", "character")
+    assert (dataset_spec("hub:x").unit, dataset_spec("hub-characters:x").unit) == ("word", "character")
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_split_is_cut_between_titles_or_between_texts(tmp_path, key):
             "got passage, question, answers; rename passage to context, and save the set with save_to_disk",
         ),
         (lambda: table(row(is_impossible=False, texts=(), starts=())), "'q1': expected an answer or more, got none"),
-        (lambda: table(row(), row()), "expected ids that stand once in a split, got 'q1'"),
+        (lambda: table(row(), row()), "expected unique ids in a split, got 'q1'"),
         (
             lambda: table(row() | {"answer": {"text": "x", "answer_start": 1}}, without=("answers",)),
             r"split 'train': expected a column answers with .* \(dataset: korquad2\)",

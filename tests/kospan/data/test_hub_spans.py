@@ -5,7 +5,7 @@ import pytest
 from datasets import ClassLabel, Features, List, Sequence, Value
 
 from kospan.data.corpus import load_corpus, read_examples, read_split
-from kospan.data.source import ReadOptions
+from kospan.data.records import ReadOptions
 from kospan.example import Example
 from kospan.modeling.spans import Span
 
@@ -149,4 +149,4 @@ def test_invalid_rows_are_counted_or_skipped(tmp_path):
     with pytest.raises(ValueError, match=r"row 2, span 0: .* \(1 more record is invalid; --skip_invalid continues"):
         read_examples(name, "train")
     split = read_split(name, "train", options=ReadOptions(skip_invalid=True))
-    assert [example.text for example in split.examples] == TEXTS and split.missing.invalid == 2
+    assert [example.text for example in split.examples] == TEXTS and split.issues.invalid == 2

@@ -66,7 +66,7 @@ def test_missing_spans_are_unlabelled_and_extra_keys_ignored(tmp_path):
         ('{"text": "a", "words": "a"}', TypeError, "expected 'words' to be a list, got 'a'"),
         ('{"text": "a", "words": ["a", 3]}', TypeError, "expected a word to be a string, got 3"),
         ('{"text": "a.", "words": ["a", "."]}', ValueError, "expected words that give the text when they are joined"),
-        ('{"text": "a", "spans": null}', TypeError, "leave the key out for an unlabelled text"),
+        ('{"text": "a", "spans": null}', TypeError, "omit the key for an unlabelled text"),
         ('{"text": "a", "spans": {}}', TypeError, "expected 'spans' to be a list"),
         ('{"text": "a", "spans": ["X"]}', TypeError, "span 0: expected a span to be an object"),
         ('{"text": "a", "spans": [[0, 1]]}', ValueError, r"span 0: expected \[start, end, label\], got \[0, 1\]"),

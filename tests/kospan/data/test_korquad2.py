@@ -111,7 +111,7 @@ def test_the_second_of_two_equal_answers(tmp_path):
 )
 def test_answers_that_cannot_be_mapped_are_left_out_and_counted(tmp_path, fragment):
     path = write(tmp_path, asked("good", "대한민국"), asked("bad", fragment))
-    with pytest.warns(UserWarning, match=r"left out 1 of 2 questions, .*article 0, question 'bad'\)$"):
+    with pytest.warns(UserWarning, match=r"skipped 1 of 2 questions, .*article 0, question 'bad'\)$"):
         examples = read_examples("korquad2", path)
     assert [example.id for example in examples] == ["good"]
 
@@ -122,9 +122,9 @@ def test_answers_that_cannot_be_mapped_are_left_out_and_counted(tmp_path, fragme
         (
             asked("q", "대한민국", 3),
             ValueError,
-            "question 'q': expected the answer '대한민국' at character 3 .* it stands at",
+            "question 'q': expected the answer '대한민국' at character 3 .* it is at",
         ),
-        (asked("q", "일본", 3), ValueError, "it stands nowhere in the text"),
+        (asked("q", "일본", 3), ValueError, "it is not in the text"),
         (asked("q", "", 3), ValueError, "question 'q': expected the text of an answer, got ''"),
         ({"id": "q", "question": "?", "answer": "x"}, TypeError, "question 'q': expected 'answer' to be an object"),
         ({"id": "q", "question": "?", "answer": {"text": "x"}}, ValueError, "'q': expected the key 'answer_start'"),
@@ -162,7 +162,7 @@ def test_folders_and_zips_that_cannot_be_read(tmp_path):
         read_examples("korquad2", str(tmp_path))
     with pytest.raises(ValueError, match="got a zip; unpack it and name the folder"):
         read_examples("korquad2", str(tmp_path / "KorQuAD_2.1_train_00.zip"))
-    with pytest.raises(ValueError, match=r"in the form of KorQuAD 2\.x, got what is no JSON"):
+    with pytest.raises(ValueError, match=r"in the form of KorQuAD 2\.x, got invalid JSON"):
         (tmp_path / "a.json").write_text("<html>")
         read_examples("korquad2", str(tmp_path))
 
@@ -218,17 +218,17 @@ def test_left_out_questions_are_counted_where_they_would_stand(tmp_path):
     pages = [{"title": None, "context": PAGE, "qas": qas} for qas in questions]
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"data": pages}), encoding="utf-8")
-    with pytest.warns(UserWarning, match="left out 9 of 18 questions"):
+    with pytest.warns(UserWarning, match="skipped 9 of 18 questions"):
         corpus = load_corpus("korquad2", str(path))
-    assert {split: missing.left_out for split, missing in corpus.missing.items()} == {"train": 7, "validation": 2}
+    assert {split: issues.left_out for split, issues in corpus.issues.items()} == {"train": 7, "validation": 2}
     assert [example.id for example in corpus.splits["validation"]] == ["q0", "q8"]
     assert corpus.remarks() == [
-        "left out            7 in the train part, which count 0 in scores",
-        "left out            2 in the validation part, which count 0 in scores",
+        "unusable records    7 in the train part, which count 0 in scores",
+        "unusable records    2 in the validation part, which count 0 in scores",
     ]
-    with pytest.warns(UserWarning, match="left out 9 of 18"):
+    with pytest.warns(UserWarning, match="skipped 9 of 18"):
         first = load_corpus("korquad2", str(path), max_eval_samples=1)
-    assert first.missing["validation"].left_out == 0 and len(first.splits["validation"]) == 1
-    with pytest.warns(UserWarning, match="left out 9 of 18"):
+    assert first.issues["validation"].left_out == 0 and len(first.splits["validation"]) == 1
+    with pytest.warns(UserWarning, match="skipped 9 of 18"):
         split = read_split("korquad2", str(path), labelled=True)
-    assert (len(split.examples), split.missing.left_out, split.missing.invalid) == (9, 9, 0)
+    assert (len(split.examples), split.issues.left_out, split.issues.invalid) == (9, 9, 0)

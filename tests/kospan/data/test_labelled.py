@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kospan.data.about import about
 from kospan.data.corpus import load_corpus, read_examples
 from kospan.data.hub import read_hub
 from kospan.data.jsonl import from_record, record
 from kospan.data.labelled import labelled_items
-from kospan.data.source import Reading, ReadOptions, grouped_pairs
+from kospan.data.records import ReadOptions, ReadSession, grouped_pairs
+from kospan.data.registry import dataset_spec
 from kospan.data.values import holds_values, value_of
 from kospan.example import Example, checked, clean_label
 from kospan.modeling.spans import Span
@@ -40,7 +40,7 @@ def test_any_text_comes_through_rows_as_it_was(tmp_path, rows):
         out = csv.writer(file, delimiter=delimiter)
         out.writerows([("text", "text_pair", "label"), *rows])
         path = written(tmp_path, f"rows.{ending}", file.getvalue())
-        found = [item.example for item in labelled_items(path, Reading(ReadOptions(quoting="minimal")))]
+        found = [item.example for item in labelled_items(path, ReadSession(ReadOptions(quoting="minimal")))]
         assert [(example.text, example.text_pair, example.spans) for example in found] == expected
     lines = [json.dumps(dict(zip(("text", "text_pair", "label"), row))) for row in rows]
     packed = tmp_path / "rows.jsonl.gz"
@@ -274,6 +274,6 @@ def test_malformed_sets(tmp_path, columns, features, words):
 
 
 def test_what_is_known_of_the_sets():
-    assert about("klue_nli").config == "nli" and about("klue_sts").hub == "klue/klue"
-    assert about("ko_fake_news").restricted and about("ko_fake_news").licence == "unknown"
-    assert about("labelled").licence is None
+    assert dataset_spec("klue_nli").config == "nli" and dataset_spec("klue_sts").hub == "klue/klue"
+    assert dataset_spec("ko_fake_news").restricted and dataset_spec("ko_fake_news").licence == "unknown"
+    assert dataset_spec("labelled").licence is None

@@ -7,7 +7,7 @@ import pytest
 
 from kospan.data.corpus import Origin, load_corpus
 from kospan.data.jsonl import write_jsonl
-from kospan.data.source import HubSplit
+from kospan.data.records import HubSplit
 from kospan.example import Example
 from kospan.modeling.spans import Span
 

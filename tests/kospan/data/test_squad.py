@@ -120,23 +120,23 @@ def changed(**values):
             document(question("q1", ("서울", 5))),
             ValueError,
             r"question 'q1': expected the answer '서울' at character 5 of its context, got '울이'; "
-            r"it stands at 4, the nearest of 2 places \(offsets count characters, not bytes\)",
+            r"it is at 4, the nearest of 2 places \(offsets count characters, not bytes\)",
         ),
-        (document(question("q1", ("부산", 30))), ValueError, "'부산' at character 30 .* got ''; it stands at 17 "),
-        (document(question("q1", ("부산", -3))), ValueError, "'부산' at character -3 .* it stands at 17 "),
+        (document(question("q1", ("부산", 30))), ValueError, "'부산' at character 30 .* got ''; it is at 17 "),
+        (document(question("q1", ("부산", -3))), ValueError, "'부산' at character -3 .* it is at 17 "),
         (
             document(question("q1", ("부산", CONTEXT.index("부산") - len(CONTEXT)))),
             ValueError,
-            "'부산' at character -5 .* it stands at 17 ",
+            "'부산' at character -5 .* it is at 17 ",
         ),
-        (document(question("q1", ("대구", 4))), ValueError, "got '서울'; it stands nowhere in the text"),
+        (document(question("q1", ("대구", 4))), ValueError, "got '서울'; it is not in the text"),
         (document(GOOD, context=""), ValueError, "question 'q1': expected a text to find the answer in, got ''"),
         (document(GOOD, context=3), TypeError, "paragraph 0: expected 'context' to be a string, got 3"),
         (document(GOOD, title=7), TypeError, "article 0: expected 'title' to be a string"),
         (document(GOOD, paragraphs={}), TypeError, "article 0: expected 'paragraphs' to be a list"),
         ({"title": "x"}, ValueError, "article 0: expected the key 'paragraphs', got 'title'"),
         ("x", TypeError, "article 0: expected the article to be an object, got 'x'"),
-        (document(GOOD, GOOD), ValueError, "expected ids that stand once in a split, got 'q1', which also stands at"),
+        (document(GOOD, GOOD), ValueError, "expected unique ids in a split, got 'q1', which is also used at"),
         (changed(question="\ud83d?"), ValueError, "question 'q1': expected whole characters, got the half surrogate"),
     ],
 )
@@ -150,10 +150,10 @@ def test_a_wrong_question_is_named(tmp_path, article, kind, message):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("", r"expected JSON in the form of SQuAD, got what is no JSON \(Expecting value"),
-        ('{"data": [', "got what is no JSON"),
-        ('{"data": ' + "[" * 100_000, r"got what is no JSON \(maximum recursion"),
-        ('{"data": ' + "9" * 5_000 + "}", r"got what is no JSON \(Exceeds the limit"),
+        ("", r"expected JSON in the form of SQuAD, got invalid JSON \(Expecting value"),
+        ('{"data": [', "got invalid JSON"),
+        ('{"data": ' + "[" * 100_000, r"got invalid JSON \(maximum recursion"),
+        ('{"data": ' + "9" * 5_000 + "}", r"got invalid JSON \(Exceeds the limit"),
         ("[]", r"expected the file to be an object, got \[\]"),
         ('{"version": "1"}', "expected the key 'data', got 'version'"),
         ('{"data": {}}', "expected 'data' to be a list"),
@@ -203,7 +203,7 @@ def test_nfd_text_keeps_exact_offsets(tmp_path):
     # The answer in the other form is found in the raw text too.
     path = write(tmp_path, document(question("q1", ("부산", start)), context=context))
     assert read_examples("korquad", path)[0].spans == example.spans
-    with pytest.raises(ValueError, match="it stands elsewhere in the text, in another Unicode form"):
+    with pytest.raises(ValueError, match="it is elsewhere in the text, in another Unicode form"):
         answer_span(Answer("부산", 17), context, "x")
 
 
@@ -235,7 +235,7 @@ def test_a_text_of_200_000_characters(tmp_path):
     path = write(tmp_path, document(question("q1", ("서울", 200_000)), context=context))
     assert read_examples("korquad", path)[0].spans[0][:2] == (200_000, 200_002)
     path = write(tmp_path, document(question("q1", ("가나다라 " * 100, 1)), context=context))
-    with pytest.raises(ValueError, match="it stands at 0, the nearest of 39,901 places") as caught:
+    with pytest.raises(ValueError, match="it is at 0, the nearest of 39,901 places") as caught:
         read_examples("korquad", path)
     assert len(str(caught.value)) < 500
 

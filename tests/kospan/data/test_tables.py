@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kospan.data.source import Reading, ReadOptions
+from kospan.data.records import ReadOptions, ReadSession
 from kospan.data.tables import csv_rows
 
 TEXT = st.text(st.sampled_from('ab가 ",\t\n\u00a0\u2028"'), max_size=6)
@@ -15,9 +15,9 @@ PLAIN = st.text(st.sampled_from('ab가 ",\u00a0\u2028"'), min_size=1, max_size=6
 
 
 def read(text, delimiter="\t", quoting="auto", skip_invalid=False, wanted=()):
-    reading = Reading(ReadOptions(quoting=quoting, skip_invalid=skip_invalid), collect=True)
-    rows = [list(row.values.values()) for row in csv_rows(text, "my.tsv", delimiter, wanted, reading)]
-    reading.finish()
+    session = ReadSession(ReadOptions(quoting=quoting, skip_invalid=skip_invalid), collect=True)
+    rows = [list(row.values.values()) for row in csv_rows(text, "my.tsv", delimiter, wanted, session)]
+    session.finish()
     return rows
 
 

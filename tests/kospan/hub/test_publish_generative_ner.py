@@ -58,7 +58,8 @@ def test_an_adapter_goes_out_as_an_adapter_and_a_stranger_finds_the_same(run, ba
     assert {"kospan", "lora", "peft", "named-entity-recognition"} <= set(data.tags)
     assert 'get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", "mina/writer")' in card.text
     assert (
-        "torch, transformers and peft are all that is needed" in card.text and "are published here without them" in card.text
+        "torch, transformers and peft are all that is needed" in card.text
+        and "are published here without them" in card.text
     )
     # What was checked over the base model of this machine does not name its place.
     assert (

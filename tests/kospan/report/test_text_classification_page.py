@@ -96,7 +96,8 @@ def test_the_confusion_of_classes_has_gold_down(make_text_classifier, tmp_path, 
     # Where nothing was said of a text it stands in a column of its own.
     silent = [[], *analysis.predicted[1:]]
     task = TextClassificationTask(None, make_text_classifier())
-    text_classification.draw(analysis._replace(predicted=silent, metrics=task.spec.analyze(task, examples, silent, None)))
+    metrics = task.spec.analyze(task, examples, silent, None)
+    text_classification.draw(analysis._replace(predicted=silent, metrics=metrics))
     axes = drawn[1].axes[0]
     assert texts_of(axes.get_xticklabels()) == [*analysis.labels, "none"]
     gold = analysis.labels.index(examples[0].spans[0].label)

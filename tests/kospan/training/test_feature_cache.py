@@ -112,7 +112,7 @@ def scores(trainer, examples: list[Example]) -> list[np.ndarray]:
     """What the model says of every unit, tag by tag or end by end."""
     model, texts = trainer.model, [example.text for example in examples]
     if hasattr(model, "head"):
-        return [reading.emissions.numpy() for reading in model.read(texts)]
+        return [reading.emissions.numpy() for reading in model.token_scores(texts)]
     asked = model.answer([example.question for example in examples], texts, return_probabilities=True)
     return [np.stack([reading.starts, reading.ends]) for reading in asked]
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from kospan.modeling.heads import Chain
+from kospan.modeling.heads import ChainContext
 from kospan.modeling.rdrop import double, symmetric_kl, tag_divergence
 from kospan.training.adversarial import FGM, perturbation
 from kospan.training.learning_rates import check_rates, rate_of
@@ -137,7 +137,7 @@ def test_levels_agree_where_they_must(make_token_classifier):
     for model, alike in ((linear, True), (chained, False)):
         with torch.no_grad():
             token, marginal, sequence = (
-                tag_divergence(model.head, emissions, mask, Chain(), level)
+                tag_divergence(model.head, emissions, mask, ChainContext(), level)
                 for level in ("token", "marginal", "sequence")
             )
         assert torch.allclose(token, marginal, rtol=1e-4) == alike

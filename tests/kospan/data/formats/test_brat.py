@@ -68,10 +68,10 @@ def test_fragments_that_only_a_line_end_parts_are_one_span(tmp_path, text, line,
     [
         (
             "T1\tOG 0 1;3 4\t가 라",
-            "got the discontinuous '0 1;3 4', which leaves out '나 '; a span has one start and one end",
+            "got the discontinuous '0 1;3 4', which skips '나 '; a span has one start and one end",
         ),
-        ("T1\tOG 0 2;3 4\t가나 라", "got the discontinuous '0 2;3 4', which leaves out ' '"),
-        ("T1\tOG 0 1;6 7\t가 바", "which leaves out '나 라\\n마'"),
+        ("T1\tOG 0 2;3 4\t가나 라", "got the discontinuous '0 2;3 4', which skips ' '"),
+        ("T1\tOG 0 1;6 7\t가 바", "which skips '나 라\\n마'"),
         ("T1\tOG 0 1\t나", "expected the surface '나' at 0..1, got '가'"),
         ("T1\tOG 3 9\t라", "expected 0 <= start < end <= 7"),
         ("T1\tOG 0 1", "expected `T1<TAB>TYPE start end<TAB>surface`"),

@@ -96,8 +96,8 @@ def test_says_what_is_lost(tmp_path):
     )
     line = convert_file(source, tmp_path / "brat", to_format="brat")
     assert line == (
-        f"3 texts, 1 spans, 1 unlabelled: {source} (jsonl) -> {tmp_path / 'brat'} (brat); brat holds no score: 1 "
-        "left out; brat holds no source: 1 left out"
+        f"3 texts, 1 spans, 1 unlabelled: {source} (jsonl) -> {tmp_path / 'brat'} (brat); brat has no score: 1 "
+        "lost; brat has no source: 1 lost"
     )
     convert_file(tmp_path / "brat", tmp_path / "ls.json", "brat", "label-studio")
     convert_file(tmp_path / "ls.json", tmp_path / "d.jsonl", "label-studio", "doccano")

@@ -106,8 +106,8 @@ def test_graphemes(tmp_path):
             r"got different ones under 'annotations' \(user 1\) and 'annotations' \(user 2\)",
         ),
         ({"text": "ab", "ents": [{"start": 0, "end": 1, "label": "X"}]}, ValueError, "annotations under 'ents'"),
-        ({"text": "ab", "spans": []}, ValueError, "got what look like annotations under 'spans'"),
-        ({"text": "ab", "marked": [[0, 1, "X"]]}, ValueError, "got what look like annotations under 'marked'"),
+        ({"text": "ab", "spans": []}, ValueError, "got apparent annotations under 'spans'"),
+        ({"text": "ab", "marked": [[0, 1, "X"]]}, ValueError, "got apparent annotations under 'marked'"),
         ([1], TypeError, "expected the line to be an object"),
     ],
 )

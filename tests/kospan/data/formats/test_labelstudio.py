@@ -305,7 +305,7 @@ def test_paths_without_global_offsets(tmp_path):
         (
             {"data": {"text": "대구"}, "annotation": [{"value": {"start": 0, "end": 2}}]},
             ValueError,
-            "got what look like annotations under 'annotation'",
+            "got apparent annotations under 'annotation'",
         ),
         (3, TypeError, "expected a task to be an object, got 3"),
     ],

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 
 from kospan.data.formats.offsets import (
     UNITS,
-    Stretch,
+    RawSpan,
     common_units,
     counted,
+    interpretations,
     is_ambiguous,
     positions,
-    readings,
     resolve,
     same_but_white_space,
 )
@@ -18,9 +18,9 @@ from kospan.data.formats.offsets import (
 texts = st.lists(st.one_of(st.sampled_from(PARTS), st.characters(codec="utf-8")), max_size=9).map("".join)
 
 
-def stretches(*pairs, surfaces=None):
+def raw_spans(*pairs, surfaces=None):
     surfaces = surfaces or [None] * len(pairs)
-    return [Stretch(f"file:{at}", (pair,), surface) for at, (pair, surface) in enumerate(zip(pairs, surfaces))]
+    return [RawSpan(f"file:{at}", (pair,), surface) for at, (pair, surface) in enumerate(zip(pairs, surfaces))]
 
 
 @settings(derandomize=True, deadline=None)
@@ -56,7 +56,7 @@ def test_counting_and_reading_are_inverse(unit, text, data):
     cuts = sorted(data.draw(st.sets(st.sampled_from(ends), max_size=6)))
     spans = list(zip(cuts[::2], cuts[1::2]))
     pairs = counted(text, spans, unit, "here")
-    assert resolve(text, stretches(*pairs), [unit], "here") == [(span,) for span in spans]
+    assert resolve(text, raw_spans(*pairs), [unit], "here") == [(span,) for span in spans]
 
 
 def test_a_span_that_splits_a_grapheme_has_no_offset_there():
@@ -73,16 +73,16 @@ def test_units_that_agree_need_no_choice():
         ("\u1112\u1161\u11ab 부산", (4, 6), "부산"),
         ("덥다\r\n부산", (4, 6), "부산"),
     ]:
-        (((start, end),),) = resolve(text, stretches(pair), UNITS, "here")
+        (((start, end),),) = resolve(text, raw_spans(pair), UNITS, "here")
         assert text[start:end] == surface
 
 
 def test_units_that_differ_are_named_with_what_they_select():
     with pytest.raises(ValueError) as caught:
-        resolve("😀 김지우는 대구에 산다.", stretches((3, 6), (8, 10)), UNITS, "a.jsonl:4")
+        resolve("😀 김지우는 대구에 산다.", raw_spans((3, 6), (8, 10)), UNITS, "a.jsonl:4")
     assert str(caught.value) == (
         "a.jsonl:4: expected offsets with one possible meaning, got ones that select '지우는', '구에' if they count "
-        "characters or graphemes; '김지우', '대구' if they count utf16; say what they count with --offsets "
+        "characters or graphemes; '김지우', '대구' if they count utf16; set their unit with --offsets "
         "characters|utf16|graphemes"
     )
 
@@ -90,14 +90,14 @@ def test_units_that_differ_are_named_with_what_they_select():
 def test_surfaces_decide_also_up_to_white_space():
     text = "😀 서울  중앙 부산"
     for surface in ("서울  중앙", "서울 중앙", "서울\\n중앙"):
-        assert resolve(text, stretches((3, 9), surfaces=[surface]), UNITS, "here") == [((2, 8),)]
+        assert resolve(text, raw_spans((3, 9), surfaces=[surface]), UNITS, "here") == [((2, 8),)]
     # An equal surface wins over one that differs in white space.
-    assert set(readings("😀 서울 비", stretches((3, 6), surfaces=["서울 "]), UNITS)) == {"utf16"}
+    assert set(interpretations("😀 서울 비", raw_spans((3, 6), surfaces=["서울 "]), UNITS)) == {"utf16"}
     assert same_but_white_space("가\u3000나", "가 나") and not same_but_white_space("가나", "가라")
-    assert set(readings("😀 가 비", stretches((2, 4), surfaces=[" 가"]), UNITS)) == {"utf16"}
+    assert set(interpretations("😀 가 비", raw_spans((2, 4), surfaces=[" 가"]), UNITS)) == {"utf16"}
     # Both counts select a surface that fits.
     with pytest.raises(ValueError, match="'ㅋㅋ' if they count characters or graphemes; 'ㅋㅋ' if they count utf16"):
-        resolve("😀ㅋㅋㅋㅋㅋ", stretches((3, 5), surfaces=["ㅋㅋ"]), UNITS, "here")
+        resolve("😀ㅋㅋㅋㅋㅋ", raw_spans((3, 5), surfaces=["ㅋㅋ"]), UNITS, "here")
 
 
 @pytest.mark.parametrize(
@@ -113,18 +113,18 @@ def test_surfaces_decide_also_up_to_white_space():
 )
 def test_offsets_without_any_meaning(text, pairs, surfaces, message):
     with pytest.raises(ValueError, match=message):
-        resolve(text, stretches(*pairs, surfaces=surfaces), UNITS, "here")
+        resolve(text, raw_spans(*pairs, surfaces=surfaces), UNITS, "here")
 
 
 def test_a_given_unit_is_taken_at_its_word():
     with pytest.raises(ValueError, match=r"file:0: expected offsets between characters, got start 0, end 1, .*utf16"):
-        resolve("😀 나", stretches((0, 1)), ["utf16"], "here")
-    assert resolve("😀 나다", stretches((2, 3)), ["characters"], "here") == [((2, 3),)]
+        resolve("😀 나", raw_spans((0, 1)), ["utf16"], "here")
+    assert resolve("😀 나다", raw_spans((2, 3)), ["characters"], "here") == [((2, 3),)]
 
 
 def test_units_of_a_file():
-    ambiguous, only_utf16 = ("😀 김지우", stretches((2, 4))), ("😀부", stretches((2, 3)))
+    ambiguous, only_utf16 = ("😀 김지우", raw_spans((2, 4))), ("😀부", raw_spans((2, 3)))
     assert is_ambiguous(*ambiguous, UNITS) and not is_ambiguous(*only_utf16, UNITS)
     assert common_units([ambiguous, only_utf16], UNITS) == ["utf16"]
     # A file of several counts settles nothing.
-    assert common_units([only_utf16, ("😀부", stretches((1, 2)))], UNITS) == UNITS
+    assert common_units([only_utf16, ("😀부", raw_spans((1, 2)))], UNITS) == UNITS

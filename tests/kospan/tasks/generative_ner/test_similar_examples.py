@@ -49,8 +49,8 @@ def test_a_prompt_shows_what_is_most_like_its_text_the_nearest_last():
     assert f"{PAIRS[2][0]}\nAnswer:\n{PAIRS[2][1]}\n\nText:\n{PAIRS[2][0]}" in prompt_of(
         writer, writer.passages(PAIRS[2][0])[0].input_ids
     )
-    together = writer.write(TEXTS)
-    assert [each.replies for each in together] == [writer.write([text])[0].replies for text in TEXTS]
+    together = writer.generate(TEXTS)
+    assert [each.replies for each in together] == [writer.generate([text])[0].replies for text in TEXTS]
     assert any(each.spans for each in together)
 
 

@@ -312,7 +312,7 @@ def adapter(base, tmp_path):
     writer = make_generative_model("bytes", lm={"factor": 1.0, "max_position_embeddings": 700})
     torch.manual_seed(0)
     settings = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM", init_lora_weights=False)
-    writer = writer.over(peft.get_peft_model(type(writer.model).from_pretrained(base), settings))
+    writer = writer.with_model(peft.get_peft_model(type(writer.model).from_pretrained(base), settings))
     writer.save_pretrained(tmp_path / "adapter")
     return str(tmp_path / "adapter"), writer
 

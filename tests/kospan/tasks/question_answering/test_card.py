@@ -11,8 +11,8 @@ from card_cases import card_of, change, check_snippets, section
 from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
-from kospan.data.about import ABOUT
 from kospan.data.jsonl import write_jsonl
+from kospan.data.registry import DATASETS
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
@@ -107,7 +107,7 @@ def test_snippets_print_the_output_of_the_card(finished, tmp_path):
 
 @pytest.mark.parametrize("dataset", ["korquad", "klue_mrc", "squad", "squad_v2"])
 def test_language_licence_rules_and_source_of_each_data_set(folder, dataset):
-    about = ABOUT[dataset]
+    about = DATASETS[dataset]
     change(folder / "recipe.yaml", dataset=dataset)
     card = card_of(folder, "mina/reader")
     metadata = metadata_load(folder / "README.md")

@@ -1,27 +1,28 @@
-"""What does not fit into a BigBird, and why."""
+"""Checks that a source can be converted to BigBird."""
 
 from collections.abc import Container
 
 import torch
 from transformers import AutoConfig
 
-from kospan.conversion.checkpoint import Source
-from kospan.conversion.renames import KINDS, OPTIONAL, RELATIVE
+from kospan.conversion.checkpoint import SourceCheckpoint
+from kospan.conversion.weight_names import FAMILIES, OPTIONAL, RELATIVE
 
 
-def check_fits(place: str, source: Source, max_length: int):
-    """The source's config and n, the positions it reads.
+def check_fits(name_or_path: str, source: SourceCheckpoint, max_length: int):
+    """Check a source's architecture and return its config and the number of its positions.
 
     Args:
-        place: The source's folder, or its name on the Hub.
-        source: What was read there.
+        name_or_path: The source's folder, or its name on the Hub.
+        source: The source's checkpoint.
         max_length: Positions that the BigBird is to have.
 
-    Returns: `(config, n)`; rows of the position table that stand for no position (RoBERTa's first two) are no part of
-    n.
+    Returns:
+        `(config, n)`; rows of the position table without a position (RoBERTa's first two) are not counted in n.
 
-    Raises: ValueError where the source has relative positions, another shape than BigBird, another kind, or reads more
-        than `max_length`.
+    Raises:
+        ValueError: If the source has relative positions, another shape than BigBird, another kind, or reads more than
+            `max_length`.
     """
     settings, name = source.settings, source.name
     model_type = settings.get("model_type")
@@ -30,14 +31,14 @@ def check_fits(place: str, source: Source, max_length: int):
         what = f"position_embedding_type {positions!r}" if model_type not in RELATIVE else f"model_type {model_type!r}"
         raise ValueError(
             f"expected an encoder with a table of absolute positions, which TAPER can stretch, got {what} in {name}, "
-            f"which tells positions by distance; choose an encoder of type {', '.join(KINDS)}"
+            f"which encodes positions by distance; choose an encoder of type {', '.join(FAMILIES)}"
         )
-    if model_type not in KINDS:
+    if model_type not in FAMILIES:
         raise ValueError(
-            f"expected an encoder of type {', '.join(KINDS)}, whose parameters BigBird has a place for, got "
+            f"expected an encoder of type {', '.join(FAMILIES)}, whose parameters BigBird has a place for, got "
             f"{model_type!r} in {name}; choose another encoder"
         )
-    config = AutoConfig.from_pretrained(place)
+    config = AutoConfig.from_pretrained(name_or_path)
     if config.is_decoder or config.add_cross_attention:
         raise ValueError(
             f"expected an encoder, which reads in both directions, got a decoder in {name} (is_decoder or "
@@ -46,33 +47,37 @@ def check_fits(place: str, source: Source, max_length: int):
     if getattr(config, "embedding_size", config.hidden_size) != config.hidden_size:
         raise ValueError(
             f"expected embedding_size equal to hidden_size, got {config.embedding_size} and {config.hidden_size} in "
-            f"{name}: its layer norm stands before the projection between the two, and BigBird has neither place; "
-            "choose the base size of the encoder"
+            f"{name}: its layer norm comes before the projection between the two, and BigBird has neither; choose "
+            "the base size of the encoder"
         )
-    reach = config.max_position_embeddings
-    if KINDS[model_type].shifted:
-        # Positions are counted from behind the padding id.
-        reach -= config.pad_token_id + 1
-    if reach < 1:
+    source_length = config.max_position_embeddings
+    if FAMILIES[model_type].shifted:
+        # Positions are counted from after the padding id.
+        source_length -= config.pad_token_id + 1
+    if source_length < 1:
         raise ValueError(
-            "expected a source with positions behind its padding id, got max_position_embeddings "
-            f"{config.max_position_embeddings} and pad_token_id {config.pad_token_id} in {name}; mend its config.json"
+            "expected a source with positions after its padding id, got max_position_embeddings "
+            f"{config.max_position_embeddings} and pad_token_id {config.pad_token_id} in {name}; correct its "
+            "config.json"
         )
-    if max_length < reach:
+    if max_length < source_length:
         raise ValueError(
-            f"expected max_length of {reach} or more, which {name} reads already, got {max_length}; a short encoder "
-            "needs no conversion"
+            f"expected max_length of {source_length} or more, which {name} reads already, got {max_length}; a short "
+            "encoder needs no conversion"
         )
-    return config, reach
+    return config, source_length
 
 
 def check_whole(name: str, table: dict[str, str], renamed: Container[str]) -> None:
-    """Raises: ValueError where a checkpoint lacks weights of the encoder (a pooler is none of them).
+    """Check that a checkpoint has all weights of the encoder, the pooler excepted.
+
+    Raises:
+            ValueError: If weights of the encoder are missing.
 
     Args:
-        name: What the source is called.
-        table: Names of the source and those in BigBird.
-        renamed: BigBird's names of what there is.
+        name: Name of the source.
+        table: Names in the source and in BigBird.
+        renamed: BigBird's names of the existing weights.
     """
     missing = [
         old for old, new in table.items() if new not in renamed and new not in OPTIONAL and ".pooler." not in f".{new}"
@@ -85,13 +90,16 @@ def check_whole(name: str, table: dict[str, str], renamed: Container[str]) -> No
 
 
 def check_shapes(name: str, kind: type, config, tensors: dict[str, torch.Tensor]) -> None:
-    """Raises: ValueError where weights are not of the shapes that a class of BigBird has by its config.
+    """Check that weights have the shapes of a BigBird class with this config.
+
+    Raises:
+            ValueError: If weights are not of the shapes that a class of BigBird has by its config.
 
     Args:
-        name: What the source is called.
+        name: Name of the source.
         kind: BigBird's class.
         config: Its config.
-        tensors: What it is to hold, by its names.
+        tensors: Its tensors, by BigBird's names.
     """
     with torch.device("meta"):
         wanted = kind(config).state_dict()
@@ -105,7 +113,11 @@ def check_shapes(name: str, kind: type, config, tensors: dict[str, torch.Tensor]
 
 
 def check_tokenizer(tokenizer, name: str, vocabulary: int) -> None:
-    """Raises: ValueError or FileNotFoundError where a source has no fast tokenizer with ids below `vocabulary`."""
+    """Check that a source has a fast tokenizer with ids below `vocabulary`.
+
+    Raises:
+        ValueError, FileNotFoundError: If a source has no fast tokenizer with ids below `vocabulary`.
+    """
     if not tokenizer.is_fast:
         raise ValueError(
             f"expected a fast tokenizer beside {name}, got {type(tokenizer).__name__}; save one there that has a "

@@ -6,7 +6,7 @@ import datasets
 import pytest
 
 from kospan.data.corpus import load_corpus, read_split
-from kospan.data.source import Reading, ReadOptions
+from kospan.data.records import ReadOptions, ReadSession
 
 QUESTION = {"id": "q", "question": "어디?", "answers": [{"text": "대전", "answer_start": 0}]}
 PAGE = {"title": None, "context": "<p>대전에 있다</p>"}
@@ -80,10 +80,10 @@ def test_every_reader_reads_the_records_after_a_wrong_one(tmp_path, dataset):
     )
     assert (others in message) == (wrong > 1), message
     split = read_split(dataset, str(path), options=ReadOptions(skip_invalid=True))
-    assert (len(split.examples), split.missing.invalid) == (right, wrong)
-    assert split.missing.first.startswith(f"{path}{first}") and "more record" not in split.missing.first
-    [line] = split.missing.lines("it")
-    assert line == f"skipped records     {wrong} invalid in it, the first: {split.missing.first}"
+    assert (len(split.examples), split.issues.invalid) == (right, wrong)
+    assert split.issues.first.startswith(f"{path}{first}") and "more record" not in split.issues.first
+    [line] = split.issues.lines("it")
+    assert line == f"skipped records     {wrong} invalid in it, the first: {split.issues.first}"
 
 
 def test_ids_overlaps_and_missing_labels_are_records_too(tmp_path):
@@ -93,14 +93,14 @@ def test_ids_overlaps_and_missing_labels_are_records_too(tmp_path):
     overlapping = {"id": "o", "text": "abc", "spans": [[0, 2, "X"], [1, 3, "X"]]}
     unlabelled = {"id": "u", "text": "abc"}
     path.write_text(lines(*good[:5], twice, overlapping, unlabelled, *good[5:]), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"a\.jsonl:6: expected ids that stand once .* \(2 more records are invalid"):
+    with pytest.raises(ValueError, match=r"a\.jsonl:6: expected unique ids .* \(2 more records are invalid"):
         load_corpus("jsonl", str(path))
     corpus = load_corpus("jsonl", str(path), options=ReadOptions(skip_invalid=True))
-    assert sum(map(len, corpus.splits.values())) == 9 and corpus.missing["train"].invalid == 3
+    assert sum(map(len, corpus.splits.values())) == 9 and corpus.issues["train"].invalid == 3
     assert corpus.remarks()[0].startswith("skipped records     3 invalid in the train part, the first: ")
     # Where nobody has to be labelled, only two are wrong.
     split = read_split("jsonl", str(path), options=ReadOptions(skip_invalid=True))
-    assert (len(split.examples), split.missing.invalid) == (10, 2)
+    assert (len(split.examples), split.issues.invalid) == (10, 2)
 
 
 def test_each_file_has_its_own_count(tmp_path):
@@ -110,12 +110,12 @@ def test_each_file_has_its_own_count(tmp_path):
     train, validation, calibration = (str(tmp_path / name) for name in ("train", "validation", "calibration"))
     options = ReadOptions(skip_invalid=True)
     corpus = load_corpus("jsonl", train, validation, calibration=calibration, options=options)
-    assert {split: missing.invalid for split, missing in corpus.missing.items()} == {
+    assert {split: issues.invalid for split, issues in corpus.issues.items()} == {
         "train": 1,
         "validation": 2,
         "calibration": 3,
     }
-    assert [str(tmp_path / split) in line for split, line in zip(corpus.missing, corpus.remarks())] == [True] * 3
+    assert [str(tmp_path / split) in line for split, line in zip(corpus.issues, corpus.remarks())] == [True] * 3
 
 
 def test_rows_of_the_hub(tmp_path):
@@ -128,7 +128,7 @@ def test_rows_of_the_hub(tmp_path):
         with pytest.raises((ValueError, TypeError), match="split 'train', row 1"):
             read_split(f"hub:{tmp_path / name}", "train")
         split = read_split(f"hub:{tmp_path / name}", "train", options=ReadOptions(skip_invalid=True))
-        assert (len(split.examples), split.missing.invalid) == (right, len(data) - right)
+        assert (len(split.examples), split.issues.invalid) == (right, len(data) - right)
 
 
 def test_a_file_of_wrong_records_alone(tmp_path):
@@ -141,10 +141,10 @@ def test_a_file_of_wrong_records_alone(tmp_path):
 
 
 def test_a_reading_that_does_not_collect_raises_at_once():
-    reading = Reading()
-    with pytest.raises(ValueError, match=r"^one$"), reading.record():
+    session = ReadSession()
+    with pytest.raises(ValueError, match=r"^one$"), session.record():
         raise ValueError("one")
-    with pytest.raises(KeyError), Reading(collect=True).record():
+    with pytest.raises(KeyError), ReadSession(collect=True).record():
         raise KeyError("no mistake of the data")
 
 

@@ -1,4 +1,4 @@
-"""What a parameter of a BERT-class encoder is called in BigBird: a table of pairs, read in either direction.
+"""Names of the parameters of BERT-class encoders and their names in BigBird, as a table of pairs.
 
 BigBird's encoder has BERT's names inside, so most pairs differ in their prefix alone. The tables of positions and of
 segments are in the list as well: they keep their names and change their rows (see `bigbird.py`).
@@ -6,7 +6,7 @@ segments are in the list as well: they keep their names and change their rows (s
 
 from typing import NamedTuple
 
-# `{prefix}` is what a checkpoint with a head puts before the encoder's names; `{layer}` counts from 0.
+# `{prefix}` precedes the encoder's names in a checkpoint with a head; `{layer}` counts from 0.
 _EMBEDDINGS = (
     "embeddings.word_embeddings.weight",
     "embeddings.position_embeddings.weight",
@@ -34,7 +34,7 @@ _POOLER = (("pooler.dense.weight", "pooler.weight"), ("pooler.dense.bias", "pool
 
 _HEAD = "cls.predictions."
 BIGBIRD_PREFIX = "bert."
-# What BigBird calls the parts of its masked-language-model head.
+# Names of the parts of BigBird's masked-language-model head.
 HEAD_NAMES = tuple(
     _HEAD + name
     for name in (
@@ -43,23 +43,23 @@ HEAD_NAMES = tuple(
         "transform.LayerNorm.weight",
         "transform.LayerNorm.bias",
         "bias",
-        # Stored only where they are parameters of their own, or by older versions as a copy.
+        # Stored only if they are separate parameters, or as a copy by older versions.
         "decoder.weight",
         "decoder.bias",
     )
 )
-# The last two: a checkpoint whose head is tied to its words may go without.
+# A checkpoint whose head is tied to its words may lack the last two.
 OPTIONAL = HEAD_NAMES[5:]
 
 
-class Kind(NamedTuple):
-    """A kind of encoder that fits into BigBird.
+class EncoderFamily(NamedTuple):
+    """An encoder architecture that fits into BigBird.
 
     Args:
-        prefix: What a checkpoint with a head puts before the encoder's names.
+        prefix: Prefix of the encoder's names in a checkpoint with a head.
         head: The source's names for `HEAD_NAMES`, in that order; "" where it has none.
-        head_activation: What the head computes whatever the config says; None where it takes the config's.
-        shifted: Whether positions are counted from behind the padding id, so that the first rows stand for none.
+        head_activation: Activation of the head regardless of the config; None if it is the config's.
+        shifted: Whether positions are counted from after the padding id, so that the first rows are unused.
     """
 
     prefix: str
@@ -68,7 +68,7 @@ class Kind(NamedTuple):
     shifted: bool
 
 
-_ROBERTA = Kind(
+_ROBERTA = EncoderFamily(
     "roberta.",
     (
         "lm_head.dense.weight",
@@ -83,12 +83,12 @@ _ROBERTA = Kind(
     True,
 )
 # By `model_type`. XLM-RoBERTa and CamemBERT are RoBERTa with another vocabulary.
-KINDS: dict[str, Kind] = {
+FAMILIES: dict[str, EncoderFamily] = {
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
     "camembert": _ROBERTA,
-    "bert": Kind("bert.", HEAD_NAMES, None, False),
-    "electra": Kind(
+    "bert": EncoderFamily("bert.", HEAD_NAMES, None, False),
+    "electra": EncoderFamily(
         "electra.",
         (
             "generator_predictions.dense.weight",
@@ -103,15 +103,15 @@ KINDS: dict[str, Kind] = {
         False,
     ),
 }
-# Where positions are told by distance there is no table to stretch.
+# Encoders without a table of positions to extend.
 RELATIVE = ("deberta", "deberta-v2", "mpnet", "t5", "mt5", "umt5", "xlnet", "modernbert", "roformer", "esm")
 
 
-class Names(NamedTuple):
-    """How one checkpoint spells its names.
+class Spelling(NamedTuple):
+    """Spelling of the names in one checkpoint.
 
     Args:
-        prefix: What stands before the encoder's names; "" without a head.
+        prefix: Prefix of the encoder's names; "" without a head.
         old_norms: Whether norms are called `gamma` and `beta`, as TensorFlow's were.
     """
 
@@ -119,32 +119,32 @@ class Names(NamedTuple):
     old_norms: bool
 
 
-def spelling(model_type: str, names: list[str]) -> Names:
-    """How a checkpoint spells its names.
+def detect_spelling(model_type: str, names: list[str]) -> Spelling:
+    """Return the spelling of the names in a checkpoint.
 
-    >>> spelling("bert", ["bert.embeddings.LayerNorm.gamma", "cls.predictions.bias"])
+    >>> detect_spelling("bert", ["bert.embeddings.LayerNorm.gamma", "cls.predictions.bias"])
     Names(prefix='bert.', old_norms=True)
     """
-    prefix = KINDS[model_type].prefix
-    return Names(
+    prefix = FAMILIES[model_type].prefix
+    return Spelling(
         prefix if any(name.startswith(prefix) for name in names) else "",
         any(name.endswith("LayerNorm.gamma") for name in names),
     )
 
 
-def pairs(model_type: str, layers: int, names: Names, head: bool) -> list[tuple[str, str]]:
-    """Every name of a source checkpoint and the one in BigBird; no name stands twice on either side.
+def name_pairs(model_type: str, layers: int, names: Spelling, head: bool) -> list[tuple[str, str]]:
+    """Return every name of a source checkpoint and its name in BigBird, without duplicates on either side.
 
     Args:
-        model_type: A name of `KINDS`.
+        model_type: A name of `FAMILIES`.
         layers: Layers of the encoder.
-        names: How the source spells its names.
-        head: Whether the masked-language-model head is taken along, which gives BigBird's names their prefix.
+        names: Spelling of the names in the source.
+        head: Whether the masked-language-model head is converted, which gives BigBird's names their prefix.
 
-    >>> pairs("roberta", 12, Names("roberta.", False), head=False)[-2:]
+    >>> name_pairs("roberta", 12, Spelling("roberta.", False), head=False)[-2:]
     [('roberta.pooler.dense.weight', 'pooler.weight'), ('roberta.pooler.dense.bias', 'pooler.bias')]
     """
-    kind, to = KINDS[model_type], BIGBIRD_PREFIX if head else ""
+    kind, to = FAMILIES[model_type], BIGBIRD_PREFIX if head else ""
     inner = list(_EMBEDDINGS) + [name.format(layer=layer) for layer in range(layers) for name in _LAYER]
     found = [(names.prefix + name, to + name) for name in inner]
     if model_type != "electra":

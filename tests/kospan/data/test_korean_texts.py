@@ -6,8 +6,8 @@ import io
 import pytest
 
 from kospan.data.corpus import load_corpus, read_examples
-from kospan.data.korean_hate_speech import read_korean_hate_speech
-from kospan.data.source import ReadOptions
+from kospan.data.korean_texts import read_korean_hate_speech
+from kospan.data.records import ReadOptions
 from kospan.example import Example
 from kospan.modeling.spans import Span
 

@@ -1,6 +1,6 @@
-"""What a reader is, what it is given, and what it gives."""
+"""Data types of readers: items, options, sessions, and raw data sets."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import NamedTuple
@@ -11,15 +11,15 @@ QUOTING = ("auto", "minimal", "none")
 
 
 class Item(NamedTuple):
-    """An example and where it stands.
+    """An example and its place in the source.
 
     Args:
-        place: "file:line", or whatever leads to it; errors begin with it.
+        place: "file:line" or a similar reference; errors begin with it.
         example: The example, its spans not yet checked for overlap.
-        group: What stays together where a split is cut, such as the article that a question is about; empty where each
+        group: What stays together where a split is cut, such as the article that a question is about; empty if each
             item stands alone.
-        left_out: Why it cannot be used although the record is valid, such as an answer that is a picture; empty
-            otherwise. It is neither trained on nor predicted, and counts 0 in scores.
+        left_out: Reason why a valid record cannot be used, such as an answer that is a picture; empty otherwise. The
+            record is neither trained on nor predicted, and counts 0 in scores.
         whole_text: Whether its spans are labels of the whole text, which keep the white space at the text's ends.
     """
 
@@ -32,7 +32,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How the user wants files to be read; None and "auto" leave the choice to the reader.
+    """Options for reading files; None and "auto" use the reader's default.
 
     Args:
         quoting: CSV and TSV: "minimal" reads quotation marks around a field as quoting, "none" as text.
@@ -55,14 +55,14 @@ class ReadOptions:
 
 DEFAULTS = ReadOptions()
 # The options that only some readers take.
-FORM_OPTIONS = tuple(each.name for each in fields(ReadOptions) if each.name != "skip_invalid")
+FORMAT_OPTIONS = tuple(each.name for each in fields(ReadOptions) if each.name != "skip_invalid")
 
 
-class Reading:
-    """One read of a data set: its options, and the records that could not be read.
+class ReadSession:
+    """One read of a data set: its options and the records that could not be read.
 
     Args:
-        options: What the user asked for.
+        options: The user's options.
         collect: Keep the errors of single records until `finish`; otherwise the first one is raised where it occurs.
     """
 
@@ -72,19 +72,23 @@ class Reading:
         self.invalid = 0
 
     def begin(self) -> None:
-        """Forgets the errors of what was read before."""
+        """Forget the errors of an earlier file."""
         self.first, self.invalid = None, 0
 
     @contextmanager
     def record(self) -> Iterator[None]:
-        """Inside, an error concerns one record, and others can be read after it."""
+        """Treat an error inside the context as one of a single record, so that reading can continue."""
         try:
             yield
         except (ValueError, TypeError) as error:
             self.reject(error)
 
     def reject(self, error: Exception) -> None:
-        """Counts a record that cannot be read. Raises: the error, where errors are not collected."""
+        """Count a record that cannot be read.
+
+        Raises:
+            Exception: The error itself, if errors are not collected.
+        """
         if not self.collect:
             raise error
         # The traceback would keep the whole file in memory.
@@ -92,7 +96,11 @@ class Reading:
         self.invalid += 1
 
     def finish(self) -> None:
-        """Raises: the first error with the number of the others, unless invalid records are skipped."""
+        """Raise the first error with the number of others, unless invalid records are skipped.
+
+        Raises:
+            Exception: The first error with the number of the others, unless invalid records are skipped.
+        """
         if self.first is None or self.options.skip_invalid:
             return
         others = self.invalid - 1
@@ -105,14 +113,14 @@ class Reading:
         ) from self.first
 
     def nothing(self, what: str) -> str:
-        """Why there is no example, for an error; `what` names it where no record is invalid."""
+        """Reason for the lack of examples, for an error; `what` is used if no record is invalid."""
         if not self.invalid:
             return what
         return f"{self.invalid:,} invalid record{'s' * (self.invalid > 1)}, the first: {self.first}"
 
 
-# Raises the first error where it occurs.
-STRICT = Reading()
+# Session that raises the first error.
+STRICT = ReadSession()
 
 
 class HubSplit(NamedTuple):
@@ -120,10 +128,10 @@ class HubSplit(NamedTuple):
 
     Args:
         name: The data set, `user/name`.
-        config: Its configuration; None where none was named.
+        config: Its configuration; None if none was named.
         split: The split's name on the Hub.
-        revision: The commit; None where it is not known.
-        records: How many records the split holds.
+        revision: The commit; None if it is not known.
+        records: Number of records of the split.
     """
 
     name: str
@@ -134,12 +142,12 @@ class HubSplit(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class RawDataset:
     """All splits of a data set.
 
     Args:
         splits: Items by split, among them "train".
-        labels: The labels in the order that the source gives them; None where it names none.
+        labels: The labels in the order that the source gives them; None if it names none.
         hub: The splits that were read from the Hub, by the name in `splits`; empty for files and folders.
     """
 
@@ -148,26 +156,10 @@ class Source:
     hub: dict[str, HubSplit] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Reader:
-    """How a data set is read; at least one of the two ways is there.
-
-    Args:
-        unit: What carries a tag in the source: "character" or "word".
-        read_file: From a path to the items of that file, in their order.
-        read_set: The whole data set, where it needs no file from the user.
-        options: Which of `FORM_OPTIONS` it takes.
-    """
-
-    unit: str
-    read_file: Callable[[str, Reading], Iterable[Item]] | None = None
-    read_set: Callable[[Reading], Source] | None = None
-    options: tuple[str, ...] = ()
-
-
 def grouped_pairs(items: Iterable[Item]) -> list[Item]:
-    """Items with a group for each pair that has none: the field that repeats more often, such as the premise of several
-    hypotheses, or the title of several comments.
+    """Give a group to each pair that has none: the field that repeats more often.
+
+    For example, the premise of several hypotheses, or the title of several comments.
 
     >>> texts = [("title", "a"), ("title", "b"), ("other", "b")]
     >>> pairs = [Item("", Example(str(at), pair, None, text_pair=text)) for at, (text, pair) in enumerate(texts)]
