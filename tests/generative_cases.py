@@ -105,7 +105,7 @@ def tiny_lm(tokenizer, seed: int = 0, factor: float = 8.0, **settings) -> LlamaF
 def make_generative_model(
     kind: str = "bytes", seed: int = 0, lm: dict | None = None, **settings
 ) -> KospanGenerativeNER:
-    """A writer over a tiny random LM; keyword arguments are settings of its config."""
+    """A generator over a tiny random LM; keyword arguments are settings of its config."""
     tokenizer = TOKENIZERS[kind]()
     config = KospanGenerativeNERConfig(**{"labels": ["LC", "PS"], "instruction": "", "max_new_tokens": 40, **settings})
     return KospanGenerativeNER(tiny_lm(tokenizer, seed, **(lm or {})), tokenizer, config)

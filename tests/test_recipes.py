@@ -36,7 +36,9 @@ from kospan.training.learning_rates import check_rates, rate_of
 FOLDER = Path(__file__).parent.parent / "recipes"
 STUDIES = sorted((FOLDER / "studies").glob("*.yaml"))
 RECIPES = sorted(set(FOLDER.rglob("*.yaml")) - set(STUDIES))
-WRITING = [path for path in RECIPES if yaml.safe_load(path.read_text(encoding="utf-8")).get("task") == "generative-ner"]
+GENERATIVE = [
+    path for path in RECIPES if yaml.safe_load(path.read_text(encoding="utf-8")).get("task") == "generative-ner"
+]
 by_recipe = pytest.mark.parametrize("path", RECIPES, ids=[str(path.relative_to(FOLDER)) for path in RECIPES])
 
 # What a recipe's encoder is built as here, by what its name holds (the first that fits); ELECTRA where nothing does.
@@ -184,8 +186,8 @@ def check_rate_of_each(recipe: Recipe, trainer) -> None:
             assert group["lr"] == rate_of(names[id(parameter)], rates, trainer.args.learning_rate)[1]
 
 
-@pytest.mark.parametrize("path", WRITING, ids=[path.name for path in WRITING])
-def test_a_writing_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
+@pytest.mark.parametrize("path", GENERATIVE, ids=[path.name for path in GENERATIVE])
+def test_a_generative_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     recipe, trainer = prepared(path)
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     check_trainers_own(written, trainer)
@@ -211,8 +213,8 @@ def test_a_writing_recipe_reaches_the_trainer_and_trains_two_steps(path, prepare
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in RECIPES if path not in WRITING],
-    ids=[str(path.relative_to(FOLDER)) for path in RECIPES if path not in WRITING],
+    [path for path in RECIPES if path not in GENERATIVE],
+    ids=[str(path.relative_to(FOLDER)) for path in RECIPES if path not in GENERATIVE],
 )
 def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     recipe, trainer = prepared(path)

@@ -240,7 +240,7 @@ def test_a_key_that_is_no_text_is_refused(write):
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_recipe_that_is_not_there_is_said_so(tmp_path):
+def test_a_missing_recipe_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"expected a recipe at .*nowhere\.yaml, found no such file"):
         load_recipe(tmp_path / "nowhere.yaml")
     with pytest.raises(FileNotFoundError, match="expected a recipe at"):
@@ -262,12 +262,12 @@ def test_a_file_that_cannot_be_read_is_named(write):
         load_recipe(path)
 
 
-def test_a_key_that_stands_twice_is_refused_with_its_line(write):
+def test_a_duplicate_key_is_refused_with_its_line(write):
     with pytest.raises(ValueError, match=r"my_run\.yaml: .*the key 'seed' twice.* line 3"):
         load_recipe(write("seed: 1\nhead: crf\nseed: 2\n"))
 
 
-def test_a_misspelt_flag_is_not_laid_at_the_file_s_door(write):
+def test_a_misspelt_flag_is_not_an_error_of_the_file(write):
     with pytest.raises(ValueError, match=r"^flags: .*got 'sed'; did you mean seed"):
         load_recipe(write("seed: 1\n"), {"sed": "2"})
     with pytest.raises(ValueError, match=r"^flags: expected fgm_epsilon to be a number, got 'much'"):

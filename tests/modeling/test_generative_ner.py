@@ -296,8 +296,8 @@ def test_texts_and_settings_are_checked():
         (None, "expected kospan.json beside the model in .*, found none"),
         ("[", "expected JSON, got "),
         ("[]", "expected .*kospan.json to hold the settings of a generative model, got another file at 'model_type'"),
-        ('{"model_type": "kospan-generative-ner"}', "got another at 'labels'"),
-        ('{"model_type": "kospan-generative-ner", "labels": ["A"], "odd": 1}', "got another at 'odd'"),
+        ('{"model_type": "kospan-generative-ner"}', "got another file at 'labels'"),
+        ('{"model_type": "kospan-generative-ner", "labels": ["A"], "odd": 1}', "got another file at 'odd'"),
         (
             '{"model_type": "kospan-generative-ner", "labels": ["A\\n"]}',
             "expected labels that can be written on one line",
@@ -349,7 +349,7 @@ def test_a_tokenizer_that_cannot_end_or_spell_is_refused(character_tokenizer):
 )
 def test_a_setting_of_another_kind_is_refused_naming_the_file(key, value, wanted):
     settings = {"model_type": "kospan-generative-ner", "labels": ["PS"], key: value}
-    with pytest.raises(ValueError, match=f"^a/kospan.json: expected {key} to be {wanted}, got .*; mend it, or take"):
+    with pytest.raises(ValueError, match=f"^a/kospan.json: expected {key} to be {wanted}, got .*; change or remove it"):
         KospanGenerativeNERConfig.from_dict(settings, "a/kospan.json")
 
 

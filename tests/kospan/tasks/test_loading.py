@@ -165,7 +165,7 @@ def test_tags_that_end_a_span_or_are_one_alone_are_read(begin, end, alone, stock
     assert [span[:3] for span in spans] == [(0, 3, "PS"), (3, 4, "PS"), (5, 6, "PS")]
 
 
-def test_weights_that_are_not_whole_are_told_in_one_line(make_token_classifier, tmp_path, capsys):
+def test_incomplete_weights_are_an_error_of_one_line(make_token_classifier, tmp_path, capsys):
     make_token_classifier().save_pretrained(tmp_path / "model")
     texts, weights = tmp_path / "texts.txt", tmp_path / "model" / "model.safetensors"
     texts.write_text("서울에 간다\n", encoding="utf-8")
@@ -186,7 +186,7 @@ def test_weights_that_are_not_whole_are_told_in_one_line(make_token_classifier, 
     assert message.count("\n") == 1
 
 
-def test_an_encoder_copied_by_half_is_told_before_training(make_token_classifier, tmp_path):
+def test_an_incomplete_encoder_is_refused_before_training(make_token_classifier, tmp_path):
     model = make_token_classifier()
     model.encoder.save_pretrained(tmp_path / "encoder")
     model.tokenizer.save_pretrained(tmp_path / "encoder")
@@ -197,7 +197,7 @@ def test_an_encoder_copied_by_half_is_told_before_training(make_token_classifier
         build_trainer(load_recipe(None, {**flags, "use_cpu": "true"}))
 
 
-def test_a_model_that_is_trained_on_can_have_its_encoder_frozen(make_token_classifier, tmp_path):
+def test_further_training_can_freeze_the_encoder(make_token_classifier, tmp_path):
     make_token_classifier(labels=["DT", "LC", "OG", "PS", "QT", "TI"]).save_pretrained(tmp_path / "model")
     flags = {"encoder": str(tmp_path / "model"), "output_dir": str(tmp_path / "out"), "use_cpu": "true"}
     trained = build_trainer(load_recipe(None, {**flags, "freeze_encoder": "true"})).model
@@ -224,13 +224,13 @@ TYPES = ["DT", "LC", "OG", "PS", "QT", "TI"]
         ("encoder_options", {"num_hidden_layers": 2}, "1"),
     ],
 )
-def test_what_a_model_is_cannot_be_changed_by_training_on_it(key, value, own, make_token_classifier, tmp_path):
+def test_further_training_cannot_change_fixed_settings(key, value, own, make_token_classifier, tmp_path):
     config = make_token_classifier(labels=TYPES).config
     with pytest.raises(ValueError, match=rf"expected {key}.* to be {own} as in the model .*; remove it, or train"):
         check_continued(load_recipe(None, {"encoder": "outputs/x", key: value}), config)
 
 
-def test_what_a_training_sets_is_taken_over_by_a_model_that_is_trained_on(make_token_classifier, tmp_path):
+def test_further_training_may_change_adjustable_settings(make_token_classifier, tmp_path):
     make_token_classifier(labels=TYPES, constrain="both", lstm_hidden_size=8).save_pretrained(tmp_path / "model")
     flags = {
         "encoder": str(tmp_path / "model"),

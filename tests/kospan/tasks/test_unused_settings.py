@@ -344,13 +344,13 @@ def test_a_setting_whose_technique_is_off_is_refused_or_dropped(tmp_path, key):
         ({"head": None}, "^flags: expected a value for head, got none; remove the line to use the default"),
     ],
 )
-def test_what_other_settings_leave_without_effect(settings, words):
+def test_settings_without_effect_beside_others_are_refused(settings, words):
     recipe = load_recipe(None, settings)
     with pytest.raises(ValueError, match=words):
         settled(recipe, task_spec(recipe.task))
 
 
-def test_entries_that_flags_leave_without_effect_are_dropped_with_one_notice(tmp_path):
+def test_entries_without_effect_under_flags_are_dropped_with_one_notice(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
         "head: positional\nhead_options: {gate: hard, feedforward: 16}\nlora_rank: 4\nlora_alpha: 8\n"

@@ -49,12 +49,12 @@ def recipe_of(tmp_path):
 
 
 def prompts_of(trainer) -> list[str]:
-    writer = trainer.task.generator
-    return [writer.tokenizer.decode(feature["input_ids"]) for feature in trainer.train_dataset]
+    generator = trainer.task.generator
+    return [generator.tokenizer.decode(feature["input_ids"]) for feature in trainer.train_dataset]
 
 
 @pytest.mark.parametrize(("template", "words"), [(LLAMA, "Today Date: 31 Jan 2020"), (GRANITE, "January 31, 2020.")])
-def test_training_fixes_the_date_and_goes_on_with_it(recipe_of, set_today, template, words):
+def test_training_fixes_the_date_and_resumes_with_it(recipe_of, set_today, template, words):
     set_today(2020, 1, 31)
     trainer = build_trainer(recipe_of(template))
     assert trainer.task.generator.config.date == "2020-01-31" and all(words in prompt for prompt in prompts_of(trainer))
@@ -70,7 +70,7 @@ def test_training_fixes_the_date_and_goes_on_with_it(recipe_of, set_today, templ
     assert build_trainer(recipe_of(template)).task.generator.config.date == "2020-02-01"
 
 
-def test_a_template_without_a_date_leaves_none_behind(recipe_of):
+def test_a_template_without_a_date_saves_none(recipe_of):
     assert build_trainer(recipe_of(PLAIN)).task.generator.config.date is None
 
 
@@ -80,7 +80,7 @@ def test_a_release_is_checked_on_another_day_than_it_was_trained(recipe_of, set_
     train(recipe)
     folder = tmp_path / "out"
     assert any(example.spans for example in read_jsonl(folder / "predictions.jsonl"))
-    publish(folder, "kim/writer", SPEC, dry_run=tmp_path / "release", say=lambda line: None)
+    publish(folder, "kim/generator", SPEC, dry_run=tmp_path / "release", say=lambda line: None)
     released = tmp_path / "release" / "model"
     assert "always 2020-01-31" in (released / "README.md").read_text(encoding="utf-8")
     # With another date, as it would be without a fixed one, something else is found.

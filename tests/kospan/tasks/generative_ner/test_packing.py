@@ -109,7 +109,7 @@ def test_rows_hold_every_window_once_whole_and_in_order(sizes, length):
     assert unpack(windows) == windows
 
 
-def test_a_window_goes_where_it_leaves_least_free():
+def test_a_window_is_packed_into_the_fullest_row_with_room():
     windows = [{"input_ids": [at] * size, "labels": [at] * size} for at, size in enumerate((6, 8, 2, 3))]
     assert [row["input_ids"] for row in pack(windows, 10)] == [[0] * 6 + [3] * 3, [1] * 8 + [2] * 2]
 

@@ -42,7 +42,7 @@ def logits(model, tokenizer) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("bits", BITS)
-def test_weights_of_few_bits_say_about_the_same(base, tmp_path, bits):
+def test_quantised_weights_give_similar_scores(base, tmp_path, bits):
     recipe = recipe_over(tmp_path, encoder=base, encoder_options={}, lora_rank=2, **{f"load_in_{bits}bit": True})
     model, tokenizer = load_decoder(recipe)
     stored, far = BITS[bits]
@@ -53,7 +53,7 @@ def test_weights_of_few_bits_say_about_the_same(base, tmp_path, bits):
 
 
 @pytest.mark.parametrize("bits", BITS)
-def test_a_writer_is_trained_and_opened_again(base, tmp_path, bits):
+def test_a_quantised_model_is_trained_and_opened_again(base, tmp_path, bits):
     flags = {"encoder": base, "encoder_options": {}, "lora_rank": 4, "learning_rate": 0.02, f"load_in_{bits}bit": True}
     flags |= {"save_strategy": "no", "eval_strategy": "no", "load_best_model_at_end": False, "max_new_tokens": 24}
     recipe = recipe_over(tmp_path, **flags)
@@ -65,12 +65,12 @@ def test_a_writer_is_trained_and_opened_again(base, tmp_path, bits):
     assert trained and all(value.isfinite().all() and value.any() for value in trained.values())
     # As the run scored it, and by a user who asks for the same bits.
     texts = [example.text for example in corpus().splits["validation"]]
-    writer = KospanGenerativeNER.from_pretrained(out, **loading(recipe))
-    assert writer.model.get_base_model().model.layers[0].mlp.up_proj.base_layer.weight.dtype == BITS[bits][0]
+    generator = KospanGenerativeNER.from_pretrained(out, **loading(recipe))
+    assert generator.model.get_base_model().model.layers[0].mlp.up_proj.base_layer.weight.dtype == BITS[bits][0]
     found = [json.loads(line)["spans"] for line in (out / "predictions.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [[(span["start"], span["end"]) for span in spans] for spans in found] == [
-        [span[:2] for span in spans] for spans in writer.extract(texts)
+        [span[:2] for span in spans] for spans in generator.extract(texts)
     ]
-    assert writer.pipeline()(texts[0]) is not None
+    assert generator.pipeline()(texts[0]) is not None
     # The adapter itself is an ordinary one.
     assert len(KospanGenerativeNER.from_pretrained(out).extract(texts)) == len(texts)

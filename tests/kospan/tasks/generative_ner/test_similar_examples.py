@@ -24,33 +24,33 @@ SIMILAR = {"few_shot": 2, "few_shot_strategy": "similar"}
 PAIRS = [[each.text, whole_reply(each)] for each in corpus().splits["train"]]
 
 
-def prompt_of(writer: KospanGenerativeNER, ids: list[int]) -> str:
-    return writer.subwords.text(ids)
+def prompt_of(generator: KospanGenerativeNER, ids: list[int]) -> str:
+    return generator.subwords.text(ids)
 
 
-def pairs_in(writer: KospanGenerativeNER, prompt: str) -> list[list[str]]:
+def pairs_in(generator: KospanGenerativeNER, prompt: str) -> list[list[str]]:
     """The pool's examples that a prompt shows, in its order."""
-    shown = [pair for pair in writer.config.examples if f"Text:\n{pair[0]}\nAnswer:\n{pair[1]}\n\n" in prompt]
+    shown = [pair for pair in generator.config.examples if f"Text:\n{pair[0]}\nAnswer:\n{pair[1]}\n\n" in prompt]
     return sorted(shown, key=lambda pair: prompt.find(f"Text:\n{pair[0]}\nAnswer:"))
 
 
 def test_a_prompt_shows_what_is_most_like_its_text_the_nearest_last():
-    writer = make_generative_model("bytes", examples=PAIRS, shown=2, lm={"max_position_embeddings": 900})
+    generator = make_generative_model("bytes", examples=PAIRS, shown=2, lm={"max_position_embeddings": 900})
     likeness = Similarity([text for text, _ in PAIRS])
     for text in ("이재용은 부산에 갔다.", "김연아가 서울에 있다.", PAIRS[2][0], "xyz"):
         nearest = likeness.nearest(text, 2)
-        (passage,) = writer.passages(text)
-        prompt = prompt_of(writer, passage.input_ids)
-        assert pairs_in(writer, prompt) == [PAIRS[at] for at in reversed(nearest)]
+        (passage,) = generator.passages(text)
+        prompt = prompt_of(generator, passage.input_ids)
+        assert pairs_in(generator, prompt) == [PAIRS[at] for at in reversed(nearest)]
         assert prompt.endswith(f"Text:\n{text}\nAnswer:\n")
         expected = make_generative_model("bytes", examples=[PAIRS[at] for at in reversed(nearest)])
         assert passage.input_ids == expected.passages(text)[0].input_ids
     # In use a text that is known is shown with its reply.
     assert f"{PAIRS[2][0]}\nAnswer:\n{PAIRS[2][1]}\n\nText:\n{PAIRS[2][0]}" in prompt_of(
-        writer, writer.passages(PAIRS[2][0])[0].input_ids
+        generator, generator.passages(PAIRS[2][0])[0].input_ids
     )
-    together = writer.generate(TEXTS)
-    assert [each.replies for each in together] == [writer.generate([text])[0].replies for text in TEXTS]
+    together = generator.generate(TEXTS)
+    assert [each.replies for each in together] == [generator.generate([text])[0].replies for text in TEXTS]
     assert any(each.spans for each in together)
 
 
@@ -61,14 +61,14 @@ def test_a_training_row_never_shows_its_own_text():
     corpus_ = Corpus(("LC", "PS"), {"train": twice, "validation": data[:2]}, 0)
     config = new_config(Recipe(task="generative-ner", instruction="", **SIMILAR), corpus_)
     assert config.shown == 2 and config.examples == PAIRS
-    writer = make_generative_model("bytes", examples=PAIRS, shown=2, lm={"max_position_embeddings": 900})
-    task = GenerativeNERTask(corpus_, writer)
+    generator = make_generative_model("bytes", examples=PAIRS, shown=2, lm={"max_position_embeddings": 900})
+    task = GenerativeNERTask(corpus_, generator)
     assert task.examples("train") == twice
     features = task.train_features(twice)
     assert len(features) == len(twice)
     for example, feature in zip(twice, features):
-        prompt = prompt_of(writer, feature["input_ids"][: feature["labels"].count(-100)])
-        shown = pairs_in(writer, prompt)
+        prompt = prompt_of(generator, feature["input_ids"][: feature["labels"].count(-100)])
+        shown = pairs_in(generator, prompt)
         text = unicodedata.normalize("NFC", example.text)
         assert len(shown) == 2 and text not in [each for each, _ in shown]
         assert prompt.endswith(f"Text:\n{text}\nAnswer:\n") and prompt.count(text) == 1
@@ -96,41 +96,43 @@ def test_no_window_of_a_long_text_shows_that_text():
 @pytest.mark.parametrize("chat", [False, True])
 def test_every_prompt_fits_with_its_reply_and_nothing_is_cut(kind, chat):
     pool = [*PAIRS, ["가" * 60, "[]"], ["나다 " * 20, "[]"]]
-    writer = make_generative_model(
+    generator = make_generative_model(
         kind, examples=pool, shown=2, max_new_tokens=20, lm={"max_position_embeddings": 4000}
     )
     if chat:
-        writer.config.chat = True
-        writer.tokenizer.chat_template = "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}\n{% endfor %}<a>"
-    longest = sum(map(len, writer.frame))
+        generator.config.chat = True
+        generator.tokenizer.chat_template = (
+            "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}\n{% endfor %}<a>"
+        )
+    longest = sum(map(len, generator.frame))
     for text in [*TEXTS, "가" * 50, " ".join(TEXTS)]:
-        before, behind = writer.frame_about(text)
+        before, behind = generator.frame_about(text)
         assert len(before) + len(behind) <= longest + 4  # Subwords may melt otherwise where others stand beside them.
-        writer.config.max_length = longest + 20 + 12
-        passages = writer.passages(text)
-        assert all(len(each.input_ids) + 20 <= writer.context for each in passages)
+        generator.config.max_length = longest + 20 + 12
+        passages = generator.passages(text)
+        assert all(len(each.input_ids) + 20 <= generator.context for each in passages)
         assert passages[0].start == 0 and passages[-1].start + len(passages[-1].text) == len(text)
         assert all(later.start <= sooner.start + len(sooner.text) for sooner, later in zip(passages, passages[1:]))
 
 
 def test_without_shown_the_prompt_is_always_the_same():
-    writer = make_generative_model("bytes", examples=PAIRS[:2])
+    generator = make_generative_model("bytes", examples=PAIRS[:2])
     for text in TEXTS:
-        assert writer.frame_about(text) == writer.frame == writer.frame_about(text, [PAIRS[0][0]])
+        assert generator.frame_about(text) == generator.frame == generator.frame_about(text, [PAIRS[0][0]])
     config = new_config(Recipe(task="generative-ner", few_shot=2), corpus())
     assert config.shown is None and len(config.examples) == 2
 
 
-def test_a_run_keeps_its_pool_beside_the_model_and_goes_on_with_it(tmp_path, capsys):
+def test_a_run_saves_its_pool_with_the_model_and_trains_further_with_it(tmp_path, capsys):
     metrics = train(recipe_over(tmp_path, **SIMILAR, num_train_epochs=1, packing=True))
     assert 0 <= metrics["eval_f1"] <= 1
     assert "of 6 examples the 2 most similar to the text shown" in capsys.readouterr().out
     stored = json.loads((tmp_path / "out" / NAME).read_text(encoding="utf-8"))
     assert (stored["shown"], stored["examples"]) == (2, PAIRS)
-    writer = KospanGenerativeNER.from_pretrained(tmp_path / "out")
-    assert KospanGenerativeNERConfig.from_dict(stored) == writer.config and writer.config.to_dict() == stored
+    generator = KospanGenerativeNER.from_pretrained(tmp_path / "out")
+    assert KospanGenerativeNERConfig.from_dict(stored) == generator.config and generator.config.to_dict() == stored
     further = {"encoder": str(tmp_path / "out"), "output_dir": str(tmp_path / "further"), "encoder_options": {}}
-    assert build_model(recipe_over(tmp_path, **further), corpus()).config == writer.config
+    assert build_model(recipe_over(tmp_path, **further), corpus()).config == generator.config
     trainer = build_trainer(recipe_over(tmp_path, **further, **SIMILAR))
     assert len(trainer.task.examples("train")) == 6
     with pytest.raises(ValueError, match="expected few_shot to be 2 as in the model"):

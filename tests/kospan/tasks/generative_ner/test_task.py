@@ -1,11 +1,9 @@
 """The writing task: what is learnt is the reply alone, evaluation asks as users do, and runs leave what can be used."""
 
 import dataclasses
-import importlib.metadata
 import json
 import os
 import pickle
-import re
 import unicodedata
 from contextlib import nullcontext
 from functools import partial
@@ -14,10 +12,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 from ablation_generative_cases import TINY, corpus, labelled, recipe_over
-from generative_cases import TEXTS, byte_level, make_generative_model
+from generative_cases import TEXTS, make_generative_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from kospan.cli import main
 from kospan.data.corpus import Corpus
@@ -30,7 +27,7 @@ from kospan.modeling.spans import Span
 from kospan.recipe import Recipe
 from kospan.run import build_trainer, train
 from kospan.task import NotedSpans
-from kospan.tasks.generative_ner.base_model import check_loading, load_decoder, loading
+from kospan.tasks.generative_ner.base_model import loading
 from kospan.tasks.generative_ner.generated import REPLY_METRICS, score_replies
 from kospan.tasks.generative_ner.model import build_model, new_config, shown_examples, window_reply
 from kospan.tasks.generative_ner.task import GenerativeNERTask
@@ -51,9 +48,9 @@ def recipe_of(tmp_path):
 @pytest.fixture
 def base(tmp_path):
     """The folder of a stock causal LM."""
-    writer = make_generative_model("bytes", lm={"factor": 1.0, "max_position_embeddings": 700})
-    writer.model.save_pretrained(tmp_path / "base")
-    writer.tokenizer.save_pretrained(tmp_path / "base")
+    generator = make_generative_model("bytes", lm={"factor": 1.0, "max_position_embeddings": 700})
+    generator.model.save_pretrained(tmp_path / "base")
+    generator.tokenizer.save_pretrained(tmp_path / "base")
     return str(tmp_path / "base")
 
 
@@ -177,22 +174,22 @@ def test_the_budget_holds_every_training_reply(recipe_of):
     assert longest <= task.generator.config.max_new_tokens <= longest * 1.25 + 16 and task.too_long == 0
 
 
-def test_a_long_document_leaves_room_for_its_windows(recipe_of):
+def test_the_default_reply_length_keeps_room_for_windows_of_long_documents(recipe_of):
     """A reply about all of it would fill the context; each window's own fits into half of what the prompt leaves."""
     text = "이재용 " * 600
     spans = tuple(Span(at, at + 3, "PS") for at in range(0, len(text), 4))
     long = Corpus(("PS",), {"train": [Example("long", text, spans)], "validation": corpus().splits["validation"]}, 0)
     for window, context in ((None, 1024), (300, 300)):
-        writer = build_model(recipe_of(encoder_options={}, max_length=window), long)
-        left = context - sum(map(len, writer.frame))
-        assert writer.config.max_new_tokens == left // 2 and writer.room == left - left // 2
-        assert len(writer.passages(text)) > 3
+        generator = build_model(recipe_of(encoder_options={}, max_length=window), long)
+        left = context - sum(map(len, generator.frame))
+        assert generator.config.max_new_tokens == left // 2 and generator.room == left - left // 2
+        assert len(generator.passages(text)) > 3
 
 
 # --- evaluation -------------------------------------------------------------------------------------------------------
 
 
-def test_evaluation_says_what_extract_says_and_scores_it_as_a_tagger():
+def test_evaluation_predicts_as_extract_and_scores_spans():
     task = GenerativeNERTask(corpus(), make_generative_model("characters"))
     documents = task.examples("validation")
     found = task.predict(documents)
@@ -220,7 +217,7 @@ def test_notes_survive_gathering_from_several_processes(dropped, unmatched, stat
     assert (first, first.notes) == (spans, (dropped, unmatched, state)) and (second, second.notes) == ([], (0, 0, 1))
 
 
-def test_replies_are_scored_by_what_became_of_them():
+def test_replies_are_scored():
     gold = [labelled(0, "이재용은 서울에"), labelled(1, "비"), labelled(2, "서울 부산 사직")]
     right = [NotedSpans(each.spans, (0, 0, 1)) for each in gold]
     assert score_replies(gold, right) == {"exact_reply": 1.0, "unparsed": 0.0, "dropped": 0.0, "unmatched": 0.0}
@@ -236,16 +233,16 @@ def test_replies_are_scored_by_what_became_of_them():
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_run_from_nothing_leaves_a_writer_that_commands_can_use(recipe_of, tmp_path, capsys):
+def test_a_run_from_scratch_saves_a_model_that_commands_open(recipe_of, tmp_path, capsys):
     metrics = train(recipe_of(validation_loss=True, activation_checkpointing=True))
     folder = tmp_path / "out"
     assert 0 <= metrics["eval_f1"] <= 1 and metrics["eval_unparsed"] == metrics["eval_dropped"] == 0
     assert json.loads((folder / "eval_results.json").read_text()) == metrics
     assert "prompt              " in capsys.readouterr().out
-    writer = KospanGenerativeNER.from_pretrained(folder)
+    generator = KospanGenerativeNER.from_pretrained(folder)
     stored = read_jsonl(folder / "predictions.jsonl")
     assert [[span[:3] for span in each.spans] for each in stored] == [
-        [span[:3] for span in spans] for spans in writer.extract([each.text for each in stored])
+        [span[:3] for span in spans] for spans in generator.extract([each.text for each in stored])
     ]
     texts = tmp_path / "texts.jsonl"
     write_jsonl(texts, stored)
@@ -259,8 +256,8 @@ def test_a_run_from_nothing_leaves_a_writer_that_commands_can_use(recipe_of, tmp
     # A new run over it trains the very same model on.
     recipe = recipe_of(encoder=str(folder), output_dir=str(tmp_path / "further"))
     again = build_model(recipe, corpus())
-    assert again.config == writer.config and torch.equal(
-        again.model.get_input_embeddings().weight, writer.model.get_input_embeddings().weight
+    assert again.config == generator.config and torch.equal(
+        again.model.get_input_embeddings().weight, generator.model.get_input_embeddings().weight
     )
     with pytest.raises(ValueError, match=r"expected labels that the model .* knows \(LC, PS\), got 'OG'"):
         build_model(recipe, Corpus(("OG",), corpus().splits, 0))
@@ -284,7 +281,7 @@ def test_a_model_learns_to_write_what_it_was_shown(recipe_of):
     assert metrics["eval_f1"] > 0.9 and metrics["eval_exact_reply"] >= 0.75
 
 
-def test_a_free_writer_may_say_anything_and_is_scored(recipe_of):
+def test_unconstrained_replies_are_scored(recipe_of):
     metrics = build_trainer(recipe_of(constrained_decoding=False)).evaluate()
     assert metrics["eval_unparsed"] > 0 and metrics["eval_f1"] == 0
 
@@ -307,14 +304,14 @@ def test_an_adapter_is_trained_saved_and_resumed(recipe_of, base, tmp_path):
 
 @pytest.fixture
 def adapter(base, tmp_path):
-    """The folder of an adapter of rank 2 over `base`, and its writer."""
+    """The folder of an adapter of rank 2 over `base`, and its generator."""
     peft = pytest.importorskip("peft")
-    writer = make_generative_model("bytes", lm={"factor": 1.0, "max_position_embeddings": 700})
+    generator = make_generative_model("bytes", lm={"factor": 1.0, "max_position_embeddings": 700})
     torch.manual_seed(0)
     settings = peft.LoraConfig(r=2, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM", init_lora_weights=False)
-    writer = writer.with_model(peft.get_peft_model(type(writer.model).from_pretrained(base), settings))
-    writer.save_pretrained(tmp_path / "adapter")
-    return str(tmp_path / "adapter"), writer
+    generator = generator.with_model(peft.get_peft_model(type(generator.model).from_pretrained(base), settings))
+    generator.save_pretrained(tmp_path / "adapter")
+    return str(tmp_path / "adapter"), generator
 
 
 def test_an_adapter_is_trained_on(recipe_of, adapter):
@@ -373,17 +370,17 @@ def test_a_trained_model_is_opened_again_as_it_was_loaded(recipe_of, base, tmp_p
     assert opened.pop() == (tmp_path, {"dtype": torch.float32, "device_map": "auto"})
 
 
-def test_a_writer_that_is_trained_on_takes_limits_anew_and_keeps_the_rest(recipe_of, tmp_path):
-    writer = make_generative_model("characters", examples=[["비", "[]"]], descriptions={"LC": "곳", "PS": "사람"})
-    writer.save_pretrained(tmp_path / "writer")
+def test_further_training_may_change_limits_alone(recipe_of, tmp_path):
+    generator = make_generative_model("characters", examples=[["비", "[]"]], descriptions={"LC": "곳", "PS": "사람"})
+    generator.save_pretrained(tmp_path / "generator")
 
     def config_of(**flags):
-        return build_model(recipe_of(encoder=str(tmp_path / "writer"), **flags), corpus()).config
+        return build_model(recipe_of(encoder=str(tmp_path / "generator"), **flags), corpus()).config
 
     same = {"few_shot": 1, "instruction": "", "unit": "character", "label_descriptions": {"LC": "곳"}}
-    assert config_of() == config_of(**same) == writer.config
+    assert config_of() == config_of(**same) == generator.config
     anew = {"constrained_decoding": False, "max_new_tokens": 50, "max_length": 200}
-    assert config_of(**anew) == dataclasses.replace(writer.config, **anew)
+    assert config_of(**anew) == dataclasses.replace(generator.config, **anew)
     for flags, message in (
         ({"few_shot": 2}, "few_shot to be 1"),
         ({"instruction": "Find."}, "instruction to be ''"),
@@ -432,96 +429,14 @@ def test_a_writer_that_is_trained_on_takes_limits_anew_and_keeps_the_rest(recipe
         ({"encoder": "nowhere/to-be-found"}, FileNotFoundError, "expected an encoder on the Hub or in a folder"),
     ],
 )
-def test_what_does_not_go_with_writing_is_refused_before_training(recipe_of, flags, error, message):
+def test_impossible_settings_are_refused_before_training(recipe_of, flags, error, message):
     with pytest.raises(error, match=message):
         build_trainer(recipe_of(**flags))
 
 
-def test_few_bits_need_adapters_and_their_package(monkeypatch):
-    with pytest.raises(
-        ValueError, match="expected lora_rank above 0 with load_in_4bit, got 0, because quantised weights"
-    ):
-        check_loading(Recipe(encoder="x", load_in_4bit=True))
-    with pytest.raises(ValueError, match="expected load_in_8bit or load_in_4bit, got both; remove one of them"):
-        check_loading(Recipe(encoder="x", load_in_8bit=True, load_in_4bit=True, lora_rank=4))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ValueError, match="expected a CUDA device for device_map: auto, got none on this machine"):
-        check_loading(Recipe(encoder="x", device_map="auto"))
-    with pytest.raises(ValueError, match="expected dtype: float32 or bfloat16 where all weights are trained"):
-        check_loading(Recipe(encoder="x", dtype="float16"))
-    few = Recipe(encoder="x", load_in_8bit=True, lora_rank=4)
-    # Without a GPU the package must be new enough for the CPU.
-    for version in (None, "0.49.9"):
-        with_bitsandbytes(version, monkeypatch)
-        needs = (
-            f"expected bitsandbytes 0.50 or newer on the CPU for load_in_8bit: true, found {version or 'none'}; `pip"
-        )
-        with pytest.raises(ImportError, match=re.escape(needs)):
-            check_loading(few)
-    for version in ("0.50.0", "0.51.0.dev1", "1.0"):
-        with_bitsandbytes(version, monkeypatch)
-        check_loading(few)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    with_bitsandbytes("0.43.1", monkeypatch)
-    check_loading(few)
-    with pytest.raises(ImportError, match=r"bitsandbytes 0\.50 or newer on the CPU"):
-        check_loading(Recipe(encoder="x", load_in_8bit=True, lora_rank=4, trainer={"use_cpu": True}))
-    with_bitsandbytes(None, monkeypatch)
-    with pytest.raises(
-        ImportError, match=r"expected bitsandbytes for load_in_8bit: true, found none; .*\[quantization\]"
-    ):
-        check_loading(few)
-
-
-def with_bitsandbytes(version: str | None, monkeypatch) -> None:
-    """As if that version were installed; None is no version."""
-
-    def installed(name: str) -> str:
-        assert name == "bitsandbytes"
-        if version is None:
-            raise importlib.metadata.PackageNotFoundError(name)
-        return version
-
-    monkeypatch.setattr(importlib.metadata, "version", installed)
-
-
-@pytest.mark.parametrize("use_cpu", [True, False])
-def test_few_bits_go_to_the_gpu_unless_the_cpu_is_asked_for(monkeypatch, use_cpu):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
-    monkeypatch.setattr("kospan.tasks.generative_ner.base_model._check_bitsandbytes", lambda recipe: None)
-    monkeypatch.setattr("transformers.BitsAndBytesConfig", lambda **settings: settings)
-    found = loading(Recipe(encoder="x", load_in_8bit=True, lora_rank=4, trainer={"use_cpu": use_cpu}))
-    assert found["device_map"] == {"": "cpu" if use_cpu else 1}
-    assert found["quantization_config"] == {"load_in_8bit": True}
-
-
-@pytest.mark.parametrize("kind", ["bert", "xlm-roberta", "camembert", "rembert", "xlm"])
-def test_an_encoder_is_no_model_that_writes(tmp_path, kind):
-    AutoConfig.for_model(kind).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="expected a causal language model for task: generative-ner, got the encoder"):
-        load_decoder(Recipe(encoder=str(tmp_path)))
-
-
-def test_an_encoder_whose_config_makes_it_a_decoder_writes(tmp_path):
-    settings = {"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1, "intermediate_size": 8}
-    config = AutoConfig.for_model("xlm-roberta", is_decoder=True, vocab_size=600, **settings)
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
-    byte_level().save_pretrained(tmp_path)
-    assert load_decoder(Recipe(encoder=str(tmp_path)))[0].config.is_decoder
-
-
-def test_a_tagger_is_no_model_that_writes(tmp_path, make_token_classifier):
-    make_token_classifier().save_pretrained(tmp_path)
-    with pytest.raises(
-        ValueError, match=r"expected a causal language model for task: generative-ner, got .* generates no text"
-    ):
-        load_decoder(Recipe(encoder=str(tmp_path)))
-
-
-def test_a_saved_writer_without_weights_or_with_an_aggregation_is_refused(tmp_path):
-    writer = make_generative_model("characters")
-    writer.save_pretrained(tmp_path)
+def test_a_saved_model_without_weights_or_with_an_aggregation_is_refused(tmp_path):
+    generator = make_generative_model("characters")
+    generator.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="expected no aggregation for a model of ours, got 'simple'"):
         open_saved(str(tmp_path), "simple")
     (tmp_path / "model.safetensors").unlink()
@@ -530,7 +445,7 @@ def test_a_saved_writer_without_weights_or_with_an_aggregation_is_refused(tmp_pa
 
 
 def test_an_adapter_without_its_base_says_where_to_name_it(adapter, base, tmp_path):
-    folder, writer = adapter
+    folder, generator = adapter
     os.rename(base, tmp_path / "moved")
     with pytest.raises(
         FileNotFoundError,
@@ -541,7 +456,7 @@ def test_an_adapter_without_its_base_says_where_to_name_it(adapter, base, tmp_pa
     settings = tmp_path / "adapter" / "adapter_config.json"
     place = {"base_model_name_or_path": str(tmp_path / "moved")}
     settings.write_text(json.dumps(json.loads(settings.read_text()) | place))
-    assert open_saved(folder).generator.model.config.vocab_size == writer.model.config.vocab_size
+    assert open_saved(folder).generator.model.config.vocab_size == generator.model.config.vocab_size
 
 
 def test_validation_texts_without_a_reply_that_fits_are_refused_before_training(recipe_of, tmp_path):

@@ -37,7 +37,7 @@ def labelled(task: QuestionAnsweringTask, feature: dict, text: str, first_unit: 
 
 @pytest.mark.parametrize("encoder_input", ["units", "subwords"])
 @pytest.mark.parametrize("max_length", [48, 96])
-def test_labels_stand_where_the_answer_is_in_every_window_that_holds_it(make_task, encoder_input, max_length):
+def test_labels_are_the_ends_of_the_answer_in_every_window_that_holds_it(make_task, encoder_input, max_length):
     data = corpus(8, long=120)
     task = make_task(data, max_length=max_length, stride=12, max_query_length=30, encoder_input=encoder_input)
     for example in data.splits["train"]:
@@ -60,7 +60,7 @@ def test_labels_stand_where_the_answer_is_in_every_window_that_holds_it(make_tas
     assert task.spec.remarks(task) == []
 
 
-def test_an_answer_that_no_window_holds_is_counted_and_told(make_task):
+def test_an_answer_that_no_window_holds_is_counted_and_remarked(make_task):
     text = "가나다라마바사아자차카타파하" * 12
     example = Example("long", text, (Span(4, 120, "answer"),), "무엇인가?")
     task = make_task(Corpus(("answer",), {"train": [example], "validation": [example]}, 0), encoder_input="units")
@@ -208,7 +208,7 @@ def files(tmp_path):
     return {f"{name}_file": str(tmp_path / f"{name}.jsonl") for name in ("train", "validation")}
 
 
-def test_a_run_leaves_a_reader_that_answers_as_its_predictions_say(files, tmp_path, capsys):
+def test_predictions_of_a_run_are_those_of_the_saved_model(files, tmp_path, capsys):
     folder = tmp_path / "out"
     metrics = train(
         load_recipe(None, SETTINGS | files | {"output_dir": str(folder), "rdrop_alpha": 0.5, "fgm_epsilon": 0.3})
@@ -226,7 +226,7 @@ def test_a_run_leaves_a_reader_that_answers_as_its_predictions_say(files, tmp_pa
     assert task.metrics(gold, [list(each.spans) for each in written])["f1"] == pytest.approx(stored["eval_f1"])
 
 
-def test_a_reader_is_trained_on_as_it_is(files, tmp_path):
+def test_a_trained_model_is_trained_further(files, tmp_path):
     first = build_trainer(load_recipe(None, SETTINGS | files | {"output_dir": str(tmp_path / "a"), "max_steps": 1}))
     first.model.config.calibration_temperature, first.model.config.threshold = 2.5, 0.9
     first.model.save_pretrained(tmp_path / "model")
@@ -250,7 +250,7 @@ def test_a_reader_is_trained_on_as_it_is(files, tmp_path):
         build_trainer(load_recipe(None, SETTINGS | files | again | {"lstm_hidden_size": 12}))
 
 
-def test_a_metric_that_reading_does_not_give_is_refused(files, tmp_path):
+def test_an_unknown_metric_is_refused(files, tmp_path):
     asked = SETTINGS | files | {"output_dir": str(tmp_path / "a"), "metric_for_best_model": "exact_macth"}
     with pytest.raises(ValueError, match="got 'exact_macth'; did you mean exact_match"):
         build_trainer(load_recipe(None, asked))

@@ -171,7 +171,7 @@ def test_the_baselines(make_task):
         ),
     ],
 )
-def test_what_is_no_example_is_refused_by_name(make_task, example, asked, words):
+def test_an_unsuitable_example_is_refused_by_name(make_task, example, asked, words):
     with pytest.raises(ValueError) as error:
         SPEC.check_examples(make_task(None, **asked), [example], "my.csv")
     assert str(error.value).startswith("example 'x' (my.csv): ") and words in str(error.value)
@@ -204,7 +204,7 @@ def recipe_of(tmp_path, data: list[Example], **asked) -> Recipe:
 
 
 @pytest.mark.parametrize("pairs", [False, True])
-def test_a_run_leaves_what_classify_says_and_is_evaluated_alike(tmp_path, capsys, pairs):
+def test_predictions_of_a_run_are_those_of_classify_and_evaluate(tmp_path, capsys, pairs):
     data = labelled(24, pairs)
     # Texts of one title stay together where the data are cut.
     data = [replace(each, text_pair=f"{each.text_pair} {at}" if pairs else "") for at, each in enumerate(data)]
@@ -232,7 +232,7 @@ def test_a_run_leaves_what_classify_says_and_is_evaluated_alike(tmp_path, capsys
     assert ("text_pairs = [" in card) == pairs
 
 
-def test_values_are_trained_scored_and_told(tmp_path, capsys):
+def test_values_are_trained_scored_and_printed(tmp_path, capsys):
     metrics = train(recipe_of(tmp_path, labelled(24, values=True), metric_for_best_model="pearson"))
     assert set(metrics) == {"eval_pearson", "eval_spearman", "eval_mae"}
     shown = capsys.readouterr().out

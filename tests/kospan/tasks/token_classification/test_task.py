@@ -177,7 +177,7 @@ def test_spans_of_words_begin_and_end_where_words_do(make_task, columns):
             assert isinstance(span, Span)
 
 
-def test_a_vocabulary_from_nothing_is_counted_on_what_the_tokenizer_will_be_given():
+def test_a_vocabulary_from_scratch_is_counted_on_the_input_of_the_tokenizer():
     texts = ["부산에\u3000갔다", unicodedata.normalize("NFD", "부산\n서울"), "광주"]
     _, tokenizer = encoder_parts(load_recipe(None, {**TINY, "encoder": "scratch"}), texts)
     subwords = set(tokenizer.get_vocab())
