@@ -129,9 +129,9 @@ class Inside:
     def __init__(self, served: ServedTokenClassification, page: Page, result: gr.State, others: tuple, colours: dict):
         self.served, self.colours = served, colours
         layers = served.layers
-        is_open = gr.State(False)
         options = places(result.value["text"], result.value["spans"], DEFAULT)
         with page.says(gr.Tab(id="inside"), label="view_inside") as tab:
+            is_open = gr.State(False)
             with gr.Row():
                 place = gr.Dropdown(options, value=options[0][1] if options else None, scale=4, elem_id="place")
                 self.place = page.says(place, label="entity")

@@ -18,7 +18,7 @@ def visit(open_page, address):
 
 
 def marks(page) -> list[str]:
-    """The coloured subwords as `text|kind`, as the page shows them."""
+    """The coloured spans as `text|kind`, as the page shows them."""
     return page.eval_on_selector_all(
         "#result mark",
         "all => all.map(one => one.cloneNode(true)).map(one => { const kind = one.querySelector('.kind'); "
@@ -32,7 +32,7 @@ def expected(tagger, text: str, threshold: float = 0.0, language: str = "ko") ->
 
 
 def shows(page, wanted: list[str]) -> None:
-    """Waits until the page shows these subwords."""
+    """Waits until the page shows these spans."""
     page.wait_for_function(
         "wanted => { const all = [...document.querySelectorAll('#result mark')]; return all.length === wanted.length "
         "&& all.every((one, at) => one.textContent === wanted[at]) }",
@@ -152,8 +152,8 @@ def test_the_language_changes_everything_and_back(visit, tagger):
     page.locator("#text textarea").fill("")
     page.wait_for_function(
         "() => { const copy = document.body.cloneNode(true); copy.querySelectorAll('.marked-text, #examples, "
-        "#language, textarea, script, style, #json, #python, #place, #rows [role=gridcell], #rows .sizing-body').forEach(one => "
-        "one.remove()); return !/[가-힣]/.test(copy.textContent) }"
+        "#language, textarea, script, style, #json, #python, #place, #rows [role=gridcell], #rows .sizing-body')"
+        ".forEach(one => one.remove()); return !/[가-힣]/.test(copy.textContent) }"
     )
 
 

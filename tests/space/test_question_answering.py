@@ -18,6 +18,8 @@ from served import ServedQuestionAnswering
 from space_cases import HOSTILE, KOREAN
 from texts import LANGUAGES, InputError
 
+from kospan.modeling.colors import colours_of
+
 QUESTION = "누가 부산을 찾았나?"
 KEYS = ("question", "text")
 

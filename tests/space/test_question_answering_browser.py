@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from documents import DOCUMENT_CHARACTERS
-from question_answering_views import answer_python
+from question_answering_views import answer_python, ranges, stated
 from served import ServedQuestionAnswering
 from space_cases import HOSTILE, KOREAN, patient_client
 from texts import EXAMPLES, say
