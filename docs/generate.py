@@ -11,6 +11,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
+TASK_ORDER = ["token-classification", "question-answering", "text-classification", "generative-ner"]
 MARKER = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
 
 
@@ -222,7 +223,8 @@ def recipes() -> str:
         parts.setdefault(task, []).append(
             f'### {path.stem}\n\n{comment}\n\n{commands}```yaml title="{name}"\n{text.removeprefix(head).strip()}\n```'
         )
-    return "\n\n".join(f"## {task}\n\n" + "\n\n".join(found) for task, found in parts.items())
+    order = sorted(parts, key=TASK_ORDER.index)
+    return "\n\n".join(f"## {task}\n\n" + "\n\n".join(parts[task]) for task in order)
 
 
 def included(name: str) -> str:
