@@ -277,8 +277,8 @@ def test_a_study_is_read_and_its_variants_are_whole_recipes(path):
     assert path.read_text(encoding="utf-8").startswith("# ")
     for experiment in load_study(path, {"use_cpu": True}):
         assert experiment.baseline in experiment.variants
-        # Every seed for every variant, further seeds for the variants named beforehand, the baseline among them, and for
-        # the best.
+        # Every seed for every variant, further seeds for the variants named beforehand, with the baseline, and for the
+        # best.
         assert len(experiment.first()) == sum(len(each.seeds) for each in experiment.variants.values())
         named = set(experiment.more.variants)
         best = experiment.best({run: float(-place) for place, run in enumerate(experiment.first())})

@@ -449,7 +449,7 @@ def test_an_adapter_without_its_base_says_where_to_name_it(adapter, base, tmp_pa
     os.rename(base, tmp_path / "moved")
     with pytest.raises(
         FileNotFoundError,
-        match=r"^expected the base model '.*' of the adapter in .*, found none .*write its place into "
+        match=r"^expected the base model '.*' of the adapter in .*, found none .*write its name into "
         r"adapter_config\.json \(base_model_name_or_path\)$",
     ):
         open_saved(folder)
