@@ -30,7 +30,7 @@ from kospan.drawing import Canvas  # noqa: E402
 from kospan.modeling.sparse_attention import SparseBigBird  # noqa: E402
 
 LENGTHS = [512, 1024, 2048, 4096]
-ARMS = {
+VARIANTS = {
     "transformers": "transformers' sparse attention",
     "sparse": "SparseBigBird",
     "full": "SparseBigBird, full attention",
@@ -106,7 +106,7 @@ def draw(found: dict, path: Path) -> None:
     titles = {"time": "CPU seconds per step", "memory": "peak memory, MiB", "flops": "GFLOP per step"}
     with Canvas(width=13, height=4, columns=3) as canvas:
         for panel, (kind, title) in zip(canvas.axes, titles.items(), strict=True):
-            for variant, name in ARMS.items():
+            for variant, name in VARIANTS.items():
                 values = [found[f"{variant} {length}"][kind] for length in LENGTHS]
                 panel.plot(LENGTHS, values, marker="o", label=name)
                 if variant == "sparse":
@@ -135,8 +135,8 @@ def main() -> None:
         return
     found: dict[str, dict[str, float]] = {}
     for length in LENGTHS:
-        taken = times(list(ARMS), length, arguments.repeats)
-        for variant in ARMS:
+        taken = times(list(VARIANTS), length, arguments.repeats)
+        for variant in VARIANTS:
             command = [sys.executable, "-W", "ignore", __file__, "--child", variant, str(length)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found[f"{variant} {length}"] = {"time": taken[variant], **json.loads(done.stdout.splitlines()[-1])}
@@ -165,7 +165,7 @@ def page(found: dict) -> str:
     for kind, title in (("time", "CPU seconds"), ("memory", "Peak memory, MiB"), ("flops", "GFLOP")):
         parts += ["", f"## {title}", "", "| variant | " + " | ".join(f"{length:,}" for length in LENGTHS) + " |"]
         parts.append("|---" * (len(LENGTHS) + 1) + "|")
-        for variant, name in ARMS.items():
+        for variant, name in VARIANTS.items():
             cells = [f"{found[f'{variant} {length}'][kind]:,.{2 if kind == 'time' else 0}f}" for length in LENGTHS]
             parts.append(f"| {name} | " + " | ".join(cells) + " |")
         slope, intercept, residual = fitted([found[f"sparse {length}"][kind] for length in LENGTHS])

@@ -135,7 +135,7 @@ def one_run(arguments, subwords: Subwords, task: str, variant: str, seed: int) -
     }
     flags = [str(word) for name, value in (settings | places).items() for word in (f"--{name}", value)]
     started = time.process_time()
-    run_command(["train", *flags, "--overwrite"])
+    run_command(["train", *flags, "--overwrite_output_dir"])
     seconds = time.process_time() - started
     predictions = arguments.work / "predictions" / f"{folder.name}.jsonl"
     predictions.parent.mkdir(exist_ok=True)

@@ -19,7 +19,6 @@ LAYERS = [
         "kospan.modeling.colors",
         "kospan.modeling.exact_match",
         "kospan.modeling.particles",
-        "kospan.modeling.rdrop",
         "kospan.modeling.subword_bytes",
         "kospan.modeling.similarity",
         "kospan.modeling.prompt_dates",

@@ -101,7 +101,7 @@ def test_first_seeds_run_first_and_the_best_get_more(tmp_path, pretend, capsys):
     assert run_experiment(experiment) == []
 
 
-def test_a_failed_run_is_told_and_tried_again_while_the_others_go_on(tmp_path, pretend, capsys):
+def test_a_failed_run_is_reported_and_tried_again_while_the_others_continue(tmp_path, pretend, capsys):
     path = write_study(
         tmp_path, variants=VARIANTS, seeds=[1], more_seeds={"seeds": [2], "best": 1}, settings={"use_cpu": True}
     )
@@ -120,7 +120,7 @@ def test_a_failed_run_is_told_and_tried_again_while_the_others_go_on(tmp_path, p
     said = capsys.readouterr().out
     assert "crf-1" in said and "linear-1" not in said and "fgm-2" in said
     page = (tmp_path / "out" / "report" / "report.md").read_text(encoding="utf-8")
-    assert "chosen by those first seeds" in page and "Not finished" not in page
+    assert "by which they were chosen" in page and "Not finished" not in page
     before = {path.name: path.read_bytes() for path in (tmp_path / "out" / "report").iterdir()}
     assert main(["ablate", str(path), "--report"]) == 0
     assert before == {path.name: path.read_bytes() for path in (tmp_path / "out" / "report").iterdir()}
