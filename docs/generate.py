@@ -150,61 +150,32 @@ def cli() -> str:
     return "\n\n".join(parts)
 
 
-def _facts(name: str, entry):
-    """Title, language, licence and label meanings of a registered data set."""
-    if hasattr(entry, "title"):
-        return entry
-    from kospan.data.about import about
-
-    return about(name)
-
-
-def datasets() -> list[dict]:
-    """What is known about each registered data set: name, title, texts, unit, source, licence, terms, labels."""
-    from kospan.data.registry import DATASETS
-
-    found = []
-    for name, reader in DATASETS.items():
-        facts = _facts(name, reader)
-        hub = f"[Hub](https://huggingface.co/datasets/{facts.hub})" if facts.hub else "Hub"
-        places = [hub] if reader.read_set and name != "sample" else []
-        places += ["file"] if reader.read_file else []
-        found.append(
-            {
-                "name": name,
-                "title": facts.title,
-                "texts": facts.texts[0],
-                "language": facts.language or "",
-                "unit": reader.unit,
-                "source": "package" if name == "sample" else " or ".join(places),
-                "licence": facts.terms[0] or "your own",
-                "restricted": facts.restricted,
-                "meanings": {label: meaning[0] for label, meaning in facts.meanings.items()},
-            }
-        )
-    return found
-
-
 def dataset_table() -> str:
     """The table of public data sets."""
+    from kospan.data.registry import DATASETS, DatasetSpec
+
     rows = []
-    for each in datasets():
-        if each["title"] == "own data":
+    for name, spec in DATASETS.items():
+        if spec.title == DatasetSpec.title:
             continue
-        licence = f"**{each['licence']}**" if each["restricted"] else each["licence"]
-        what = each["title"] + (f": {each['texts']}" if each["texts"] else "")
-        rows.append([f"`{each['name']}`", what, each["language"], each["unit"], each["source"], licence])
+        hub = f"[Hub](https://huggingface.co/datasets/{spec.hub})" if spec.hub else "Hub"
+        places = [hub if name != "sample" else "package"] if spec.read_set else []
+        places += ["file"] if spec.read_file else []
+        what = spec.title + (f": {spec.texts[0]}" if spec.texts[0] else "") + (" †" if spec.format_tested else "")
+        licence = f"**{spec.terms[0]}**" if spec.restricted else spec.terms[0] or spec.licence or ""
+        rows.append([f"`{name}`", what, spec.language or "", spec.unit, " or ".join(places), licence])
     return table(["name", "contents", "language", "unit", "source", "licence"], rows)
 
 
 def dataset_labels() -> str:
     """The table of label meanings."""
+    from kospan.data.registry import DATASETS
+
     rows = []
-    for each in datasets():
-        if len(each["meanings"]) > 1:
-            rows.append(
-                [f"`{each['name']}`", "; ".join(f"`{label}` {text}" for label, text in each["meanings"].items())]
-            )
+    for name, spec in DATASETS.items():
+        if len(spec.meanings) > 1:
+            meanings = "; ".join(f"`{label}` {meaning[0]}" for label, meaning in spec.meanings.items())
+            rows.append([f"`{name}`", meanings])
     return table(["data set", "labels"], rows)
 
 
