@@ -11,20 +11,20 @@ import torch
 from transformers import PrinterCallback, TrainingArguments, set_seed
 from transformers.utils.logging import disable_progress_bar
 
+from kospan.calibrate import calibrate
 from kospan.card.card import write_card
 from kospan.card.training_record import write_training_record
 from kospan.data.jsonl import record
 from kospan.data.text import write_text
+from kospan.evaluation.metrics import check_metric
 from kospan.evaluation.summary import print_report
 from kospan.hub.publisher import publisher_from
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME
 from kospan.recipe import FIELDS, Recipe, load_recipe, save_recipe
-from kospan.report.calibrate import calibrate
 from kospan.task import Task
 from kospan.tasks.checkpoint_identity import check_checkpoint
 from kospan.tasks.registry import task_spec
-from kospan.tasks.token_classification.metrics import check_metric
 from kospan.tasks.unused_settings import settled
 from kospan.training.arguments import check_arguments, check_schedule, create_optimizer, training_arguments
 from kospan.training.crf_backend import use_torchcrf

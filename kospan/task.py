@@ -113,28 +113,12 @@ class AblationTerms(NamedTuple):
     """Terms of a task in reports of ablations.
 
     Args:
-        metrics: Descriptions of the metrics of the first table.
         documents: The scored items, in the plural.
         summed: The quantity that the bootstrap sums over seeds.
     """
 
-    metrics: dict[str, str]
     documents: str
     summed: str
-
-
-class Metric(NamedTuple):
-    """A metric as model cards name it.
-
-    Args:
-        type: The Hub's name of the kind of metric.
-        words: The metric in words; "*" is the part of its name that is a label.
-        settings: How it is computed.
-    """
-
-    type: str
-    words: str
-    settings: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -150,7 +134,6 @@ class TaskCard:
         claims: Several of them.
         backbone: The network below the head, with its article.
         unsplit: The unit that is held out as a whole.
-        metrics: Metrics by name; `f1_*` stands for the name with any label.
         headline: The main metric: the first of these that a model has.
         in_tables: Names of metrics that the tables of the templates show, so that no list repeats them.
         examples: Gives inputs (dicts with `text`) for a data set and a language, "ko" or "en".
@@ -166,7 +149,6 @@ class TaskCard:
     claims: str
     backbone: str
     unsplit: str
-    metrics: Mapping[str, Metric]
     headline: tuple[str, ...]
     in_tables: tuple[str, ...]
     examples: Callable[[str, str], list[dict[str, str]]]
@@ -215,13 +197,17 @@ class TaskSpec:
         save_beside: Writes what a checkpoint needs beside weights and tokenizer; None writes nothing.
         identity: Settings that give the weights their meaning, of the task's model or of the checkpoint in a folder.
 
+        metrics: Table of the task's metrics: name -> `kospan.evaluation.metrics.Metric`.
         baseline: Predictions of a simple method that knows the training examples.
         baseline_name: Description of the baseline in a few words.
         counts: Correct, predicted and gold `(documents, labels, 3)`; `f1` is 2 * correct / (predicted + gold), each
             summed.
         analyze: Scores, groups and errors of predictions; the training examples, if given, tell seen from unseen.
         scores: Scores of a run and of the baseline's predictions for the model card.
-        confidence: Predictions of the model with their probabilities; None for a model without them.
+        confidence: `kospan.evaluation.confidence.Confidence` of the model on examples; None for a model without
+            probabilities.
+        explainer: `kospan.evaluation.explain.Explainer` of the task's models; None if they have no encoder.
+        report: `kospan.report.analysis.TaskReport`: plots, data and templates of the report's page.
         ablation: Terms of the task in reports of ablations.
     """
 
@@ -251,6 +237,7 @@ class TaskSpec:
     save_beside: Callable[[Task, Path], None] | None = None
     identity: Callable[[Task, Path | None], dict]
     # scores
+    metrics: Mapping[str, object]
     baseline: Callable[[Task, Sequence[Example]], list[list[Span]]]
     baseline_name: Callable[[Task], str]
     counts: Callable[[Task, Sequence[Example], Sequence[Sequence[Span]]], "np.ndarray"]
@@ -259,6 +246,8 @@ class TaskSpec:
         [Task, Sequence[Example], Sequence[Example], Sequence[Sequence[Span]], Sequence[Sequence[Span]]], dict
     ]
     confidence: Callable[[Task, Sequence[Example]], object | None]
+    explainer: type | None = None
+    report: object
     ablation: AblationTerms
 
     def __post_init__(self):

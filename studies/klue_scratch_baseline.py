@@ -22,10 +22,11 @@ from study import run_study
 from torch import Tensor, nn
 from torchcrf import CRF
 
+from kospan.evaluation.span_counts import counts_per_document
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.modeling.tags import spans_to_tags, tag_names, tags_to_spans
-from kospan.tasks.token_classification.metrics import counts_per_document, score_spans
+from kospan.tasks.token_classification.metrics import score_spans
 
 LABELS = ["DT", "LC", "OG", "PS", "QT", "TI"]
 TAGS = tag_names(LABELS)

@@ -31,10 +31,11 @@ from transformers import (
     TrainingArguments,
 )
 
+from kospan.evaluation.span_counts import counts_per_document
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.modeling.tags import iob1_to_bio, tag_names, tags_to_spans
-from kospan.tasks.token_classification.metrics import counts_per_document, score_spans
+from kospan.tasks.token_classification.metrics import score_spans
 
 FILES = {
     "conll2003": {"train": "eng.train.gz", "dev": "eng.testa"},

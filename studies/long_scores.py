@@ -8,7 +8,7 @@ from kospan.evaluation.bootstrap import Difference, paired
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.tasks.question_answering.baseline import nearest_answers
-from kospan.tasks.question_answering.breakdown import metrics_per_question
+from kospan.tasks.question_answering.metrics import metrics_per_question
 from kospan.tasks.token_classification.baseline import DictionaryBaseline
 from studies.joined_text import Subwords
 
@@ -48,9 +48,9 @@ def exact_rows(examples: Sequence[Example], predicted: Sequence[Sequence[Span]],
 
 
 def _question_rows(examples, predicted, subwords: Subwords, name: str) -> np.ndarray:
-    names, metrics = metrics_per_question(examples, predicted, "korquad")
+    scores = metrics_per_question(examples, predicted, "korquad")[name]
     found = np.zeros((len(examples), BUCKETS, 3))
-    for row, example, score in zip(found, examples, metrics[:, names.index(name)], strict=True):
+    for row, example, score in zip(found, examples, scores, strict=True):
         row[bucket(subwords.places(example.text, example.spans[:1])[0])] = (score, 1, 1)
     return found
 

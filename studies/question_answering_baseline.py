@@ -32,8 +32,7 @@ from transformers.utils.logging import disable_progress_bar
 from kospan.data.corpus import load_corpus
 from kospan.modeling.spans import Span
 from kospan.tasks.encoders import scratch_encoder
-from kospan.tasks.question_answering.breakdown import metrics_per_question
-from kospan.tasks.question_answering.metrics import score_answers
+from kospan.tasks.question_answering.metrics import metrics_per_question, score_answers
 
 WINDOW, STRIDE, BATCH = 384, 128, 16
 
@@ -161,8 +160,8 @@ def run(given, corpus, seed: int) -> dict:
             model, arguments, train_dataset=rows, data_collator=lambda some: collated(some, padding), callbacks=[clock]
         )
         trainer.train()
-    names, values = metrics_per_question(validation, predicted(model), "korquad")
-    counts = [[value, 1.0, 1.0] for value in values[:, names.index("f1")].tolist()]
+    values = metrics_per_question(validation, predicted(model), "korquad")["f1"]
+    counts = [[value, 1.0, 1.0] for value in values.tolist()]
     return {
         "trained_parameters": sum(each.numel() for each in model.parameters()),
         "windows": len(rows),

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from kospan.ablation.plan import Experiment
+from kospan.evaluation.metrics import check_metric
 from kospan.tasks.encoders import load_config
 from kospan.tasks.registry import task_spec
-from kospan.tasks.token_classification.metrics import check_metric
 from kospan.tasks.unused_settings import check_recipe
 from kospan.training.arguments import training_arguments
 from kospan.training.feature_cache import check_feature_cache

@@ -11,6 +11,7 @@ from kospan.ablation.plan import Experiment
 from kospan.ablation.statistics import SAMPLES, best_point, study_numbers
 from kospan.data.text import write_text
 from kospan.drawing import ACCENT, FAINT, INK, Canvas, draw_curve, plain
+from kospan.evaluation.metrics import larger_is_better
 from kospan.tasks.registry import task_spec
 from kospan.training.saving import written_whole
 
@@ -44,9 +45,9 @@ def write_report(
 
 def markdown(numbers: dict) -> str:
     """The report as a page."""
-    terms, panels = task_spec(numbers["task"]).ablation, curve_panels(numbers)
+    spec, panels = task_spec(numbers["task"]), curve_panels(numbers)
     found = {name for variant in numbers["variants"].values() for name in variant["metrics"]}
-    shown = [name for name in terms.metrics if name in found]
+    shown = [name for name in spec.metrics if name in found and spec.metrics[name].function]
     if numbers["metric"] not in shown:
         shown.insert(0, numbers["metric"])
     columns = [f"`{name}`" for name in shown] + ["best epoch"] * ("scores" in panels)
@@ -60,7 +61,9 @@ def markdown(numbers: dict) -> str:
     )
     environment.filters |= {"scores": scores, "difference": _difference}
     template = environment.get_template("report.md.jinja")
-    return template.render(numbers, terms=terms, panels=panels, shown=shown, columns=columns)
+    return template.render(
+        numbers, terms=spec.ablation, metrics=spec.metrics, panels=panels, shown=shown, columns=columns
+    )
 
 
 def _difference(row: dict) -> list[str]:
@@ -118,6 +121,7 @@ def curve_panels(numbers: dict) -> dict[str, str]:
 def curves_picture(numbers: dict) -> bytes:
     """Plot with a panel per score and loss and a line per variant: the mean over seeds at common epochs."""
     panels, variants = curve_panels(numbers), numbers["variants"]
+    larger = larger_is_better(task_spec(numbers["task"]).metrics, numbers["metric"])
     colours = matplotlib.colormaps["tab10" if len(variants) <= 10 else "tab20"].colors
     width = 3.4 * len(panels) + 0.6
     with Canvas(width=width, height=3.4 + 0.2 * -(-len(variants) // len(panels)), columns=len(panels)) as canvas:
@@ -131,7 +135,7 @@ def curves_picture(numbers: dict) -> bytes:
                     draw_curve(axes, points, label, colour, linewidth=1.6)
                     if name == "scores":
                         axes.plot(
-                            *zip(best_point(points, numbers["metric"])),
+                            *zip(best_point(points, larger)),
                             marker="o",
                             markersize=8,
                             markerfacecolor="none",

@@ -18,6 +18,7 @@ from itertools import product
 from pathlib import Path
 
 from kospan.ablation.settings import check_setting, mapping, named, same_settings
+from kospan.evaluation.metrics import larger_is_better
 from kospan.recipe import FIELDS, Recipe, check_names, load_recipe, parse_settings
 from kospan.tasks.unused_settings import settled
 from kospan.yaml_file import read_yaml
@@ -38,8 +39,6 @@ OUTER = {
     "output_dir": "folder of the results; default: outputs/studies/NAME",
     "experiments": "several experiments of one file: {name: {any key}}; keys outside apply to all",
 }
-# Metrics of which smaller values are better.
-SMALLER_IS_BETTER = ("loss", "mae")
 # Names in the folder of results beside the runs.
 RESERVED = ("report",)
 _NAME = re.compile(r"\w[\w.+-]*")
@@ -147,6 +146,13 @@ class Experiment:
         runs = [Run(name, seed) for seed in self.more.seeds for name in names]
         return [run for run in runs if run not in known]
 
+    @property
+    def larger_is_better(self) -> bool:
+        """Whether larger values of the metric are better."""
+        from kospan.tasks.registry import task_spec  # Imports torch, which --help does not need.
+
+        return larger_is_better(task_spec(self.variants[self.baseline].recipe.task).metrics, self.metric)
+
     def best(self, scores: dict[Run, float]) -> list[str] | None:
         """The best variants by the mean metric of their first seeds, without those that `more_seeds` names.
 
@@ -166,7 +172,7 @@ class Experiment:
             variant.name: sum(scores[Run(variant.name, seed)] for seed in variant.seeds) / len(variant.seeds)
             for variant in rest
         }
-        return sorted(means, key=means.get, reverse=self.metric not in SMALLER_IS_BETTER)[: self.more.best]
+        return sorted(means, key=means.get, reverse=self.larger_is_better)[: self.more.best]
 
 
 def load_study(

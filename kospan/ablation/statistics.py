@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kospan.ablation.folders import DONE, RUN_FILE, read_json, result_folder, state_of
-from kospan.ablation.plan import SMALLER_IS_BETTER, Experiment, Run
+from kospan.ablation.plan import Experiment, Run
 from kospan.ablation.runner import planned
 from kospan.ablation.settings import differences, shown
 from kospan.evaluation.bootstrap import Difference, f1, interval, resampled_totals, tails
@@ -52,7 +52,10 @@ def study_numbers(experiment: Experiment, samples: int = SAMPLES) -> dict:
                 "seeds": [run.seed for run in own],
                 "metrics": _metrics([described[run]["metrics"] for run in own]),
                 "f1_interval": list(interval(sum(counts[run] for run in own), samples)),
-                "curves": [curves(described[run].get("curve", []), experiment.metric) for run in own],
+                "curves": [
+                    curves(described[run].get("curve", []), experiment.metric, experiment.larger_is_better)
+                    for run in own
+                ],
                 "parameters": described[own[0]]["parameters"],
             }
     return {
@@ -108,12 +111,13 @@ def _metrics(rows: list[dict]) -> dict[str, dict]:
     return found
 
 
-def curves(log: Sequence[dict], metric: str) -> dict:
+def curves(log: Sequence[dict], metric: str, larger_is_better: bool = True) -> dict:
     """Learning curves of a run.
 
     Args:
         log: Log entries of `kospan.ablation.result.curve`.
         metric: The metric that ranks variants.
+        larger_is_better: Whether larger values of it are better.
 
     Returns: `scores`, `validation_loss` and `loss`: `(epoch, value)` of each measurement; `best_epoch`, the first one
         with the best score, None if the run was not scored while it trained.
@@ -126,14 +130,14 @@ def curves(log: Sequence[dict], metric: str) -> dict:
         "scores": scores,
         "validation_loss": curve_points(log, "eval_loss"),
         "loss": curve_points(log, "loss"),
-        "best_epoch": best_point(scores, metric)[0] if scores else None,
+        "best_epoch": best_point(scores, larger_is_better)[0] if scores else None,
     }
 
 
-def best_point(scores: Sequence[tuple[float, float]], metric: str) -> tuple[float, float]:
+def best_point(scores: Sequence[tuple[float, float]], larger_is_better: bool = True) -> tuple[float, float]:
     """Epoch and value of the best score of a curve, the first of equal ones."""
-    sign = -1 if metric in SMALLER_IS_BETTER else 1
-    return max(scores, key=lambda point: sign * point[1])
+    best = max if larger_is_better else min
+    return best(scores, key=lambda point: point[1])
 
 
 def _common(variants: dict[str, list[Run]], names: Sequence[str]) -> list[int]:

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 import yaml
 from huggingface_hub import EvalResult, EvalResultEntry, ModelCardData, eval_result_entries_to_yaml
 
-from kospan.task import Metric, TaskSpec
+from kospan.evaluation.metrics import Metric, find_metric
+from kospan.task import TaskSpec
 
 # The file in which the Hub looks for scores of its data sets; model-index in the card is the older form.
 EVAL_RESULTS = ".eval_results/kospan.yaml"
@@ -17,11 +18,13 @@ NOT_ON_HUB = "other"
 _KNOWN = {"f1", "precision", "recall", "exact_match", "accuracy", "pearsonr", "spearmanr", "mae"}
 # Metrics of a calibration, in every task; "*" are the task's claims.
 _CALIBRATION = {
-    "calibration_temperature": Metric("temperature", "temperature of the confidences"),
-    "calibration_n": Metric("count", "* whose confidence was examined"),
-    "calibration_ece": Metric("ece", "expected calibration error of *, calibrated", {"bins": "15 of equal width"}),
-    "calibration_brier": Metric("brier_score", "Brier score of *, calibrated"),
-    "calibration_auroc": Metric("roc_auc", "AUROC of right against wrong *"),
+    "calibration_temperature": Metric(None, "temperature of the confidences", type="temperature"),
+    "calibration_n": Metric(None, "* whose confidence was examined", type="count"),
+    "calibration_ece": Metric(
+        None, "expected calibration error of *, calibrated", type="ece", settings={"bins": "15 of equal width"}
+    ),
+    "calibration_brier": Metric(None, "Brier score of *, calibrated", type="brier_score"),
+    "calibration_auroc": Metric(None, "AUROC of right against wrong *", type="roc_auc"),
 }
 
 
@@ -138,11 +141,7 @@ def metric_of(spec: TaskSpec, name: str) -> Metric:
     if name in _CALIBRATION:
         metric = _CALIBRATION[name]
         return metric._replace(words=metric.words.replace("*", spec.card.claims))
-    for pattern, metric in spec.card.metrics.items():
-        if fnmatchcase(name, pattern):
-            label = name.removeprefix(pattern.removesuffix("*"))
-            return metric._replace(words=metric.words.replace("*", label))
-    return Metric(name, name.replace("_", " "))
+    return find_metric(spec.metrics, name) or Metric(None, name.replace("_", " "), type=name)
 
 
 def other_metrics(record: Mapping, spec: TaskSpec) -> list[tuple[Metric, float]]:

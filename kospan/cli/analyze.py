@@ -33,7 +33,8 @@ def run(arguments) -> None:
     if arguments.tokenizer:
         return _analyze_tokenizer(arguments)
     from kospan.api import open_labelled
-    from kospan.report.analysis import analyze, check_look, look
+    from kospan.evaluation.explain import check_explainable, explain
+    from kospan.report.analysis import analyze, explainer_of
     from kospan.report.page import write_report
     from kospan.training.saving import check_output
 
@@ -42,12 +43,13 @@ def run(arguments) -> None:
     settings = {"train": arguments.train, "aggregation": arguments.aggregation, **data_settings(arguments)}
     task, examples, training, missing = open_labelled(arguments.model, arguments.data, **settings)
     if arguments.attention is not None:
-        check_look(task.model, examples, arguments.attention)
+        explainer = explainer_of(task)
+        check_explainable(explainer, examples, arguments.attention)
     title = f"{Path(arguments.model).name} on {Path(arguments.data).name}"
     analysis = analyze(task, arguments.model, examples, training)
     analysis.metrics.update(skipped=missing.invalid, left_out=missing.left_out)
     if arguments.attention is not None:
-        analysis = analysis._replace(looked=look(task.model, examples, arguments.attention))
+        analysis = analysis._replace(explanation=explain(explainer, examples, arguments.attention))
     print(f"report              {write_report(folder, title, analysis)}")
 
 

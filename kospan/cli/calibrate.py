@@ -25,8 +25,8 @@ def add_parser(commands) -> None:
 def run(arguments) -> None:
     """Calibrate the model in its folder and print the result."""
     from kospan.api import read_labelled
+    from kospan.calibrate import calibrate, config_of
     from kospan.evaluation.summary import print_calibration
-    from kospan.report.calibrate import calibrate, config_of
     from kospan.tasks.registry import spec_of_model
 
     spec = spec_of_model(config_of(Path(arguments.folder))["model_type"])

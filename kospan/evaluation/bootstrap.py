@@ -1,17 +1,18 @@
-"""Bootstrap intervals of micro F1, precision and recall from counts per document; nothing is scored again.
+"""Bootstrap intervals of metrics that follow from sums over documents; nothing is scored again.
 
 A resample draws as many documents as there are, with replacement. Documents with the same counts are interchangeable,
 so the weights are drawn for each distinct row of counts: the same distribution, at a cost that hardly grows with the
 data.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 
 class Difference(NamedTuple):
-    """How far one system lies above another.
+    """Difference of two systems in micro F1.
 
     Args:
         difference: Micro F1 of the first minus micro F1 of the second, on all documents.
@@ -26,59 +27,88 @@ class Difference(NamedTuple):
     p_value: float
 
 
+def span_metrics(totals: np.ndarray) -> dict[str, np.ndarray]:
+    """Micro F1, precision and recall of summed counts; 0.0 where a denominator is 0 (as seqeval does).
+
+    Args:
+        totals: Correct, predicted and gold spans `(..., 3)`.
+
+    >>> {name: float(value) for name, value in span_metrics(np.array([1, 2, 2])).items()}
+    {'f1': 0.5, 'precision': 0.5, 'recall': 0.5}
+    """
+    return {
+        "f1": f1(totals),
+        "precision": totals[..., 0] / np.maximum(1, totals[..., 1]),
+        "recall": totals[..., 0] / np.maximum(1, totals[..., 2]),
+    }
+
+
+def intervals(
+    counts: np.ndarray,
+    metrics: Callable[[np.ndarray], dict[str, np.ndarray]] = span_metrics,
+    samples: int = 10_000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, list[float]]:
+    """Percentile intervals of several metrics, from the same resamples.
+
+    Args:
+        counts: Counts or values of each document `(documents, columns)`; those of a document are drawn together.
+        metrics: Gives metrics by name `(...)`, from sums over documents `(..., columns)`.
+        samples: Number of resamples.
+        seed: Seed of numpy's generator.
+        level: Share of the resamples inside the interval.
+
+    Returns: Lower and upper end by name.
+
+    Raises: ValueError if there are no documents.
+
+    >>> intervals(np.array([[1.0], [0.0]] * 100), lambda totals: {"mean": totals[..., 0] / 200})["mean"]
+    [0.43, 0.57]
+    """
+    if np.ndim(counts) != 2 or not len(counts):
+        raise ValueError(f"expected counts of at least one document, got shape {np.shape(counts)}; score some")
+    resampled = metrics(resampled_totals(counts, samples, seed))
+    return {name: np.quantile(values, tails(level)).tolist() for name, values in resampled.items()}
+
+
 def interval(counts: np.ndarray, samples: int = 10_000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of micro F1.
 
     Args:
         counts: Correct, predicted and gold spans `(documents, 3)`, as `counts_per_document` gives them.
         samples: Number of resamples.
-        seed: Of numpy's generator.
-        level: Share of the resamples that lie inside.
+        seed: Seed of numpy's generator.
+        level: Share of the resamples inside the interval.
 
     Returns: Lower and upper end.
 
-    Raises: ValueError where `counts` has another shape or no documents.
+    Raises: ValueError if `counts` has another shape or no documents.
 
     >>> low, high = interval(np.array([[2, 2, 2], [1, 2, 2], [0, 1, 2], [2, 3, 2]] * 50))
     >>> 0.55 < low < 10 / 16 < high < 0.70
     True
     """
-    return intervals(counts, samples, seed, level)["f1"]
-
-
-def intervals(
-    counts: np.ndarray, samples: int = 10_000, seed: int = 0, level: float = 0.95
-) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of `f1`, `precision` and `recall`, from the same resamples; arguments as in `interval`.
-
-    >>> sorted(intervals(np.array([[2, 2, 2], [1, 2, 2]])))
-    ['f1', 'precision', 'recall']
-    """
-    totals = resampled_totals(check(counts), samples, seed)
-    metrics = {
-        "f1": f1(totals),
-        "precision": totals[:, 0] / np.maximum(1, totals[:, 1]),
-        "recall": totals[:, 0] / np.maximum(1, totals[:, 2]),
-    }
-    return {name: tuple(np.quantile(values, tails(level)).tolist()) for name, values in metrics.items()}
+    low, high = intervals(check(counts), span_metrics, samples, seed, level)["f1"]
+    return low, high
 
 
 def paired(
     counts_a: np.ndarray, counts_b: np.ndarray, samples: int = 10_000, seed: int = 0, level: float = 0.95
 ) -> Difference:
-    """The difference of two systems on the same documents, resampled together.
+    """Difference of two systems on the same documents, resampled together.
 
-    The p-value is the share of resamples whose difference lies at least as far from the observed one as the observed
-    one from 0 (the shifted bootstrap), one more in both counts.
+    The p-value is the share of resamples whose difference is at least as far from the observed one as the observed
+    one from 0 (the shifted bootstrap), with one added to both counts.
 
     Args:
         counts_a: Counts of the first system `(documents, 3)`.
         counts_b: Counts of the second system `(documents, 3)`, same documents in the same order.
         samples: Number of resamples.
-        seed: Of numpy's generator.
-        level: Share of the resamples that lie inside the interval.
+        seed: Seed of numpy's generator.
+        level: Share of the resamples inside the interval.
 
-    Raises: ValueError where the two do not stand for the same documents.
+    Raises: ValueError if the two are not counts of the same documents.
 
     >>> better, worse = np.array([[2, 2, 2], [1, 1, 1]] * 50), np.array([[1, 2, 2], [1, 1, 1]] * 50)
     >>> result = paired(better, worse)
@@ -99,35 +129,15 @@ def paired(
     return Difference(observed, low, high, (1 + extreme) / (1 + samples))
 
 
-def mean_intervals(
-    values: np.ndarray, samples: int = 2_000, seed: int = 0, level: float = 0.95
-) -> list[tuple[float, float]]:
-    """Percentile intervals of the means of some metrics, questions resampled with replacement.
-
-    Args:
-        values: Figures `(questions, metrics)`; those of a question are drawn together.
-        samples: Number of resamples.
-        seed: Of numpy's generator.
-        level: Share of the resamples that lie inside.
-
-    Returns: The ends for each metric.
-
-    >>> (low, high), _ = mean_intervals(np.array([[1.0, 1.0], [0.0, 0.5]] * 100))
-    >>> 0.4 < low < 0.5 < high < 0.6
-    True
-    """
-    means = resampled_totals(values, samples, seed) / len(values)  # shape: (samples, metrics)
-    ends = np.quantile(means, tails(level), axis=0).T  # shape: (metrics, 2)
-    return [(low, high) for low, high in ends.tolist()]
-
-
 def resampled_totals(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Sums over the documents of each resample.
 
     Args:
-        counts: What is counted of each document `(documents, columns)`; the columns of a document are drawn together.
+        counts: Counts or values of each document `(documents, columns)`; those of a document are drawn together.
+        samples: Number of resamples.
+        seed: Seed of numpy's generator.
 
-    Returns: `(samples, columns)`, int64, or float64 where the counts are parts.
+    Returns: `(samples, columns)`, int64, or float64 for values.
     """
     rows, repeats = np.unique(counts, axis=0, return_counts=True)
     generator, block = np.random.default_rng(seed), max(1, 2**22 // len(rows))
@@ -144,16 +154,17 @@ def f1(totals: np.ndarray) -> np.ndarray:
 
 
 def tails(level: float) -> list[float]:
+    """Quantiles of the two ends of an interval."""
     return [(1 - level) / 2, (1 + level) / 2]
 
 
 def check(counts: np.ndarray) -> np.ndarray:
+    """Counts as int64, values of questions as float64. Raises: ValueError if the shape is not `(documents, 3)`."""
     counts = np.asarray(counts)
-    # Scores of questions, from 0 to 1, are counted as parts of one.
     counts = counts.astype(np.float64 if counts.dtype.kind == "f" else np.int64)
     if counts.ndim != 2 or counts.shape[1] != 3 or not len(counts):
         raise ValueError(
             f"expected counts (documents, 3) of at least one document, got shape {counts.shape}; make them with "
-            "kospan.tasks.token_classification.metrics.counts_per_document"
+            "kospan.evaluation.span_counts.counts_per_document"
         )
     return counts

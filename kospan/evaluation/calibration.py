@@ -1,4 +1,4 @@
-"""How far confidence can be trusted: confidences against what turned out right.
+"""Calibration metrics: confidences against the share of right predictions.
 
 Guo et al. 2017 for the calibration errors, Brier 1950, Geifman and El-Yaniv 2017 for risk and coverage.
 """
@@ -14,11 +14,11 @@ class Bin(NamedTuple):
     """A bin of confidences.
 
     Args:
-        low: Lowest confidence that falls into it.
-        high: Highest.
-        count: How many do.
-        confidence: Their mean; 0.0 where there are none.
-        accuracy: Share of them that are right; 0.0 where there are none.
+        low: Lower end.
+        high: Upper end.
+        count: Number of confidences.
+        confidence: Their mean; 0.0 for an empty bin.
+        accuracy: Share of right predictions; 0.0 for an empty bin.
     """
 
     low: float
@@ -29,16 +29,16 @@ class Bin(NamedTuple):
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, equal: str = "width", bins: int = BINS) -> list[Bin]:
-    """Confidences in bins, and how often each bin is right.
+    """Sort confidences into bins, with the share of right predictions in each.
 
     Args:
         confidence: Probabilities in [0, 1] `(n,)`.
-        right: True where what was claimed is so `(n,)`.
-        equal: "width": bins of one width between 0 and 1; "mass": bins of as equal counts
-            as can be without parting equal confidences.
-        bins: How many.
+        right: True where the prediction is right `(n,)`.
+        equal: "width": bins of one width between 0 and 1; "mass": bins of equal counts, except that equal confidences
+            stay together.
+        bins: Number of bins.
 
-    Raises: ValueError where the two do not fit together, a confidence leaves [0, 1], or `equal` is neither.
+    Raises: ValueError if the shapes differ, a confidence is outside [0, 1], or `equal` is neither.
 
     >>> [bin.count for bin in reliability(np.array([0.1, 0.6, 0.9, 1.0]), np.array([0, 1, 1, 1]), bins=2)]
     [1, 3]
@@ -55,7 +55,7 @@ def reliability(confidence: np.ndarray, right: np.ndarray, equal: str = "width",
         order = np.argsort(confidence, kind="stable")
         ranked = confidence[order]
         cuts = [len(part) for part in np.array_split(ranked, bins)]
-        # Equals stay together: which of them comes first is chance.
+        # The order of equal confidences is chance, so they stay together.
         cuts = {int(np.searchsorted(ranked, ranked[cut - 1], side="right")) for cut in np.cumsum(cuts) if cut}
         parts = [part for part in np.split(order, sorted(cuts)) if len(part)]
         ends = [(float(confidence[part[0]]), float(confidence[part[-1]])) for part in parts]
@@ -88,14 +88,14 @@ def calibration_errors(bins: list[Bin]) -> tuple[float, float]:
 
 
 def ece_by_chance(confidence: np.ndarray, draws: int = 200, seed: int = 0) -> float:
-    """The mean ECE that exact confidences would show on so few claims, each right as often as it says.
+    """The mean ECE of exact confidences on as many predictions, each right as often as its confidence.
 
     Args:
-        confidence: Probabilities in [0, 1] `(n,)`; their bins are 15 of one width.
+        confidence: Probabilities in [0, 1] `(n,)`, in 15 bins of one width.
         draws: Sets of outcomes that are drawn.
-        seed: Of numpy's generator.
+        seed: Seed of numpy's generator.
 
-    Returns: 0.0 without any claim.
+    Returns: 0.0 without predictions.
 
     >>> few, many = (ece_by_chance(np.full(count, 0.5)) for count in (100, 10_000))
     >>> round(few, 2), round(many, 3)
@@ -113,16 +113,16 @@ def ece_by_chance(confidence: np.ndarray, draws: int = 200, seed: int = 0) -> fl
 
 
 def calibration_metrics(confidence: np.ndarray, right: np.ndarray) -> dict[str, float | None]:
-    """All metrics of one set of confidences.
+    """Compute all metrics of a set of confidences.
 
     Args:
         confidence: Probabilities in [0, 1] `(n,)`.
-        right: True where right `(n,)`.
+        right: True where the prediction is right `(n,)`.
 
-    Returns: `n`; `accuracy`, the share that is right; `confidence`, the mean; `ece` and `mce` over 15 bins of one
-        width, `ece_mass` and `mce_mass` over 15 bins of equal counts; `brier`, the mean squared difference; `auroc` of
-        right against wrong, None where all are one of the two; `aurc`, the mean risk over all coverages. Without any
-        confidence all but `n` are None.
+    Returns: `n`; `accuracy`, the share of right predictions; `confidence`, the mean; `ece` and `mce` over 15 bins of
+        one width, `ece_mass` and `mce_mass` over 15 bins of equal counts; `brier`, the mean squared difference; `auroc`
+        of right against wrong, None if all are one of the two; `aurc`, the mean risk over all coverages. Without
+        confidences all but `n` are None.
 
     >>> metrics = calibration_metrics(np.array([0.2, 0.9, 0.8, 0.4]), np.array([0, 1, 1, 0]))
     >>> metrics["auroc"], round(metrics["brier"], 4)
@@ -148,10 +148,10 @@ def _auroc(confidence: np.ndarray, right: np.ndarray) -> float | None:
 
 
 def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Share of errors among the most confident, for every share that is kept.
+    """Share of errors among the most confident predictions, for every share that is kept.
 
-    Returns: Coverage `(n,)` and risk `(n,)`, most confident first; equal confidences come in together, so their risk is
-        that of the whole group.
+    Returns: Coverage `(n,)` and risk `(n,)`, most confident first; equal confidences are kept together, so their risk
+        is that of the whole group.
 
     >>> coverage, risk = risk_coverage(np.array([0.9, 0.5]), np.array([1, 0]))
     >>> coverage.tolist(), risk.tolist()
@@ -161,25 +161,25 @@ def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray
     order = np.argsort(-confidence, kind="stable")
     kept = np.arange(1, len(order) + 1)
     risk = np.cumsum(1 - right[order]) / np.maximum(1, kept)
-    # The last of a group of equals stands for all of it: which of them comes first is chance.
+    # The order of equal confidences is chance, so all of them have the risk of the last.
     last = np.searchsorted(-confidence[order], -confidence[order], side="right") - 1
     return kept / max(1, len(order)), risk[last]
 
 
 def threshold_for(confidence: np.ndarray, right: np.ndarray, precision: float) -> float | None:
-    """The smallest threshold at which at least so large a share of what is kept is right.
+    """The smallest threshold at which the kept predictions have a precision.
 
-    Of all thresholds that keep the same it is the one with the fewest decimals, so that a config says all of it and a
-    confidence that is a rounding error off is kept all the same.
+    Of all thresholds that keep the same predictions it is the one with the fewest decimals, so that a config holds all
+    of it and a confidence is kept in spite of a rounding error.
 
     Args:
         confidence: Probabilities in [0, 1] `(n,)`; those of the threshold and above are kept.
-        right: True where right `(n,)`.
-        precision: The share, above 0 and at most 1.
+        right: True where the prediction is right `(n,)`.
+        precision: The precision, above 0 and at most 1.
 
-    Returns: 0 where all may be kept; None where no threshold keeps anything that is right so often.
+    Returns: 0 if all can be kept; None if no threshold gives the precision.
 
-    Raises: ValueError where `precision` is out of range, or the others are not as in `reliability`.
+    Raises: ValueError if `precision` is out of range, or as `reliability`.
 
     >>> threshold_for(np.array([0.9, 0.72, 0.4]), np.array([1, 1, 0]), 0.9)
     0.6
@@ -188,7 +188,7 @@ def threshold_for(confidence: np.ndarray, right: np.ndarray, precision: float) -
     confidence, right = _checked(confidence, right)
     order = np.argsort(-confidence, kind="stable")
     ranked, correct = confidence[order], np.cumsum(right[order])
-    # Equals are kept together or not at all, so only the last of them counts.
+    # Equal confidences are kept together or not at all, so only the last of them counts.
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)[: len(ranked)])
     enough = last[correct[last] >= precision * (last + 1) - 1e-9]
     if not len(enough):
@@ -199,7 +199,7 @@ def threshold_for(confidence: np.ndarray, right: np.ndarray, precision: float) -
 
 
 def _between(below: float, lowest: float) -> float:
-    """The number with the fewest decimals that lies above `below` and does not exceed `lowest`, near their middle."""
+    """The number with the fewest decimals above `below` and not above `lowest`, near their middle."""
     for digits in range(1, 17):
         middle = round((below + lowest) / 2, digits)
         if below < middle <= lowest:
@@ -208,10 +208,10 @@ def _between(below: float, lowest: float) -> float:
 
 
 def kept_above(confidence: np.ndarray, right: np.ndarray, threshold: float) -> dict[str, float | int | None]:
-    """Count the predictions above a threshold.
+    """Predictions that a threshold keeps.
 
-    The counts are `all`; `kept`; `coverage`, their share; and `precision`, the share of right ones among them, None if
-    nothing is kept.
+    Returns: `all` and `kept`, their numbers; `coverage`, the share of kept ones; `precision`, the share of right ones
+        among them, None if none is kept.
 
     >>> kept_above(np.array([0.9, 0.5]), np.array([1, 0]), 0.6)
     {'all': 2, 'kept': 1, 'coverage': 0.5, 'precision': 1.0}
@@ -227,28 +227,28 @@ def kept_above(confidence: np.ndarray, right: np.ndarray, threshold: float) -> d
 
 
 def check_precision(precision: float) -> None:
-    """Raises: ValueError where a wished precision is no share above 0."""
+    """Raise ValueError if a precision is not above 0 and at most 1."""
     if not 0 < precision <= 1:
         raise ValueError(
-            "expected a precision above 0 and at most 1, the share of kept answers that shall be right, got "
+            "expected a precision above 0 and at most 1, the share of kept answers that should be right, got "
             f"{precision}; 0.9 asks for nine in ten"
         )
 
 
 def log_loss(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Mean negative log-likelihood of what turned out, in nats; confidences are kept 1e-12 away from 0 and 1."""
+    """Mean negative log-likelihood of the outcomes, in nats; confidences are kept 1e-12 away from 0 and 1."""
     confidence, right = _checked(confidence, right)
     confidence = np.clip(confidence, 1e-12, 1 - 1e-12)
     return float(-np.where(right > 0, np.log(confidence), np.log1p(-confidence)).mean())
 
 
 def _checked(confidence: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both as float64 `(n,)`; rounding beyond 1 by less than 1e-6 is taken back."""
+    """Both as float64 `(n,)`; rounding errors of up to 1e-6 beyond 0 and 1 are removed."""
     confidence, right = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=np.float64)
     if confidence.ndim != 1 or confidence.shape != right.shape:
         raise ValueError(
             f"expected confidence and right of one length, got shapes {confidence.shape} and {right.shape}; give one "
-            "of each for every claim"
+            "of each for every prediction"
         )
     if not ((confidence >= -1e-6) & (confidence <= 1 + 1e-6)).all():
         raise ValueError(

@@ -1,11 +1,11 @@
-"""The data sets whose own rules scores follow, by whatever name they are read."""
+"""Names of data sets with rules or metrics of their own, in the project and on the Hub."""
 
 # Names on the Hub that differ from the project's.
 _NAMES = {"squad_kor_v1": "korquad", "squad_kor_v2": "korquad2"}
 
 
 def set_of(dataset: str) -> str:
-    """The project's name of a data set, also where it is read from the Hub by its name there.
+    """The project's name of a data set, also if it is named by its place on the Hub.
 
     >>> set_of("klue_mrc"), set_of("hub:klue/klue:mrc"), set_of("hub:rajpurkar/squad_v2")
     ('klue_mrc', 'klue_mrc', 'squad_v2')

@@ -1,225 +1,325 @@
-"""What is looked into of each kind of model: what it reads, what it finds there, and how probable one span is.
+"""Explanations of predicted spans: attention, gradient times input, and a test of which is faithful.
 
-A view has `most`, how many documents the deletion test reads; `one`, `fits`, `read`, `shown`, `batch`, `score` and
-`probability`. A new kind of model is a class and a line in `VIEWS`.
+Gradient times input is that of Shrikumar et al. 2016; the deletion test hides subwords in the order in which a method
+ranks them and measures how far the span's probability falls (Samek et al. 2017). A task's `explain.py` subclasses
+`Explainer`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import numpy as np
 import torch
 
-from kospan.evaluation.encoder_view import MOST_PIECES, EncoderView, attentions_of, hide, stacked
 from kospan.example import Example
-from kospan.modeling import (
-    KospanGenerativeNERConfig,
-    KospanQuestionAnsweringConfig,
-    KospanSequenceClassificationConfig,
-    KospanTokenClassificationConfig,
-)
 from kospan.modeling.alignment import Document, unit_spans
-from kospan.modeling.modeling_question_answering import blank_units
 from kospan.modeling.spans import Span
-from kospan.modeling.tags import spans_to_tags
-from kospan.tasks.text_classification.explain import TextClassificationView
+
+# Subwords that the deletion test hides, one after the other.
+DELETIONS = 5
+METHODS = ("gradient times input", "attention", "random")
+# Subwords that are legible in one plot.
+MAX_SHOWN = 48
+# Spans of the shown text that are explained.
+MAX_EXPLAINED = 6
 
 
-class TokenClassificationView:
-    """A tagger reads a text and finds spans; a span's score is the mean log probability of its tags."""
+class EncodedText(NamedTuple):
+    """A text that fits into one window, with its attention and predicted spans.
 
-    most = 200
-
-    def __init__(self, model):
-        self.model = model
-
-    def one(self, examples: Sequence[Example], sentence: str) -> Example:
-        """The document to be shown: any sentence will do."""
-        return Example("", sentence, None)
-
-    def fits(self, example: Example) -> bool:
-        """Whether `read` will give something, told without running the model."""
-        aligner = self.model.aligner
-        return len(aligner.windows(aligner.documents([example.document])[0])) == 1
-
-    def read(self, example: Example) -> EncoderView | None:
-        """Subwords, attention and spans of a text; None where it holds nothing or needs more than one window."""
-        seen = self.model.inspect(example.document)
-        if len(seen.windows) != 1:
-            return None
-        view = seen.windows[0]
-        attentions = stacked(view.attentions, len(view.subwords))
-        reading = EncoderView(example.text, view.subwords, view.offsets, attentions, seen.spans, words=example.words)
-        if view.head_attention is None:
-            return reading
-        return reading._replace(units=seen.units, head_attention=view.head_attention.mean(dim=0).numpy())
-
-    def best(self, readings: Sequence[EncoderView]) -> EncoderView:
-        """What is worth showing: of at most 60 characters the text in which most is found."""
-        short = [found for found in readings if len(found.text) <= 60] or readings
-        return max(short, key=lambda found: len(found.spans))
-
-    def shown(self, reading: EncoderView) -> list[int]:
-        """Positions that a metric shows."""
-        return list(range(min(len(reading.subwords), MOST_PIECES)))
-
-    def batch(self, reading: EncoderView, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
-        """The text's only window as a batch, subwords at `hidden` not to be seen; and its units."""
-        document = self.model.aligner.documents([reading.text if reading.words is None else reading.words])[0]
-        batch = self.model.collate([self.model.features(each) for each in self.model.aligner.windows(document)])
-        hide(self.model, batch["input_ids"], hidden)
-        return self.model.to_device(batch), document
-
-    def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
-        """What is explained, a scalar that has a gradient."""
-        [(first, last, label)] = unit_spans(document.units, [span[:3]])
-        tags = spans_to_tags([(first, last, label)], len(document.units), self.model.config.scheme)[first:last]
-        wanted = torch.tensor([self.model.config.tags.index(tag) for tag in tags], device=self.model.device)
-        emissions = self.model(decode=False, **inputs).emissions[0, first:last]
-        return emissions.log_softmax(dim=-1).gather(1, wanted.unsqueeze(1)).mean()
-
-    def probability(self, document: Document, span: Span, **inputs) -> float:
-        """The exact probability of a span."""
-        emissions = self.model(decode=False, **inputs).emissions
-        mask = inputs["unit_positions"] != -100
-        return self.model.head.posteriors(emissions, mask, [unit_spans(document.units, [span[:3]])])[0][0]
-
-
-class QuestionAnsweringView:
-    """A reader is asked about a text and finds an answer; its score is its log probability among all answers.
-
-    Of a text of several windows the part is read that its best answer stands in, by itself. What the model is told
-    about matches between question and text stays as it is where subwords are hidden.
+    Args:
+        text: The text; of a long text the encoded part.
+        subwords: Names of the subwords, special tokens and question included `(length)`.
+        offsets: `(start, end)` in characters of the text; `(0, 0)` for a special token or a question's `(length)`.
+        attentions: Mean over heads by layer `(layers, length, length)`, float32; no layers if the encoder gives none.
+        spans: The predicted spans.
+        question: The question, or the other text of a pair; empty for a single text.
+        asked: Positions of the question's subwords.
+        asked_first: Whether the question comes before the text.
+        units: `(start, end)` in characters of each unit, if the head has attention of its own; else empty.
+        head_attention: From unit to unit, mean over heads `(units, units)`, float32; None if the head has none.
+        words: The words of the text, if it was given word by word.
     """
 
-    most = 40
-    # "No answer" cannot be pointed at, and a span that was trimmed is none that was scored.
-    _plainly = {"threshold": 0.0, "allow_no_answer": False, "trim_particles": False}
+    text: str
+    subwords: list[str]
+    offsets: list[tuple[int, int]]
+    attentions: np.ndarray
+    spans: list[Span]
+    question: str = ""
+    asked: Sequence[int] = ()
+    asked_first: bool = True
+    units: Sequence[tuple[int, int]] = ()
+    head_attention: np.ndarray | None = None
+    words: Sequence[str] | None = None
+
+
+class Evidence(NamedTuple):
+    """Evidence for one span.
+
+    Args:
+        span: The span.
+        attention: Mean attention from the span's subwords to each subword, by layer `(layers, length)`.
+        attribution: Gradient times input of each subword `(length)`; positive values support the span.
+    """
+
+    span: Span
+    attention: np.ndarray
+    attribution: np.ndarray
+
+
+class Explanation(NamedTuple):
+    """Explanation of a model's predictions.
+
+    Args:
+        encoded: The text that is shown.
+        shown: Positions of its subwords that plots show.
+        evidence: Evidence for its spans.
+        deletion: Result of `deletion_test` on the documents.
+        mass: Result of `entity_mass` on the documents; empty if the head has no attention.
+    """
+
+    encoded: EncodedText
+    shown: list[int]
+    evidence: list[Evidence]
+    deletion: dict
+    mass: dict = {}
+
+
+class Explainer(ABC):
+    """Encodes texts for a model, and scores their spans.
+
+    Args:
+        model: A model of the task.
+    """
+
+    # Documents of the deletion test.
+    max_documents: int
 
     def __init__(self, model):
         self.model = model
 
-    def one(self, examples: Sequence[Example], sentence: str) -> Example:
-        """The question to be shown, by its words or its id. Raises: ValueError where the data hold no such one."""
-        found = next((example for example in examples if sentence in (example.question, example.id)), None)
-        if found is None:
-            raise ValueError(
-                f"expected a question of the data or its id to look at, got {sentence[:80]!r}; copy one with "
-                "--attention, or leave it empty"
-            )
-        return found
+    @abstractmethod
+    def find(self, examples: Sequence[Example], sentence: str) -> Example:
+        """Return the document with a text, question or id. Raises: ValueError if there must be one and is none."""
 
+    @abstractmethod
     def fits(self, example: Example) -> bool:
-        """Whether `read` will give something, told without running the model."""
-        return bool(example.text.strip())
+        """Whether `encode` gives a text, without running the model."""
 
-    def read(self, example: Example) -> EncoderView | None:
-        """Subwords, attention and best answer; None where the text holds nothing."""
-        part = self._part(example.question, example.text)
-        if part is None:
-            return None
-        model, question = self.model, example.question
-        document = model.aligner.documents([part])[0]
-        [window] = model.windows(question, document)
-        features = model.collate([model.features(window, model.matches(question, document))])
-        inner = document.offsets[window.first_subword :]
-        behind = len(window.input_ids) - window.text_at - len(inner)
-        before = len(model.aligner.prefix)
-        asked = len(model.aligner.documents([question])[0].subwords[: model.limits().max_query_length])
-        return EncoderView(
-            text=part,
-            subwords=model.tokenizer.convert_ids_to_tokens(window.input_ids),
-            offsets=[(0, 0)] * window.text_at + inner + [(0, 0)] * behind,
-            attentions=attentions_of(model, features),
-            spans=model.answer(question, part, **self._plainly),
-            question=question,
-            asked=range(before, before + asked),
-        )
+    @abstractmethod
+    def encode(self, example: Example) -> EncodedText | None:
+        """Encode a document and predict its spans; None if it is empty or does not fit."""
 
-    def _part(self, question: str, text: str) -> str | None:
-        model = self.model
+    def best(self, texts: Sequence[EncodedText]) -> EncodedText:
+        """Return the text to show, by default the one with the surest span."""
+        return max(texts, key=lambda encoded: encoded.spans[0].score)
 
-        def windows_of(part: str):
-            document = model.aligner.documents([part])[0]
-            return document, model.windows(question, document)
+    @abstractmethod
+    def shown(self, encoded: EncodedText) -> list[int]:
+        """Return the positions of the subwords that plots show, at most `MAX_SHOWN`."""
 
-        document, windows = windows_of(text)
-        if not windows or not text.strip():
-            return None
-        if len(windows) == 1:
-            return text
-        [best] = model.answer(question, text, **self._plainly)
-        [(first, last, _)] = unit_spans(document.units, [best[:3]])
+    @abstractmethod
+    def batch(self, encoded: EncodedText, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
+        """Return the text as a batch with some subwords hidden, and its units."""
 
-        def room(window) -> int:
-            return min(first - window.first_unit, window.first_unit + len(window.unit_positions) - last)
-
-        window = max(windows, key=room)
-        units = document.units[window.first_unit : window.first_unit + len(window.unit_positions)]
-        part = text[units[0][0] : units[-1][1]]
-        # Cut out of its text, a part may fall into more subwords.
-        while len(windows_of(part)[1]) > 1:
-            part = part[8:-8]
-        return part
-
-    def best(self, readings: Sequence[EncoderView]) -> EncoderView:
-        """What is worth showing: the question with the surest answer."""
-        return max(readings, key=lambda found: found.spans[0].score)
-
-    def shown(self, reading: EncoderView) -> list[int]:
-        """Positions that a metric shows: the question's, and those around the best answer."""
-        asked = list(reading.asked)[: MOST_PIECES // 2]
-        best = reading.spans[0]
-        own = [at for at, (start, end) in enumerate(reading.offsets) if start < best.end and end > best.start]
-        text = [at for at, (start, end) in enumerate(reading.offsets) if start < end]
-        near = sorted(text, key=lambda at: abs(at - own[len(own) // 2]))[: MOST_PIECES - len(asked)]
-        return [*asked, *sorted(near)]
-
-    def batch(self, reading: EncoderView, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
-        """Question and text as a batch, subwords at `hidden` not to be seen; and the text's units."""
-        model = self.model
-        document = model.aligner.documents([reading.text])[0]
-        [window] = model.windows(reading.question, document)
-        features = model.collate([model.features(window, model.matches(reading.question, document))])
-        hide(model, features["input_ids"], hidden)
-        return model.to_device(features), document
-
+    @abstractmethod
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
-        """What is explained, a scalar that has a gradient."""
-        model, limits, units = self.model, self.model.limits(), len(document.units)
-        emissions = model(**inputs).emissions[0, 1 : 1 + units].double() / model.config.calibration_temperature
-        starts, ends = emissions.unbind(dim=1)
-        # ends_at[i, k]: the last unit of the answer of k + 1 units from unit i on; shape: (units, width).
-        ends_at = torch.arange(units).unsqueeze(1) + torch.arange(min(limits.max_answer_length, units))
-        subwords = torch.tensor(document.unit_subwords)
-        inside = ends_at < units
-        ends_at = ends_at.clamp(max=units - 1)
-        allowed = inside & (subwords[ends_at] - subwords.unsqueeze(1) < limits.stride)
-        # No answer begins or ends with white space.
-        visible = ~torch.tensor(blank_units(document))
-        allowed = allowed & visible.unsqueeze(1) & visible[ends_at]
-        logits = starts.unsqueeze(1) + ends[ends_at.to(model.device)]
-        total = logits.masked_fill(~allowed.to(model.device), -torch.inf).logsumexp(dim=(0, 1))
-        [(first, last, _)] = unit_spans(document.units, [span[:3]])
-        return starts[first] + ends[last - 1] - total
+        """Compute the explained score of a span, a scalar with a gradient."""
 
     def probability(self, document: Document, span: Span, **inputs) -> float:
-        """The probability of an answer among all answers of its text."""
+        """Compute the probability of a span, by default from a log probability."""
         return float(self.score(document, span, **inputs).exp())
 
 
-VIEWS = {
-    KospanTokenClassificationConfig.model_type: TokenClassificationView,
-    KospanQuestionAnsweringConfig.model_type: QuestionAnsweringView,
-    KospanSequenceClassificationConfig.model_type: TextClassificationView,
-}
+def sampled(explainer: Explainer, examples: Sequence[Example]) -> Sequence[Example]:
+    """The documents of the deletion test, spread evenly over all."""
+    most = explainer.max_documents
+    return examples[:: max(1, len(examples) // most)][:most]
 
 
-def view_of(model):
-    """The view of a model. Raises: ValueError where nothing can be looked into."""
-    kind = getattr(getattr(model, "config", None), "model_type", None)
-    if kind not in VIEWS:
-        got = "one that writes" if kind == KospanGenerativeNERConfig.model_type else "a stock one"
+def check_explainable(explainer: Explainer, examples: Sequence[Example], sentence: str = "") -> None:
+    """Raise ValueError if `explain` would, without running the model."""
+    chosen = [explainer.find(examples, sentence)] if sentence else sampled(explainer, examples)
+    if not any(map(explainer.fits, chosen)):
+        got = f"one of {len(sentence):,} characters" if sentence else "none in the data"
         raise ValueError(
-            f"expected a model of ours with an encoder to look inside, got {got}; leave --attention out, or train "
-            "one with kospan"
+            f"expected a text that fits into one window of the model ({explainer.model.config.max_length} subwords), "
+            f"got {got}; pass a shorter sentence with --attention"
         )
-    return VIEWS[kind](model)
+
+
+def explain(explainer: Explainer, examples: Sequence[Example], sentence: str = "") -> Explanation:
+    """Explain the spans of one text, and measure methods on the documents.
+
+    Args:
+        explainer: The explainer of a model.
+        examples: Labelled documents.
+        sentence: The text, question or id to show; empty takes one of the documents with sure predictions.
+
+    Raises: ValueError if the sentence must be one of the documents and is not, or is empty or too long for one window.
+    """
+    check_explainable(explainer, examples, sentence)
+    pairs = [
+        (encoded, example.spans) for example in sampled(explainer, examples) if (encoded := explainer.encode(example))
+    ]
+    texts = [encoded for encoded, _ in pairs]
+    chosen = explainer.encode(explainer.find(examples, sentence)) if sentence else explainer.best(texts)
+    return Explanation(
+        chosen,
+        explainer.shown(chosen),
+        [evidence(explainer, chosen, span) for span in chosen.spans[:MAX_EXPLAINED]],
+        deletion_test(explainer, texts),
+        entity_mass(texts, [spans or () for _, spans in pairs]),
+    )
+
+
+def evidence(explainer: Explainer, encoded: EncodedText, span: Span) -> Evidence:
+    """Compute attention from a span's subwords, and the gradient of its score times the input.
+
+    Args:
+        explainer: The explainer of a model.
+        encoded: An encoded text.
+        span: One of its spans.
+    """
+    own = own_subwords(encoded, span)
+    attention = encoded.attentions[:, own].mean(axis=1) if own else encoded.attentions.mean(axis=1)
+    batch, document = explainer.batch(encoded)
+    model = explainer.model
+    with model.evaluating(), torch.enable_grad():
+        embedded = model.get_input_embeddings()(batch.pop("input_ids")).detach().requires_grad_(True)
+        score = explainer.score(document, span, inputs_embeds=embedded, **batch)
+        (gradient,) = torch.autograd.grad(score, embedded)
+    attribution = (gradient * embedded).sum(dim=-1)[0].detach().float().cpu().numpy()
+    return Evidence(span, attention, attribution)
+
+
+def own_subwords(encoded: EncodedText, span: Span) -> list[int]:
+    """Positions of the subwords that share a character with a span."""
+    return [at for at, (start, end) in enumerate(encoded.offsets) if start < span.end and end > span.start]
+
+
+def probability_without(explainer: Explainer, encoded: EncodedText, span: Span, hidden: Sequence[int]) -> float:
+    """The probability of a span if some subwords are hidden from the encoder."""
+    batch, document = explainer.batch(encoded, hidden)
+    with explainer.model.evaluating(), torch.no_grad():
+        return explainer.probability(document, span, **batch)
+
+
+def deletion_test(explainer: Explainer, texts: Sequence[EncodedText], most: int = 100, seed: int = 0) -> dict:
+    """Measure how fast a span's probability falls while the subwords that a method ranks highest are hidden.
+
+    The span's own subwords are never hidden.
+
+    Args:
+        explainer: The explainer of a model.
+        texts: Encoded texts.
+        most: Largest number of spans, spread evenly over all.
+        seed: Seed of the random order, the baseline of the test: a method that is no better says nothing about the
+            model.
+
+    Returns: `spans`, the number of spans; `methods`: for each of `METHODS` that the model allows `curve`, the mean
+        probability after 0, 1, ... `DELETIONS` deletions, and `drop`, the mean fall over all of them, with the ends of
+        its 95 % bootstrap `interval` over spans.
+    """
+    chosen = [(encoded, span) for encoded in texts for span in encoded.spans]
+    chosen = [pair for pair in chosen if len(_context(*pair)) >= DELETIONS]
+    chosen = [chosen[at * len(chosen) // most] for at in range(most)] if len(chosen) > most else chosen
+    generator = np.random.default_rng(seed)
+    curves: dict[str, list[list[float]]] = {}
+    for encoded, span in chosen:
+        found, context = evidence(explainer, encoded, span), _context(encoded, span)
+        ranks = {"gradient times input": found.attribution}
+        if len(encoded.attentions):
+            ranks["attention"] = found.attention.mean(axis=0)
+        ranks["random"] = generator.random(len(encoded.subwords))
+        for method, values in ranks.items():
+            order = sorted(context, key=lambda at, values=values: -values[at])
+            curve = [probability_without(explainer, encoded, span, order[:count]) for count in range(DELETIONS + 1)]
+            curves.setdefault(method, []).append(curve)
+    return {
+        "spans": len(chosen),
+        "methods": {method: _summary(np.array(rows), generator) for method, rows in curves.items()},
+    }
+
+
+def _context(encoded: EncodedText, span: Span) -> list[int]:
+    """Positions that may be hidden: subwords of text and question that are not the span's own."""
+    own = set(own_subwords(encoded, span))
+    return [
+        *encoded.asked,
+        *(at for at, (start, end) in enumerate(encoded.offsets) if start < end and at not in own),
+    ]
+
+
+def _summary(curves: np.ndarray, generator: np.random.Generator) -> dict:
+    drops = (curves[:, :1] - curves[:, 1:]).mean(axis=1)  # shape: (spans,)
+    resampled = drops[generator.integers(0, len(drops), (2000, len(drops)))].mean(axis=1)
+    return {
+        "curve": curves.mean(axis=0).tolist(),
+        "drop": float(drops.mean()),
+        "interval": np.quantile(resampled, [0.025, 0.975]).tolist(),
+    }
+
+
+def entity_mass(texts: Sequence[EncodedText], golds: Sequence[Sequence[Span]]) -> dict[str, dict]:
+    """Share of a head's attention that falls on units inside gold entities, against evenly spread attention.
+
+    Args:
+        texts: Encoded texts of a model whose head has attention.
+        golds: Gold spans of each.
+
+    Returns: for attention from "all units", and from "units in entities" alone: `units`, their number; `mass`, the mean
+        share of their attention on units in gold entities; `even`, the same if each attended to all units of its text
+        equally. Empty if there is no such text or no such unit.
+    """
+    shares: dict[str, list[np.ndarray]] = {"all units": [], "units in entities": []}
+    for encoded, spans in zip(texts, golds):
+        if encoded.head_attention is None or not encoded.units:
+            continue
+        inside = np.zeros(len(encoded.units), dtype=bool)
+        for first, last, _ in unit_spans(list(encoded.units), sorted(spans)):
+            inside[first:last] = True
+        mass = encoded.head_attention[:, inside].sum(axis=1)  # shape: (units,)
+        both = np.stack([mass, np.full(len(mass), inside.mean())])
+        shares["all units"].append(both)
+        shares["units in entities"].append(both[:, inside])
+    found = {}
+    for name, parts in shares.items():
+        together = np.concatenate(parts, axis=1) if parts else np.zeros((2, 0))
+        if together.shape[1]:
+            mass, even = together.mean(axis=1)
+            found[name] = {"units": together.shape[1], "mass": float(mass), "even": float(even)}
+    return found
+
+
+def stacked(layers: Sequence[torch.Tensor], length: int) -> np.ndarray:
+    """Mean over heads of each layer's `(heads, length, length)`."""
+    means = [layer.mean(dim=0).numpy() for layer in layers]
+    return np.stack(means) if means else np.zeros((0, length, length), dtype=np.float32)
+
+
+def attentions_of(model, features: dict) -> np.ndarray:
+    """Attention of the only row of a batch, mean over heads by layer `(layers, length, length)`."""
+    inputs = {
+        key: features[key].to(model.device)
+        for key in ("input_ids", "attention_mask", "token_type_ids")
+        if key in features
+    }
+    # Another thread that runs the model while the implementation changes would mix two kinds of attention mask.
+    with model.evaluating(exclusive=True), torch.no_grad():
+        implementation = model.encoder.config._attn_implementation
+        try:
+            model.encoder.set_attn_implementation("eager")
+            layers = model.encoder(**inputs, output_attentions=True, return_dict=True).attentions
+        finally:
+            model.encoder.set_attn_implementation(implementation)
+    return stacked([layer[0].float().cpu() for layer in layers or ()], features["input_ids"].shape[1])
+
+
+def hide(model, ids: torch.Tensor, hidden: Sequence[int]) -> None:
+    """Replace the subwords at `hidden` of the only row by the mask or the unknown token."""
+    tokenizer = model.tokenizer
+    filler = tokenizer.mask_token_id if tokenizer.mask_token_id is not None else tokenizer.unk_token_id
+    ids[0, list(hidden)] = filler if filler is not None else tokenizer.pad_token_id or 0

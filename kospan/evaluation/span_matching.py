@@ -1,6 +1,6 @@
-"""What kind of error each span is: predicted and gold spans matched one to one, and where their ends differ.
+"""Classes of errors: predicted and gold spans matched one to one, and differences of their ends.
 
-Every gold and every predicted span stands in exactly one match, so the classes add up to both.
+Every gold and every predicted span is in exactly one match, so the classes add up to both sides.
 """
 
 import re
@@ -11,26 +11,26 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kospan.evaluation.span_counts import check_spans, unit_tag_ids
 from kospan.example import Example
 from kospan.modeling.particles import PARTICLES
 from kospan.modeling.spans import Span, overlap
-from kospan.tasks.token_classification.metrics import check, unit_tag_ids
 
 CLASSES = ("correct", "boundary", "type", "boundary and type", "spurious", "missed")
-# How a predicted span lies to a gold one that it overlaps without being equal.
+# Position of a predicted span relative to a gold one that it overlaps without being equal.
 SHAPES = ("too long", "too short", "shifted")
-# What stands between the two ends on one side.
+# Text between the two ends on one side.
 MATERIALS = ("space", "particle", "punctuation", "other")
 
 
 class Match(NamedTuple):
-    """A gold and a predicted span that belong together, or one of them alone.
+    """A gold and a predicted span that are matched, or one of them alone.
 
     Args:
-        document: Which example, from 0.
+        document: Index of the example.
         kind: One of `CLASSES`.
-        gold: The gold span; None where it is spurious.
-        predicted: The predicted span; None where it is missed.
+        gold: The gold span; None for a spurious one.
+        predicted: The predicted span; None for a missed one.
     """
 
     document: int
@@ -40,13 +40,13 @@ class Match(NamedTuple):
 
 
 class Boundary(NamedTuple):
-    """How a predicted span lies to its gold span.
+    """Difference between the ends of a predicted span and its gold span.
 
     Args:
-        shape: One of `SHAPES`: it holds the gold span and more, a part of it alone, or neither.
-        side: "left", "right" or "both": the ends that differ; of a shifted span, where it has gone, left or right.
-        left: What stands between the two left ends; empty where they are equal.
-        right: The same on the right.
+        shape: One of `SHAPES`: the predicted span contains the gold one, is contained in it, or neither.
+        side: "left", "right" or "both": the ends that differ; for a shifted span its direction, left or right.
+        left: The text between the two left ends; empty if they are equal.
+        right: The text between the two right ends.
     """
 
     shape: str
@@ -56,23 +56,25 @@ class Boundary(NamedTuple):
 
 
 def match_spans(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> list[Match]:
-    """Matches gold and predicted spans one to one: equal ones first, then those of the same place with another type,
-    then by the largest overlap in characters (ties: the same type first, then the earlier).
+    """Match gold and predicted spans one to one.
+
+    Equal spans are matched first, then those of the same place with another type, then by the largest overlap in
+    characters (ties: the same type first, then the earlier).
 
     Args:
         examples: Documents with gold spans.
-        predicted: One list of spans a document, in the same order, without overlaps.
+        predicted: One list of spans per document, in the same order, without overlaps.
 
-    Returns: Matches by document and place. Gold spans are those of all kinds but "spurious", predicted ones those of
-        all but "missed".
+    Returns: Matches by document and place. Gold spans are in all kinds but "spurious", predicted ones in all but
+        "missed".
 
-    Raises: ValueError as `kospan.tasks.token_classification.metrics.score_spans` does.
+    Raises: ValueError as `kospan.evaluation.span_counts.check_spans`.
 
     >>> example = Example("a", "이재용 회장이 서울에서", (Span(0, 3, "PS"), Span(8, 10, "LC")))
     >>> [match.kind for match in match_spans([example], [[Span(8, 12, "LC"), Span(4, 6, "PS")]])]
     ['missed', 'spurious', 'boundary']
     """
-    check(list(examples), list(predicted))
+    check_spans(examples, predicted)
     return [
         match
         for at, (example, spans) in enumerate(zip(examples, predicted))
@@ -82,7 +84,7 @@ def match_spans(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]
 
 def _match_document(document: int, gold: Sequence[Span], predicted: Sequence[Span]) -> list[Match]:
     gold, predicted = sorted(gold), sorted(predicted)
-    # Neither side overlaps itself, so going along both finds every pair that shares a character.
+    # Neither side overlaps itself, so one pass over both finds every pair that shares a character.
     pairs, first = [], 0
     for at, span in enumerate(gold):
         while first < len(predicted) and predicted[first].end <= span.start:
@@ -119,7 +121,7 @@ def _kind(gold: Span, predicted: Span) -> str:
 
 
 def boundary_of(text: str, match: Match) -> Boundary | None:
-    """Where the ends of a match differ; None where one side is missing or the ends are equal.
+    """The boundary error of a match; None if one side is missing or the ends are equal.
 
     >>> found = Match(0, "boundary", Span(4, 6, "LC"), Span(4, 8, "LC"))
     >>> boundary_of("오늘은 서울에서", found)
@@ -140,8 +142,9 @@ def boundary_of(text: str, match: Match) -> Boundary | None:
 
 
 def material_of(text: str, right: bool) -> str:
-    """What the characters between two ends are, one of `MATERIALS`: spaces alone; a Korean particle or ending, which
-    follows a noun and so counts on the right alone; punctuation alone; anything else.
+    """The kind of text between two ends, one of `MATERIALS`.
+
+    A Korean particle or ending follows a noun, so it counts on the right alone.
 
     >>> [material_of(text, True) for text in (" ", "에서는", ")", " 회장")]
     ['space', 'particle', 'punctuation', 'other']
@@ -157,13 +160,13 @@ def material_of(text: str, right: bool) -> str:
 
 
 def class_counts(matches: Sequence[Match]) -> dict[str, int]:
-    """How many matches there are of each of `CLASSES`."""
+    """Numbers of matches by `CLASSES`."""
     counts = Counter(match.kind for match in matches)
     return {kind: counts[kind] for kind in CLASSES}
 
 
 def boundary_counts(examples: Sequence[Example], matches: Sequence[Match]) -> dict[str, dict[str, int]]:
-    """Boundary errors, with or without a wrong type, by shape and side and by what stands between the ends.
+    """Count boundary errors, with or without a wrong type, by shape and side and by the text between the ends.
 
     Returns: "shape": counts by "too long, left" and so on; "material": counts by "space, left" and so on, one for each
         end that differs.
@@ -186,9 +189,9 @@ def boundary_counts(examples: Sequence[Example], matches: Sequence[Match]) -> di
 
 
 def type_confusion(matches: Sequence[Match], labels: Sequence[str]) -> np.ndarray:
-    """Matches by gold type and predicted type `(labels + 1, labels + 1)`, int64; the last row and column are "none".
+    """Matches by gold and predicted type `(labels + 1, labels + 1)`, int64; the last row and column are "none".
 
-    The rows of the labels add up to gold, the columns to predicted.
+    Rows of labels add up to gold spans, columns to predicted ones.
     """
     place = {label: at for at, label in enumerate(labels)}
     table = np.zeros((len(labels) + 1, len(labels) + 1), dtype=np.int64)
@@ -202,11 +205,11 @@ def type_confusion(matches: Sequence[Match], labels: Sequence[str]) -> np.ndarra
 def tag_confusion(
     examples: Sequence[Example], predicted: Sequence[Sequence[Span]], labels: Sequence[str], unit: str
 ) -> tuple[list[str], np.ndarray]:
-    """BIO tags of units, gold against predicted.
+    """Count BIO tags of units, gold against predicted.
 
     Args:
         examples: Documents with gold spans.
-        predicted: One list of spans a document.
+        predicted: One list of spans per document.
         labels: The types.
         unit: "character" or "word"; a word belongs to every span that it shares a character with.
 
@@ -224,8 +227,9 @@ def tag_confusion(
 def without_spaces(
     examples: Sequence[Example], predicted: Sequence[Sequence[Span]]
 ) -> tuple[list[Example], list[list[Span]]]:
-    """The same documents and predictions with every space taken out of text and spans: what an analysis sees that has
-    lost them. Spans that hold nothing but spaces go.
+    """The same documents and predictions with every space removed from text and spans.
+
+    This is the data of analyses that lose spaces. Spans of spaces alone are removed.
 
     >>> shown, found = without_spaces([Example("a", "오후 3시", (Span(0, 5, "TI"),))], [[Span(0, 2, "TI")]])
     >>> shown[0].text, shown[0].spans, found[0]
@@ -245,9 +249,9 @@ def without_spaces(
 
 
 def broken_at_spaces(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> list[list[Span]]:
-    """The predictions as they come out where spaces are read as "O": a span that holds a space falls apart at it.
+    """The predictions with every span split at its spaces, as if spaces were tagged "O".
 
-    So do tokenizers that are given words and drop the spaces between them.
+    Tokenizers that are given words and drop the spaces between them have this effect.
 
     >>> broken_at_spaces([Example("a", "오후 3시", ())], [[Span(0, 5, "TI")]])[0][1][:3]
     (3, 5, 'TI')

@@ -1,4 +1,4 @@
-"""How fast a model reads: latency and throughput by length and batch, and the memory that takes."""
+"""Speed of a model: latency and throughput by length and batch size, and the memory used."""
 
 import time
 from collections.abc import Sequence
@@ -10,22 +10,22 @@ import torch
 
 from kospan.example import Example
 
-# What is asked about a text that comes without a question; only readers hear it.
+# Question about texts without one; only question answering uses it.
 QUESTION = "이 글에서 가장 중요한 것은 무엇인가?"
 LENGTHS, BATCHES = (32, 128, 512), (1, 8, 32)
 
 
 class Speed(NamedTuple):
-    """One setting.
+    """Speed at one length and batch size.
 
     Args:
         length: Characters of each text.
-        batch: Texts in a call, and windows that the encoder reads at once.
+        batch: Texts per call, and windows per batch.
         median: Seconds of a call, median.
         slowest: Seconds of a call, 95th percentile.
         texts: Texts per second, at the median.
         characters: Characters per second, at the median.
-        memory: Bytes: on a GPU the most that was allocated during the calls, on a CPU the process's after them.
+        memory: Bytes: on a GPU the peak during the calls, on a CPU those of the process after them.
     """
 
     length: int
@@ -44,26 +44,26 @@ def measure(
     batches: Sequence[int] = BATCHES,
     calls: int = 10,
 ) -> list[Speed]:
-    """Times a task's `find`, from strings to spans.
+    """Time a task's `predict`, from strings to spans.
 
-    Settings are measured in turn, one call each at a time, so that a machine that slows down slows all of them.
+    Settings are measured in turn, one call each at a time, so that a slower phase of the machine affects all of them.
 
     Args:
-        task: What `kospan.tasks.loading.open_saved` gives.
-        examples: What to make the measured documents from: their texts joined by spaces and cut to length, each
-            beginning elsewhere, and their questions and text_pairs in turn, or a neutral one.
+        task: A task over a saved model.
+        examples: Source of the measured documents: their texts joined by spaces and cut to length from different
+            starts, and their questions and text pairs in turn, or a neutral one.
         lengths: Characters of a text.
-        batches: Texts in a call.
+        batches: Texts per call.
         calls: Calls of each setting, after one that is not counted.
 
-    Raises: ValueError where there is no text, or a number is not 1 or more.
+    Raises: ValueError if there is no text, or a number is below 1.
     """
     for name, values in (("lengths", lengths), ("batches", batches), ("calls", [calls])):
         if not values or min(values) < 1:
             raise ValueError(f"expected {name} of 1 or more, got {list(values)}")
     joined = " ".join(example.text for example in examples if example.text.strip())
     if not joined:
-        raise ValueError("expected texts to read, got none that holds a character; pass some with --data")
+        raise ValueError("expected texts to measure, got none with a character; pass some with --data")
     beside = [
         [value for example in examples if (value := getattr(example, key)).strip()] or [QUESTION]
         for key in ("question", "text_pair")
@@ -77,7 +77,7 @@ def measure(
         for setting in settings:
             took, used = _call(task, documents[setting], setting[1], device)
             memory[setting] = max(used, memory.get(setting, 0))
-            if call:  # The first one pays for caches.
+            if call:  # The first call fills caches.
                 seconds[setting].append(took)
     return [_speed(*setting, seconds[setting], memory[setting]) for setting in settings]
 

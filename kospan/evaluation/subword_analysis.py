@@ -1,4 +1,4 @@
-"""How a tokenizer takes labelled text apart: what it does not know, and whether spans begin and end at subwords."""
+"""Analysis of a tokenizer on labelled text: unknown subwords, and spans whose ends fall inside a subword."""
 
 import re
 from collections.abc import Sequence
@@ -8,26 +8,26 @@ from kospan.example import Example
 from kospan.modeling.alignment import clusters
 from kospan.modeling.words import words
 
-# Characters behind a span in which a particle is looked for.
+# Longest particle after a span, in characters.
 _LONGEST_PARTICLE = 4
 _WORD = re.compile(r"\S*")
 
 
 def examine_subwords(tokenizer, examples: Sequence[Example]) -> dict[str, float | int | None]:
-    """Counts over all documents, subwords of ordinary tokenization in composed (NFC) text.
+    """Count words, subwords and spans over all documents, with ordinary tokenization of composed (NFC) text.
 
     Args:
         tokenizer: A fast tokenizer of transformers.
-        examples: Documents; gold spans are needed for what is said about spans.
+        examples: Documents; numbers about spans need gold spans.
 
     Returns: `documents`, `words` (runs between spaces: eojeols), `subwords`, `subwords_per_word`; `unknown_subwords`,
-        share of the subwords that are the unknown token, and `unknown_characters`, share of the characters below it;
-        `spans`, `boundaries_inside_a_subword`, share of the spans' ends that stand inside a subword, which tags on
-        subwords can never find, `spans_lost`, share of the spans of which one end does; `particles`, spans with a
-        Korean particle right behind them, and `particles_split`, the share of them where a subword ends between the
+        share of the subwords that are the unknown token, and `unknown_characters`, share of the characters in them;
+        `spans`, `boundaries_inside_a_subword`, share of the spans' ends inside a subword, which tags of
+        subwords cannot express, `spans_lost`, share of the spans with such an end; `particles`, spans with a Korean
+        particle directly after them, and `particles_split`, the share of them with a subword boundary between the
         two. A share of nothing is None.
 
-    Raises: ValueError where the tokenizer gives no offsets.
+    Raises: ValueError if the tokenizer gives no offsets.
     """
     if not getattr(tokenizer, "is_fast", False):
         raise ValueError(
@@ -38,7 +38,7 @@ def examine_subwords(tokenizer, examples: Sequence[Example]) -> dict[str, float 
     for example in examples:
         parts = clusters(example.text)
         composed = "".join(part for _, _, part in parts)
-        # Raw offset -> offset in the composed text; a span's end inside a cluster is the cluster's own.
+        # Raw offset -> offset in the composed text; an end inside a cluster is moved to the end of the cluster.
         place, reached = {}, 0
         for start, end, part in parts:
             for at in range(start, end):
@@ -77,7 +77,7 @@ def examine_subwords(tokenizer, examples: Sequence[Example]) -> dict[str, float 
 
 
 def particle_behind(text: str, end: int) -> str:
-    """The longest Korean particle that stands right behind a place and fills its word; empty where there is none.
+    """The Korean particle from a position to the end of its word; empty if there is none.
 
     >>> particle_behind("서울에서 만났다", 2), particle_behind("서울시 의회", 2)
     ('에서', '')
@@ -88,7 +88,7 @@ def particle_behind(text: str, end: int) -> str:
 
 
 def _bare(text: str, start: int, end: int) -> tuple[int, int]:
-    """Ends of a subword without the spaces that some tokenizers count to it."""
+    """Ends of a subword without the spaces that some tokenizers include."""
     while start < end and text[start].isspace():
         start += 1
     return start, end

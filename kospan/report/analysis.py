@@ -1,54 +1,51 @@
 """Everything that a report shows about one model on one set of labelled texts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from kospan.evaluation.attention import Evidence, deletion_test, entity_mass, evidence
-from kospan.evaluation.explain import EncoderView, view_of
+from kospan.evaluation.confidence import Claims, confidence_tables, describe
+from kospan.evaluation.explain import Explainer, Explanation
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.task import Task
-from kospan.tasks.token_classification.confidence import described
 from kospan.training.saving import read_object
 
 
-class Explained(NamedTuple):
-    """
+class TaskReport(NamedTuple):
+    """Parts of a report that one task adds; its templates extend `kospan/report/base.html.jinja`.
+
     Args:
-        reading: The sentence that is shown.
-        shown: Positions of its subwords that metrics show.
-        evidences: What speaks for each of its spans.
-        deletion: What `kospan.evaluation.attention.deletion_test` gives for the documents.
-        mass: What `kospan.evaluation.attention.entity_mass` gives for them; empty where the head has no attention.
+        package: Package that holds the task's `report.html.jinja` and `report.js`.
+        plots: Draws the plots of the task; gives PNG files by name.
+        data: Gives the data of the page's script.
     """
 
-    reading: EncoderView
-    shown: list[int]
-    evidences: list[Evidence]
-    deletion: dict
-    mass: dict = {}
+    package: str
+    plots: Callable[["Analysis"], dict[str, bytes]]
+    data: Callable[["Analysis"], dict]
 
 
 class Analysis(NamedTuple):
-    """
+    """Analysis of one model on one set of labelled texts.
+
     Args:
-        model_type: What kind of model it is, see `kospan.report.kinds`.
+        report: What the task adds to a report.
         examples: The documents with gold spans.
-        predicted: Spans of each document.
-        labels: The types.
+        predicted: Predicted spans of each document.
+        labels: The labels.
         unit: "character" or "word".
-        metrics: What the task's `examine` gives.
-        confidence: Name of a confidence -> its metrics, bins and risk; empty where nothing was predicted.
-        calibration: What lies in the model's `calibration.json`; None where it has none.
-        history: The Trainer's log of the run that made the model; empty where it left none.
-        training: What the model was trained on; None where that is not known.
-        looked: Where it looks; None where that was not asked for.
+        metrics: Result of the task's `analyze`.
+        confidence: Metrics, bins and risk by name of a confidence; empty without predictions.
+        calibration: Content of the model's `calibration.json`; None without one.
+        history: The Trainer's log of the model's run; empty if it is not known.
+        training: Training documents; None if they are not known.
+        explanation: Explanation of one text and of the documents; None if it was not requested.
     """
 
-    model_type: str
+    report: TaskReport
     examples: Sequence[Example]
     predicted: list[list[Span]]
     labels: list[str]
@@ -58,52 +55,43 @@ class Analysis(NamedTuple):
     calibration: dict | None
     history: list[dict]
     training: Sequence[Example] | None
-    looked: Explained | None = None
+    explanation: Explanation | None = None
 
 
 def analyze(
     task: Task, folder: str, examples: Sequence[Example], training: Sequence[Example] | None = None
 ) -> Analysis:
-    """Runs the model over the texts and counts everything.
+    """Predict the texts and analyze the predictions.
 
     Args:
-        task: What `kospan.tasks.loading.open_saved` gave.
-        folder: Where the model came from; beside it calibration and the run's log are looked for.
+        task: A task over a saved model, from `kospan.tasks.loading.open_saved`.
+        folder: Folder of the model, which may hold a calibration and the log of its run.
         examples: Documents with gold spans.
-        training: What the model was trained on, for seen and unseen surfaces.
+        training: Training documents, to tell seen from unseen surfaces.
     """
-    claims = task.spec.confidence(task, examples)
-    if claims is not None:
-        temperature = task.model.config.calibration_temperature
-        found = iter(claims.predicted(temperature))
-        kept = {example.id for example, _ in claims.rows}
-        predicted = [next(found) if example.id in kept else [] for example in examples]
-        confidence = _confidence(claims, temperature)
-    else:
+    found = task.spec.confidence(task, examples)
+    if found is None:
         predicted = task.predict(examples)
-        confidence = _stock_confidence(examples, predicted)
-    metrics = task.spec.analyze(task, examples, predicted, training)
-    calibration = _read(Path(folder) / "calibration.json")
-    history = history_of(Path(folder))
+        confidence = _pipeline_confidence(examples, predicted)
+    else:
+        temperature = task.model.config.calibration_temperature
+        predicted, confidence = found.predicted(temperature), confidence_tables(found, temperature)
     return Analysis(
-        *(task.spec.model_type, examples, predicted, task.labels, task.unit),
-        *(metrics, confidence, calibration, history, training),
+        task.spec.report,
+        examples,
+        predicted,
+        task.labels,
+        task.unit,
+        task.spec.analyze(task, examples, predicted, training),
+        confidence,
+        _read(Path(folder) / "calibration.json"),
+        history_of(Path(folder)),
+        training,
     )
 
 
-def _confidence(claims, temperature: float) -> dict[str, dict]:
-    if not any(claims.found):
-        return {}
-    found = {}
-    for kind in claims.span_kinds:
-        spans = claims.spans(temperature if kind == "posterior" else 1.0, [kind])
-        found[f"spans: {kind}"] = described(spans.labels, spans.right, spans.confidence[kind])
-    for kind in claims.tag_kinds:
-        found[f"tags: {kind}"] = described(*claims.tags_at(temperature if kind == "marginal" else 1.0, kind))
-    return found
-
-
-def _stock_confidence(examples: Sequence[Example], predicted: list[list[Span]]) -> dict[str, dict]:
+def _pipeline_confidence(examples: Sequence[Example], predicted: list[list[Span]]) -> dict[str, dict]:
+    """Confidence of a model that gives no probabilities but scores."""
     rows = [
         (span.label, span[:3] in {gold[:3] for gold in example.spans}, span.score)
         for example, spans in zip(examples, predicted)
@@ -112,53 +100,23 @@ def _stock_confidence(examples: Sequence[Example], predicted: list[list[Span]]) 
     if not rows:
         return {}
     labels, right, score = zip(*rows)
-    return {"spans: the pipeline's score": described(np.array(labels, dtype=object), np.array(right), np.array(score))}
+    claims = Claims(np.array(labels, dtype=object), np.array(right), np.array(score))
+    return {"spans: the pipeline's score": describe(claims)}
 
 
-# Spans of what is shown that get a metric.
-FIGURES = 6
-
-
-def check_look(model, examples: Sequence[Example], sentence: str = "") -> None:
-    """Tells what `look` would refuse, without running the model. Raises: ValueError as `look`."""
-    view = view_of(model)
-    chosen = [view.one(examples, sentence)] if sentence else _read_at(examples, view.most)
-    if not any(map(view.fits, chosen)):
-        got = f"one of {len(sentence):,} characters" if sentence else "none in the data"
+def explainer_of(task: Task) -> Explainer:
+    """The explainer of a task's model. Raises: ValueError if its predictions cannot be explained."""
+    if task.spec.explainer is None or task.model.config.model_type != task.spec.model_type:
+        got = "a generative one" if task.spec.explainer is None else "a stock one"
         raise ValueError(
-            f"expected a text that fits into one window of the model ({model.config.max_length} subwords), got "
-            f"{got}; pass a shorter sentence with --attention"
+            f"expected a model of ours with an encoder to explain, got {got}; remove --attention, or train one with "
+            "kospan"
         )
-
-
-def _read_at(examples: Sequence[Example], most: int) -> Sequence[Example]:
-    return examples[:: max(1, len(examples) // most)][:most]
-
-
-def look(model, examples: Sequence[Example], sentence: str = "") -> Explained:
-    """Where the model looks: in one sentence, and, in numbers, in the documents.
-
-    Args:
-        model: A model that has a view.
-        examples: The documents, of which some are read, spread evenly.
-        sentence: What is shown, a tagger's text or a question of the documents or its id; empty takes one in which
-            much is found.
-
-    Raises: ValueError where the model is of another kind, the sentence is no question of the documents, or it is empty
-        or does not fit into one window.
-    """
-    check_look(model, examples, sentence)
-    view = view_of(model)
-    read = [(found, example.spans) for example in _read_at(examples, view.most) if (found := view.read(example))]
-    readings = [found for found, _ in read]
-    shown = view.read(view.one(examples, sentence)) if sentence else view.best(readings)
-    found = [evidence(model, shown, span) for span in shown.spans[:FIGURES]]
-    mass = entity_mass(readings, [spans or () for _, spans in read])
-    return Explained(shown, view.shown(shown), found, deletion_test(model, readings), mass)
+    return task.spec.explainer(task.model)
 
 
 def history_of(folder: Path) -> list[dict]:
-    """The Trainer's log: of the newest checkpoint, else what `training_record.json` keeps of it; else empty."""
+    """The Trainer's log of the newest checkpoint, else that in `training_record.json`; else empty."""
     states = sorted(folder.glob("checkpoint-*/trainer_state.json"), key=lambda path: path.stat().st_mtime)
     if states:
         return (_read(states[-1]) or {}).get("log_history", [])

@@ -1,4 +1,4 @@
-"""Writes a report: `metrics.json`, metrics as PNG, and one `index.html` that needs nothing beside it."""
+"""Writes a report: `metrics.json`, plots as PNG, and one `index.html` that needs no other file."""
 
 import base64
 import json
@@ -6,38 +6,37 @@ import os
 from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import DictLoader, Environment
+from jinja2 import ChoiceLoader, Environment, PackageLoader
 
 from kospan.evaluation.summary import (
+    CORRECT,
+    ERROR_COUNTS,
     GROUP_TITLES,
-    PARTS,
-    RIGHT,
-    SPACES,
+    WITHOUT_INTERVAL,
     counted_rows,
     headline,
     metrics_and_counts,
 )
 from kospan.report import plots
 from kospan.report.analysis import Analysis
-from kospan.report.kinds import kind_of
 from kospan.training.loss_parts import curve_points
 from kospan.training.saving import written_whole
 
 
 def write_report(folder: str | os.PathLike, title: str, analysis: Analysis) -> Path:
-    """Writes the report of an analysis into a folder, whole or not at all.
+    """Write the report of an analysis into a folder, whole or not at all.
 
-    Returns: the page.
+    Returns: Path of the page.
     """
     pictures = draw(analysis)
     with written_whole(folder, last="index.html") as temporary:
         metrics = {"confidence": analysis.confidence, "calibration": analysis.calibration, **analysis.metrics}
-        if analysis.looked:
-            reading = analysis.looked.reading
-            asked = {"question": reading.question} if reading.question else {}
-            metrics["attention"] = asked | {"text": reading.text, "deletion test": analysis.looked.deletion}
-            if analysis.looked.mass:
-                metrics["attention"]["mass on entities"] = analysis.looked.mass
+        if analysis.explanation:
+            encoded, deletion = analysis.explanation.encoded, analysis.explanation.deletion
+            asked = {"question": encoded.question} if encoded.question else {}
+            metrics["attention"] = asked | {"text": encoded.text, "deletion test": deletion}
+            if analysis.explanation.mass:
+                metrics["attention"]["mass on entities"] = analysis.explanation.mass
         (temporary / "metrics.json").write_text(
             json.dumps({"title": title, **metrics}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
@@ -48,14 +47,14 @@ def write_report(folder: str | os.PathLike, title: str, analysis: Analysis) -> P
 
 
 def draw(analysis: Analysis) -> dict[str, bytes]:
-    """Every metric of a report by name."""
+    """Draw every plot of a report, by name."""
     found = {}
     for kind, rows in analysis.metrics["groups"].items():
         if rows := counted_rows(rows):
             names, counts = metrics_and_counts(rows)
-            names = [name for name in names if name not in PARTS]
+            names = [name for name in names if name not in WITHOUT_INTERVAL]
             found[f"scores_{kind}".replace(" ", "_")] = plots.scores(rows, GROUP_TITLES[kind], names, counts[0])
-    found |= kind_of(analysis.model_type).draw(analysis)
+    found |= analysis.report.plots(analysis)
     spans = {name.removeprefix("spans: "): each for name, each in analysis.confidence.items() if "spans" in name}
     if spans:
         found["confidence"] = plots.confidence(spans, "confidence")
@@ -64,63 +63,49 @@ def draw(analysis: Analysis) -> dict[str, bytes]:
         found["calibration"] = plots.confidence({when: posterior[when] for when in ("before", "after")}, "posteriors")
     if any(curve_points(analysis.history, name) for name in ("loss", "eval_loss", *plots.SCORE_COLOURS)):
         found["learning_curves"] = plots.learning_curves(analysis.history)
-    if analysis.looked:
-        reading, shown, evidences, deleted, _ = analysis.looked
-        if len(reading.attentions):
-            found["attention_layers"] = plots.attention_layers(reading, shown)
-        for at, each in enumerate(evidences):
-            found[f"evidence_{at}"] = plots.evidence(reading, shown, each)
-        if deleted["methods"]:
-            found["deletion"] = plots.deletion(deleted)
+    if analysis.explanation:
+        encoded, shown, evidence, deletion, _ = analysis.explanation
+        if len(encoded.attentions):
+            found["attention_layers"] = plots.attention_layers(encoded, shown)
+        for at, each in enumerate(evidence):
+            found[f"evidence_{at}"] = plots.evidence(encoded, shown, each)
+        if deletion["methods"]:
+            found["deletion"] = plots.deletion(deletion)
     return found
 
 
 def page(title: str, analysis: Analysis, pictures: dict[str, bytes]) -> str:
-    """The page as one text. What comes from data stands in it escaped, or as JSON that no tag can end."""
-    kind, metrics = kind_of(analysis.model_type), analysis.metrics
-    name = kind.__name__.rpartition(".")[2]
-    folder = files("kospan.report")
-    parts = {
-        path.name: path.read_text(encoding="utf-8")
-        for path in folder.iterdir()
-        if path.name.endswith((".jinja", ".css", ".js"))
-    }
-    sections = [("scores", "Scores"), ("errors", "Errors")]
-    sections += [("confidence", "Confidence")] if analysis.confidence else []
-    sections += [("training", "Training")] if "learning_curves" in pictures else []
-    sections += [("attention", "Attention")] if analysis.looked else []
+    """Return the page as one text; data is escaped, or JSON that cannot end its script element."""
+    metrics, package = analysis.metrics, analysis.report.package
+    loader = ChoiceLoader([PackageLoader(name, "") for name in (package, "kospan.report")])
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     groups = {each: counted_rows(metrics["groups"][each]) for each in GROUP_TITLES if each in metrics["groups"]}
-    return (
-        Environment(loader=DictLoader(parts), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        .get_template("report.html.jinja")
-        .render(
-            title=title,
-            name=name,
-            kind=kind,
-            lead=kind.lead(analysis),
-            metrics=metrics,
-            right=RIGHT,
-            wrong=sum(count for each, count in metrics["errors"]["classes"].items() if each not in RIGHT),
-            headline=headline(metrics),
-            groups=groups,
-            group_titles=GROUP_TITLES,
-            parts=PARTS,
-            columns={each: metrics_and_counts(rows) for each, rows in groups.items()},
-            spaces=SPACES,
-            labels=analysis.labels,
-            confidence=analysis.confidence,
-            calibration=analysis.calibration,
-            looked=analysis.looked,
-            plots={each: base64.b64encode(png).decode("ascii") for each, png in pictures.items()},
-            sections=[*sections, ("examples", "Examples")],
-            css=parts["report.css"],
-            js=parts[f"{name}.js"] + parts["report.js"],
-            data=_as_json(kind.data(analysis)),
-        )
+    script = [
+        (files(name) / file).read_text(encoding="utf-8")
+        for name, file in ((package, "report.js"), ("kospan.report", "base.js"))
+    ]
+    return environment.get_template("report.html.jinja").render(
+        title=title,
+        analysis=analysis,
+        metrics=metrics,
+        correct=CORRECT,
+        wrong=sum(count for each, count in metrics["errors"]["classes"].items() if each not in CORRECT),
+        headline=headline(metrics),
+        groups=groups,
+        group_titles=GROUP_TITLES,
+        without_interval=WITHOUT_INTERVAL,
+        columns={each: metrics_and_counts(rows) for each, rows in groups.items()},
+        error_counts=ERROR_COUNTS,
+        labels=analysis.labels,
+        explanation=analysis.explanation,
+        plots={each: base64.b64encode(png).decode("ascii") for each, png in pictures.items()},
+        css=(files("kospan.report") / "report.css").read_text(encoding="utf-8"),
+        js="".join(script),
+        data=_as_json(analysis.report.data(analysis)),
     )
 
 
 def _as_json(value) -> str:
-    """JSON that may stand inside a script element: no `<` that could end it, no line separators."""
+    """JSON for a script element: without `<`, which could end it, and without line separators."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

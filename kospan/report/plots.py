@@ -1,17 +1,16 @@
-"""The figures of a report, drawn with matplotlib without a screen; each function gives one PNG."""
+"""Figures of a report, drawn with matplotlib without a screen; each function returns one PNG."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from kospan.drawing import ACCENT, FAINT, INK, SECOND, Canvas, draw_curve, plain
-from kospan.evaluation.attention import Evidence
-from kospan.evaluation.explain import EncoderView
+from kospan.evaluation.explain import EncodedText, Evidence
 from kospan.evaluation.speed import Speed
-from kospan.evaluation.summary import RIGHT
+from kospan.evaluation.summary import CORRECT
 from kospan.training.loss_parts import curve_points, part_names
 
-# Of the parts of a loss, in turn.
+# Colours of the parts of a loss.
 PART_COLOURS = (ACCENT, SECOND, "#2e8b6f", "#8a5cd0")
 VALIDATION_LOSS = "#c0395b"
 # Validation scores that learning curves show.
@@ -31,13 +30,13 @@ SCORE_COLOURS = {
 
 
 def scores(rows: Sequence[dict], title: str, names: Sequence[str] = ("f1",), count: str = "gold") -> bytes:
-    """Figures of groups as bars with their intervals, and how much each group holds.
+    """Metrics of groups as bars with their intervals, and the size of each group.
 
     Args:
-        rows: Rows of a group table of a task's `examine`.
-        title: What the groups are.
-        names: The figures, a bar of each for every group.
-        count: What is said of how much a group holds.
+        rows: Rows of a table of groups.
+        title: Title of the plot.
+        names: Metrics, one bar of each for every group.
+        count: Column with the size of a group.
     """
     thick = 0.62 / len(names)
     with Canvas(height=max(1.4, (0.24 + 0.18 * len(names)) * len(rows) + 0.9)) as canvas:
@@ -46,7 +45,7 @@ def scores(rows: Sequence[dict], title: str, names: Sequence[str] = ("f1",), cou
             places = np.arange(len(rows)) + (at - (len(names) - 1) / 2) * thick
             values = [row[name] for row in rows]
             ends = np.array([row[f"{name} interval"] for row in rows]).reshape(-1, 2)
-            # Rounding may put the end of an interval on the wrong side of its figure.
+            # Rounding may put the end of an interval on the wrong side of its metric.
             error = np.abs(ends.T - np.array(values))
             axes.barh(places, values, color=colour, alpha=0.85, height=thick, label=name.replace("_", " "))
             axes.errorbar(values, places, xerr=error, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
@@ -67,8 +66,8 @@ SHADES = ("#2f6fde", "#d9822b", "#8a5cd0", "#c0395b", "#7a8699", "#2e8b6f")
 
 
 def error_classes(ways: dict[str, dict[str, int]]) -> bytes:
-    """The classes of errors as shares, one bar for each way in which they were counted."""
-    kinds = [kind for kind in next(iter(ways.values())) if kind not in RIGHT]
+    """The classes of errors as shares, one bar per way of counting."""
+    kinds = [kind for kind in next(iter(ways.values())) if kind not in CORRECT]
     with Canvas(height=0.5 * len(ways) + 0.9) as canvas:
         (axes,) = canvas.axes
         for at, counts in enumerate(ways.values()):
@@ -89,7 +88,7 @@ def error_classes(ways: dict[str, dict[str, int]]) -> bytes:
 
 
 def heatmap(names: Sequence[str], counts: Sequence[Sequence[int]], title: str) -> bytes:
-    """Gold down, predicted across, each row as shares of its sum."""
+    """Confusion: gold down, predicted across, each row as shares of its sum."""
     table = np.array(counts, dtype=float)
     shares = table / np.maximum(1, table.sum(axis=1, keepdims=True))
     side = max(3.0, 0.42 * len(names) + 1.6)
@@ -118,9 +117,8 @@ def confidence(kinds: dict[str, dict], title: str) -> bytes:
     """Reliability and risk against coverage.
 
     Args:
-        kinds: Name of a confidence -> `bins` and `risk` as
-            `kospan.tasks.token_classification.confidence.calibration_report` describes them.
-        title: What the confidences are about.
+        kinds: Name of a confidence -> `bins` and `risk` as `kospan.evaluation.confidence.describe` gives them.
+        title: Title of the plot.
     """
     with Canvas(height=3.4, columns=2) as canvas:
         left, right = canvas.axes
@@ -141,10 +139,10 @@ def confidence(kinds: dict[str, dict], title: str) -> bytes:
 
 
 def learning_curves(history: Sequence[dict]) -> bytes:
-    """Training and validation loss, with the parts that the former is the sum of, and validation scores by epoch.
+    """Training loss and its parts, validation loss, and validation scores by epoch.
 
     Args:
-        history: The Trainer's log: dicts with `epoch`, `loss` and its parts, or `epoch` and `eval_` figures.
+        history: The Trainer's log: dicts with `epoch`, `loss` and its parts, or `epoch` and `eval_` metrics.
     """
     parts = part_names(history)
     colours = dict(zip(parts, PART_COLOURS * len(parts))) | {"eval_loss": VALIDATION_LOSS}
@@ -171,9 +169,9 @@ def learning_curves(history: Sequence[dict]) -> bytes:
     return canvas.png
 
 
-def attention_layers(reading: EncoderView, shown: Sequence[int]) -> bytes:
+def attention_layers(encoded: EncodedText, shown: Sequence[int]) -> bytes:
     """A heatmap per layer: from each subword (down) to each subword (across), mean over heads; subwords at `shown`."""
-    layers, subwords = len(reading.attentions), plain(reading.subwords[at] for at in shown)
+    layers, subwords = len(encoded.attentions), plain(encoded.subwords[at] for at in shown)
     columns = min(3, layers)
     rows = -(-layers // columns)
     side = max(2.4, 0.13 * len(shown) + 0.9)
@@ -182,16 +180,16 @@ def attention_layers(reading: EncoderView, shown: Sequence[int]) -> bytes:
             if at >= layers:
                 axes.set_visible(False)
                 continue
-            axes.imshow(reading.attentions[at][np.ix_(shown, shown)], cmap="Blues", vmin=0)
+            axes.imshow(encoded.attentions[at][np.ix_(shown, shown)], cmap="Blues", vmin=0)
             axes.set_xticks(range(len(shown)), subwords, rotation=90, size=5)
             axes.set_yticks(range(len(shown)), subwords, size=5)
             axes.set_title(f"layer {at + 1}", loc="left")
     return canvas.png
 
 
-def evidence(reading: EncoderView, shown: Sequence[int], found: Evidence) -> bytes:
-    """What speaks for one span: attention from it, layer by layer, and below it gradient times input."""
-    subwords = plain(reading.subwords[at] for at in shown)
+def evidence(encoded: EncodedText, shown: Sequence[int], found: Evidence) -> bytes:
+    """Evidence for one span: attention from it, layer by layer, and below it gradient times input."""
+    subwords = plain(encoded.subwords[at] for at in shown)
     layers = len(found.attention)
     width, height = max(5.0, 0.19 * len(subwords) + 1.4), 1.7 + 0.19 * layers
     with Canvas(width=width, height=height, rows=2 if layers else 1) as canvas:
@@ -202,7 +200,7 @@ def evidence(reading: EncoderView, shown: Sequence[int], found: Evidence) -> byt
         axes.set_xlim(-0.5, len(subwords) - 0.5)
         axes.set_xticks(range(len(subwords)), subwords, rotation=90, size=7)
         axes.set_ylabel("gradient\ntimes input", size=7)
-        surface = reading.text[found.span.start : found.span.end]
+        surface = encoded.text[found.span.start : found.span.end]
         [title] = plain([f"{surface}  {found.span.label}  {found.span.score:.2f}"])
         canvas.axes[0].set_title(title, loc="left")
         if layers:
@@ -215,7 +213,7 @@ def evidence(reading: EncoderView, shown: Sequence[int], found: Evidence) -> byt
 
 
 def deletion(found: dict) -> bytes:
-    """How a span's mean probability falls while subwords are hidden in the order of each method."""
+    """Mean probability of a span while subwords are hidden in the order of each method."""
     with Canvas(width=5.2) as canvas:
         (axes,) = canvas.axes
         for (method, summary), colour in zip(found["methods"].items(), (ACCENT, SECOND, "#7a8699")):
@@ -227,7 +225,7 @@ def deletion(found: dict) -> bytes:
 
 
 def speed(rows: Sequence[Speed]) -> bytes:
-    """Throughput and latency by length, a line per batch."""
+    """Throughput and latency by length, one line per batch size."""
     with Canvas(columns=2) as canvas:
         left, right = canvas.axes
         for batch, colour in zip(

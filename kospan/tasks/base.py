@@ -10,12 +10,9 @@ from transformers import AutoConfig, AutoModel
 from kospan.data.corpus import Corpus
 from kospan.example import Example
 from kospan.modeling.configuration_kospan import KospanConfig
-from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, Recipe
 from kospan.task import Task, TaskSpec
 from kospan.tasks.encoders import check_scratch_options, read_settings
-from kospan.tasks.token_classification.baseline import DictionaryBaseline
-from kospan.tasks.token_classification.metrics import counts_per_type
 from kospan.tasks.unused_settings import EVERY_TASK
 from kospan.training.lora import save_plain
 
@@ -122,13 +119,3 @@ def check_labels(task: Task, examples: Sequence[Example], place: str = "data") -
 def needs_labels(metric: str) -> bool:
     """Whether a metric is one of a single label, so that the labels have to be known."""
     return metric.removeprefix("eval_").startswith(("f1_", "support_"))
-
-
-def span_counts(task: Task, examples: Sequence[Example], predictions: Sequence[Sequence[Span]]):
-    """Count correct, predicted and gold spans `(documents, labels, 3)`."""
-    return counts_per_type(list(examples), [list(spans) for spans in predictions], task.labels)
-
-
-def dictionary_baseline(task: Task, documents: Sequence[Example]) -> list[list[Span]]:
-    """Predict by a dictionary of the training spans and patterns."""
-    return DictionaryBaseline(task.examples("train")).extract([document.text for document in documents])

@@ -12,16 +12,18 @@ from kospan.modeling.base_models import check_base
 from kospan.modeling.configuration_generative_ner import NAME, read_generative_config
 from kospan.recipe import FIELDS, Recipe
 from kospan.task import AblationTerms, TaskSpec
-from kospan.tasks.base import check_labels, dictionary_baseline, needs_labels, span_counts
+from kospan.tasks.base import check_labels, needs_labels
 from kospan.tasks.building import corpus_of
 from kospan.tasks.generative_ner.base_model import check_loading, scratch_options
 from kospan.tasks.generative_ner.card import CARD
 from kospan.tasks.generative_ner.continued import trained_settings
-from kospan.tasks.generative_ner.generated import REPLY_METRICS
+from kospan.tasks.generative_ner.metrics import METRICS
 from kospan.tasks.generative_ner.packing import unpack
 from kospan.tasks.generative_ner.task import GenerativeNERTask
-from kospan.tasks.token_classification.analysis import examine, scored_spans
+from kospan.tasks.token_classification import breakdown
+from kospan.tasks.token_classification.baseline import dictionary_predictions
 from kospan.tasks.token_classification.metrics import metric_names
+from kospan.tasks.token_classification.report import REPORT
 from kospan.tasks.unused_settings import EVERY_TASK
 
 LOADING = ("dtype", "load_in_8bit", "load_in_4bit", "device_map")
@@ -47,7 +49,7 @@ def check_recipe(recipe: Recipe) -> None:
 def recipe_metric_names(recipe: Recipe, name: str) -> list[str]:
     """Return the metrics of a run; the data are read only for a metric of a single label."""
     labels = corpus_of(recipe).labels if needs_labels(name) else ()
-    return [*metric_names(recipe.unit or dataset_spec(recipe.dataset).unit, labels), *REPLY_METRICS]
+    return metric_names(recipe.unit or dataset_spec(recipe.dataset).unit, labels, METRICS)
 
 
 def remarks(task: GenerativeNERTask) -> list[str]:
@@ -108,17 +110,6 @@ def identity(task: GenerativeNERTask, folder: Path | None) -> dict:
     model = task.model.config if folder is None else AutoConfig.from_pretrained(folder)
     return {"prompt": prompt, "model": model.to_dict()}
 
-METRICS = {
-    "f1": "strict micro F1 over exact spans, spaces kept",
-    "precision": "of `f1`",
-    "recall": "of `f1`",
-    "exact_reply": "share of documents whose reply equals the expected one",
-    "unparsed": "share of documents with a reply that could not be parsed",
-    "dropped": "number of brackets that could not be parsed",
-    "unmatched": "number of surfaces without a free occurrence in the text",
-    "loss": "mean loss per subword of the gold replies",
-    "klue_entity_f1": "as published by the KLUE benchmark: characters without spaces, strict, macro over types",
-}
 
 SPEC = TaskSpec(
     name="generative-ner",
@@ -139,23 +130,21 @@ SPEC = TaskSpec(
     check_recipe=check_recipe,
     check_scratch=scratch_options,
     recipe_metric_names=recipe_metric_names,
-    metric_names=lambda task: [*metric_names(task.unit, task.labels), *REPLY_METRICS],
+    metric_names=lambda task: metric_names(task.unit, task.labels, METRICS),
     check_examples=check_labels,
     remarks=remarks,
     adjustments=adjustments,
     losses=losses,
     save_beside=lambda task, folder: task.generator.save_beside(folder),
     identity=identity,
-    baseline=dictionary_baseline,
+    metrics=METRICS,
+    baseline=dictionary_predictions,
     baseline_name=lambda task: "dictionary and patterns",
-    counts=span_counts,
-    analyze=lambda task, examples, predictions, training: examine(
-        examples, predictions, task.labels, task.unit, training
-    ),
-    scores=lambda task, training, examples, predictions, baseline: scored_spans(
-        training, examples, predictions, baseline, task.labels, task.unit
-    ),
+    counts=breakdown.counts,
+    analyze=breakdown.analyze,
+    scores=breakdown.scores,
     # The probability of a reply says little about units that it does not name.
     confidence=lambda task, examples: None,
-    ablation=AblationTerms(METRICS, documents="documents", summed="spans"),
+    report=REPORT,
+    ablation=AblationTerms(documents="documents", summed="spans"),
 )

@@ -15,7 +15,7 @@ from kospan.task import NotedSpans
 from kospan.tasks.base import BaseTask
 from kospan.tasks.building import corpus_of
 from kospan.tasks.generative_ner.base_model import loading
-from kospan.tasks.generative_ner.generated import notes_of, score_replies
+from kospan.tasks.generative_ner.metrics import notes_of
 from kospan.tasks.generative_ner.model import build_model, window_reply
 from kospan.tasks.generative_ner.packing import check_packing, pack, packed_batch, row_length
 from kospan.tasks.token_classification.metrics import score_spans
@@ -166,5 +166,4 @@ class GenerativeNERTask(BaseTask):
 
     def metrics(self, examples: Sequence[Example], predictions: Sequence[Sequence[Span]]) -> dict[str, float]:
         """Return span metrics, and scores of the replies."""
-        found = score_spans(list(examples), [list(spans) for spans in predictions], self.unit, self.labels)
-        return found | score_replies(examples, predictions)
+        return score_spans(examples, predictions, self.unit, self.labels, self.spec.metrics)

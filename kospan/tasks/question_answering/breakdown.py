@@ -1,25 +1,33 @@
-"""Where a reader is wrong: metrics by kind of question and answer, and classes of wrong answers."""
+"""Scores of answers by question word, answer length and source, and classes of wrong answers."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 
-from kospan.evaluation.bootstrap import mean_intervals
+from kospan.evaluation.breakdown import (
+    SAMPLES,
+    breakdown,
+    length_group,
+    length_groups,
+    means,
+    score_row,
+    source_groups,
+    source_of,
+)
 from kospan.evaluation.span_matching import material_of
 from kospan.example import Example
 from kospan.modeling.spans import Span, contains, overlap
 from kospan.tasks.question_answering.metrics import (
-    answer_metrics,
-    check_answers,
     gold_answers,
     metric_names,
-    said,
-    score_answers,
+    metrics_per_question,
+    predicted_answer,
 )
 from kospan.tasks.question_answering.question_words import QUESTION_WORDS, question_word
 
-# Every question's best answer is of exactly one class.
+Answers = Sequence[Sequence[Span]]
+# The best answer to a question is of exactly one class.
 ANSWER_CLASSES = (
     "exact",
     "too long",
@@ -29,106 +37,121 @@ ANSWER_CLASSES = (
     "no answer said",
     "answer where there is none",
 )
-# Upper ends of the groups by length, in characters; the last group has none.
+# Largest lengths of the groups by length, in characters; the last group has none.
 ANSWER_LENGTHS = (2, 4, 8, 16)
 NO_ANSWER = "no answer"
+LENGTH_GROUPS = [*length_groups(ANSWER_LENGTHS), NO_ANSWER]
 SEEN_ANSWERS = ("seen in training", "not seen in training", NO_ANSWER)
-# A table of one source says nothing, one of hundreds of articles is none.
-SOURCES = range(2, 31)
 
 
-def examine_answers(
-    examples: Sequence[Example],
-    predicted: Sequence[Sequence[Span]],
-    rules: str,
-    training: Iterable[Example] | None = None,
-    samples: int = 2_000,
-    left_out: int = 0,
-) -> dict:
-    """All that is counted about the best answers to some questions, as one JSON value.
+def answer_rows(
+    examples: Sequence[Example], predicted: Answers, rules: str, training: Iterable[Example] | None = None
+) -> pd.DataFrame:
+    """A row per question.
 
     Args:
         examples: Questions with gold spans; an empty tuple means that there is no answer.
         predicted: Answers to each, best first; none means "no answer".
         rules: A name of `kospan.tasks.question_answering.metrics.RULES`.
-        training: What the model was trained on, for answers seen there; None leaves them out.
-        samples: Resamples of the intervals.
-        left_out: Questions that the reader left out; they count 0 in `metrics` and are in no table.
+        training: Training questions, for the column `answer`; None leaves it out.
 
-    Returns: `documents`, the number of questions; `rules`; `metrics` as `score_answers` gives them; `groups`, tables by
-        "question word", "answer length" (of the first gold answer, in characters), with training data "answer", and
-        "source" where there are 2 to 30; `errors` with "classes", counts by `ANSWER_CLASSES`; `particles`, how many
-        wrong answers differ from a gold one by a Korean particle at the end alone. A row of a table has its `group`,
-        `questions`, each metric and its 95 % interval ("f1 interval", questions resampled); groups that do not occur
-        are left out.
+    Returns: The metrics of the question; the groups `question word`, `answer length` (of the first gold answer, in
+        characters), `source`, and `answer`; `class`, one of `ANSWER_CLASSES`; `particle`, whether a wrong answer
+        differs from a gold one by a Korean particle alone.
 
-    Raises: ValueError as `score_answers` does.
-
-    >>> example = Example("a", "수도는 서울이다", (Span(4, 6, "answer"),), "수도는 어디인가?")
-    >>> found = examine_answers([example], [[Span(4, 7, "answer")]], "korquad", samples=10)
-    >>> found["errors"]["classes"]["too long"], found["particles"], found["groups"]["question word"][0]["group"]
-    (1, 1, '어디')
+    Raises: ValueError as `kospan.tasks.question_answering.metrics.score_answers`.
     """
-    names, values = metrics_per_question(examples, predicted, rules)
-    exact = values[:, names.index("exact_match")].astype(bool)
-    group_of: dict[str, tuple[Callable[[Example], str], Iterable[str]]] = {
-        "question word": (lambda example: question_word(example.question), QUESTION_WORDS),
-        "answer length": (answer_length, answer_length_groups()),
-    }
+    rows = metrics_per_question(examples, predicted, rules)
+    rows["question word"] = [question_word(example.question) for example in examples]
+    rows["answer length"] = [answer_length(example) for example in examples]
+    rows["source"] = [source_of(example) for example in examples]
     if training is not None:
-        group_of["answer"] = (seen_answers(training), SEEN_ANSWERS)
-    sources = sorted({_source(example) for example in examples})
-    if len(sources) in SOURCES:
-        group_of["source"] = (_source, sources)
-    classes = dict.fromkeys(ANSWER_CLASSES, 0)
-    for example, spans, right in zip(examples, predicted, exact):
-        classes[answer_class(example, spans, right)] += 1
-    return {
-        "documents": len(examples),
-        "rules": rules,
-        "metrics": score_answers(examples, predicted, rules, left_out),
-        "groups": {
-            title: _table(values, names, [group(example) for example in examples], order, samples)
-            for title, (group, order) in group_of.items()
-        },
-        "errors": {"classes": classes},
-        "particles": sum(
-            not right and differs_by_particle(said(example, spans), gold_answers(example))
-            for example, spans, right in zip(examples, predicted, exact)
-        ),
-    }
+        rows["answer"] = list(map(seen_answers(training), examples))
+    exact = rows["exact_match"] == 1.0
+    rows["class"] = [answer_class(*each) for each in zip(examples, predicted, exact)]
+    rows["particle"] = [
+        not right and differs_by_particle(predicted_answer(example, spans), gold_answers(example))
+        for example, spans, right in zip(examples, predicted, exact)
+    ]
+    return rows
 
 
-def scored_answers(
+def counts(task, examples: Sequence[Example], predicted: Answers) -> np.ndarray:
+    """F1 of each question, and twice its share of all questions with those left out, `(documents, 1, 3)`.
+
+    The F1 of the sums is then the mean over all questions.
+    """
+    scores = metrics_per_question(examples, predicted, task.rules)["f1"].to_numpy()
+    share = np.full_like(scores, (len(scores) + task.left_out) / max(1, len(scores)))
+    return np.stack([scores, share, share], axis=1)[:, None]
+
+
+def analyze(
+    task,
     examples: Sequence[Example],
-    predicted: Sequence[Sequence[Span]],
-    found: Sequence[Sequence[Span]],
-    rules: str,
-    training: Sequence[Example],
-    left_out: int = 0,
+    predicted: Answers,
+    training: Iterable[Example] | None = None,
+    samples: int = SAMPLES,
 ) -> dict:
-    """What a run keeps of its scores.
+    """Scores, groups and errors of the best answers.
 
     Args:
-        examples: Validation questions.
-        predicted: The model's answers to each.
-        found: The baseline's.
-        rules: A name of `kospan.tasks.question_answering.metrics.RULES`.
-        training: Training questions.
-        left_out: Validation questions that the reader left out; they count 0 in `overall` and `baseline`.
+        task: The task, with `metrics` and `rules`.
+        examples: Questions with gold spans.
+        predicted: Answers to each, best first.
+        training: Training questions, to tell seen from unseen answers; None leaves these groups out.
+        samples: Resamples of the intervals.
 
-    Returns: `rules`; `overall`, a row as in the tables of `examine_answers`, and `baseline`, the same of the baseline;
+    Returns: `documents`, the number of questions; `rules`; `metrics`; `groups`, tables by "question word", "answer
+        length", with training data "answer", and "source" if there are 2 to 30; `errors` with "classes", counts by
+        `ANSWER_CLASSES`; `particles`, how many wrong answers differ from a gold one by a Korean particle at the end
+        alone. A row of a table has its `group`, `questions`, each metric and its 95 % interval ("f1 interval",
+        questions resampled).
+
+    Raises: ValueError as `answer_rows`.
+    """
+    rows = answer_rows(examples, predicted, task.rules, training)
+    return {
+        "documents": len(examples),
+        "rules": task.rules,
+        "metrics": task.metrics(examples, predicted),
+        "groups": _groups(rows, examples, task.rules, samples),
+        "errors": {"classes": _class_counts(rows)},
+        "particles": int(rows["particle"].sum()),
+    }
+
+
+def scores(
+    task, training: Sequence[Example], examples: Sequence[Example], predicted: Answers, baseline: Answers
+) -> dict:
+    """Scores of a run, for its record and model card.
+
+    Args:
+        task: The task, with `rules` and `left_out`, the validation questions that the data reader left out; they count
+            0 in `overall` and `baseline`.
+        training: Training questions.
+        examples: Validation questions.
+        predicted: The answers of the model.
+        baseline: The answers of the baseline.
+
+    Returns: `rules`; `overall`, a row as in the tables of `analyze`, and `baseline`, the same of the baseline;
         `groups`, `errors` (classes) and `particles` as there; `answers`, how many gold answers there are in `training`
         and `validation`.
     """
-    scored = examine_answers(examples, predicted, rules, training)
+    rows = answer_rows(examples, predicted, task.rules, training)
+
+    def overall(values: pd.DataFrame) -> dict:
+        names = metric_names(task.rules)
+        padded = np.concatenate([values[names].to_numpy(), np.zeros((task.left_out, len(names)))])
+        return score_row("overall", padded, means(names, "questions"))
+
     return {
-        "rules": rules,
-        "overall": _overall(examples, predicted, rules, left_out),
-        "baseline": _overall(examples, found, rules, left_out),
-        "groups": scored["groups"],
-        "errors": scored["errors"]["classes"],
-        "particles": scored["particles"],
+        "rules": task.rules,
+        "overall": overall(rows),
+        "baseline": overall(metrics_per_question(examples, baseline, task.rules)),
+        "groups": _groups(rows, examples, task.rules, SAMPLES),
+        "errors": _class_counts(rows),
+        "particles": int(rows["particle"].sum()),
         "answers": {
             name: sum(len(example.spans or ()) for example in part)
             for name, part in (("training", training), ("validation", examples))
@@ -136,33 +159,27 @@ def scored_answers(
     }
 
 
-def _overall(examples: Sequence[Example], predicted: Sequence[Sequence[Span]], rules: str, left_out: int) -> dict:
-    names, values = metrics_per_question(examples, predicted, rules)
-    values = np.concatenate([values, np.zeros((left_out, len(names)))])
-    return _table(values, names, ["overall"] * len(values), ["overall"], 2_000)[0]
+def _groups(rows: pd.DataFrame, examples: Sequence[Example], rules: str, samples: int) -> dict[str, list[dict]]:
+    orders: dict[str, Sequence[str] | None] = {"question word": QUESTION_WORDS, "answer length": LENGTH_GROUPS}
+    orders |= {"answer": SEEN_ANSWERS} if "answer" in rows else {}
+    orders |= source_groups(examples)
+    return breakdown(rows, orders, means(metric_names(rules), "questions"), samples=samples)
 
 
-def metrics_per_question(
-    examples: Sequence[Example], predicted: Sequence[Sequence[Span]], rules: str
-) -> tuple[list[str], np.ndarray]:
-    """Names of the metrics, and their values `(questions, metrics)`. Raises: ValueError as `score_answers`."""
-    check_answers(examples, predicted)
-    names = metric_names(rules)
-    rows = [
-        answer_metrics(said(example, spans), gold_answers(example), rules)
-        for example, spans in zip(examples, predicted)
-    ]
-    return names, np.array([[row[name] for name in names] for row in rows]).reshape(len(rows), len(names))
+def _class_counts(rows: pd.DataFrame) -> dict[str, int]:
+    return rows["class"].value_counts().reindex(ANSWER_CLASSES, fill_value=0).to_dict()
 
 
 def answer_class(example: Example, spans: Sequence[Span], exact: bool) -> str:
     """The class of the best answer, one of `ANSWER_CLASSES`.
 
-    Apart from "exact", places count: an answer is "too long" where it holds a gold answer, "too short" inside one,
-    "overlaps" where it shares characters with one, else "elsewhere". The first that fits any gold answer counts.
+    Apart from "exact", places count: an answer is "too long" if it contains a gold answer, "too short" inside one,
+    "overlaps" if it shares characters with one, else "elsewhere". The first that holds for any gold answer counts.
 
     Args:
-        exact: Whether it is an exact match by the rules in use.
+        example: The question.
+        spans: Answers, best first.
+        exact: Whether the best one is an exact match by the rules in use.
     """
     if exact:
         return "exact"
@@ -179,7 +196,7 @@ def answer_class(example: Example, spans: Sequence[Span], exact: bool) -> str:
 
 
 def differs_by_particle(answer: str, gold: Sequence[str]) -> bool:
-    """Whether an answer and a gold one are the same but for a Korean particle or ending behind one of them.
+    """Whether an answer and a gold one are equal but for a Korean particle or ending after one of them.
 
     >>> differs_by_particle("서울에서", ["서울"]), differs_by_particle("서울", ["서울시", "서울은"])
     (True, True)
@@ -194,29 +211,14 @@ def differs_by_particle(answer: str, gold: Sequence[str]) -> bool:
 
 
 def answer_length(example: Example) -> str:
-    """The group of the first gold answer's length, one of `answer_length_groups`."""
+    """The group of the first gold answer's length, one of `LENGTH_GROUPS`."""
     if not example.spans:
         return NO_ANSWER
-    length = example.spans[0].end - example.spans[0].start
-    return answer_length_groups()[bisect_left(ANSWER_LENGTHS, length)]
-
-
-def answer_length_groups() -> list[str]:
-    """Names of the groups by length, shortest first.
-
-    >>> answer_length_groups()
-    ['1-2', '3-4', '5-8', '9-16', '17 and more', 'no answer']
-    """
-    lows = [1, *(top + 1 for top in ANSWER_LENGTHS)]
-    return [*(f"{low}-{top}" for low, top in zip(lows, ANSWER_LENGTHS)), f"{lows[-1]} and more", NO_ANSWER]
-
-
-def _source(example: Example) -> str:
-    return example.source or "unnamed"
+    return length_group(example.spans[0].end - example.spans[0].start, ANSWER_LENGTHS)
 
 
 def seen_answers(training: Iterable[Example]) -> Callable[[Example], str]:
-    """Gives a question's group, one of `SEEN_ANSWERS`: whether any of its answers was one in training."""
+    """Return a function that gives a question's group, one of `SEEN_ANSWERS`, by the answers in training."""
     known = {answer for example in training if example.spans for answer in gold_answers(example)}
 
     def group(example: Example) -> str:
@@ -225,23 +227,3 @@ def seen_answers(training: Iterable[Example]) -> Callable[[Example], str]:
         return SEEN_ANSWERS[not known.intersection(gold_answers(example))]
 
     return group
-
-
-def _table(
-    values: np.ndarray, names: Sequence[str], groups: Sequence[str], order: Iterable[str], samples: int
-) -> list[dict]:
-    """A row for each group that occurs.
-
-    Args:
-        values: Figures `(questions, names)`.
-        groups: The group of each question.
-        order: All groups in the order they are shown.
-    """
-    found, rows = np.array(groups), []
-    for group in order:
-        own = values[found == group]
-        if len(own):
-            ends = mean_intervals(own, samples)
-            row = {"group": group, "questions": len(own)} | dict(zip(names, own.mean(axis=0).tolist()))
-            rows.append(row | {f"{name} interval": list(pair) for name, pair in zip(names, ends)})
-    return rows

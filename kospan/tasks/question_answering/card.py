@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from kospan.card.values import FEW, groups_by_strength
-from kospan.task import Metric, TaskCard
+from kospan.evaluation.breakdown import SAMPLES
+from kospan.task import TaskCard
 from kospan.tasks.question_answering.breakdown import NO_ANSWER
-from kospan.tasks.question_answering.metrics import rules_of
-from kospan.tasks.token_classification.analysis import SAMPLES
+from kospan.tasks.question_answering.metrics import METRICS, rules_of
 
 # Answers to a question that a card shows.
 TOP_K = 3
@@ -18,20 +18,6 @@ RULES = {
     "squad_v2": "SQuAD 2.0",
     "klue_mrc": "KLUE-MRC",
 }
-SCORES = {"exact_match": "exact match", "f1": "F1", "rouge_w": "ROUGE-W"}
-PARTS = {
-    "answerable": "questions that have an answer",
-    "unanswerable": "questions without an answer",
-    "left_out": "questions whose answer is no readable text, which count 0",
-}
-MEAN = {"averaging": "mean over questions"}
-METRICS = {name: Metric(name, words, MEAN) for name, words in SCORES.items()}
-METRICS |= {
-    f"{name}_{part}": Metric(name, f"{words} of {questions}", MEAN)
-    for part, questions in PARTS.items()
-    for name, words in SCORES.items()
-}
-METRICS |= {f"support_{part}": Metric("count", questions) for part, questions in PARTS.items()}
 # Question and text.
 QUESTIONS = {
     "ko": (
@@ -69,7 +55,7 @@ def values(record: dict) -> dict:
         "metric_args": {"unit": record["config"]["unit"], "rules": RULES[rules]},
         "rules": rules,
         "rules_title": RULES[rules],
-        "scores": SCORES,
+        "scores": {name: metric.words for name, metric in METRICS.items()},
         "top_k": TOP_K,
         "samples": SAMPLES,
     }
@@ -103,9 +89,8 @@ CARD = TaskCard(
     claims="answers",
     backbone="an encoder",
     unsplit="article",
-    metrics=METRICS,
     headline=("f1", "exact_match"),
-    in_tables=(*SCORES, "support_*"),
+    in_tables=(*METRICS, "support_*"),
     examples=examples,
     predict=lambda model, items: model.answer(
         [item["question"] for item in items], [item["text"] for item in items], top_k=TOP_K

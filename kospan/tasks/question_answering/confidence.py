@@ -1,81 +1,79 @@
-"""What a reader claims about questions, how sure it is, and what came true."""
+"""Confidence of question answering in its best answers."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
+from kospan.evaluation.confidence import Claims
 from kospan.example import Example
 from kospan.modeling.modeling_question_answering import blank_units
 from kospan.modeling.spans import Span
-from kospan.tasks.question_answering.metrics import answer_scores
-from kospan.tasks.token_classification.confidence import SpanClaims
+from kospan.tasks.question_answering.metrics import answer_metrics, gold_answers
 
-# How sure an answer is: its share in the one softmax over all answers, which `answer` reports; and the usual makeshift,
-# the product of two softmaxes, over all starts and over all ends.
-ANSWER_KINDS = ("posterior", "softmax, product")
-# Questions read at a time, so that memory does not grow with their number.
+# Questions per batch, so that memory does not grow with their number.
 _QUESTIONS = 1024
 
 
-class AnswerClaims:
-    """A reader's scores for questions, read once; what follows from them at any temperature.
+class AnswerConfidence:
+    """Scores of answers to questions, computed once, and best answers from them at any temperature.
 
-    The best answer stays the best at every temperature, so the claims do not change, only how sure they are. "No
-    answer" is a claim as well, where the model knows of it.
+    An answer has its share in one softmax over all answers ("posterior"), which `answer` reports, or the product of two
+    softmaxes, over all starts and over all ends. "No answer" is an answer too if the model allows it.
 
     Args:
         model: A `KospanForQuestionAnswering`.
-        examples: Questions with gold answers.
-        rules: By whose rules an answer is right, see `kospan.tasks.question_answering.metrics`.
-        batch_size: Windows read at once.
+        examples: Questions with gold answers; those about a text of white space alone have no confidence.
+        rules: Rules by which an answer is right, see `kospan.tasks.question_answering.metrics`.
+        batch_size: Windows per batch.
     """
 
-    span_kinds, tag_kinds = ANSWER_KINDS, ()
+    kinds = {"spans": ("posterior", "softmax, product")}
 
     @torch.no_grad()
     def __init__(self, model, examples: Sequence[Example], rules: str, batch_size: int = 32):
         self.model, self.limits = model, model.limits()
-        self.label = model.config.id2label[0]
+        self.label, self.threshold = model.config.id2label[0], model.config.threshold
+        self.blank = [not example.text.strip() for example in examples]
+        # The text taken apart and the scores of its windows, for each question.
         self.rows = []
         with model.evaluating():
             for start in range(0, len(examples), _QUESTIONS):
                 some = examples[start : start + _QUESTIONS]
-                asked = [example.question for example in some], [example.text for example in some]
-                read = zip(some, *model.window_scores(*asked, batch_size, self.limits))
-                # A text of white space alone has no answer to be sure of.
-                self.rows += [(example, each) for example, *each in read if example.text.strip()]
-        self.best = [self._ranking(row, 1.0).best(1)[0] for row in range(len(self.rows))]
-        self.found: list[list[tuple[int, int]]] = []
-        right = []
-        for best, (example, (document, _)) in zip(self.best, self.rows):
-            span = (document.units[best.first][0], document.units[best.last - 1][1]) if best.last else (0, 0)
-            self.found.append([span])
-            gold = [example.text[start:end] for start, end, *_ in example.spans]
-            right.append(answer_scores(example.text[slice(*span)], gold, rules)[0] == 1.0)
-        self.right = np.array(right, dtype=bool)
+                questions, texts = [example.question for example in some], [example.text for example in some]
+                self.rows += zip(*model.window_scores(questions, texts, batch_size, self.limits))
+        self.rows = [row for row, blank in zip(self.rows, self.blank) if not blank]
+        self.documents = len(self.rows)
+        self.best = [self._ranking(row, 1.0).best(1)[0] for row in self.rows]
+        self.places = [
+            (document.units[best.first][0], document.units[best.last - 1][1]) if best.last else (0, 0)
+            for best, (document, _) in zip(self.best, self.rows)
+        ]
+        asked = [example for example, blank in zip(examples, self.blank) if not blank]
+        self.right = np.array(
+            [
+                answer_metrics(example.text[slice(*place)], gold_answers(example), rules)["exact_match"] == 1.0
+                for example, place in zip(asked, self.places)
+            ],
+            dtype=bool,
+        )
 
-    def _ranking(self, row: int, temperature: float):
-        document, windows = self.rows[row][1]
-        return self.model.ranking(document, windows, self.limits, temperature)
+    def _ranking(self, row: tuple, temperature: float):
+        return self.model.ranking(*row, self.limits, temperature)
 
-    def spans(self, temperature: float, kinds: Sequence[str] = ANSWER_KINDS) -> SpanClaims:
-        """The best answers with their confidences at this temperature, of these kinds."""
-        confidence: dict[str, list[float]] = {kind: [] for kind in kinds}
-        for row in range(len(self.rows)):
-            if "posterior" in kinds:
-                confidence["posterior"].append(self._ranking(row, temperature).best(1)[0].score)
-            if "softmax, product" in kinds:
-                confidence["softmax, product"].append(self._product(row, temperature))
+    def claims(self, part: str, kind: str, temperature: float) -> Claims:
+        """Return the best answers with confidences of a kind."""
+        if kind == "posterior":
+            values = [self._ranking(row, temperature).best(1)[0].score for row in self.rows]
+        else:
+            values = [self._product(*each, temperature) for each in zip(self.rows, self.best)]
         labels = np.array([self.label] * len(self.rows), dtype=object)
-        values = {kind: np.array(each, dtype=np.float64) for kind, each in confidence.items()}
-        return SpanClaims(labels, self.right, values)
+        return Claims(labels, self.right, np.array(values, dtype=np.float64))
 
-    def _product(self, row: int, temperature: float) -> float:
+    def _product(self, row: tuple, best, temperature: float) -> float:
         """Softmax over all starts times softmax over all ends, "no answer" among both."""
-        document, windows = self.rows[row][1]
+        document, windows = row
         units = len(document.units)
-        best = self.best[row]
         product = 1.0
         for name, place in (("starts", best.first), ("ends", best.last - 1)):
             scores = np.full(units + 1, -np.inf)
@@ -91,10 +89,15 @@ class AnswerClaims:
         return float(product)
 
     def predicted(self, temperature: float) -> list[list[Span]]:
-        """The best answer to each question whose text is not blank, as `answer` gives it; "no answer" is no span, nor
-        is what lies below the config's threshold."""
-        scores = self.spans(temperature, ["posterior"]).confidence["posterior"].tolist()
-        return [
-            [Span(start, end, self.label, score)] if end and score >= self.model.config.threshold else []
-            for [(start, end)], score in zip(self.found, scores)
-        ]
+        """Return the best answer to each question as `answer` gives it; none below the threshold of the config."""
+        scores = self.claims("spans", "posterior", temperature).confidence.tolist()
+        found = iter(
+            [Span(start, end, self.label, score)] if end and score >= self.threshold else []
+            for (start, end), score in zip(self.places, scores)
+        )
+        return [[] if blank else next(found) for blank in self.blank]
+
+
+def confidence(task, examples: Sequence[Example]) -> AnswerConfidence:
+    """Confidence of a task's model."""
+    return AnswerConfidence(task.model, examples, task.rules)

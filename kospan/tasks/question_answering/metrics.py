@@ -1,7 +1,8 @@
-"""Scores of answers: exact match and F1 by the official rules of KorQuAD 1.0 and 2.x, SQuAD and KLUE-MRC.
+"""Metrics of answers by the official rules of KorQuAD 1.0 and 2.x, SQuAD and KLUE-MRC.
 
-KorQuAD 1.0 and SQuAD 1.1 have no question without a gold answer; where there is one, it is right by all rules to say
-nothing, and wrong to say something.
+A metric is a function of a `ComparedAnswer` and a line in `METRICS`; scores are means over questions. KorQuAD 1.0 and
+SQuAD 1.1 have no question without a gold answer; for such a question all rules count "no answer" as right and any
+answer as wrong.
 """
 
 import re
@@ -11,19 +12,23 @@ from collections.abc import Callable, Sequence
 from html import unescape
 from typing import NamedTuple
 
+import pandas as pd
+
+from kospan.evaluation import metrics as tables
 from kospan.evaluation.dataset_names import set_of
+from kospan.evaluation.metrics import Metric
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.tasks.question_answering.rouge import klue_rouge_w
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-# What KorQuAD drops before it lowers case: quotation marks and brackets of titles.
+# Quotation marks and brackets of titles, which KorQuAD drops before lowering case.
 _KORQUAD_MARKS = str.maketrans(dict.fromkeys("'\"《》<>〈〉()‘’", " "))
 # The benchmark's pattern lacks a bracket: it drops one of the marks only in front of "()‘’", so 《》 stay.
 _KLUE_MARKS = re.compile(r"['\"《》<>〈〉]\(\)‘’")
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-# What is no text of a page: elements that nobody sees, comments, and tags, also one that is cut off at the end. A
-# quotation mark quotes a ">" only behind an equals sign.
+# Invisible elements, comments and tags of a page, also a tag that is cut off at the end. A quotation mark quotes a ">"
+# only after an equals sign.
 _MARKUP = re.compile(
     r"<(script|style|template)\b[^>]*>.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)"
     r"|<(?:/?[a-z]|[!?])(?:=\s*\"[^\"]*\"|=\s*'[^']*'|[^>])*?(?:>|\Z)",
@@ -74,21 +79,19 @@ def _characters(form: str) -> list[str]:
 
 
 class Rules(NamedTuple):
-    """How answers are compared.
+    """Rules for comparing answers.
 
     Args:
-        form: What two answers are compared in.
-        tokens: What F1 counts of a form: its characters without spaces, or its words.
-        empty_equal: Whether two answers of which nothing is left share everything (F1 1) or nothing (F1 0).
-        empty_gold: Whether a gold answer of which nothing is left is one, or is passed over.
-        rouge_w: Whether ROUGE-W is a metric too.
+        form: Normalises an answer.
+        tokens: Tokens of a normalised answer that F1 counts: its characters without spaces, or its words.
+        empty_equal: Whether two empty normalised answers have F1 1 or 0.
+        empty_gold: Whether a gold answer that is empty after normalisation counts as one.
     """
 
     form: Callable[[str], str]
     tokens: Callable[[str], list[str]]
     empty_equal: bool = False
     empty_gold: bool = True
-    rouge_w: bool = False
 
 
 RULES = {
@@ -97,12 +100,12 @@ RULES = {
     "squad": Rules(squad_form, str.split),
     "squad_v2": Rules(squad_form, str.split, empty_equal=True, empty_gold=False),
     # The benchmark has exact match and ROUGE-W; F1 is KorQuAD's over KLUE's form, for comparison with the others.
-    "klue_mrc": Rules(klue_form, _characters, empty_equal=True, rouge_w=True),
+    "klue_mrc": Rules(klue_form, _characters, empty_equal=True),
 }
 
 
 def rules_of(dataset: str) -> str:
-    """The name of the rules that a data set's scores follow; KorQuAD 1.0's where it has none of its own.
+    """The name of the rules for a data set; those of KorQuAD 1.0 if it has none of its own.
 
     >>> rules_of("klue_mrc"), rules_of("korquad2"), rules_of("hub:rajpurkar/squad_v2")
     ('klue_mrc', 'korquad2', 'squad_v2')
@@ -111,68 +114,26 @@ def rules_of(dataset: str) -> str:
     return name if name in RULES else "korquad"
 
 
-def metric_names(rules: str, unanswerable: bool = False, left_out: bool = False) -> list[str]:
-    """The names of all metrics that `score_answers` gives.
-
-    Args:
-        rules: A name of `RULES`.
-        unanswerable: Whether some of the questions have no answer.
-        left_out: Whether some questions were left out by the reader.
-
-    >>> metric_names("klue_mrc")
-    ['exact_match', 'f1', 'rouge_w']
-    """
-    names = ["exact_match", "f1", *(["rouge_w"] if _rules(rules).rouge_w else [])]
-    parts = ["answerable", "unanswerable"] if unanswerable else []
-    parts += ["left_out"] if left_out else []
-    return names + [f"{name}_{part}" for part in parts for name in [*names, "support"]]
-
-
-def answer_scores(predicted: str, gold: Sequence[str], rules: str) -> tuple[float, float]:
-    """Exact match and F1 of one answer, each the best over the gold ones.
+class ComparedAnswer(NamedTuple):
+    """An answer beside the gold ones, in the form in which rules compare them.
 
     Args:
         predicted: The answer; empty for "no answer".
-        gold: The right answers; none where the question has no answer.
-        rules: A name of `RULES`.
-
-    >>> answer_scores("서울특별시", ["서울", "서울시"], "korquad")
-    (0.0, 0.75)
+        gold: The gold answers, one empty one if the question has none.
+        tokens: See `Rules`.
+        empty_equal: See `Rules`.
     """
-    metrics = answer_metrics(predicted, gold, rules)
-    return metrics["exact_match"], metrics["f1"]
+
+    predicted: str
+    gold: list[str]
+    tokens: Callable[[str], list[str]]
+    empty_equal: bool
 
 
-def answer_metrics(predicted: str, gold: Sequence[str], rules: str) -> dict[str, float]:
-    """All metrics of one answer, each the best over the gold ones: `exact_match`, `f1`, by KLUE's rules `rouge_w`.
-
-    Args:
-        predicted: The answer; empty for "no answer".
-        gold: The right answers; none where the question has no answer.
-        rules: A name of `RULES`.
-
-    >>> answer_metrics("서울특별시", ["서울시"], "klue_mrc")
-    {'exact_match': 0.0, 'f1': 0.75, 'rouge_w': 0.5}
-    """
-    form, tokens, empty_equal, empty_gold, rouge_w = _rules(rules)
-    mine, theirs = form(predicted), [form(each) for each in gold]
-    if not empty_gold:
-        theirs = [each for each in theirs if each]
-    if not theirs:
-        theirs, empty_equal = [""], True
-    metrics = {
-        "exact_match": float(mine in theirs),
-        "f1": max(_f1(tokens(mine), tokens(each), empty_equal) for each in theirs),
-    }
-    if rouge_w:
-        metrics["rouge_w"] = max(klue_rouge_w(mine, each) for each in theirs)
-    return metrics
-
-
-def _rules(name: str) -> Rules:
-    if name not in RULES:
-        raise ValueError(f"expected rules to be one of {', '.join(RULES)}, got {name!r}; choose one of them")
-    return RULES[name]
+def token_f1(answer: ComparedAnswer) -> float:
+    """F1 of the tokens of two answers, the best over the gold ones."""
+    mine = answer.tokens(answer.predicted)
+    return max(_f1(mine, answer.tokens(gold), answer.empty_equal) for gold in answer.gold)
 
 
 def _f1(mine: list[str], theirs: list[str], empty_equal: bool) -> float:
@@ -182,65 +143,139 @@ def _f1(mine: list[str], theirs: list[str], empty_equal: bool) -> float:
     return 2 * common / (len(mine) + len(theirs))
 
 
-def said(example: Example, spans: Sequence[Span]) -> str:
-    """The text of the best answer; empty where there is none."""
+_MEAN = {"averaging": "mean over questions"}
+METRICS = {
+    "exact_match": Metric(
+        lambda answer: answer.predicted in answer.gold, "exact match", type="exact_match", settings=_MEAN
+    ),
+    "f1": Metric(token_f1, "F1", settings=_MEAN),
+    "rouge_w": Metric(
+        lambda answer: max(klue_rouge_w(answer.predicted, gold) for gold in answer.gold),
+        "ROUGE-W",
+        only="klue_mrc",
+        type="rouge_w",
+        settings=_MEAN,
+    ),
+}
+# Parts of a data set that have metrics of their own.
+PARTS = {
+    "answerable": "questions with an answer",
+    "unanswerable": "questions without an answer",
+    "left_out": "questions whose answer is no readable text, which count 0",
+}
+PART_METRICS = {
+    f"{name}_{part}": metric._replace(function=None, words=f"{metric.words} of {questions}")
+    for part, questions in PARTS.items()
+    for name, metric in METRICS.items()
+} | {f"support_{part}": Metric(None, questions, type="count") for part, questions in PARTS.items()}
+
+
+def metric_names(rules: str, unanswerable: bool = False, left_out: bool = False) -> list[str]:
+    """Return the names of all metrics that `score_answers` gives.
+
+    Args:
+        rules: A name of `RULES`.
+        unanswerable: Whether some questions have no answer.
+        left_out: Whether the data reader left out some questions.
+
+    >>> metric_names("klue_mrc")
+    ['exact_match', 'f1', 'rouge_w']
+    """
+    names = tables.metric_names(METRICS, checked_rules(rules))
+    parts = ["answerable", "unanswerable"] if unanswerable else []
+    parts += ["left_out"] if left_out else []
+    return names + [f"{name}_{part}" for part in parts for name in [*names, "support"]]
+
+
+def answer_metrics(predicted: str, gold: Sequence[str], rules: str) -> dict[str, float]:
+    """Compute all metrics of one answer, each the best over the gold ones.
+
+    Args:
+        predicted: The answer; empty for "no answer".
+        gold: The gold answers; none if the question has no answer.
+        rules: A name of `RULES`.
+
+    >>> answer_metrics("서울특별시", ["서울시"], "klue_mrc")
+    {'exact_match': 0.0, 'f1': 0.75, 'rouge_w': 0.5}
+    """
+    form, tokens, empty_equal, empty_gold = RULES[checked_rules(rules)]
+    theirs = [normalised for each in gold if (normalised := form(each)) or empty_gold]
+    if not theirs:
+        theirs, empty_equal = [""], True
+    return tables.compute(METRICS, ComparedAnswer(form(predicted), theirs, tokens, empty_equal), of=rules)
+
+
+def checked_rules(name: str) -> str:
+    """Return the name. Raises: ValueError if there are no such rules."""
+    if name not in RULES:
+        raise ValueError(f"expected rules to be one of {', '.join(RULES)}, got {name!r}; choose one of them")
+    return name
+
+
+def predicted_answer(example: Example, spans: Sequence[Span]) -> str:
+    """The text of the best answer; empty if there is none."""
     return example.text[spans[0].start : spans[0].end] if spans else ""
 
 
 def gold_answers(example: Example) -> list[str]:
-    """The texts of the right answers; none where the question has no answer."""
+    """The texts of the gold answers; none if the question has no answer."""
     return [example.text[span.start : span.end] for span in example.spans]
 
 
 def check_answers(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]) -> None:
-    """Raises: ValueError where the two differ in length or a question has not been answered by anybody."""
+    """Raise ValueError if the two differ in length or a question has no gold answers."""
     if len(examples) != len(predicted):
         raise ValueError(
-            f"expected answers to {len(examples):,} questions, got {len(predicted):,}; give an empty list where a "
-            "question is not answered"
+            f"expected answers to {len(examples):,} questions, got {len(predicted):,}; pass an empty list for a "
+            "question without an answer"
         )
     unlabelled = next((example.id for example in examples if example.spans is None), None)
     if unlabelled is not None:
-        raise ValueError(f"example {unlabelled!r}: expected gold answers to score by, got none; drop the question")
+        raise ValueError(f"example {unlabelled!r}: expected gold answers to score by, got none; remove the question")
+
+
+def metrics_per_question(examples: Sequence[Example], predicted: Sequence[Sequence[Span]], rules: str) -> pd.DataFrame:
+    """A row per question and a column per metric. Raises: ValueError as `score_answers`."""
+    check_answers(examples, predicted)
+    rows = [
+        answer_metrics(predicted_answer(example, spans), gold_answers(example), rules)
+        for example, spans in zip(examples, predicted)
+    ]
+    return pd.DataFrame(rows, columns=metric_names(rules), dtype=float)
 
 
 def score_answers(
     examples: Sequence[Example], predicted: Sequence[Sequence[Span]], rules: str = "korquad", left_out: int = 0
 ) -> dict[str, float]:
-    """`exact_match`, `f1` and by KLUE's rules `rouge_w`, means over questions from 0 to 1.
+    """Compute `exact_match`, `f1` and by KLUE's rules `rouge_w`, means over questions from 0 to 1.
 
     With unanswerable questions there are also the metrics of both parts, `exact_match_answerable` and so on, and how
     many they are, `support_answerable` and `support_unanswerable`. Questions that were left out count 0 in the means;
-    `support_left_out` is how many they are.
+    `support_left_out` is their number.
 
     Args:
         examples: Questions with gold spans; an empty tuple means that there is no answer.
         predicted: Answers to each, best first; none means "no answer".
         rules: A name of `RULES`.
-        left_out: Questions of the data set that the reader left out, which nobody was asked.
+        left_out: Questions of the data set that the data reader left out.
 
-    Raises: ValueError where the lengths differ, a question is unlabelled, or `rules` is no name of `RULES`.
+    Raises: ValueError if the lengths differ, a question is unlabelled, or `rules` is no name of `RULES`.
 
     >>> example = Example("a", "수도는 서울이다", (Span(4, 6, "answer"),), "수도는?")
     >>> score_answers([example], [[Span(4, 8, "answer", 0.7)]])
     {'exact_match': 0.0, 'f1': 0.6666666666666666}
     """
-    check_answers(examples, predicted)
-    names = metric_names(rules)
-    rows = [
-        answer_metrics(said(example, spans), gold_answers(example), rules)
-        for example, spans in zip(examples, predicted)
-    ]
-    metrics = _means(rows, names, left_out)
-    if not all(example.spans for example in examples):
-        for part, kind in (("answerable", True), ("unanswerable", False)):
-            chosen = [row for row, example in zip(rows, examples) if bool(example.spans) == kind]
-            metrics |= {f"{name}_{part}": value for name, value in _means(chosen, names).items()}
+    rows = metrics_per_question(examples, predicted, rules)
+    metrics = _means(rows, left_out)
+    answerable = pd.Series([bool(example.spans) for example in examples], dtype=bool)
+    if not answerable.all():
+        for part, chosen in (("answerable", rows[answerable]), ("unanswerable", rows[~answerable])):
+            metrics |= {f"{name}_{part}": value for name, value in _means(chosen).items()}
             metrics[f"support_{part}"] = float(len(chosen))
     if left_out:
-        metrics |= {f"{name}_left_out": 0.0 for name in names} | {"support_left_out": float(left_out)}
+        metrics |= {f"{name}_left_out": 0.0 for name in rows} | {"support_left_out": float(left_out)}
     return metrics
 
 
-def _means(rows: Sequence[dict[str, float]], names: Sequence[str], left_out: int = 0) -> dict[str, float]:
-    return {name: sum(row[name] for row in rows) / max(1, len(rows) + left_out) for name in names}
+def _means(rows: pd.DataFrame, left_out: int = 0) -> dict[str, float]:
+    return {name: sum(values.tolist()) / max(1, len(rows) + left_out) for name, values in rows.items()}

@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from kospan.example import Example
 from kospan.modeling import KospanQuestionAnsweringConfig
-from kospan.modeling.spans import Span
 from kospan.recipe import Recipe
 from kospan.task import AblationTerms
 from kospan.tasks.base import encoder_spec
+from kospan.tasks.question_answering import breakdown
 from kospan.tasks.question_answering.baseline import nearest_answers
-from kospan.tasks.question_answering.breakdown import examine_answers, metrics_per_question, scored_answers
 from kospan.tasks.question_answering.card import CARD
-from kospan.tasks.question_answering.confidence import AnswerClaims
-from kospan.tasks.question_answering.metrics import metric_names, rules_of
+from kospan.tasks.question_answering.confidence import confidence
+from kospan.tasks.question_answering.explain import AnswerExplainer
+from kospan.tasks.question_answering.metrics import METRICS, PART_METRICS, metric_names, rules_of
+from kospan.tasks.question_answering.report import REPORT
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
 
 
@@ -67,23 +66,6 @@ def adjustments(task: QuestionAnsweringTask) -> dict[str, int]:
     }
 
 
-def counts(
-    task: QuestionAnsweringTask, examples: Sequence[Example], predictions: Sequence[Sequence[Span]]
-) -> np.ndarray:
-    """Return `(documents, 1, 3)`: F1 of each question, and twice its share of all questions, left-out ones included,
-    so that the F1 of the sums is the mean over questions."""
-    names, values = metrics_per_question(examples, predictions, task.rules)
-    scores = values[:, names.index("f1")]
-    share = np.full_like(scores, (len(scores) + task.left_out) / max(1, len(scores)))
-    return np.stack([scores, share, share], axis=1)[:, None]
-
-
-METRICS = {
-    "exact_match": "share of exactly right answers by the data set's rules",
-    "f1": "overlap with the gold answer by the data set's rules, mean over questions",
-    "rouge_w": "ROUGE-W as published by KLUE-MRC",
-}
-
 SPEC = encoder_spec(
     KospanQuestionAnsweringConfig,
     name="question-answering",
@@ -98,15 +80,14 @@ SPEC = encoder_spec(
     check_examples=check_examples,
     remarks=remarks,
     adjustments=adjustments,
+    metrics=METRICS | PART_METRICS,
     baseline=lambda task, documents: nearest_answers(documents, task.labels[0]),
     baseline_name=lambda task: "word nearest to the question's",
-    counts=counts,
-    analyze=lambda task, examples, predictions, training: examine_answers(
-        examples, predictions, task.rules, training, left_out=task.left_out
-    ),
-    scores=lambda task, training, examples, predictions, baseline: scored_answers(
-        examples, predictions, baseline, task.rules, training, task.left_out
-    ),
-    confidence=lambda task, examples: AnswerClaims(task.model, examples, task.rules),
-    ablation=AblationTerms(METRICS, documents="questions", summed="F1"),
+    counts=breakdown.counts,
+    analyze=breakdown.analyze,
+    scores=breakdown.scores,
+    confidence=confidence,
+    explainer=AnswerExplainer,
+    report=REPORT,
+    ablation=AblationTerms(documents="questions", summed="F1"),
 )

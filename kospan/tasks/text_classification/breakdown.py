@@ -1,173 +1,92 @@
-"""All that is counted about classes and values of texts: what `kospan evaluate` prints and a report shows."""
+"""Scores of classes and values by class, text length and source, and classes of errors."""
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
-from kospan.evaluation.bootstrap import f1, intervals, mean_intervals
+from kospan.evaluation.breakdown import (
+    SAMPLES,
+    SPANS,
+    breakdown,
+    length_group,
+    length_groups,
+    means,
+    source_groups,
+    source_of,
+)
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.tasks.text_classification.metrics import (
-    SAMPLES,
-    VALUE_FIGURES,
     class_counts,
     class_intervals,
     gold_label,
+    gold_values,
     score_classes,
     score_values,
     value_intervals,
+    values_of,
 )
 
-# Upper ends of the groups by length of the text, in characters; the last group has none.
+Predictions = Sequence[Sequence[Span]]
+# Largest lengths of the groups by length of the text, in characters; the last group has none.
 TEXT_LENGTHS = (32, 128, 512, 2048)
-# So many sources are worth a table.
-SOURCES = range(2, 31)
-OTHER, SILENT = "other class", "no class said"
-CLASS_OUTCOMES = ("correct", OTHER, SILENT)
-# Upper ends of the groups by error of a value, in standard deviations of the gold values.
+LENGTH_GROUPS = length_groups(TEXT_LENGTHS, 0)
+OTHER, NO_CLASS = "other class", "no class said"
+CLASS_OUTCOMES = ("correct", OTHER, NO_CLASS)
+# Largest errors of the groups by error of a value, in standard deviations of the gold values.
 _NEAR = (0.25, 0.5, 1.0)
+VALUE_OUTCOMES = ("within 0.25 sd", "0.25 to 0.5 sd", "0.5 to 1 sd", "more than 1 sd")
 
 
-def value_outcomes() -> list[str]:
-    """Names of the groups by error of a value, the smallest first.
-
-    >>> value_outcomes()
-    ['within 0.25 sd', '0.25 to 0.5 sd', '0.5 to 1 sd', 'more than 1 sd']
-    """
-    between = [f"{low:g} to {high:g} sd" for low, high in zip(_NEAR, _NEAR[1:])]
-    return [f"within {_NEAR[0]:g} sd", *between, f"more than {_NEAR[-1]:g} sd"]
-
-
-def text_length_groups() -> list[str]:
-    """Names of the groups by length, shortest first.
-
-    >>> text_length_groups()
-    ['0-32', '33-128', '129-512', '513-2048', '2049 and more']
-    """
-    lows = [0, *(top + 1 for top in TEXT_LENGTHS)]
-    return [*(f"{low}-{top}" for low, top in zip(lows, TEXT_LENGTHS)), f"{lows[-1]} and more"]
-
-
-def text_length(example: Example) -> str:
-    """The group of a text's length."""
-    return text_length_groups()[bisect_left(TEXT_LENGTHS, len(example.text))]
-
-
-def examine_classes(
-    examples: Sequence[Example],
-    predicted: Sequence[Sequence[Span]],
-    labels: Sequence[str],
-    samples: int = SAMPLES,
-) -> dict:
-    """Figures, groups and errors of classes, as one JSON value.
+def text_rows(task, examples: Sequence[Example], predicted: Predictions) -> pd.DataFrame:
+    """A row per text.
 
     Args:
-        examples: Texts with gold classes.
+        task: The task, with `labels`, and `values` for values in place of classes.
+        examples: Texts with gold classes or values.
         predicted: One span for each, or none.
-        labels: The classes, in the order they are shown.
-        samples: Resamples of the intervals.
 
-    Returns: `documents`; `metrics` as `score_classes` gives them; `groups`, tables by "class" (F1, precision, recall),
-        "text length" and, where there are 2 to 30, "source" (accuracy), each metric with its 95 % interval ("f1
-        interval"); `errors` with "classes", counts by `CLASS_OUTCOMES`, and "types", the confusion (`labels` and
-        counts, gold by row, the last row and column none).
+    Returns: The groups `text length` and `source`; `gold`, the gold class or value; `accuracy` (0 or 1) or `mae` (the
+        absolute error); `outcome`, one of `CLASS_OUTCOMES` or `VALUE_OUTCOMES`.
 
-    Raises: ValueError as `score_classes` does.
+    Raises: ValueError if there are not as many predictions as texts, or a text has no gold class or an unknown one.
     """
-    counts = class_counts(examples, predicted, labels)
-    right = counts[:, :, 0].sum(axis=1)
-    outcomes = Counter(
-        "correct" if hit else OTHER if spans else SILENT for hit, spans in zip(right.tolist(), predicted)
+    rows = pd.DataFrame(
+        {
+            "text length": [length_group(len(example.text), TEXT_LENGTHS, 0) for example in examples],
+            "source": [source_of(example) for example in examples],
+        }
     )
-    place = {label: at for at, label in enumerate(labels)}
-    confusion = np.zeros((len(labels) + 1, len(labels) + 1), dtype=np.int64)
-    for example, spans in zip(examples, predicted):
-        confusion[place[gold_label(example)], place[spans[0].label] if spans else len(labels)] += 1
-    groups = {"class": [_class_row(label, counts[:, at], samples) for label, at in place.items()]}
-    groups |= mean_groups(examples, "accuracy", right.astype(np.float64), samples)
-    return {
-        "documents": len(examples),
-        "metrics": score_classes(examples, predicted, labels),
-        "groups": groups,
-        "errors": {
-            "classes": {outcome: outcomes[outcome] for outcome in CLASS_OUTCOMES},
-            "types": {"labels": list(labels), "counts": confusion.tolist()},
-        },
-    }
+    if task.values:
+        gold, values = values_of(examples, predicted)
+        rows["gold"], rows["mae"] = gold, np.abs(np.array(gold) - np.array(values))
+        spread = spread_of(gold)
+        rows["outcome"] = [VALUE_OUTCOMES[bisect_left(_NEAR, error / spread)] for error in rows["mae"]]
+        return rows
+    correct = class_counts(examples, predicted, task.labels)[:, :, 0].sum(axis=1)
+    rows["gold"], rows["accuracy"] = [gold_label(example) for example in examples], correct.astype(float)
+    rows["outcome"] = ["correct" if hit else OTHER if spans else NO_CLASS for hit, spans in zip(correct, predicted)]
+    return rows
 
 
-def _class_row(label: str, counts: np.ndarray, samples: int) -> dict:
-    right, said, asked = (int(count) for count in counts.sum(axis=0))
-    metrics = {
-        "f1": float(f1(counts.sum(axis=0))),
-        "precision": right / max(1, said),
-        "recall": right / max(1, asked),
-    }
-    ends = {f"{name} interval": list(each) for name, each in intervals(counts, samples).items()}
-    return {"group": label, "gold": asked, "predicted": said, "correct": right} | metrics | ends
+def counts(task, examples: Sequence[Example], predicted: Predictions) -> np.ndarray:
+    """Correct, predicted and gold texts of each class `(documents, labels, 3)`.
 
-
-def mean_groups(examples: Sequence[Example], name: str, values: np.ndarray, samples: int) -> dict[str, list[dict]]:
-    """Tables of a mean by length of the text and by source.
-
-    Args:
-        name: What the mean is called.
-        values: What is averaged `(documents,)`.
+    A value counts as correct by 1 minus its error in spreads of the training values, at least 0, so that the F1 of the
+    sums is the mean of that.
     """
-    found = {"text length": _mean_table(values, name, map(text_length, examples), text_length_groups(), samples)}
-    sources = sorted({_source(example) for example in examples})
-    if len(sources) in SOURCES:
-        found["source"] = _mean_table(values, name, map(_source, examples), sources, samples)
-    return found
-
-
-def _source(example: Example) -> str:
-    return example.source or "unnamed"
-
-
-def _mean_table(values: np.ndarray, name: str, groups: Iterable[str], order: Sequence[str], samples: int) -> list[dict]:
-    found, rows = np.array(list(groups)), []
-    for group in order:
-        own = values[found == group]
-        if len(own):
-            [ends] = mean_intervals(own[:, None], samples)
-            rows.append({"group": group, "documents": len(own), name: float(own.mean()), f"{name} interval": ends})
-    return [row | {f"{name} interval": list(row[f"{name} interval"])} for row in rows]
-
-
-def examine_values(
-    examples: Sequence[Example],
-    gold: Sequence[float],
-    said: Sequence[float],
-    names: Sequence[str] = VALUE_FIGURES,
-    samples: int = SAMPLES,
-) -> dict:
-    """Scores, groups and errors of values, as `examine_classes`.
-
-    Args:
-        examples: Texts with gold values.
-        gold: These values.
-        said: What was said of each.
-        names: The scores, as `kospan.tasks.text_classification.metrics.value_metric_names` gives them.
-        samples: Resamples of the intervals.
-
-    Returns: `documents`; `metrics` as `score_values` gives them; `groups` by "text length" and perhaps "source" (mean
-        absolute error); `errors` with "classes", counts by `value_outcomes`.
-    """
-    errors = np.abs(np.asarray(gold, dtype=np.float64) - np.asarray(said, dtype=np.float64))
-    outcomes = Counter(value_outcome(error, spread_of(gold)) for error in errors.tolist())
-    return {
-        "documents": len(examples),
-        "metrics": score_values(gold, said, names),
-        "groups": mean_groups(examples, "mae", errors, samples),
-        "errors": {"classes": {outcome: outcomes[outcome] for outcome in value_outcomes()}},
-    }
+    if not task.values:
+        return class_counts(examples, predicted, task.labels)
+    gold, values = map(np.array, values_of(examples, predicted))
+    near = np.clip(1 - np.abs(gold - values) / task.model.config.value_spread, 0, 1)
+    return np.stack([near, np.ones_like(near), np.ones_like(near)], axis=1)[:, None]
 
 
 def spread_of(values: Sequence[float]) -> float:
-    """The standard deviation of values; 1.0 where they do not vary.
+    """The standard deviation of values; 1.0 if they do not vary.
 
     >>> spread_of([1.0, 3.0]), spread_of([2.0])
     (1.0, 1.0)
@@ -176,77 +95,112 @@ def spread_of(values: Sequence[float]) -> float:
     return spread or 1.0
 
 
-def value_outcome(error: float, spread: float) -> str:
-    """The group of an error, one of `value_outcomes`."""
-    return value_outcomes()[bisect_left(_NEAR, error / spread)]
-
-
-def scored_classes(
-    training: Sequence[Example],
+def analyze(
+    task,
     examples: Sequence[Example],
-    predicted: Sequence[Sequence[Span]],
-    found: Sequence[Sequence[Span]],
-    labels: Sequence[str],
+    predicted: Predictions,
+    training: Sequence[Example] | None = None,
+    samples: int = SAMPLES,
 ) -> dict:
-    """What a run keeps of its scores of classes.
+    """Scores, groups and errors of classes or values.
 
     Args:
+        task: The task, with `metrics`, `labels`, and `values` for values in place of classes.
+        examples: Texts with gold classes or values.
+        predicted: One span for each, or none.
+        training: Not used.
+        samples: Resamples of the intervals.
+
+    Returns: `documents`; `metrics`; `groups`, tables by "class" (F1, precision, recall), "text length" and, if there
+        are 2 to 30, "source" (accuracy, or mean absolute error), each metric with its 95 % interval ("f1 interval");
+        `errors` with "classes", counts by outcome, and of classes "types", the confusion (`labels` and counts, gold by
+        row, the last row and column none).
+
+    Raises: ValueError as `text_rows`.
+    """
+    rows = text_rows(task, examples, predicted)
+    groups: dict[str, list[dict]] = {}
+    errors = {"classes": _outcomes(task, rows)}
+    if not task.values:
+        by_class = counts(task, examples, predicted)
+        documents, classes = np.indices(by_class.shape[:2]).reshape(2, -1)
+        table = pd.DataFrame(by_class.reshape(-1, 3), columns=list(SPANS.columns))
+        table["document"], table["class"] = documents, np.array(task.labels, dtype=object)[classes]
+        groups = breakdown(table, {"class": task.labels}, SPANS, len(examples), samples)
+        errors["types"] = {"labels": list(task.labels), "counts": confusion(examples, predicted, task.labels).tolist()}
+    return {
+        "documents": len(examples),
+        "metrics": task.metrics(examples, predicted),
+        "groups": groups | _mean_groups(task, rows, examples, samples),
+        "errors": errors,
+    }
+
+
+def _outcomes(task, rows: pd.DataFrame) -> dict[str, int]:
+    outcomes = VALUE_OUTCOMES if task.values else CLASS_OUTCOMES
+    return rows["outcome"].value_counts().reindex(outcomes, fill_value=0).to_dict()
+
+
+def _mean_groups(task, rows: pd.DataFrame, examples: Sequence[Example], samples: int) -> dict[str, list[dict]]:
+    scores = means(["mae" if task.values else "accuracy"], "documents")
+    return breakdown(rows, {"text length": LENGTH_GROUPS, **source_groups(examples)}, scores, samples=samples)
+
+
+def confusion(examples: Sequence[Example], predicted: Predictions, labels: Sequence[str]) -> np.ndarray:
+    """Texts by gold and predicted class `(labels + 1, labels + 1)`; the last row and column are "none"."""
+    place = {label: at for at, label in enumerate(labels)}
+    table = np.zeros((len(labels) + 1, len(labels) + 1), dtype=np.int64)
+    for example, spans in zip(examples, predicted):
+        table[place[gold_label(example)], place[spans[0].label] if spans else len(labels)] += 1
+    return table
+
+
+def scores(
+    task, training: Sequence[Example], examples: Sequence[Example], predicted: Predictions, baseline: Predictions
+) -> dict:
+    """Scores of a run, for its record and model card.
+
+    Args:
+        task: The task, with `labels`, `dataset`, and `values` for values in place of classes.
         training: Training texts.
         examples: Validation texts.
-        predicted: The model's classes.
-        found: The baseline's.
-        labels: The classes.
+        predicted: Classes or values that the model predicts.
+        baseline: Those of the baseline.
 
-    Returns: `labels` (texts of each class in `training` and `validation`), `overall`, a row of metrics with intervals,
-        `baseline`, the same of the baseline, `groups` and `errors` (classes) as `examine_classes` gives them.
+    Returns: `overall`, a row of metrics with intervals; `baseline`, the same of the baseline; `groups` and `errors`
+        (classes) as `analyze` gives them. Of classes also `labels` (texts of each class in `training` and `validation`)
+        and `confusion`; of values `values`, the number, mean, spread, least and most of the training values.
     """
-    scored = examine_classes(examples, predicted, labels)
-    counted, gold = (Counter(gold_label(example) for example in part) for part in (training, examples))
-    return {
-        "labels": {label: {"training": counted[label], "validation": gold[label]} for label in labels},
-        "overall": class_row(examples, predicted, labels),
-        "baseline": class_row(examples, found, labels),
-        "groups": scored["groups"],
-        "errors": scored["errors"]["classes"],
-        "confusion": scored["errors"]["types"]["counts"],
+    analysis = analyze(task, examples, predicted)
+    found = {
+        "overall": overall_row(task, examples, predicted),
+        "baseline": overall_row(task, examples, baseline),
+        "groups": analysis["groups"],
+        "errors": analysis["errors"]["classes"],
     }
+    if task.values:
+        values = gold_values(training)
+        return {
+            "values": {
+                "training": len(values),
+                "mean": float(np.mean(values)),
+                "spread": float(np.std(values)),
+                "least": float(min(values)),
+                "most": float(max(values)),
+            }
+        } | found
+    counted, gold = (Counter(map(gold_label, part)) for part in (training, examples))
+    labels = {label: {"training": counted[label], "validation": gold[label]} for label in task.labels}
+    return {"labels": labels} | found | {"confusion": analysis["errors"]["types"]["counts"]}
 
 
-def class_row(examples: Sequence[Example], predicted: Sequence[Sequence[Span]], labels: Sequence[str]) -> dict:
-    """Figures of all texts with their intervals."""
-    metrics = score_classes(examples, predicted, labels)
-    row = {"group": "overall", "documents": len(examples)}
-    row |= {name: metrics[name] for name in ("accuracy", "macro_f1", "f1")}
-    return row | class_intervals(class_counts(examples, predicted, labels))
-
-
-def scored_values(
-    training: Sequence[float],
-    examples: Sequence[Example],
-    gold: Sequence[float],
-    said: Sequence[float],
-    found: Sequence[float],
-    names: Sequence[str] = VALUE_FIGURES,
-) -> dict:
-    """What a run keeps of its scores of values, as `scored_classes`; `values` are mean, spread, least and most of the
-    training values, `names` the scores."""
-    scored = examine_values(examples, gold, said)
-    return {
-        "values": {
-            "training": len(training),
-            "mean": float(np.mean(training)),
-            "spread": float(np.std(training)),
-            "least": float(min(training)),
-            "most": float(max(training)),
-        },
-        "overall": value_row(gold, said, names),
-        "baseline": value_row(gold, found, names),
-        "groups": scored["groups"],
-        "errors": scored["errors"]["classes"],
-    }
-
-
-def value_row(gold: Sequence[float], said: Sequence[float], names: Sequence[str] = VALUE_FIGURES) -> dict:
-    """Scores of all texts with their intervals."""
-    row = {"group": "overall", "documents": len(gold)}
-    return row | score_values(gold, said, names) | value_intervals(gold, said, names)
+def overall_row(task, examples: Sequence[Example], predicted: Predictions) -> dict:
+    """Metrics of all texts with their intervals."""
+    if task.values:
+        values = values_of(examples, predicted)
+        metrics, ends = score_values(*values, task.dataset), value_intervals(*values, task.dataset)
+    else:
+        metrics = score_classes(examples, predicted, task.labels)
+        ends = class_intervals(class_counts(examples, predicted, task.labels))
+    row = {"group": "overall", "documents": len(examples)} | {name: metrics[name] for name in ends}
+    return row | {f"{name} interval": pair for name, pair in ends.items()}

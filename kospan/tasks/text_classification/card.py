@@ -3,21 +3,10 @@
 from pathlib import Path
 
 from kospan.card.values import class_names, groups_by_strength
-from kospan.task import Metric, TaskCard
-from kospan.tasks.text_classification.metrics import SAMPLES
+from kospan.evaluation.breakdown import SAMPLES
+from kospan.task import TaskCard
 from kospan.tasks.text_classification.published import predict
 
-METRICS = {
-    "accuracy": Metric("accuracy", "accuracy"),
-    "macro_f1": Metric("f1", "macro F1", {"averaging": "macro over classes"}),
-    "f1": Metric("f1", "micro F1", {"averaging": "micro"}),
-    "pearson": Metric("pearsonr", "Pearson correlation"),
-    "spearman": Metric("spearmanr", "Spearman correlation"),
-    "mae": Metric("mae", "mean absolute error"),
-    "klue_sts_f1": Metric("f1", "F1 at threshold 3", {"threshold": "3"}),
-    "f1_*": Metric("f1", "F1 of *"),
-    "support_*": Metric("count", "texts of *"),
-}
 # text and text_pair.
 PAIRS = {
     "ko": (
@@ -88,9 +77,8 @@ CARD = TaskCard(
     claims="classes",
     backbone="an encoder",
     unsplit="text",
-    metrics=METRICS,
     headline=("accuracy", "pearson"),
-    in_tables=tuple(METRICS),
+    in_tables=("accuracy", "macro_f1", "f1", "pearson", "spearman", "mae", "klue_sts_f1", "f1_*", "support_*"),
     examples=examples,
     predict=predict,
     values=values,

@@ -16,11 +16,11 @@ from kospan.tasks.text_classification.breakdown import spread_of
 from kospan.tasks.text_classification.checks import check_corpus, check_trainable
 from kospan.tasks.text_classification.confidence import pairs_of
 from kospan.tasks.text_classification.metrics import (
-    check_labelled,
     gold_label,
+    gold_values,
     score_classes,
     score_values,
-    value_metric_names,
+    values_of,
 )
 from kospan.tasks.unused_settings import check_recipe
 
@@ -35,7 +35,7 @@ class TextClassificationTask(EncoderTask):
     """
 
     def __init__(self, corpus: Corpus | None, model, dataset: str = "labelled"):
-        self.value_metrics = value_metric_names(dataset)
+        self.dataset = dataset
         self.values = model.config.problem_type == "regression"
         super().__init__(corpus, model, model.tokenizer, model.config.classes, model.config.unit)
 
@@ -57,7 +57,7 @@ class TextClassificationTask(EncoderTask):
         model, features = self.model, []
         documents = model.passages_of([example.text for example in examples], pairs_of(model, examples))
         for example, windows in zip(examples, documents):
-            [label] = self.gold_values([example]) if self.values else [self.labels.index(gold_label(example))]
+            [label] = gold_values([example]) if self.values else [self.labels.index(gold_label(example))]
             # The Trainer does not count -100; the next number is as good.
             label = float(np.nextafter(np.float32(label), np.float32(0))) if label == -100.0 else label
             features += [model.features(window) | {"labels": label} for window in windows]
@@ -83,19 +83,8 @@ class TextClassificationTask(EncoderTask):
     def metrics(self, examples: Sequence[Example], predictions: Sequence[Sequence[Span]]) -> dict[str, float]:
         """Return accuracy and macro F1, or the correlations of values."""
         if self.values:
-            return score_values(*self.value_pairs(examples, predictions), self.value_metrics)
+            return score_values(*values_of(examples, predictions), self.dataset)
         return score_classes(examples, predictions, self.labels)
-
-    def gold_values(self, examples: Sequence[Example]) -> list[float]:
-        """Return the gold values of a regression task."""
-        return [value_of(example.spans[0], f"example {example.id!r}") for example in examples]
-
-    def value_pairs(
-        self, examples: Sequence[Example], predictions: Sequence[Sequence[Span]]
-    ) -> tuple[list[float], list[float]]:
-        """Return gold and predicted values of a regression task."""
-        check_labelled(examples, predictions)
-        return self.gold_values(examples), [spans[0].score for spans in predictions]
 
 
 def build_model(recipe: Recipe, corpus: Corpus) -> KospanForSequenceClassification:

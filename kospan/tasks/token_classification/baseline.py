@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 from kospan.example import Example
 from kospan.modeling.spans import Span, keep_longest
@@ -117,3 +118,8 @@ def ends_well(text: str, start: int, end: int) -> bool:
     if end >= len(text) or not text[end].isalnum() or not text[end - 1].isalnum():
         return True
     return "가" <= text[end] <= "힣" and (end - start > 1 or not "가" <= text[start] <= "힣")
+
+
+def dictionary_predictions(task, documents: Sequence[Example]) -> list[list[Span]]:
+    """Predict spans of documents with the dictionary of a task's training examples."""
+    return DictionaryBaseline(task.examples("train")).extract([document.text for document in documents])

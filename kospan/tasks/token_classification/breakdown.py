@@ -1,124 +1,72 @@
-"""Scores of parts of the data: by type, by length of the entity, by seen or unseen surface, by source."""
+"""Scores of spans by type, length, surface and source, and classes of errors."""
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 
-from kospan.evaluation.bootstrap import intervals
+from kospan.evaluation.breakdown import (
+    SAMPLES,
+    SPANS,
+    breakdown,
+    length_group,
+    length_groups,
+    source_groups,
+    source_of,
+)
+from kospan.evaluation.span_counts import check_spans, counts_per_type
+from kospan.evaluation.span_matching import (
+    boundary_counts,
+    broken_at_spaces,
+    class_counts,
+    match_spans,
+    tag_confusion,
+    type_confusion,
+    without_spaces,
+)
 from kospan.example import Example
 from kospan.modeling.spans import Span
-from kospan.tasks.token_classification.metrics import check, metrics
 
-# Upper ends of the length groups, in characters; the last group has none.
+Spans = Sequence[Sequence[Span]]
+# Largest lengths of the groups, in characters; the last group has none.
 LENGTHS = (1, 2, 3, 4, 6, 9, 14)
-
-
-class GroupScore(NamedTuple):
-    """Scores of one group.
-
-    Args:
-        group: Its name.
-        gold: Gold spans.
-        predicted: Predicted spans.
-        correct: Those that are both.
-        metrics: `f1`, `precision`, `recall`.
-        intervals: The ends of the bootstrap interval of each metric, documents resampled.
-    """
-
-    group: str
-    gold: int
-    predicted: int
-    correct: int
-    metrics: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-
-
-def group_scores(
-    examples: Sequence[Example],
-    predicted: Sequence[Sequence[Span]],
-    group_of: Callable[[Example, Span], Hashable],
-    groups: Iterable[Hashable] | None = None,
-    samples: int = 2_000,
-) -> list[GroupScore]:
-    """Strict scores of each group of spans: a gold span counts in the group that it falls into, a predicted one too,
-    and an exact hit falls into the same one from both sides.
-
-    Args:
-        examples: Documents with gold spans.
-        predicted: One list of spans a document, in the same order.
-        group_of: The group of a span of an example.
-        groups: All groups in the order they are shown; None takes those that occur, sorted.
-        samples: Resamples of the intervals.
-
-    Raises: ValueError as `kospan.tasks.token_classification.metrics.score_spans` does.
-
-    >>> example = Example("a", "이재용 회장이 서울에서", (Span(0, 3, "PS"), Span(8, 10, "LC")))
-    >>> [(row.group, row.metrics["f1"]) for row in group_scores([example], [[Span(0, 3, "PS")]], by_type)]
-    [('LC', 0.0), ('PS', 1.0)]
-    """
-    check(list(examples), list(predicted))
-    counts: dict[Hashable, np.ndarray] = {}
-
-    def add(group: Hashable, document: int, kind: int) -> None:
-        if group not in counts:
-            counts[group] = np.zeros((len(examples), 3), dtype=np.int64)
-        counts[group][document, kind] += 1
-
-    for at, (example, spans) in enumerate(zip(examples, predicted)):
-        gold = {span[:3] for span in example.spans}
-        for span in spans:
-            add(group_of(example, span), at, 1)
-            if span[:3] in gold:
-                add(group_of(example, span), at, 0)
-        for span in example.spans:
-            add(group_of(example, span), at, 2)
-    rows = []
-    for group in sorted(counts) if groups is None else groups:
-        found = counts.get(group, np.zeros((len(examples), 3), dtype=np.int64))
-        correct, guessed, gold = (int(count) for count in found.sum(axis=0))
-        rows.append(
-            GroupScore(str(group), gold, guessed, correct, metrics(found.sum(axis=0)), intervals(found, samples))
-        )
-    return rows
-
-
-def by_type(example: Example, span: Span) -> str:
-    """The span's label."""
-    return span.label
-
-
-def by_source(example: Example, span: Span) -> str:
-    """Where the document comes from; "unnamed" where the data does not say."""
-    return example.source or "unnamed"
-
-
-def by_length(example: Example, span: Span) -> str:
-    """The span's length in characters, in the groups of `length_groups`."""
-    length = span.end - span.start
-    return next((name for top, name in zip(LENGTHS, length_groups()) if length <= top), length_groups()[-1])
-
-
-def length_groups() -> list[str]:
-    """Names of the length groups, shortest first.
-
-    >>> length_groups()[:5], length_groups()[-1]
-    (['1', '2', '3', '4', '5-6'], '15 and more')
-    """
-    names, low = [], 1
-    for top in LENGTHS:
-        names.append(str(top) if low == top else f"{low}-{top}")
-        low = top + 1
-    return [*names, f"{low} and more"]
-
-
+LENGTH_GROUPS = length_groups(LENGTHS)
 SEEN_GROUPS = ("seen with this type", "seen with another type", "unseen")
 
 
-def by_surface(training: Iterable[Example]) -> Callable[[Example, Span], str]:
-    """Whether a span's surface stands in the training data as an entity of the same type, of another, or not at all.
+def span_rows(examples: Sequence[Example], predicted: Spans, training: Iterable[Example] | None = None) -> pd.DataFrame:
+    """A row per gold span and per predicted span.
 
-    >>> group_of = by_surface([Example("t", "서울에서", (Span(0, 2, "LC"),))])
+    Args:
+        examples: Documents with gold spans.
+        predicted: One list of spans per document, in the same order.
+        training: Training documents, for the column `surface`; None leaves it out.
+
+    Returns: Columns `document` (from 0); the groups `overall`, `type`, `length`, `source` and `surface`; and 0 or 1 in
+        `correct`, `predicted` and `gold`. An exact hit has a row on both sides, both in the same groups.
+
+    Raises: ValueError as `kospan.evaluation.span_counts.check_spans`.
+    """
+    check_spans(examples, predicted)
+    surface_group = surface_groups(training) if training is not None else None
+    rows = []
+    for at, (example, spans) in enumerate(zip(examples, predicted)):
+        gold = {span[:3] for span in example.spans}
+        sides = [(span, span[:3] in gold, True, False) for span in spans]
+        sides += [(span, False, False, True) for span in example.spans]
+        for span, *counts in sides:
+            length = length_group(span.end - span.start, LENGTHS)
+            surface = surface_group(example, span) if surface_group else ""
+            rows.append((at, "overall", span.label, length, source_of(example), surface, *map(int, counts)))
+    columns = ["document", "overall", "type", "length", "source", "surface", *SPANS.columns]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def surface_groups(training: Iterable[Example]) -> Callable[[Example, Span], str]:
+    """Return a function that gives the group of a span, one of `SEEN_GROUPS`, by its surface in the training data.
+
+    >>> group_of = surface_groups([Example("t", "서울에서", (Span(0, 2, "LC"),))])
     >>> group_of(Example("a", "서울은 부산은", ()), Span(4, 6, "LC"))
     'unseen'
     """
@@ -132,3 +80,89 @@ def by_surface(training: Iterable[Example]) -> Callable[[Example, Span], str]:
         return SEEN_GROUPS[0 if span.label in labels else 1 if labels else 2]
 
     return group_of
+
+
+def counts(task, examples: Sequence[Example], predicted: Spans) -> np.ndarray:
+    """Correct, predicted and gold spans of each type in each document `(documents, labels, 3)`."""
+    return counts_per_type(examples, predicted, task.labels)
+
+
+def analyze(
+    task,
+    examples: Sequence[Example],
+    predicted: Spans,
+    training: Sequence[Example] | None = None,
+    samples: int = SAMPLES,
+) -> dict:
+    """Scores, groups and errors of predicted spans.
+
+    Args:
+        task: The task, with `metrics`, `labels` and `unit`.
+        examples: Documents with gold spans.
+        predicted: One list of spans per document, in the same order.
+        training: Training documents, to tell seen from unseen surfaces; None leaves these groups out.
+        samples: Resamples of the intervals.
+
+    Returns: `documents`; `metrics`; `groups`, tables by "type", "length", "surface" if there is training data, and
+        "source" if there are several; `errors` with "classes", "boundaries" (by "shape" and by "material"), "types"
+        (`labels` and counts, gold by row, the last row and column none), "tags" (`tags` and counts, gold by row), and
+        the classes again as analyses count them that lose spaces: "classes without spaces", removed from text and
+        spans, and "classes broken at spaces", with predicted spans split at each space.
+
+    Raises: ValueError as `kospan.tasks.token_classification.metrics.score_spans`.
+    """
+    metrics = task.metrics(examples, predicted)
+    groups: dict[str, Sequence[str] | None] = {"type": task.labels, "length": LENGTH_GROUPS}
+    groups |= {} if training is None else {"surface": SEEN_GROUPS}
+    groups |= source_groups(examples, None)
+    matches = match_spans(examples, predicted)
+    tags, tag_counts = tag_confusion(examples, predicted, task.labels, task.unit)
+    return {
+        "documents": len(examples),
+        "metrics": metrics,
+        "groups": breakdown(span_rows(examples, predicted, training), groups, SPANS, len(examples), samples),
+        "errors": {
+            "classes": class_counts(matches),
+            "boundaries": boundary_counts(examples, matches),
+            "types": {"labels": list(task.labels), "counts": type_confusion(matches, task.labels).tolist()},
+            "tags": {"tags": tags, "counts": tag_counts.tolist()},
+            "classes without spaces": class_counts(match_spans(*without_spaces(examples, predicted))),
+            "classes broken at spaces": class_counts(match_spans(examples, broken_at_spaces(examples, predicted))),
+        },
+    }
+
+
+def scores(task, training: Sequence[Example], examples: Sequence[Example], predicted: Spans, baseline: Spans) -> dict:
+    """Scores of a run, for its record and model card.
+
+    Args:
+        task: The task, with `labels`.
+        training: Training documents.
+        examples: Validation documents.
+        predicted: Spans that the model predicts for each.
+        baseline: Spans that the baseline predicts for each.
+
+    Returns: `labels` (gold spans of each type in `training` and `validation`), `overall` (a row with counts, metrics
+        and their 95 % intervals), `types`, `lengths` and `surfaces` (such rows), `errors` (classes), `baseline`
+        (`overall` and `types`).
+    """
+    overall = {"overall": ["overall"], "type": task.labels}
+    tables = breakdown(
+        span_rows(examples, predicted, training),
+        {**overall, "length": LENGTH_GROUPS, "surface": SEEN_GROUPS},
+        SPANS,
+        len(examples),
+    )
+    plain = breakdown(span_rows(examples, baseline), overall, SPANS, len(examples))
+    counted, gold = (
+        Counter(span.label for example in part for span in example.spans or ()) for part in (training, examples)
+    )
+    return {
+        "labels": {label: {"training": counted[label], "validation": gold[label]} for label in task.labels},
+        "overall": tables["overall"][0],
+        "types": tables["type"],
+        "lengths": tables["length"],
+        "surfaces": tables["surface"],
+        "errors": class_counts(match_spans(examples, predicted)),
+        "baseline": {"overall": plain["overall"][0], "types": plain["type"]},
+    }

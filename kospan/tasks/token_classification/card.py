@@ -4,26 +4,11 @@ from pathlib import Path
 
 from kospan.card.values import FEW, class_names, groups_by_strength
 from kospan.data.corpus import read_examples
+from kospan.evaluation.breakdown import SAMPLES
 from kospan.modeling.tags import labels_of
-from kospan.task import Metric, TaskCard
-from kospan.tasks.token_classification.analysis import SAMPLES
+from kospan.task import TaskCard
 from kospan.tasks.token_classification.published import predict
 
-STRICT = {"averaging": "micro", "mode": "strict"}
-METRICS = {
-    "f1": Metric("f1", "strict micro F1 over exact spans", STRICT),
-    "precision": Metric("precision", "strict micro precision over exact spans", STRICT),
-    "recall": Metric("recall", "strict micro recall over exact spans", STRICT),
-    "flat_f1": Metric("f1", "F1 of unit tags without O", {"averaging": "weighted over BIO tags, O left out"}),
-    "flat_f1_with_o": Metric("f1", "F1 of unit tags", {"averaging": "weighted over BIO tags, O included"}),
-    "klue_entity_f1": Metric(
-        "f1", "KLUE entity F1", {"averaging": "macro over types", "mode": "strict, spaces dropped"}
-    ),
-    "klue_char_f1": Metric("f1", "KLUE character F1", {"averaging": "macro over tags, O included"}),
-    "klue_char_f1_no_o": Metric("f1", "KLUE character F1 without O", {"averaging": "macro over tags, O left out"}),
-    "f1_*": Metric("f1", "strict F1 of *", {"mode": "strict"}),
-    "support_*": Metric("count", "gold spans of *"),
-}
 SENTENCES = {
     "ko": (
         "박서준 연구원은 지난 화요일 오후 2시에 대전에서 강연했다.",
@@ -104,7 +89,6 @@ CARD = TaskCard(
     claims="spans",
     backbone="an encoder",
     unsplit="document",
-    metrics=METRICS,
     headline=("f1",),
     in_tables=("f1", "precision", "recall", "f1_*", "support_*"),
     examples=examples,

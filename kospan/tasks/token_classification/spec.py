@@ -1,22 +1,23 @@
 """The task token-classification: named entities and other spans, found by tagging characters or words."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from kospan.data.registry import dataset_spec
-from kospan.example import Example
 from kospan.modeling import KospanTokenClassificationConfig
 from kospan.modeling.heads import HEADS, check_head
 from kospan.modeling.tags import labels_of
 from kospan.recipe import Recipe
 from kospan.task import AblationTerms
-from kospan.tasks.base import check_labels, dictionary_baseline, encoder_spec, needs_labels, span_counts
+from kospan.tasks.base import check_labels, encoder_spec, needs_labels
 from kospan.tasks.building import corpus_of
 from kospan.tasks.encoders import load_config
-from kospan.tasks.token_classification.analysis import examine, scored_spans
+from kospan.tasks.token_classification import breakdown
+from kospan.tasks.token_classification.baseline import dictionary_predictions
 from kospan.tasks.token_classification.card import CARD
-from kospan.tasks.token_classification.confidence import Claims
-from kospan.tasks.token_classification.metrics import metric_names
+from kospan.tasks.token_classification.confidence import confidence
+from kospan.tasks.token_classification.explain import SpanExplainer
+from kospan.tasks.token_classification.metrics import METRICS, metric_names
+from kospan.tasks.token_classification.report import REPORT
 from kospan.tasks.token_classification.task import TokenClassificationTask
 
 
@@ -62,21 +63,6 @@ def adjustments(task: TokenClassificationTask) -> dict[str, int]:
     return {"widened": task.misaligned, "trimmed": task.corpus.trimmed, "dropped": task.corpus.dropped}
 
 
-def confidence(task: TokenClassificationTask, examples: Sequence[Example]) -> Claims | None:
-    """Return the probabilities of spans and tags; None for a stock model, which has no CRF."""
-    return Claims(task.model, examples) if hasattr(task.model, "head") else None
-
-
-METRICS = {
-    "f1": "strict micro F1 over exact spans, spaces kept",
-    "precision": "of `f1`",
-    "recall": "of `f1`",
-    "flat_f1": "F1 of the units' BIO tags, weighted by support, `O` left out",
-    "flat_f1_with_o": "the same with `O`",
-    "klue_entity_f1": "as published by the KLUE benchmark: characters without spaces, strict, macro over types",
-    "klue_char_f1": "macro F1 over all character tags, `O` included",
-}
-
 SPEC = encoder_spec(
     KospanTokenClassificationConfig,
     name="token-classification",
@@ -93,15 +79,14 @@ SPEC = encoder_spec(
     check_examples=check_labels,
     remarks=remarks,
     adjustments=adjustments,
-    baseline=dictionary_baseline,
+    metrics=METRICS,
+    baseline=dictionary_predictions,
     baseline_name=lambda task: "dictionary and patterns",
-    counts=span_counts,
-    analyze=lambda task, examples, predictions, training: examine(
-        examples, predictions, task.labels, task.unit, training
-    ),
-    scores=lambda task, training, examples, predictions, baseline: scored_spans(
-        training, examples, predictions, baseline, task.labels, task.unit
-    ),
+    counts=breakdown.counts,
+    analyze=breakdown.analyze,
+    scores=breakdown.scores,
     confidence=confidence,
-    ablation=AblationTerms(METRICS, documents="documents", summed="spans"),
+    explainer=SpanExplainer,
+    report=REPORT,
+    ablation=AblationTerms(documents="documents", summed="spans"),
 )

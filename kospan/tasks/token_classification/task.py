@@ -81,7 +81,7 @@ class TokenClassificationTask(EncoderTask):
 
     def metrics(self, examples: Sequence[Example], predictions: Sequence[Sequence[Span]]) -> dict[str, float]:
         """Return span metrics as the documentation defines them."""
-        return score_spans(list(examples), [list(spans) for spans in predictions], self.unit, self.labels)
+        return score_spans(examples, predictions, self.unit, self.labels)
 
 
 def build_model(recipe: Recipe, corpus: Corpus) -> KospanForTokenClassification:

@@ -12,8 +12,8 @@ from kospan.ablation.page import write_report
 from kospan.ablation.plan import Run, load_study
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, write_jsonl
-from kospan.tasks.generative_ner.generated import REPLY_METRICS
-from kospan.tasks.token_classification.metrics import counts_per_type
+from kospan.evaluation.span_counts import counts_per_type
+from kospan.tasks.generative_ner.metrics import REPLY_METRICS
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "sample_generative_ner.yaml"
 SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}

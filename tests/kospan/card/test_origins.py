@@ -11,6 +11,7 @@ from huggingface_hub import metadata_load, parse_eval_result_entries
 from huggingface_hub.repocard_data import model_index_to_eval_results
 from local_hub import OWNER_TOKEN, local_hub, online  # noqa: F401
 
+from kospan.calibrate import calibrate
 from kospan.card.metadata import EVAL_RESULTS
 from kospan.card.training_record import origins_record
 from kospan.data.corpus import Origin
@@ -20,7 +21,6 @@ from kospan.hub import publish as publishing
 from kospan.hub.hub import Hub
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.report.calibrate import calibrate
 from kospan.run import train
 from kospan.tasks.token_classification.spec import SPEC
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kospan.evaluation.bootstrap
-from kospan.evaluation.bootstrap import interval, intervals, mean_intervals, paired
+from kospan.evaluation.bootstrap import interval, intervals, paired
 
 
 def made(documents: int, seed: int, rate: float = 0.7) -> np.ndarray:
@@ -88,11 +88,16 @@ def test_intervals_of_all_metrics_hold_what_is_observed():
     counts = made(200, seed=6)
     correct, predicted, gold = counts.sum(axis=0)
     found = intervals(counts, samples=2000)
-    assert found["f1"] == interval(counts, samples=2000)
+    assert tuple(found["f1"]) == interval(counts, samples=2000)
     assert found["precision"][0] < correct / predicted < found["precision"][1]
     assert found["recall"][0] < correct / gold < found["recall"][1]
     # Nothing predicted: nothing varies.
-    assert intervals(counts * [0, 0, 1], samples=50) == dict.fromkeys(("f1", "precision", "recall"), (0.0, 0.0))
+    assert intervals(counts * [0, 0, 1], samples=50) == {name: [0.0, 0.0] for name in ("f1", "precision", "recall")}
+
+
+def test_intervals_need_documents():
+    with pytest.raises(ValueError, match=r"at least one document, got shape \(0, 3\)"):
+        intervals(np.zeros((0, 3)))
 
 
 @pytest.mark.parametrize("counts", [np.zeros((0, 3)), np.zeros(3), np.zeros((4, 2))])
@@ -109,12 +114,18 @@ def test_counts_of_other_documents_are_refused():
         paired(made(3, 1), other)
 
 
+def means(totals: np.ndarray) -> dict[str, np.ndarray]:
+    """Means of two columns over 150 documents."""
+    return {name: totals[..., at] / 150 for at, name in enumerate(("one", "two"))}
+
+
 def test_intervals_of_means_agree_with_an_explicit_loop():
     generator = np.random.default_rng(1)
     values = np.stack([generator.integers(0, 2, 150), generator.random(150).round(1)], axis=1)
     drawn = np.array([values[generator.integers(0, 150, 150)].mean(axis=0) for _ in range(4000)])
-    for found, column in zip(mean_intervals(values, samples=4000), drawn.T, strict=True):
+    for found, column in zip(intervals(values, means, samples=4000).values(), drawn.T, strict=True):
         low, high = np.quantile(column, [0.025, 0.975])
-        assert found == (pytest.approx(low, abs=0.008), pytest.approx(high, abs=0.008))
-    assert mean_intervals(values, 50, seed=3) == mean_intervals(values, 50, seed=3) != mean_intervals(values, 50)
-    assert mean_intervals(np.ones((5, 2)), 10) == [(1.0, 1.0)] * 2
+        assert found == [pytest.approx(low, abs=0.008), pytest.approx(high, abs=0.008)]
+    assert intervals(values, means, 50, seed=3) == intervals(values, means, 50, seed=3) != intervals(values, means, 50)
+    constant = intervals(np.ones((5, 2)), lambda totals: {"mean": totals[..., 0] / 5}, 10)
+    assert constant == {"mean": [1.0, 1.0]}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kospan.evaluation.span_counts import counts_per_document
 from kospan.evaluation.span_matching import (
     CLASSES,
     Match,
@@ -22,7 +23,6 @@ from kospan.evaluation.span_matching import (
 )
 from kospan.example import Example
 from kospan.modeling.spans import Span, overlap
-from kospan.tasks.token_classification.metrics import counts_per_document
 
 LABELS = ["LC", "PS"]
 TEXT = "가나 다라마 바사아자 차카"

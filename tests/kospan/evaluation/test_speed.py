@@ -18,8 +18,8 @@ class Recorder:
     def __init__(self):
         self.calls, self.asked = [], []
 
-    def find(self, model, documents, threshold=None, batch_size=32):
-        assert model is self.model and threshold is None
+    def predict(self, documents, threshold=None, batch_size=32, model=None):
+        assert model is None and threshold is None
         own = [document.text for document in documents]
         self.calls.append((len(own), {len(text) for text in own}, len(set(own)), batch_size))
         self.asked.append([document.question for document in documents])
@@ -58,7 +58,7 @@ def test_a_model_is_measured(make_token_classifier):
         ({"lengths": (0,)}, r"lengths of 1 or more, got \[0\]"),
         ({"batches": ()}, r"batches of 1 or more, got \[\]"),
         ({"calls": 0}, r"calls of 1 or more, got \[0\]"),
-        ({"examples": texts(" ")}, "expected texts to read, got none"),
+        ({"examples": texts(" ")}, "expected texts to measure, got none"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(settings, message):

@@ -1,10 +1,11 @@
-"""The report: one page that stands alone, whatever the texts hold, and whose numbers lead to their examples."""
+"""The report: one page without other files, safe for any text, whose numbers lead to their examples."""
 
 import base64
 import html
 import json
 import re
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,13 +13,16 @@ from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
+from kospan.evaluation.explain import explain
 from kospan.evaluation.span_matching import CLASSES, match_spans
-from kospan.evaluation.summary import GROUP_TITLES, SPACES
+from kospan.evaluation.summary import ERROR_COUNTS, GROUP_TITLES
 from kospan.example import Example
 from kospan.modeling.spans import Span
-from kospan.report import token_classification
-from kospan.report.analysis import analyze, look
+from kospan.report.analysis import analyze, explainer_of
 from kospan.report.page import draw, page, write_report
+from kospan.tasks.registry import TASKS
+from kospan.tasks.token_classification.explain import SpanExplainer
+from kospan.tasks.token_classification.report import records
 from kospan.tasks.token_classification.task import TokenClassificationTask
 
 NASTY = "</script><img src=x onerror=alert(1)> & \u2028 '\" {{ 7*7 }} \u202e ab 😀 이재용"
@@ -43,9 +47,9 @@ def analysed(make_token_classifier, texts, tmp_path):
 def test_the_examples_hold_every_span_and_match_once(analysed):
     model, examples, analysis = analysed
     assert analysis.predicted == model.extract([example.text for example in examples])
-    records = token_classification.records(analysis)
+    shown = records(analysis)
     counts = dict.fromkeys(CLASSES, 0)
-    for example, found, record in zip(examples, analysis.predicted, records, strict=True):
+    for example, found, record in zip(examples, analysis.predicted, shown, strict=True):
         assert [tuple(span[:3]) for span in record["gold"]] == [span[:3] for span in example.spans]
         assert [tuple(span[:3]) for span in record["found"]] == [span[:3] for span in found]
         golds = sorted(match[1] for match in record["matches"] if match[1] >= 0)
@@ -57,7 +61,7 @@ def test_the_examples_hold_every_span_and_match_once(analysed):
     assert analysis.confidence["spans: posterior"]["metrics"]["n"] == sum(map(len, analysis.predicted))
 
 
-def test_what_lies_in_the_folder(analysed, tmp_path):
+def test_files_of_the_folder(analysed, tmp_path):
     _, _, analysis = analysed
     written = write_report(tmp_path / "report", "a <title>", analysis)
     names = {path.name for path in (tmp_path / "report").iterdir()}
@@ -95,7 +99,7 @@ def test_in_a_browser(analysed, browser, tmp_path):
     tab.goto(path.as_uri())
     total = sum(analysis.metrics["errors"]["classes"].values())
     assert tab.inner_text("#chosen").startswith(f"{total} spans in {len(examples)} of {len(examples)} documents")
-    widths = tab.eval_on_selector_all("metric img", "images => images.map((image) => image.naturalWidth)")
+    widths = tab.eval_on_selector_all("figure img", "images => images.map((image) => image.naturalWidth)")
     assert len(widths) >= 6 and all(width > 100 for width in widths)
     # Every number leads to as many spans as it says.
     buttons = tab.query_selector_all("button.number")
@@ -124,21 +128,31 @@ def test_in_a_browser(analysed, browser, tmp_path):
     tab.close()
 
 
-def test_where_the_model_looks(analysed, tmp_path):
+def test_spans_are_explained(analysed, tmp_path):
     model, examples, analysis = analysed
-    looked = look(model, examples, examples[0].text)
-    assert looked.reading.text == examples[0].text
-    assert [each.span for each in looked.evidences] == looked.reading.spans[:6] and looked.evidences
-    write_report(tmp_path / "report", "looked", analysis._replace(looked=looked))
+    explainer = SpanExplainer(model)
+    explanation = explain(explainer, examples, examples[0].text)
+    assert explanation.encoded.text == examples[0].text
+    assert [each.span for each in explanation.evidence] == explanation.encoded.spans[:6] and explanation.evidence
+    write_report(tmp_path / "report", "explained", analysis._replace(explanation=explanation))
     names = {path.name for path in (tmp_path / "report").iterdir()}
     assert {"attention_layers.png", "evidence_0.png", "deletion.png"} <= names
     metrics = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["attention"] == {"text": examples[0].text, "deletion test": looked.deletion}
-    assert look(model, examples).reading.text in [example.text for example in examples]
+    assert metrics["attention"] == {"text": examples[0].text, "deletion test": explanation.deletion}
+    assert explain(explainer, examples).encoded.text in [example.text for example in examples]
     with pytest.raises(ValueError, match=r"fits into one window of the model .*, got one of 800 characters; pass"):
-        look(model, examples, "가나" * 400)
-    with pytest.raises(ValueError, match="got a stock one; leave --attention out"):
-        look(object(), examples)
+        explain(explainer, examples, "가나" * 400)
+
+
+@pytest.mark.parametrize(
+    "task, model_type, got",
+    [("token-classification", "bert", "a stock one")]
+    + [("generative-ner", "kospan-generative-ner", "a generative one")],
+)
+def test_only_models_with_an_encoder_of_ours_are_explained(task, model_type, got):
+    task = SimpleNamespace(spec=TASKS[task], model=SimpleNamespace(config=SimpleNamespace(model_type=model_type)))
+    with pytest.raises(ValueError, match=f"got {got}; remove --attention"):
+        explainer_of(task)
 
 
 def test_from_the_shell(make_token_classifier, tmp_path, capsys):
@@ -154,7 +168,7 @@ def test_from_the_shell(make_token_classifier, tmp_path, capsys):
     assert (tmp_path / "model" / "report" / "index.html").is_file()
 
 
-def test_confusions_have_gold_down_in_metric_and_table(analysed, drawn):  # noqa: F811
+def test_confusions_have_gold_down_in_figure_and_table(analysed, drawn):  # noqa: F811
     _, examples, analysis = analysed
     names, counted = [*analysis.labels, "none"], Counter()
     for example, predicted in zip(examples, analysis.predicted):
@@ -180,8 +194,8 @@ def test_confusions_have_gold_down_in_metric_and_table(analysed, drawn):  # noqa
             )
 
 
-def test_every_metric_is_drawn_from_its_own_numbers(analysed, drawn):  # noqa: F811
-    """Each group table, each confidence and the log reach their metric, and the metric its place on the page."""
+def test_every_figure_is_drawn_from_its_own_numbers(analysed, drawn):  # noqa: F811
+    """Each table of groups, each confidence and the log has its figure, and each figure its place on the page."""
     analysis = analysed[2]
     before, after = ({"bins": {"mass": [[0.0, 1.0, 4, place, 0.5]]}, "risk": [[1.0, place]]} for place in (0.25, 0.75))
     calibration = {
@@ -202,7 +216,7 @@ def test_every_metric_is_drawn_from_its_own_numbers(analysed, drawn):  # noqa: F
         assert texts_of(panel.get_yticklabels()) == [f"{row['group']}  ({row['gold']:,})" for row in shown]
         assert [bar.get_width() for bar in panel.patches] == [pytest.approx(row["f1"]) for row in shown]
     errors = analysis.metrics["errors"]
-    assert texts_of(axes["error_classes"][0].get_yticklabels()) == list(SPACES.values())
+    assert texts_of(axes["error_classes"][0].get_yticklabels()) == list(ERROR_COUNTS.values())
     assert texts_of(axes["tags"][0].get_yticklabels()) == errors["tags"]["tags"]
     sums = np.maximum(1, np.array(errors["tags"]["counts"]).sum(axis=1))[:, None]
     np.testing.assert_allclose(axes["tags"][0].images[0].get_array(), errors["tags"]["counts"] / sums)
@@ -220,18 +234,18 @@ def test_every_metric_is_drawn_from_its_own_numbers(analysed, drawn):  # noqa: F
     assert "learning_curves" in draw(analysis._replace(history=[{"epoch": 1.0, "eval_spearman": 0.5}]))
 
 
-def test_attention_of_the_head_on_entities_stands_on_the_page(make_token_classifier, texts, tmp_path):
+def test_attention_of_the_head_on_entities_is_on_the_page(make_token_classifier, texts, tmp_path):
     model = make_token_classifier(head="positional", encoder_input="units")
     model.prepare()
     examples = [Example("0", texts[3], (Span(0, 2, "PS"),))]
     analysis = analyze(TokenClassificationTask.over(model, "jsonl"), str(tmp_path), examples)
-    analysis = analysis._replace(looked=look(model, examples))
-    mass = analysis.looked.mass["units in entities"]
+    analysis = analysis._replace(explanation=explain(SpanExplainer(model), examples))
+    mass = analysis.explanation.mass["units in entities"]
     assert mass["units"] == 2 and 0 < mass["mass"] < 1
     shown = write_report(tmp_path / "report", "title", analysis).read_text(encoding="utf-8")
     assert f"<td>{mass['mass']:.4f}</td><td>{mass['even']:.4f}</td>" in shown
     stored = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
-    assert stored["attention"]["mass on entities"] == analysis.looked.mass
+    assert stored["attention"]["mass on entities"] == analysis.explanation.mass
 
 
 def rows_under(shown: str, heading: str) -> list[list[str]]:
@@ -244,7 +258,7 @@ def rows_under(shown: str, heading: str) -> list[list[str]]:
 def test_the_tables_hold_the_numbers_of_the_analysis(analysed):
     model, examples, analysis = analysed
     metrics, confidence = analysis.metrics, analysis.confidence
-    shown = page("title", analysis._replace(looked=look(model, examples, examples[0].text)), {})
+    shown = page("title", analysis._replace(explanation=explain(SpanExplainer(model), examples, examples[0].text)), {})
     for name, value in metrics["metrics"].items():
         if "_PS" not in name and not name.startswith(("f1_", "support_")):
             assert f'<b>{value:.4f}</b><span class="soft">{name}</span>' in shown
@@ -264,8 +278,8 @@ def test_the_tables_hold_the_numbers_of_the_analysis(analysed):
     errors = metrics["errors"]
     wrong = sum(count for kind, count in errors["classes"].items() if kind != "correct")
     head, *cells = rows_under(shown, '<section id="errors">')
-    others = [name for name in SPACES if name != "classes"]
-    assert head == ["", "spans", "of the errors", *(SPACES[name] for name in others)]
+    others = [name for name in ERROR_COUNTS if name != "classes"]
+    assert head == ["", "spans", "of the errors", *(ERROR_COUNTS[name] for name in others)]
     assert cells == [
         [
             kind,
@@ -289,13 +303,13 @@ def test_the_tables_hold_the_numbers_of_the_analysis(analysed):
         assert cells == [[kind, str(count)] for kind, count in errors["boundaries"][name].items() if count]
 
 
-def test_the_deletion_test_stands_on_the_page(analysed):
+def test_the_deletion_test_is_on_the_page(analysed):
     model, examples, analysis = analysed
-    looked = look(model, examples, examples[0].text)
-    shown = page("title", analysis._replace(looked=looked), {})
+    explanation = explain(SpanExplainer(model), examples, examples[0].text)
+    shown = page("title", analysis._replace(explanation=explanation), {})
     head, *cells = rows_under(shown, '<section id="attention">')
-    assert head == [f"{looked.deletion['spans']} spans", "mean fall", "95 %"]
+    assert head == [f"{explanation.deletion['spans']} spans", "mean fall", "95 %"]
     assert cells == [
         [method, f"{each['drop']:.4f}", "{:.4f} to {:.4f}".format(*each["interval"])]
-        for method, each in looked.deletion["methods"].items()
+        for method, each in explanation.deletion["methods"].items()
     ]

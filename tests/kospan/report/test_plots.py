@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 from drawing_cases import drawn, lines_of, texts_of  # noqa: F401
 
-from kospan.evaluation.attention import Evidence
-from kospan.evaluation.explain import EncoderView
+from kospan.evaluation.confidence import Claims, describe
+from kospan.evaluation.explain import EncodedText, Evidence
 from kospan.evaluation.speed import Speed
 from kospan.modeling.spans import Span
 from kospan.report import plots
-from kospan.tasks.token_classification.confidence import described
 
 ROWS = [
     {"group": "PS", "gold": 1200, "f1": 0.8, "f1 interval": [0.7, 0.85], "recall": 0.9, "recall interval": [0.8, 1.0]},
@@ -17,12 +16,12 @@ ROWS = [
 ]
 
 
-def reading(layers: int = 4, length: int = 5) -> EncoderView:
+def encoded_text(layers: int = 4, length: int = 5) -> EncodedText:
     generator = np.random.default_rng(3)
     subwords = ["[CLS]", "서울", "은", "춥다", "[SEP]"][:length]
     offsets = [(0, 0), (0, 2), (2, 3), (4, 6), (0, 0)][:length]
     attentions = generator.random((layers, length, length)).astype(np.float32)
-    return EncoderView("서울은 춥다", subwords, offsets, attentions, [Span(0, 2, "LC", 0.75)])
+    return EncodedText("서울은 춥다", subwords, offsets, attentions, [Span(0, 2, "LC", 0.75)])
 
 
 # --- scores -----------------------------------------------------------------------------------------------------------
@@ -126,7 +125,7 @@ def test_reliability_has_confidence_across_and_the_share_that_is_right_up(drawn)
     # Sure and mostly wrong: a line far below the diagonal, which swapped axes would put above it.
     confidence = np.array([0.9, 0.92, 0.94, 0.96] * 30)
     right = np.arange(120) // 4 % 4 == 0
-    kind = described(np.array(["PS"] * 120, dtype=object), right, confidence)
+    kind = describe(Claims(np.array(["PS"] * 120, dtype=object), right, confidence))
     other = {"bins": {"mass": [[0.0, 1.0, 4, 0.25, 0.5]]}, "risk": [[0.5, 0.1], [1.0, 0.3]]}
     plots.confidence({"posterior": kind, "softmax": other}, "spans")
     left, risk = drawn[0].axes
@@ -208,13 +207,13 @@ def test_a_log_without_scores_or_without_losses(drawn):  # noqa: F811
 
 
 def test_each_layer_has_a_panel_of_its_own_attention(drawn):  # noqa: F811
-    seen, shown = reading(layers=4), [0, 1, 3]
-    plots.attention_layers(seen, shown)
+    encoded, shown = encoded_text(layers=4), [0, 1, 3]
+    plots.attention_layers(encoded, shown)
     axes = drawn[0].axes
     assert len(axes) == 6 and [each.get_visible() for each in axes] == [True] * 4 + [False] * 2
     for at in range(4):
         [image] = axes[at].images
-        expected = [[seen.attentions[at][row][column] for column in shown] for row in shown]
+        expected = [[encoded.attentions[at][row][column] for column in shown] for row in shown]
         np.testing.assert_allclose(image.get_array(), expected)
         assert axes[at].get_title(loc="left") == f"layer {at + 1}" and image.get_clim()[0] == 0
         assert texts_of(axes[at].get_xticklabels()) == texts_of(axes[at].get_yticklabels()) == ["[CLS]", "서울", "춥다"]
@@ -227,10 +226,10 @@ def test_each_layer_has_a_panel_of_its_own_attention(drawn):  # noqa: F811
 
 @pytest.mark.parametrize("layers", [0, 3])
 def test_evidence_for_a_span_stands_at_its_subwords(drawn, layers):  # noqa: F811
-    seen, shown = reading(layers=3), [0, 1, 3]
+    encoded, shown = encoded_text(layers=3), [0, 1, 3]
     attention = np.arange(15, dtype=float).reshape(3, 5)[:layers]
     attribution = np.array([0.25, -0.5, 9.0, 0.75, 9.0])
-    plots.evidence(seen, shown, Evidence(seen.spans[0], attention, attribution))
+    plots.evidence(encoded, shown, Evidence(encoded.spans[0], attention, attribution))
     axes = drawn[0].axes
     bars = [(round(bar.get_x() + bar.get_width() / 2, 6), float(bar.get_height())) for bar in axes[-1].patches]
     assert bars == [(0, 0.25), (1, -0.5), (2, 0.75)]
@@ -284,7 +283,7 @@ def test_dollar_signs_of_the_data_are_no_formulas(drawn):  # noqa: F811
     assert plots.heatmap(names, np.eye(4), "types").startswith(b"\x89PNG")
     row = {"group": "$a_$", "gold": 2, "f1": 0.5, "f1 interval": [0.4, 0.6]}
     assert plots.scores([row], "by source").startswith(b"\x89PNG")
-    seen = reading()._replace(subwords=["$", "^$", "$_$", "$$", "x"], text="$^$x")
-    found = Evidence(Span(0, 3, "$\\", 0.5), seen.attentions[:, 0], np.zeros(5))
-    assert plots.attention_layers(seen, [0, 1, 2, 3]) and plots.evidence(seen, [0, 1, 2], found)
+    encoded = encoded_text()._replace(subwords=["$", "^$", "$_$", "$$", "x"], text="$^$x")
+    found = Evidence(Span(0, 3, "$\\", 0.5), encoded.attentions[:, 0], np.zeros(5))
+    assert plots.attention_layers(encoded, [0, 1, 2, 3]) and plots.evidence(encoded, [0, 1, 2], found)
     assert texts_of(drawn[0].axes[0].get_xticklabels())[0] == r"\$PS\$"

@@ -2,16 +2,15 @@
 
 import importlib.util
 import json
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from transformers import AutoConfig, AutoModel
 
-from kospan.evaluation.explain import VIEWS
 from kospan.modeling.configuration_generative_ner import read_generative_config
 from kospan.modeling.pipelines import PIPELINES
 from kospan.modeling.settings import FORMER_MODEL_TYPES
-from kospan.report.kinds import KINDS as REPORTS
 from kospan.task import Task
 from kospan.tasks.encoders import load_config
 from kospan.tasks.loading import load_saved
@@ -25,11 +24,11 @@ def test_every_task_has_a_card_a_report_and_a_tab():
     app = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(app)
     kinds = {task.model_type for task in TASKS.values()}
-    for registry in (REPORTS, app.TABS):
-        assert set(registry) == kinds
+    assert set(app.TABS) == kinds
     # A causal language model has no encoder to explain.
-    assert set(VIEWS) == kinds - {"kospan-generative-ner"}
+    assert [name for name, task in TASKS.items() if task.explainer is None] == ["generative-ner"]
     for task in TASKS.values():
+        assert (files(task.report.package) / "report.html.jinja").is_file()
         assert all((task.card.templates / f"card.{language}.md.jinja").is_file() for language in ("en", "ko"))
     # A pipeline is found by the Hub's name of the task; a generative model has that of its language model.
     assert {task.pipeline_tag for task in TASKS.values()} == {*PIPELINES, "text-generation"}

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from kospan.evaluation.bootstrap import intervals
+from kospan.evaluation.breakdown import SAMPLES
+from kospan.evaluation.span_counts import counts_per_document
 from kospan.example import Example
 from kospan.modeling.spans import Span
-from kospan.tasks.token_classification.analysis import SAMPLES, overall_row, scored_spans
-from kospan.tasks.token_classification.metrics import counts_per_document
+from kospan.tasks.token_classification.breakdown import scores
 from kospan.training import record as recording
 from kospan.training.record import best_step, device_in_words, evaluation_record, learning_curve, versions
 
@@ -26,14 +27,14 @@ FOUND = [[Span(0, 3, "PS", 0.9), Span(8, 11, "LC", 0.4)], [Span(0, 2, "LC", 0.8)
 
 
 def test_scores_counts_and_intervals():
-    scored = scored_spans(TRAIN, GOLD, FOUND, [[], []], ["LC", "PS"], "character")
+    scored = scores(SimpleNamespace(labels=["LC", "PS"]), TRAIN, GOLD, FOUND, [[], []])
     found = evaluation_record(TRAIN, GOLD, scored, 0.5, "cpu")
     assert found["labels"] == {"LC": {"training": 1, "validation": 2}, "PS": {"training": 1, "validation": 1}}
     overall = found["overall"]
     assert (overall["gold"], overall["predicted"], overall["correct"]) == (3, 3, 2)
     assert overall["f1"] == overall["precision"] == overall["recall"] == 2 / 3
-    expected = intervals(counts_per_document(GOLD, FOUND), SAMPLES)
-    assert overall["f1 interval"] == list(expected["f1"])
+    expected = intervals(counts_per_document(GOLD, FOUND), samples=SAMPLES)
+    assert overall["f1 interval"] == expected["f1"]
     assert {row["group"]: (row["correct"], row["gold"]) for row in found["types"]} == {"LC": (1, 2), "PS": (1, 1)}
     assert {row["group"]: row["gold"] for row in found["surfaces"]} == {
         "seen with this type": 2,
@@ -48,7 +49,7 @@ def test_scores_counts_and_intervals():
 
 
 def test_nothing_found_and_nothing_there():
-    row = overall_row([Example("a", "", ())], [[]])
+    row = scores(SimpleNamespace(labels=["LC"]), [], [Example("a", "", ())], [[]], [[]])["overall"]
     assert (row["f1"], row["f1 interval"]) == (0.0, [0.0, 0.0])
 
 

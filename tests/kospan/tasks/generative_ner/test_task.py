@@ -28,7 +28,7 @@ from kospan.recipe import Recipe
 from kospan.run import build_trainer, train
 from kospan.task import NotedSpans
 from kospan.tasks.generative_ner.base_model import loading
-from kospan.tasks.generative_ner.generated import REPLY_METRICS, score_replies
+from kospan.tasks.generative_ner.metrics import REPLY_METRICS
 from kospan.tasks.generative_ner.model import build_model, new_config, shown_examples, window_reply
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 from kospan.tasks.loading import open_saved
@@ -215,19 +215,6 @@ def test_notes_survive_gathering_from_several_processes(dropped, unmatched, stat
     predictions = [NotedSpans(spans, (dropped, unmatched, state)), NotedSpans([], (0, 0, 1))]
     first, second = pickle.loads(pickle.dumps(round_scores(predictions)))
     assert (first, first.notes) == (spans, (dropped, unmatched, state)) and (second, second.notes) == ([], (0, 0, 1))
-
-
-def test_replies_are_scored():
-    gold = [labelled(0, "이재용은 서울에"), labelled(1, "비"), labelled(2, "서울 부산 사직")]
-    right = [NotedSpans(each.spans, (0, 0, 1)) for each in gold]
-    assert score_replies(gold, right) == {"exact_reply": 1.0, "unparsed": 0.0, "dropped": 0.0, "unmatched": 0.0}
-    # The same spans, but the reply named more than was there, or in another order.
-    wrong = [NotedSpans(gold[0].spans, (0, 1, 0)), NotedSpans([], (2, 0, -1)), NotedSpans(gold[2].spans, (0, 0, 0))]
-    found = score_replies(gold, wrong)
-    assert found == {"exact_reply": 0.0, "unparsed": pytest.approx(1 / 3), "dropped": 2.0, "unmatched": 1.0}
-    # The surface is right at another place: the reply is, the span is not.
-    again = Example("a", "서울 서울", (Span(3, 5, "LC"),))
-    assert score_replies([again], [[Span(0, 2, "LC")]])["exact_reply"] == 1.0
 
 
 # --- runs -------------------------------------------------------------------------------------------------------------

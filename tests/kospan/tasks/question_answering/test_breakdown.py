@@ -1,6 +1,7 @@
-"""Groups and classes of answers: they add up, agree with the places they speak of, and with scores of their own."""
+"""Groups and classes of answers: they add up, and agree with places of answers and with scores."""
 
 import json
+from types import SimpleNamespace
 from unicodedata import normalize
 
 import pytest
@@ -11,16 +12,26 @@ from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.tasks.question_answering.breakdown import (
     ANSWER_CLASSES,
+    LENGTH_GROUPS,
     NO_ANSWER,
+    analyze,
     answer_class,
     answer_length,
-    answer_length_groups,
     differs_by_particle,
-    examine_answers,
-    scored_answers,
+    scores,
 )
 from kospan.tasks.question_answering.metrics import RULES, score_answers
 from kospan.tasks.question_answering.question_words import QUESTION_WORDS, question_word
+
+
+def task_of(rules: str = "korquad", left_out: int = 0) -> SimpleNamespace:
+    """The part of a task that a breakdown needs."""
+
+    def metrics(examples, predicted):
+        return score_answers(examples, predicted, rules, left_out)
+
+    return SimpleNamespace(rules=rules, left_out=left_out, metrics=metrics)
+
 
 TEXT = "수도는 서울특별시이고, the second city는 부산에서 (멀지) 않은 곳이다."
 QUESTIONS = ["누가 썼나?", "언제인가?", "왕은?", "Who was it?", "몇 개인가?", "How many?", "무엇이 어디에 있나?"]
@@ -42,7 +53,7 @@ def answered(draw):
 @given(st.lists(answered(), min_size=1, max_size=6), st.sampled_from(sorted(RULES)))
 def test_classes_and_groups_add_up(questions, rules):
     examples, predicted = [each for each, _ in questions], [said for _, said in questions]
-    found = examine_answers(examples, predicted, rules, training=examples[:1], samples=20)
+    found = analyze(task_of(rules), examples, predicted, training=examples[:1], samples=20)
     assert found["documents"] == len(examples) and found["metrics"] == score_answers(examples, predicted, rules)
     classes = found["errors"]["classes"]
     assert list(classes) == list(ANSWER_CLASSES) and sum(classes.values()) == len(examples)
@@ -90,7 +101,7 @@ def test_places_of_a_wrong_answer(question):
 def one(said, gold=((4, 9),), **settings):
     example = Example("a", TEXT, tuple(Span(*pair, "answer") for pair in gold), "수도는 어디인가?", "news")
     predicted = [[Span(*said, "answer", 0.5)] if said else []]
-    return examine_answers([example], predicted, "korquad", samples=10, **settings)
+    return analyze(task_of(), [example], predicted, samples=10, **settings)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +155,7 @@ def test_particles(answer, gold, differs):
 )
 def test_lengths(length, group):
     spans = (Span(1, 1 + length, "answer"), Span(2, 4, "answer")) if length else ()
-    assert answer_length(Example("a", "가" * 40, spans)) == group and group in answer_length_groups()
+    assert answer_length(Example("a", "가" * 40, spans)) == group and group in LENGTH_GROUPS
 
 
 @pytest.mark.parametrize(
@@ -196,7 +207,7 @@ def test_rows_stand_in_order_and_name_what_occurs():
         Example(str(at), TEXT, (Span(4, 4 + length, "answer"),) if length else (), question)
         for at, (length, question) in enumerate([(9, "왕은?"), (0, "누가?"), (2, "왕은?"), (20, "언제?")])
     ]
-    found = examine_answers(examples, [list(example.spans) for example in examples], "korquad", examples[:1], samples=5)
+    found = analyze(task_of(), examples, [list(example.spans) for example in examples], examples[:1], samples=5)
     shown = {title: [(row["group"], row["questions"]) for row in rows] for title, rows in found["groups"].items()}
     assert shown == {
         "question word": [("누구", 1), ("언제", 1), ("other", 2)],
@@ -204,28 +215,29 @@ def test_rows_stand_in_order_and_name_what_occurs():
         "answer": [("seen in training", 1), ("not seen in training", 2), (NO_ANSWER, 1)],
     }
     assert found["metrics"]["exact_match"] == 1.0
-    assert "answer" not in examine_answers(examples, [[]] * 4, "korquad", samples=5)["groups"]
+    assert "answer" not in analyze(task_of(), examples, [[]] * 4, samples=5)["groups"]
 
 
 @pytest.mark.parametrize("sources, shown", [(1, False), (2, True), (30, True), (31, False)])
 def test_sources_are_shown_where_a_table_says_something(sources, shown):
     examples = [Example(str(at), TEXT, (Span(4, 6, "answer"),), "왕은?", f"s{at % sources}") for at in range(62)]
-    groups = examine_answers(examples, [[]] * 62, "korquad", samples=2)["groups"]
+    groups = analyze(task_of(), examples, [[]] * 62, samples=2)["groups"]
     assert ("source" in groups) == shown
 
 
 def test_what_cannot_be_examined_is_refused():
     with pytest.raises(ValueError, match="expected answers to 0 questions, got 1"):
-        examine_answers([], [[]], "korquad")
+        analyze(task_of(), [], [[]])
     with pytest.raises(ValueError, match="expected rules to be one of"):
-        examine_answers([], [], "bleu")
+        analyze(task_of("bleu"), [], [])
 
 
 def test_left_out_questions_are_in_the_overall_row_alone():
     examples = [Example(str(at), "수도는 서울이다", (Span(4, 6, "answer"),), "어디?") for at in range(3)]
     predicted = [[Span(4, 6, "answer")], [Span(4, 6, "answer")], []]
-    kept = scored_answers(examples, predicted, [[]] * 3, "korquad2", examples, left_out=1)
+    task = task_of("korquad2", left_out=1)
+    kept = scores(task, examples, examples, predicted, [[]] * 3)
     assert (kept["overall"]["questions"], kept["overall"]["exact_match"], kept["baseline"]["f1"]) == (4, 0.5, 0.0)
     assert sum(row["questions"] for row in kept["groups"]["question word"]) == 3 == sum(kept["errors"].values())
-    found = examine_answers(examples, predicted, "korquad2", left_out=1)
+    found = analyze(task, examples, predicted)
     assert found["metrics"]["exact_match"] == 0.5 and found["metrics"]["support_left_out"] == 1.0

@@ -11,12 +11,12 @@ from card_cases import card_of, change, check_snippets, section
 from huggingface_hub import ModelCard, metadata_load
 from huggingface_hub.repocard_data import model_index_to_eval_results
 
+from kospan.calibrate import calibrate
 from kospan.data.jsonl import write_jsonl
 from kospan.data.registry import DATASETS
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
-from kospan.report.calibrate import calibrate
 from kospan.run import train
 from kospan.tasks.question_answering.card import QUESTIONS
 

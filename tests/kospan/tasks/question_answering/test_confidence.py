@@ -1,12 +1,12 @@
-"""What a reader claims is what it answers, at every temperature."""
+"""Confidence in answers is that of the model at every temperature."""
 
 import numpy as np
 import pytest
 
+from kospan.evaluation.confidence import calibration_report, fit_temperature
 from kospan.example import Example
 from kospan.modeling.spans import Span
-from kospan.tasks.question_answering.confidence import AnswerClaims
-from kospan.tasks.token_classification.confidence import calibration_report, fit_temperature
+from kospan.tasks.question_answering.confidence import AnswerConfidence
 
 CONTEXTS = [
     "이재용 회장이 서울에서 회의를 열었다.",
@@ -25,17 +25,17 @@ ASKED = [
 
 
 @pytest.fixture(params=[False, True])
-def reader(request, make_qa_model):
+def model(request, make_qa_model):
     return make_qa_model(allow_no_answer=request.param, encoder_input="units", exact_match_feature=True)
 
 
 @pytest.fixture
-def examples(reader):
-    """Every other answer of the reader is gold."""
+def examples(model):
+    """Every other answer of the model is gold."""
     found = []
     for at, (question, place) in enumerate(ASKED):
         text = CONTEXTS[place]
-        spans = [span for span in reader.answer(question, text) if span.end]
+        spans = [span for span in model.answer(question, text) if span.end]
         wrong = (Span(0, 1, "answer"),) if text.strip() else ()
         gold = tuple(Span(*span[:3]) for span in spans) if at % 2 == 0 else wrong
         found.append(Example(str(at), text, gold, question))
@@ -43,46 +43,49 @@ def examples(reader):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_claims_are_what_answer_reports(reader, examples, temperature):
-    claims = AnswerClaims(reader, examples, "korquad")
-    spans = claims.spans(temperature)
-    reader.config.calibration_temperature = temperature
-    answers = [reader.answer(example.question, example.text)[0] for example in examples if example.text.strip()]
-    assert spans.confidence["posterior"] == pytest.approx([answer.score for answer in answers], abs=1e-6)
-    assert claims.found == [[tuple(answer[:2])] for answer in answers]
-    for said, answer in zip(claims.predicted(temperature), answers, strict=True):
-        assert [span[:3] for span in said] == ([tuple(answer[:3])] if answer.end else [])
-    assert len(claims.rows) == 5, "a blank text holds nothing to claim"
+def test_claims_are_what_answer_reports(model, examples, temperature):
+    claims = AnswerConfidence(model, examples, "korquad")
+    confidence = claims.claims("spans", "posterior", temperature).confidence
+    model.config.calibration_temperature = temperature
+    answers = [model.answer(example.question, example.text)[0] for example in examples if example.text.strip()]
+    assert confidence == pytest.approx([answer.score for answer in answers], abs=1e-6)
+    assert claims.places == [tuple(answer[:2]) for answer in answers]
+    predicted = claims.predicted(temperature)
+    assert len(predicted) == len(examples) and predicted.pop(2) == [] and claims.documents == 5
+    for spans, answer in zip(predicted, answers, strict=True):
+        assert [span[:3] for span in spans] == ([tuple(answer[:3])] if answer.end else [])
     # In the middle of the widest gap: at a score itself the last bit, which differs between batches, would decide.
-    scores = np.sort(spans.confidence["posterior"])
+    scores = np.sort(confidence)
     below = np.diff(scores).argmax()
-    reader.config.threshold = float(scores[below : below + 2].mean())
-    kept = [answer.end > 0 and answer.score >= reader.config.threshold for answer in answers]
-    assert list(map(bool, claims.predicted(temperature))) == kept
+    model.config.threshold = float(scores[below : below + 2].mean())
+    kept = [answer.end > 0 and answer.score >= model.config.threshold for answer in answers]
+    predicted = AnswerConfidence(model, examples, "korquad").predicted(temperature)
+    assert list(map(bool, predicted[:2] + predicted[3:])) == kept
 
 
-def test_right_is_what_the_rules_call_an_exact_match(reader, examples):
-    claims = AnswerClaims(reader, examples, "korquad")
-    for right, (example, _), [(start, end)] in zip(claims.right, claims.rows, claims.found):
+def test_right_is_what_the_rules_call_an_exact_match(model, examples):
+    claims = AnswerConfidence(model, examples, "korquad")
+    asked = [example for example in examples if example.text.strip()]
+    for right, example, (start, end) in zip(claims.right, asked, claims.places, strict=True):
         gold = [example.text[span.start : span.end].strip(" .%") for span in example.spans]
         assert right == (example.text[start:end].strip(" .%") in (gold or [""]))
 
 
-def test_the_product_of_two_softmaxes_by_hand(reader, examples):
-    claims = AnswerClaims(reader, examples[:1], "korquad")
-    _, ([window],) = reader.window_scores([examples[0].question], [examples[0].text])
+def test_the_product_of_two_softmaxes_by_hand(model, examples):
+    claims = AnswerConfidence(model, examples[:1], "korquad")
+    _, ([window],) = model.window_scores([examples[0].question], [examples[0].text])
     best = claims.best[0]
     expected = 1.0
     for scores, place in ((window.starts, best.first), (window.ends, best.last - 1)):
         scores = [-np.inf if each == " " else score for each, score in zip(examples[0].text, scores, strict=True)]
-        values = [*scores, *([window.null / 2] if reader.config.allow_no_answer else [])]
+        values = [*scores, *([window.null / 2] if model.config.allow_no_answer else [])]
         powers = np.exp(np.array(values, dtype=np.float64) / 2.0)
         expected *= powers[place if best.last else -1] / powers.sum()
-    assert claims.spans(2.0).confidence["softmax, product"][0] == pytest.approx(expected, abs=1e-6)
+    assert claims.claims("spans", "softmax, product", 2.0).confidence[0] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_temperature_is_fitted_and_the_report_has_no_tags(reader, examples):
-    claims = AnswerClaims(reader, examples, "korquad")
+def test_a_temperature_is_fitted_and_the_report_has_no_tags(model, examples):
+    claims = AnswerConfidence(model, examples, "korquad")
     assert 0 < claims.right.sum() < len(claims.right)
     report = calibration_report(claims, claims)
     assert report["tags"] == {} and set(report["spans"]) == {"posterior", "softmax, product"}
@@ -91,8 +94,9 @@ def test_a_temperature_is_fitted_and_the_report_has_no_tags(reader, examples):
 
 
 @pytest.mark.parametrize("right", [True, False])
-def test_a_temperature_needs_right_and_wrong_answers(reader, examples, right):
-    claims = AnswerClaims(reader, examples, "korquad")
-    chosen = [row[0] for row, is_right in zip(claims.rows, claims.right) if is_right == right]
+def test_a_temperature_needs_right_and_wrong_answers(model, examples, right):
+    claims = AnswerConfidence(model, examples, "korquad")
+    asked = [example for example in examples if example.text.strip()]
+    chosen = [example for example, is_right in zip(asked, claims.right) if is_right == right]
     with pytest.raises(ValueError, match="fit it on more data"):
-        fit_temperature(AnswerClaims(reader, chosen, "korquad"))
+        fit_temperature(AnswerConfidence(model, chosen, "korquad"))

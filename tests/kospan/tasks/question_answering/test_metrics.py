@@ -1,4 +1,4 @@
-"""Figures of answers against an oracle that was written from the official rules in another way."""
+"""Metrics of answers against an oracle that was written from the official rules in another way."""
 
 import random
 
@@ -13,7 +13,6 @@ from kospan.modeling.spans import Span
 from kospan.tasks.question_answering.metrics import (
     RULES,
     answer_metrics,
-    answer_scores,
     korquad2_form,
     korquad_form,
     metric_names,
@@ -31,6 +30,12 @@ def test_perturbed_predictions_have_the_oracle_s_metrics(rules):
     # Each step of the normalisation was put to the test.
     assert list(found["mattered"]) == answer_rules.STEPS[rules] and all(found["mattered"].values()), found["mattered"]
     assert 0.1 < found["means"]["exact_match"] < found["means"]["f1"] < 0.9
+
+
+def answer_scores(predicted: str, gold: list[str], rules: str) -> tuple[float, float]:
+    """Exact match and F1."""
+    metrics = answer_metrics(predicted, gold, rules)
+    return metrics["exact_match"], metrics["f1"]
 
 
 TEXTS = st.text(
@@ -156,7 +161,9 @@ def test_means_over_questions_and_over_the_answerable_ones():
 def test_what_cannot_be_scored_is_refused():
     with pytest.raises(ValueError, match="expected answers to 3 questions, got 1"):
         score_answers(EXAMPLES, [[]])
-    with pytest.raises(ValueError, match="example 'd': expected gold answers to score by, got none; drop the question"):
+    with pytest.raises(
+        ValueError, match="example 'd': expected gold answers to score by, got none; remove the question"
+    ):
         score_answers([Example("d", "가", None, "?")], [[]])
     with pytest.raises(ValueError, match="rules to be one of korquad, korquad2, squad, squad_v2, klue_mrc, got 'bleu'"):
         score_answers(EXAMPLES, [[], [], []], "bleu")

@@ -11,21 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kospan.tasks.token_classification.metrics
+from kospan.evaluation.span_counts import counts_per_document, counts_per_type, unit_tag_ids
 from kospan.example import Example
 from kospan.modeling.alignment import unit_spans
 from kospan.modeling.spans import Span
 from kospan.modeling.tags import spans_to_tags
-from kospan.tasks.token_classification.metrics import (
-    counts_per_document,
-    counts_per_type,
-    flat_metrics,
-    klue_metrics,
-    score_spans,
-    unit_tag_ids,
-)
+from kospan.tasks.token_classification.metrics import ScoredSpans, score_spans
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 LABELS = ["LC", "OG", "PS"]
+
+
+def klue_metrics(examples, predicted, labels) -> dict[str, float]:
+    return ScoredSpans(examples, predicted, "character", labels).klue
+
+
+def flat_metrics(examples, predicted, labels, unit) -> dict[str, float]:
+    scored = ScoredSpans(examples, predicted, unit, labels)
+    return {"flat_f1": scored.weighted_tag_f1(1), "flat_f1_with_o": scored.weighted_tag_f1(0)}
 
 
 def spans_in(length: int) -> st.SearchStrategy[list[Span]]:

@@ -15,7 +15,7 @@ from kospan.modeling.tags import tags_to_spans
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer, train
 from kospan.tasks.encoders import encoder_parts
-from kospan.tasks.token_classification.confidence import Claims
+from kospan.tasks.token_classification.confidence import SpanConfidence
 from kospan.tasks.token_classification.task import TokenClassificationTask
 
 # Tokens that a raw text would not be split into, so that words and text give different units.
@@ -108,13 +108,13 @@ def test_evaluation_gives_the_model_words_and_texts_as_they_are(make_task, colum
 def test_claims_begin_and_end_where_extracted_spans_do(make_token_classifier, texts):
     model = make_token_classifier(encoder_input="units", labels=["LC"])
     examples = [Example(str(at), f" {text}\\n ", ()) for at, text in enumerate(texts)] + [Example("b", " \\n", ())]
-    claims = Claims(model, examples)
+    claims = SpanConfidence(model, examples)
     found = model.extract([each.text for each in examples])
     said = claims.predicted(1.0)
     assert [[span[:3] for span in spans] for spans in said] == [[span[:3] for span in spans] for spans in found]
-    assert any(found) and len(claims.spans(1.0).labels) == sum(map(len, found))
+    assert any(found) and len(claims.claims("spans", "posterior", 1.0).labels) == sum(map(len, found))
     gold = [Example(each.id, each.text, tuple(spans)) for each, spans in zip(examples, found)]
-    assert Claims(model, gold).spans(1.0).right.all()
+    assert SpanConfidence(model, gold).claims("spans", "posterior", 1.0).right.all()
 
 
 def test_trimmed_gold_spans_are_reported_once(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""A reader's report: every question once, its numbers lead to its questions, and a long text is folded and whole."""
+"""The report of question answering: every question once, numbers lead to questions, long texts are folded and whole."""
 
 import json
 from collections import Counter
@@ -8,14 +8,15 @@ from drawing_cases import drawn, texts_of  # noqa: F401
 
 from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
+from kospan.evaluation.explain import explain
 from kospan.example import Example
 from kospan.modeling.spans import Span
-from kospan.report import question_answering
-from kospan.report.analysis import analyze, look
-from kospan.report.kinds import kind_of
+from kospan.report.analysis import analyze
 from kospan.report.page import page, write_report
 from kospan.tasks.question_answering.breakdown import ANSWER_CLASSES
+from kospan.tasks.question_answering.explain import AnswerExplainer
 from kospan.tasks.question_answering.question_words import QUESTION_WORDS, question_word
+from kospan.tasks.question_answering.report import data, draw
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
 
 NASTY = "</script><img src=x onerror=alert(1)> & \u2028 '\" {{ 7*7 }} \u202e ab 😀 이재용"
@@ -50,20 +51,20 @@ def test_the_examples_hold_every_question_once(analysed):
     model, examples, analysis = analysed
     found = model.answer([each.question for each in examples], [each.text for each in examples])
     assert [[span[:3] for span in spans] for spans in analysis.predicted] == [[s[:3] for s in each] for each in found]
-    data = question_answering.data(analysis)
-    assert [record["id"] for record in data["examples"]] == [example.id for example in examples]
-    assert [data["texts"][record["text"]] for record in data["examples"]] == [example.text for example in examples]
-    assert len(data["texts"]) == len({example.text for example in examples}) < len(examples)
-    counts = Counter(ANSWER_CLASSES[record["kind"]] for record in data["examples"])
+    shown = data(analysis)
+    assert [record["id"] for record in shown["examples"]] == [example.id for example in examples]
+    assert [shown["texts"][record["text"]] for record in shown["examples"]] == [example.text for example in examples]
+    assert len(shown["texts"]) == len({example.text for example in examples}) < len(examples)
+    counts = Counter(ANSWER_CLASSES[record["kind"]] for record in shown["examples"])
     assert counts == {kind: count for kind, count in analysis.metrics["errors"]["classes"].items() if count}
     assert len(counts) >= 4, "a model that makes one kind of mistake would prove little"
     for name in ("exact_match", "f1"):
-        mean = sum(record["metrics"][name] for record in data["examples"]) / len(examples)
+        mean = sum(record["metrics"][name] for record in shown["examples"]) / len(examples)
         assert mean == pytest.approx(analysis.metrics["metrics"][name], abs=1e-4)
-    for example, record in zip(examples, data["examples"]):
+    for example, record in zip(examples, shown["examples"]):
         assert record["gold"] == [[span.start, span.end] for span in example.spans]
         assert QUESTION_WORDS[record["word"]] == question_word(example.question)
-    assert sum(record["particle"] for record in data["examples"]) == analysis.metrics["particles"]
+    assert sum(record["particle"] for record in shown["examples"]) == analysis.metrics["particles"]
     assert analysis.confidence["spans: posterior"]["metrics"]["n"] == len(examples)
 
 
@@ -78,8 +79,8 @@ def test_what_is_drawn_and_written(analysed, tmp_path):
     metrics = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["metrics"] == analysis.metrics["metrics"] and metrics["rules"] == "korquad"
     html = page("읽기", analysis, {})
-    data = html.split('<script id="data" type="application/json">')[1].split("</script>")[0]
-    assert "<" not in data and "\u2028" not in data and NASTY in json.loads(data)["texts"]
+    stored = html.split('<script id="data" type="application/json">')[1].split("</script>")[0]
+    assert "<" not in stored and "\u2028" not in stored and NASTY in json.loads(stored)["texts"]
     assert f"{len(analysis.examples)} questions about" in html
 
 
@@ -105,7 +106,7 @@ def test_in_a_browser(analysed, browser, tmp_path):
     kind, word = "exact", question_word(examples[0].question)
     tab.select_option("#kind", kind)
     tab.select_option("#question-word", word)
-    records = question_answering.data(analysis)["examples"]
+    records = data(analysis)["examples"]
     both = [
         example.question
         for example, record in zip(examples, records)
@@ -134,20 +135,21 @@ def test_in_a_browser(analysed, browser, tmp_path):
     tab.close()
 
 
-def test_where_the_reader_looks(analysed, tmp_path):
+def test_an_answer_is_explained(analysed, tmp_path):
     model, examples, analysis = analysed
-    looked = look(model, examples, examples[0].question)
-    assert (looked.reading.text, looked.reading.question) == (examples[0].text, examples[0].question)
-    assert look(model, examples, examples[1].id).reading.question == examples[1].question
-    write_report(tmp_path / "report", "looked", analysis._replace(looked=looked))
+    explainer = AnswerExplainer(model)
+    explanation = explain(explainer, examples, examples[0].question)
+    assert (explanation.encoded.text, explanation.encoded.question) == (examples[0].text, examples[0].question)
+    assert explain(explainer, examples, examples[1].id).encoded.question == examples[1].question
+    write_report(tmp_path / "report", "explained", analysis._replace(explanation=explanation))
     names = {path.name for path in (tmp_path / "report").iterdir()}
     assert {"attention_layers.png", "evidence_0.png", "deletion.png"} <= names
     metrics = json.loads((tmp_path / "report" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["attention"]["question"] == examples[0].question
     with pytest.raises(
-        ValueError, match="expected a question of the data or its id to look at, got '아무 말'; copy one"
+        ValueError, match="expected a question of the data or its id to explain, got '아무 말'; copy one"
     ):
-        look(model, examples, "아무 말")
+        explain(explainer, examples, "아무 말")
 
 
 def test_from_the_shell(make_qa_model, tmp_path, capsys):
@@ -159,21 +161,12 @@ def test_from_the_shell(make_qa_model, tmp_path, capsys):
     assert (tmp_path / "model" / "report" / "deletion.png").is_file()
     assert capsys.readouterr().out.splitlines()[-1].startswith("report  ")
     assert main([*words, "--attention", "누가?"]) == 2
-    assert "expected a question of the data or its id to look at, got '누가?'" in capsys.readouterr().err
-
-
-def test_a_kind_that_no_report_shows_is_refused():
-    with pytest.raises(
-        ValueError,
-        match=r"a report shows \(kospan-token-classification, kospan-generative-ner, kospan-question-answering, "
-        r"kospan-sequence-classification\), got 'kospan-poet'",
-    ):
-        kind_of("kospan-poet")
+    assert "expected a question of the data or its id to explain, got '누가?'" in capsys.readouterr().err
 
 
 def test_classes_of_wrong_answers_are_drawn_as_shares(analysed, drawn):  # noqa: F811
     analysis = analysed[2]
-    assert list(question_answering.draw(analysis)) == ["error_classes"]
+    assert list(draw(analysis)) == ["error_classes"]
     [axes] = drawn[0].axes
     wrong = {kind: count for kind, count in analysis.metrics["errors"]["classes"].items() if kind != "exact"}
     assert texts_of(axes.get_legend().get_texts()) == list(wrong)

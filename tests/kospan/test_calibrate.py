@@ -9,13 +9,13 @@ from card_cases import card_of
 from release_cases import save_reader_run
 from transformers import AutoModel
 
+from kospan.calibrate import calibrate
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, record
 from kospan.example import Example
 from kospan.hub.verify import verify
 from kospan.modeling.pipelines import KospanTokenClassificationPipeline
 from kospan.modeling.spans import Span
-from kospan.report.calibrate import calibrate
 from kospan.tasks.token_classification.spec import SPEC
 
 
@@ -107,7 +107,7 @@ def test_texts_with_reported_scores_are_not_fitted_to(labelled):
     report = calibrate(folder, [*examples, stored[0]], examples[:5], said.append)
     assert said == ["left out            6 texts on which scores are reported"]
     assert report["fitted"]["documents"] == len(examples) - 5 and report["reported"]["documents"] == 5
-    with pytest.raises(ValueError, match="got 5 that all stand in predictions"):
+    with pytest.raises(ValueError, match="got 5 that are all in predictions"):
         calibrate(folder, stored)
 
 
@@ -166,7 +166,7 @@ def test_a_file_that_is_cut_short_is_named(name, text, labelled):
     folder, examples = labelled
     (folder / name).write_text(text, encoding="utf-8")
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with pytest.raises(ValueError, match=f"{name}: expected (a )?JSON.*; take the file from the run again"):
+    with pytest.raises(ValueError, match=f"{name}: expected (a )?JSON.*; copy the file from the run again"):
         calibrate(folder, examples)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
 
@@ -268,7 +268,7 @@ def test_a_precision_out_of_reach_is_told_and_the_rest_is_done(asked, capsys):
     chosen = report["threshold"]
     assert chosen["value"] is None and chosen["reported"] is None and 0 < chosen["best"] < 1
     assert len(said) == 1 and said[0].startswith("no threshold        expected one that gives a precision of 1 ")
-    assert f"the best one gives {chosen['best']:.4f}; wish for less" in said[0]
+    assert f"the best one gives {chosen['best']:.4f}; request less" in said[0]
     config = config_of(folder)
     assert config["calibration_temperature"] == report["temperature"] and config["threshold"] == 0.0
     with pytest.raises(ValueError, match="expected a precision above 0 and at most 1"):

@@ -1,0 +1,172 @@
+"""Calibration of a saved model: fits a temperature, and rewrites config, scores and model card in its folder."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from kospan.card.card import write_card
+from kospan.card.record import read_record
+from kospan.card.training_record import predicted_examples
+from kospan.data.jsonl import read_jsonl, record
+from kospan.evaluation.calibration import check_precision
+from kospan.evaluation.confidence import calibration_report, threshold_report
+from kospan.evaluation.span_counts import check_gold
+from kospan.example import Example
+from kospan.tasks.encoders import load_ours
+from kospan.tasks.loading import open_saved
+from kospan.tasks.registry import spec_of_folder
+from kospan.training.record import NAME
+from kospan.training.saving import check_output, read_object, written_whole
+
+# Metrics that `eval_results.json` gains: confidence of the spans after calibration, on the reported documents.
+RESULTS = ("n", "ece", "brier", "auroc")
+
+
+def calibrate(
+    folder: str | os.PathLike,
+    examples: Sequence[Example],
+    reported: Sequence[Example] | None = None,
+    say: Callable[[str], None] = print,
+    precision: float | None = None,
+) -> dict:
+    """Fit the temperature of a saved model, and rewrite its config, predictions, results and model card.
+
+    The predicted spans do not change, only their confidence; question answering omits answers below its threshold.
+
+    Args:
+        folder: Folder of a model, as written by a run.
+        examples: Documents with gold spans to fit the temperature to. Those with a text of the folder's predictions or
+            of `reported` are left out: no score may be reported on documents that were fitted to.
+        reported: Documents with gold spans to report calibration on; None takes those of every other text of
+            `examples`, from the second, and fits to the rest.
+        say: Takes a line about documents that were left out, or about a precision that no threshold gives.
+        precision: Also choose the smallest threshold at which this share of the kept predictions is right, on the
+            fitted documents. A config with a threshold gets it. None resets a threshold that an earlier calibration
+            chose, for other confidences.
+
+    Returns: Result of `kospan.evaluation.confidence.calibration_report`, and under `threshold` that of
+        `threshold_report` if a precision is given; it is also written to `calibration.json`.
+
+    Raises: FileNotFoundError or ValueError if the folder holds no such model, the documents cannot fit a temperature,
+        leave none to report on, or hold a label that the model does not know, or the precision is out of range.
+    """
+    folder = Path(folder)
+    if precision is not None:
+        check_precision(precision)
+    config, spec = config_of(folder), spec_of_folder(folder)
+    check_output(folder, folder=True)
+    has_card = (folder / "README.md").is_file()
+    if has_card:
+        read_record(folder, spec)  # Fails now, not after the work, if the card cannot be written again.
+    check_gold([*examples, *(reported or ())])
+    stored = read_jsonl(folder / "predictions.jsonl") if (folder / "predictions.jsonl").is_file() else []
+    kept = _unreported(examples, [*stored, *(reported or ())], say)
+    if reported is None:
+        kept, reported = _halves(kept)
+    task = open_saved(os.fspath(folder))
+    task.spec.check_examples(task, [*kept, *reported], "data")
+    found = [task.spec.confidence(task, part) for part in (kept, reported)]
+    report = calibration_report(*found)
+    # The card may call the reported documents the validation data only if they are the same.
+    read, scored = ([(each.question, each.text) for each in part] for part in (reported, stored))
+    report["reported"]["validation"] = read == scored
+    if precision is not None:
+        report["threshold"] = threshold_report(*found, report["temperature"], precision)
+        _say_missed(report["threshold"], say)
+    changed = {"calibration_temperature": report["temperature"]} | _threshold(folder, config, report)
+    with written_whole(folder) as temporary:
+        _write_json(temporary / "calibration.json", report)
+        model = load_ours(folder, **changed, dtype=torch.float32).to(task.model.device).eval()
+        if stored:
+            predicted = task.predict(stored, model=model)
+            lines = [
+                json.dumps(record(example, spans=spans), ensure_ascii=False) + "\n"
+                for example, spans in zip(stored, predicted)
+            ]
+            (temporary / "predictions.jsonl").write_text("".join(lines), encoding="utf-8")
+        if (folder / "eval_results.json").is_file():
+            results = read_object(folder / "eval_results.json")
+            after = report["spans"]["posterior"]["after"]["metrics"]
+            results["eval_calibration_temperature"] = report["temperature"]
+            results |= {f"eval_calibration_{name}": after[name] for name in RESULTS}
+            _write_json(temporary / "eval_results.json", results, indent=2)
+        if (folder / NAME).is_file():
+            written = read_object(folder / NAME)
+            written["examples"] = predicted_examples(spec, model, written.get("examples", []))
+            _write_json(temporary / NAME, written, ensure_ascii=False, allow_nan=False)
+        _write_json(temporary / "config.json", config | changed, indent=2, sort_keys=True)
+    if has_card:
+        write_card(folder, spec)
+    return report
+
+
+def _write_json(path: Path, value: dict, indent: int = 1, **settings) -> None:
+    path.write_text(json.dumps(value, indent=indent, **settings) + "\n", encoding="utf-8")
+
+
+def _threshold(folder: Path, config: dict, report: dict) -> dict[str, float]:
+    """The threshold for a config that has one; empty if it does not change."""
+    if "threshold" not in config:
+        return {}
+    chosen = report.get("threshold")
+    if chosen is not None and chosen["value"] is not None:
+        return {"threshold": chosen["value"]}
+    before = read_object(folder / "calibration.json") if (folder / "calibration.json").is_file() else {}
+    # A threshold that was set by hand does not change.
+    was_chosen = (before.get("threshold") or {}).get("value") == config["threshold"]
+    return {"threshold": 0.0} if was_chosen else {}
+
+
+def _say_missed(chosen: dict, say: Callable[[str], None]) -> None:
+    """Say that no threshold gives the requested precision."""
+    if chosen["value"] is None:
+        best = "nothing was predicted" if chosen["best"] is None else f"the best one gives {chosen['best']:.4f}"
+        say(
+            f"no threshold        expected one that gives a precision of {chosen['wished']:g} on the texts that the "
+            f"temperature is fitted to, {best}; request less, or calibrate with more texts"
+        )
+
+
+def config_of(folder: Path) -> dict:
+    """The config of a model that can be calibrated. Raises: FileNotFoundError or ValueError if there is none."""
+    if not (folder / "config.json").is_file():
+        raise FileNotFoundError(
+            f"expected a folder with a model to calibrate, found no config.json in {folder}; fetch a model from the "
+            "Hub with `hf download NAME --local-dir FOLDER`"
+        )
+    config = read_object(folder / "config.json")
+    if not str(config.get("model_type")).startswith("kospan-"):
+        raise ValueError(
+            f"expected a model that kospan trained in {folder}, got one of type {config.get('model_type')!r}; only "
+            "models of ours have a temperature"
+        )
+    return config
+
+
+def _unreported(examples: Sequence[Example], reported: Sequence[Example], say: Callable[[str], None]) -> list[Example]:
+    """The examples with texts on which no score is reported."""
+    shown = {example.text for example in reported}
+    kept = [example for example in examples if example.text not in shown]
+    if not kept:
+        raise ValueError(
+            f"expected texts on which no score is reported to fit a temperature to, got {len(examples):,} that are all "
+            "in predictions.jsonl or among those to report on; calibrate with other labelled texts"
+        )
+    if len(kept) < len(examples):
+        say(f"left out            {len(examples) - len(kept):,} texts on which scores are reported")
+    return kept
+
+
+def _halves(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """The examples of every other text, from the first and from the second; questions about a text stay together."""
+    texts = {text: at for at, text in enumerate(dict.fromkeys(example.text for example in examples))}
+    if len(texts) < 2:
+        raise ValueError(
+            f"expected two texts or more, one to fit a temperature to and one to report on, got {len(texts)}; "
+            "calibrate with more of them, or name others to report on with --report"
+        )
+    first, second = ([example for example in examples if texts[example.text] % 2 == half] for half in (0, 1))
+    return first, second
