@@ -3,7 +3,7 @@ defaults."""
 
 SHORT, LONG, BLOCK = 128, 1024, 16
 SEGMENTS = ("copied", "noised", "absent")
-DOCUMENT_ARMS = ("converted", "tiled", "windowed", "truncated")
+DOCUMENT_VARIANTS = ("converted", "tiled", "windowed", "truncated")
 # What `kospan convert bigbird` is told, by the name of the folder; what is left out is its default (exp, tau 2).
 CONVERSIONS = {**{each: {"segments": each} for each in SEGMENTS}, "tiled": {"schedule": "none", "segments": "copied"}}
 # A short window's question, and the overlap of two windows: longer than 97 of 100 answers.

@@ -17,14 +17,14 @@ class Variant(NamedTuple):
 
     Args:
         name: As tables and files call it.
-        law: A law of TAPER, or "random" (rows of the source's norms in directions drawn), or "zero" (no positions
-            behind the source's: what every law comes to where tau is small).
-        tau: The law's number.
+        schedule: A decay schedule of TAPER, or "random" (rows of the source's norms in directions drawn), or "zero" (no positions
+            behind the source's: what every schedule becomes where tau is small).
+        tau: The parameter of the schedule.
         seed: Of "random".
     """
 
     name: str
-    law: str
+    schedule: str
     tau: float = 1.0
     seed: int = 0
 
@@ -33,8 +33,8 @@ TAUS = (1.0, 2.0, 4.0, 8.0)
 TILING = Variant("tiling", "none")
 VARIANTS = (
     TILING,
-    *(Variant(f"{law} {tau:g}", law, tau) for law in ("exp", "power") for tau in TAUS),
-    # tau 1 of this law is tiling.
+    *(Variant(f"{schedule} {tau:g}", schedule, tau) for schedule in ("exp", "power") for tau in TAUS),
+    # tau 1 of this schedule is tiling.
     *(Variant(f"geometric {tau:g}", "geometric", tau) for tau in TAUS[1:]),
     Variant("zero", "zero"),
     *(Variant(f"random {seed}", "random", seed=seed) for seed in range(3)),
@@ -51,11 +51,11 @@ def table(positions: torch.Tensor, length: int, variant: Variant) -> torch.Tenso
 
     Returns: `(length, hidden)`.
     """
-    if variant.law not in ("random", "zero"):
-        return stretched(positions, length, variant.law, variant.tau)
+    if variant.schedule not in ("random", "zero"):
+        return stretched(positions, length, variant.schedule, variant.tau)
     n = positions.shape[0]
     tiled = stretched(positions, length, "none")
-    if variant.law == "zero":
+    if variant.schedule == "zero":
         rest = torch.zeros_like(tiled[n:])
     else:
         drawn = torch.randn(tiled[n:].shape, generator=torch.Generator().manual_seed(variant.seed), dtype=tiled.dtype)
