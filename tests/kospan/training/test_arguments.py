@@ -130,7 +130,7 @@ def test_several_trackers_are_read_from_a_list_and_from_a_flag(tmp_path):
     assert settings_of(tmp_path, report_to=[]).report_to == []
 
 
-def test_a_machine_without_a_compiler_is_told_so(tmp_path, monkeypatch):
+def test_a_missing_compiler_is_reported(tmp_path, monkeypatch):
     args = settings_of(tmp_path)
     args.torch_compile, args.torch_compile_backend = True, "inductor"
     monkeypatch.setattr(arguments, "_has_cpp_compiler", lambda: False)
