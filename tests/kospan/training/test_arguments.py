@@ -41,7 +41,6 @@ MISTAKES = {
     "metrics by batch": ({"batch_eval_metrics": True}, "expected no batch_eval_metrics, which has no effect here"),
     "the loss alone": ({"prediction_loss_only": True}, "or validation_loss: true for the loss too"),
     "a prediction": ({"do_predict": True}, "for other texts use kospan predict"),
-    "a checkpoint": ({"resume_from_checkpoint": "none"}, "expected a complete checkpoint at none"),
     "no step": ({"max_steps": 0}, "expected one training step or more, got none"),
     "no epoch": ({"num_train_epochs": 0}, "expected one training step or more, got none"),
     "nothing to stop by": (

@@ -242,7 +242,7 @@ def test_a_run_resumes_from_a_checkpoint_on_cached_features(recipe, tmp_path):
 def test_a_checkpoint_with_another_encoder_is_refused(recipe, tmp_path):
     build_trainer(recipe(save_strategy="steps", save_steps=4)).train()
     other = build_trainer(recipe(seed=43))
-    with pytest.raises(ValueError, match=r"expected the frozen encoder that the checkpoint .* got one whose .* ano"):
+    with pytest.raises(ValueError, match=r"expected the frozen encoder that the checkpoint .* got one with another .*"):
         other.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-4"))
 
 

@@ -91,7 +91,7 @@ def test_recipes_ask_for_adapters_as_for_anything_else(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"lora_rank": -1}, "flags: expected lora_rank to be a number of 0 or more, got -1; mend it"),
+        ({"lora_rank": -1}, "flags: expected lora_rank to be a number of 0 or more, got -1; change or remove it"),
         ({"lora_rank": 1.5}, "flags: expected lora_rank to be a whole number, got 1.5"),
         ({"lora_rank": 4, "lora_dropout": 1}, "flags: expected lora_dropout to be a number from 0 to below 1, got 1.0"),
         ({"lora_rank": 4, "lora_alpha": 0}, "expected lora_alpha above 0, got 0, .*; set lora_rank: 0 instead"),
@@ -255,7 +255,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(model, make_token_classifier,
     with_them, without = (str(tmp_path / name / "checkpoint-2") for name in ("with", "without"))
     adapted = adapt_encoder(copy.deepcopy(model), Lora(**SMALL))
     with pytest.raises(
-        FileNotFoundError, match=rf"expected adapters in .*{ADAPTERS}.*begun without them; take lora_rank"
+        FileNotFoundError, match=rf"expected adapters in .*{ADAPTERS}.*this training has none; remove lora_rank"
     ):
         restore(adapted, without)
     with pytest.raises(

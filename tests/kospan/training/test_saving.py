@@ -15,6 +15,7 @@ from kospan.training.saving import (
     broken_part,
     dot_notes,
     last_whole_checkpoint,
+    resumable_checkpoint,
     written_whole,
 )
 
@@ -228,3 +229,13 @@ def test_transformers_4_is_what_a_dot_breaks(make_token_classifier, tmp_path, tr
         command, env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=SECONDS
     )
     assert done.stdout.splitlines() == ["loaded", "No module named 'transformers_modules.dotted'"], done.stderr[-2000:]
+
+
+def test_a_checkpoint_is_the_last_one_or_the_named_one(make_token_classifier, checkpoints):
+    assert resumable_checkpoint(checkpoints, True) == last_whole_checkpoint(checkpoints)
+    named = str(checkpoints / "checkpoint-2")
+    assert resumable_checkpoint(checkpoints, named) == (named, [])
+    with pytest.raises(
+        FileNotFoundError, match=r"checkpoint at .*checkpoint-9 .* trainer_state\.json is missing"
+    ):
+        resumable_checkpoint(checkpoints, str(checkpoints / "checkpoint-9"))
