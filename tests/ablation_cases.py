@@ -1,4 +1,4 @@
-"""Hand-made finished folders for the tests of states and reports; no run trains here."""
+"""Hand-made result folders for the tests of states and reports, without training."""
 
 import json
 import subprocess

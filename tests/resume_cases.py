@@ -1,4 +1,4 @@
-"""Tiny runs of every task that leave checkpoints, for tests of what is resumed."""
+"""Tiny runs of every task with checkpoints, for tests of resuming."""
 
 import json
 from pathlib import Path

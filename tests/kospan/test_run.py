@@ -1,4 +1,4 @@
-"""Whole runs on a handful of sentences: what they leave behind, and what happens where something goes wrong."""
+"""Complete runs on a few sentences: their output, and their errors."""
 
 import errno
 import json
@@ -112,7 +112,7 @@ def trainer_state(folder) -> dict:
 # --- what a run leaves ------------------------------------------------------------------------------------------------
 
 
-def test_a_run_leaves_model_tokenizer_code_recipe_metrics_and_predictions(finished):
+def test_a_run_writes_model_tokenizer_code_recipe_metrics_and_predictions(finished):
     folder, _ = finished
     left = {path.name for path in folder.iterdir()}
     expected = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "recipe.yaml"}
@@ -197,7 +197,7 @@ def test_a_run_calibrates_on_what_it_holds_back(recipe, data, tmp_path, capsys):
         )
 
 
-def test_a_run_that_cannot_be_calibrated_says_so_and_stays_whole(recipe, data, tmp_path, capsys):
+def test_a_run_that_cannot_be_calibrated_says_so_and_stays_complete(recipe, data, tmp_path, capsys):
     metrics = train(recipe(num_train_epochs=8, calibration_split=data["validation_file"]))
     assert "\nnot calibrated      expected texts on which no score is reported" in capsys.readouterr().out
     assert "eval_calibration_temperature" not in metrics and (tmp_path / "out" / "model.safetensors").is_file()
@@ -267,7 +267,7 @@ def test_a_checkpoint_copied_by_half_is_skipped_with_a_line(recipe, stepwise, tm
     assert f"skipped             {broken.parent}: {name} {reason}" in capsys.readouterr().out
 
 
-def test_a_run_goes_on_from_the_last_whole_checkpoint(recipe, stepwise, tmp_path, capsys):
+def test_a_run_resumes_from_the_last_complete_checkpoint(recipe, stepwise, tmp_path, capsys):
     shutil.copytree(stepwise, tmp_path / "out")
     for at in (4, 6):
         path = tmp_path / "out" / f"checkpoint-{at}" / "optimizer.pt"
@@ -307,7 +307,7 @@ class FullDisk:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
-def test_a_disk_that_is_full_at_the_end_leaves_the_earlier_model_whole(recipe, finished, tmp_path, monkeypatch):
+def test_a_disk_that_is_full_at_the_end_keeps_the_earlier_model(recipe, finished, tmp_path, monkeypatch):
     shutil.copytree(finished[0], tmp_path / "out", ignore=shutil.ignore_patterns("checkpoint-*"))
     before = contents(tmp_path / "out")
     disk = FullDisk(monkeypatch)
@@ -318,7 +318,7 @@ def test_a_disk_that_is_full_at_the_end_leaves_the_earlier_model_whole(recipe, f
     assert not list((tmp_path / "out").glob(".*"))
 
 
-def test_a_move_that_fails_midway_leaves_every_file_whole(recipe, finished, tmp_path, monkeypatch):
+def test_a_move_that_fails_midway_keeps_every_file_complete(recipe, finished, tmp_path, monkeypatch):
     shutil.copytree(finished[0], tmp_path / "out", ignore=shutil.ignore_patterns("checkpoint-*"))
     before = contents(tmp_path / "out")
     replace, moved = os.replace, []
@@ -340,7 +340,7 @@ def test_a_move_that_fails_midway_leaves_every_file_whole(recipe, finished, tmp_
     assert AutoModel.from_pretrained(tmp_path / "out").extract("이재용 기자가 서울에서 전했다.") is not None
 
 
-def test_a_run_whose_second_checkpoint_met_a_full_disk_goes_on_from_the_first(
+def test_a_run_whose_second_checkpoint_met_a_full_disk_resumes_from_the_first(
     recipe, stepwise, tmp_path, monkeypatch, capsys
 ):
     with monkeypatch.context() as patch:
@@ -467,7 +467,7 @@ def test_spans_that_end_inside_a_unit_are_counted(recipe, capsys):
 # --- evaluation while training ----------------------------------------------------------------------------------------
 
 
-def test_training_stops_early_where_the_score_stands_still(recipe, tmp_path):
+def test_training_stops_early_without_a_better_score(recipe, tmp_path):
     train(recipe(num_train_epochs=9, learning_rate=0.0, early_stopping_patience=2))
     state = trainer_state(tmp_path / "out")
     assert state["epoch"] == 3.0
@@ -502,7 +502,7 @@ def test_evaluation_sees_every_document_once_the_longest_first(recipe, data, str
     assert {name: metrics[f"eval_{name}"] for name in expected} == pytest.approx(expected)
 
 
-def test_training_through_pytorch_crf_leaves_no_trace_of_it(recipe, tmp_path):
+def test_training_through_pytorch_crf_is_not_saved(recipe, tmp_path):
     train(recipe(crf_backend="torchcrf", max_length=400, num_train_epochs=1))
     names = set(load_file(tmp_path / "out" / "model.safetensors"))
     assert {"head.crf.transitions", "head.crf.start_transitions", "head.crf.end_transitions"} <= names

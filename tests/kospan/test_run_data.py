@@ -1,4 +1,4 @@
-"""What a run says and keeps of records that it has not trained on or scored."""
+"""Log lines and record of examples that a run neither trained on nor scored."""
 
 import json
 
@@ -28,7 +28,7 @@ TINY = {
 }
 
 
-def test_invalid_records_are_skipped_on_request_and_told(tmp_path, capsys):
+def test_invalid_records_are_skipped_on_request_and_reported(tmp_path, capsys):
     examples = [Example(f"e{at}", f"대전에 비가 {at}번 왔다", (Span(0, 2, "LC"),)) for at in range(9)]
     path = tmp_path / "train.jsonl"
     write_jsonl(path, examples)

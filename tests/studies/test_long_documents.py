@@ -232,7 +232,7 @@ def test_answers_are_means_over_the_questions_of_a_place(subwords):
     assert score(rows) == pytest.approx(1.8 / 3)
 
 
-def test_a_difference_looks_at_its_own_stretch_alone_and_takes_the_mean_of_seeds():
+def test_a_difference_covers_its_own_stretch_alone_and_takes_the_mean_of_seeds():
     one, other = (np.zeros((40, 2, 3), dtype=int) for _ in range(2))
     one[..., 1:], other[..., 1:] = 1, 1
     one[:, 0, 0] = 1
@@ -249,7 +249,7 @@ def test_the_text_with_more_digits_is_said_to_name_the_quantity():
 # --- the whole of it --------------------------------------------------------------------------------------------------
 
 
-def test_every_variant_leaves_its_result_once_and_the_page_shows_it(data, tmp_path, monkeypatch):
+def test_every_variant_writes_its_result_once_and_the_page_shows_it(data, tmp_path, monkeypatch):
     tokenizer = small_tokenizer(SENTENCES * 3, 60, SHORT)
     source = tmp_path / "source"
     small_roberta(len(tokenizer), SHORT, 32, 1, 0).save_pretrained(source)

@@ -1,4 +1,4 @@
-"""What attention goes to entities, and the page of the upper bound with gold gates."""
+"""Attention on entities, and the page of the upper bound with gold gates."""
 
 import json
 import shlex

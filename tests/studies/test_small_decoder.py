@@ -1,4 +1,4 @@
-"""What the small decoder reads and begins with."""
+"""Pretraining texts and initial weights of the small decoder."""
 
 import random
 
@@ -36,7 +36,7 @@ def test_a_decoder_copies_before_it_has_read_anything(decoder):
 
 
 @given(WORDS, st.integers(0, 1000))
-def test_an_exercise_is_a_reply_whose_surfaces_stand_in_its_text_in_order(words, seed):
+def test_an_exercise_is_a_reply_whose_surfaces_occur_in_its_text_in_order(words, seed):
     text = " ".join(words)
     written = exercise(text, random.Random(seed))
     reply = parse_reply(written.rpartition("\n")[2], [NAMED, QUOTED])

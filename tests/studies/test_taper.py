@@ -222,7 +222,7 @@ def test_random_rows_have_the_norms_of_the_source_and_a_seed():
     assert table(positions, 10, Variant("z", "zero"))[4:].eq(0).all()
 
 
-def test_mass_aside_tells_the_right_place_from_its_copies():
+def test_mass_aside_distinguishes_the_right_place_from_its_copies():
     # Two heads over three repetitions of four places: the first looks at the subword before, the second at the place of
     # the next subword in every repetition alike.
     n, length = 4, 12
@@ -256,7 +256,7 @@ def test_a_difference_is_that_of_the_means_and_its_interval_holds_it():
     assert difference(shifted, other) == pytest.approx((0.25, 0.25, 0.25))
 
 
-def test_an_interval_is_as_wide_as_the_normal_law_says():
+def test_an_interval_is_as_wide_as_that_of_the_normal_distribution():
     drawn = np.random.default_rng(1)
     counts = np.full((400, 1), 10.0)
     apart = drawn.normal(0, 1, 400)
@@ -311,7 +311,7 @@ def test_the_tokenizer_keeps_hangul_and_puts_ends_around():
     assert tokenizer.unk_token_id not in ids and tokenizer.mask_token_id == 4
 
 
-def test_training_goes_on_where_it_was_killed(tmp_path):
+def test_a_killed_training_resumes(tmp_path):
     tokenizer = roberta_tokenizer()
     subwords = tokenizer(" ".join(SENTENCES * 5), add_special_tokens=False)["input_ids"]
     rows = list(stretches(subwords, REACH, 5, 0, 2))

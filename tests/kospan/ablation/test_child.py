@@ -53,7 +53,7 @@ def study(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_a_killed_study_goes_on_to_the_same_report(study, tmp_path, capsys):
+def test_a_killed_study_gives_the_same_report(study, tmp_path, capsys):
     whole, broken = study("whole"), study("broken")
     assert main(["ablate", str(whole)]) == 0
     done = tmp_path / "whole" / "out"

@@ -1,4 +1,4 @@
-"""A study of writers: what becomes of the replies stands in the report beside the scores of spans."""
+"""A study of generative models: the report holds scores of replies beside those of spans."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ SETTINGS = {
 }
 
 
-def test_a_study_of_writers_is_run_and_reported(tmp_path, capsys):
+def test_a_study_of_generative_models_is_run_and_reported(tmp_path, capsys):
     for split in ("train", "validation"):
         write_jsonl(tmp_path / f"{split}.jsonl", examples(6))
     files = {f"{split}_file": str(tmp_path / f"{split}.jsonl") for split in ("train", "validation")}

@@ -1,4 +1,4 @@
-"""Study files: what they mean, and that every bad one is refused with a sentence before anything runs."""
+"""Study files: their meaning, and errors of bad ones before anything runs."""
 
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def test_flags_win_over_the_file(study):
     assert found.variants["a"].recipe.dropout == 0.3 and found.variants["a"].recipe.trainer["num_train_epochs"] == "1"
 
 
-def test_what_a_variant_leaves_without_effect_is_dropped_with_a_notice(study):
+def test_settings_without_effect_in_a_variant_are_dropped_with_a_notice(study):
     fgm = {"fgm_epsilon": 0.5, "fgm_space": "parameter"}
     [found] = study(
         {"lstm_layers": "2"},
@@ -293,7 +293,7 @@ def test_a_fingerprint_knows_what_is_computed_and_not_how_it_was_written():
     assert canonical([True, "false", "1e-3", None, "x"]) == [True, False, 0.001, None, "x"]
 
 
-def test_differences_are_told_by_technique():
+def test_differences_are_grouped_by_technique():
     plain = load_recipe(None, {})
     fgm = load_recipe(None, {"fgm_epsilon": 0.5, "fgm_space": "parameter"})
     other = load_recipe(None, {"fgm_epsilon": 0.5})

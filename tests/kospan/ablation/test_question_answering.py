@@ -1,4 +1,4 @@
-"""A study of readers: variants of the same seeds, killed once, end in the numbers of one that nobody disturbed."""
+"""A study of question answering that is killed once gives the numbers of an undisturbed one."""
 
 import os
 from pathlib import Path
@@ -74,7 +74,7 @@ def study(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_a_killed_study_of_readers_goes_on_to_the_same_report(study, tmp_path, capsys):
+def test_a_killed_study_of_question_answering_gives_the_same_report(study, tmp_path, capsys):
     whole, broken = study("whole"), study("broken")
     assert main(["ablate", str(whole)]) == 0
     out = tmp_path / "broken" / "out"

@@ -167,7 +167,7 @@ def test_only_what_is_run_is_checked(tmp_path, pretend, capsys):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_a_run_that_the_system_ended_is_told(tmp_path, pretend, capsys):
+def test_a_run_that_the_system_ended_is_reported(tmp_path, pretend, capsys):
     experiment = experiment_of(tmp_path, variants=VARIANTS, seeds=[1])
     pretend.setenv("BREAK", "linear")
     assert run_experiment(experiment) == [Run("linear", 1)]
@@ -202,7 +202,7 @@ def test_one_command_at_a_time(tmp_path, pretend):
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))])
-def test_a_stop_ends_the_children_and_says_how_to_go_on(tmp_path, pretend, capsys, stop):
+def test_a_stop_ends_the_children_and_says_how_to_resume(tmp_path, pretend, capsys, stop):
     path = write_study(tmp_path, variants=VARIANTS, seeds=[1], settings={"use_cpu": True})
     started = []
     # Like a real child it ends when its stdin closes.
@@ -289,7 +289,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_told_before_anything_runs(tmp_path, pretend, capsys, case):
+def test_a_mistake_is_reported_before_anything_runs(tmp_path, pretend, capsys, case):
     keys, flags, message = MISTAKES[case]
     path = write_study(tmp_path, **{"variants": VARIANTS, **keys})
     assert main(["ablate", str(path), *flags]) == 2

@@ -138,7 +138,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_kept_states_train_as_the_frozen_encoder_does_step_by_step(name, recipe):
+def test_cached_features_train_as_the_frozen_encoder_step_by_step(name, recipe):
     plain, losses, calls = trained(recipe(states=None, **CASES[name]))
     trainer = build_trainer(recipe(**CASES[name]))
     start = weights(trainer.model)
@@ -193,7 +193,7 @@ def test_no_step_and_no_evaluation_asks_the_encoder(recipe, capsys):
     assert metrics == [expected, expected] and len(expected) == 8 and max(expected) > 0
 
 
-def test_what_a_run_leaves_has_no_trace_of_kept_states(recipe, tmp_path):
+def test_the_output_of_a_run_has_no_trace_of_cached_features(recipe, tmp_path):
     flags = {"encoder_options": {**TINY["encoder_options"], "num_hidden_layers": 0}, "eval_strategy": "epoch"}
     metrics = train(recipe(num_train_epochs=8, max_steps=-1, **flags))
     assert metrics["eval_f1"] > 0
@@ -228,7 +228,7 @@ def test_an_error_in_training_lets_go_of_the_states_too(recipe, monkeypatch):
     assert trainer.model.state_source is None and not isinstance(trainer.data_collator, FeatureCollator)
 
 
-def test_a_run_goes_on_from_a_checkpoint_on_kept_states(recipe, tmp_path):
+def test_a_run_resumes_from_a_checkpoint_on_cached_features(recipe, tmp_path):
     whole, losses, _ = trained(recipe())
     first = build_trainer(recipe(save_strategy="steps", save_steps=4))
     first.train()
@@ -242,7 +242,7 @@ def test_a_run_goes_on_from_a_checkpoint_on_kept_states(recipe, tmp_path):
 def test_a_checkpoint_with_another_encoder_is_refused(recipe, tmp_path):
     build_trainer(recipe(save_strategy="steps", save_steps=4)).train()
     other = build_trainer(recipe(seed=43))
-    with pytest.raises(ValueError, match=r"expected the frozen encoder that the checkpoint .* got one whose .* ano"):
+    with pytest.raises(ValueError, match=r"expected the frozen encoder that the checkpoint .* got one with another .*"):
         other.train(resume_from_checkpoint=str(tmp_path / "out" / "checkpoint-4"))
 
 
@@ -270,7 +270,7 @@ def test_checkpointing_the_activations_of_a_frozen_encoder_changes_nothing(recip
     assert found == pytest.approx(losses, rel=1e-5)
 
 
-def test_fgm_on_a_frozen_encoder_that_runs_leaves_its_weights_alone(recipe):
+def test_fgm_on_a_frozen_encoder_that_runs_does_not_change_its_weights(recipe):
     trainer = build_trainer(recipe(states=None, fgm_epsilon=0.5))
     before = weights(trainer.model)
     trainer.train()
@@ -298,7 +298,7 @@ def test_what_changes_the_encoders_input_is_refused_with_the_reason(recipe, key,
     check_feature_cache(Recipe(fgm_epsilon=0.5, subword_dropout=0.1))
 
 
-def test_a_study_tells_before_its_first_variant(tmp_path, files):
+def test_a_study_is_checked_before_its_first_variant(tmp_path, files):
     path = tmp_path / "study.yaml"
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(json.dumps({**TINY, **files["token-classification"]}), encoding="utf-8")

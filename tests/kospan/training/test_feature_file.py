@@ -64,7 +64,7 @@ def kept(root) -> dict[str, bytes]:
 # --- what is kept -----------------------------------------------------------------------------------------------------
 
 
-def test_every_window_gets_what_the_encoder_says_of_it(model, tmp_path):
+def test_every_window_gets_its_features(model, tmp_path):
     found = windows()
     kept_states, lines = said(model, found, tmp_path)
     for window in found:
@@ -133,7 +133,7 @@ def test_a_process_that_loads_batches_maps_the_file_itself(model, tmp_path):
         np.testing.assert_array_equal(again(window), rows)
 
 
-def test_kept_states_cannot_be_written_to(model, tmp_path):
+def test_cached_features_cannot_be_written_to(model, tmp_path):
     made, _ = said(model, windows(), tmp_path)
     with pytest.raises(ValueError, match="read-only"):
         made(windows()[3])[0, 0] = 1.0
@@ -224,7 +224,7 @@ def whole(model, tmp_path):
 
 
 @pytest.mark.parametrize("after", [0, 1, 4])
-def test_an_interrupted_set_is_gone_on_with_and_is_bit_equal(model, whole, tmp_path, monkeypatch, after):
+def test_an_interrupted_set_is_resumed_and_is_bit_equal(model, whole, tmp_path, monkeypatch, after):
     computed, done = feature_file._FeatureWriter._computed, []
 
     def dies(self, chunk):
@@ -274,7 +274,7 @@ def test_a_killed_process_loses_the_chunk_at_hand_alone(model, whole, tmp_path):
 
 
 @pytest.mark.parametrize("at", [0, 700, -1])
-def test_damaged_bytes_are_named_and_made_anew(model, whole, tmp_path, at):
+def test_damaged_bytes_are_named_and_computed_again(model, whole, tmp_path, at):
     root = tmp_path / "whole"
     (path,) = root.glob("*/features.f32")
     data = bytearray(whole["features.f32"])
@@ -288,7 +288,7 @@ def test_damaged_bytes_are_named_and_made_anew(model, whole, tmp_path, at):
 
 
 @pytest.mark.parametrize("kind", ["cut short", "longer", "gone", "no json", "a list", "another set's", "other chunks"])
-def test_a_foreign_file_is_named_and_the_set_made_anew(model, whole, tmp_path, kind):
+def test_a_foreign_file_is_named_and_the_set_computed_again(model, whole, tmp_path, kind):
     root = tmp_path / "whole"
     (folder,) = root.iterdir()
     path = folder / ("features.f32" if kind in ("cut short", "longer", "gone") else "progress.json")
@@ -310,7 +310,7 @@ def test_a_foreign_file_is_named_and_the_set_made_anew(model, whole, tmp_path, k
     assert kept(root) == whole
 
 
-def test_a_disk_without_space_is_told_before_anything_is_written(model, tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_before_anything_is_written(model, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 500, 500))
     calls, lines = counted(model), []
@@ -329,7 +329,7 @@ def test_space_is_asked_for_what_is_missing_alone(model, whole, tmp_path, monkey
     assert lines[0].endswith("found")
 
 
-def test_a_place_that_is_no_folder_is_told(model, tmp_path):
+def test_a_path_that_is_no_folder_is_reported(model, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(FileExistsError, match=r"expected a folder to write to at .*file, got a file"):
         said(model, windows(), tmp_path / "file")

@@ -1,4 +1,4 @@
-"""A LoRA+ run that is killed, between its checkpoints and while it writes one, and gone on with."""
+"""A LoRA+ run that is killed between its checkpoints or while it writes one, and resumed."""
 
 import os
 import signal
@@ -116,7 +116,7 @@ def killed(recipe: Recipe, moment: Callable, monkeypatch) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the child must begin with what is loaded already")
-def test_a_killed_run_ends_bit_for_bit_as_one_that_nobody_disturbed(recipe_of, tmp_path, monkeypatch, capfd):
+def test_a_killed_run_ends_bit_for_bit_as_an_undisturbed_one(recipe_of, tmp_path, monkeypatch, capfd):
     merged, adapters = WEIGHTS[recipe_of("any").task]
     folder, resumed = tmp_path / "killed", {"resume_from_checkpoint": True}
     killed(recipe_of("killed"), in_the_fourth_step, monkeypatch)

@@ -1,4 +1,4 @@
-"""What a run prints before its first step: how much memory it will take."""
+"""Log lines before the first step: the memory estimate."""
 
 import pytest
 from transformers import BigBirdConfig, ElectraConfig

@@ -68,7 +68,7 @@ def tiny_llama(**settings) -> LlamaForCausalLM:
 # --- what is trained --------------------------------------------------------------------------------------------------
 
 
-def test_adapters_and_what_stands_on_the_encoder_are_trained_and_nothing_else(model, tmp_path):
+def test_only_adapters_and_the_layers_above_the_encoder_are_trained(model, tmp_path):
     before = emissions(model)
     run = cases.trainer(model, str(tmp_path), PLUS, **ADAMW)
     assert torch.equal(emissions(model), before)  # B is zero: adapters begin as nothing.
@@ -91,7 +91,7 @@ def test_recipes_ask_for_adapters_as_for_anything_else(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"lora_rank": -1}, "flags: expected lora_rank to be a number of 0 or more, got -1; mend it"),
+        ({"lora_rank": -1}, "flags: expected lora_rank to be a number of 0 or more, got -1; change or remove it"),
         ({"lora_rank": 1.5}, "flags: expected lora_rank to be a whole number, got 1.5"),
         ({"lora_rank": 4, "lora_dropout": 1}, "flags: expected lora_dropout to be a number from 0 to below 1, got 1.0"),
         ({"lora_rank": 4, "lora_alpha": 0}, "expected lora_alpha above 0, got 0, .*; set lora_rank: 0 instead"),
@@ -104,7 +104,7 @@ def test_values_that_make_no_adapters_are_refused(flags, message):
         lora_of(load_recipe(None, flags))
 
 
-def test_without_peft_the_message_says_what_brings_it(monkeypatch):
+def test_without_peft_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=re.escape('`pip install -c constraints.txt -e ".[llm]"`')):
         lora_of(Recipe(lora_rank=4))
@@ -129,7 +129,7 @@ def test_targets_of_an_encoder(targets, inside, model):
 
 
 @pytest.mark.parametrize("targets", ["all-linear", "attention-mlp"])
-def test_targets_of_a_language_model_leave_its_scores_alone(targets):
+def test_targets_of_a_language_model_exclude_its_output_layer(targets):
     adapted = adapt_causal_lm(tiny_llama(), Lora(2, targets=targets))
     names = {name.rpartition(".")[2] for name, _ in adapted_layers(adapted)}
     assert names == {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
@@ -145,7 +145,7 @@ def test_a_layer_that_is_not_there_is_refused_with_those_that_are(model):
         adapt_encoder(model, Lora(2, targets="query,q_proj"))
 
 
-def test_a_line_tells_of_the_adapters(model):
+def test_a_line_describes_the_adapters(model):
     assert adapter_lines(model) == []
     size = 2 * sum(sum(each.weight.shape) for each in model.encoder.modules() if isinstance(each, torch.nn.Linear))
     adapt_encoder(model, Lora(2, 4.0, 0.1, dora=False, rslora=True))
@@ -255,7 +255,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(model, make_token_classifier,
     with_them, without = (str(tmp_path / name / "checkpoint-2") for name in ("with", "without"))
     adapted = adapt_encoder(copy.deepcopy(model), Lora(**SMALL))
     with pytest.raises(
-        FileNotFoundError, match=rf"expected adapters in .*{ADAPTERS}.*begun without them; take lora_rank"
+        FileNotFoundError, match=rf"expected adapters in .*{ADAPTERS}.*this training has none; remove lora_rank"
     ):
         restore(adapted, without)
     with pytest.raises(
@@ -310,7 +310,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused(model, make_token_classifier,
         (Lora(2, 4.0, 0.5), None),
     ],
 )
-def test_a_language_model_goes_on_only_from_adapters_of_its_own_settings(other, message, tmp_path):
+def test_a_language_model_resumes_only_from_adapters_of_its_own_settings(other, message, tmp_path):
     def run(lora: Lora) -> KospanTrainer:
         rows = [{"input_ids": [3, 4, 5], "labels": [3, 4, 5]}] * 4
         settings = {"save_strategy": "steps", "save_steps": 1, "max_steps": 1, **ADAMW}
@@ -365,7 +365,7 @@ def test_on_a_language_model_the_groups_are_those_of_peft(decay):
     assert len(ours) == 2 * 14 and len(groups) == len([group for group in peers if group["params"]]) == 2
 
 
-def test_the_trainer_gives_b_its_factor_on_the_rate_of_where_it_stands(model, tmp_path):
+def test_the_trainer_multiplies_the_learning_rate_of_b(model, tmp_path):
     techniques = {"lora": SMALL, "learning_rates": {"encoder": 1e-3, "head": 5e-3, "lora_B": "16x"}}
     run = cases.trainer(model, str(tmp_path), techniques, **ADAMW)
     run.create_optimizer()

@@ -1,4 +1,4 @@
-"""LoRA+ on a causal LM that writes: the same weights however the texts reach it, and wherever it was stopped."""
+"""LoRA+ on a causal LM: equal weights for every batching, and after a stop at any step."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The parts of a loss beside it in the log, and a head that is told how far training is."""
+"""Parts of a loss beside it in the log, and training progress for heads."""
 
 import copy
 import doctest
@@ -95,7 +95,7 @@ def test_gold_gates_fall_with_training(model, tmp_path):
     assert "progress" not in trainer.model.config.to_json_string()
 
 
-def test_a_resumed_run_goes_on_where_it_was(model, tmp_path):
+def test_a_resumed_run_continues_with_its_progress(model, tmp_path):
     settings = {"max_steps": 8, "batch": 8, "save_strategy": "steps", "save_steps": 2, "save_only_model": False}
     whole, shares = run(model, tmp_path, **settings)
     resumed, later = run(model, tmp_path, resume_from_checkpoint=str(tmp_path / "checkpoint-2"), **settings)
@@ -104,7 +104,7 @@ def test_a_resumed_run_goes_on_where_it_was(model, tmp_path):
         assert torch.allclose(value, cases.weights(resumed.model)[key], atol=1e-6), key
 
 
-def test_a_model_that_does_not_follow_is_left_alone():
+def test_a_head_without_follow_is_not_called():
     state = type("State", (), {"global_step": 1, "max_steps": 2})()
     ProgressCallback().on_step_begin(None, state, None, model=torch.nn.Linear(1, 1))
 

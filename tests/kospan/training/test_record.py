@@ -1,4 +1,4 @@
-"""What a run leaves about itself."""
+"""The training record of a run."""
 
 import json
 from types import SimpleNamespace

@@ -15,6 +15,7 @@ from kospan.training.saving import (
     broken_part,
     dot_notes,
     last_whole_checkpoint,
+    resumable_checkpoint,
     written_whole,
 )
 
@@ -31,7 +32,7 @@ def contents(folder) -> dict[str, bytes]:
 # --- a file -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_is_written_in_utf8_and_leaves_nothing_beside_it(tmp_path):
+def test_a_file_is_written_in_utf8_and_no_temporary_file_remains(tmp_path):
     write_text(tmp_path / "a.jsonl", "서울\n👩\u200d🚀\n")
     write_text(str(tmp_path / "a.jsonl"), "부산\n")
     assert contents(tmp_path) == {"a.jsonl": "부산\n".encode()}
@@ -67,7 +68,7 @@ def test_a_folder_is_filled_when_the_block_ends_well(tmp_path):
     assert not list(folder.glob(".*"))
 
 
-def test_what_stands_in_the_folder_is_replaced_and_the_rest_stays(tmp_path):
+def test_files_of_the_folder_are_replaced_and_others_stay(tmp_path):
     for name in ("config.json", "mine.txt", "below/old.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("old", encoding="utf-8")
@@ -79,7 +80,7 @@ def test_what_stands_in_the_folder_is_replaced_and_the_rest_stays(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
-def test_a_block_that_fails_leaves_the_folder_as_it_was(tmp_path, error):
+def test_a_failed_block_does_not_change_the_folder(tmp_path, error):
     (tmp_path / "config.json").write_text("old", encoding="utf-8")
     with pytest.raises(type(error)), written_whole(tmp_path) as temporary:
         (temporary / "model.safetensors").write_bytes(b"half")
@@ -89,7 +90,7 @@ def test_a_block_that_fails_leaves_the_folder_as_it_was(tmp_path, error):
 
 
 @pytest.mark.parametrize("last", ["config.json", "a.txt"])
-def test_the_file_that_readers_look_for_is_moved_last(tmp_path, monkeypatch, last):
+def test_the_file_that_marks_the_folder_is_moved_last(tmp_path, monkeypatch, last):
     moved, replace = [], os.replace
     monkeypatch.setattr(os, "replace", lambda source, target: (moved.append(target.name), replace(source, target)))
     with written_whole(tmp_path, last=last) as temporary:
@@ -158,7 +159,7 @@ def test_the_scale_of_fp16_may_be_missing_but_not_cut_short(checkpoints):
     assert last_whole_checkpoint(checkpoints)[0] == str(checkpoints / "checkpoint-2")
 
 
-def test_a_shard_that_the_index_names_and_nobody_copied_is_noticed(make_token_classifier, checkpoints):
+def test_a_missing_shard_of_the_index_is_found(make_token_classifier, checkpoints):
     folder = checkpoints / "checkpoint-4"
     (folder / "model.safetensors").unlink()
     make_token_classifier(encoder_input="units").save_pretrained(folder, max_shard_size="8KB")
@@ -179,7 +180,7 @@ def test_a_folder_without_a_whole_checkpoint_is_refused_with_every_reason(checkp
         last_whole_checkpoint(checkpoints / "nowhere")
 
 
-def test_a_checkpoint_that_counts_as_whole_can_be_gone_on_from(make_token_classifier, checkpoints):
+def test_a_complete_checkpoint_can_be_resumed(make_token_classifier, checkpoints):
     model = make_token_classifier(encoder_input="units", seed=9)
     run = cases.trainer(model, str(checkpoints), optim="adamw_torch", max_steps=6)
     run.train(resume_from_checkpoint=last_whole_checkpoint(checkpoints)[0])
@@ -228,3 +229,13 @@ def test_transformers_4_is_what_a_dot_breaks(make_token_classifier, tmp_path, tr
         command, env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=SECONDS
     )
     assert done.stdout.splitlines() == ["loaded", "No module named 'transformers_modules.dotted'"], done.stderr[-2000:]
+
+
+def test_a_checkpoint_is_the_last_one_or_the_named_one(make_token_classifier, checkpoints):
+    assert resumable_checkpoint(checkpoints, True) == last_whole_checkpoint(checkpoints)
+    named = str(checkpoints / "checkpoint-2")
+    assert resumable_checkpoint(checkpoints, named) == (named, [])
+    with pytest.raises(
+        FileNotFoundError, match=r"checkpoint at .*checkpoint-9 .* trainer_state\.json is missing"
+    ):
+        resumable_checkpoint(checkpoints, str(checkpoints / "checkpoint-9"))

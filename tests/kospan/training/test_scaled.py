@@ -103,7 +103,7 @@ def test_overflowed_steps_are_skipped_and_the_scale_recovers(name, accumulation,
         assert run.fgm._delta is None and run.fgm._gradient is None
 
 
-def test_the_scale_goes_on_after_a_resume(model, tmp_path):
+def test_the_scale_is_resumed(model, tmp_path):
     """The checkpoint keeps the scaler, so that a resumed training does not overflow again."""
     saving = {"save_strategy": "steps", "save_steps": 2, "max_steps": 4}
 

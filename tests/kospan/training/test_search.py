@@ -160,7 +160,7 @@ def test_a_trial_without_an_evaluation_is_evaluated(searching):
         ({"backend": "sigopt"}, "sigopt is not a valid HPSearchBackend"),
     ],
 )
-def test_a_mistake_is_an_error_and_leaves_the_trainer_usable(call, message, searching):
+def test_a_mistake_is_an_error_and_the_trainer_stays_usable(call, message, searching):
     build, _ = searching
     trainer = build()
     with pytest.raises(ValueError, match=message):
@@ -229,7 +229,7 @@ def test_optuna_searches_over_arguments_and_settings(tmp_path):
 
 
 @pytest.mark.optional("optuna", "search")
-def test_optuna_prunes_and_goes_on_after_a_failed_trial(tmp_path):
+def test_optuna_prunes_and_continues_after_a_failed_trial(tmp_path):
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -1,4 +1,4 @@
-"""FGM and R-Drop against references written out by hand."""
+"""FGM and R-Drop against reference implementations."""
 
 import copy
 

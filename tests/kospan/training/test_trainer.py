@@ -1,4 +1,4 @@
-"""Every "off" is the stock Trainer, and every way to cut a batch into subwords gives one result."""
+"""Every "off" is the stock Trainer, and every way to split a batch gives one result."""
 
 import copy
 import os
@@ -136,7 +136,7 @@ def test_stop_and_resume_equals_an_unbroken_run_bit_for_bit(space, make_token_cl
 
 
 @pytest.mark.parametrize("space", ["activation", "parameter"])
-def test_a_forced_exception_leaves_weights_and_hooks_untouched(space, model, tmp_path):
+def test_a_forced_exception_changes_neither_weights_nor_hooks(space, model, tmp_path):
     class Failing(KospanTrainer):
         def compute_loss(self, *args, **kwargs):
             if self._is_adversarial:

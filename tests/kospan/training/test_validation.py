@@ -1,4 +1,4 @@
-"""The loss on validation data is the loss of the model as it is used."""
+"""The loss on validation data is that of the model in evaluation mode."""
 
 import pytest
 import torch
