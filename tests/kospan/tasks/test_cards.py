@@ -7,6 +7,8 @@ import yaml
 from card_cases import card_of, section
 from huggingface_hub import metadata_load
 
+from kospan.data.registry import DATASETS
+
 TRAINING = {
     "device": "CPU",
     "precision": "float32",
@@ -148,7 +150,8 @@ def test_card_of_classes(card, tmp_path, pairs):
 def test_card_of_values(card):
     examples = [{"text": "가", "text_pair": "나", "spans": [[0, 1, "value", 3.25]]}]
     text = card(config_of("regression", True), values_record(), examples, dataset="klue_sts")
-    assert "gives pairs of Korean texts a real value (how alike the two mean, from 0 to 5)." in text
+    meaning = DATASETS["klue_sts"].meanings["value"][0]
+    assert f"gives pairs of Korean texts a real value ({meaning})." in text
     assert "| **mean absolute error** | 0.5000 | 0.4000 – 0.6000 | 0.4000 |" in text
     assert (
         "**피어슨 상관은 0.5000**(95% 신뢰구간 0.4000–0.6000), 스피어만 상관은 0.5000, 평균 절대 오차는 0.5000입니다."

@@ -159,7 +159,7 @@ def test_rouge_and_questions_without_an_answer_if_measured(folder):
     card = card_of(folder)
     scores = section(card, "Scores")
     assert "| **ROUGE-W** | 0.3456 | 0.2000 – 0.4000 | 0.3456 |" in scores and "8 of which have no answer" in scores
-    assert "| F1 of questions that have an answer | mean over questions | 0.5432 |" in scores
+    assert "| F1 of questions with an answer | mean over questions | 0.5432 |" in scores
     assert "| answer where there is none | " in section(card, "Errors")
     assert "right for 62.5% of the questions without one" in section(card, "Limits and biases")
     assert "답이 없는 질문의 62.5%" in card and "also say that the text holds no answer" in card
