@@ -107,6 +107,7 @@ def _endpoint(served: ServedQuestionAnswering):
         question: str, context: str, top_k: int = 1, threshold: float = 0.0, language: str = DEFAULT
     ) -> list[dict]:
         """The answers to a question, best first: start, end, label, score; one from 0 to 0 means that there is none.
+
         Error messages are in `language`.
         """
         try:

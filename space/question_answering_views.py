@@ -42,8 +42,10 @@ def reply(text: str, answers: Spans, null: float, language: str) -> str:
     """The line above the text: the best answer, or that there is none.
 
     Args:
+        text: The text.
         answers: Best first; "no answer" is the range from 0 to 0.
         null: Probability of "no answer"; 0 if the model does not predict it.
+        language: Language of the page.
     """
     none = f'<span class="quiet">{safe(say(language, "no_answer_among", percent=percent(null)))}</span>' if null else ""
     if not answers:
@@ -62,7 +64,10 @@ def marked(text: str, answers: Spans, colour: Color, language: str) -> str:
     """The text with marked answers: the best in full colour, the others lighter, each with its rank.
 
     Args:
+        text: The text.
         answers: Best first, without overlaps; "no answer" has a rank but no range.
+        colour: Colour of the answers.
+        language: Language of the page.
     """
     ranked = sorted((start, end, rank, score) for rank, (start, end, _, score) in enumerate(answers, 1) if start < end)
     parts, at = [], 0
@@ -153,6 +158,7 @@ def strip(text: str, answers: Spans, starts: Sequence[float], ends: Sequence[flo
     """Start and end probabilities: two coloured lines under each character around the best answers.
 
     Args:
+        text: The text.
         answers: The shown answers, best first.
         starts: Probability that the answer starts at each character `(characters)`.
         ends: Probability that each character is the answer's last `(characters)`.

@@ -30,7 +30,9 @@ class Line:
         """Run a function in the worker and return its result.
 
         Args:
+            function: The function.
             patient: Wait for a place instead of being refused: for a job that is already running.
+            *arguments: Its arguments.
 
         Raises:
             InputError: If the queue is full, or the function failed; the reason goes to the log only.

@@ -84,8 +84,9 @@ def show(served: ServedTextClassification, result: dict, language: str) -> tuple
 
 def _endpoint(served: ServedTextClassification):
     def classify(text: str, text_pair: str = "", threshold: float = 0.0, language: str = DEFAULT) -> list[dict]:
-        """The label of a text: start, end, label, score; nothing if it is less probable than `threshold`. A model of
-        pairs takes the second text as `text_pair`. Error messages are in `language`.
+        """The label of a text: start, end, label, score; nothing if it is less probable than `threshold`.
+
+        A model of pairs takes the second text as `text_pair`. Error messages are in `language`.
         """
         try:
             first, pair = checked(served, text, text_pair)

@@ -66,6 +66,8 @@ def highlighted(text: str, spans: Spans, threshold: float, colours: dict[str, Co
         text: The text.
         spans: Sorted by start, without overlaps.
         threshold: Spans with a lower score are not coloured.
+        colours: Colour of each label.
+        language: Language of the page.
     """
     kept = [span for span in spans if span[3] >= threshold]
     parts, at = [], 0
@@ -214,6 +216,8 @@ def marginals(inspection, colours: dict[str, Color], language: str, chosen: tupl
 
     Args:
         inspection: Result of `model.inspect`.
+        colours: Colour of each label.
+        language: Language of the page.
         chosen: `(start, end)` in characters of the inspected text, framed in the heatmap.
     """
     values = inspection.marginals.tolist()

@@ -117,7 +117,13 @@ def commit_release(
     """Commit a model as `Hub.commit` does; the error also says in which state the repository is.
 
     Args:
+        hub: The Hub.
+        name: Name of the repository.
+        files: Files to commit, by path in the repository.
+        message: Commit message.
         new: Whether the repository was created just before.
+        replaces: Patterns of files that the release replaces.
+        **settings: Other arguments of `Hub.commit`.
     """
     note = f"nothing of this release is public, {_state(name, new)}"
     return _commit(hub, name, files, message, note, replaces=replaces, **settings)

@@ -84,8 +84,10 @@ def adjustments(task: GenerativeNERTask) -> dict[str, int]:
 def losses(
     task: GenerativeNERTask, model, features: Sequence[dict], batch_size: int
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield the mean loss of a batch of replies, and the number of their subwords; packed windows are unpacked, as
-    `batch_size` counts windows."""
+    """Yield the mean loss of a batch of replies, and the number of their subwords.
+
+    Packed windows are unpacked, as `batch_size` counts windows.
+    """
     generator = task.generator.with_model(model)
     order = sorted(unpack(features), key=lambda feature: -len(feature["input_ids"]))
     with generator.evaluating():

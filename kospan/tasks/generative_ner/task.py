@@ -63,8 +63,9 @@ class GenerativeNERTask(BaseTask):
         return [example for example in self.corpus.splits[split] if composed(example.text)[0] not in shown]
 
     def train_features(self, examples: Sequence[Example]) -> list[dict]:
-        """Return per window `input_ids` (prompt, reply and end) and `labels`, -100 in the prompt; with packing per row,
-        with `position_ids`.
+        """Return `input_ids` (prompt, reply and end) and `labels`, -100 in the prompt, of each window.
+
+        With packing there is one entry per row, with `position_ids`.
 
         Raises:
             ValueError: No window has a reply that fits into `max_new_tokens`, or the model cannot read packed windows.
@@ -142,8 +143,11 @@ class GenerativeNERTask(BaseTask):
         self.generator.with_model(model).save_pretrained(folder)
 
     def load(self, folder: str | os.PathLike) -> KospanGenerativeNER:
-        """Open what `save` wrote, in float32, or as the recipe's `dtype`, `load_in_8bit`, `load_in_4bit` and
-        `device_map` say; predictions then have that precision."""
+        """Open the folder that `save` wrote, in float32.
+
+        The recipe's `dtype`, `load_in_8bit`, `load_in_4bit` and `device_map` apply; predictions then have that
+        precision.
+        """
         return KospanGenerativeNER.from_pretrained(folder, **self.loading)
 
     # --- prediction and scoring ---------------------------------------------------------------------------------------

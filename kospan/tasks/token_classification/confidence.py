@@ -66,7 +66,7 @@ class SpanConfidence:
 
     def _spans(self, kind: str, temperature: float) -> Claims:
         confidence: list[float] = []
-        with _tempered(self.head, temperature):
+        with _Tempered(self.head, temperature):
             for batch, mask, place in self._batches():
                 if kind == "posterior":
                     confidence += [
@@ -85,7 +85,7 @@ class SpanConfidence:
 
     def _tags(self, kind: str, temperature: float) -> Claims:
         confidence, top = [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
-        with _tempered(self.head, temperature):
+        with _Tempered(self.head, temperature):
             for batch, mask, _ in self._batches():
                 if kind == "marginal":
                     values = self.head.marginals(batch, mask).double()
@@ -113,7 +113,7 @@ class SpanConfidence:
             yield batch, mask, slice(start, start + _ROWS)
 
 
-class _tempered:
+class _Tempered:
     """Context in which the head has another temperature."""
 
     def __init__(self, head, temperature: float):

@@ -46,8 +46,11 @@ class TokenClassificationTask(EncoderTask):
         return cls(None, model, dataset_spec(dataset).unit)
 
     def train_features(self, examples: Sequence[Example]) -> list[dict]:
-        """Return per window `input_ids`, `unit_positions`, `unit_places`, `labels`, `begins` and `ends`, and the word
-        shapes if the model uses them."""
+        """Return the features of each window.
+
+        They are `input_ids`, `unit_positions`, `unit_places`, `labels`, `begins` and `ends`, and the word shapes if the
+        model uses them.
+        """
         aligner, config = self.model.aligner, self.model.config
         features = []
         for example, document in zip(examples, aligner.documents([example.document for example in examples])):

@@ -59,7 +59,7 @@ def test_marginals_are_those_of_inspect(model, examples):
 
 def test_softmax_of_the_emissions_by_hand(model, examples):
     confidence = SpanConfidence(model, examples)
-    (reading,) = model.read([TEXTS[0]])
+    (reading,) = model.token_scores([TEXTS[0]])
     first = model.extract(TEXTS[0])[0]
     names = [f"B-{first.label}", *[f"I-{first.label}"] * (first.end - first.start - 1)]
     if model.config.scheme == "BIOES":
