@@ -55,6 +55,7 @@ def record_with_values(folder: Path, spec: TaskSpec) -> dict:
     examples = record["examples"]
     record |= {
         "task": spec.card,
+        "metrics": spec.metrics,
         "pipeline_tag": spec.pipeline_tag,
         "has_pipeline": spec.pipeline_tag in (record["config"].get("custom_pipelines") or {}),
         "has_output": bool(examples),
