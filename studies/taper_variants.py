@@ -17,8 +17,8 @@ class Variant(NamedTuple):
 
     Args:
         name: As tables and files call it.
-        schedule: A decay schedule of TAPER, or "random" (rows of the source's norms in directions drawn), or "zero" (no positions
-            behind the source's: what every schedule becomes where tau is small).
+        schedule: A decay schedule of TAPER, or "random" (rows of the source's norms in directions drawn), or "zero" (no
+            positions behind the source's: what every schedule becomes where tau is small).
         tau: The parameter of the schedule.
         seed: Of "random".
     """

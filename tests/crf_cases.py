@@ -1,6 +1,5 @@
 """Chains, masks and enumeration oracles for the tests of the CRF."""
 
-
 import torch
 from hypothesis import settings
 from oracles.crf_enumeration import EnumeratedCRF

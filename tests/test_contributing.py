@@ -52,7 +52,7 @@ def read_toy(path, session=STRICT):
                 yield Item(f"{path}:{number}", Example(f"toy-{number}", before + name + after, (span,)))
 '''
 
-ENTRY = '''DATASETS: dict[str, DatasetSpec] = {
+ENTRY = """DATASETS: dict[str, DatasetSpec] = {
     "toy": DatasetSpec(
         "character",
         read_toy,
@@ -61,7 +61,7 @@ ENTRY = '''DATASETS: dict[str, DatasetSpec] = {
         licence="mit",
         meanings={"PS": ("person", "사람")},
     ),
-'''
+"""
 
 RECIPE = """task: token-classification
 encoder: scratch

@@ -196,7 +196,9 @@ def test_every_variant_keeps_the_source_on_short_inputs(source, folder, variant)
     ids=lambda variant: variant.name,
 )
 def test_the_table_of_an_variant_is_the_converters(source, folder, tmp_path, variant):
-    convert_to_bigbird(source, tmp_path, Settings(max_length=LONG, schedule=variant.schedule, tau=variant.tau, block_size=4))
+    convert_to_bigbird(
+        source, tmp_path, Settings(max_length=LONG, schedule=variant.schedule, tau=variant.tau, block_size=4)
+    )
     _, _, model = open_variant(folder, REACH, variant)
     other = open_variant(tmp_path, REACH, Variant("as it is", variant.schedule, variant.tau))[2]
     theirs = type(model).from_pretrained(tmp_path).state_dict()

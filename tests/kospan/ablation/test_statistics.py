@@ -226,7 +226,7 @@ def test_a_curve_and_the_epoch_of_its_best_score():
     }
     # Of an error the smallest is the best.
     assert (
-        curves([{"epoch": at, "eval_mae": value} for at, value in ((1, 0.5), (2, 0.25), (3, 0.75))], "mae")[
+        curves([{"epoch": at, "eval_mae": value} for at, value in ((1, 0.5), (2, 0.25), (3, 0.75))], "mae", False)[
             "best_epoch"
         ]
         == 2

@@ -235,7 +235,5 @@ def test_a_checkpoint_is_the_last_one_or_the_named_one(make_token_classifier, ch
     assert resumable_checkpoint(checkpoints, True) == last_whole_checkpoint(checkpoints)
     named = str(checkpoints / "checkpoint-2")
     assert resumable_checkpoint(checkpoints, named) == (named, [])
-    with pytest.raises(
-        FileNotFoundError, match=r"checkpoint at .*checkpoint-9 .* trainer_state\.json is missing"
-    ):
+    with pytest.raises(FileNotFoundError, match=r"checkpoint at .*checkpoint-9 .* trainer_state\.json is missing"):
         resumable_checkpoint(checkpoints, str(checkpoints / "checkpoint-9"))
