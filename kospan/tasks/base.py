@@ -78,10 +78,9 @@ def encoder_spec(config_class: type[KospanConfig], *, settings: Sequence[str] = 
 
     def trained_settings(recipe: Recipe) -> dict:
         config = read_settings(recipe.encoder, "config.json")
-        return {key: config[key] for key in own if key in config} if is_own(config) else {}
-
-    def is_own(config: dict) -> bool:
-        return config.get("model_type") == config_class.model_type
+        if config.get("model_type") != config_class.model_type:
+            return {}
+        return {key: config[key] for key in own if key in config}
 
     def identity(task: Task, folder: Path | None) -> dict:
         return (task.model.config if folder is None else AutoConfig.from_pretrained(folder)).to_dict()
