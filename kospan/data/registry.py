@@ -461,16 +461,13 @@ def dataset_rows(language: str = "en") -> list[dict[str, str]]:
     ('sample', 'Hub or file')
     """
     column = ("en", "ko").index(language)
-    either, package, own, note = (
-        ("Hub or file", "package", "your own", "tested on the format only"),
-        ("Hub 또는 파일", "패키지", "사용자 데이터", "형식만 시험함"),
+    file, either, package, own, note = (
+        ("file", "Hub or file", "package", "your own", "tested on the format only"),
+        ("파일", "Hub 또는 파일", "패키지", "사용자 데이터", "형식만 시험함"),
     )[column]
     rows = []
     for name, spec in DATASETS.items():
-        if spec.read_file and spec.read_set:
-            source = either
-        else:
-            source = package if spec.read_set else ("file", "파일")[column]
+        source = file if spec.read_set is None else either if spec.read_file else package
         rows.append(
             {
                 "name": name,
