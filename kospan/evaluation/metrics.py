@@ -79,9 +79,9 @@ def find_metric(metrics: Metrics, name: str) -> Metric | None:
 
 
 def larger_is_better(metrics: Metrics, name: str) -> bool:
-    """Whether larger values of a metric are better; True for an unknown one."""
+    """Whether larger values of a metric are better; True for an unknown one other than `loss`."""
     metric = find_metric(metrics, name)
-    return metric is None or metric.larger_is_better
+    return name != "loss" if metric is None else metric.larger_is_better
 
 
 def is_of_label(metrics: Metrics, name: str) -> bool:

@@ -225,13 +225,8 @@ def test_a_curve_and_the_epoch_of_its_best_score():
         "best_epoch": 2.0,
     }
     # Of an error the smallest is the best.
-    assert (
-        curves([{"epoch": at, "eval_mae": value} for at, value in ((1, 0.5), (2, 0.25), (3, 0.75))], "mae", False)[
-            "best_epoch"
-        ]
-        == 2
-    )
-    assert curves([], "f1") == {"scores": [], "validation_loss": [], "loss": [], "best_epoch": None}
+    errors = [{"epoch": at, "eval_mae": value} for at, value in ((1, 0.5), (2, 0.25), (3, 0.75))]
+    assert curves(errors, "mae", larger_is_better=False)["best_epoch"] == 2
 
 
 def test_curves_of_the_variants_are_drawn_with_their_means(logged, drawn):  # noqa: F811
@@ -295,9 +290,9 @@ def test_the_picture_has_the_seeds_their_mean_and_the_difference(experiment, dra
     assert any(list(line.get_xdata()) == [0, 0] for line in right.lines)
 
 
-def test_the_variants_of_more_seeds_with_the_smallest_error_are_the_best(tmp_path):
+def test_the_variants_of_more_seeds_with_the_smallest_loss_are_the_best(tmp_path):
     found = experiment_of(
-        tmp_path, variants=VARIANTS, seeds=[1], metric="mae", more_seeds={"seeds": [2], "best": 1, "variants": []}
+        tmp_path, variants=VARIANTS, seeds=[1], metric="loss", more_seeds={"seeds": [2], "best": 1, "variants": []}
     )
     scores = {Run(name, 1): value for name, value in zip(VARIANTS, (0.5, 0.75, 0.25, 1.0))}
     assert found.best(scores) == ["가나다"]
