@@ -1,4 +1,4 @@
-"""Baseline of token classification: a dictionary of the training spans, and patterns for dates, times and quantities."""
+"""Baseline of token classification: a dictionary of training spans, and patterns for dates, times and quantities."""
 
 import re
 from collections import Counter, defaultdict
