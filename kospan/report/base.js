@@ -1,5 +1,5 @@
 "use strict";
-/* A list of examples: chosen, ordered, paged. What an example is and how it looks, `of_kind` knows. */
+/* List of examples: filtered, ordered, in pages. The task's script, `task_view`, shows an example. */
 const data = JSON.parse(document.getElementById("data").textContent);
 const PAGE = 25;
 const state = { tests: {}, text: "", order: "place", page: 0 };
@@ -13,7 +13,7 @@ function element(name, className, text) {
   return made;
 }
 
-const kind = of_kind(data, element);
+const kind = task_view(data, element);
 const examined = data.examples.map((example, place) => ({ example, place }));
 let shown = [];
 
@@ -63,7 +63,7 @@ document.querySelectorAll("button.number").forEach((button) => button.addEventLi
 }));
 for (const select of selects) select.addEventListener("change", () => {
   const { [select.dataset.test]: before, ...others } = state.tests;
-  /* A side says which span's group was meant; another group chosen by hand has none. */
+  /* A side names the span whose group is meant; a group that is selected by hand has none. */
   if (select.dataset.test !== "kind") delete others.side;
   set(select.value ? { ...others, [select.dataset.test]: select.value } : others);
 });

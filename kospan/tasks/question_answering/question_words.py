@@ -1,9 +1,9 @@
-"""What a question asks for, by its question word, Korean or English."""
+"""Groups of questions by question word, Korean or English."""
 
 import re
 from unicodedata import normalize
 
-# Group -> what stands for it. Words that only look like one are kept out: 언제나 (always), 얼마 후 (a while later),
+# Group -> pattern of its words. Words that only look alike are excluded: 언제나 (always), 얼마 후 (a while later),
 # 몇몇 (several), 누가복음 (Luke), 임진왜란 and 왜군 (Japan).
 _KOREAN = {
     "누구": r"누구|누군|누굴|(?<!\w)누가(?!복음)",
@@ -30,7 +30,7 @@ QUESTION_WORDS = (*_KOREAN, *_ENGLISH, OTHER)
 
 
 def _pattern(words: dict[str, str], frame: str) -> re.Pattern:
-    # What a group is called is no name that a pattern takes, so its place stands for it.
+    # The name of a group is no valid name in a pattern, so its index is used.
     return re.compile("|".join(frame.format(f"(?P<w{at}>{form})") for at, form in enumerate(words.values())), re.I)
 
 
@@ -41,13 +41,13 @@ _HANGUL = re.compile("[가-힣]")
 def question_word(question: str) -> str:
     """The group of a question, one of `QUESTION_WORDS`.
 
-    Of several words the last one counts in Korean, where the verb stands last, and the first one in English.
+    Of several words the last one counts in Korean, with the verb at the end, and the first one in English.
 
     >>> question_word("조선의 수도는 어디인가?"), question_word("In which year did it end?"), question_word("작가는?")
     ('어디', 'which', 'other')
     """
     question = normalize("NFC", question)
-    # A Korean question may hold an English title, "Who" or "When I Grow Up".
+    # A Korean question may contain an English title, "Who" or "When I Grow Up".
     korean = _HANGUL.search(question)
     found = list((_IN_KOREAN if korean else _IN_ENGLISH).finditer(question))
     if not found:

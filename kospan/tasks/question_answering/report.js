@@ -1,7 +1,7 @@
 "use strict";
-/* A reader's list: a question above its text, with gold answers [start, end] and the found one [start, end, score].
+/* List of questions with their texts, gold answers [start, end] and the predicted one [start, end, score].
    Offsets count Unicode characters; JavaScript's strings count UTF-16 units. */
-const of_kind = (data, element) => {
+const task_view = (data, element) => {
   const AROUND = 110, SHORT = 420, WORTH = 90;
   const characters = new Map();
   const text_of = (example) => data.texts[example.text];
@@ -22,7 +22,7 @@ const of_kind = (data, element) => {
   const right = (example) => data.kinds[example.kind] === "exact";
   const said = (example, [start, end]) => split(example).slice(start, end).join("");
 
-  /* Stretches of the text that stay in sight, [start, end]: around every answer, joined where little lies between. */
+  /* Parts of the text that are not folded, [start, end]: around every answer, joined if they are close. */
   function kept(example) {
     const length = split(example).length;
     if (length <= SHORT) return [[0, length]];
@@ -41,7 +41,7 @@ const of_kind = (data, element) => {
     return found;
   }
 
-  /* The stretch of a text with its answers marked; where two share characters, the shared part is both. */
+  /* A part of a text with its answers marked; characters of two answers have both marks. */
   function marked(example, from, to) {
     const made = document.createDocumentFragment(), all = split(example);
     const inside = ([start, end]) => start < to && end > from;

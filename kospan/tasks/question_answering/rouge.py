@@ -1,6 +1,6 @@
-"""ROUGE-W as the KLUE benchmark counts it for reading (Park et al. 2021, KLUE-MRC).
+"""ROUGE-W as the KLUE benchmark computes it for KLUE-MRC (Park et al. 2021).
 
-The name is ROUGE-W, the metric is plainer: F1 of the longest run of characters that stands in both answers without a
+In spite of its name the metric is simple: F1 of the longest run of characters that both answers contain without a
 gap ("longest common consecutive subsequence"), with equal weight on precision and recall (beta = 1). There is no weight
 such as the 1.2 of Lin (2004), and no subsequence with gaps. Spaces count as characters.
 """
@@ -9,9 +9,9 @@ from difflib import SequenceMatcher
 
 
 def klue_rouge_w(predicted: str, gold: str) -> float:
-    """F1 of the longest common run of characters; 1.0 where both are empty, 0.0 where one is.
+    """F1 of the longest common run of characters; 1.0 if both are empty, 0.0 if one is.
 
-    The run is found as the benchmark's own code finds it, by `difflib.SequenceMatcher` with its defaults. In a gold
+    The run is found as in the benchmark's own code, by `difflib.SequenceMatcher` with its defaults. In a gold
     answer of 200 characters and more it starts no run at a character that makes up more than a hundredth of the answer,
     so the run may then be shorter than the longest.
 

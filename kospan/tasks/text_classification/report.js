@@ -1,6 +1,6 @@
 "use strict";
-/* A classifier's list: a text, the second text of a pair, its gold class or value and what was found, [class, score]. */
-const of_kind = (data, element) => {
+/* List of texts, or pairs of texts, with gold class or value and the predicted one, [class, score]. */
+const task_view = (data, element) => {
   const SHORT = 320;
   const group = {
     kind: (example) => data.kinds[example.kind],
@@ -11,7 +11,7 @@ const of_kind = (data, element) => {
   };
   const right = (example) => !data.values && data.kinds[example.kind] === "correct";
 
-  /* A class counts where it is gold, predicted or both, as the number that was clicked says. */
+  /* A class counts if it is gold, predicted or both, as the clicked number says. */
   function of_class(example, value, side) {
     const gold = example.gold === value, found = group.predicted(example) === value;
     return side === "gold" ? gold : side === "predicted" ? found : side === "correct" ? gold && found : gold || found;

@@ -1,4 +1,4 @@
-"""What a model has to beat: a dictionary of the training spans, and patterns for dates, times and quantities."""
+"""Baseline of token classification: a dictionary of training spans, and patterns for dates, times and quantities."""
 
 import re
 from collections import Counter, defaultdict
@@ -33,12 +33,12 @@ PATTERNS = {
 
 
 class DictionaryBaseline:
-    """Finds again what training has labelled, longest match first, and numbers with their units.
+    """Finds surfaces that are labelled in training, longest match first, and numbers with their units.
 
-    A surface counts only at the start of a word; where it ends in a letter or digit that is not Hangul, or has one
-    syllable, only at the end of a word too (Korean particles follow a name without a space). Surfaces that training
-    labels in fewer than half of the places where they stand so are dropped; the rest get their most frequent label.
-    The patterns `DT`, `TI` and `QT` are used where training has a label of that name, and give way to a longer match.
+    A surface matches only at the start of a word; if it ends in a letter or digit that is not Hangul, or has one
+    syllable, also only at the end of a word (Korean particles follow a name without a space). Surfaces that are
+    labelled in fewer than half of their occurrences in training are dropped; the rest get their most frequent label.
+    The patterns `DT`, `TI` and `QT` are used if training has a label of that name; a longer match takes precedence.
 
     Args:
         examples: Training documents; unlabelled ones are skipped.
@@ -75,7 +75,7 @@ class DictionaryBaseline:
         ]
 
     def extract(self, texts: list[str]) -> list[list[Span]]:
-        """The spans of each text, sorted, without overlaps.
+        """Find the spans of each text, sorted, without overlaps.
 
         >>> DictionaryBaseline([Example("a", "3명", (Span(0, 2, "QT"),))]).extract(["12명이 왔다"])
         [[Span(start=0, end=3, label='QT', score=1.0)]]
@@ -83,7 +83,7 @@ class DictionaryBaseline:
         return [keep_longest(self._find(text) + self._numbers(text)) for text in texts]
 
     def _lengths(self) -> dict[str, list[int]]:
-        """Of the surfaces that begin with a character, the lengths, longest first."""
+        """Lengths of the surfaces by first character, longest first."""
         lengths: dict[str, set[int]] = defaultdict(set)
         for surface in self.label:
             lengths[surface[0]].add(len(surface))
@@ -95,7 +95,7 @@ class DictionaryBaseline:
             if start < reached or (start and first.isalnum() and text[start - 1].isalnum()):
                 continue
             for length in self.lengths.get(first, ()):
-                # Behind the text's end a slice is shorter than asked for, and may be another surface.
+                # A slice beyond the end of the text is shorter and may be another surface.
                 if start + length > len(text):
                     continue
                 label = self.label.get(text[start : start + length])
@@ -110,7 +110,7 @@ class DictionaryBaseline:
 
 
 def ends_well(text: str, start: int, end: int) -> bool:
-    """Whether a surface may end there: at the end of a word, or before a Hangul particle.
+    """Whether a surface may end at a position: at the end of a word, or before a Hangul particle.
 
     >>> ends_well("서울에서", 0, 2), ends_well("IBM은", 0, 3), ends_well("IBMs", 0, 3), ends_well("한국", 0, 1)
     (True, True, False, False)

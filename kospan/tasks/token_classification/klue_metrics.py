@@ -1,8 +1,8 @@
-"""The KLUE metrics as `evaluate.Metric` classes that need no network; imported only when scores are computed.
+"""Metrics of the KLUE benchmark as `evaluate.Metric` classes without network access.
 
-`evaluate.load` fetches a script from the Hub, and `import evaluate` takes seconds: hence classes of ours, in a file of
-their own. Both take one tag id a character, of all documents in one sequence: 0 is "O", 1 + 2k and 2 + 2k are the `B-`
-and the `I-` of label k.
+`evaluate.load` fetches a script from the Hub, and `import evaluate` takes seconds, so these classes are in a module of
+their own, imported when scores are computed. Both take one tag id per character, of all documents in one sequence: 0 is
+"O", 1 + 2k and 2 + 2k are the `B-` and the `I-` of label k.
 """
 
 import datasets
@@ -18,7 +18,7 @@ CHUNK = 64
 
 
 class TagMetric(evaluate.Metric):
-    """What the two metrics share: the features, one tag id a character."""
+    """Base of the two metrics: features with one tag id per character."""
 
     description = ""
 
@@ -78,10 +78,10 @@ class KlueCharF1(TagMetric):
 
 
 def safe_cuts(guesses: np.ndarray, truths: np.ndarray) -> list[int]:
-    """Where one long sequence can be cut, about every `CHUNK` characters, without changing an entity of either side.
+    """Positions to cut a long sequence about every `CHUNK` characters without changing an entity of either side.
 
     A cut before a character that carries no `I-` on either side splits nothing that strict IOB2 would join. seqeval
-    copies the rest of a sequence at each entity, so one sequence of a million characters would cost the square of it.
+    copies the rest of a sequence at each entity, so the time for one long sequence would be quadratic.
 
     Args:
         guesses: Tag ids `(characters,)`.

@@ -1,7 +1,7 @@
 "use strict";
-/* A tagger's list: documents with gold and predicted spans. A match is [kind, gold or -1, predicted or -1, boundary,
+/* List of documents with gold and predicted spans. A match is [kind, gold or -1, predicted or -1, boundary,
    materials]; a span is [start, end, label, score, surface]. */
-const of_kind = (data, element) => {
+const task_view = (data, element) => {
   const length_group = (span) => data.tops.findIndex((top) => span[1] - span[0] <= top);
   const group = {
     type: (example, span) => span[2],
@@ -66,7 +66,7 @@ const of_kind = (data, element) => {
 
   const errors = (item) => item.matches.filter((match) => !right(match));
   return {
-    /* What of an example is counted and shown under these tests; nothing leaves it out. */
+    /* The matches of an example that pass the tests. */
     parts: (example, tests) => (tests ? example.matches.filter((match) => fits(example, match, tests)) : example.matches),
     words: (example) => [example.text, example.id],
     orders: {
