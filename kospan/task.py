@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -175,6 +176,8 @@ class TaskSpec:
         config_file: File beside the weights that holds the model's config.
         card: What model cards need beside their templates.
         published: File with the calls of a published model for the clean-environment check; it runs without kospan.
+        local_copy: Context manager of a release that loads without a network, given the release and a function that
+            downloads from the Hub; None for models that need no other model.
         whole_texts: Whether spans are labels of whole texts; these keep white space at the ends of the text.
 
         uses: Settings of a recipe that have an effect in this task; see `kospan.tasks.unused_settings`.
@@ -219,6 +222,7 @@ class TaskSpec:
     config_file: str = "config.json"
     card: TaskCard
     published: Path
+    local_copy: Callable[[Path, Callable[..., str]], AbstractContextManager[Path]] | None = None
     whole_texts: bool = False
     # recipe
     uses: frozenset[str]

@@ -33,6 +33,12 @@ def load_file(path: str, name: str):
     return module
 
 
+def load_json(path: str):
+    """The value in a JSON file."""
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
 def main(folder: str, calls_path: str, items_path: str, output_path: str) -> None:
     """Write each item's spans from the model, and a sample's from the other Auto classes, the pipeline and handler."""
     sys.meta_path.insert(0, HiddenPackages())
@@ -43,12 +49,9 @@ def main(folder: str, calls_path: str, items_path: str, output_path: str) -> Non
     torch.set_grad_enabled(False)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     calls = load_file(calls_path, "calls")
-    with open(items_path, encoding="utf-8") as file:
-        items = json.load(file)
-    config = {}
-    if os.path.isfile(f"{folder}/config.json"):  # An adapter has none.
-        with open(f"{folder}/config.json", encoding="utf-8") as file:
-            config = json.load(file)
+    items = load_json(items_path)
+    # An adapter has no config.json.
+    config = load_json(f"{folder}/config.json") if os.path.isfile(f"{folder}/config.json") else {}
     places = [at for at, item in enumerate(items) if len(item["text"]) <= CHARACTERS][:SAMPLE]
     sample = [items[at] for at in places]
 

@@ -8,9 +8,9 @@ an earlier attempt or run has committed is sent again, and a commit whose respon
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
@@ -37,18 +37,6 @@ class Pushed(NamedTuple):
     url: str
     oid: str
     new: bool
-
-
-class _Change(NamedTuple):
-    """The state that a commit brings about; see `Hub.commit`."""
-
-    name: str
-    kind: str
-    revision: str | None
-    create_pr: bool
-    message: str
-    files: dict[str, Path]
-    replaces: tuple[str, ...]
 
 
 class Hub:
@@ -88,8 +76,7 @@ class Hub:
         if self._user is None:
             if not self._token:
                 raise PermissionError(
-                    f"expected an access token for {self.api.endpoint}, got none; pass --token, set HF_TOKEN, or run "
-                    "`hf auth login`"
+                    "expected an access token, got none; pass --token, set HF_TOKEN, or run `hf auth login`"
                 )
             self._user = self._retried("ask for the token's account", self.api.whoami)["name"]
         return self._user
@@ -104,12 +91,7 @@ class Hub:
         return name if "/" in name else f"{self.user()}/{name}"
 
     def open(
-        self,
-        name: str,
-        kind: str = "model",
-        private: bool | None = None,
-        revision: str | None = None,
-        proposes: bool = False,
+        self, name: str, kind: str = "model", private: bool | None = None, revision: str | None = None, proposes=False
     ) -> tuple[str, bool]:
         """Create a repository and its branch if they are missing, and check that the token may write to them.
 
@@ -135,8 +117,7 @@ class Hub:
             self._retried(f"create {name}", self.api.create_repo, name, **settings)
         elif private and not info.private:
             raise ValueError(
-                f"expected a private repository, got {name}, which is public; make it private in its settings or "
-                "remove --private"
+                f"expected a private repository, got {name}, which is public; change that or remove --private"
             )
         elif not proposes:
             self._retried(f"write to {name}", self._check_write_access, name, kind)
@@ -170,26 +151,30 @@ class Hub:
         Raises:
             ValueError, PermissionError or ConnectionError: In one line, without the token; the repository is unchanged.
         """
-        files = {path: Path(file) for path, file in files.items()}
-        change = _Change(name, kind, revision, create_pr, message, files, replaces)
-        sent = False
+        url, sent = f"{self.api.endpoint}/{'spaces/' if kind == 'space' else ''}{name}", False
+        settings = {"repo_type": kind, "revision": revision, "create_pr": create_pr, "commit_message": message}
 
-        def attempt() -> Pushed:
+        def missing(reference: str | None) -> tuple[str, list]:
+            head, existing = self._tree(name, kind, reference)
+            return head, _operations(files, existing, replaces)
+
+        def attempt(send: bool = True) -> Pushed | None:
             nonlocal sent
-            head, operations = self._operations(change, revision)
-            arrived = self._arrived(change, head, operations)
-            if arrived is not None:
-                return Pushed(*arrived, new=sent)
+            head, operations = missing(revision)
+            if not operations:
+                return Pushed(url, head, new=sent)
+            for pull in self._open_pulls(name, kind, message) if create_pr else ():
+                proposed, remaining = missing(pull.git_reference)
+                if not remaining:
+                    return Pushed(pull.url, proposed, new=sent)
+            if not send:
+                return None
             sent = True
-            settings = {"repo_type": kind, "revision": revision, "create_pr": create_pr, "parent_commit": head}
-            info = self.api.create_commit(name, operations, commit_message=message, **settings)
-            return Pushed(info.pr_url or self._url(name, kind), info.oid, True)
+            info = self.api.create_commit(name, operations, parent_commit=head, **settings)
+            return Pushed(info.pr_url or url, info.oid, new=True)
 
-        def last_check() -> Pushed | None:
-            arrived = self._arrived(change, *self._operations(change, revision)) if sent else None
-            return Pushed(*arrived, new=True) if arrived else None
-
-        return self._retried(f"push to {name}", attempt, fallback=last_check)
+        # The response to the last attempt may be lost, too.
+        return self._retried(f"push to {name}", attempt, fallback=lambda: attempt(send=False) if sent else None)
 
     # --- state of a repository ----------------------------------------------------------------------------------------
 
@@ -212,34 +197,17 @@ class Hub:
             if status_of(error) != 404:  # A server that does not have this endpoint.
                 raise
 
-    def _operations(self, change: _Change, revision: str | None) -> tuple[str, list]:
-        """The newest commit, and the operations that turn it into the wanted state."""
-        head = self.api.repo_info(change.name, repo_type=change.kind, revision=revision).sha
-        tree = self.api.list_repo_tree(change.name, repo_type=change.kind, revision=head, recursive=True)
-        existing = {entry.path: entry for entry in tree if hasattr(entry, "blob_id")}
-        operations = [
-            CommitOperationAdd(path, str(file))
-            for path, file in change.files.items()
-            if path not in existing or not _is_same(file, existing[path])
-        ]
-        outdated = [path for path in existing if path not in change.files and _matches(path, change.replaces)]
-        return head, operations + [CommitOperationDelete(path) for path in outdated]
+    def _tree(self, name: str, kind: str, revision: str | None) -> tuple[str, dict]:
+        """The newest commit, and path -> entry of its files."""
+        head = self.api.repo_info(name, repo_type=kind, revision=revision).sha
+        tree = self.api.list_repo_tree(name, repo_type=kind, revision=head, recursive=True)
+        return head, {entry.path: entry for entry in tree if hasattr(entry, "blob_id")}
 
-    def _arrived(self, change: _Change, head: str, operations: list) -> tuple[str, str] | None:
-        """Address and commit if the wanted state is there already, as main or as an open pull request."""
-        if not operations:
-            return self._url(change.name, change.kind), head
-        if change.create_pr:
-            opened = {"discussion_type": "pull_request", "discussion_status": "open"}
-            for pull in self.api.get_repo_discussions(change.name, repo_type=change.kind, **opened):
-                if pull.is_pull_request and pull.title == change.message:
-                    proposed, remaining = self._operations(change, pull.git_reference)
-                    if not remaining:
-                        return pull.url, proposed
-        return None
-
-    def _url(self, name: str, kind: str) -> str:
-        return f"{self.api.endpoint}/{'spaces/' if kind == 'space' else ''}{name}"
+    def _open_pulls(self, name: str, kind: str, title: str) -> list:
+        """The open pull requests with a title."""
+        opened = {"discussion_type": "pull_request", "discussion_status": "open"}
+        found = self.api.get_repo_discussions(name, repo_type=kind, **opened)
+        return [pull for pull in found if pull.is_pull_request and pull.title == title]
 
     # --- retries ------------------------------------------------------------------------------------------------------
 
@@ -264,12 +232,10 @@ class Hub:
             return attempts(function, *args, **kwargs)
         except Exception as error:
             failure = error
-        try:
-            result = fallback() if fallback is not None else None
-        except Exception:
-            result = None  # The Hub does not answer; the attempt's own error is the one to report.
-        if result is not None:
-            return result
+        # If the Hub does not answer here either, the attempt's own error is the one to report.
+        with suppress(Exception):
+            if fallback is not None and (result := fallback()) is not None:
+                return result
         # Raised outside of `except`, so that no cause is attached.
         raise user_error(failure, action, self.api.endpoint, self.secrets)
 
@@ -290,9 +256,17 @@ def check_name(name: str) -> None:
     )
 
 
-def _is_same(file: Path, entry) -> bool:
+def _operations(files: Mapping[str, str | os.PathLike], existing: dict, replaces: tuple[str, ...]) -> list:
+    """The operations that turn the existing files into the wanted ones."""
+    changed = [path for path, file in files.items() if path not in existing or not _is_same(file, existing[path])]
+    outdated = [path for path in existing if path not in files and _matches(path, replaces)]
+    added = [CommitOperationAdd(path, os.fspath(files[path])) for path in changed]
+    return added + [CommitOperationDelete(path) for path in outdated]
+
+
+def _is_same(file: str | os.PathLike, entry) -> bool:
     """Whether a local file equals an entry of a repository's tree."""
-    stat = file.stat()
+    stat = os.stat(file)
     digest = _digest(str(file), stat.st_size, stat.st_mtime_ns, entry.lfs is not None)
     return digest == (entry.lfs.sha256 if entry.lfs else entry.blob_id)
 

@@ -88,7 +88,7 @@ def publish(
         if space:
             prepare_space(page, repo_id, adapter=(model / ADAPTER).is_file())
         say(f"checking            a fresh process loads {folder.name} and predicts the texts of predictions.jsonl")
-        count = verify(model, folder / "predictions.jsonl", spec.published, hub=hub)
+        count = verify(model, folder / "predictions.jsonl", spec, hub=hub)
         say(f"checked             {count:,} texts: offsets and labels equal, scores to 1e-5")
         if dry_run is not None:
             _keep(Path(temporary), Path(dry_run))
@@ -111,20 +111,8 @@ def publish(
     return pushed
 
 
-def commit_release(
-    hub: Hub, name: str, files: dict[str, Path], message: str, new: bool = False, replaces=REPLACED, **settings
-) -> Pushed:
-    """Commit a model as `Hub.commit` does; the error also says in which state the repository is.
-
-    Args:
-        hub: The Hub.
-        name: Name of the repository.
-        files: Files to commit, by path in the repository.
-        message: Commit message.
-        new: Whether the repository was created just before.
-        replaces: Patterns of files that the release replaces.
-        **settings: Other arguments of `Hub.commit`.
-    """
+def commit_release(hub: Hub, name: str, files: dict, message: str, new=False, replaces=REPLACED, **settings) -> Pushed:
+    """Commit a model as `Hub.commit` does; the error also says whether the repository is still empty (`new`)."""
     note = f"nothing of this release is public, {_state(name, new)}"
     return _commit(hub, name, files, message, note, replaces=replaces, **settings)
 
@@ -160,10 +148,8 @@ def _check_dry_run(target: Path) -> None:
     existing = {path.name for path in target.iterdir()} if target.is_dir() else {"a file"} if target.exists() else set()
     ours = any((target / "model" / name).is_file() for name in ("config.json", ADAPTER))
     if existing and not (existing <= {"model", "space"} and ours):
-        raise FileExistsError(
-            f"expected --dry_run to name a new folder, or one of an earlier dry run, found {min(existing)} in "
-            f"{target}; name another"
-        )
+        message = "expected --dry_run to name a new folder, or one of an earlier dry run, found"
+        raise FileExistsError(f"{message} {min(existing)} in {target}; name another")
 
 
 def _keep(temporary: Path, target: Path) -> None:

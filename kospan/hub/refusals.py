@@ -37,14 +37,12 @@ def check_files(folder: Path, checkpoint: bool = False) -> None:
     for path in sorted(folder.iterdir()):
         if path.is_symlink():
             raise ValueError(
-                f"expected files and folders in {folder}, got the symbolic link {path.name}; replace it by a copy "
-                "(`hf download NAME --local-dir FOLDER` writes plain files)"
+                f"expected files and folders in {folder}, got the symbolic link {path.name}; replace it by a copy"
             )
         pickled = path.is_file() and path.suffix.lower() in PICKLES and path.name not in HARMLESS
         if pickled and not checkpoint:
             raise ValueError(
-                f"expected weights as safetensors alone in {folder}, got {path.name}, which can run code when it is "
-                "opened; remove it from the folder (model.safetensors holds the weights)"
+                f"expected safetensors alone in {folder}, got {path.name}, which can run code when opened; remove it"
             )
 
 
@@ -62,16 +60,13 @@ def check_weights(folder: Path) -> None:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()))
     for name in names:
         if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"expected the weights {name} in {folder}, found none; save the model again with save_pretrained"
-            )
+            raise FileNotFoundError(f"expected the weights {name} in {folder}, found none; save the model again")
         try:
             with safe_open(str(folder / name), framework="pt"):
                 pass
         except (SafetensorError, OSError) as error:
-            raise ValueError(
-                f"expected whole weights in {folder / name}, got: {error}; save the model again"
-            ) from error
+            message = f"expected whole weights in {folder / name}, got: {error}; save the model again"
+            raise ValueError(message) from error
 
 
 def check_base(folder: Path) -> None:
@@ -85,8 +80,8 @@ def check_base(folder: Path) -> None:
     base = json.loads((folder / ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
     if not isinstance(base, str) or not _HUB_NAME.fullmatch(base) or Path(base).exists():
         raise ValueError(
-            f"expected the base model's name on the Hub in {folder / ADAPTER}, got {base!r}, which others do not "
-            "have; write its name there, or publish the merged model: kospan convert merge ADAPTER OUT"
+            f"expected the base model's name on the Hub in {folder / ADAPTER}, got {base!r}; write its name there, or "
+            "publish the merged model: kospan convert merge ADAPTER OUT"
         )
 
 
@@ -99,8 +94,7 @@ def check_tokenizer(folder: Path) -> None:
     vocabularies = [path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)]
     if not (folder / "tokenizer_config.json").is_file() or not vocabularies:
         raise FileNotFoundError(
-            f"expected a tokenizer (tokenizer_config.json and tokenizer.json or a vocabulary) in {folder}, found "
-            "none; set model.tokenizer and save the model again"
+            f"expected a tokenizer (config and vocabulary) in {folder}, found none; set model.tokenizer and save again"
         )
 
 
@@ -121,8 +115,7 @@ def check_configs(folder: Path) -> None:
         for place, key, each in _entries(value):
             if key == "trust_remote_code":
                 raise ValueError(
-                    f"expected no trust_remote_code in {path.name}, got it at {place}: only users of the model decide "
-                    "whether to trust its code; remove the key"
+                    f"expected no trust_remote_code in {path.name}, got it at {place}: that is up to users; remove it"
                 )
             if isinstance(each, str) and is_local_path(each):
                 raise ValueError(
@@ -152,8 +145,7 @@ def check_no_secrets(folder: Path, secrets: tuple[str, ...] = ()) -> None:
         data = path.read_bytes()
         if any(secret in data for secret in hidden) or (path.name not in VOCABULARIES and _TOKEN.search(data)):
             raise ValueError(
-                f"expected no access token in published files, found one in {path.name}; remove it, and revoke it if "
-                "anybody else could read the file"
+                f"expected no access token in published files, found one in {path.name}; remove it and revoke it"
             )
 
 
@@ -170,8 +162,7 @@ def code_files(folder: Path, config: dict) -> set[str]:
         relative = _RELATIVE.search((folder / "handler.py").read_text(encoding="utf-8"))
         if relative:
             raise ValueError(
-                "expected a handler.py without relative imports, as an Inference Endpoint loads it, got the line "
-                f"{relative[0].strip()!r}; load the model through AutoModel there"
+                f"expected a handler.py without relative imports, got {relative[0].strip()!r}; use AutoModel there"
             )
     if (folder / NAME).is_file():
         # A stock language model, whose config names no code of ours.
@@ -179,8 +170,8 @@ def code_files(folder: Path, config: dict) -> set[str]:
     for reference in _references(folder, config):
         if "--" in reference:
             raise ValueError(
-                f"expected the code of {reference.partition('--')[2]} beside the weights, got a reference to another "
-                f"repository ({reference}); load that model and save it again with kospan"
+                f"expected code beside the weights, got a reference to another repository ({reference}); load that "
+                "model and save it again with kospan"
             )
         found = _with_imports(folder, reference.partition(".")[0], found, "config.json")
     return found
@@ -192,19 +183,17 @@ def _references(folder: Path, config: dict) -> list[str]:
     auto_map = auto_map if isinstance(auto_map, dict) else {}
     if not {"AutoConfig", "AutoModel"} <= set(auto_map) or not any(key.startswith("AutoModelFor") for key in auto_map):
         raise ValueError(
-            f"expected auto_map in {folder / 'config.json'} to name AutoConfig, AutoModel and one AutoModelFor... "
-            f"class, got {', '.join(sorted(auto_map)) or 'none'}; save the model again with kospan"
+            "expected auto_map in config.json to name AutoConfig, AutoModel and one AutoModelFor... class, got "
+            f"{', '.join(sorted(auto_map)) or 'none'}; save the model again with kospan"
         )
     if config.get("model_type") in CONFIG_MAPPING_NAMES:
         raise ValueError(
             f"expected a model_type of its own in {folder / 'config.json'}, got {config['model_type']!r}, which "
-            "transformers knows: without trust it would load that model and silently drop the head; save the model "
-            "again with kospan"
+            "transformers would load without the head; save the model again with kospan"
         )
-    references = [each for value in auto_map.values() for each in (value if isinstance(value, list) else [value])]
-    return [each for each in references if each] + [
-        each["impl"] for each in (config.get("custom_pipelines") or {}).values()
-    ]
+    pipelines = [each["impl"] for each in (config.get("custom_pipelines") or {}).values()]
+    values = [each for value in auto_map.values() for each in (value if isinstance(value, list) else [value])]
+    return [each for each in values if each] + pipelines
 
 
 def _with_imports(folder: Path, module: str, known: set[str], importer: str) -> set[str]:
@@ -214,14 +203,13 @@ def _with_imports(folder: Path, module: str, known: set[str], importer: str) -> 
         return known
     if not path.is_file():
         raise FileNotFoundError(
-            f"expected the code {path.name} in {folder}, which {importer} needs, found none; save the model again with "
-            "kospan"
+            f"expected the code {path.name} in {folder}, which {importer} needs, found none; save the model again"
         )
     needs = set(get_imports(path)) - ALLOWED_IMPORTS
     if needs:
         raise ValueError(
             f"expected code that imports torch, transformers and numpy alone, got {path.name}, which imports "
-            f"{', '.join(sorted(needs))}, which users of the model may not have; remove the import"
+            f"{', '.join(sorted(needs))}; remove the import"
         )
     known = known | {path.name}
     # transformers searches for these lines with a pattern too, so one inside a docstring counts.
@@ -229,8 +217,8 @@ def _with_imports(folder: Path, module: str, known: set[str], importer: str) -> 
         name = (match[1] or match[2])[1:]
         if not name.isidentifier():
             raise ValueError(
-                f"expected relative imports of the form `from .name import x` in {path.name}, got "
-                f"{match[0].strip()!r}, whose file the Hub would not copy; write it in that form"
+                f"expected `from .name import x` in {path.name}, got {match[0].strip()!r}, whose file is not copied; "
+                "write it in that form"
             )
         known = _with_imports(folder, name, known, path.name)
     return known

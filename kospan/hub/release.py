@@ -6,15 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
-from kospan.hub.refusals import (
-    check_base,
-    check_configs,
-    check_files,
-    check_no_secrets,
-    check_tokenizer,
-    check_weights,
-    code_files,
-)
+from kospan.hub import refusals
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.code_files import name_portable_class
 from kospan.modeling.configuration_generative_ner import NAME
@@ -43,12 +35,7 @@ class Release(NamedTuple):
 
 
 def prepare(
-    folder: str | os.PathLike,
-    target: str | os.PathLike,
-    *,
-    predictions: bool = False,
-    checkpoint: bool = False,
-    secrets: tuple[str, ...] = (),
+    folder: str | os.PathLike, target: str | os.PathLike, *, predictions=False, checkpoint=False, secrets=()
 ) -> Release:
     """Check a run's folder and copy its published files; nothing is sent.
 
@@ -68,27 +55,27 @@ def prepare(
     """
     folder, target = Path(folder), Path(target)
     config = read_config(folder)
-    check_files(folder, checkpoint)
+    refusals.check_files(folder, checkpoint)
     if not checkpoint and not (folder / "predictions.jsonl").is_file():
         raise FileNotFoundError(
             f"expected predictions.jsonl in {folder} to check the release with, found none; a run writes it, and so "
             "does `kospan predict FOLDER TEXTS --output FOLDER/predictions.jsonl`"
         )
-    check_weights(folder)
-    check_tokenizer(folder)
-    check_base(folder)
+    refusals.check_weights(folder)
+    refusals.check_tokenizer(folder)
+    refusals.check_base(folder)
     visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
     names = [f"{path.name}/" if path.is_dir() else path.name for path in visible]
     chosen = {name for name in names if any(fnmatch(name, pattern) for pattern in PUBLISHED)}
     if predictions and not checkpoint:
         chosen.add("predictions.jsonl")
-    chosen |= code_files(folder, config)
+    chosen |= refusals.code_files(folder, config)
     target.mkdir(parents=True, exist_ok=True)
     for name in chosen:
         shutil.copyfile(folder / name, target / name)
     if "recipe.yaml" in chosen:
         publish_recipe(target / "recipe.yaml")
     name_portable_class(target / "tokenizer_config.json")
-    check_configs(target)
-    check_no_secrets(target, secrets)
+    refusals.check_configs(target)
+    refusals.check_no_secrets(target, secrets)
     return Release(sorted(chosen), sorted(set(names) - chosen))

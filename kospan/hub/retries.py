@@ -20,10 +20,7 @@ def check_token(token: str | None) -> None:
         ValueError: If it does not.
     """
     if token is not None and not (token.isascii() and token.isprintable() and " " not in token and token):
-        raise ValueError(
-            "expected an access token of printable ASCII characters without spaces, got something else; copy it "
-            "again from the settings of your account"
-        )
+        raise ValueError("expected an access token of printable ASCII without spaces, got another one; copy it again")
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -35,13 +32,14 @@ def causes(error: BaseException) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _responses(error: BaseException) -> Iterator:
+    """The Hub's responses behind an error."""
+    return (response for each in causes(error) if (response := getattr(each, "response", None)) is not None)
+
+
 def status_of(error: BaseException) -> int | None:
     """The HTTP status of the Hub's response; None if there was none."""
-    for each in causes(error):
-        status = getattr(getattr(each, "response", None), "status_code", None)
-        if status is not None:
-            return int(status)
-    return None
+    return next((int(response.status_code) for response in _responses(error)), None)
 
 
 def is_retryable(error: BaseException) -> bool:
@@ -60,17 +58,12 @@ def _is_network_error(error: BaseException) -> bool:
 
 def requested_wait(error: BaseException) -> float:
     """Seconds that the Hub asks to wait before the next request; 0 if it does not say."""
-    for each in causes(error):
-        headers = getattr(getattr(each, "response", None), "headers", None)
-        if headers is None:
-            continue
-        value = str(headers.get("Retry-After", "")).strip()
-        if value.isdigit():
-            return float(value)
+    for response in _responses(error):
         # The Hub's own form: "api";r=0;t=55 means that no requests remain (r) for 55 seconds (t).
-        match = re.search(r"r\s*=\s*0\s*;\s*t\s*=\s*(\d+)", str(headers.get("ratelimit", "")))
-        if match:
-            return float(match[1])
+        limit = re.search(r"r\s*=\s*0\s*;\s*t\s*=\s*(\d+)", str(response.headers.get("ratelimit", "")))
+        wait = str(response.headers.get("Retry-After", "")).strip()
+        if wait.isdigit() or limit:
+            return float(wait if wait.isdigit() else limit[1])
     return 0.0
 
 
@@ -130,8 +123,6 @@ def _explanation(error: BaseException, endpoint: str) -> tuple[type[Exception], 
 
 def _message(error: BaseException) -> str:
     """The innermost message of an error, in one line."""
-    message = getattr(error, "server_message", None)
-    if not message:
-        innermost = list(causes(error))[-1] if type(error) is RuntimeError else error
-        message = str(innermost) or type(innermost).__name__
+    innermost = list(causes(error))[-1] if type(error) is RuntimeError else error
+    message = getattr(error, "server_message", None) or str(innermost) or type(innermost).__name__
     return " ".join(str(message).split())[:300]

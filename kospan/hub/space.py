@@ -32,9 +32,7 @@ def prepare_space(
     """
     page, target = Path(repository) / "space", Path(target)
     if not (page / "app.py").is_file():
-        raise FileNotFoundError(
-            f"expected the Space's files in {page}, found none; push a Space from a clone of the repository"
-        )
+        raise FileNotFoundError(f"expected the Space's files in {page}, found none; push it from a clone")
     code = target / "kospan" / "modeling"
     for source, folder in ((page, target), (Path(repository) / "modeling", code)):
         folder.mkdir(parents=True, exist_ok=True)

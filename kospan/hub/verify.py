@@ -2,19 +2,19 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
 from kospan.data.jsonl import read_jsonl
+from kospan.example import Example
 from kospan.hub.hub import Hub
-from kospan.modeling.base_models import ADAPTER
+from kospan.task import TaskSpec
 
 # Texts that are compared at most, spread evenly over the stored ones.
 MOST_TEXTS = 1000
@@ -22,18 +22,10 @@ TOLERANCE = 1e-5
 # Variables that would let the other process use more than the folder.
 _REACHES_OUT = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_MODULES_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")
 _REACHES_OUT += ("TRANSFORMERS_CACHE", "HF_ENDPOINT")
-# Files of a base model that are needed to load it, beside weights as safetensors, or else as pickles: they belong to
-# somebody else and are not published.
-_BASE_FILES = ("*.json", "*.jinja", "*.model", "*.txt")
-_WEIGHTS, _PICKLED = "*.safetensors", "pytorch_model*.bin"
 
 
 def verify(
-    folder: str | os.PathLike,
-    predictions: str | os.PathLike,
-    calls: str | os.PathLike,
-    most: int = MOST_TEXTS,
-    hub: Hub | None = None,
+    folder: str | os.PathLike, predictions: str | os.PathLike, spec: TaskSpec, most=MOST_TEXTS, hub: Hub | None = None
 ) -> int:
     """Load a folder in a fresh process and compare its predictions with stored ones.
 
@@ -44,7 +36,7 @@ def verify(
     Args:
         folder: A release.
         predictions: JSON Lines with the spans that the run's model has predicted.
-        calls: The task's file of calls (`TaskSpec.published`).
+        spec: The model's task.
         most: Texts that are compared at most, spread evenly over the file.
         hub: The source of an adapter's base model; None is the Hub with this machine's token.
 
@@ -57,21 +49,16 @@ def verify(
     """
     stored = read_jsonl(predictions)
     if not stored:
-        raise ValueError(
-            f"expected predictions in {predictions} to check the release with, got an empty file; write it again with "
-            "kospan predict"
-        )
-    if len(stored) > most:
-        stored = [stored[at * len(stored) // most] for at in range(most)]
+        raise ValueError(f"expected predictions in {predictions}, got an empty file; write it with kospan predict")
+    count = min(most, len(stored))
+    stored = [stored[at * len(stored) // count] for at in range(count)]
     for example in stored:
         if example.spans is None:
             raise ValueError(f"expected spans for example {example.id!r} of {predictions}, got none; predict it again")
-    keys = ("words", "question", "text_pair")
-    items = [
-        {"text": example.text} | {key: value for key in keys if (value := getattr(example, key))} for example in stored
-    ]
-    with local_base(Path(folder).resolve(), hub) as place:
-        results = _run_clean(place, calls, items)
+    items = [_item(example) for example in stored]
+    folder, download = Path(folder).resolve(), hub.api.snapshot_download if hub else snapshot_download
+    with spec.local_copy(folder, download) if spec.local_copy else nullcontext(folder) as place:
+        results = _run_clean(place, spec.published, items)
     for way, found in results.items():
         differences = [
             f"example {stored[at].id!r}: {difference}"
@@ -86,42 +73,6 @@ def verify(
                 "predict FOLDER TEXTS --output FOLDER/predictions.jsonl"
             )
     return len(stored)
-
-
-@contextmanager
-def local_base(folder: Path, hub: Hub | None = None) -> Iterator[Path]:
-    """The folder, or, of an adapter, a copy that names a local folder of its base model.
-
-    The process that loads it has no network.
-
-    Args:
-        folder: A release.
-        hub: The source of the base model, with its token: the base model may be private.
-
-    Raises:
-        FileNotFoundError: If the base model is not available.
-    """
-    if not (folder / ADAPTER).is_file():
-        yield folder
-        return
-    settings = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
-    base = settings["base_model_name_or_path"]
-    fetch = snapshot_download if hub is None else hub.api.snapshot_download
-    try:
-        place = fetch(base, allow_patterns=[*_BASE_FILES, _WEIGHTS])
-        if not any(Path(place).glob(_WEIGHTS)):
-            place = fetch(base, allow_patterns=[*_BASE_FILES, _PICKLED])
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"expected the adapter's base model {base} in the cache or on the Hub, to check the release, found none; "
-            "check its name in adapter_config.json, the connection, and that the token may read it"
-        ) from error
-    with tempfile.TemporaryDirectory() as elsewhere:
-        copy = Path(elsewhere, "model")
-        shutil.copytree(folder, copy)
-        settings["base_model_name_or_path"] = place
-        (copy / ADAPTER).write_text(json.dumps(settings), encoding="utf-8")
-        yield copy
 
 
 def difference_of(stored: Sequence, found: Sequence) -> str:
@@ -143,6 +94,12 @@ def difference_of(stored: Sequence, found: Sequence) -> str:
     return ""
 
 
+def _item(example: Example) -> dict:
+    """The inputs of an example that it has."""
+    keys = ("words", "question", "text_pair")
+    return {"text": example.text} | {key: value for key in keys if (value := getattr(example, key))}
+
+
 def _run_clean(folder: Path, calls: str | os.PathLike, items: list[dict]) -> dict[str, list]:
     """Way of loading -> place and spans of each item, from a process that has nothing but the folder."""
     with tempfile.TemporaryDirectory() as elsewhere:
@@ -153,17 +110,10 @@ def _run_clean(folder: Path, calls: str | os.PathLike, items: list[dict]) -> dic
         environment |= {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
         script = Path(__file__).with_name("clean_environment.py")
         # -I: none of this environment's paths; -B: the folder stays unchanged.
-        command = [sys.executable, "-I", "-B", "-X", "utf8", script, folder, calls, inputs, output]
-        done = subprocess.run(
-            list(map(str, command)),
-            cwd=elsewhere,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        )
+        command = list(map(str, [sys.executable, "-I", "-B", "-X", "utf8", script, folder, calls, inputs, output]))
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+        text = {"encoding": "utf-8", "errors": "replace"}
+        done = subprocess.run(command, cwd=elsewhere, env=environment, **streams, **text)
         if done.returncode:
             lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
             raise ValueError(

@@ -58,7 +58,7 @@ def test_everything_in_the_folder_speaks_of_the_new_scores(labelled):
     for old, new in zip(before, after, strict=True):
         assert [span[:3] for span in old.spans] == [span[:3] for span in new.spans]
     # A stranger's process, the pipeline and the handler among what it tries, finds what stands there.
-    assert verify(folder, folder / "predictions.jsonl", SPEC.published) == len(after)
+    assert verify(folder, folder / "predictions.jsonl", SPEC) == len(after)
     pipe = KospanTokenClassificationPipeline(model=model)
     assert pipe(after[0].text)[0]["score"] == pytest.approx(after[0].spans[0].score, abs=1e-6)
     results = json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))

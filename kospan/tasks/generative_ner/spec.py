@@ -19,6 +19,7 @@ from kospan.tasks.generative_ner.card import CARD
 from kospan.tasks.generative_ner.continued import trained_settings
 from kospan.tasks.generative_ner.metrics import METRICS
 from kospan.tasks.generative_ner.packing import unpack
+from kospan.tasks.generative_ner.release import local_copy
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 from kospan.tasks.token_classification import breakdown
 from kospan.tasks.token_classification.baseline import dictionary_predictions
@@ -121,6 +122,7 @@ SPEC = TaskSpec(
     task=GenerativeNERTask,
     card=CARD,
     published=Path(__file__).with_name("published.py"),
+    local_copy=local_copy,
     config_file=NAME,
     uses=EVERY_TASK
     | {name for name in KospanGenerativeNERConfig.settings() if name in FIELDS}

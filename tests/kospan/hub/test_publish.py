@@ -328,7 +328,7 @@ def recorded(run_folder, texts, monkeypatch):
 
 def test_every_door_is_tried(recorded, run_folder):
     assert set(KEPT["found"]) == {"AutoModel", "AutoModelForTokenClassification", "pipeline", "handler.py"}
-    assert verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC.published) == 5
+    assert verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC) == 5
 
 
 @pytest.mark.parametrize(("name", "notes"), [("mina/tagger-1", 0), ("mina/tagger-1.0", 1)])
@@ -352,7 +352,7 @@ def test_a_door_that_leads_elsewhere_is_refused(door, recorded, run_folder, monk
     next(spans for _, spans in found[door] if spans).pop()
     monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: found)
     with pytest.raises(ValueError, match=f"got other ones through {door} in example 'v-"):
-        verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC.published)
+        verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC)
 
 
 def test_a_release_that_cannot_be_loaded_sends_nothing(run_folder, hub, local_hub):  # noqa: F811
@@ -367,7 +367,7 @@ def test_predictions_without_spans_check_nothing(run_folder, recorded):
     for text, message in (("", "got an empty file"), ('{"id": "a", "text": "x"}\n', "for example 'a'")):
         (run_folder / "predictions.jsonl").write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match=message):
-            verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC.published)
+            verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC)
 
 
 # --- faults -----------------------------------------------------------------------------------------------------------
@@ -545,6 +545,6 @@ def test_what_checks_the_release_has_no_token_and_no_network(run_folder, monkeyp
     monkeypatch.setenv("HF_TOKEN", OWNER_TOKEN)
     monkeypatch.setattr(verifying.subprocess, "run", start)
     with pytest.raises(KeyboardInterrupt):
-        verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC.published)
+        verifying.verify(run_folder, run_folder / "predictions.jsonl", SPEC)
     assert OWNER_TOKEN not in map(str, seen.values()) and seen["HF_HUB_OFFLINE"] == "1" and "-I" in seen["words"]
     assert not list(run_folder.glob(".release-*")), "an interrupted check leaves nothing behind"

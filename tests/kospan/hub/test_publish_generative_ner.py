@@ -20,8 +20,8 @@ from kospan.hub.hub import Hub
 from kospan.hub.publish import REPLACED, publish
 from kospan.hub.publisher import Publisher
 from kospan.hub.release import prepare
-from kospan.hub.verify import local_base
 from kospan.modeling import KospanGenerativeNER
+from kospan.tasks.generative_ner.release import local_copy
 from kospan.tasks.generative_ner.spec import SPEC
 
 
@@ -144,7 +144,7 @@ def test_a_base_model_is_fetched_with_the_token_of_the_push_whatever_its_weights
     settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     settings["base_model_name_or_path"] = "mina/base"
     (folder / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
-    with local_base(folder, Hub(OWNER_TOKEN, local_hub.url)) as place:
+    with local_copy(folder, Hub(OWNER_TOKEN, local_hub.url).api.snapshot_download) as place:
         weights = {path.name for path in (tmp_path / "cache").rglob("*") if path.suffix in (".bin", ".safetensors")}
         assert weights == {"safetensors": {"model.safetensors"}, "bin": {"pytorch_model.bin"}}[kind]
         stored = read_jsonl(folder / "predictions.jsonl")

@@ -138,7 +138,7 @@ def test_every_door_is_tried(found, monkeypatch):
     monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: found)
     assert set(found) == {"AutoModel", "AutoModelForQuestionAnswering", "pipeline", "handler.py"}
     assert all(len(answers) == 4 for answers in found.values())
-    assert verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl", SPEC.published) == 4
+    assert verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl", SPEC) == 4
 
 
 @pytest.mark.parametrize("door", ["AutoModel", "AutoModelForQuestionAnswering", "pipeline", "handler.py"])
@@ -147,13 +147,13 @@ def test_a_door_that_leads_elsewhere_is_refused(door, change, found, monkeypatch
     found[door][2][1][0] = change(found[door][2][1][0])
     monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: found)
     with pytest.raises(ValueError, match=f"got other ones through {door} in example 'v-2'"):
-        verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl", SPEC.published)
+        verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl", SPEC)
 
 
 def test_the_stranger_is_asked_the_questions(published, tmp_path, monkeypatch):
     folder, asked = shutil.copytree(KEPT["run"], tmp_path / "copy"), []
     monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: asked.extend(items) or {})
-    verifying.verify(folder, folder / "predictions.jsonl", SPEC.published)
+    verifying.verify(folder, folder / "predictions.jsonl", SPEC)
     assert asked == [{"text": line["text"], "question": line["question"]} for line in stored()]
 
 

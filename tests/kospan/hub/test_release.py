@@ -155,7 +155,7 @@ REFUSALS = {
     "a type that transformers knows": (
         change("config.json", model_type="electra"),
         ValueError,
-        "got 'electra', which transformers knows: without trust it would load that model and silently drop the head",
+        "got 'electra', which transformers would load without the head",
     ),
     "code in another repository": (
         change_inside(

@@ -18,16 +18,16 @@ def test_a_stranger_finds_what_is_stored(make_text_classifier, tmp_path, asked):
     model = make_text_classifier(**asked)
     model.save_pretrained(tmp_path / "model")
     examples = labelled(4, pairs=bool(asked.get("pairs")))
-    found = TextClassificationTask(None, model).find(model, examples)
+    found = TextClassificationTask(None, model).predict(examples)
     lines = [json.dumps(record(example, spans=spans)) for example, spans in zip(examples, found)]
     stored = tmp_path / "predictions.jsonl"
     stored.write_text("\n".join(lines), encoding="utf-8")
-    assert verify(tmp_path / "model", stored, SPEC.published) == 4
+    assert verify(tmp_path / "model", stored, SPEC) == 4
     wrong = json.loads(lines[2])
     wrong["spans"][0]["score"] *= 1.001
     stored.write_text("\n".join([*lines[:2], json.dumps(wrong)]), encoding="utf-8")
     with pytest.raises(ValueError, match=r"example .text-2.: span .* is stored with the score"):
-        verify(tmp_path / "model", stored, SPEC.published)
+        verify(tmp_path / "model", stored, SPEC)
 
 
 def test_a_large_value_may_differ_by_its_rounding():

@@ -24,11 +24,11 @@ def test_tokens_are_given_as_tokens(make_token_classifier, tmp_path):
 
     raw, tokens = (record(example, spans=spans) for example, spans in zip(examples, found))
     write(raw, tokens)
-    assert verify(tmp_path / "model", stored, SPEC.published) == 2
+    assert verify(tmp_path / "model", stored, SPEC) == 2
     # As a raw text the tokens have other spans, and the check would have told.
     write(raw, {key: value for key, value in tokens.items() if key != "words"})
     with pytest.raises(ValueError, match="got other ones through AutoModel in example 'tokens'"):
-        verify(tmp_path / "model", stored, SPEC.published)
+        verify(tmp_path / "model", stored, SPEC)
     write(raw, tokens | {"spans": tokens["spans"][:-1]})
     with pytest.raises(ValueError, match=r"example 'tokens': .* spans are stored, .* were predicted"):
-        verify(tmp_path / "model", stored, SPEC.published)
+        verify(tmp_path / "model", stored, SPEC)
