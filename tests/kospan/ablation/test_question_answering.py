@@ -125,4 +125,4 @@ def test_scores_of_questions_are_summed_as_parts(tmp_path):
     assert ends == pytest.approx(np.quantile(drawn, [0.025, 0.975]).tolist(), abs=0.03)
     page = write_report(experiment, tmp_path / "report", samples=50).read_text(encoding="utf-8")
     assert "on 6 validation questions" in page and "(F1 of a question summed over" in page
-    assert "`exact_match`: share of exactly right answers" in page and "micro F1" not in page
+    assert "- `exact_match`: exact match" in page and "micro F1" not in page
