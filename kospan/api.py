@@ -86,22 +86,22 @@ def predict(
     >>> example.id, all(span.label for span in example.spans)
     ('text-0', True)
     """
-    reading = ReadSession(ReadOptions(skip_invalid=skip_invalid), collect=True)
+    session = ReadSession(ReadOptions(skip_invalid=skip_invalid), collect=True)
     if not isinstance(data, (str, os.PathLike)):
         place, examples = "data", [_as_example(each, at) for at, each in enumerate(data)]
     elif dataset is None:
-        place, examples = os.fspath(data), read_texts(os.fspath(data), reading)
+        place, examples = os.fspath(data), read_texts(os.fspath(data), session)
     else:
         # Gold spans are neither used nor returned.
         place = os.fspath(data)
-        examples, missing = read_split(dataset, place, "longest", reading.options, whole_texts=True)
+        examples, missing = read_split(dataset, place, "longest", session.options, whole_texts=True)
         for line in missing.lines(place):
             say(line)
     task = _task_over(model)
-    examples = readable(task, examples, place, reading)
+    examples = readable(task, examples, place, session)
     predictions = task.predict(examples, threshold, batch_size)
-    if reading.invalid:
-        say(f"skipped {reading.invalid:,} invalid records, the first: {reading.first}")
+    if session.invalid:
+        say(f"skipped {session.invalid:,} invalid records, the first: {session.first}")
     return [replace(example, spans=tuple(spans)) for example, spans in zip(examples, predictions)]
 
 
@@ -162,13 +162,13 @@ def open_labelled(
     settings = {"dataset": dataset, "overlaps": overlaps, "options": options, "whole_texts": task.spec.whole_texts}
     examples, missing = read_labelled(data, **settings, say=say)
     training = None if train is None else read_labelled(train, **settings, say=say)[0]
-    reading = ReadSession(options, collect=True)
+    session = ReadSession(options, collect=True)
     place = os.fspath(data) if isinstance(data, (str, os.PathLike)) else "data"
-    examples = readable(task, examples, place, reading)
-    if reading.invalid:
-        say(f"skipped records     {reading.invalid:,} that the model cannot read, the first: {reading.first}")
+    examples = readable(task, examples, place, session)
+    if session.invalid:
+        say(f"skipped records     {session.invalid:,} that the model cannot read, the first: {session.first}")
     task.left_out = missing.left_out
-    return LabelledData(task, examples, training, missing._replace(invalid=missing.invalid + reading.invalid))
+    return LabelledData(task, examples, training, missing._replace(invalid=missing.invalid + session.invalid))
 
 
 def read_labelled(

@@ -1,25 +1,25 @@
-"""The handler of a Hugging Face Inference Endpoint. It is loaded as a loose file, so it imports no file beside it.
+"""Handler of a Hugging Face Inference Endpoint. It is loaded as a single file, so it has no relative imports.
 
-A request is answered by the model's own pipeline. Of a model that finds spans in texts:
+The model's own pipeline answers the requests. Token classification and generative NER take
 
     {"inputs": str | list[str], "parameters": {"threshold": number from 0 to 1, "batch_size": whole number from 1, ...}}
 
-gives a list of `{"entity_group", "score", "word", "start", "end"}` for a str and a list of such lists for a list; in a
-list a document may be a list of its words. Of a model that answers questions:
+and return a list of `{"entity_group", "score", "word", "start", "end"}` for a str, and a list of such lists for a
+list, in which a document may be a list of its words. Question answering takes
 
     {"inputs": {"question": str, "context": str} | list of them, "parameters": {"top_k": ..., "threshold": ..., ...}}
 
-gives `{"score", "start", "end", "answer"}`, a list of them with `top_k` above 1, and for a list of questions a list of
-either, a list of one included. Of a model that classifies texts:
+and returns `{"score", "start", "end", "answer"}`, a list of them with `top_k` above 1, and for a list of questions a
+list of either, also for a list of one. Text classification takes
 
     {"inputs": str | {"text": str, "text_pair": str} | list of them, "parameters": {"top_k": ..., "threshold": ...}}
 
-gives for each text a list of `{"label", "score"}`, the most probable first: all classes, or `top_k` of them. The result
-is a list of such lists also for one text, since `InferenceClient.text_classification` takes the first of them.
+and returns for each text a list of `{"label", "score"}`, the most probable first: all classes, or `top_k` of them. For
+one text, too, the result is a list of such lists: `InferenceClient.text_classification` takes the first of them.
 
-The parameters are the settings of the model's pipeline, and so all that `huggingface_hub.InferenceClient` sends; null
-means the default. A payload that cannot be served raises ValueError with one sentence: the server answers exceptions
-with status 400 and `{"error": sentence}`, and a returned dict of that form with status 200.
+The parameters are the settings of the model's pipeline, among them all that `huggingface_hub.InferenceClient` sends;
+null means the default. An invalid payload raises ValueError with one sentence: the server answers exceptions with
+status 400 and `{"error": sentence}`, and a returned dict of that form with status 200.
 """
 
 import os
@@ -29,21 +29,21 @@ import torch
 from transformers import AutoModel
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
-# Limits of one request, so that none can hold the server for long; split what is larger.
+# Limits of a request, so that none blocks the server for long.
 MAX_TEXTS = 256
 MAX_CHARACTERS = 100_000  # of one text
 MAX_CHARACTERS_IN_ALL = 200_000
-MAX_POSITIONS = 4_000_000  # that the encoder reads; windows that overlap much read a text many times
-# By parameter. Memory grows with the windows read at once and with the units of an answer.
+MAX_POSITIONS = 4_000_000  # of the encoder: strongly overlapping windows repeat a text many times
+# Parameter -> limit. Memory grows with the windows of a batch and with the units of an answer.
 LIMITS = {
     "batch_size": 256,
     **dict.fromkeys(("top_k", "topk"), 100),
     **dict.fromkeys(("max_answer_length", "max_answer_len"), 1000),
 }
 
-# The file beside a language model that writes spans out.
-WRITER = "kospan.json"
-# "options" is what clients say about caching and waiting; it concerns servers in front of this one.
+# Config of a generative model, beside its language model.
+GENERATIVE_CONFIG = "kospan.json"
+# "options" are for servers in front of this one: caching and waiting.
 _KEYS = ("inputs", "parameters", "options")
 _EXAMPLES = {
     "token-classification": '"your text"',
@@ -53,10 +53,10 @@ _EXAMPLES = {
 
 
 class EndpointHandler:
-    """Loads the model of a folder once and serves requests with it. Threads may call it at once.
+    """Load the model of a folder once and serve requests with it; calls from several threads are safe.
 
     Args:
-        path: The model's folder; empty means the one in which this file lies.
+        path: The model's folder; empty means the folder of this file.
 
     >>> handler = EndpointHandler("outputs/quickstart")  # doctest: +SKIP
     >>> handler({"inputs": "이재용 회장이 서울에서 말했다"})  # doctest: +SKIP
@@ -65,8 +65,8 @@ class EndpointHandler:
 
     def __init__(self, path: str | os.PathLike = ""):
         folder = os.path.abspath(path or os.path.dirname(os.path.abspath(__file__)))
-        if os.path.isfile(os.path.join(folder, WRITER)):
-            model = load_writer(folder)
+        if os.path.isfile(os.path.join(folder, GENERATIVE_CONFIG)):
+            model = load_generative_model(folder)
         else:
             model = AutoModel.from_pretrained(folder, trust_remote_code=True).float()
         if not hasattr(model, "pipeline"):
@@ -76,17 +76,18 @@ class EndpointHandler:
             )
         if model.tokenizer is None:
             raise ValueError(f"expected a tokenizer beside the model in {folder}, found none; copy its files there")
-        # Endpoint and evaluation agree only in the precision that evaluation has, on every device.
+        # In float32, as in evaluation, so that both give the same results.
         self.model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.pipeline = model.pipeline()
 
     def __call__(self, data: dict) -> dict | list:
-        """The results of one request.
+        """Serve one request.
 
         Args:
             data: The request's body, as above.
 
-        Raises: ValueError where the body, a text or a parameter is not as expected, or a limit is exceeded.
+        Raises:
+            ValueError: If the body, a text or a parameter is invalid, or a limit is exceeded.
         """
         pipeline = self.pipeline
         classifies = pipeline.task_name == "text-classification"
@@ -102,23 +103,24 @@ class EndpointHandler:
         return found[0] if single and not classifies else found
 
 
-def load_writer(folder: str):
+def load_generative_model(folder: str):
     """Load the generative model of a folder with the code of the folder.
 
     An adapter needs peft, and its base model from the location in `adapter_config.json`.
     """
-    writer = get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", folder)
-    return writer.from_pretrained(folder, dtype=torch.float32)
+    model_class = get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", folder)
+    return model_class.from_pretrained(folder, dtype=torch.float32)
 
 
 def read_payload(data: dict, example: str = '"your text"') -> tuple[object, dict]:
-    """Inputs and parameters of a request's body; parameters that are null are left out.
+    """Inputs and parameters of a request's body, without parameters that are null.
 
     Args:
         data: The body.
-        example: Inputs for the messages.
+        example: Example of inputs for error messages.
 
-    Raises: ValueError where the body has another form or a parameter exceeds its limit.
+    Raises:
+        ValueError: If the body has another form or a parameter exceeds its limit.
 
     >>> read_payload({"inputs": "비가 온다.", "parameters": {"threshold": 0.5, "stride": None}})
     ('비가 온다.', {'threshold': 0.5})
@@ -142,7 +144,7 @@ def read_payload(data: dict, example: str = '"your text"') -> tuple[object, dict
 
 
 def _items(pipeline, inputs, parameters: Mapping | None = None) -> tuple[list, bool]:
-    """The items of a request, within the limits, and whether one came by itself."""
+    """The items of a request, within the limits, and whether it is a single one."""
     listed = pipeline.items(inputs, **(parameters or {}))
     if listed is None or not listed[0]:
         got = "an empty list" if listed else _kind(inputs)
@@ -168,16 +170,16 @@ def _items(pipeline, inputs, parameters: Mapping | None = None) -> tuple[list, b
 
 
 def check_positions(pipeline, items: list, parameters: dict) -> None:
-    """Raises: ValueError where windows overlap so much that the texts would be read too many times."""
+    """Raise ValueError if windows overlap so much that the texts would be processed too many times."""
     reads = pipeline.positions(items, **{name: value for name, value in parameters.items() if name != "batch_size"})
     if reads > max(MAX_POSITIONS, pipeline.positions(items)):
         raise ValueError(
-            f"expected windows that read at most {MAX_POSITIONS:,} positions of the texts, got {reads:,}; make "
+            f"expected windows with at most {MAX_POSITIONS:,} positions in all, got {reads:,}; make "
             "doc_stride or max_question_len smaller, or max_seq_len larger"
         )
 
 
 def _kind(value) -> str:
-    """What JSON calls the type of a value; its Python name where JSON has none."""
+    """The type of a value in JSON, or its Python name."""
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number" if isinstance(value, (int, float)) else type(value).__name__)

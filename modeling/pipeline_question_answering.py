@@ -7,36 +7,36 @@ import transformers.pipelines
 from .input_checks import as_list, as_text
 from .pipeline_base import KospanPipeline
 
-# transformers 5 has no pipeline for this task. Of a loaded model it looks at the task's name alone, and its error
-# advises a chat model; the advice for a model of ours is added to that message.
-_ADVICE = " For a loaded model of kospan call `model.pipeline()`; for its folder pass trust_remote_code=True."
+# transformers 5 has no pipeline for this task. For a loaded model it checks the task's name alone, and its error
+# suggests a chat model; the suggestion for a kospan model is added to that message.
+_ADVICE = " For a loaded kospan model call `model.pipeline()`; for its folder pass trust_remote_code=True."
 _removed = getattr(transformers.pipelines, "REMOVED_TASKS", {})
 if _ADVICE not in _removed.get("question-answering", _ADVICE):
     _removed["question-answering"] += _ADVICE
 
 
 class KospanQuestionAnsweringPipeline(KospanPipeline):
-    """`pipeline("question-answering", model=..., trust_remote_code=True)`: answers as the stock pipeline gave them.
+    """`pipeline("question-answering", model=..., trust_remote_code=True)`: answers in the form of the stock pipeline.
 
-    transformers 5 has no pipeline for this task any more. It calls `model.answer`, so a question has the answer that it
-    has in evaluation. Settings, here or in a call; what is left out is as the model's config says. A setting may also
-    have the name that `model.answer` gives it:
+    transformers 5 no longer has a pipeline for this task. This one calls `model.answer`, so that answers are those of
+    evaluation. Settings, in the constructor or a call, override the model's config; the names of `model.answer` work,
+    too:
 
-    top_k: Answers at the most, 1 by default; `topk` is its old name.
+    top_k: Maximum number of answers, 1 by default; `topk` is its old name.
     doc_stride: Overlap of neighbouring windows in subwords; no answer is longer.
-    max_seq_len: Most positions of a window. It lowers an overlap that nobody asked for to half of itself.
-    max_answer_len: Most characters (units) of an answer.
-    max_question_len: Most subwords of a question.
-    handle_impossible_answer: Whether "no answer" takes part; it has start 0, end 0 and an empty answer.
+    max_seq_len: Maximum positions of a window. The default overlap becomes at most half of it.
+    max_answer_len: Maximum characters (units) of an answer.
+    max_question_len: Maximum subwords of a question.
+    handle_impossible_answer: Whether "no answer" is possible; it has start 0, end 0 and an empty answer.
     align_to_words: Whether answers are widened to whole words, False by default: a Korean answer often ends inside
         one. A widened answer keeps its score.
     padding: Accepted and ignored; windows are padded to the longest of a batch.
-    threshold: Answers with a lower score are left out, also where none remains.
-    trim_particles: Whether a Korean particle at an answer's end is cut off.
-    batch_size: Windows the encoder reads at once, 32 by default; of a stream, also the questions taken at a time.
+    threshold: Minimum score of an answer; there may be none.
+    trim_particles: Whether a Korean particle at the end of an answer is removed.
+    batch_size: Windows per batch, 32 by default; for a stream, also the questions taken at a time.
 
-    Where it differs from the stock pipeline: `top_k` above 1 always gives a list, also of one answer; characters, not
-    words, are the default; a text without characters has the empty answer with score 0 instead of an error.
+    Differences from the stock pipeline: `top_k` above 1 always gives a list; answers are characters, not words, by
+    default; an empty text has the empty answer with score 0 instead of an error.
 
     >>> pipe = pipeline("question-answering", model="user/name", trust_remote_code=True)  # doctest: +SKIP
     >>> pipe(question="수도는 어디인가?", context="대한민국의 수도는 서울이다.")  # doctest: +SKIP
@@ -47,7 +47,7 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
     default_input_names = "question,context"
     _wanted = '{"question": ..., "context": ...}, a list or a stream of them'
     _unwraps_one = True
-    # What the stock pipeline called it -> what `model.answer` does.
+    # Name in the stock pipeline -> name in `model.answer`.
     _settings = {
         "topk": "top_k",
         "doc_stride": "stride",
@@ -61,23 +61,24 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
     def __call__(
         self, *inputs, question=None, context=None, num_workers: int | None = None, batch_size=None, **settings
     ) -> dict | list | Iterator:
-        """The answers to a question, or to each of several.
+        """Answer a question, or each of several.
 
         Args:
             question: In place of `inputs`: a question, or a sequence of questions.
             context: A text, or one for each question.
             num_workers: As in `KospanPipeline`.
             batch_size: As in the class; `**settings` takes the other settings.
-            *inputs: `{"question": ..., "context": ...}`, a list of them, or anything that gives one after the other: a
-                generator, a data set; other keys are ignored. Or a question and its text. In one dict question and
-                context may be lists, as below.
+            *inputs: `{"question": ..., "context": ...}`, a list or a stream of them (other keys are ignored); or a
+                question and its text. Question and context of a dict may be lists.
             **settings: Settings of the pipeline.
 
-        Returns: `{"score", "start", "end", "answer"}` for one question, also for a list that holds one, as the stock
-            pipeline did; a list of them, best first, with `top_k` above 1; for a list of questions a list of either;
-            for a stream an iterator that reads no further than it must.
+        Returns:
+            `{"score", "start", "end", "answer"}` for one question, also in a list, as in the stock pipeline; a list of
+            them, best first, with `top_k` above 1; for several questions a list of either; for a stream an iterator
+            that reads no further than necessary.
 
-        Raises: TypeError or ValueError where the input has another form, or a setting is unknown or out of range.
+        Raises:
+            TypeError or ValueError: If the input has another form, or a setting is unknown or out of range.
         """
         if inputs and (question is not None or context is not None):
             raise TypeError("expected one dict, a list of dicts, or question= and context=, got both; pass one of them")
@@ -92,7 +93,7 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
         return super().__call__(given, num_workers, batch_size, **settings)
 
     def items(self, inputs, **settings) -> tuple[list, bool] | None:
-        """As in the base; one dict may hold several questions, with a text for each or one for all."""
+        """As in the base class; a dict may have several questions, with a text for each or one for all."""
         if not isinstance(inputs, Mapping) or not {"question", "context"} <= set(inputs):
             return super().items(inputs)
         questions, context = as_list(inputs["question"]), as_text(inputs["context"])
@@ -122,11 +123,11 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
         return texts[0], texts[1]
 
     def positions(self, items: list, **settings) -> int:
-        """As in the base, with a character counted as a subword."""
-        _, reading, _ = self._sanitize_parameters(**settings)
-        limits, total = self._limits(reading), 0
+        """As in the base class, with a character counted as a subword."""
+        _, forward, _ = self._sanitize_parameters(**settings)
+        limits, total = self._limits(forward), 0
         for question, text in items:
-            # What a window reads beside the question, a few special tokens and what the window before it has read.
+            # New positions of a window: without the question, a few special tokens and the overlap.
             new = limits.max_length - limits.stride - min(limits.max_query_length, len(question)) - 4
             total += limits.max_length * (1 + len(text) // max(1, new))
         return total
@@ -134,10 +135,10 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
     def _is_item(self, inputs) -> bool:
         return isinstance(inputs, Mapping) or hasattr(inputs, "question_text")
 
-    # --- the parts that every pipeline has ----------------------------------------------------------------------------
+    # --- methods of transformers' Pipeline ---------------------------------------------------------------------------
 
     def _sanitize_parameters(self, align_to_words=None, padding=None, **given):
-        reading, writing = {}, {}
+        forward, formatting = {}, {}
         for name, value in given.items():
             ours = self._settings.get(name, name)
             if ours not in self._own:
@@ -147,35 +148,35 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
                 )
             if value is None or (name == "topk" and given.get("top_k") is not None):
                 continue
-            if ours in reading and reading[ours] != value:
+            if ours in forward and forward[ours] != value:
                 raise ValueError(
-                    f"expected one value for {name}, got {reading[ours]!r} by its other name too; leave one out"
+                    f"expected one value for {name}, got {forward[ours]!r} by its other name too; leave one out"
                 )
-            reading[ours] = value
-        self.model.answer([], [], **reading)  # No text is read; the model checks the settings.
-        if "max_length" in reading and "stride" not in reading:
-            reading["stride"] = max(1, min(self.model.config.stride, reading["max_length"] // 2))
-        if "top_k" in reading:
-            writing["top_k"] = reading["top_k"]
+            forward[ours] = value
+        self.model.answer([], [], **forward)  # Without texts the model only checks the settings.
+        if "max_length" in forward and "stride" not in forward:
+            forward["stride"] = max(1, min(self.model.config.stride, forward["max_length"] // 2))
+        if "top_k" in forward:
+            formatting["top_k"] = forward["top_k"]
         if align_to_words is not None:
             if not isinstance(align_to_words, bool):
                 raise TypeError(
                     f"expected align_to_words to be true or false, got {align_to_words!r}; false keeps characters"
                 )
-            writing["align_to_words"] = align_to_words
-        return {}, reading, writing
+            formatting["align_to_words"] = align_to_words
+        return {}, forward, formatting
 
     def preprocess(self, input_) -> dict:
-        """A question and its text as they are; the model takes them apart."""
+        """A question and its text; the model tokenises them."""
         question, context = self.item(input_, 0)
         return {"question": question, "context": context}
 
-    def _forward(self, input_tensors: dict, **reading) -> dict:
-        found = self.model.answer(input_tensors["question"], input_tensors["context"], **reading)
+    def _forward(self, input_tensors: dict, **forward) -> dict:
+        found = self.model.answer(input_tensors["question"], input_tensors["context"], **forward)
         return {"context": input_tensors["context"], "answers": found}
 
     def postprocess(self, model_outputs: dict, top_k: int = 1, align_to_words: bool = False) -> dict | list[dict]:
-        """Answers to one question as the stock pipeline gave them."""
+        """Answers to one question in the form of the stock pipeline."""
         text, answers = model_outputs["context"], []
         for span in model_outputs["answers"]:
             start, end = _whole_words(text, span.start, span.end) if align_to_words else span[:2]
@@ -184,20 +185,20 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
             return answers
         return answers[0] if answers else {"score": 0.0, "start": 0, "end": 0, "answer": ""}
 
-    # --- inside -------------------------------------------------------------------------------------------------------
+    # --- helpers ------------------------------------------------------------------------------------------------------
 
-    def _found(self, items: list[tuple[str, str]], reading: dict, writing: dict) -> list:
+    def _results(self, items: list[tuple[str, str]], forward: dict, formatting: dict) -> list:
         questions, contexts = [question for question, _ in items], [context for _, context in items]
         with self.device_placement():
-            found = self.model.answer(questions, contexts, **reading)
+            found = self.model.answer(questions, contexts, **forward)
         return [
-            self.postprocess({"context": text, "answers": spans}, **writing) for text, spans in zip(contexts, found)
+            self.postprocess({"context": text, "answers": spans}, **formatting) for text, spans in zip(contexts, found)
         ]
 
-    def _limits(self, reading: dict):
+    def _limits(self, forward: dict):
         """The model's limits with those of a call."""
         names = self.model.limits()._fields
-        return self.model.limits(**{name: value for name, value in reading.items() if name in names})
+        return self.model.limits(**{name: value for name, value in forward.items() if name in names})
 
     def _check_batch_size(self, batch_size) -> None:
         if batch_size is not None:

@@ -11,20 +11,20 @@ _FUNCTIONS = ("softmax", "sigmoid", "none")
 
 
 class KospanTextClassificationPipeline(KospanPipeline):
-    """`pipeline("text-classification", model=..., trust_remote_code=True)`: classes as the usual dicts.
+    """`pipeline("text-classification", model=..., trust_remote_code=True)`: classes in the form of the stock pipeline.
 
-    It calls the model's own methods, so a text has the class that it has in evaluation. Settings, here or in a call:
+    It calls the model's own methods, so that classes are those of evaluation. Settings, in the constructor or a call:
 
-    top_k: So many classes at the most, the most probable first; None gives all. Without it, the best alone.
+    top_k: Maximum number of classes, the most probable first; None gives all. By default the best class alone.
     function_to_apply: "softmax" (default) gives probabilities that add up to 1, "sigmoid" a probability of each class
-        by itself, both calibrated; "none" gives the logits. Ignored where the model gives values.
-    threshold: Classes with a lower probability are left out. Where the best alone is asked for and lies below, its
-        label is None. Of values and logits, which are no probabilities, it must be 0.
-    batch_size: Windows the encoder reads at once, 32 by default; of a stream, also the texts taken at a time.
-    truncation, padding, max_length: Accepted and ignored: long text is read through windows, never cut.
+        by itself, both calibrated; "none" gives the logits. Ignored for regression.
+    threshold: Minimum probability of a class. If the best class alone is wanted and lies below, its label is None.
+        For values and logits, which are no probabilities, it must be 0.
+    batch_size: Windows per batch, 32 by default; for a stream, also the texts taken at a time.
+    truncation, padding, max_length: Accepted and ignored: long text is split into windows, never truncated.
 
     As in the stock pipeline a str gives a list of one dict, `{"text", "text_pair"}` a dict, a list a list; with `top_k`
-    each text gives a list. A model of values gives the value as the score.
+    each text gives a list. Regression gives the value as the score.
 
     >>> pipe = pipeline("text-classification", model="user/name", trust_remote_code=True)  # doctest: +SKIP
     >>> pipe({"text": "한 남자가 침대에서 잔다.", "text_pair": "사람이 자고 있다."})  # doctest: +SKIP
@@ -39,18 +39,20 @@ class KospanTextClassificationPipeline(KospanPipeline):
     def __call__(
         self, inputs, num_workers: int | None = None, batch_size: int | None = None, **settings
     ) -> dict | list[dict] | list[list[dict]] | Iterator:
-        """The class of a text, or of each of several.
+        """Classify a text, or each of several.
 
         Args:
-            inputs: A text, `{"text": ..., "text_pair": ...}` for a model that reads pairs (other keys are ignored), a
-                sequence of either, or anything that gives one after the other.
+            inputs: A text, `{"text": ..., "text_pair": ...}` for a model of pairs (other keys are ignored), a sequence
+                or a stream of either.
             num_workers: As in `KospanPipeline`.
             batch_size: As in the class; `**settings` takes the other settings.
             **settings: Settings of the pipeline.
 
-        Returns: `{"label", "score"}` in the forms above; for a stream an iterator that reads no further than it must.
+        Returns:
+            `{"label", "score"}` in the forms above; for a stream an iterator that reads no further than necessary.
 
-        Raises: TypeError or ValueError where the input has another form, or a setting is unknown or out of range.
+        Raises:
+            TypeError or ValueError: If the input has another form, or a setting is unknown or out of range.
         """
         found = super().__call__(inputs, num_workers, batch_size, **settings)
         return [found] if isinstance(found, dict) and not isinstance(inputs, Mapping) else found
@@ -80,7 +82,7 @@ class KospanTextClassificationPipeline(KospanPipeline):
     def _is_item(self, inputs) -> bool:
         return isinstance(inputs, (str, Mapping))
 
-    # --- the parts that every pipeline has ----------------------------------------------------------------------------
+    # --- methods of transformers' Pipeline ---------------------------------------------------------------------------
 
     def _sanitize_parameters(self, threshold=None, top_k="", function_to_apply=None, **unknown):
         for name in unknown:
@@ -89,7 +91,7 @@ class KospanTextClassificationPipeline(KospanPipeline):
                     f"expected only the settings top_k, function_to_apply, threshold and batch_size, got {name}; "
                     "leave it out"
                 )
-        writing = {}
+        formatting = {}
         function = getattr(function_to_apply, "value", function_to_apply)
         if function is not None:
             function = function.lower() if isinstance(function, str) else function
@@ -98,30 +100,32 @@ class KospanTextClassificationPipeline(KospanPipeline):
                     f"expected function_to_apply to be one of {', '.join(_FUNCTIONS)}, got {function!r}; leave it "
                     "out for probabilities"
                 )
-            writing["function"] = "softmax" if function == "default" else function
+            formatting["function"] = "softmax" if function == "default" else function
         if threshold is not None:
-            self.model.classify([], [] if self.model.config.pairs else None, threshold)  # The model checks the setting.
-            writing["threshold"] = threshold
-        # As in the stock pipeline: an empty string means that nothing was said, None means all.
+            self.model.classify(
+                [], [] if self.model.config.pairs else None, threshold
+            )  # Without texts the model only checks the settings.
+            formatting["threshold"] = threshold
+        # As in the stock pipeline: an empty string means the default, None means all.
         if top_k != "":
             if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1):
                 raise ValueError(f"expected top_k of 1 or more, or None for all classes, got {top_k!r}; leave it out")
-            writing["top_k"] = top_k
-        return {}, {}, writing
+            formatting["top_k"] = top_k
+        return {}, {}, formatting
 
     def preprocess(self, input_) -> dict:
-        """A text, or a pair, as it is; the model takes it apart."""
+        """A text or a pair; the model tokenises it."""
         text, pair = self.item(input_, 0)
         return {"text": text, "text_pair": pair}
 
-    def _forward(self, input_tensors: dict, **reading) -> dict:
+    def _forward(self, input_tensors: dict, **forward) -> dict:
         pairs = None if input_tensors["text_pair"] is None else [input_tensors["text_pair"]]
-        return {"logits": self.model.logits([input_tensors["text"]], pairs, **reading)[0]}
+        return {"logits": self.model.logits([input_tensors["text"]], pairs, **forward)[0]}
 
     def postprocess(
         self, model_outputs: dict, threshold: float = 0.0, function: str = "softmax", **asked
     ) -> dict | list[dict]:
-        """Classes of one text as the stock pipeline gives them; `asked` holds `top_k` where it was set."""
+        """Classes of one text in the form of the stock pipeline; `asked` holds `top_k` if it was set."""
         names, values = self.model.config.classes, self.model.config.problem_type == "regression"
         scores = self._scores(model_outputs["logits"], function)
         order = sorted(range(len(names)), key=lambda at: -scores[at])
@@ -134,7 +138,7 @@ class KospanTextClassificationPipeline(KospanPipeline):
             return found[: asked["top_k"]]
         return found[0] if found else {"label": None, "score": float(scores[order[0]])}
 
-    # --- inside -------------------------------------------------------------------------------------------------------
+    # --- helpers ------------------------------------------------------------------------------------------------------
 
     def _scores(self, logits: np.ndarray, function: str) -> np.ndarray:
         """Scores of the classes of one text from its logits `(classes)`, float64."""
@@ -144,24 +148,24 @@ class KospanTextClassificationPipeline(KospanPipeline):
             return logits
         return 1 / (1 + np.exp(-logits / self.model.config.calibration_temperature))
 
-    def _settled(self, settings: dict, num_workers=None, batch_size=None) -> tuple[dict, dict]:
-        reading, writing = super()._settled(settings, num_workers, batch_size)
+    def _merged_settings(self, settings: dict, num_workers=None, batch_size=None) -> tuple[dict, dict]:
+        forward, formatting = super()._merged_settings(settings, num_workers, batch_size)
         if (
-            writing.get("function") == "none"
-            and writing.get("threshold")
+            formatting.get("function") == "none"
+            and formatting.get("threshold")
             and self.model.config.problem_type != "regression"
         ):
             raise ValueError(
                 "expected threshold 0 with function_to_apply none, which gives no probabilities, got "
-                f"{writing['threshold']}; leave one of them out"
+                f"{formatting['threshold']}; leave one of them out"
             )
-        return reading, writing
+        return forward, formatting
 
-    def _found(self, items: list[tuple[str, str | None]], reading: dict, writing: dict) -> list:
+    def _results(self, items: list[tuple[str, str | None]], forward: dict, formatting: dict) -> list:
         pairs = [pair for _, pair in items] if self.model.config.pairs else None
         with self.device_placement():
-            rows = self.model.logits([text for text, _ in items], pairs, **reading)
-        return [self.postprocess({"logits": row}, **writing) for row in rows]
+            rows = self.model.logits([text for text, _ in items], pairs, **forward)
+        return [self.postprocess({"logits": row}, **formatting) for row in rows]
 
     def _check_batch_size(self, batch_size) -> None:
         if batch_size is not None:

@@ -7,7 +7,7 @@ from .pipeline_base import KospanPipeline
 from .tags import labels_of
 from .words import document_text
 
-# What the stock pipeline of this task takes besides, and where its meaning lives here.
+# Other settings of the stock pipeline -> what applies instead.
 _ELSEWHERE = {
     "offset_mapping": "offsets always count characters of the text that was given",
     "function_to_apply": "scores are always exact probabilities",
@@ -17,21 +17,21 @@ _STRATEGIES = ("none", "simple", "first", "average", "max")
 
 
 class KospanTokenClassificationPipeline(KospanPipeline):
-    """`pipeline("token-classification", model=..., trust_remote_code=True)`: spans as the usual dicts.
+    """`pipeline("token-classification", model=..., trust_remote_code=True)`: spans in the form of the stock pipeline.
 
-    It calls `model.extract`, so a text has the spans that it has in evaluation. Settings, here or in a call:
+    It calls `model.extract`, so that spans are those of evaluation. Settings, in the constructor or a call:
 
-    threshold: Results with a lower score are left out; 0.0 (default) keeps all.
-    batch_size: Windows the encoder reads at once, 32 by default; of a stream, also the texts taken at a time.
-    ignore_labels: Labels to leave out; tags such as "B-PS" too where the results are tags.
-    aggregation_strategy: "simple" (default), "first", "average" and "max" all give whole spans: the model decides on
-        the label of a span as a whole, so there are no labels of subwords to merge. "none" gives the tag of every unit
+    threshold: Minimum score of a result; 0.0 (default) keeps all.
+    batch_size: Windows per batch, 32 by default; for a stream, also the texts taken at a time.
+    ignore_labels: Labels to leave out; if the results are tags, also tags such as "B-PS".
+    aggregation_strategy: "simple" (default), "first", "average" and "max" all give whole spans: the model predicts
+        whole spans, so there are no labels of subwords to merge. "none" gives the tag of every unit
         (character or word) with its marginal probability, without the units that `ignore_labels` names, ["O"] by
-        default; a model that writes its spans out has no tags and gives whole spans.
-    stride: Accepted and ignored: how windows overlap is part of the model's config.
-    is_split_into_words: A list of str is one document, given word by word; a list of such lists are several. Offsets
-        count the characters of the words joined by spaces, so `delimiter` must be a space. Without this setting each
-        document of a list may be a list of words too.
+        default; a generative model has no tags and gives whole spans.
+    stride: Accepted and ignored: the overlap of windows is in the model's config.
+    is_split_into_words: Whether a list of str is one document, split into words, and a list of such lists are several.
+        Offsets count the characters of the words joined by spaces, so `delimiter` must be a space. Without this
+        setting, a document in a list may also be a list of words.
 
     >>> pipe = pipeline("token-classification", model="user/name", trust_remote_code=True)  # doctest: +SKIP
     >>> pipe("이재용 회장이 서울에서 말했다", threshold=0.5)  # doctest: +SKIP
@@ -42,7 +42,7 @@ class KospanTokenClassificationPipeline(KospanPipeline):
     default_input_names = "texts"
 
     def item(self, item, at: int) -> str | list[str]:
-        """A text, or the words of one. Raises: as `check_text`."""
+        """A text, or the words of one; raises as `check_text`."""
         words = as_list(item)
         return check_text(item, at, "inputs") if words is None else check_texts(words, f"inputs[{at}]")
 
@@ -52,7 +52,7 @@ class KospanTokenClassificationPipeline(KospanPipeline):
             inputs = _word_lists(inputs)
         return super().items(inputs)
 
-    # --- the parts that every pipeline has ----------------------------------------------------------------------------
+    # --- methods of transformers' Pipeline ---------------------------------------------------------------------------
 
     def _sanitize_parameters(
         self,
@@ -72,12 +72,12 @@ class KospanTokenClassificationPipeline(KospanPipeline):
                 )
             if value not in (None, False):
                 raise ValueError(f"expected no {name}, got {value!r}; {_ELSEWHERE[name]}")
-        reading, writing = {}, {}
+        forward, formatting = {}, {}
         if threshold is not None:
-            self.model.extract([], threshold)  # No text is read; the model checks the setting.
-            reading["threshold"] = threshold
+            self.model.extract([], threshold)  # Without texts the model only checks the settings.
+            forward["threshold"] = threshold
         if ignore_labels is not None:
-            writing["ignore_labels"] = self._known_labels(ignore_labels)
+            formatting["ignore_labels"] = self._known_labels(ignore_labels)
         strategy = getattr(aggregation_strategy, "value", aggregation_strategy)
         if strategy is not None:
             strategy = strategy.lower() if isinstance(strategy, str) else strategy
@@ -86,28 +86,28 @@ class KospanTokenClassificationPipeline(KospanPipeline):
                     f"expected aggregation_strategy to be one of {', '.join(_STRATEGIES)}, got {strategy!r}; leave "
                     "it out for whole spans"
                 )
-            reading["whole"] = strategy != "none"
+            forward["whole"] = strategy != "none"
         if delimiter not in (None, " "):
             raise ValueError(
                 f"expected a space as the delimiter, got {delimiter!r}; offsets count the words joined by spaces"
             )
-        return {} if is_split_into_words is None else {"is_split_into_words": is_split_into_words}, reading, writing
+        return {} if is_split_into_words is None else {"is_split_into_words": is_split_into_words}, forward, formatting
 
     def preprocess(self, input_: str | list[str], is_split_into_words: bool = False) -> dict:
-        """A text, or the words of one, as they are; the model takes them apart."""
+        """A text, or the words of one; the model tokenises them."""
         return {"document": self.item(input_, 0)}
 
-    def _forward(self, input_tensors: dict, **reading) -> dict:
+    def _forward(self, input_tensors: dict, **forward) -> dict:
         document = input_tensors["document"]
-        return {"text": document_text(document), **self._read([document], reading)[0]}
+        return {"text": document_text(document), **self._predict([document], forward)[0]}
 
     def postprocess(self, model_outputs: dict, ignore_labels: tuple[str, ...] | None = None) -> list[dict]:
-        """Spans, or tags, of one text as the dicts that the stock pipeline gives."""
+        """Spans, or tags, of one text in the form of the stock pipeline."""
         text, key = model_outputs["text"], "entity_group" if "spans" in model_outputs else "entity"
         ignored = ("O",) if ignore_labels is None else ignore_labels
         found = []
         for index, (start, end, label, score) in enumerate(model_outputs.get("spans", model_outputs.get("tags"))):
-            # An ignored label stands for its tags too.
+            # An ignored label includes its tags.
             if label in ignored or (key == "entity" and label[2:] in ignored):
                 continue
             place = {"index": index} if key == "entity" else {}
@@ -115,20 +115,20 @@ class KospanTokenClassificationPipeline(KospanPipeline):
             found.append({**result, "word": text[start:end], "start": int(start), "end": int(end)})
         return found
 
-    # --- inside -------------------------------------------------------------------------------------------------------
+    # --- helpers ------------------------------------------------------------------------------------------------------
 
-    def _read(self, texts: list, reading: dict) -> list[dict]:
-        """What the model finds in each document: its spans, or the tags of its units."""
-        settings = {key: value for key, value in reading.items() if key != "whole"}
-        if reading.get("whole", True) or not hasattr(self.model, "tag_units"):
+    def _predict(self, texts: list, forward: dict) -> list[dict]:
+        """The spans of each document, or the tags of its units."""
+        settings = {key: value for key, value in forward.items() if key != "whole"}
+        if forward.get("whole", True) or not hasattr(self.model, "tag_units"):
             return [{"spans": spans} for spans in self.model.extract(texts, **settings)]
         return [{"tags": tags} for tags in self.model.tag_units(texts, **settings)]
 
-    def _found(self, items: list, reading: dict, writing: dict) -> list[list[dict]]:
+    def _results(self, items: list, forward: dict, formatting: dict) -> list[list[dict]]:
         with self.device_placement():
-            found = self._read(items, reading)
+            found = self._predict(items, forward)
         texts = map(document_text, items)
-        return [self.postprocess({"text": text, **each}, **writing) for text, each in zip(texts, found)]
+        return [self.postprocess({"text": text, **each}, **formatting) for text, each in zip(texts, found)]
 
     def _check_batch_size(self, batch_size) -> None:
         if batch_size is not None:
@@ -142,14 +142,14 @@ class KospanTokenClassificationPipeline(KospanPipeline):
             raise TypeError(f"expected ignore_labels to be a list of labels, got {labels!r}; wrap it in a list")
         labels = tuple(labels)
         for label in labels:
-            # "O" is what the stock pipeline ignores by default; no span has it.
+            # The stock pipeline ignores "O" by default; no span has it.
             if label not in known and label not in tags and label != "O":
                 raise ValueError(f"expected ignore_labels to hold labels of {', '.join(sorted(known))}, got {label!r}")
         return labels
 
 
 def _word_lists(inputs):
-    """Documents that are lists of words; a list of words is one. Raises: ValueError where there are others."""
+    """Documents as lists of words; a list of words is one document. Raises ValueError for anything else."""
     items = as_list(inputs, in_memory=True)
     if items is not None:
         lists = [as_list(each) is not None for each in items]
@@ -158,7 +158,7 @@ def _word_lists(inputs):
         if not any(lists):
             return [items]
     elif not isinstance(as_text(inputs), str):
-        return inputs  # A stream, whose items are checked one by one.
+        return inputs  # Items of a stream are checked one by one.
     got = "a str" if items is None else "lists beside other items"
     raise ValueError(
         f"expected a list of words, or a list of such lists, with is_split_into_words, got {got}; leave the setting "

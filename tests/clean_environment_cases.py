@@ -1,6 +1,6 @@
 """How a script begins that stands for somebody who has torch and transformers alone."""
 
-STRANGER = """
+CLEAN_ENVIRONMENT = """
 import importlib.util, json, os, sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):

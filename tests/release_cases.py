@@ -31,15 +31,15 @@ def save_run(model, folder: str | Path, texts: list[str]) -> Path:
     return save_found(model, Path(folder), examples, model.extract(texts), {"eval_f1": 0.5})
 
 
-def save_reader_run(model, folder: str | Path, asked: list[tuple[str, str]]) -> Path:
-    """The same of a reader that is asked pairs of question and text."""
+def save_qa_run(model, folder: str | Path, asked: list[tuple[str, str]]) -> Path:
+    """The same of a question answering model that is asked pairs of question and text."""
     examples = [Example(f"v-{at}", text, None, question) for at, (question, text) in enumerate(asked)]
     found = [[span for span in model.answer(*each) if span.end] for each in asked]
     return save_found(model, Path(folder), examples, found, {"eval_exact_match": 0.25, "eval_f1": 0.5})
 
 
-def save_writer_run(folder: Path) -> tuple[Path, Path]:
-    """The same of a writer that was trained as an adapter of `kim/tiny`; and the folder of that base model."""
+def save_generative_run(folder: Path) -> tuple[Path, Path]:
+    """The same of an adapter of `kim/tiny`, and the folder of that base model."""
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
@@ -60,12 +60,12 @@ def save_writer_run(folder: Path) -> tuple[Path, Path]:
             if ".lora_" in name:
                 parameter.add_(0.2 * torch.randn_like(parameter))
     model.peft_config["default"].base_model_name_or_path = "kim/tiny"
-    writer = KospanGenerativeNER(
+    generator = KospanGenerativeNER(
         model.eval(), tokenizer, KospanGenerativeNERConfig(["PS", "LC"], instruction="", max_new_tokens=16)
     )
     examples = [Example(f"v-{at}", text, None) for at, text in enumerate(texts)]
     results = {"eval_f1": 0.5, "eval_exact_reply": 0.25}
-    left = save_found(writer, folder / "run", examples, writer.extract(texts), results)
+    left = save_found(generator, folder / "run", examples, generator.extract(texts), results)
     recipe = RECIPE.replace("monologg/koelectra-base-v3-discriminator", "kim/tiny")
     (left / "recipe.yaml").write_text(f"{recipe}task: generative-ner\nlora_rank: 2\n", encoding="utf-8")
     return left, folder / "base"

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from clean_environment_cases import STRANGER
+from clean_environment_cases import CLEAN_ENVIRONMENT
 from time_limits import SECONDS
 from transformers import BigBirdConfig
 
 CONSUMER = (
-    STRANGER
+    CLEAN_ENVIRONMENT
     + """
 from transformers import AutoModelForTokenClassification
 folder, texts, resaved = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
@@ -72,7 +72,7 @@ print("FOUND" + json.dumps(found))
 """
 )
 READER = (
-    STRANGER
+    CLEAN_ENVIRONMENT
     + """
 from transformers import AutoModelForQuestionAnswering
 folder, texts, resaved = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
@@ -113,7 +113,7 @@ print("FOUND" + json.dumps(found))
 """
 )
 CLASSIFIER = (
-    STRANGER
+    CLEAN_ENVIRONMENT
     + """
 from transformers import AutoModelForSequenceClassification
 folder, texts, resaved = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3]
@@ -145,10 +145,16 @@ for where, name in (("", folder), (" again", resaved), (" of the Hub", resaved +
 print("FOUND" + json.dumps(found))
 """
 )
-EVERY_OF_A_CLASSIFIER = ("AutoModel", "AutoModelForSequenceClassification", "again", "pipeline", "pipeline again")
-EVERY_OF_A_CLASSIFIER += ("pipeline of the Hub", "handler", "handler again", "handler of the Hub")
-EVERY_OF_A_READER = ("AutoModel", "AutoModelForQuestionAnswering", "again", "pipeline", "pipeline again")
-EVERY_OF_A_READER += ("pipeline of the Hub", "handler", "handler again", "handler of the Hub")
+EVERY_OF_CLASSIFICATION = (
+    "AutoModel",
+    "AutoModelForSequenceClassification",
+    "again",
+    "pipeline",
+    "pipeline again",
+)
+EVERY_OF_CLASSIFICATION += ("pipeline of the Hub", "handler", "handler again", "handler of the Hub")
+EVERY_OF_QA = ("AutoModel", "AutoModelForQuestionAnswering", "again", "pipeline", "pipeline again")
+EVERY_OF_QA += ("pipeline of the Hub", "handler", "handler again", "handler of the Hub")
 EVERY = ("AutoModel", "AutoModelForTokenClassification", "again", "token-classification", "ner")
 EVERY += ("token-classification again", "ner again", "token-classification of the Hub", "ner of the Hub")
 EVERY += ("handler", "handler again", "handler of the Hub", "None", "None again", "None of the Hub")
@@ -156,7 +162,7 @@ EVERY += ("own token-classification", "own ner again", "own None of the Hub")
 
 
 def consume(python: str, folder: Path, tmp_path: Path, texts: list[str], script: str = CONSUMER) -> dict:
-    """What a stranger's process finds: nothing of ours on its path, an empty cache, another directory."""
+    """Results of a process without kospan, with an empty cache, in another directory."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "HF_MODULES_CACHE")}
@@ -232,22 +238,22 @@ def test_loads_anywhere_on_transformers_4(saved, tmp_path, texts, transformers_4
 
 
 @pytest.mark.parametrize("version", ["this version", "transformers 4"])
-def test_a_reader_answers_anywhere(request, make_qa_model, tmp_path, texts, version):
+def test_question_answering_loads_anywhere(request, make_qa_model, tmp_path, texts, version):
     python = sys.executable if version == "this version" else request.getfixturevalue("transformers_4")
-    reader = make_qa_model(
+    qa_model = make_qa_model(
         encoder_input="units", exact_match_feature=True, lstm_hidden_size=8, trim_particles=True, threshold=0.001
     )
-    reader.save_pretrained(tmp_path / "model")
+    qa_model.save_pretrained(tmp_path / "model")
     questions = ["회장이 어디서 회의를 열었는가?", "누가 부산을 찾았나?", "몇 명이 모였나?", "무엇이 오는가?", "누구?"]
     texts = [*texts[:-1], " ".join(texts)]
-    expected = [[list(span) for span in spans] for spans in reader.answer(questions, texts, top_k=2)]
+    expected = [[list(span) for span in spans] for spans in qa_model.answer(questions, texts, top_k=2)]
     found = consume(python, tmp_path / "model", tmp_path, [*questions, *texts], READER)
     assert version == "this version" or found["version"].startswith("4.51")
-    check(found, expected, EVERY_OF_A_READER)
+    check(found, expected, EVERY_OF_QA)
 
 
 @pytest.mark.parametrize("version", ["this version", "transformers 4"])
-def test_a_classifier_classifies_anywhere(request, make_text_classifier, tmp_path, texts, version):
+def test_text_classification_loads_anywhere(request, make_text_classifier, tmp_path, texts, version):
     python = sys.executable if version == "this version" else request.getfixturevalue("transformers_4")
     classifier = make_text_classifier(encoder_input="units", pairs=True, pooling="mean", calibration_temperature=1.5)
     classifier.save_pretrained(tmp_path / "model")
@@ -255,4 +261,4 @@ def test_a_classifier_classifies_anywhere(request, make_text_classifier, tmp_pat
     expected = [[list(span)] for span in classifier.classify(texts, pairs)]
     found = consume(python, tmp_path / "model", tmp_path, [*pairs, *texts], CLASSIFIER)
     assert version == "this version" or found["version"].startswith("4.51")
-    check(found, expected, EVERY_OF_A_CLASSIFIER)
+    check(found, expected, EVERY_OF_CLASSIFICATION)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from card_cases import card_of
-from release_cases import save_reader_run
+from release_cases import save_qa_run
 from transformers import AutoModel
 
 from kospan.calibrate import calibrate
@@ -199,7 +199,7 @@ def asked(make_qa_model, texts, tmp_path):
         gold = Span(*span[:3]) if text in SHORT else wrong(span)
         examples.append(Example(str(at), text, (gold,), "누가 왔나?"))
     stored = [("언제 왔나?", f"{text} 그리고") for text in texts]
-    return save_reader_run(model, tmp_path / "reader", stored), examples
+    return save_qa_run(model, tmp_path / "reader", stored), examples
 
 
 def wrong(span):

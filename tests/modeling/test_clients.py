@@ -80,10 +80,10 @@ def plain(found: list[TokenClassificationOutputElement]) -> list[dict]:
     return rounded({key: value for key, value in dict(each).items() if value is not None} for each in found)
 
 
-def test_the_client_asks_a_tagger(make_token_classifier, tmp_path, texts):
-    tagger = make_token_classifier(encoder_input="units", lstm_hidden_size=8, max_length=32, stride=4)
-    tagger.save_pretrained(tmp_path)
-    pipe, text = tagger.pipeline(), " ".join(texts)
+def test_client_of_a_token_classifier(make_token_classifier, tmp_path, texts):
+    ner_model = make_token_classifier(encoder_input="units", lstm_hidden_size=8, max_length=32, stride=4)
+    ner_model.save_pretrained(tmp_path)
+    pipe, text = ner_model.pipeline(), " ".join(texts)
     with served(tmp_path) as client:
         for given in every(TOKENS):
             found = plain(client.token_classification(text, **given))
@@ -107,11 +107,11 @@ def test_the_client_asks_a_tagger(make_token_classifier, tmp_path, texts):
     assert {"inputs": text, "parameters": {"aggregation_strategy": "max"}} in client.bodies
 
 
-def test_the_client_asks_a_writer(tmp_path, texts):
-    """A model that writes its spans out is served like a tagger."""
-    writer, text = make_generative_model("characters", unit="word", max_new_tokens=12), texts[3]
-    writer.save_pretrained(tmp_path)
-    expected = writer.extract(text)
+def test_client_of_a_generative_model(tmp_path, texts):
+    """A model that writes its spans out is served like a token classifier."""
+    generator, text = make_generative_model("characters", unit="word", max_new_tokens=12), texts[3]
+    generator.save_pretrained(tmp_path)
+    expected = generator.extract(text)
     with served(tmp_path) as client:
         for given in every(TOKENS):
             ignored = given.get("ignore_labels") or []
@@ -127,10 +127,10 @@ def test_the_client_asks_a_writer(tmp_path, texts):
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_client_asks_a_reader(make_qa_model, tmp_path, texts):
-    reader = make_qa_model(encoder_input="units", exact_match_feature=True)
-    reader.save_pretrained(tmp_path)
-    pipe, context = reader.pipeline(), " ".join(texts)
+def test_client_of_a_question_answering_model(make_qa_model, tmp_path, texts):
+    qa_model = make_qa_model(encoder_input="units", exact_match_feature=True)
+    qa_model.save_pretrained(tmp_path)
+    pipe, context = qa_model.pipeline(), " ".join(texts)
     with served(tmp_path) as client:
         for given in every(QUESTIONS):
             found = client.question_answering(QUESTION, context, **given)
@@ -153,9 +153,9 @@ def test_the_client_asks_a_reader(make_qa_model, tmp_path, texts):
 
 
 def test_the_client_asks_several_questions(make_qa_model, tmp_path, texts):
-    reader = make_qa_model(encoder_input="units")
-    reader.save_pretrained(tmp_path)
-    expected = rounded(reader.pipeline()(question=[QUESTION] * len(texts), context=texts))
+    qa_model = make_qa_model(encoder_input="units")
+    qa_model.save_pretrained(tmp_path)
+    expected = rounded(qa_model.pipeline()(question=[QUESTION] * len(texts), context=texts))
     with served(tmp_path) as client:
         assert rounded(client.question_answering([QUESTION] * len(texts), texts)) == expected
         assert rounded(client.question_answering([QUESTION], texts[:1])) == expected[:1]

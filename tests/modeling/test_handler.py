@@ -218,8 +218,8 @@ QUESTION = "회장이 어디서 회의를 열었는가?"
 
 @pytest.fixture
 def reading(make_qa_model, tmp_path) -> EndpointHandler:
-    make_qa_model(encoder_input="units", exact_match_feature=True).save_pretrained(tmp_path / "reader")
-    return EndpointHandler(str(tmp_path / "reader"))
+    make_qa_model(encoder_input="units", exact_match_feature=True).save_pretrained(tmp_path / "qa_model")
+    return EndpointHandler(str(tmp_path / "qa_model"))
 
 
 def test_a_question_gives_an_answer_and_a_list_gives_a_list(reading, texts):
@@ -331,7 +331,7 @@ def test_a_text_is_not_read_too_many_times(reading, monkeypatch):
     seen, forward = [], reading.model.forward
     monkeypatch.setattr(reading.model, "forward", lambda **batch: seen.append(1) or forward(**batch))
     body = {"inputs": {"question": "비?", "context": "비" * 90_000}, "parameters": {"doc_stride": 41}}
-    with pytest.raises(ValueError, match=r"at most 4,000,000 positions of the texts, got 4,\d{3},\d{3}; make doc_str"):
+    with pytest.raises(ValueError, match=r"at most 4,000,000 positions in all, got 4,\d{3},\d{3}; make doc_str"):
         reading(body)
     assert not seen
     body["inputs"]["context"] = "비가 온다."
@@ -341,7 +341,7 @@ def test_a_text_is_not_read_too_many_times(reading, monkeypatch):
 def test_what_the_model_itself_asks_for_is_never_refused(reading, monkeypatch):
     monkeypatch.setattr(handler_module, "MAX_POSITIONS", 10)
     assert reading({"inputs": GOOD})["answer"]
-    with pytest.raises(ValueError, match="expected windows that read at most 10 positions"):
+    with pytest.raises(ValueError, match="expected windows with at most 10 positions"):
         reading({"inputs": {**GOOD, "context": "비가 온다. " * 20}, "parameters": {"doc_stride": 16}})
 
 

@@ -39,12 +39,16 @@ STREAMS = {
 
 
 # Kind of model -> the fixture that makes one.
-MAKERS = {"tagger": "make_token_classifier", "reader": "make_qa_model", "classifier": "make_text_classifier"}
+MAKERS = {
+    "ner_model": "make_token_classifier",
+    "qa_model": "make_qa_model",
+    "classifier": "make_text_classifier",
+}
 
 
-@pytest.fixture(params=[*MAKERS, "writer"])
+@pytest.fixture(params=[*MAKERS, "generator"])
 def model(request):
-    if request.param == "writer":
+    if request.param == "generator":
         return make_generative_model()
     return request.getfixturevalue(MAKERS[request.param])()
 
@@ -84,19 +88,19 @@ def test_a_pipeline_leaves_the_model_where_it_is(make_token_classifier, monkeypa
     assert model.pipeline().device == torch.device("cpu")
 
 
-def test_what_a_writer_finds_its_pipeline_gives(texts):
-    writer = make_generative_model(unit="word")
-    found = writer.pipeline()(texts)
-    spans = writer.extract(texts)
+def test_pipeline_of_a_generative_model(texts):
+    generator = make_generative_model(unit="word")
+    found = generator.pipeline()(texts)
+    spans = generator.extract(texts)
     assert [[(one["entity_group"], one["start"], one["end"], one["score"]) for one in each] for each in found] == [
         [(span.label, span.start, span.end, span.score) for span in each] for each in spans
     ]
     assert any(spans)
     # It has no tags of units, and its own labels.
-    assert writer.pipeline(aggregation_strategy="none")(texts) == found
-    assert all(one["entity_group"] == "PS" for each in writer.pipeline(ignore_labels=["LC"])(texts) for one in each)
+    assert generator.pipeline(aggregation_strategy="none")(texts) == found
+    assert all(one["entity_group"] == "PS" for each in generator.pipeline(ignore_labels=["LC"])(texts) for one in each)
     with pytest.raises(ValueError, match="expected ignore_labels to hold labels of LC, PS, got 'OG'"):
-        writer.pipeline(ignore_labels=["OG"])
+        generator.pipeline(ignore_labels=["OG"])
 
 
 # --- built by transformers --------------------------------------------------------------------------------------------
@@ -133,30 +137,34 @@ def test_tasks_of_a_config_have_one_entry_and_two_names():
 
 
 @pytest.mark.parametrize("types", [False, True], ids=["without token types", "with token types"])
-def test_transformers_own_pipeline_for_a_loaded_tagger_names_ours(make_token_classifier, texts, types):
-    tagger = make_token_classifier()
-    tagger.tokenizer.model_input_names = ["input_ids", "attention_mask", *(["token_type_ids"] if types else [])]
-    stock = pipeline("ner", model=tagger, tokenizer=tagger.tokenizer, device=-1)
+def test_stock_pipeline_for_a_loaded_model_names_ours(make_token_classifier, texts, types):
+    ner_model = make_token_classifier()
+    ner_model.tokenizer.model_input_names = [
+        "input_ids",
+        "attention_mask",
+        *(["token_type_ids"] if types else []),
+    ]
+    stock = pipeline("ner", model=ner_model, tokenizer=ner_model.tokenizer, device=-1)
     assert not isinstance(stock, KospanTokenClassificationPipeline)
     with pytest.raises(ValueError, match=r"transformers' pipeline\(.*model\.extract\(text\) or model\.pipeline\(\)"):
         stock(texts[0])
 
 
-def test_a_loaded_reader_is_advised_to_use_its_own_pipeline(make_qa_model):
-    reader = make_qa_model()
-    with pytest.raises(KeyError, match=r"For a loaded model of kospan call `model\.pipeline\(\)`; for its folder pass"):
-        pipeline("question-answering", model=reader, tokenizer=reader.tokenizer)
+def test_error_for_a_loaded_question_answering_model_names_its_pipeline(make_qa_model):
+    qa_model = make_qa_model()
+    with pytest.raises(KeyError, match=r"For a loaded kospan model call `model\.pipeline\(\)`; for its folder pass"):
+        pipeline("question-answering", model=qa_model, tokenizer=qa_model.tokenizer)
     advice = transformers.pipelines.REMOVED_TASKS["question-answering"]
     assert advice.count("model.pipeline()") == 1 and "chat model" in advice
     # Version 4 has a pipeline for the task, which gets as far as the model.
     with pytest.raises(ValueError, match=r"as from transformers' pipeline\(.* or model\.pipeline\(\)"):
-        reader(**reader.tokenizer("비?", "비가 온다.", return_tensors="pt"))
+        qa_model(**qa_model.tokenizer("비?", "비가 온다.", return_tensors="pt"))
 
 
-def test_a_loaded_writer_is_no_model_to_call(texts):
-    writer = make_generative_model()
+def test_stock_pipeline_for_a_loaded_generative_model_is_refused(texts):
+    generator = make_generative_model()
     with pytest.raises(TypeError, match=r"for model\.extract\(texts\) or model\.pipeline\(\)\(texts\), got a call"):
-        writer(input_ids=torch.tensor([[1]]))
+        generator(input_ids=torch.tensor([[1]]))
 
 
 # --- forms of inputs --------------------------------------------------------------------------------------------------
@@ -205,9 +213,9 @@ def test_what_is_neither_is_refused(model):
             pipe(inputs)
 
 
-def test_a_pipeline_of_a_tagger_still_takes_settings_for_all_calls(make_token_classifier, texts):
-    tagger: KospanForTokenClassification = make_token_classifier()
-    label = tagger.pipeline()(texts[0])[0]["entity_group"]
-    pipe = tagger.pipeline(ignore_labels=[label], batch_size=1)
+def test_pipeline_takes_settings_for_all_calls(make_token_classifier, texts):
+    ner_model: KospanForTokenClassification = make_token_classifier()
+    label = ner_model.pipeline()(texts[0])[0]["entity_group"]
+    pipe = ner_model.pipeline(ignore_labels=[label], batch_size=1)
     assert all(one["entity_group"] != label for one in pipe(texts[0]))
-    assert pipe(texts[0], ignore_labels=[]) == tagger.pipeline(batch_size=1)(texts[0])
+    assert pipe(texts[0], ignore_labels=[]) == ner_model.pipeline(batch_size=1)(texts[0])

@@ -16,13 +16,13 @@ KEYS = ["score", "start", "end", "answer"]
 
 
 @pytest.fixture
-def reader(make_qa_model):
+def qa_model(make_qa_model):
     return make_qa_model(encoder_input="units", exact_match_feature=True)
 
 
 @pytest.fixture
-def pipe(reader) -> KospanQuestionAnsweringPipeline:
-    return KospanQuestionAnsweringPipeline(model=reader, device="cpu", task="question-answering")
+def pipe(qa_model) -> KospanQuestionAnsweringPipeline:
+    return KospanQuestionAnsweringPipeline(model=qa_model, device="cpu", task="question-answering")
 
 
 def same(found, expected) -> None:
@@ -113,10 +113,10 @@ def test_every_form_gives_what_the_stock_pipeline_gave(pipe, texts, tmp_path, tr
 
 
 @pytest.mark.parametrize("name", forms(["", ""]))
-def test_every_form_gives_the_answers_of_the_model(pipe, reader, texts, name):
+def test_every_form_gives_the_answers_of_the_model(pipe, qa_model, texts, name):
     inputs, given = forms(texts)[name]
     top_k = given.get("top_k", 1)
-    wanted = [dicts(text, reader.answer(QUESTION, text, top_k=top_k)) for text in texts]
+    wanted = [dicts(text, qa_model.answer(QUESTION, text, top_k=top_k)) for text in texts]
     wanted = wanted if top_k > 1 else [best for (best,) in wanted]
     expected = {
         "list of dicts": wanted,
@@ -216,13 +216,13 @@ def test_a_stream_is_read_no_further_than_needed(pipe, texts):
         ({"padding": "max_length", "align_to_words": False, "top_k": None, "num_workers": 0}, {}),
     ],
 )
-def test_settings_reach_the_model(pipe, reader, texts, given, limits):
+def test_settings_reach_the_model(pipe, qa_model, texts, given, limits):
     context = " ".join(texts)
-    wanted = dicts(context, reader.answer(QUESTION, context, **limits))
+    wanted = dicts(context, qa_model.answer(QUESTION, context, **limits))
     same(pipe(question=QUESTION, context=context, **given), wanted if limits.get("top_k", 1) > 1 else wanted[0])
     # Set once for all calls; a call's own setting wins.
     given = {key: value for key, value in given.items() if key != "num_workers"}
-    settled = KospanQuestionAnsweringPipeline(model=reader, device="cpu", batch_size=2, **given)
+    settled = KospanQuestionAnsweringPipeline(model=qa_model, device="cpu", batch_size=2, **given)
     same(settled(question=QUESTION, context=context), wanted if limits.get("top_k", 1) > 1 else wanted[0])
     assert isinstance(settled(question=QUESTION, context=context, top_k=1), dict)
 
@@ -242,9 +242,9 @@ def test_words_are_whole_where_that_is_asked(pipe, texts):
     assert pipe(question=QUESTION, context="", align_to_words=True)["answer"] == ""
 
 
-def test_batch_size_reaches_the_encoder(pipe, reader, texts, monkeypatch):
-    seen, forward = [], reader.forward
-    monkeypatch.setattr(reader, "forward", lambda **batch: seen.append(len(batch["input_ids"])) or forward(**batch))
+def test_batch_size_reaches_the_encoder(pipe, qa_model, texts, monkeypatch):
+    seen, forward = [], qa_model.forward
+    monkeypatch.setattr(qa_model, "forward", lambda **batch: seen.append(len(batch["input_ids"])) or forward(**batch))
     pipe(question=QUESTION, context=" ".join(texts * 3), batch_size=3)
     assert max(seen) == 3
 
@@ -321,8 +321,8 @@ def test_a_saved_folder_names_and_holds_its_pipeline(pipe, texts, tmp_path):
     same(loaded(question=QUESTION, context=texts[0]), pipe(question=QUESTION, context=texts[0], top_k=2))
 
 
-def test_another_tokenizer_is_refused(reader):
+def test_another_tokenizer_is_refused(qa_model):
     from kospan.tasks.encoders import character_tokenizer
 
     with pytest.raises(ValueError, match="expected no tokenizer but the model's own, got "):
-        KospanQuestionAnsweringPipeline(model=reader, tokenizer=character_tokenizer(["다른 글"]))
+        KospanQuestionAnsweringPipeline(model=qa_model, tokenizer=character_tokenizer(["다른 글"]))

@@ -23,8 +23,8 @@ LABELS = ["PS", "LC", "creative-work"]
 
 
 @pytest.fixture(scope="session")
-def tagger_folder(tmp_path_factory) -> Path:
-    """A tiny tagger with two layers of attention; one of its labels is none of KLUE's."""
+def ner_folder(tmp_path_factory) -> Path:
+    """A tiny ner_model with two layers of attention; one of its labels is none of KLUE's."""
     from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
     from kospan.modeling.tags import tag_names
 
@@ -33,7 +33,7 @@ def tagger_folder(tmp_path_factory) -> Path:
     return tiny(
         KospanForTokenClassification,
         KospanTokenClassificationConfig,
-        tmp_path_factory.mktemp("tagger") / "tiny",
+        tmp_path_factory.mktemp("ner_model") / "tiny",
         **names,
     )
 
@@ -64,19 +64,19 @@ def tiny(kind, config, folder: Path, **settings) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tagger(tagger_folder):
+def ner_model(ner_folder):
     """The same model in this process."""
     from kospan.modeling import KospanForTokenClassification
 
-    return KospanForTokenClassification.from_pretrained(tagger_folder).eval()
+    return KospanForTokenClassification.from_pretrained(ner_folder).eval()
 
 
 @pytest.fixture(scope="session")
-def reader_folder(tmp_path_factory) -> Path:
-    """A tiny reader that knows of questions without an answer."""
+def qa_folder(tmp_path_factory) -> Path:
+    """A tiny qa_model that knows of questions without an answer."""
     from kospan.modeling import KospanForQuestionAnswering, KospanQuestionAnsweringConfig
 
-    folder = tmp_path_factory.mktemp("reader") / "tiny"
+    folder = tmp_path_factory.mktemp("qa_model") / "tiny"
     return tiny(
         KospanForQuestionAnswering,
         KospanQuestionAnsweringConfig,
@@ -88,11 +88,11 @@ def reader_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reader(reader_folder):
+def qa_model(qa_folder):
     """The same model in this process."""
     from kospan.modeling import KospanForQuestionAnswering
 
-    return KospanForQuestionAnswering.from_pretrained(reader_folder).eval()
+    return KospanForQuestionAnswering.from_pretrained(qa_folder).eval()
 
 
 def publish(folder: Path, model: Path) -> Path:
@@ -127,8 +127,8 @@ class Scripted:
         return [[(0, len(text), "PS", 0.75)] for text in texts]
 
 
-class ScriptedReader(Scripted):
-    """The same for a reader: the whole text is the answer, or a less probable one than none."""
+class ScriptedQA(Scripted):
+    """The same for a question answering model: the whole text is the answer, or a less probable one than none."""
 
     def answer(self, questions: list[str], contexts: list[str], top_k: int, threshold: float, **_) -> list:
         from kospan.modeling.modeling_question_answering import AnswerScores
@@ -155,29 +155,29 @@ def page_in_here(tabs, model):
 
 
 @pytest.fixture(scope="session")
-def scripted(tagger):
+def scripted(ner_model):
     import token_classification as tabs
 
-    yield from page_in_here(tabs, Scripted(tagger))
+    yield from page_in_here(tabs, Scripted(ner_model))
 
 
 @pytest.fixture(scope="session")
-def scripted_reader(reader):
+def scripted_qa(qa_model):
     import question_answering as tabs
 
-    yield from page_in_here(tabs, ScriptedReader(reader))
+    yield from page_in_here(tabs, ScriptedQA(qa_model))
 
 
 @pytest.fixture(scope="session")
-def address(tagger_folder, tmp_path_factory):
-    """Where a published copy answers that serves the tagger."""
-    yield from serve(tagger_folder, tmp_path_factory)
+def address(ner_folder, tmp_path_factory):
+    """Where a published copy answers that serves the token classifier."""
+    yield from serve(ner_folder, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
-def reader_address(reader_folder, tmp_path_factory):
-    """Where a published copy answers that serves the reader."""
-    yield from serve(reader_folder, tmp_path_factory)
+def qa_address(qa_folder, tmp_path_factory):
+    """Where a published copy answers that serves the question answering model."""
+    yield from serve(qa_folder, tmp_path_factory)
 
 
 def serve(model: Path, tmp_path_factory):

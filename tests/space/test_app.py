@@ -59,9 +59,9 @@ def test_what_is_no_model_of_ours_is_refused_in_one_sentence(tmp_path):
         app.load_model(str(tmp_path))
 
 
-def test_a_tokenizer_must_lie_beside_the_model(tagger_folder, tmp_path):
+def test_a_tokenizer_must_lie_beside_the_model(ner_folder, tmp_path):
     for name in ("config.json", "model.safetensors"):
-        (tmp_path / name).write_bytes((tagger_folder / name).read_bytes())
+        (tmp_path / name).write_bytes((ner_folder / name).read_bytes())
     with pytest.raises(ValueError, match=r"^expected a tokenizer beside the model"):
         app.load_model(str(tmp_path))
 
@@ -173,9 +173,9 @@ STRANGE = {
 
 
 @pytest.mark.parametrize("name", STRANGE)
-def test_any_text_gives_an_answer_or_a_refusal(tagger, name):
+def test_any_text_gives_an_answer_or_a_refusal(ner_model, name):
     text = STRANGE[name]
-    found = tabs.find(ServedTokenClassification(tagger, "tiny"), text)
+    found = tabs.find(ServedTokenClassification(ner_model, "tiny"), text)
     if len(text) > DOCUMENT_CHARACTERS:
         assert found == {
             "text": "",
@@ -187,12 +187,12 @@ def test_any_text_gives_an_answer_or_a_refusal(tagger, name):
     json.dumps(found, ensure_ascii=False).encode("utf-8")
     assert all(0 <= start < end <= len(text) for start, end, _, _ in found["spans"])
     if "surrogate" not in name:
-        assert [tuple(span) for span in tagger.extract(text)] == [
+        assert [tuple(span) for span in ner_model.extract(text)] == [
             tuple(span) for span in found["spans"]
         ] or not text.strip()
 
 
-def test_invalid_offsets_fall_back_to_the_first_span(tagger):
+def test_invalid_offsets_fall_back_to_the_first_span(ner_model):
     result = {"text": "가나다", "spans": [(1, 2, "PS", 0.5)], "refused": None}
     for place in (None, "", "2-1", "5-9", "-1", "a-b", "1-2-3"):
         assert tabs._offsets(place, result) == (1, 2)

@@ -26,8 +26,8 @@ def marks(page) -> list[str]:
     )
 
 
-def expected(tagger, text: str, threshold: float = 0.0, language: str = "ko") -> list[str]:
-    spans = tagger.extract(text, threshold=threshold)
+def expected(ner_model, text: str, threshold: float = 0.0, language: str = "ko") -> list[str]:
+    spans = ner_model.extract(text, threshold=threshold)
     return [f"{text[span.start : span.end]}|{label_name(span.label, language)}" for span in spans]
 
 
@@ -45,19 +45,19 @@ def find(page, text: str) -> None:
     page.locator("#find").click()
 
 
-def test_it_opens_with_an_example_found(visit, tagger, tmp_path):
+def test_it_opens_with_an_example_found(visit, ner_model, tmp_path):
     page = visit()
     first = EXAMPLES["token-classification"]["character"][0]["text"]
     assert page.locator("#text textarea").input_value() == first
-    assert marks(page) == expected(tagger, first) and marks(page)
+    assert marks(page) == expected(ner_model, first) and marks(page)
     assert page.locator("h1").inner_text() == say("ko", "token_classification_title")
     page.screenshot(path=tmp_path / "opens.png", full_page=True)
 
 
-def test_a_text_its_confidences_table_and_code(visit, tagger, tagger_folder, tmp_path):
-    page, spans = visit(), tagger.extract(KOREAN)
+def test_a_text_its_confidences_table_and_code(visit, ner_model, ner_folder, tmp_path):
+    page, spans = visit(), ner_model.extract(KOREAN)
     find(page, KOREAN)
-    shows(page, expected(tagger, KOREAN))
+    shows(page, expected(ner_model, KOREAN))
     assert page.locator("#result .marked-text").evaluate("one => getComputedStyle(one).whiteSpace") == "pre-wrap"
     # The confidence can be seen while the pointer is there, and only then.
     tip = "one => getComputedStyle(one, '::after').visibility + getComputedStyle(one, '::after').content"
@@ -76,14 +76,14 @@ def test_a_text_its_confidences_table_and_code(visit, tagger, tagger_folder, tmp
     assert as_json(KOREAN, [tuple(span) for span in spans], 0.0).startswith(shown) and shown.count("label") > 3
     page.get_by_role("tab", name="Python").click()
     code = page.locator("#python .cm-content").inner_text()
-    assert repr(KOREAN) in code and str(tagger_folder) in code
+    assert repr(KOREAN) in code and str(ner_folder) in code
     page.screenshot(path=tmp_path / "text.png", full_page=True)
 
 
-def test_the_threshold_filters_and_comes_back(visit, tagger):
+def test_the_threshold_filters_and_comes_back(visit, ner_model):
     page, threshold = visit(), 0.3
     find(page, KOREAN)
-    everything, some = expected(tagger, KOREAN), expected(tagger, KOREAN, threshold)
+    everything, some = expected(ner_model, KOREAN), expected(ner_model, KOREAN, threshold)
     shows(page, everything)
     assert 0 < len(some) < len(everything)
     box = page.locator("#threshold input[type=number]")
@@ -95,14 +95,14 @@ def test_the_threshold_filters_and_comes_back(visit, tagger):
     shows(page, everything)
 
 
-def test_a_click_on_an_example_finds_at_once(visit, tagger):
+def test_a_click_on_an_example_finds_at_once(visit, ner_model):
     page, example = visit(), EXAMPLES["token-classification"]["character"][2]["text"]
     page.locator("#examples button", has_text=example).click()
-    shows(page, expected(tagger, example))
+    shows(page, expected(ner_model, example))
     assert page.locator("#text textarea").input_value() == example
 
 
-def test_a_file_comes_back_as_json_lines(visit, tagger, tmp_path):
+def test_a_file_comes_back_as_json_lines(visit, ner_model, tmp_path):
     page = visit()
     page.get_by_role("tab", name=say("ko", "tab_file"), exact=True).click()
     documents = [KOREAN, HOSTILE, *(example["text"] for example in EXAMPLES["token-classification"]["character"])]
@@ -119,7 +119,7 @@ def test_a_file_comes_back_as_json_lines(visit, tagger, tmp_path):
     lines = [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
     assert [line["text"] for line in lines] == documents and [line["id"] for line in lines] == list("1234567")
     for line in lines:
-        found = tagger.extract(line["text"])
+        found = ner_model.extract(line["text"])
         assert [(span["start"], span["end"], span["label"]) for span in line["spans"]] == [span[:3] for span in found]
     assert page.evaluate("window.pwned") is None
     page.screenshot(path=tmp_path / "file.png", full_page=True)
@@ -134,10 +134,10 @@ def test_a_file_comes_back_as_json_lines(visit, tagger, tmp_path):
     assert not page.locator("#download").is_visible()
 
 
-def test_the_language_changes_everything_and_back(visit, tagger):
+def test_the_language_changes_everything_and_back(visit, ner_model):
     page = visit("?lang=en")
     page.get_by_role("heading", name=say("en", "token_classification_title")).wait_for()
-    shows(page, expected(tagger, EXAMPLES["token-classification"]["character"][0]["text"], language="en"))
+    shows(page, expected(ner_model, EXAMPLES["token-classification"]["character"][0]["text"], language="en"))
     find(page, "가" * (DOCUMENT_CHARACTERS + 1))
     page.get_by_text(say("en", "too_long", got=DOCUMENT_CHARACTERS + 1, most=DOCUMENT_CHARACTERS)).wait_for()
     page.locator("#language").get_by_text("한국어").click()
@@ -145,9 +145,9 @@ def test_the_language_changes_everything_and_back(visit, tagger):
     page.locator("#find", has_text=say("ko", "find")).wait_for()
     page.get_by_role("tab", name=say("ko", "view_inside")).wait_for()
     find(page, KOREAN)
-    shows(page, expected(tagger, KOREAN))
+    shows(page, expected(ner_model, KOREAN))
     page.locator("#language").get_by_text("English").click()
-    shows(page, expected(tagger, KOREAN, language="en"))
+    shows(page, expected(ner_model, KOREAN, language="en"))
     # Not a word of the other language is left outside of the text itself.
     page.locator("#text textarea").fill("")
     page.wait_for_function(
@@ -157,10 +157,10 @@ def test_the_language_changes_everything_and_back(visit, tagger):
     )
 
 
-def test_markup_stays_text_in_every_view(visit, tagger, tmp_path):
+def test_markup_stays_text_in_every_view(visit, ner_model, tmp_path):
     page = visit()
     find(page, HOSTILE)
-    shows(page, expected(tagger, HOSTILE))
+    shows(page, expected(ner_model, HOSTILE))
     page.locator("#rows [role=gridcell]").first.wait_for()
     plain = page.locator("#result .marked-text").evaluate(
         "one => { const copy = one.cloneNode(true); copy.querySelectorAll('.kind').forEach(kind => kind.remove()); "
@@ -214,18 +214,18 @@ def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted):
     shows(other, ["서울|PS person"])
 
 
-def test_looking_inside_follows_the_choice_and_the_text(visit, tagger, tmp_path):
+def test_looking_inside_follows_the_choice_and_the_text(visit, ner_model, tmp_path):
     page = visit()
     page.get_by_role("tab", name=say("ko", "view_inside")).click()
     page.locator("#heat table").wait_for()
     find(page, KOREAN)
-    shows(page, expected(tagger, KOREAN))
+    shows(page, expected(ner_model, KOREAN))
     sentence = KOREAN[: KOREAN.index(".") + 1]
     wanted = [character if character != " " else "␣" for character in sentence]
     heads = "[...document.querySelectorAll('#heat thead th')].slice(1).map(one => one.textContent)"
     page.wait_for_function(f"wanted => JSON.stringify({heads}) === JSON.stringify(wanted)", arg=wanted)
-    view = tagger.inspect(sentence).windows[0]
-    first = tagger.extract(KOREAN)[0]
+    view = ner_model.inspect(sentence).windows[0]
+    first = ner_model.extract(KOREAN)[0]
     looking = [at for at, (start, end) in enumerate(view.offsets) if start < first.end and end > first.start]
     shares = "[...document.querySelectorAll('#gaze .subword')].map(one => one.title)"
 
@@ -239,7 +239,7 @@ def test_looking_inside_follows_the_choice_and_the_text(visit, tagger, tmp_path)
     page.get_by_role("option", name="2").click()
     page.wait_for_function(same_shares, arg=titles(view.attentions[1:]))
     # The second sentence's first entity brings the second sentence.
-    second = next(span for span in tagger.extract(KOREAN) if span.start > len(sentence))
+    second = next(span for span in ner_model.extract(KOREAN) if span.start > len(sentence))
     page.locator("#place input").click()
     page.get_by_role("option", name=f"{second.start}–{second.end}").click()
     rest = [character if character != " " else "␣" for character in KOREAN[len(sentence) + 1 :]]
@@ -250,15 +250,15 @@ def test_looking_inside_follows_the_choice_and_the_text(visit, tagger, tmp_path)
 @pytest.mark.parametrize(
     "text", ["😀" * 262_144, "<div onclick=alert(1)>" * 4600], ids=["1 MB of emoji", "100 kB HTML"]
 )
-def test_too_much_is_refused_and_the_page_goes_on(visit, tagger, text):
+def test_too_much_is_refused_and_the_page_goes_on(visit, ner_model, text):
     page = visit()
     find(page, text)
     page.get_by_text(say("ko", "too_long", got=len(text), most=DOCUMENT_CHARACTERS)).wait_for()
     find(page, KOREAN)
-    shows(page, expected(tagger, KOREAN))
+    shows(page, expected(ner_model, KOREAN))
 
 
-def test_five_users_at_a_time_get_their_own(address, tagger):
+def test_five_users_at_a_time_get_their_own(address, ner_model):
 
     texts = [f"{number}번째 {KOREAN}" for number in range(5)]
 
@@ -269,7 +269,7 @@ def test_five_users_at_a_time_get_their_own(address, tagger):
     with ThreadPoolExecutor(5) as pool:
         answers = list(pool.map(use, texts))
     for text, mine in zip(texts, answers):
-        found = [(span.start, span.end, span.label) for span in tagger.extract(text, threshold=0.1)]
+        found = [(span.start, span.end, span.label) for span in ner_model.extract(text, threshold=0.1)]
         for spans in mine:
             assert [(span["start"], span["end"], span["label"]) for span in spans] == found
 

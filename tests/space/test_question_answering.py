@@ -25,8 +25,8 @@ KEYS = ("question", "text")
 
 
 @pytest.fixture
-def served(reader):
-    return ServedQuestionAnswering(reader, "tiny")
+def served(qa_model):
+    return ServedQuestionAnswering(qa_model, "tiny")
 
 
 def refusal(call, *arguments) -> InputError:
@@ -108,9 +108,9 @@ def test_an_example_that_is_no_pair_is_named(wrong):
 # --- what comes out ---------------------------------------------------------------------------------------------------
 
 
-def test_a_result_holds_all_the_answers_and_their_probabilities(served, reader):
+def test_a_result_holds_all_the_answers_and_their_probabilities(served, qa_model):
     found = tabs.find(served, QUESTION, KOREAN)
-    wanted = reader.answer(QUESTION, KOREAN, top_k=MOST_ANSWERS, return_probabilities=True)
+    wanted = qa_model.answer(QUESTION, KOREAN, top_k=MOST_ANSWERS, return_probabilities=True)
     assert found["refused"] is None and (found["question"], found["text"]) == (QUESTION, KOREAN)
     assert found["answers"] == [tuple(span) for span in wanted.answers]
     assert (found["starts"] == wanted.starts).all() and (found["ends"] == wanted.ends).all()
@@ -143,10 +143,10 @@ def test_what_is_refused_holds_nothing(served):
         assert found["refused"][0] == key and found["answers"] == [] and found["text"] == ""
 
 
-def test_the_endpoint_gives_what_the_model_gives(served, reader):
+def test_the_endpoint_gives_what_the_model_gives(served, qa_model):
     answer = tabs._endpoint(served)
     for count, least in ((1, 0.0), (4, 0.0), (4, 0.01)):
-        wanted = reader.answer(QUESTION, KOREAN, top_k=count, threshold=least)
+        wanted = qa_model.answer(QUESTION, KOREAN, top_k=count, threshold=least)
         assert answer(QUESTION, KOREAN, count, least, "en") == [span._asdict() for span in wanted]
     for wrong, message in (
         (("", KOREAN), "question is empty"),
@@ -158,7 +158,7 @@ def test_the_endpoint_gives_what_the_model_gives(served, reader):
             answer(**dict(zip(("question", "context", "top_k", "threshold"), wrong)), language="en")
 
 
-def test_a_file_s_lines_hold_the_best_answer_or_none(served, reader):
+def test_a_file_s_lines_hold_the_best_answer_or_none(served, qa_model):
     job = tabs._file_job(served, colours_of(["answer"])["answer"])
     documents = [{"id": str(at), "question": QUESTION, "text": text} for at, text in enumerate([KOREAN, "", "서울"])]
     lines = [job.line(document, spans, 0.0) for document, spans in zip(documents, job.find(documents))]
@@ -166,12 +166,12 @@ def test_a_file_s_lines_hold_the_best_answer_or_none(served, reader):
         best = [
             # Read beside others a score differs by rounding.
             span._asdict() | {"score": pytest.approx(span.score, abs=1e-6)}
-            for span in reader.answer(QUESTION, document["text"])
+            for span in qa_model.answer(QUESTION, document["text"])
             if span.end
         ]
         assert line == {**document, "spans": best}
     assert lines[0]["spans"] and lines[1]["spans"] == []
-    # The house's own reader of JSON Lines takes them.
+    # The house's own qa_model of JSON Lines takes them.
     from kospan.data.jsonl import from_record
 
     assert [from_record(json.loads(json.dumps(line))).question for line in lines] == [QUESTION] * 3

@@ -1,4 +1,4 @@
-"""A visitor who asks: headless Chromium in front of a published copy of the Space that serves a reader."""
+"""Question answering in headless Chromium, on a published copy of the Space."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +17,9 @@ COUNT = 3
 
 
 @pytest.fixture
-def visit(open_page, reader_address):
+def visit(open_page, qa_address):
     """Opens the published copy."""
-    return lambda query="": open_page(reader_address, query)
+    return lambda query="": open_page(qa_address, query)
 
 
 def ask(page, question: str, text: str, by_key: bool = False) -> None:
@@ -32,9 +32,9 @@ def ask(page, question: str, text: str, by_key: bool = False) -> None:
         page.locator("#find").click()
 
 
-def expected(reader, question: str, text: str, count: int = COUNT, least: float = 0.0) -> list[str]:
+def expected(qa_model, question: str, text: str, count: int = COUNT, least: float = 0.0) -> list[str]:
     """What the marks say, in the order of the text: `answer|rank · probability`."""
-    answers = reader.answer(question, text, top_k=count, threshold=least)
+    answers = qa_model.answer(question, text, top_k=count, threshold=least)
     ranked = sorted((start, end, rank, score) for rank, (start, end, _, score) in enumerate(answers, 1) if end)
     return [f"{text[start:end]}|{rank} · {percent(score)}" for start, end, rank, score in ranked]
 
@@ -58,31 +58,31 @@ def tabled(page, wanted: list[list[str]]) -> None:
     )
 
 
-def rows(reader, question: str, text: str, count: int, none: str) -> list[list[str]]:
+def rows(qa_model, question: str, text: str, count: int, none: str) -> list[list[str]]:
     return [
         [str(rank), text[start:end].strip(), str(start), str(end), percent(score)]
         if end
         else [str(rank), f"({none})", "–", "–", percent(score)]
-        for rank, (start, end, _, score) in enumerate(reader.answer(question, text, top_k=count), 1)
+        for rank, (start, end, _, score) in enumerate(qa_model.answer(question, text, top_k=count), 1)
     ]
 
 
-def test_it_opens_with_an_example_answered_and_an_example_answers_at_once(visit, reader, tmp_path):
+def test_it_opens_with_an_example_answered_and_an_example_answers_at_once(visit, qa_model, tmp_path):
     page, (first, second, _) = visit(), EXAMPLES["question-answering"]["character"]
     assert page.locator("h1").inner_text() == say("ko", "question_answering_title")
     assert page.locator("#text textarea").input_value() == first["text"]
-    shows(page, expected(reader, **first))
+    shows(page, expected(qa_model, **first))
     page.locator("#examples button", has_text=second["question"]).click()
-    shows(page, expected(reader, **second))
+    shows(page, expected(qa_model, **second))
     assert page.locator("#text textarea").input_value() == second["text"]
     page.screenshot(path=tmp_path / "opens.png", full_page=True)
 
 
-def test_answers_alternatives_strip_and_code(visit, reader, reader_folder):
+def test_answers_alternatives_strip_and_code(visit, qa_model, qa_folder):
     page = visit()
     ask(page, QUESTION, KOREAN, by_key=True)
-    shows(page, expected(reader, QUESTION, KOREAN))
-    reading = reader.answer(QUESTION, KOREAN, top_k=COUNT, return_probabilities=True)
+    shows(page, expected(qa_model, QUESTION, KOREAN))
+    reading = qa_model.answer(QUESTION, KOREAN, top_k=COUNT, return_probabilities=True)
     best = reading.answers[0]
     assert best.end, "the case needs an answer"
     assert page.locator("#result .reply b").inner_text() == KOREAN[best.start : best.end]
@@ -90,7 +90,7 @@ def test_answers_alternatives_strip_and_code(visit, reader, reader_folder):
     assert page.locator("#result mark.best").count() == 1
     weights = "all => all.map(one => getComputedStyle(one).backgroundColor)"
     assert len(set(page.locator("#result mark").evaluate_all(weights))) == 2
-    tabled(page, rows(reader, QUESTION, KOREAN, COUNT, say("ko", "no_answer")))
+    tabled(page, rows(qa_model, QUESTION, KOREAN, COUNT, say("ko", "no_answer")))
     # The strip: each character once, tinted by its share of the largest.
     answers = [tuple(span) for span in reading.answers]
     places = [at for first, last in ranges(KOREAN, answers) for at in range(first, last)]
@@ -111,22 +111,20 @@ def test_answers_alternatives_strip_and_code(visit, reader, reader_folder):
     code = page.locator("#python .cm-content").inner_text()
     assert (
         code.split()
-        == answer_python(
-            ServedQuestionAnswering(None, str(reader_folder)).loading, QUESTION, KOREAN, COUNT, 0.0
-        ).split()
+        == answer_python(ServedQuestionAnswering(None, str(qa_folder)).loading, QUESTION, KOREAN, COUNT, 0.0).split()
     )
 
 
-def test_more_answers_and_a_least_probability_come_without_the_model(visit, reader):
+def test_more_answers_and_a_least_probability_come_without_the_model(visit, qa_model):
     page = visit()
     ask(page, QUESTION, KOREAN)
-    shows(page, expected(reader, QUESTION, KOREAN))
+    shows(page, expected(qa_model, QUESTION, KOREAN))
     page.locator("#count input[type=range]").fill("8")
-    everything = expected(reader, QUESTION, KOREAN, 8)
+    everything = expected(qa_model, QUESTION, KOREAN, 8)
     shows(page, everything)
-    tabled(page, rows(reader, QUESTION, KOREAN, 8, say("ko", "no_answer")))
+    tabled(page, rows(qa_model, QUESTION, KOREAN, 8, say("ko", "no_answer")))
     least = 0.01
-    some = expected(reader, QUESTION, KOREAN, 8, least)
+    some = expected(qa_model, QUESTION, KOREAN, 8, least)
     assert 0 < len(some) < len(everything)
     box = page.locator("#threshold input[type=number]")
     box.fill(str(least))
@@ -137,8 +135,8 @@ def test_more_answers_and_a_least_probability_come_without_the_model(visit, read
     page.get_by_text(say("ko", "strip_waiting")).wait_for()
 
 
-def test_no_answer_is_told_and_what_it_might_have_been(open_page, scripted_reader):
-    page = open_page(scripted_reader[0])
+def test_no_answer_is_told_and_what_it_might_have_been(open_page, scripted_qa):
+    page = open_page(scripted_qa[0])
     ask(page, QUESTION, "없음")
     page.get_by_text(say("ko", "no_answer_here")).wait_for()
     shows(page, ["없음|2 · 12.5%"])
@@ -151,7 +149,7 @@ def test_no_answer_is_told_and_what_it_might_have_been(open_page, scripted_reade
     page.get_by_text(say("ko", "strip_waiting")).wait_for()
 
 
-def test_the_language_changes_everything_and_back(visit, reader):
+def test_the_language_changes_everything_and_back(visit, qa_model):
     page = visit("?lang=en")
     page.get_by_role("heading", name=say("en", "question_answering_title")).wait_for()
     ask(page, "", KOREAN)
@@ -166,7 +164,7 @@ def test_the_language_changes_everything_and_back(visit, reader):
     page.get_by_text(say("ko", "question_long", got=501, most=500)).wait_for()
     page.locator("#find", has_text=say("ko", "answer")).wait_for()
     ask(page, QUESTION, KOREAN)
-    shows(page, expected(reader, QUESTION, KOREAN))
+    shows(page, expected(qa_model, QUESTION, KOREAN))
     page.locator("#language").get_by_text("English").click()
     page.get_by_role("heading", name=say("en", "question_answering_title")).wait_for()
     page.get_by_text(say("en", "strip")).wait_for()
@@ -179,8 +177,8 @@ def test_the_language_changes_everything_and_back(visit, reader):
     )
 
 
-def test_markup_stays_text_in_every_view(open_page, scripted_reader, tmp_path):
-    page = open_page(scripted_reader[0])
+def test_markup_stays_text_in_every_view(open_page, scripted_qa, tmp_path):
+    page = open_page(scripted_qa[0])
     ask(page, HOSTILE, HOSTILE)
     shows(page, [f"{HOSTILE}|1 · 75.0%"])
     assert page.locator("#result .reply b").inner_text().startswith("<script>window.pwned")
@@ -203,8 +201,8 @@ def test_markup_stays_text_in_every_view(open_page, scripted_reader, tmp_path):
     assert page.evaluate("window.pwned") is None
 
 
-def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted_reader):
-    address, model = scripted_reader
+def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted_qa):
+    address, model = scripted_qa
     page, other = open_page(address), open_page(address, "?lang=en")
     ask(page, "?", "실패")
     page.get_by_text(say("ko", "failed")).wait_for()
@@ -220,10 +218,10 @@ def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted_r
     shows(other, ["서울|1 · 75.0%"])
 
 
-def test_a_long_document_is_answered_and_folded(visit, reader):
+def test_a_long_document_is_answered_and_folded(visit, qa_model):
     page, text = visit(), "이재용 회장이 서울에서 회의를 열었다. " * 400
     ask(page, QUESTION, text)
-    shows(page, expected(reader, QUESTION, text))
+    shows(page, expected(qa_model, QUESTION, text))
     fold = page.locator("#result .fold").first
     whole = (
         "() => { const copy = document.querySelector('#result .marked-text').cloneNode(true); "
@@ -236,7 +234,7 @@ def test_a_long_document_is_answered_and_folded(visit, reader):
     assert page.locator("#strip .cell").count() < 700
 
 
-def test_a_file_of_questions_comes_back_as_json_lines(visit, reader, tmp_path):
+def test_a_file_of_questions_comes_back_as_json_lines(visit, qa_model, tmp_path):
     page = visit()
     page.get_by_role("tab", name=say("ko", "tab_file"), exact=True).click()
     page.locator("#file-find").click()
@@ -252,27 +250,27 @@ def test_a_file_of_questions_comes_back_as_json_lines(visit, reader, tmp_path):
         page.locator("#download a").first.click()
     lines = [json.loads(line) for line in download.value.path().read_text(encoding="utf-8").splitlines()]
     for line, given in zip(lines, asked, strict=True):
-        [best] = reader.answer(given["question"], given["text"])
+        [best] = qa_model.answer(given["question"], given["text"])
         assert {key: line[key] for key in given} == given
         assert [(span["start"], span["end"]) for span in line["spans"]] == [best[:2]] * bool(best.end)
 
 
-def test_five_users_at_a_time_get_their_own(reader_address, reader):
+def test_five_users_at_a_time_get_their_own(qa_address, qa_model):
     from gradio_client.exceptions import AppError
 
     texts = [f"{number}번째 {KOREAN}" for number in range(5)]
 
     def use(text: str) -> list:
-        client = patient_client(reader_address)
+        client = patient_client(qa_address)
         return [client.predict(QUESTION, text, 3, 0.001, "ko", api_name="/answer") for _ in range(3)]
 
     with ThreadPoolExecutor(5) as pool:
         answers = list(pool.map(use, texts))
     for text, mine in zip(texts, answers):
-        wanted = [span._asdict() for span in reader.answer(QUESTION, text, top_k=3, threshold=0.001)]
+        wanted = [span._asdict() for span in qa_model.answer(QUESTION, text, top_k=3, threshold=0.001)]
         for found in mine:
             assert [{**span, "score": 0} for span in found] == [{**span, "score": 0} for span in wanted]
-    client = patient_client(reader_address)
+    client = patient_client(qa_address)
     for wrong, message in (
         (("", KOREAN, 1, 0.0), "question is empty"),
         ((QUESTION, None, 1, 0.0), "document is empty"),

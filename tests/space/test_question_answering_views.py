@@ -1,4 +1,4 @@
-"""What the page of a reader shows: marks, the strip of probabilities, the table and the code."""
+"""What the page of a question answering model shows: marks, the strip of probabilities, the table and the code."""
 
 import html
 import json
@@ -124,12 +124,12 @@ def test_the_answer_or_none_is_said_with_its_probability():
     assert say("ko", "nothing_above") in reply(KOREAN, [], 0.0, "ko")
 
 
-def test_what_is_shown_is_what_the_model_would_give(reader):
+def test_what_is_shown_is_what_the_model_would_give(qa_model):
     question = "누가 부산을 찾았나?"
-    everything = [tuple(span) for span in reader.answer(question, KOREAN, top_k=10)]
+    everything = [tuple(span) for span in qa_model.answer(question, KOREAN, top_k=10)]
     for count in (1, 2, 3, 10):
         for least in (0.0, everything[2][3], 0.9):
-            wanted = reader.answer(question, KOREAN, top_k=count, threshold=least)
+            wanted = qa_model.answer(question, KOREAN, top_k=count, threshold=least)
             assert chosen(everything, count, least) == [tuple(span) for span in wanted]
 
 
@@ -151,11 +151,11 @@ def test_json_holds_the_question_and_what_is_more_probable_than_none():
     assert json.loads(as_json(KOREAN, stated(none), 0.0, question="?"))["spans"] == []
 
 
-def test_code_runs_and_finds_the_same(reader, reader_folder, capsys):
+def test_code_runs_and_finds_the_same(qa_model, qa_folder, capsys):
     question, text = "누가 '부산'을\\ 찾았나?", KOREAN + "\n'\"\\\u202e"
     exec(
         compile(
-            answer_python(ServedQuestionAnswering(None, str(reader_folder)).loading, question, text, 4, 0.001),
+            answer_python(ServedQuestionAnswering(None, str(qa_folder)).loading, question, text, 4, 0.001),
             "snippet",
             "exec",
         ),
@@ -163,7 +163,7 @@ def test_code_runs_and_finds_the_same(reader, reader_folder, capsys):
     )
     expected = [
         f"{span.start} {span.end} {text[span.start : span.end]} {span.score:.3f}"
-        for span in reader.answer(question, text, top_k=4, threshold=0.001)
+        for span in qa_model.answer(question, text, top_k=4, threshold=0.001)
     ]
     assert len(expected) == 4 and capsys.readouterr().out == "\n".join(expected) + "\n"
 
@@ -184,9 +184,9 @@ def cells(made: str) -> list[tuple[str, str, float, float]]:
     return [(kinds, plain(text), float(s), float(e)) for kinds, s, e, text in re.findall(pattern, made, re.DOTALL)]
 
 
-def test_the_strip_shows_the_reader_s_probabilities(reader):
+def test_strip_shows_the_models_probabilities(qa_model):
     question = "누가 부산을 찾았나?"
-    reading = reader.answer(question, KOREAN, top_k=3, return_probabilities=True)
+    reading = qa_model.answer(question, KOREAN, top_k=3, return_probabilities=True)
     answers = [tuple(span) for span in reading.answers if span.end]
     made, shown = strip(KOREAN, answers, reading.starts, reading.ends, "en"), ranges(KOREAN, answers)
     wanted = [at for first, last in shown for at in range(first, last)]

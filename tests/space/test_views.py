@@ -142,15 +142,19 @@ def test_json_is_a_record_that_reads_back():
     assert json.loads(as_json(HOSTILE, [], 0.0)) == {"text": HOSTILE, "spans": []}
 
 
-def test_code_runs_and_finds_the_same(tagger, tagger_folder, capsys):
+def test_code_runs_and_finds_the_same(ner_model, ner_folder, capsys):
     text = TEXT_HERE + "\n'\"\\\u202e"
     exec(
-        compile(as_python(ServedTokenClassification(tagger, str(tagger_folder)).loading, text, 0.3), "snippet", "exec"),
+        compile(
+            as_python(ServedTokenClassification(ner_model, str(ner_folder)).loading, text, 0.3),
+            "snippet",
+            "exec",
+        ),
         {},
     )
     expected = [
         f"{span.start} {span.end} {span.label} {text[span.start : span.end]} {span.score:.3f}"
-        for span in tagger.extract(text, threshold=0.3)
+        for span in ner_model.extract(text, threshold=0.3)
     ]
     assert expected and capsys.readouterr().out == "\n".join(expected) + "\n"
 
@@ -212,8 +216,8 @@ def test_a_mark_stands_over_its_span_with_its_type_and_confidence():
     assert 'class="found short"' in highlighted(long, [(0, 20, "PS", 1.0)], 0.0, COLOURS, "en")
 
 
-def test_marginals_are_a_row_per_tag_and_a_column_per_unit(tagger):
-    seen = tagger.inspect(TEXT_HERE)
+def test_marginals_are_a_row_per_tag_and_a_column_per_unit(ner_model):
+    seen = ner_model.inspect(TEXT_HERE)
     colours = COLOURS | colours_of(["creative-work"])
     made = marginals(seen, colours, "ko", (0, 3))
     head, body = re.search(r"<thead>(.*)</thead><tbody>(.*)</tbody>", made, re.DOTALL).groups()
@@ -234,8 +238,8 @@ def test_marginals_are_a_row_per_tag_and_a_column_per_unit(tagger):
         assert {name for _, name, _ in cells} == {tag}
 
 
-def test_attention_shows_every_subword_with_the_mean_of_heads(tagger):
-    seen = tagger.inspect(TEXT_HERE)
+def test_attention_shows_every_subword_with_the_mean_of_heads(ner_model):
+    seen = ner_model.inspect(TEXT_HERE)
     view = seen.windows[0]
     looking = [at for at, (start, end) in enumerate(view.offsets) if start < 3 and end > 0]
     pages = {}
@@ -273,29 +277,29 @@ def test_subwords_are_shown_as_the_text_that_they_cover():
     assert html.unescape(re.sub("<[^>]*>", "", reading)) == f"[CLS]{text}[SEP]"
 
 
-def test_the_chosen_units_are_framed_wherever_they_stand(tagger):
-    made = marginals(tagger.inspect(TEXT_HERE), COLOURS | colours_of(["creative-work"]), "ko", (8, 10))
+def test_the_chosen_units_are_framed_wherever_they_stand(ner_model):
+    made = marginals(ner_model.inspect(TEXT_HERE), COLOURS | colours_of(["creative-work"]), "ko", (8, 10))
     chosen = [bool(each) for each, _ in re.findall(r'<th scope="col"( class=chosen)?>([^<]*)</th>', made)]
     assert [at for at, each in enumerate(chosen) if each] == [8, 9]
 
 
-def test_of_a_sentence_without_a_span_all_subwords_look(tagger):
-    seen = tagger.inspect(TEXT_HERE)
+def test_of_a_sentence_without_a_span_all_subwords_look(ner_model):
+    seen = ner_model.inspect(TEXT_HERE)
     made = attention(seen, (0, len(TEXT_HERE)), 0, "en", is_entity=False)
     assert "chosen" not in made and say("en", "attention_whole") in html.unescape(made)
     # A layer that the model does not have is none.
     assert attention(seen, (0, 3), 9, "en") == attention(seen, (0, 3), 0, "en") != attention(seen, (8, 10), 0, "en")
 
 
-def test_a_model_without_layers_says_so(tagger):
-    seen = tagger.inspect(TEXT_HERE)
+def test_a_model_without_layers_says_so(ner_model):
+    seen = ner_model.inspect(TEXT_HERE)
     bare = seen._replace(windows=[view._replace(attentions=[]) for view in seen.windows])
     assert say("ko", "attention_none") in attention(bare, (0, 3), 0, "ko").replace("&#x27;", "'")
     assert say("ko", "attention_none") in attention(seen._replace(windows=[]), (0, 3), 0, "ko")
 
 
-def test_a_sentence_in_several_windows_says_so(tagger):
-    seen = tagger.inspect("이재용 회장이 " * 12)
+def test_a_sentence_in_several_windows_says_so(ner_model):
+    seen = ner_model.inspect("이재용 회장이 " * 12)
     assert len(seen.windows) > 1
     made = attention(seen, (80, 83), 0, "en")
     assert say("en", "attention_window", count=len(seen.windows)) in made

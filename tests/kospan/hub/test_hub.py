@@ -76,7 +76,7 @@ def refused(function, kind: type[Exception] = Exception) -> str:
 # --- what arrives -----------------------------------------------------------------------------------------------------
 
 
-def test_a_push_is_one_commit_that_holds_every_file(hub, local_hub, files):  # noqa: F811
+def test_push_is_one_commit_with_all_files(hub, local_hub, files):  # noqa: F811
     pushed = push(hub, files)
     assert holds(local_hub, files)
     assert commits(local_hub) == ["Release", "initial commit"]
@@ -84,21 +84,21 @@ def test_a_push_is_one_commit_that_holds_every_file(hub, local_hub, files):  # n
     assert local_hub.repo(NAME).at().files["model.safetensors"].sha256, "weights go to LFS"
 
 
-def test_a_second_push_of_the_same_makes_no_commit(hub, local_hub, files):  # noqa: F811
+def test_repeated_push_makes_no_commit(hub, local_hub, files):  # noqa: F811
     first = push(hub, files)
     again = push(Hub(OWNER_TOKEN, local_hub.url), files)
     assert again == (first.url, first.oid, False)
     assert local_hub.count("POST", "/commit/") == 1 and local_hub.count("PUT", "/lfs/") == 1
 
 
-def test_what_is_there_already_is_not_sent_again(hub, local_hub, files):  # noqa: F811
+def test_unchanged_files_are_not_sent_again(hub, local_hub, files):  # noqa: F811
     push(hub, files)
     files["code.py"].write_bytes(b"x = 2\n")
     push(hub, files)
     assert holds(local_hub, files) and local_hub.count("PUT", "/lfs/") == 1
 
 
-def test_older_weights_go_and_files_of_others_stay(hub, local_hub, files):  # noqa: F811
+def test_old_weights_are_deleted_and_other_files_kept(hub, local_hub, files):  # noqa: F811
     old = {"pytorch_model.bin": b"old", "model-00001-of-00002.safetensors": b"old", "logo.png": b"png"}
     local_hub.fill(NAME, {**old, "last-checkpoint/optimizer.bin": b"kept"})
     push(hub, files, replaces=("*.safetensors", "*.bin"))
@@ -107,7 +107,7 @@ def test_older_weights_go_and_files_of_others_stay(hub, local_hub, files):  # no
     assert len(commits(local_hub)) == 3
 
 
-def test_a_branch_is_made_where_there_is_none(hub, local_hub, files):  # noqa: F811
+def test_missing_branch_is_created(hub, local_hub, files):  # noqa: F811
     for _ in range(2):
         hub.open(NAME, revision="v2/next")
         hub.commit(NAME, files, "Release", revision="v2/next")
@@ -115,7 +115,7 @@ def test_a_branch_is_made_where_there_is_none(hub, local_hub, files):  # noqa: F
     assert local_hub.count("POST", "/commit/") == 1
 
 
-def test_a_proposal_is_made_once_and_leaves_main_alone(hub, local_hub, files):  # noqa: F811
+def test_pull_request_is_opened_once_and_main_unchanged(hub, local_hub, files):  # noqa: F811
     first = push(hub, files, create_pr=True)
     again = push(hub, files, create_pr=True)
     assert first.url == again.url == f"{local_hub.url}/{NAME}/discussions/1"
@@ -125,7 +125,7 @@ def test_a_proposal_is_made_once_and_leaves_main_alone(hub, local_hub, files):  
     assert push(hub, files, create_pr=True).url.endswith("/2"), "another proposal is another pull request"
 
 
-def test_a_bare_name_is_the_users_and_a_new_repository_is_as_private_as_asked(hub, local_hub):  # noqa: F811
+def test_bare_name_belongs_to_the_user_with_the_wanted_visibility(hub, local_hub):  # noqa: F811
     assert hub.open("other", private=True) == ("mina/other", True)
     assert local_hub.repo("mina/other").private
     assert hub.open("other", private=True) == ("mina/other", False)
@@ -133,7 +133,7 @@ def test_a_bare_name_is_the_users_and_a_new_repository_is_as_private_as_asked(hu
     assert ("space", "mina/page") in local_hub.repos
 
 
-def test_private_weights_do_not_go_into_a_public_repository(hub, local_hub):  # noqa: F811
+def test_private_push_to_a_public_repository_is_refused(hub, local_hub):  # noqa: F811
     local_hub.make(NAME)
     assert "expected a private repository, got mina/model, which is public" in refused(
         lambda: hub.open(NAME, private=True), ValueError
@@ -145,7 +145,7 @@ def test_private_weights_do_not_go_into_a_public_repository(hub, local_hub):  # 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step[1])
 @pytest.mark.parametrize("fault", ["status", "reset", "lose"])
-def test_a_fault_that_passes_leaves_no_trace(hub, local_hub, files, step, fault):  # noqa: F811
+def test_retryable_fault_leaves_no_trace(hub, local_hub, files, step, fault):  # noqa: F811
     if fault == "status":
         for status in PASSING[1:3]:
             local_hub.fail(*step, status=status)
@@ -156,25 +156,25 @@ def test_a_fault_that_passes_leaves_no_trace(hub, local_hub, files, step, fault)
     assert holds(local_hub, files) and commits(local_hub) == ["Release", "initial commit"]
 
 
-def test_a_lost_answer_is_looked_for_and_the_commit_not_made_twice(hub, local_hub, files, slept):  # noqa: F811
+def test_commit_with_a_lost_response_is_not_made_twice(hub, local_hub, files, slept):  # noqa: F811
     local_hub.lose_answer("POST", "/commit/")
     push(hub, files)
     assert local_hub.count("POST", "/commit/") == 1 and slept == [WAITS[0]]
 
 
-def test_a_lost_answer_to_a_proposal_makes_no_second_one(hub, local_hub, files):  # noqa: F811
+def test_pull_request_with_a_lost_response_is_not_opened_twice(hub, local_hub, files):  # noqa: F811
     local_hub.lose_answer("POST", "/commit/")
     assert push(hub, files, create_pr=True).url.endswith("/discussions/1")
     assert len(local_hub.repo(NAME).pulls) == 1
 
 
-def test_an_answer_lost_at_the_last_attempt_is_found_too(local_hub, online, files):  # noqa: F811
+def test_response_lost_at_the_last_attempt_is_recovered(local_hub, online, files):  # noqa: F811
     hub = Hub(OWNER_TOKEN, local_hub.url, attempts=1)
     local_hub.lose_answer("POST", "/commit/")
     assert push(hub, files).new and holds(local_hub, files)
 
 
-def test_a_commit_of_somebody_else_in_between_is_kept(hub, local_hub, files, monkeypatch):  # noqa: F811
+def test_concurrent_commit_is_kept(hub, local_hub, files, monkeypatch):  # noqa: F811
     name, _ = hub.open(NAME)
     honest, done = hub.api.create_commit, []
 
@@ -189,7 +189,7 @@ def test_a_commit_of_somebody_else_in_between_is_kept(hub, local_hub, files, mon
     assert commits(local_hub) == ["Release", "filled", "initial commit"]
 
 
-def test_waits_grow_and_honour_what_the_hub_asks_for(hub, local_hub, slept):  # noqa: F811
+def test_waits_grow_and_respect_the_hubs_limits(hub, local_hub, slept):  # noqa: F811
     local_hub.fail("GET", "whoami", times=2)
     local_hub.fail("GET", "whoami", status=429, headers={"Retry-After": "37"})
     local_hub.fail("GET", "whoami", status=429, headers={"ratelimit": '"api";r=0;t=41'})
@@ -197,7 +197,7 @@ def test_waits_grow_and_honour_what_the_hub_asks_for(hub, local_hub, slept):  # 
     assert slept == [WAITS[0], WAITS[1], 37, 41]
 
 
-def test_a_wait_that_is_too_long_is_told_instead(hub, local_hub, slept):  # noqa: F811
+def test_long_wait_is_reported(hub, local_hub, slept):  # noqa: F811
     local_hub.fail("GET", "whoami", status=429, headers={"Retry-After": str(int(LONGEST_WAIT) + 1)})
     message = refused(hub.user, ConnectionError)
     assert "accepts no more requests for 301 seconds (429)" in message and not slept
@@ -208,7 +208,7 @@ def test_a_wait_that_is_too_long_is_told_instead(hub, local_hub, slept):  # noqa
 
 @pytest.mark.parametrize("step", [step for step in STEPS if "verify" not in step[1]], ids=lambda step: step[1])
 @pytest.mark.parametrize("fault", ["500", "reset"])
-def test_a_fault_that_stays_publishes_nothing_and_the_next_run_completes(hub, local_hub, files, step, fault):  # noqa: F811
+def test_lasting_fault_commits_nothing_and_the_next_push_completes(hub, local_hub, files, step, fault):  # noqa: F811
     if fault == "500":
         local_hub.fail(*step, times=1000, status=500)
     else:
@@ -222,21 +222,21 @@ def test_a_fault_that_stays_publishes_nothing_and_the_next_run_completes(hub, lo
     assert holds(local_hub, files) and commits(local_hub) == ["Release", "initial commit"]
 
 
-def test_uploads_that_are_cut_off_in_the_middle_are_taken_up(hub, local_hub, files, online):  # noqa: F811
+def test_interrupted_uploads_are_continued(hub, local_hub, files, online):  # noqa: F811
     files["model.safetensors"].write_bytes(bytes(3_000_000))
     local_hub.reset("PUT", "/lfs/put/", times=2)
     push(hub, files)
     assert holds(local_hub, files) and online, "the client waited"
 
 
-def test_a_token_that_the_hub_does_not_know(local_hub, online, files):  # noqa: F811
+def test_unknown_token(local_hub, online, files):  # noqa: F811
     hub = Hub("hf_WRONGdistinctiveToken42", local_hub.url)
     message = refused(lambda: push(hub, files), PermissionError)
     assert "does not know the access token (401)" in message and "hf_" not in message
     assert local_hub.count("GET", "whoami") == 1 and not local_hub.repos
 
 
-def test_no_token_at_all(local_hub, online, monkeypatch, tmp_path):  # noqa: F811
+def test_missing_token(local_hub, online, monkeypatch, tmp_path):  # noqa: F811
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
     assert "pass --token, set HF_TOKEN, or run `hf auth login`" in refused(
@@ -244,7 +244,7 @@ def test_no_token_at_all(local_hub, online, monkeypatch, tmp_path):  # noqa: F81
     )
 
 
-def test_a_token_that_may_only_read(local_hub, online, files):  # noqa: F811
+def test_read_only_token(local_hub, online, files):  # noqa: F811
     local_hub.make(NAME)
     hub = Hub(READER_TOKEN, local_hub.url)
     assert "(403)" in refused(lambda: push(hub, files), PermissionError)
@@ -253,13 +253,13 @@ def test_a_token_that_may_only_read(local_hub, online, files):  # noqa: F811
     assert push(hub, files, create_pr=True).url.endswith("/discussions/1"), "who may not write may propose"
 
 
-def test_a_private_repository_of_somebody_else(local_hub, online, files):  # noqa: F811
+def test_private_repository_of_another_user(local_hub, online, files):  # noqa: F811
     local_hub.make(NAME, private=True)
     refused(lambda: push(Hub(READER_TOKEN, local_hub.url), files), PermissionError)
     assert commits(local_hub) == ["initial commit"]
 
 
-def test_a_right_that_is_missing_shows_before_anything_is_sent(local_hub, online, slept):  # noqa: F811
+def test_missing_permission_is_reported_before_the_upload(local_hub, online, slept):  # noqa: F811
     local_hub.make(NAME)
     hub = Hub(READER_TOKEN, local_hub.url, sleep=slept.append)
     assert "to write to mina/model, got an error: the access token has no write permission" in refused(
@@ -273,36 +273,36 @@ def test_a_right_that_is_missing_shows_before_anything_is_sent(local_hub, online
 
 
 @pytest.mark.parametrize("name", ["mina/mo del", "a/b/c", "mina/-x", "mina/x..y", "", "mina/" + "x" * 100])
-def test_a_name_that_the_hub_takes_not(hub, local_hub, name):  # noqa: F811
+def test_invalid_name_of_a_repository(hub, local_hub, name):  # noqa: F811
     assert "choose another name" in refused(lambda: hub.open(name), ValueError)
     assert local_hub.count("POST", "create") == 0
 
 
-def test_a_hub_that_is_not_there(online, files, slept):  # noqa: F811
+def test_unreachable_hub(online, files, slept):  # noqa: F811
     address = unused_address()
     message = refused(Hub(OWNER_TOKEN, address, sleep=slept.append).user, ConnectionError)
     assert f"{address} could not be reached" in message and slept == WAITS
 
 
-def test_offline_mode_is_named(hub, monkeypatch, slept):
+def test_offline_mode_is_reported(hub, monkeypatch, slept):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE is set" in refused(hub.user, ConnectionError) and not slept
 
 
-def test_a_card_that_the_hub_does_not_take(hub, local_hub, files):  # noqa: F811
+def test_invalid_card_is_reported(hub, local_hub, files):  # noqa: F811
     files["README.md"].write_bytes(b"---\n- a list\n---\n")
     assert "metadata must be a mapping" in refused(lambda: push(hub, files), ValueError)
     assert commits(local_hub) == ["initial commit"]
 
 
-def test_what_the_hub_says_is_told_without_the_token(hub, local_hub, files):  # noqa: F811
+def test_message_of_the_hub_is_shown_without_the_token(hub, local_hub, files):  # noqa: F811
     local_hub.fail("POST", "/commit/", status=422, body={"error": f"bad {OWNER_TOKEN} and\nhf_anotherTOKEN123"})
     message = refused(lambda: push(hub, files), ValueError)
     assert "422: bad <token> and <token>" in message
 
 
 @pytest.mark.parametrize("token", ["hf_with space", "hf_line\nbreak", "hf_ünicode", "hf_\x00"])
-def test_a_token_that_no_header_can_hold_is_not_shown(token):
+def test_invalid_token_is_not_shown(token):
     with pytest.raises(ValueError, match="expected an access token of printable ASCII") as caught:
         Hub(token)
     assert token not in repr(caught.value)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from huggingface_hub import ModelCard
 from local_hub import OWNER_TOKEN, READER_TOKEN, local_hub, online  # noqa: F401
-from release_cases import save_writer_run
+from release_cases import save_generative_run
 from safetensors.torch import load_file
 
 from kospan.cli import main
@@ -28,7 +28,7 @@ from kospan.tasks.generative_ner.spec import SPEC
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """What a training of an adapter over `kim/tiny` has left, and the folder in which the base model lies."""
-    return save_writer_run(tmp_path_factory.mktemp("run"))
+    return save_generative_run(tmp_path_factory.mktemp("run"))
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def base_at_hand(run, monkeypatch):
     monkeypatch.setattr(verifying, "snapshot_download", lambda name, **kwargs: {"kim/tiny": str(run[1])}[name])
 
 
-def test_an_adapter_goes_out_as_an_adapter_and_a_stranger_finds_the_same(run, base_at_hand, tmp_path):
+def test_adapter_is_published_as_an_adapter_and_checked(run, base_at_hand, tmp_path):
     said = []
-    assert publish(run[0], "mina/writer", SPEC, dry_run=tmp_path / "out", say=said.append) == []
+    assert publish(run[0], "mina/generator", SPEC, dry_run=tmp_path / "out", say=said.append) == []
     assert any(line.startswith("checked             3 texts") for line in said)
     out = tmp_path / "out" / "model"
     names = {path.name for path in out.iterdir()}
@@ -56,7 +56,7 @@ def test_an_adapter_goes_out_as_an_adapter_and_a_stranger_finds_the_same(run, ba
     data = card.data
     assert (data.base_model, data.library_name, data.base_model_relation) == ("kim/tiny", "peft", "adapter")
     assert {"kospan", "lora", "peft", "named-entity-recognition"} <= set(data.tags)
-    assert 'get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", "mina/writer")' in card.text
+    assert 'get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", "mina/generator")' in card.text
     assert (
         "torch, transformers and peft are all that is needed" in card.text
         and "are published here without them" in card.text
@@ -67,7 +67,7 @@ def test_an_adapter_goes_out_as_an_adapter_and_a_stranger_finds_the_same(run, ba
     )
 
 
-def test_a_merged_model_goes_out_like_any(run, tmp_path, capsys):
+def test_merged_model_is_published_like_any_model(run, tmp_path, capsys):
     merged, found = tmp_path / "merged", tmp_path / "merged" / "predictions.jsonl"
     lines = merge(str(run[0]), merged, base=str(run[1]))
     # It is checked against what it finds itself, not against what its adapter found; and may be kept where a dry run
@@ -77,13 +77,13 @@ def test_a_merged_model_goes_out_like_any(run, tmp_path, capsys):
     with pytest.raises(
         FileNotFoundError, match=r"expected predictions\.jsonl in .*, and so does `kospan predict FOLDER TEXTS"
     ):
-        publish(merged, "mina/writer", SPEC, dry_run=tmp_path / "out", say=lambda line: None)
+        publish(merged, "mina/generator", SPEC, dry_run=tmp_path / "out", say=lambda line: None)
     told = lines[-1].partition("kospan ")[2].split()
     assert told == ["predict", str(merged), str(run[0] / "predictions.jsonl"), "--output", str(found)]
     assert main(told) == 0
     capsys.readouterr()
     said: list[str] = []
-    publish(merged, "mina/writer", SPEC, dry_run=tmp_path / "out", say=said.append)
+    publish(merged, "mina/generator", SPEC, dry_run=tmp_path / "out", say=said.append)
     assert any(line.startswith("checked             3 texts") for line in said)
     out = tmp_path / "out" / "model"
     names = {path.name for path in out.iterdir()}
@@ -102,7 +102,7 @@ def test_a_merged_model_goes_out_like_any(run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("base", ["/home/kim/tiny", "outputs/base/tiny", "../tiny", None, "C:\\tiny"])
-def test_a_base_model_that_others_cannot_fetch_is_refused(base, run, tmp_path):
+def test_local_base_model_is_refused(base, run, tmp_path):
     folder = shutil.copytree(run[0], tmp_path / "folder")
     path = folder / "adapter_config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
@@ -113,18 +113,18 @@ def test_a_base_model_that_others_cannot_fetch_is_refused(base, run, tmp_path):
         prepare(folder, tmp_path / "out")
 
 
-def test_a_base_model_that_is_not_to_be_had_is_told(run, tmp_path, monkeypatch):
+def test_missing_base_model_is_reported(run, tmp_path, monkeypatch):
     def missing(name, **kwargs):
         raise OSError("offline")
 
     monkeypatch.setattr(verifying, "snapshot_download", missing)
     with pytest.raises(FileNotFoundError, match="expected the adapter's base model kim/tiny in the cache"):
-        publish(run[0], "mina/writer", SPEC, dry_run=tmp_path / "out", say=lambda line: None)
+        publish(run[0], "mina/generator", SPEC, dry_run=tmp_path / "out", say=lambda line: None)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "bin"])
-def test_a_base_model_is_fetched_with_the_token_of_the_push_whatever_its_weights_are(
+def test_base_model_is_downloaded_with_the_token_of_the_push(
     kind,
     run,
     local_hub,  # noqa: F811
@@ -163,14 +163,14 @@ def test_a_base_model_is_fetched_with_the_token_of_the_push_whatever_its_weights
     assert asked == [hub]
 
 
-def test_an_adapter_without_weights_is_refused(run, tmp_path):
+def test_adapter_without_weights_is_refused(run, tmp_path):
     folder = shutil.copytree(run[0], tmp_path / "folder")
     (folder / "adapter_model.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match=r"expected the weights adapter_model\.safetensors"):
         prepare(folder, tmp_path / "out")
 
 
-def test_a_checkpoint_is_pushed_so_that_it_can_be_opened(run, tmp_path):
+def test_pushed_checkpoint_can_be_opened(run, tmp_path):
     checkpoint = shutil.copytree(run[0], tmp_path / "checkpoint-2")
     for name in ("recipe.yaml", "eval_results.json", "training_record.json", "predictions.jsonl", "README.md"):
         (checkpoint / name).unlink(missing_ok=True)
@@ -185,7 +185,7 @@ def test_a_checkpoint_is_pushed_so_that_it_can_be_opened(run, tmp_path):
             sent.update(files)
             return type("Pushed", (), {"url": "there"})()
 
-    assert Publisher("mina/writer", Hub(), SPEC).push_step(checkpoint, "step 2", "last-checkpoint") == "there"
+    assert Publisher("mina/generator", Hub(), SPEC).push_step(checkpoint, "step 2", "last-checkpoint") == "there"
     assert {
         "kospan.json",
         "adapter_model.safetensors",

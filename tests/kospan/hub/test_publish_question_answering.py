@@ -1,4 +1,4 @@
-"""A reader from the run's folder to those who load it, over a Hub on this machine."""
+"""A question answering model from the run's folder to those who load it, over a Hub on this machine."""
 
 import json
 import shutil
@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from clean_environment_cases import STRANGER
+from clean_environment_cases import CLEAN_ENVIRONMENT
 from huggingface_hub import ModelCard
 from local_hub import LocalHub
-from release_cases import command, save_reader_run
+from release_cases import command, save_qa_run
 
 from kospan.hub import publish as publishing
 from kospan.hub import verify as verifying
@@ -17,10 +17,10 @@ from kospan.tasks.question_answering import published as calls
 from kospan.tasks.question_answering.spec import SPEC
 
 ROOT = Path(__file__).parents[3]
-NAME = "mina/reader"
+NAME = "mina/qa_model"
 KEPT: dict = {}
 CONSUMER = (
-    STRANGER
+    CLEAN_ENVIRONMENT
     + """
 from huggingface_hub import snapshot_download
 from transformers import AutoModelForQuestionAnswering
@@ -49,7 +49,7 @@ def closed():
 
 @pytest.fixture
 def published(make_qa_model, texts, tmp_path_factory):
-    """A Hub to which push_to_hub.py has pushed a reader, once for all tests, and what the command printed."""
+    """A Hub with a question answering model that push_to_hub.py has pushed, once for all tests."""
     if "hub" not in KEPT:
         home = tmp_path_factory.mktemp("home")
         # The third text needs several windows; the fourth question is longer than what is read of one.
@@ -59,7 +59,7 @@ def published(make_qa_model, texts, tmp_path_factory):
             ("어디에?", " ".join(texts * 2)),
             ("왜 그랬나? " * 4, texts[4]),
         ]
-        KEPT["run"] = save_reader_run(make_qa_model(encoder_input="units"), home / "reader", asked)
+        KEPT["run"] = save_qa_run(make_qa_model(encoder_input="units"), home / "qa_model", asked)
         hub = KEPT["hub"] = LocalHub()
         KEPT["push"] = command(
             [ROOT / "push_to_hub.py", KEPT["run"], "--repo_id", NAME, "--predictions"], hub.environment(home), home
@@ -82,23 +82,23 @@ def check_consumer(python: str, local: LocalHub, tmp_path: Path) -> str:
     found = json.loads(done.stdout.rpartition("FOUND")[2])
     version = found.pop("version")
     assert set(found) == {"AutoModel", "AutoModelForQuestionAnswering", "pipeline", "handler"}
-    for door, answers in found.items():
+    for way, answers in found.items():
         for line, answer in zip(stored(), answers, strict=True):
             [span] = line["spans"]
-            assert answer[:2] == [span["start"], span["end"]], door
-            assert answer[2] == pytest.approx(span["score"], abs=1e-5), door
+            assert answer[:2] == [span["start"], span["end"]], way
+            assert answer[2] == pytest.approx(span["score"], abs=1e-5), way
     return version
 
 
-def test_everybody_finds_what_the_run_has_stored(published, tmp_path):
+def test_published_model_predicts_the_stored_spans(published, tmp_path):
     check_consumer(sys.executable, published, tmp_path)
 
 
-def test_so_does_transformers_4(published, tmp_path, transformers_4):
+def test_published_model_works_on_transformers_4(published, tmp_path, transformers_4):
     assert check_consumer(transformers_4, published, tmp_path).startswith("4.51")
 
 
-def test_one_commit_holds_the_whole_release_with_its_card(published, tmp_path):
+def test_release_with_its_card_is_one_commit(published, tmp_path):
     there = published.repo(NAME).files()
     assert {
         "config.json",
@@ -126,7 +126,7 @@ def test_one_commit_holds_the_whole_release_with_its_card(published, tmp_path):
 
 @pytest.fixture
 def found(published, tmp_path):
-    """What a fresh process has found through every door, asked once, and the folder it was asked about."""
+    """Predictions of a fresh process in every way to load the model, made once, and the folder it was asked about."""
     if "found" not in KEPT:
         publishing.prepare(KEPT["run"], tmp_path / "prepared")
         items = [{"text": line["text"], "question": line["question"]} for line in stored()]
@@ -134,30 +134,30 @@ def found(published, tmp_path):
     return json.loads(json.dumps(KEPT["found"]))
 
 
-def test_every_door_is_tried(found, monkeypatch):
+def test_every_way_to_load_is_checked(found, monkeypatch):
     monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: found)
     assert set(found) == {"AutoModel", "AutoModelForQuestionAnswering", "pipeline", "handler.py"}
     assert all(len(answers) == 4 for answers in found.values())
     assert verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl", SPEC) == 4
 
 
-@pytest.mark.parametrize("door", ["AutoModel", "AutoModelForQuestionAnswering", "pipeline", "handler.py"])
+@pytest.mark.parametrize("way", ["AutoModel", "AutoModelForQuestionAnswering", "pipeline", "handler.py"])
 @pytest.mark.parametrize("change", [lambda span: span[:1] + [span[1] + 1] + span[2:], lambda span: span[:3] + [0.5]])
-def test_a_door_that_leads_elsewhere_is_refused(door, change, found, monkeypatch):
-    found[door][2][1][0] = change(found[door][2][1][0])
+def test_different_spans_of_one_way_to_load_are_refused(way, change, found, monkeypatch):
+    found[way][2][1][0] = change(found[way][2][1][0])
     monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: found)
-    with pytest.raises(ValueError, match=f"got other ones through {door} in example 'v-2'"):
+    with pytest.raises(ValueError, match=f"got other ones through {way} in example 'v-2'"):
         verifying.verify(KEPT["run"], KEPT["run"] / "predictions.jsonl", SPEC)
 
 
-def test_the_stranger_is_asked_the_questions(published, tmp_path, monkeypatch):
+def test_questions_are_part_of_the_check(published, tmp_path, monkeypatch):
     folder, asked = shutil.copytree(KEPT["run"], tmp_path / "copy"), []
     monkeypatch.setattr(verifying, "_run_clean", lambda folder, calls, items: asked.extend(items) or {})
     verifying.verify(folder, folder / "predictions.jsonl", SPEC)
     assert asked == [{"text": line["text"], "question": line["question"]} for line in stored()]
 
 
-def test_no_answer_is_no_span_through_any_door(make_qa_model, texts):
+def test_no_answer_is_no_span_in_any_way_to_load(make_qa_model, texts):
     model = make_qa_model(allow_no_answer=True)
     items = [{"question": "누가 왔나?", "text": text} for text in [*texts, ""]]
     answers = model.answer([item["question"] for item in items], [item["text"] for item in items])

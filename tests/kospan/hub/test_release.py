@@ -24,7 +24,7 @@ def edit_json(path, change) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
-def test_weights_code_tokenizer_and_metrics_go_out_and_the_rest_stays(run_folder, tmp_path):
+def test_release_has_weights_code_tokenizer_and_metrics_only(run_folder, tmp_path):
     release = prepare(run_folder, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == release.files
     expected = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "recipe.yaml"}
@@ -40,12 +40,12 @@ def test_weights_code_tokenizer_and_metrics_go_out_and_the_rest_stays(run_folder
     assert release.left_out == ["checkpoint-4/", "notes.txt", "predictions.jsonl", "training_args.bin"]
 
 
-def test_the_validation_texts_go_out_only_where_they_are_asked_for(run_folder, tmp_path):
+def test_validation_texts_are_published_on_request_only(run_folder, tmp_path):
     assert "predictions.jsonl" not in prepare(run_folder, tmp_path / "one").files
     assert "predictions.jsonl" in prepare(run_folder, tmp_path / "two", predictions=True).files
 
 
-def test_the_recipe_goes_out_without_paths_and_without_the_hub(run_folder, tmp_path):
+def test_published_recipe_has_no_paths_and_no_hub_settings(run_folder, tmp_path):
     prepare(run_folder, tmp_path / "out")
     recipe = yaml.safe_load((tmp_path / "out" / "recipe.yaml").read_text(encoding="utf-8"))
     assert recipe == {
@@ -61,14 +61,14 @@ def test_the_recipe_goes_out_without_paths_and_without_the_hub(run_folder, tmp_p
     assert "/home/kim" in (run_folder / "recipe.yaml").read_text(encoding="utf-8"), "the run's own stays as it is"
 
 
-def test_the_tokenizer_gets_a_class_that_version_4_knows(run_folder, tmp_path):
+def test_tokenizer_class_works_on_version_4(run_folder, tmp_path):
     edit_json(run_folder / "tokenizer_config.json", lambda it: it.update(tokenizer_class="TokenizersBackend"))
     prepare(run_folder, tmp_path / "out")
     settings = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text(encoding="utf-8"))
     assert settings["tokenizer_class"] == "PreTrainedTokenizerFast"
 
 
-def test_a_checkpoint_goes_out_without_the_state_of_the_training(run_folder, tmp_path):
+def test_checkpoint_is_published_without_training_state(run_folder, tmp_path):
     for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
         (run_folder / name).write_bytes(b"pickled")
     (run_folder / "predictions.jsonl").unlink()
@@ -231,12 +231,12 @@ def test_symbolic_links_are_refused(name, run_folder, tmp_path):
         prepare(run_folder, tmp_path / "out")
 
 
-def test_a_package_behind_try_is_allowed(run_folder, tmp_path):
+def test_import_inside_try_is_allowed(run_folder, tmp_path):
     write("crf.py", "\ntry:\n    import triton\nexcept ImportError:\n    triton = None\n", append=True)(run_folder)
     assert "crf.py" in prepare(run_folder, tmp_path / "out").files
 
 
-def test_words_of_a_vocabulary_are_no_paths(run_folder, tmp_path):
+def test_words_of_a_vocabulary_are_not_paths(run_folder, tmp_path):
     edit_json(run_folder / "tokenizer.json", lambda it: it["model"]["vocab"].update({"/usr/bin/env": 999}))
     prepare(run_folder, tmp_path / "out")
 
@@ -244,10 +244,10 @@ def test_words_of_a_vocabulary_are_no_paths(run_folder, tmp_path):
 @pytest.mark.parametrize(
     "text", ["/", "</s>", "a/b", "./a/b", "1/2", "/ /", "user/name", "https://x.y/z", "[/INST]", ""]
 )
-def test_what_is_no_path_of_a_machine(text):
+def test_not_a_local_path(text):
     assert not is_local_path(text)
 
 
 @pytest.mark.parametrize("text", ["/home/kim", "/tmp", "~/x", "C:/x", "d:\\x", "\\\\server\\share", "file:///etc/x"])
-def test_what_is_a_path_of_a_machine(text):
+def test_local_path(text):
     assert is_local_path(text)

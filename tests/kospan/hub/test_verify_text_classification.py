@@ -1,4 +1,4 @@
-"""A classifier's release is checked as a stranger loads it: by every door, classes and large values alike."""
+"""Clean-environment check of text classification: classes, and large values."""
 
 import json
 
@@ -14,7 +14,7 @@ from kospan.tasks.text_classification.task import TextClassificationTask
 @pytest.mark.parametrize(
     "asked", [{"pairs": True}, {"problem_type": "regression", "value_mean": 1e5, "value_spread": 3e4}]
 )
-def test_a_stranger_finds_what_is_stored(make_text_classifier, tmp_path, asked):
+def test_stored_predictions_are_confirmed(make_text_classifier, tmp_path, asked):
     model = make_text_classifier(**asked)
     model.save_pretrained(tmp_path / "model")
     examples = labelled(4, pairs=bool(asked.get("pairs")))
@@ -30,6 +30,6 @@ def test_a_stranger_finds_what_is_stored(make_text_classifier, tmp_path, asked):
         verify(tmp_path / "model", stored, SPEC)
 
 
-def test_a_large_value_may_differ_by_its_rounding():
+def test_large_value_may_differ_by_rounding():
     assert difference_of([(0, 1, "value", 123456.5)], [(0, 1, "value", 123456.9)]) == ""
     assert "is stored with the score" in difference_of([(0, 1, "value", 0.5)], [(0, 1, "value", 0.5001)])

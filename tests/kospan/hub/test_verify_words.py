@@ -10,7 +10,7 @@ from kospan.hub.verify import verify
 from kospan.tasks.token_classification.spec import SPEC
 
 
-def test_tokens_are_given_as_tokens(make_token_classifier, tmp_path):
+def test_words_are_passed_as_words(make_token_classifier, tmp_path):
     model = make_token_classifier(unit="word", encoder_input="units", word_splitting="punctuation", labels=["LC", "PS"])
     model.save_pretrained(tmp_path / "model")
     words = ("이재용이", "(서울.", "it's", "3%", "부산에서")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from clean_environment_cases import STRANGER
+from clean_environment_cases import CLEAN_ENVIRONMENT
 from local_hub import OWNER_TOKEN, READER_TOKEN, chain, local_hub, online, snapshot, unused_address  # noqa: F401
 from release_cases import command
 from time_limits import SECONDS
@@ -51,7 +51,7 @@ TINY = {
 }
 
 LOADER = (
-    STRANGER
+    CLEAN_ENVIRONMENT
     + """
 from safetensors.torch import load_file
 for folder in sys.argv[1:]:

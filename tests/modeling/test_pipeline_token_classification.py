@@ -3,12 +3,11 @@
 import json
 import os
 import unicodedata
-from threading import Barrier, Thread
 
 import pytest
 import torch
 import transformers
-from time_limits import SECONDS
+from pipeline_cases import KEYS, close, dicts
 from transformers import AutoModel, pipeline
 
 from kospan.data.corpus import Corpus
@@ -18,17 +17,15 @@ from kospan.modeling.code_files import EXTRA_FILES, REQUIREMENTS
 from kospan.modeling.handler import EndpointHandler
 from kospan.tasks.token_classification.task import TokenClassificationTask
 
-KEYS = ["entity_group", "score", "word", "start", "end"]
-
 
 @pytest.fixture
-def tagger(make_token_classifier) -> KospanForTokenClassification:
+def ner_model(make_token_classifier) -> KospanForTokenClassification:
     return make_token_classifier(encoder_input="units", lstm_hidden_size=8, max_length=16, stride=4)
 
 
 @pytest.fixture
-def pipe(tagger) -> KospanTokenClassificationPipeline:
-    return KospanTokenClassificationPipeline(model=tagger, device="cpu", task="token-classification")
+def pipe(ner_model) -> KospanTokenClassificationPipeline:
+    return KospanTokenClassificationPipeline(model=ner_model, device="cpu", task="token-classification")
 
 
 @pytest.fixture
@@ -45,29 +42,15 @@ def hard(texts) -> list[str]:
     ]
 
 
-def dicts(text: str, spans: list) -> list[dict]:
-    return [
-        dict(zip(KEYS, (span.label, span.score, text[span.start : span.end], span.start, span.end))) for span in spans
-    ]
-
-
-def close(found: list[dict], expected: list[dict]) -> None:
-    """Equal, with scores to 1e-6: what stands beside a text in a batch changes the last digits."""
-    assert [[one[key] for key in KEYS if key != "score"] for one in found] == [
-        [one[key] for key in KEYS if key != "score"] for one in expected
-    ]
-    assert [one["score"] for one in found] == pytest.approx([one["score"] for one in expected], abs=1e-6)
-
-
 # --- one text, one answer ---------------------------------------------------------------------------------------------
 
 
-def test_evaluation_pipeline_and_endpoint_agree(tagger, pipe, hard, tmp_path):
+def test_evaluation_pipeline_and_endpoint_agree(ner_model, pipe, hard, tmp_path):
     """One string, one answer, with its offsets, labels and scores."""
-    tagger.save_pretrained(tmp_path / "model")
+    ner_model.save_pretrained(tmp_path / "model")
     handler = EndpointHandler(str(tmp_path / "model"))
-    task = TokenClassificationTask(Corpus(("LC", "OG", "PS"), {"validation": []}, 0), tagger)
-    evaluated = task.spans(task.predict(tagger, [Example(str(at), text, ()) for at, text in enumerate(hard)]).tolist())
+    task = TokenClassificationTask(Corpus(("LC", "OG", "PS"), {"validation": []}, 0), ner_model)
+    evaluated = task.predict([Example(str(at), text, ()) for at, text in enumerate(hard)])
     assert sum(map(len, evaluated)) > 10
     for text, spans, piped, served in zip(hard, evaluated, pipe(hard), handler({"inputs": hard}), strict=True):
         close(piped, dicts(text, spans))
@@ -77,19 +60,19 @@ def test_evaluation_pipeline_and_endpoint_agree(tagger, pipe, hard, tmp_path):
         close(handler({"inputs": text}), piped)
 
 
-def test_the_dicts_are_those_of_the_stock_pipeline(pipe, tagger, texts):
+def test_the_dicts_are_those_of_the_stock_pipeline(pipe, ner_model, texts):
     found = pipe(texts[0])
     assert found and all(list(entity) == KEYS for entity in found)
-    for entity, span in zip(found, tagger.extract(texts[0]), strict=True):
+    for entity, span in zip(found, ner_model.extract(texts[0]), strict=True):
         assert entity == {**dicts(texts[0], [span])[0]}
         assert type(entity["score"]) is float and type(entity["start"]) is int and type(entity["end"]) is int
         assert entity["word"] == texts[0][entity["start"] : entity["end"]]
     assert json.loads(json.dumps(found, ensure_ascii=False)) == found
 
 
-def test_nothing_of_a_long_text_is_cut(pipe, tagger, texts):
+def test_nothing_of_a_long_text_is_cut(pipe, ner_model, texts):
     text = " ".join(texts * 4)
-    assert len(tagger.aligner.windows(tagger.aligner.documents([text])[0])) > 5
+    assert len(ner_model.aligner.windows(ner_model.aligner.documents([text])[0])) > 5
     assert max(entity["end"] for entity in pipe(text)) > len(text) - len(texts[-1])
 
 
@@ -171,7 +154,7 @@ def test_an_item_that_is_no_text_is_named(pipe):
 # --- settings ---------------------------------------------------------------------------------------------------------
 
 
-def test_threshold_and_ignored_labels_leave_out(pipe, tagger, texts):
+def test_threshold_and_ignored_labels_leave_out(pipe, ner_model, texts):
     everything = pipe(texts[0])
     threshold = sorted(entity["score"] for entity in everything)[len(everything) // 2]
     kept = pipe(texts[0], threshold=threshold)
@@ -181,7 +164,7 @@ def test_threshold_and_ignored_labels_leave_out(pipe, tagger, texts):
     assert without == [entity for entity in everything if entity["entity_group"] != label]
     # Set once for all calls; a call's own setting wins.
     settled = KospanTokenClassificationPipeline(
-        model=tagger, device="cpu", threshold=threshold, ignore_labels=[label], batch_size=2
+        model=ner_model, device="cpu", threshold=threshold, ignore_labels=[label], batch_size=2
     )
     assert settled(texts[0]) == [entity for entity in kept if entity["entity_group"] != label]
     assert settled(texts[0], threshold=0, ignore_labels=[]) == everything
@@ -224,10 +207,10 @@ def test_no_aggregation_gives_the_tag_of_every_unit(make_token_classifier, texts
     assert all(each["score"] >= 0.9 for each in pipe(texts[0], threshold=0.9))
 
 
-def test_batch_size_reaches_the_encoder(pipe, tagger, texts, monkeypatch):
+def test_batch_size_reaches_the_encoder(pipe, ner_model, texts, monkeypatch):
     seen = []
-    forward = tagger.forward
-    monkeypatch.setattr(tagger, "forward", lambda **batch: seen.append(len(batch["input_ids"])) or forward(**batch))
+    forward = ner_model.forward
+    monkeypatch.setattr(ner_model, "forward", lambda **batch: seen.append(len(batch["input_ids"])) or forward(**batch))
     pipe(" ".join(texts * 3), batch_size=3)
     assert max(seen) == 3
 
@@ -250,12 +233,12 @@ def test_batch_size_reaches_the_encoder(pipe, tagger, texts, monkeypatch):
         ({"treshold": 0.5}, TypeError, "only the settings threshold, .* got treshold"),
     ],
 )
-def test_a_setting_without_a_meaning_is_refused(pipe, tagger, settings, error, says):
+def test_a_setting_without_a_meaning_is_refused(pipe, ner_model, settings, error, says):
     with pytest.raises(error, match=says):
         pipe("비가 온다.", **settings)
     if "num_workers" not in settings:  # In the base class's hands until the call.
         with pytest.raises(error, match=says):
-            KospanTokenClassificationPipeline(model=tagger, device="cpu", **settings)
+            KospanTokenClassificationPipeline(model=ner_model, device="cpu", **settings)
 
 
 def test_words_of_a_list_are_one_document(make_token_classifier):
@@ -284,34 +267,37 @@ def test_words_of_a_list_are_one_document(make_token_classifier):
 # --- device, tokenizer, mode ------------------------------------------------------------------------------------------
 
 
-def test_the_model_goes_to_the_device_that_is_asked_for(tagger, monkeypatch):
-    assert KospanTokenClassificationPipeline(model=tagger, device="cpu").model.device == torch.device("cpu")
+def test_the_model_goes_to_the_device_that_is_asked_for(ner_model, monkeypatch):
+    assert KospanTokenClassificationPipeline(model=ner_model, device="cpu").model.device == torch.device("cpu")
     moved = []
-    monkeypatch.setattr(tagger, "to", lambda device: moved.append(device) or tagger)
-    assert KospanTokenClassificationPipeline(model=tagger, device="meta").device == torch.device("meta")
+    monkeypatch.setattr(ner_model, "to", lambda device: moved.append(device) or ner_model)
+    assert KospanTokenClassificationPipeline(model=ner_model, device="meta").device == torch.device("meta")
     assert moved == [torch.device("meta")]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_finds_what_the_cpu_finds(tagger, hard):
-    on_cpu = KospanTokenClassificationPipeline(model=tagger, device="cpu")(hard)
-    on_gpu = KospanTokenClassificationPipeline(model=tagger, device=0)
+def test_a_gpu_finds_what_the_cpu_finds(ner_model, hard):
+    on_cpu = KospanTokenClassificationPipeline(model=ner_model, device="cpu")(hard)
+    on_gpu = KospanTokenClassificationPipeline(model=ner_model, device=0)
     assert on_gpu.model.device.type == "cuda"
     for one, other in zip(on_gpu(hard), on_cpu, strict=True):
         assert [entity["word"] for entity in one] == [entity["word"] for entity in other]
         assert [entity["score"] for entity in one] == pytest.approx([entity["score"] for entity in other], abs=1e-4)
 
 
-def test_another_tokenizer_is_refused(tagger, tmp_path):
+def test_another_tokenizer_is_refused(ner_model, tmp_path):
     from kospan.tasks.encoders import character_tokenizer
 
-    assert KospanTokenClassificationPipeline(model=tagger, tokenizer=tagger.tokenizer).tokenizer is tagger.tokenizer
+    assert (
+        KospanTokenClassificationPipeline(model=ner_model, tokenizer=ner_model.tokenizer).tokenizer
+        is ner_model.tokenizer
+    )
     with pytest.raises(ValueError, match="expected no tokenizer but the model's own, got "):
-        KospanTokenClassificationPipeline(model=tagger, tokenizer=character_tokenizer(["다른 글"]))
+        KospanTokenClassificationPipeline(model=ner_model, tokenizer=character_tokenizer(["다른 글"]))
     with pytest.raises(ValueError, match="expected no tokenizer but the model's own, got someone/else"):
-        KospanTokenClassificationPipeline(model=tagger, tokenizer="someone/else")
-    tokenizer, tagger.tokenizer = tagger.tokenizer, None
-    assert KospanTokenClassificationPipeline(model=tagger, tokenizer=tokenizer).model.tokenizer is tokenizer
+        KospanTokenClassificationPipeline(model=ner_model, tokenizer="someone/else")
+    tokenizer, ner_model.tokenizer = ner_model.tokenizer, None
+    assert KospanTokenClassificationPipeline(model=ner_model, tokenizer=tokenizer).model.tokenizer is tokenizer
 
 
 def test_a_model_that_trains_is_read_in_evaluation_mode(make_token_classifier, texts):
@@ -323,8 +309,8 @@ def test_a_model_that_trains_is_read_in_evaluation_mode(make_token_classifier, t
 # --- saving and loading -----------------------------------------------------------------------------------------------
 
 
-def test_a_saved_folder_names_and_holds_its_pipeline(tagger, tmp_path):
-    tagger.save_pretrained(tmp_path)
+def test_a_saved_folder_names_and_holds_its_pipeline(ner_model, tmp_path):
+    ner_model.save_pretrained(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     assert set(config["custom_pipelines"]) == {"token-classification"}
     needed = ("pipelines", "pipeline_base", "pipeline_token_classification", "input_checks", "tags")
@@ -348,29 +334,29 @@ def test_requirements_say_what_is_tested(tmp_path):
     assert lines == [f"transformers>=4.51.3,<={newest}"]
 
 
-def test_requirements_of_the_user_stay(tagger, tmp_path):
+def test_requirements_of_the_user_stay(ner_model, tmp_path):
     (tmp_path / "requirements.txt").write_text("mine==1.0\n", encoding="utf-8")
-    tagger.save_pretrained(tmp_path)
+    ner_model.save_pretrained(tmp_path)
     assert (tmp_path / "requirements.txt").read_text(encoding="utf-8") == "mine==1.0\n"
 
 
-def test_only_the_main_process_writes(tagger, tmp_path):
-    tagger.save_pretrained(tmp_path, is_main_process=False)
+def test_only_the_main_process_writes(ner_model, tmp_path):
+    ner_model.save_pretrained(tmp_path, is_main_process=False)
     assert not [path.name for path in tmp_path.iterdir() if path.name in (*EXTRA_FILES, "requirements.txt")]
 
 
-def test_a_copy_without_its_extra_files_says_what_is_missing(tagger, tmp_path, monkeypatch):
+def test_a_copy_without_its_extra_files_says_what_is_missing(ner_model, tmp_path, monkeypatch):
     monkeypatch.setattr(code_files, "_HOME", str(tmp_path / "nowhere"))
     with pytest.warns(UserWarning, match="expected handler.py beside the model that was loaded, found none"):
-        tagger.save_pretrained(tmp_path / "model")
+        ner_model.save_pretrained(tmp_path / "model")
     assert (tmp_path / "model" / "model.safetensors").exists()
     monkeypatch.undo()
-    tagger._extra_files = {"handler.py": "# of the repository\n"}
-    tagger.save_pretrained(tmp_path / "model")
+    ner_model._extra_files = {"handler.py": "# of the repository\n"}
+    ner_model.save_pretrained(tmp_path / "model")
     assert (tmp_path / "model" / "handler.py").read_text(encoding="utf-8") == "# of the repository\n"
 
 
-def test_a_push_while_saving_leaves_last(tagger, tmp_path, monkeypatch):
+def test_a_push_while_saving_leaves_last(ner_model, tmp_path, monkeypatch):
     """The parent's own push would leave before tokenizer, pipeline and handler are there."""
     pushed = []
 
@@ -378,8 +364,8 @@ def test_a_push_while_saving_leaves_last(tagger, tmp_path, monkeypatch):
         pushed.append((repo_id, kwargs, {path.name for path in (tmp_path / "model").iterdir()}))
 
     monkeypatch.setattr(KospanForTokenClassification, "push_to_hub", push_to_hub)
-    tagger.save_pretrained(tmp_path / "model", push_to_hub=True, token="secret", max_shard_size="1GB")
-    tagger.save_pretrained(tmp_path / "model", push_to_hub=True, repo_id="me/it", private=True)
+    ner_model.save_pretrained(tmp_path / "model", push_to_hub=True, token="secret", max_shard_size="1GB")
+    ner_model.save_pretrained(tmp_path / "model", push_to_hub=True, repo_id="me/it", private=True)
     (first, settings, files), (second, others, _) = pushed
     assert (first, settings, second, others) == ("model", {"token": "secret"}, "me/it", {"private": True})
     assert {"tokenizer.json", "pipelines.py", "handler.py", "requirements.txt", "model.safetensors"} <= files
@@ -393,109 +379,18 @@ def test_the_pipeline_saves_as_its_model_does(pipe, tmp_path):
 
 
 @pytest.mark.parametrize("task", ["token-classification", "ner"])
-def test_without_trust_transformers_refuses(tagger, tmp_path, task):
+def test_without_trust_transformers_refuses(ner_model, tmp_path, task):
     """Also where the model's class is known: its pipeline comes from the folder."""
-    tagger.save_pretrained(tmp_path)
+    ner_model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="trust_remote_code=True"):
         pipeline(task, model=str(tmp_path))
 
 
-def test_what_transformers_puts_into_the_config_is_taken_out(tagger, tmp_path, texts):
-    tagger.save_pretrained(tmp_path)
+def test_what_transformers_puts_into_the_config_is_taken_out(ner_model, tmp_path, texts):
+    ner_model.save_pretrained(tmp_path)
     config = transformers.AutoConfig.from_pretrained(tmp_path)
     transformers.pipelines.clean_custom_task(config.custom_pipelines["ner"])
     with pytest.raises(TypeError):
         json.dumps(config.custom_pipelines)
     pipe = KospanTokenClassificationPipeline(model=AutoModel.from_pretrained(tmp_path, config=config))
     assert json.dumps(pipe.model.config.custom_pipelines) and "custom_pipelines" in repr(pipe.model.config)
-
-
-# --- several threads --------------------------------------------------------------------------------------------------
-
-
-def in_threads(count: int, work) -> list:
-    """What `work(at)` gives in threads that all begin at the same moment; an exception of one is raised here."""
-    results, gate = [None] * count, Barrier(count)
-
-    def run(at: int) -> None:
-        gate.wait(SECONDS)
-        try:
-            results[at] = work(at)
-        except Exception as error:  # raised again below
-            results[at] = error
-
-    threads = [Thread(target=run, args=(at,)) for at in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(SECONDS)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-    return results
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_threads_read_as_one_does(make_token_classifier, texts, training):
-    """Also where the model was training: no thread may set dropout going under another one's feet."""
-    model = make_token_classifier(encoder_input="subwords", dropout=0.5, lstm_hidden_size=8, lstm_dropout=0.5)
-    expected = model.extract(texts)
-    model.train(training)
-    found = in_threads(4, lambda at: [model.extract(texts[at % 3 :]) for _ in range(6)])
-    assert model.training == training
-    for at, several in enumerate(found):
-        for spans in several:
-            for ours, theirs in zip(expected[at % 3 :], spans, strict=True):
-                close(dicts("", theirs), dicts("", ours))
-
-
-def test_a_thread_that_looks_inside_disturbs_none(make_token_classifier, texts):
-    model = make_token_classifier(encoder_input="units")
-    before = model.encoder.config._attn_implementation
-    assert before != "eager"
-    expected = model.extract(texts)
-
-    def work(at: int):
-        if at % 2:
-            return [len(model.inspect(texts[0]).windows[0].attentions) for _ in range(5)]
-        return [model.extract(texts) for _ in range(5)]
-
-    found = in_threads(4, work)
-    assert found[1] == found[3] == [1] * 5
-    for several in (found[0], found[2]):
-        for spans in several:
-            for ours, theirs in zip(expected, spans, strict=True):
-                close(dicts("", theirs), dicts("", ours))
-    assert model.encoder.config._attn_implementation == before
-
-
-def test_modes_come_back_when_the_last_reader_leaves(make_token_classifier):
-    """The order that broke it: one begins while another reads, and ends after it."""
-    model = make_token_classifier().train()
-    first, second = model.evaluating(), model.evaluating()
-    first.__enter__()
-    second.__enter__()
-    first.__exit__(None, None, None)
-    assert not model.training, "the second still reads"
-    second.__exit__(None, None, None)
-    assert model.training
-
-
-def test_who_switches_something_is_alone(make_token_classifier):
-    model = make_token_classifier()
-    order, inside = [], Barrier(2)
-
-    def switch():
-        inside.wait(SECONDS)
-        with model.evaluating(exclusive=True):
-            order.append("alone")
-
-    thread = Thread(target=switch)
-    with model.evaluating():
-        thread.start()
-        inside.wait(SECONDS)
-        with model.evaluating():  # Whoever only reads does not wait.
-            order.append("reader")
-        order.append("readers leave")
-    thread.join(SECONDS)
-    assert order == ["reader", "readers leave", "alone"]
