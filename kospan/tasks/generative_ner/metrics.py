@@ -58,8 +58,8 @@ def _sum(place: int) -> Callable[[ScoredSpans], float]:
 
 
 REPLY_METRICS = {
-    "exact_reply": Metric(exact_reply, "replies that equal the expected reply", "accuracy"),
-    "unparsed": Metric(unparsed, "replies that do not follow the format", "share", larger_is_better=False),
+    "exact_reply": Metric(exact_reply, "share of replies that equal the expected one", "accuracy"),
+    "unparsed": Metric(unparsed, "share of replies that do not follow the format", "share", larger_is_better=False),
     "dropped": Metric(_sum(0), "malformed brackets in replies", "count", larger_is_better=False),
     "unmatched": Metric(_sum(1), "generated entities that are not in the text", "count", larger_is_better=False),
 }
