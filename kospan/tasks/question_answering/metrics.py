@@ -156,7 +156,7 @@ METRICS = {
 }
 # Parts of a data set that have metrics of their own.
 PARTS = {
-    "answerable": "questions that have an answer",
+    "answerable": "questions with an answer",
     "unanswerable": "questions without an answer",
     "left_out": "questions whose answer is no readable text, which count 0",
 }
