@@ -11,7 +11,7 @@ from kospan.ablation.folders import DONE, RUN_FILE, read_json, result_folder, st
 from kospan.ablation.plan import Experiment, Run
 from kospan.ablation.runner import planned
 from kospan.ablation.settings import differences, shown
-from kospan.evaluation.bootstrap import Difference, f1, interval, resampled_totals, tails
+from kospan.evaluation.bootstrap import interval, mean_difference
 from kospan.training.loss_parts import curve_points
 
 SAMPLES = 10_000
@@ -154,39 +154,6 @@ def _pair(one: str, other: str, variants, counts, samples: int) -> dict | None:
     mine, theirs = (sum(counts[Run(name, seed)] for seed in seeds) for name in (one, other))
     found = mean_difference([(mine, theirs)], samples)
     return {"variant": one, "against": other, "seeds": seeds, **found._asdict()}
-
-
-def mean_difference(pairs: Sequence[tuple[np.ndarray, np.ndarray]], samples: int = SAMPLES) -> Difference:
-    """Mean difference in micro F1 of several pairs of systems on the same documents, resampled together.
-
-    With one pair this is `kospan.evaluation.bootstrap.paired`.
-
-    Args:
-        pairs: Counts `(documents, 3)` of the two systems of each pair.
-        samples: Resamples.
-
-    Raises: ValueError where the gold spans of the systems differ.
-
-    >>> better, worse = np.array([[2, 2, 2], [1, 1, 1]] * 50), np.array([[1, 2, 2], [1, 1, 1]] * 50)
-    >>> round(mean_difference([(better, worse)]).difference, 3)
-    0.333
-    """
-    systems = [counts for pair in pairs for counts in pair]
-    # The number of seeds may differ between pairs, never within one.
-    for one, other in pairs:
-        if one.shape != other.shape or (one[:, 2] != other[:, 2]).any():
-            raise ValueError("expected the same gold spans of both systems, got others; score both on the same data")
-
-    def differences_of(totals: np.ndarray) -> np.ndarray:  # totals: (..., systems, 3)
-        scores = f1(totals)
-        return (scores[..., 0::2] - scores[..., 1::2]).mean(axis=-1)
-
-    observed = float(differences_of(np.stack([counts.sum(axis=0) for counts in systems])))
-    totals = resampled_totals(np.hstack(systems), samples, 0)
-    resampled = differences_of(totals.reshape(samples, -1, 3))  # shape: (samples,)
-    low, high = np.quantile(resampled, tails(0.95)).tolist()
-    extreme = int((np.abs(resampled - observed) >= abs(observed) - 1e-12).sum())
-    return Difference(observed, low, high, (1 + extreme) / (1 + samples))
 
 
 def _against(baseline: str, variants, counts, samples: int) -> list[dict]:

@@ -18,13 +18,13 @@ NOT_ON_HUB = "other"
 _KNOWN = {"f1", "precision", "recall", "exact_match", "accuracy", "pearsonr", "spearmanr", "mae"}
 # Metrics of a calibration, in every task; "*" are the task's claims.
 _CALIBRATION = {
-    "calibration_temperature": Metric(None, "temperature of the confidences", type="temperature"),
-    "calibration_n": Metric(None, "* whose confidence was examined", type="count"),
+    "calibration_temperature": Metric(None, "temperature of the confidences", "temperature"),
+    "calibration_n": Metric(None, "* whose confidence was examined", "count"),
     "calibration_ece": Metric(
-        None, "expected calibration error of *, calibrated", type="ece", settings={"bins": "15 of equal width"}
+        None, "expected calibration error of *, calibrated", "ece", {"bins": "15 of equal width"}
     ),
-    "calibration_brier": Metric(None, "Brier score of *, calibrated", type="brier_score"),
-    "calibration_auroc": Metric(None, "AUROC of right against wrong *", type="roc_auc"),
+    "calibration_brier": Metric(None, "Brier score of *, calibrated", "brier_score"),
+    "calibration_auroc": Metric(None, "AUROC of right against wrong *", "roc_auc"),
 }
 
 

@@ -5,7 +5,7 @@ so the weights are drawn for each distinct row of counts: the same distribution,
 data.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -93,38 +93,45 @@ def interval(counts: np.ndarray, samples: int = 10_000, seed: int = 0, level: fl
     return low, high
 
 
-def paired(
-    counts_a: np.ndarray, counts_b: np.ndarray, samples: int = 10_000, seed: int = 0, level: float = 0.95
-) -> Difference:
-    """Difference of two systems on the same documents, resampled together.
-
-    The p-value is the share of resamples whose difference is at least as far from the observed one as the observed
-    one from 0 (the shifted bootstrap), with one added to both counts.
-
-    Args:
-        counts_a: Counts of the first system `(documents, 3)`.
-        counts_b: Counts of the second system `(documents, 3)`, same documents in the same order.
-        samples: Number of resamples.
-        seed: Seed of numpy's generator.
-        level: Share of the resamples inside the interval.
-
-    Raises: ValueError if the two are not counts of the same documents.
+def paired(counts_a: np.ndarray, counts_b: np.ndarray, samples: int = 10_000) -> Difference:
+    """Difference in micro F1 of two systems on the same documents, resampled together; see `mean_difference`.
 
     >>> better, worse = np.array([[2, 2, 2], [1, 1, 1]] * 50), np.array([[1, 2, 2], [1, 1, 1]] * 50)
     >>> result = paired(better, worse)
     >>> round(result.difference, 3), result.low > 0, result.p_value < 0.01
     (0.333, True, True)
     """
-    counts_a, counts_b = check(counts_a), check(counts_b)
-    if counts_a.shape != counts_b.shape or (counts_a[:, 2] != counts_b[:, 2]).any():
-        raise ValueError(
-            f"expected counts of two systems on the same documents, got {len(counts_a)} and {len(counts_b)} documents "
-            f"with {counts_a[:, 2].sum()} and {counts_b[:, 2].sum()} gold spans; score both on one list of examples"
-        )
-    observed = float(f1(counts_a.sum(axis=0)) - f1(counts_b.sum(axis=0)))
-    first, second = f1(resampled_totals(np.hstack([counts_a, counts_b]), samples, seed).reshape(samples, 2, 3)).T
-    resampled = first - second  # shape: (samples,)
-    low, high = np.quantile(resampled, tails(level)).tolist()
+    return mean_difference([(counts_a, counts_b)], samples)
+
+
+def mean_difference(pairs: Sequence[tuple[np.ndarray, np.ndarray]], samples: int = 10_000) -> Difference:
+    """Mean difference in micro F1 of several pairs of systems on the same documents, resampled together.
+
+    The p-value is the share of resamples whose difference is at least as far from the observed one as the observed
+    one from 0 (the shifted bootstrap), with one added to both counts.
+
+    Args:
+        pairs: Counts `(documents, 3)` of the two systems of each pair.
+        samples: Number of resamples.
+
+    Raises: ValueError if the counts of a pair are not of the same documents.
+    """
+    systems = [check(counts) for pair in pairs for counts in pair]
+    # Pairs may sum over different numbers of seeds, the two of a pair never.
+    for one, other in zip(systems[::2], systems[1::2]):
+        if one.shape != other.shape or (one[:, 2] != other[:, 2]).any():
+            raise ValueError(
+                f"expected counts of two systems on the same documents, got {len(one)} and {len(other)} documents with "
+                f"{one[:, 2].sum()} and {other[:, 2].sum()} gold spans; score both on one list of examples"
+            )
+
+    def differences_of(totals: np.ndarray) -> np.ndarray:  # totals: (..., systems, 3)
+        scores = f1(totals)
+        return (scores[..., 0::2] - scores[..., 1::2]).mean(axis=-1)
+
+    observed = float(differences_of(np.stack([counts.sum(axis=0) for counts in systems])))
+    resampled = differences_of(resampled_totals(np.hstack(systems), samples, 0).reshape(samples, -1, 3))
+    low, high = np.quantile(resampled, tails(0.95)).tolist()
     extreme = int((np.abs(resampled - observed) >= abs(observed) - 1e-12).sum())
     return Difference(observed, low, high, (1 + extreme) / (1 + samples))
 

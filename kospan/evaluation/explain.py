@@ -121,8 +121,15 @@ class Explainer(ABC):
         """Return the positions of the subwords that plots show, at most `MAX_SHOWN`."""
 
     @abstractmethod
+    def features(self, encoded: EncodedText) -> tuple[dict, Document]:
+        """Return the features of the text's only window, and the aligned text."""
+
     def batch(self, encoded: EncodedText, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
-        """Return the text as a batch with some subwords hidden, and its units."""
+        """Return the text as a batch with some subwords hidden, and the aligned text."""
+        features, document = self.features(encoded)
+        batch = self.model.collate([features])
+        hide(self.model, batch["input_ids"], hidden)
+        return self.model.to_device(batch), document
 
     @abstractmethod
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:

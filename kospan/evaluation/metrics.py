@@ -13,23 +13,23 @@ class Metric(NamedTuple):
         function: Computes the metric from the argument that the task's `metrics.py` names, and from the label if there
             is one; None for a metric that another module computes.
         words: Definition in a few words, for model cards and reports.
-        larger_is_better: Whether a larger value is better.
-        only: Unit, rules or data set that the metric belongs to; None for all.
         type: The Hub's name of the kind of metric.
         settings: How the metric is computed, for the metadata of a model card.
+        larger_is_better: Whether a larger value is better.
+        only: Unit, rules or data set that the metric belongs to; None for all.
     """
 
     function: Callable[..., float] | None
     words: str
-    larger_is_better: bool = True
-    only: str | None = None
     type: str = "f1"
     settings: Mapping[str, str] = {}
+    larger_is_better: bool = True
+    only: str | None = None
 
 
 Metrics = Mapping[str, Metric]
 # Metrics of every task.
-SHARED = {"loss": Metric(None, "mean validation loss", larger_is_better=False, type="loss")}
+SHARED = {"loss": Metric(None, "mean validation loss", "loss", larger_is_better=False)}
 
 
 def metric_names(metrics: Metrics, of: str | None = None, labels: Sequence[str] = ()) -> list[str]:

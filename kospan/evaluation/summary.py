@@ -1,6 +1,6 @@
 """Printed tables: the summary at the end of a run, an analysis, a calibration, subwords and speed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -55,15 +55,12 @@ def print_report(
     """
     console = Console(width=110)
     gold = sum(len(example.spans) for example in examples)
-    types = [name.removeprefix("support_") for name in scores if name.startswith("support_")]
-    names = [name for name in scores if not name.startswith(("f1_", "support_"))]
-    rows = [(name, name, gold) for name in names]
-    rows += [(f"f1 {label}", f"f1_{label}", scores[f"support_{label}"]) for label in types]
     sides = [scores] if baseline is None else [scores, baseline]
+    types = [name.removeprefix("support_") for name in scores if name.startswith("support_")]
+    names = {name: (name, gold) for name in scores if not name.startswith(("f1_", "support_"))}
+    names |= {f"f1_{label}": (f"f1 {label}", round(scores[f"support_{label}"])) for label in types}
+    cells = [[words, *(side.get(name, 0.0) for side in sides), f"{n}"] for name, (words, n) in names.items()]
     header = ["metric", "model", *([] if baseline is None else [baseline_name]), "gold spans"]
-    cells = [
-        [words, *(f"{side.get(name, 0.0):.4f}" for side in sides), f"{support:.0f}"] for words, name, support in rows
-    ]
     _table(console, title, header, cells)
     for example, spans in [pair for pair in zip(examples, predicted) if pair[1]][:shown]:
         for text in filter(None, (example.question or example.text, example.text_pair)):
@@ -120,11 +117,11 @@ def print_examination(title: str, found: dict) -> None:
         found: Result of a task's `analyze`.
     """
     console = Console(width=120)
-    _table(console, title, ["metric", ""], [[name, f"{value:.4f}"] for name, value in headline(found).items()])
+    _table(console, title, ["metric", ""], headline(found).items())
     for kind, rows in found["groups"].items():
         names, counts = metrics_and_counts(rows)
         cells = [
-            [row["group"], *(_with_interval(row, name) for name in names), *(f"{row[name]:,}" for name in counts)]
+            [row["group"], *(_with_interval(row, name) for name in names), *(row[name] for name in counts)]
             for row in counted_rows(rows)
         ]
         metrics = [name if name in WITHOUT_INTERVAL else f"{name.replace('_', ' ')}  [95 %]" for name in names]
@@ -134,9 +131,9 @@ def print_examination(title: str, found: dict) -> None:
         console.print(f"{found['particles']:,} of the wrong answers differ from a gold one by a particle alone")
 
 
-def _with_interval(row: dict, name: str) -> str:
+def _with_interval(row: dict, name: str) -> float | str:
     if name in WITHOUT_INTERVAL:
-        return f"{row[name]:.4f}"
+        return row[name]
     low, high = row[f"{name} interval"]
     return f"{row[name]:.4f}  [{low:.3f}, {high:.3f}]"
 
@@ -147,21 +144,18 @@ def _print_errors(console: Console, errors: dict) -> None:
     names = [words for name, words in ERROR_COUNTS.items() if name in errors] if len(ways) > 1 else [""]
     _table(console, "classes of errors", ["", *(cell for name in names for cell in (name, "of the errors"))], cells)
     for name, title, noun in (("shape", "boundary errors", "spans"), ("material", "text between the ends", "ends")):
-        cells = [[kind, f"{count:,}"] for kind, count in errors.get("boundaries", {}).get(name, {}).items() if count]
-        if cells:
-            _table(console, title, ["", noun], cells)
+        counts = {kind: count for kind, count in errors.get("boundaries", {}).get(name, {}).items() if count}
+        if counts:
+            _table(console, title, ["", noun], counts.items())
     if "types" in errors:
         labels = [*errors["types"]["labels"], "none"]
-        cells = [
-            [label, *(f"{count:,}" if count else "" for count in row)]
-            for label, row in zip(labels, errors["types"]["counts"])
-        ]
+        cells = [[label, *(count or None for count in row)] for label, row in zip(labels, errors["types"]["counts"])]
         _table(console, "types: gold down, predicted across", ["", *labels], cells)
 
 
-def _count_and_share(kind: str, counts: dict[str, int]) -> tuple[str, str]:
+def _count_and_share(kind: str, counts: dict[str, int]) -> tuple[int, str | None]:
     wrong = sum(count for each, count in counts.items() if each not in CORRECT)
-    return f"{counts[kind]:,}", "" if kind in CORRECT or not wrong else f"{counts[kind] / wrong:.1%}"
+    return counts[kind], None if kind in CORRECT or not wrong else f"{counts[kind] / wrong:.1%}"
 
 
 def print_calibration(name: str, report: dict) -> None:
@@ -177,37 +171,28 @@ def print_calibration(name: str, report: dict) -> None:
         f"{name}: temperature {report['temperature']:g}, fitted on {fitted['documents']:,} documents "
         f"({fitted['spans']:,} spans), metrics on {reported['documents']:,} others"
     )
-    names = ("ece_mass", "mce", "brier", "auroc")
-    cells = [
-        [
-            f"{part}: {kind}" if when == "before" else f"    after, temperature {described['temperature']:g}",
-            f"{described[when]['metrics']['n']:,}",
-            _metric(described[when]["metrics"]["ece"]),
-            _metric(described[when]["by_chance"]),
-            *(_metric(described[when]["metrics"][metric]) for metric in names),
-        ]
-        for part in ("spans", "tags")
-        for kind, described in report[part].items()
-        for when in ("before", "after")
-    ]
+    cells = []
+    for part in ("spans", "tags"):
+        for kind, described in report[part].items():
+            after = f"    after, temperature {described['temperature']:g}"
+            for words, found in ((f"{part}: {kind}", described["before"]), (after, described["after"])):
+                metrics = [found["metrics"][name] for name in ("ece_mass", "mce", "brier", "auroc")]
+                cells.append([words, found["metrics"]["n"], found["metrics"]["ece"], found["by_chance"], *metrics])
     _table(console, title, ["", "n", "ECE", "by chance", "ECE, equal mass", "MCE", "Brier", "AUROC"], cells)
     before, after = (report["spans"]["posterior"][when]["types"] for when in ("before", "after"))
     cells = [
-        [
-            label,
-            f"{metrics['n']:,}",
-            *(_metric(side[label][metric]) for metric in ("ece", "brier", "auroc") for side in (before, after)),
-        ]
-        for label, metrics in before.items()
+        [label, before[label]["n"]]
+        + [side[label][metric] for metric in ("ece", "brier", "auroc") for side in (before, after)]
+        for label in before
     ]
     header = ["", "n", "ECE before", "after", "Brier before", "after", "AUROC before", "after"]
     _table(console, "posteriors of spans by type", header, cells)
     chosen = report.get("threshold")
     if chosen is not None and chosen["value"] is not None:
         cells = [
-            [f"threshold {chosen['value']:g}, {when}", f"{kept['all']:,}", f"{kept['kept']:,}"]
-            + [_metric(kept["coverage"]), _metric(kept["precision"])]
-            for when, kept in (("fitted", chosen["fitted"]), ("reported", chosen["reported"]))
+            [f"threshold {chosen['value']:g}, {when}"]
+            + [chosen[when][name] for name in ("all", "kept", "coverage", "precision")]
+            for when in ("fitted", "reported")
         ]
         title = f"threshold for a precision of {chosen['wished']:g}"
         _table(console, title, ["", "n", "kept", "coverage", "precision"], cells)
@@ -220,11 +205,7 @@ def print_subwords(name: str, found: dict) -> None:
         name: The tokenizer.
         found: Result of `kospan.evaluation.subword_analysis.examine_subwords`.
     """
-    cells = [
-        [key.replace("_", " "), f"{value:,}" if isinstance(value, int) else _metric(value)]
-        for key, value in found.items()
-    ]
-    _table(Console(width=110), name, ["", ""], cells)
+    _table(Console(width=110), name, ["", ""], [(key.replace("_", " "), value) for key, value in found.items()])
 
 
 def print_speed(name: str, rows: Sequence[Speed]) -> None:
@@ -235,30 +216,26 @@ def print_speed(name: str, rows: Sequence[Speed]) -> None:
         rows: Result of `kospan.evaluation.speed.measure`.
     """
     cells = [
-        [
-            f"{row.length:,}",
-            f"{row.batch}",
-            f"{1000 * row.median:.1f}",
-            f"{1000 * row.slowest:.1f}",
-            f"{row.texts:,.1f}",
-            f"{row.characters:,.0f}",
-            f"{row.memory / 1e6:,.0f}",
-        ]
+        [row.length, f"{row.batch}", f"{1000 * row.median:.1f}", f"{1000 * row.slowest:.1f}", f"{row.texts:,.1f}"]
+        + [f"{row.characters:,.0f}", f"{row.memory / 1e6:,.0f}"]
         for row in rows
     ]
     header = ["characters", "batch", "ms, median", "ms, 95 %", "texts/s", "characters/s", "memory, MB"]
     _table(Console(width=110), name, header, cells)
 
 
-def _metric(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def _table(console: Console, title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _table(console: Console, title: str, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+    """Print a table; whole numbers have separators, others four decimals, and None is empty."""
     console.print(Text(title, style="italic"))  # A table's own title would be broken to the table's width.
     table = Table()
     for at, name in enumerate(header):
         table.add_column(name, justify="right" if at else "left")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(_shown(cell)) for cell in row))
     console.print(table)
+
+
+def _shown(cell: str | float | None) -> str:
+    if cell is None or isinstance(cell, str):
+        return cell or ""
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:.4f}"

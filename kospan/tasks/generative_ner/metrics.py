@@ -3,6 +3,8 @@
 A metric is a function of `kospan.tasks.token_classification.metrics.ScoredSpans` and a line in `METRICS`.
 """
 
+from collections.abc import Callable
+
 from kospan.evaluation.metrics import Metric
 from kospan.task import NotedSpans
 from kospan.tasks.token_classification.metrics import METRICS as SPAN_METRICS
@@ -46,30 +48,20 @@ def exact_reply(scored: ScoredSpans) -> float:
     return exact / max(1, len(scored.examples))
 
 
+def unparsed(scored: ScoredSpans) -> float:
+    """Share of documents with a reply that does not follow the format."""
+    return sum(notes[2] < 0 for notes in _notes(scored)) / max(1, len(scored.examples))
+
+
+def _sum(place: int) -> Callable[[ScoredSpans], float]:
+    return lambda scored: sum(notes[place] for notes in _notes(scored))
+
+
 REPLY_METRICS = {
-    "exact_reply": Metric(exact_reply, "replies that equal the expected reply", type="accuracy"),
-    "unparsed": Metric(
-        lambda scored: sum(notes[2] < 0 for notes in _notes(scored)) / max(1, len(scored.examples)),
-        "replies that do not follow the format",
-        larger_is_better=False,
-        type="share",
-    ),
-    "dropped": Metric(
-        lambda scored: sum(notes[0] for notes in _notes(scored)),
-        "malformed brackets, a number",
-        larger_is_better=False,
-        type="count",
-    ),
-    "unmatched": Metric(
-        lambda scored: sum(notes[1] for notes in _notes(scored)),
-        "generated entities that do not occur in the text, a number",
-        larger_is_better=False,
-        type="count",
-    ),
+    "exact_reply": Metric(exact_reply, "share of replies that equal the expected one", "accuracy"),
+    "unparsed": Metric(unparsed, "share of replies that do not follow the format", "share", larger_is_better=False),
+    "dropped": Metric(_sum(0), "malformed brackets in replies", "count", larger_is_better=False),
+    "unmatched": Metric(_sum(1), "generated entities that are not in the text", "count", larger_is_better=False),
 }
-MERGE_METRICS = {
-    "merged_difference": Metric(
-        None, "largest difference of a logit after merging", larger_is_better=False, type="difference"
-    )
-}
-METRICS = SPAN_METRICS | REPLY_METRICS | MERGE_METRICS
+MERGED = Metric(None, "largest difference of a logit after merging", "difference", larger_is_better=False)
+METRICS = SPAN_METRICS | REPLY_METRICS | {"merged_difference": MERGED}

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from kospan.evaluation.explain import MAX_SHOWN, EncodedText, Explainer, attentions_of, hide, own_subwords
+from kospan.evaluation.explain import MAX_SHOWN, EncodedText, Explainer, attentions_of, own_subwords
 from kospan.example import Example
 from kospan.modeling.alignment import Document, unit_spans
 from kospan.modeling.modeling_question_answering import blank_units
@@ -42,9 +42,7 @@ class AnswerExplainer(Explainer):
         if part is None:
             return None
         model, question = self.model, example.question
-        document = model.aligner.documents([part])[0]
-        [window] = model.windows(question, document)
-        features = model.collate([model.features(window, model.matches(question, document))])
+        window, features, document = self._window(question, part)
         inner = document.offsets[window.first_subword :]
         after = len(window.input_ids) - window.text_at - len(inner)
         before = len(model.aligner.prefix)
@@ -53,7 +51,7 @@ class AnswerExplainer(Explainer):
             text=part,
             subwords=model.tokenizer.convert_ids_to_tokens(window.input_ids),
             offsets=[(0, 0)] * window.text_at + inner + [(0, 0)] * after,
-            attentions=attentions_of(model, features),
+            attentions=attentions_of(model, model.collate([features])),
             spans=model.answer(question, part, **self._settings),
             question=question,
             asked=range(before, before + asked),
@@ -94,14 +92,15 @@ class AnswerExplainer(Explainer):
         near = sorted(text, key=lambda at: abs(at - own[len(own) // 2]))[: MAX_SHOWN - len(asked)]
         return [*asked, *sorted(near)]
 
-    def batch(self, encoded: EncodedText, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
-        """Return question and text as a batch, and the units of the text."""
-        model = self.model
-        document = model.aligner.documents([encoded.text])[0]
-        [window] = model.windows(encoded.question, document)
-        features = model.collate([model.features(window, model.matches(encoded.question, document))])
-        hide(model, features["input_ids"], hidden)
-        return model.to_device(features), document
+    def features(self, encoded: EncodedText) -> tuple[dict, Document]:
+        """Return the features of the only window, and the aligned text."""
+        _, features, document = self._window(encoded.question, encoded.text)
+        return features, document
+
+    def _window(self, question: str, text: str):
+        document = self.model.aligner.documents([text])[0]
+        [window] = self.model.windows(question, document)
+        return window, self.model.features(window, self.model.matches(question, document)), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
         """Compute the log probability of an answer among all answers of its text."""

@@ -143,23 +143,20 @@ def _f1(mine: list[str], theirs: list[str], empty_equal: bool) -> float:
     return 2 * common / (len(mine) + len(theirs))
 
 
+def rouge_w(answer: ComparedAnswer) -> float:
+    """ROUGE-W of two answers, the best over the gold ones."""
+    return max(klue_rouge_w(answer.predicted, gold) for gold in answer.gold)
+
+
 _MEAN = {"averaging": "mean over questions"}
 METRICS = {
-    "exact_match": Metric(
-        lambda answer: answer.predicted in answer.gold, "exact match", type="exact_match", settings=_MEAN
-    ),
-    "f1": Metric(token_f1, "F1", settings=_MEAN),
-    "rouge_w": Metric(
-        lambda answer: max(klue_rouge_w(answer.predicted, gold) for gold in answer.gold),
-        "ROUGE-W",
-        only="klue_mrc",
-        type="rouge_w",
-        settings=_MEAN,
-    ),
+    "exact_match": Metric(lambda answer: answer.predicted in answer.gold, "exact match", "exact_match", _MEAN),
+    "f1": Metric(token_f1, "F1", "f1", _MEAN),
+    "rouge_w": Metric(rouge_w, "ROUGE-W", "rouge_w", _MEAN, only="klue_mrc"),
 }
 # Parts of a data set that have metrics of their own.
 PARTS = {
-    "answerable": "questions that have an answer",
+    "answerable": "questions with an answer",
     "unanswerable": "questions without an answer",
     "left_out": "questions whose answer is no readable text, which count 0",
 }
@@ -167,7 +164,7 @@ PART_METRICS = {
     f"{name}_{part}": metric._replace(function=None, words=f"{metric.words} of {questions}")
     for part, questions in PARTS.items()
     for name, metric in METRICS.items()
-} | {f"support_{part}": Metric(None, questions, type="count") for part, questions in PARTS.items()}
+} | {f"support_{part}": Metric(None, questions, "count") for part, questions in PARTS.items()}
 
 
 def metric_names(rules: str, unanswerable: bool = False, left_out: bool = False) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from kospan.evaluation.explain import MAX_SHOWN, EncodedText, Explainer, attentions_of, hide
+from kospan.evaluation.explain import MAX_SHOWN, EncodedText, Explainer, attentions_of
 from kospan.example import Example
 from kospan.modeling.alignment import Document
 from kospan.modeling.spans import Span
@@ -91,12 +91,10 @@ class ClassExplainer(Explainer):
         text = [at for at, (start, end) in enumerate(encoded.offsets) if start < end]
         return [*asked, *text[: MAX_SHOWN - len(asked)]]
 
-    def batch(self, encoded: EncodedText, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
-        """Return the only window as a batch, and the aligned text."""
+    def features(self, encoded: EncodedText) -> tuple[dict, Document]:
+        """Return the features of the only window, and the aligned text."""
         document, windows = self._windows(encoded.text, encoded.question)
-        batch = self.model.collate([self.model.features(windows[0])])
-        hide(self.model, batch["input_ids"], hidden)
-        return self.model.to_device(batch), document
+        return self.model.features(windows[0]), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
         """Compute the log probability of a class, or the value."""

@@ -45,6 +45,10 @@ class ScoredClasses:
         """Correct, predicted and gold texts of each class `(labels, 3)`."""
         return class_counts(self.examples, self.predicted, self.labels).sum(axis=0)
 
+    def of_label(self, label: str) -> np.ndarray:
+        """Correct, predicted and gold texts of one class."""
+        return self.totals[self.labels.index(label)]
+
 
 def macro_f1(scored: ScoredClasses) -> float:
     """Mean F1 of the classes that are gold or predicted somewhere (scikit-learn)."""
@@ -59,15 +63,11 @@ def macro_f1(scored: ScoredClasses) -> float:
 
 
 CLASS_METRICS = {
-    "accuracy": Metric(
-        lambda scored: scored.totals[:, 0].sum() / max(1, len(scored.examples)), "accuracy", type="accuracy"
-    ),
-    "macro_f1": Metric(macro_f1, "macro F1", settings={"averaging": "macro over classes"}),
-    "f1": Metric(lambda scored: f1(scored.totals.sum(axis=0)), "micro F1", settings={"averaging": "micro"}),
-    "f1_{label}": Metric(lambda scored, label: f1(scored.totals[scored.labels.index(label)]), "F1 of {label}"),
-    "support_{label}": Metric(
-        lambda scored, label: scored.totals[scored.labels.index(label), 2], "texts of {label}", type="count"
-    ),
+    "accuracy": Metric(lambda scored: scored.totals[:, 0].sum() / max(1, len(scored.examples)), "accuracy", "accuracy"),
+    "macro_f1": Metric(macro_f1, "macro F1", "f1", {"averaging": "macro over classes"}),
+    "f1": Metric(lambda scored: f1(scored.totals.sum(axis=0)), "micro F1", "f1", {"averaging": "micro"}),
+    "f1_{label}": Metric(lambda scored, label: f1(scored.of_label(label)), "F1 of {label}"),
+    "support_{label}": Metric(lambda scored, label: scored.of_label(label)[2], "texts of {label}", "count"),
 }
 
 
@@ -108,10 +108,10 @@ def klue_sts_f1(gold: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 
 VALUE_METRICS = {
-    "pearson": Metric(pearson, "Pearson correlation", type="pearsonr"),
-    "spearman": Metric(spearman, "Spearman correlation", type="spearmanr"),
-    "mae": Metric(mae, "mean absolute error", larger_is_better=False, type="mae"),
-    "klue_sts_f1": Metric(klue_sts_f1, "F1 at threshold 3", only="klue_sts", settings={"threshold": "3"}),
+    "pearson": Metric(pearson, "Pearson correlation", "pearsonr"),
+    "spearman": Metric(spearman, "Spearman correlation", "spearmanr"),
+    "mae": Metric(mae, "mean absolute error", "mae", larger_is_better=False),
+    "klue_sts_f1": Metric(klue_sts_f1, "F1 at threshold 3", "f1", {"threshold": "3"}, only="klue_sts"),
 }
 METRICS = CLASS_METRICS | VALUE_METRICS
 

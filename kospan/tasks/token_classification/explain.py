@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from kospan.evaluation.explain import MAX_SHOWN, EncodedText, Explainer, hide, stacked
+from kospan.evaluation.explain import MAX_SHOWN, EncodedText, Explainer, stacked
 from kospan.example import Example
 from kospan.modeling.alignment import Document, unit_spans
 from kospan.modeling.spans import Span
@@ -48,12 +48,11 @@ class SpanExplainer(Explainer):
         """Return the positions of the first subwords."""
         return list(range(min(len(encoded.subwords), MAX_SHOWN)))
 
-    def batch(self, encoded: EncodedText, hidden: Sequence[int] = ()) -> tuple[dict, Document]:
-        """Return the only window as a batch, and the units of the text."""
+    def features(self, encoded: EncodedText) -> tuple[dict, Document]:
+        """Return the features of the only window, and the aligned text."""
         document = self.model.aligner.documents([encoded.text if encoded.words is None else encoded.words])[0]
-        batch = self.model.collate([self.model.features(each) for each in self.model.aligner.windows(document)])
-        hide(self.model, batch["input_ids"], hidden)
-        return self.model.to_device(batch), document
+        [window] = self.model.aligner.windows(document)
+        return self.model.features(window), document
 
     def score(self, document: Document, span: Span, **inputs) -> torch.Tensor:
         """Compute the mean log probability of the span's tags in the softmax of the emissions."""

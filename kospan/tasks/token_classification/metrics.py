@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from kospan.evaluation import metrics as tables
-from kospan.evaluation.bootstrap import span_metrics
+from kospan.evaluation.bootstrap import f1, span_metrics
 from kospan.evaluation.metrics import Metric
 from kospan.evaluation.span_counts import counts_per_type, tag_ids, unit_tag_ids
 from kospan.example import Example
@@ -41,10 +41,14 @@ class ScoredSpans:
         """Correct, predicted and gold spans of each type `(labels, 3)`."""
         return counts_per_type(self.examples, self.predicted, self.labels).sum(axis=0)
 
-    def strict(self, name: str, label: str | None = None) -> float:
-        """Strict `f1`, `precision` or `recall` of all types together or of one."""
-        totals = self.totals.sum(axis=0) if label is None else self.totals[self.labels.index(label)]
-        return span_metrics(totals)[name]
+    @cached_property
+    def strict(self) -> dict[str, float]:
+        """Strict `f1`, `precision` and `recall` of all types together."""
+        return span_metrics(self.totals.sum(axis=0))
+
+    def of_label(self, label: str) -> np.ndarray:
+        """Correct, predicted and gold spans of one type."""
+        return self.totals[self.labels.index(label)]
 
     @cached_property
     def tag_scores(self) -> tuple[np.ndarray, np.ndarray]:
@@ -62,8 +66,8 @@ class ScoredSpans:
 
     def weighted_tag_f1(self, first: int) -> float:
         """F1 of the tags from `first` on, weighted by their gold units; 0.0 without gold units of these tags."""
-        f1, support = self.tag_scores
-        return float((f1[first:] * support[first:]).sum() / max(1, support[first:].sum()))
+        scores, support = self.tag_scores
+        return float((scores[first:] * support[first:]).sum() / max(1, support[first:].sum()))
 
     @cached_property
     def klue(self) -> dict[str, float]:
@@ -100,57 +104,29 @@ class ScoredSpans:
         return np.concatenate([empty, *guesses]), np.concatenate([empty, *truths])
 
 
-_STRICT = {"averaging": "micro", "mode": "strict"}
+MICRO, STRICT = {"averaging": "micro", "mode": "strict"}, {"mode": "strict"}
+WEIGHTED = {"averaging": "weighted over BIO tags, O left out"}
+WEIGHTED_O = {"averaging": "weighted over BIO tags, O included"}
+KLUE = {"averaging": "macro over types", "mode": "strict, spaces dropped"}
+KLUE_TAGS = {"averaging": "macro over tags, O left out"}
+KLUE_TAGS_O = {"averaging": "macro over tags, O included"}
 METRICS = {
-    "f1": Metric(lambda scored: scored.strict("f1"), "strict micro F1 over exact spans", settings=_STRICT),
+    "f1": Metric(lambda scored: scored.strict["f1"], "strict micro F1 over exact spans", "f1", MICRO),
     "precision": Metric(
-        lambda scored: scored.strict("precision"),
-        "strict micro precision over exact spans",
-        type="precision",
-        settings=_STRICT,
+        lambda scored: scored.strict["precision"], "strict micro precision over exact spans", "precision", MICRO
     ),
-    "recall": Metric(
-        lambda scored: scored.strict("recall"),
-        "strict micro recall over exact spans",
-        type="recall",
-        settings=_STRICT,
-    ),
-    "f1_{label}": Metric(
-        lambda scored, label: scored.strict("f1", label), "strict F1 of {label}", settings={"mode": "strict"}
-    ),
-    "support_{label}": Metric(
-        lambda scored, label: scored.totals[scored.labels.index(label), 2],
-        "gold spans of {label}",
-        type="count",
-    ),
-    "flat_f1": Metric(
-        lambda scored: scored.weighted_tag_f1(1),
-        "F1 of unit tags without O",
-        settings={"averaging": "weighted over BIO tags, O left out"},
-    ),
-    "flat_f1_with_o": Metric(
-        lambda scored: scored.weighted_tag_f1(0),
-        "F1 of unit tags",
-        settings={"averaging": "weighted over BIO tags, O included"},
-    ),
-    "klue_entity_f1": Metric(
-        lambda scored: scored.klue["klue_entity_f1"],
-        "KLUE entity F1",
-        only="character",
-        settings={"averaging": "macro over types", "mode": "strict, spaces dropped"},
-    ),
-    "klue_char_f1": Metric(
-        lambda scored: scored.klue["klue_char_f1"],
-        "KLUE character F1",
-        only="character",
-        settings={"averaging": "macro over tags, O included"},
-    ),
-    "klue_char_f1_no_o": Metric(
-        lambda scored: scored.klue["klue_char_f1_no_o"],
-        "KLUE character F1 without O",
-        only="character",
-        settings={"averaging": "macro over tags, O left out"},
-    ),
+    "recall": Metric(lambda scored: scored.strict["recall"], "strict micro recall over exact spans", "recall", MICRO),
+    "f1_{label}": Metric(lambda scored, label: f1(scored.of_label(label)), "strict F1 of {label}", "f1", STRICT),
+    "support_{label}": Metric(lambda scored, label: scored.of_label(label)[2], "gold spans of {label}", "count"),
+    "flat_f1": Metric(lambda scored: scored.weighted_tag_f1(1), "F1 of unit tags without O", "f1", WEIGHTED),
+    "flat_f1_with_o": Metric(lambda scored: scored.weighted_tag_f1(0), "F1 of unit tags", "f1", WEIGHTED_O),
+} | {
+    name: Metric(lambda scored, name=name: scored.klue[name], f"KLUE {words}", "f1", settings, only="character")
+    for name, words, settings in (
+        ("klue_entity_f1", "entity F1", KLUE),
+        ("klue_char_f1", "character F1", KLUE_TAGS_O),
+        ("klue_char_f1_no_o", "character F1 without O", KLUE_TAGS),
+    )
 }
 
 

@@ -58,7 +58,7 @@ def test_a_study_of_generative_models_is_run_and_reported(tmp_path, capsys):
     page = write_report(experiment, tmp_path / "report", samples=50).read_text(encoding="utf-8")
     assert "| `shown` | few_shot 1 | 7 |" in page and "on 6 validation documents" in page
     for words in (
-        "`exact_reply`: replies that equal the expected reply",
+        "`exact_reply`: share of replies that equal the expected one",
         "`unparsed`:",
         "`dropped`:",
         "`unmatched`:",
