@@ -1,4 +1,4 @@
-"""Pictures with matplotlib, without a screen: one canvas, its fonts, curves over epochs."""
+"""Drawing with matplotlib without a screen: a canvas, its fonts, and curves over epochs."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 INK, FAINT, ACCENT, SECOND = "#1c2230", "#d5dae3", "#2f6fde", "#d9822b"
-# Fonts that have Hangul, by the names that the usual systems give them.
+# Names of fonts with Hangul on common systems.
 HANGUL_FONTS = (
     "Noto Sans CJK KR",
     "Noto Sans KR",
@@ -32,19 +32,19 @@ HANGUL_ADVICE = (
     "install one (Debian, Ubuntu: apt-get install fonts-noto-cjk; Fedora: dnf install google-noto-sans-cjk-fonts; "
     "macOS: brew install --cask font-noto-sans-cjk) and draw again"
 )
-# Points of a curve that are marked one by one; a curve of one point is nothing but its mark.
+# Largest number of points of a curve that are marked; a curve of one point is visible by its mark alone.
 MARKED = 40
 _log = logging.getLogger(__name__)
-_told: set[bool] = set()
+_warned: set[bool] = set()
 
 
 @functools.cache
 def hangul_font() -> str | None:
-    """The name of an installed font that has Hangul; None where there is none."""
+    """The name of an installed font with Hangul; None if there is none."""
     manager = font_manager.fontManager
     known = {font.name for font in manager.ttflist}
     if not known & set(HANGUL_FONTS):
-        # matplotlib keeps a list of the fonts that were there once; some may have been installed since.
+        # matplotlib caches its list of fonts; some may have been installed since.
         files = {font.fname for font in manager.ttflist}
         for path in font_manager.findSystemFonts():
             if path not in files:
@@ -55,12 +55,12 @@ def hangul_font() -> str | None:
 
 
 def font_families() -> list[str]:
-    """The fonts of a figure: one that has Hangul where one is installed, and matplotlib's own."""
+    """The fonts of a drawing: an installed one with Hangul, if any, and matplotlib's own."""
     return [name for name in (hangul_font(), "DejaVu Sans") if name]
 
 
 def missing_characters(texts: Iterable[str]) -> str:
-    """The characters of texts that no font of a figure has, each once, in order of first appearance."""
+    """The characters of texts that no font has, each once, in order of first appearance."""
     known = _characters(tuple(font_families()))
     characters = dict.fromkeys(character for text in texts for character in text)
     return "".join(each for each in characters if each.isprintable() and ord(each) not in known)
@@ -72,36 +72,36 @@ def _characters(families: tuple[str, ...]) -> frozenset[int]:
     return frozenset(code for font in fonts for code in font.get_charmap())
 
 
-def _tell_of_fonts(missing: str) -> None:
-    """Says once in a process that Hangul, or that other characters, cannot be drawn."""
+def _warn_of_fonts(missing: str) -> None:
+    """Warn once per process that Hangul, or that other characters, cannot be drawn."""
     hangul = _HANGUL.search(missing) is not None
-    if hangul in _told:
+    if hangul in _warned:
         return
-    _told.add(hangul)
+    _warned.add(hangul)
     what, advice = "Hangul", HANGUL_ADVICE
     if not hangul:
         what, advice = f"the characters {missing[:20]!r}", "install a font that has them and draw again"
-    _log.warning("pictures            no installed font has %s, which is drawn as boxes; %s", what, advice)
+    _log.warning("fonts               no installed font has %s, which is drawn as boxes; %s", what, advice)
 
 
 def plain(words: Iterable[str]) -> list[str]:
-    """Words of the data as matplotlib draws them as they are.
+    """Escape words of the data for matplotlib.
 
-    Between two dollar signs it would see a formula, and names that begin with an underscore it keeps out of legends.
+    Text between two dollar signs would be a formula, and a name with a leading underscore would not be in the legend.
     """
     return [f"{' ' * word.startswith('_')}{word}".replace("$", r"\$") for word in words]
 
 
 class Canvas:
-    """One figure to draw on; as a context it sets fonts, and afterwards `png` holds the picture.
+    """Axes to draw on, as a context that sets fonts; afterwards `png` holds the image.
 
-    Where no font has some of the characters, one line on the log says so, and which font to install.
+    If no font has some of the characters, a log line names a font to install.
 
     Args:
-        width: In inches.
-        height: In inches.
-        columns: Axes side by side.
-        rows: Axes one above the other.
+        width: Width in inches.
+        height: Height in inches.
+        columns: Columns of axes.
+        rows: Rows of axes.
     """
 
     def __init__(self, width: float = 7.2, height: float = 3.2, columns: int = 1, rows: int = 1):
@@ -124,12 +124,12 @@ class Canvas:
             if kind is None:
                 missing = missing_characters(text.get_text() for text in self.figure.findobj(Text))
                 if missing:
-                    _tell_of_fonts(missing)
+                    _warn_of_fonts(missing)
                 file = io.BytesIO()
                 with warnings.catch_warnings():
-                    # matplotlib says it for every character of every label.
+                    # matplotlib warns for every character of every label.
                     warnings.filterwarnings("ignore", message="Glyph .* missing from")
-                    # No date and no version in the file: equal figures are equal bytes.
+                    # Without date and version in the file, equal drawings are equal bytes.
                     self.figure.savefig(file, format="png", metadata={"Software": None})
                 self.png = file.getvalue()
         finally:
@@ -137,6 +137,6 @@ class Canvas:
 
 
 def draw_curve(axes, points: Sequence[tuple[float, float]], label: str | None, colour: str, **style) -> None:
-    """A line through points, which are marked unless they are many."""
+    """Draw a line through points; a few points are marked."""
     marked = {"marker": "o", "markersize": 2.5} if len(points) <= MARKED else {}
     axes.plot(*zip(*points), color=colour, label=label, **marked, **style)

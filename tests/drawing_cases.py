@@ -1,4 +1,4 @@
-"""What is drawn, kept for tests: a picture's arrays say more than its bytes."""
+"""Drawings kept for tests: the arrays of a plot say more than its bytes."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from kospan.drawing import Canvas
 
 @pytest.fixture
 def drawn(monkeypatch) -> list[Canvas]:
-    """Every figure that is drawn, in order, with its `axes`."""
+    """Every canvas that is drawn, in order, with its `axes`."""
     found: list[Canvas] = []
     close = Canvas.__exit__
 
@@ -20,7 +20,7 @@ def drawn(monkeypatch) -> list[Canvas]:
 
 
 def lines_of(axes) -> dict[str, list[tuple[float, float]]]:
-    """The points of each line that has a name."""
+    """The points of each named line."""
     return {
         line.get_label(): list(zip(map(float, line.get_xdata()), map(float, line.get_ydata())))
         for line in axes.lines

@@ -16,7 +16,7 @@ def forgetful():
     def forget():
         drawing.hangul_font.cache_clear()
         drawing._characters.cache_clear()
-        drawing._told.clear()
+        drawing._warned.clear()
 
     forget()
     yield
