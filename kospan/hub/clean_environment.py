@@ -75,8 +75,7 @@ def main(folder: str, calls_path: str, items_path: str, output_path: str) -> Non
         endpoint = load_file(f"{folder}/handler.py", "handler").EndpointHandler(folder)
         found["handler.py"] = calls.spans(model, endpoint({"inputs": calls.inputs(sample)}), sample)
     first = (calls.MODEL_CLASS or "AutoModel").rpartition(".")[2]
-    results = {first: list(enumerate(everything))}
-    results |= {way: list(zip(places, spans)) for way, spans in found.items()}
+    results = {first: list(enumerate(everything))} | {way: list(zip(places, spans)) for way, spans in found.items()}
     with open(output_path, "w", encoding="utf-8") as file:
         json.dump(results, file)
 

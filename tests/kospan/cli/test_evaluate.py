@@ -36,7 +36,7 @@ def test_the_sample_needs_no_file(make_token_classifier, tmp_path, capsys):
 def test_unlabelled_texts_are_refused_before_prediction(command, model_folder, tmp_path, capsys):
     write_jsonl(tmp_path / "texts.jsonl", [Example("x", TEXTS[0], None)])
     message = refused([command, model_folder, "--data", str(tmp_path / "texts.jsonl")], capsys)
-    assert "texts.jsonl): expected labelled texts, got one without spans; write [] where a text holds none" in message
+    assert "texts.jsonl): expected labelled texts, got one without spans; write [] for a text without spans" in message
 
 
 def test_unknown_labels_and_unlabelled_texts_are_refused(model_folder, tmp_path, capsys):
@@ -52,7 +52,7 @@ def test_ctrl_c_prints_no_traceback(model_folder, gold_file, tmp_path, monkeypat
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kospan.tasks.span_task.examine", interrupted)
+    monkeypatch.setattr("kospan.api.readable", interrupted)
     output = tmp_path / "metrics.json"
     assert main(["evaluate", model_folder, "--data", gold_file, "--output", str(output)]) == 130
     assert capsys.readouterr().err.endswith("kospan: stopped by Ctrl-C; run the same command to start again\n")

@@ -53,7 +53,10 @@ def test_answers_are_predicted_and_plain_text_is_refused(reader, words, tmp_path
     plain.write_text(TEXTS[0] + "\n", encoding="utf-8")
     capsys.readouterr()
     assert main(["predict", model, str(plain)]) == 2
-    assert "expected a question beside its text, got ''; a reader takes JSON Lines with" in capsys.readouterr().err
+    assert (
+        "expected a question beside its text, got ''; a model for question answering takes JSON Lines with"
+        in capsys.readouterr().err
+    )
 
 
 def test_evaluating_prints_and_writes_metrics_groups_and_errors(reader, words, tmp_path, capsys):
