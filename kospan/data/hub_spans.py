@@ -88,11 +88,10 @@ def _names(data, column: str, place: str) -> list[str] | None:
         ValueError: If they have none.
     """
     fields = _fields(data.features[column]) or {}
-    feature = next((fields[name] for name in LABELS if name in fields), None)
-    while getattr(feature, "feature", None) is not None:
-        feature = feature.feature
-    names = getattr(feature, "names", None)
-    if names is None and getattr(feature, "dtype", "string") not in ("string", "large_string", "null"):
+    features = [_innermost(fields[name]) for name in LABELS if name in fields]
+    names = next((feature.names for feature in features if hasattr(feature, "names")), None)
+    feature = next((feature for feature in features if getattr(feature, "dtype", "") != "null"), None)
+    if names is None and feature is not None and getattr(feature, "dtype", "string") not in ("string", "large_string"):
         raise ValueError(
             f"{place}: expected the labels of the column {column} to be strings or a ClassLabel, got {feature}; cast "
             "them to a ClassLabel"
@@ -100,9 +99,14 @@ def _names(data, column: str, place: str) -> list[str] | None:
     return names
 
 
+def _innermost(feature):
+    while getattr(feature, "feature", None) is not None:
+        feature = feature.feature
+    return feature
+
+
 def _raw_labels(row) -> Iterator:
-    """Yield the labels of a row as stored."""
-    rows = [row] if isinstance(row, dict) else row or []
-    for each in rows:
-        value = each.get(next((name for name in LABELS if name in each), "label")) if isinstance(each, dict) else None
-        yield from value if isinstance(value, list) else [value]
+    """Yield the labels of a row as stored, under all names of labels."""
+    for each in [row] if isinstance(row, dict) else row or []:
+        for value in (each.get(name) for name in LABELS) if isinstance(each, dict) else ():
+            yield from value if isinstance(value, list) else [value]

@@ -118,7 +118,11 @@ def _predicted(source: str | os.PathLike, from_format: str, examples: list[Examp
     gold = set()
     for place, line in json_lines(source) if from_format == "jsonl" else ():
         if line.get("spans") and "answer" not in line:
-            kind = found if any("score" in span for span in line["spans"]) else gold
+            kind = (
+                found
+                if any(isinstance(span, dict) and span.get("score") is not None for span in line["spans"])
+                else gold
+            )
             kind.add(line.get("id", f"{stem(source)}-{place.rpartition(':')[2]}"))
     none_found = {example.id for example in examples if example.spans == ()} if found and not gold else set()
     return found | none_found

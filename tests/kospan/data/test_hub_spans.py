@@ -112,6 +112,19 @@ def test_our_own_json_lines_as_a_set(tmp_path):
     assert second == Example("b", TEXTS[1], None, "무엇이?")
 
 
+def test_keys_that_only_some_spans_have(tmp_path):
+    rows = [[{"start": 0, "end": 2, "label": "PS", "score": 0.5}], [{"start": 0, "end": 1, "label": "B"}]]
+    first, second = read_examples(saved(tmp_path / "a", columns(spans=rows)), "train")
+    assert (first.spans, second.spans) == ((Span(0, 2, "PS", 0.5),), (Span(0, 1, "B"),))
+    rows = [[{"start": 0, "end": 2, "label": None, "type": "PS"}], [{"start": 0, "end": 1, "label": None}]]
+    numbers = [[{"start": 0, "end": 2, "label": None, "type": 3}], [{"start": 0, "end": 1, "label": None, "type": 1}]]
+    features = {"start": INT, "end": INT, "label": Value("null"), "type": ClassLabel(names=NAMES)}
+    name = saved(tmp_path / "b", columns(spans=numbers), {"text": STRING, "spans": List(features)})
+    assert [each.spans[0].label for each in read_examples(name, "train")] == ["LC", "OG"]
+    with pytest.raises(TypeError, match="row 1, span 0: expected 'label' to be a string, got None"):
+        read_examples(saved(tmp_path / "c", columns(spans=rows)), "train")
+
+
 @pytest.mark.parametrize(
     ("values", "features", "message"),
     [

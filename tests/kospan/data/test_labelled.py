@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kospan.data.corpus import load_corpus, read_examples
 from kospan.data.hub import read_hub
 from kospan.data.jsonl import from_record, record
-from kospan.data.labelled import labelled_items
+from kospan.data.labelled import labelled_item, labelled_items
 from kospan.data.records import ReadOptions, ReadSession, grouped_pairs
 from kospan.data.registry import dataset_spec
 from kospan.data.values import holds_values, value_of
@@ -277,3 +277,8 @@ def test_what_is_known_of_the_sets():
     assert dataset_spec("klue_nli").config == "nli" and dataset_spec("klue_sts").hub == "klue/klue"
     assert dataset_spec("ko_fake_news").restricted and dataset_spec("ko_fake_news").licence == "unknown"
     assert dataset_spec("labelled").licence is None
+
+
+@pytest.mark.parametrize("label", ["경제 뉴스", "경제\u00a0뉴스", " 경제  뉴스", "경제\t뉴스"])
+def test_white_space_in_a_label_is_one_space(label):
+    assert labelled_item("a:1", "a", "금리", label).example.spans[0].label == "경제 뉴스"

@@ -37,6 +37,14 @@ def there_and_back(folder, examples, name, offsets=None):
     return read_jsonl(target)
 
 
+def test_a_null_score_is_no_prediction(tmp_path):
+    source, target = tmp_path / "a.jsonl", tmp_path / "b.json"
+    write_lines(source, {"text": "대구", "spans": [{"start": 0, "end": 2, "label": "LC", "score": None}]})
+    convert_file(source, target, "jsonl", "label-studio")
+    (task,) = json.loads(target.read_text(encoding="utf-8"))
+    assert "annotations" in task and "predictions" not in task
+
+
 @pytest.mark.parametrize("offsets", UNITS)
 @pytest.mark.parametrize("name", OTHERS)
 @PROPERTY
