@@ -86,7 +86,7 @@ def _under(key: str, value, text: str, place: str) -> tuple[Span, ...]:
     if isinstance(value, list):
         rows = value
     elif isinstance(value, dict) and _is_span(value):
-        rows = _rows(value, place, key)
+        rows = rows_of(value, place, key)
     if not all(_is_span(row) for row in rows):
         other = next(row for row in rows if not _is_span(row))
         what = "names without offsets" if isinstance(other, str) else f"items such as {shown(other)}"
@@ -246,11 +246,11 @@ def spans_of(value, text: str, place: str, what: str = "span", names: Sequence[s
     >>> spans_of({"start": [0], "end": [2], "type": [1]}, "서울에 간다", "row 0", names=["PS", "LC"])
     (Span(start=0, end=2, label='LC', score=1.0),)
     """
-    rows = _rows(value, place, what) if isinstance(value, dict) else typed(value, list, place, f"the {what}s")
+    rows = rows_of(value, place, what) if isinstance(value, dict) else typed(value, list, place, f"the {what}s")
     return tuple(sorted(_span(row, text, f"{place}, {what} {at}", names) for at, row in enumerate(rows)))
 
 
-def _rows(value: dict, place: str, what: str) -> list[dict]:
+def rows_of(value: dict, place: str, what: str) -> list[dict]:
     """Convert an object of lists to a list of objects."""
     lists = {key: each for key, each in value.items() if isinstance(each, list)}
     if len(lists) < len(value) or len({len(each) for each in lists.values()}) > 1:
