@@ -43,12 +43,12 @@ class Example:
 
 @lru_cache(maxsize=4096)
 def clean_label(label: str) -> str:
-    r"""Normalise a label to NFC, without white space and invisible characters at its ends.
+    r"""Normalise a label to NFC, with single spaces, and no white space and invisible characters at its ends.
 
-    >>> clean_label("PS\u00a0"), clean_label("\u1112\u1161\u11ab") == "한"
-    ('PS', True)
+    >>> clean_label("경제\u00a0 뉴스\u00a0"), clean_label("\u1112\u1161\u11ab") == "한"
+    ('경제 뉴스', True)
     """
-    label = normalize("NFC", label)
+    label = " ".join(normalize("NFC", label).split())
     while label != (shorter := label.strip().strip(_INVISIBLE)):
         label = shorter
     return label

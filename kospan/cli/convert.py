@@ -30,6 +30,7 @@ def _add_data(kinds) -> None:
     parser.add_argument(
         "--model_version", default="kospan", help="model version of predictions in Label Studio (default: kospan)"
     )
+    parser.add_argument("--skip_invalid", action="store_true", help="continue without records that cannot be read")
     parser.set_defaults(run=run_data)
 
 
@@ -37,8 +38,16 @@ def run_data(arguments) -> None:
     """Convert a file of annotations."""
     from kospan.data.formats.convert import convert_file
 
-    formats = arguments.from_format, arguments.to_format
-    print(convert_file(arguments.file, arguments.output, *formats, arguments.offsets, arguments.model_version))
+    line = convert_file(
+        arguments.file,
+        arguments.output,
+        arguments.from_format,
+        arguments.to_format,
+        arguments.offsets,
+        arguments.model_version,
+        arguments.skip_invalid,
+    )
+    print(line)
 
 
 def _add_bigbird(kinds) -> None:

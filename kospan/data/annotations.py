@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 from kospan.data.checks import located, shown, typed
 from kospan.data.formats.keys import check_no_annotations
 from kospan.data.formats.offsets import UNITS, RawSpan, interpretations
-from kospan.data.questions import answer_spans, answers_of
+from kospan.data.prodigy import ANSWERS
+from kospan.data.questions import answer_spans, answers_of, impossible_of
 from kospan.modeling.spans import Span
 
 STARTS, ENDS = ("start", "start_offset", "start_char"), ("end", "end_offset", "end_char")
 LABELS = ("label", "type", "tag", "entity_group", "entity_type", "labels")
 # Beside the offsets some tools write the text between them.
-_SURFACES = ("text", "surface", "form")
+_SURFACES = ("text", "surface", "form", "surface_form", "word", "value", "entity")
 # Keys whose lists of spans are read: those of spaCy, of the Hub's sets and of doccano.
 SPAN_KEYS = ("entities", "ents", "label", "labels", "annotations")
 _FORM = 'write {"start": 0, "end": 2, "label": "PS"} for each under \'spans\', offsets in characters'
@@ -44,6 +45,8 @@ def annotated_spans(line: dict, text: str, place: str) -> tuple[Span, ...] | Non
                 "for a text without spans"
             )
         spans = spans_of(typed(line["spans"], list, place, "'spans'"), text, place, "span")
+        if line.get("question"):
+            _check_answers(line, spans, text, place)
         found = {"spans": spans} | {key: other for key in others if (other := _tried(line[key], text)) is not None}
     elif line.get("question"):
         return _answers(line, text, place)
@@ -83,12 +86,12 @@ def _under(key: str, value, text: str, place: str) -> tuple[Span, ...]:
     if isinstance(value, list):
         rows = value
     elif isinstance(value, dict) and _is_span(value):
-        rows = _rows(value, place, key)
+        rows = rows_of(value, place, key)
     if not all(_is_span(row) for row in rows):
         other = next(row for row in rows if not _is_span(row))
         what = "names without offsets" if isinstance(other, str) else f"items such as {shown(other)}"
         raise ValueError(f"{place}: expected spans, got the key {key!r} with {what}; {_FORM}")
-    if key in ("label", "labels") or any(isinstance(row, dict) and "start_offset" in row for row in rows):
+    if key in ("label", "labels") or any(isinstance(row, dict) and row.get("start_offset") is not None for row in rows):
         rows = _in_characters(rows, text, place, key)
     return spans_of(rows, text, place, key)
 
@@ -145,21 +148,30 @@ def _is_span(value) -> bool:
 
 
 def _key(value: dict, names: Sequence[str]) -> str:
-    """The first of some names that is a key, or the first name if none is."""
-    return next((name for name in names if name in value), names[0])
+    """The first of some names that has a value, else the first that is a key, else the first name.
+
+    Arrow gives all rows of a set the same keys, and those that a row lacks the value None.
+    """
+    present = [name for name in names if name in value]
+    return next((name for name in present if value[name] is not None), (*present, names[0])[0])
 
 
 def _answers(line: dict, text: str, place: str) -> tuple[Span, ...] | None:
     """The right answers to a record's question, from `answers` or `answer`."""
-    value = line.get("answers", line.get("answer"))
-    if isinstance(value, str) and value and line.get("answer_start") is not None:
-        value = {"text": value, "answer_start": line["answer_start"]}
+    impossible = impossible_of(line.get("is_impossible"), place)
+    key = _key(line, ("answers", "answer"))
+    value = _placed(line, key)
     if isinstance(value, (str, int, float)) and value != "":
         raise ValueError(
-            f"{place}: expected an answer with its place, got the key 'answer' with {shown(value)}; add "
+            f"{place}: expected an answer with its place, got the key {key!r} with {shown(value)}; add "
             f"'answer_start', or {_ANSWER_FORM}"
         )
-    if line.get("is_impossible"):
+    alone = next((name for name in ("answer_text", "answer_start") if line.get(name) is not None), None)
+    if value in (None, "") and alone and not impossible:
+        raise ValueError(
+            f"{place}: expected answers under 'spans', got the key {alone!r} with {shown(line[alone])}; {_ANSWER_FORM}"
+        )
+    if impossible:
         return ()
     answers = answers_of(value or None, place)
     if answers is None and (value is not None or any(line.get(key) is not None for key in SPAN_KEYS)):
@@ -168,7 +180,51 @@ def _answers(line: dict, text: str, place: str) -> tuple[Span, ...] | None:
             f"{place}: expected answers under 'spans', got the key {key!r} with {shown(line[key])}; {_ANSWER_FORM}, "
             "[] where the text holds none"
         )
+    if impossible is False and answers == []:
+        raise ValueError(
+            f"{place}: expected an answer or more beside is_impossible: false, got none; set is_impossible: true if "
+            "the text has none, or omit 'answers' if the question is unlabelled"
+        )
     return None if answers is None else answer_spans(answers, text, place)
+
+
+def _placed(line: dict, key: str):
+    """The value of a key of answers, with `answer_start` if that is beside it."""
+    value = line.get(key)
+    if isinstance(value, str) and value and line.get("answer_start") is not None:
+        return {"text": value, "answer_start": line["answer_start"]}
+    return value
+
+
+def _check_answers(line: dict, spans: tuple[Span, ...], text: str, place: str) -> None:
+    """Check that a question's spans agree with its other keys.
+
+    Raises:
+        ValueError, TypeError: If they contradict `answers`, `answer` or `is_impossible`.
+    """
+    impossible = impossible_of(line.get("is_impossible"), place)
+    wrong = "is_impossible" if impossible is not None and impossible == bool(spans) else None
+    # Beside is_impossible: true, answers are only plausible.
+    for key in () if impossible else ("answers", "answer"):
+        value = _placed(line, key)
+        if value is None or (isinstance(value, str) and value in ("", *ANSWERS)):
+            continue
+        given = value if isinstance(value, list) else [value]
+        if given and all(isinstance(each, str) for each in given):
+            surfaces = {_squeezed(text[span.start : span.end]) for span in spans}
+            agrees = any(_squeezed(each) in surfaces for each in given)
+        else:
+            try:
+                answers = answers_of(value, place)
+            except (ValueError, TypeError):
+                continue
+            agrees = {span[:2] for span in answer_spans(answers, text, place)} == {span[:2] for span in spans}
+        wrong = wrong if agrees else wrong or key
+    if wrong:
+        raise ValueError(
+            f"{place}: expected one set of answers, got {len(spans)} under 'spans' and {wrong!r} with "
+            f"{shown(line[wrong])}; remove one of the two keys"
+        )
 
 
 def spans_of(value, text: str, place: str, what: str = "span", names: Sequence[str] | None = None) -> tuple[Span, ...]:
@@ -190,11 +246,11 @@ def spans_of(value, text: str, place: str, what: str = "span", names: Sequence[s
     >>> spans_of({"start": [0], "end": [2], "type": [1]}, "서울에 간다", "row 0", names=["PS", "LC"])
     (Span(start=0, end=2, label='LC', score=1.0),)
     """
-    rows = _rows(value, place, what) if isinstance(value, dict) else typed(value, list, place, f"the {what}s")
+    rows = rows_of(value, place, what) if isinstance(value, dict) else typed(value, list, place, f"the {what}s")
     return tuple(sorted(_span(row, text, f"{place}, {what} {at}", names) for at, row in enumerate(rows)))
 
 
-def _rows(value: dict, place: str, what: str) -> list[dict]:
+def rows_of(value: dict, place: str, what: str) -> list[dict]:
     """Convert an object of lists to a list of objects."""
     lists = {key: each for key, each in value.items() if isinstance(each, list)}
     if len(lists) < len(value) or len({len(each) for each in lists.values()}) > 1:
@@ -220,10 +276,10 @@ def _span(value, text: str, place: str, names: Sequence[str] | None) -> Span:
         label_of(value[label], place, repr(label), names),
         len(text),
         place,
-        _score(value.get("score", 1.0), place),
+        1.0 if value.get("score") is None else _score(value["score"], place),
     )
     surface = _surface(value)
-    if surface is not None and _squeezed(surface) != _squeezed(text[found.start : found.end]):
+    if surface is not None and not _selects(value, surface, text[found.start : found.end]):
         raise ValueError(
             f"{place}: expected the text {shown(surface)} from {found.start} to {found.end}, got "
             f"{shown(text[found.start : found.end])}; offsets count characters from 0, the end is the offset behind "
@@ -234,8 +290,31 @@ def _span(value, text: str, place: str, names: Sequence[str] | None) -> Span:
 
 def _surface(value) -> str | None:
     """The text stored beside the offsets; None if there is none."""
-    keys = _SURFACES if isinstance(value, dict) else ()
-    return next((value[key] for key in keys if isinstance(value.get(key), str)), None)
+    key = _surface_key(value) if isinstance(value, dict) else None
+    return None if key is None else value[key]
+
+
+def _surface_key(value: dict) -> str | None:
+    key = next((key for key in _SURFACES if isinstance(value.get(key), str)), None)
+    # `entity` may also repeat the label, as a tag or not.
+    label = value.get(_key(value, LABELS))
+    label = label[0] if isinstance(label, list) and label else label
+    is_label = key == "entity" and (label is None or value[key].rpartition("-")[2] == label)
+    return None if is_label else key
+
+
+def _selects(value: dict, surface: str, selected: str) -> bool:
+    """Return whether the text between two offsets is the one beside them."""
+    if _squeezed(surface) == _squeezed(selected):
+        return True
+    # A pipeline of transformers decodes `word` from subwords, which may lack case, accents and unknown characters.
+    is_word = _surface_key(value) == "word"
+    return is_word and ("[UNK]" in surface or "<unk>" in surface or _folded(surface) == _folded(selected))
+
+
+def _folded(text: str) -> str:
+    text = normalize("NFKD", text).casefold().removeprefix("##")
+    return "".join(each for each in text if not each.isspace() and not combining(each))
 
 
 def _squeezed(text: str) -> str:

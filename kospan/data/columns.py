@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from unicodedata import normalize
 
 from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tagged import IOB1_HINT, Sentence, clean_tag, joined, tag_problem, tagged_items
@@ -17,8 +18,11 @@ _NAMES = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 # Ids of CoNLL-U that do not name words: 1-2 is the written form of two words, 1.1 a word that is not written.
 _NO_WORD = {"multi-word tokens": re.compile(r"\d+-\d+"), "empty nodes": re.compile(r"\d+\.\d+")}
 _UNTAGGED = ("_", "O", "-", "*", "")
-# An id: anything, then a number.
-_NUMBERED = re.compile(r"(.*?)([0-9]{1,9})")
+# An id: anything, then a number, perhaps as of a list: `1.`, `1)`.
+_NUMBERED = re.compile(r"(.*?)([0-9]{1,9})[\])}.:,]?")
+# A number, or the offsets of a token.
+_OFFSETS = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(?:[-~:,/][0-9]{1,9}(?:\.[0-9]{1,9})?)?")
+_WEBANNO = "#FORMAT=WebAnno"
 
 
 def read_conll(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
@@ -33,8 +37,8 @@ def read_conll(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     warning.
 
     Raises:
-        ValueError: If a column is missing or a tag is wrong, or the first column counts rows; the message names file
-            and line.
+        ValueError: If a column is missing or a tag is wrong, the column of tokens holds ids, or the file is WebAnno's;
+            the message names file and line.
     """
     return tagged_items(_column_sentences(path, session), " ", hint=IOB1_HINT, session=session)
 
@@ -151,6 +155,7 @@ def _wrong_width(table: _Table, at: int, line: str, columns: list[str]) -> str:
 def _column_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
     path = str(path)
     table = _table(path)
+    _check_not_webanno(table)
     ids = _id_column(table)
     token, tag = _chosen(table, session, ids)
     hint = _tag_hint(table, tag, ids) if session.options.tag_column is None and table.width > 2 else ""
@@ -185,6 +190,15 @@ def _column_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
         warnings.warn(f"{path}: skipped {counts}, which are not words", stacklevel=2)
 
 
+def _check_not_webanno(table: _Table) -> None:
+    at = next((at for at, line in enumerate(table.lines, 1) if line.startswith(_WEBANNO) and "\t" not in line), None)
+    if at is not None:
+        raise ValueError(
+            f"{table.path}:{at}: expected a token and its tag per line, got WebAnno TSV; export the project as CoNLL "
+            "2002"
+        )
+
+
 def _no_words(block: _Block, ids: int) -> list[str | None]:
     """Return the kind of each row that is not a word; None for words, and for all rows if no id is a plain number."""
     names = [row[ids] if len(row) > ids else "" for row in block.rows]
@@ -215,13 +229,17 @@ def _chosen(table: _Table, session: ReadSession, ids: int | None) -> tuple[int, 
             f"{table.path}: expected tokens and tags in two columns, got {token} for both; pass --token_column and "
             "--tag_column"
         )
-    if options.token_column is None and token == ids:
-        others = [at for at in range(table.width) if at not in (token, tag)]
-        advice = f"pass --token_column {others[0]} (columns are numbered from 0), or" if others else "add them, or pass"
-        raise ValueError(
-            f"{table.path}:{table.first}: expected tokens in the first column, got ids of the rows or sentences; "
-            f"{advice} --token_column {token} if the ids are the tokens"
-        )
+    # The message offers the detected column of ids, so a user who names it has decided.
+    if (token == ids) if options.token_column is None else (token != ids and _holds_ids(table, token)):
+        others = [at for at in range(table.width) if at not in (token, tag, ids) and not _holds_ids(table, at)]
+        advice = f"pass --token_column {others[0]} (columns are numbered from 0)" if others else "add them"
+        if token == ids:
+            advice += f", or{'' if others else ' pass'} --token_column {token} if the ids are the tokens"
+        if token == ids or others:
+            raise ValueError(
+                f"{table.path}:{table.first}: expected tokens in {_column(token)}, got ids of the rows or sentences "
+                f"or offsets; {advice}"
+            )
     return token, tag
 
 
@@ -246,17 +264,32 @@ def _column_of(option: str, value: str, table: _Table) -> int:
 
 
 def _id_column(table: _Table) -> int | None:
-    """The column of ids; None if the first column, or the one named ID, holds something else.
+    """The column of ids; None if the first column, or the one named ID, holds something else."""
+    at = next((at for at, name in enumerate(table.names) if name.upper() == "ID"), 0)
+    return at if _counts_rows(table, at) else None
+
+
+def _holds_ids(table: _Table, at: int) -> bool:
+    """Return whether a column holds ids, only whole numbers, or only offsets such as `0-3`."""
+    names = [row[at] for block in _blocks(table) for row in block.rows if len(row) > at]
+    return all(re.fullmatch(r"\d+(-\d+)?", name) for name in names) or _counts_rows(table, at)
+
+
+def _counts_rows(table: _Table, at: int) -> bool:
+    """Return whether a column holds ids.
 
     Ids are numbers that count the rows of each sentence or of the file, from 0 or 1, behind anything that is the same
-    in all rows of a sentence (`1`, `w1`, `3-1`); or all rows of each of several sentences have the same value.
+    in all rows of a sentence (`1`, `w1`, `3-1`); numbers or offsets in all rows that ascend in each of several
+    sentences; or one value in all rows of each of several sentences.
     """
-    at = next((at for at, name in enumerate(table.names) if name.upper() == "ID"), 0)
     reached: int | None = None
-    each, running, several, same, sentences = True, True, False, True, 0
+    each, running, several, same, ascending, sentences = True, True, False, True, True, 0
     for block in _blocks(table):
         names = [row[at] for row, kind in zip(block.rows, _no_words(block, at)) if len(row) > at and not kind]
+        names = [normalize("NFKC", name) for name in names]
         numbers = _numbers(names)
+        starts = _starts(names) if numbers is None else numbers
+        ascending = ascending and starts is not None and all(one < other for one, other in zip(starts, starts[1:]))
         if len(names) > 1:
             sentences += 1
             same = same and len(set(names)) == 1
@@ -269,9 +302,9 @@ def _id_column(table: _Table) -> int | None:
             if len(numbers) > 1:
                 several = True
                 each = each and numbers[0] in (0, 1) and numbers == [*range(numbers[0], numbers[0] + len(numbers))]
-        if not each and not running and not same:
-            return None
-    return at if (several and (each or running)) or (sentences > 1 and same) else None
+        if not (each or running or same or ascending):
+            return False
+    return (several and (each or running)) or (sentences > 1 and (same or ascending))
 
 
 def _numbers(names: list[str]) -> list[int] | None:
@@ -280,6 +313,12 @@ def _numbers(names: list[str]) -> list[int] | None:
     if not all(found) or len({match[1] for match in found}) > 1:
         return None
     return [int(match[2]) for match in found]
+
+
+def _starts(names: list[str]) -> list[float] | None:
+    """The numbers, or starts of offsets, that names are; None if some are not."""
+    found = [_OFFSETS.fullmatch(name) for name in names]
+    return [float(match[1]) for match in found] if all(found) else None
 
 
 def _tag_hint(table: _Table, tag: int, ids: int | None) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from kospan.data.checks import typed
 from kospan.data.hub_labels import holds_labels, label_column, label_items, label_names
 from kospan.data.hub_questions import holds_questions, question_items
-from kospan.data.hub_spans import holds_offsets, span_column, span_items, span_labels
+from kospan.data.hub_spans import holds_offsets, holds_structs, span_columns, span_items, span_labels
 from kospan.data.records import STRICT, HubSplit, RawDataset, ReadSession
 from kospan.data.tagged import Sentence, clean_tag, tag_problem, tagged_items
 from kospan.modeling.tags import labels_of
@@ -18,6 +18,7 @@ VALIDATION_NAMES = ("validation", "dev", "valid", "val")
 _COMMIT = re.compile(r"[\\/]([0-9a-f]{40})[\\/]")
 # Other names of the columns, for errors.
 _CONTEXTS = ("passage", "document", "paragraph", "text")
+_TEXTS = ("sentence", "content", "document", "passage", "context", "paragraph", "body", "sentence1", "title")
 _TOKENS = ("words", "word", "token", "sentence")
 _TAGS = ("ner", "labels", "tag", "ner_labels", "label", "pos_tags")
 _OTHER_FORMS = (
@@ -50,14 +51,14 @@ def read_hub(name: str, joiner: str = " ", session: ReadSession = STRICT) -> Raw
     if not _is_local(name):
         hub = {_split_name(split): _hub_split(name, split, data) for split, data in loaded.items()}
     places = {split: f"{name}, split {split!r}" for split in splits}
-    kind, column = _form(splits, places, session)
+    kind, columns = _form(splits, places, session)
     items, names = {}, []
     for split, data in splits.items():
-        place = places[split]
+        place, column = places[split], columns[split]
         if kind == "questions":
             items[split] = question_items(data, place, split, session)
         elif kind == "spans":
-            items[split] = span_items(data, column or span_column(data), place, split, session)
+            items[split] = span_items(data, column, place, split, session)
         elif kind == "labels":
             items[split] = label_items(data, place, split, session, column)
             names += label_names(data, column) or ()
@@ -66,33 +67,36 @@ def read_hub(name: str, joiner: str = " ", session: ReadSession = STRICT) -> Raw
             tags = map(clean_tag, _tag_names(data, place, session) or ())
             names += labels_of([tag for tag in tags if tag_problem(tag) is None])
     if kind == "spans":
-        columns = ((places[split], data, column or span_column(data)) for split, data in splits.items())
-        names = span_labels(columns) or ()
+        names = span_labels((places[split], data, columns[split]) for split, data in splits.items()) or ()
     # The first split that names labels gives their order.
     return RawDataset(items, tuple(dict.fromkeys(names)) or None, hub)
 
 
-def _form(splits: Mapping, places: Mapping[str, str], session: ReadSession) -> tuple[str, str | None]:
-    """Return the kind of the splits ("questions", "spans", "labels", "tags") and the column that the user named.
+def _form(splits: Mapping, places: Mapping[str, str], session: ReadSession) -> tuple[str, dict[str, str | None]]:
+    """Return the kind of the splits ("questions", "spans", "labels", "tags") and the column of each split.
+
+    The column is that of spans, or the one that the user named.
 
     Raises:
         ValueError: If a column can be read in two ways, or the named one is missing.
     """
     asked, tokens = session.options.tag_column, session.options.token_column
-    datas = list(splits.values())
+    datas, named = list(splits.values()), dict.fromkeys(splits, asked)
     if asked is None and tokens is None:
         if all(map(holds_questions, datas)):
-            return "questions", None
+            return "questions", named
         labelled = all(map(holds_labels, datas))
-        if all(span_column(data) and "tokens" not in data.column_names for data in datas):
+        tagged = any("tokens" in data.column_names for data in datas)
+        columns = None if tagged else span_columns(splits, places)
+        if columns:
             if labelled:
-                spans, label = span_column(datas[0]), label_column(datas[0])
+                spans, label = next(iter(columns.values())), label_column(datas[0])
                 raise ValueError(
                     f"{next(iter(places.values()))}: expected spans or labels of texts, got the columns {spans} and "
                     f"{label}; pass --tag_column {spans} or --tag_column {label}"
                 )
-            return "spans", None
-        return ("labels" if labelled else "tags"), None
+            return "spans", columns
+        return ("labels" if labelled else "tags"), named
     for split, data in splits.items():
         for option, column in (("tag_column", asked), ("token_column", tokens)):
             if column is not None and column not in data.column_names:
@@ -101,10 +105,10 @@ def _form(splits: Mapping, places: Mapping[str, str], session: ReadSession) -> t
                     f"got {column!r}; name one of them"
                 )
     if tokens is None and all(holds_offsets(data, asked) for data in datas):
-        return "spans", asked
+        return "spans", named
     if tokens is None and all(holds_labels(data, asked) for data in datas):
-        return "labels", asked
-    return "tags", asked
+        return "labels", named
+    return "tags", named
 
 
 def _is_local(name: str) -> bool:
@@ -170,6 +174,9 @@ def _hint(data) -> str:
         return f"rename {context or 'the column of the texts'} to context, and save the set with save_to_disk"
     if "text" in names and (spans := next((name for name in names if holds_offsets(data, name)), None)):
         return f"pass --tag_column {spans}"
+    other = next((name for name in _TEXTS if name in names), None)
+    if "text" not in names and other and any(holds_structs(data, name) for name in names):
+        return f"rename the column {other} to text, and save the set with save_to_disk"
     flags = [("token_column", "tokens", _TOKENS), ("tag_column", "ner_tags", _TAGS)]
     found = [
         f"--{flag} {name}"

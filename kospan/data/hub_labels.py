@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from kospan.data.hub_spans import holds_structs
 from kospan.data.labelled import labelled_item
+from kospan.data.prodigy import accepted_lines
 from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import clean_label
 
@@ -28,7 +30,7 @@ def holds_labels(data, column: str | None = None) -> bool:
 
 def label_column(data) -> str | None:
     """The column of the labels; None if there is none."""
-    return next((column for column in LABELS if column in data.column_names), None)
+    return next((name for name in LABELS if name in data.column_names and not holds_structs(data, name)), None)
 
 
 def label_names(data, column: str | None = None) -> tuple[str, ...] | None:
@@ -59,9 +61,12 @@ def label_items(
     text, pair = _texts(data)
     label = column or label_column(data)
     names = getattr(_feature(data, column), "names", None)
-    columns = [name for name in ("id", "guid", "idx", "source", text, pair, label) if name in data.column_names]
-    for row, values in enumerate(data.select_columns(columns)):
-        where = f"{place}, row {row}"
+    decisions = ("answer", "question", "_task_hash")
+    columns = [
+        name for name in ("id", "guid", "idx", "source", text, pair, label, *decisions) if name in data.column_names
+    ]
+    rows = ((f"{place}, row {row}", values) for row, values in enumerate(data.select_columns(columns)))
+    for where, values in accepted_lines(rows, place):
         with session.record():
             found = values[label]
             found = found.get(_INNER) if isinstance(found, dict) else found
@@ -73,7 +78,8 @@ def label_items(
                 found = None if found == -1 else names[found]
             if pair is not None and not str(values[pair] or "").strip():
                 raise ValueError(f"{where}: expected a {pair} beside {text}, got {values[pair]!r}; correct the row")
-            name = next((values[key] for key in ("id", "guid", "idx") if values.get(key) not in (None, "")), row + 1)
+            name = next((values[key] for key in ("id", "guid", "idx") if values.get(key) not in (None, "")), None)
+            name = int(where.rpartition(" ")[2]) + 1 if name is None else name
             name = name if isinstance(name, str) else f"{split}-{name}"
             source = values.get("source")
             source = source if isinstance(source, str) else ""

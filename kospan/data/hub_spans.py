@@ -1,21 +1,64 @@
 """Texts with spans from sets read with the `datasets` library: character offsets in a column of structs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from kospan.data.annotations import ENDS, LABELS, STARTS, spans_of
+from kospan.data.annotations import ENDS, LABELS, SPAN_KEYS, STARTS, rows_of, spans_of
 from kospan.data.checks import check_encodable, typed
+from kospan.data.prodigy import CHOICES, accepted_lines, answer_of, is_rejected, span_record
 from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import Example, clean_label
 
-COLUMNS = ("spans", "entities", "ents")
+COLUMNS = ("spans", *SPAN_KEYS)
+# Names of a class's column too, which holds spans only if it holds structs.
+_CLASSES = ("label", "labels")
+# Keys by which Prodigy's lines are recognised.
+_DECISIONS = ("answer", "_task_hash", "_is_binary", *CHOICES)
 _IDS = ("id", "guid", "idx")
 
 
-def span_column(data) -> str | None:
-    """The column of a split that holds spans of its column `text`; None if there is none."""
-    if "text" not in data.column_names:
+def span_columns(splits: Mapping, places: Mapping[str, str]) -> dict[str, str] | None:
+    """The column of each split that holds spans of its column `text`; None if a split has none.
+
+    Columns that are empty in all rows of all splits count only where there is no other.
+
+    Args:
+        splits: The splits by name.
+        places: The place of each split, for errors.
+
+    Raises:
+        ValueError: If a split has several.
+    """
+    found = {split: _candidates(data) for split, data in splits.items()}
+    if not all(found.values()):
         return None
-    return next((name for name in COLUMNS if name in data.column_names and holds_offsets(data, name)), None)
+    if any(len(names) > 1 for names in found.values()):
+        names = {name for each in found.values() for name in each}
+        filled = {
+            name for name in names if any(_has_spans(splits[split], name) for split in splits if name in found[split])
+        }
+        found = {split: [name for name in each if name in filled] or each[:1] for split, each in found.items()}
+    for split, names in found.items():
+        if len(names) > 1:
+            raise ValueError(
+                f"{places[split]}: expected one column of spans, got {' and '.join(names)}; pass "
+                f"{' or '.join(f'--tag_column {name}' for name in names)}"
+            )
+    return {split: name for split, (name,) in found.items()}
+
+
+def _candidates(data) -> list[str]:
+    names = [name for name in COLUMNS if name in data.column_names] if "text" in data.column_names else []
+    return [name for name in names if (holds_structs if name in _CLASSES else holds_offsets)(data, name)]
+
+
+def _has_spans(data, column: str) -> bool:
+    """Return whether a row holds spans; a struct of lists holds some if its lists do."""
+    return any(any(row.values()) if isinstance(row, dict) else row for row in data[column])
+
+
+def holds_structs(data, column: str) -> bool:
+    """Return whether a column holds structs with a start, an end and a label."""
+    return bool(_fields(data.features[column])) and holds_offsets(data, column)
 
 
 def holds_offsets(data, column: str) -> bool:
@@ -37,7 +80,9 @@ def span_labels(splits: Iterable[tuple]) -> tuple[str, ...] | None:
     for place, data, column in splits:
         known = _names(data, column, place) or []
         names += known
-        used |= {known[label] for row in data[column] for label in _raw_labels(row) if label in range(len(known))}
+        used |= {
+            known[label] for row in _accepted(data, column) for label in _raw_labels(row) if label in range(len(known))
+        }
     return tuple(dict.fromkeys(clean_label(name) for name in names if name in used)) or None
 
 
@@ -59,18 +104,31 @@ def span_items(data, column: str, place: str, split: str, session: ReadSession =
         ValueError, TypeError: If there is another kind of value; the message names the row.
     """
     names = _names(data, column, place)
-    columns = [name for name in (*_IDS, "text", "question", "source", column) if name in data.column_names]
-    for row, values in enumerate(data.select_columns(columns)):
-        where = f"{place}, row {row}"
+    wanted = dict.fromkeys((*_IDS, "text", "question", "source", column, *_DECISIONS))
+    columns = [name for name in wanted if name in data.column_names]
+    rows = ((f"{place}, row {row}", values) for row, values in enumerate(data.select_columns(columns)))
+    for where, values in accepted_lines(rows, place):
         with session.record():
             text = typed(values["text"], str, where, "'text'")
-            name = next((values[key] for key in _IDS if values.get(key) not in (None, "")), row + 1)
+            name = next((values[key] for key in _IDS if values.get(key) not in (None, "")), None)
+            name = int(where.rpartition(" ")[2]) + 1 if name is None else name
             name = name if isinstance(name, str) else f"{split}-{name}"
             question, source = (typed(values.get(key) or "", str, where, key) for key in ("question", "source"))
-            spans = None if values[column] is None else spans_of(values[column], text, where, "span", names)
+            found = _decided(values, column, where)
+            spans = None if found is None else spans_of(found, text, where, "span", names)
             for value in (name, text, question, source):
                 check_encodable(value, where)
             yield Item(where, Example(name, text, spans, question, source), text if question else "")
+
+
+def _decided(values: dict, column: str, place: str):
+    """The spans of a row as stored, for an accepted row of Prodigy's without those that were rejected."""
+    if answer_of(values) != "accept":
+        return values[column]
+    found = values[column]
+    found = rows_of(found, place, "span") if isinstance(found, dict) else found
+    rest = {key: value for key, value in values.items() if key != column}
+    return span_record(rest | {"spans": found}, place)["spans"]
 
 
 def _fields(feature) -> dict | None:
@@ -88,11 +146,10 @@ def _names(data, column: str, place: str) -> list[str] | None:
         ValueError: If they have none.
     """
     fields = _fields(data.features[column]) or {}
-    feature = next((fields[name] for name in LABELS if name in fields), None)
-    while getattr(feature, "feature", None) is not None:
-        feature = feature.feature
-    names = getattr(feature, "names", None)
-    if names is None and getattr(feature, "dtype", "string") not in ("string", "large_string", "null"):
+    features = [_innermost(fields[name]) for name in LABELS if name in fields]
+    names = next((feature.names for feature in features if hasattr(feature, "names")), None)
+    feature = next((feature for feature in features if getattr(feature, "dtype", "") != "null"), None)
+    if names is None and feature is not None and getattr(feature, "dtype", "string") not in ("string", "large_string"):
         raise ValueError(
             f"{place}: expected the labels of the column {column} to be strings or a ClassLabel, got {feature}; cast "
             "them to a ClassLabel"
@@ -100,9 +157,25 @@ def _names(data, column: str, place: str) -> list[str] | None:
     return names
 
 
+def _accepted(data, column: str) -> Iterator:
+    """Yield the spans of each row as stored, without those that Prodigy's annotators have rejected or ignored."""
+    columns = [name for name in ("question", "answer", "_task_hash", column) if name in data.column_names]
+    for row in data.select_columns(columns):
+        answer, spans = answer_of(row), row[column]
+        if answer == "accept" and isinstance(spans, list):
+            yield [span for span in spans if not is_rejected(span)]
+        elif answer not in ("reject", "ignore"):
+            yield spans
+
+
+def _innermost(feature):
+    while getattr(feature, "feature", None) is not None:
+        feature = feature.feature
+    return feature
+
+
 def _raw_labels(row) -> Iterator:
-    """Yield the labels of a row as stored."""
-    rows = [row] if isinstance(row, dict) else row or []
-    for each in rows:
-        value = each.get(next((name for name in LABELS if name in each), "label")) if isinstance(each, dict) else None
-        yield from value if isinstance(value, list) else [value]
+    """Yield the labels of a row as stored, under all names of labels."""
+    for each in [row] if isinstance(row, dict) else row or []:
+        for value in (each.get(name) for name in LABELS) if isinstance(each, dict) else ():
+            yield from value if isinstance(value, list) else [value]

@@ -178,15 +178,20 @@ def _item(line, place: str, path: str | os.PathLike, annotated: bool = True) -> 
     return Item(place, example, example.text if example.question else "")
 
 
-def read_jsonl(path: str | os.PathLike) -> list[Example]:
+def read_jsonl(path: str | os.PathLike, session: ReadSession | None = None) -> list[Example]:
     """Read the examples of a file, plain or gzipped; overlapping spans are kept.
+
+    Args:
+        path: The file.
+        session: Takes the lines that cannot be read; None raises their errors.
 
     Raises:
         Exception: The first error, with the number of other records that cannot be read.
     """
-    session = ReadSession(collect=True)
-    examples = [item.example for item in jsonl_items(path, session)]
-    session.finish()
+    reading = ReadSession(collect=True) if session is None else session
+    examples = [item.example for item in jsonl_items(path, reading)]
+    if session is None:
+        reading.finish()
     return examples
 
 

@@ -1,5 +1,6 @@
 """Labelled texts or pairs of texts, as rows with the columns `text`, `text_pair` and `label`."""
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 
@@ -69,7 +70,8 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
 def _json_rows(path: str | os.PathLike, session: ReadSession) -> Iterator[Row]:
     for place, line in accepted_lines(json_lines(path, session), path):
         with session.record():
-            yield Row(place, typed(line, dict, place, "the line"))
+            values = typed(line, dict, place, "the line")
+            yield Row(place, {key: None if _is_nan(value) else value for key, value in values.items()})
 
 
 def labelled_item(place: str, name: str, text: str, label, pair: str = "", source: str = "") -> Item:
@@ -100,13 +102,23 @@ def labelled_item(place: str, name: str, text: str, label, pair: str = "", sourc
 def label_in_words(label, place: str) -> str | None:
     """Convert a label to its name; None if there is none.
 
-    A float keeps its point, which distinguishes values from names of classes.
+    A float keeps its point, which distinguishes values from names of classes. NaN, which pandas writes for a missing
+    number, is no label.
+
+    Raises:
+        TypeError, ValueError: If it is neither a name nor a finite number.
 
     >>> label_in_words(3, "row 1"), label_in_words(3.0, "row 1"), label_in_words(True, "row 1")
     ('3', '3.0', 'true')
     """
     if isinstance(label, bool):
         return "true" if label else "false"
+    if _is_nan(label):
+        return None
+    if isinstance(label, float) and math.isinf(label):
+        raise ValueError(
+            f"{place}: expected a label that is a finite number, got {label}; correct it, or use an empty label"
+        )
     if isinstance(label, (int, float)):
         return repr(label)
     if label is not None and not isinstance(label, str):
@@ -116,3 +128,7 @@ def label_in_words(label, place: str) -> str | None:
         )
     check_encodable(label or "", place)
     return clean_label(label or "") or None
+
+
+def _is_nan(value) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -45,7 +45,7 @@ def answer_of(line) -> str:
     >>> answer_of({"text": "서울", "answer": "reject"}), answer_of({"question": "Yes or no?", "answer": "accept"})
     ('reject', '')
     """
-    if not isinstance(line, dict) or ("question" in line and "_task_hash" not in line):
+    if not isinstance(line, dict) or (line.get("question") is not None and line.get("_task_hash") is None):
         return ""
     answer = line.get("answer")
     return answer if isinstance(answer, str) and answer in ANSWERS else ""
@@ -62,7 +62,7 @@ def span_record(line, place: str):
     if answer_of(line) != "accept":
         return line
     if line.get("spans") is None:
-        chosen = next((key for key in CHOICES if key in line), None)
+        chosen = next((key for key in CHOICES if line.get(key) is not None), None)
         if chosen:
             raise ValueError(
                 f"{place}: expected Prodigy's 'spans', got a decision about the whole text under {chosen!r}; export "
@@ -72,11 +72,12 @@ def span_record(line, place: str):
     is_number = isinstance(name, int) and not isinstance(name, bool)
     spans = line.get("spans")
     if spans is None or isinstance(spans, list):
-        spans = [_gold(span) for span in spans or () if not _is_rejected(span)]
+        spans = [_gold(span) for span in spans or () if not is_rejected(span)]
     return line | {"spans": spans} | ({"id": str(name)} if is_number else {})
 
 
-def _is_rejected(span) -> bool:
+def is_rejected(span) -> bool:
+    """Return whether a span was rejected or ignored by itself."""
     return isinstance(span, dict) and span.get("answer") in ("reject", "ignore")
 
 

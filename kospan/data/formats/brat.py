@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from kospan.data.checks import located
 from kospan.data.formats.keys import warn_ignored
 from kospan.data.formats.offsets import UNITS, Fragments, RawSpan, counted, resolve
+from kospan.data.records import STRICT, ReadSession
 from kospan.data.text import decoded, read_bytes, write_text
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -33,7 +34,7 @@ LINE_END = re.compile(r"[\t\r\n]")
 PARTS = (".a1", ".a2", ".rel", ".co")
 
 
-def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
+def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS, session: ReadSession = STRICT) -> list[Example]:
     """Read examples from a folder (in the order of names, with subfolders) or from one .txt or .ann file.
 
     Line ends are kept. Offsets usually count characters, CRLF as two; other countings (brat's own count of CRLF as one,
@@ -44,6 +45,7 @@ def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Exa
     Args:
         path: Folder, or one .txt or .ann file.
         units: Possible units of the offsets; see `kospan.data.formats.offsets`.
+        session: Takes the texts that cannot be read.
 
     Raises:
         ValueError: If an annotation is malformed or discontinuous, or its surface is not what its offsets cut out; the
@@ -57,11 +59,12 @@ def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Exa
     ignored: Counter[str] = Counter()
     examples = []
     for text_path in texts:
-        text = decoded(read_bytes(text_path), text_path, keep_mark=True)
-        files = _annotation_files(text_path)
-        spans = _spans(files, text, units, ignored) if files else None
-        name = text_path.relative_to(path if path.is_dir() else path.parent).with_suffix("").as_posix()
-        examples.append(Example(unquote(name), text, spans))
+        with session.record():
+            text = decoded(read_bytes(text_path), text_path, keep_mark=True)
+            files = _annotation_files(text_path)
+            spans = _spans(files, text, units, ignored) if files else None
+            name = text_path.relative_to(path if path.is_dir() else path.parent).with_suffix("").as_posix()
+            examples.append(Example(unquote(name), text, spans))
     warn_ignored(path, ignored)
     return examples
 

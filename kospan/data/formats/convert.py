@@ -12,6 +12,7 @@ from kospan.data.formats.labelstudio import COUNTED, read_labelstudio, write_lab
 from kospan.data.formats.offsets import UNITS
 from kospan.data.formats.prodigy import read_prodigy, write_prodigy
 from kospan.data.jsonl import json_lines, read_jsonl, write_jsonl
+from kospan.data.records import ReadOptions, ReadSession
 from kospan.data.text import stem
 from kospan.example import Example
 
@@ -20,7 +21,8 @@ class Format(NamedTuple):
     """Functions and properties of an annotation format.
 
     Args:
-        read: From a path, and for other tools the units that offsets may count, to examples.
+        read: From a path, for other tools the units that offsets may count, and a session for the records that cannot
+            be read, to examples.
         write: Examples to a path, whole or not at all, for other tools with the unit that offsets count.
         units: Possible units of the tool's offsets (see `kospan.data.formats.offsets`); empty for JSON Lines.
         unit: Default unit for writing.
@@ -52,6 +54,7 @@ def convert_file(
     to_format: str = "jsonl",
     offsets: str | None = None,
     model_version: str = "kospan",
+    skip_invalid: bool = False,
 ) -> str:
     """Read annotations in one format and write them in another.
 
@@ -64,12 +67,14 @@ def convert_file(
             `source` is JSON Lines. None reads any unit if all possible units give the same spans, and writes the
             tool's own unit.
         model_version: The model's name beside predictions, if the format has them.
+        skip_invalid: Continue without records that cannot be read.
 
     Returns:
         A line about what was converted, ignored, and lost because the new format cannot represent it.
 
     Raises:
-        ValueError: If a name is unknown, nothing was read, or a record is malformed.
+        ValueError: If a name is unknown, nothing was read, or a record is malformed (the first, and the number of
+            others).
         FileExistsError: If a file is to be written and `target` is a folder.
     """
     for name in (from_format, to_format):
@@ -85,16 +90,21 @@ def convert_file(
         )
     if to_format != "brat" and os.path.isdir(target):
         raise FileExistsError(f"expected a file to write to, got the folder {target}; name a file inside it")
+    session = ReadSession(ReadOptions(skip_invalid=skip_invalid), collect=True)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         units = (offsets,) if offsets else reader.units
-        examples = reader.read(source, units) if units and reader.units else reader.read(source)
+        examples = reader.read(source, *((units,) if reader.units else ()), session=session)
+    session.finish()
     if not examples:
         notes = "".join(f" ({warning.message})" for warning in caught)
         raise ValueError(
-            f"{source}: expected at least one text in the form {from_format}, got none{notes}; check file and form"
+            f"{source}: expected at least one text in the form {from_format}, got {session.nothing('none')}{notes}; "
+            "check file and form"
         )
     notes = [str(warning.message) for warning in caught] + _lost(examples, writer.loses, to_format)
+    if session.invalid:
+        notes.append(f"skipped {session.invalid:,} invalid record{'s' * (session.invalid > 1)}")
     options: dict = {}
     if writer.units:
         options["unit"] = offsets if offsets and not reader.units else writer.unit
@@ -116,10 +126,12 @@ def _predicted(source: str | os.PathLike, from_format: str, examples: list[Examp
     """
     found = {example.id for example in examples if any(span.score != 1.0 for span in example.spans or ())}
     gold = set()
-    for place, line in json_lines(source) if from_format == "jsonl" else ():
-        if line.get("spans") and "answer" not in line:
-            kind = found if any("score" in span for span in line["spans"]) else gold
-            kind.add(line.get("id", f"{stem(source)}-{place.rpartition(':')[2]}"))
+    lines = json_lines(source, ReadSession(collect=True)) if from_format == "jsonl" else ()
+    for place, line in lines:
+        if isinstance(line, dict) and isinstance(line.get("spans"), list) and line["spans"] and "answer" not in line:
+            scored = any(isinstance(span, dict) and span.get("score") is not None for span in line["spans"])
+            name = line.get("id", f"{stem(source)}-{place.rpartition(':')[2]}")
+            (found if scored else gold).add(name if isinstance(name, str) else str(name))
     none_found = {example.id for example in examples if example.spans == ()} if found and not gold else set()
     return found | none_found
 

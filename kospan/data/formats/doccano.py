@@ -12,6 +12,7 @@ from kospan.data.checks import check_encodable, located, typed
 from kospan.data.formats.keys import EXTRA_KEYS, check_no_annotations, warn_ignored
 from kospan.data.formats.offsets import UNITS, RawSpan, common_units, counted, is_ambiguous, resolve
 from kospan.data.jsonl import json_lines
+from kospan.data.records import STRICT, ReadSession
 from kospan.data.text import stem, write_text
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -38,7 +39,7 @@ class Line(NamedTuple):
     annotations: dict[str, list[Annotation]]
 
 
-def read_doccano(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[Example]:
+def read_doccano(path: str | os.PathLike, units: Sequence[str] = UNITS, session: ReadSession = STRICT) -> list[Example]:
     """Read the examples of an export; a line without label, labels, entities and annotations is unlabelled.
 
     doccano counts UTF-16 code units, or graphemes in projects with that setting, and keeps imported offsets, which
@@ -48,6 +49,7 @@ def read_doccano(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[
     Args:
         path: The export.
         units: Possible units of the offsets; see `kospan.data.formats.offsets`.
+        session: Takes the lines that cannot be read.
 
     Raises:
         ValueError, TypeError: If a record is malformed, its offsets can be read in several ways, its annotations are
@@ -55,10 +57,16 @@ def read_doccano(path: str | os.PathLike, units: Sequence[str] = UNITS) -> list[
     """
     ignored: Counter[str] = Counter()
     name = stem(path)
-    lines = [_line(line, place, f"{name}-{place.rpartition(':')[2]}", ignored) for place, line in json_lines(path)]
+    lines = []
+    for place, line in json_lines(path, session):
+        with session.record():
+            lines.append(_line(line, place, f"{name}-{place.rpartition(':')[2]}", ignored))
     texts = [(line.example.text, _raw_spans(line)) for line in lines]
     possible = common_units(texts, units)
-    found = [_labelled(line, possible) for line in lines]
+    found = []
+    for line in lines:
+        with session.record():
+            found.append(_labelled(line, possible))
     warn_ignored(path, ignored)
     if any(is_ambiguous(text, raw_spans, units) for text, raw_spans in texts):
         warnings.warn(

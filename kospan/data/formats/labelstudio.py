@@ -12,6 +12,7 @@ from kospan.data.formats.html_nodes import HtmlNodes
 from kospan.data.formats.keys import EXTRA_KEYS, warn_ignored
 from kospan.data.formats.labelstudio_tasks import ID_KEY, LABEL_KEYS, Region, Task, read_tasks
 from kospan.data.formats.offsets import RawSpan, counted, interpretations, resolve
+from kospan.data.records import STRICT, ReadSession
 from kospan.data.text import write_text
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -31,7 +32,9 @@ class AnnotationSpans(NamedTuple):
     spans: tuple[Span, ...]
 
 
-def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) -> list[Example]:
+def read_labelstudio(
+    path: str | os.PathLike, units: Sequence[str] = COUNTED, session: ReadSession = STRICT
+) -> list[Example]:
     """Read examples from an export as JSON or JSON-MIN; a task without a finished annotation is unlabelled.
 
     The text is the field of the data that the labelled regions are in; `text`, if they are in several. Offsets of
@@ -43,35 +46,49 @@ def read_labelstudio(path: str | os.PathLike, units: Sequence[str] = COUNTED) ->
     Args:
         path: The export.
         units: Possible units of the offsets; see `kospan.data.formats.offsets`.
+        session: Takes the tasks that cannot be read.
 
     Raises:
         ValueError, TypeError: If a record is malformed, its annotations differ, a surface differs from the text at the
             offsets, or the offsets can be read in several ways; the message names file and task.
     """
     ignored: Counter[str] = Counter()
-    tasks = read_tasks(path, ignored)
+    tasks = read_tasks(path, ignored, session)
     fields = _fields(tasks, units)
     chosen = _chosen(fields, path)
     html_fields = {fields[region.tag] for task in tasks for region in task.regions if region.is_html}
     found: dict[object, tuple[Example, list[AnnotationSpans]]] = {}
     for at, task in enumerate(tasks):
-        key = _text_key(task, chosen)
-        text = typed(task.data[key], str, task.place, repr(key))
-        check_encodable(text, task.place)
-        nodes = HtmlNodes(text) if key in html_fields else None
-        text = nodes.text if nodes else text
-        extra = {key: typed(task.data.get(key) or "", str, task.place, repr(key)) for key in EXTRA_KEYS}
-        # JSON-MIN has a record for each annotation.
-        identity = (task.name, text) if task.is_minimal and task.number is not None else at
-        _, marked = found.setdefault(identity, (Example(task.name, text, None, **extra), []))
-        for annotation in task.annotations:
-            regions = [region for region in annotation.regions if fields[region.tag] == key]
-            if others := len(annotation.regions) - len(regions):
-                ignored[f"in another field than {key!r}"] += others
-            spans = _spans(regions, text, nodes, task.place, units)
-            marked.append(AnnotationSpans(task.place, annotation.author, annotation.is_truth, spans))
+        with session.record():
+            example, marked = _marked(task, _text_key(task, chosen), fields, html_fields, units, ignored)
+            # JSON-MIN has a record for each annotation.
+            identity = (task.name, example.text) if task.is_minimal and task.number is not None else at
+            found.setdefault(identity, (example, []))[1].extend(marked)
     warn_ignored(path, ignored)
-    return [replace(example, spans=_agreed(marked)) for example, marked in found.values()]
+    examples = []
+    for example, marked in found.values():
+        with session.record():
+            examples.append(replace(example, spans=_agreed(marked)))
+    return examples
+
+
+def _marked(
+    task: Task, key: str, fields: dict[str, str], html_fields: set[str], units: Sequence[str], ignored: Counter
+) -> tuple[Example, list[AnnotationSpans]]:
+    """The unlabelled example of a task whose text is under `key`, and its annotations."""
+    text = typed(task.data[key], str, task.place, repr(key))
+    check_encodable(text, task.place)
+    nodes = HtmlNodes(text) if key in html_fields else None
+    text = nodes.text if nodes else text
+    extra = {key: typed(task.data.get(key) or "", str, task.place, repr(key)) for key in EXTRA_KEYS}
+    marked = []
+    for annotation in task.annotations:
+        regions = [region for region in annotation.regions if fields[region.tag] == key]
+        if others := len(annotation.regions) - len(regions):
+            ignored[f"in another field than {key!r}"] += others
+        spans = _spans(regions, text, nodes, task.place, units)
+        marked.append(AnnotationSpans(task.place, annotation.author, annotation.is_truth, spans))
+    return Example(task.name, text, None, **extra), marked
 
 
 def _agreed(marked: list[AnnotationSpans]) -> tuple[Span, ...] | None:

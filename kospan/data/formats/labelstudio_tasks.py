@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from kospan.data.checks import typed
 from kospan.data.formats.keys import check_no_annotations
+from kospan.data.records import STRICT, ReadSession
 from kospan.data.text import open_text, stem
 
 # Key of kospan's ids; "id" is Label Studio's own number.
@@ -79,12 +80,13 @@ class Task(NamedTuple):
         return [region for annotation in self.annotations for region in annotation.regions]
 
 
-def read_tasks(path: str | os.PathLike, ignored: Counter) -> list[Task]:
+def read_tasks(path: str | os.PathLike, ignored: Counter, session: ReadSession = STRICT) -> list[Task]:
     """The records of a file.
 
     Args:
         path: The export.
         ignored: Counter of skipped annotations, by kind.
+        session: Takes the records that cannot be read.
 
     Raises:
         ValueError, TypeError: If the format is another, or a record without annotations has apparent annotations under
@@ -101,7 +103,11 @@ def read_tasks(path: str | os.PathLike, ignored: Counter) -> list[Task]:
             f"{path}: expected one JSON list of tasks, got brackets too deep to read; export the project as JSON"
         ) from error
     typed(records, list, str(path), "the file")
-    return [_task(record, f"{path}, task {at}", f"{stem(path)}-{at + 1}", ignored) for at, record in enumerate(records)]
+    tasks = []
+    for at, record in enumerate(records):
+        with session.record():
+            tasks.append(_task(record, f"{path}, task {at}", f"{stem(path)}-{at + 1}", ignored))
+    return tasks
 
 
 def _task(record, place: str, default_id: str, ignored: Counter) -> Task:

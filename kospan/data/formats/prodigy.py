@@ -9,11 +9,14 @@ from kospan.data.formats.keys import check_no_annotations
 from kospan.data.formats.offsets import RawSpan, counted, resolve
 from kospan.data.jsonl import from_record, json_lines, record
 from kospan.data.prodigy import accepted_lines, span_record
+from kospan.data.records import STRICT, ReadSession
 from kospan.data.text import stem, write_text
 from kospan.example import Example
 
 
-def read_prodigy(path: str | os.PathLike, units: Sequence[str] = ("characters",)) -> list[Example]:
+def read_prodigy(
+    path: str | os.PathLike, units: Sequence[str] = ("characters",), session: ReadSession = STRICT
+) -> list[Example]:
     """Read the lines that were accepted or have no answer yet.
 
     A line with neither answer nor spans is unlabelled.
@@ -21,19 +24,21 @@ def read_prodigy(path: str | os.PathLike, units: Sequence[str] = ("characters",)
     Args:
         path: The file.
         units: Possible units of the offsets; Prodigy itself counts characters.
+        session: Takes the lines that cannot be read.
 
     Raises:
         ValueError, TypeError: If a record is malformed or holds no spans but other annotations; the message names file
             and line.
     """
     examples = []
-    for place, line in accepted_lines(json_lines(path), path):
-        line = typed(span_record(line, place), dict, place, "the line")
-        if line.get("spans") is None:
-            check_no_annotations(line, place, "under 'spans'", ("spans", "relations", "meta"))
-        elif isinstance(line.get("text"), str):
-            line = line | {"spans": _in_characters(line["spans"], line["text"], units, place)}
-        examples.append(from_record(line, place, f"{stem(path)}-{place.rpartition(':')[2]}"))
+    for place, line in accepted_lines(json_lines(path, session), path):
+        with session.record():
+            line = typed(span_record(line, place), dict, place, "the line")
+            if line.get("spans") is None:
+                check_no_annotations(line, place, "under 'spans'", ("spans", "relations", "meta"))
+            elif isinstance(line.get("text"), str):
+                line = line | {"spans": _in_characters(line["spans"], line["text"], units, place)}
+            examples.append(from_record(line, place, f"{stem(path)}-{place.rpartition(':')[2]}"))
     return examples
 
 

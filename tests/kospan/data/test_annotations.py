@@ -112,6 +112,7 @@ def test_offsets_of_doccano_that_may_mean_several_things():
 
 QUESTION = {"question": "어디에서?"}
 ANSWER = (Span(0, 2, "answer"),)
+SPAN_RECORD = {"start": 0, "end": 2, "label": "LC"}
 
 
 @pytest.mark.parametrize(
@@ -126,6 +127,15 @@ ANSWER = (Span(0, 2, "answer"),)
         ({"answers": None, "answer": None}, None),
         ({}, None),
         ({"spans": []}, ()),
+        ({"answers": None, "answer": {"text": "대전", "answer_start": 0}}, ANSWER),
+        ({"is_impossible": False, "answers": {"text": ["대전"], "answer_start": [0]}}, ANSWER),
+        ({"is_impossible": 1, "answers": {"text": ["대전"], "answer_start": [0]}}, ()),
+        ({"is_impossible": None, "answers": {"text": [], "answer_start": []}, "answer_start": None}, ()),
+        ({"spans": [SPAN_RECORD], "answer": "대전", "is_impossible": False}, (SPAN,)),
+        ({"spans": [SPAN_RECORD], "answers": ["대전시", "대전"]}, (SPAN,)),
+        ({"spans": [SPAN_RECORD], "answers": [{"text": "대전", "answer_start": 0}], "answer": "accept"}, (SPAN,)),
+        ({"spans": [], "is_impossible": True, "answers": [{"text": "대전", "answer_start": 0}]}, ()),
+        ({"spans": [], "answers": {"text": [], "answer_start": []}}, ()),
     ],
 )
 def test_answers_under_other_keys(keys, spans):
@@ -139,11 +149,90 @@ def test_answers_under_other_keys(keys, spans):
         ({"answers": []}, r"got the key 'answers' with \[\]; write .* \[\] where the text holds none"),
         ({"label": [[0, 2, "answer"]]}, "got the key 'label'"),
         ({"answer": {"text": "대전", "answer_start": 1}}, "expected the answer '대전' at character 1"),
+        ({"answer_text": "대전"}, "got the key 'answer_text' with '대전'"),
+        ({"answers": None, "answer_start": 0}, "got the key 'answer_start' with 0"),
+        (
+            {"is_impossible": False, "answers": {"text": [], "answer_start": []}},
+            "an answer or more beside is_impossible: false, got none",
+        ),
     ],
 )
 def test_answers_without_a_place_are_refused(keys, message):
     with pytest.raises(ValueError, match=message):
         example(**QUESTION, **keys)
+
+
+@pytest.mark.parametrize(
+    ("spans", "keys", "named"),
+    [
+        ([SPAN_RECORD], {"is_impossible": True}, "'is_impossible' with True"),
+        ([], {"is_impossible": False}, "'is_impossible' with False"),
+        ([SPAN_RECORD], {"answers": {"text": ["한별"], "answer_start": [5]}}, "'answers' with"),
+        ([SPAN_RECORD], {"answers": {"text": [], "answer_start": []}}, "'answers' with"),
+        ([SPAN_RECORD], {"answers": None, "answer": {"text": "한별", "answer_start": 5}}, "'answer' with"),
+        ([SPAN_RECORD], {"answer": "한별"}, "'answer' with '한별'"),
+        ([], {"answer": "대전"}, "'answer' with '대전'"),
+    ],
+)
+def test_spans_that_contradict_the_answers_are_refused(spans, keys, named):
+    with pytest.raises(ValueError, match=f"expected one set of answers, got {len(spans)} under 'spans' and {named}"):
+        example(**QUESTION, spans=spans, **keys)
+
+
+@pytest.mark.parametrize("more", [{}, {"spans": []}, {"answers": []}])
+def test_is_impossible_is_true_or_false(more):
+    with pytest.raises(TypeError, match="expected 'is_impossible' to be true or false, got 'false'"):
+        example(**QUESTION, is_impossible="false", **more)
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        {"start": 0, "end": 2, "label": "LC", "score": None, "text": None, "word": None},
+        {"start": None, "start_char": 0, "end": None, "end_char": 2, "label": None, "entity_group": "LC"},
+        {"start": 0, "end": 2, "start_offset": None, "end_offset": None, "type": "LC", "label": None},
+    ],
+)
+@pytest.mark.parametrize("key", ["spans", "entities", "annotations", "labels"])
+def test_null_under_a_key_of_a_span_means_that_the_key_is_missing(span, key):
+    assert example(**{key: [span]}).spans == (SPAN,)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"word": "한별"},
+        {"value": "한별"},
+        {"surface_form": "한별"},
+        {"entity": "한별"},
+        {"text": None, "word": "한별"},
+        {"word": "대"},
+    ],
+)
+def test_offsets_are_checked_against_the_text_under_any_usual_key(keys):
+    with pytest.raises(ValueError, match=r"span 0: expected the text '.+' from 0 to 2, got '대전'"):
+        example(spans=[SPAN_RECORD | keys])
+    same = {key: value and "대전" for key, value in keys.items()}
+    assert example(spans=[SPAN_RECORD | same]).spans == (SPAN,)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"word": "new york's"},
+        {"word": "new york ' s"},
+        {"word": "[UNK] york's"},
+        {"entity": "B-LC"},
+        {"entity": "LC"},
+        {"value": 3},
+        {"text": "New  York's", "value": "NYC"},
+    ],
+)
+def test_words_as_a_tokenizer_decodes_them(keys):
+    record = {"id": "a", "text": "New Yórk's end", "spans": [SPAN_RECORD | {"end": 10} | keys]}
+    if "text" in keys:
+        record["text"] = record["text"].replace("ó", "o")
+    assert from_record(record).spans == (Span(0, 10, "LC"),)
 
 
 def test_a_row_of_squad_as_json_lines(tmp_path):

@@ -156,6 +156,15 @@ IDS = "1\t한별\tN\tB-PS\n2\t간다\tV\tO\n\n1\t비\tN\tO\n"
         "a\t한별\tB-PS\na\t간다\tO\n\nb\t비\tO\nb\t다\tO\n",
         "1-2\t한별간다\t_\n1\t한별\tB-PS\n2\t간다\tO\n2.1\t_\t_\n",
         "-DOCSTART-\t-\tO\n\n1\t한별\tB-PS\n2\t간다\tO\n",
+        "1.\t한별\tB-PS\n2.\t간다\tO\n",
+        "(1)\t한별\tB-PS\n(2)\t간다\tO\n",
+        "①\t한별\tB-PS\n②\t간다\tO\n",
+        "１\t한별\tB-PS\n２\t간다\tO\n",
+        "10\t한별\tB-PS\n20\t간다\tO\n\n10\t비\tO\n20\t온다\tO\n30\t또\tO\n\n10\t눈\tO\n",
+        "1\t한별\tB-PS\n3\t간다\tO\n\n2\t비\tO\n5\t온다\tO\n",
+        "0\t한별\tB-PS\n4\t간다\tO\n\n0\t비\tO\n2\t온다\tO\n",
+        "0-2\t한별\tB-PS\n4-6\t간다\tO\n\n0-1\t비\tO\n2-4\t온다\tO\n",
+        "0.00\t한별\tB-PS\n1.25\t간다\tO\n\n2.50\t비\tO\n3.75\t온다\tO\n",
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*which are not words")
@@ -177,10 +186,42 @@ def test_a_column_of_ids_is_no_column_of_tokens(tmp_path, text):
         ("하 B-X\n하 O\n", ["하 하"]),
         ("1 B-QT\n3 O\n", ["1 3"]),
         ("1990-2000 B-DT\n2001 O\n", ["1990-2000 2001"]),
+        ("10 B-QT\n월 O\n\n10 O\n20 O\n\n1 O\n5 O\n", ["10 월", "10 20", "1 5"]),
+        ("5 O\n2 O\n\n3 O\n9 O\n\n4 O\n7 O\n", ["5 2", "3 9", "4 7"]),
+        ("1. B-X\n3. O\n", ["1. 3."]),
     ],
 )
 def test_numbers_may_be_tokens(tmp_path, text, texts):
     assert [example.text for example in chosen(write(tmp_path, text))] == texts
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1-1\t0-3\tKim\tB-PER\n1-2\t4-8\tleft\tO\n\n2-1\t9-12\tLee\tB-PER\n",
+        "s1\t1\tKim\tB-PER\ns1\t2\tleft\tO\n\ns2\t1\tLee\tB-PER\ns2\t2\tcame\tO\n",
+        "1\t7\tKim\tB-PER\n2\t3\tleft\tO\n\n1\t7\tLee\tB-PER\n",
+    ],
+)
+def test_advice_skips_columns_of_ids_and_offsets(tmp_path, text):
+    path = write(tmp_path, text)
+    with pytest.raises(
+        ValueError, match=r"in the first column, got ids .*pass --token_column 2 .* or --token_column 0"
+    ):
+        chosen(path)
+    with pytest.raises(ValueError, match=r":1: expected tokens in column 1, got ids .*; pass --token_column 2 \("):
+        chosen(path, token_column="1")
+    assert chosen(path, token_column="2")[0].text == "Kim left"
+    # The message offers the first column.
+    assert chosen(path, token_column="0")[0].text != "Kim left"
+
+
+def test_webanno_is_named(tmp_path):
+    path = write(tmp_path, "#FORMAT=WebAnno TSV 3.3\n#T_SP=x|value\n\n#Text=Kim left\n1-1\t0-3\tKim\tPER\n")
+    for read in (read_conll, read_conll_iob1):
+        with pytest.raises(ValueError, match=r":1: expected .*, got WebAnno TSV; export the project as CoNLL 2002"):
+            list(read(path))
+    assert chosen(write(tmp_path, "#FORMAT=WebAnno\tB-X\n나\tO\n"))[0].text == "#FORMAT=WebAnno 나"
 
 
 def test_two_columns_of_which_one_counts(tmp_path):

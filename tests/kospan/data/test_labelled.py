@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kospan.data.corpus import load_corpus, read_examples
 from kospan.data.hub import read_hub
 from kospan.data.jsonl import from_record, record
-from kospan.data.labelled import labelled_items
+from kospan.data.labelled import labelled_item, labelled_items
 from kospan.data.records import ReadOptions, ReadSession, grouped_pairs
 from kospan.data.registry import dataset_spec
 from kospan.data.values import holds_values, value_of
@@ -277,3 +277,29 @@ def test_what_is_known_of_the_sets():
     assert dataset_spec("klue_nli").config == "nli" and dataset_spec("klue_sts").hub == "klue/klue"
     assert dataset_spec("ko_fake_news").restricted and dataset_spec("ko_fake_news").licence == "unknown"
     assert dataset_spec("labelled").licence is None
+
+
+@pytest.mark.parametrize("label", ["경제 뉴스", "경제\u00a0뉴스", " 경제  뉴스", "경제\t뉴스"])
+def test_white_space_in_a_label_is_one_space(label):
+    assert labelled_item("a:1", "a", "금리", label).example.spans[0].label == "경제 뉴스"
+
+
+def test_nan_is_no_label(tmp_path):
+    labels = [0.5, float("nan"), 2.0]
+    rows = [{"text": str(at), "label": label, "source": float("nan")} for at, label in enumerate(labels)]
+    path = written(tmp_path, "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    datasets.Dataset.from_dict({"text": list("012"), "label": labels}).save_to_disk(tmp_path / "set")
+    for items in (labelled_items(path), read_hub(str(tmp_path / "set")).splits["train"]):
+        found = [item.example for item in items]
+        assert [each.spans and each.spans[0].label for each in found] == ["0.5", None, "2.0"]
+        assert holds_values(found)
+
+
+@pytest.mark.parametrize("label", ["Infinity", "-Infinity", "1e999"])
+def test_an_infinite_label_is_an_error(tmp_path, label):
+    path = written(tmp_path, "a.jsonl", f'{{"text": "가", "label": 0.5}}\n{{"text": "나", "label": {label}}}\n')
+    with pytest.raises(ValueError, match=r"a\.jsonl:2: expected a label that is a finite number, got -?inf"):
+        list(labelled_items(path))
+    datasets.Dataset.from_dict({"text": ["가"], "label": [float(label)]}).save_to_disk(tmp_path / "set")
+    with pytest.raises(ValueError, match="row 0: expected a label that is a finite number"):
+        list(read_hub(str(tmp_path / "set")).splits["train"])

@@ -37,6 +37,76 @@ def there_and_back(folder, examples, name, offsets=None):
     return read_jsonl(target)
 
 
+def broken(folder, name):
+    """A file of two good records between three that cannot be read."""
+    good = [{"id": str(at), "text": "대구", "spans": [{"start": 0, "end": 2, "label": "LC"}]} for at in range(2)]
+    wrong = {"id": "w", "text": "대구", "spans": [{"start": 0, "end": 9, "label": "LC"}]}
+    records = [good[0], wrong, {"id": "x", "text": 3}, good[1], wrong | {"id": "y"}]
+    if name == "brat":
+        for record in good:
+            (folder / f"{record['id']}.txt").write_text("대구")
+            (folder / f"{record['id']}.ann").write_text("T1\tLC 0 2\t대구\n")
+        for stem, line in (("w", "T1\tLC 0 9\t대구\n"), ("x", "T1\n"), ("y", "?\n")):
+            (folder / f"{stem}.txt").write_text("대구")
+            (folder / f"{stem}.ann").write_text(line)
+        return folder
+    path = folder / "a.txt"
+    if name == "label-studio":
+        tasks = []
+        for record in records:
+            result = [{"type": "labels", "value": span | {"labels": ["LC"]}} for span in record.get("spans", ())]
+            data = {"text": record["text"], "example_id": record["id"]}
+            tasks.append({"data": data, "annotations": [{"result": result}]})
+        tasks[2]["annotations"] = "none"
+        path.write_text(json.dumps(tasks))
+        return path
+    if name == "doccano":
+        records = [
+            {"id": each["id"], "text": each["text"]}
+            | {"label": [[span["start"], span["end"], span["label"]] for span in each.get("spans", ())]}
+            for each in records
+        ]
+    lines = [json.dumps(record) for record in records]
+    lines[2] = "{" if name == "jsonl" else lines[2]
+    path.write_text("".join(line + "\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_invalid_records_are_counted_or_skipped(tmp_path, capsys, name):
+    (tmp_path / "source").mkdir()
+    source, target = broken(tmp_path / "source", name), tmp_path / "b.jsonl"
+    command = ["convert", "data", str(source), str(target), "--from", name]
+    assert main(command) == 2 and not target.exists()
+    error = capsys.readouterr().err
+    assert "(2 more records are invalid; --skip_invalid continues without them)" in error and "\n" not in error.strip()
+    assert not main([*command, "--skip_invalid"])
+    assert "2 texts, 2 spans" in (line := capsys.readouterr().out) and "; skipped 3 invalid records" in line
+    assert [(each.id, each.spans) for each in read_jsonl(target)] == [(at, (Span(0, 2, "LC"),)) for at in "01"]
+
+
+def test_predictions_are_found_beside_invalid_records(tmp_path, capsys):
+    source, target = tmp_path / "a.jsonl", tmp_path / "b.json"
+    span = {"start": 0, "end": 2, "label": "LC", "score": 0.5}
+    write_lines(source, {"text": "대구", "spans": [span]}, 3, {"text": "대구", "spans": 3})
+    command = ["convert", "data", str(source), str(target), "--to", "label-studio"]
+    assert main(command) == 2 and "--skip_invalid" in capsys.readouterr().err
+    assert not main([*command, "--skip_invalid"])
+    (task,) = json.loads(target.read_text(encoding="utf-8"))
+    assert "predictions" in task
+    write_lines(source, 3)
+    assert main([*command, "--skip_invalid"]) == 2
+    assert "got 1 invalid record, the first: " in capsys.readouterr().err
+
+
+def test_a_null_score_is_no_prediction(tmp_path):
+    source, target = tmp_path / "a.jsonl", tmp_path / "b.json"
+    write_lines(source, {"text": "대구", "spans": [{"start": 0, "end": 2, "label": "LC", "score": None}]})
+    convert_file(source, target, "jsonl", "label-studio")
+    (task,) = json.loads(target.read_text(encoding="utf-8"))
+    assert "annotations" in task and "predictions" not in task
+
+
 @pytest.mark.parametrize("offsets", UNITS)
 @pytest.mark.parametrize("name", OTHERS)
 @PROPERTY
