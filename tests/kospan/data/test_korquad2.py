@@ -260,3 +260,12 @@ def test_characters_of_markup_in_a_page_count_in_scores(tmp_path, answer, text, 
     cut = Span(gold.start, gold.start + len(part), "answer")
     assert score_answers([example], [[gold]], "korquad2") == {"exact_match": 1.0, "f1": 1.0}
     assert score_answers([example], [[cut]], "korquad2")["exact_match"] == 0.0
+
+
+def test_questions_with_unreadable_answers_are_read_for_prediction(tmp_path):
+    path = write(tmp_path, asked("picture", "<img>"), asked("text", "대한민국"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        split = read_split("korquad2", path, annotated=False)
+    assert [(example.id, example.spans) for example in split.examples] == [("picture", None), ("text", None)]
+    assert split.issues.left_out == 0
