@@ -92,13 +92,13 @@ def predict(
     elif dataset is None:
         place, examples = os.fspath(data), read_texts(os.fspath(data), session)
     else:
-        # Gold spans are neither used nor returned.
         place = os.fspath(data)
-        examples, missing = read_split(dataset, place, "longest", session.options, whole_texts=True)
+        examples, missing = read_split(dataset, place, "longest", session.options, whole_texts=True, annotated=False)
         for line in missing.lines(place):
             say(line)
     task = _task_over(model)
-    examples = readable(task, examples, place, session)
+    # Gold spans are neither used nor returned, and the model need not know their labels.
+    examples = readable(task, [replace(example, spans=None) for example in examples], place, session)
     predictions = task.predict(examples, threshold, batch_size)
     if session.invalid:
         say(f"skipped {session.invalid:,} invalid records, the first: {session.first}")

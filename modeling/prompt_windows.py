@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 
 from .alignment import clusters
-from .prompt_dates import CODES, date_codes, with_fixed_date
+from .prompt_dates import CODES, UNKNOWN, date_codes, with_fixed_date
 from .prompts import frame
 from .similarity import Similarity
 
@@ -110,24 +110,39 @@ class PromptBuilder:
         return self._templated(messages, date)
 
     def _templated(self, messages: list[dict], date: str | None) -> str:
-        """Render messages with the chat template on a date; None is today."""
+        """Render messages with the chat template on a date; None is today.
+
+        Raises:
+            ValueError: If the template formats the date with an unknown code.
+        """
         settings = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
         if date is not None:
             settings["chat_template"] = with_fixed_date(self.tokenizer.get_chat_template())
             settings[CODES] = date_codes(date)
-        return self.tokenizer.apply_chat_template(messages, **settings)
+        try:
+            return self.tokenizer.apply_chat_template(messages, **settings)
+        except Exception as error:  # Jinja's TemplateError; model code imports torch and transformers alone.
+            if not str(error).startswith(UNKNOWN):
+                raise
+            raise ValueError(str(error)) from error
 
     def _dated(self, messages: list[dict]) -> bool:
         """Return whether the chat template inserts the current date into these messages."""
         if "strftime_now" not in self.tokenizer.get_chat_template():
             return False
-        return self._templated(messages, "1999-12-31") != self._templated(messages, "2024-02-05")
+        try:
+            return self._templated(messages, "1999-12-31") != self._templated(messages, "2024-02-05")
+        except ValueError:  # An unknown code, which transformers writes as it is.
+            return True
 
     def fix_date(self, date: str) -> None:
         """Fix the date of all prompts, if the model has none and its chat template inserts one.
 
         Args:
             date: A date such as 2026-01-31.
+
+        Raises:
+            ValueError: If the chat template formats the date with an unknown code.
         """
         config, frames = self.config, []
         if config.date is not None or not config.chat:

@@ -34,7 +34,7 @@ def read_conll(path: str, session: ReadSession = STRICT) -> Iterator[Item]:
     The options `token_column` and `tag_column` choose other columns: by number from 0, from the end if negative, or by
     the name that a line `# global.columns = ID FORM ...` (CoNLL-U Plus) gives them; FORM, if named, is the token.
     Beside a column of ids, rows of multi-word tokens (`1-2`) and empty nodes (`1.1`) are skipped and counted in a
-    warning.
+    warning. For prediction (`session.labelled` is false) tokens alone, one per line, are read, too.
 
     Raises:
         ValueError: If a column is missing or a tag is wrong, the column of tokens holds ids, or the file is WebAnno's;
@@ -88,6 +88,7 @@ class _Table:
         width: Its number of columns; 0 if there is no row.
         first: The line that determines the width.
         names: The columns' names, if a line gives them.
+        untagged: Whether tokens without tags are expected.
     """
 
     path: str
@@ -96,9 +97,10 @@ class _Table:
     width: int
     first: int
     names: tuple[str, ...]
+    untagged: bool
 
 
-def _table(path: str) -> _Table:
+def _table(path: str, labelled: bool) -> _Table:
     lines = open_text(path).read().split("\n")
     rows = [(at, line) for at, line in enumerate(lines, 1) if line.strip(" \t") and not line.startswith(_DOCUMENT)]
     # A line that starts with # may be a comment; it is used only if there are no other lines.
@@ -106,7 +108,8 @@ def _table(path: str) -> _Table:
     separator = "\t" if any("\t" in line for _, line in plain) else " "
     at, line = plain[0] if plain else (0, "")
     names = next((match[1].split() for _, line in rows if (match := _NAMES.fullmatch(line.strip()))), [])
-    return _Table(path, lines, separator, len(_split(line)) if plain else 0, at, tuple(names))
+    width = len(_split(line)) if plain else 0
+    return _Table(path, lines, separator, width, at, tuple(names), not labelled and width == 1)
 
 
 def _split(line: str) -> list[str]:
@@ -126,19 +129,27 @@ def _blocks(table: _Table) -> Iterator[_Block]:
                 yield block
             document += not blank
             block = _Block(document)
-        elif line.startswith("#") and not block.rows and table.width > 1 and table.separator not in line.strip(" "):
+        elif line.startswith("#") and not block.rows and _is_comment(table, line, columns):
             continue
         else:
             block.rows.append(columns)
             block.lines.append(at)
             # Words of a comment inside a sentence are not columns.
             comment = line.startswith("#") and table.separator == "\t" and "\t" not in line
-            if len(columns) < 2 or len(columns) != table.width or comment:
+            if (len(columns) < 2 and not table.untagged) or len(columns) != table.width or comment:
                 block.error = block.error or ValueError(_wrong_width(table, at, line, columns))
+
+
+def _is_comment(table: _Table, line: str, columns: list[str]) -> bool:
+    """Whether a line with # in front of a sentence is a comment."""
+    if table.untagged:
+        return len(columns) > 1
+    return table.width > 1 and table.separator not in line.strip(" ")
 
 
 def _wrong_width(table: _Table, at: int, line: str, columns: list[str]) -> str:
     wanted = f"{table.width} columns as in line {table.first}" if table.width > 1 else "a token and its tag"
+    wanted = f"one token as in line {table.first}" if table.untagged else wanted
     advice = "add what is missing, or an empty line between sentences"
     if line.startswith("#"):
         advice = (
@@ -154,7 +165,7 @@ def _wrong_width(table: _Table, at: int, line: str, columns: list[str]) -> str:
 
 def _column_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
     path = str(path)
-    table = _table(path)
+    table = _table(path, session.labelled)
     _check_not_webanno(table)
     ids = _id_column(table)
     token, tag = _chosen(table, session, ids)
@@ -179,7 +190,7 @@ def _column_sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
                 if not columns[token]:
                     raise ValueError(f"{path}:{at}: expected a token in {_column(token)}, got none; remove the line")
                 sentence.tokens.append(columns[token])
-                sentence.tags.append(columns[tag])
+                sentence.tags.append("O" if table.untagged else columns[tag])
                 sentence.lines.append(at)
             if number == 1 and not hint:
                 sentence.tag_hint = _header_hint(sentence)

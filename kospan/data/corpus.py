@@ -1,7 +1,7 @@
 """Data sets ready for training: checked examples by split, and the labels."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -228,6 +228,7 @@ def read_split(
     options: ReadOptions = DEFAULTS,
     labelled: bool = False,
     whole_texts: bool = False,
+    annotated: bool = True,
 ) -> Split:
     """Read and check one file, or one split of a set that needs no file.
 
@@ -238,6 +239,7 @@ def read_split(
         options: Options for reading files.
         labelled: Whether an unlabelled text is an invalid record.
         whole_texts: As in `load_corpus`.
+        annotated: Whether annotations are used; otherwise all examples are unlabelled.
 
     Raises:
         Exception: As `load_corpus`.
@@ -249,7 +251,7 @@ def read_split(
     _check_overlaps(overlaps)
     check_options(dataset, options)
     reader = dataset_spec(dataset)
-    session = ReadSession(options, collect=True)
+    session = ReadSession(options, collect=True, labelled=annotated)
     names_split = path in ("train", "validation", "test") and not Path(path).exists()
     if reader.read_file and not (reader.read_set and names_split):
         items, title = reader.read_file(path, session), str(path)
@@ -266,7 +268,10 @@ def read_split(
     examples = [item.example for item in part.items if not item.left_out]
     if not examples:
         raise ValueError(f"{title}: expected at least one example, got none that can be used; check file and form")
-    return Split(examples, part.issues._replace(left_out=left_out))
+    issues = part.issues._replace(left_out=left_out)
+    if not annotated:
+        examples, issues = [replace(example, spans=None) for example in examples], issues._replace(trimmed=0)
+    return Split(examples, issues)
 
 
 def read_examples(

@@ -51,7 +51,7 @@ def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Ite
                 for question in list_of(page, "qas", place):
                     total += 1
                     with session.record():
-                        item = _item(question, html, readable, title, place)
+                        item = _item(question, html, readable, title, place, session.labelled)
                         if item.left_out:
                             lost.append(f"{place}, question {item.example.id!r}")
                         yield item
@@ -63,12 +63,12 @@ def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Ite
         )
 
 
-def _item(question, html: str, readable: HtmlText, title: str, place: str) -> Item:
+def _item(question, html: str, readable: HtmlText, title: str, place: str, labelled: bool) -> Item:
     """Build the item of a question."""
     name = question_name(typed(question, dict, place, "the question"), place)
     here = f"{place}, question {name!r}"
     asked, answers, left_out = key_of(question, "question", here), None, ""
-    if question.get("answer") is not None:
+    if labelled and question.get("answer") is not None:
         answer = answer_of(typed(question["answer"], dict, here, "'answer'"), here)
         mapped = _mapped(answer, html, readable, here)
         answers, left_out = ([mapped], "") if mapped else (None, "its answer cannot be mapped to readable text")

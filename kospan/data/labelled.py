@@ -40,7 +40,7 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
     for row in rows:
         with session.record():
             values = row.values
-            for column in ("text", "label"):
+            for column in ("text", "label") if session.labelled else ("text",):
                 if column not in values:
                     raise ValueError(
                         f"{row.place}: expected the columns text and label, got "
@@ -61,7 +61,7 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
                 row.place,
                 f"{stem(path)}-{row.place.rpartition(':')[2]}" if name in (None, "") else str(name),
                 values["text"],
-                values["label"],
+                values.get("label"),
                 "" if pair is None else pair,
                 values.get("source") or "",
             )

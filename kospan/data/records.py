@@ -64,10 +64,11 @@ class ReadSession:
     Args:
         options: The user's options.
         collect: Keep the errors of single records until `finish`; otherwise the first one is raised where it occurs.
+        labelled: Whether annotations are used; otherwise readers accept files of some formats that have none.
     """
 
-    def __init__(self, options: ReadOptions = DEFAULTS, collect: bool = False):
-        self.options, self.collect = options, collect
+    def __init__(self, options: ReadOptions = DEFAULTS, collect: bool = False, labelled: bool = True):
+        self.options, self.collect, self.labelled = options, collect, labelled
         self.first: Exception | None = None
         self.invalid = 0
 

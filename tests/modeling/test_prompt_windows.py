@@ -2,6 +2,10 @@
 
 import datetime
 import json
+import re
+import string
+import sys
+import time
 import warnings
 
 import pytest
@@ -75,10 +79,48 @@ def test_the_date_changes_nothing_else_of_a_template(start, template):
 @given(day=st.dates(datetime.date(1900, 1, 1)), format=st.text("YmdBbAajyHIMSpeFDTUWVGuwhxXRn -/:.", max_size=6))
 def test_codes_are_those_of_strftime(day, format):
     format = "".join(f"%{letter}" if letter.isalpha() and letter != "n" else letter for letter in format)
-    expected = datetime.datetime(day.year, day.month, day.day).strftime(format)
-    for code, text in date_codes(day.isoformat()).items():
-        format = format.replace(code, text)
-    assert format == expected
+    assert formatted(format, day) == datetime.datetime(day.year, day.month, day.day).strftime(format)
+
+
+def formatted(format: str, day: datetime.date) -> str:
+    """A date as a chat template writes it."""
+    tokenizer = byte_level()
+    settings = {CODES: date_codes(day.isoformat()), "format": format, "tokenize": False}
+    return tokenizer.apply_chat_template(
+        [{"role": "user", "content": ""}], chat_template=with_fixed_date("{{ strftime_now(format) }}"), **settings
+    )
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="flags of strftime are those of Linux")
+@pytest.mark.parametrize("day", [datetime.date(2025, 2, 3), datetime.date(2008, 12, 31), datetime.date(2009, 8, 30)])
+def test_every_code_and_flag_is_that_of_strftime(day, monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    codes = date_codes(day.isoformat())
+    midnight = datetime.datetime(day.year, day.month, day.day)
+    # %f is Python's own: with a flag it is no code.
+    assert {code: midnight.strftime(code) for code in codes} == codes
+    letters = {letter for letter in string.ascii_letters + "%" if midnight.strftime(f"%{letter}") != f"%{letter}"}
+    assert letters == {code[1] for code in codes if len(code) == 2}
+
+
+@pytest.mark.parametrize(
+    "format",
+    ["%C%y", "%%Y", "%%%Y%%", "%g|%k|%l|%P|%r|%s|%n|%t|", "%-e %-U %-W %-u %-w %-V %-G", "%_d %^a %0e %EY %Od"]
+    + ["%-_d %_-d %^#p %#^a", "Y%Ym", "", "d", "100%", "%^B의 %-d일%%"],
+)
+def test_a_format_is_read_once_from_left_to_right(format):
+    day = datetime.datetime(2024, 1, 7)
+    expected = day.strftime(format).replace(day.strftime("%s"), "1704585600")
+    assert formatted(format, day.date()) == expected
+
+
+@pytest.mark.parametrize("code", ["%Q", "%5", "%:", "%EQ", "%OY", "%-f", "%-", "%E", "%_^"])
+def test_an_unknown_code_is_refused_at_training_in_one_line(code):
+    model = writer_with(PLAIN.replace("{%", "{{ strftime_now('%Y " + code + "') }}{%", 1))
+    message = f"date format, got {code} in '%Y {code}'; correct the template"
+    with pytest.raises(ValueError, match=f"^expected codes of strftime in the chat template's {re.escape(message)}$"):
+        model.fix_date("2025-02-03")
 
 
 @pytest.mark.parametrize("template", [FIXED, PLAIN])

@@ -8,7 +8,8 @@ ASCII_PUNCTUATION = [chr(code) for code in range(33, 127) if not chr(code).isaln
 TITLE_MARKS = ["'", '"', "《", "》", "<", ">", "〈", "〉", "(", ")", "‘", "’"]
 STEPS = {
     "korquad": ["marks", "case", "punctuation", "spaces"],
-    "korquad2": ["tags", "marks", "case", "punctuation", "all spaces"],
+    "korquad2": ["marks", "case", "punctuation", "all spaces"],
+    "korquad2_html": ["tags", "marks", "case", "punctuation", "all spaces"],
     "squad": ["case", "punctuation", "articles", "spaces"],
     "squad_v2": ["case", "punctuation", "articles", "spaces"],
     "klue_mrc": ["case", "klue marks", "punctuation", "spaces"],

@@ -5,15 +5,16 @@ import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
+from kospan.data.annotations import SPAN_KEYS
 from kospan.data.formats.brat import read_brat, write_brat
 from kospan.data.formats.doccano import read_doccano, write_doccano
 from kospan.data.formats.keys import EXTRA_KEYS
 from kospan.data.formats.labelstudio import COUNTED, read_labelstudio, write_labelstudio
 from kospan.data.formats.offsets import UNITS
 from kospan.data.formats.prodigy import read_prodigy, write_prodigy
-from kospan.data.jsonl import json_lines, read_jsonl, write_jsonl
+from kospan.data.jsonl import json_lines, jsonl_items, read_jsonl, write_jsonl
+from kospan.data.prodigy import answer_of
 from kospan.data.records import ReadOptions, ReadSession
-from kospan.data.text import stem
 from kospan.example import Example
 
 
@@ -119,21 +120,29 @@ def convert_file(
     return "; ".join([f"{', '.join(parts)}: {source} ({from_format}) -> {target} ({to_format})", *notes])
 
 
-def _predicted(source: str | os.PathLike, from_format: str, examples: list[Example]) -> set[str]:
-    """Ids of the texts whose spans are predictions, which have scores in JSON Lines.
+def _predicted(source: str | os.PathLike, from_format: str, examples: list[Example]) -> set[int]:
+    """Positions of the texts whose spans are predictions, which have scores in JSON Lines.
 
     If all spans of the file are predictions, texts without spans count as predictions too.
     """
-    found = {example.id for example in examples if any(span.score != 1.0 for span in example.spans or ())}
-    gold = set()
-    lines = json_lines(source, ReadSession(collect=True)) if from_format == "jsonl" else ()
-    for place, line in lines:
-        if isinstance(line, dict) and isinstance(line.get("spans"), list) and line["spans"] and "answer" not in line:
-            scored = any(isinstance(span, dict) and span.get("score") is not None for span in line["spans"])
-            name = line.get("id", f"{stem(source)}-{place.rpartition(':')[2]}")
-            (found if scored else gold).add(name if isinstance(name, str) else str(name))
-    none_found = {example.id for example in examples if example.spans == ()} if found and not gold else set()
+    found = {at for at, example in enumerate(examples) if any(span.score != 1.0 for span in example.spans or ())}
+    if from_format == "jsonl":
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # These were collected while the examples were read.
+            session = ReadSession(ReadOptions(skip_invalid=True), collect=True)
+            lines = dict(json_lines(source, session))
+            places = [item.place for item in jsonl_items(source, session)]
+        # A score of exactly 1 is in the line alone; one in an annotator's decision is not the annotator's.
+        found |= {at for at, place in enumerate(places) if not answer_of(lines[place]) and _has_scores(lines[place])}
+    gold = any(example.spans and at not in found for at, example in enumerate(examples))
+    none_found = {at for at, example in enumerate(examples) if example.spans == ()} if found and not gold else set()
     return found | none_found
+
+
+def _has_scores(line: dict) -> bool:
+    """Whether spans of a record of JSON Lines have scores."""
+    listed = [line[key] for key in ("spans", *SPAN_KEYS) if isinstance(line.get(key), list)]
+    return any(isinstance(span, dict) and span.get("score") is not None for spans in listed for span in spans)
 
 
 def _lost(examples: list[Example], keys: tuple[str, ...], to_format: str) -> list[str]:

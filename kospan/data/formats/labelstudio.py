@@ -215,7 +215,7 @@ def write_labelstudio(
     path: str | os.PathLike,
     examples: Iterable[Example],
     unit: str = "characters",
-    predicted: Collection[str] = (),
+    predicted: Collection[int] = (),
     model_version: str = "kospan",
 ) -> None:
     """Write tasks for a project with `<Text name="text">` and `<Labels name="label">`.
@@ -224,8 +224,8 @@ def write_labelstudio(
         path: The file.
         examples: The examples.
         unit: Unit of the offsets.
-        predicted: Ids of the examples whose spans are a model's: they become a prediction with its scores, which an
-            annotator may accept, and no annotation.
+        predicted: Positions, from 0, of the examples whose spans are a model's: they become a prediction with its
+            scores, which an annotator may accept, and no annotation.
         model_version: The model, as Label Studio names it beside a prediction.
 
     Raises:
@@ -241,7 +241,7 @@ def write_labelstudio(
             result = [
                 _region(at, *pair, span, example.text) for at, (pair, span) in enumerate(zip(pairs, example.spans))
             ]
-            if example.id in predicted:
+            if number - 1 in predicted:
                 task["predictions"] = [_prediction(result, example.spans, model_version)]
             else:
                 task["annotations"] = [{"result": result}]

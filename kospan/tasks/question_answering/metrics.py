@@ -48,12 +48,23 @@ def korquad_form(text: str) -> str:
 
 
 def korquad2_form(text: str) -> str:
-    """An answer as KorQuAD 2.x compares it: the text of its HTML in the form of KorQuAD 1.0, without any space.
+    """A plain text as KorQuAD 2.x compares it: in the form of KorQuAD 1.0, without any space.
 
-    >>> korquad2_form("<td>3월&nbsp;<b>2일</b></td>") == korquad2_form("3월2일")
+    Examples that kospan reads are plain text: `<` and `&` in them are characters of the page, not markup.
+
+    >>> korquad2_form("List<String>, 3월 2일")
+    'liststring3월2일'
+    """
+    return korquad_form(text).replace(" ", "")
+
+
+def korquad2_html_form(text: str) -> str:
+    """A raw HTML answer as KorQuAD 2.x compares it: its text in the form of `korquad2_form`.
+
+    >>> korquad2_html_form("<td>3월&nbsp;<b>2일</b></td>") == korquad2_form("3월 2일")
     True
     """
-    return korquad_form(unescape(_MARKUP.sub("", text))).replace(" ", "")
+    return korquad2_form(unescape(_MARKUP.sub("", text)))
 
 
 def squad_form(text: str) -> str:
@@ -97,6 +108,8 @@ class Rules(NamedTuple):
 RULES = {
     "korquad": Rules(korquad_form, _characters),
     "korquad2": Rules(korquad2_form, _characters),
+    # For answers that are still HTML, such as those of a file of predictions in the official form.
+    "korquad2_html": Rules(korquad2_html_form, _characters),
     "squad": Rules(squad_form, str.split),
     "squad_v2": Rules(squad_form, str.split, empty_equal=True, empty_gold=False),
     # The benchmark has exact match and ROUGE-W; F1 is KorQuAD's over KLUE's form, for comparison with the others.

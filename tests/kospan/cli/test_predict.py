@@ -5,8 +5,11 @@ import json
 import pytest
 from cli_cases import GOLD, TEXTS, TINY, refused
 
+from kospan.api import predict
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl
+from kospan.example import Example
+from kospan.modeling.spans import Span
 
 
 def test_predictions_equal_the_models_own(model_folder, make_token_classifier, gold_file, tmp_path, capsys):
@@ -88,3 +91,45 @@ def test_model_without_tokenizer_is_refused(make_token_classifier, gold_file, tm
     model.tokenizer = None
     model.save_pretrained(tmp_path / "bare")
     assert "expected a tokenizer beside the model" in refused(["predict", str(tmp_path / "bare"), gold_file], capsys)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name", "content"),
+    [
+        ("conll", "a.conll", "송하늘\tB-ANIMAL\n기자\tO\n\n군산에\tB-SHIP\n비\tO\n"),
+        ("conll", "a.txt", "# 두 문장\n송하늘\n기자\n\n군산에\n비\n"),
+        (
+            "jsonl",
+            "a.jsonl",
+            '{"text": "송하늘 기자", "spans": [{"start": 0, "end": 3, "label": "X"}]}\n{"text": "군산에 비"}',
+        ),
+        ("labelled", "a.csv", "text,label\n송하늘 기자,사회\n군산에 비,날씨\n"),
+        ("labelled", "a.tsv", "id\ttext\n1\t송하늘 기자\n2\t군산에 비\n"),
+    ],
+)
+def test_labels_of_the_file_are_neither_needed_nor_used(model_folder, tmp_path, capsys, dataset, name, content):
+    path, plain = tmp_path / name, tmp_path / "plain.txt"
+    path.write_text(content, encoding="utf-8")
+    plain.write_text("송하늘 기자\n군산에 비\n", encoding="utf-8")
+    assert main(["predict", model_folder, str(path), "--dataset", dataset]) == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main(["predict", model_folder, str(plain)]) == 0
+    expected = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(each["text"], each["spans"]) for each in found] == [(each["text"], each["spans"]) for each in expected]
+
+
+def test_examples_with_labels_that_the_model_does_not_know_are_predicted(model_folder):
+    document = Example("a", "송하늘 기자", (Span(0, 3, "ANIMAL"),))
+    [found] = predict(model_folder, [document])
+    assert {span.label for span in found.spans} <= {"PS", "LC", "OG"}
+    assert found.spans == predict(model_folder, [document.text])[0].spans
+
+
+def test_tokens_without_tags_are_refused_for_evaluation_and_beside_longer_lines(model_folder, tmp_path, capsys):
+    path = tmp_path / "a.conll"
+    path.write_text("송하늘\n기자\n", encoding="utf-8")
+    words = ["evaluate", model_folder, "--data", str(path), "--dataset", "conll"]
+    assert "a.conll:1: expected a token and its tag" in refused(words, capsys)
+    path.write_text("송하늘\n기자 O\n", encoding="utf-8")
+    words = ["predict", model_folder, str(path), "--dataset", "conll"]
+    assert "a.conll:2: expected one token as in line 1" in refused(words, capsys)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from kospan.data.corpus import load_corpus, read_examples, read_split
 from kospan.data.html_text import HtmlText
+from kospan.modeling.spans import Span
+from kospan.tasks.question_answering.metrics import score_answers
 
 PAGE = (
     "<!DOCTYPE html>\n<html>\n<head>\n<meta>\n<title>한강 - 위키백과</title>\n</head>\n<body>\n<h1>한강</h1>\n"
@@ -232,3 +234,38 @@ def test_left_out_questions_are_counted_where_they_would_stand(tmp_path):
     with pytest.warns(UserWarning, match="skipped 9 of 18"):
         split = read_split("korquad2", str(path), labelled=True)
     assert (len(split.examples), split.issues.left_out, split.issues.invalid) == (9, 9, 0)
+
+
+CODE_PAGE = (
+    "<p>형식은 Map&lt;Key&gt; 이고 표기는 &amp;lt; 이다. 조건은 a&lt;b이고 식은 x &amp; y 이다.</p>"
+    "<table><tr><td>vector&lt;int&gt;</td><td>1&nbsp;&lt; 2</td></tr></table>"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "part"),
+    [
+        ("Map&lt;Key&gt;", "Map<Key>", "Map"),
+        ("&amp;lt;", "&lt;", "&"),
+        ("a&lt;b이고", "a<b이고", "a"),
+        ("x &amp; y", "x & y", "x"),
+        ("<tr><td>vector&lt;int&gt;</td><td>1&nbsp;&lt; 2</td></tr>", "vector<int>\t1\u00a0< 2", "vector<int>"),
+    ],
+)
+def test_characters_of_markup_in_a_page_count_in_scores(tmp_path, answer, text, part):
+    path = write(tmp_path, asked("q", answer, CODE_PAGE.index(answer)), context=CODE_PAGE)
+    [example] = read_examples("korquad2", path)
+    [gold] = example.spans
+    assert example.text[gold.start : gold.end] == text
+    cut = Span(gold.start, gold.start + len(part), "answer")
+    assert score_answers([example], [[gold]], "korquad2") == {"exact_match": 1.0, "f1": 1.0}
+    assert score_answers([example], [[cut]], "korquad2")["exact_match"] == 0.0
+
+
+def test_questions_with_unreadable_answers_are_read_for_prediction(tmp_path):
+    path = write(tmp_path, asked("picture", "<img>"), asked("text", "대한민국"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        split = read_split("korquad2", path, annotated=False)
+    assert [(example.id, example.spans) for example in split.examples] == [("picture", None), ("text", None)]
+    assert split.issues.left_out == 0

@@ -212,6 +212,28 @@ def test_spans_with_scores_become_predictions(tmp_path):
     assert [each.spans is None for each in read_jsonl(tmp_path / "b.jsonl")] == [True, False, False]
 
 
+@pytest.mark.parametrize("names", [(7, 8, 9), (None, None, None), ("a", "a", "a"), ("1", 1, None)])
+def test_predictions_are_told_apart_by_record_whatever_its_id(tmp_path, names):
+    place = {"start": 3, "end": 5, "label": "LC"}
+    kinds = [place | {"score": 0.25}, place, place | {"score": 1.0}]
+    rejected = {"id": names[0], "text": "동생이 광주에", "spans": [place], "answer": "reject"}
+    lines = [{"id": name, "text": "동생이 광주에", "spans": [span]} for name, span in zip(names, kinds)]
+    said, tasks = tasks_of(tmp_path, rejected, *lines)
+    assert "2 texts with scores: written as predictions" in said
+    assert [("predictions" in task, "annotations" in task) for task in tasks] == [
+        (True, False),
+        (False, True),
+        (True, False),
+    ]
+    assert [task["predictions"][0]["score"] for task in tasks[::2]] == [0.25, 1.0]
+
+
+def test_scores_under_other_keys_are_those_of_predictions(tmp_path):
+    entity = {"start": 3, "end": 5, "label": "LC", "score": 1.0}
+    _, tasks = tasks_of(tmp_path, {"id": 3, "text": "동생이 광주에", "entities": [entity]})
+    assert "predictions" in tasks[0] and "annotations" not in tasks[0]
+
+
 def test_counts_what_prodigy_has_rejected(tmp_path, capsys):
     source = write_lines(
         tmp_path / "a.jsonl",

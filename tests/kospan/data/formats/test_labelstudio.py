@@ -365,7 +365,7 @@ def test_writes_predictions_with_scores_and_no_annotation(tmp_path):
         Example("c", "낮", None),
         Example("d", "눈", (Span(0, 1, "W"),)),
     ]
-    write_labelstudio(tmp_path / "a.json", examples, predicted={"a", "b"}, model_version="tagger-2")
+    write_labelstudio(tmp_path / "a.json", examples, predicted={0, 1}, model_version="tagger-2")
     first, second, third, fourth = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     (prediction,) = first["predictions"]
     assert (prediction["model_version"], prediction["score"]) == ("tagger-2", pytest.approx(0.7))

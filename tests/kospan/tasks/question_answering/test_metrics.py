@@ -14,6 +14,7 @@ from kospan.tasks.question_answering.metrics import (
     RULES,
     answer_metrics,
     korquad2_form,
+    korquad2_html_form,
     korquad_form,
     metric_names,
     rules_of,
@@ -165,7 +166,9 @@ def test_what_cannot_be_scored_is_refused():
         ValueError, match="example 'd': expected gold answers to score by, got none; remove the question"
     ):
         score_answers([Example("d", "가", None, "?")], [[]])
-    with pytest.raises(ValueError, match="rules to be one of korquad, korquad2, squad, squad_v2, klue_mrc, got 'bleu'"):
+    with pytest.raises(
+        ValueError, match="rules to be one of korquad, korquad2, korquad2_html, squad, squad_v2, klue_mrc, got 'bleu'"
+    ):
         score_answers(EXAMPLES, [[], [], []], "bleu")
     assert score_answers([], []) == {"exact_match": 0.0, "f1": 0.0}
 
@@ -201,10 +204,11 @@ PIECES = st.lists(
 
 @settings(derandomize=True, deadline=None, max_examples=200)
 @given(PIECES, PIECES)
-def test_korquad2_compares_the_text_of_html(predicted, gold):
-    assert answer_metrics(predicted, [gold], "korquad2") == pytest.approx(
-        answer_rules.metrics(predicted, [gold], "korquad2"), abs=1e-12
-    )
+def test_korquad2_has_the_oracle_s_metrics_for_text_and_for_html(predicted, gold):
+    for rules in ("korquad2", "korquad2_html"):
+        assert answer_metrics(predicted, [gold], rules) == pytest.approx(
+            answer_rules.metrics(predicted, [gold], rules), abs=1e-12
+        )
 
 
 @pytest.mark.parametrize(
@@ -223,16 +227,33 @@ def test_korquad2_compares_the_text_of_html(predicted, gold):
         ("", ""),
     ],
 )
-def test_the_form_of_korquad2(text, form):
+def test_the_form_of_html_answers(text, form):
     """Checked against the official script's steps with BeautifulSoup and lxml, which are not needed here."""
-    assert korquad2_form(text) == form
+    assert korquad2_html_form(text) == form
 
 
 def test_korquad2_differs_from_korquad_in_spaces_and_tags():
-    assert answer_scores("3월2일", ["<b>3월</b> 2일"], "korquad2") == (1.0, 1.0)
+    assert answer_scores("3월2일", ["<b>3월</b> 2일"], "korquad2_html") == (1.0, 1.0)
+    assert answer_scores("3월2일", ["3월 2일"], "korquad2") == (1.0, 1.0)
     assert answer_scores("3월2일", ["3월 2일"], "korquad") == (0.0, 1.0)
     # Of both answers nothing is left: they are equal and share nothing.
-    assert answer_scores("<br>", ["()"], "korquad2") == (1.0, 0.0)
+    assert answer_scores("<br>", ["()"], "korquad2_html") == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("Map<Key, Value>", "mapkeyvalue"),
+        ("&lt;", "lt"),
+        ("&nbsp; 하나", "nbsp하나"),
+        ("x & y", "xy"),
+        ("if a<b then", "ifabthen"),
+        ("<!-- 참고 -->", "참고"),
+        ("《강》\t3월 2일", "강3월2일"),
+    ],
+)
+def test_the_form_of_korquad2_keeps_what_looks_like_markup(text, form):
+    assert korquad2_form(text) == form
 
 
 def test_left_out_questions_count_0():
