@@ -173,9 +173,15 @@ def check_positions(pipeline, items: list, parameters: dict) -> None:
     """Raise ValueError if windows overlap so much that the texts would be processed too many times."""
     reads = pipeline.positions(items, **{name: value for name, value in parameters.items() if name != "batch_size"})
     if reads > max(MAX_POSITIONS, pipeline.positions(items)):
+        # The model's names, if the request has them.
+        names = pipeline._settings
+        stride, question, window = (
+            names[stock] if names.get(stock) in parameters else stock
+            for stock in ("doc_stride", "max_question_len", "max_seq_len")
+        )
         raise ValueError(
-            f"expected windows with at most {MAX_POSITIONS:,} positions in all, got {reads:,}; make "
-            "doc_stride or max_question_len smaller, or max_seq_len larger"
+            f"expected windows with at most {MAX_POSITIONS:,} positions in all, got {reads:,}; make {stride} or "
+            f"{question} smaller, or {window} larger"
         )
 
 

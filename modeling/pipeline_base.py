@@ -1,7 +1,9 @@
 """`KospanPipeline`: base class of the pipelines, with the handling of inputs, settings and streams."""
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from transformers import Pipeline
 
@@ -23,6 +25,8 @@ class KospanPipeline(Pipeline):
     task_name = ""
     # Allowed inputs, for error messages.
     _wanted = "a str, a list of str or a stream of str"
+    # Name in the stock pipeline -> name in the model's method.
+    _settings: dict[str, str] = {}
     # Whether a list of one item gives a single result.
     _unwraps_one = False
 
@@ -34,6 +38,7 @@ class KospanPipeline(Pipeline):
         model.name_pipelines()
         if _TAKES_FRAMEWORK:
             kwargs["framework"] = "pt"
+        self._given = {name for name in self._all_settings() if kwargs.get(name) is not None}
         super().__init__(model=model.eval(), tokenizer=model.tokenizer, **kwargs)
         self._check_batch_size(self._batch_size)
 
@@ -65,10 +70,13 @@ class KospanPipeline(Pipeline):
         listed = self.items(inputs, **settings)
         if listed is None:
             return Stream(
-                inputs, self.item, lambda items: self._results(items, forward, formatting), forward["batch_size"]
+                inputs,
+                self.item,
+                lambda items: self._found(items, settings, forward, formatting),
+                forward["batch_size"],
             )
         items, single = listed
-        found = self._results(items, forward, formatting)
+        found = self._found(items, settings, forward, formatting)
         return found[0] if single or (self._unwraps_one and len(found) == 1) else found
 
     def items(self, inputs, **settings) -> tuple[list, bool] | None:
@@ -93,7 +101,7 @@ class KospanPipeline(Pipeline):
 
     def results(self, items: list, **settings) -> list:
         """The results of items that `items` returned, as a list; raises as a call of the pipeline."""
-        return self._results(items, *self._merged_settings(settings))
+        return self._found(items, settings, *self._merged_settings(settings))
 
     def texts(self, item) -> tuple[str, ...]:
         """The texts of an item that `items` returned."""
@@ -117,6 +125,32 @@ class KospanPipeline(Pipeline):
 
     def _check_batch_size(self, batch_size) -> None:
         raise NotImplementedError
+
+    def _found(self, items: list, settings: Mapping, forward: dict, formatting: dict) -> list:
+        with self._names_of(settings):
+            return self._results(items, forward, formatting)
+
+    def _all_settings(self) -> set[str]:
+        return {*self._settings, *self._settings.values()}
+
+    @contextmanager
+    def _names_of(self, settings: Mapping) -> Iterator[None]:
+        """Raise errors of the model with the caller's names of settings: the stock ones, if the caller uses any."""
+        try:
+            yield
+        except (TypeError, ValueError) as error:
+            sent = self._given | {name for name in self._all_settings() if settings.get(name) is not None}
+            takes_stock = not sent.isdisjoint(self._settings)
+            names = {
+                ours: stock
+                for stock, ours in self._settings.items()
+                # An old name counts only if it was sent.
+                if ours not in sent and (stock in sent or (takes_stock and stock != "topk"))
+            }
+            message = re.sub(r"\w+", lambda word: names.get(word[0], word[0]), str(error))
+            if message == str(error):
+                raise
+            raise (TypeError if isinstance(error, TypeError) else ValueError)(message) from error
 
     def _merged_settings(self, settings: dict, num_workers=None, batch_size=None) -> tuple[dict, dict]:
         """Settings of a call over those of the pipeline: for the forward pass, and for the form of the results."""

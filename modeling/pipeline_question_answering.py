@@ -153,7 +153,8 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
                     f"expected one value for {name}, got {forward[ours]!r} by its other name too; leave one out"
                 )
             forward[ours] = value
-        self.model.answer([], [], **forward)  # Without texts the model only checks the settings.
+        with self._names_of(given):
+            self.model.answer([], [], **forward)  # Without texts the model only checks the settings.
         if "max_length" in forward and "stride" not in forward:
             forward["stride"] = max(1, min(self.model.config.stride, forward["max_length"] // 2))
         if "top_k" in forward:

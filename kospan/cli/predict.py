@@ -14,7 +14,9 @@ def add_parser(commands) -> None:
     )
     parser.add_argument("--dataset", help="format of another kind of file: a data set's name, such as conll")
     parser.add_argument(
-        "--output", default="-", help="file for the JSON Lines, compressed if it ends with .gz; - prints them (default)"
+        "--output",
+        default="-",
+        help="file for the JSON Lines, compressed if it ends with .gz, .bz2 or .xz; - prints them (default)",
     )
     parser.add_argument("--threshold", type=float, help="lowest score of a span (default: the model's own)")
     parser.add_argument("--batch_size", type=int, default=32, help="windows per batch (default: 32)")

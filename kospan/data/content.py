@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from kospan.data.text import open_text
+from kospan.data.text import COMPRESSIONS, open_text
 
 _BY_NAME = {
     **dict.fromkeys((".jsonl", ".ndjson", ".jsonlines", ".jl", ".json"), "jsonl"),
@@ -20,11 +20,11 @@ _COLUMN = re.compile(r"[\w][\w .-]{0,30}")
 def form_of(path: str | os.PathLike) -> str:
     """Return "jsonl", "csv", "tsv", "json" (one value for the whole file) or "text".
 
-    Endings count in any case, and in front of .gz. The contents of other files decide: JSON Lines if the first line is
-    an object with a text, or every line is an object; a table if the first line names columns.
+    Endings count in any case, and in front of .gz, .bz2 and .xz. The contents of other files decide: JSON Lines if the
+    first line is an object with a text, or every line is an object; a table if the first line names columns.
     """
     name = Path(path)
-    name = name.with_suffix("") if name.suffix.lower() == ".gz" else name
+    name = name.with_suffix("") if name.suffix.lower() in COMPRESSIONS else name
     return _BY_NAME.get(name.suffix.lower()) or _form_of_text(open_text(path).read())
 
 

@@ -21,6 +21,7 @@ from kospan.data.questions import (
     read_articles,
 )
 from kospan.data.records import STRICT, Item, ReadSession
+from kospan.data.text import COMPRESSIONS
 
 
 def read_korquad2(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
@@ -80,10 +81,15 @@ def _files(path: Path) -> list[Path]:
         raise ValueError(f"{path}: expected a .json file or a folder of them, got a zip; unpack it and name the folder")
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.iterdir() if file.name.removesuffix(".gz").endswith(".json"))
+    found = sorted(file for file in path.iterdir() if _is_json(file))
     if not found:
         raise ValueError(f"{path}: expected .json files in the folder, found none; unpack the set there")
     return found
+
+
+def _is_json(file: Path) -> bool:
+    name = file.with_suffix("") if file.suffix in COMPRESSIONS else file
+    return name.suffix == ".json"
 
 
 def _mapped(answer: Answer, html: str, readable: HtmlText, place: str) -> Answer | None:

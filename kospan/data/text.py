@@ -1,24 +1,67 @@
-"""Reading and writing of text files: UTF-8 with or without a byte order mark, plain or gzip."""
+"""Reading and writing of text files: UTF-8 with or without a byte order mark, plain or compressed."""
 
+import bz2
 import gzip
 import io
+import lzma
 import os
 import zlib
+from collections.abc import Callable
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
-SUFFIXES = {".gz", ".zip", ".tar", ".tgz", ".jsonl", ".json", ".txt", ".tsv", ".csv", ".conll", ".bio", ".iob", ".ann"}
+SUFFIXES = {
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".zip",
+    ".tar",
+    ".tgz",
+    ".jsonl",
+    ".json",
+    ".txt",
+    ".tsv",
+    ".csv",
+    ".conll",
+    ".bio",
+    ".iob",
+    ".ann",
+}
 SUFFIXES |= {".ndjson", ".jsonlines", ".conllu", ".conllup"}
 # Compressions that are not supported; an uncompressed file of such a name could not be opened.
-_UNWRITTEN = (".bz2", ".xz", ".zst", ".zip", ".tgz", ".7z")
+_UNWRITTEN = {".zst", ".zstd", ".lz4", ".lzma", ".lz", ".lzo", ".br", ".sz", ".snappy", ".z", ".zip", ".7z", ".rar"}
+_UNWRITTEN |= {".tar", ".tgz", ".tbz2", ".txz"}
 # The first bytes of files that are not text, and how to convert them.
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive (or an Excel or Word file): unpack it, or save it as text",
     b"PAR1": "a Parquet file: save it as JSON Lines, or name it as the data set hub:FILE",
-    b"\xfd7zXZ\x00": "an xz file: unpack it with `xz -dk FILE`",
     b"(\xb5/\xfd": "a Zstandard file: unpack it with `zstd -d FILE`",
-    b"BZh": "a bzip2 file: unpack it with `bunzip2 -k FILE`",
     b"%PDF": "a PDF file: save its text as a .txt file",
+}
+
+
+class Compression(NamedTuple):
+    """A compression of Python's standard library.
+
+    Args:
+        name: Its name in errors.
+        magic: The first bytes of a file.
+        compress: Equal data give equal bytes.
+        decompress: Its reverse.
+    """
+
+    name: str
+    magic: bytes
+    compress: Callable[[bytes], bytes]
+    decompress: Callable[[bytes], bytes]
+
+
+COMPRESSIONS = {
+    ".gz": Compression("gzip", b"\x1f\x8b", partial(gzip.compress, mtime=0), gzip.decompress),
+    ".bz2": Compression("bzip2", b"BZh91AY&SY", bz2.compress, bz2.decompress),
+    ".xz": Compression("xz", b"\xfd7zXZ\x00", lzma.compress, lzma.decompress),
 }
 
 
@@ -26,7 +69,7 @@ def open_text(path: str | os.PathLike, encoding: str = "utf-8", newline: str | N
     """Open a text file for reading and decode it at once, so that wrong bytes are found before any line is used.
 
     Args:
-        path: The file; one that is gzipped is unpacked.
+        path: The file; one that is compressed (gzip, bzip2, xz) is unpacked.
         encoding: Of the bytes. A byte order mark in front of UTF-8 is dropped.
         newline: As in `open`: None turns CRLF into LF, "" keeps line ends.
 
@@ -38,18 +81,21 @@ def open_text(path: str | os.PathLike, encoding: str = "utf-8", newline: str | N
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """Read the bytes of a file, decompressed if they are gzipped."""
+    """Read the bytes of a file, decompressed if they are in one of `COMPRESSIONS`."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"expected a file at {path}, got a folder; name a file inside it")
     if not path.exists():
         raise FileNotFoundError(f"expected a file at {path} ({path.absolute()}), found none{_nearest(path)}")
     data = path.read_bytes()
-    if path.suffix.lower() == ".gz" or data[:2] == b"\x1f\x8b":
-        try:
-            return gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f"{path}: expected a whole gzip file, got {error}; fetch the file again") from error
+    for suffix, compression in COMPRESSIONS.items():
+        if path.suffix.lower() == suffix or data.startswith(compression.magic):
+            try:
+                return compression.decompress(data)
+            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+                raise ValueError(
+                    f"{path}: expected a whole {compression.name} file, got {error}; fetch the file again"
+                ) from error
     return data
 
 
@@ -114,13 +160,16 @@ def check_compression(path: str | os.PathLike) -> None:
     """
     suffix = Path(path).suffix.lower()
     if suffix in _UNWRITTEN:
-        raise ValueError(f"expected a file name without compression or with .gz to write to, got {path}; end it in .gz")
+        raise ValueError(
+            f"expected a file name without compression or with {', '.join(COMPRESSIONS)} to write to, got {path}; end "
+            "it in .gz"
+        )
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write UTF-8 to a temporary file and rename it; line ends are kept.
 
-    A name that ends in .gz is compressed, without a time in it, so that equal texts give equal files.
+    A file whose name ends in .gz, .bz2 or .xz is compressed; equal texts give equal files.
 
     Raises:
         ValueError: If the name promises another compression.
@@ -128,8 +177,9 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     path = Path(path)
     check_compression(path)
     data = text.encode("utf-8")
-    if path.suffix.lower() == ".gz":
-        data = gzip.compress(data, mtime=0)
+    compression = COMPRESSIONS.get(path.suffix.lower())
+    if compression:
+        data = compression.compress(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

@@ -302,7 +302,13 @@ BAD_QUESTIONS = {
 }
 BAD_PARAMETERS = {
     "unknown": ({"doc_strid": 3}, "align_to_words and padding, got doc_strid; leave it out"),
-    "an overlap too long": ({"doc_stride": 48}, "expected a stride that leaves a window of 48 positions something new"),
+    "an overlap too long": (
+        {"doc_stride": 48},
+        "expected a doc_stride that leaves a window of 48 positions something new",
+    ),
+    "its other name": ({"stride": 48}, "expected a stride that leaves a window of 48 positions something new"),
+    "a window too long": ({"max_seq_len": 10_000}, "expected max_seq_len to be "),
+    "no answer length": ({"max_answer_len": 0}, "expected max_answer_len to be a whole number of 1 or more, got 0"),
     "words a number": ({"align_to_words": 1}, "expected align_to_words to be true or false, got 1"),
     "top_k huge": ({"top_k": 101}, "expected top_k to be 100 or less, got 101; leave it out"),
     "top_k 0": ({"top_k": 0}, "expected top_k of 1 or more, got 0"),
@@ -343,6 +349,9 @@ def test_what_the_model_itself_asks_for_is_never_refused(reading, monkeypatch):
     assert reading({"inputs": GOOD})["answer"]
     with pytest.raises(ValueError, match="expected windows with at most 10 positions"):
         reading({"inputs": {**GOOD, "context": "비가 온다. " * 20}, "parameters": {"doc_stride": 16}})
+    with pytest.raises(ValueError, match="make stride or max_question_len smaller, or max_length larger"):
+        parameters = {"stride": 16, "max_length": 48}
+        reading({"inputs": {**GOOD, "context": "비가 온다. " * 20}, "parameters": parameters})
 
 
 def test_a_model_of_another_kind_is_refused(folder, monkeypatch):

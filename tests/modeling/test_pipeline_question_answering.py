@@ -294,7 +294,44 @@ BAD = {
         (),
         {"question": "비?", "context": "비", "max_seq_len": 999},
         ValueError,
-        "max_length to be 64 or less",
+        "expected max_seq_len to be 64 or less",
+    ),
+    "own max_length": (
+        (),
+        {"question": "비?", "context": "비", "max_length": 999},
+        ValueError,
+        "expected max_length to be 64 or less",
+    ),
+    "max_answer_len": (
+        (),
+        {"question": "비?", "context": "비", "max_answer_len": 0},
+        ValueError,
+        "expected max_answer_len to be a whole number of 1 or more, got 0",
+    ),
+    "max_question_len": (
+        (),
+        {"question": "비?", "context": "비", "max_question_len": "9"},
+        ValueError,
+        "expected max_question_len to be a whole number of 1 or more, got '9'",
+    ),
+    "handle_impossible_answer": (
+        (),
+        {"question": "비?", "context": "비", "handle_impossible_answer": 1},
+        ValueError,
+        "expected handle_impossible_answer to be true or false",
+    ),
+    "topk": ((), {"question": "비?", "context": "비", "topk": -2}, ValueError, "expected topk of 1 or more, got -2"),
+    "doc_stride": (
+        (),
+        {"question": "비?", "context": "비", "doc_stride": 63},
+        ValueError,
+        "expected a doc_stride that leaves a window",
+    ),
+    "stride": (
+        (),
+        {"question": "비?", "context": "비", "stride": 63},
+        ValueError,
+        "expected a stride that leaves a window",
     ),
     "batch": ((), {"question": "비?", "context": "비", "batch_size": 0}, ValueError, "batch_size to be 1 or more"),
 }
@@ -306,6 +343,16 @@ def test_what_makes_no_sense_is_refused(pipe, name):
     with pytest.raises(error, match=says) as caught:
         pipe(*inputs, **given)
     assert "\n" not in str(caught.value)
+
+
+def test_errors_name_the_settings_of_the_constructor_and_of_streams(qa_model):
+    item = {"question": "비?", "context": "비"}
+    with pytest.raises(ValueError, match="expected max_seq_len to be 64 or less"):
+        qa_model.pipeline(max_seq_len=70)
+    with pytest.raises(ValueError, match="expected a doc_stride that leaves a window"):
+        qa_model.pipeline(doc_stride=63)(item)
+    with pytest.raises(ValueError, match="expected a doc_stride that leaves a window"):
+        list(qa_model.pipeline()(iter([item]), doc_stride=63))
 
 
 # --- saving and loading -----------------------------------------------------------------------------------------------

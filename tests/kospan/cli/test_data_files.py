@@ -1,7 +1,9 @@
 """What the commands read and write: forms of files, invalid records, columns, compressed output."""
 
+import bz2
 import gzip
 import json
+import lzma
 
 import pytest
 
@@ -71,9 +73,15 @@ def test_compressed_output_holds_the_same_and_is_the_same_each_time(model, tmp_p
     for form in ("doccano", "label-studio", "jsonl"):
         assert main(["convert", "data", gold, str(tmp_path / f"{form}.gz"), "--to", form]) == 0
         assert b"first" in gzip.decompress((tmp_path / f"{form}.gz").read_bytes())
+    for name, module in (("a.jsonl.bz2", bz2), ("a.jsonl.xz", lzma)):
+        assert main(["predict", model, gold, "--output", str(tmp_path / name)]) == 0
+        assert module.decompress((tmp_path / name).read_bytes()) == plain
+        assert main(["predict", model, str(tmp_path / name), "--output", str(tmp_path / "again.jsonl")]) == 0
+        assert (tmp_path / "again.jsonl").read_bytes() == plain
     capsys.readouterr()
+    refused(["predict", "nowhere", gold, "--output", str(tmp_path / "a.jsonl.lz4")], capsys)
     message = refused(["predict", "nowhere", gold, "--output", str(tmp_path / "a.jsonl.zst")], capsys)
-    assert "expected a file name without compression or with .gz to write to" in message
+    assert "expected a file name without compression or with .gz, .bz2, .xz to write to" in message
 
 
 def test_invalid_records_are_counted_or_skipped_by_every_command(model, tmp_path, capsys):

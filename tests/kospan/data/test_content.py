@@ -77,7 +77,7 @@ def test_forms(tmp_path, name, text, form):
         ("a.txt", "\n \n", "expected at least one text, got an empty file"),
         ("a.parquet", b"PAR1\xff", "looks like a Parquet file: save it as JSON Lines"),
         ("a.txt", b"PK\x03\x04\xff", "looks like a zip archive"),
-        ("a.txt", b"\xfd7zXZ\x00\xff", r"looks like an xz file: unpack it with `xz -dk .*a\.txt`"),
+        ("a.txt", b"\xfd7zXZ\x00\xff", "expected a whole xz file, got "),
     ],
 )
 def test_files_that_hold_no_texts(tmp_path, name, text, message):

@@ -1,4 +1,6 @@
+import bz2
 import gzip
+import lzma
 
 import pytest
 
@@ -89,8 +91,26 @@ def test_a_name_that_ends_in_gz_is_compressed(tmp_path, name):
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("name", ["a.jsonl.xz", "a.zst", "a.JSONL.BZ2", "a.zip"])
+@pytest.mark.parametrize("name", ["a.jsonl.lz4", "a.zst", "a.JSONL.7Z", "a.zip", "a.br", "a.jsonl.lzma"])
 def test_compressions_that_are_not_written(tmp_path, name):
-    with pytest.raises(ValueError, match=r"expected a file name without compression or with \.gz to write to, got"):
+    with pytest.raises(
+        ValueError, match=r"expected a file name without compression or with \.gz, \.bz2, \.xz to write to, got"
+    ):
         write_text(tmp_path / name, "x")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("name", "decompress"), [("a.jsonl.bz2", bz2.decompress), ("B.XZ", lzma.decompress)])
+def test_names_of_other_compressions_of_the_standard_library(tmp_path, name, decompress):
+    for _ in range(2):
+        write_text(tmp_path / name, "부산\r\n" * 50)
+        assert decompress((tmp_path / name).read_bytes()) == "부산\r\n".encode() * 50
+    assert open_text(tmp_path / name, newline="").read() == "부산\r\n" * 50
+    # Its contents are recognised under another name, too, and half of it is an error.
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / "plain.txt").write_bytes(data)
+    assert open_text(tmp_path / "plain.txt", newline="").read() == "부산\r\n" * 50
+    (tmp_path / name).write_bytes(data[:-9])
+    with pytest.raises(ValueError, match=r"expected a whole (bzip2|xz) file, got "):
+        open_text(tmp_path / name)
+    assert stem("묶음.jsonl.xz") == "묶음"
