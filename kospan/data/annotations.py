@@ -185,7 +185,11 @@ def _answers(line: dict, text: str, place: str) -> tuple[Span, ...] | None:
             f"{place}: expected an answer or more beside is_impossible: false, got none; set is_impossible: true if "
             "the text has none, or omit 'answers' if the question is unlabelled"
         )
-    return None if answers is None else answer_spans(answers, text, place)
+    if answers is None:
+        return None
+    spans = answer_spans(answers, text, place)
+    _check_answers(line, spans, text, place, key)
+    return spans
 
 
 def _placed(line: dict, key: str):
@@ -196,8 +200,8 @@ def _placed(line: dict, key: str):
     return value
 
 
-def _check_answers(line: dict, spans: tuple[Span, ...], text: str, place: str) -> None:
-    """Check that a question's spans agree with its other keys.
+def _check_answers(line: dict, spans: tuple[Span, ...], text: str, place: str, source: str = "spans") -> None:
+    """Check that a question's spans, read from the key `source`, agree with its other keys.
 
     Raises:
         ValueError, TypeError: If they contradict `answers`, `answer` or `is_impossible`.
@@ -222,7 +226,7 @@ def _check_answers(line: dict, spans: tuple[Span, ...], text: str, place: str) -
         wrong = wrong if agrees else wrong or key
     if wrong:
         raise ValueError(
-            f"{place}: expected one set of answers, got {len(spans)} under 'spans' and {wrong!r} with "
+            f"{place}: expected one set of answers, got {len(spans)} under {source!r} and {wrong!r} with "
             f"{shown(line[wrong])}; remove one of the two keys"
         )
 
