@@ -182,7 +182,7 @@ def test_spans_that_contradict_the_answers_are_refused(spans, keys, named):
 def test_two_keys_of_answers_that_differ_are_refused():
     answers = {"text": ["대전"], "answer_start": [0]}
     assert example(**QUESTION, answers=answers, answer="대전").spans == ANSWER
-    with pytest.raises(ValueError, match="got 1 under 'answers' and 'answer' with {'text': '한별'"):
+    with pytest.raises(ValueError, match=r"got 1 under 'answers' and 'answer' with {'text': '한별'"):
         example(**QUESTION, answers=answers, answer={"text": "한별", "answer_start": 5})
 
 
