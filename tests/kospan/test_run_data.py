@@ -63,7 +63,7 @@ def test_questions_that_were_left_out_count_in_every_score(tmp_path, capsys):
         "train_file": str(path),
         "max_query_length": 16,
     }
-    with pytest.warns(UserWarning, match="left out 10 of 20 questions"):
+    with pytest.warns(UserWarning, match="skipped 10 of 20 questions"):
         metrics = train(load_recipe(None, flags | {"output_dir": str(tmp_path / "out")}))
     printed = capsys.readouterr().out
     assert "unusable records    2 in the validation part, which count 0 in scores" in printed

@@ -43,7 +43,7 @@ def test_two_processes_equal_one(whole, tmp_path):
     environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}", "OMP_NUM_THREADS": "1"}
     environment["TRANSFORMERS_VERBOSITY"] = "error"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command += [str(root / "tests" / "writer_training_cases.py"), str(tmp_path / "two.pt"), "2", "2"]
+    command += [str(root / "tests" / "generative_training_cases.py"), str(tmp_path / "two.pt"), "2", "2"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stderr[-3000:]
     two = torch.load(tmp_path / "two.pt")

@@ -49,7 +49,7 @@ def test_it_changes_nothing_of_training(model, tmp_path):
 
 @pytest.mark.parametrize("rows", [[], [{"labels": []}, {"labels": [-100, -100]}], [{"labels": -100}]])
 def test_a_mean_of_nothing_is_refused_before_training(rows):
-    message = f"expected validation texts with labels for validation_loss, got {len(rows)} windows without one; take"
+    message = f"expected validation texts with labels for validation_loss, got {len(rows)} windows without one; remove"
     with pytest.raises(ValueError, match=message):
         ValidationLoss(rows, 4, window_losses)
     for labels in ([-100, 0], 0, 0.0, (0, 0)):  # The first tag, the first class, a value, "no answer".
