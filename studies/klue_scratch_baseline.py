@@ -5,12 +5,16 @@ cut by position in the file: position % 8 == 0 is validation, the rest is traini
 over the last three epochs, so that no epoch is selected on the reported data.
 
     python studies/klue_scratch_baseline.py --data klue-ner.tsv --out docs/studies/klue_scratch_baseline.json
+    python studies/klue_scratch_baseline.py --data klue-ner.tsv --batch-size 8 --schedule linear
+    --out docs/studies/klue_scratch_baseline_our_schedule.json
 
-writes the study after each seed (for its format see `study.py`).
+The second one has batch size, learning rate and schedule of recipes/klue_ner_char_bilstm_crf.yaml. Each writes the
+study after each seed (for its format see `study.py`).
 """
 
 import argparse
 import json
+import math
 import random
 import re
 import statistics
@@ -21,6 +25,7 @@ import torch
 from study import run_study
 from torch import Tensor, nn
 from torchcrf import CRF
+from transformers import get_linear_schedule_with_warmup
 
 from kospan.evaluation.span_counts import counts_per_document
 from kospan.example import Example
@@ -28,6 +33,7 @@ from kospan.modeling.spans import Span
 from kospan.modeling.tags import spans_to_tags, tag_names, tags_to_spans
 from kospan.tasks.token_classification.metrics import score_spans
 
+SCHEDULES = {"constant": "constant", "linear": "linear to 0 after 5 % warm-up"}
 LABELS = ["DT", "LC", "OG", "PS", "QT", "TI"]
 TAGS = tag_names(LABELS)
 RECIPE = {
@@ -40,7 +46,7 @@ RECIPE = {
     "dropout_on": "embeddings and LSTM states",
     "optimizer": "AdamW, weight decay 0.01",
     "learning_rate": 2e-3,
-    "schedule": "constant",
+    "schedule": SCHEDULES["constant"],
     "batch_size": 32,
     "epochs": 15,
     "clip": 1.0,
@@ -104,7 +110,16 @@ def predict(model: Peer, ids: list[list[int]]) -> list[list[Span]]:
     return predicted
 
 
-def run(train: list[Example], validation: list[Example], seed: int, epochs: int) -> dict:
+def schedule(optimizer: torch.optim.Optimizer, kind: str, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    """Learning rate over all steps of a training, of a kind in `SCHEDULES`; the warm-up is as long as the Trainer's."""
+    if kind == "constant":
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+    return get_linear_schedule_with_warmup(optimizer, math.ceil(0.05 * steps), steps)
+
+
+def run(
+    train: list[Example], validation: list[Example], seed: int, epochs: int, batch_size: int, kind: str
+) -> dict:
     """Train once; returns metrics per epoch, and counts per validation document of the last epoch."""
     random.seed(seed)
     torch.manual_seed(seed)
@@ -114,20 +129,22 @@ def run(train: list[Example], validation: list[Example], seed: int, epochs: int)
     tags = [[TAGS.index(tag) for tag in spans_to_tags([s[:3] for s in e.spans], len(e.text))] for e in train]
     model = Peer(len(place) + 2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RECIPE["learning_rate"], weight_decay=0.01)
+    rates = schedule(optimizer, kind, epochs * math.ceil(len(train) / batch_size))
     wall = cpu = 0.0
     rows, counts = [], []
     for epoch in range(1, epochs + 1):
         wall, cpu, losses = wall - time.perf_counter(), cpu - time.process_time(), []
         model.train()
         order = random.sample(range(len(train)), len(train))
-        for start in range(0, len(order), RECIPE["batch_size"]):
-            chosen = order[start : start + RECIPE["batch_size"]]
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
             batch, gold = padded([ids[at] for at in chosen]), padded([tags[at] for at in chosen])
             loss = -model.crf(model.emissions(batch), gold, batch > 0, reduction="mean")
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), RECIPE["clip"])
             optimizer.step()
+            rates.step()
             losses.append(loss.item())
         wall, cpu = wall + time.perf_counter(), cpu + time.process_time()
         predicted = predict(model, held_ids)
@@ -146,6 +163,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     parser.add_argument("--out", required=True, help="JSON file to write")
     parser.add_argument("--epochs", type=int, default=RECIPE["epochs"])
+    parser.add_argument("--batch-size", type=int, default=RECIPE["batch_size"])
+    parser.add_argument("--schedule", choices=SCHEDULES, default="constant")
     parser.add_argument("--limit", type=int, help="read only the first N sentences, to try the script")
     given = parser.parse_args()
 
@@ -154,11 +173,13 @@ def main() -> None:
     train = [example for at, example in enumerate(examples) if at % 8]
     header = {
         "what": "KLUE-NER baseline from scratch; scores on the validation split, each epoch",
-        "recipe": RECIPE | {"epochs": given.epochs},
+        "recipe": RECIPE
+        | {"epochs": given.epochs, "batch_size": given.batch_size, "schedule": SCHEDULES[given.schedule]},
         "sentences": {"train": len(train), "validation": len(validation)},
         "gold_spans": sum(len(example.spans) for example in validation),
     }
-    run_study(given.out, header, given.seeds, lambda seed: run(train, validation, seed, given.epochs))
+    settings = given.epochs, given.batch_size, given.schedule
+    run_study(given.out, header, given.seeds, lambda seed: run(train, validation, seed, *settings))
 
 
 if __name__ == "__main__":

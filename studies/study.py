@@ -37,12 +37,12 @@ def run_study(out: str, header: dict, seeds: list[int], one_seed: Callable[[int]
     study = json.loads(json.dumps(header)) | {"runs": []}
     if path.exists():
         found = json.loads(path.read_text(encoding="utf-8"))
-        if others := differences(study, found):
+        if others := differences(study, {key: found.get(key) for key in header} | {"runs": []}):
             sys.exit(
                 f"expected {path} to hold runs of the same settings, found others: {'; '.join(others)}. Write to "
                 "another file, or delete this one"
             )
-        study["runs"] = found["runs"]
+        study = found
     where = {
         "commit": commit(),
         "machine": f"{os.cpu_count()}-core {platform.machine()} virtual machine, {torch.get_num_threads()} thread(s)",
@@ -56,18 +56,16 @@ def run_study(out: str, header: dict, seeds: list[int], one_seed: Callable[[int]
 
 
 def differences(wanted: dict, found: dict, within: str = "") -> list[str]:
-    """Settings in which two headers differ, runs left out, as `name: expected, found`.
+    """Settings in which two headers differ, as `name: expected, found`.
 
-    >>> differences({"recipe": {"epochs": 4}, "runs": []}, {"recipe": {"epochs": 3}, "runs": [1]})
-    ['recipe.epochs: expected 4, found 3']
+    >>> differences({"recipe": {"epochs": 4}}, {"recipe": {"epochs": 3, "clip": 1.0}})
+    ['recipe.epochs: expected 4, found 3', 'recipe.clip: expected null, found 1.0']
     """
     lines = []
     for key in wanted | found:
         one, other = wanted.get(key), found.get(key)
-        if one == other or key == "runs":
-            continue
         if isinstance(one, dict) and isinstance(other, dict):
             lines += differences(one, other, f"{within}{key}.")
-        else:
+        elif one != other:
             lines.append(f"{within}{key}: expected {json.dumps(one)}, found {json.dumps(other)}")
     return lines

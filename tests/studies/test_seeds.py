@@ -73,7 +73,8 @@ def test_where_the_data_are_does_not_matter(script, recipe, tmp_path):
     [
         ({"recipe": {"epochs": 3}}, r"recipe\.epochs: expected 3, found 2"),
         ({"recipe": {"epochs": 2}, "settings": {}}, "settings: expected {}, found null"),
-        ({}, 'recipe: expected null, found {"epochs": 2}'),
+        ({"recipe": {"epochs": 2, "clip": 1}}, r"recipe\.clip: expected 1, found null"),
+        ({"recipe": {}}, r"recipe\.epochs: expected null, found 2"),
     ],
 )
 def test_a_file_with_another_header_is_refused_before_training(script, tmp_path, header, message):
@@ -84,3 +85,11 @@ def test_a_file_with_another_header_is_refused_before_training(script, tmp_path,
         run_study(str(out), header, [2], lambda seed: pytest.fail("trained"))
     assert out.read_bytes() == before
     assert run_study(str(out), {"recipe": {"epochs": 2}}, [1], lambda seed: pytest.fail("trained")) == first
+
+
+def test_what_a_file_says_beside_the_header_is_kept(script, tmp_path):
+    out = tmp_path / "study.json"
+    out.write_text(json.dumps({"what": "old", "recipe": {}, "runs": [{"seed": 1}]}), encoding="utf-8")
+    script("study").run_study(str(out), {"recipe": {}}, [1, 2], lambda seed: {"counts": []})
+    study = json.loads(out.read_text(encoding="utf-8"))
+    assert study["what"] == "old" and study["runs"][0] == {"seed": 1} and study["runs"][1]["seed"] == 2
