@@ -117,9 +117,7 @@ def schedule(optimizer: torch.optim.Optimizer, kind: str, steps: int) -> torch.o
     return get_linear_schedule_with_warmup(optimizer, math.ceil(0.05 * steps), steps)
 
 
-def run(
-    train: list[Example], validation: list[Example], seed: int, epochs: int, batch_size: int, kind: str
-) -> dict:
+def run(train: list[Example], validation: list[Example], seed: int, epochs: int, batch_size: int, kind: str) -> dict:
     """Train once; returns metrics per epoch, and counts per validation document of the last epoch."""
     random.seed(seed)
     torch.manual_seed(seed)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from studies import cut_parts
 from kospan.data.corpus import read_examples
+from studies import cut_parts
 
 PARTS = {"train": {1, 3, 5, 7}, "fit": {0, 4}, "report": {2, 6}}
 WORDS = [f"{name}={','.join(map(str, sorted(remainders)))}" for name, remainders in PARTS.items()]
