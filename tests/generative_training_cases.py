@@ -12,6 +12,7 @@ from kospan.data.corpus import Corpus
 from kospan.example import Example
 from kospan.modeling import KospanGenerativeNER, KospanGenerativeNERConfig
 from kospan.modeling.spans import Span
+from kospan.tasks.generative_ner.spec import SPEC  # noqa: F401  (gives the task its spec)
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 from kospan.training.lora import Lora, adapt_causal_lm
 from kospan.training.trainer import KospanTrainer

@@ -40,7 +40,7 @@ def test_an_unlabelled_example_stays_so():
         ("\u3000장소\n", "장소"),
         ("\u110c\u1161\u11bc\u1109\u1169", "장소"),
         ("\ufeffPS\u200b \u200b", "PS"),
-        ("two  words", "two  words"),
+        ("two  words", "two words"),
         ("소\u200d리", "소\u200d리"),
         (" \u200b", ""),
     ],
