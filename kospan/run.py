@@ -14,7 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 from kospan.calibrate import calibrate
 from kospan.card.card import write_card
 from kospan.card.training_record import write_training_record
-from kospan.data.jsonl import record
+from kospan.data.jsonl import record, write_lines
 from kospan.data.text import write_text
 from kospan.evaluation.metrics import check_metric
 from kospan.evaluation.summary import print_report
@@ -260,8 +260,7 @@ def write_predictions(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
     scores = task.metrics(examples, predictions)
     metrics = {f"eval_{name}": value for name, value in scores.items()}
     records = (record(example, spans=spans) for example, spans in zip(examples, predictions))
-    lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records)
-    write_text(folder / "predictions.jsonl", lines)
+    write_lines(folder / "predictions.jsonl", records)
     write_text(folder / "eval_results.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     baseline = task.spec.baseline(task, examples)
     title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"

@@ -5,7 +5,7 @@ import importlib.util
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,8 +41,6 @@ _LEAST = {
     **dict.fromkeys(("embedding_size", "hidden_size", "intermediate_size", "num_attention_heads"), 1),
     **dict.fromkeys(("max_position_embeddings", "type_vocab_size", "min_count"), 1),
 }
-# Settings that an encoder from scratch takes from its tokenizer.
-_FROM_TOKENIZER = ("vocab_size", "pad_token_id")
 
 
 def locate(encoder: str) -> str:
@@ -232,13 +230,22 @@ def _option(name: str, value, example):
 
 def check_scratch_options(options: dict) -> dict:
     """Check and complete `encoder_options` of an encoder from scratch, as `check_encoder_options` does."""
-    for name in _FROM_TOKENIZER:
+    check_not_of_tokenizer(options, ("vocab_size", "pad_token_id"))
+    return check_encoder_options({**SCRATCH, **options}, ElectraConfig(), {"min_count": 1})
+
+
+def check_not_of_tokenizer(options: dict, names: Sequence[str]) -> None:
+    """Check that `encoder_options` of a model from scratch have none of the settings that its tokenizer gives.
+
+    Raises:
+        ValueError: They have one.
+    """
+    for name in names:
         if name in options:
             raise ValueError(
                 f"expected encoder_options without {name} for encoder: scratch, whose tokenizer gives it, got "
                 f"{options[name]!r}; remove it"
             )
-    return check_encoder_options({**SCRATCH, **options}, ElectraConfig(), {"min_count": 1})
 
 
 def load_ours(name: str, **kwargs):
@@ -338,11 +345,7 @@ def character_tokenizer(texts: list[str], min_count: int = 1) -> PreTrainedToken
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
+        **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
     )
 
 
