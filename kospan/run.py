@@ -6,6 +6,7 @@ import os
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PrinterCallback, TrainingArguments, set_seed
@@ -45,22 +46,26 @@ from kospan.training.validation import ValidationLoss, window_losses
 MODEL_FILES = ("config.json", "generation_config.json", NAME, ADAPTER, "*.safetensors*")
 
 
-def train(recipe: Recipe | str | os.PathLike, **flags) -> dict[str, float]:
+def train(recipe: Recipe | str | os.PathLike, **flags: Any) -> dict[str, float]:
     """Train, save and score a model, with everything that a recipe asks for.
 
     Args:
         recipe: A recipe, or the path of one.
         **flags: Settings that override the file's; only with a path.
 
-    Returns: The metrics of the saved model, with the prefix `eval_`.
+    Returns:
+        The metrics of the saved model, with the prefix `eval_`.
 
-    Raises: ValueError where a setting is wrong; FileExistsError where the output folder is not empty and neither
-        `resume_from_checkpoint` nor `overwrite_output_dir` is set; ConnectionError where a push did not arrive.
+    Raises:
+        ValueError: If a setting is wrong.
+        FileExistsError: If the output folder is not empty and neither `resume_from_checkpoint` nor
+            `overwrite_output_dir` is set.
+        ConnectionError: If a push did not arrive.
     """
     return fit(*prepare(_loaded(recipe, flags)))
 
 
-def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> KospanTrainer:
+def build_trainer(recipe: Recipe | str | os.PathLike, **flags: Any) -> KospanTrainer:
     """Build the trainer of a recipe, ready to `train()` or `evaluate()`.
 
     Args:

@@ -1,7 +1,9 @@
 """Values that the templates of model cards show and that no file of a run holds as they are."""
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from kospan.recipe import default_of
@@ -90,6 +92,14 @@ def learning_curve(training: Mapping) -> dict:
         "rows": rows,
         "evaluated": bool(scores),
     }
+
+
+def stored_examples(folder: Path) -> Callable[[str, str], list[dict[str, str]]]:
+    """Return the examples in a language from `examples.json` of a task, as a function for its card.
+
+    They are the same for all data sets, whose licences differ.
+    """
+    return lambda dataset, language: json.loads((folder / "examples.json").read_text(encoding="utf-8"))[language]
 
 
 def recipe_files(settings: Mapping) -> list[str]:

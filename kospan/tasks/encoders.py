@@ -1,6 +1,5 @@
 """Encoders from the Hub, a folder, an installed package, or scratch."""
 
-import difflib
 import importlib.util
 import json
 import os
@@ -21,6 +20,7 @@ from transformers.activations import ACT2FN
 from kospan.modeling.alignment import clusters
 from kospan.modeling.words import plain_spaces
 from kospan.recipe import Recipe
+from kospan.setting import suggestion
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]")
 # Sizes of a small model; encoder_options of a recipe win.
@@ -178,19 +178,16 @@ def check_encoder_options(options: dict, config, known: dict | None = None) -> d
     for name, value in options.items():
         if name not in known or name in _NO_OPTIONS:
             others = [] if name in _NO_OPTIONS else known.keys() - set(_NO_OPTIONS)
-            near = next(iter(difflib.get_close_matches(str(name), others, 1, 0.5)), None)
-            advice = f"did you mean {near}?" if near else "remove it"
             raise ValueError(
                 f"expected encoder_options to be settings of the encoder's config ({config.model_type}), got "
-                f"{name!r}; {advice}"
+                f"{name!r}; {suggestion(name, others, 'remove it')}"
             )
         checked[name] = _option(name, value, known[name])
     activation = checked.get("hidden_act", checked.get("hidden_activation"))
     if activation is not None and activation not in ACT2FN:
-        near = next(iter(difflib.get_close_matches(activation, ACT2FN, 1, 0.5)), "gelu")
         raise ValueError(
-            f"expected encoder_options['hidden_act'] to be an activation of transformers, got {activation!r}; did "
-            f"you mean {near}?"
+            f"expected encoder_options['hidden_act'] to be an activation of transformers, got {activation!r}; "
+            f"{suggestion(activation, ACT2FN, 'did you mean gelu?')}"
         )
     sizes = {**config.to_dict(), **checked}
     hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
