@@ -31,15 +31,15 @@ RESULT = ROOT / "docs" / "benchmarks" / "crf_speed.md"
 def batch(rows: int, length: int, tags: int, copies: int = 1):
     """Two equal CRFs and a batch, drawn with a fixed seed."""
     torch.manual_seed(rows * length + tags)
-    ours, peer = CRF(tags, batch_first=True), torchcrf.CRF(tags, batch_first=True)
+    ours, baseline = CRF(tags, batch_first=True), torchcrf.CRF(tags, batch_first=True)
     for parameter in ours.parameters():
         torch.nn.init.normal_(parameter)
-    peer.load_state_dict(ours.state_dict())
+    baseline.load_state_dict(ours.state_dict())
     lengths = torch.randint(length // 4, length + 1, (rows,))
     lengths[0] = length
     mask = (torch.arange(length) < lengths.unsqueeze(1)).repeat(copies, 1)
     emissions = torch.randn(rows * copies, length, tags).mul_(3).requires_grad_()
-    return ours, peer, emissions, torch.randint(tags, (rows * copies, length)), mask
+    return ours, baseline, emissions, torch.randint(tags, (rows * copies, length)), mask
 
 
 def likelihood_step(crf, emissions, gold, mask):
@@ -57,15 +57,15 @@ def divergence_step(crf, emissions, mask):
     crf.symmetric_kl(emissions[:rows], emissions[rows:], mask[:rows]).mean().backward()
 
 
-def pairs(peer, ours, seconds: float) -> tuple[float, float]:
+def pairs(baseline, ours, seconds: float) -> tuple[float, float]:
     """Median CPU milliseconds of both, called in turn for about `seconds`."""
     taken = ([], [])
-    for call in (peer, ours):
+    for call in (baseline, ours):
         call()
     gc.collect()
     stop = time.process_time() + seconds
     while time.process_time() < stop or len(taken[0]) < 5:
-        for call, times in zip((peer, ours), taken, strict=True):
+        for call, times in zip((baseline, ours), taken, strict=True):
             begun = time.process_time()
             call()
             times.append(time.process_time() - begun)
@@ -74,13 +74,13 @@ def pairs(peer, ours, seconds: float) -> tuple[float, float]:
 
 def gradient_errors(rows: int, length: int, tags: int) -> tuple[float, float]:
     """Largest gradient error of pytorch-crf and ours against pytorch-crf in float64, loss averaged over rows."""
-    ours, peer, emissions, gold, mask = batch(rows, length, tags)
+    ours, baseline, emissions, gold, mask = batch(rows, length, tags)
     exact = torchcrf.CRF(tags, batch_first=True).double()
-    exact.load_state_dict(peer.state_dict())
+    exact.load_state_dict(baseline.state_dict())
     reference = emissions.detach().double().requires_grad_()
     likelihood_step(exact, reference, gold, mask)
     errors = []
-    for crf in (peer, ours):
+    for crf in (baseline, ours):
         likelihood_step(crf, emissions, gold, mask)
         found = [(emissions.grad, reference.grad)]
         found += [(own.grad, exact.get_parameter(name).grad) for name, own in crf.named_parameters()]
@@ -99,22 +99,22 @@ def main() -> None:
     tables = {"likelihood": {}, "decode": {}, "divergence": {}}
     for tags in TAGS:
         for rows, length in SHAPES:
-            ours, peer, emissions, gold, mask = batch(rows, length, tags)
+            ours, baseline, emissions, gold, mask = batch(rows, length, tags)
             tables["likelihood"][rows, length, tags] = pairs(
-                lambda: likelihood_step(peer, emissions, gold, mask),  # noqa: B023
+                lambda: likelihood_step(baseline, emissions, gold, mask),  # noqa: B023
                 lambda: likelihood_step(ours, emissions, gold, mask),  # noqa: B023
                 arguments.seconds,
             )
             scores = emissions.detach()
-            assert ours.decode(scores, mask) == peer.decode(scores, mask)
+            assert ours.decode(scores, mask) == baseline.decode(scores, mask)
             tables["decode"][rows, length, tags] = pairs(
-                partial(peer.decode, scores, mask),
+                partial(baseline.decode, scores, mask),
                 partial(ours.decode, scores, mask),
                 arguments.seconds,
             )
-            ours, peer, emissions, gold, mask = batch(rows, length, tags, copies=2)
+            ours, baseline, emissions, gold, mask = batch(rows, length, tags, copies=2)
             tables["divergence"][rows, length, tags] = pairs(
-                lambda: likelihood_step(peer, emissions, gold, mask),  # noqa: B023
+                lambda: likelihood_step(baseline, emissions, gold, mask),  # noqa: B023
                 lambda: divergence_step(ours, emissions, mask),  # noqa: B023
                 arguments.seconds,
             )
@@ -138,11 +138,13 @@ def page(tables: dict, errors: tuple[float, float]) -> str:
         "# CRF speed against pytorch-crf 0.7.2",
         "",
         f"2-core x86-64 VM, 1 thread, torch {torch.__version__.split('+')[0]} CPU. CPU time, medians of strict pairs "
-        "(peer, ours, peer, ours, ...). Columns are batch x length; in brackets pytorch-crf / ours. Runs differ by "
+        "(baseline, ours, baseline, ...). Columns are batch x length; in brackets pytorch-crf / ours. Runs differ by "
         "about 20 %; other jobs ran beside this one. Reproduce: `python benchmarks/crf_speed.py`.",
     ]
     for name, table in tables.items():
-        ratios = {key: (own / peer if name == "divergence" else peer / own) for key, (peer, own) in table.items()}
+        ratios = {
+            key: (own / baseline if name == "divergence" else baseline / own) for key, (baseline, own) in table.items()
+        }
         head = " | ".join(f"{rows} x {length}" for rows, length in SHAPES)
         parts += ["", f"## {titles[name]}", "", f"| tags | {head} |", "|---" * (len(SHAPES) + 1) + "|"]
         for tags in TAGS:

@@ -53,7 +53,7 @@ def first_unused(text: str, spans: Sequence[Span]) -> list[Span | None]:
 
 
 def measure(examples: Sequence[Example], whole_words: bool = False) -> Counter:
-    """What comes back of the gold spans of these texts; with `whole_words` as models of word data look for them.
+    """Recovered gold spans of these texts; with `whole_words` as models of word data search for them.
 
     >>> counts = measure([Example("a", "서울 [서울]", (Span(3, 7, "LC"),))])
     >>> counts["same"], counts["order"], counts["]"]

@@ -52,7 +52,7 @@ def sentences() -> list[str]:
 
 
 def text_of(length: int) -> str:
-    """So many characters."""
+    """A text of the given number of characters."""
     once = " ".join(sentences())
     return (once * (1 + length // len(once)))[:length]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-# What a person does with the list, and how the page is told.
+# Actions of a reader of the list, and the events that the page receives.
 ACTIONS = {
     "every class but one hidden": "at('kind').selectedIndex = 2; at('kind').dispatchEvent(new Event('change'))",
     "surest mistakes first": "at('order').value = 'sure'; at('order').dispatchEvent(new Event('change'))",

@@ -43,7 +43,7 @@ def survivors(examples, aligner, scheme: str) -> int:
 
 
 def held(window, unit: int) -> bool:
-    """Whether the unit has a vector of its own in the window."""
+    """Return whether the unit has a vector of its own in the window."""
     place = unit - window.first_unit
     return 0 <= place < len(window.unit_positions) and window.unit_positions[place] < len(window.input_ids)
 

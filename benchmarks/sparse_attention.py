@@ -56,7 +56,7 @@ def step(model: torch.nn.Module, length: int) -> None:
     model.zero_grad()
     ids = torch.arange(length).remainder(1000).unsqueeze(0)
     states = model(ids).last_hidden_state
-    # A plain sum or a sum of squares would stand still behind a layer norm, and tiny gradients are slow on a CPU.
+    # A plain sum or a sum of squares would not change behind a layer norm, and tiny gradients are slow on a CPU.
     (states * torch.linspace(-1, 1, states.shape[2])).mean().backward()
 
 
@@ -124,7 +124,9 @@ def draw(found: dict, path: Path) -> None:
 def main() -> None:
     """Measure all variants and write the page, or one variant's memory as a child."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--child", nargs=2, metavar=("ARM", "LENGTH"), help="memory and FLOPs of one variant, as JSON")
+    parser.add_argument(
+        "--child", nargs=2, metavar=("VARIANT", "LENGTH"), help="memory and FLOPs of one variant, as JSON"
+    )
     parser.add_argument("--repeats", type=int, default=5, help="calls of each variant and length that are timed")
     parser.add_argument("--output", type=Path, default=RESULT)
     arguments = parser.parse_args()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kospan.data.corpus import SplitIssues, read_split
 from kospan.data.records import DEFAULTS, ReadOptions, ReadSession
@@ -30,7 +30,7 @@ class LabelledData(NamedTuple):
     missing: SplitIssues
 
 
-def load(name: str | os.PathLike, aggregation: str | None = None):
+def load(name: str | os.PathLike, aggregation: str | None = None) -> Any:
     """Open a saved model in float32, ready to predict.
 
     Args:
@@ -54,7 +54,7 @@ def load(name: str | os.PathLike, aggregation: str | None = None):
 
 
 def predict(
-    model,
+    model: Any,
     data: str | os.PathLike | Sequence[str | Example],
     *,
     dataset: str | None = None,
@@ -115,7 +115,7 @@ def predict(
 
 
 def evaluate(
-    model,
+    model: Any,
     data: str | os.PathLike | Sequence[Example],
     *,
     dataset: str = "jsonl",
@@ -156,7 +156,7 @@ def evaluate(
 
 
 def open_labelled(
-    model,
+    model: Any,
     data: str | os.PathLike | Sequence[Example],
     *,
     dataset: str = "jsonl",

@@ -6,6 +6,7 @@ import os
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import PrinterCallback, TrainingArguments, set_seed
@@ -14,7 +15,7 @@ from transformers.utils.logging import disable_progress_bar
 from kospan.calibrate import calibrate
 from kospan.card.card import write_card
 from kospan.card.training_record import write_training_record
-from kospan.data.jsonl import record
+from kospan.data.jsonl import record, write_lines
 from kospan.data.text import write_text
 from kospan.evaluation.metrics import check_metric
 from kospan.evaluation.summary import print_report
@@ -45,22 +46,26 @@ from kospan.training.validation import ValidationLoss, window_losses
 MODEL_FILES = ("config.json", "generation_config.json", NAME, ADAPTER, "*.safetensors*")
 
 
-def train(recipe: Recipe | str | os.PathLike, **flags) -> dict[str, float]:
+def train(recipe: Recipe | str | os.PathLike, **flags: Any) -> dict[str, float]:
     """Train, save and score a model, with everything that a recipe asks for.
 
     Args:
         recipe: A recipe, or the path of one.
         **flags: Settings that override the file's; only with a path.
 
-    Returns: The metrics of the saved model, with the prefix `eval_`.
+    Returns:
+        The metrics of the saved model, with the prefix `eval_`.
 
-    Raises: ValueError where a setting is wrong; FileExistsError where the output folder is not empty and neither
-        `resume_from_checkpoint` nor `overwrite_output_dir` is set; ConnectionError where a push did not arrive.
+    Raises:
+        ValueError: If a setting is wrong.
+        FileExistsError: If the output folder is not empty and neither `resume_from_checkpoint` nor
+            `overwrite_output_dir` is set.
+        ConnectionError: If a push did not arrive.
     """
     return fit(*prepare(_loaded(recipe, flags)))
 
 
-def build_trainer(recipe: Recipe | str | os.PathLike, **flags) -> KospanTrainer:
+def build_trainer(recipe: Recipe | str | os.PathLike, **flags: Any) -> KospanTrainer:
     """Build the trainer of a recipe, ready to `train()` or `evaluate()`.
 
     Args:
@@ -260,8 +265,7 @@ def write_predictions(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
     scores = task.metrics(examples, predictions)
     metrics = {f"eval_{name}": value for name, value in scores.items()}
     records = (record(example, spans=spans) for example, spans in zip(examples, predictions))
-    lines = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records)
-    write_text(folder / "predictions.jsonl", lines)
+    write_lines(folder / "predictions.jsonl", records)
     write_text(folder / "eval_results.json", json.dumps(metrics, indent=2, ensure_ascii=False) + "\n")
     baseline = task.spec.baseline(task, examples)
     title = f"{trainer.recipe.name}: {trainer.recipe.dataset}, validation, {len(examples):,} documents"

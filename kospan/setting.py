@@ -1,10 +1,11 @@
 """Declaration of one recipe setting: its type, manual entry, choices, range, off value and dependencies."""
 
 import dataclasses
+import difflib
 import math
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import yaml
 
@@ -43,6 +44,16 @@ def setting(
     if isinstance(default, dict):
         return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def suggestion(name, known: Collection[str], otherwise: str) -> str:
+    """Return the advice at the end of an error about an unknown name: the nearest known one, if there is one.
+
+    >>> suggestion("f2", ["f1", "recall"], "remove it"), suggestion("?", ["f1"], "remove it")
+    ('did you mean f1?', 'remove it')
+    """
+    near = difflib.get_close_matches(str(name), known, 1, 0.5)
+    return f"did you mean {near[0]}?" if near else otherwise
 
 
 def types_of(entry: dataclasses.Field) -> tuple[type, ...]:

@@ -127,7 +127,7 @@ class TaskCard:
     """Everything in which the model cards of a task differ, beside their templates.
 
     Args:
-        templates: The folder of `card.en.md.jinja` and `card.ko.md.jinja`.
+        templates: The folder of the task, with `card.en.md.jinja`, `card.ko.md.jinja` and `published.py`.
         task_name: The task in words.
         tag: A tag of the repository on the Hub.
         items: The documents that are scored, in the plural.
@@ -175,7 +175,6 @@ class TaskSpec:
         task: The class that reads data and builds, trains and scores models.
         config_file: File beside the weights that holds the model's config.
         card: What model cards need beside their templates.
-        published: File with the calls of a published model for the clean-environment check; it runs without kospan.
         local_copy: Context manager of a release that loads without a network, given the release and a function that
             downloads from the Hub; None for models that need no other model.
         whole_texts: Whether spans are labels of whole texts; these keep white space at the ends of the text.
@@ -202,6 +201,7 @@ class TaskSpec:
         identity: Settings that give the weights their meaning, of the task's model or of the checkpoint in a folder.
 
         metrics: Table of the task's metrics: name -> `kospan.evaluation.metrics.Metric`.
+        curves: Metrics that learning curves show.
         baseline: Predictions of a simple method that knows the training examples.
         baseline_name: Description of the baseline in a few words.
         counts: Correct, predicted and gold `(documents, labels, 3)`; `f1` is 2 * correct / (predicted + gold), each
@@ -222,7 +222,6 @@ class TaskSpec:
     task: type[Task]
     config_file: str = "config.json"
     card: TaskCard
-    published: Path
     local_copy: Callable[[Path, Callable[..., str]], AbstractContextManager[Path]] | None = None
     whole_texts: bool = False
     one_prediction: bool = False
@@ -244,6 +243,7 @@ class TaskSpec:
     identity: Callable[[Task, Path | None], dict]
     # scores
     metrics: Mapping[str, object]
+    curves: tuple[str, ...]
     baseline: Callable[[Task, Sequence[Example]], list[list[Span]]]
     baseline_name: Callable[[Task], str]
     counts: Callable[[Task, Sequence[Example], Sequence[Sequence[Span]]], "np.ndarray"]
@@ -258,3 +258,8 @@ class TaskSpec:
 
     def __post_init__(self):
         self.task.spec = self
+
+    @property
+    def published(self) -> Path:
+        """File with the calls of a published model for the clean-environment check; it runs without kospan."""
+        return self.card.templates / "published.py"

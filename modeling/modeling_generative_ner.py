@@ -7,11 +7,18 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import transformers
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 from transformers.dynamic_module_utils import custom_object_save
 from transformers.utils import PushToHubMixin
 
@@ -91,7 +98,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
 
     _pipeline_class = PIPELINES["token-classification"]
 
-    def __init__(self, model, tokenizer, config: KospanGenerativeNERConfig):
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, config: KospanGenerativeNERConfig):
         self.model, self.tokenizer, self.config = model, tokenizer, config
         self._extra_files: dict[str, str] = {}
         if tokenizer.eos_token_id is None:
@@ -116,7 +123,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
 
     @classmethod
     def from_pretrained(
-        cls, name: str | os.PathLike, base: str | os.PathLike | None = None, **kwargs
+        cls, name: str | os.PathLike, base: str | os.PathLike | None = None, **kwargs: Any
     ) -> "KospanGenerativeNER":
         """Load a causal LM, or an adapter, with `kospan.json` beside it, from a folder or a repository.
 
@@ -149,7 +156,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
             writer._extra_files = read_extra_files(name, **location)
         return writer
 
-    def save_pretrained(self, folder: str | os.PathLike, *, push_to_hub: bool = False, **kwargs) -> None:
+    def save_pretrained(self, folder: str | os.PathLike, *, push_to_hub: bool = False, **kwargs: Any) -> None:
         """Write the causal LM or its adapter, the tokenizer, and the files of `save_beside`.
 
         Args:

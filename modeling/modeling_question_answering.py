@@ -242,7 +242,7 @@ class KospanForQuestionAnswering(KospanPreTrainedModel):
         batch_size: int = 32,
         overlapping: bool = False,
         return_probabilities: bool = False,
-        **limits,
+        **limits: int | bool,
     ) -> list[Span] | list[list[Span]] | AnswerScores | list[AnswerScores]:
         """Find the most probable answers to each question in its text.
 

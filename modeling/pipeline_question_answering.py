@@ -201,10 +201,6 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
         names = self.model.limits()._fields
         return self.model.limits(**{name: value for name, value in forward.items() if name in names})
 
-    def _check_batch_size(self, batch_size) -> None:
-        if batch_size is not None:
-            self.model.answer([], [], batch_size=batch_size)
-
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
     """A span widened to whole words; an empty one stays."""

@@ -129,11 +129,10 @@ class KospanTextClassificationPipeline(KospanPipeline):
         names, values = self.model.config.classes, self.model.config.problem_type == "regression"
         scores = self._scores(model_outputs["logits"], function)
         order = sorted(range(len(names)), key=lambda at: -scores[at])
-        if not values and function != "none":
-            kept = [at for at in order if scores[at] >= threshold]
-        else:
-            kept = order
-        found = [{"label": names[at], "score": float(scores[at])} for at in kept]
+        keeps_all = values or function == "none"
+        found = [
+            {"label": names[at], "score": float(scores[at])} for at in order if keeps_all or scores[at] >= threshold
+        ]
         if "top_k" in asked:
             return found[: asked["top_k"]]
         return found[0] if found else {"label": None, "score": float(scores[order[0]])}
@@ -166,7 +165,3 @@ class KospanTextClassificationPipeline(KospanPipeline):
         with self.device_placement():
             rows = self.model.logits([text for text, _ in items], pairs, **forward)
         return [self.postprocess({"logits": row}, **formatting) for row in rows]
-
-    def _check_batch_size(self, batch_size) -> None:
-        if batch_size is not None:
-            self.model.classify([], [] if self.model.config.pairs else None, batch_size=batch_size)

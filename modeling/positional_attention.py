@@ -75,44 +75,31 @@ def check_options(options: dict) -> None:
     Raises:
         ValueError: If an option, all of `OPTIONS` being there, is out of range.
     """
-
-    def number(value, low: float, high: float) -> bool:
-        return isinstance(value, Real) and not isinstance(value, bool) and low <= value <= high
-
-    gate, share, heads = options["gate"], options["share"], options["heads"]
-    expected = {
-        "gate": (gate in GATES, f"to be one of {', '.join(GATES)}", "remove it for soft"),
-        "share": (
-            number(share, 0, 1) and share < 1,
-            "to be a share of gates from 0 to below 1",
-            "0.7 closes 7 of 10",
-        ),
-        "positional_loss": (
-            number(options["positional_loss"], 0, 1e6),
-            "to be a weight of 0 (off) or more",
-            "0.5 is the usual one",
-        ),
-        "heads": (
-            isinstance(heads, Integral) and not isinstance(heads, bool) and 1 <= heads <= MOST_HEADS,
-            f"to be a whole number from 1 to {MOST_HEADS:,}",
-            "8 is the usual one",
-        ),
+    for name, choices in (("gate", GATES), ("decoder", DECODERS), ("beginning", BEGINNINGS)):
+        if options[name] not in choices:
+            raise ValueError(
+                f"expected {name} of head_options to be one of {', '.join(choices)}, got {options[name]!r}; remove it "
+                f"for {OPTIONS[name]}"
+            )
+    # Type, least and largest value.
+    ranges = {
+        "share": (Real, 0, math.nextafter(1, 0), "a share of gates from 0 to below 1", "0.7 closes 7 of 10"),
+        "positional_loss": (Real, 0, 1e6, "a weight of 0 (off) or more", "0.5 is the usual one"),
+        "heads": (Integral, 1, MOST_HEADS, f"a whole number from 1 to {MOST_HEADS:,}", "8 is the usual one"),
         "gold_gate": (
-            number(options["gold_gate"], 0, 1),
-            "to be a share of training from 0 (off) to 1",
+            Real,
+            0,
+            1,
+            "a share of training from 0 (off) to 1",
             "0.5 mixes gold gates in over the first half",
         ),
-        "decoder": (options["decoder"] in DECODERS, f"to be one of {', '.join(DECODERS)}", "remove it for linear"),
-        "beginning": (
-            options["beginning"] in BEGINNINGS,
-            f"to be one of {', '.join(BEGINNINGS)}",
-            "remove it for random",
-        ),
-        "oracle": (isinstance(options["oracle"], bool), "to be true or false", "remove it for false"),
+        "oracle": (bool, False, True, "true or false", "remove it for false"),
     }
-    for name, (fits, what, way_out) in expected.items():
-        if not fits:
-            raise ValueError(f"expected {name} of head_options {what}, got {options[name]!r}; {way_out}")
+    for name, (kind, least, most, wanted, advice) in ranges.items():
+        value = options[name]
+        if not isinstance(value, kind) or (kind is not bool and isinstance(value, bool)) or not least <= value <= most:
+            raise ValueError(f"expected {name} of head_options to be {wanted}, got {value!r}; {advice}")
+    gate, share = options["gate"], options["share"]
     if gate != "share" and share != OPTIONS["share"]:
         raise ValueError(
             f"expected share of head_options beside gate: share only, got share {share!r} beside gate: {gate}; "

@@ -8,7 +8,7 @@ class Span(NamedTuple):
 
     A `NamedTuple`, so that a span made by a class that came from the Hub equals ours. Scoring compares `span[:3]`.
 
-    Args:
+    Attributes:
         start: First character, counted from 0.
         end: One past the last character (half-open).
         label: The type, as the data names it.

@@ -28,7 +28,7 @@ def code_cells(notebook: dict) -> list[dict]:
 
 
 def printed(cell: dict) -> str:
-    """What a cell has printed, as the notebook keeps it."""
+    """Output of a cell in the form of the notebook."""
     return "".join(line for output in cell["outputs"] for line in output["text"])
 
 

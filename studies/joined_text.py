@@ -17,7 +17,7 @@ class Part(NamedTuple):
 
     Args:
         text: The text.
-        spans: What stands in it, by its own characters.
+        spans: Its spans, in its own characters.
     """
 
     text: str
@@ -31,7 +31,7 @@ def joined(parts: Iterable[Part], sizes: Iterable[int], limit: int, between: str
         parts: The texts.
         sizes: Of each the subwords.
         limit: Most subwords of a document.
-        between: What stands between two parts; it counts for nothing.
+        between: Separator of two parts, which is not scored.
 
     >>> parts = [Part("서울은", (Span(0, 2, "LC"),)), Part("부산에", (Span(0, 2, "LC"),)), Part("간다", ())]
     >>> [(each.text, [span[:2] for span in each.spans]) for each in joined(parts, [3, 3, 2], 6, " ")]
@@ -89,9 +89,9 @@ class Subwords:
         return [len(row) for row in found]
 
     def beginning(self, example: Example, most: int) -> Example:
-        """A document up to its first subwords, with the spans that stand there whole.
+        """A document up to its first subwords, with the spans that are whole in it.
 
-        A character whose subwords stand on both sides of the cut falls to what is cut off.
+        A character whose subwords are on both sides of the cut is cut off.
         """
         offsets = self.offsets(example.text)
         cut = offsets[most][0] if len(offsets) > most else len(example.text)

@@ -68,7 +68,7 @@ def read(path: str) -> list[Example]:
     return examples
 
 
-class Peer(nn.Module):
+class Baseline(nn.Module):
     """Character embedding, one bidirectional LSTM, linear layer, CRF.
 
     Args:
@@ -95,7 +95,7 @@ def padded(rows: list[list[int]]) -> Tensor:
     return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True)
 
 
-def predict(model: Peer, ids: list[list[int]]) -> list[list[Span]]:
+def predict(model: Baseline, ids: list[list[int]]) -> list[list[Span]]:
     """The spans of the best path of each sentence; batches of like length, results in the given order."""
     model.eval()
     predicted: list[list[Span]] = [[] for _ in ids]
@@ -125,7 +125,7 @@ def run(train: list[Example], validation: list[Example], seed: int, epochs: int,
     place = {character: at for at, character in enumerate(characters, start=2)}
     ids, held_ids = ([[place.get(c, 1) for c in example.text] for example in part] for part in (train, validation))
     tags = [[TAGS.index(tag) for tag in spans_to_tags([s[:3] for s in e.spans], len(e.text))] for e in train]
-    model = Peer(len(place) + 2)
+    model = Baseline(len(place) + 2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RECIPE["learning_rate"], weight_decay=0.01)
     rates = schedule(optimizer, kind, epochs * math.ceil(len(train) / batch_size))
     wall = cpu = 0.0

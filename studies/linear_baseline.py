@@ -69,7 +69,7 @@ def read(path: Path) -> list[Sentence]:
 
 
 def spans_of(words: list[str], tags: list[str]) -> list[Span]:
-    """Character spans in `" ".join(words)` of the entities that stand complete in `tags`."""
+    """Character spans in `" ".join(words)` of the entities that are complete in `tags`."""
     ends = np.cumsum([len(word) + 1 for word in words]) - 1
     return [
         Span(int(ends[start]) - len(words[start]), int(ends[end - 1]), label)

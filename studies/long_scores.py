@@ -16,7 +16,7 @@ WIDTH, BUCKETS = 128, 8
 
 
 def bucket(place: int) -> int:
-    """Which stretch of 128 subwords a subword stands in; what stands behind the last counts there.
+    """Number of the stretch of 128 subwords that holds a subword; the last one holds all others.
 
     >>> bucket(127), bucket(128), bucket(5000)
     (0, 1, 7)
@@ -43,7 +43,7 @@ def answer_rows(examples: Sequence[Example], predicted: Sequence[Sequence[Span]]
 
 
 def exact_rows(examples: Sequence[Example], predicted: Sequence[Sequence[Span]], subwords: Subwords) -> np.ndarray:
-    """As `answer_rows`, of exact match."""
+    """`answer_rows` of exact match."""
     return _question_rows(examples, predicted, subwords, "exact_match")
 
 
@@ -56,7 +56,7 @@ def _question_rows(examples, predicted, subwords: Subwords, name: str) -> np.nda
 
 
 def pair_rows(examples: Sequence[Example], predicted: Sequence[Sequence[Span]], subwords: Subwords) -> np.ndarray:
-    """Whether each pair's class is right, and a 1 twice, in one bucket `(pairs, 1, 3)`."""
+    """Correctness of each pair's class, and a 1 twice, in one bucket `(pairs, 1, 3)`."""
     right = [each.spans[0].label == spans[0].label for each, spans in zip(examples, predicted, strict=True)]
     return np.array([[[each, 1, 1]] for each in right], dtype=np.int64)
 

@@ -14,7 +14,7 @@ from studies.joined_text import Part, Subwords, joined, sentences
 KLUE, KORQUAD = "klue-ner/*.tsv", "korquad-v1/*.json*"
 # Every eighth, as the project's splits: sentences of KLUE, articles of KorQuAD (held out from pretraining too).
 HELD_OUT = 8
-# Subwords of either text of a pair: both together stand within the source's own positions.
+# Subwords of either text of a pair: both together are within the source's own positions.
 PAIRED = 55
 
 
@@ -40,7 +40,7 @@ def answers(data: Path, subwords: Subwords, limit: int, most: dict[str, int]) ->
     """Questions of KorQuAD on stretches of up to `limit` subwords of their article.
 
     An article's paragraphs are joined in their order and cut between sentences; a question is asked of the stretch in
-    which its answer stands. One whose answer stands in no sentence whole is left out.
+    which its answer is. A question whose answer is whole in no sentence is omitted.
 
     Args:
         data: The folder of all sets.

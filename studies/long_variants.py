@@ -4,7 +4,7 @@ defaults."""
 SHORT, LONG, BLOCK = 128, 1024, 16
 SEGMENTS = ("copied", "noised", "absent")
 DOCUMENT_VARIANTS = ("converted", "tiled", "windowed", "truncated")
-# What `kospan convert bigbird` is told, by the name of the folder; what is left out is its default (exp, tau 2).
+# Options of `kospan convert bigbird` by the name of the folder; all others have their defaults (exp, tau 2).
 CONVERSIONS = {**{each: {"segments": each} for each in SEGMENTS}, "tiled": {"schedule": "none", "segments": "copied"}}
 # A short window's question, and the overlap of two windows: longer than 97 of 100 answers.
 SHORT_QUESTION, QUESTION, OVERLAP = 40, 64, 20

@@ -28,7 +28,7 @@ PRINTED_BEFORE = frozenset(["(", "[", "$"])
 
 
 def attached(words: Sequence[str]) -> list[bool]:
-    """Whether each word follows the one before it without a space."""
+    """Return whether each word follows the one before it without a space."""
     return [at > 0 and word in ATTACHED for at, word in enumerate(words)]
 
 

@@ -163,7 +163,7 @@ def fine_tune(arguments, files: tuple[str, str, str], decoder: Path, folder: Pat
 
 
 def read(folder: Path, dataset: str, validation: str, sentences: int) -> dict[str, dict[str, float]]:
-    """Figures of the second `sentences`, with constrained and with free decoding, and constrained with the least score
+    """Scores of the second `sentences`, with constrained and with free decoding, and constrained with the least score
     that was best on the first `sentences`."""
     model = KospanGenerativeNER.from_pretrained(folder, dtype=torch.float32)
     task = GenerativeNERTask.over(model, dataset)
@@ -185,7 +185,7 @@ def read(folder: Path, dataset: str, validation: str, sentences: int) -> dict[st
 
 
 def surer(predicted: list[NotedSpans], least: float) -> list[NotedSpans]:
-    """What has this score or a higher one."""
+    """Items with this score or a higher one."""
     return [NotedSpans([span for span in each if span.score >= least], each.notes) for each in predicted]
 
 

@@ -27,7 +27,7 @@ TEXTS = {
 # Sets that have a file of their own for validation; the others are cut by place, every 8th kept out.
 CUT = ("gmb", "kmou", "klue_ner")
 END = "<|end|>"
-# Stand for types in the exercises; no set has them.
+# Placeholders of types in the exercises; no data set has them.
 QUOTED, NAMED = "quote", "name"
 
 

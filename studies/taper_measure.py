@@ -15,7 +15,7 @@ class Masks(NamedTuple):
     """Documents with masks drawn once, so that every variant fills in the same.
 
     Args:
-        inputs: Subwords as a model sees them `(rows, length)`; every document stands in it once per draw.
+        inputs: Subwords as a model sees them `(rows, length)`; every document is in it once per draw.
         labels: What stood at masked places, -100 elsewhere `(rows, length)`.
         documents: Which document a row is of `(rows,)`.
     """
@@ -26,7 +26,7 @@ class Masks(NamedTuple):
 
 
 def draw_masks(tokenizer, rows: Sequence[Sequence[int]], draws: int, seed: int) -> Masks:
-    """Masks 15 % of each document, `draws` times over: 80 % by the mask, 10 % by other subwords, 10 % left as they are.
+    """Masks 15 % of each document, `draws` times over: 80 % by the mask, 10 % by other subwords, 10 % unchanged.
 
     Args:
         tokenizer: For its mask, and to leave special subwords alone.
@@ -54,7 +54,7 @@ def losses_by_place(encoder: nn.Module, head: nn.Module, masks: Masks, batch: in
 def windowed_losses(
     encoder: nn.Module, head: nn.Module, masks: Masks, window: int, overlap: int, batch: int = 16
 ) -> np.ndarray:
-    """The same through windows of a short encoder; a place counts in the window in which it lies farthest inside.
+    """The same through windows of a short encoder; a place counts in the window in which it is farthest from an edge.
 
     Args:
         encoder: Reads `window` positions.
@@ -119,7 +119,7 @@ def deepest_window(subwords: int, inside: int, starts: Sequence[int]) -> np.ndar
 
 
 def mass_aside(weights: torch.Tensor, offsets: Sequence[int], n: int) -> list[tuple[float, float]]:
-    """Where heads that look to one side look in a stretched model: at their neighbour, or at its copies.
+    """Attention of one-sided heads in a stretched model: to their neighbour, or to its copies.
 
     Args:
         weights: Of one layer's attention `(batch, heads, length, length)`, `length` a multiple of n.

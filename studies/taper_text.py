@@ -96,14 +96,14 @@ def small_tokenizer(texts: Sequence[str], size: int, length: int) -> PreTrainedT
 
 
 def stretches(subwords: Sequence[int], length: int, step: int, bos: int, eos: int) -> Iterator[list[int]]:
-    """Every stretch of a document that fills `length` positions, `<s>` and `</s>` among them; shorter rests are left.
+    """Every stretch of a document that fills `length` positions with `<s>` and `</s>`; shorter rests are omitted.
 
     Args:
         subwords: Of a document, without special ones.
         length: Positions of a stretch.
         step: Subwords from the start of one to the start of the next.
-        bos: What stands before each.
-        eos: What stands behind each.
+        bos: Subword before each.
+        eos: Subword after each.
 
     >>> list(stretches([7, 8, 9, 10, 11], 4, 1, 0, 2))
     [[0, 7, 8, 2], [0, 8, 9, 2], [0, 9, 10, 2], [0, 10, 11, 2]]

@@ -23,7 +23,7 @@ HEAD, OFFSETS, SHARPNESS = 32, (-1, 1, -2, 2), 1.5
 def losses_at_masks(
     encoder: nn.Module, head: nn.Module, input_ids: torch.Tensor, labels: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What a model loses at each masked place; the head, which costs as much as a small encoder, reads no other.
+    """Loss of a model at each masked place; the head, which costs as much as a small encoder, reads no other.
 
     Args:
         encoder: Gives `last_hidden_state`.

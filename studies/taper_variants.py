@@ -47,7 +47,7 @@ def table(positions: torch.Tensor, length: int, variant: Variant) -> torch.Tenso
     Args:
         positions: The source's `(n, hidden)`.
         length: Rows of the new one, n or more.
-        variant: Says what stands in the rows behind the first n, which are the source's in every variant.
+        variant: Rows after the first n, which are the source's in every variant.
 
     Returns: `(length, hidden)`.
     """

@@ -1,4 +1,4 @@
-"""How a script begins that stands for somebody who has torch and transformers alone."""
+"""Beginning of a script that runs with torch and transformers alone."""
 
 CLEAN_ENVIRONMENT = """
 import importlib.util, json, os, sys

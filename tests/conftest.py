@@ -54,7 +54,7 @@ def character_tokenizer():
 
 @pytest.fixture
 def make_token_classifier(character_tokenizer):
-    """Builds a tiny tagger; keyword arguments are settings of its config, `encoder` those of its ELECTRA."""
+    """Builds a tiny token classifier; keyword arguments are settings of its config, `encoder` those of its ELECTRA."""
     from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
     from kospan.modeling.tags import tag_names
 

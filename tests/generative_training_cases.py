@@ -63,7 +63,7 @@ def trained(folder: str, **settings) -> dict:
 
 
 def main(output: str, batch: int, accumulation: int) -> None:
-    """What each of two processes runs."""
+    """Training in each of two processes."""
     with tempfile.TemporaryDirectory() as folder:
         found = trained(folder, batch=batch, accumulation=accumulation)
     if found.pop("first"):

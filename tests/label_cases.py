@@ -15,7 +15,7 @@ TITLES = ("오늘의 소식", "어제 있었던 일", "내일의 전망")
 
 
 def labelled(count: int = 8, pairs: bool = False, values: bool = False) -> list[Example]:
-    """So many texts, the classes in turn; values grow with their number."""
+    """The given number of texts, the classes in turn; values grow with their number."""
     found, names = [], list(TOPICS)
     for at in range(count):
         label = names[at % len(names)]

@@ -119,12 +119,12 @@ class LocalHub:
         return gate
 
     def wait_for(self, method: str, path: str, times: int = 1, timeout: float = SECONDS) -> bool:
-        """Whether so many requests of this kind have come in, waiting for them if need be."""
+        """Wait for the given number of requests of a kind; return whether they have arrived."""
         with self.arrived:
             return self.arrived.wait_for(lambda: self.count(method, path) >= times, timeout)
 
     def count(self, method: str, path: str) -> int:
-        """How many requests of this kind have come in."""
+        """Number of requests of a kind that have arrived."""
         return sum(one == method and re.search(path, other) is not None for one, other in list(self.requests))
 
     def _fault(self, method: str, path: str) -> Fault | None:
@@ -172,7 +172,7 @@ def local_hub() -> Iterator[LocalHub]:
 
 @pytest.fixture
 def online(local_hub, monkeypatch) -> Iterator[list[float]]:
-    """As `hub_online`, for a whole test."""
+    """`hub_online` for a whole test."""
     with hub_online(local_hub, monkeypatch) as waits:
         yield waits
 
@@ -212,11 +212,11 @@ def main() -> None:
     hub = LocalHub(parser.parse_args().port)
     print(f"export HF_ENDPOINT={hub.url} HF_HUB_DISABLE_XET=1 HF_TOKEN={OWNER_TOKEN}  # {OWNER}", flush=True)
     try:
-        told = 0
+        printed = 0
         while True:
             with hub.arrived:
-                hub.arrived.wait_for(lambda seen=told: len(hub.requests) > seen)
-                new, told = hub.requests[told:], len(hub.requests)
+                hub.arrived.wait_for(lambda seen=printed: len(hub.requests) > seen)
+                new, printed = hub.requests[printed:], len(hub.requests)
             for method, path in new:
                 print(method, path, flush=True)
     except KeyboardInterrupt:

@@ -19,14 +19,14 @@ def git_oid(data: bytes) -> str:
 
 @dataclass
 class Blob:
-    """A file's contents in one commit; `sha256` where it lies in LFS."""
+    """A file's contents in one commit; `sha256` if it is in LFS."""
 
     data: bytes
     sha256: str | None = None
 
     @property
     def oid(self) -> str:
-        """As trees name it: of an LFS file git holds a pointer."""
+        """Name in trees: of an LFS file git holds a pointer."""
         pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize %d\n"
         return git_oid(pointer % (self.sha256.encode(), len(self.data)) if self.sha256 else self.data)
 
@@ -82,7 +82,7 @@ class Repo:
 
 @dataclass
 class Fault:
-    """What goes wrong with the next `times` requests of a method to a path, after `skip` that go well."""
+    """Fault of the next `times` requests of a method to a path, after `skip` that go well."""
 
     method: str
     path: str
@@ -99,5 +99,5 @@ def _sha(data: bytes) -> str:
 
 
 def is_large(path: str, size: int) -> bool:
-    """Whether a file goes to LFS."""
+    """Return whether a file goes to LFS."""
     return size > 0 and (path.endswith(LFS_ENDINGS) or size > LFS_BYTES)

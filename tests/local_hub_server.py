@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         try:
             if fault is not None and fault.what == "status":
-                refusal = Refusal(fault.status, fault.body.get("error", f"told to answer {fault.status}"))
+                refusal = Refusal(fault.status, fault.body.get("error", f"asked to answer {fault.status}"))
                 refusal.headers = {**fault.headers}
                 refusal.body |= fault.body
                 raise refusal
@@ -145,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
     # --- accounts and repositories ------------------------------------------------------------------------------------
 
     def whoami(self, body):
-        """Who the token belongs to."""
+        """The account of the token."""
         name = self._user(needed=True)
         role = "write" if self.hub.tokens[self.headers["Authorization"].removeprefix("Bearer ")][1] else "read"
         self._answer(200, {"type": "user", "name": name, "auth": {"accessToken": {"role": role}}, "orgs": []})
@@ -164,7 +164,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, {"url": url, "name": name, "id": name})
 
     def validate(self, body):
-        """Whether a card's metadata can be read."""
+        """Validation of a card's metadata."""
         asked = json.loads(body)
         match = re.match(r"---\r?\n(.*?)\r?\n---", asked["content"], re.DOTALL)
         try:
@@ -177,7 +177,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, {"errors": [], "warnings": []})
 
     def info(self, body, kinds, name, revision="main"):
-        """What is known about a repository at a revision."""
+        """Record of a repository at a revision."""
         repo = self._repo(kinds, name)
         commit = self._commit_at(repo, revision or "main")
         siblings = [{"rfilename": path} for path in sorted(commit.files)]
@@ -187,7 +187,7 @@ class Handler(BaseHTTPRequestHandler):
         )
 
     def access(self, body, kinds, name, write=None):
-        """Whether the token may read a repository, or write to it."""
+        """Permission of the token to read a repository, or to write to it."""
         repo = self._repo(kinds, name)
         if write:
             self._writer(repo.name)
@@ -251,7 +251,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, listed + found)
 
     def paths(self, body, kinds, name, revision):
-        """What is known about the files that are asked for."""
+        """Records of the requested files."""
         files = self._commit_at(self._repo(kinds, name), revision).files
         asked = (
             json.loads(body)["paths"]
@@ -282,7 +282,7 @@ class Handler(BaseHTTPRequestHandler):
     # --- writing ------------------------------------------------------------------------------------------------------
 
     def preupload(self, body, kinds, name, revision):
-        """Which file goes where, and what is there already."""
+        """Upload mode of each file, and the files that exist."""
         repo = self._repo(kinds, name)
         self._may_commit(repo)
         files = self._commit_at(repo, revision).files
@@ -300,14 +300,14 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, {"files": found})
 
     def _may_commit(self, repo: Repo) -> None:
-        """Who may not write may still propose."""
+        """A commit, or a pull request for users without write permission."""
         if self.query.get("create_pr"):
             self._user(needed=True)
         else:
             self._writer(repo.name)
 
     def batch(self, body, kinds, name):
-        """Where the objects of LFS are to be put."""
+        """Upload addresses of LFS objects."""
         self._user(needed=True)
         found = []
         for each in json.loads(body)["objects"]:
@@ -326,7 +326,7 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, {})
 
     def verify(self, body):
-        """Whether an object has come."""
+        """Verification of an uploaded object."""
         asked = json.loads(body)
         if len(self.hub.objects.get(asked["oid"], b"")) != asked["size"]:
             raise Refusal(404, "no such object")

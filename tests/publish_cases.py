@@ -1,4 +1,4 @@
-"""What the tests of publication share: names, and the publication itself with its lines."""
+"""Shared parts of the tests of publication: names, and the publication itself with its lines."""
 
 from kospan.hub import publish as publishing
 from kospan.hub.hub import Hub
@@ -10,7 +10,7 @@ KEPT: dict = {}
 
 
 def publish(folder, hub: Hub, name: str = NAME, **settings) -> list:
-    """As the command does it; the lines go to `publish.lines`."""
+    """Publish as the command does; the lines go to `publish.lines`."""
     publish.lines = []
     return publishing.publish(folder, name, SPEC, hub=hub, say=publish.lines.append, **settings)
 

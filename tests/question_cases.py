@@ -11,7 +11,7 @@ QUESTIONS = {"place": "{thing}이 문을 연 곳은 어디인가?", "count": "�
 
 
 def questions(count: int = 8) -> list[Example]:
-    """So many questions, two about each text, the answers at different places."""
+    """The given number of questions, two about each text, the answers at different places."""
     found = []
     for at in range(count):
         values = {

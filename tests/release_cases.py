@@ -26,7 +26,7 @@ hub_strategy: every_save
 
 
 def save_run(model, folder: str | Path, texts: list[str]) -> Path:
-    """Writes a model, its predictions, metrics and recipe, and what else lies about after a run."""
+    """Writes a model, its predictions, metrics and recipe, and other files of a run."""
     examples = [Example(f"v-{at}", text, None) for at, text in enumerate(texts)]
     return save_found(model, Path(folder), examples, model.extract(texts), {"eval_f1": 0.5})
 
@@ -72,7 +72,7 @@ def save_generative_run(folder: Path) -> tuple[Path, Path]:
 
 
 def save_found(model, folder: Path, examples: list[Example], found: list, results: dict[str, float]) -> Path:
-    """Writes what lies about after a run."""
+    """Writes other files of a run."""
     assert any(found), "a model that finds nothing would prove nothing"
     model.save_pretrained(folder)
     lines = [record(example, spans=spans) for example, spans in zip(examples, found)]

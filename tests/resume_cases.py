@@ -77,6 +77,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def newest_state(folder: Path) -> dict:
-    """What the newest checkpoint of a run says about its training."""
+    """Trainer state of the newest checkpoint of a run."""
     newest = max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     return json.loads((newest / "trainer_state.json").read_text(encoding="utf-8"))

@@ -53,6 +53,6 @@ def steps_evaluated(capsys) -> list[int]:
 
 
 def trainer_state(folder) -> dict:
-    """What the newest checkpoint says about the training so far."""
+    """Trainer state of the newest checkpoint."""
     newest = max(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]))
     return json.loads((newest / "trainer_state.json").read_text(encoding="utf-8"))

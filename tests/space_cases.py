@@ -1,4 +1,4 @@
-"""What the tests of the Space share: texts, and a client that waits."""
+"""Shared parts of the tests of the Space: texts, and a client that waits."""
 
 from time_limits import SECONDS
 

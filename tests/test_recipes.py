@@ -56,7 +56,7 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "i
 OURS = {"max_steps": 2, "use_cpu": True, "logging_steps": 1, "load_best_model_at_end": False}
 
 
-# Per unit: a sentence, what stands in it, and what makes it long.
+# Per unit: a sentence, its labels, and its continuation to a long text.
 SENTENCES = {
     "character": (
         "{name} 회장이 {place}에서 세종 대왕을 말했다.",
@@ -235,7 +235,7 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     for key in written.keys() & set(vars(config)) - {"encoder_config"}:
         assert getattr(config, key) == getattr(recipe, key), key
     assert config.unit == (recipe.unit or dataset_spec(recipe.dataset).unit)
-    # What stands on the encoder: a tagger's head, or a reader itself.
+    # Layers on the encoder: the head of a token classifier, or those of a question answering model.
     head = getattr(trainer.model, "head", trainer.model)
     assert head.dropout.p == recipe.dropout
     if head is not trainer.model:

@@ -168,7 +168,7 @@ def consume(python: str, folder: Path, tmp_path: Path, texts: list[str], script:
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "HF_MODULES_CACHE")}
     environment |= {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
     environment["HF_HUB_CACHE"] = str(tmp_path / "hub")
-    # As a repository lies in the Hub's cache.
+    # As a repository is stored in the Hub's cache.
     repository, commit = tmp_path / "hub" / "models--someone--model", "0123456789abcdef0123456789abcdef01234567"
     shutil.copytree(folder, repository / "snapshots" / commit)
     (repository / "refs").mkdir()

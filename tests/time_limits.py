@@ -1,4 +1,4 @@
-"""How long a test waits for something that must happen.
+"""Longest time that a test waits for an event that must happen.
 
 Far longer than it takes on a busy machine: only what never happens runs into it. Tests wait for the thing itself, for a
 line, a file, a request, the end of a process; none measures time.

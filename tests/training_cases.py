@@ -35,7 +35,7 @@ def features(seed: int = 0) -> list[dict]:
 
 
 def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
-    """As the token classification task does it, with padding id 0."""
+    """Collate as the token classification task does, with padding id 0."""
     fillers = {"input_ids": 0, "unit_positions": -100, "unit_places": -100, "labels": -100}
     batch = {}
     for key, filler in fillers.items():

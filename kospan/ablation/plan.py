@@ -20,6 +20,7 @@ from pathlib import Path
 from kospan.ablation.settings import check_setting, mapping, named, same_settings
 from kospan.evaluation.metrics import larger_is_better
 from kospan.recipe import FIELDS, Recipe, check_names, load_recipe, parse_settings
+from kospan.setting import suggestion
 from kospan.tasks.unused_settings import settled
 from kospan.yaml_file import read_yaml
 
@@ -245,20 +246,15 @@ def _chosen(experiments: list[Experiment], only: str | None, where: str) -> list
             known += dict.fromkeys(
                 f"{each.name}/{variant}" if slash else variant for each in experiments for variant in each.variants
             )
-            hint = next(iter(difflib.get_close_matches(name, known, 1, 0.5)), None)
-            advice = f"; did you mean {hint}?" if hint else f"; there are {', '.join(known)}"
-            raise ValueError(f"{where}: expected --experiment to name variants or experiments, got {name!r}{advice}")
+            advice = suggestion(name, known, f"there are {', '.join(known)}")
+            raise ValueError(f"{where}: expected --experiment to name variants or experiments, got {name!r}; {advice}")
         variants.setdefault(holders[0].name, []).extend(wanted)
-    return [
-        replace(
-            each,
-            chosen=None
-            if set(each.variants) <= set(variants[each.name])
-            else tuple(dict.fromkeys(variants[each.name])),
-        )
-        for each in experiments
-        if each.name in variants
-    ]
+    found = []
+    for each in experiments:
+        if each.name in variants:
+            chosen = tuple(dict.fromkeys(variants[each.name]))
+            found.append(replace(each, chosen=None if set(each.variants) <= set(chosen) else chosen))
+    return found
 
 
 def _experiment(name: str, folder: Path, document: dict, path: Path, flags: dict, where: str) -> Experiment:
@@ -441,17 +437,15 @@ def _distinct(names, where: str) -> None:
 
 def _variant(name: str, names: list[str], where: str) -> None:
     if name not in names:
-        hint = next(iter(difflib.get_close_matches(name, names, 1, 0.5)), None)
-        advice = f"; did you mean {hint}?" if hint else f"; there are {', '.join(names) or 'none'}"
-        raise ValueError(f"{where}: expected the name of a variant, got {name!r}{advice}")
+        advice = suggestion(name, names, f"there are {', '.join(names) or 'none'}")
+        raise ValueError(f"{where}: expected the name of a variant, got {name!r}; {advice}")
 
 
 def _known(document: dict, known: dict, where: str) -> None:
     for key in document:
         if key not in known:
             hint = next(iter(difflib.get_close_matches(str(key), [*known, *FIELDS], 1, 0.5)), None)
-            if key in FIELDS or hint in FIELDS:
-                advice = f"; {hint} is a setting and belongs under settings"
-            else:
-                advice = f"; did you mean {hint}?" if hint else f"; there are {', '.join(known)}"
-            raise ValueError(f"{where}: expected only known keys, got {key!r}{advice}")
+            advice = suggestion(key, known, f"there are {', '.join(known)}")
+            if hint in FIELDS:
+                advice = f"{hint} is a setting and belongs under settings"
+            raise ValueError(f"{where}: expected only known keys, got {key!r}; {advice}")

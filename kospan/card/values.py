@@ -1,11 +1,13 @@
 """Values that the templates of model cards show and that no file of a run holds as they are."""
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from kospan.recipe import default_of
-from kospan.training.loss_parts import part_names
+from kospan.training.loss_parts import part_names, score_names
 from kospan.training.run_folder import HUB_KEYS
 
 # Groups with fewer documents, or gold spans, say little.
@@ -23,22 +25,6 @@ _HIDDEN = {
     "disable_tqdm",
     "report_to",
 }
-_COLUMNS = (
-    "epoch",
-    "step",
-    "loss",
-    "eval_loss",
-    "eval_f1",
-    "eval_precision",
-    "eval_recall",
-    "eval_exact_match",
-    "eval_rouge_w",
-    "eval_accuracy",
-    "eval_macro_f1",
-    "eval_pearson",
-    "eval_spearman",
-    "eval_klue_sts_f1",
-)
 
 
 class Groups(NamedTuple):
@@ -99,13 +85,21 @@ def learning_curve(training: Mapping) -> dict:
     if len(history) > ROWS:
         kept = {round(at * (len(history) - 1) / (ROWS - 1)) for at in range(ROWS)}
         rows = [entry for at, entry in enumerate(history) if at in kept or entry["step"] == best]
-    parts_at = _COLUMNS.index("loss") + 1
-    columns = [*_COLUMNS[:parts_at], *part_names(history), *_COLUMNS[parts_at:]]
+    scores = score_names(history)
+    columns = ["epoch", "step", "loss", *part_names(history), "eval_loss", *scores]
     return {
         "columns": [key for key in columns if any(entry.get(key) is not None for entry in rows)],
         "rows": rows,
-        "evaluated": any({"eval_f1", "eval_pearson"} & set(entry) for entry in history),
+        "evaluated": bool(scores),
     }
+
+
+def stored_examples(folder: Path) -> Callable[[str, str], list[dict[str, str]]]:
+    """Return the examples in a language from `examples.json` of a task, as a function for its card.
+
+    They are the same for all data sets, whose licences differ.
+    """
+    return lambda dataset, language: json.loads((folder / "examples.json").read_text(encoding="utf-8"))[language]
 
 
 def recipe_files(settings: Mapping) -> list[str]:

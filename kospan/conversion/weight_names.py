@@ -6,47 +6,28 @@ segments are in the list as well: they keep their names and change their rows (s
 
 from typing import NamedTuple
 
-# `{prefix}` precedes the encoder's names in a checkpoint with a head; `{layer}` counts from 0.
-_EMBEDDINGS = (
-    "embeddings.word_embeddings.weight",
-    "embeddings.position_embeddings.weight",
-    "embeddings.token_type_embeddings.weight",
-    "embeddings.LayerNorm.weight",
-    "embeddings.LayerNorm.bias",
+
+def _both(*layers: str) -> tuple[str, ...]:
+    """Names of the weight and the bias of each layer."""
+    return tuple(f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias"))
+
+
+POSITIONS, SEGMENTS = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"
+_EMBEDDINGS = ("embeddings.word_embeddings.weight", POSITIONS, SEGMENTS, *_both("embeddings.LayerNorm"))
+# `{layer}` counts from 0.
+_LAYER = _both(
+    *(f"encoder.layer.{{layer}}.attention.{part}" for part in ("self.query", "self.key", "self.value")),
+    *(f"encoder.layer.{{layer}}.attention.output.{part}" for part in ("dense", "LayerNorm")),
+    *(f"encoder.layer.{{layer}}.{part}" for part in ("intermediate.dense", "output.dense", "output.LayerNorm")),
 )
-_LAYER = tuple(
-    f"encoder.layer.{{layer}}.{part}.{kind}"
-    for part in (
-        "attention.self.query",
-        "attention.self.key",
-        "attention.self.value",
-        "attention.output.dense",
-        "attention.output.LayerNorm",
-        "intermediate.dense",
-        "output.dense",
-        "output.LayerNorm",
-    )
-    for kind in ("weight", "bias")
-)
-POSITIONS, SEGMENTS, WORDS = _EMBEDDINGS[1], _EMBEDDINGS[2], _EMBEDDINGS[0]
 # Source's name, BigBird's name. ELECTRA has no pooler.
 _POOLER = (("pooler.dense.weight", "pooler.weight"), ("pooler.dense.bias", "pooler.bias"))
-
-_HEAD = "cls.predictions."
 BIGBIRD_PREFIX = "bert."
-# Names of the parts of BigBird's masked-language-model head.
-HEAD_NAMES = tuple(
-    _HEAD + name
-    for name in (
-        "transform.dense.weight",
-        "transform.dense.bias",
-        "transform.LayerNorm.weight",
-        "transform.LayerNorm.bias",
-        "bias",
-        # Stored only if they are separate parameters, or as a copy by older versions.
-        "decoder.weight",
-        "decoder.bias",
-    )
+# Names of the parts of BigBird's masked-language-model head. Those of the decoder are stored only if they are separate
+# parameters, or as a copy by older versions.
+HEAD_NAMES = (
+    *_both("cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm"),
+    *("cls.predictions.bias", *_both("cls.predictions.decoder")),
 )
 # A checkpoint whose head is tied to its words may lack the last two.
 OPTIONAL = HEAD_NAMES[5:]
@@ -70,17 +51,18 @@ class EncoderFamily(NamedTuple):
 
 _ROBERTA = EncoderFamily(
     "roberta.",
-    (
-        "lm_head.dense.weight",
-        "lm_head.dense.bias",
-        "lm_head.layer_norm.weight",
-        "lm_head.layer_norm.bias",
-        "lm_head.bias",
-        "lm_head.decoder.weight",
-        "lm_head.decoder.bias",
-    ),
+    (*_both("lm_head.dense", "lm_head.layer_norm"), "lm_head.bias", *_both("lm_head.decoder")),
     "gelu",
     True,
+)
+_ELECTRA = EncoderFamily(
+    "electra.",
+    (
+        *_both("generator_predictions.dense", "generator_predictions.LayerNorm"),
+        *("generator_lm_head.bias", "generator_lm_head.weight", ""),
+    ),
+    "gelu",
+    False,
 )
 # By `model_type`. XLM-RoBERTa and CamemBERT are RoBERTa with another vocabulary.
 FAMILIES: dict[str, EncoderFamily] = {
@@ -88,20 +70,7 @@ FAMILIES: dict[str, EncoderFamily] = {
     "xlm-roberta": _ROBERTA,
     "camembert": _ROBERTA,
     "bert": EncoderFamily("bert.", HEAD_NAMES, None, False),
-    "electra": EncoderFamily(
-        "electra.",
-        (
-            "generator_predictions.dense.weight",
-            "generator_predictions.dense.bias",
-            "generator_predictions.LayerNorm.weight",
-            "generator_predictions.LayerNorm.bias",
-            "generator_lm_head.bias",
-            "generator_lm_head.weight",
-            "",
-        ),
-        "gelu",
-        False,
-    ),
+    "electra": _ELECTRA,
 }
 # Encoders without a table of positions to extend.
 RELATIVE = ("deberta", "deberta-v2", "mpnet", "t5", "mt5", "umt5", "xlnet", "modernbert", "roformer", "esm")

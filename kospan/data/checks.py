@@ -22,6 +22,15 @@ def typed(value, kind: type, place: str, what: str):
     )
 
 
+def id_of(value, place: str) -> str:
+    """Return an id, a string or a whole number, as a string.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else typed(value, str, place, "'id'")
+
+
 def shown(value) -> str:
     """Return the representation of a value for an error message, shortened if it is long."""
     text = repr(value)

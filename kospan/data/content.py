@@ -33,10 +33,10 @@ def _form_of_text(text: str) -> str:
     if not lines:
         return "text"
     if lines[0].lstrip()[0] in "{[":
-        first = _loaded(lines[0])
-        if isinstance(first, dict) and ("text" in first or all(isinstance(_loaded(line), dict) for line in lines)):
+        first = loaded(lines[0])
+        if isinstance(first, dict) and ("text" in first or all(isinstance(loaded(line), dict) for line in lines)):
             return "jsonl"
-        if isinstance(_loaded(text), (dict, list)):
+        if isinstance(loaded(text), (dict, list)):
             return "json"
     for delimiter, form in (("\t", "tsv"), (",", "csv")):
         names = [name.strip().strip('"') for name in lines[0].split(delimiter)]
@@ -46,7 +46,8 @@ def _form_of_text(text: str) -> str:
     return "text"
 
 
-def _loaded(text: str):
+def loaded(text: str):
+    """Return the JSON value of a text; None if it is not JSON, or one that Python does not read."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

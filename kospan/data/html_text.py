@@ -37,30 +37,22 @@ class HtmlText:
     """
 
     def __init__(self, html: str):
-        collector = _TextCollector(html)
-        self.text = "".join(collector.parts)
-        self._sources, self._ends, self._starts, self._whole = (
-            collector.sources,
-            collector.ends,
-            collector.starts,
-            collector.whole,
-        )
+        self._found = _TextCollector(html)
+        self.text = "".join(self._found.parts)
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
         """Map `html[start:end]` to a stretch of the text, without spaces at its ends.
 
         The result is None if nothing there is readable. An entity that is cut counts as a whole.
         """
-        first, last = bisect_right(self._ends, start), bisect_left(self._sources, end) - 1
+        found = self._found
+        first, last = bisect_right(found.ends, start), bisect_left(found.sources, end) - 1
         if start >= end or first > last:
             return None
-        begin, stop = self._starts[first], self._starts[last]
-        if not self._whole[first]:
-            begin += max(0, start - self._sources[first])
-        if self._whole[last]:
-            stop += self._whole[last]
-        else:
-            stop += min(end, self._ends[last]) - self._sources[last]
+        begin, stop = found.starts[first], found.starts[last]
+        if not found.whole[first]:
+            begin += max(0, start - found.sources[first])
+        stop += found.whole[last] or min(end, found.ends[last]) - found.sources[last]
         return begin, stop
 
 

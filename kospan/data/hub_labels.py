@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-from kospan.data.hub_spans import holds_structs
+from kospan.data.hub_spans import IDS, accepted_rows, holds_structs, row_id
 from kospan.data.labelled import labelled_item
-from kospan.data.prodigy import accepted_lines
 from kospan.data.records import STRICT, Item, ReadSession
 from kospan.example import clean_label
 
@@ -61,12 +60,8 @@ def label_items(
     text, pair = _texts(data)
     label = column or label_column(data)
     names = getattr(_feature(data, column), "names", None)
-    decisions = ("answer", "question", "_task_hash")
-    columns = [
-        name for name in ("id", "guid", "idx", "source", text, pair, label, *decisions) if name in data.column_names
-    ]
-    rows = ((f"{place}, row {row}", values) for row, values in enumerate(data.select_columns(columns)))
-    for where, values in accepted_lines(rows, place):
+    wanted = (*IDS, "source", text, pair, label, "answer", "question", "_task_hash")
+    for where, values in accepted_rows(data, wanted, place):
         with session.record():
             found = values[label]
             found = found.get(_INNER) if isinstance(found, dict) else found
@@ -78,12 +73,11 @@ def label_items(
                 found = None if found == -1 else names[found]
             if pair is not None and not str(values[pair] or "").strip():
                 raise ValueError(f"{where}: expected a {pair} beside {text}, got {values[pair]!r}; correct the row")
-            name = next((values[key] for key in ("id", "guid", "idx") if values.get(key) not in (None, "")), None)
-            name = int(where.rpartition(" ")[2]) + 1 if name is None else name
-            name = name if isinstance(name, str) else f"{split}-{name}"
             source = values.get("source")
             source = source if isinstance(source, str) else ""
-            yield labelled_item(where, name, values[text], found, values[pair] if pair else "", source)
+            yield labelled_item(
+                where, row_id(values, where, split), values[text], found, values[pair] if pair else "", source
+            )
 
 
 def _texts(data) -> tuple[str, str | None] | None:

@@ -13,7 +13,7 @@ COLUMNS = ("spans", *SPAN_KEYS)
 _CLASSES = ("label", "labels")
 # Keys by which Prodigy's lines are recognised.
 _DECISIONS = ("answer", "_task_hash", "_is_binary", *CHOICES)
-_IDS = ("id", "guid", "idx")
+IDS = ("id", "guid", "idx")
 
 
 def span_columns(splits: Mapping, places: Mapping[str, str]) -> dict[str, str] | None:
@@ -104,21 +104,30 @@ def span_items(data, column: str, place: str, split: str, session: ReadSession =
         ValueError, TypeError: If there is another kind of value; the message names the row.
     """
     names = _names(data, column, place)
-    wanted = dict.fromkeys((*_IDS, "text", "question", "source", column, *_DECISIONS))
-    columns = [name for name in wanted if name in data.column_names]
-    rows = ((f"{place}, row {row}", values) for row, values in enumerate(data.select_columns(columns)))
-    for where, values in accepted_lines(rows, place):
+    for where, values in accepted_rows(data, (*IDS, "text", "question", "source", column, *_DECISIONS), place):
         with session.record():
             text = typed(values["text"], str, where, "'text'")
-            name = next((values[key] for key in _IDS if values.get(key) not in (None, "")), None)
-            name = int(where.rpartition(" ")[2]) + 1 if name is None else name
-            name = name if isinstance(name, str) else f"{split}-{name}"
+            name = row_id(values, where, split)
             question, source = (typed(values.get(key) or "", str, where, key) for key in ("question", "source"))
             found = _decided(values, column, where)
             spans = None if found is None else spans_of(found, text, where, "span", names)
             for value in (name, text, question, source):
                 check_encodable(value, where)
             yield Item(where, Example(name, text, spans, question, source), text if question else "")
+
+
+def accepted_rows(data, wanted: Iterable[str], place: str) -> Iterator[tuple[str, dict]]:
+    """Yield place and wanted columns of each row, without those that Prodigy's annotators have rejected or ignored."""
+    columns = [name for name in dict.fromkeys(wanted) if name in data.column_names]
+    rows = ((f"{place}, row {row}", values) for row, values in enumerate(data.select_columns(columns)))
+    return accepted_lines(rows, place)
+
+
+def row_id(values: dict, where: str, split: str) -> str:
+    """The id of a row; a number, or else that of the row, follows the name of the split."""
+    name = next((values[key] for key in IDS if values.get(key) not in (None, "")), None)
+    name = int(where.rpartition(" ")[2]) + 1 if name is None else name
+    return name if isinstance(name, str) else f"{split}-{name}"
 
 
 def _decided(values: dict, column: str, place: str):

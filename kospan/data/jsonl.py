@@ -5,10 +5,11 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from kospan.data.annotations import annotated_spans
-from kospan.data.checks import check_encodable, keys_in, typed
+from kospan.data.checks import check_encodable, id_of, keys_in, typed
+from kospan.data.content import loaded
 from kospan.data.prodigy import accepted_lines, span_record
 from kospan.data.records import STRICT, Item, ReadSession
-from kospan.data.text import open_text, stem, write_text
+from kospan.data.text import line_id, open_text, write_text
 from kospan.example import Example, check_words
 from kospan.modeling.spans import Span
 
@@ -74,8 +75,7 @@ def from_record(line: dict, place: str = "record", default_id: str | None = None
     if key not in line:
         raise ValueError(f"{place}: expected the key 'text', got {keys_in(line)}; {_text_hint(line)}")
     text = typed(line[key], str, place, repr(key))
-    name = values.get("id", default_id)
-    name = str(name) if isinstance(name, int) and not isinstance(name, bool) else typed(name, str, place, "'id'")
+    name = id_of(values.get("id", default_id), place)
     question, text_pair, source = (
         typed(values.get(key, ""), str, place, repr(key)) for key in ("question", "text_pair", "source")
     )
@@ -137,22 +137,14 @@ def json_lines(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterat
 
 def _other_form(text: str) -> str | None:
     """Description of a file that is not JSON Lines; None if some line is JSON, or the format is unknown."""
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        if text.lstrip()[0] in "{[" or any(_is_object(line) for line in text.split("\n")):
+    if loaded(text) is None:
+        lines = (line for line in text.split("\n") if line.lstrip().startswith("{"))
+        if text.lstrip()[0] in "{[" or any(isinstance(loaded(line), dict) for line in lines):
             return None
         return "a file of another form; set dataset to its form, such as labelled for CSV and TSV, or conll for columns"
     if '"paragraphs"' in text or '"qas"' in text:
         return "one JSON value in the form of SQuAD; set dataset: squad, squad_v2, korquad, korquad2 or klue_mrc"
     return "a file that looks like one JSON value; write one object per line"
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return line.lstrip().startswith("{") and isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def jsonl_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterator[Item]:
@@ -174,7 +166,7 @@ def text_items(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterat
 
 
 def _item(line, place: str, path: str | os.PathLike, annotated: bool = True) -> Item:
-    example = from_record(line, place, f"{stem(path)}-{place.rpartition(':')[2]}", annotated)
+    example = from_record(line, place, line_id(path, place), annotated)
     return Item(place, example, example.text if example.question else "")
 
 
@@ -197,4 +189,9 @@ def read_jsonl(path: str | os.PathLike, session: ReadSession | None = None) -> l
 
 def write_jsonl(path: str | os.PathLike, examples: Iterable[Example]) -> None:
     """Write examples to a temporary file and rename it, so that no partial file is ever visible."""
-    write_text(path, "".join(json.dumps(record(example), ensure_ascii=False) + "\n" for example in examples))
+    write_lines(path, map(record, examples))
+
+
+def write_lines(path: str | os.PathLike, lines: Iterable[dict]) -> None:
+    """Write one JSON object per line, as `write_jsonl` does."""
+    write_text(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))

@@ -7,7 +7,7 @@ from pathlib import Path
 from kospan.data.labelled import labelled_item
 from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tables import csv_rows
-from kospan.data.text import decoded, open_text, read_bytes, stem
+from kospan.data.text import decoded, line_id, open_text, read_bytes, stem
 from kospan.data.values import value_of
 from kospan.modeling.spans import Span
 
@@ -28,7 +28,7 @@ def read_korsts(path: str | os.PathLike, session: ReadSession = STRICT) -> Itera
     text = open_text(path, newline="").read()
     for place, values in csv_rows(text, str(path), "\t", KORSTS, session, quoting="none"):
         with session.record():
-            name, score = _name(path, place), value_of(Span(0, 1, values["score"]), place)
+            name, score = line_id(path, place), value_of(Span(0, 1, values["score"]), place)
             yield labelled_item(place, name, values["sentence1"], score, values["sentence2"], values["genre"])
 
 
@@ -44,7 +44,7 @@ def read_korean_hate_speech(path: str | os.PathLike, session: ReadSession = STRI
     text = open_text(path, newline="").read()
     for place, values in csv_rows(text, str(path), "\t", HATE_SPEECH, session, quoting="minimal"):
         with session.record():
-            item = labelled_item(place, _name(path, place), values["comment"], values["hate"], values["title"])
+            item = labelled_item(place, line_id(path, place), values["comment"], values["hate"], values["title"])
             yield item._replace(group=values["title"])
 
 
@@ -71,11 +71,6 @@ def read_ko_fake_news(path: str | os.PathLike, session: ReadSession = STRICT) ->
                 item = labelled_item(place, name, values["content"], values["label"], title)
                 # Some files have a quotation mark before a title that others lack.
                 yield item._replace(group=title.strip("'\"‘’“” "))
-
-
-def _name(path: str | os.PathLike, place: str) -> str:
-    """Id of a row, made of its file and line."""
-    return f"{stem(path)}-{place.rpartition(':')[2]}"
 
 
 def _decoded(file: Path) -> str:

@@ -10,7 +10,7 @@ from kospan.data.jsonl import json_lines
 from kospan.data.prodigy import accepted_lines
 from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tables import Row, csv_rows
-from kospan.data.text import open_text, stem
+from kospan.data.text import line_id, open_text
 from kospan.example import Example, clean_label
 from kospan.modeling.spans import Span
 
@@ -59,7 +59,7 @@ def labelled_items(path: str | os.PathLike, session: ReadSession = STRICT) -> It
             name = values.get("id")
             yield labelled_item(
                 row.place,
-                f"{stem(path)}-{row.place.rpartition(':')[2]}" if name in (None, "") else str(name),
+                line_id(path, row.place) if name in (None, "") else str(name),
                 values["text"],
                 values.get("label"),
                 "" if pair is None else pair,

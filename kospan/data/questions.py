@@ -7,6 +7,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 from kospan.data.checks import check_encodable, keys_in, shown, typed
+from kospan.data.content import loaded
 from kospan.data.text import open_text
 from kospan.example import Example
 from kospan.modeling.spans import Span
@@ -238,11 +239,7 @@ def read_articles(path: str | os.PathLike, form: str) -> list:
 def _no_json(text: str, reason: str) -> str:
     """Description of a file that is not JSON, with the fix."""
     first = next((line for line in text.split("\n") if line.strip()), "")
-    try:
-        whole = isinstance(json.loads(first), dict)
-    except (ValueError, RecursionError):
-        whole = False
-    if whole:
+    if isinstance(loaded(first), dict):
         return "JSON Lines, an object per line; set dataset: jsonl"
     if not first:
         return f"invalid JSON ({reason}); the file is empty, name another file"

@@ -12,24 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-SUFFIXES = {
-    ".gz",
-    ".bz2",
-    ".xz",
-    ".zip",
-    ".tar",
-    ".tgz",
-    ".jsonl",
-    ".json",
-    ".txt",
-    ".tsv",
-    ".csv",
-    ".conll",
-    ".bio",
-    ".iob",
-    ".ann",
-}
-SUFFIXES |= {".ndjson", ".jsonlines", ".conllu", ".conllup"}
+SUFFIXES = {".gz", ".bz2", ".xz", ".zip", ".tar", ".tgz", ".jsonl", ".json", ".ndjson", ".jsonlines", ".txt", ".tsv"}
+SUFFIXES |= {".csv", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".ann"}
 # Compressions that are not supported; an uncompressed file of such a name could not be opened.
 _UNWRITTEN = {".zst", ".zstd", ".lz4", ".lzma", ".lz", ".lzo", ".br", ".sz", ".snappy", ".z", ".zip", ".7z", ".rar"}
 _UNWRITTEN |= {".tar", ".tgz", ".tbz2", ".txz"}
@@ -199,3 +183,12 @@ def stem(path: str | os.PathLike) -> str:
     while name.suffix.lower() in SUFFIXES and name.stem:
         name = name.with_suffix("")
     return name.name
+
+
+def line_id(path: str | os.PathLike, place: str) -> str:
+    """Id of a record without one, from its file and its place `file:line`.
+
+    >>> line_id("data/train.jsonl", "data/train.jsonl:7")
+    'train-7'
+    """
+    return f"{stem(path)}-{place.rpartition(':')[2]}"

@@ -1,9 +1,10 @@
 """Metrics as tables: a name, a function, a definition in words and the better direction."""
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
+
+from kospan.setting import suggestion
 
 
 class Metric(NamedTuple):
@@ -109,6 +110,5 @@ def check_metric(key: str, name: str, known: Sequence[str]) -> None:
         known: Names of the metrics of the run.
     """
     if name.removeprefix("eval_") not in known:
-        near = next(iter(difflib.get_close_matches(name.removeprefix("eval_"), known, 1, 0.5)), None)
-        advice = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
+        advice = suggestion(name.removeprefix("eval_"), known, f"there are {', '.join(known)}")
         raise ValueError(f"expected {key} to be a metric that evaluation gives, got {name!r}; {advice}")

@@ -11,6 +11,7 @@ from kospan.evaluation.explain import Explainer, Explanation
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.task import Task
+from kospan.training.loss_parts import curve_log
 from kospan.training.saving import read_object
 
 
@@ -85,7 +86,7 @@ def analyze(
         task.spec.analyze(task, examples, predicted, training),
         confidence,
         _read(Path(folder) / "calibration.json"),
-        history_of(Path(folder)),
+        curve_log(history_of(Path(folder)), task.spec.curves),
         training,
     )
 

@@ -19,7 +19,7 @@ from kospan.evaluation.summary import (
 )
 from kospan.report import plots
 from kospan.report.analysis import Analysis
-from kospan.training.loss_parts import curve_points
+from kospan.training.loss_parts import curve_points, score_names
 from kospan.training.saving import written_whole
 
 
@@ -61,7 +61,7 @@ def draw(analysis: Analysis) -> dict[str, bytes]:
     if analysis.calibration:
         posterior = analysis.calibration["spans"]["posterior"]
         found["calibration"] = plots.confidence({when: posterior[when] for when in ("before", "after")}, "posteriors")
-    if any(curve_points(analysis.history, name) for name in ("loss", "eval_loss", *plots.SCORE_COLOURS)):
+    if any(curve_points(analysis.history, name) for name in ("loss", "eval_loss", *score_names(analysis.history))):
         found["learning_curves"] = plots.learning_curves(analysis.history)
     if analysis.explanation:
         encoded, shown, evidence, deletion, _ = analysis.explanation

@@ -8,25 +8,11 @@ from kospan.drawing import ACCENT, FAINT, INK, SECOND, Canvas, draw_curve, plain
 from kospan.evaluation.explain import EncodedText, Evidence
 from kospan.evaluation.speed import Speed
 from kospan.evaluation.summary import CORRECT
-from kospan.training.loss_parts import curve_points, part_names
+from kospan.training.loss_parts import curve_points, part_names, score_names
 
-# Colours of the parts of a loss.
-PART_COLOURS = (ACCENT, SECOND, "#2e8b6f", "#8a5cd0")
+# Colours of the parts of a loss, and of scores.
+COLOURS = (ACCENT, SECOND, "#2e8b6f", "#8a5cd0")
 VALIDATION_LOSS = "#c0395b"
-# Validation scores that learning curves show.
-SCORE_COLOURS = {
-    "eval_f1": ACCENT,
-    "eval_exact_match": SECOND,
-    "eval_precision": SECOND,
-    "eval_recall": "#8a5cd0",
-    "eval_klue_entity_f1": "#2e8b6f",
-    "eval_rouge_w": "#8a5cd0",
-    "eval_accuracy": SECOND,
-    "eval_macro_f1": "#2e8b6f",
-    "eval_pearson": ACCENT,
-    "eval_spearman": SECOND,
-    "eval_klue_sts_f1": "#2e8b6f",
-}
 
 
 def scores(rows: Sequence[dict], title: str, names: Sequence[str] = ("f1",), count: str = "gold") -> bytes:
@@ -145,9 +131,9 @@ def learning_curves(history: Sequence[dict]) -> bytes:
         history: The Trainer's log: dicts with `epoch`, `loss` and its parts, or `epoch` and `eval_` metrics.
     """
     parts = part_names(history)
-    colours = dict(zip(parts, PART_COLOURS * len(parts))) | {"eval_loss": VALIDATION_LOSS}
+    colours = dict(zip(parts, COLOURS * len(parts))) | {"eval_loss": VALIDATION_LOSS}
     losses = {name: points for name in ("loss", *parts, "eval_loss") if (points := curve_points(history, name))}
-    scores = {name: points for name in SCORE_COLOURS if (points := curve_points(history, name))}
+    scores = {name: points for name in score_names(history) if (points := curve_points(history, name))}
     with Canvas(columns=2) as canvas:
         left, right = canvas.axes
         for name, points in losses.items():
@@ -159,8 +145,8 @@ def learning_curves(history: Sequence[dict]) -> bytes:
         if len(losses) > 1:
             left.legend(frameon=False)
         left.set(xlabel="epoch", title="loss" if "eval_loss" in losses else "training loss")
-        for name, points in scores.items():
-            draw_curve(right, points, name.removeprefix("eval_").replace("_", " "), SCORE_COLOURS[name])
+        for (name, points), colour in zip(scores.items(), COLOURS * len(scores)):
+            draw_curve(right, points, name.removeprefix("eval_").replace("_", " "), colour)
         right.set(xlabel="epoch", title="validation")
         # A correlation may be below 0.
         right.set_ylim(min([0.0, *(value for points in scores.values() for _, value in points)]), 1)

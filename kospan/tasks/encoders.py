@@ -1,11 +1,10 @@
 """Encoders from the Hub, a folder, an installed package, or scratch."""
 
-import difflib
 import importlib.util
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from transformers.activations import ACT2FN
 from kospan.modeling.alignment import clusters
 from kospan.modeling.words import plain_spaces
 from kospan.recipe import Recipe
+from kospan.setting import suggestion
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]")
 # Sizes of a small model; encoder_options of a recipe win.
@@ -41,8 +41,6 @@ _LEAST = {
     **dict.fromkeys(("embedding_size", "hidden_size", "intermediate_size", "num_attention_heads"), 1),
     **dict.fromkeys(("max_position_embeddings", "type_vocab_size", "min_count"), 1),
 }
-# Settings that an encoder from scratch takes from its tokenizer.
-_FROM_TOKENIZER = ("vocab_size", "pad_token_id")
 
 
 def locate(encoder: str) -> str:
@@ -180,19 +178,16 @@ def check_encoder_options(options: dict, config, known: dict | None = None) -> d
     for name, value in options.items():
         if name not in known or name in _NO_OPTIONS:
             others = [] if name in _NO_OPTIONS else known.keys() - set(_NO_OPTIONS)
-            near = next(iter(difflib.get_close_matches(str(name), others, 1, 0.5)), None)
-            advice = f"did you mean {near}?" if near else "remove it"
             raise ValueError(
                 f"expected encoder_options to be settings of the encoder's config ({config.model_type}), got "
-                f"{name!r}; {advice}"
+                f"{name!r}; {suggestion(name, others, 'remove it')}"
             )
         checked[name] = _option(name, value, known[name])
     activation = checked.get("hidden_act", checked.get("hidden_activation"))
     if activation is not None and activation not in ACT2FN:
-        near = next(iter(difflib.get_close_matches(activation, ACT2FN, 1, 0.5)), "gelu")
         raise ValueError(
-            f"expected encoder_options['hidden_act'] to be an activation of transformers, got {activation!r}; did "
-            f"you mean {near}?"
+            f"expected encoder_options['hidden_act'] to be an activation of transformers, got {activation!r}; "
+            f"{suggestion(activation, ACT2FN, 'did you mean gelu?')}"
         )
     sizes = {**config.to_dict(), **checked}
     hidden, heads = sizes.get("hidden_size"), sizes.get("num_attention_heads")
@@ -232,13 +227,22 @@ def _option(name: str, value, example):
 
 def check_scratch_options(options: dict) -> dict:
     """Check and complete `encoder_options` of an encoder from scratch, as `check_encoder_options` does."""
-    for name in _FROM_TOKENIZER:
+    check_not_of_tokenizer(options, ("vocab_size", "pad_token_id"))
+    return check_encoder_options({**SCRATCH, **options}, ElectraConfig(), {"min_count": 1})
+
+
+def check_not_of_tokenizer(options: dict, names: Sequence[str]) -> None:
+    """Check that `encoder_options` of a model from scratch have none of the settings that its tokenizer gives.
+
+    Raises:
+        ValueError: They have one.
+    """
+    for name in names:
         if name in options:
             raise ValueError(
                 f"expected encoder_options without {name} for encoder: scratch, whose tokenizer gives it, got "
                 f"{options[name]!r}; remove it"
             )
-    return check_encoder_options({**SCRATCH, **options}, ElectraConfig(), {"min_count": 1})
 
 
 def load_ours(name: str, **kwargs):
@@ -338,11 +342,7 @@ def character_tokenizer(texts: list[str], min_count: int = 1) -> PreTrainedToken
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        mask_token="[MASK]",
+        **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
     )
 
 

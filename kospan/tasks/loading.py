@@ -40,16 +40,13 @@ def load_saved(name: str, aggregation: str | None = None):
     try:
         model_type = PretrainedConfig.get_config_dict(name)[0].get("model_type")
         config = None if model_type in FORMER_MODEL_TYPES else AutoConfig.from_pretrained(name)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        missing = f"on the Hub or in a folder under the name {name!r}, found none"
+        if isinstance(error, ValueError):  # No config, or none of a type that transformers knows.
+            missing = f"in {name!r}, found no config.json there that names its kind"
         raise FileNotFoundError(
-            f"expected a model on the Hub or in a folder under the name {name!r}, found none "
-            f"({str(error).strip().splitlines()[0]}); a run writes its model to outputs/<recipe name>"
-        ) from error
-    except ValueError as error:
-        # No config, or none of a type that transformers knows.
-        raise FileNotFoundError(
-            f"expected a model in {name!r}, found no config.json there that names its kind "
-            f"({str(error).strip().splitlines()[0]}); a run writes its model to outputs/<recipe name>"
+            f"expected a model {missing} ({str(error).strip().splitlines()[0]}); a run writes its model to "
+            "outputs/<recipe name>"
         ) from error
     check_model_type(model_type, name)
     if config.model_type.startswith("kospan-"):

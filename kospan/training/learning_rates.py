@@ -1,10 +1,11 @@
 """Learning rates by parameter name, and the optimizer's parameter groups."""
 
-import difflib
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from torch import nn
+
+from kospan.setting import suggestion
 
 
 class LearningRateGroup(NamedTuple):
@@ -98,11 +99,10 @@ def check_fragments(rates: dict[str, float | str], names: Iterable[str]) -> None
     known = {part: None for name in names for part in name.split(".") if not part.isdigit()}
     for fragment in rates:
         if not any(_place(fragment, name) >= 0 for name in names):
-            near = next(iter(difflib.get_close_matches(fragment, ["encoder", "head", *known], 1, 0.5)), None)
-            advice = f"did you mean {near}?" if near else f"such as {', '.join(['head', *list(known)[:3]])}"
+            others = f"such as {', '.join(['head', *list(known)[:3]])}"
             raise ValueError(
                 f"expected learning_rates to name fragments of the parameters' names, got {fragment!r}, which "
-                f"matches none; {advice}"
+                f"matches none; {suggestion(fragment, ['encoder', 'head', *known], others)}"
             )
 
 

@@ -1,6 +1,6 @@
 """Parts of the loss, logged beside it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class LossParts:
@@ -55,6 +55,26 @@ def part_names(entries: Iterable[Mapping]) -> list[str]:
     """
     names = dict.fromkeys(name for entry in entries for name in entry)
     return [name for name in names if name.endswith("_loss") and not name.startswith(("eval_", "train_"))]
+
+
+def score_names(entries: Iterable[Mapping]) -> list[str]:
+    """Names of the validation scores in a log, in order of first appearance: `eval_*` without loss and timings.
+
+    >>> score_names([{"eval_loss": 1.0, "eval_f1": 0.5, "eval_runtime": 3.0}])
+    ['eval_f1']
+    """
+    names = dict.fromkeys(name for entry in entries for name in entry if name.startswith("eval_"))
+    return [name for name in names if name not in ("eval_loss", "eval_runtime") and not name.endswith("_per_second")]
+
+
+def curve_log(history: Iterable[Mapping], metrics: Sequence[str]) -> list[dict]:
+    """Return a log with only these validation scores, in this order."""
+    shown = [f"eval_{name}" for name in metrics]
+    return [
+        {key: value for key, value in entry.items() if key == "eval_loss" or not key.startswith("eval_")}
+        | {key: entry[key] for key in shown if key in entry}
+        for entry in history
+    ]
 
 
 def curve_points(history: Iterable[Mapping], name: str) -> list[tuple[float, float]]:

@@ -20,27 +20,10 @@ import torch
 from kospan import __version__
 from kospan.example import Example
 from kospan.training.log_lines import precision_in_use
-from kospan.training.loss_parts import part_names
+from kospan.training.loss_parts import curve_log, part_names, score_names
 
 NAME = "training_record.json"
 PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "datasets", "numpy", "pytorch-crf")
-# Entries of a log that belong to the learning curve.
-CURVE = (
-    "step",
-    "epoch",
-    "loss",
-    "eval_loss",
-    "eval_f1",
-    "eval_precision",
-    "eval_recall",
-    "eval_exact_match",
-    "eval_rouge_w",
-    "eval_accuracy",
-    "eval_macro_f1",
-    "eval_pearson",
-    "eval_spearman",
-    "eval_klue_sts_f1",
-)
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -78,7 +61,7 @@ def training_record(trainer, documents: int, windowed: int) -> dict:
         "epochs": finite(state.epoch),
         "seconds": None if resumed else finite(ended.get("train_runtime")),
         "best_step": best_step(state) if args.load_best_model_at_end else None,
-        "history": learning_curve(state.log_history),
+        "history": learning_curve(curve_log(state.log_history, trainer.task.spec.curves)),
         "versions": versions(),
         "commit": commit(),
     }
@@ -146,7 +129,8 @@ def learning_curve(history: Sequence[dict]) -> list[dict]:
     [{'step': 2, 'epoch': 1.0, 'eval_f1': 0.5, 'loss': 2.0}]
     """
     parts = part_names(history)
-    entries = [{key: finite(entry[key]) for key in (*CURVE, *parts) if key in entry} for entry in history]
+    names = ("step", "epoch", "loss", "eval_loss", *score_names(history), *parts)
+    entries = [{key: finite(entry[key]) for key in names if key in entry} for entry in history]
     evaluated, logged = [], {"loss": None}
     for entry in entries:
         logged |= {key: entry[key] for key in ("loss", *parts) if key in entry}

@@ -81,7 +81,7 @@ def test_the_card_is_written_again(labelled):
     assert f"{before:.4f}" in card
 
 
-def test_a_card_that_cannot_be_written_again_is_told_before_the_work(labelled):
+def test_a_card_that_cannot_be_written_again_is_reported_before_the_work(labelled):
     folder, examples = labelled
     (folder / "recipe.yaml").write_text("name: tiny\ndataset: jsonl\n", encoding="utf-8")
     card_of(folder)
@@ -208,7 +208,7 @@ def wrong(span):
 
 
 def unsure(folder, example):
-    """What the model says."""
+    """Predictions of the model."""
     return Span(*AutoModel.from_pretrained(folder).answer(example.question, example.text)[0][:3])
 
 
@@ -257,7 +257,7 @@ def test_a_threshold_goes_with_the_temperature_that_it_was_chosen_at(asked):
     assert config_of(folder)["threshold"] == 0.125
 
 
-def test_a_precision_out_of_reach_is_told_and_the_rest_is_done(asked, capsys):
+def test_a_precision_out_of_reach_is_reported_and_the_rest_is_done(asked, capsys):
     folder, examples = asked
     examples = [  # Now it is right of what it is unsure of alone.
         replace(example, spans=(wrong(example.spans[0]) if example.text in SHORT else unsure(folder, example),))
@@ -282,7 +282,7 @@ def test_questions_about_a_text_stay_together(asked):
     assert (report["fitted"]["documents"], report["reported"]["documents"]) == (12, 12)
 
 
-def test_a_tagger_has_its_threshold_told_but_not_kept(labelled, tmp_path, capsys):
+def test_a_token_classifier_has_its_threshold_reported_but_not_stored(labelled, tmp_path, capsys):
     folder, examples = labelled
     data = jsonl(tmp_path / "data.jsonl", examples)
     assert main(["calibrate", str(folder), "--data", data, "--precision", "0.5"]) == 0

@@ -11,7 +11,7 @@ from kospan import drawing
 
 @pytest.fixture(autouse=True)
 def forgetful():
-    """What is said once in a process is said again in the next test."""
+    """A warning that is given once per process is given again in the next test."""
 
     def forget():
         drawing.hangul_font.cache_clear()

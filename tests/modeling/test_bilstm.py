@@ -8,14 +8,14 @@ def packed_reference(model: MaskedBiLSTM, states, mask):
     """torch's own packed bidirectional LSTM with the same weights."""
     layers = len(model.forward_layers)
     first = model.forward_layers[0]
-    peer = nn.LSTM(first.input_size, first.hidden_size, layers, batch_first=True, bidirectional=True)
+    baseline = nn.LSTM(first.input_size, first.hidden_size, layers, batch_first=True, bidirectional=True)
     with torch.no_grad():
         for at in range(layers):
             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                getattr(peer, f"{name}_l{at}").copy_(getattr(model.forward_layers[at], f"{name}_l0"))
-                getattr(peer, f"{name}_l{at}_reverse").copy_(getattr(model.backward_layers[at], f"{name}_l0"))
+                getattr(baseline, f"{name}_l{at}").copy_(getattr(model.forward_layers[at], f"{name}_l0"))
+                getattr(baseline, f"{name}_l{at}_reverse").copy_(getattr(model.backward_layers[at], f"{name}_l0"))
     packed = nn.utils.rnn.pack_padded_sequence(states, mask.sum(1), batch_first=True, enforce_sorted=False)
-    return nn.utils.rnn.pad_packed_sequence(peer(packed)[0], batch_first=True, total_length=states.shape[1])[0]
+    return nn.utils.rnn.pad_packed_sequence(baseline(packed)[0], batch_first=True, total_length=states.shape[1])[0]
 
 
 def test_equals_a_packed_sequence_and_its_gradient():
@@ -25,10 +25,10 @@ def test_equals_a_packed_sequence_and_its_gradient():
     other = states.detach().clone().requires_grad_()
     mask = torch.arange(6) < torch.tensor([[6], [1], [4]])
     found = model(states, mask)
-    peer = packed_reference(model.double(), other.float(), mask).double()
-    assert torch.allclose(found, peer, atol=1e-6)
+    baseline = packed_reference(model.double(), other.float(), mask).double()
+    assert torch.allclose(found, baseline, atol=1e-6)
     found.square().sum().backward()
-    peer.square().sum().backward()
+    baseline.square().sum().backward()
     assert torch.allclose(states.grad, other.grad, atol=1e-5)
 
 

@@ -23,7 +23,7 @@ QUESTION = "회장이 어디서 회의를 열었는가?"
 
 
 def values_of(kind) -> tuple[str, ...]:
-    """What a `Literal` of the client allows."""
+    """Values that a `Literal` of the client allows."""
     return typing.get_args(kind)
 
 
@@ -75,7 +75,7 @@ def rounded(found) -> list:
 
 
 def plain(found: list[TokenClassificationOutputElement]) -> list[dict]:
-    """What the client has read, without keys that were not sent."""
+    """Result in the client, without keys that were not sent."""
     assert all(isinstance(each, TokenClassificationOutputElement) for each in found)
     return rounded({key: value for key, value in dict(each).items() if value is not None} for each in found)
 

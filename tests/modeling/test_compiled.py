@@ -28,7 +28,7 @@ def fresh_compiler():
 
 
 def tagging(make_token_classifier, **settings):
-    """A tagger, and batches of two sizes and several lengths."""
+    """A token classifier, and batches of two sizes and several lengths."""
     rows = training_cases.features()
     batches = [training_cases.collate(rows[first:last]) for first, last in ((0, 4), (4, 8), (1, 7))]
     return make_token_classifier(encoder_input="units", **LONG, **settings), batches
@@ -51,17 +51,17 @@ def classifying(make_text_classifier):
 
 
 CASES = {
-    "crf": lambda make: tagging(make["tagger"], lstm_hidden_size=8),
-    "linear": lambda make: tagging(make["tagger"], head="linear", head_options={"feedforward": 8}),
-    "positional": lambda make: tagging(make["tagger"], head="positional", head_options={"heads": 2}),
-    "reader": lambda make: reading(make["reader"]),
+    "crf": lambda make: tagging(make["token_classifier"], lstm_hidden_size=8),
+    "linear": lambda make: tagging(make["token_classifier"], head="linear", head_options={"feedforward": 8}),
+    "positional": lambda make: tagging(make["token_classifier"], head="positional", head_options={"heads": 2}),
+    "qa_model": lambda make: reading(make["qa_model"]),
     "classifier": lambda make: classifying(make["classifier"]),
 }
 
 
 @pytest.fixture
 def make(make_token_classifier, make_qa_model, make_text_classifier):
-    return {"tagger": make_token_classifier, "reader": make_qa_model, "classifier": make_text_classifier}
+    return {"token_classifier": make_token_classifier, "qa_model": make_qa_model, "classifier": make_text_classifier}
 
 
 def gradients(model) -> dict[str, torch.Tensor]:
@@ -70,7 +70,7 @@ def gradients(model) -> dict[str, torch.Tensor]:
     return found
 
 
-@pytest.mark.parametrize("name", ["crf", "positional", "reader", "classifier"])
+@pytest.mark.parametrize("name", ["crf", "positional", "qa_model", "classifier"])
 def test_compiled_training_has_the_losses_and_gradients_of_plain_training(name, make):
     model, batches = CASES[name](make)
     model.train()
@@ -135,7 +135,7 @@ USES = {
     "crf": lambda model, texts: model.extract(texts),
     "linear": lambda model, texts: model.extract(texts),
     "positional": lambda model, texts: model.extract(texts),
-    "reader": lambda model, texts: model.answer(["누가 왔나?"] * len(texts), texts),
+    "qa_model": lambda model, texts: model.answer(["누가 왔나?"] * len(texts), texts),
     "classifier": lambda model, texts: model.classify(texts),
 }
 

@@ -68,7 +68,7 @@ def test_an_unknown_head_and_unknown_options_of_a_head_are_refused():
         KospanForTokenClassification(config(head="crf", head_options={"heads": 8}))
 
 
-def test_places_are_told_where_a_character_may_stand_inside_a_subword():
+def test_places_are_used_where_a_character_may_be_inside_a_subword():
     assert config().uses_places
     assert not config(unit="word").uses_places
     assert not config(encoder_input="units").uses_places

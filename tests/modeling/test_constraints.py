@@ -1,4 +1,4 @@
-"""Whatever a model wants to write, its reply is in the grammar, its surfaces stand in the text, and it ends in time."""
+"""Constrained replies of any model follow the grammar, name surfaces of the text, and end in time."""
 
 import math
 

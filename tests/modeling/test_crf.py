@@ -142,13 +142,13 @@ def test_any_chain_equals_enumeration(tags, lengths, scale, seed):
 def test_equals_pytorch_crf(seed, length, tags, rows):
     """Also across more slots than one rescaling holds, and rows in the layout for small and for large batches."""
     ours = make(tags, seed)
-    peer = torchcrf.CRF(tags, batch_first=True)
-    peer.load_state_dict(ours.state_dict())
+    baseline = torchcrf.CRF(tags, batch_first=True)
+    baseline.load_state_dict(ours.state_dict())
     emissions = torch.randn(rows, length, tags) * 3
     gold = torch.randint(tags, (rows, length))
     mask = mask_of(torch.randint(1, length + 1, (rows,)).tolist(), length)
-    assert ours.decode(emissions, mask) == peer.decode(emissions, mask)
-    torch.testing.assert_close(ours(emissions, gold, mask, "none"), peer(emissions, gold, mask, "none"))
+    assert ours.decode(emissions, mask) == baseline.decode(emissions, mask)
+    torch.testing.assert_close(ours(emissions, gold, mask, "none"), baseline(emissions, gold, mask, "none"))
 
 
 @pytest.mark.parametrize("batch_first", [True, False])
@@ -156,8 +156,8 @@ def test_equals_pytorch_crf(seed, length, tags, rows):
 @pytest.mark.parametrize("rows", [1, 6])
 def test_reductions_and_gradients_equal_pytorch_crf(batch_first, reduction, rows):
     ours = make(5, batch_first=batch_first)
-    peer = torchcrf.CRF(5, batch_first).double()
-    peer.load_state_dict(ours.state_dict())
+    baseline = torchcrf.CRF(5, batch_first).double()
+    baseline.load_state_dict(ours.state_dict())
     lengths = [9, 1, 4, 9, 7, 2][:rows]
     given = [torch.randn(rows, 9, 5), torch.randint(5, (rows, 9)), mask_of(lengths, 9)]
     if not batch_first:
@@ -165,45 +165,48 @@ def test_reductions_and_gradients_equal_pytorch_crf(batch_first, reduction, rows
     emissions, gold, mask = given
     weights = torch.rand(rows if reduction == "none" else ())
     found = []
-    for crf, scores in ((ours, emissions.clone()), (peer, emissions.double())):
+    for crf, scores in ((ours, emissions.clone()), (baseline, emissions.double())):
         scores.requires_grad_()
         for kwargs in ({}, {"mask": mask}):
             value = crf(scores, gold, reduction=reduction, **kwargs)
             (value * weights).sum().backward()
             found.append(value.double())
-        found += [scores.grad.double(), *(crf.get_parameter(name).grad.double() for name, _ in peer.named_parameters())]
+        found += [
+            scores.grad.double(),
+            *(crf.get_parameter(name).grad.double() for name, _ in baseline.named_parameters()),
+        ]
         assert crf.decode(scores) and crf.decode(scores, mask)
     half = len(found) // 2
     assert found[0].shape == found[half].shape
     for one, two in zip(found[:half], found[half:], strict=True):
         torch.testing.assert_close(one, two, atol=2e-5, rtol=1e-5)
     assert ours(emissions, gold, mask, reduction).dtype == torch.float32
-    assert ours.decode(emissions, mask) == peer.decode(emissions.double(), mask)
+    assert ours.decode(emissions, mask) == baseline.decode(emissions.double(), mask)
 
 
 def test_ties_fall_as_in_pytorch_crf():
     """All scores whole numbers, so that many paths are exactly equal."""
     torch.manual_seed(0)
     for tags in (2, 4, 7):
-        ours, peer = CRF(tags, True), torchcrf.CRF(tags, True)
+        ours, baseline = CRF(tags, True), torchcrf.CRF(tags, True)
         for parameter in ours.parameters():
             parameter.data = torch.randint(-1, 2, parameter.shape).float()
-        peer.load_state_dict(ours.state_dict())
+        baseline.load_state_dict(ours.state_dict())
         emissions = torch.randint(-1, 2, (30, 12, tags)).float()
-        assert ours.decode(emissions) == peer.decode(emissions)
+        assert ours.decode(emissions) == baseline.decode(emissions)
 
 
 def test_rounding_falls_as_in_pytorch_crf():
     """Scores near 12,800, where float32 steps by 0.001, and differences no larger: rounding alone picks the path."""
     ours = make(5, scale=1e-3)
-    peer = torchcrf.CRF(5, batch_first=True)
-    peer.load_state_dict(ours.state_dict())
+    baseline = torchcrf.CRF(5, batch_first=True)
+    baseline.load_state_dict(ours.state_dict())
     emissions = torch.randn(24, 256, 5) * 1e-3 + 50
     for mask in (mask_of([256] * 23 + [9], 256), None):
         found = ours.decode(emissions, mask)
-        assert found == peer.decode(emissions, mask)
-        assert found != peer.double().decode(emissions.double(), mask)
-        peer.float()
+        assert found == baseline.decode(emissions, mask)
+        assert found != baseline.double().decode(emissions.double(), mask)
+        baseline.float()
 
 
 def test_equal_paths_of_k_best_come_in_the_order_of_their_tags():
@@ -216,12 +219,12 @@ def test_equal_paths_of_k_best_come_in_the_order_of_their_tags():
 
 
 def test_state_dicts_are_exchanged_both_ways():
-    ours, peer = make(4), torchcrf.CRF(4, batch_first=True)
+    ours, baseline = make(4), torchcrf.CRF(4, batch_first=True)
     ours.constrain(torch.eye(4).bool(), torch.ones(4).bool(), torch.ones(4).bool())
-    assert list(ours.state_dict()) == list(peer.state_dict())
-    peer.load_state_dict(ours.state_dict())
+    assert list(ours.state_dict()) == list(baseline.state_dict())
+    baseline.load_state_dict(ours.state_dict())
     again = CRF(4, batch_first=True)
-    again.load_state_dict(peer.state_dict())
+    again.load_state_dict(baseline.state_dict())
     for name, parameter in ours.named_parameters():
         assert torch.equal(again.get_parameter(name), parameter)
     torch.manual_seed(3)

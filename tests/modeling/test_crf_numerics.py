@@ -93,15 +93,15 @@ class TestGradients:
         assert emissions.grad.isfinite().all() and not emissions.grad[~mask].any()
 
     def test_gradient_is_more_exact_than_single_precision_loops(self):
-        ours, peer = make(13), torchcrf.CRF(13, batch_first=True).double()
-        peer.load_state_dict(ours.state_dict())
+        ours, baseline = make(13), torchcrf.CRF(13, batch_first=True).double()
+        baseline.load_state_dict(ours.state_dict())
         emissions = torch.randn(2, 512, 13) * 3
         gold = torch.randint(13, (2, 512))
         one, two = emissions.clone().requires_grad_(), emissions.double().requires_grad_()
         ours(one, gold, reduction="mean").backward()
-        peer(two, gold, reduction="mean").backward()
+        baseline(two, gold, reduction="mean").backward()
         torch.testing.assert_close(one.grad.double(), two.grad, atol=1e-6, rtol=0)
-        torch.testing.assert_close(ours.transitions.grad.double(), peer.transitions.grad, atol=1e-5, rtol=1e-6)
+        torch.testing.assert_close(ours.transitions.grad.double(), baseline.transitions.grad, atol=1e-5, rtol=1e-6)
 
 
 class TestPrecision:
@@ -150,18 +150,18 @@ class TestPrecision:
         emissions = torch.where(torch.rand(2, 300, 3) < 0.5, -60_000.0, 60_000.0).half().requires_grad_()
         wide = emissions.detach().double()
         gold = wide.argmax(-1)
-        peer = torchcrf.CRF(3, batch_first=True).double()
-        peer.load_state_dict(crf.state_dict())
+        baseline = torchcrf.CRF(3, batch_first=True).double()
+        baseline.load_state_dict(crf.state_dict())
         found = crf(emissions, gold, reduction="none")
-        torch.testing.assert_close(found.double(), peer(wide, gold, reduction="none"), atol=2e-4, rtol=2e-6)
+        torch.testing.assert_close(found.double(), baseline(wide, gold, reduction="none"), atol=2e-4, rtol=2e-6)
         found.sum().backward()
         assert emissions.grad.isfinite().all()
         marginals = crf.marginals(emissions)
         torch.testing.assert_close(marginals.sum(-1), torch.ones(2, 300))
         reference = wide.clone().requires_grad_()
-        peer._compute_normalizer(reference.transpose(0, 1), torch.ones(300, 2).bool()).sum().backward()
+        baseline._compute_normalizer(reference.transpose(0, 1), torch.ones(300, 2).bool()).sum().backward()
         torch.testing.assert_close(marginals.double(), reference.grad, atol=1e-4, rtol=0)
-        assert crf.decode(emissions) == peer.decode(wide)
+        assert crf.decode(emissions) == baseline.decode(wide)
         assert crf.symmetric_kl(emissions, -emissions).isfinite().all()
 
     @pytest.mark.parametrize("gap", [200.0, 600.0, 2000.0])
@@ -234,6 +234,6 @@ class TestPrecision:
         crf = make(2, scale=0.01)
         emissions = torch.zeros(1, 4096, 2) + 100.0
         emissions[..., 1] += 1e-2
-        peer = torchcrf.CRF(2, batch_first=True).double()
-        peer.load_state_dict(crf.state_dict())
-        assert crf.decode(emissions) == peer.decode(emissions.double())
+        baseline = torchcrf.CRF(2, batch_first=True).double()
+        baseline.load_state_dict(crf.state_dict())
+        assert crf.decode(emissions) == baseline.decode(emissions.double())

@@ -34,9 +34,9 @@ def counted(model) -> list[int]:
     return calls
 
 
-@pytest.fixture(params=["tagger", "reader"])
+@pytest.fixture(params=["token_classifier", "reader"])
 def model(request, make_token_classifier, make_qa_model):
-    if request.param == "tagger":
+    if request.param == "token_classifier":
         return make_token_classifier(lstm_hidden_size=8, encoder_input="subwords", word_shape_feature=True)
     return make_qa_model(lstm_hidden_size=8, exact_match_feature=True, encoder={"type_vocab_size": 2})
 

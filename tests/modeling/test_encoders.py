@@ -110,7 +110,7 @@ def parts(family: str, texts: list[str]):
     return config, tokenizer
 
 
-def tagger_config(encoder_config, **settings) -> KospanTokenClassificationConfig:
+def token_classifier_config(encoder_config, **settings) -> KospanTokenClassificationConfig:
     named = {"id2label": dict(enumerate(TAGS)), "label2id": {tag: at for at, tag in enumerate(TAGS)}}
     return KospanTokenClassificationConfig(
         encoder_config=encoder_config, **named, **{"max_length": 24, "stride": 4, **settings}
@@ -136,7 +136,7 @@ def test_a_model_over_any_family_trains_saves_loads_and_extracts(family, texts, 
     encoder_config, tokenizer = parts(family, texts)
     saved = saved_encoder(tmp_path / "encoder", encoder_config)
     model = KospanForTokenClassification.from_encoder(
-        str(tmp_path / "encoder"), tagger_config(encoder_config), tokenizer
+        str(tmp_path / "encoder"), token_classifier_config(encoder_config), tokenizer
     )
     assert_weights_are_those_of(model, saved)
     assert model.get_input_embeddings() is model.encoder.get_input_embeddings()
@@ -168,7 +168,7 @@ def test_a_model_over_any_family_trains_saves_loads_and_extracts(family, texts, 
 def test_padding_changes_nothing_whatever_the_family(family, texts):
     encoder_config, tokenizer = parts(family, texts)
     torch.manual_seed(0)
-    model = KospanForTokenClassification(tagger_config(encoder_config)).eval()
+    model = KospanForTokenClassification(token_classifier_config(encoder_config)).eval()
     model.tokenizer = tokenizer
     short, long = (
         [model.features(window) for window in model.aligner.windows(document)]
@@ -186,7 +186,7 @@ def test_a_window_is_as_long_as_the_encoder_reads_and_no_longer(family, texts):
     limit = FAMILIES[family][2]
     assert encoder_limit(encoder_config) == limit
     text = " ".join(texts * 2)
-    model = KospanForTokenClassification(tagger_config(encoder_config, max_length=limit or 64))
+    model = KospanForTokenClassification(token_classifier_config(encoder_config, max_length=limit or 64))
     model.tokenizer = tokenizer
     longest = max(len(window.input_ids) for window in model.aligner.windows(model.aligner.documents([text])[0]))
     assert longest == (limit or 64)
@@ -194,7 +194,7 @@ def test_a_window_is_as_long_as_the_encoder_reads_and_no_longer(family, texts):
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
     assert model.inspect(text).marginals.shape == (len(text), len(TAGS))
     if limit is not None:
-        model = KospanForTokenClassification(tagger_config(encoder_config, max_length=limit + 1))
+        model = KospanForTokenClassification(token_classifier_config(encoder_config, max_length=limit + 1))
         model.tokenizer = tokenizer
         with pytest.raises(ValueError, match=rf"at most {limit}.*got window {limit + 1}; set max_length: {limit}"):
             model.extract(text)
@@ -215,7 +215,7 @@ def test_a_checkpoint_from_pretraining_gives_its_own_weights(family, cls, prefix
     encoder_config, tokenizer = parts(family, texts)
     saved = saved_encoder(tmp_path, encoder_config, cls)
     assert all(name.startswith(prefix) for name in saved if ".embeddings." in name)
-    model = KospanForTokenClassification.from_encoder(str(tmp_path), tagger_config(encoder_config), tokenizer)
+    model = KospanForTokenClassification.from_encoder(str(tmp_path), token_classifier_config(encoder_config), tokenizer)
     assert_weights_are_those_of(model, saved, prefix)
 
 
@@ -227,7 +227,7 @@ def test_a_checkpoint_without_one_of_its_weights_is_refused_by_name(family, text
     del saved[lost]
     save_file(saved, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ValueError, match=f"lacks 1 of them .first: {lost}"):
-        KospanForTokenClassification.from_encoder(str(tmp_path), tagger_config(encoder_config), tokenizer)
+        KospanForTokenClassification.from_encoder(str(tmp_path), token_classifier_config(encoder_config), tokenizer)
 
 
 def test_a_checkpoint_of_another_family_is_refused(texts, tmp_path):
@@ -235,7 +235,7 @@ def test_a_checkpoint_of_another_family_is_refused(texts, tmp_path):
     saved_encoder(tmp_path, bert, BertForPreTraining)
     electra, _ = parts("electra", texts)
     with pytest.raises(ValueError, match=r"lacks \d+ of them"):
-        KospanForTokenClassification.from_encoder(str(tmp_path), tagger_config(electra), tokenizer)
+        KospanForTokenClassification.from_encoder(str(tmp_path), token_classifier_config(electra), tokenizer)
 
 
 def test_a_checkpoint_without_a_pooler_is_complete(texts, tmp_path):
@@ -244,7 +244,7 @@ def test_a_checkpoint_without_a_pooler_is_complete(texts, tmp_path):
     kept = {name: value for name, value in saved.items() if "pooler" not in name}
     assert len(kept) < len(saved)
     save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    model = KospanForTokenClassification.from_encoder(str(tmp_path), tagger_config(encoder_config), tokenizer)
+    model = KospanForTokenClassification.from_encoder(str(tmp_path), token_classifier_config(encoder_config), tokenizer)
     assert_weights_are_those_of(model, saved)
 
 
@@ -253,7 +253,7 @@ def test_a_saved_config_names_no_path_and_asks_for_no_remote_code_of_the_encoder
     encoder_config, tokenizer = parts(family, texts)
     saved_encoder(tmp_path / "private folder", encoder_config)
     model = KospanForTokenClassification.from_encoder(
-        str(tmp_path / "private folder"), tagger_config(encoder_config), tokenizer
+        str(tmp_path / "private folder"), token_classifier_config(encoder_config), tokenizer
     )
     model.config.encoder_config.trust_remote_code = True
     model.config.encoder_config.auto_map = {"AutoModel": "someone/else--modeling_other.Other"}

@@ -149,7 +149,7 @@ def test_checkpointing_changes_no_gradient(reentrant):
 
 
 class Doubled(nn.Linear):
-    """As an adapter is: more than the product with its weight."""
+    """A layer like an adapter, which computes more than the product with its weight."""
 
     def forward(self, states):
         return 2 * functional.linear(states, self.weight, self.bias)

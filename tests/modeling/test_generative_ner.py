@@ -91,7 +91,7 @@ def test_a_score_is_the_probability_of_the_subwords_of_its_bracket():
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(st.sampled_from([b"[", b"]", "서".encode(), "😀".encode()]), st.binary(max_size=2))))
 def test_places_of_subwords_are_those_of_the_text_whatever_the_bytes(parts):
-    """Also where bytes make no text: what stands for them there counts here."""
+    """Also for bytes that are no text: their replacement counts here."""
     subwords = SINGLE_BYTES.subwords
     by_byte = {added: at for at, added in enumerate(subwords.of) if added and len(added) == 1}
     whole = b"".join(parts)

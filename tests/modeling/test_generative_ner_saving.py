@@ -88,7 +88,7 @@ print(json.dumps(found))
 
 
 def travelled(python: str, folder: Path) -> list:
-    """What a process says that has the folder and nothing of ours."""
+    """Output of a process that has the folder and no package of ours."""
     ended = subprocess.run(
         [python, "-W", "ignore", "-c", TRAVELLER, str(folder)],
         input=json.dumps(ODD),

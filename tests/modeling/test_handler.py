@@ -65,7 +65,7 @@ def test_parameters_reach_the_model(handler, texts, monkeypatch):
 
 
 def test_a_loose_file_finds_its_own_folder(folder, texts):
-    """As the endpoint's server loads it; without a path the folder is the one of the file."""
+    """Load the handler as the endpoint's server does; without a path the folder is the one of the file."""
     spec = importlib.util.spec_from_file_location("handler.EndpointHandler", folder / "handler.py")
     loose = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loose)

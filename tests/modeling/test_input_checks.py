@@ -1,4 +1,4 @@
-"""What counts as one text, as a sequence of texts, and as neither."""
+"""Values that are one text, a sequence of texts, or neither."""
 
 import collections
 import enum

@@ -23,7 +23,7 @@ class Case(NamedTuple):
     each: bool = False  # whether the loss is the mean of M losses
 
 
-def tagger_case(make_token_classifier, texts, merge: str) -> Case:
+def token_classifier_case(make_token_classifier, texts, merge: str) -> Case:
     model = make_token_classifier(dropout_merge=merge, encoder_input="units", **SETTINGS)
     windows = [window for each in model.aligner.documents(texts) for window in model.aligner.windows(each)]
     batch = model.collate([model.features(window) for window in windows])
@@ -69,11 +69,13 @@ def case(request, make_token_classifier, make_qa_model, make_text_classifier, te
         return reader_case(make_qa_model, texts)
     if request.param == "classifier":
         return classifier_case(make_text_classifier, texts)
-    return tagger_case(make_token_classifier, texts, "mean_loss" if "each" in request.param else "mean_logits")
+    return token_classifier_case(
+        make_token_classifier, texts, "mean_loss" if "each" in request.param else "mean_logits"
+    )
 
 
 class Watched(NamedTuple):
-    """What goes into and comes out of the dropout before the projection, and each run of the encoder."""
+    """Inputs and outputs of the dropout before the projection, and each run of the encoder."""
 
     given: list
     dropped: list

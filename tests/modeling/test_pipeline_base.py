@@ -1,4 +1,4 @@
-"""What all pipelines share: how the model and transformers build them, and which forms of inputs they take."""
+"""Common behaviour of all pipelines: how the model and transformers build them, and which forms of inputs they take."""
 
 import json
 
@@ -83,7 +83,7 @@ def test_a_pipeline_leaves_the_model_where_it_is(make_token_classifier, monkeypa
     model = make_token_classifier()
     monkeypatch.setattr(model, "to", lambda *_: pytest.fail("moved"))
     assert model.pipeline().device == torch.device("cpu")
-    # A model that accelerate has placed is told no device at all, which transformers would refuse.
+    # A model that accelerate has placed gets no device argument, which transformers would refuse.
     monkeypatch.setattr(model, "hf_device_map", {"": "cpu"}, raising=False)
     assert model.pipeline().device == torch.device("cpu")
 

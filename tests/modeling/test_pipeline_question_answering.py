@@ -46,7 +46,7 @@ def dicts(text: str, spans: list) -> list[dict]:
 
 
 class Asked:
-    """As transformers 4's SquadExample."""
+    """A stand-in for transformers 4's SquadExample."""
 
     question_text, context_text = QUESTION, "비가 온다."
 

@@ -19,7 +19,7 @@ def pair_pipe(make_text_classifier):
 
 
 def form(value):
-    """What a result looks like, without what it says."""
+    """Structure of a result, without its values."""
     if isinstance(value, list):
         return [form(each) for each in value]
     return {key: type(each) for key, each in value.items()}

@@ -8,7 +8,7 @@ from time_limits import SECONDS
 
 
 def in_threads(count: int, work) -> list:
-    """What `work(at)` gives in threads that all begin at the same moment; an exception of one is raised here."""
+    """Results of `work(at)` in threads that all begin at the same moment; an exception of one is raised here."""
     results, gate = [None] * count, Barrier(count)
 
     def run(at: int) -> None:
@@ -31,7 +31,7 @@ def in_threads(count: int, work) -> list:
 
 @pytest.mark.parametrize("training", [False, True])
 def test_threads_read_as_one_does(make_token_classifier, texts, training):
-    """Also where the model was training: no thread may set dropout going under another one's feet."""
+    """Also for a model in training mode: no thread may turn on dropout while another one predicts."""
     model = make_token_classifier(encoder_input="subwords", dropout=0.5, lstm_hidden_size=8, lstm_dropout=0.5)
     expected = model.extract(texts)
     model.train(training)

@@ -30,7 +30,7 @@ def pipe(ner_model) -> KospanTokenClassificationPipeline:
 
 @pytest.fixture
 def hard(texts) -> list[str]:
-    """What breaks offsets: several windows, nothing, spaces alone, decomposed Hangul, emoji, zero-width signs."""
+    """Texts that are hard for offsets: several windows, nothing, spaces, decomposed Hangul, emoji, zero-width signs."""
     return [
         *texts,
         " ".join(texts * 4),

@@ -1,4 +1,4 @@
-"""The positional head in a tagger: its loss and parts, that labels never reach a prediction, and what it shows."""
+"""The positional head: its loss and parts, that labels never reach a prediction, and the inspection."""
 
 import warnings
 
@@ -16,7 +16,7 @@ GATES = [{"gate": "soft"}, {"gate": "hard"}, {"gate": "share", "share": 0.5}]
 
 @pytest.fixture
 def make(make_token_classifier):
-    """A tiny tagger with the positional head, e_PAD read off its encoder."""
+    """A tiny token classifier with the positional head, e_PAD read off its encoder."""
 
     def build(options: dict | None = None, **settings):
         options = {"heads": 4, **(options or {})}

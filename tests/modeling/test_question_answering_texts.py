@@ -39,7 +39,7 @@ def stub(make_qa_model, tokenizer, window: int, **settings):
 def test_one_window_and_many_give_equal_answers(
     make_qa_model, texts, unit, encoder_input, order, question, max_length, stride
 ):
-    """Where a score depends on the subword alone, also the probabilities are equal."""
+    """With scores that depend on the subword alone, the probabilities are equal too."""
     context, tokenizer = " ".join(texts[at] for at in order), wordpiece(texts)
     found = []
     for size in (2500, max_length):

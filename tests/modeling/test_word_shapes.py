@@ -35,7 +35,7 @@ def test_any_text_has_a_shape():
 
 
 @pytest.mark.parametrize("settings", [{"encoder_input": "units"}, {"encoder_input": "subwords", "unit": "word"}])
-def test_a_model_that_is_told_reads_capitals(make_token_classifier, settings):
+def test_a_model_with_the_feature_reads_capitals(make_token_classifier, settings):
     texts = ["ab cd", "AB Cd"]
     with_shapes, without_shapes = (
         make_token_classifier(word_shape_feature=True, **settings),

@@ -95,7 +95,7 @@ def test_every_cell_runs_and_prints_what_is_stored(notebook, tmp_path):
     assert not list((tmp_path / "outputs" / "train_ner").glob("**/*.tmp"))
 
 
-def test_a_cell_that_fails_is_told_with_its_trace(notebook, tmp_path):
+def test_a_cell_that_fails_is_reported_with_its_trace(notebook, tmp_path):
     cells = [{"cell_type": "code", "source": ["print(1)"]}, {"cell_type": "code", "source": ["print(1 / 0)"]}]
     with pytest.raises(RuntimeError, match=r'(?s)a cell failed:.*"cell 2".*ZeroDivisionError'):
         execute({"cells": cells}, tmp_path)

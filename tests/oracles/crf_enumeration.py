@@ -5,7 +5,7 @@ import math
 
 
 class EnumeratedCRF:
-    """Scores of one chain as nested Python lists; each row is looked at by itself.
+    """Scores of one chain as nested Python lists; each row is scored by itself.
 
     Args:
         start: Score of each first tag.

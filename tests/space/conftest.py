@@ -112,7 +112,7 @@ def free_port() -> int:
 
 
 class Scripted:
-    """A model that does what a test needs: finds the whole text, fails, or waits until it is told to go on."""
+    """A model that does what a test needs: finds the whole text, fails, or waits for a signal."""
 
     def __init__(self, model):
         self.config, self.inspect = model.config, getattr(model, "inspect", None)
@@ -170,13 +170,13 @@ def scripted_qa(qa_model):
 
 @pytest.fixture(scope="session")
 def address(ner_folder, tmp_path_factory):
-    """Where a published copy answers that serves the token classifier."""
+    """Address of a published copy that serves the token classifier."""
     yield from serve(ner_folder, tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def qa_address(qa_folder, tmp_path_factory):
-    """Where a published copy answers that serves the question answering model."""
+    """Address of a published copy that serves the question answering model."""
     yield from serve(qa_folder, tmp_path_factory)
 
 

@@ -1,4 +1,4 @@
-"""Which model is served, the line in front of it, and what comes out of a request, without a browser."""
+"""The served model, the line in front of it, and the results of requests, without a browser."""
 
 import json
 import subprocess
@@ -137,7 +137,7 @@ def test_a_full_line_refuses_and_opens_again():
 
 
 def test_one_thread_runs_all_calls():
-    """What is loaded once is used by one caller at a time: `inspect` switches the attention's implementation."""
+    """A loaded model is used by one caller at a time: `inspect` switches the attention's implementation."""
     line = Line(places=20)
     with ThreadPoolExecutor(8) as pool:
         threads = set(pool.map(lambda _: line.call(threading.get_ident), range(200)))

@@ -197,7 +197,7 @@ def test_markup_inside_of_a_span_stays_text_in_table_and_choices(open_page, scri
     assert page.evaluate("window.pwned") is None
 
 
-def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted):
+def test_a_failing_model_and_a_full_line_are_reported_politely(open_page, scripted):
     address, model = scripted
     page, other = open_page(address), open_page(address, "?lang=en")
     find(page, "실패")

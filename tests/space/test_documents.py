@@ -1,4 +1,4 @@
-"""What visitors send, and how it is refused."""
+"""Input of visitors, and refusals."""
 
 import json
 

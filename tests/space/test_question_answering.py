@@ -1,4 +1,4 @@
-"""What comes out of a question to the Space, without a browser."""
+"""Results of questions to the Space, without a browser."""
 
 import json
 

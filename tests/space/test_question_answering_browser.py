@@ -33,7 +33,7 @@ def ask(page, question: str, text: str, by_key: bool = False) -> None:
 
 
 def expected(qa_model, question: str, text: str, count: int = COUNT, least: float = 0.0) -> list[str]:
-    """What the marks say, in the order of the text: `answer|rank · probability`."""
+    """Texts of the marks, in the order of the text: `answer|rank · probability`."""
     answers = qa_model.answer(question, text, top_k=count, threshold=least)
     ranked = sorted((start, end, rank, score) for rank, (start, end, _, score) in enumerate(answers, 1) if end)
     return [f"{text[start:end]}|{rank} · {percent(score)}" for start, end, rank, score in ranked]
@@ -135,7 +135,7 @@ def test_more_answers_and_a_least_probability_come_without_the_model(visit, qa_m
     page.get_by_text(say("ko", "strip_waiting")).wait_for()
 
 
-def test_no_answer_is_told_and_what_it_might_have_been(open_page, scripted_qa):
+def test_no_answer_is_shown_with_the_best_candidate(open_page, scripted_qa):
     page = open_page(scripted_qa[0])
     ask(page, QUESTION, "없음")
     page.get_by_text(say("ko", "no_answer_here")).wait_for()
@@ -201,7 +201,7 @@ def test_markup_stays_text_in_every_view(open_page, scripted_qa, tmp_path):
     assert page.evaluate("window.pwned") is None
 
 
-def test_a_failing_model_and_a_full_line_are_told_politely(open_page, scripted_qa):
+def test_a_failing_model_and_a_full_line_are_reported_politely(open_page, scripted_qa):
     address, model = scripted_qa
     page, other = open_page(address), open_page(address, "?lang=en")
     ask(page, "?", "실패")

@@ -1,4 +1,4 @@
-"""What the page of a question answering model shows: marks, the strip of probabilities, the table and the code."""
+"""Views of the page of a question answering model: marks, the strip of probabilities, the table and the code."""
 
 import html
 import json

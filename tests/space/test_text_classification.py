@@ -1,4 +1,4 @@
-"""What the Space shows of a classifier, without a browser."""
+"""The Space with a text classifier, without a browser."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the page shows: colours, coloured text, tables, code, and the model's inner values."""
+"""Views of the page: colours, coloured text, tables, code, and the model's inner values."""
 
 import html
 import json

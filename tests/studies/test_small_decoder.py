@@ -60,5 +60,5 @@ def test_rows_are_full_and_hold_every_text():
     tokenizer = byte_level_tokenizer(lines, 300, 64)
     found = list(rows(lines, tokenizer, 16, 1, 42))
     assert found == list(rows(lines, tokenizer, 16, 1, 42)) and {len(row) for row in found} == {16}
-    told = tokenizer.decode([subword for row in found for subword in row])
-    assert sum(line in told for line in lines) >= 39, "only what does not fill a row is left out"
+    decoded = tokenizer.decode([subword for row in found for subword in row])
+    assert sum(line in decoded for line in lines) >= 39, "only what does not fill a row is left out"

@@ -1,6 +1,5 @@
 """doccano's JSON Lines, of old and new versions."""
 
-import json
 import os
 import warnings
 from collections import Counter
@@ -8,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from kospan.data.checks import check_encodable, located, typed
+from kospan.data.checks import check_encodable, id_of, located, typed
 from kospan.data.formats.keys import EXTRA_KEYS, check_no_annotations, warn_ignored
 from kospan.data.formats.offsets import UNITS, RawSpan, common_units, counted, is_ambiguous, resolve
-from kospan.data.jsonl import json_lines
+from kospan.data.jsonl import json_lines, write_lines
 from kospan.data.records import STRICT, ReadSession
-from kospan.data.text import stem, write_text
+from kospan.data.text import line_id
 from kospan.example import Example
 from kospan.modeling.spans import Span
 
@@ -56,11 +55,10 @@ def read_doccano(path: str | os.PathLike, units: Sequence[str] = UNITS, session:
             under another key, or annotators differ; the message names file and line.
     """
     ignored: Counter[str] = Counter()
-    name = stem(path)
     lines = []
     for place, line in json_lines(path, session):
         with session.record():
-            lines.append(_line(line, place, f"{name}-{place.rpartition(':')[2]}", ignored))
+            lines.append(_line(line, place, line_id(path, place), ignored))
     texts = [(line.example.text, _raw_spans(line)) for line in lines]
     possible = common_units(texts, units)
     found = []
@@ -83,8 +81,7 @@ def _line(line, place: str, default_id: str, ignored: Counter) -> Line:
         raise ValueError(f"{place}: expected the key 'text', got {', '.join(map(repr, line)) or 'none'}; add it")
     text = typed(line[key], str, place, repr(key))
     check_encodable(text, place)
-    name = line.get("id", line.get("doc_id", default_id))
-    name = str(name) if isinstance(name, int) and not isinstance(name, bool) else typed(name, str, place, "'id'")
+    name = id_of(line.get("id", line.get("doc_id", default_id)), place)
     # If only some lines of a project have an extra key, doccano writes null in the others.
     extra = {key: typed(line.get(key) or "", str, place, repr(key)) for key in EXTRA_KEYS}
     ignored.update({key: len(line[key]) for key in OTHERS if isinstance(line.get(key), list) and line[key]})
@@ -165,5 +162,5 @@ def write_doccano(path: str | os.PathLike, examples: Iterable[Example], unit: st
             offsets = counted(example.text, example.spans, unit, f"example {example.id!r}")
             line["label"] = [[start, end, span.label] for (start, end), span in zip(offsets, example.spans)]
         line |= {key: value for key in EXTRA_KEYS if (value := getattr(example, key))}
-        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
-    write_text(path, "".join(lines))
+        lines.append(line)
+    write_lines(path, lines)

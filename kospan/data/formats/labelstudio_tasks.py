@@ -94,14 +94,11 @@ def read_tasks(path: str | os.PathLike, ignored: Counter, session: ReadSession =
     """
     try:
         records = json.loads(open_text(path).read())
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{path}:{error.lineno}: expected one JSON list of tasks, got {error.msg}; export the project as JSON"
-        ) from error
-    except RecursionError as error:
-        raise ValueError(
-            f"{path}: expected one JSON list of tasks, got brackets too deep to read; export the project as JSON"
-        ) from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        place, got = str(path), "brackets too deep to read"
+        if isinstance(error, json.JSONDecodeError):
+            place, got = f"{path}:{error.lineno}", error.msg
+        raise ValueError(f"{place}: expected one JSON list of tasks, got {got}; export the project as JSON") from error
     typed(records, list, str(path), "the file")
     tasks = []
     for at, record in enumerate(records):

@@ -1,16 +1,15 @@
 """Prodigy's JSON Lines, as written by `prodigy db-out` and read by `prodigy db-in`."""
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 
 from kospan.data.checks import typed
 from kospan.data.formats.keys import check_no_annotations
 from kospan.data.formats.offsets import RawSpan, counted, resolve
-from kospan.data.jsonl import from_record, json_lines, record
+from kospan.data.jsonl import from_record, json_lines, record, write_lines
 from kospan.data.prodigy import accepted_lines, span_record
 from kospan.data.records import STRICT, ReadSession
-from kospan.data.text import stem, write_text
+from kospan.data.text import line_id
 from kospan.example import Example
 
 
@@ -38,7 +37,7 @@ def read_prodigy(
                 check_no_annotations(line, place, "under 'spans'", ("spans", "relations", "meta"))
             elif isinstance(line.get("text"), str):
                 line = line | {"spans": _in_characters(line["spans"], line["text"], units, place)}
-            examples.append(from_record(line, place, f"{stem(path)}-{place.rpartition(':')[2]}"))
+            examples.append(from_record(line, place, line_id(path, place)))
     return examples
 
 
@@ -71,5 +70,5 @@ def write_prodigy(path: str | os.PathLike, examples: Iterable[Example], unit: st
         if example.spans is not None:
             pairs = counted(example.text, example.spans, unit, f"example {example.id!r}")
             line["spans"] = [span | {"start": start, "end": end} for span, (start, end) in zip(line["spans"], pairs)]
-        lines.append(json.dumps(line, ensure_ascii=False) + "\n")
-    write_text(path, "".join(lines))
+        lines.append(line)
+    write_lines(path, lines)

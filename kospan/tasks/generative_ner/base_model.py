@@ -17,6 +17,7 @@ from kospan.tasks.encoders import (
     character_tokenizer,
     check_encoder_options,
     check_no_file,
+    check_not_of_tokenizer,
     load_config,
     load_tokenizer,
     locate,
@@ -37,12 +38,7 @@ _BITS_ON_CPU = (0, 50)
 
 def scratch_options(options: dict) -> dict:
     """Check and complete `encoder_options` of a decoder from scratch, as `check_encoder_options` does."""
-    for name in ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id"):
-        if name in options:
-            raise ValueError(
-                f"expected encoder_options without {name} for encoder: scratch, whose tokenizer gives it, got "
-                f"{options[name]!r}; remove it"
-            )
+    check_not_of_tokenizer(options, ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id"))
     sizes = {**SCRATCH, **options}
     sizes.setdefault("num_key_value_heads", sizes["num_attention_heads"])
     known = {"min_count": 1, "num_key_value_heads": 1, "head_dim": 1}

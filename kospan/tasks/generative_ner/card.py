@@ -21,9 +21,4 @@ def values(record: dict) -> dict:
     return found | weaknesses(evaluation) if evaluation else found
 
 
-CARD = replace(
-    TOKEN_CLASSIFICATION,
-    templates=Path(__file__).parent,
-    backbone="a language model",
-    values=values,
-)
+CARD = replace(TOKEN_CLASSIFICATION, templates=Path(__file__).parent, backbone="a language model", values=values)

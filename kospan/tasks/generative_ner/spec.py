@@ -23,7 +23,7 @@ from kospan.tasks.generative_ner.release import local_copy
 from kospan.tasks.generative_ner.task import GenerativeNERTask
 from kospan.tasks.token_classification import breakdown
 from kospan.tasks.token_classification.baseline import dictionary_predictions
-from kospan.tasks.token_classification.metrics import metric_names
+from kospan.tasks.token_classification.metrics import CURVES, metric_names
 from kospan.tasks.token_classification.report import REPORT
 from kospan.tasks.unused_settings import EVERY_TASK
 
@@ -121,7 +121,6 @@ SPEC = TaskSpec(
     pipeline_tag="text-generation",
     task=GenerativeNERTask,
     card=CARD,
-    published=Path(__file__).with_name("published.py"),
     local_copy=local_copy,
     config_file=NAME,
     uses=EVERY_TASK
@@ -142,6 +141,7 @@ SPEC = TaskSpec(
     save_beside=lambda task, folder: task.generator.save_beside(folder),
     identity=identity,
     metrics=METRICS,
+    curves=CURVES,
     baseline=dictionary_predictions,
     baseline_name=lambda task: "dictionary and patterns",
     counts=breakdown.counts,

@@ -1,7 +1,6 @@
 """The task question-answering: answers to questions, as spans of a text."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from kospan.example import Example
 from kospan.modeling import KospanQuestionAnsweringConfig
@@ -73,7 +72,6 @@ SPEC = encoder_spec(
     pipeline_tag="question-answering",
     task=QuestionAnsweringTask,
     card=CARD,
-    published=Path(__file__).with_name("published.py"),
     one_prediction=True,
     check_recipe=lambda recipe: KospanQuestionAnsweringConfig.from_recipe(recipe),
     recipe_metric_names=recipe_metric_names,
@@ -82,6 +80,7 @@ SPEC = encoder_spec(
     remarks=remarks,
     adjustments=adjustments,
     metrics=METRICS | PART_METRICS,
+    curves=("f1", "exact_match", "rouge_w"),
     baseline=lambda task, documents: nearest_answers(documents, task.labels[0]),
     baseline_name=lambda task: "word nearest to the question's",
     counts=breakdown.counts,

@@ -2,27 +2,12 @@
 
 from pathlib import Path
 
-from kospan.card.values import class_names, groups_by_strength
+from kospan.card.values import class_names, groups_by_strength, stored_examples
 from kospan.evaluation.breakdown import SAMPLES
 from kospan.task import TaskCard
 from kospan.tasks.text_classification.published import predict
 
-# text and text_pair.
-PAIRS = {
-    "ko": (
-        ("박서준 연구원은 지난 화요일 오후 2시에 대전에서 강연했다.", "한 연구원이 대전에서 강연을 했다."),
-        ("한빛전자는 3월 5일 부산 공장에 직원 120명을 새로 뽑았다.", "한빛전자는 부산 공장의 문을 닫았다."),
-    ),
-    "en": (
-        ("Mary Turner of Northwind Bank flew from Oslo to Madrid on Tuesday.", "A banker travelled to Spain."),
-        ("The museum in Lisbon opened at nine on Sunday.", "The museum stayed closed all weekend."),
-    ),
-}
-
-
-def examples(dataset: str, language: str) -> list[dict[str, str]]:
-    """Two texts, each with a second one for models of pairs."""
-    return [{"text": text, "text_pair": pair} for text, pair in PAIRS[language]]
+FOLDER = Path(__file__).parent
 
 
 def values(record: dict) -> dict:
@@ -69,7 +54,7 @@ def confused(labels: list[str], confusion: list[list[int]]) -> list[dict]:
 
 
 CARD = TaskCard(
-    templates=Path(__file__).parent,
+    templates=FOLDER,
     task_name="text classification",
     tag="text-classification",
     items="texts",
@@ -79,7 +64,7 @@ CARD = TaskCard(
     unsplit="text",
     headline=("accuracy", "pearson"),
     in_tables=("accuracy", "macro_f1", "f1", "pearson", "spearman", "mae", "klue_sts_f1", "f1_*", "support_*"),
-    examples=examples,
+    examples=stored_examples(FOLDER),
     predict=predict,
     values=values,
 )

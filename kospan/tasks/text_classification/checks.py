@@ -8,8 +8,8 @@ from kospan.example import Example
 from kospan.modeling import KospanSequenceClassificationConfig
 from kospan.recipe import Recipe
 from kospan.task import Task
+from kospan.tasks.base import check_labels
 from kospan.tasks.text_classification.confidence import pairs_of
-from kospan.tasks.text_classification.metrics import gold_label
 
 # Pairs that are split into windows at a time when they are checked.
 PORTION = 1024
@@ -101,24 +101,15 @@ def check_examples(task: Task, examples: Sequence[Example], place: str) -> None:
                 f"{name}: expected a text alone, because the model reads single texts, got a text_pair beside it; "
                 "remove it, or train a model on pairs"
             )
-        _check_label(task, example, name)
+        check_whole(example, name)
+        if not task.values:
+            check_labels(task, [example], place)
+        elif example.spans is not None:
+            value_of(example.spans[0], name)
     # All pairs are split before the first one is read, so that one that does not fit is an error at once.
     for at in range(0, len(examples) if pairs else 0, PORTION):
         some = examples[at : at + PORTION]
         task.model.passages_of([example.text for example in some], pairs_of(task.model, some), names[at : at + PORTION])
-
-
-def _check_label(task: Task, example: Example, name: str) -> None:
-    check_whole(example, name)
-    if example.spans is None:
-        return
-    if task.values:
-        value_of(example.spans[0], name)
-    elif gold_label(example) not in task.labels:
-        raise ValueError(
-            f"{name}: expected labels that the model knows ({', '.join(task.labels)}), got {gold_label(example)!r}; "
-            "rename the label in the data, or train a model on data with it"
-        )
 
 
 def check_whole(example: Example, name: str) -> None:

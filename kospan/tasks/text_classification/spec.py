@@ -1,7 +1,5 @@
 """The task text-classification: classes or values of texts and pairs of texts."""
 
-from pathlib import Path
-
 from kospan.data.values import REGRESSION
 from kospan.modeling import KospanSequenceClassificationConfig
 from kospan.recipe import Recipe
@@ -46,7 +44,6 @@ SPEC = encoder_spec(
     pipeline_tag="text-classification",
     task=TextClassificationTask,
     card=CARD,
-    published=Path(__file__).with_name("published.py"),
     whole_texts=True,
     one_prediction=True,
     settings=("overlaps", "quoting", "tag_column"),
@@ -59,6 +56,7 @@ SPEC = encoder_spec(
     remarks=remarks,
     adjustments=lambda task: {"dropped": task.corpus.dropped},
     metrics=METRICS,
+    curves=("f1", "accuracy", "macro_f1", "pearson", "spearman", "klue_sts_f1"),
     baseline=constant_predictions,
     baseline_name=lambda task: "mean value" if task.values else "most frequent class",
     counts=breakdown.counts,

@@ -2,23 +2,14 @@
 
 from pathlib import Path
 
-from kospan.card.values import FEW, class_names, groups_by_strength
+from kospan.card.values import FEW, class_names, groups_by_strength, stored_examples
 from kospan.data.corpus import read_examples
 from kospan.evaluation.breakdown import SAMPLES
 from kospan.modeling.tags import labels_of
 from kospan.task import TaskCard
 from kospan.tasks.token_classification.published import predict
 
-SENTENCES = {
-    "ko": (
-        "박서준 연구원은 지난 화요일 오후 2시에 대전에서 강연했다.",
-        "한빛전자는 3월 5일 부산 공장에 직원 120명을 새로 뽑았다.",
-    ),
-    "en": (
-        "Mary Turner of Northwind Bank flew from Oslo to Madrid on Tuesday.",
-        "The museum in Lisbon opened at nine, and Peter Hale saw the first film.",
-    ),
-}
+FOLDER = Path(__file__).parent
 
 
 def examples(dataset: str, language: str) -> list[dict[str, str]]:
@@ -28,7 +19,7 @@ def examples(dataset: str, language: str) -> list[dict[str, str]]:
     [True, True]
     """
     if dataset != "sample":
-        return [{"text": text} for text in SENTENCES[language]]
+        return stored_examples(FOLDER)(dataset, language)
     short = [each for each in read_examples("sample", "validation") if len(each.text) <= 40]
     return [{"text": each.text} for each in short if len({span.label for span in each.spans}) >= 3][:2]
 
@@ -81,7 +72,7 @@ def decoder_of(config: dict) -> str:
 
 
 CARD = TaskCard(
-    templates=Path(__file__).parent,
+    templates=FOLDER,
     task_name="span extraction",
     tag="named-entity-recognition",
     items="texts",

@@ -128,6 +128,8 @@ METRICS = {
         ("klue_char_f1_no_o", "character F1 without O", KLUE_TAGS),
     )
 }
+# Metrics of learning curves.
+CURVES = ("f1", "precision", "recall", "klue_entity_f1")
 
 
 def score_spans(

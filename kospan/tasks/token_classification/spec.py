@@ -16,7 +16,7 @@ from kospan.tasks.token_classification.baseline import dictionary_predictions
 from kospan.tasks.token_classification.card import CARD
 from kospan.tasks.token_classification.confidence import confidence
 from kospan.tasks.token_classification.explain import SpanExplainer
-from kospan.tasks.token_classification.metrics import METRICS, metric_names
+from kospan.tasks.token_classification.metrics import CURVES, METRICS, metric_names
 from kospan.tasks.token_classification.report import REPORT
 from kospan.tasks.token_classification.task import TokenClassificationTask
 
@@ -70,7 +70,6 @@ SPEC = encoder_spec(
     pipeline_tag="token-classification",
     task=TokenClassificationTask,
     card=CARD,
-    published=Path(__file__).with_name("published.py"),
     settings=("overlaps", "crf_backend", "rdrop_level", "token_column", "tag_column"),
     unused=unused,
     check_recipe=check_recipe,
@@ -80,6 +79,7 @@ SPEC = encoder_spec(
     remarks=remarks,
     adjustments=adjustments,
     metrics=METRICS,
+    curves=CURVES,
     baseline=dictionary_predictions,
     baseline_name=lambda task: "dictionary and patterns",
     counts=breakdown.counts,

@@ -41,7 +41,7 @@ VARIANTS = {"plain": {}, "matches": {"exact_match_feature": True}}
 
 
 def questions(count: int) -> list[Example]:
-    """Who goes where, asked for either."""
+    """Sentences about who goes where, with questions for both."""
     found = []
     for at in range(count):
         name, place = NAMES[at % 6], PLACES[at * 5 % 8]

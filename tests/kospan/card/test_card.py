@@ -22,7 +22,7 @@ from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.run import train
-from kospan.tasks.token_classification.card import SENTENCES
+from kospan.tasks.token_classification.card import CARD
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -123,7 +123,8 @@ def test_language_licence_and_examples_of_each_data_set(folder, dataset):
     assert ("license_link" in metadata) == (about.licence == "other")
     own = {example["text"] for example in metadata["widget"]}
     sample = {example.text for example in read_jsonl(Path("kospan/data/sample/validation.jsonl").absolute())}
-    assert own and own <= (sample if dataset == "sample" else set(SENTENCES[about.language]))
+    neutral = {example["text"] for example in CARD.examples("jsonl", about.language)}
+    assert own and own <= (sample if dataset == "sample" else neutral)
     assert ("use of the training data is restricted" in card) == about.restricted and ("smoke test" in card) == (
         "Smoke test" in card
     ) == (dataset == "sample")

@@ -1,4 +1,4 @@
-"""What the commands read and write: forms of files, invalid records, columns, compressed output."""
+"""Input and output of the commands: forms of files, invalid records, columns, compressed output."""
 
 import bz2
 import gzip

@@ -130,10 +130,10 @@ def test_trained_for_each_task_a_converted_encoder_says_the_same_in_a_fresh_inte
         timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout.rpartition("FOUND")[2])
-    assert told["encoders"] == ["SparseBigBird"] * 3
+    result = json.loads(done.stdout.rpartition("FOUND")[2])
+    assert result["encoders"] == ["SparseBigBird"] * 3
     for task, spans in expected.items():
-        assert plain(told["found"][task]) == plain(spans) and any(spans), task
+        assert plain(result["found"][task]) == plain(spans) and any(spans), task
 
 
 def check_pairs(model: KospanForQuestionAnswering) -> None:

@@ -1,4 +1,4 @@
-"""The commands over a reader: the same ones, told apart by nothing but the model and its data."""
+"""The commands with a question answering model: only the model and its data differ."""
 
 import json
 from pathlib import Path

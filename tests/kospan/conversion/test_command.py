@@ -83,7 +83,7 @@ def test_norms_fade_by_the_law():
     assert picture(info, norms) == picture(info, norms) != picture(info, [np.zeros(3)])
 
 
-def test_what_stands_in_the_way_is_told_and_stays(tmp_path, capsys):
+def test_what_prevents_the_output_is_reported_and_kept(tmp_path, capsys):
     source, out = save_source(tmp_path / "tiny", "bert"), tmp_path / "out"
     out.mkdir()
     (out / "letter.txt").write_text("Dear", encoding="utf-8")

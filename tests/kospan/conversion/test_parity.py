@@ -76,8 +76,8 @@ def test_a_tokenizer_that_cuts_otherwise_is_seen(pair):
         compare(source, folder, info, SENTENCES)
 
 
-def test_a_length_that_the_stock_class_cannot_read_is_told(tmp_path, monkeypatch):
-    """As with a table that ends inside a block."""
+def test_a_length_that_the_stock_class_cannot_read_is_an_error(tmp_path, monkeypatch):
+    """For example a table that ends inside a block."""
     source, folder = save_source(tmp_path / "source", "roberta"), tmp_path / "bigbird"
     folder.mkdir()
     monkeypatch.setattr(Settings, "positions", property(lambda self: self.max_length))
@@ -86,7 +86,7 @@ def test_a_length_that_the_stock_class_cannot_read_is_told(tmp_path, monkeypatch
         check_full_length(folder, info, SENTENCES)
 
 
-def test_values_that_are_no_numbers_are_told(pair):
+def test_values_that_are_no_numbers_are_an_error(pair):
     _, folder, info, change = pair
     change("bert.encoder.layer.1.output.LayerNorm.bias", lambda tensor: tensor.fill_(float("nan")))
     with pytest.raises(ValueError, match=r"to read 61 positions .* are not finite; choose another"):

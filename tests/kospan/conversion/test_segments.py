@@ -1,4 +1,4 @@
-"""Two texts told apart: rows of the segment table, and tokenizers that give segments, in both versions."""
+"""Segments of two texts: rows of the segment table, and tokenizers that give segments, in both versions."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def written(folder, tokenizer, segments: bool = True):
 
 
 @pytest.mark.parametrize("name", sorted(TOKENIZERS))
-def test_two_texts_are_told_apart_and_subwords_stay(tmp_path, name):
+def test_two_texts_are_distinguished_and_subwords_stay(tmp_path, name):
     old = TOKENIZERS[name]()
     new = written(tmp_path, old)
     assert new.is_fast and new.model_max_length == 61

@@ -1,4 +1,4 @@
-"""Where the examples of a split come from: whole splits of the Hub, parts of them, files."""
+"""Origins of the examples of a split: whole splits of the Hub, parts of them, files."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What is measured and how it is counted; how fast this machine is belongs to no test."""
+"""Measurements of speed and their counts, without the speed of this machine."""
 
 import pytest
 import torch

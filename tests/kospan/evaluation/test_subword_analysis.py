@@ -1,4 +1,4 @@
-"""What a tokenizer does to labelled text, on a vocabulary small enough to count by hand."""
+"""Analysis of a tokenizer on labelled text, with a vocabulary small enough to count by hand."""
 
 import unicodedata
 

@@ -25,7 +25,7 @@ def closed():
 
 @pytest.fixture
 def run_folder(make_token_classifier, texts, tmp_path, tmp_path_factory) -> Path:
-    """What a run has left; made once, a copy for each test."""
+    """Output folder of a run; made once, a copy for each test."""
     if "run" not in KEPT:
         KEPT["run"] = save_run(
             make_token_classifier(encoder_input="units"), tmp_path_factory.mktemp("run") / "ner_model", texts

@@ -44,13 +44,13 @@ def files(tmp_path) -> dict:
 
 
 def push(hub: Hub, files: dict, **settings):
-    """What every push does, in one commit."""
+    """The steps of every push, in one commit."""
     name, _ = hub.open(NAME, proposes=settings.get("create_pr", False))
     return hub.commit(name, files, "Release", **settings)
 
 
 def holds(local_hub, files: dict, revision: str = "main") -> bool:  # noqa: F811
-    """Whether a revision of the repository holds exactly these files beside the Hub's own."""
+    """Return whether a revision of the repository holds exactly these files beside the Hub's own."""
     there = local_hub.repo(NAME).files(revision)
     there.pop(".gitattributes")
     return there == {name: path.read_bytes() for name, path in files.items()}

@@ -256,7 +256,7 @@ DIFFERENCES = {
 
 @pytest.fixture
 def recorded(run_folder, texts, monkeypatch):
-    """What a fresh process has found in this very release, asked once."""
+    """Predictions of a fresh process for this release, computed once."""
     if "found" not in KEPT:
         folder = run_folder.parent / "prepared"
         publishing.prepare(run_folder, folder)

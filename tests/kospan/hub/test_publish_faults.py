@@ -54,7 +54,7 @@ STAYING = {
 }
 
 
-def told(function) -> Exception:
+def error_of(function) -> Exception:
     """An error of one sentence that hangs on nothing and shows no token."""
     with pytest.raises((OSError, ValueError)) as caught:
         function()
@@ -73,7 +73,7 @@ def test_lasting_fault_is_reported_and_the_next_push_completes(fault, where, run
         local_hub.reset("POST", where, times=100)
     else:
         local_hub.fail("POST", where, times=100, **settings)
-    error = told(lambda: publish(run_folder, hub))
+    error = error_of(lambda: publish(run_folder, hub))
     assert type(error) is kind and message in str(error)
     assert str(error).endswith(f"nothing of this release is public, {NAME} was created and is still empty")
     assert titles(local_hub) == ["initial commit"]
@@ -84,13 +84,13 @@ def test_lasting_fault_is_reported_and_the_next_push_completes(fault, where, run
 def test_failed_push_keeps_the_older_release(run_folder, hub, local_hub, checked):  # noqa: F811
     local_hub.fill(NAME, {"model.safetensors": b"older"})
     local_hub.fail("POST", "/commit/", times=100)
-    assert str(told(lambda: publish(run_folder, hub))).endswith(f"is public, {NAME} is unchanged")
+    assert str(error_of(lambda: publish(run_folder, hub))).endswith(f"is public, {NAME} is unchanged")
     assert local_hub.repo(NAME).files()["model.safetensors"] == b"older"
 
 
 def test_failed_space_keeps_the_model_and_completes_with_the_next_push(run_folder, hub, local_hub, checked):  # noqa: F811
     local_hub.fail("POST", "spaces/mina/page/commit/", times=100)
-    message = str(told(lambda: publish(run_folder, hub, space="mina/page")))
+    message = str(error_of(lambda: publish(run_folder, hub, space="mina/page")))
     assert message.endswith(
         f"the model is complete at {local_hub.url}/{NAME}, the Space mina/page was created and is still empty"
     )
@@ -105,7 +105,7 @@ def test_missing_permission_changes_nothing(case, run_folder, local_hub, online,
     token = {"wrong token": "hf_WRONGdistinctive42", "no right": READER_TOKEN}.get(case, OWNER_TOKEN)
     name = "juho/theirs" if case == "somebody else's" else NAME
     space = "juho/theirs" if case.startswith("a Space") else None
-    error = told(lambda: publish(run_folder, Hub(token, local_hub.url), name, space=space))
+    error = error_of(lambda: publish(run_folder, Hub(token, local_hub.url), name, space=space))
     assert type(error) is PermissionError and ("(401)" if case == "wrong token" else "(403)") in str(error)
     assert "hf_WRONG" not in str(error)
     assert local_hub.repo("juho/theirs").files().keys() == {".gitattributes", "a.txt"}
@@ -124,14 +124,14 @@ def test_existing_repository_is_used(run_folder, hub, local_hub, checked):  # no
 
 
 def test_invalid_name_is_refused_first(hub, local_hub, checked, tmp_path):  # noqa: F811
-    assert "choose another name" in str(told(lambda: publish(tmp_path / "none", hub, "mina/my model")))
-    assert "choose another name" in str(told(lambda: publish(tmp_path / "none", hub, space="a/b/c")))
+    assert "choose another name" in str(error_of(lambda: publish(tmp_path / "none", hub, "mina/my model")))
+    assert "choose another name" in str(error_of(lambda: publish(tmp_path / "none", hub, space="a/b/c")))
     assert not local_hub.requests and not checked
 
 
 def test_unreachable_hub(run_folder, online, checked):  # noqa: F811
     address = unused_address()
-    error = told(lambda: publish(run_folder, Hub(OWNER_TOKEN, address, sleep=lambda seconds: None)))
+    error = error_of(lambda: publish(run_folder, Hub(OWNER_TOKEN, address, sleep=lambda seconds: None)))
     assert type(error) is ConnectionError and f"{address} could not be reached" in str(error)
     assert not checked, "it shows before the long check"
 
@@ -172,7 +172,7 @@ def test_command_does_not_print_the_token(run_folder, local_hub, online, checked
 
 def test_token_in_the_folder_is_not_published(run_folder, hub, local_hub, checked):  # noqa: F811
     (run_folder / "eval_results.json").write_text(f'{{"note": "{OWNER_TOKEN}"}}', encoding="utf-8")
-    assert "found one in eval_results.json" in str(told(lambda: publish(run_folder, hub)))
+    assert "found one in eval_results.json" in str(error_of(lambda: publish(run_folder, hub)))
     assert not local_hub.repos and not checked
 
 

@@ -27,7 +27,7 @@ from kospan.tasks.generative_ner.spec import SPEC
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """What a training of an adapter over `kim/tiny` has left, and the folder in which the base model lies."""
+    """Output folder of a training of an adapter over `kim/tiny`, and the folder of the base model."""
     return save_generative_run(tmp_path_factory.mktemp("run"))
 
 
@@ -78,9 +78,9 @@ def test_merged_model_is_published_like_any_model(run, tmp_path, capsys):
         FileNotFoundError, match=r"expected predictions\.jsonl in .*, and so does `kospan predict FOLDER TEXTS"
     ):
         publish(merged, "mina/generator", SPEC, dry_run=tmp_path / "out", say=lambda line: None)
-    told = lines[-1].partition("kospan ")[2].split()
-    assert told == ["predict", str(merged), str(run[0] / "predictions.jsonl"), "--output", str(found)]
-    assert main(told) == 0
+    command = lines[-1].partition("kospan ")[2].split()
+    assert command == ["predict", str(merged), str(run[0] / "predictions.jsonl"), "--output", str(found)]
+    assert main(command) == 0
     capsys.readouterr()
     said: list[str] = []
     publish(merged, "mina/generator", SPEC, dry_run=tmp_path / "out", say=said.append)

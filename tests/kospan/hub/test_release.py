@@ -1,4 +1,4 @@
-"""What goes out of a run's folder, what stays at home, and what makes the whole folder stay."""
+"""Files of a run's folder that are published, those that are not, and refused folders."""
 
 import json
 import shutil

@@ -25,7 +25,7 @@ def test_words_are_passed_as_words(make_token_classifier, tmp_path):
     raw, tokens = (record(example, spans=spans) for example, spans in zip(examples, found))
     write(raw, tokens)
     assert verify(tmp_path / "model", stored, SPEC) == 2
-    # As a raw text the tokens have other spans, and the check would have told.
+    # As a raw text the tokens have other spans, and the check would have failed.
     write(raw, {key: value for key, value in tokens.items() if key != "words"})
     with pytest.raises(ValueError, match="got other ones through AutoModel in example 'tokens'"):
         verify(tmp_path / "model", stored, SPEC)

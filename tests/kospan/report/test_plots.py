@@ -1,4 +1,4 @@
-"""What the figures of a report draw: the arrays, axes and labels that reach matplotlib."""
+"""Plots of a report: the arrays, axes and labels that reach matplotlib."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_bars_stand_at_their_groups_with_their_intervals(drawn):  # noqa: F811
     assert axes.get_title(loc="left") == "by type"
 
 
-def test_several_scores_of_a_group_stand_side_by_side_and_are_told_apart(drawn):  # noqa: F811
+def test_several_scores_of_a_group_stand_side_by_side_and_are_distinguished(drawn):  # noqa: F811
     plots.scores(ROWS, "by type", ("f1", "recall"))
     [axes] = drawn[0].axes
     colours = {}
@@ -234,7 +234,7 @@ def test_evidence_for_a_span_stands_at_its_subwords(drawn, layers):  # noqa: F81
     bars = [(round(bar.get_x() + bar.get_width() / 2, 6), float(bar.get_height())) for bar in axes[-1].patches]
     assert bars == [(0, 0.25), (1, -0.5), (2, 0.75)]
     assert len({bar.get_facecolor() for bar in axes[-1].patches}) == 2
-    assert [line.get_ydata() for line in axes[-1].lines] == [[0, 0]], "what lies below speaks against the span"
+    assert [line.get_ydata() for line in axes[-1].lines] == [[0, 0]], "values below zero are evidence against the span"
     assert axes[-1].patches[0].get_facecolor() == axes[-1].patches[2].get_facecolor()
     assert texts_of(axes[-1].get_xticklabels()) == ["[CLS]", "서울", "춥다"]
     assert list(axes[-1].get_xticks()) == [0, 1, 2] and axes[-1].get_xlim() == (-0.5, 2.5)

@@ -31,7 +31,7 @@ def started(tmp_path_factory):
 
 
 def refusal(recipe) -> str:
-    """What a resumed run is refused with; nothing in its folder may change."""
+    """Error of a refused resumed run; nothing in its folder may change."""
     folder = cases.Path(recipe.output_dir)
     before = cases.contents(folder)
     with pytest.raises((ValueError, FileNotFoundError)) as error:

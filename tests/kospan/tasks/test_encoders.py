@@ -1,4 +1,4 @@
-"""What may stand below our heads: encoders that give a state for each subword of a text, and nothing else."""
+"""Encoders below the heads: those that give a state for each subword of a text, and nothing else."""
 
 import pytest
 import resume_cases as cases

@@ -20,7 +20,7 @@ from kospan.training.arguments import check_arguments, training_arguments
 
 @pytest.fixture
 def refused(tmp_path, capsys):
-    """What `kospan train` says to some settings, in one line; nothing is written."""
+    """Error of `kospan train` for some settings, in one line; nothing is written."""
 
     def ask(task: str = "token-classification", **settings) -> str:
         save_recipe(cases.recipe_of(task, tmp_path, **settings), tmp_path / "recipe.yaml")

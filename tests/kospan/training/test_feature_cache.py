@@ -109,7 +109,7 @@ def weights(model) -> dict[str, torch.Tensor]:
 
 
 def scores(trainer, examples: list[Example]) -> list[np.ndarray]:
-    """What the model says of every unit, tag by tag or end by end."""
+    """Scores of every unit, tag by tag or end by end."""
     model, texts = trainer.model, [example.text for example in examples]
     if hasattr(model, "head"):
         return [reading.emissions.numpy() for reading in model.token_scores(texts)]

@@ -72,7 +72,7 @@ def test_every_window_gets_its_features(model, tmp_path):
         assert rows.dtype == np.float32 and rows.shape == (len(window["input_ids"]), 16)
         np.testing.assert_allclose(rows, direct(model, window), rtol=1e-5, atol=1e-5)
     assert kept_states({"input_ids": [2, 29, 29, 29, 3]}) is None
-    # Size and place are told before anything is computed.
+    # Size and place are printed before anything is computed.
     size = len({tuple(window["input_ids"]) for window in found})
     assert lines[0].startswith("encoder features    train: ") and f"{size} windows, in {tmp_path}" in lines[0]
     assert any("% computed" in line for line in lines[1:])
@@ -218,7 +218,7 @@ def test_chunks_cover_every_row_once_and_hold_no_more_than_they_may(lengths, mos
 
 @pytest.fixture
 def whole(model, tmp_path):
-    """What an undisturbed run keeps."""
+    """Files of an undisturbed run."""
     said(model, windows(), tmp_path / "whole")
     return kept(tmp_path / "whole")
 
@@ -319,7 +319,7 @@ def test_a_full_disk_is_reported_before_anything_is_written(model, tmp_path, mon
         compute_features(model, windows(), tmp_path, log=lines.append)
     assert caught.value.errno == errno.ENOSPC
     assert calls == [] and kept(tmp_path) == {}
-    assert len(lines) == 1 and "KiB" in lines[0]  # The size was told.
+    assert len(lines) == 1 and "KiB" in lines[0]  # The size was printed.
 
 
 def test_space_is_asked_for_what_is_missing_alone(model, whole, tmp_path, monkeypatch):

@@ -26,8 +26,8 @@ WEIGHTS = {
 def recipe_of(request, make_token_classifier, tmp_path) -> Callable[..., Recipe]:
     """Recipes of a LoRA+ run of six steps with a checkpoint after every second."""
     if request.param == "token-classification":
-        tagger = make_token_classifier(encoder={"hidden_dropout_prob": 0.1})
-        base, tokenizer = tagger.encoder, tagger.tokenizer
+        classifier = make_token_classifier(encoder={"hidden_dropout_prob": 0.1})
+        base, tokenizer = classifier.encoder, classifier.tokenizer
     else:
         tokenizer = TOKENIZERS["characters"]()
         base = tiny_lm(tokenizer, factor=1.0)

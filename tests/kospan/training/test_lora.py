@@ -162,8 +162,8 @@ def test_a_line_describes_the_adapters(model):
     st.integers(1, 5), st.floats(0.5, 64), st.booleans(), st.booleans(), st.sampled_from(["all-linear", "query,dense"])
 )
 @settings(derandomize=True, deadline=None, max_examples=12)
-def test_merged_weights_are_the_formulas(tagger, rank, alpha, rslora, dora, targets):
-    model = stirred(copy.deepcopy(tagger), Lora(rank, alpha, 0.0, targets, rslora, dora))
+def test_merged_weights_are_the_formulas(token_classifier, rank, alpha, rslora, dora, targets):
+    model = stirred(copy.deepcopy(token_classifier), Lora(rank, alpha, 0.0, targets, rslora, dora))
     state, scale = model.state_dict(), alpha / (rank**0.5 if rslora else rank)
     plain, seen = plain_state(model), 0
     for name, _ in adapted_layers(model):
@@ -173,12 +173,12 @@ def test_merged_weights_are_the_formulas(tagger, rank, alpha, rslora, dora, targ
             weight *= (state[f"{name}.lora_magnitude_vector.default.weight"].double() / weight.norm(dim=1))[:, None]
         assert torch.allclose(plain[f"{name}.weight"].double(), weight, rtol=1e-4, atol=1e-4), name
         seen += 1
-    assert seen and plain.keys() == tagger.state_dict().keys()
+    assert seen and plain.keys() == token_classifier.state_dict().keys()
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
 
 
 @pytest.fixture(scope="module")
-def tagger():
+def token_classifier():
     from conftest import LABELS, TEXTS, tiny_electra, with_large_weights
 
     from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
@@ -350,7 +350,7 @@ def test_on_a_language_model_the_groups_are_those_of_peft(decay):
     from peft.optimizers import create_loraplus_optimizer
 
     model = adapt_causal_lm(tiny_llama(), Lora(4))
-    peers = create_loraplus_optimizer(
+    expected_groups = create_loraplus_optimizer(
         model, torch.optim.AdamW, lr=2e-4, loraplus_lr_ratio=16, loraplus_weight_decay=decay
     ).param_groups
     names = {name for name, _ in model.named_parameters()}
@@ -360,9 +360,9 @@ def test_on_a_language_model_the_groups_are_those_of_peft(decay):
         return {id(each): (rate, decay) for rate, decay, parameters in found for each in parameters}
 
     ours = rates((group.rate, group.decay, group.parameters) for group in groups)
-    theirs = rates((group["lr"], group["weight_decay"], group["params"]) for group in peers)
+    theirs = rates((group["lr"], group["weight_decay"], group["params"]) for group in expected_groups)
     assert ours == theirs
-    assert len(ours) == 2 * 14 and len(groups) == len([group for group in peers if group["params"]]) == 2
+    assert len(ours) == 2 * 14 and len(groups) == len([group for group in expected_groups if group["params"]]) == 2
 
 
 def test_the_trainer_multiplies_the_learning_rate_of_b(model, tmp_path):

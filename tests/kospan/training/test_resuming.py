@@ -36,7 +36,7 @@ def killed_after(folder, steps: int, target):
 
 
 def final(folder) -> tuple:
-    """What a run has written, without times and places."""
+    """Output of a run, without times and places."""
     weights = load_file(folder / "out" / "model.safetensors")
     scores = [(folder / "out" / name).read_bytes() for name in ("eval_results.json", "predictions.jsonl")]
     return {name: value.tolist() for name, value in weights.items()}, scores

@@ -31,7 +31,7 @@ def model(make_token_classifier):
 
 
 class Steps(TrainerCallback):
-    """What is known after each step: the scale, whether the step was skipped, and the weights."""
+    """State after each step: the scale, whether the step was skipped, and the weights."""
 
     def __init__(self, run):
         self.run, self.seen = run, []

@@ -45,7 +45,7 @@ class Tracker(TrainerCallback):
 
 @pytest.fixture
 def tracked(tmp_path, monkeypatch):
-    """Recipes of tiny runs that one tracker is told of, and what it was told."""
+    """Recipes of tiny runs with one tracker, and the events that it received."""
     from transformers.integrations import integration_utils
 
     monkeypatch.setitem(integration_utils.INTEGRATION_TO_CALLBACK, "tensorboard", Tracker)
@@ -69,7 +69,7 @@ def test_a_run_begins_with_the_recipe_and_ends_with_the_last_scores(tracked):
         assert str(found["params"][key]).removesuffix(".0") == str(recipe.trainer[key]).removesuffix(".0"), key
     step, last = found["logs"][-1]
     assert last == metrics and step == 6 and found["ended"] == 1
-    # Before them stand the lines of the training itself.
+    # Before them are the lines of the training itself.
     assert any("train_loss" in logs for _, logs in found["logs"][:-1])
 
 

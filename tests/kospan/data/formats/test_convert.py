@@ -213,7 +213,7 @@ def test_spans_with_scores_become_predictions(tmp_path):
 
 
 @pytest.mark.parametrize("names", [(7, 8, 9), (None, None, None), ("a", "a", "a"), ("1", 1, None)])
-def test_predictions_are_told_apart_by_record_whatever_its_id(tmp_path, names):
+def test_predictions_are_distinguished_by_record_whatever_its_id(tmp_path, names):
     place = {"start": 3, "end": 5, "label": "LC"}
     kinds = [place | {"score": 0.25}, place, place | {"score": 1.0}]
     rejected = {"id": names[0], "text": "동생이 광주에", "spans": [place], "answer": "reject"}

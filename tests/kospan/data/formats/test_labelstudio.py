@@ -317,7 +317,7 @@ def test_bad_tasks(tmp_path, bad, kind, message):
     assert str(caught.value).startswith(f"{path}, task 1")
 
 
-def test_fields_that_cannot_be_told_apart(tmp_path):
+def test_fields_that_cannot_be_distinguished(tmp_path):
     data = {"first": "대구에 비", "second": "대구에 눈"}
     path = write_tasks(tmp_path, {"data": data, "annotations": [annotation(region(0, 2, "대구", tag="t"))]})
     with pytest.raises(ValueError, match=r"regions of 't' that fit one field of the data, got .* fit first, second"):
@@ -365,13 +365,13 @@ def test_writes_predictions_with_scores_and_no_annotation(tmp_path):
         Example("c", "낮", None),
         Example("d", "눈", (Span(0, 1, "W"),)),
     ]
-    write_labelstudio(tmp_path / "a.json", examples, predicted={0, 1}, model_version="tagger-2")
+    write_labelstudio(tmp_path / "a.json", examples, predicted={0, 1}, model_version="model-2")
     first, second, third, fourth = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
     (prediction,) = first["predictions"]
-    assert (prediction["model_version"], prediction["score"]) == ("tagger-2", pytest.approx(0.7))
+    assert (prediction["model_version"], prediction["score"]) == ("model-2", pytest.approx(0.7))
     assert [result["score"] for result in prediction["result"]] == [0.9, 0.5]
     assert [result["value"]["text"] for result in prediction["result"]] == ["대구", "비"]
-    assert second["predictions"] == [{"model_version": "tagger-2", "result": []}]
+    assert second["predictions"] == [{"model_version": "model-2", "result": []}]
     assert not any("annotations" in each for each in (first, second, third))
     assert "predictions" not in third and "predictions" not in fourth
     assert len(fourth["annotations"][0]["result"]) == 1

@@ -49,7 +49,7 @@ def test_quantised_weights_need_adapters_and_bitsandbytes(monkeypatch):
 
 
 def with_bitsandbytes(version: str | None, monkeypatch) -> None:
-    """As if that version were installed; None is no version."""
+    """Pretend that a version is installed; None is no version."""
 
     def installed(name: str) -> str:
         assert name == "bitsandbytes"

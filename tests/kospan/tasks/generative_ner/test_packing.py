@@ -172,7 +172,7 @@ def test_a_run_on_packed_rows_says_how_full_they_are(tmp_path, capsys):
 
 
 def test_a_step_on_rows_is_the_step_on_all_their_windows(tmp_path):
-    """Whatever the accumulation, and as the stock Trainer weighs it."""
+    """For every accumulation, weighed as in the stock Trainer."""
     stepped = []
     for flags in (
         {"packing": False, "per_device_train_batch_size": 6},

@@ -55,7 +55,7 @@ def test_a_prompt_shows_what_is_most_like_its_text_the_nearest_last():
 
 
 def test_a_training_row_never_shows_its_own_text():
-    """Neither where it stands twice in the data, nor in another spelling, nor in one window of a long text."""
+    """Also if it is in the data twice, in another spelling, or in one window of a long text."""
     data = corpus().splits["train"]
     twice = [*data, labelled(90, data[0].text), Example("nfd", unicodedata.normalize("NFD", data[2].text), ())]
     corpus_ = Corpus(("LC", "PS"), {"train": twice, "validation": data[:2]}, 0)

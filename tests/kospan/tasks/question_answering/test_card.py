@@ -18,7 +18,7 @@ from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.recipe import load_recipe
 from kospan.run import train
-from kospan.tasks.question_answering.card import QUESTIONS
+from kospan.tasks.question_answering.card import CARD
 
 NAMES, PLACES = ["김민수", "이재용", "박서연", "최가온"], ["서울", "부산", "대구", "광주"]
 TINY = {
@@ -113,7 +113,9 @@ def test_language_licence_rules_and_source_of_each_data_set(folder, dataset):
     metadata = metadata_load(folder / "README.md")
     assert (metadata["language"], metadata["license"]) == (about.language, about.licence)
     assert "datasets" not in metadata and about.hub not in card
-    assert metadata["widget"] == [{"text": asked, "context": text} for asked, text in QUESTIONS[about.language]]
+    assert metadata["widget"] == [
+        {"text": each["question"], "context": each["text"]} for each in CARD.examples(dataset, about.language)
+    ]
     assert ("use of the training data is restricted" in card) == about.restricted == (dataset == "korquad")
     names = {"korquad": "Lim", "klue_mrc": "Sungjoon Park", "squad": "Jian Zhang", "squad_v2": "Robin Jia"}
     assert [name in section(card, "Citation") for name in names.values()] == [each == dataset for each in names]
@@ -247,7 +249,9 @@ def test_whole_card(finished):
         text = (finished / name).read_text(encoding="utf-8")
         assert not any(word in text for word in ("secret-source", "secret-project", *NAMES)), name
     stored = record_of(finished)["examples"]
-    assert [(each["question"], each["text"]) for each in stored] == list(QUESTIONS["ko"])
+    assert [(each["question"], each["text"]) for each in stored] == [
+        (each["question"], each["text"]) for each in CARD.examples("korquad", "ko")
+    ]
     assert all(len(each["spans"]) == 3 for each in stored)
 
 

@@ -193,7 +193,7 @@ def test_rules_of_data_sets(dataset, rules):
     assert rules_of(dataset) == rules
 
 
-PIECES = st.lists(
+PARTS = st.lists(
     st.sampled_from(
         ["<b>", "</b>", '<td class="x > y">', "<br/>", "<!-- < 강 > -->", "&amp;", "&lt;", "&nbsp;", "<p title='a'>"]
         + ["3월", " 2일", "《강》", "A", "b.", "<강>", "3 < 4", "\u3000", "\n", "‘", ")"]
@@ -203,7 +203,7 @@ PIECES = st.lists(
 
 
 @settings(derandomize=True, deadline=None, max_examples=200)
-@given(PIECES, PIECES)
+@given(PARTS, PARTS)
 def test_korquad2_has_the_oracle_s_metrics_for_text_and_for_html(predicted, gold):
     for rules in ("korquad2", "korquad2_html"):
         assert answer_metrics(predicted, [gold], rules) == pytest.approx(

@@ -126,8 +126,8 @@ def test_trimmed_gold_spans_are_reported_once(tmp_path, capsys):
     folder, data = str(tmp_path / "out"), str(tmp_path / "a.jsonl")
     train(load_recipe(None, {**TINY, "dataset": "jsonl", "train_file": data, "output_dir": folder}))
     out = capsys.readouterr().out
-    told = "trimmed spans       9 gold spans in the train part began or ended with white space, which was removed"
-    assert out.count("trimmed spans") == out.count(told) == 1 and "widened" not in out
+    line = "trimmed spans       9 gold spans in the train part began or ended with white space, which was removed"
+    assert out.count("trimmed spans") == out.count(line) == 1 and "widened" not in out
     assert "9 gold spans that began or ended with white space were trimmed" in (tmp_path / "out/README.md").read_text(
         encoding="utf-8"
     )
