@@ -157,10 +157,6 @@ class TaskCard:
     values: Callable[[dict], dict]
 
 
-def _nothing_unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
-    return {}
-
-
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """Everything in which a task differs from the others; registered on one line of `kospan.tasks.registry.TASKS`.
@@ -227,7 +223,7 @@ class TaskSpec:
     one_prediction: bool = False
     # recipe
     uses: frozenset[str]
-    unused: Callable[[Recipe], dict[str, tuple[str, ...]]] = _nothing_unused
+    unused: Callable[[Recipe], dict[str, tuple[str, ...]]] = lambda recipe: {}
     trained_settings: Callable[[Recipe], dict]
     adjustable: tuple[str, ...]
     check_recipe: Callable[[Recipe], None]

@@ -43,12 +43,6 @@ def write_card(folder: str | os.PathLike, spec: TaskSpec, repo_id: str | None = 
         write_text(path, entry)
 
 
-def make_card(folder: str | os.PathLike, spec: TaskSpec, repo_id: str | None = None) -> ModelCard:
-    """Render the card as `write_card` does, without writing it."""
-    folder = Path(folder)
-    return _render(record_with_values(folder, spec), folder, spec, repo_id)
-
-
 def record_with_values(folder: Path, spec: TaskSpec) -> dict:
     """The record of a run with all values that the templates show."""
     record = read_record(folder, spec)

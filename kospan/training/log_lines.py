@@ -40,15 +40,9 @@ _SHOWN = {
     "learning_rate_head": "head rate",
     "grad_norm": "gradient",
     "eval_loss": "validation loss",
-    "eval_precision": "precision",
-    "eval_recall": "recall",
-    "eval_f1": "f1",
-    "eval_flat_f1": "flat f1",
-    "eval_klue_entity_f1": "klue entity f1",
-    "eval_klue_char_f1": "klue char f1",
-    "eval_exact_match": "exact match",
-    "eval_rouge_w": "rouge w",
 }
+_METRICS = ("precision", "recall", "f1", "flat_f1", "klue_entity_f1", "klue_char_f1", "exact_match", "rouge_w")
+_SHOWN |= {f"eval_{name}": name.replace("_", " ") for name in _METRICS}
 
 
 def precision_in_use(trainer) -> str:
