@@ -74,6 +74,7 @@ LAYERS = [
     ["kospan.card"],
     ["kospan.report", "kospan.hub"],
     ["kospan.tasks"],
+    ["kospan.operating_points"],
     ["kospan.calibrate"],
     ["kospan.run"],
     ["kospan.api"],

@@ -11,7 +11,7 @@ from kospan.ablation.folders import DONE, RUN_FILE, read_json, result_folder, st
 from kospan.ablation.plan import Experiment, Run
 from kospan.ablation.runner import planned
 from kospan.ablation.settings import differences, shown
-from kospan.evaluation.bootstrap import interval, mean_difference
+from kospan.evaluation.bootstrap import holm, interval, mean_difference
 from kospan.training.loss_parts import curve_points
 
 SAMPLES = 10_000
@@ -217,20 +217,6 @@ def _factors(experiment: Experiment, counts: dict[Run, np.ndarray], samples: int
 def _adjusted(rows: list[dict]) -> list[dict]:
     adjusted = holm([row["p_value"] for row in rows])
     return [row | {"p_holm": value} for row, value in zip(rows, adjusted)]
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """p-values adjusted by Holm's step-down procedure (Holm 1979), in the given order.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = sorted(range(len(values)), key=lambda at: values[at])
-    found, floor = [0.0] * len(values), 0.0
-    for rank, at in enumerate(order):
-        floor = max(floor, min(1.0, (len(values) - rank) * values[at]))
-        found[at] = floor
-    return found
 
 
 def _measured(experiment: Experiment, variants, described) -> dict:

@@ -70,6 +70,22 @@ class Misses(NamedTuple):
         kept = (gold > 0) & (gold <= most)
         return (missed[kept] + risk * (most - gold[kept, None])) / most
 
+    def recall(self, labels: Sequence[str], recall_of: str, at: int) -> float:
+        """Mean share of found spans of the documents with a gold span, or of all spans, at a threshold's index."""
+        if recall_of == "document":
+            return float(1 - self.losses(labels, recall_of, 0.0)[:, at].mean())
+        chosen = [self.labels.index(label) for label in labels]
+        return float(1 - self.missed[:, chosen, at].sum() / self.gold[:, chosen].sum())
+
+    @staticmethod
+    def threshold_index(threshold: float) -> int:
+        """Index of a threshold in `GRID`; of another number, that of the next larger one.
+
+        >>> GRID[Misses.threshold_index(GRID[3])] == GRID[3]
+        np.True_
+        """
+        return int(min(np.searchsorted(GRID, threshold - 1e-12), len(GRID) - 1))
+
     def most(self, labels: Sequence[str]) -> int:
         """Largest number of gold spans of a document."""
         return int(self.gold[:, [self.labels.index(label) for label in labels]].sum(axis=1).max(initial=1))
