@@ -96,7 +96,7 @@ def predict(
         examples, missing = read_split(dataset, place, "longest", session.options, whole_texts=True, annotated=False)
         for line in missing.lines(place):
             say(line)
-    task = _task_over(model)
+    task = task_over(model)
     # Gold spans are neither used nor returned, and the model need not know their labels.
     examples = readable(task, [replace(example, spans=None) for example in examples], place, session)
     predictions = task.predict(examples, threshold, batch_size)
@@ -158,7 +158,7 @@ def open_labelled(
     say: Callable[[str], None] = print,
 ) -> LabelledData:
     """Open a model and read labelled data for it; see `evaluate`."""
-    task = _task_over(model, aggregation, dataset)
+    task = task_over(model, aggregation, dataset)
     settings = {"dataset": dataset, "overlaps": overlaps, "options": options, "whole_texts": task.spec.whole_texts}
     examples, missing = read_labelled(data, **settings, say=say)
     training = None if train is None else read_labelled(train, **settings, say=say)[0]
@@ -190,8 +190,8 @@ def read_labelled(
     return split.examples, split.issues
 
 
-def _task_over(model, aggregation: str | None = None, dataset: str = "jsonl") -> Task:
-    """The task over a model, or over the model of a folder or Hub name."""
+def task_over(model, aggregation: str | None = None, dataset: str = "jsonl") -> Task:
+    """Return the task over a model, or over the model of a folder or Hub name."""
     if isinstance(model, (str, os.PathLike)):
         model = load(model, aggregation)
     return spec_of_model(model.config.model_type).task.over(model, dataset)

@@ -179,6 +179,7 @@ class TaskSpec:
         local_copy: Context manager of a release that loads without a network, given the release and a function that
             downloads from the Hub; None for models that need no other model.
         whole_texts: Whether spans are labels of whole texts; these keep white space at the ends of the text.
+        one_prediction: Whether a document has one right prediction, which is compared as a whole.
 
         uses: Settings of a recipe that have an effect in this task; see `kospan.tasks.unused_settings`.
         unused: Settings in `uses` that have no effect in a recipe, each with the settings that are the reason. An entry
@@ -228,6 +229,7 @@ class TaskSpec:
     published: Path
     local_copy: Callable[[Path, Callable[..., str]], AbstractContextManager[Path]] | None = None
     whole_texts: bool = False
+    one_prediction: bool = False
     # recipe
     uses: frozenset[str]
     unused: Callable[[Recipe], dict[str, tuple[str, ...]]] = _nothing_unused

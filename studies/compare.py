@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kospan.ablation.statistics import holm
-from kospan.evaluation.bootstrap import paired
+from kospan.evaluation.bootstrap import holm, paired
 
 
 def against_first(studies: list[list[dict]]) -> list[str]:

@@ -136,6 +136,20 @@ def mean_difference(pairs: Sequence[tuple[np.ndarray, np.ndarray]], samples: int
     return Difference(observed, low, high, (1 + extreme) / (1 + samples))
 
 
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values adjusted by Holm's step-down procedure (Holm 1979), in the given order.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(values)), key=lambda at: values[at])
+    found, smallest = [0.0] * len(values), 0.0
+    for rank, at in enumerate(order):
+        smallest = max(smallest, min(1.0, (len(values) - rank) * values[at]))
+        found[at] = smallest
+    return found
+
+
 def resampled_totals(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
     """Sums over the documents of each resample.
 

@@ -200,6 +200,50 @@ def print_calibration(name: str, report: dict) -> None:
         print_table(console, title, ["", "n", "kept", "coverage", "precision"], cells)
 
 
+def print_comparison(found, shown: int = 5) -> None:
+    """Print the scores of two systems, their differences with intervals, and errors fixed and introduced.
+
+    Args:
+        found: Result of `kospan.compare.compare`.
+        shown: Number of errors of each kind of change to print.
+    """
+    console = Console(width=120)
+    first, second = found.names
+    console.print(Text(f"first   {first}\nsecond  {second}\n{len(found.examples):,} documents"))
+    if all(found.metrics):
+        names = [name for name in found.metrics[0] if name in found.metrics[1]]
+        cells = [[name, *(side[name] for side in found.metrics)] for name in names]
+        _table(console, "scores", ["metric", "first", "second"], cells)
+    cells = [
+        [row["group"], row["gold"], row["first"], row["second"], f"{row['difference']:+.4f}"]
+        + ["[{:+.4f}, {:+.4f}]".format(*row["interval"]), row["p_value"], row.get("p_holm")]
+        for row in found.differences
+    ]
+    title = "difference in f1, second minus first, paired bootstrap over documents"
+    _table(console, title, ["", "gold", "first", "second", "difference", "95 %", "p", "p (Holm)"], cells)
+    cells = [[kind, *counts.values()] for kind, counts in found.counts.items()]
+    cells += [["all", *map(sum, zip(*(row[1:] for row in cells)))]] if len(cells) > 1 else []
+    _table(
+        console,
+        "errors of the first that the second fixed, and new errors",
+        ["", "fixed", "introduced", "both wrong"],
+        cells,
+    )
+    for change in ("fixed", "introduced"):
+        chosen = [each for each in found.changes if each.change == change][:shown]
+        if chosen:
+            console.print(Text(f"{change}, the first {len(chosen)}", style="italic"))
+        for each in chosen:
+            example = found.examples[each.document]
+            sides = [("gold", each.gold), ("first", each.first), ("second", each.second)]
+            parts = [f"{name} {_surface(example, span)}" for name, span in sides]
+            console.print(Text(f"    {example.id}: {each.kind}; {'; '.join(parts)}"))
+
+
+def _surface(example: Example, span: Span | None) -> str:
+    return "none" if span is None else f"{shortened(example.text[span.start : span.end], 40)!r} {span.label}"
+
+
 def print_subwords(name: str, found: dict) -> None:
     """Print the analysis of a tokenizer.
 

@@ -74,6 +74,7 @@ SPEC = encoder_spec(
     task=QuestionAnsweringTask,
     card=CARD,
     published=Path(__file__).with_name("published.py"),
+    one_prediction=True,
     check_recipe=lambda recipe: KospanQuestionAnsweringConfig.from_recipe(recipe),
     recipe_metric_names=recipe_metric_names,
     metric_names=task_metric_names,

@@ -48,6 +48,7 @@ SPEC = encoder_spec(
     card=CARD,
     published=Path(__file__).with_name("published.py"),
     whole_texts=True,
+    one_prediction=True,
     settings=("overlaps", "quoting", "tag_column"),
     # Values have no probability to calibrate.
     unused=lambda recipe: {"calibration_split": ("problem_type",)} if recipe.problem_type == REGRESSION else {},

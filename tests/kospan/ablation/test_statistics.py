@@ -12,7 +12,7 @@ from scipy import stats
 
 from kospan.ablation.page import curves_picture, picture, write_report
 from kospan.ablation.plan import Run
-from kospan.ablation.statistics import curves, holm, study_numbers
+from kospan.ablation.statistics import curves, study_numbers
 from kospan.evaluation.bootstrap import mean_difference, paired
 
 SAMPLES = 500
@@ -137,12 +137,6 @@ def test_one_pair_is_the_paired_bootstrap():
     assert mean_difference([(one, other)], SAMPLES) == paired(one, other, SAMPLES)
     with pytest.raises(ValueError, match="on the same documents"):
         mean_difference([(one, other + 1)], SAMPLES)
-
-
-def test_holm_is_the_step_down_procedure():
-    values = [0.03, 0.001, 0.2, 0.04]
-    assert holm(values) == pytest.approx([0.09, 0.004, 0.2, 0.09])
-    assert holm([]) == [] and holm([0.7, 0.6]) == [1.0, 1.0]
 
 
 def test_runs_on_other_documents_are_refused(experiment):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import kospan.evaluation.bootstrap
-from kospan.evaluation.bootstrap import interval, intervals, paired
+from kospan.evaluation.bootstrap import holm, interval, intervals, paired
 
 
 def made(documents: int, seed: int, rate: float = 0.7) -> np.ndarray:
@@ -129,3 +129,9 @@ def test_intervals_of_means_agree_with_an_explicit_loop():
     assert intervals(values, means, 50, seed=3) == intervals(values, means, 50, seed=3) != intervals(values, means, 50)
     constant = intervals(np.ones((5, 2)), lambda totals: {"mean": totals[..., 0] / 5}, 10)
     assert constant == {"mean": [1.0, 1.0]}
+
+
+def test_holm_is_the_step_down_procedure():
+    values = [0.03, 0.001, 0.2, 0.04]
+    assert holm(values) == pytest.approx([0.09, 0.004, 0.2, 0.09])
+    assert holm([]) == [] and holm([0.7, 0.6]) == [1.0, 1.0]
