@@ -20,7 +20,7 @@ from kospan.evaluation.shift import NAME as SAMPLE
 from kospan.evaluation.shift import sample_of
 from kospan.evaluation.span_counts import check_gold
 from kospan.example import Example
-from kospan.operating_points import Parts, check_disjoint, check_shift, cut_parts, operating_points
+from kospan.operating_points import Parts, check_disjoint, check_shift, cut_parts, operating_points, score_parts
 from kospan.task import Task
 from kospan.tasks.encoders import load_ours
 from kospan.tasks.loading import open_saved
@@ -230,7 +230,7 @@ def _operating_points(
     if earlier and before != report["temperature"]:
         say(f"removed             {', '.join(earlier)}: the thresholds are of the former temperature, {before:g}")
         earlier, results = {}, {}
-    points, found = operating_points(task, goals, parts) if goals else ({}, {})
+    points, found = operating_points(score_parts(task, parts), goals) if goals else ({}, {})
     points, results = earlier | points, {name: results[name] for name in earlier if name in results} | found
     if results:
         report["recall"] = results

@@ -14,6 +14,8 @@ from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.task import Task
 
+# Units of the longest span that a model scores by default.
+LONGEST = 16
 # Parts of data that are cut: selection, calibration, report.
 SHARES = (1, 2, 1)
 NAMES = ("selection", "calibration", "report")
@@ -90,25 +92,50 @@ def check_disjoint(parts: Parts, training: Collection[str]) -> None:
             )
 
 
-def operating_points(task: Task, goals: Sequence[Goal], parts: Parts) -> tuple[dict, dict]:
-    """Certify goals for a model at its temperature.
+class Scored(NamedTuple):
+    """Parts of data with the posteriors of a model.
 
     Args:
-        task: The task over the model.
+        labels: The model's labels.
+        longest: Units of the longest span that the model scores.
+        documents: Number of documents of each part.
+        selection: Missed gold spans of the selection part.
+        calibration: Those of the calibration part.
+        report: Those of the report part.
+        predicted: Predicted spans of the report part.
+    """
+
+    labels: list[str]
+    longest: int
+    documents: dict[str, int]
+    selection: Misses
+    calibration: Misses
+    report: Misses
+    predicted: Predictions
+
+
+def score_parts(task: Task, parts: Parts) -> Scored:
+    """Compute the posteriors of all spans of the parts at the model's temperature."""
+    found = [task.spec.every_span(task, part, float(GRID[0])) for part in parts]
+    misses = [Misses.of(gold_scores(part, spans), task.labels) for part, spans in zip(parts, found)]
+    sizes = {name: len(part) for name, part in zip(NAMES, parts)}
+    return Scored(task.labels, LONGEST, sizes, *misses, predictions(parts.report, found[2]))
+
+
+def operating_points(scored: Scored, goals: Sequence[Goal]) -> tuple[dict, dict]:
+    """Certify goals.
+
+    Args:
+        scored: Result of `score_parts`.
         goals: The requested guarantees.
-        parts: Disjoint labelled documents.
 
     Returns: The operating points for the config, and their results for `calibration.json`, both by name.
 
     Raises: ValueError if a level cannot be certified.
     """
-    labels, longest = task.labels, task.model.config.max_span_length
-    found = [task.spec.every_span(task, part, float(GRID[0])) for part in parts]
-    selection, calibration, report = (Misses.of(gold_scores(part, spans), labels) for part, spans in zip(parts, found))
-    predicted = predictions(parts.report, found[2])
     points, results = {}, {}
     for goal in goals:
-        certified = certify(goal, calibration, selection)
+        certified = certify(goal, scored.calibration, scored.selection)
         guarantee = {
             "kind": "expectation" if goal.confidence is None else "confidence",
             "level": goal.level,
@@ -121,17 +148,20 @@ def operating_points(task: Task, goals: Sequence[Goal], parts: Parts) -> tuple[d
             "method": certified["methods"],
             "most_spans": certified["most"] or None,
         }
+        guarantee["wording"] = {language: wording(guarantee, language) for language in ("en", "ko")}
         points[goal.name] = {
             "decode": "posterior",
             "overlapping": True,
-            "max_span_length": longest,
+            "max_span_length": scored.longest,
             "thresholds": certified["thresholds"],
-            "guarantee": guarantee | {"wording": {language: wording(guarantee, language) for language in ("en", "ko")}},
+            "guarantee": guarantee,
         }
         results[goal.name] = {
-            "documents": {name: len(part) for name, part in zip(NAMES, parts)},
-            "unreachable": dict(zip(labels, calibration.missed[:, :, 0].sum(axis=0).tolist())),
-            "report": quality(predicted, report.gold, labels, certified["thresholds"]),
+            "thresholds": certified["thresholds"],
+            "guarantee": guarantee,
+            "documents": scored.documents,
+            "unreachable": dict(zip(scored.labels, scored.calibration.missed[:, :, 0].sum(axis=0).tolist())),
+            "report": quality(scored.predicted, scored.report.gold, scored.labels, certified["thresholds"]),
         }
     return points, results
 

@@ -189,17 +189,3 @@ def check(counts: np.ndarray) -> np.ndarray:
             "kospan.evaluation.span_counts.counts_per_document"
         )
     return counts
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """p-values adjusted by Holm's step-down procedure (Holm 1979), in the given order.
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = sorted(range(len(values)), key=lambda at: values[at])
-    found, least = [0.0] * len(values), 0.0
-    for rank, at in enumerate(order):
-        least = max(least, min(1.0, (len(values) - rank) * values[at]))
-        found[at] = least
-    return found

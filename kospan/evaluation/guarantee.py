@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 _WORDS = {
     "en": {
-        "document": "on average at least {level} of the gold spans of a document are found",
+        "document": "at least {level} of the gold spans of a document are found",
         "corpus": "at least {level} of all gold spans are found",
         "label": ", for each label by itself",
-        "expectation": "Guaranteed recall: {share}{label}: on average over documents exchangeable with the calibration "
+        "expectation": "Guaranteed recall: {share}{label}, on average over documents exchangeable with the calibration "
         "data, for this label set; not for each document, not under shift.",
         "confidence": "Guaranteed recall: with probability {confidence} over the choice of the calibration data, "
-        "{share}{label}: on average over documents drawn independently from the distribution of the calibration data, "
+        "{share}{label}, on average over documents drawn independently from the distribution of the calibration data, "
         "for this label set; not for each document, not under shift.",
         "joint": ", for all labels at once",
         "most": " Only documents with at most {most} gold spans{of} count.",
@@ -18,14 +18,14 @@ _WORDS = {
     "ko": {
         "document": "문서에 있는 정답 개체의 {level} 이상(문서별 비율의 평균)을 찾습니다",
         "corpus": "전체 정답 개체의 {level} 이상을 찾습니다",
-        "label": "라벨마다 따로 ",
+        "label": "레이블마다 따로 ",
         "expectation": "재현율 보장: {label}{share}. 보정 데이터와 교환 가능한(exchangeable) 문서들의 "
-        "평균에 대한 보장이며, 이 라벨 집합에만 해당합니다. 문서 하나하나를 보장하지 않고, 데이터의 분포가 달라지면 "
+        "평균에 대한 보장이며, 이 레이블 집합에만 해당합니다. 문서 하나하나를 보장하지 않고, 데이터의 분포가 달라지면 "
         "성립하지 않습니다.",
         "confidence": "재현율 보장: (보정 데이터를 뽑는 우연에 대해) {confidence}의 확률로 {label}{share}. "
-        "보정 데이터와 같은 분포에서 독립적으로 나온 문서들의 평균에 대한 보장이며, 이 라벨 집합에만 해당합니다. 문서 "
-        "하나하나를 보장하지 않고, 데이터의 분포가 달라지면 성립하지 않습니다.",
-        "joint": "모든 라벨에 대해 동시에 ",
+        "보정 데이터와 같은 분포에서 독립적으로 나온 문서들의 평균에 대한 보장이며, 이 레이블 집합에만 해당합니다. "
+        "문서 하나하나를 보장하지 않고, 데이터의 분포가 달라지면 성립하지 않습니다.",
+        "joint": "모든 레이블에 대해 동시에 ",
         "most": " 정답 개체{of}가 {most}개 이하인 문서만 해당합니다.",
     },
 }
@@ -40,7 +40,7 @@ def wording(guarantee: Mapping, language: str) -> str:
 
     >>> facts = {"level": 0.95, "confidence": None, "recall_of": "corpus", "per_label": False, "joint": False}
     >>> wording(facts | {"most_spans": None}, "en")[:65]
-    'Guaranteed recall: at least 95 % of all gold spans are found: on '
+    'Guaranteed recall: at least 95 % of all gold spans are found, on '
     """
     words, confidence = _WORDS[language], guarantee["confidence"]
     space = " " if language == "en" else ""

@@ -189,11 +189,7 @@ def certify(goal: Goal, calibration: Misses, selection: Misses) -> dict:
 def _refusal(name: str, documents: int, missed: float, best: float | None, goal: Goal) -> str:
     of = "" if name == "all" else f" of {name}"
     holding = f"{documents:,} document{'s' * (documents != 1)} with a gold span{of}"
-    reach = (
-        ""
-        if goal.recall_of == "corpus" or not missed
-        else f", whose spans are missed at every threshold by {missed:.2%}"
-    )
+    reach = "" if goal.recall_of == "corpus" or not missed else f", {missed:.2%} of whose spans no threshold finds"
     return f"{holding}{reach}, which certify " + ("none" if best is None else f"at most {best:g}")
 
 

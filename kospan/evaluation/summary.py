@@ -213,17 +213,17 @@ def print_comparison(found, shown: int = 5) -> None:
     if all(found.metrics):
         names = [name for name in found.metrics[0] if name in found.metrics[1]]
         cells = [[name, *(side[name] for side in found.metrics)] for name in names]
-        _table(console, "scores", ["metric", "first", "second"], cells)
+        print_table(console, "scores", ["metric", "first", "second"], cells)
     cells = [
         [row["group"], row["gold"], row["first"], row["second"], f"{row['difference']:+.4f}"]
         + ["[{:+.4f}, {:+.4f}]".format(*row["interval"]), row["p_value"], row.get("p_holm")]
         for row in found.differences
     ]
     title = "difference in f1, second minus first, paired bootstrap over documents"
-    _table(console, title, ["", "gold", "first", "second", "difference", "95 %", "p", "p (Holm)"], cells)
+    print_table(console, title, ["", "gold", "first", "second", "difference", "95 %", "p", "p (Holm)"], cells)
     cells = [[kind, *counts.values()] for kind, counts in found.counts.items()]
     cells += [["all", *map(sum, zip(*(row[1:] for row in cells)))]] if len(cells) > 1 else []
-    _table(
+    print_table(
         console,
         "errors of the first that the second fixed, and new errors",
         ["", "fixed", "introduced", "both wrong"],
