@@ -1,7 +1,7 @@
 """Public functions over saved models: `load`, `predict`, `evaluate`."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -59,6 +59,7 @@ def predict(
     *,
     dataset: str | None = None,
     threshold: float | None = None,
+    decoding: Mapping[str, object] | None = None,
     batch_size: int = 32,
     skip_invalid: bool = False,
     say: Callable[[str], None] = print,
@@ -70,6 +71,8 @@ def predict(
         data: Texts or examples; or a file of JSON Lines or of plain text with one document per line.
         dataset: Format of another kind of file: the name of a data set, such as "conll".
         threshold: Lowest score of a span; None takes the model's own.
+        decoding: Token classification: `decode`, `overlapping` and `operating_point` of the model's `extract`; None
+            values are defaults.
         batch_size: Windows per batch.
         skip_invalid: Continue without records that cannot be read.
         say: Function that takes a line about each kind of missing record.
@@ -99,7 +102,13 @@ def predict(
     task = task_over(model)
     # Gold spans are neither used nor returned, and the model need not know their labels.
     examples = readable(task, [replace(example, spans=None) for example in examples], place, session)
-    predictions = task.predict(examples, threshold, batch_size)
+    decoding = {name: value for name, value in (decoding or {}).items() if value is not None}
+    if decoding and not hasattr(task.model, "tag_units"):
+        raise ValueError(
+            f"expected a token classification model of kospan for {', '.join(decoding)}, got another one; leave the "
+            "setting out"
+        )
+    predictions = task.predict(examples, threshold, batch_size, **decoding)
     if session.invalid:
         say(f"skipped {session.invalid:,} invalid records, the first: {session.first}")
     return [replace(example, spans=tuple(spans)) for example, spans in zip(examples, predictions)]

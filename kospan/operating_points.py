@@ -11,11 +11,10 @@ from kospan.evaluation.operating_point import Goal, Misses, Predictions, certify
 from kospan.evaluation.risk_control import GRID
 from kospan.evaluation.shift import adjusted, check_recall, compare_samples
 from kospan.example import Example
+from kospan.modeling.span_selection import MAX_SPAN_LENGTH
 from kospan.modeling.spans import Span
 from kospan.task import Task
 
-# Units of the longest span that a model scores by default.
-LONGEST = 16
 # Parts of data that are cut: selection, calibration, report.
 SHARES = (1, 2, 1)
 NAMES = ("selection", "calibration", "report")
@@ -119,7 +118,7 @@ def score_parts(task: Task, parts: Parts) -> Scored:
     found = [task.spec.every_span(task, part, float(GRID[0])) for part in parts]
     misses = [Misses.of(gold_scores(part, spans), task.labels) for part, spans in zip(parts, found)]
     sizes = {name: len(part) for name, part in zip(NAMES, parts)}
-    return Scored(task.labels, LONGEST, sizes, *misses, predictions(parts.report, found[2]))
+    return Scored(task.labels, MAX_SPAN_LENGTH, sizes, *misses, predictions(parts.report, found[2]))
 
 
 def operating_points(scored: Scored, goals: Sequence[Goal]) -> tuple[dict, dict]:

@@ -157,6 +157,7 @@ class KospanTokenClassificationConfig(KospanConfig):
             `unit="character"` and `encoder_input="subwords"`.
         word_shape_feature: Whether an embedding of the unit's shape (capitals, digits, script; the caps feature of
             Collobert et al. 2011) is added to its hidden state.
+        operating_points: Settings of the decoding by name, see `extract`; `kospan calibrate --recall` writes them.
     """
 
     model_type = "kospan-token-classification"
@@ -178,6 +179,7 @@ class KospanTokenClassificationConfig(KospanConfig):
         constrain: str = "decode",
         places: int = 16,
         word_shape_feature: bool = False,
+        operating_points: dict | None = None,
         **kwargs,
     ):
         self.scheme = choice("scheme", scheme)
@@ -189,6 +191,7 @@ class KospanTokenClassificationConfig(KospanConfig):
         self.dropout_merge = choice("dropout_merge", dropout_merge)
         self.constrain = choice("constrain", constrain)
         self.places, self.word_shape_feature = int(places), bool(word_shape_feature)
+        self.operating_points = dict(operating_points or {})
         if self.multi_sample_dropout < 1:
             raise ValueError(f"expected multi_sample_dropout of 1 (off) or more, got {multi_sample_dropout}")
         super().__init__(encoder_config=encoder_config, **kwargs)

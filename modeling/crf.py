@@ -12,7 +12,9 @@ from torch import nn
 
 from .best_paths import best_paths, k_best_paths
 from .crf_inputs import as_arrays, check_allowed, check_segment, check_tags, prepare_inputs, result_type, row_lengths
-from .forward_backward import LogLikelihood, Marginals, Rows, build_potentials, no_path_message, sweep
+from .forward_backward import LogLikelihood, Marginals, Rows, Sums, build_potentials, no_path_message, sweep, widest
+from .span_posteriors import SpanPosteriors, SpanTags, segment_posteriors
+from .span_selection import MAX_SPAN_LENGTH
 
 Segment = tuple[int, int, list[int], int]
 
@@ -350,37 +352,48 @@ class CRF(nn.Module):
         """
         emissions, rows = self._prepare(emissions, mask, begins, ends, "decode")
         lengths = row_lengths(emissions, rows).tolist()
-        # first: row, slot, tag of each segment. steps: segment, row, slot, tag before, tag. banned: the same.
-        first: list[tuple[int, ...]] = []
-        steps: list[tuple[int, ...]] = []
-        banned: list[tuple[int, ...]] = []
         for at, (row, start, tags, banned_next) in enumerate(segments):
             check_segment(at, row, start, tags, banned_next, lengths, self.num_tags)
-            # Slot t + 1 of a sweep is unit t.
-            first.append((row, start + 1, tags[0]))
-            pairs = zip(tags, tags[1:], strict=False)
-            steps.extend((at, row, start + 1 + k, one, two) for k, (one, two) in enumerate(pairs, 1))
-            after = start + len(tags)
-            if banned_next >= 0 and after < lengths[row]:
-                banned.append((at, row, after + 1, tags[-1], banned_next))
-        if not first:
+        if not segments:
             return emissions.new_zeros(0, dtype=result_type(emissions))
+        return segment_posteriors(self._sums(emissions, rows), segments, lengths).to(result_type(emissions))
 
-        def columns(entries: list[tuple[int, ...]], width: int) -> torch.Tensor:
-            return torch.tensor(entries, dtype=torch.long, device=emissions.device).view(-1, width).t()
+    @torch.compiler.disable
+    @torch.no_grad()
+    def span_posteriors(
+        self,
+        emissions: torch.Tensor,
+        tags: SpanTags,
+        max_length: int = MAX_SPAN_LENGTH,
+        mask: torch.Tensor | None = None,
+        begins: torch.Tensor | None = None,
+        ends: torch.Tensor | None = None,
+    ) -> SpanPosteriors:
+        """Compute the probability, under "decode", of every span of up to `max_length` units.
 
-        with torch.autocast(emissions.device.type, enabled=False):
-            scaled = self._scaled(emissions, "decode")
-            sums = sweep(build_potentials(scaled, *self._parameters_of(emissions, "decode"), rows), rows)
-            # A chain, read from the left: p(first tag) times p(tag | tag before) at each further unit.
-            in_row, slots, tags = columns(first, 3)
-            logs = sums.log_marginals_at(slots, in_row, tags)
-            at, in_row, slots, before, tags = columns(steps, 5)
-            logs.index_add_(0, at, sums.log_steps_at(slots, in_row, before, tags))
-            at, in_row, slots, before, tags = columns(banned, 5)
-            goes_on = torch.zeros_like(logs)
-            goes_on[at] = sums.log_steps_at(slots, in_row, before, tags).exp()
-            return (logs.exp() * (1 - goes_on)).clamp(0, 1).to(result_type(emissions))
+        Args:
+            emissions: Tag scores `(batch, length, tags)`, any float type.
+            tags: Tags of each label.
+            max_length: Units of the longest span.
+            mask: True for units `(batch, length)`, bool or integer; None means everywhere.
+            begins: Whether each row starts where its document does `(batch,)`.
+            ends: Whether each row ends where its document does `(batch,)`.
+
+        Returns:
+            An object whose `at()` gives all `(batch, length, max_length, labels)`, float64 (float32 on MPS), and whose
+            `reaching(thresholds)` gives the spans above thresholds.
+
+        Raises:
+            ValueError: On another shape or type, `max_length` below 1, or if the constraints allow no path.
+
+        >>> crf = CRF(3, batch_first=True)
+        >>> _ = [nn.init.zeros_(parameter) for parameter in crf.parameters()]
+        >>> tags = SpanTags(begin=torch.tensor([1]), inside=torch.tensor([2]))
+        >>> crf.span_posteriors(torch.zeros(1, 2, 3), tags).at()[0, :, :, 0].mul(9).round().tolist()
+        [[2.0, 1.0], [3.0, 0.0]]
+        """
+        emissions, rows = self._prepare(emissions, mask, begins, ends, "decode")
+        return SpanPosteriors(self._sums(widest(emissions), rows), tags, max_length)
 
     @torch.compiler.disable
     def symmetric_kl(
@@ -432,6 +445,12 @@ class CRF(nn.Module):
                 # Padding may hold NaN, which a product with 0 would keep.
                 difference = torch.where(rows.mask.unsqueeze(-1), difference, 0.0)
             return ((mu_p - mu_q) * difference).sum(dim=(0, 2)).to(wide)
+
+    def _sums(self, emissions: torch.Tensor, rows: Rows) -> Sums:
+        """Compute forward and backward sums of the "decode" distribution."""
+        with torch.autocast(emissions.device.type, enabled=False):
+            parameters = self._parameters_of(emissions, "decode")
+            return sweep(build_potentials(self._scaled(emissions, "decode"), *parameters, rows), rows)
 
     def _marginals(self, emissions: torch.Tensor, rows: Rows, distribution: str) -> torch.Tensor:
         with torch.autocast(emissions.device.type, enabled=False):

@@ -56,6 +56,11 @@ def runs_linear(device: torch.device) -> bool:
     return device.type == "cpu"
 
 
+def widest(tensor: torch.Tensor) -> torch.Tensor:
+    """Convert to float64, on MPS, which does not have it, to float32."""
+    return tensor.to(torch.float32 if tensor.device.type == "mps" else torch.float64)
+
+
 def _outside_scores(flags: torch.Tensor | None, like: torch.Tensor, states: int) -> torch.Tensor | float:
     """Return 0 for the outside state that a row passes through and -inf for the other: `(batch, outside states)`."""
     if states == 1:
@@ -210,6 +215,34 @@ class LinearSweep:
         steps = (self.edges[tags, next_tags] * self.ahead[slots, rows, next_tags] / behind).log()
         return torch.where(behind > 0, steps, -torch.inf)
 
+    def marginals_of(self, slots: slice, tags: torch.Tensor) -> torch.Tensor:
+        """Probability of each of `tags` `(count,)` at each of `slots`: `(slots, batch, count)`."""
+        return self.products[slots].index_select(2, tags) / self.totals[slots]
+
+    def steps(self, slots: slice, tags: torch.Tensor, next_tags: torch.Tensor) -> torch.Tensor:
+        """Probability of each of `next_tags` at each of `slots`, given its one of `tags` a slot earlier.
+
+        Args:
+            slots: Consecutive slots, from 1.
+            tags: Tag ids `(count,)`.
+            next_tags: Tag ids `(count,)`.
+
+        Returns:
+            `(slots, batch, count)`, 0 if the earlier tag is impossible.
+        """
+        return self._shares(self.ahead[slots].index_select(2, next_tags) * self.edges[tags, next_tags], slots, tags)
+
+    def exits(self, slots: slice, tags: torch.Tensor, next_tags: torch.Tensor) -> torch.Tensor:
+        """Probability of any state but `next_tags`, otherwise as `steps`."""
+        others = self.edges[tags]
+        others[torch.arange(len(tags)), next_tags] = 0.0
+        return self._shares(self.ahead[slots] @ others.t(), slots, tags)
+
+    def _shares(self, parts: torch.Tensor, slots: slice, tags: torch.Tensor) -> torch.Tensor:
+        """Divide sums over parts of the states that follow `tags` by the sum over all."""
+        whole = self.beta[slots.start - 1 : slots.stop - 1].index_select(2, tags)
+        return parts.div_(whole.masked_fill_(whole == 0, torch.inf))
+
 
 class LogSweep:
     """The same sums over logarithms, for any range of scores; both directions run as one doubled batch."""
@@ -296,14 +329,37 @@ class LogSweep:
         behind = self.beta[slots - 1, rows, tags].clamp_min(self.lowest_gates)
         return self.edges[tags, next_tags] + self.ahead[slots, rows, next_tags] - behind
 
+    def marginals_of(self, slots: slice, tags: torch.Tensor) -> torch.Tensor:
+        """Return marginals as in `LinearSweep`."""
+        return ((self.alpha[slots] + self.beta[slots]).index_select(2, tags) - self.totals[slots]).exp_()
 
-def sweep(potentials: Potentials, rows: Rows) -> LinearSweep | LogSweep:
+    def steps(self, slots: slice, tags: torch.Tensor, next_tags: torch.Tensor) -> torch.Tensor:
+        """Return probabilities of steps as in `LinearSweep`."""
+        behind = self.beta[slots.start - 1 : slots.stop - 1].index_select(2, tags).clamp_min_(self.lowest_gates)
+        return (self.ahead[slots].index_select(2, next_tags) + self.edges[tags, next_tags] - behind).exp_()
+
+    def exits(self, slots: slice, tags: torch.Tensor, next_tags: torch.Tensor) -> torch.Tensor:
+        """Return probabilities of exits as in `LinearSweep`."""
+        others = self.edges[tags]
+        others[torch.arange(len(tags)), next_tags] = -torch.inf
+        behind = self.beta[slots.start - 1 : slots.stop - 1].index_select(2, tags).clamp_min_(self.lowest_gates)
+        found = torch.empty_like(behind)
+        for at in range(len(tags)):  # One label at a time: all at once would take as many times the memory.
+            shares = self.ahead[slots] + (others[at] - behind[..., at : at + 1])
+            found[..., at] = shares.exp_().sum(-1)
+        return found
+
+
+Sums = LinearSweep | LogSweep
+
+
+def sweep(potentials: Potentials, rows: Rows) -> Sums:
     """Compute forward and backward sums by the cheapest method that is accurate.
 
     Raises:
         ValueError: If the constraints allow a row no path.
     """
-    sums: LinearSweep | LogSweep | None = None
+    sums: Sums | None = None
     for rescale_every in (RESCALE_EVERY, 1) if runs_linear(potentials.nodes.device) else ():
         linear = LinearSweep(potentials, rescale_every)
         if linear.is_sound():

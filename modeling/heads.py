@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from .crf import CRF
+from .forward_backward import widest
 from .head_layer import HeadLayer, check_width
 from .positional_attention import (
     OPTIONS,
@@ -18,7 +19,9 @@ from .positional_attention import (
     gate_loss,
     gate_targets,
 )
-from .tags import may_end, may_follow, may_start, span_tags
+from .span_posteriors import SpanPosteriors, SpanTags
+from .span_selection import MAX_SPAN_LENGTH
+from .tags import labels_of, may_end, may_follow, may_start, span_tags
 from .wide_linear import wide_linear
 
 
@@ -240,6 +243,28 @@ class TagHead(nn.Module, ABC):
             return [[] for _ in spans]
         values = iter(self.crf.segment_posteriors(emissions, segments, mask).tolist())
         return [[next(values) for _ in found] for found in spans]
+
+    def span_posteriors(
+        self, emissions: torch.Tensor, mask: torch.Tensor, max_length: int = MAX_SPAN_LENGTH
+    ) -> SpanPosteriors:
+        """Compute exact probabilities of all spans of up to `max_length` units, labels in the order of `labels_of`.
+
+        Args:
+            emissions: `(batch, units, tags)`.
+            mask: `(batch, units)`.
+            max_length: Units of the longest span.
+        """
+        prefixes = "BI" if self.scheme == "BIO" else "BIES"
+        ids = ([self.tags.index(f"{prefix}-{label}") for label in labels_of(self.tags)] for prefix in prefixes)
+        tags = SpanTags(*(torch.tensor(each, dtype=torch.long, device=emissions.device) for each in ids))
+        return self.crf.span_posteriors(emissions, tags, max_length, mask)
+
+    def no_span_probability(self, emissions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Compute the probability of the tag sequences without `B-` and `S-` of each row `(batch,)`, float64."""
+        emissions = widest(emissions)
+        opens = torch.tensor([tag[:2] in ("B-", "S-") for tag in self.tags], device=emissions.device)
+        without = self.crf.log_partition(emissions.masked_fill(opens, -torch.inf), mask)
+        return (without - self.crf.log_partition(emissions, mask)).exp().clamp(max=1.0)
 
 
 class CRFHead(TagHead):

@@ -34,6 +34,8 @@ from .pipeline_token_classification import KospanTokenClassificationPipeline  # 
 from .pipelines import PIPELINES
 from .rdrop import answer_divergence, mean_loss
 from .settings import choice  # noqa: F401  (as above)
+from .span_posteriors import SpanPosteriors  # noqa: F401  (as above)
+from .span_selection import Decoding  # noqa: F401  (as above)
 from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)

@@ -32,10 +32,13 @@ from .pipelines import PIPELINES
 from .positional_attention import PositionalAttention  # noqa: F401  (as above)
 from .rdrop import mean_loss, tag_divergence
 from .settings import choice  # noqa: F401  (as above)
+from .span_decoding import decode_spans
+from .span_posteriors import SpanPosteriors  # noqa: F401  (as above)
+from .span_selection import decoding_of
 from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
-from .tags import tags_to_spans
+from .tags import labels_of
 from .wide_linear import wide_linear  # noqa: F401  (as above)
 from .window_batches import WindowBatches  # noqa: F401  (as above)
 from .word_shapes import SHAPES
@@ -264,16 +267,28 @@ class KospanForTokenClassification(KospanPreTrainedModel):
 
     @torch.no_grad()
     def extract(
-        self, texts: str | Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
+        self,
+        texts: str | Sequence[str | Sequence[str]],
+        threshold: float | Mapping[str, float] | None = None,
+        batch_size: int = 32,
+        decode: str = "viterbi",
+        overlapping: bool = False,
+        operating_point: str | None = None,
     ) -> list[Span] | list[list[Span]]:
-        """Extract the spans of each text: the best tag sequence, with exact posteriors as scores.
+        """Extract the spans of each text, with exact posteriors as scores.
 
         Args:
             texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
                 column); long ones are split into windows and merged. In a sequence a document may also be a list of
                 its words, which are kept; offsets then count the characters of `" ".join(words)`.
-            threshold: Spans with a lower score are omitted.
+            threshold: Spans that are less probable are omitted; a number, or one for each label. None means 0.5 with
+                decode="posterior" and 0 otherwise.
             batch_size: Number of windows in a batch.
+            decode: "viterbi" returns the spans of the best tag sequence; "posterior" the disjoint spans with the
+                largest sum of posterior minus threshold; "mbr" those with the best expected F1 of the document. The
+                latter two find spans of up to 16 units.
+            overlapping: With decode="posterior": return every span that reaches its threshold.
+            operating_point: Name of one of `config.operating_points`, which has all settings of the decoding.
 
         Returns:
             Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
@@ -281,18 +296,20 @@ class KospanForTokenClassification(KospanPreTrainedModel):
 
         Raises:
             TypeError: If `texts` is neither a str nor a sequence of documents.
-            ValueError: If `threshold` or `batch_size` is out of range, or a text holds half of a surrogate pair.
+            ValueError: If a setting is out of range or has no effect, or a text holds half of a surrogate pair.
                 Threads may call it at once.
         """
         texts = as_text(texts)
         if isinstance(texts, str):
-            return self.extract([texts], threshold, batch_size)[0]
+            return self.extract([texts], threshold, batch_size, decode, overlapping, operating_point)[0]
         texts = check_documents(texts)
-        check_prediction_arguments(threshold, batch_size)
+        check_prediction_arguments(0.0, batch_size)
+        points = self.config.operating_points
+        decoding = decoding_of(labels_of(self.config.tags), threshold, decode, overlapping, operating_point, points)
         found = []
         with self.evaluating():
             for documents, emissions in self._read(texts, batch_size):
-                found.extend(self._decoded(documents, emissions, threshold, batch_size))
+                found.extend(decode_spans(self.head, documents, emissions, decoding, batch_size))
         return found
 
     @torch.no_grad()
@@ -368,7 +385,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
                 emissions = self._emissions([document], 1)[0]
                 mask = torch.ones(1, len(document.units), dtype=torch.bool, device=emissions.device)
                 marginals = self.head.marginals(emissions.unsqueeze(0), mask)[0].float().cpu()
-                spans = self._decoded([document], [emissions], 0.0, 1)[0]
+                spans = decode_spans(self.head, [document], [emissions], decoding_of(labels_of(self.config.tags)), 1)[0]
                 if implementation != "eager":
                     self.encoder.set_attn_implementation("eager")
                 views, gates = self._views(document)
@@ -447,30 +464,3 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             "unit_places": window.unit_places,
         }
         return found | {"word_shape_feature": window.word_shape_feature} if self.config.word_shape_feature else found
-
-    def _decoded(
-        self, documents: list[Document], emissions: list[torch.Tensor], threshold: float, batch_size: int
-    ) -> list[list[Span]]:
-        """Decode one best path over each document, with the posterior of every span on it.
-
-        Tags on white space at a span's ends are not reported; its score stays that of the path.
-        """
-        tags, scheme = self.config.tags, self.config.scheme
-        found: list[list[Span]] = [[] for _ in documents]
-        order = sorted(range(len(documents)), key=lambda at: len(documents[at].units))
-        order = [at for at in order if documents[at].units]
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
-            batch = nn.utils.rnn.pad_sequence([emissions[at] for at in rows], batch_first=True)
-            lengths = torch.tensor([len(documents[at].units) for at in rows], device=batch.device)
-            mask = torch.arange(batch.shape[1], device=batch.device) < lengths.unsqueeze(1)
-            paths = self.head.decode(batch, mask)
-            unit_spans = [tags_to_spans([tags[tag] for tag in path], scheme) for path in paths]
-            scores = self.head.posteriors(batch, mask, unit_spans)
-            for at, row_spans, row_scores in zip(rows, unit_spans, scores):
-                text, units = documents[at].text, documents[at].units
-                for (first, last, label), score in zip(row_spans, row_scores):
-                    start, end = trimmed(text, units[first][0], units[last - 1][1])
-                    if start < end and score >= threshold:
-                        found[at].append(Span(start, end, label, score))
-        return found

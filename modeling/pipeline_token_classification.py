@@ -21,7 +21,8 @@ class KospanTokenClassificationPipeline(KospanPipeline):
 
     It calls `model.extract`, so that spans are those of evaluation. Settings, in the constructor or a call:
 
-    threshold: Minimum score of a result; 0.0 (default) keeps all.
+    threshold: Minimum score of a result, a number or one for each label; 0.0 (default) keeps all.
+    decode, overlapping, operating_point: Choice of the spans, as in `model.extract`.
     batch_size: Windows per batch, 32 by default; for a stream, also the texts taken at a time.
     ignore_labels: Labels to leave out; if the results are tags, also tags such as "B-PS".
     aggregation_strategy: "simple" (default), "first", "average" and "max" all give whole spans: the model predicts
@@ -62,20 +63,30 @@ class KospanTokenClassificationPipeline(KospanPipeline):
         stride=None,
         is_split_into_words=None,
         delimiter=None,
+        decode=None,
+        overlapping=None,
+        operating_point=None,
         **unknown,
     ):
         for name, value in unknown.items():
             if name not in _ELSEWHERE:
                 raise TypeError(
-                    "expected only the settings threshold, batch_size, ignore_labels, aggregation_strategy, stride "
-                    f"and is_split_into_words, got {name}; leave it out"
+                    "expected only the settings threshold, decode, overlapping, operating_point, batch_size, "
+                    f"ignore_labels, aggregation_strategy, stride and is_split_into_words, got {name}; leave it out"
                 )
             if value not in (None, False):
                 raise ValueError(f"expected no {name}, got {value!r}; {_ELSEWHERE[name]}")
         forward, formatting = {}, {}
-        if threshold is not None:
-            self.model.extract([], threshold)  # Without texts the model only checks the settings.
-            forward["threshold"] = threshold
+        choice = {
+            "threshold": threshold,
+            "decode": decode,
+            "overlapping": overlapping,
+            "operating_point": operating_point,
+        }
+        choice = {name: value for name, value in choice.items() if value is not None}
+        if choice:
+            self._check_choice(choice)
+            forward |= choice
         if ignore_labels is not None:
             formatting["ignore_labels"] = self._known_labels(ignore_labels)
         strategy = getattr(aggregation_strategy, "value", aggregation_strategy)
@@ -122,6 +133,11 @@ class KospanTokenClassificationPipeline(KospanPipeline):
         settings = {key: value for key, value in forward.items() if key != "whole"}
         if forward.get("whole", True) or not hasattr(self.model, "tag_units"):
             return [{"spans": spans} for spans in self.model.extract(texts, **settings)]
+        chosen = settings.keys() & {"decode", "overlapping", "operating_point"}
+        if chosen:
+            raise ValueError(
+                f'expected whole spans for {", ".join(sorted(chosen))}, got aggregation_strategy "none"; leave one out'
+            )
         return [{"tags": tags} for tags in self.model.tag_units(texts, **settings)]
 
     def _results(self, items: list, forward: dict, formatting: dict) -> list[list[dict]]:
@@ -129,6 +145,16 @@ class KospanTokenClassificationPipeline(KospanPipeline):
             found = self._predict(items, forward)
         texts = map(document_text, items)
         return [self.postprocess({"text": text, **each}, **formatting) for text, each in zip(texts, found)]
+
+    def _check_choice(self, choice: dict) -> None:
+        """Check settings of `extract`; without texts the model does nothing else."""
+        if not hasattr(self.model, "tag_units") and choice.keys() - {"threshold"}:
+            names = ", ".join(sorted(choice.keys() - {"threshold"}))
+            raise ValueError(
+                f"expected a model that tags units for {names}, got a generative one, which has no posteriors of all "
+                "spans; leave the setting out"
+            )
+        self.model.extract([], **choice)
 
     def _check_batch_size(self, batch_size) -> None:
         if batch_size is not None:

@@ -27,9 +27,11 @@ LAYERS = [
         "kospan.modeling.feed_forward",
         "kospan.modeling.block_pattern",
         "kospan.modeling.forward_backward",
+        "kospan.modeling.span_selection",
     ],
     [
         "kospan.modeling.tags",
+        "kospan.modeling.span_posteriors",
         "kospan.modeling.alignment",
         "kospan.modeling.answers",
         "kospan.modeling.prompts",
@@ -57,6 +59,7 @@ LAYERS = [
     ],
     ["kospan.modeling.crf", "kospan.modeling.encoders"],
     ["kospan.modeling.heads"],
+    ["kospan.modeling.span_decoding"],
     ["kospan.modeling.configuration_kospan", "kospan.modeling.configuration_generative_ner"],
     ["kospan.modeling.modeling_kospan", "kospan.modeling.base_models", "kospan.modeling.prompt_windows"],
     [

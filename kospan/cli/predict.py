@@ -19,6 +19,15 @@ def add_parser(commands) -> None:
         help="file for the JSON Lines, compressed if it ends with .gz, .bz2 or .xz; - prints them (default)",
     )
     parser.add_argument("--threshold", type=float, help="lowest score of a span (default: the model's own)")
+    parser.add_argument(
+        "--decode",
+        choices=("viterbi", "posterior", "mbr"),
+        help="token classification: choice of the spans, see the guide to named entities (default: viterbi)",
+    )
+    parser.add_argument("--overlapping", action="store_true", help="with --decode posterior: also overlapping spans")
+    parser.add_argument(
+        "--operating_point", help="token classification: operating point of the model, such as recall-0.95"
+    )
     parser.add_argument("--batch_size", type=int, default=32, help="windows per batch (default: 32)")
     parser.add_argument("--skip_invalid", action="store_true", help="continue without records that cannot be read")
     parser.set_defaults(run=run)
@@ -38,6 +47,8 @@ def run(arguments) -> None:
         arguments.file,
         dataset=arguments.dataset,
         threshold=arguments.threshold,
+        decoding={"decode": arguments.decode, "overlapping": arguments.overlapping or None}
+        | {"operating_point": arguments.operating_point},
         batch_size=arguments.batch_size,
         skip_invalid=arguments.skip_invalid,
         say=lambda line: print(line, file=sys.stderr),

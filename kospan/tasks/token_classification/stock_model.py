@@ -61,7 +61,7 @@ class StockModel:
         )
 
     def extract(
-        self, documents: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
+        self, documents: Sequence[str | Sequence[str]], threshold: float | None = None, batch_size: int = 32
     ) -> list[list[Span]]:
         """Extract the spans of each text, without white space at their ends.
 
@@ -80,7 +80,7 @@ class StockModel:
                     float(entity["score"]),
                 )
                 for entity in entities
-                if entity["entity_group"] in self.labels and entity["score"] >= threshold
+                if entity["entity_group"] in self.labels and entity["score"] >= (threshold or 0.0)
             ]
             found[at] = keep_longest(sorted(span for span in spans if span.start < span.end))
         return found

@@ -76,11 +76,11 @@ class TokenClassificationTask(EncoderTask):
                 yield {"input_ids": window.input_ids}
 
     def predict(
-        self, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32, model=None
+        self, documents: Sequence[Example], threshold: float | None = None, batch_size: int = 32, model=None, **decoding
     ) -> list[list[Span]]:
-        """Predict the spans of each text with `extract`."""
+        """Predict the spans of each text with `extract`, which takes the settings of the decoding."""
         model = self.model if model is None else model
-        return model.extract([each.document for each in documents], threshold or 0.0, batch_size)
+        return model.extract([each.document for each in documents], threshold, batch_size, **decoding)
 
     def metrics(self, examples: Sequence[Example], predictions: Sequence[Sequence[Span]]) -> dict[str, float]:
         """Return span metrics as the documentation defines them."""

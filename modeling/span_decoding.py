@@ -1,0 +1,96 @@
+"""Decoding of emissions to spans of texts: the best path, or a choice from the posteriors of all spans."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import nn
+
+from .alignment import Document
+from .heads import TagHead
+from .span_selection import Candidates, Decoding, lowest_posteriors, select
+from .spans import Span
+from .tags import labels_of, tags_to_spans
+from .words import trimmed
+
+
+def decode_spans(
+    head: TagHead,
+    documents: Sequence[Document],
+    emissions: Sequence[torch.Tensor],
+    decoding: Decoding,
+    batch_size: int,
+) -> list[list[Span]]:
+    """Decode the spans of each document, with their exact posteriors as scores.
+
+    Args:
+        head: The model's head.
+        documents: The documents.
+        emissions: Tag scores of each document `(units, tags)`.
+        decoding: How spans are chosen.
+        batch_size: Maximum number of documents that are decoded together.
+    """
+    found: list[list[Span]] = [[] for _ in documents]
+    decode = _best_paths if decoding.decode == "viterbi" else _selected
+    for rows, batch, mask in _batches(emissions, batch_size):
+        for at, spans in zip(rows, decode(head, [documents[at] for at in rows], batch, mask, decoding)):
+            found[at] = spans
+    return found
+
+
+def _batches(emissions: Sequence[torch.Tensor], size: int) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+    """Yield indices, emissions `(batch, units, tags)` and mask of documents with units, sorted by length."""
+    order = sorted((at for at, chain in enumerate(emissions) if len(chain)), key=lambda at: len(emissions[at]))
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        batch = nn.utils.rnn.pad_sequence([emissions[at] for at in rows], batch_first=True)
+        lengths = torch.tensor([len(emissions[at]) for at in rows], device=batch.device)
+        yield rows, batch, torch.arange(batch.shape[1], device=batch.device) < lengths.unsqueeze(1)
+
+
+def _best_paths(
+    head: TagHead, documents: list[Document], batch: torch.Tensor, mask: torch.Tensor, decoding: Decoding
+) -> Iterator[list[Span]]:
+    """Yield the spans of the best path of each document.
+
+    Tags on white space at a span's ends are not reported; its score stays that of the path.
+    """
+    thresholds = dict(zip(labels_of(head.tags), decoding.thresholds.tolist()))
+    unit_spans = [tags_to_spans([head.tags[tag] for tag in path], head.scheme) for path in head.decode(batch, mask)]
+    for document, spans, scores in zip(documents, unit_spans, head.posteriors(batch, mask, unit_spans)):
+        found = []
+        for (first, last, label), score in zip(spans, scores):
+            start, end = trimmed(document.text, document.units[first][0], document.units[last - 1][1])
+            if start < end and score >= thresholds[label]:
+                found.append(Span(start, end, label, score))
+        yield found
+
+
+def _selected(
+    head: TagHead, documents: list[Document], batch: torch.Tensor, mask: torch.Tensor, decoding: Decoding
+) -> Iterator[list[Span]]:
+    """Yield the spans of each document that are chosen from all."""
+    labels = labels_of(head.tags)
+    posteriors = head.span_posteriors(batch, mask, decoding.max_span_length)
+    lowest = torch.from_numpy(lowest_posteriors(decoding)).to(batch.device)
+    columns = posteriors.reaching(lowest, blank_units(documents, mask))
+    rows, *columns = (column.numpy() for column in columns)
+    bounds = rows.searchsorted(range(len(documents) + 1))
+    expected, no_span = [0.0] * len(documents), [0.0] * len(documents)
+    if decoding.decode == "mbr":
+        expected = posteriors.expected_count().sum(dim=-1).tolist()
+        no_span = head.no_span_probability(batch, mask).tolist()
+    for at, document in enumerate(documents):
+        place = slice(bounds[at], bounds[at + 1])
+        chosen = select(Candidates(*(column[place] for column in columns)), decoding, expected[at], no_span[at])
+        yield [
+            Span(document.units[start][0], document.units[end - 1][1], labels[label], score)
+            for start, end, label, score in zip(*(column.tolist() for column in chosen))
+        ]
+
+
+def blank_units(documents: Sequence[Document], mask: torch.Tensor) -> torch.Tensor | None:
+    """Return which units are white space, like `mask` `(batch, units)`; None if none is."""
+    blank = torch.zeros(mask.shape, dtype=torch.bool)
+    for row, document in zip(blank.numpy(), documents):
+        row[: len(document.units)] = [document.text[start:end].isspace() for start, end in document.units]
+    return blank.to(mask.device) if blank.any() else None
