@@ -130,7 +130,7 @@ BAD = {
     "parameters a text": ({"inputs": "a", "parameters": "x"}, "expected parameters to be a JSON object, got a text"),
     "unknown parameter": (
         {"inputs": "a", "parameters": {"treshold": 0.5}},
-        "expected only the settings threshold, batch_size, ignore_labels, aggregation_strategy, stride and is_split",
+        "expected only the settings threshold, decode, overlapping, operating_point, batch_size, ignore_labels",
     ),
     "threshold high": ({"inputs": "a", "parameters": {"threshold": 1.1}}, "a number from 0 to 1, got 1.1"),
     "threshold low": ({"inputs": "a", "parameters": {"threshold": -0.1}}, "a number from 0 to 1, got -0.1"),
