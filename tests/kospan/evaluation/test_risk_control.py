@@ -166,6 +166,13 @@ def test_the_bound_is_chosen_by_its_threshold_on_other_documents():
     assert choose_bound(np.zeros((0, len(GRID))), 400, 0.05, 0.1) == "hoeffding-bentkus"
 
 
+def test_the_order_of_documents_in_a_file_does_not_decide():
+    """Sorted documents, the easy ones first, would let the bets win early."""
+    losses = np.concatenate([np.zeros(100), np.ones(100)])[:, None]
+    assert betting_p_value(losses, 0.3, 0.1)[0] < 0.1
+    assert not is_certified(losses, 0.5, "betting", 0.1)[0]
+
+
 def test_an_unknown_method_is_an_error():
     with pytest.raises(ValueError, match="expected a method among conformal, hoeffding-bentkus, betting, got 'exact'"):
         is_certified(np.zeros((3, 1)), 0.1, "exact")
