@@ -240,7 +240,8 @@ def finish(trainer: KospanTrainer) -> dict[str, float]:
     with written_whole(folder) as temporary:
         trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
         save_recipe(trainer.recipe, temporary / "recipe.yaml")
-        write_keys(trainer.task.examples("train"), temporary / TRAINING_TEXTS)
+        first = Path(trainer.recipe.encoder) / TRAINING_TEXTS
+        write_keys(trainer.task.examples("train"), temporary / TRAINING_TEXTS, first)
         written = {path.name for path in temporary.iterdir()}
     # Files of an older model would make this one a model of another kind.
     for old in (path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.name not in written):

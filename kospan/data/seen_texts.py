@@ -48,9 +48,16 @@ def seen_among(examples: Sequence[Example], keys: Collection[str]) -> list[Examp
     return [example for example in examples if is_seen(example.text)]
 
 
-def write_keys(examples: Iterable[Example], path: Path) -> None:
-    """Write the keys of texts, one per line, in an order that says nothing about the data."""
-    write_text(path, "".join(f"{key}\n" for key in sorted(text_keys(examples))))
+def write_keys(examples: Iterable[Example], path: Path, earlier: Path | None = None) -> None:
+    """Write the keys of texts, one per line, in an order that says nothing about the data.
+
+    Args:
+        examples: Documents.
+        path: The file.
+        earlier: File with keys to add, such as that of the model that was trained further; it may be missing.
+    """
+    keys = text_keys(examples) | (read_keys(earlier) if earlier is not None and earlier.is_file() else set())
+    write_text(path, "".join(f"{key}\n" for key in sorted(keys)))
 
 
 def read_keys(path: Path) -> set[str]:

@@ -40,3 +40,7 @@ def test_a_file_holds_the_keys_and_no_text(tmp_path):
     write_keys([example(line) for line in LINES], path)
     assert read_keys(path) == text_keys([example(line) for line in LINES])
     assert "line" not in path.read_text(encoding="utf-8")
+    write_keys([example("more")], tmp_path / "both.txt", path)
+    assert read_keys(tmp_path / "both.txt") == read_keys(path) | text_keys([example("more")])
+    write_keys([example("more")], path, tmp_path / "missing.txt")
+    assert read_keys(path) == text_keys([example("more")])
