@@ -11,10 +11,17 @@ from kospan.card.card import write_card
 from kospan.card.record import read_record
 from kospan.card.training_record import predicted_examples
 from kospan.data.jsonl import read_jsonl, record
+from kospan.data.seen_texts import NAME as TRAINING_TEXTS
+from kospan.data.seen_texts import read_keys, seen_among, text_keys
 from kospan.evaluation.calibration import check_precision
 from kospan.evaluation.confidence import calibration_report, threshold_report
+from kospan.evaluation.operating_point import Goal
+from kospan.evaluation.shift import NAME as SAMPLE
+from kospan.evaluation.shift import sample_of
 from kospan.evaluation.span_counts import check_gold
 from kospan.example import Example
+from kospan.operating_points import Parts, check_disjoint, check_shift, cut_parts, operating_points, score_parts
+from kospan.task import Task
 from kospan.tasks.encoders import load_ours
 from kospan.tasks.loading import open_saved
 from kospan.tasks.registry import spec_of_folder
@@ -31,6 +38,8 @@ def calibrate(
     reported: Sequence[Example] | None = None,
     say: Callable[[str], None] = print,
     precision: float | None = None,
+    goals: Sequence[Goal] = (),
+    certified: Sequence[Example] = (),
 ) -> dict:
     """Fit the temperature of a saved model, and rewrite its config, predictions, results and model card.
 
@@ -46,12 +55,16 @@ def calibrate(
         precision: Also choose the smallest threshold at which this share of the kept predictions is right, on the
             fitted documents. A config with a threshold gets it. None resets a threshold that an earlier calibration
             chose, for other confidences.
+        goals: Guarantees of recall; each becomes an operating point of the config.
+        certified: Documents with gold spans that the guarantees are computed from, disjoint from all others.
 
     Returns: Result of `kospan.evaluation.confidence.calibration_report`, and under `threshold` that of
-        `threshold_report` if a precision is given; it is also written to `calibration.json`.
+        `threshold_report` if a precision is given, and under `recall` the results of
+        `kospan.operating_points.operating_points`; it is also written to `calibration.json`.
 
     Raises: FileNotFoundError or ValueError if the folder holds no such model, the documents cannot fit a temperature,
-        leave none to report on, or hold a label that the model does not know, or the precision is out of range.
+        leave none to report on, or hold a label that the model does not know, the precision is out of range, or a
+        recall cannot be certified; nothing is written then.
     """
     folder = Path(folder)
     if precision is not None:
@@ -61,13 +74,13 @@ def calibrate(
     has_card = (folder / "README.md").is_file()
     if has_card:
         read_record(folder, spec)  # Fails now, not after the work, if the card cannot be written again.
-    check_gold([*examples, *(reported or ())])
+    check_gold([*examples, *(reported or ()), *certified])
     stored = read_jsonl(folder / "predictions.jsonl") if (folder / "predictions.jsonl").is_file() else []
     kept = _unreported(examples, [*stored, *(reported or ())], say)
     if reported is None:
         kept, reported = _halves(kept)
     task = open_saved(os.fspath(folder))
-    task.spec.check_examples(task, [*kept, *reported], "data")
+    task.spec.check_examples(task, [*kept, *reported, *certified], "data")
     found = [task.spec.confidence(task, part) for part in (kept, reported)]
     report = calibration_report(*found)
     # The card may call the reported documents the validation data only if they are the same.
@@ -77,9 +90,16 @@ def calibrate(
         report["threshold"] = threshold_report(*found, report["temperature"], precision)
         _say_missed(report["threshold"], say)
     changed = {"calibration_temperature": report["temperature"]} | _threshold(folder, config, report)
+    model = load_ours(folder, **changed, dtype=torch.float32).to(task.model.device).eval()
+    calibrated = task.over(model, "jsonl")
+    points = _operating_points(folder, calibrated, report, goals, Parts(kept, list(certified), reported), say)
+    if "operating_points" in config or points:
+        changed["operating_points"] = points
     with written_whole(folder) as temporary:
         _write_json(temporary / "calibration.json", report)
-        model = load_ours(folder, **changed, dtype=torch.float32).to(task.model.device).eval()
+        if goals:
+            summaries = sample_of(spec.document_summaries(calibrated, certified))
+            _write_json(temporary / SAMPLE, {"documents": len(certified), "summaries": summaries}, indent=None)
         if stored:
             predicted = task.predict(stored, model=model)
             lines = [
@@ -103,8 +123,118 @@ def calibrate(
     return report
 
 
+def calibrate_recall(
+    folder: str | os.PathLike,
+    goals: Sequence[Goal],
+    data: Sequence[Example],
+    selection: Sequence[Example] | None = None,
+    reported: Sequence[Example] | None = None,
+    training: Sequence[Example] | None = None,
+    skip_seen: bool = False,
+    say: Callable[[str], None] = print,
+    precision: float | None = None,
+) -> dict:
+    """Calibrate a model as `calibrate` does, and guarantee its recall by operating points in its config.
+
+    Data are in four disjoint parts: training, selection (temperature, kind of bound), calibration (thresholds), report.
+
+    Args:
+        folder: Folder of a model, as written by a run.
+        goals: The guarantees.
+        data: Documents with gold spans that are cut at random, with a fixed seed, into the parts that are not given.
+        selection: The selection part.
+        reported: The report part.
+        training: The model's training documents; None takes their keys from `training_texts.txt` in the folder.
+        skip_seen: Leave out training texts of the other parts, instead of an error.
+        say: As in `calibrate`.
+        precision: As in `calibrate`.
+
+    Returns: As `calibrate`.
+
+    Raises: FileNotFoundError or ValueError as `calibrate`, and if the parts overlap, or the training texts are unknown.
+    """
+    folder = Path(folder)
+    config_of(folder)
+    if spec_of_folder(folder).every_span is None:
+        raise ValueError(
+            f"expected a model of token classification in {folder} for a guarantee of recall, got one of "
+            f"{spec_of_folder(folder).name}; remove --recall"
+        )
+    keys = _training_keys(folder, training)
+    stored = read_jsonl(folder / "predictions.jsonl") if (folder / "predictions.jsonl").is_file() else []
+    given = [_unreported(data, stored, say), selection, reported]
+    if skip_seen:
+        given = [part and _unseen(part, keys, say) for part in given]
+    parts = cut_parts(*given)
+    check_disjoint(parts, keys)
+    return calibrate(folder, parts.selection, parts.report, say, precision, goals, parts.calibration)
+
+
+def check_data(folder: str | os.PathLike, examples: Sequence[Example]) -> dict:
+    """Compare new documents with those that the operating points of a model were computed from.
+
+    Args:
+        folder: Folder of a model with operating points.
+        examples: New documents, with gold spans or without.
+
+    Returns: Result of `kospan.operating_points.check_shift`.
+
+    Raises: FileNotFoundError if the folder holds no model or no sample of calibration documents, ValueError if the
+        documents do not suit the model.
+    """
+    folder = Path(folder)
+    config_of(folder)
+    if not (folder / SAMPLE).is_file():
+        raise FileNotFoundError(
+            f"expected {SAMPLE} in {folder}, with which new texts are compared, found none; calibrate the model with "
+            "--recall first"
+        )
+    task = open_saved(os.fspath(folder))
+    task.spec.check_examples(task, examples, "data")
+    return check_shift(task, read_object(folder / SAMPLE), examples)
+
+
+def _training_keys(folder: Path, training: Sequence[Example] | None) -> set[str]:
+    if training is not None:
+        return text_keys(training)
+    if not (folder / TRAINING_TEXTS).is_file():
+        raise ValueError(
+            f"expected the keys of the training texts ({TRAINING_TEXTS}) in {folder}, because a guarantee needs other "
+            "texts, found none; pass the training data with --train FILE"
+        )
+    return read_keys(folder / TRAINING_TEXTS)
+
+
+def _unseen(examples: Sequence[Example], keys: set[str], say: Callable[[str], None]) -> list[Example]:
+    seen = {id(example) for example in seen_among(examples, keys)}
+    if seen:
+        say(f"left out            {len(seen):,} texts that were trained on")
+    return [example for example in examples if id(example) not in seen]
+
+
 def _write_json(path: Path, value: dict, indent: int = 1, **settings) -> None:
     path.write_text(json.dumps(value, indent=indent, **settings) + "\n", encoding="utf-8")
+
+
+def _operating_points(
+    folder: Path, task: Task, report: dict, goals: Sequence[Goal], parts: Parts, say: Callable[[str], None]
+) -> dict[str, dict]:
+    """Operating points of the config: those requested now, and earlier ones at the same temperature.
+
+    Their results are added to `report`.
+    """
+    config, path = task.model.config, folder / "calibration.json"
+    earlier = dict(getattr(config, "operating_points", None) or {})
+    results = (read_object(path) if path.is_file() else {}).get("recall", {})
+    before = read_object(folder / "config.json").get("calibration_temperature", 1.0)
+    if earlier and before != report["temperature"]:
+        say(f"removed             {', '.join(earlier)}: the thresholds are of the former temperature, {before:g}")
+        earlier, results = {}, {}
+    points, found = operating_points(score_parts(task, parts), goals) if goals else ({}, {})
+    points, results = earlier | points, {name: results[name] for name in earlier if name in results} | found
+    if results:
+        report["recall"] = results
+    return points
 
 
 def _threshold(folder: Path, config: dict, report: dict) -> dict[str, float]:

@@ -16,6 +16,8 @@ from kospan.calibrate import calibrate
 from kospan.card.card import write_card
 from kospan.card.training_record import write_training_record
 from kospan.data.jsonl import record, write_lines
+from kospan.data.seen_texts import NAME as TRAINING_TEXTS
+from kospan.data.seen_texts import write_keys
 from kospan.data.text import write_text
 from kospan.evaluation.metrics import check_metric
 from kospan.evaluation.summary import print_report
@@ -243,6 +245,8 @@ def finish(trainer: KospanTrainer) -> dict[str, float]:
     with written_whole(folder) as temporary:
         trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
         save_recipe(trainer.recipe, temporary / "recipe.yaml")
+        first = Path(trainer.recipe.encoder) / TRAINING_TEXTS
+        write_keys(trainer.task.examples("train"), temporary / TRAINING_TEXTS, first)
         written = {path.name for path in temporary.iterdir()}
     # Files of an older model would make this one a model of another kind.
     for old in (path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.name not in written):

@@ -206,6 +206,10 @@ class TaskSpec:
         scores: Scores of a run and of the baseline's predictions for the model card.
         confidence: `kospan.evaluation.confidence.Confidence` of the model on examples; None for a model without
             probabilities.
+        every_span: Every span of each document whose posterior reaches a threshold, overlapping ones, too; None for
+            tasks without such posteriors, whose recall cannot be guaranteed.
+        document_summaries: Numbers of each document by name that a shift of the data changes `(documents,)`, for tasks
+            with `every_span`.
         explainer: `kospan.evaluation.explain.Explainer` of the task's models; None if they have no encoder.
         report: `kospan.report.analysis.TaskReport`: plots, data and templates of the report's page.
         ablation: Terms of the task in reports of ablations.
@@ -248,6 +252,8 @@ class TaskSpec:
         [Task, Sequence[Example], Sequence[Example], Sequence[Sequence[Span]], Sequence[Sequence[Span]]], dict
     ]
     confidence: Callable[[Task, Sequence[Example]], object | None]
+    every_span: Callable[[Task, Sequence[Example], float], list[list[Span]]] | None = None
+    document_summaries: Callable[[Task, Sequence[Example]], dict[str, "np.ndarray"]] | None = None
     explainer: type | None = None
     report: object
     ablation: AblationTerms

@@ -18,6 +18,7 @@ from views import (
     places,
     record,
     refusal,
+    safe,
     surroundings,
     table,
 )
@@ -58,9 +59,23 @@ def build(served: ServedTokenClassification, page: Page, examples: list[str] | N
             inside=inside,
         )
         build_result_tab(page, tab)
+        points = getattr(served.model.config, "operating_points", None) or {}
+        if points:
+            shown = gr.HTML(guarantees(points, DEFAULT), apply_default_css=False, elem_id="guarantees")
+            page.draws(lambda language: guarantees(points, language), [], [shown])
     with page.says(gr.Tab(id="file"), label="tab_file"):
         build_file(served, page, _file_job(served, colours))
         gr.api(_endpoint(served), api_name="extract")
+
+
+def guarantees(points: dict[str, dict], language: str) -> str:
+    """The guarantee of each operating point of the model, with the call that returns its spans."""
+    lines = [
+        f"<p>{safe(point['guarantee']['wording'][language])} "
+        f"<code>{safe(f'model.extract(text, operating_point={name!r})')}</code></p>"
+        for name, point in points.items()
+    ]
+    return f'<div class="quiet">{"".join(lines)}</div>'
 
 
 def find(served: ServedTokenClassification, text: str | None) -> dict:

@@ -77,6 +77,7 @@ LAYERS = [
     ["kospan.card"],
     ["kospan.report", "kospan.hub"],
     ["kospan.tasks"],
+    ["kospan.operating_points"],
     ["kospan.calibrate"],
     ["kospan.run"],
     ["kospan.api"],

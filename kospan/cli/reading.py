@@ -3,9 +3,9 @@
 import argparse
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
+def add_data(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Add the flags of labelled data, which recipes have too."""
-    parser.add_argument("--data", required=True, help="labelled file, or a split of a data set with its own data")
+    parser.add_argument("--data", required=required, help="labelled file, or a split of a data set with its own data")
     parser.add_argument("--dataset", default="jsonl", help="the file's format: a data set's name (default: jsonl)")
     parser.add_argument(
         "--overlaps", default="error", choices=("error", "longest"), help="handling of overlapping gold spans"

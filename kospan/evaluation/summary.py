@@ -61,7 +61,7 @@ def print_report(
     names |= {f"f1_{label}": (f"f1 {label}", round(scores[f"support_{label}"])) for label in types}
     cells = [[words, *(side.get(name, 0.0) for side in sides), f"{n}"] for name, (words, n) in names.items()]
     header = ["metric", "model", *([] if baseline is None else [baseline_name]), "gold spans"]
-    _table(console, title, header, cells)
+    print_table(console, title, header, cells)
     for example, spans in [pair for pair in zip(examples, predicted) if pair[1]][:shown]:
         for text in filter(None, (example.question or example.text, example.text_pair)):
             console.print(Text(shortened(text, 400)))
@@ -117,7 +117,7 @@ def print_examination(title: str, found: dict) -> None:
         found: Result of a task's `analyze`.
     """
     console = Console(width=120)
-    _table(console, title, ["metric", ""], headline(found).items())
+    print_table(console, title, ["metric", ""], headline(found).items())
     for kind, rows in found["groups"].items():
         names, counts = metrics_and_counts(rows)
         cells = [
@@ -125,7 +125,7 @@ def print_examination(title: str, found: dict) -> None:
             for row in counted_rows(rows)
         ]
         metrics = [name if name in WITHOUT_INTERVAL else f"{name.replace('_', ' ')}  [95 %]" for name in names]
-        _table(console, GROUP_TITLES[kind], ["", *metrics, *counts], cells)
+        print_table(console, GROUP_TITLES[kind], ["", *metrics, *counts], cells)
     _print_errors(console, found["errors"])
     if "particles" in found:
         console.print(f"{found['particles']:,} of the wrong answers differ from a gold one by a particle alone")
@@ -142,15 +142,17 @@ def _print_errors(console: Console, errors: dict) -> None:
     ways = [errors[name] for name in ERROR_COUNTS if name in errors]
     cells = [[kind, *(cell for counts in ways for cell in _count_and_share(kind, counts))] for kind in ways[0]]
     names = [words for name, words in ERROR_COUNTS.items() if name in errors] if len(ways) > 1 else [""]
-    _table(console, "classes of errors", ["", *(cell for name in names for cell in (name, "of the errors"))], cells)
+    print_table(
+        console, "classes of errors", ["", *(cell for name in names for cell in (name, "of the errors"))], cells
+    )
     for name, title, noun in (("shape", "boundary errors", "spans"), ("material", "text between the ends", "ends")):
         counts = {kind: count for kind, count in errors.get("boundaries", {}).get(name, {}).items() if count}
         if counts:
-            _table(console, title, ["", noun], counts.items())
+            print_table(console, title, ["", noun], counts.items())
     if "types" in errors:
         labels = [*errors["types"]["labels"], "none"]
         cells = [[label, *(count or None for count in row)] for label, row in zip(labels, errors["types"]["counts"])]
-        _table(console, "types: gold down, predicted across", ["", *labels], cells)
+        print_table(console, "types: gold down, predicted across", ["", *labels], cells)
 
 
 def _count_and_share(kind: str, counts: dict[str, int]) -> tuple[int, str | None]:
@@ -178,7 +180,7 @@ def print_calibration(name: str, report: dict) -> None:
             for words, found in ((f"{part}: {kind}", described["before"]), (after, described["after"])):
                 metrics = [found["metrics"][name] for name in ("ece_mass", "mce", "brier", "auroc")]
                 cells.append([words, found["metrics"]["n"], found["metrics"]["ece"], found["by_chance"], *metrics])
-    _table(console, title, ["", "n", "ECE", "by chance", "ECE, equal mass", "MCE", "Brier", "AUROC"], cells)
+    print_table(console, title, ["", "n", "ECE", "by chance", "ECE, equal mass", "MCE", "Brier", "AUROC"], cells)
     before, after = (report["spans"]["posterior"][when]["types"] for when in ("before", "after"))
     cells = [
         [label, before[label]["n"]]
@@ -186,7 +188,7 @@ def print_calibration(name: str, report: dict) -> None:
         for label in before
     ]
     header = ["", "n", "ECE before", "after", "Brier before", "after", "AUROC before", "after"]
-    _table(console, "posteriors of spans by type", header, cells)
+    print_table(console, "posteriors of spans by type", header, cells)
     chosen = report.get("threshold")
     if chosen is not None and chosen["value"] is not None:
         cells = [
@@ -195,7 +197,7 @@ def print_calibration(name: str, report: dict) -> None:
             for when in ("fitted", "reported")
         ]
         title = f"threshold for a precision of {chosen['wished']:g}"
-        _table(console, title, ["", "n", "kept", "coverage", "precision"], cells)
+        print_table(console, title, ["", "n", "kept", "coverage", "precision"], cells)
 
 
 def print_comparison(found, shown: int = 5) -> None:
@@ -211,17 +213,17 @@ def print_comparison(found, shown: int = 5) -> None:
     if all(found.metrics):
         names = [name for name in found.metrics[0] if name in found.metrics[1]]
         cells = [[name, *(side[name] for side in found.metrics)] for name in names]
-        _table(console, "scores", ["metric", "first", "second"], cells)
+        print_table(console, "scores", ["metric", "first", "second"], cells)
     cells = [
         [row["group"], row["gold"], row["first"], row["second"], f"{row['difference']:+.4f}"]
         + ["[{:+.4f}, {:+.4f}]".format(*row["interval"]), row["p_value"], row.get("p_holm")]
         for row in found.differences
     ]
     title = "difference in f1, second minus first, paired bootstrap over documents"
-    _table(console, title, ["", "gold", "first", "second", "difference", "95 %", "p", "p (Holm)"], cells)
+    print_table(console, title, ["", "gold", "first", "second", "difference", "95 %", "p", "p (Holm)"], cells)
     cells = [[kind, *counts.values()] for kind, counts in found.counts.items()]
     cells += [["all", *map(sum, zip(*(row[1:] for row in cells)))]] if len(cells) > 1 else []
-    _table(
+    print_table(
         console,
         "errors of the first that the second fixed, and new errors",
         ["", "fixed", "introduced", "both wrong"],
@@ -249,7 +251,7 @@ def print_subwords(name: str, found: dict) -> None:
         name: The tokenizer.
         found: Result of `kospan.evaluation.subword_analysis.examine_subwords`.
     """
-    _table(Console(width=110), name, ["", ""], [(key.replace("_", " "), value) for key, value in found.items()])
+    print_table(Console(width=110), name, ["", ""], [(key.replace("_", " "), value) for key, value in found.items()])
 
 
 def print_speed(name: str, rows: Sequence[Speed]) -> None:
@@ -265,10 +267,10 @@ def print_speed(name: str, rows: Sequence[Speed]) -> None:
         for row in rows
     ]
     header = ["characters", "batch", "ms, median", "ms, 95 %", "texts/s", "characters/s", "memory, MB"]
-    _table(Console(width=110), name, header, cells)
+    print_table(Console(width=110), name, header, cells)
 
 
-def _table(console: Console, title: str, header: Sequence[str], rows: Iterable[Sequence]) -> None:
+def print_table(console: Console, title: str, header: Sequence[str], rows: Iterable[Sequence]) -> None:
     """Print a table; whole numbers have separators, others four decimals, and None is empty."""
     console.print(Text(title, style="italic"))  # A table's own title would be broken to the table's width.
     table = Table()

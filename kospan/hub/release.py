@@ -18,7 +18,7 @@ PUBLISHED = (
     *("adapter_model.safetensors", "model*.safetensors", "model.safetensors.index.json"),
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt"),
     *("vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "chat_template.jinja"),
-    *("eval_results.json", "training_record.json", "calibration.json"),
+    *("eval_results.json", "training_record.json", "calibration.json", "calibration_sample.json"),
 )
 
 

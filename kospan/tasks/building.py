@@ -104,6 +104,8 @@ def continued_model(recipe: Recipe, config_class: type[KospanConfig]):
     # Training changes the scores that temperature and threshold were chosen for.
     if "threshold" in config_class.settings():
         taken["threshold"] = 0.0
+    if "operating_points" in config_class.settings():
+        taken["operating_points"] = {}
     model = load_ours(locate(recipe.encoder), calibration_temperature=1.0, **taken)
     return _prepared(model, recipe)
 

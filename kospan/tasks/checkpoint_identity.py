@@ -16,6 +16,7 @@ from kospan.training.lora import is_adapted
 _NOT_THE_MODEL = (
     *("transformers_version", "architectures", "auto_map", "custom_pipelines", "dtype", "torch_dtype", "name_or_path"),
     *("use_cache", "label2id", "calibration_temperature", "threshold", "trim_particles", "gradient_checkpointing"),
+    "operating_points",
     *("output_attentions", "output_hidden_states", "return_dict", "problem_type", "attn_implementation"),
 )
 _IN_WORDS = {"id2label": "labels", "prompt": "the prompt", "prompt.labels": "labels"}

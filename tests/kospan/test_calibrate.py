@@ -5,13 +5,14 @@ import os
 from dataclasses import replace
 
 import pytest
+from calibrate_cases import jsonl, labelled_folder
 from card_cases import card_of
 from release_cases import save_qa_run
 from transformers import AutoModel
 
 from kospan.calibrate import calibrate
 from kospan.cli import main
-from kospan.data.jsonl import read_jsonl, record
+from kospan.data.jsonl import read_jsonl
 from kospan.example import Example
 from kospan.hub.verify import verify
 from kospan.modeling.pipelines import KospanTokenClassificationPipeline
@@ -21,29 +22,8 @@ from kospan.tasks.token_classification.spec import SPEC
 
 @pytest.fixture
 def labelled(make_token_classifier, texts, tmp_path):
-    """A folder as a run leaves it, and labelled texts of which the model gets a part right."""
-    model = make_token_classifier(encoder_input="units")
-    model.save_pretrained(tmp_path / "model")
-    own = [text[at:] for text in texts for at in (0, 3, 5)]
-    found = model.extract(own)
-    examples = [Example(str(at), text, tuple(spans[::2])) for at, (text, spans) in enumerate(zip(own, found))]
-    stored = [f"{text} 그리고" for text in texts]
-    lines = [
-        record(Example(f"v{at}", text, None), spans)
-        for at, (text, spans) in enumerate(zip(stored, model.extract(stored)))
-    ]
-    (tmp_path / "model" / "predictions.jsonl").write_text(
-        "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8"
-    )
-    (tmp_path / "model" / "eval_results.json").write_text('{"eval_f1": 0.5}\n', encoding="utf-8")
-    return tmp_path / "model", examples
-
-
-def jsonl(path, examples):
-    path.write_text(
-        "".join(json.dumps(record(example), ensure_ascii=False) + "\n" for example in examples), encoding="utf-8"
-    )
-    return str(path)
+    """A folder as a run writes it, and labelled texts of which the model gets a part right."""
+    return labelled_folder(make_token_classifier, texts, tmp_path)
 
 
 def test_everything_in_the_folder_speaks_of_the_new_scores(labelled):

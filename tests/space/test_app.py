@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import types
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 import token_classification as tabs
 from documents import DOCUMENT_CHARACTERS
 from huggingface_hub import metadata_load
+from page import build_page
 from served import Line, Served, ServedTokenClassification
 from texts import InputError
 from time_limits import SECONDS
@@ -107,6 +109,20 @@ def test_every_kind_of_model_has_a_module_with_build():
     for module in app.TABS.values():
         tabs = importlib.import_module(module)
         assert callable(tabs.build) and issubclass(tabs.serves, Served)
+
+
+def test_guarantees_are_stated_in_the_language_of_the_page(ner_model):
+    wording = {"en": "at least 95 % <found>", "ko": "95% 이상"}
+    points = {"recall-0.95": {"guarantee": {"wording": wording}}}
+    shown = tabs.guarantees(points, "en")
+    assert "at least 95 % &lt;found&gt;" in shown and "operating_point=&#x27;recall-0.95&#x27;" in shown
+    assert "95% 이상" in tabs.guarantees(points, "ko")
+    config = types.SimpleNamespace(**vars(ner_model.config), tags=ner_model.config.tags)
+    config.operating_points = points
+    model = types.SimpleNamespace(config=config, extract=ner_model.extract, inspect=ner_model.inspect)
+    for served, expected in ((model, True), (ner_model, False)):
+        blocks = build_page(ServedTokenClassification(served, "tiny"), tabs.build)
+        assert any(getattr(block, "elem_id", "") == "guarantees" for block in blocks.blocks.values()) == expected
 
 
 # --- the line ---------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from kospan.tasks.token_classification.baseline import dictionary_predictions
 from kospan.tasks.token_classification.card import CARD
 from kospan.tasks.token_classification.confidence import confidence
 from kospan.tasks.token_classification.explain import SpanExplainer
+from kospan.tasks.token_classification.guarantees import document_summaries, every_span
 from kospan.tasks.token_classification.metrics import CURVES, METRICS, metric_names
 from kospan.tasks.token_classification.report import REPORT
 from kospan.tasks.token_classification.task import TokenClassificationTask
@@ -86,6 +87,8 @@ SPEC = encoder_spec(
     analyze=breakdown.analyze,
     scores=breakdown.scores,
     confidence=confidence,
+    every_span=every_span,
+    document_summaries=document_summaries,
     explainer=SpanExplainer,
     report=REPORT,
     ablation=AblationTerms(documents="documents", summed="spans"),

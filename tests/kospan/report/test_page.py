@@ -234,6 +234,26 @@ def test_every_figure_is_drawn_from_its_own_numbers(analysed, drawn):  # noqa: F
     assert "learning_curves" in draw(analysis._replace(history=[{"epoch": 1.0, "eval_spearman": 0.5}]))
 
 
+def test_guaranteed_recall_is_on_the_page(analysed):
+    row = {"document_recall": 0.91, "document_recall interval": [0.87, 0.95], "recall": 0.9, "precision": None}
+    found = {
+        "guarantee": {"documents": {"all": 1234}, "wording": {"en": "not for each document, not under shift"}},
+        "report": {"all": row | {"spans_per_document": 3.25}},
+    }
+    calibration = {
+        "temperature": 1.5,
+        "fitted": {"documents": 3},
+        "reported": {"documents": 4},
+        "recall": {"recall-0.9": found},
+    }
+    shown = page("title", analysed[2]._replace(calibration=calibration), {"calibration": b"", "confidence": b""})
+    table = re.search('<table id="recall">.*?</table>', shown, re.DOTALL)[0]
+    cells = re.findall("<td>(.*?)</td>", table)
+    assert cells == ["recall-0.9", "all", "1,234", "0.9100", "0.870–0.950", "0.9000", "", "3.2"]
+    assert "recall-0.9: not for each document, not under shift" in shown
+    assert '<table id="recall">' not in page("title", analysed[2], {"confidence": b""})
+
+
 def test_attention_of_the_head_on_entities_is_on_the_page(make_token_classifier, texts, tmp_path):
     model = make_token_classifier(head="positional", encoder_input="units")
     model.prepare()

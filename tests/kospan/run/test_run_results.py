@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 from kospan.data.jsonl import read_jsonl, write_jsonl
+from kospan.data.seen_texts import read_keys, text_keys
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer, train
 
@@ -60,6 +61,21 @@ def test_evaluating_a_saved_model_gives_the_stored_metrics(finished, tmp_path):
     found = trainer.evaluate()
     assert {name: found[name] for name in metrics} == pytest.approx(metrics)
     assert trainer.task.model.config.tags == ["O", "B-LC", "I-LC", "B-PS", "I-PS"]
+
+
+def test_the_keys_of_the_training_texts_are_written(finished, data):
+    folder, _ = finished
+    keys = read_keys(folder / "training_texts.txt")
+    assert keys == text_keys(read_jsonl(data["train_file"]))
+
+
+def test_further_training_removes_operating_points(finished, tmp_path):
+    model = AutoModel.from_pretrained(finished[0])
+    model.config.operating_points = {"recall-0.9": {}}
+    model.save_pretrained(tmp_path / "model")
+    paths = {"encoder": str(tmp_path / "model"), "output_dir": str(tmp_path / "b")}
+    trainer = build_trainer(finished[0] / "recipe.yaml", **paths)
+    assert trainer.task.model.config.operating_points == {}
 
 
 def test_the_stored_recipe_runs_again_to_the_same_weights(finished, tmp_path):
