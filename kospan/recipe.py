@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import yaml
 
+from kospan.files import read_yaml
 from kospan.modeling.settings import CHOICES
 from kospan.setting import check, check_range, parse, setting, takes_null
-from kospan.yaml_file import read_yaml
 
 # Former names of settings, those of transformers 4 and of its examples among them, and their present ones.
 RENAMED = {

@@ -69,7 +69,7 @@ LAYERS = [
         "kospan.modeling.modeling_generative_ner",
     ],
     ["kospan.modeling"],
-    ["kospan.yaml_file", "kospan.setting"],
+    ["kospan.files", "kospan.setting"],
     ["kospan.example", "kospan.recipe", "kospan.drawing", "space"],
     ["kospan.task", "kospan.flags"],
     ["kospan.data", "kospan.evaluation", "kospan.conversion"],

@@ -7,7 +7,6 @@ outputs/studies/NAME/
   .running/full-42.lock   held by the process that trains in the folder
 """
 
-import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from kospan.ablation.plan import Experiment, Run
 from kospan.ablation.settings import fingerprint
+from kospan.files import found_json_object
 
 # The last file of a result; a folder without it is incomplete.
 RUN_FILE = "run.json"
@@ -60,23 +60,14 @@ def study_lock(experiment: Experiment) -> FileLock:
     return FileLock(experiment.folder / ".running" / ".study.lock", timeout=0)
 
 
-def read_json(path: Path) -> dict | None:
-    """The object in a JSON file; None if the file is missing or incomplete."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def state_of(experiment: Experiment, run: Run) -> State:
     """State of a run from its folders."""
     wanted = fingerprint(experiment.variants[run.variant].recipe, run.seed)
     result, folder = result_folder(experiment, run), running_folder(experiment, run)
-    found = read_json(result / RUN_FILE)
+    found = found_json_object(result / RUN_FILE)
     if found is not None and found.get("fingerprint") == wanted:
         return State(DONE, found["metrics"])
-    plan = read_json(folder / "plan.json")
+    plan = found_json_object(folder / "plan.json")
     if _held(folder):
         return State(RUNNING, note=progress(folder))
     # An unfinished run with the right settings resumes, even if it will replace an older result.
@@ -84,7 +75,7 @@ def state_of(experiment: Experiment, run: Run) -> State:
         if result.exists() or plan is not None:
             return State(CHANGED, note=str(result if result.exists() else folder))
         return State(WAITING)
-    failed = read_json(folder / "failed.json")
+    failed = found_json_object(folder / "failed.json")
     if failed is not None:
         return State(FAILED, note=str(failed.get("error", "")))
     return State(INTERRUPTED, note=progress(folder))

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from kospan.ablation.settings import check_setting, mapping, named, same_settings
 from kospan.evaluation.metrics import larger_is_better
+from kospan.files import read_yaml
 from kospan.recipe import FIELDS, Recipe, check_names, load_recipe, parse_settings
 from kospan.setting import suggestion
 from kospan.tasks.unused_settings import settled
-from kospan.yaml_file import read_yaml
 
 KEYS = {
     "recipe": "path of the recipe of every run, relative to the study file",

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from kospan.ablation.folders import DONE, RUN_FILE, read_json, result_folder, state_of
+from kospan.ablation.folders import DONE, RUN_FILE, result_folder, state_of
 from kospan.ablation.plan import Experiment, Run
 from kospan.ablation.runner import planned
 from kospan.ablation.settings import differences, shown
 from kospan.evaluation.bootstrap import holm, interval, mean_difference
+from kospan.files import found_json_object
 from kospan.training.loss_parts import curve_points
 
 SAMPLES = 10_000
@@ -37,7 +38,7 @@ def study_numbers(experiment: Experiment, samples: int = SAMPLES) -> dict:
         raise ValueError(
             f"{experiment.name}: expected finished runs in {experiment.folder}, found none; run the study first"
         )
-    described = {run: read_json(result_folder(experiment, run) / RUN_FILE) for run in done}
+    described = {run: found_json_object(result_folder(experiment, run) / RUN_FILE) for run in done}
     counts, documents = _counts(experiment, done)
     variants = {name: [run for run in done if run.variant == name] for name in experiment.variants}
     base = experiment.variants[experiment.baseline].recipe

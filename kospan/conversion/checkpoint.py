@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers.utils import cached_file
 
+from kospan.files import read_json_object
 from kospan.modeling.code_files import follow_umask
 
 # Files of tokenizers and other files of a checkpoint, which are kept if present.
@@ -74,10 +75,7 @@ def read_source(name_or_path: str, name: str | None = None) -> SourceCheckpoint:
             f"expected an encoder on the Hub or in a folder under the name {name!r}, found no config.json there; "
             "check the spelling and the connection"
         )
-    try:
-        settings = json.loads(Path(config).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{name}/config.json: expected JSON, got {error}; copy or fetch the model again") from error
+    settings = read_json_object(config, "copy or fetch the model again", f"{name}/config.json")
     tensors, metadata = _tensors(name_or_path, name)
     files = {each: Path(path).read_bytes() for each in KEPT_FILES if (path := _file(name_or_path, each))}
     return SourceCheckpoint(name, settings, tensors, metadata, files)

@@ -14,6 +14,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from kospan.conversion.checkpoint import check_new_folder, new_folder
 from kospan.conversion.parity import SENTENCES
+from kospan.files import read_json_object
 from kospan.modeling.base_models import ADAPTER, load_adapted
 from kospan.modeling.code_files import follow_umask, name_portable_class
 from kospan.modeling.configuration_generative_ner import NAME, find_file, read_generative_config
@@ -28,6 +29,8 @@ RUN_FILES = ("recipe.yaml", "training_record.json", "eval_results.json")
 RESULTS, PREDICTIONS = "eval_results.json", "predictions.jsonl"
 # The metric that marks the others as the adapter's.
 DIFFERENCE = "eval_merged_difference"
+# Fix of a broken file, for errors.
+AGAIN = "take the file from the adapter again"
 # Positions of each sentence in the comparison.
 PROBED = 64
 
@@ -91,7 +94,9 @@ def merge(
         merged = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         difference = check_same(expected, logits(merged, rows))
         if (folder / RESULTS).is_file():
-            metrics = _object(folder / RESULTS, os.path.join(adapter, RESULTS)) | {DIFFERENCE: difference}
+            metrics = read_json_object(folder / RESULTS, AGAIN, os.path.join(adapter, RESULTS)) | {
+                DIFFERENCE: difference
+            }
             (folder / RESULTS).write_text(json.dumps(metrics, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         total = sum(value.numel() for value in merged.parameters())
     return [
@@ -147,7 +152,7 @@ def _adapter_settings(adapter: str) -> dict:
             else "name the output folder of a training with task: generative-ner and lora_rank, or a name on the Hub"
         )
         raise FileNotFoundError(f"expected an adapter of peft in {adapter}, found no {ADAPTER} there; {advice}")
-    settings = _object(path, path)
+    settings = read_json_object(path, AGAIN)
     kind = settings.get("peft_type")
     if kind != MERGEABLE:
         raise ValueError(
@@ -155,23 +160,6 @@ def _adapter_settings(adapter: str) -> dict:
             "merged; use it with peft"
         )
     return settings
-
-
-def _object(path: str | Path, place: str) -> dict:
-    """Read the JSON object in a file.
-
-    Raises:
-        ValueError: If there is none; the message names `place`.
-    """
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{place}: expected JSON, got {error}; take the file from the adapter again") from error
-    if not isinstance(found, dict):
-        raise ValueError(
-            f"{place}: expected a JSON object, got a {type(found).__name__}; take the file from the adapter again"
-        )
-    return found
 
 
 def _adapter_weights(adapter: str) -> dict[str, torch.Tensor]:

@@ -1,11 +1,10 @@
 """Encoders from the Hub, a folder, an installed package, or scratch."""
 
 import importlib.util
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoModel, AutoTokenizer, ElectraConfig, PreTrainedTokenizerFast
 from transformers.activations import ACT2FN
 
+from kospan.files import found_json_object
 from kospan.modeling.alignment import clusters
 from kospan.modeling.words import plain_spaces
 from kospan.recipe import Recipe
@@ -66,11 +66,9 @@ def locate(encoder: str) -> str:
 
 def read_settings(encoder: str, file: str) -> dict:
     """Read a JSON file in an encoder's folder; empty if there is none. The Hub is not asked."""
-    try:
-        found = json.loads((Path(locate(encoder)) / file).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    with suppress(OSError, ValueError):
+        return found_json_object(Path(locate(encoder)) / file) or {}
+    return {}
 
 
 def check_no_file(name: str) -> None:

@@ -1,12 +1,12 @@
 """Config and recipe of a run's folder, as its card and its release read them."""
 
-import json
 import os
 import re
 from pathlib import Path
 
 import yaml
 
+from kospan.files import read_json_object
 from kospan.modeling.configuration_generative_ner import NAME
 
 # Settings of the push, such as the token's name: they are not part of how the model was made.
@@ -32,13 +32,7 @@ def read_config(folder: str | os.PathLike) -> dict:
 def _read_object(path: Path) -> dict:
     if not path.is_file():
         raise FileNotFoundError(f"expected a model that a run has written in {path.parent}, found no {path.name} there")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, got {error}; save the model again") from error
-    if not isinstance(config, dict):
-        raise ValueError(f"{path}: expected a JSON object, got a {type(config).__name__}; save the model again")
-    return config
+    return read_json_object(path, "save the model again")
 
 
 def publish_recipe(path: str | os.PathLike) -> None:

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from kospan.data.text import check_compression
+from kospan.files import read_json_object
 from kospan.modeling.base_models import ADAPTER
 
 CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "scheduler.pt")
@@ -88,16 +89,7 @@ def dot_notes(*names: str | os.PathLike | None) -> list[str]:
 
 def read_object(path: str | os.PathLike) -> dict:
     """Read a JSON object that a run has written. Raises: ValueError naming the file where it is none."""
-    path = Path(path)
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, got {error}; copy the file from the run again") from error
-    if not isinstance(value, dict):
-        raise ValueError(
-            f"{path}: expected a JSON object, got a {type(value).__name__}; copy the file from the run again"
-        )
-    return value
+    return read_json_object(path, "copy the file from the run again")
 
 
 def is_out_of_space(error: BaseException | None) -> bool:

@@ -9,12 +9,12 @@ from filelock import FileLock
 from time_limits import SECONDS
 
 from kospan.ablation.clock import Clock
-from kospan.ablation.folders import read_json
 from kospan.ablation.page import write_report
 from kospan.ablation.plan import Run, load_study
 from kospan.ablation.result import curve
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, write_jsonl
+from kospan.files import found_json_object
 
 SAMPLE = Path(__file__).parents[3] / "kospan" / "data" / "sample"
 SIZES = {"hidden_size": 32, "embedding_size": 32, "num_attention_heads": 2, "intermediate_size": 16}
@@ -74,7 +74,7 @@ def test_a_killed_study_gives_the_same_report(study, tmp_path, capsys):
     assert log.count("process  ") == 2 and log.count("resumes from") == 1
     for name in ("predictions.jsonl", "eval_results.json", "counts.json"):
         assert (out / "crf-7" / name).read_bytes() == (done / "crf-7" / name).read_bytes(), name
-    first, second = (read_json(each / "crf-7" / "run.json") for each in (done, out))
+    first, second = (found_json_object(each / "crf-7" / "run.json") for each in (done, out))
     assert first["metrics"]["f1"] > 0 and second["seconds"]["cpu"] > 0
     for key in ("curve", "steps", "best_step", "metrics"):
         assert first[key] == second[key], key
@@ -103,7 +103,7 @@ def test_seconds_are_summed_over_interruptions(tmp_path):
         first.on_step_begin(None, None, None)
         sum(range(1000))
         first.on_epoch_end(None, At(step), Control())
-    counts = read_json(path)["counts"]
+    counts = found_json_object(path)["counts"]
     assert 0 < counts["10"][0] < counts["20"][0]
     # What came after the checkpoint bought nothing; what came before it counts.
     second = Clock(path, "work/checkpoint-10")

@@ -7,12 +7,12 @@ import pytest
 from ablation_cases import finish_by_hand, write_study
 from generative_training_cases import examples
 
-from kospan.ablation.folders import read_json
 from kospan.ablation.page import write_report
 from kospan.ablation.plan import Run, load_study
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.evaluation.span_counts import counts_per_type
+from kospan.files import found_json_object
 from kospan.tasks.generative_ner.metrics import REPLY_METRICS
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "sample_generative_ner.yaml"
@@ -49,10 +49,10 @@ def test_a_study_of_generative_models_is_run_and_reported(tmp_path, capsys):
     assert main(["ablate", str(path)]) == 0
     assert "shown-7" in capsys.readouterr().out
     done = tmp_path / "out" / "shown-7"
-    found = read_json(done / "run.json")["metrics"]
+    found = found_json_object(done / "run.json")["metrics"]
     assert found.keys() > set(REPLY_METRICS) and found["f1"] > 0 and found["unparsed"] == 0
     predicted = [each.spans for each in read_jsonl(done / "predictions.jsonl")]
-    right, said, gold = np.array(read_json(done / "counts.json")["counts"]).sum(axis=(0, 1))
+    right, said, gold = np.array(found_json_object(done / "counts.json")["counts"]).sum(axis=(0, 1))
     assert (right, said, gold) == tuple(counts_per_type(examples(6), predicted, ["LC", "PS"]).sum(axis=(0, 1)))
     assert found["f1"] == pytest.approx(2 * right / (said + gold))
     page = write_report(experiment, tmp_path / "report", samples=50).read_text(encoding="utf-8")

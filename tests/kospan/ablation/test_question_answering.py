@@ -9,7 +9,6 @@ from ablation_cases import experiment_of, finish_by_hand, kill_in_training, writ
 from filelock import FileLock
 from time_limits import SECONDS
 
-from kospan.ablation.folders import read_json
 from kospan.ablation.page import write_report
 from kospan.ablation.plan import Run, load_study
 from kospan.ablation.statistics import study_numbers
@@ -17,6 +16,7 @@ from kospan.cli import main
 from kospan.data.jsonl import write_jsonl
 from kospan.evaluation.bootstrap import interval
 from kospan.example import Example
+from kospan.files import found_json_object
 from kospan.modeling.spans import Span
 
 PLACES = ["서울", "부산", "대구", "인천", "광주", "대전", "울산", "제주"]
@@ -94,8 +94,8 @@ def test_a_killed_study_of_question_answering_gives_the_same_report(study, tmp_p
     for name in ("predictions.jsonl", "eval_results.json", "counts.json"):
         pair = [(tmp_path / each / "out" / "matches-7" / name).read_bytes() for each in ("whole", "broken")]
         assert pair[0] == pair[1], name
-    found = read_json(out / "matches-7" / "run.json")["metrics"]
-    counts = np.array(read_json(out / "matches-7" / "counts.json")["counts"])
+    found = found_json_object(out / "matches-7" / "run.json")["metrics"]
+    counts = np.array(found_json_object(out / "matches-7" / "counts.json")["counts"])
     assert counts.shape == (12, 1, 3) and counts[..., 0].mean() == pytest.approx(found["f1"]) and found["f1"] > 0
 
 

@@ -1,5 +1,7 @@
-"""YAML files of users."""
+"""YAML files of users, and JSON files that hold an object."""
 
+import json
+import os
 from pathlib import Path
 
 import yaml
@@ -37,3 +39,33 @@ def read_yaml(path: Path, what: str, shipped: str):
         return yaml.load(path.read_text(encoding="utf-8"), OnceLoader) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: expected YAML in UTF-8, got: {' '.join(str(error).split())}") from error
+
+
+def read_json_object(path: str | os.PathLike, advice: str, place: str | None = None) -> dict:
+    """Read the object in a JSON file.
+
+    Args:
+        path: The file.
+        advice: The fix at the end of error messages.
+        place: Name of the file in error messages; None takes the path.
+
+    Raises:
+        ValueError: The file is not JSON, or holds another value.
+    """
+    place = place or str(path)
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{place}: expected JSON, got {error}; {advice}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{place}: expected a JSON object, got a {type(value).__name__}; {advice}")
+    return value
+
+
+def found_json_object(path: Path) -> dict | None:
+    """Read the object in a JSON file; None if the file is missing or incomplete."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
