@@ -10,6 +10,7 @@ from transformers import AutoModel
 
 from kospan.calibrate import calibrate, calibrate_recall, check_data
 from kospan.cli import main
+from kospan.data.jsonl import read_jsonl
 from kospan.data.seen_texts import NAME as TRAINING_TEXTS
 from kospan.data.seen_texts import write_keys
 from kospan.evaluation.operating_point import Goal
@@ -112,6 +113,14 @@ def test_training_texts_are_refused_or_left_out(trained):
     said = []
     calibrate_recall(folder, [Goal(0.6)], examples, training=seen, skip_seen=True, say=said.append)
     assert said[0] == "left out            2 texts that were trained on"
+
+
+def test_texts_with_reported_scores_are_left_out_of_the_cut(trained):
+    folder, examples = trained
+    stored, said = read_jsonl(folder / "predictions.jsonl"), []
+    report = calibrate_recall(folder, [Goal(0.6)], [*examples, *stored], say=said.append)
+    assert said == [f"left out            {len(stored)} texts on which scores are reported"]
+    assert report["recall"] == calibrate_recall(folder, [Goal(0.6)], examples, **QUIET)["recall"]
 
 
 def test_unknown_training_texts_are_an_error(trained):
