@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kospan.data.seen_texts import seen_among, text_key, text_keys
+from kospan.evaluation.disjoint_sets import disjoint_misses, disjoint_set
 from kospan.evaluation.guarantee import wording
 from kospan.evaluation.operating_point import Goal, Misses, Predictions, certify, quality
 from kospan.evaluation.risk_control import GRID
@@ -102,6 +103,8 @@ class Scored(NamedTuple):
         calibration: Those of the calibration part.
         report: Those of the report part.
         predicted: Predicted spans of the report part.
+        parts: The documents.
+        found: All spans of each document, by part.
     """
 
     labels: list[str]
@@ -111,6 +114,8 @@ class Scored(NamedTuple):
     calibration: Misses
     report: Misses
     predicted: Predictions
+    parts: Parts
+    found: Sequence[Sequence[Sequence[Span]]]
 
 
 def score_parts(task: Task, parts: Parts) -> Scored:
@@ -118,7 +123,7 @@ def score_parts(task: Task, parts: Parts) -> Scored:
     found = [task.spec.every_span(task, part, float(GRID[0])) for part in parts]
     misses = [Misses.of(gold_scores(part, spans), task.labels) for part, spans in zip(parts, found)]
     sizes = {name: len(part) for name, part in zip(NAMES, parts)}
-    return Scored(task.labels, MAX_SPAN_LENGTH, sizes, *misses, predictions(parts.report, found[2]))
+    return Scored(task.labels, MAX_SPAN_LENGTH, sizes, *misses, predictions(parts.report, found[2]), parts, found)
 
 
 def operating_points(scored: Scored, goals: Sequence[Goal]) -> tuple[dict, dict]:
@@ -134,7 +139,7 @@ def operating_points(scored: Scored, goals: Sequence[Goal]) -> tuple[dict, dict]
     """
     points, results = {}, {}
     for goal in goals:
-        certified = certify(goal, scored.calibration, scored.selection)
+        certified, predicted = _certified(scored, goal)
         guarantee = {
             "kind": "expectation" if goal.confidence is None else "confidence",
             "level": goal.level,
@@ -150,7 +155,7 @@ def operating_points(scored: Scored, goals: Sequence[Goal]) -> tuple[dict, dict]
         guarantee["wording"] = {language: wording(guarantee, language) for language in ("en", "ko")}
         points[goal.name] = {
             "decode": "posterior",
-            "overlapping": True,
+            "overlapping": goal.overlapping,
             "max_span_length": scored.longest,
             "thresholds": certified["thresholds"],
             "guarantee": guarantee,
@@ -160,9 +165,20 @@ def operating_points(scored: Scored, goals: Sequence[Goal]) -> tuple[dict, dict]
             "guarantee": guarantee,
             "documents": scored.documents,
             "unreachable": dict(zip(scored.labels, scored.calibration.missed[:, :, 0].sum(axis=0).tolist())),
-            "report": quality(scored.predicted, scored.report.gold, scored.labels, certified["thresholds"]),
+            "report": quality(predicted, scored.report.gold, scored.labels, certified["thresholds"]),
         }
     return points, results
+
+
+def _certified(scored: Scored, goal: Goal) -> tuple[dict, Predictions]:
+    """Result of `certify`, and the predicted spans of the report part, of which those above the thresholds count."""
+    if goal.overlapping:
+        return certify(goal, scored.calibration, scored.selection), scored.predicted
+    selection, calibration = (disjoint_misses(*part) for part in list(zip(scored.parts, scored.found))[:2])
+    certified = certify(goal, calibration, selection)
+    threshold = certified["thresholds"]["all"]
+    chosen = [disjoint_set(spans, threshold) for spans in scored.found[2]]
+    return certified | {"thresholds": dict.fromkeys(scored.labels, threshold)}, predictions(scored.parts.report, chosen)
 
 
 def gold_scores(examples: Sequence[Example], found: Sequence[Sequence[Span]]) -> list[list[tuple[str, float]]]:
@@ -201,8 +217,11 @@ def check_shift(task: Task, sample: dict, examples: Sequence[Example]) -> dict:
     rows = compare_samples(sample["summaries"], task.spec.document_summaries(task, examples))
     tested = [("samples", row) for row in rows]
     if all(example.spans is not None for example in examples):
-        misses = Misses.of(gold_scores(examples, task.spec.every_span(task, examples, float(GRID[0]))), task.labels)
-        tested += [(name, row) for name, point in points.items() for row in check_recall(misses, point)]
+        found = task.spec.every_span(task, examples, float(GRID[0]))
+        nested = Misses.of(gold_scores(examples, found), task.labels)
+        disjoint = None if all(point["overlapping"] for point in points.values()) else disjoint_misses(examples, found)
+        for name, point in points.items():
+            tested += [(name, row) for row in check_recall(nested if point["overlapping"] else disjoint, point)]
     results = list(zip((name for name, _ in tested), adjusted([row for _, row in tested])))
     return {
         "documents": [sample["documents"], len(examples)],

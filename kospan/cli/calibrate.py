@@ -51,6 +51,9 @@ def add_parser(commands) -> None:
         choices=("document", "corpus"),
         help="mean of the documents' shares (default), or share of all spans",
     )
+    recall.add_argument(
+        "--non_overlapping", action="store_true", help="disjoint spans; by default every span above its threshold"
+    )
     parser.add_argument(
         "--check", metavar="FILE", help="test whether new texts, labelled or not, still resemble the calibration data"
     )
@@ -73,7 +76,7 @@ def run(arguments) -> None:
 
 def _check_flags(arguments) -> None:
     """Raise ValueError for flags that do not go together."""
-    own = ("selection", "train", "skip_seen", "per_label", "confidence", "joint")
+    own = ("selection", "train", "skip_seen", "per_label", "confidence", "joint", "non_overlapping")
     if arguments.check:
         unused = [name for name in ("data", "report", "precision", "recall", *own) if getattr(arguments, name)]
         if unused:
@@ -101,6 +104,7 @@ def _calibrate(arguments, settings: dict) -> None:
         print_calibration(arguments.folder, report)
         return
     common = (arguments.confidence, arguments.recall_of, arguments.per_label, arguments.joint)
+    common += (not arguments.non_overlapping,)
     goals = [Goal(level, *common) for level in arguments.recall]
     report = calibrate_recall(
         arguments.folder,

@@ -101,6 +101,7 @@ class Goal:
         recall_of: One of `RECALLS`.
         per_label: Whether each label has a threshold and a guarantee of its own.
         joint: With `per_label` and `confidence`: whether the guarantees hold together with the confidence.
+        overlapping: Whether every span above its threshold is predicted; otherwise disjoint ones, of one threshold.
     """
 
     level: float
@@ -108,6 +109,7 @@ class Goal:
     recall_of: str = "document"
     per_label: bool = False
     joint: bool = False
+    overlapping: bool = True
 
     def __post_init__(self):
         for name, value in (("recall", self.level), ("confidence", self.confidence)):
@@ -119,6 +121,12 @@ class Goal:
             raise ValueError(
                 "expected per_label and a confidence with joint, which divides the probability of an error by the "
                 "number of labels, got one without the other; pass all three, or remove joint"
+            )
+
+        if self.per_label and not self.overlapping:
+            raise ValueError(
+                "expected overlapping spans with per_label, got disjoint ones, whose choice depends on the thresholds "
+                "of all labels together; remove one of the two"
             )
 
     @property

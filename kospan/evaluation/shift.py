@@ -83,7 +83,8 @@ def check_recall(misses: Misses, point: Mapping) -> list[dict]:
     for name in guarantee["documents"]:
         labels = list(misses.labels) if name == "all" else [name]
         most = (guarantee["most_spans"] or {}).get(name)
-        at = misses.threshold_index(point["thresholds"][labels[0]])
+        thresholds = point["thresholds"]
+        at = misses.threshold_index(thresholds.get(labels[0], next(iter(thresholds.values()))))
         losses = misses.losses(labels, guarantee["recall_of"], risk, most)[:, at]
         if not len(losses):
             continue

@@ -10,12 +10,13 @@ from transformers import AutoModel
 
 from kospan.calibrate import calibrate, calibrate_recall, check_data
 from kospan.cli import main
+from kospan.data.jsonl import read_jsonl
 from kospan.data.seen_texts import NAME as TRAINING_TEXTS
 from kospan.data.seen_texts import write_keys
 from kospan.evaluation.operating_point import Goal
 from kospan.evaluation.risk_control import GRID
 from kospan.example import Example
-from kospan.modeling.spans import Span
+from kospan.modeling.spans import Span, first_overlap
 from kospan.operating_points import cut_parts
 
 QUIET = {"say": lambda line: None}
@@ -114,6 +115,14 @@ def test_training_texts_are_refused_or_left_out(trained):
     assert said[0] == "left out            2 texts that were trained on"
 
 
+def test_texts_with_reported_scores_are_left_out_of_the_cut(trained):
+    folder, examples = trained
+    stored, said = read_jsonl(folder / "predictions.jsonl"), []
+    report = calibrate_recall(folder, [Goal(0.6)], [*examples, *stored], say=said.append)
+    assert said == [f"left out            {len(stored)} texts on which scores are reported"]
+    assert report["recall"] == calibrate_recall(folder, [Goal(0.6)], examples, **QUIET)["recall"]
+
+
 def test_unknown_training_texts_are_an_error(trained):
     folder, examples = trained
     (folder / TRAINING_TEXTS).unlink()
@@ -210,3 +219,28 @@ def test_thresholds_are_of_the_grid(trained):
     point = AutoModel.from_pretrained(folder).config.operating_points["recall-0.6"]
     assert all(np.isclose(GRID, value).any() for value in point["thresholds"].values())
     assert point["guarantee"]["most_spans"]["all"] >= 1
+
+
+def test_disjoint_spans(trained, tmp_path, capsys):
+    folder, examples = trained
+    data = jsonl(tmp_path / "data.jsonl", examples)
+    (folder / "recipe.yaml").write_text("name: tiny\ndataset: jsonl\n", encoding="utf-8")
+    card_of(folder)
+    assert main(["calibrate", str(folder), "--data", data, "--recall", "0.2", "--non_overlapping"]) == 0
+    model, parts = AutoModel.from_pretrained(folder), cut_parts(examples)
+    point = model.config.operating_points["recall-0.2"]
+    assert point["overlapping"] is False and len(set(point["thresholds"].values())) == 1
+    found = model.extract([each.text for each in parts.report], operating_point="recall-0.2")
+    assert all(first_overlap(spans) is None for spans in found) and any(found)
+    stored = json.loads((folder / "calibration.json").read_text(encoding="utf-8"))["recall"]["recall-0.2"]["report"][
+        "all"
+    ]
+    assert stored["predicted"] == sum(map(len, found))
+    gold = [{span[:3] for span in each.spans} for each in parts.report]
+    right = sum(span[:3] in own for own, spans in zip(gold, found) for span in spans)
+    assert stored["recall"] == pytest.approx(right / sum(map(len, gold)))
+    assert "(`recall-0.2`: disjoint ones only)" in (folder / "README.md").read_text(encoding="utf-8")
+    assert main(["calibrate", str(folder), "--check", data]) == 0
+    assert "recall-0.2" in capsys.readouterr().out
+    assert main(["calibrate", str(folder), "--data", data, "--recall", "0.2", "--non_overlapping", "--per_label"]) == 2
+    assert "expected overlapping spans with per_label" in capsys.readouterr().err

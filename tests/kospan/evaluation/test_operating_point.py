@@ -34,6 +34,11 @@ def test_misses_against_a_loop(gold):
     assert (np.diff(misses.missed, axis=2) >= 0).all()
 
 
+def test_a_posterior_equal_to_a_threshold_reaches_it():
+    missed = Misses.of([[("LC", float(GRID[5]))]], LABELS).missed[0, 0]
+    assert missed[5] == 0 and missed[6] == 1
+
+
 def test_losses_are_shares_of_documents_with_the_label():
     misses = Misses.of([[("LC", 0.5), ("LC", -1), ("PS", 1.0)], [("PS", 1.0)], []], LABELS)
     assert misses.losses(["LC"], "document", 0.1)[:, [0, -1]].tolist() == [[0.5, 1.0]]
