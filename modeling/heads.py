@@ -259,8 +259,19 @@ class TagHead(nn.Module, ABC):
         tags = SpanTags(*(torch.tensor(each, dtype=torch.long, device=emissions.device) for each in ids))
         return self.crf.span_posteriors(emissions, tags, max_length, mask)
 
-    def no_span_probability(self, emissions: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """Compute the probability of the tag sequences without `B-` and `S-` of each row `(batch,)`, float64."""
+    def no_span_probability(
+        self, emissions: torch.Tensor, mask: torch.Tensor, posteriors: SpanPosteriors
+    ) -> torch.Tensor:
+        """Compute the probability of the tag sequences without `B-` and `S-` of each row `(batch,)`, float64.
+
+        Args:
+            emissions: `(batch, units, tags)`.
+            mask: `(batch, units)`.
+            posteriors: The batch's posteriors.
+        """
+        if self.constrain != "none":
+            # An `I-` or `E-` needs a `B-` before it, so this is the sequence of "O" alone.
+            return posteriors.sequence_of(self.tags.index("O"), mask)
         emissions = widest(emissions)
         opens = torch.tensor([tag[:2] in ("B-", "S-") for tag in self.tags], device=emissions.device)
         without = self.crf.log_partition(emissions.masked_fill(opens, -torch.inf), mask)

@@ -78,7 +78,7 @@ def _selected(
     expected, no_span = [0.0] * len(documents), [0.0] * len(documents)
     if decoding.decode == "mbr":
         expected = posteriors.expected_count().sum(dim=-1).tolist()
-        no_span = head.no_span_probability(batch, mask).tolist()
+        no_span = head.no_span_probability(batch, mask, posteriors).tolist()
     for at, document in enumerate(documents):
         place = slice(bounds[at], bounds[at + 1])
         chosen = select(Candidates(*(column[place] for column in columns)), decoding, expected[at], no_span[at])

@@ -127,6 +127,19 @@ class SpanPosteriors:
             found = found + self.sums.marginals_of(own, self.tags.single).sum(dim=0)
         return found
 
+    def sequence_of(self, tag: int, mask: torch.Tensor) -> torch.Tensor:
+        """Compute the probability that all units of a row have this tag `(batch,)`.
+
+        Args:
+            tag: Id of the tag.
+            mask: True for units `(batch, units)`.
+        """
+        tags = torch.tensor([tag], device=mask.device)
+        first = self.sums.marginals_of(slice(1, 2), tags)
+        steps = self.sums.steps(slice(2, self.units + 1), tags, tags)
+        factors = torch.cat([first, steps])[: self.units].squeeze(2).t()  # shape: (batch, units)
+        return torch.where(mask, factors, 1.0).prod(dim=1)
+
     def reaching(self, thresholds: torch.Tensor, blank: torch.Tensor | None = None, block: int = BLOCK) -> FoundSpans:
         """Find the spans whose posterior is above 0 and reaches the threshold of their label.
 

@@ -190,14 +190,17 @@ def best_expected_f1(candidates: Candidates, expected_gold: float, no_span: floa
     >>> best_expected_f1(spans, 0.8, 0.3).tolist()
     [0]
     """
-    value, chosen = 0.0, np.zeros(0, dtype=np.int64)
+    # Any disjoint set is a valid start. That of the likely spans is close to the best, and few candidates remain.
+    chosen, threshold, value = np.zeros(0, dtype=np.int64), LIKELY, 0.0
     while True:
-        found = best_disjoint(candidates, candidates.posteriors - value / 2)
+        found = best_disjoint(candidates, candidates.posteriors - threshold)
         total = candidates.posteriors[found].sum()
         higher = 2 * total / (len(found) + expected_gold) if len(found) else 0.0
-        if higher <= value:
+        if higher <= value and threshold == value / 2:
             return chosen if value > no_span else np.zeros(0, dtype=np.int64)
-        value, chosen = higher, found
+        if higher > value:
+            value, chosen = higher, found
+        threshold = value / 2
 
 
 def corpus_threshold(documents: Sequence[Candidates], expected_gold: float) -> float:

@@ -130,12 +130,17 @@ def test_trimmed_posteriors_are_sums_over_the_spans_that_trim_to_them(data):
     assert math.isclose(found.sum().item(), expected[:, first:].sum().item(), abs_tol=1e-9)
 
 
-def test_probability_of_no_span_is_that_of_the_path_without_any(make_token_classifier):
-    model = make_token_classifier(encoder_input="units")
-    emissions = torch.randn(1, 3, len(model.config.tags), dtype=torch.float64)
-    mask = mask_of([3], 3)
-    [found] = model.head.no_span_probability(emissions, mask).tolist()
-    paths = model.head.crf.k_best(emissions, 10_000, mask)[0]
-    total = model.head.crf.log_partition(emissions, mask).item()
+@pytest.mark.parametrize("constrain", ["none", "decode", "both"])
+@pytest.mark.parametrize("scheme", ["BIO", "BIOES"])
+def test_probability_of_no_span_is_that_of_the_paths_without_any(make_token_classifier, scheme, constrain, domain):
+    model = make_token_classifier(encoder_input="units", labels=["X"], scheme=scheme, constrain=constrain)
+    model.head.crf.temperature = 1.5
+    emissions = torch.randn(4, 3, len(model.config.tags))
+    mask = mask_of([3, 1, 0, 2], 3)
+    found = model.head.no_span_probability(emissions, mask, model.head.span_posteriors(emissions, mask)).tolist()
+    totals = model.head.crf.log_partition(emissions, mask).tolist()
     opens = {at for at, tag in enumerate(model.config.tags) if tag[0] in "BS"}
-    assert found == pytest.approx(sum(math.exp(score - total) for path, score in paths if not opens & set(path)))
+    for row, (probability, total) in enumerate(zip(found, totals)):
+        paths = model.head.crf.k_best(emissions[row : row + 1], 200, mask[row : row + 1])[0]
+        shares = [math.exp(score - total) for path, score in paths if not opens & set(path)]
+        assert probability == pytest.approx(sum(shares), abs=1e-6) and shares
