@@ -94,6 +94,12 @@ def decoding_of(
                 f"{operating_point!r}; make one with `kospan calibrate --recall`"
             )
         point = points[operating_point]
+        missing = [name for name in ("thresholds", "decode", "overlapping") if name not in point]
+        if missing:
+            raise ValueError(
+                f"expected the operating point {operating_point!r} to have thresholds, decode and overlapping, got no "
+                f"{', '.join(missing)}; make it again with `kospan calibrate --recall`"
+            )
         threshold, decode, overlapping = point["thresholds"], point["decode"], point["overlapping"]
         length = point.get("max_span_length", length)
     if decode not in DECODINGS:

@@ -1,13 +1,19 @@
 """`extract` with the posteriors of all spans: against the head, in any batch, through pipeline and command line."""
 
 import json
+import math
+import unicodedata
 
 import pytest
+import torch
 from cli_cases import refused
+from transformers import pipeline
 
 import kospan
 from kospan.cli import main
 from kospan.modeling.span_posteriors import SpanPosteriors
+from kospan.modeling.tags import tags_to_spans
+from kospan.modeling.words import trimmed
 
 TEXTS = [
     "이재용 회장이 서울에서",
@@ -77,6 +83,43 @@ def test_words_are_decoded_as_words(make_token_classifier):
     assert spans and {span.start for span in spans} <= {0, 3, 6}
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"constrain": "none"},
+        {"head": "linear"},
+        {"head": "linear", "constrain": "none", "scheme": "BIOES"},
+        {"head": "positional"},
+        {"calibration_temperature": 3.0},
+    ],
+    ids=str,
+)
+def test_scores_are_sums_over_all_tag_sequences(make_token_classifier, settings):
+    model = make_token_classifier(encoder_input="units", labels=["X"], **settings)
+    text, crf = "서울 가", model.head.crf
+    [scores] = model.token_scores([text])
+    mask = torch.ones(1, len(text), dtype=torch.bool)
+    expected = {}
+    total = crf.log_partition(scores.emissions.unsqueeze(0), mask).item()
+    for path, score in crf.k_best(scores.emissions.unsqueeze(0), 10_000, mask)[0]:
+        spans = tags_to_spans([model.config.tags[tag] for tag in path], model.config.scheme)
+        places = {trimmed(text, start, end) for start, end, _ in spans}
+        for place in places:
+            if place[0] < place[1]:
+                expected[place] = expected.get(place, 0.0) + math.exp(score - total)
+    found = model.extract(text, 1e-12, decode="posterior", overlapping=True)
+    assert {span[:2]: span.score for span in found} == pytest.approx(expected, abs=1e-5) and expected
+
+
+@pytest.mark.parametrize("settings", [{"threshold": 0.02, "overlapping": True}, {"threshold": 0.02}])
+def test_decomposed_text_has_the_same_spans(model, settings):
+    text = unicodedata.normalize("NFD", TEXTS[0])
+    found = model.extract(text, decode="posterior", **settings)
+    composed = [(unicodedata.normalize("NFC", text[span.start : span.end]), span.label) for span in found]
+    expected = model.extract(TEXTS[0], decode="posterior", **settings)
+    assert composed == [(TEXTS[0][span.start : span.end], span.label) for span in expected] and composed
+
+
 def test_spans_longer_than_the_maximum_are_not_found(model):
     spans = model.extract("가" * 40, 1e-30, decode="posterior", overlapping=True)
     assert max(span.end - span.start for span in spans) == 16
@@ -98,6 +141,13 @@ def test_an_operating_point_is_saved_and_used(model, tmp_path):
     assert triples(found) == [span for span in triples(expected) if span[1] - span[0] <= 4] and found
     piped = loaded.pipeline()(TEXTS[0], operating_point="recall-0.9")
     assert [(each["start"], each["end"], each["entity_group"]) for each in piped] == triples(found)
+    # The pipeline of the Hub takes a threshold for each label.
+    pipe = pipeline("token-classification", model=str(tmp_path / "model"), trust_remote_code=True)
+    thresholds = {label: 0.02 * (at + 1) for at, label in enumerate(labels)}
+    piped = pipe(TEXTS[:2], decode="posterior", overlapping=True, threshold=thresholds)
+    expected = loaded.extract(TEXTS[:2], thresholds, decode="posterior", overlapping=True)
+    assert [[each["start"] for each in one] for one in piped] == [[span.start for span in one] for one in expected]
+    assert any(piped)
 
 
 def test_the_command_line_passes_the_settings(model, tmp_path, capsys):

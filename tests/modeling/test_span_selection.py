@@ -117,6 +117,11 @@ def test_an_operating_point_has_all_settings():
         ({"operating_point": "recall-0.9"}, ValueError, "one of none, as the model has none, got 'recall-0.9'"),
         ({"operating_point": "x", "operating_points": POINTS}, ValueError, "one of recall-0.95, got 'x'"),
         (
+            {"operating_point": "x", "operating_points": {"x": {"decode": "posterior"}}},
+            ValueError,
+            "got no thresholds, overlapping; make it again",
+        ),
+        (
             {"operating_point": "recall-0.95", "threshold": 0.1, "operating_points": POINTS},
             ValueError,
             "leave them out",
