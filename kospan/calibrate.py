@@ -12,7 +12,7 @@ from kospan.card.record import read_record
 from kospan.card.training_record import predicted_examples
 from kospan.data.jsonl import read_jsonl, record
 from kospan.data.seen_texts import NAME as TRAINING_TEXTS
-from kospan.data.seen_texts import read_keys, seen_among, text_keys
+from kospan.data.seen_texts import digest, read_keys, seen_among, text_keys
 from kospan.evaluation.calibration import check_precision
 from kospan.evaluation.confidence import calibration_report, threshold_report
 from kospan.evaluation.operating_point import Goal
@@ -99,7 +99,8 @@ def calibrate(
         _write_json(temporary / "calibration.json", report)
         if goals:
             summaries = sample_of(spec.document_summaries(calibrated, certified))
-            _write_json(temporary / SAMPLE, {"documents": len(certified), "summaries": summaries}, indent=None)
+            sample = {"documents": len(certified), "texts": digest(certified), "summaries": summaries}
+            _write_json(temporary / SAMPLE, sample, indent=None)
         if stored:
             predicted = task.predict(stored, model=model)
             lines = [
@@ -219,7 +220,7 @@ def _write_json(path: Path, value: dict, indent: int = 1, **settings) -> None:
 def _operating_points(
     folder: Path, task: Task, report: dict, goals: Sequence[Goal], parts: Parts, say: Callable[[str], None]
 ) -> dict[str, dict]:
-    """Operating points of the config: those requested now, and earlier ones at the same temperature.
+    """Operating points of the config: those requested now, and earlier ones of the same temperature and documents.
 
     Their results are added to `report`.
     """
@@ -227,8 +228,13 @@ def _operating_points(
     earlier = dict(getattr(config, "operating_points", None) or {})
     results = (read_object(path) if path.is_file() else {}).get("recall", {})
     before = read_object(folder / "config.json").get("calibration_temperature", 1.0)
+    names = ", ".join(sorted(earlier))
     if earlier and before != report["temperature"]:
-        say(f"removed             {', '.join(earlier)}: the thresholds are of the former temperature, {before:g}")
+        say(f"removed             {names}: the thresholds are of the former temperature, {before:g}")
+        earlier, results = {}, {}
+    sample = read_object(folder / SAMPLE) if (folder / SAMPLE).is_file() else {}
+    if earlier and goals and sample.get("texts") != digest(parts.calibration):
+        say(f"removed             {names}: certified on other documents than the new ones")
         earlier, results = {}, {}
     points, found = operating_points(score_parts(task, parts), goals) if goals else ({}, {})
     points, results = earlier | points, {name: results[name] for name in earlier if name in results} | found

@@ -164,7 +164,7 @@ def operating_points(scored: Scored, goals: Sequence[Goal]) -> tuple[dict, dict]
             "thresholds": certified["thresholds"],
             "guarantee": guarantee,
             "documents": scored.documents,
-            "unreachable": dict(zip(scored.labels, scored.calibration.missed[:, :, 0].sum(axis=0).tolist())),
+            "unreachable": dict(zip(scored.labels, scored.calibration.missed[:, :, 0].sum(axis=0, dtype=int).tolist())),
             "report": quality(predicted, scored.report.gold, scored.labels, certified["thresholds"]),
         }
     return points, results

@@ -1,5 +1,7 @@
 """`kospan calibrate`: fit a saved model's confidence to labelled data, guarantee its recall, check new data."""
 
+from argparse import ArgumentTypeError
+from collections.abc import Sequence
 from pathlib import Path
 
 from kospan.cli.reading import add_data, data_settings
@@ -23,9 +25,8 @@ def add_parser(commands) -> None:
     recall = parser.add_argument_group("guaranteed recall (token classification)")
     recall.add_argument(
         "--recall",
-        type=float,
-        nargs="+",
-        metavar="LEVEL",
+        type=_levels,
+        metavar="LEVEL[,LEVEL]",
         help="store operating points recall-LEVEL: thresholds at which this share of the gold spans is found, "
         "guaranteed on average over documents exchangeable with those of --data",
     )
@@ -60,6 +61,18 @@ def add_parser(commands) -> None:
     parser.set_defaults(run=run)
 
 
+def _levels(text: str) -> list[float]:
+    try:
+        return [float(level) for level in text.split(",")]
+    except ValueError:
+        raise ArgumentTypeError(f"expected levels such as 0.9 or 0.9,0.95, got {text!r}") from None
+
+
+def _given(arguments, names: Sequence[str]) -> list[str]:
+    """Names of the flags that were passed; 0 counts."""
+    return [name for name in names if getattr(arguments, name) is not None and getattr(arguments, name) is not False]
+
+
 def run(arguments) -> None:
     """Calibrate the model in its folder or check new texts, and print the result."""
     from kospan.calibrate import config_of
@@ -78,13 +91,13 @@ def _check_flags(arguments) -> None:
     """Raise ValueError for flags that do not go together."""
     own = ("selection", "train", "skip_seen", "per_label", "confidence", "joint", "non_overlapping")
     if arguments.check:
-        unused = [name for name in ("data", "report", "precision", "recall", *own) if getattr(arguments, name)]
+        unused = _given(arguments, ("data", "report", "precision", "recall", *own))
         if unused:
             raise ValueError(f"expected --check alone, got it beside --{unused[0]}; remove one of the two")
         return
     if not arguments.data:
         raise ValueError("expected --data FILE to calibrate with, or --check FILE, got neither; pass one of them")
-    unused = [name for name in own if getattr(arguments, name)] or ["recall_of"] * (arguments.recall_of != "document")
+    unused = _given(arguments, own) or ["recall_of"] * (arguments.recall_of != "document")
     if unused and not arguments.recall:
         raise ValueError(f"expected --recall LEVEL beside --{unused[0]}, got none; pass both, or remove --{unused[0]}")
 

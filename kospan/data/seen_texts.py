@@ -33,6 +33,16 @@ def text_keys(examples: Iterable[Example]) -> set[str]:
     return {text_key(text) for example in examples for text in (example.text, *_lines(example.text))}
 
 
+def digest(examples: Iterable[Example]) -> str:
+    """Key of a set of texts, whatever their order.
+
+    >>> one, other = Example("a", "서울은 맑다", None), Example("b", "부산은 맑다", None)
+    >>> digest([one, other]) == digest([other, one]) != digest([one])
+    True
+    """
+    return text_key(" ".join(sorted(text_key(example.text) for example in examples)))
+
+
 def seen_among(examples: Sequence[Example], keys: Collection[str]) -> list[Example]:
     """Return the examples whose text, or at least half of whose longer lines, are among the keys.
 

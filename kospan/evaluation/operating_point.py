@@ -47,9 +47,11 @@ class Misses(NamedTuple):
         document = np.array([at for at, spans in enumerate(gold) for _ in spans], dtype=np.int64)
         label = np.array([place[name] for spans in gold for name, _ in spans], dtype=np.int64)
         reached = np.searchsorted(GRID, [score for spans in gold for _, score in spans], side="right")
-        lost = np.zeros((len(gold), len(labels), len(GRID) + 1), dtype=np.int32)
+        # The largest array of a calibration, so its numbers are small and it is computed in place.
+        lost = np.zeros((len(gold), len(labels), len(GRID) + 1), dtype=np.uint16)
         np.add.at(lost, (document, label, reached), 1)
-        return cls(tuple(labels), lost.sum(axis=2), np.cumsum(lost, axis=2, dtype=np.int32)[:, :, :-1])
+        np.cumsum(lost, axis=2, out=lost)
+        return cls(tuple(labels), lost[:, :, -1].astype(np.int64), lost[:, :, :-1])
 
     def losses(self, labels: Sequence[str], recall_of: str, risk: float, most: int | None = None) -> np.ndarray:
         """Losses of the documents that hold a gold span of one of the labels `(documents, thresholds)`.
@@ -64,7 +66,7 @@ class Misses(NamedTuple):
             most: Of the corpus: documents with more gold spans are left out, as a bound needs bounded losses.
         """
         chosen = [self.labels.index(label) for label in labels]
-        gold, missed = self.gold[:, chosen].sum(axis=1), self.missed[:, chosen].sum(axis=1)
+        gold, missed = self.gold[:, chosen].sum(axis=1), self.missed[:, chosen].sum(axis=1, dtype=np.int32)
         if recall_of == "document":
             return missed[gold > 0] / gold[gold > 0, None]
         kept = (gold > 0) & (gold <= most)
@@ -75,7 +77,7 @@ class Misses(NamedTuple):
         if recall_of == "document":
             return float(1 - self.losses(labels, recall_of, 0.0)[:, at].mean())
         chosen = [self.labels.index(label) for label in labels]
-        return float(1 - self.missed[:, chosen, at].sum() / self.gold[:, chosen].sum())
+        return float(1 - self.missed[:, chosen, at].sum(dtype=np.int64) / self.gold[:, chosen].sum())
 
     @staticmethod
     def threshold_index(threshold: float) -> int:
@@ -136,7 +138,7 @@ class Goal:
         >>> Goal(0.95).name
         'recall-0.95'
         """
-        return f"recall-{self.level:g}"
+        return f"recall-{self.level:.12g}"
 
     def groups(self, labels: Sequence[str]) -> dict[str, list[str]]:
         """Labels of each guarantee, by the label's name or "all"."""

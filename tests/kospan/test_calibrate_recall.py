@@ -156,10 +156,34 @@ def test_another_temperature_removes_operating_points(trained):
     assert "recall" not in json.loads((folder / "calibration.json").read_text(encoding="utf-8"))
 
 
+def test_other_calibration_documents_remove_operating_points(trained):
+    folder, examples = trained
+    parts, said = cut_parts(examples), []
+    calibrate_recall(folder, [Goal(0.6)], parts.calibration, parts.selection, parts.report, **QUIET)
+    calibrate_recall(folder, [Goal(0.5)], parts.calibration, parts.selection, parts.report, say=said.append)
+    assert not said and set(AutoModel.from_pretrained(folder).config.operating_points) == {"recall-0.6", "recall-0.5"}
+    calibrate_recall(folder, [Goal(0.4)], parts.calibration[1:], parts.selection, parts.report, say=said.append)
+    assert said == ["removed             recall-0.5, recall-0.6: certified on other documents than the new ones"]
+    assert set(AutoModel.from_pretrained(folder).config.operating_points) == {"recall-0.4"}
+
+
+def test_flags_may_precede_the_folder(trained, tmp_path, capsys):
+    folder, examples = trained
+    data = jsonl(tmp_path / "data.jsonl", examples)
+    assert main(["calibrate", "--recall", "0.6", str(folder), "--data", data]) == 0
+    assert "recall-0.6: thresholds" in capsys.readouterr().out
+
+
+def test_levels_are_numbers(capsys):
+    with pytest.raises(SystemExit):
+        main(["calibrate", "folder", "--data", "x", "--recall", "high"])
+    assert "expected levels such as 0.9 or 0.9,0.95, got 'high'" in capsys.readouterr().err
+
+
 def test_the_command(trained, tmp_path, capsys):
     folder, examples = trained
     data = jsonl(tmp_path / "data.jsonl", examples)
-    assert main(["calibrate", str(folder), "--data", data, "--recall", "0.6", "0.7"]) == 0
+    assert main(["calibrate", str(folder), "--data", data, "--recall", "0.6,0.7"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "recall-0.6: thresholds from" in printed and 'model.extract(texts, operating_point="recall-0.7")' in printed
     assert "for this label set; not for each document, not under shift." in printed
@@ -182,6 +206,13 @@ def test_the_command(trained, tmp_path, capsys):
         (["--check", "x.jsonl", "--recall", "0.9"], "expected --check alone, got it beside --recall"),
         (["--data", "DATA", "--recall", "95"], "expected a recall above 0 and below 1, got 95"),
         (["--data", "DATA", "--recall", "0.9", "--joint"], "expected per_label and a confidence with joint"),
+        (
+            ["--data", "DATA", "--recall", "0.9", "--confidence", "0"],
+            "expected a confidence above 0 and below 1, got 0",
+        ),
+        (["--data", "DATA", "--confidence", "0"], "expected --recall LEVEL beside --confidence"),
+        (["--data", "DATA", "--recall", "0.9,0"], "expected a recall above 0 and below 1, got 0"),
+        (["--check", "DATA", "--precision", "0"], "expected --check alone, got it beside --precision"),
         (["--check", "DATA"], "expected calibration_sample.json in"),
     ],
 )

@@ -120,6 +120,10 @@ def test_unreachable_levels_are_refused_for_each_label():
         certify(Goal(0.95, per_label=True), misses, misses)
 
 
+def test_names_have_all_digits_of_the_level():
+    assert [Goal(level).name for level in (0.9, 0.995, 0.9999999)] == ["recall-0.9", "recall-0.995", "recall-0.9999999"]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
