@@ -171,13 +171,26 @@ def open_labelled(
     settings = {"dataset": dataset, "overlaps": overlaps, "options": options, "whole_texts": task.spec.whole_texts}
     examples, missing = read_labelled(data, **settings, say=say)
     training = None if train is None else read_labelled(train, **settings, say=say)[0]
+    examples, missing = readable_examples(task, examples, missing, data, options, say)
+    return LabelledData(task, examples, training, missing)
+
+
+def readable_examples(
+    task: Task,
+    examples: Sequence[Example],
+    missing: SplitIssues,
+    data: str | os.PathLike | Sequence[Example],
+    options: ReadOptions,
+    say: Callable[[str], None],
+) -> tuple[list[Example], SplitIssues]:
+    """Return the examples that a model can read, and the numbers of all missing records; see `evaluate`."""
     session = ReadSession(options, collect=True)
     place = os.fspath(data) if isinstance(data, (str, os.PathLike)) else "data"
     examples = readable(task, examples, place, session)
     if session.invalid:
         say(f"skipped records     {session.invalid:,} that the model cannot read, the first: {session.first}")
     task.left_out = missing.left_out
-    return LabelledData(task, examples, training, missing._replace(invalid=missing.invalid + session.invalid))
+    return examples, missing._replace(invalid=missing.invalid + session.invalid)
 
 
 def read_labelled(

@@ -43,7 +43,8 @@ def calibrate(
 ) -> dict:
     """Fit the temperature of a saved model, and rewrite its config, predictions, results and model card.
 
-    The predicted spans do not change, only their confidence; question answering omits answers below its threshold.
+    The spans of the best path do not change, only their confidence; question answering omits answers below its
+    threshold.
 
     Args:
         folder: Folder of a model, as written by a run.

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import NamedTuple
 
-from kospan.api import read_labelled, task_over
+from kospan.api import read_labelled, readable_examples, task_over
 from kospan.data.jsonl import read_jsonl
-from kospan.data.records import DEFAULTS, ReadOptions, ReadSession
+from kospan.data.records import DEFAULTS, ReadOptions
 from kospan.data.registry import dataset_spec
 from kospan.evaluation.comparison import (
     Change,
@@ -21,7 +21,7 @@ from kospan.evaluation.span_counts import check_gold
 from kospan.example import Example
 from kospan.modeling.spans import Span
 from kospan.task import Task, TaskSpec
-from kospan.tasks.loading import StockModel, readable
+from kospan.tasks.loading import StockModel
 from kospan.tasks.question_answering.metrics import rules_of
 from kospan.tasks.registry import TASKS, task_spec
 
@@ -115,18 +115,13 @@ def compare(
     tasks = [None if _is_predictions(system) else _opened(system, aggregation, dataset) for system in (first, second)]
     spec = _common_spec(tasks, task)
     settings = {"dataset": dataset, "overlaps": overlaps, "options": options}
-    place = os.fspath(data) if isinstance(data, (str, os.PathLike)) else "data"
     whole_texts = (spec or TASKS["token-classification"]).whole_texts
     examples, missing = read_labelled(data, **settings, whole_texts=whole_texts, say=say)
     if spec is None:
         spec = TASKS["question-answering" if any(example.question for example in examples) else "token-classification"]
     check_gold(examples)
     for opened in filter(None, tasks):
-        session = ReadSession(options, collect=True)
-        examples = readable(opened, examples, place, session)
-        if session.invalid:
-            say(f"skipped records     {session.invalid:,} that a model cannot read, the first: {session.first}")
-        opened.left_out = missing.left_out
+        examples, missing = readable_examples(opened, examples, missing, data, options, say)
     # Files are read before models predict, so that a wrong file is found at once.
     files = {
         system: _read_predictions(system, examples, say)

@@ -230,16 +230,7 @@ class LinearSweep:
         Returns:
             `(slots, batch, count)`, 0 if the earlier tag is impossible.
         """
-        return self._shares(self.ahead[slots].index_select(2, next_tags) * self.edges[tags, next_tags], slots, tags)
-
-    def exits(self, slots: slice, tags: torch.Tensor, next_tags: torch.Tensor) -> torch.Tensor:
-        """Probability of any state but `next_tags`, otherwise as `steps`."""
-        others = self.edges[tags]
-        others[torch.arange(len(tags)), next_tags] = 0.0
-        return self._shares(self.ahead[slots] @ others.t(), slots, tags)
-
-    def _shares(self, parts: torch.Tensor, slots: slice, tags: torch.Tensor) -> torch.Tensor:
-        """Divide sums over parts of the states that follow `tags` by the sum over all."""
+        parts = self.ahead[slots].index_select(2, next_tags) * self.edges[tags, next_tags]
         whole = self.beta[slots.start - 1 : slots.stop - 1].index_select(2, tags)
         return parts.div_(whole.masked_fill_(whole == 0, torch.inf))
 
@@ -337,17 +328,6 @@ class LogSweep:
         """Return probabilities of steps as in `LinearSweep`."""
         behind = self.beta[slots.start - 1 : slots.stop - 1].index_select(2, tags).clamp_min_(self.lowest_gates)
         return (self.ahead[slots].index_select(2, next_tags) + self.edges[tags, next_tags] - behind).exp_()
-
-    def exits(self, slots: slice, tags: torch.Tensor, next_tags: torch.Tensor) -> torch.Tensor:
-        """Return probabilities of exits as in `LinearSweep`."""
-        others = self.edges[tags]
-        others[torch.arange(len(tags)), next_tags] = -torch.inf
-        behind = self.beta[slots.start - 1 : slots.stop - 1].index_select(2, tags).clamp_min_(self.lowest_gates)
-        found = torch.empty_like(behind)
-        for at in range(len(tags)):  # One label at a time: all at once would take as many times the memory.
-            shares = self.ahead[slots] + (others[at] - behind[..., at : at + 1])
-            found[..., at] = shares.exp_().sum(-1)
-        return found
 
 
 Sums = LinearSweep | LogSweep

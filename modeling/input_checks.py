@@ -117,17 +117,35 @@ def check_text(item, at: int, name: str = "texts") -> str:
     return text
 
 
-def check_prediction_arguments(threshold: float, batch_size: int) -> None:
-    """Check that `threshold` is a number in [0, 1] and `batch_size` a positive count.
+def check_threshold(threshold: float) -> None:
+    """Check that a threshold is a number in [0, 1].
 
     Raises:
-        TypeError, ValueError: If `threshold` is not a number in [0, 1] or `batch_size` is not a positive count.
+        TypeError, ValueError: If it is not.
     """
     if isinstance(threshold, bool) or not isinstance(threshold, Real):
         raise TypeError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
     if math.isnan(threshold) or not 0 <= threshold <= 1:
         raise ValueError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Check that a batch size is a positive count.
+
+    Raises:
+        TypeError, ValueError: If it is not.
+    """
     if isinstance(batch_size, bool) or not isinstance(batch_size, Integral):
         raise TypeError(f"expected batch_size to be a whole number of windows, got {batch_size!r}; 32 is the default")
     if batch_size < 1:
         raise ValueError(f"expected batch_size to be 1 or more windows, got {batch_size!r}; 32 is the default")
+
+
+def check_prediction_arguments(threshold: float, batch_size: int) -> None:
+    """Check a threshold and a batch size.
+
+    Raises:
+        TypeError, ValueError: As `check_threshold` and `check_batch_size`.
+    """
+    check_threshold(threshold)
+    check_batch_size(batch_size)

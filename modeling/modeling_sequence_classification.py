@@ -21,7 +21,7 @@ from .crf_inputs import prepare_inputs  # noqa: F401  (as above)
 from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
-from .input_checks import as_text, check_prediction_arguments, check_texts
+from .input_checks import as_text, check_batch_size, check_prediction_arguments, check_texts
 from .modeling_kospan import KospanPreTrainedModel
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
@@ -279,7 +279,7 @@ class KospanForSequenceClassification(KospanPreTrainedModel):
     @torch.no_grad()
     def logits(self, texts: Sequence[str], text_pairs: Sequence[str] | None = None, batch_size: int = 32) -> np.ndarray:
         """Return logits `(texts, classes)`, float64: means over passages, weighted by their subwords."""
-        check_prediction_arguments(0.0, batch_size)
+        check_batch_size(batch_size)
         texts, pairs = self._checked(texts, text_pairs)
         found = np.zeros((len(texts), len(self.config.classes)))
         with self.evaluating():

@@ -21,7 +21,7 @@ from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import ChainContext, HeadInspection, build_head
-from .input_checks import as_text, check_documents, check_prediction_arguments
+from .input_checks import as_text, check_batch_size, check_documents, check_prediction_arguments
 from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowInspection
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
@@ -271,8 +271,8 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         texts: str | Sequence[str | Sequence[str]],
         threshold: float | Mapping[str, float] | None = None,
         batch_size: int = 32,
-        decode: str = "viterbi",
-        overlapping: bool = False,
+        decode: str | None = None,
+        overlapping: bool | None = None,
         operating_point: str | None = None,
     ) -> list[Span] | list[list[Span]]:
         """Extract the spans of each text, with exact posteriors as scores.
@@ -284,11 +284,11 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             threshold: Spans that are less probable are omitted; a number, or one for each label. None means 0.5 with
                 decode="posterior" and 0 otherwise.
             batch_size: Number of windows in a batch.
-            decode: "viterbi" returns the spans of the best tag sequence; "posterior" the disjoint spans with the
-                largest sum of posterior minus threshold; "mbr" those with the best expected F1 of the document. The
+            decode: "viterbi" (default) returns the spans of the best tag sequence; "posterior" the disjoint spans with
+                the largest sum of posterior minus threshold; "mbr" those with the best expected F1 of the document. The
                 latter two find spans of up to 16 units.
             overlapping: With decode="posterior": return every span that reaches its threshold.
-            operating_point: Name of one of `config.operating_points`, which has all settings of the decoding.
+            operating_point: Name of one of `config.operating_points`, which replaces all other settings.
 
         Returns:
             Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
@@ -303,7 +303,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         if isinstance(texts, str):
             return self.extract([texts], threshold, batch_size, decode, overlapping, operating_point)[0]
         texts = check_documents(texts)
-        check_prediction_arguments(0.0, batch_size)
+        check_batch_size(batch_size)
         points = self.config.operating_points
         decoding = decoding_of(labels_of(self.config.tags), threshold, decode, overlapping, operating_point, points)
         found = []
@@ -357,7 +357,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             Exception: As `extract`.
         """
         texts = check_documents(texts)
-        check_prediction_arguments(0.0, batch_size)
+        check_batch_size(batch_size)
         with self.evaluating():
             return [
                 TokenScores(document.units, chain)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from transformers import Pipeline
 
-from .input_checks import as_list, as_text, check_prediction_arguments
+from .input_checks import as_list, as_text, check_batch_size
 
 # transformers 4 needs the framework of a model, and detects it for its own classes only.
 _TAKES_FRAMEWORK = "framework" in inspect.signature(Pipeline.__init__).parameters
@@ -125,7 +125,7 @@ class KospanPipeline(Pipeline):
 
     def _check_batch_size(self, batch_size) -> None:
         if batch_size is not None:
-            check_prediction_arguments(0.0, batch_size)
+            check_batch_size(batch_size)
 
     def _found(self, items: list, settings: Mapping, forward: dict, formatting: dict) -> list:
         with self._names_of(settings):

@@ -21,7 +21,8 @@ class KospanTokenClassificationPipeline(KospanPipeline):
 
     It calls `model.extract`, so that spans are those of evaluation. Settings, in the constructor or a call:
 
-    threshold: Minimum score of a result, a number or one for each label; 0.0 (default) keeps all.
+    threshold: Minimum score of a result, a number or one for each label; by default 0.5 with decode "posterior", and
+        otherwise 0.0, which keeps all.
     decode, overlapping, operating_point: Choice of the spans, as in `model.extract`.
     batch_size: Windows per batch, 32 by default; for a stream, also the texts taken at a time.
     ignore_labels: Labels to leave out; if the results are tags, also tags such as "B-PS".
@@ -77,12 +78,7 @@ class KospanTokenClassificationPipeline(KospanPipeline):
             if value not in (None, False):
                 raise ValueError(f"expected no {name}, got {value!r}; {_ELSEWHERE[name]}")
         forward, formatting = {}, {}
-        choice = {
-            "threshold": threshold,
-            "decode": decode,
-            "overlapping": overlapping,
-            "operating_point": operating_point,
-        }
+        choice = dict(threshold=threshold, decode=decode, overlapping=overlapping, operating_point=operating_point)
         choice = {name: value for name, value in choice.items() if value is not None}
         if choice:
             self._check_choice(choice)

@@ -31,13 +31,15 @@ def decode_spans(
     """
     found: list[list[Span]] = [[] for _ in documents]
     decode = _best_paths if decoding.decode == "viterbi" else _selected
-    for rows, batch, mask in _batches(emissions, batch_size):
+    for rows, batch, mask in chain_batches(emissions, batch_size):
         for at, spans in zip(rows, decode(head, [documents[at] for at in rows], batch, mask, decoding)):
             found[at] = spans
     return found
 
 
-def _batches(emissions: Sequence[torch.Tensor], size: int) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+def chain_batches(
+    emissions: Sequence[torch.Tensor], size: int
+) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
     """Yield indices, emissions `(batch, units, tags)` and mask of documents with units, sorted by length."""
     order = sorted((at for at, chain in enumerate(emissions) if len(chain)), key=lambda at: len(emissions[at]))
     for start in range(0, len(order), size):

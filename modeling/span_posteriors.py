@@ -6,7 +6,7 @@ A span (i, j, X) has the probability of all paths that begin it at i and end it 
     BIOES:  p(S at i), or p(B at i) * p(I at i+1 | B at i) * prod_k p(I at k | I at k-1) * p(E at j-1 | tag at j-2)
 
 The sums give each factor for all units and labels at once, so that one more unit costs one more product. p(not I) is
-summed over the other tags: 1 - p(I) would lose digits, and a difference of logarithms is NaN where both are -inf.
+1 - p(I), of probabilities: a difference of logarithms is NaN where both are -inf.
 """
 
 from collections.abc import Iterator
@@ -89,15 +89,14 @@ class SpanPosteriors:
         tags, sums, count = self.tags, self.sums, len(starts)
         stop = min(self.units, starts.stop + self.lengths - 1)
         # Slot t + 1 of a sweep is unit t.
-        own, later = slice(starts.start + 1, starts.stop + 1), slice(starts.start + 2, stop + 1)
+        own, later = slice(starts.start + 1, starts.stop + 1), slice(starts.start + 2, stop + 2)
         run = sums.marginals_of(own, tags.begin)  # shape: (starts, batch, labels), as everything below
         found = run.new_zeros(self.lengths, *run.shape)
         if not found.numel():
             return found.permute(2, 1, 0, 3)
         onward = [sums.steps(later, tag, tags.inside) for tag in (tags.begin, tags.inside)]
         if tags.end is None:
-            after = slice(own.start + 1, stop + 2)
-            leave = [sums.exits(after, tag, tags.inside) for tag in (tags.begin, tags.inside)]
+            leave = [1 - steps for steps in onward]
             torch.mul(run, leave[0][:count], out=found[0])
         else:
             close = [sums.steps(later, tag, tags.end) for tag in (tags.begin, tags.inside)]
@@ -114,7 +113,7 @@ class SpanPosteriors:
             else:
                 torch.mul(run[:fit], close[kind][last], out=found[more, :fit])
                 run = run[:fit] * onward[kind][last]
-        return found.clamp_(max=1.0).permute(2, 1, 0, 3)
+        return found.clamp_(0.0, 1.0).permute(2, 1, 0, 3)
 
     def expected_count(self) -> torch.Tensor:
         """Compute the expected number of spans of each row and label `(batch, labels)`, of any length.

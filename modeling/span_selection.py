@@ -5,10 +5,11 @@ Only numpy is needed, so that models and the runtime without torch share it.
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
+
+from .input_checks import check_threshold
 
 DECODINGS = ("viterbi", "posterior", "mbr")
 # Units of the longest span that "posterior" and "mbr" find; of the spans of 4,000 KLUE-NER sentences 0.22 % are longer.
@@ -40,7 +41,7 @@ class Candidates(NamedTuple):
 
 
 class Decoding(NamedTuple):
-    """How emissions become spans.
+    """Settings of the decoding of emissions to spans.
 
     Args:
         decode: "viterbi" (spans of the best tag sequence), "posterior" (spans above thresholds) or "mbr" (the disjoint
@@ -60,8 +61,8 @@ class Decoding(NamedTuple):
 def decoding_of(
     labels: Sequence[str],
     threshold: float | Mapping[str, float] | None = None,
-    decode: str = "viterbi",
-    overlapping: bool = False,
+    decode: str | None = None,
+    overlapping: bool | None = None,
     operating_point: str | None = None,
     operating_points: Mapping[str, Mapping] | None = None,
 ) -> Decoding:
@@ -71,8 +72,8 @@ def decoding_of(
         labels: Labels of the model.
         threshold: Lowest score of a span, a number for all labels or a number for each; None means 0.5 for "posterior"
             and 0 otherwise.
-        decode: One of `DECODINGS`.
-        overlapping: See `Decoding`.
+        decode: One of `DECODINGS`; None means "viterbi".
+        overlapping: See `Decoding`; None means False.
         operating_point: Name of an operating point, which has all other settings.
         operating_points: Operating points of the model by name.
 
@@ -83,15 +84,16 @@ def decoding_of(
     length = MAX_SPAN_LENGTH
     if operating_point is not None:
         points = operating_points or {}
-        if threshold is not None or decode != "viterbi" or overlapping:
+        if (threshold, decode, overlapping) != (None, None, None):
             raise ValueError(
                 "expected an operating point without threshold, decode and overlapping, which it contains, got "
                 f"{operating_point!r} with one of them; leave them out"
             )
         if operating_point not in points:
+            has = f"the model has {', '.join(points)}" if points else "the model has none"
             raise ValueError(
-                f"expected operating_point to be one of {', '.join(points) or 'none, as the model has none'}, got "
-                f"{operating_point!r}; make one with `kospan calibrate --recall`"
+                f"expected the name of an operating point of the model, got {operating_point!r}, but {has}; make one "
+                "with `kospan calibrate --recall`"
             )
         point = points[operating_point]
         missing = [name for name in ("thresholds", "decode", "overlapping") if name not in point]
@@ -102,6 +104,7 @@ def decoding_of(
             )
         threshold, decode, overlapping = point["thresholds"], point["decode"], point["overlapping"]
         length = point.get("max_span_length", length)
+    decode, overlapping = decode or "viterbi", False if overlapping is None else overlapping
     if decode not in DECODINGS:
         raise ValueError(f"expected decode to be one of {', '.join(DECODINGS)}, got {decode!r}; choose one")
     if not isinstance(overlapping, (bool, np.bool_)):
@@ -137,10 +140,7 @@ def _thresholds(threshold: float | Mapping[str, float], labels: Sequence[str]) -
     else:
         values = [threshold] * len(labels)
     for value in values if isinstance(threshold, Mapping) else [threshold]:
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise TypeError(f"expected threshold to be a number from 0 to 1, got {value!r}; 0 keeps every span")
-        if not 0 <= value <= 1:
-            raise ValueError(f"expected threshold to be a number from 0 to 1, got {value!r}; 0 keeps every span")
+        check_threshold(value)
     return np.array(values, dtype=np.float64)
 
 

@@ -27,11 +27,10 @@ LAYERS = [
         "kospan.modeling.feed_forward",
         "kospan.modeling.block_pattern",
         "kospan.modeling.forward_backward",
-        "kospan.modeling.span_selection",
     ],
     [
         "kospan.modeling.tags",
-        "kospan.modeling.span_posteriors",
+        "kospan.modeling.span_selection",
         "kospan.modeling.alignment",
         "kospan.modeling.answers",
         "kospan.modeling.prompts",
@@ -40,6 +39,7 @@ LAYERS = [
     ],
     [
         "kospan.modeling.reply_states",
+        "kospan.modeling.span_posteriors",
         "kospan.modeling.settings",
         "kospan.modeling.pipeline_token_classification",
         "kospan.modeling.pipeline_question_answering",

@@ -13,7 +13,7 @@ _WORDS = {
         "{share}{label}, on average over documents drawn independently from the distribution of the calibration data, "
         "for this label set; not for each document, not under shift.",
         "joint": ", for all labels at once",
-        "most": " Only documents with at most {most} gold spans{of} count.",
+        "most": " It covers only documents with at most {most} gold spans{of}.",
     },
     "ko": {
         "document": "문서에 있는 정답 개체의 {level} 이상(문서별 비율의 평균)을 찾습니다",

@@ -124,7 +124,6 @@ class Goal:
                 "expected per_label and a confidence with joint, which divides the probability of an error by the "
                 "number of labels, got one without the other; pass all three, or remove joint"
             )
-
         if self.per_label and not self.overlapping:
             raise ValueError(
                 "expected overlapping spans with per_label, got disjoint ones, whose choice depends on the thresholds "

@@ -8,8 +8,9 @@ from kospan.evaluation.summary import print_table
 
 # Limits of the check, said with every result that finds nothing.
 BLIND = (
-    "The test compares the numbers in the table alone: it does not see spans that are missed with certainty, labels "
-    "that are used in another way, or differences below the detectable ones. Only labelled texts show the recall."
+    "The test compares only the numbers in the table. It cannot detect spans that the model misses with certainty, "
+    "changes in how labels are used, or differences smaller than the detectable ones. Recall is tested on labelled "
+    "texts only."
 )
 
 
@@ -25,15 +26,14 @@ def print_recall(points: Mapping[str, tuple[dict, dict]]) -> None:
         documents, thresholds = guarantee["documents"], point["thresholds"]
         cells = []
         for label, row in shown.items():
-            own = label if label in documents else "all"
-            threshold = None if label == "all" and "all" not in documents else thresholds.get(label)
-            if label == "all" and "all" in documents:
+            threshold = thresholds.get(label)
+            if label == "all" and "all" in documents:  # One threshold of all labels.
                 threshold = next(iter(thresholds.values()))
             cells.append(
                 [
                     label,
                     None if threshold is None else f"{threshold:.3g}",
-                    documents.get(own) if own == label else None,
+                    documents.get(label),
                     *(_with_interval(row, metric) for metric in ("document_recall", "recall", "precision")),
                     f"{row['spans_per_document']:.2f}",
                 ]
@@ -104,6 +104,7 @@ def verdict(found: dict) -> str:
     if changed:
         return (
             f"The guarantee no longer holds: the new texts differ from the calibration data ({', '.join(changed)}), "
-            "and it is for texts like those alone. The recall may be lower or higher; calibrate again with new texts."
+            "and it covers only texts like these data. The recall may be lower or higher; calibrate again with new "
+            "texts."
         )
     return f"No difference was found. {BLIND}"

@@ -35,7 +35,7 @@ def page(found, data: str) -> str:
 
 
 def _documents(found, change: str) -> list[dict]:
-    """Documents with changes of a kind: gold and predicted spans as pieces of text, wrong ones marked."""
+    """Documents with changes of a kind: parts of the text with gold and predicted spans, wrong ones marked."""
     by_document: dict[int, list[str]] = {}
     for each in found.changes:
         if each.change == change:
@@ -58,7 +58,7 @@ def parts(text: str, spans: Sequence[Span], gold: set[tuple]) -> list[tuple[str,
         spans: Spans of the text; of overlapping ones the first is kept.
         gold: `span[:3]` of the gold spans.
 
-    Returns: Pieces of the text in order, each with its label (empty outside of spans) and whether it is no gold span.
+    Returns: Parts of the text in order, each with its label, empty outside of spans, and whether it is a wrong span.
 
     >>> parts("서울에 간다", [Span(0, 2, "LC")], set())
     [('서울', 'LC', True), ('에 간다', '', False)]

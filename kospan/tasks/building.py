@@ -101,11 +101,9 @@ def continued_model(recipe: Recipe, config_class: type[KospanConfig]):
     check_continued(recipe, found)
     # A setting with its default value keeps the model's own.
     taken = changed(recipe, config_class.adjustable)
-    # Training changes the scores that temperature and threshold were chosen for.
-    if "threshold" in config_class.settings():
-        taken["threshold"] = 0.0
-    if "operating_points" in config_class.settings():
-        taken["operating_points"] = {}
+    # Training changes the scores that temperature and thresholds were chosen for.
+    chosen = {"threshold": 0.0, "operating_points": {}}
+    taken |= {name: value for name, value in chosen.items() if name in config_class.settings()}
     model = load_ours(locate(recipe.encoder), calibration_temperature=1.0, **taken)
     return _prepared(model, recipe)
 

@@ -159,7 +159,7 @@ def test_the_command_line_passes_the_settings(model, tmp_path, capsys):
     expected = model.extract(TEXTS[0], 0.05, decode="posterior", overlapping=True)
     assert [(span["start"], span["end"], span["label"]) for span in spans] == triples(expected)
     assert "whose spans are disjoint" in refused([*words, "--overlapping"], capsys)
-    assert "as the model has none" in refused([*words, "--operating_point", "recall-0.95"], capsys)
+    assert "the model has none" in refused([*words, "--operating_point", "recall-0.95"], capsys)
 
 
 def test_settings_of_the_pipeline_are_checked(model):

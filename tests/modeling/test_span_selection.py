@@ -114,8 +114,8 @@ def test_an_operating_point_has_all_settings():
         ({"threshold": {"A": 0.1}}, ValueError, "got none for B"),
         ({"threshold": {"A": 0.1, "B": 0.1, "C": 0.2}}, ValueError, "got some for unknown labels: C"),
         ({"threshold": {"A": 0.1, "B": "x"}}, TypeError, "got 'x'"),
-        ({"operating_point": "recall-0.9"}, ValueError, "one of none, as the model has none, got 'recall-0.9'"),
-        ({"operating_point": "x", "operating_points": POINTS}, ValueError, "one of recall-0.95, got 'x'"),
+        ({"operating_point": "recall-0.9"}, ValueError, "got 'recall-0.9', but the model has none"),
+        ({"operating_point": "x", "operating_points": POINTS}, ValueError, "got 'x', but the model has recall-0.95"),
         (
             {"operating_point": "x", "operating_points": {"x": {"decode": "posterior"}}},
             ValueError,

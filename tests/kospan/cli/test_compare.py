@@ -58,11 +58,22 @@ def test_a_model_and_its_predictions_do_not_differ(model_folder, gold_file, tmp_
     assert {change.change for change in found.changes} <= {"both wrong"}
 
 
-def test_labels_that_one_model_lacks_count_as_errors(make_token_classifier, model_folder, gold_file, tmp_path):
+def test_labels_that_only_one_side_has_count_as_errors(predictions, gold_file, tmp_path):
+    other = [Example(one.id, one.text, tuple(span._replace(label="ZZ") for span in one.spans)) for one in PREDICTED]
+    write_jsonl(tmp_path / "other.jsonl", other)
+    found = compare(predictions, str(tmp_path / "other.jsonl"), gold_file, samples=50)
+    rows = {row["group"]: row for row in found.differences}
+    assert rows["all"]["second"] == 0.0 and rows["ZZ"]["gold"] == 0 and rows["PS"]["gold"] == 2
+    assert found.counts["type"] == {"fixed": 0, "introduced": 2, "both wrong": 0}
+
+
+def test_models_with_other_labels_are_compared(make_token_classifier, model_folder, tmp_path):
     make_token_classifier(encoder_input="units", labels=["PS", "ZZ"]).save_pretrained(tmp_path / "other")
-    data = [Example("only", TEXTS[0], (Span(0, 3, "PS"),))]
-    found = compare(model_folder, str(tmp_path / "other"), data, samples=50, say=lambda line: None)
-    assert {row["group"] for row in found.differences} <= {"all", "PS", "LC", "OG", "ZZ"}
+    data = [Example(str(at), text, (Span(0, 1, "PS"),)) for at, text in enumerate(TEXTS)]
+    found = compare(model_folder, str(tmp_path / "other"), data, samples=50)
+    labels = [{span.label for spans in side for span in spans} for side in found.predicted]
+    assert {row["group"] for row in found.differences} == {"all", "PS", *labels[0], *labels[1]}
+    assert labels[0] - {"PS", "ZZ"} and not labels[1] - {"PS", "ZZ"}
 
 
 def test_text_of_the_data_is_escaped_on_the_page(tmp_path, capsys):

@@ -30,7 +30,7 @@ def test_every_guarantee_says_for_what_it_holds(confidence):
 def test_labels_and_sizes_are_named():
     facts = FACTS | {"per_label": True, "recall_of": "corpus", "most_spans": {"PS": 7}}
     assert "all gold spans are found, for each label by itself, on average" in wording(facts, "en")
-    assert wording(facts, "en").endswith("Only documents with at most 7 gold spans of PS count.")
+    assert wording(facts, "en").endswith("It covers only documents with at most 7 gold spans of PS.")
     assert "for all labels at once" in wording(facts | {"joint": True, "confidence": 0.9}, "en")
     assert wording(facts, "ko").endswith("정답 개체(PS)가 7개 이하인 문서만 해당합니다.")
 

@@ -75,7 +75,7 @@ def test_labels_without_documents_are_left_out():
 @pytest.mark.parametrize(
     ("differs", "below", "words"),
     [
-        (False, False, "No difference was found. The test compares the numbers in the table alone: it does not see"),
+        (False, False, "No difference was found. The test compares only the numbers in the table. It cannot detect"),
         (True, False, r"The guarantee no longer holds: the new texts differ from the calibration data \(score\)"),
         (True, True, "The guarantee no longer holds: the recall of recall-0.9 is below its level"),
     ],
