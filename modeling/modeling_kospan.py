@@ -25,8 +25,9 @@ from .code_files import (
 )
 from .configuration_kospan import KospanConfig, PipelineTasks
 from .crf import CRF
-from .encoders import build_encoder, encoder_limit, load_encoder
+from .encoders import build_encoder, load_encoder
 from .pipeline_base import PipelineOwner
+from .settings import encoder_limit
 from .window_batches import WindowBatches
 
 try:  # Version 5 marks weights loaded from a checkpoint; only its own functions respect the mark.

@@ -23,6 +23,7 @@ LAYERS = [
         "kospan.modeling.similarity",
         "kospan.modeling.prompt_dates",
         "kospan.modeling.best_paths",
+        "kospan.modeling.padded_batches",
         "kospan.modeling.block_attention",
         "kospan.modeling.feed_forward",
         "kospan.modeling.block_pattern",
@@ -47,6 +48,9 @@ LAYERS = [
     ],
     [
         "kospan.modeling.constraints",
+        "kospan.modeling.token_classification_methods",
+        "kospan.modeling.question_answering_methods",
+        "kospan.modeling.sequence_classification_methods",
         "kospan.modeling.bilstm",
         "kospan.modeling.head_layer",
         "kospan.modeling.positional_attention",
