@@ -76,7 +76,7 @@ LAYERS = [
     ["kospan.files", "kospan.setting"],
     ["kospan.example", "kospan.recipe", "kospan.drawing", "space"],
     ["kospan.task", "kospan.flags"],
-    ["kospan.data", "kospan.evaluation", "kospan.conversion"],
+    ["kospan.data", "kospan.evaluation", "kospan.conversion", "kospan.runtime"],
     ["kospan.training"],
     ["kospan.card"],
     ["kospan.report", "kospan.hub"],
