@@ -21,7 +21,7 @@ from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import ChainContext, HeadInspection, build_head
-from .input_checks import as_text, check_documents, check_prediction_arguments
+from .input_checks import check_documents, check_prediction_arguments
 from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowInspection
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .padded_batches import padded_batch  # noqa: F401  (as above)
@@ -68,18 +68,6 @@ class KospanTokenClassificationOutput(EmissionsOutput):
     parts: dict | None = None
     hidden_states: tuple | None = None
     attentions: tuple | None = None
-
-
-class TokenScores(NamedTuple):
-    """Units and emissions of one text.
-
-    Args:
-        units: `(start, end)` of each unit in characters.
-        emissions: Tag scores of each unit `(units, tags)`, float32, on the model's device.
-    """
-
-    units: list[tuple[int, int]]
-    emissions: torch.Tensor
 
 
 class TokenInspection(NamedTuple):
@@ -265,53 +253,6 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
     # --- text to spans ------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def extract(
-        self,
-        texts: str | Sequence[str | Sequence[str]],
-        threshold: float | Mapping[str, float] | None = None,
-        batch_size: int = 32,
-        decode: str = "viterbi",
-        overlapping: bool = False,
-        operating_point: str | None = None,
-    ) -> list[Span] | list[list[Span]]:
-        """Extract the spans of each text, with exact posteriors as scores.
-
-        Args:
-            texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
-                column); long ones are split into windows and merged. In a sequence a document may also be a list of
-                its words, which are kept; offsets then count the characters of `" ".join(words)`.
-            threshold: Spans that are less probable are omitted; a number, or one for each label. None means 0.5 with
-                decode="posterior" and 0 otherwise.
-            batch_size: Number of windows in a batch.
-            decode: "viterbi" returns the spans of the best tag sequence; "posterior" the disjoint spans with the
-                largest sum of posterior minus threshold; "mbr" those with the best expected F1 of the document. The
-                latter two find spans of up to 16 units.
-            overlapping: With decode="posterior": return every span that reaches its threshold.
-            operating_point: Name of one of `config.operating_points`, which has all settings of the decoding.
-
-        Returns:
-            Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
-            a sequence.
-
-        Raises:
-            TypeError: If `texts` is neither a str nor a sequence of documents.
-            ValueError: If a setting is out of range or has no effect, or a text holds half of a surrogate pair.
-                Threads may call it at once.
-        """
-        texts = as_text(texts)
-        if isinstance(texts, str):
-            return self.extract([texts], threshold, batch_size, decode, overlapping, operating_point)[0]
-        texts = check_documents(texts)
-        check_prediction_arguments(0.0, batch_size)
-        points = self.config.operating_points
-        decoding = decoding_of(labels_of(self.config.tags), threshold, decode, overlapping, operating_point, points)
-        found = []
-        with self.evaluating():
-            for documents, emissions in self.read(texts, batch_size):
-                found.extend(decode_spans(self.head, documents, emissions, decoding, batch_size))
-        return found
-
-    @torch.no_grad()
     def tag_units(
         self, texts: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
     ) -> list[list[Span]]:
@@ -343,26 +284,6 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
                     spans = [Span(*trimmed(document.text, *unit), tags[tag], row[tag]) for unit, tag, row in units]
                     found.append([span for span in spans if span.start < span.end and span.score >= threshold])
         return found
-
-    @torch.no_grad()
-    def token_scores(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TokenScores]:
-        """Return units and emissions of each text, with windows merged: the input of decoding.
-
-        Args:
-            texts: Documents of any length, as in `extract`.
-            batch_size: Number of windows in a batch.
-
-        Raises:
-            Exception: As `extract`.
-        """
-        texts = check_documents(texts)
-        check_prediction_arguments(0.0, batch_size)
-        with self.evaluating():
-            return [
-                TokenScores(document.units, chain)
-                for documents, emissions in self.read(texts, batch_size)
-                for document, chain in zip(documents, emissions)
-            ]
 
     @torch.no_grad()
     def inspect(self, text: str | Sequence[str]) -> TokenInspection:

@@ -1,10 +1,15 @@
-"""Methods for texts of token-classification models: windows, features and merged emissions. No torch is needed."""
+"""Methods for texts of token-classification models: windows, merged emissions and spans. No torch is needed."""
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .alignment import Aligner, Document, Window
+from .input_checks import as_text, check_documents, check_prediction_arguments
+from .span_decoding import decode_spans
+from .span_selection import decoding_of
+from .spans import Span
+from .tags import labels_of
 
 # Documents that are tokenized at a time: enough to sort by length, few enough that memory does not grow with the data.
 _DOCUMENTS_AT_A_TIME = 1024
@@ -41,11 +46,88 @@ def window_parts(aligner: Aligner, documents: Sequence[Document]) -> list[Window
     return parts
 
 
+class TokenScores(NamedTuple):
+    """Units and emissions of one text.
+
+    Args:
+        units: `(start, end)` of each unit in characters.
+        emissions: Tag scores of each unit `(units, tags)`, float32, on the model's device.
+    """
+
+    units: list[tuple[int, int]]
+    emissions: Any
+
+
 class TokenClassificationMethods:
-    """Mixin of models with a config and an aligner that compute emissions of batches of windows.
+    """Mixin of models with a config, an aligner and a head that compute emissions of batches of windows.
 
     Emissions are tensors or arrays, as `new_chain` and `window_emissions` of the model return them.
     """
+
+    def extract(
+        self,
+        texts: str | Sequence[str | Sequence[str]],
+        threshold: float | Mapping[str, float] | None = None,
+        batch_size: int = 32,
+        decode: str = "viterbi",
+        overlapping: bool = False,
+        operating_point: str | None = None,
+    ) -> list[Span] | list[list[Span]]:
+        """Extract the spans of each text, with exact posteriors as scores.
+
+        Args:
+            texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
+                column); long ones are split into windows and merged. In a sequence a document may also be a list of
+                its words, which are kept; offsets then count the characters of `" ".join(words)`.
+            threshold: Spans that are less probable are omitted; a number, or one for each label. None means 0.5 with
+                decode="posterior" and 0 otherwise.
+            batch_size: Number of windows in a batch.
+            decode: "viterbi" returns the spans of the best tag sequence; "posterior" the disjoint spans with the
+                largest sum of posterior minus threshold; "mbr" those with the best expected F1 of the document. The
+                latter two find spans of up to 16 units.
+            overlapping: With decode="posterior": return every span that reaches its threshold.
+            operating_point: Name of one of `config.operating_points`, which has all settings of the decoding.
+
+        Returns:
+            Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
+            a sequence.
+
+        Raises:
+            TypeError: If `texts` is neither a str nor a sequence of documents.
+            ValueError: If a setting is out of range or has no effect, or a text holds half of a surrogate pair.
+                Threads may call it at once.
+        """
+        texts = as_text(texts)
+        if isinstance(texts, str):
+            return self.extract([texts], threshold, batch_size, decode, overlapping, operating_point)[0]
+        texts = check_documents(texts)
+        check_prediction_arguments(0.0, batch_size)
+        points = self.config.operating_points
+        decoding = decoding_of(labels_of(self.config.tags), threshold, decode, overlapping, operating_point, points)
+        found = []
+        with self.evaluating():
+            for documents, emissions in self.read(texts, batch_size):
+                found.extend(decode_spans(self.head, documents, emissions, decoding, batch_size))
+        return found
+
+    def token_scores(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TokenScores]:
+        """Return units and emissions of each text, with windows merged: the input of decoding.
+
+        Args:
+            texts: Documents of any length, as in `extract`.
+            batch_size: Number of windows in a batch.
+
+        Raises:
+            Exception: As `extract`.
+        """
+        texts = check_documents(texts)
+        check_prediction_arguments(0.0, batch_size)
+        with self.evaluating():
+            return [
+                TokenScores(document.units, chain)
+                for documents, emissions in self.read(texts, batch_size)
+                for document, chain in zip(documents, emissions)
+            ]
 
     def read(self, texts: Sequence, batch_size: int) -> Iterator[tuple[list[Document], list]]:
         """Yield some documents at a time, with the chain of emissions `(units, tags)` of each."""

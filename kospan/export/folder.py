@@ -56,7 +56,7 @@ def _write_json(path: Path, value: dict) -> None:
 
 def copy_runtime(folder: Path) -> None:
     """Copy `kospan.runtime` and the modules of `kospan.modeling` that it needs into a flat package."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     sources = {path.stem: path for path in Path(kospan.runtime.__file__).parent.glob("*.py")}
     modeling = Path(kospan.modeling.__file__).parent
     new = list(sources)

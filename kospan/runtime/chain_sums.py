@@ -9,6 +9,8 @@ import numpy as np
 # A linear sweep is trusted where each slot's rescaled sum stays above this; see `forward_backward.py`.
 SMALLEST_SUM = 1e-217
 RESCALE_EVERY = 16
+# In place of -inf where -inf - -inf would be NaN.
+_LOWEST = np.finfo(np.float64).min
 
 
 class ChainSums:
@@ -23,6 +25,7 @@ class ChainSums:
 
     Attributes:
         log_partition: Log of the summed exp(score) of all paths `(batch,)`.
+        probabilities: Probability of each state at each slot `(slots, batch, states)`.
 
     Raises:
         ValueError: If no path of a row is allowed.
@@ -45,7 +48,7 @@ class ChainSums:
         # shape: (states, states)
         edges = np.zeros((tags + 1, tags + 1))
         edges[:tags, :tags], edges[tags, :tags], edges[:tags, tags] = transitions, start, end
-        self._log_steps: tuple[np.ndarray, ...] | None = None
+        self._in_logs = False
         with np.errstate(all="ignore"):
             is_sound = any(self._sum_linear(nodes, edges, every) for every in (RESCALE_EVERY, 1))
         if not is_sound:
@@ -78,7 +81,7 @@ class ChainSums:
         if not (totals > SMALLEST_SUM).all():
             return False
         self.log_partition = (np.log(totals[-1]) + logs)[:, 0] + top * (slots - 1)
-        self.probabilities, self._edges, self._ahead, self._beta = products / totals, edges, ahead, beta
+        self.probabilities, self.edges, self.ahead, self.beta = products / totals, edges, ahead, beta
         return True
 
     def _sum_logs(self, nodes: np.ndarray, edges: np.ndarray) -> None:
@@ -87,13 +90,13 @@ class ChainSums:
         shift, slots = np.zeros(nodes.shape[1]), len(nodes)
         for at in range(1, slots):
             alpha[at] += _log_sum(alpha[at - 1][:, :, None] + edges, axis=1)
-            highest = np.maximum(alpha[at].max(axis=1), np.finfo(float).min)
+            highest = np.maximum(alpha[at].max(axis=1), _LOWEST)
             alpha[at] -= highest[:, None]
             shift += highest
             behind = slots - 1 - at
             beta[behind] = _log_sum(ahead[behind + 1][:, None, :] + edges, axis=2)
             ahead[behind] += beta[behind]
-            ahead[behind] -= np.maximum(ahead[behind].max(axis=1, keepdims=True), np.finfo(float).min)
+            ahead[behind] -= np.maximum(ahead[behind].max(axis=1, keepdims=True), _LOWEST)
         totals = _log_sum(alpha + beta, axis=2)
         if np.isneginf(totals[-1]).any():
             row = int(np.flatnonzero(np.isneginf(totals[-1]))[0])
@@ -103,11 +106,45 @@ class ChainSums:
             )
         self.log_partition = totals[-1] + shift
         self.probabilities = np.exp(alpha + beta - totals[:, :, None])
-        self._log_steps = edges, ahead, beta
+        self.edges, self.ahead, self.beta, self._in_logs = edges, ahead, beta, True
 
-    def marginals(self) -> np.ndarray:
-        """Return the probability of each tag at each unit `(batch, units, tags)`, 0 for padding."""
-        return self.probabilities[1:-1, :, : self.tags].transpose(1, 0, 2)
+    def marginals(self, units: slice, tags: np.ndarray) -> np.ndarray:
+        """Return the probability of each of `tags` at each of `units` `(units, batch, tags)`."""
+        return self.probabilities[1:-1][units][:, :, tags]
+
+    def steps(self, units: slice, tags: np.ndarray, next_tags: np.ndarray) -> np.ndarray:
+        """Return the probability of each of `next_tags` at units, given its one of `tags` one unit earlier.
+
+        Args:
+            units: Consecutive units; the first may be 1 or more, the last may be the place behind the last unit.
+            tags: Tag ids `(count,)`.
+            next_tags: Tag ids `(count,)`.
+
+        Returns:
+            `(units, batch, count)`, 0 where the earlier tag is impossible.
+        """
+        ahead, behind = self._around(units, tags)
+        if self._in_logs:
+            return np.exp(ahead[:, :, next_tags] + self.edges[tags, next_tags] - behind)
+        return _quotient(ahead[:, :, next_tags] * self.edges[tags, next_tags], behind)
+
+    def exits(self, units: slice, tags: np.ndarray, next_tags: np.ndarray) -> np.ndarray:
+        """Return the probability of any state but `next_tags`, otherwise as `steps`.
+
+        The others are summed: 1 minus the probability of one would lose digits.
+        """
+        ahead, behind = self._around(units, tags)
+        others = self.edges[tags]
+        others[np.arange(len(tags)), next_tags] = -np.inf if self._in_logs else 0.0
+        if not self._in_logs:
+            return _quotient(ahead @ others.T, behind)
+        rows = (np.exp(ahead + row - behind[:, :, [at]]).sum(axis=2) for at, row in enumerate(others))
+        return np.stack(list(rows), axis=2)
+
+    def _around(self, units: slice, tags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Sums from `units` on, and those behind `tags` one unit earlier."""
+        behind = self.beta[units.start : units.stop][:, :, tags]
+        return self.ahead[units.start + 1 : units.stop + 1], np.maximum(behind, _LOWEST) if self._in_logs else behind
 
     def marginals_at(self, units: np.ndarray, rows: np.ndarray, tags: np.ndarray) -> np.ndarray:
         """Return the probability of tags at units; all of one shape."""
@@ -115,17 +152,19 @@ class ChainSums:
 
     def steps_at(self, units: np.ndarray, rows: np.ndarray, before: np.ndarray, tags: np.ndarray) -> np.ndarray:
         """Return the probability of `tags` at units, given the tags `before` one unit earlier."""
-        if self._log_steps is not None:
-            edges, ahead, beta = self._log_steps
-            behind = np.maximum(beta[units, rows, before], np.finfo(float).min)
-            return np.exp(edges[before, tags] + ahead[units + 1, rows, tags] - behind)
-        behind = self._beta[units, rows, before]
-        ahead = self._edges[before, tags] * self._ahead[units + 1, rows, tags]
-        return np.divide(ahead, behind, out=np.zeros_like(behind), where=behind > 0)
+        behind, ahead = self.beta[units, rows, before], self.ahead[units + 1, rows, tags]
+        if self._in_logs:
+            return np.exp(self.edges[before, tags] + ahead - np.maximum(behind, _LOWEST))
+        return _quotient(self.edges[before, tags] * ahead, behind)
+
+
+def _quotient(parts: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Divide; 0 where the whole is 0."""
+    return np.divide(parts, whole, out=np.zeros_like(parts), where=whole > 0)
 
 
 def _log_sum(values: np.ndarray, axis: int) -> np.ndarray:
     """Log of the sum of exponentials over an axis; -inf where all values are."""
-    highest = np.maximum(values.max(axis=axis, keepdims=True), np.finfo(float).min)
+    highest = np.maximum(values.max(axis=axis, keepdims=True), _LOWEST)
     with np.errstate(divide="ignore"):
         return np.squeeze(highest, axis) + np.log(np.exp(values - highest).sum(axis=axis))
