@@ -51,8 +51,8 @@ class ChainSums:
         self._in_logs = False
         with np.errstate(all="ignore"):
             is_sound = any(self._sum_linear(nodes, edges, every) for every in (RESCALE_EVERY, 1))
-        if not is_sound:
-            self._sum_logs(nodes, edges)
+            if not is_sound:
+                self._sum_logs(nodes, edges)
         self.log_partition = self.log_partition + peaks[:, :, 0].sum(axis=0)
 
     def _sum_linear(self, nodes: np.ndarray, edges: np.ndarray, rescale_every: int) -> bool:

@@ -67,8 +67,10 @@ class GraphModel:
     def __init__(self, folder: str | os.PathLike, settings: Mapping, threads: int | None = None):
         folder = Path(folder)
         self.precision = settings["precision"]
-        self.config = ExportedConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        tokenizer = Tokenizer.from_file(os.fspath(folder / "tokenizer.json"))
+        with _whole(folder / "config.json") as path:
+            self.config = ExportedConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        with _whole(folder / "tokenizer.json") as path:
+            tokenizer = Tokenizer.from_file(os.fspath(path))
         self.tokenizer = FastTokenizer(tokenizer, **settings["tokenizer"])
         config, encoder_input = self.config, self.config.encoder_input
         self.aligner = Aligner(
@@ -84,9 +86,10 @@ class GraphModel:
         )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads or 0, 3
-        self._session = onnxruntime.InferenceSession(
-            os.fspath(folder / GRAPH), options, providers=["CPUExecutionProvider"], disabled_optimizers=_DISABLED
-        )
+        with _whole(folder / GRAPH) as path:
+            self._session = onnxruntime.InferenceSession(
+                os.fspath(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=_DISABLED
+            )
         found = self._session.get_modelmeta().custom_metadata_map.get(FORMAT_KEY)
         if found != str(FORMAT_VERSION):
             raise ValueError(
@@ -118,3 +121,18 @@ class GraphModel:
     def run(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
         """Run the graph on a batch and return its output, float32."""
         return self._session.run(None, {name: batch[name] for name in self._inputs})[0]
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Give a file to a block; an error in it is a ValueError that names the file.
+
+    Libraries raise errors of their own types where a file is damaged.
+    """
+    try:
+        yield path
+    except Exception as error:
+        raise ValueError(
+            f"expected a whole file {path.name} in {path.parent}, got one that cannot be read "
+            f"({' '.join(str(error).split())[:200]}); export the model again"
+        ) from error

@@ -37,12 +37,19 @@ def load(folder: str | os.PathLike, threads: int | None = None) -> GraphModel:
             )
     try:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        version, model_type = settings["format_version"], settings["model_type"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"expected settings of an exported model in {folder / SETTINGS}, got {error}") from error
+        if not isinstance(settings, dict):
+            raise ValueError(f"a {type(settings).__name__}")
+        missing = [key for key in ("format_version", "model_type", "precision", "tokenizer") if key not in settings]
+        if missing:
+            raise ValueError(f"none with {missing[0]}")
+    except ValueError as error:
+        raise ValueError(
+            f"expected settings of an exported model in {folder / SETTINGS}, got {error}; export the model again"
+        ) from error
+    version = settings["format_version"]
     if version != FORMAT_VERSION:
         raise ValueError(
             f"expected format version {FORMAT_VERSION} in {folder / SETTINGS}, got {version}; export the model again "
             "with this version of kospan, or load it with the code beside it"
         )
-    return GRAPH_MODELS[model_type](folder, settings, threads)
+    return GRAPH_MODELS[settings["model_type"]](folder, settings, threads)
