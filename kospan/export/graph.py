@@ -117,6 +117,10 @@ def to_graph(model) -> onnx.ModelProto:
                 f"({' '.join(str(error.__cause__ or error).split())[:300]}); use another encoder"
             ) from error
     graph = program.model_proto
+    # The exporter notes the lines of code behind each node, with the paths of this machine.
+    for part in (*graph.graph.node, *graph.graph.initializer, *graph.graph.value_info, *graph.functions, graph.graph):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
     onnx.helper.set_model_props(graph, {FORMAT_KEY: str(FORMAT_VERSION)})
     return graph
 

@@ -8,7 +8,7 @@ from transformers import BertConfig, BigBirdConfig, DebertaV2Config, ElectraConf
 
 from kospan.export import export as export_module
 from kospan.export.export import check_exportable, export
-from kospan.export.graph import TOLERANCE, GraphLSTM, largest_difference
+from kospan.export.graph import TOLERANCE, GraphLSTM, largest_difference, to_graph
 from kospan.export.windows import input_names, random_batch
 from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
 from kospan.modeling.bilstm import MaskedBiLSTM
@@ -69,13 +69,13 @@ def test_encoder_families(family, over, character_tokenizer, texts, tmp_path):
         assert found.emissions == pytest.approx(wanted.emissions.numpy(), abs=1e-4)
 
 
-def test_the_model_is_as_before(make_token_classifier):
+def test_the_model_is_as_before_and_the_graph_names_no_files(make_token_classifier):
     model = make_token_classifier(lstm_hidden_size=6)
     recurrent, batch = model.recurrent, random_batch(model, 2, 9, 5, seed=3)
     implementation, wanted = model.encoder.config._attn_implementation, model.window_emissions(batch)
-    from kospan.export.graph import to_graph
-
-    to_graph(model)
+    graph = to_graph(model)
+    text = graph.SerializeToString()
+    assert b"modeling_electra.py" not in text and b"stack_trace" not in text
     assert model.recurrent is recurrent and model.encoder.config._attn_implementation == implementation
     assert torch.equal(model.window_emissions(batch), wanted)
 
