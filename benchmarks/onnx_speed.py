@@ -38,8 +38,10 @@ START = {
     "model = runtime.load(sys.argv[1], threads=1)",
     "torch": "import sys, torch, kospan; torch.set_num_threads(1); model = kospan.load(sys.argv[1])",
 }
-MEASURED = "\nfound = model.extract(sys.argv[2])\nimport resource, time\n"
-MEASURED += "print('USED', time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+# The largest resident set of the process itself; that of getrusage may be its parent's.
+MEASURED = "\nfound = model.extract(sys.argv[2])\nimport re, time\n"
+MEASURED += "peak = int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1024\n"
+MEASURED += "print('USED', time.process_time(), peak)"
 
 
 def stock_pipeline(model, batch_size: int):

@@ -38,7 +38,8 @@ def load(name: str | os.PathLike, aggregation: str | None = None) -> Any:
         aggregation: Stock token classifiers: the rule that merges subwords to entities; None takes "simple".
 
     Returns:
-        A model of kospan, or a `StockModel` for a stock token classifier of transformers.
+        A model of kospan, the same without torch for a folder that `kospan export` wrote, or a `StockModel` for a stock
+        token classifier of transformers.
 
     Raises:
         FileNotFoundError: If there is no model, or a part of it is missing.

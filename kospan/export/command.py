@@ -11,6 +11,17 @@ from kospan.tasks.loading import load_saved
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
+def check_packages(command: str) -> None:
+    """Check that the packages of the extra "onnx" are there.
+
+    Raises:
+        ImportError: One is missing.
+    """
+    missing = [each for each in _NEEDED if importlib.util.find_spec(each) is None]
+    if missing:
+        raise ImportError(f'expected the package {missing[0]} for {command}, found none; pip install "kospan[onnx]"')
+
+
 def export_command(
     name: str,
     output: str,
@@ -38,11 +49,7 @@ def export_command(
         ImportError: If a package of the extra "onnx" is missing.
         Exception: As `export` and `open_labelled`.
     """
-    missing = [each for each in _NEEDED if importlib.util.find_spec(each) is None]
-    if missing:
-        raise ImportError(
-            f'expected the package {missing[0]} for kospan export, found none; pip install "kospan[onnx]"'
-        )
+    check_packages("kospan export")
     from kospan.export.export import export
 
     # Read first: a mistake in the data shows before the export.

@@ -10,7 +10,7 @@ from kospan.export.graph import TOLERANCE, largest_difference, to_graph
 from kospan.export.quantize import instruction_set, quantize
 from kospan.modeling.sparse_attention import SparseBigBird
 from kospan.runtime import load
-from kospan.tasks.loading import load_saved
+from kospan.tasks.loading import check_not_exported, load_saved
 
 
 class Exported(NamedTuple):
@@ -74,6 +74,7 @@ def export(
         ValueError: If the model cannot be exported, or the graph differs from it.
     """
     name = os.fspath(name)
+    check_not_exported(name, "export")
     check_new_folder(output, overwrite, name)
     model = load_saved(name)
     check_exportable(model, name)

@@ -17,8 +17,8 @@ PACKAGE = "kospan_runtime"
 # Graphs above this many bytes have their weights in a file beside them: protobuf holds at most 2 GiB.
 _LARGEST_GRAPH = 2**31 - 2**20
 _MODELING = re.compile(r"^from (?:kospan\.modeling)?\.(\w+) import ", re.MULTILINE)
-# Keys of a config that only transformers reads.
-_UNUSED_KEYS = ("auto_map", "custom_pipelines", "architectures", "dtype", "transformers_version")
+# Keys of a config that only transformers reads, or that name a folder of this machine.
+_UNUSED_KEYS = ("_name_or_path", "auto_map", "custom_pipelines", "architectures", "dtype", "transformers_version")
 
 
 def write_folder(model, folder: Path, graph: onnx.ModelProto, precision: str) -> None:

@@ -1,5 +1,6 @@
 """Saved models by folder or name: ours, and stock token-classification models of transformers."""
 
+import os
 from collections.abc import Sequence
 
 import torch
@@ -17,6 +18,9 @@ from kospan.tasks.encoders import check_no_file, load_ours, whole_weights
 from kospan.tasks.registry import spec_of_model
 from kospan.tasks.token_classification.stock_model import StockModel
 
+# File of a folder that `kospan export` wrote; see `kospan.runtime`.
+EXPORTED = "runtime.json"
+
 
 def load_saved(name: str, aggregation: str | None = None):
     """Load a model from a folder or the Hub in float32, ready to predict.
@@ -25,7 +29,7 @@ def load_saved(name: str, aggregation: str | None = None):
         name: Folder or Hub name.
         aggregation: For stock models, see `StockModel`; None takes its default.
 
-    Returns: A model of ours, or a `StockModel`.
+    Returns: A model of ours, one that `kospan export` wrote, or a `StockModel`.
 
     Raises:
         FileNotFoundError: There is none, or a part of it is missing.
@@ -34,6 +38,9 @@ def load_saved(name: str, aggregation: str | None = None):
     """
     disable_progress_bar()
     check_no_file(name)
+    if os.path.isfile(os.path.join(name, EXPORTED)):
+        _check_no_aggregation(aggregation)
+        return _load_exported(name)
     if find_file(name, NAME) is not None:
         _check_no_aggregation(aggregation)
         return _load_generative(name)
@@ -65,6 +72,34 @@ def _check_no_aggregation(aggregation: str | None) -> None:
             f"expected no aggregation for a model of ours, got {aggregation!r}; remove it, because the model predicts "
             "whole spans"
         )
+
+
+def check_not_exported(name: str | os.PathLike, action: str) -> None:
+    """Check that a folder does not hold an exported model, which has no weights in torch.
+
+    Args:
+        name: Folder or Hub name.
+        action: What is done with the model, for the error.
+
+    Raises:
+        ValueError: It does.
+    """
+    if os.path.isfile(os.path.join(name, EXPORTED)):
+        raise ValueError(
+            f"expected a model with its weights to {action}, got the exported model in {os.fspath(name)}; {action} the "
+            "model that it was exported from"
+        )
+
+
+def _load_exported(name: str):
+    try:
+        from kospan.runtime import load
+    except ImportError as error:
+        raise ImportError(
+            f"expected the packages onnxruntime and tokenizers for the exported model in {name}, got: {error}; pip "
+            'install "kospan[onnx]"'
+        ) from error
+    return load(name)
 
 
 def _load_generative(name: str) -> KospanGenerativeNER:
