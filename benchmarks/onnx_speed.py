@@ -29,6 +29,7 @@ from kospan.data.registry import dataset_spec
 from kospan.export.export import export
 from kospan.export.quantize import instruction_set
 from kospan.runtime import load
+from kospan.tasks.loading import has_bfloat16
 
 RESULT = Path(__file__).parent.parent / "docs" / "benchmarks" / "onnx_speed.md"
 BATCHES = (1, 8, 32)
@@ -66,6 +67,9 @@ def measure(folder: str, data: str, dataset: str, count: int, rounds: int, place
     runs = {f"torch, batch {size}": lambda size=size: model.extract(documents, batch_size=size) for size in BATCHES}
     for size in BATCHES:
         runs[f"ONNX float32, batch {size}"] = lambda size=size: exported["float32"].extract(documents, batch_size=size)
+    if has_bfloat16():
+        half = kospan.load(folder, dtype="bfloat16")
+        runs["bfloat16 encoder in torch, batch 32"] = lambda: half.extract(documents, batch_size=32)
     runs["ONNX int8"] = lambda: exported["int8"].extract(documents)
     if model.config.encoder_config.num_hidden_layers:
         for size in BATCHES:
@@ -79,6 +83,7 @@ def measure(folder: str, data: str, dataset: str, count: int, rounds: int, place
             run()
             seconds[name].append(time.process_time() - begun)
     found = {"torch": task.predict(examples)}
+    found |= {"bfloat16": task.predict(examples, model=half)} if has_bfloat16() else {}
     found |= {precision: task.predict(examples, model=each) for precision, each in exported.items()}
     triples = {name: [[span[:3] for span in spans] for spans in each] for name, each in found.items()}
     scores = [
@@ -136,6 +141,7 @@ def page(results: list[dict], packages: dict[str, float], command: str) -> str:
         f"{torch.__version__}, {platform.python_implementation()} {platform.python_version()}. Documents per second of "
         "CPU time, medians of interleaved rounds; `extract` and the pipeline from strings to spans.",
     ]
+    names = {"int8": "ONNX int8", "bfloat16": "torch with a bfloat16 encoder"}
     for each in results:
         speeds = each["speeds"]
         best = {
@@ -152,11 +158,15 @@ def page(results: list[dict], packages: dict[str, float], command: str) -> str:
                 "| " + " | ".join([name, f"{value:.0f}"] + [f"{value / base:.2f}" for base in best.values()]) + " |"
             )
         f1, equal = each["f1"], "equal spans" if each["equal"] else "other spans"
+        changes = [
+            f"{names[kind]} {value:.4f} ({100 * (value - f1['torch']):+.2f} points)"
+            for kind, value in f1.items()
+            if kind in names
+        ]
         lines += [
             "",
-            f"F1 on all {each['scored']:,} documents: torch {f1['torch']:.4f}, ONNX float32 {f1['float32']:.4f} "
-            f"({equal}, largest difference of a score {each['score']:.1e}), ONNX int8 {f1['int8']:.4f} "
-            f"({100 * (f1['int8'] - f1['torch']):+.2f} points).",
+            f"F1 on all {each['scored']:,} documents: torch {f1['torch']:.4f}; ONNX float32 {f1['float32']:.4f} "
+            f"({equal}, largest difference of a score {each['score']:.1e}); {'; '.join(changes)}.",
         ]
         lines += [
             "",
@@ -192,7 +202,11 @@ def main() -> None:
             place.mkdir()
             results.append(measure(model, data, dataset, arguments.documents, arguments.rounds, place))
             print(json.dumps(results[-1], indent=1), flush=True)
-    command = f"python benchmarks/onnx_speed.py --documents {arguments.documents} --rounds {arguments.rounds} ..."
+    command = "python benchmarks/onnx_speed.py " + " ".join(
+        f"--model {Path(model).name} --data {Path(data).name} --dataset {dataset}"
+        for model, data, dataset in zip(arguments.model, arguments.data, arguments.dataset)
+    )
+    command += f" --documents {arguments.documents} --rounds {arguments.rounds}"
     arguments.out.write_text(page(results, package_sizes(), command), encoding="utf-8")
 
 

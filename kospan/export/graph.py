@@ -17,6 +17,8 @@ from kospan.runtime.graph_model import FORMAT_KEY, FORMAT_VERSION
 OPSET = 20
 # Largest difference between graph and model, as a share of the largest output where that is above 1.
 TOLERANCE = 1e-4
+# Inputs with a value for each position; the others have one for each unit.
+_BY_POSITION = ("input_ids", "attention_mask", "token_type_ids")
 # Batch, positions and units of the example that is traced, and of the batches that are compared. An export is valid
 # for other sizes only if no two of the example's are equal or 1.
 _EXAMPLE = (3, 13, 7)
@@ -123,9 +125,6 @@ def to_graph(model) -> onnx.ModelProto:
         part.ClearField("doc_string")
     onnx.helper.set_model_props(graph, {FORMAT_KEY: str(FORMAT_VERSION)})
     return graph
-
-
-_BY_POSITION = ("input_ids", "attention_mask", "token_type_ids")
 
 
 @contextlib.contextmanager
