@@ -20,7 +20,7 @@ from .tokenizer import FastTokenizer
 FORMAT_VERSION = 1
 SETTINGS, GRAPH = "runtime.json", "model.onnx"
 FORMAT_KEY = "kospan_format_version"
-# Positions with padding that run at once. With 6 layers of 384, batches of 512 are a fifth faster than batches of 2,048,
+# Positions with padding that run at once. With 6 layers of 384, batches of 512 are a fifth faster than those of 2,048,
 # which do not fit a CPU's caches, and twice as fast as single windows of 17.
 _POSITIONS = 512
 # Its kernel for CPUs takes several times as long as the two operations that it replaces.
