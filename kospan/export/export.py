@@ -19,7 +19,7 @@ class Exported(NamedTuple):
     Args:
         precision: "float32" or "int8".
         difference: Largest difference between graph and model on random windows, as a share of the largest output.
-        instructions: For int8: the CPU's instructions for which weights were chosen.
+        instructions: For int8: the CPU's instructions for sums of int8 products, and the bits of the weights.
         sizes: Bytes of the files of the model, and of those of the export.
     """
 
@@ -90,8 +90,9 @@ def export(
                 f"{difference:.1e} on random windows; use another encoder or layer"
             )
         if precision == "int8":
-            instructions = instruction_set()
-            reduce_range = instructions == "none" if reduce_range is None else reduce_range
+            found = instruction_set()
+            reduce_range = found == "none" if reduce_range is None else reduce_range
+            instructions = f"{found} (weights of {7 if reduce_range else 8} bits)"
             write_folder(model, folder, quantize(graph, model, reduce_range), precision)
             difference = largest_difference(model, load(folder).run)
         sizes = _size(Path(name)), _size(folder)

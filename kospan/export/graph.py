@@ -129,7 +129,7 @@ def to_graph(model) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def _exportable(model) -> Iterator[None]:
-    """Replace what cannot be exported inside the context: the LSTM, and fused attention."""
+    """Replace the LSTM and fused attention, which cannot be exported, inside the context."""
     encoder, recurrent = model.encoder, getattr(model, "recurrent", None)
     implementation = encoder.config._attn_implementation
     encoder.set_attn_implementation("eager")

@@ -37,7 +37,9 @@ def test_float32_prints_no_instruction_set_and_replaces_only_when_asked(saved, t
     assert main(["export", folder, output, "--format", "onnx"]) == 0
     assert "instruction set" not in capsys.readouterr().out
     assert "pass --overwrite" in refused(["export", folder, output], capsys)
+    capsys.readouterr()
     assert main(["export", folder, output, "--overwrite", "--quantize", "int8", "--reduce_range", "true"]) == 0
+    assert "(weights of 7 bits)" in capsys.readouterr().out
     assert "expected a folder other than the source" in refused(["export", folder, folder, "--overwrite"], capsys)
 
 

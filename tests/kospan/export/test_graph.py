@@ -1,5 +1,7 @@
 """Graphs of encoders and layers against the models in torch."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,11 @@ from kospan.export import export as export_module
 from kospan.export.export import check_exportable, export
 from kospan.export.graph import TOLERANCE, GraphLSTM, largest_difference, to_graph
 from kospan.export.windows import input_names, random_batch
-from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
+from kospan.modeling import (
+    KospanForTokenClassification,
+    KospanGenerativeNERConfig,
+    KospanTokenClassificationConfig,
+)
 from kospan.modeling.bilstm import MaskedBiLSTM
 from kospan.modeling.tags import tag_names
 from kospan.runtime import load
@@ -135,6 +141,11 @@ def test_models_that_cannot_be_exported_say_why(over, make_token_classifier, cha
         oracle = make_token_classifier(head="positional", head_options={"oracle": True, "heads": 2})
     for model, message in (
         (over(bigbird), "model one whose BigBird encoder chooses its attention for each text; serve it with torch"),
+        (
+            SimpleNamespace(config=KospanGenerativeNERConfig(["PS"])),
+            "model a generative one, whose language model is not",
+        ),
+        (SimpleNamespace(config=BertConfig()), "model a stock model of type bert; train one with kospan train"),
         (oracle, "model one with head_options oracle: true, which reads gold labels; train it without"),
     ):
         with pytest.raises(ValueError, match=f"expected a model for token classification, .* to export, in {message}"):

@@ -5,7 +5,7 @@ from tokenizers import Tokenizer
 from kospan.modeling.alignment import Aligner
 from kospan.runtime.tokenizer import FastTokenizer
 
-TEXTS = ["이재용 회장이 서울에서", "", "  비가\t온다. ", "\u1100\u1161\u3000👨\u200d👩 e\u0301"]
+TEXTS = ["이재용 회장이 서울에서", "", "  비가\t온다. ", "\u1100\u1161\u3000👨\u200d👩 e\u0301", "[SEP] 비 [CLS][PAD]"]
 
 
 @pytest.fixture(params=["characters", "subwords"])
