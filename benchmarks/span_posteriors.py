@@ -43,7 +43,7 @@ def measure(folder: str, data: str, dataset: str, count: int, rounds: int) -> di
     examples, _ = read_labelled(data, dataset=dataset)
     with model.evaluating(), torch.no_grad():
         documents = model.aligner.documents([example.document for example in examples[:count]])
-        emissions = model._emissions(documents, 32)
+        emissions = model.chains(documents, 32)
         labels = labels_of(model.config.tags)
         settings = {name: decoding_of(labels, **each) for name, each in DECODINGS.items()}
         seconds, spans = {name: [] for name in settings}, {}

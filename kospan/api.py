@@ -30,15 +30,18 @@ class LabelledData(NamedTuple):
     missing: SplitIssues
 
 
-def load(name: str | os.PathLike, aggregation: str | None = None) -> Any:
-    """Open a saved model in float32, ready to predict.
+def load(name: str | os.PathLike, aggregation: str | None = None, dtype: str = "float32") -> Any:
+    """Open a saved model, ready to predict.
 
     Args:
         name: A folder, or a name on the Hub.
         aggregation: Stock token classifiers: the rule that merges subwords to entities; None takes "simple".
+        dtype: "float32", in which models are scored, or "bfloat16" for the encoder, which is faster on GPUs and CPUs
+            with instructions for it and changes scores slightly.
 
     Returns:
-        A model of kospan, or a `StockModel` for a stock token classifier of transformers.
+        A model of kospan, the same without torch for a folder that `kospan export` wrote, or a `StockModel` for a stock
+        token classifier of transformers.
 
     Raises:
         FileNotFoundError: If there is no model, or a part of it is missing.
@@ -50,7 +53,7 @@ def load(name: str | os.PathLike, aggregation: str | None = None) -> Any:
     >>> all(0 <= span.start < span.end for span in spans)
     True
     """
-    return load_saved(os.fspath(name), aggregation)
+    return load_saved(os.fspath(name), aggregation, dtype)
 
 
 def predict(

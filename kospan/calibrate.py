@@ -23,7 +23,7 @@ from kospan.example import Example
 from kospan.operating_points import Parts, check_disjoint, check_shift, cut_parts, operating_points, score_parts
 from kospan.task import Task
 from kospan.tasks.encoders import load_ours
-from kospan.tasks.loading import open_saved
+from kospan.tasks.loading import check_not_exported, open_saved
 from kospan.tasks.registry import spec_of_folder
 from kospan.training.record import NAME
 from kospan.training.saving import check_output, read_object, written_whole
@@ -269,6 +269,7 @@ def _say_missed(chosen: dict, say: Callable[[str], None]) -> None:
 
 def config_of(folder: Path) -> dict:
     """The config of a model that can be calibrated. Raises: FileNotFoundError or ValueError if there is none."""
+    check_not_exported(folder, "calibrate")
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
             f"expected a folder with a model to calibrate, found no config.json in {folder}; fetch a model from the "

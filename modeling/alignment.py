@@ -357,6 +357,8 @@ class Aligner:
         Ties go to the earlier window.
         """
         best, owner = [-1] * len(document.units), [0] * len(document.units)
+        if len(windows) == 1:
+            return owner
         for at, window in enumerate(windows):
             subwords = len(window.input_ids) - len(self.prefix) - len(self.suffix)
             for unit in range(window.first_unit, window.first_unit + len(window.unit_positions)):

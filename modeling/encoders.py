@@ -12,23 +12,6 @@ from .sparse_attention import SparseBigBird
 _ENCODERS = {SparseBigBird.config_class.model_type: SparseBigBird}
 
 
-def encoder_limit(config) -> int | None:
-    """Return the most positions that an encoder with this config reads; None if it sets no limit.
-
-    RoBERTa-class models count positions from after the padding id, so two rows of their table are never used.
-    """
-    limit = getattr(config, "max_position_embeddings", None)
-    if not limit or limit < 0:
-        return None
-    relative = getattr(config, "model_type", "") in ("deberta-v2", "deberta") and not getattr(
-        config, "position_biased_input", True
-    )
-    if relative:
-        return None
-    shifted = getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl")
-    return limit - (config.pad_token_id + 1) if shifted else limit
-
-
 def build_encoder(config, **kwargs) -> nn.Module:
     """Build an encoder without weights from its config, without a pooler."""
     if config.model_type in _ENCODERS:

@@ -20,9 +20,14 @@ one text, too, the result is a list of such lists: `InferenceClient.text_classif
 The parameters are the settings of the model's pipeline, among them all that `huggingface_hub.InferenceClient` sends;
 null means the default. An invalid payload raises ValueError with one sentence: the server answers exceptions with
 status 400 and `{"error": sentence}`, and a returned dict of that form with status 200.
+
+With the environment variable KOSPAN_ONNX=1 the exported model in the folder `onnx` computes the scores; it needs the
+package onnxruntime.
 """
 
+import importlib
 import os
+import sys
 from collections.abc import Mapping
 
 import torch
@@ -77,7 +82,10 @@ class EndpointHandler:
         if model.tokenizer is None:
             raise ValueError(f"expected a tokenizer beside the model in {folder}, found none; copy its files there")
         # In float32, as in evaluation, so that both give the same results.
-        self.model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        if os.environ.get("KOSPAN_ONNX") == "1":
+            self.model = with_graph(model.eval(), os.path.join(folder, "onnx"))
+        else:
+            self.model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
         self.pipeline = model.pipeline()
 
     def __call__(self, data: dict) -> dict | list:
@@ -101,6 +109,30 @@ class EndpointHandler:
         except TypeError as error:
             raise ValueError(str(error)) from error
         return found[0] if single and not classifies else found
+
+
+def with_graph(model, folder: str):
+    """Let the exported model of a folder compute the scores of a model's windows.
+
+    Raises:
+        ValueError: If there is no exported model.
+        ImportError: If onnxruntime is missing.
+    """
+    if not os.path.isfile(os.path.join(folder, "runtime.json")):
+        raise ValueError(
+            f"expected an exported model in {folder} for KOSPAN_ONNX=1, found none; publish with kospan push --onnx"
+        )
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    graph = importlib.import_module("kospan_runtime").load(folder)
+    model.window_batches = graph.window_batches
+    if hasattr(model, "window_logits"):
+        model.window_logits = graph.window_logits
+    elif hasattr(model, "head"):
+        model.window_emissions = lambda batch: torch.from_numpy(graph.window_emissions(batch))
+    else:
+        model.window_emissions = graph.window_emissions
+    return model
 
 
 def load_generative_model(folder: str):

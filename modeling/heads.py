@@ -200,6 +200,13 @@ class TagHead(nn.Module, ABC):
     ) -> torch.Tensor:
         """Compute the loss of the head, summed over all units of the batch, in nats."""
 
+    @staticmethod
+    def padded(chains: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pad emissions `(units, tags)` to a batch `(batch, units, tags)`, and return its mask `(batch, units)`."""
+        batch = nn.utils.rnn.pad_sequence(chains, batch_first=True)
+        lengths = torch.tensor([len(chain) for chain in chains], device=batch.device)
+        return batch, torch.arange(batch.shape[1], device=batch.device) < lengths.unsqueeze(1)
+
     def decode(
         self, emissions: torch.Tensor, mask: torch.Tensor, context: ChainContext | None = None
     ) -> list[list[int]]:

@@ -25,8 +25,9 @@ from .code_files import (
 )
 from .configuration_kospan import KospanConfig, PipelineTasks
 from .crf import CRF
-from .encoders import build_encoder, encoder_limit, load_encoder
+from .encoders import build_encoder, load_encoder
 from .pipeline_base import PipelineOwner
+from .settings import encoder_limit
 from .window_batches import WindowBatches
 
 try:  # Version 5 marks weights loaded from a checkpoint; only its own functions respect the mark.
@@ -97,6 +98,8 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         self.tokenizer, self._tokenizer_problem = None, ""
         self._aligner, self._aligner_settings = None, None
         self._encoder_is_frozen = False
+        # Type of the encoder's states where it differs from the encoder's own, see `set_encoder_dtype`.
+        self._states_dtype: torch.dtype | None = None
         # While a head is trained on a frozen encoder: cached states of a window `(length, hidden)`, or None if there
         # are none. Never saved.
         self.state_source: Callable[[Mapping], np.ndarray | None] | None = None
@@ -237,6 +240,11 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             if child is not self.encoder:
                 child.zero_grad(set_to_none)
 
+    def set_encoder_dtype(self, dtype: torch.dtype) -> None:
+        """Convert the encoder to a type; LSTM and head keep theirs, which are given states in their own type."""
+        self._states_dtype = self.dtype if self._states_dtype is None else self._states_dtype
+        self.encoder.to(dtype)
+
     def encode(self, encoder_states: torch.Tensor | None = None, **inputs):
         """Run the encoder, or wrap states that it has computed before.
 
@@ -257,7 +265,10 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
                 "encoder_states replace input_ids, so pass the one that the batch was made for"
             )
         if encoder_states is None:
-            return self.encoder(**{key: each for key, each in inputs.items() if each is not None}, return_dict=True)
+            found = self.encoder(**{key: each for key, each in inputs.items() if each is not None}, return_dict=True)
+            if self._states_dtype is not None:
+                found.last_hidden_state = found.last_hidden_state.to(self._states_dtype)
+            return found
         width = self.config.encoder_config.hidden_size
         if encoder_states.dim() != 3 or encoder_states.shape[2] != width:
             raise ValueError(

@@ -1,6 +1,6 @@
 """`KospanForTokenClassification`: encoder, LSTM and head over units, and spans of texts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,9 +21,10 @@ from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import ChainContext, HeadInspection, build_head
-from .input_checks import as_text, check_batch_size, check_documents, check_prediction_arguments
+from .input_checks import check_documents, check_prediction_arguments
 from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowInspection
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
+from .padded_batches import padded_batch  # noqa: F401  (as above)
 from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
 from .pipeline_question_answering import KospanQuestionAnsweringPipeline  # noqa: F401  (as above)
 from .pipeline_text_classification import KospanTextClassificationPipeline  # noqa: F401  (as above)
@@ -39,13 +40,11 @@ from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
 from .tags import labels_of
+from .token_classification_methods import TokenClassificationMethods
 from .wide_linear import wide_linear  # noqa: F401  (as above)
 from .window_batches import WindowBatches  # noqa: F401  (as above)
 from .word_shapes import SHAPES
 from .words import trimmed
-
-# Documents that are tokenized at a time: enough to sort by length, few enough that memory does not grow with the data.
-_DOCUMENTS_AT_A_TIME = 1024
 
 
 @dataclass
@@ -71,18 +70,6 @@ class KospanTokenClassificationOutput(EmissionsOutput):
     attentions: tuple | None = None
 
 
-class TokenScores(NamedTuple):
-    """Units and emissions of one text.
-
-    Args:
-        units: `(start, end)` of each unit in characters.
-        emissions: Tag scores of each unit `(units, tags)`, float32, on the model's device.
-    """
-
-    units: list[tuple[int, int]]
-    emissions: torch.Tensor
-
-
 class TokenInspection(NamedTuple):
     """Raw values behind the spans of one text.
 
@@ -106,7 +93,7 @@ class TokenInspection(NamedTuple):
     gates: torch.Tensor | None = None
 
 
-class KospanForTokenClassification(KospanPreTrainedModel):
+class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedModel):
     """Span extraction by tagging units.
 
     >>> model = AutoModel.from_pretrained("user/name", trust_remote_code=True)  # doctest: +SKIP
@@ -266,53 +253,6 @@ class KospanForTokenClassification(KospanPreTrainedModel):
     # --- text to spans ------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def extract(
-        self,
-        texts: str | Sequence[str | Sequence[str]],
-        threshold: float | Mapping[str, float] | None = None,
-        batch_size: int = 32,
-        decode: str | None = None,
-        overlapping: bool | None = None,
-        operating_point: str | None = None,
-    ) -> list[Span] | list[list[Span]]:
-        """Extract the spans of each text, with exact posteriors as scores.
-
-        Args:
-            texts: A document, or a sequence of documents of any length (a list, an array, a Series, a data set's
-                column); long ones are split into windows and merged. In a sequence a document may also be a list of
-                its words, which are kept; offsets then count the characters of `" ".join(words)`.
-            threshold: Spans that are less probable are omitted; a number, or one for each label. None means 0.5 with
-                decode="posterior" and 0 otherwise.
-            batch_size: Number of windows in a batch.
-            decode: "viterbi" (default) returns the spans of the best tag sequence; "posterior" the disjoint spans with
-                the largest sum of posterior minus threshold; "mbr" those with the best expected F1 of the document. The
-                latter two find spans of up to 16 units.
-            overlapping: With decode="posterior": return every span that reaches its threshold.
-            operating_point: Name of one of `config.operating_points`, which replaces all other settings.
-
-        Returns:
-            Spans sorted by start, none of which begins or ends with white space: a list for a str, a list of lists for
-            a sequence.
-
-        Raises:
-            TypeError: If `texts` is neither a str nor a sequence of documents.
-            ValueError: If a setting is out of range or has no effect, or a text holds half of a surrogate pair.
-                Threads may call it at once.
-        """
-        texts = as_text(texts)
-        if isinstance(texts, str):
-            return self.extract([texts], threshold, batch_size, decode, overlapping, operating_point)[0]
-        texts = check_documents(texts)
-        check_batch_size(batch_size)
-        points = self.config.operating_points
-        decoding = decoding_of(labels_of(self.config.tags), threshold, decode, overlapping, operating_point, points)
-        found = []
-        with self.evaluating():
-            for documents, emissions in self._read(texts, batch_size):
-                found.extend(decode_spans(self.head, documents, emissions, decoding, batch_size))
-        return found
-
-    @torch.no_grad()
     def tag_units(
         self, texts: Sequence[str | Sequence[str]], threshold: float = 0.0, batch_size: int = 32
     ) -> list[list[Span]]:
@@ -332,7 +272,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         texts, tags, found = check_documents(texts), self.config.tags, []
         check_prediction_arguments(threshold, batch_size)
         with self.evaluating():
-            for documents, emissions in self._read(texts, batch_size):
+            for documents, emissions in self.read(texts, batch_size):
                 for document, chain in zip(documents, emissions):
                     if not document.units:
                         found.append([])
@@ -346,31 +286,6 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         return found
 
     @torch.no_grad()
-    def token_scores(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TokenScores]:
-        """Return units and emissions of each text, with windows merged: the input of decoding.
-
-        Args:
-            texts: Documents of any length, as in `extract`.
-            batch_size: Number of windows in a batch.
-
-        Raises:
-            Exception: As `extract`.
-        """
-        texts = check_documents(texts)
-        check_batch_size(batch_size)
-        with self.evaluating():
-            return [
-                TokenScores(document.units, chain)
-                for documents, emissions in self._read(texts, batch_size)
-                for document, chain in zip(documents, emissions)
-            ]
-
-    def _read(self, texts: list, batch_size: int) -> Iterator[tuple[list[Document], list[torch.Tensor]]]:
-        for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
-            documents = self.aligner.documents(texts[at : at + _DOCUMENTS_AT_A_TIME])
-            yield documents, self._emissions(documents, batch_size)
-
-    @torch.no_grad()
     def inspect(self, text: str | Sequence[str]) -> TokenInspection:
         """Return tag marginals per unit and attention per window of a text or a list of words.
 
@@ -382,7 +297,7 @@ class KospanForTokenClassification(KospanPreTrainedModel):
             implementation = self.encoder.config._attn_implementation
             try:
                 document = self.aligner.documents([text])[0]
-                emissions = self._emissions([document], 1)[0]
+                emissions = self.chains([document], 1)[0]
                 mask = torch.ones(1, len(document.units), dtype=torch.bool, device=emissions.device)
                 marginals = self.head.marginals(emissions.unsqueeze(0), mask)[0].float().cpu()
                 spans = decode_spans(self.head, [document], [emissions], decoding_of(labels_of(self.config.tags)), 1)[0]
@@ -437,30 +352,11 @@ class KospanForTokenClassification(KospanPreTrainedModel):
         )
         return view, seen
 
-    def _emissions(self, documents: list[Document], batch_size: int) -> list[torch.Tensor]:
-        """Return one chain of emissions `(units, tags)` per document, each unit's from the window that owns it."""
-        chains = [torch.zeros(len(document.units), len(self.config.tags), device=self.device) for document in documents]
-        jobs = []
-        for at, document in enumerate(documents):
-            windows = self.aligner.windows(document)
-            owner = self.aligner.owners(document, windows)
-            jobs.extend((at, place, window, owner) for place, window in enumerate(windows))
-        for chosen, features in self.window_batches([self.features(window) for _, _, window, _ in jobs], batch_size):
-            batch = [jobs[job] for job in chosen]
-            output = self(**features, decode=False)
-            for row, (at, place, window, owner) in enumerate(batch):
-                units = range(window.first_unit, window.first_unit + len(window.unit_positions))
-                own = [unit for unit in units if owner[unit] == place]
-                if own:
-                    first = own[0] - window.first_unit
-                    chains[at][own[0] : own[-1] + 1] = output.emissions[row, first : first + len(own)]
-        return chains
+    def new_chain(self, units: int) -> torch.Tensor:
+        """Return zeros `(units, tags)` on the model's device."""
+        return torch.zeros(units, len(self.config.tags), device=self.device)
 
-    def features(self, window: Window) -> dict[str, list[int]]:
-        """Return the model's inputs for a window, without labels."""
-        found = {
-            "input_ids": window.input_ids,
-            "unit_positions": window.unit_positions,
-            "unit_places": window.unit_places,
-        }
-        return found | {"word_shape_feature": window.word_shape_feature} if self.config.word_shape_feature else found
+    @torch.no_grad()
+    def window_emissions(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Return emissions of a batch of windows `(batch, units, tags)`, float32."""
+        return self(**batch, decode=False).emissions

@@ -1,4 +1,4 @@
-"""Choices of model settings, and the settings that a model takes from a recipe; imports no torch."""
+"""Choices and limits of model settings, and the settings that a model takes from a recipe; imports no torch."""
 
 from collections.abc import Iterable
 
@@ -37,6 +37,23 @@ def choice(name: str, value: str) -> str:
     if value not in CHOICES[name]:
         raise ValueError(f"expected {name} to be one of {', '.join(CHOICES[name])}, got {value!r}; choose one of them")
     return value
+
+
+def encoder_limit(config) -> int | None:
+    """Return the most positions that an encoder with this config reads; None if it sets no limit.
+
+    RoBERTa-class models count positions from after the padding id, so two rows of their table are never used.
+    """
+    limit = getattr(config, "max_position_embeddings", None)
+    if not limit or limit < 0:
+        return None
+    relative = getattr(config, "model_type", "") in ("deberta-v2", "deberta") and not getattr(
+        config, "position_biased_input", True
+    )
+    if relative:
+        return None
+    shifted = getattr(config, "model_type", "") in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl")
+    return limit - (config.pad_token_id + 1) if shifted else limit
 
 
 def taken_from(recipe, names: Iterable[str]) -> dict:

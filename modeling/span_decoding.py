@@ -1,12 +1,14 @@
-"""Decoding of emissions to spans of texts: the best path, or a choice from the posteriors of all spans."""
+"""Decoding of emissions to spans of texts: the best path, or a choice from the posteriors of all spans.
+
+Emissions are tensors or arrays, as the chain takes them; torch is not needed.
+"""
 
 from collections.abc import Iterator, Sequence
 
-import torch
-from torch import nn
+import numpy as np
 
 from .alignment import Document
-from .heads import TagHead
+from .padded_batches import length_batches
 from .span_selection import Candidates, Decoding, lowest_posteriors, select
 from .spans import Span
 from .tags import labels_of, tags_to_spans
@@ -14,16 +16,17 @@ from .words import trimmed
 
 
 def decode_spans(
-    head: TagHead,
+    head,
     documents: Sequence[Document],
-    emissions: Sequence[torch.Tensor],
+    emissions: Sequence,
     decoding: Decoding,
     batch_size: int,
 ) -> list[list[Span]]:
     """Decode the spans of each document, with their exact posteriors as scores.
 
     Args:
-        head: The model's head.
+        head: The model's head, or another object with `tags`, `scheme`, `padded`, `decode`, `posteriors`,
+            `span_posteriors` and `no_span_probability` as `TagHead` has them.
         documents: The documents.
         emissions: Tag scores of each document `(units, tags)`.
         decoding: How spans are chosen.
@@ -31,27 +34,21 @@ def decode_spans(
     """
     found: list[list[Span]] = [[] for _ in documents]
     decode = _best_paths if decoding.decode == "viterbi" else _selected
-    for rows, batch, mask in chain_batches(emissions, batch_size):
+    for rows, batch, mask in chain_batches(head, emissions, batch_size):
         for at, spans in zip(rows, decode(head, [documents[at] for at in rows], batch, mask, decoding)):
             found[at] = spans
     return found
 
 
-def chain_batches(
-    emissions: Sequence[torch.Tensor], size: int
-) -> Iterator[tuple[list[int], torch.Tensor, torch.Tensor]]:
+def chain_batches(head, emissions: Sequence, size: int) -> Iterator[tuple]:
     """Yield indices, emissions `(batch, units, tags)` and mask of documents with units, sorted by length."""
-    order = sorted((at for at, chain in enumerate(emissions) if len(chain)), key=lambda at: len(emissions[at]))
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
-        batch = nn.utils.rnn.pad_sequence([emissions[at] for at in rows], batch_first=True)
-        lengths = torch.tensor([len(emissions[at]) for at in rows], device=batch.device)
-        yield rows, batch, torch.arange(batch.shape[1], device=batch.device) < lengths.unsqueeze(1)
+    with_units = [at for at, chain in enumerate(emissions) if len(chain)]
+    for chosen in length_batches([len(emissions[at]) for at in with_units], size):
+        rows = [with_units[at] for at in chosen]
+        yield rows, *head.padded([emissions[at] for at in rows])
 
 
-def _best_paths(
-    head: TagHead, documents: list[Document], batch: torch.Tensor, mask: torch.Tensor, decoding: Decoding
-) -> Iterator[list[Span]]:
+def _best_paths(head, documents: list[Document], batch, mask, decoding: Decoding) -> Iterator[list[Span]]:
     """Yield the spans of the best path of each document.
 
     Tags on white space at a span's ends are not reported; its score stays that of the path.
@@ -67,19 +64,16 @@ def _best_paths(
         yield found
 
 
-def _selected(
-    head: TagHead, documents: list[Document], batch: torch.Tensor, mask: torch.Tensor, decoding: Decoding
-) -> Iterator[list[Span]]:
+def _selected(head, documents: list[Document], batch, mask, decoding: Decoding) -> Iterator[list[Span]]:
     """Yield the spans of each document that are chosen from all."""
     labels = labels_of(head.tags)
     posteriors = head.span_posteriors(batch, mask, decoding.max_span_length)
-    lowest = torch.from_numpy(lowest_posteriors(decoding)).to(batch.device)
-    columns = posteriors.reaching(lowest, blank_units(documents, mask))
-    rows, *columns = (column.numpy() for column in columns)
+    found = posteriors.reaching(lowest_posteriors(decoding), blank_units(documents, mask.shape))
+    rows, *columns = map(np.asarray, found)
     bounds = rows.searchsorted(range(len(documents) + 1))
     expected, no_span = [0.0] * len(documents), [0.0] * len(documents)
     if decoding.decode == "mbr":
-        expected = posteriors.expected_count().sum(dim=-1).tolist()
+        expected = posteriors.expected_count().sum(-1).tolist()
         no_span = head.no_span_probability(batch, mask, posteriors).tolist()
     for at, document in enumerate(documents):
         place = slice(bounds[at], bounds[at + 1])
@@ -90,9 +84,9 @@ def _selected(
         ]
 
 
-def blank_units(documents: Sequence[Document], mask: torch.Tensor) -> torch.Tensor | None:
-    """Return which units are white space, like `mask` `(batch, units)`; None if none is."""
-    blank = torch.zeros(mask.shape, dtype=torch.bool)
-    for row, document in zip(blank.numpy(), documents):
+def blank_units(documents: Sequence[Document], shape: tuple[int, int]) -> np.ndarray | None:
+    """Return which units are white space, of the given shape `(batch, units)`; None if none is."""
+    blank = np.zeros(shape, dtype=bool)
+    for row, document in zip(blank, documents):
         row[: len(document.units)] = [document.text[start:end].isspace() for start, end in document.units]
-    return blank.to(mask.device) if blank.any() else None
+    return blank if blank.any() else None

@@ -12,6 +12,7 @@ The sums give each factor for all units and labels at once, so that one more uni
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from .forward_backward import Sums
@@ -139,7 +140,12 @@ class SpanPosteriors:
         factors = torch.cat([first, steps])[: self.units].squeeze(2).t()  # shape: (batch, units)
         return torch.where(mask, factors, 1.0).prod(dim=1)
 
-    def reaching(self, thresholds: torch.Tensor, blank: torch.Tensor | None = None, block: int = BLOCK) -> FoundSpans:
+    def reaching(
+        self,
+        thresholds: torch.Tensor | np.ndarray,
+        blank: torch.Tensor | np.ndarray | None = None,
+        block: int = BLOCK,
+    ) -> FoundSpans:
         """Find the spans whose posterior is above 0 and reaches the threshold of their label.
 
         Args:
@@ -149,6 +155,9 @@ class SpanPosteriors:
                 white space are omitted.
             block: Maximum number of posteriors that are held at once.
         """
+        device = self.sums.alpha.device
+        thresholds = torch.as_tensor(thresholds, device=device)
+        blank = None if blank is None else torch.as_tensor(blank, device=device)
         parts = [self._reaching(starts, thresholds, blank) for starts in self._blocks(len(thresholds), block)]
         if not parts:
             empty = torch.zeros(0, dtype=torch.int64)

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 import torch
+
+from .padded_batches import attention_mask, length_batches, padded_batch
 
 # Positions that a CPU processes at once: with 6 layers of 384, 32 windows of 384 take 2.6 times as long as 4 by 4.
 _CPU_POSITIONS = 2048
@@ -43,15 +44,8 @@ class WindowBatches:
             batch_size: Maximum number of windows. On a CPU a batch has fewer long windows: a batch that does not fit
                 its caches is slower than single windows.
         """
-        most = _CPU_POSITIONS if self.device.type == "cpu" else math.inf
-        batch: list[int] = []
-        for at in sorted(range(len(lengths)), key=lengths.__getitem__):
-            if batch and (len(batch) == batch_size or (len(batch) + 1) * lengths[at] > most):
-                yield batch
-                batch = []
-            batch.append(at)
-        if batch:
-            yield batch
+        positions = _CPU_POSITIONS if self.device.type == "cpu" else math.inf
+        return length_batches(lengths, batch_size, positions)
 
     def collate(self, features: Sequence[Mapping]) -> dict[str, torch.Tensor]:
         """Combine features of windows to one batch on the CPU.
@@ -65,29 +59,19 @@ class WindowBatches:
         Returns:
             A tensor for each key, and `attention_mask` `(batch, length)`.
         """
-        batch = {}
-        longest = max(len(feature["input_ids"]) for feature in features)
-        fillers = {"input_ids": self.tokenizer.pad_token_id or 0, "token_type_ids": 0}
-        cached = "encoder_states" in features[0]
-        for key, first in features[0].items():
-            if cached and key in fillers:
-                continue
-            values = [feature[key] for feature in features]
-            if key == "encoder_states":
-                batch[key] = torch.zeros(len(values), longest, first.shape[1])
-                for row, value in zip(batch[key].numpy(), values):
-                    row[: len(value)] = value
-                continue
-            if not isinstance(first, list):
-                batch[key] = torch.tensor(values)
-                continue
-            rows = np.full((len(values), max(map(len, values))), fillers.get(key, -100), dtype=np.int64)
-            for row, value in zip(rows, values):
+        lengths = [len(feature["input_ids"]) for feature in features]
+        mask = torch.from_numpy(attention_mask(lengths))
+        states = [feature["encoder_states"] for feature in features if "encoder_states" in feature]
+        if states:
+            replaced = ("input_ids", "token_type_ids", "encoder_states")
+            features = [{key: value for key, value in each.items() if key not in replaced} for each in features]
+        padded = padded_batch(features, self.tokenizer.pad_token_id or 0)
+        batch = {key: torch.as_tensor(values) for key, values in padded.items()}
+        if states:
+            batch["encoder_states"] = torch.zeros(len(states), max(lengths), states[0].shape[1])
+            for row, value in zip(batch["encoder_states"].numpy(), states):
                 row[: len(value)] = value
-            batch[key] = torch.from_numpy(rows)
-        lengths = torch.tensor([len(feature["input_ids"]) for feature in features])
-        batch["attention_mask"] = (torch.arange(longest) < lengths.unsqueeze(1)).long()
-        return batch
+        return batch | {"attention_mask": mask}
 
     def to_device(self, batch: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Move a batch to the model's device."""

@@ -57,7 +57,7 @@ class Part:
         _, self.first_texts = np.unique(documents, return_index=True)
         with model.evaluating(), torch.no_grad():
             self.texts = model.aligner.documents([example.document for example in examples])
-            self.emissions = model._emissions(self.texts, 32)
+            self.emissions = model.chains(self.texts, 32)
 
     def counts(self, **settings) -> np.ndarray:
         """Count correct, predicted and gold spans of each text `(texts, 3)`."""

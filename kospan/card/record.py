@@ -11,6 +11,9 @@ from kospan.training.record import NAME
 from kospan.training.run_folder import public_recipe, read_config
 from kospan.training.saving import read_object
 
+# Folder of the exported model inside a release.
+ONNX = "onnx"
+
 
 class FileDict(dict):
     """A mapping read from a file; a missing key is an error that names the file.
@@ -48,8 +51,9 @@ def read_record(folder: Path, spec: TaskSpec) -> dict:
 
     Returns:
         `config`; `recipe` as it may be published and `settings`, the same with all defaults; `results`, metrics by name
-        without `eval_`; `calibration`; what `training_record.json` holds (`training`, `evaluation`, `origins`, ...),
-        which is None where the run wrote none; `about`, the data set; and what follows from them.
+        without `eval_`; `calibration`; `onnx`, the settings of the exported model; what `training_record.json` holds
+        (`training`, `evaluation`, `origins`, ...), which is None where the run wrote none; `about`, the data set; and
+        what follows from them.
 
     Raises:
         FileNotFoundError: config.json, recipe.yaml or eval_results.json is missing.
@@ -69,6 +73,7 @@ def read_record(folder: Path, spec: TaskSpec) -> dict:
         "settings": _settings(recipe),
         "results": _results(_required(folder, "eval_results.json")),
         "calibration": _optional(folder, "calibration.json"),
+        "onnx": _optional(folder, f"{ONNX}/runtime.json"),
         "training": run and run["training"],
         "evaluation": run and run["evaluation"],
         "adjusted": run and run["adjusted"],

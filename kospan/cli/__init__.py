@@ -6,7 +6,10 @@ import os
 import sys
 
 # Modules of this package: `add_parser(commands)` adds the command's flags, `run(arguments)` runs it.
-COMMANDS = ("train", "predict", "evaluate", "analyze", "compare", "benchmark", "calibrate", "ablate", "convert", "push")
+COMMANDS = (
+    *("train", "predict", "evaluate", "analyze", "compare", "benchmark", "calibrate", "ablate", "convert", "export"),
+    "push",
+)
 # Commands whose flags are settings of a recipe: their `run` takes the words themselves.
 RECIPE_COMMANDS = ("train", "ablate")
 # Exit status of shells for a program that Ctrl-C has ended, and for one whose output is no longer read.

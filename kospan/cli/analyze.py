@@ -36,8 +36,10 @@ def run(arguments) -> None:
     from kospan.evaluation.explain import check_explainable, explain
     from kospan.report.analysis import analyze, explainer_of
     from kospan.report.page import write_report
+    from kospan.tasks.loading import check_not_exported
     from kospan.training.saving import check_output
 
+    check_not_exported(arguments.model, "analyze")
     folder = arguments.output or (Path(arguments.model) / "report" if Path(arguments.model).is_dir() else "report")
     check_output(folder, folder=True)
     settings = {"train": arguments.train, "aggregation": arguments.aggregation, **data_settings(arguments)}

@@ -18,6 +18,13 @@ def add_parser(commands) -> None:
         action="store_true",
         help="also publish predictions.jsonl, which holds the validation texts: only if their licence allows it",
     )
+    parser.add_argument(
+        "--onnx",
+        nargs="?",
+        const="float32",
+        choices=("float32", "int8"),
+        help="also publish the exported model, in the folder onnx (float32 without a value)",
+    )
     parser.add_argument("--token", help="access token (default: HF_TOKEN or `hf auth login`)")
     parser.add_argument(
         "--dry_run",
@@ -37,6 +44,16 @@ def run(arguments) -> None:
     from kospan.training.run_folder import read_config
 
     folder = Path(arguments.folder)
+    export = None
+    if arguments.onnx:
+        from kospan.export.command import check_packages
+
+        check_packages("kospan push --onnx")
+        from kospan.export.export import export as write_export
+
+        def export(model: Path, target: Path) -> None:
+            write_export(model, target, precision=arguments.onnx)
+
     publish(
         folder,
         arguments.repo_id,
@@ -47,6 +64,7 @@ def run(arguments) -> None:
         space=arguments.space,
         message=arguments.commit_message,
         predictions=arguments.predictions,
+        export=export,
         dry_run=folder / "release" if arguments.dry_run is True else arguments.dry_run,
         hub=None if arguments.dry_run else Hub(arguments.token),
     )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kospan.card.card import write_card
 from kospan.card.metadata import EVAL_RESULTS
+from kospan.card.record import ONNX
 from kospan.hub.hub import Hub, Pushed, check_name
-from kospan.hub.refusals import check_no_secrets
+from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.hub.release import prepare
 from kospan.hub.space import prepare_space
 from kospan.hub.verify import verify
@@ -22,7 +23,7 @@ from kospan.training.saving import dot_notes
 # kind of model would decide how the weights are loaded, and old scores belong to other weights.
 REPLACED = (
     *("config.json", ADAPTER, NAME, EVAL_RESULTS, "*.safetensors", "model.safetensors.index.json"),
-    *("*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt"),
+    *("*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt", f"{ONNX}/*"),
 )
 
 
@@ -37,6 +38,7 @@ def publish(
     space: str | None = None,
     message: str | None = None,
     predictions: bool = False,
+    export: Callable[[Path, Path], None] | None = None,
     dry_run: str | os.PathLike | None = None,
     hub: Hub | None = None,
     say: Callable[[str], None] = print,
@@ -55,6 +57,7 @@ def publish(
         space: `user/name` of a Space that serves the model.
         message: The commits' first line.
         predictions: Also publish predictions.jsonl, which holds the validation texts.
+        export: Writes the exported model of the first folder to the second; None publishes no exported model.
         dry_run: A new folder, or one of an earlier dry run, that gets all files; nothing is sent.
         hub: The destination, and the source of an adapter's base model; None is the Hub with this machine's token.
         say: Function that takes a line about each step.
@@ -83,6 +86,10 @@ def publish(
         model, page = Path(temporary, "model"), Path(temporary, "space")
         secrets = hub.secrets if hub else ()
         left_out = prepare(folder, model, predictions=predictions, secrets=secrets).left_out
+        if export is not None:
+            export(folder, model / ONNX)
+            check_configs(model / ONNX)
+            check_no_secrets(model / ONNX, secrets)
         write_card(model, spec, repo_id)
         check_no_secrets(model, secrets)
         if space:

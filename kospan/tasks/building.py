@@ -8,7 +8,7 @@ import torch
 from kospan.data.corpus import Corpus, load_corpus
 from kospan.data.records import ReadOptions
 from kospan.modeling.configuration_kospan import KospanConfig
-from kospan.modeling.encoders import encoder_limit
+from kospan.modeling.settings import encoder_limit
 from kospan.recipe import FIELDS, Recipe, default_of
 from kospan.tasks.encoders import (
     check_encoder_options,

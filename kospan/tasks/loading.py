@@ -1,5 +1,7 @@
 """Saved models by folder or name: ours, and stock token-classification models of transformers."""
 
+import os
+import platform
 from collections.abc import Sequence
 
 import torch
@@ -17,23 +19,63 @@ from kospan.tasks.encoders import check_no_file, load_ours, whole_weights
 from kospan.tasks.registry import spec_of_model
 from kospan.tasks.token_classification.stock_model import StockModel
 
+# File of a folder that `kospan export` wrote; see `kospan.runtime`.
+EXPORTED = "runtime.json"
+# Types of the encoder in prediction.
+DTYPES = ("float32", "bfloat16")
 
-def load_saved(name: str, aggregation: str | None = None):
-    """Load a model from a folder or the Hub in float32, ready to predict.
+
+def load_saved(name: str, aggregation: str | None = None, dtype: str = "float32"):
+    """Load a model from a folder or the Hub, ready to predict.
 
     Args:
         name: Folder or Hub name.
         aggregation: For stock models, see `StockModel`; None takes its default.
+        dtype: Type of the encoder: "float32" or "bfloat16".
 
-    Returns: A model of ours, or a `StockModel`.
+    Returns: A model of ours, one that `kospan export` wrote, or a `StockModel`.
 
     Raises:
         FileNotFoundError: There is none, or a part of it is missing.
-        ValueError: It is a model of another kind or of an earlier version, or its weights are cut short or do not fit
-            its config.
+        ValueError: It is a model of another kind or of an earlier version, its weights are cut short or do not fit its
+            config, or it cannot run in `dtype`.
     """
+    if dtype not in DTYPES:
+        raise ValueError(f"expected dtype to be one of {', '.join(DTYPES)}, got {dtype!r}; float32 is the default")
+    model = _load_in_float32(name, aggregation)
+    if dtype == "bfloat16":
+        _check_bfloat16(model, name)
+        model.set_encoder_dtype(torch.bfloat16)
+    return model
+
+
+def _check_bfloat16(model, name: str) -> None:
+    if not hasattr(model, "set_encoder_dtype"):
+        raise ValueError(
+            f"expected a model of kospan with an encoder in torch for dtype bfloat16, got another one in {name}; leave "
+            "dtype out"
+        )
+    on_gpu = model.device.type == "cuda"
+    if not (torch.cuda.is_bf16_supported() if on_gpu else has_bfloat16()):
+        raise ValueError(
+            "expected a CPU with instructions for bfloat16 (AVX-512 BF16, AMX or Arm BF16) or a GPU with them, got one "
+            "without, on which bfloat16 is slower than float32; leave dtype out"
+        )
+
+
+def has_bfloat16() -> bool:
+    """Return whether this CPU multiplies in bfloat16."""
+    if platform.machine().lower() in ("arm64", "aarch64"):
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _load_in_float32(name: str, aggregation: str | None):
     disable_progress_bar()
     check_no_file(name)
+    if os.path.isfile(os.path.join(name, EXPORTED)):
+        _check_no_aggregation(aggregation)
+        return _load_exported(name)
     if find_file(name, NAME) is not None:
         _check_no_aggregation(aggregation)
         return _load_generative(name)
@@ -65,6 +107,34 @@ def _check_no_aggregation(aggregation: str | None) -> None:
             f"expected no aggregation for a model of ours, got {aggregation!r}; remove it, because the model predicts "
             "whole spans"
         )
+
+
+def check_not_exported(name: str | os.PathLike, action: str) -> None:
+    """Check that a folder does not hold an exported model, which has no weights in torch.
+
+    Args:
+        name: Folder or Hub name.
+        action: What is done with the model, for the error.
+
+    Raises:
+        ValueError: It does.
+    """
+    if os.path.isfile(os.path.join(name, EXPORTED)):
+        raise ValueError(
+            f"expected a model with its weights to {action}, got the exported model in {os.fspath(name)}; {action} the "
+            "model that it was exported from"
+        )
+
+
+def _load_exported(name: str):
+    try:
+        from kospan.runtime import load
+    except ImportError as error:
+        raise ImportError(
+            f"expected the packages onnxruntime and tokenizers for the exported model in {name}, got: {error}; pip "
+            'install "kospan[onnx]"'
+        ) from error
+    return load(name)
 
 
 def _load_generative(name: str) -> KospanGenerativeNER:

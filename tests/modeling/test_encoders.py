@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
-from kospan.modeling.encoders import encoder_limit
+from kospan.modeling.settings import encoder_limit
 from kospan.modeling.tags import tag_names
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}

@@ -11,7 +11,8 @@ from transformers import BigBirdConfig, BigBirdModel
 from transformers.models.big_bird.modeling_big_bird import BigBirdBlockSparseAttention
 
 from kospan.modeling.block_pattern import block_table
-from kospan.modeling.encoders import build_encoder, encoder_limit, load_encoder
+from kospan.modeling.encoders import build_encoder, load_encoder
+from kospan.modeling.settings import encoder_limit
 from kospan.modeling.sparse_attention import SparseBigBird
 
 # Sparse above 28 positions.

@@ -131,7 +131,7 @@ class ScriptedQA(Scripted):
     """The same for a question answering model: the whole text is the answer, or a less probable one than none."""
 
     def answer(self, questions: list[str], contexts: list[str], top_k: int, threshold: float, **_) -> list:
-        from kospan.modeling.modeling_question_answering import AnswerScores
+        from kospan.modeling.question_answering_methods import AnswerScores
 
         found = []
         for text, [(start, end, _, score)] in zip(contexts, self.extract(contexts)):

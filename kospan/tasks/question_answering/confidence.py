@@ -7,7 +7,7 @@ import torch
 
 from kospan.evaluation.confidence import Claims
 from kospan.example import Example
-from kospan.modeling.modeling_question_answering import blank_units
+from kospan.modeling.question_answering_methods import blank_units
 from kospan.modeling.spans import Span
 from kospan.tasks.question_answering.metrics import answer_metrics, gold_answers
 

@@ -7,7 +7,7 @@ import torch
 from kospan.evaluation.explain import MAX_SHOWN, EncodedText, Explainer, attentions_of, own_subwords
 from kospan.example import Example
 from kospan.modeling.alignment import Document, unit_spans
-from kospan.modeling.modeling_question_answering import blank_units
+from kospan.modeling.question_answering_methods import blank_units
 from kospan.modeling.spans import Span
 
 

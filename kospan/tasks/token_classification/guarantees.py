@@ -29,7 +29,7 @@ def document_summaries(task: Task, examples: Sequence[Example]) -> dict[str, np.
     unknown = model.tokenizer.unk_token_id
     begins = torch.tensor([tag[:2] in ("B-", "S-") for tag in model.config.tags])
     sure, spans = np.full(len(chains), np.nan), np.full(len(chains), np.nan)
-    for rows, batch, mask in chain_batches(chains, _ROWS):
+    for rows, batch, mask in chain_batches(model.head, chains, _ROWS):
         lengths = mask.sum(dim=1)
         marginals = model.head.marginals(batch, mask).double().masked_fill(~mask.unsqueeze(-1), 0.0)
         sure[rows] = (marginals.max(dim=-1).values.sum(dim=1) / lengths).cpu().numpy()

@@ -11,6 +11,7 @@ from kospan.cli import main
 from kospan.example import Example
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer
+from kospan.tasks import loading
 from kospan.tasks.building import check_continued
 from kospan.tasks.loading import load_saved, open_saved
 
@@ -252,3 +253,80 @@ def test_further_training_may_change_adjustable_settings(make_token_classifier, 
         build_trainer(load_recipe(None, {**flags, "constrain": "always"}))
     unset = {key: flags[key] for key in ("encoder", "output_dir", "use_cpu")}
     assert build_trainer(load_recipe(None, unset)).model.config.constrain == "both"
+
+
+# --- bfloat16 ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fixture", ["make_token_classifier", "make_qa_model", "make_text_classifier"])
+def test_bfloat16_is_the_type_of_the_encoder_alone(fixture, request, monkeypatch, tmp_path):
+    monkeypatch.setattr(loading, "has_bfloat16", lambda: True)
+    settings = {} if fixture == "make_text_classifier" else {"lstm_hidden_size": 6, "encoder_input": "units"}
+    request.getfixturevalue(fixture)(**settings).save_pretrained(tmp_path / "model")
+    model, plain = load_saved(str(tmp_path / "model"), dtype="bfloat16"), load_saved(str(tmp_path / "model"))
+    wide = {name for name, each in model.named_parameters() if each.dtype == torch.float32}
+    assert wide and {name for name, _ in model.named_parameters() if not name.startswith("encoder.")} == wide
+    assert all(torch.equal(each, plain.get_parameter(name)) for name, each in model.named_parameters() if name in wide)
+    if fixture == "make_qa_model":
+        found, wanted = ([span.score for span in each.answer("누가?", TEXTS[0], top_k=3)] for each in (model, plain))
+        assert len(found) == 3 and max(found) == pytest.approx(max(wanted), abs=0.2)
+    elif fixture == "make_text_classifier":
+        assert model.scores(TEXTS) == pytest.approx(plain.scores(TEXTS), abs=0.2)
+    else:
+        found, wanted = (each.token_scores(TEXTS[:1])[0].emissions for each in (model, plain))
+        assert found.dtype == torch.float32
+        # bfloat16 has 8 bits: another result, but not far.
+        assert 0 < (found - wanted).abs().max() < 0.05 * wanted.abs().max()
+
+
+def test_bfloat16_is_refused_where_it_does_not_run(make_token_classifier, stock_folder, monkeypatch, tmp_path, capsys):
+    make_token_classifier().save_pretrained(tmp_path / "model")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(loading.platform, "machine", lambda: "x86_64")
+    with pytest.raises(ValueError, match="got one without, on which bfloat16 is slower than float32; leave dtype out"):
+        load_saved(str(tmp_path / "model"), dtype="bfloat16")
+    with pytest.raises(ValueError, match="expected a model of kospan with an encoder in torch for dtype bfloat16"):
+        load_saved(str(stock_folder), dtype="bfloat16")
+    with pytest.raises(ValueError, match="expected dtype to be one of float32, bfloat16, got 'float16'"):
+        load_saved(str(tmp_path / "model"), dtype="float16")
+
+
+# --- exported models --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def exported(make_token_classifier, tmp_path):
+    make_token_classifier(encoder_input="units", encoder={"num_hidden_layers": 0}).save_pretrained(tmp_path / "model")
+    assert main(["export", str(tmp_path / "model"), str(tmp_path / "exported")]) == 0
+    return tmp_path / "exported"
+
+
+def test_an_exported_model_predicts_and_is_scored_like_its_source(exported, tmp_path, capsys):
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS[::3]), encoding="utf-8")
+    found = []
+    for folder in (exported.parent / "model", exported):
+        capsys.readouterr()
+        assert main(["predict", str(folder), str(tmp_path / "texts.txt")]) == 0
+        found.append([json.loads(line)["spans"] for line in capsys.readouterr().out.splitlines()])
+    assert any(found[0])
+    for wanted, own in zip(*found, strict=True):
+        assert [span | {"score": 0} for span in own] == [span | {"score": 0} for span in wanted]
+    (tmp_path / "gold.jsonl").write_text('{"text": "비가 온다", "spans": []}', encoding="utf-8")
+    assert main(["evaluate", str(exported), "--data", str(tmp_path / "gold.jsonl")]) == 0
+    assert main(["benchmark", str(exported), "--lengths", "16", "--batches", "1", "--calls", "1"]) == 0
+
+
+def test_commands_that_need_weights_refuse_an_exported_model(exported, tmp_path, capsys):
+    (tmp_path / "gold.jsonl").write_text('{"text": "비가 온다", "spans": []}', encoding="utf-8")
+    data = ["--data", str(tmp_path / "gold.jsonl")]
+    for words in (["calibrate", *data], ["analyze", *data], ["export", str(tmp_path / "again")]):
+        assert main([words[0], str(exported), *words[1:]]) == 2
+        message = capsys.readouterr().err
+        assert (
+            f"kospan: expected a model with its weights to {words[0]}, got the exported model in {exported}" in message
+        )
+    with pytest.raises(ValueError, match="expected a model of kospan with an encoder in torch for dtype bfloat16"):
+        load_saved(str(exported), dtype="bfloat16")
+    with pytest.raises(ValueError, match="expected no aggregation"):
+        load_saved(str(exported), "first")
