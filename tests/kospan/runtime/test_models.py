@@ -76,7 +76,7 @@ def test_an_operating_point(make_token_classifier, texts, tmp_path):
     wanted = model.extract(texts, operating_point="recall-0.9")
     assert any(wanted)
     same_spans(exported.extract(texts, operating_point="recall-0.9"), wanted)
-    with pytest.raises(ValueError, match=r"one of recall-0\.9, got 'recall-1'"):
+    with pytest.raises(ValueError, match=r"got 'recall-1', but the model has recall-0\.9"):
         exported.extract(texts, operating_point="recall-1")
 
 
