@@ -52,4 +52,9 @@ def load(folder: str | os.PathLike, threads: int | None = None) -> GraphModel:
             f"expected format version {FORMAT_VERSION} in {folder / SETTINGS}, got {version}; export the model again "
             "with this version of kospan, or load it with the code beside it"
         )
+    if str(settings["model_type"]) not in GRAPH_MODELS:
+        raise ValueError(
+            f"expected model_type to be one of {', '.join(GRAPH_MODELS)} in {folder / SETTINGS}, got "
+            f"{settings['model_type']!r}; export the model again"
+        )
     return GRAPH_MODELS[settings["model_type"]](folder, settings, threads)

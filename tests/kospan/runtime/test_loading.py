@@ -74,6 +74,13 @@ def test_folder_of_another_version_is_refused(exported):
         load(exported)
 
 
+def test_another_type_of_model_is_refused(exported):
+    settings = json.loads((exported / "runtime.json").read_text(encoding="utf-8"))
+    (exported / "runtime.json").write_text(json.dumps(settings | {"model_type": "bert"}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"expected model_type to be one of kospan-token-.*, got 'bert'; export"):
+        load(exported)
+
+
 @pytest.mark.parametrize("version", ["2", None])
 def test_graph_of_another_version_is_refused(exported, version):
     graph = onnx.load(exported / "model.onnx")
