@@ -37,7 +37,7 @@ from kospan.training.lora import lora_of
 from kospan.training.progress import ProgressCallback
 from kospan.training.push_callback import PushCallback
 from kospan.training.record import Stopwatch
-from kospan.training.resuming import BestCheckpoint, EarlyStopping, check_state, is_over, load_last
+from kospan.training.resuming import BestCheckpoint, EarlyStopping, EpochOrder, check_state, is_over, load_last
 from kospan.training.saving import check_output, dot_notes, resumable_checkpoint, written_whole
 from kospan.training.subword_dropout import SubwordDropout
 from kospan.training.trackers import TrackedArguments, Trackers
@@ -104,7 +104,7 @@ def _build_task(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
 def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> KospanTrainer:
     training, validation = task.train_features(task.examples("train")), task.examples("validation")
     batch_size = arguments.per_device_eval_batch_size
-    callbacks = [LogLineCallback(), ProgressCallback(), BestCheckpoint()]
+    callbacks = [LogLineCallback(), ProgressCallback(), BestCheckpoint(), EpochOrder()]
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
     publisher = publisher_from(arguments, task.spec)
@@ -118,15 +118,11 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
     if cache_root(recipe) is not None:
         windows = {"train": lambda: training, "validation": lambda: task.windows(validation)}
         feature_cache = FeatureCache(cache_root(recipe), windows, batch_size)
-    collate = task.collate
-    if recipe.subword_dropout:
-        collate = SubwordDropout(collate, recipe.subword_dropout, task.tokenizer)
     trainer = KospanTrainer(
         args=arguments,
         task=task,
         train_dataset=training,
         eval_dataset=validation,
-        data_collator=collate,
         callbacks=callbacks,
         validation_loss=validation_loss,
         rdrop_alpha=recipe.rdrop_alpha,
@@ -135,6 +131,7 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
         fgm_epsilon=recipe.fgm_epsilon,
         fgm_space=recipe.fgm_space,
         fgm_lambda=recipe.fgm_lambda,
+        subword_dropout=SubwordDropout(recipe.subword_dropout, task.tokenizer) if recipe.subword_dropout else None,
         learning_rates=recipe.learning_rates,
         feature_cache=feature_cache,
         check_checkpoint=partial(check_checkpoint, task),

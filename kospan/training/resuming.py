@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import torch
+from torch.utils.data import BatchSampler
 from transformers import EarlyStoppingCallback, TrainerCallback
 from transformers.trainer_callback import TrainerState
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from kospan.training.saving import broken_part
 
@@ -26,6 +28,25 @@ class BestCheckpoint(TrainerCallback):
         if state.best_global_step:
             written = state.best_model_checkpoint or f"checkpoint-{state.best_global_step}"
             state.best_model_checkpoint = best_checkpoint(args.output_dir, written)
+
+
+class EpochOrder(TrainerCallback):
+    """Order of the training texts in each epoch, drawn from seed and epoch alone, so that a resumed epoch has it too.
+
+    transformers draws the order of texts of similar length from torch's global generator, and accelerate sets the epoch
+    of a random order only where batches are not both shared between processes and skipped.
+    """
+
+    def on_epoch_begin(self, args, state, control, train_dataloader=None, **kwargs):
+        """Seed the sampler below the batch samplers."""
+        epoch, sampler = int(state.epoch or 0), train_dataloader.batch_sampler
+        while isinstance(sampler, BatchSampler):
+            sampler = sampler.batch_sampler if hasattr(sampler, "batch_sampler") else sampler.sampler
+        if isinstance(sampler, LengthGroupedSampler):
+            seed = args.seed if args.data_seed is None else args.data_seed
+            sampler.generator = torch.Generator().manual_seed(seed + epoch)
+        elif hasattr(sampler, "set_epoch"):
+            sampler.set_epoch(epoch)
 
 
 class EarlyStopping(EarlyStoppingCallback):

@@ -23,6 +23,7 @@ from kospan.training.lora import is_adapted, plain_state
 from kospan.training.loss_parts import LossParts
 from kospan.training.push_callback import PushCallback
 from kospan.training.search import HyperparameterSearch
+from kospan.training.subword_dropout import SubwordDropout
 from kospan.training.validation import ValidationLoss
 
 
@@ -41,6 +42,7 @@ class KospanTrainer(Trainer):
         fgm_epsilon: Size of the perturbation; 0 turns FGM off.
         fgm_space: "activation" or "parameter".
         fgm_lambda: Weight of the adversarial loss.
+        subword_dropout: Hides subwords of each training batch; None hides none.
         learning_rates: Learning rate or factor by name fragment; empty keeps the Trainer's own groups.
         feature_cache: Features of a frozen encoder on disk; None runs the encoder in each step.
         check_checkpoint: Raises an error if the checkpoint in a folder is of another model.
@@ -63,6 +65,7 @@ class KospanTrainer(Trainer):
         fgm_epsilon: float = 0.0,
         fgm_space: str = "activation",
         fgm_lambda: float = 1.0,
+        subword_dropout: SubwordDropout | None = None,
         learning_rates: dict | None = None,
         feature_cache: FeatureCache | None = None,
         check_checkpoint: Callable[[str], None] | None = None,
@@ -75,7 +78,7 @@ class KospanTrainer(Trainer):
         super().__init__(model, args, **kwargs)
         self.task, self.validation_loss, self.feature_cache = task, validation_loss, feature_cache
         self.rdrop_alpha, self.rdrop_level, self.rdrop_on = rdrop_alpha, rdrop_level, rdrop_on
-        self.check_checkpoint = check_checkpoint
+        self.subword_dropout, self.check_checkpoint = subword_dropout, check_checkpoint
         self.search = HyperparameterSearch(self, build_trial)
         self.learning_rates = check_rates(learning_rates or {})
         check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
@@ -117,6 +120,8 @@ class KospanTrainer(Trainer):
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """One pass, or with FGM a clean and an adversarial one; the clean loss is returned and logged."""
+        if self.subword_dropout is not None:
+            inputs = self.subword_dropout(self._prepare_inputs(inputs))
         if self.fgm is None:
             return super().training_step(model, inputs, num_items_in_batch)
         inputs = self._prepare_inputs(inputs)

@@ -4,12 +4,18 @@ import shutil
 
 import pytest
 import resume_cases as cases
+import torch
+from accelerate.data_loader import prepare_data_loader, skip_first_batches
 from safetensors.torch import load_file
+from torch.utils.data import DataLoader, RandomSampler
+from transformers import TrainingArguments
+from transformers.trainer_callback import TrainerState
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from kospan.cli import main
 from kospan.recipe import save_recipe
 from kospan.run import build_trainer, fit, prepare, train
-from kospan.training.resuming import best_checkpoint, is_over
+from kospan.training.resuming import EpochOrder, best_checkpoint, is_over
 
 # A rate of 0 keeps the score where it is: three evaluations, of which the first is the best.
 FLAT = {"learning_rate": 0.0, "num_train_epochs": 6, "early_stopping_patience": 2, "save_total_limit": 9}
@@ -89,6 +95,38 @@ def test_a_finished_run_trains_no_step_more_unless_it_is_longer(length, tmp_path
     assert resumed(tmp_path, **saved, **length) == last and final(tmp_path) == before
     longer = {"max_steps": 6} if "max_steps" in length else {"num_train_epochs": 2}
     assert resumed(tmp_path, **saved, **longer) == 6
+
+
+# --- the order of the texts -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strategy", ["group_by_length", "random"])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone(strategy, processes, tmp_path):
+    arguments = TrainingArguments(str(tmp_path), seed=7, use_cpu=True)
+    lengths = [at % 5 for at in range(16)]
+
+    def order(epoch: int, skipped: int = 0, process: int = 0, data_seed=None) -> list[int]:
+        """Texts of an epoch from a new loader, with another state of torch's global generator."""
+        torch.seed()
+        sampler = RandomSampler(lengths) if strategy == "random" else LengthGroupedSampler(2, lengths=lengths)
+        loader = prepare_data_loader(
+            DataLoader(range(16), batch_size=2, sampler=sampler),
+            num_processes=processes,
+            process_index=process,
+            use_seedable_sampler=True,
+            data_seed=7 if data_seed is None else data_seed,
+        )
+        arguments.data_seed = data_seed
+        EpochOrder().on_epoch_begin(arguments, TrainerState(epoch=epoch), None, train_dataloader=loader)
+        loader = skip_first_batches(loader, skipped) if skipped else loader
+        loader.set_epoch(epoch)
+        return torch.cat(list(loader)).tolist()
+
+    first, second = order(0), order(1)
+    assert first == order(0) and second == order(1, data_seed=7) and first != second != order(1, data_seed=8)
+    assert order(1, skipped=2) == second[4:]
+    assert sorted(text for each in range(processes) for text in order(1, process=each)) == list(range(16))
 
 
 # --- the best checkpoint ----------------------------------------------------------------------------------------------
