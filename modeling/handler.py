@@ -61,15 +61,17 @@ class ReadRequest(NamedTuple):
         items: The items, as the pipeline's `results` takes them.
         parameters: Settings of the pipeline.
         single: Whether the request held one item, not a list.
+        in_list: Whether the response to one item is a list as well.
     """
 
     items: list
     parameters: dict
     single: bool
+    in_list: bool
 
     def response(self, found: list) -> dict | list:
         """Return the response to the request for the result of each item."""
-        return found[0] if self.single else found
+        return found[0] if self.single and not self.in_list else found
 
 
 class EndpointHandler:
@@ -176,7 +178,7 @@ def read_request(pipeline, data: dict) -> ReadRequest:
         check_positions(pipeline, items, parameters)
     except TypeError as error:
         raise ValueError(str(error)) from error
-    return ReadRequest(items, parameters, single and not classifies)
+    return ReadRequest(items, parameters, single, in_list=classifies)
 
 
 def read_payload(data: dict, example: str = '"your text"') -> tuple[object, dict]:
