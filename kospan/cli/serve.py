@@ -16,9 +16,7 @@ def add_parser(commands) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port (default: 8000)")
     parser.add_argument("--workers", type=int, default=1, help="worker processes; each loads all models (default: 1)")
-    parser.add_argument(
-        "--threads", type=int, help="threads of a forward pass (default: cores divided among the workers)"
-    )
+    parser.add_argument("--threads", type=int, default=1, help="threads of a forward pass (default: 1)")
     parser.add_argument(
         "--batch_tokens", type=int, help="tokens of a batch (default: 512 for onnx, 2,048 for torch, 16,384 on a GPU)"
     )
@@ -54,5 +52,8 @@ def run(arguments):
     check_sources(settings.models, settings.backend)
     bound = open_socket(settings.host, settings.port)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    print(f"serving {', '.join(settings.models)} on http://{host}:{bound.getsockname()[1]}", flush=True)
+    print(
+        f"serving {', '.join(settings.models)} on http://{host}:{bound.getsockname()[1]} as soon as they are loaded",
+        flush=True,
+    )
     return lambda: serve(settings, bound)

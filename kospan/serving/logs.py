@@ -8,6 +8,14 @@ from datetime import UTC, datetime
 LOGGER = logging.getLogger("kospan.serving")
 
 
+class NoTraceback(logging.Filter):
+    """Filter of records whose message is a traceback, which quotes messages of exceptions."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is kept."""
+        return "Traceback (most recent call last)" not in record.getMessage()
+
+
 class JsonFormatter(logging.Formatter):
     """Formatter of records as JSON objects; `extra={"fields": {...}}` adds keys."""
 
@@ -31,7 +39,15 @@ LOG_CONFIG = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "kospan.serving.logs.JsonFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+    "filters": {"no_traceback": {"()": "kospan.serving.logs.NoTraceback"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "filters": ["no_traceback"],
+            "stream": "ext://sys.stderr",
+        }
+    },
     "loggers": {
         "uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
         "kospan.serving": {"handlers": ["stderr"], "level": "INFO", "propagate": False},

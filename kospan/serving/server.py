@@ -22,6 +22,17 @@ _HEALTH = 60
 _GRACE = 5
 
 
+class Supervisor(Multiprocess):
+    """uvicorn's supervisor, which also notices at once that a worker has ended during a health check."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that have ended or do not respond."""
+        for process in self.processes:
+            # With this end open here as well, the pipe of an ended worker would not report its end.
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
+
 def open_socket(host: str, port: int) -> socket.socket:
     """Bind the socket that all workers share.
 
@@ -64,7 +75,7 @@ def serve(settings: ServeSettings, bound: socket.socket) -> int:
             timeout_worker_healthcheck=_HEALTH,
             timeout_graceful_shutdown=int(settings.timeout) + _GRACE,
         )
-        supervisor = Multiprocess(config, [bound])
+        supervisor = Supervisor(config, [bound])
         supervisor.run()
         return int(any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes))
 

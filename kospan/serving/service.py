@@ -38,7 +38,7 @@ class Service:
         settings = self.settings
         self.batcher = Batcher(settings.queue, settings.timeout, settings.batch_wait / 1000, self._observe)
         if not self.models:
-            arguments = settings.models, settings.backend, settings.threads_of_worker, settings.batch_tokens
+            arguments = settings.models, settings.backend, settings.threads, settings.batch_tokens
             # In the thread that will run the models.
             loaded = await run_in_executor(self.batcher.executor, load_models, *arguments)
             self.models = {model.name: model for model in loaded}

@@ -26,7 +26,7 @@ class ServeSettings:
         host: Address to listen on.
         port: Port; 0 takes a free one.
         workers: Worker processes; each loads all models.
-        threads: Threads of a forward pass; None divides the cores among the workers.
+        threads: Threads of a forward pass.
         batch_tokens: Tokens of a batch; None takes the model's own number.
         batch_wait: Milliseconds that a batch below this number waits for other requests.
         queue: Requests of a worker that wait or run at most; further ones get status 429.
@@ -47,7 +47,7 @@ class ServeSettings:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
-    threads: int | None = None
+    threads: int = 1
     batch_tokens: int | None = None
     batch_wait: float = 0.0
     queue: int = 128
@@ -75,11 +75,6 @@ class ServeSettings:
                 f"expected port to be a number from 0 to {2**16 - 1}, got {self.port}; 8000 is the default"
             )
 
-    @property
-    def threads_of_worker(self) -> int:
-        """Threads of a forward pass."""
-        return self.threads or max(1, cores() // self.workers)
-
 
 def check_packages() -> None:
     """Check that the packages of the extra "serve" are installed.
@@ -90,11 +85,6 @@ def check_packages() -> None:
     for name in ("fastapi", "uvicorn", "prometheus_client"):
         if importlib.util.find_spec(name) is None:
             raise ImportError(f'expected the package {name} for kospan serve, found none; pip install "kospan[serve]"')
-
-
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def named_models(words: list[str]) -> dict[str, str]:
@@ -114,7 +104,8 @@ def named_models(words: list[str]) -> dict[str, str]:
     for word in words:
         name, equals, source = word.partition("=")
         if not equals or os.path.isdir(word):
-            name, source = Path(word).resolve().name if os.path.isdir(word) else word, word
+            is_hub_name = _NAME.fullmatch(word) and not os.path.isdir(word)
+            name, source = word if is_hub_name else Path(word).resolve().name, word
         if not source:
             raise ValueError(f"expected a folder or a Hub name after {name}=, got nothing; write {name}=FOLDER")
         if not _NAME.fullmatch(name):
