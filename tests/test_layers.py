@@ -11,7 +11,10 @@ ROOT = Path(__file__).parent.parent
 
 # From the bottom up. Names on one line do not import each other; a folder stands for all of its files, which may.
 LAYERS = [
-    ["kospan.modeling.words", "kospan.modeling.once_differentiable", "kospan.modeling.wide_linear"],
+    [
+        *("kospan.modeling.words", "kospan.modeling.once_differentiable", "kospan.modeling.wide_linear"),
+        "kospan.modeling.handler",
+    ],
     [
         "kospan.modeling.spans",
         "kospan.modeling.word_shapes",

@@ -45,7 +45,7 @@ def create_app(settings: ServeSettings, models: list[ServedModel] | None = None)
             message = " ".join(str(error).split())
             LOGGER.error("startup failed", extra={"fields": {"message": message}})
             raise
-        LOGGER.info("ready", extra={"fields": {"models": [model.about() for model in service.models.values()]}})
+        LOGGER.info("ready", extra={"fields": {"models": list(service.models)}})
         yield
         await service.stop()
 

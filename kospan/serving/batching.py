@@ -159,6 +159,8 @@ class Batcher:
             before = time.monotonic()
             for part, outcome in zip(parts, await loop.run_in_executor(self.executor, _outcomes, parts)):
                 self._settle(part, outcome)
+            # Behind the requests that have come in the meantime.
+            self._queue.extend(part.job for part in parts if part.job.waiting)
             seconds = time.monotonic() - before
             self._observe(parts, seconds)
             speed = sum(part.tokens for part in parts) / max(seconds, 1e-6)
@@ -183,24 +185,19 @@ class Batcher:
     def _take(self, parts: list[Part]) -> list[Part]:
         """Add items that wait to a batch; to an empty one at least an item of the first request."""
         rest: list[Job] = []
-        again: list[Job] = []
-        while self._queue:
-            if parts and self._room(parts) <= 0:
-                break
+        while self._queue and (not parts or self._room(parts) > 0):
             job = self._queue.popleft()
             if job.future.done():
                 continue
-            if parts and job.key != parts[0].job.key:
-                rest.append(job)
-                continue
-            indices = job.take(self._room(parts), False) if parts else job.take(job.model.batch_tokens, True)
+            alike = not parts or job.key == parts[0].job.key
+            indices = (
+                job.take(*((self._room(parts), False) if parts else (job.model.batch_tokens, True))) if alike else []
+            )
             if indices:
                 parts.append(Part(job, indices))
-            if job.waiting:
-                (again if indices else rest).append(job)
-                break
+            else:
+                rest.append(job)
         self._queue.extendleft(reversed(rest))
-        self._queue.extend(again)
         return parts
 
     @staticmethod

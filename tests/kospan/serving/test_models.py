@@ -1,0 +1,97 @@
+"""Names, backends and loading of served models; exported models against models in torch."""
+
+import json
+
+import pytest
+from export_cases import exported_folder
+
+from kospan.modeling.handler import read_request
+from kospan.runtime import load
+from kospan.serving.graph_pipeline import graph_pipeline
+from kospan.serving.models import backend_of, check_sources, load_models
+
+
+@pytest.mark.parametrize("task", ["ner", "qa", "topic"])
+def test_the_pipeline_of_an_exported_model(
+    task, make_token_classifier, make_qa_model, make_text_classifier, texts, tmp_path
+):
+    make = {"ner": make_token_classifier, "qa": make_qa_model, "topic": make_text_classifier}[task]
+    model = make()
+    pipelines = model.pipeline(), graph_pipeline(load(exported_folder(model, tmp_path / "exported")))
+    settings = {
+        "ner": [{}, {"threshold": 0.2}, {"decode": "posterior"}, {"aggregation_strategy": "none"}],
+        "qa": [{}, {"top_k": 3}, {"doc_stride": 4, "max_seq_len": 32}],
+        "topic": [{}, {"top_k": None}, {"function_to_apply": "sigmoid", "top_k": 2}],
+    }[task]
+    inputs = [{"question": "누가?", "context": text} for text in texts] if task == "qa" else texts
+    for parameters in settings:
+        one, other = (
+            pipeline.results(read_request(pipeline, {"inputs": inputs}).items, **parameters) for pipeline in pipelines
+        )
+        flat = [[each if isinstance(each, list) else [each] for each in found] for found in (one, other)]
+        for wanted, found in zip(*flat, strict=True):
+            assert [each | {"score": 0} for each in found] == [each | {"score": 0} for each in wanted]
+            assert [each["score"] for each in found] == pytest.approx([each["score"] for each in wanted], abs=1e-4)
+    for pipeline in pipelines:
+        with pytest.raises((TypeError, ValueError), match="expected only the settings"):
+            pipeline.results([], unknown=1)
+
+
+def test_both_backends_load(make_token_classifier, texts, tmp_path):
+    model = make_token_classifier(encoder_input="units")
+    model.save_pretrained(tmp_path / "model")
+    exported_folder(model, tmp_path / "model" / "onnx", "int8")
+    exported_folder(model, tmp_path / "exported")
+    sources = {"torch": tmp_path / "model", "exported": tmp_path / "exported"}
+    loaded = load_models({name: str(path) for name, path in sources.items()}, None, 1, None)
+    [inner] = load_models({"inner": str(tmp_path / "model")}, "onnx", 1, 99)
+    assert [(each.backend, each.precision, each.batches, each.batch_tokens) for each in [*loaded, inner]] == [
+        ("torch", "float32", True, 2048),
+        ("onnx", "float32", True, 512),
+        ("onnx", "int8", False, 99),
+    ]
+    one, other = (each.pipeline.results(texts) for each in loaded)
+    for wanted, found in zip(one, other, strict=True):
+        assert [each["word"] for each in found] == [each["word"] for each in wanted]
+    assert loaded[0].about() == {
+        **{"name": "torch", "task": "token-classification", "backend": "torch", "precision": "float32"},
+        "labels": ["PS", "LC", "OG"],
+    }
+    # A unit is a character of its own, so a text has about as many tokens as characters.
+    assert 0.5 < loaded[0].tokens_per_character < 2
+    assert loaded[0].tokens(texts[0]) > loaded[0].tokens(texts[3])
+
+
+def test_a_published_export_is_downloaded(make_token_classifier, tmp_path, monkeypatch):
+    exported_folder(make_token_classifier(), tmp_path / "onnx")
+    asked = []
+
+    def download(name, allow_patterns):
+        asked.append((name, allow_patterns))
+        return str(tmp_path)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    [model] = load_models({"user/name": "user/name"}, "onnx", 1, None)
+    assert asked == [("user/name", ["onnx/*"])] and model.backend == "onnx"
+
+
+def test_sources(tmp_path):
+    assert backend_of("user/name", None) == ("user/name", "torch")
+    assert backend_of("user/name", "onnx") == ("user/name", "onnx")
+    for missing in ("./missing", str(tmp_path / "missing")):
+        with pytest.raises(FileNotFoundError, match=r"expected a model's folder at .*missing, found none"):
+            backend_of(missing, None)
+    with pytest.raises(FileNotFoundError, match=r"found no config\.json"):
+        backend_of(str(tmp_path), None)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"model_type": "bert"}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"expected an exported model in .* for --backend onnx, found none"):
+        backend_of(str(tmp_path), "onnx")
+    with pytest.raises(ValueError, match=r"expected a model of kospan in .*, got one of type bert"):
+        check_sources({"bert": str(tmp_path)}, None)
+    config.write_text("[", encoding="utf-8")
+    with pytest.raises(ValueError, match="expected JSON with a model_type"):
+        check_sources({"bert": str(tmp_path)}, None)
+    (tmp_path / "runtime.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ValueError, match="for --backend torch, got the exported model"):
+        backend_of(str(tmp_path), "torch")
