@@ -3,11 +3,11 @@
     python benchmarks/serving_load.py MODEL --texts FILE --seconds 60 --users 50 200
 
 Of the texts in FILE, one a line or JSON Lines, 256 different ones are used. In order: the model by itself on the
-server's core, single texts and 32 texts a call; a closed loop of each number of users, who send a text as soon as they have the
-response to the last one (after status 429 they wait for the seconds in Retry-After); an open loop with random arrivals
-at 80 % of the highest rate so far, in which latencies count from the planned arrival; a closed loop of requests with 32
-texts. With `--kill_every` a random worker is killed again and again during the first closed loop. Shares compare texts
-per second of CPU time, of all threads of the server and of the model by itself.
+server's core, single texts and 32 texts a call; a closed loop of each number of users, who send a text as soon as they
+have the response to the last one (after status 429 they wait for the seconds in Retry-After); an open loop with random
+arrivals at 80 % of the highest rate so far, in which latencies count from the planned arrival; a closed loop of
+requests with 32 texts. With `--kill_every` a random worker is killed again and again during the first closed loop.
+Shares compare texts per second of CPU time, of all threads of the server and of the model by itself.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from kospan.runtime.graph_model import SETTINGS
 ONNX_FOLDER = "onnx"
 # Tokens of a batch by backend or device, above which larger batches are not faster.
 _BATCH_TOKENS = {"onnx": 512, "cpu": 2048, "cuda": 16384}
+# Requests share batches in int8 if single calls take this many times as long.
+_GAIN = 1.2
 # Inputs of the first requests, by which tokens per character are measured.
 _TEXT = "이재용 회장이 지난해 3월 5일 서울에서 열린 회의에서 Kospan 0.1을 소개했다."
 _FIRST_INPUTS = {
@@ -29,7 +32,7 @@ class ServedModel(NamedTuple):
         backend: "torch" or "onnx".
         precision: "float32" or "int8".
         pipeline: Its pipeline.
-        batches: Whether windows of several requests run together; one by one in int8.
+        batches: Whether requests share batches.
         batch_tokens: Tokens of a batch.
         tokens_per_character: Tokens of a text for each of its characters, roughly.
     """
@@ -130,9 +133,7 @@ def _load_graph(name: str, source: str, threads: int) -> ServedModel:
 
         source = os.path.join(snapshot_download(source, allow_patterns=[f"{ONNX_FOLDER}/*"]), ONNX_FOLDER)
     model = load(source, threads)
-    return ServedModel(
-        name, "onnx", model.precision, graph_pipeline(model), model.precision != "int8", _BATCH_TOKENS["onnx"]
-    )
+    return ServedModel(name, "onnx", model.precision, graph_pipeline(model), True, _BATCH_TOKENS["onnx"])
 
 
 def _load_torch(name: str, source: str, threads: int) -> ServedModel:
@@ -150,14 +151,38 @@ def _load_torch(name: str, source: str, threads: int) -> ServedModel:
 
 
 def _measured(model: ServedModel, batch_tokens: int | None) -> ServedModel:
-    """Run a model once, and return it with its tokens per character."""
+    """Run a model for the first time, and return it with what the runs show."""
     first = _FIRST_INPUTS[model.task]
     if getattr(model.pipeline.model.config, "pairs", False):
         first = {"text": _TEXT, "text_pair": _TEXT}
     items, _ = model.pipeline.items(first)
     model.pipeline.results(items)
     tokens = len(model.pipeline.model.tokenizer(_TEXT)["input_ids"])
-    return model._replace(tokens_per_character=tokens / len(_TEXT), batch_tokens=batch_tokens or model.batch_tokens)
+    return model._replace(
+        tokens_per_character=tokens / len(_TEXT),
+        batch_tokens=batch_tokens or model.batch_tokens,
+        # In int8 each window runs by itself. Then only small models, whose decoding takes much of the time, gain.
+        batches=model.precision != "int8" or batch_gain(model.pipeline, items) > _GAIN,
+    )
+
+
+def batch_gain(pipeline, items: list, size: int = 8, repeats: int = 3) -> float:
+    """Measure how many times as long single calls take as one call of all items.
+
+    Args:
+        pipeline: A pipeline.
+        items: One item of it.
+        size: Number of equal items in the call.
+        repeats: Number of measurements; the shortest times count.
+    """
+    times: tuple[list[float], list[float]] = [], []
+    for _ in range(repeats):
+        for calls, own in zip(([items] * size, [items * size]), times):
+            before = time.thread_time()
+            for call in calls:
+                pipeline.results(call)
+            own.append(time.thread_time() - before)
+    return min(times[0]) / min(times[1])
 
 
 def check_sources(models: Mapping[str, str], backend: str | None) -> None:

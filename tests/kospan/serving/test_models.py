@@ -7,8 +7,9 @@ from export_cases import exported_folder
 
 from kospan.modeling.handler import read_request
 from kospan.runtime import load
+from kospan.serving import models
 from kospan.serving.graph_pipeline import graph_pipeline
-from kospan.serving.models import backend_of, check_sources, load_models
+from kospan.serving.models import backend_of, batch_gain, check_sources, load_models
 
 
 @pytest.mark.parametrize("task", ["ner", "qa", "topic"])
@@ -37,7 +38,8 @@ def test_the_pipeline_of_an_exported_model(
             pipeline.results([], unknown=1)
 
 
-def test_both_backends_load(make_token_classifier, texts, tmp_path):
+def test_both_backends_load(make_token_classifier, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "batch_gain", lambda *_: 1.1)
     model = make_token_classifier(encoder_input="units")
     model.save_pretrained(tmp_path / "model")
     exported_folder(model, tmp_path / "model" / "onnx", "int8")
@@ -60,6 +62,24 @@ def test_both_backends_load(make_token_classifier, texts, tmp_path):
     # A unit is a character of its own, so a text has about as many tokens as characters.
     assert 0.5 < loaded[0].tokens_per_character < 2
     assert loaded[0].tokens(texts[0]) > loaded[0].tokens(texts[3])
+
+
+def test_int8_shares_batches_where_that_is_faster(make_token_classifier, tmp_path, monkeypatch):
+    folder = exported_folder(make_token_classifier(), tmp_path / "exported", "int8")
+    monkeypatch.setattr(models, "batch_gain", lambda *_: 1.3)
+    assert load_models({"int8": str(folder)}, None, 1, None)[0].batches
+
+
+def test_the_gain_of_a_batch(monkeypatch):
+    """The clock of the stub counts 10 seconds for a call and 1 for each text."""
+    clock = [0.0]
+
+    class Pipeline:
+        def results(self, items):
+            clock[0] += 10 + len(items)
+
+    monkeypatch.setattr("time.thread_time", lambda: clock[0])
+    assert batch_gain(Pipeline(), ["a"], size=4) == 44 / 14
 
 
 def test_a_published_export_is_downloaded(make_token_classifier, tmp_path, monkeypatch):
