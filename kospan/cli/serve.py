@@ -24,7 +24,7 @@ def add_parser(commands) -> None:
         "--batch_wait", type=float, default=0.0, help="milliseconds that a batch waits for requests (default: 0)"
     )
     parser.add_argument(
-        "--queue", type=int, default=128, help="requests of a worker that wait or run, else status 429 (default: 128)"
+        "--queue", type=int, default=256, help="requests of a worker that wait or run, else status 429 (default: 256)"
     )
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds of a request, else 504 (default: 30)")
     parser.add_argument(

@@ -1,7 +1,5 @@
 """Routes of the server."""
 
-import importlib.util
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -41,13 +39,6 @@ def routes_of(service: Service) -> APIRouter:
         read, found = await service.respond(request, model, "text-classification")
         # At `/` a single text gives a list of lists, as on the Hub.
         return json_response(found[0] if read.single else found)
-
-    if importlib.util.find_spec("kospan.masking") is not None:
-        from kospan.serving.masking import mask_route
-
-        router.add_api_route(
-            "/mask", mask_route(service), methods=["POST"], summary="Mask texts", **openapi_of("/mask")
-        )
 
     @router.get("/models", summary="List the models")
     async def models() -> Response:

@@ -18,9 +18,6 @@ _PAIRS = {
     "a text": {"value": {"inputs": "코스피가 사상 최고치를 기록했다", "parameters": {"top_k": 2}}},
     "a pair of texts": {"value": {"inputs": {"text": _TEXT, "text_pair": "강연은 대구에서 열린다."}}},
 }
-_MASKS = {
-    "a text": {"value": {"inputs": "연락처는 010-1234-5678이다.", "parameters": {"policy": {"PHONE": "partial"}}}}
-}
 
 # Examples of bodies and of a response by route.
 EXAMPLES: dict[str, tuple[dict, object]] = {
@@ -33,10 +30,6 @@ EXAMPLES: dict[str, tuple[dict, object]] = {
     "/extract": (_TEXTS, [{"start": 0, "end": 3, "label": "PS", "score": 0.99, "text": "정하윤"}]),
     "/answer": (_QUESTIONS, [{"start": 8, "end": 10, "label": "answer", "score": 0.97, "text": "대구"}]),
     "/classify": (_PAIRS, _CLASSES),
-    "/mask": (
-        _MASKS,
-        {"text": "연락처는 010-****-**78이다.", "spans": [{"start": 5, "end": 18, "label": "PHONE", "score": 0.95}]},
-    ),
 }
 _STATUS = {
     400: "The body is not JSON.",

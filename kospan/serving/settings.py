@@ -50,7 +50,7 @@ class ServeSettings:
     threads: int = 1
     batch_tokens: int | None = None
     batch_wait: float = 0.0
-    queue: int = 128
+    queue: int = 256
     timeout: float = 30.0
     read_timeout: float = 10.0
     max_body: int = 4 * 2**20
