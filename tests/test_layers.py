@@ -32,6 +32,7 @@ LAYERS = [
     [
         "kospan.modeling.tags",
         "kospan.modeling.span_selection",
+        "kospan.modeling.particle_agreement",
         "kospan.modeling.alignment",
         "kospan.modeling.answers",
         "kospan.modeling.prompts",
@@ -85,12 +86,12 @@ LAYERS = [
     ["kospan.calibrate"],
     ["kospan.run"],
     ["kospan.api"],
-    ["kospan.ablation", "kospan.compare", "kospan.export"],
+    ["kospan.ablation", "kospan.compare", "kospan.export", "kospan.masking"],
     ["kospan.cli.reading"],
     [
         *("kospan.cli.ablate", "kospan.cli.analyze", "kospan.cli.benchmark", "kospan.cli.calibrate"),
         *("kospan.cli.compare", "kospan.cli.convert", "kospan.cli.evaluate", "kospan.cli.export"),
-        *("kospan.cli.predict", "kospan.cli.push", "kospan.cli.train"),
+        *("kospan.cli.mask", "kospan.cli.predict", "kospan.cli.push", "kospan.cli.train", "kospan.cli.unmask"),
     ],
     ["kospan.cli"],
     ["kospan.cli.__main__", "kospan.__main__", "train", "push_to_hub"],
