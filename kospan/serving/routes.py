@@ -1,5 +1,7 @@
 """Routes of the server."""
 
+import importlib.util
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -39,6 +41,13 @@ def routes_of(service: Service) -> APIRouter:
         read, found = await service.respond(request, model, "text-classification")
         # At `/` a single text gives a list of lists, as on the Hub.
         return json_response(found[0] if read.single else found)
+
+    # Masking itself needs torch.
+    if importlib.util.find_spec("torch") is not None:
+        from kospan.serving.masking import mask_route
+
+        summary = "Mask personal data in texts"
+        router.add_api_route("/mask", mask_route(service), methods=["POST"], summary=summary, **openapi_of("/mask"))
 
     @router.get("/models", summary="List the models")
     async def models() -> Response:

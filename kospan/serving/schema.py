@@ -19,6 +19,13 @@ _PAIRS = {
     "a pair of texts": {"value": {"inputs": {"text": _TEXT, "text_pair": "강연은 대구에서 열린다."}}},
 }
 
+_MASKS = {
+    "a text": {"value": {"inputs": "연락처는 010-1234-5678로 바뀌었다."}},
+    "a policy": {
+        "value": {"inputs": "연락처는 010-1234-5678로 바뀌었다.", "parameters": {"policy": {"PHONE": "partial"}}}
+    },
+}
+
 # Examples of bodies and of a response by route.
 EXAMPLES: dict[str, tuple[dict, object]] = {
     "/": (
@@ -30,6 +37,14 @@ EXAMPLES: dict[str, tuple[dict, object]] = {
     "/extract": (_TEXTS, [{"start": 0, "end": 3, "label": "PS", "score": 0.99, "text": "정하윤"}]),
     "/answer": (_QUESTIONS, [{"start": 8, "end": 10, "label": "answer", "score": 0.97, "text": "대구"}]),
     "/classify": (_PAIRS, _CLASSES),
+    "/mask": (
+        _MASKS,
+        {
+            "text": "연락처는 [PHONE]로 바뀌었다.",
+            "spans": [{"start": 5, "end": 12, "label": "PHONE", "score": 1.0}],
+            "notice": "가명처리를 돕는 도구이며 익명처리를 보장하지 않습니다.",
+        },
+    ),
 }
 _STATUS = {
     400: "The body is not JSON.",

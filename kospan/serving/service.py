@@ -84,13 +84,17 @@ class Service:
             )
         return self.models[name]
 
+    async def read_body(self, request: Request):
+        """Read JSON within the limits of the settings; raises as `read_json`."""
+        return await read_json(request, self.settings.max_body, self.settings.read_timeout)
+
     async def read(self, request: Request, model: ServedModel) -> ReadRequest:
         """Read the body of a request to a model.
 
         Raises:
             HTTPException: As `read_json`, and with status 422 if the body is invalid.
         """
-        data = await read_json(request, self.settings.max_body, self.settings.read_timeout)
+        data = await self.read_body(request)
         try:
             return read_request(model.pipeline, data)
         except ValueError as error:
