@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 import kospan
-from kospan.serving.logs import LOGGER
+from kospan.serving.logs import LOGGER, described
 from kospan.serving.middleware import Keys, RequestMiddleware
 from kospan.serving.models import ServedModel
 from kospan.serving.requests import error_response
@@ -43,7 +43,7 @@ def create_app(settings: ServeSettings, models: list[ServedModel] | None = None)
         except (OSError, ValueError, ImportError) as error:
             # Before the first request; the message names files and packages.
             message = " ".join(str(error).split())
-            LOGGER.error("startup failed", extra={"fields": {"message": message}})
+            LOGGER.error("startup failed", extra={"fields": {"message": message} | described(error)})
             raise
         LOGGER.info("ready", extra={"fields": {"models": list(service.models)}})
         yield

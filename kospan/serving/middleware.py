@@ -65,14 +65,23 @@ class RequestMiddleware:
         started, headers = time.perf_counter(), Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        fields = scope[FIELDS] = {}
-        status = 0
+        scope[FIELDS] = {}
+        status, counted = 0, False
+
+        def count() -> None:
+            nonlocal counted
+            if not counted:
+                counted = True
+                self._count(scope, status, time.perf_counter() - started, request_id)
 
         async def send_and_note(message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            elif not message.get("more_body", False):
+                # Before the client has the response, so that its next request sees this one in the metrics.
+                count()
             await send(message)
 
         try:
@@ -86,18 +95,21 @@ class RequestMiddleware:
             else:
                 await self.app(scope, receive, send_and_note)
         except Exception as error:
-            fields |= described(error)
+            scope[FIELDS] |= described(error)
             if status:
                 raise
             response = error_response(500, f"an unexpected error; the server's log names it under {request_id}")
             await response(scope, receive, send_and_note)
         finally:
-            # The path itself may be any text, the route is one of ours.
-            route = getattr(scope.get("route"), "path", "other")
-            seconds = time.perf_counter() - started
-            self.metrics.requests.labels(route, str(status)).inc()
-            self.metrics.seconds.labels(route).observe(seconds)
-            fields = {"route": route, "status": status, "ms": round(1000 * seconds, 1), "id": request_id} | fields
-            quiet = route in QUIET and status == 200
-            level = logging.ERROR if status >= 500 else logging.DEBUG if quiet else logging.INFO
-            LOGGER.log(level, "request", extra={"fields": fields})
+            count()
+
+    def _count(self, scope, status: int, seconds: float, request_id: str) -> None:
+        """Write the log line and the metrics of a request."""
+        # The path itself may be any text, the route is one of ours.
+        route = getattr(scope.get("route"), "path", "other")
+        self.metrics.requests.labels(route, str(status)).inc()
+        self.metrics.seconds.labels(route).observe(seconds)
+        fields = {"route": route, "status": status, "ms": round(1000 * seconds, 1), "id": request_id} | scope[FIELDS]
+        quiet = route in QUIET and status == 200
+        level = logging.ERROR if status >= 500 else logging.DEBUG if quiet else logging.INFO
+        LOGGER.log(level, "request", extra={"fields": fields})

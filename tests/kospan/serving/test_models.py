@@ -1,6 +1,9 @@
 """Names, backends and loading of served models; exported models against models in torch."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from export_cases import exported_folder
@@ -62,6 +65,27 @@ def test_both_backends_load(make_token_classifier, texts, tmp_path, monkeypatch)
     # A unit is a character of its own, so a text has about as many tokens as characters.
     assert 0.5 < loaded[0].tokens_per_character < 2
     assert loaded[0].tokens(texts[0]) > loaded[0].tokens(texts[3])
+
+
+def test_exported_models_are_served_without_torch(make_token_classifier, texts, tmp_path):
+    model = make_token_classifier(encoder_input="units")
+    folder = exported_folder(model, tmp_path / "exported")
+    code = """
+import json, sys
+sys.modules["torch"] = None
+from kospan.serving.app import create_app
+from kospan.serving.models import load_models
+[model] = load_models({"exported": sys.argv[1]}, None, 1, None)
+print(json.dumps([entity["word"] for entity in model.pipeline.results([sys.argv[2]])[0]]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder), texts[0]],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [texts[0][span.start : span.end] for span in model.extract(texts[0])]
 
 
 def test_int8_shares_batches_where_that_is_faster(make_token_classifier, tmp_path, monkeypatch):
