@@ -321,6 +321,20 @@ class Recipe:
         least=0,
         below=1,
     )
+    mention_replacement: float = setting(
+        0.0,
+        "token-classification: probability with which a mention in a training text is replaced by another of its label, "
+        "drawn again in each epoch (Dai and Adel 2020); 0 turns it off",
+        least=0,
+        below=1,
+    )
+    mention_source: str = setting(
+        "training",
+        "mentions that replace others: training (all of the training texts) or gazetteer (Korean persons, places and "
+        "organisations that come with the package; other labels are kept)",
+        choices=("training", "gazetteer"),
+        needs=["mention_replacement"],
+    )
     validation_loss: bool = setting(False, "compute the loss on the validation part in each evaluation (eval_loss)")
     early_stopping_patience: int = setting(
         0,

@@ -32,6 +32,7 @@ LAYERS = [
     [
         "kospan.modeling.tags",
         "kospan.modeling.span_selection",
+        "kospan.modeling.particle_agreement",
         "kospan.modeling.alignment",
         "kospan.modeling.answers",
         "kospan.modeling.prompts",

@@ -71,7 +71,10 @@ SPEC = encoder_spec(
     pipeline_tag="token-classification",
     task=TokenClassificationTask,
     card=CARD,
-    settings=("overlaps", "crf_backend", "rdrop_level", "token_column", "tag_column"),
+    settings=(
+        *("overlaps", "crf_backend", "rdrop_level", "token_column", "tag_column"),
+        *("mention_replacement", "mention_source"),
+    ),
     unused=unused,
     check_recipe=check_recipe,
     recipe_metric_names=recipe_metric_names,

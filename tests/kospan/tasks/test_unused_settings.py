@@ -66,6 +66,8 @@ VALUES = {
         "tag_column": "2",
         "skip_invalid": True,
         "subword_dropout": 0.2,
+        "mention_replacement": 0.5,
+        "mention_source": "gazetteer",
         "validation_loss": True,
         "early_stopping_patience": 2,
         "resume_from_checkpoint": True,
@@ -208,7 +210,11 @@ def behaviour(recipe: Recipe) -> dict:
         "collator": type(trainer.data_collator).__name__,
         "validation loss": trainer.validation_loss is not None,
         "callbacks": [
-            (type(each).__name__, getattr(each, "early_stopping_patience", 0))
+            (
+                type(each).__name__,
+                getattr(each, "early_stopping_patience", 0),
+                vars(getattr(each, "replacement", object)).get("pools"),
+            )
             for each in trainer.callback_handler.callbacks
         ],
         "feature cache": trainer.feature_cache and trainer.feature_cache.root,
