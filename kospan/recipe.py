@@ -323,8 +323,8 @@ class Recipe:
     )
     mention_replacement: float = setting(
         0.0,
-        "token-classification: probability with which a mention in a training text is replaced by another of its label, "
-        "drawn again in each epoch (Dai and Adel 2020); 0 turns it off",
+        "token-classification: probability with which a mention in a training text is replaced by another of its "
+        "label, drawn again in each epoch (Dai and Adel 2020); 0 turns it off",
         least=0,
         below=1,
     )

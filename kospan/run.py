@@ -147,9 +147,7 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
     return trainer
 
 
-def _mention_replacement(
-    recipe: Recipe, task: Task, features: list[dict], seed: int
-) -> MentionReplacementCallback:
+def _mention_replacement(recipe: Recipe, task: Task, features: list[dict], seed: int) -> MentionReplacementCallback:
     examples = task.examples("train")
     pools = mention_pools(examples, recipe.mention_source)
     replacement = MentionReplacement(pools, recipe.mention_replacement, seed)

@@ -16,14 +16,15 @@ _TIEUT, _RIEUL, _MIEUM, _NIEUN, _BIEUP, _KIYEOK, _IEUNG = 19, 8, 16, 4, 17, 1, 2
 # follows those of `_ALONE`: `이` and `는` together are no particle with `이`, but a name's suffix with `는`.
 _ALONE = "이/가 을/를 아/야"
 _FOLLOWED = (
-    "은/는 과/와 으로/로 이나/나 이나마/나마 이랑/랑 이란/란 이라/라 이든/든 이든지/든지 이든가/든가 이여/여 이시여/시여 "
-    "이야/야 이야말로/야말로 이라고/라고 이라는/라는 이라며/라며 이라면/라면 이라면서/라면서 이라도/라도 이라서/라서 "
-    "이라니/라니 이라던/라던 이라든지/라든지 이라든가/라든가 이라기/라기 이란다/란다 이랍니다/랍니다 이래/래 이다/다 이고/고 "
-    "이며/며 이지만/지만 이죠/죠 이니까/니까 이므로/므로 이던/던 이네/네 이구나/구나 이에요/예요 이어서/여서 이어야/여야 "
-    "이세요/세요 이십니다/십니다"
+    "은/는 과/와 으로/로 으로서/로서 으로써/로써 이나/나 이나마/나마 이랑/랑 이란/란 이라/라 이든/든 이든지/든지 "
+    "이든가/든가 이시여/시여 이야/야 이야말로/야말로 이라고/라고 이라는/라는 이라며/라며 이라면/라면 이라면서/라면서 "
+    "이라도/라도 이라서/라서 이라니/라니 이라던/라던 이라든지/라든지 이라든가/라든가 이라기/라기 이란다/란다 "
+    "이랍니다/랍니다 이래/래 이다/다 이고/고 이며/며 이지만/지만 이죠/죠 이니까/니까 이므로/므로 이던/던 이네/네 "
+    "이구나/구나 이에요/예요 이어서/여서 이어야/여야 이세요/세요 이십니다/십니다"
 )
 # The suffix 이 of a name that ends in a consonant (하린이는) disappears after a vowel (민서는), but not the reverse.
-_SUFFIXED = "이가/가 이는/는 이를/를 이와/와 이도/도 이의/의 이만/만 이한테/한테 이에게/에게"
+# Nor does 여 become the vocative 이여: it is mostly the suffix of an approximate number (2주여).
+_SUFFIXED = "이여/여 이가/가 이는/는 이를/를 이와/와 이도/도 이의/의 이만/만 이한테/한테 이에게/에게"
 # The past tense of the copula, with any ending.
 _PAST = "이었/였"
 
@@ -57,7 +58,7 @@ _POWERS = (0, _BIEUP, _KIYEOK, _NIEUN, *[_NIEUN] * 4, *[_KIYEOK] * 4)
 # Units of measurement after a digit that are read as words, not letter by letter.
 _UNITS = {"km": 0, "m": 0, "cm": 0, "mm": 0, "l": 0, "ml": 0, "kg": _MIEUM, "g": _MIEUM, "mg": _MIEUM, "t": _NIEUN}
 _SYMBOLS = dict.fromkeys("%$€°+", 0) | {"₩": _NIEUN}
-# Endings of Latin words with a final consonant, the first match counts: 링 ng, 구글 le, 라인 ne, 북 ook, 클럽 ub, 넷 et.
+# Endings of Latin words with a final consonant (Google 구글, Line 라인, Facebook 페이스북); the first match counts.
 _SPELLINGS = [
     (re.compile(r"ng$"), _IEUNG),
     (re.compile(r"m{1,2}e?$"), _MIEUM),
@@ -88,6 +89,9 @@ def final_consonant(noun: str) -> int | None:
         return _SYMBOLS[last]
     if last in _DIGITS and last:
         return _number_final(re.search(r"[0-9][0-9,.]*$", text)[0])
+    if last.isalpha() and not last.isascii():
+        # A silent e has no accent: Pelé ends in a vowel.
+        return 0 if unicodedata.name(last).startswith("LATIN") else None
     plain = "".join(each for each in unicodedata.normalize("NFD", text) if not unicodedata.combining(each))
     word = re.search(r"[A-Za-z]+$", plain)
     return _latin_final(word[0], plain[: word.start()]) if word else None
@@ -120,8 +124,8 @@ def agreeing_form(particle: str, noun: str) -> str:
         particle: A particle in either form; others may follow it, as in "으로부터".
         noun: The noun before it.
 
-    >>> agreeing_form("은", "제주"), agreeing_form("로부터", "부산"), agreeing_form("으로", "서울"), agreeing_form("의", "제주")
-    ('는', '으로부터', '로', '의')
+    >>> [agreeing_form(*pair) for pair in (("은", "제주"), ("로부터", "부산"), ("으로", "서울"), ("의", "제주"))]
+    ['는', '으로부터', '로', '의']
     """
     found, final = _PARTICLE.match(particle), final_consonant(noun)
     if found is None or final is None:
@@ -178,4 +182,4 @@ def _pair(found: re.Match) -> tuple[str, str]:
 
 def _form_after(final: int, consonant: str, vowel: str) -> str:
     """The form after a final consonant; 로 follows ㄹ as it follows a vowel."""
-    return vowel if final == 0 or (final == _RIEUL and vowel == "로") else consonant
+    return vowel if final == 0 or (final == _RIEUL and vowel.startswith("로")) else consonant

@@ -1,9 +1,9 @@
 """Gazetteers of Korean names of persons, places and organisations, written for the project.
 
-`gazetteers/LABEL.txt` lists components and entries by section. `[name]` or `[name WEIGHT]` begins a section; its lines are
-entries separated by commas. A line `= TEMPLATE` adds all combinations of the sections that it names in braces, and
-`= TEMPLATE : COUNT` that many of them, chosen by a generator with a fixed seed. `{LC._dong}` is a section of another file. A
-section whose name begins with `_` holds components only.
+`gazetteers/LABEL.txt` lists components and entries by section. `[name]` or `[name WEIGHT]` begins a section; its lines
+are entries separated by commas. A line `= TEMPLATE` adds all combinations of the sections that it names in braces, and
+`= TEMPLATE : COUNT` that many of them, chosen by a generator with a fixed seed. `{LC._dong}` is a section of another
+file. A section whose name begins with `_` holds components only.
 """
 
 import itertools

@@ -24,14 +24,16 @@ def mention_pools(examples: Iterable[Example], source: str = "training") -> dict
 
     Args:
         examples: Training examples.
-        source: "training" (the distinct gold mentions of the examples, each equally likely) or "gazetteer" (the entries of
-            `kospan.data.gazetteers`, for the labels that have one).
+        source: "training" (the distinct gold mentions of the examples, each equally likely) or "gazetteer" (the entries
+            of `kospan.data.gazetteers`, for the labels that have one).
 
     Raises:
         ValueError: No label has a gazetteer, the texts hold no Hangul, or the source is unknown.
     """
     if source not in SOURCES:
-        raise ValueError(f"expected mention_source to be one of {', '.join(SOURCES)}, got {source!r}; choose one of them")
+        raise ValueError(
+            f"expected mention_source to be one of {', '.join(SOURCES)}, got {source!r}; choose one of them"
+        )
     mentions: dict[str, dict[str, None]] = {}
     hangul = False
     for example in examples:
@@ -44,9 +46,7 @@ def mention_pools(examples: Iterable[Example], source: str = "training") -> dict
     if not labels or not hangul:
         wanted = "Korean texts" if labels else "a label with a gazetteer (PS, LC, OG or another name of these)"
         got = "none with Hangul" if labels else ", ".join(mentions) or "no spans"
-        raise ValueError(
-            f"expected {wanted} with mention_source: gazetteer, got {got}; set mention_source: training"
-        )
+        raise ValueError(f"expected {wanted} with mention_source: gazetteer, got {got}; set mention_source: training")
     return {label: sections(label) for label in labels}
 
 

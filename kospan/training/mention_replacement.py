@@ -13,9 +13,9 @@ from kospan.task import Task
 class MentionReplacementCallback(TrainerCallback):
     """Replace the features of changed examples at the beginning of each epoch, and restore them after training.
 
-    The list of features is changed in place, so that data loaders see it, and keeps its length, so that steps per epoch and
-    a resumed run's place in it do not change: an example that would need another number of windows than before keeps
-    its own text in that epoch.
+    The list of features is changed in place, so that data loaders see it, and keeps its length, so that steps per epoch
+    and a resumed run's place in it do not change: an example that would need another number of windows than before
+    keeps its own text in that epoch.
 
     Args:
         task: Makes features of examples.
@@ -24,9 +24,7 @@ class MentionReplacementCallback(TrainerCallback):
         replacement: Replaces mentions of an example in an epoch.
     """
 
-    def __init__(
-        self, task: Task, examples: Sequence[Example], features: list[dict], replacement: MentionReplacement
-    ):
+    def __init__(self, task: Task, examples: Sequence[Example], features: list[dict], replacement: MentionReplacement):
         # A copy: a task counts documents and windows of its training features.
         self.task, self.replacement, self.features = copy.copy(task), replacement, features
         self.original = list(features)
@@ -60,6 +58,6 @@ def check_mention_replacement(arguments: TrainingArguments, probability: float) 
     """
     if probability and arguments.dataloader_persistent_workers:
         raise ValueError(
-            "expected dataloader_persistent_workers: false with mention_replacement, got true: persistent workers keep the "
-            "texts of the first epoch; set it to false, or mention_replacement: 0"
+            "expected dataloader_persistent_workers: false with mention_replacement, got true: persistent workers keep "
+            "the texts of the first epoch; set it to false, or mention_replacement: 0"
         )
