@@ -319,7 +319,7 @@ def test_recipe_blocks_load(tmp_path):
 def test_settings_in_the_table_of_techniques_exist():
     rows = [line for line in text_of("docs/guides/training_techniques.md").splitlines() if line.startswith("| ")]
     names = {name for line in rows for name in re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)*)(?=`|: )", line.split("|")[2])}
-    values = {"parameter", "marginal", "sequence", "both", "head", "16x", "mean_loss", "true", "false"}
+    values = {"parameter", "marginal", "sequence", "both", "head", "16x", "mean_loss", "true", "false", "gazetteer"}
     options = {"linear", "crf", "gate", "soft", "hard", "share", "decoder"}
     names -= values | options
     assert len(names) > 15

@@ -251,7 +251,7 @@ TECHNIQUES = {
     "Mention replacement": (
         {"mention_replacement": 0.3, "mention_source": "gazetteer"},
         ["30% of the gold spans", "entries of gazetteers of the same label"],
-        "Dai,",
+        "Xiang Dai",
     ),
     "LoRA": ({"lora_rank": 8, "lora_alpha": "16"}, ["adapters of rank 8, scaled by 16 / rank,", "are merged"], "Hu,"),
 }
