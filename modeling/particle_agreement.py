@@ -165,8 +165,6 @@ def agreeing_rest(rest: str, old: str, new: str) -> tuple[int, str]:
     is_hangul = "가" <= unicodedata.normalize("NFC", old.rstrip())[-1:] <= "힣"
     if is_hangul and form != _form_after(before, *pair):
         return 0, ""
-    if found.lastgroup == "name" and after:
-        return 0, ""
     chosen = _form_after(after, *pair)
     if chosen == form:
         return 0, ""
