@@ -166,6 +166,12 @@ class Recipe:
     word_shape_feature: bool = setting(
         False, "add an embedding of each unit's shape (capitals, digits, script), for encoders that lower-case"
     )
+    ngram_vectors: str | None = setting(
+        None,
+        "token-classification by character: file of vectors of character n-grams, from `kospan vectors`, whose "
+        "projection is added to each character's hidden state",
+    )
+    ngram_dropout: float = setting(0.2, "dropout on these vectors", least=0, below=1, needs=["ngram_vectors"], off=0.0)
     exact_match_feature: bool = setting(
         False, "question-answering: add an embedding of how much of the question occurs at each unit"
     )

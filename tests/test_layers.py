@@ -15,6 +15,7 @@ LAYERS = [
     [
         "kospan.modeling.spans",
         "kospan.modeling.word_shapes",
+        "kospan.modeling.character_ngrams",
         "kospan.modeling.input_checks",
         "kospan.modeling.colors",
         "kospan.modeling.exact_match",
@@ -52,6 +53,7 @@ LAYERS = [
         "kospan.modeling.constraints",
         "kospan.modeling.question_answering_methods",
         "kospan.modeling.sequence_classification_methods",
+        "kospan.modeling.ngram_embedding",
         "kospan.modeling.bilstm",
         "kospan.modeling.head_layer",
         "kospan.modeling.positional_attention",
@@ -91,7 +93,7 @@ LAYERS = [
     [
         *("kospan.cli.ablate", "kospan.cli.analyze", "kospan.cli.benchmark", "kospan.cli.calibrate"),
         *("kospan.cli.compare", "kospan.cli.convert", "kospan.cli.evaluate", "kospan.cli.export"),
-        *("kospan.cli.predict", "kospan.cli.push", "kospan.cli.train"),
+        *("kospan.cli.predict", "kospan.cli.push", "kospan.cli.train", "kospan.cli.vectors"),
     ],
     ["kospan.cli"],
     ["kospan.cli.__main__", "kospan.__main__", "train", "push_to_hub"],

@@ -68,6 +68,8 @@ VALUES = {
         "subword_dropout": 0.2,
         "mention_replacement": 0.5,
         "mention_source": "gazetteer",
+        "ngram_vectors": "ko.vec",
+        "ngram_dropout": 0.3,
         "validation_loss": True,
         "early_stopping_patience": 2,
         "resume_from_checkpoint": True,
@@ -93,7 +95,7 @@ BESIDE = {
 # Settings whose values need other data, or a GPU; and those without which the data are an error.
 MAY_FAIL = ("task", "dataset", "problem_type", "load_in_8bit", "load_in_4bit", "device_map")
 FAIL_WITHOUT = ("overlaps", "quoting", "tag_column", "skip_invalid")
-PATHS = ("train_file", "validation_file", "encoder", "feature_cache_dir", "output_dir")
+PATHS = ("train_file", "validation_file", "encoder", "feature_cache_dir", "output_dir", "ngram_vectors")
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 TINY = {"dataset": "jsonl", "use_cpu": True, "num_train_epochs": 1, "per_device_train_batch_size": 4}
 
@@ -128,6 +130,7 @@ def files(tmp_path_factory) -> Path:
     datasets.Dataset.from_list(labels).save_to_disk(str(folder / "set"))
     for task, examples in sets.items():
         (folder / task).mkdir()
+        (folder / task / "ko.vec").write_text("2 2\n서울 1 0\n가 0 1\n", encoding="utf-8")
         (folder / task / "columns.conll").write_text("\n".join(rows), encoding="utf-8")
         (folder / task / "quoted.tsv").write_text("".join(["text\tlabel\n", *quoted]), encoding="utf-8")
         for name, found in examples.items():
