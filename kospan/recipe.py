@@ -101,6 +101,9 @@ class Recipe:
     validation_file: str | None = setting(
         None, "file for validation; default: every eighth item of train_file, from the first"
     )
+    extra_train_file: str | None = setting(
+        None, "JSON Lines added to the training split, such as pseudo-labelled texts"
+    )
     max_train_samples: int | None = setting(None, "number of training examples, from the first; default: all", least=1)
     max_eval_samples: int | None = setting(None, "number of validation examples, from the first; default: all", least=1)
     overlaps: str = setting(
@@ -336,8 +339,7 @@ class Recipe:
     )
     mention_source: str = setting(
         "training",
-        "mentions that replace others: training (all of the training texts) or gazetteer (Korean persons, places and "
-        "organisations that come with the package; other labels are kept)",
+        "mentions that replace others: training (of the training texts) or gazetteer (PS, LC and OG of the package)",
         choices=("training", "gazetteer"),
         needs=["mention_replacement"],
     )

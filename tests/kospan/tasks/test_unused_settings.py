@@ -24,7 +24,13 @@ from kospan.tasks.unused_settings import EVERY_TASK, check_recipe, is_off, needs
 # Of each setting a value that turns it on or is another than the default. Paths are completed by `files`.
 VALUES = {
     **{"name": "other", "task": "generative-ner", "dataset": "labelled", "train_file": "other.jsonl"},
-    **{"validation_file": "other.jsonl", "max_train_samples": 3, "max_eval_samples": 1, "overlaps": "longest"},
+    **{
+        "extra_train_file": "other.jsonl",
+        "validation_file": "other.jsonl",
+        "max_train_samples": 3,
+        "max_eval_samples": 1,
+        "overlaps": "longest",
+    },
     **{
         "problem_type": "single_label_classification",
         "calibration_split": "0.5",
@@ -95,7 +101,15 @@ BESIDE = {
 # Settings whose values need other data, or a GPU; and those without which the data are an error.
 MAY_FAIL = ("task", "dataset", "problem_type", "load_in_8bit", "load_in_4bit", "device_map")
 FAIL_WITHOUT = ("overlaps", "quoting", "tag_column", "skip_invalid")
-PATHS = ("train_file", "validation_file", "encoder", "feature_cache_dir", "output_dir", "ngram_vectors")
+PATHS = (
+    "train_file",
+    "extra_train_file",
+    "validation_file",
+    "encoder",
+    "feature_cache_dir",
+    "output_dir",
+    "ngram_vectors",
+)
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 TINY = {"dataset": "jsonl", "use_cpu": True, "num_train_epochs": 1, "per_device_train_batch_size": 4}
 
