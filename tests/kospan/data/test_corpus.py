@@ -225,7 +225,7 @@ def test_extra_examples_are_trained_on_and_nothing_else(tmp_path):
     with pytest.raises(ValueError, match=r"example 'extra' \(extra_train_file\): expected labels that the training"):
         load_corpus("jsonl", path, extra_train_file=extra)
     extra = write(tmp_path, "extra.jsonl", [{"id": "extra", "text": "abc"}])
-    with pytest.raises(ValueError, match="extra.jsonl.*expected labelled texts, got one without spans"):
+    with pytest.raises(ValueError, match=r"extra\.jsonl.*expected labelled texts, got one without spans"):
         load_corpus("jsonl", path, extra_train_file=extra)
 
 
