@@ -253,6 +253,7 @@ TECHNIQUES = {
         ["30% of the gold spans", "entries of gazetteers of the same label"],
         "Xiang Dai",
     ),
+    "N-gram vectors": ({"ngram_vectors": "ko.vec"}, ["n-grams, learned from raw text (`ko.vec`)"], "Bojanowski"),
     "LoRA": ({"lora_rank": 8, "lora_alpha": "16"}, ["adapters of rank 8, scaled by 16 / rank,", "are merged"], "Hu,"),
 }
 
