@@ -48,8 +48,8 @@ def table(folder: Path, names: list[str]) -> str:
     lines = [
         "# Data-side techniques on KLUE-NER",
         "",
-        f"Written by `studies/data_techniques.py`. Mean of the last three of {SETTINGS['num_train_epochs']} epochs, mean "
-        "over seeds and, of the entity F1, standard deviation over seeds; CPU seconds of training.",
+        f"Written by `studies/data_techniques.py`. Mean of the last three of {SETTINGS['num_train_epochs']} epochs and "
+        "of the seeds; of the entity F1 also the standard deviation over seeds; CPU seconds of training.",
         "",
         f"| variant | seeds | {' | '.join(METRICS.values())} | CPU s |",
         "|---|---:|" + "---:|" * (len(METRICS) + 1),
