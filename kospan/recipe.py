@@ -101,9 +101,7 @@ class Recipe:
     validation_file: str | None = setting(
         None, "file for validation; default: every eighth item of train_file, from the first"
     )
-    extra_train_file: str | None = setting(
-        None, "JSON Lines added to the training split, such as pseudo-labelled texts"
-    )
+    extra_train_file: str | None = setting(None, "JSON Lines to train on as well, such as pseudo-labelled texts")
     max_train_samples: int | None = setting(None, "number of training examples, from the first; default: all", least=1)
     max_eval_samples: int | None = setting(None, "number of validation examples, from the first; default: all", least=1)
     overlaps: str = setting(
@@ -170,9 +168,7 @@ class Recipe:
         False, "add an embedding of each unit's shape (capitals, digits, script), for encoders that lower-case"
     )
     ngram_vectors: str | None = setting(
-        None,
-        "token-classification by character: file of vectors of character n-grams, from `kospan vectors`, whose "
-        "projection is added to each character's hidden state",
+        None, "token-classification by character: file of vectors of character n-grams (`kospan vectors`)"
     )
     ngram_dropout: float = setting(0.2, "dropout on these vectors", least=0, below=1, needs=["ngram_vectors"], off=0.0)
     exact_match_feature: bool = setting(
@@ -339,7 +335,7 @@ class Recipe:
     )
     mention_source: str = setting(
         "training",
-        "mentions that replace others: training (of the training texts) or gazetteer (PS, LC and OG of the package)",
+        "mentions that replace others: training (those of the training texts) or gazetteer (Korean names)",
         choices=("training", "gazetteer"),
         needs=["mention_replacement"],
     )
