@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 import yaml
+from ngram_cases import NGRAM_SETTINGS, NGRAMS, with_ngrams
 from release_cases import save_run
 
 from kospan.hub.release import prepare
-from kospan.modeling.character_ngrams import CharacterNgrams
 from kospan.training.run_folder import is_local_path
 
 TOKEN = "hf_DISTINCTIVEreleaseToken7"
@@ -42,10 +42,9 @@ def test_release_has_weights_code_tokenizer_and_metrics_only(run_folder, tmp_pat
 
 
 def test_the_ngrams_of_a_model_are_published(make_token_classifier, texts, tmp_path):
-    model = make_token_classifier(ngram_count=2, ngram_size=3, longest_ngram=2)
-    model.ngrams = CharacterNgrams(["서울", "서"])
+    model = with_ngrams(make_token_classifier(**NGRAM_SETTINGS))
     prepare(save_run(model, tmp_path / "tiny", texts), tmp_path / "out")
-    assert type(model).from_pretrained(tmp_path / "out").ngrams.ngrams == ("서울", "서")
+    assert type(model).from_pretrained(tmp_path / "out").ngrams.ngrams == NGRAMS
 
 
 def test_validation_texts_are_published_on_request_only(run_folder, tmp_path):

@@ -6,7 +6,8 @@ import sys
 
 import onnx
 import pytest
-from export_cases import NGRAM_SETTINGS, exported_folder, with_ngrams
+from export_cases import exported_folder
+from ngram_cases import NGRAM_SETTINGS, with_ngrams
 from time_limits import SECONDS
 
 from kospan.runtime import load

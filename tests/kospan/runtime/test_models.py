@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from export_cases import NGRAM_SETTINGS, exported_folder, with_ngrams
+from export_cases import exported_folder
+from ngram_cases import NGRAM_SETTINGS, with_ngrams
 from qa_model_cases import HOSTILE, QUESTIONS, close
 from stub_cases import wordpiece
 

@@ -53,7 +53,7 @@ def test_a_model_with_ngrams_is_trained_further(files):
     model = build_trainer(recipe_of(files, **further, output_dir=str(files / "more"))).model
     assert model.ngrams.ngrams == ("서울", " 부", "에 ") and model.ngram_embedding.dropout.p == 0.5
     (files / "other.vec").write_text("1 2\n서울 1 0\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="expected ngram_vectors to be 'ko.vec' as in the model .*, got .*other.vec"):
+    with pytest.raises(ValueError, match=r"expected ngram_vectors to be 'ko.vec' as in the model .*, got .*other.vec"):
         build_trainer(recipe_of(files, **further | {"ngram_vectors": str(files / "other.vec")}))
 
 
@@ -63,5 +63,5 @@ def test_words_have_no_ngrams(files):
 
 
 def test_a_missing_file_is_named(files):
-    with pytest.raises(FileNotFoundError, match="expected a file at .*none.vec"):
+    with pytest.raises(FileNotFoundError, match=r"expected a file at .*none.vec"):
         build_trainer(recipe_of(files, ngram_vectors=str(files / "none.vec")))
