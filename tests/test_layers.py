@@ -80,6 +80,7 @@ LAYERS = [
     ["kospan.example", "kospan.recipe", "kospan.drawing", "space"],
     ["kospan.task", "kospan.flags"],
     ["kospan.data", "kospan.evaluation", "kospan.conversion", "kospan.runtime"],
+    ["kospan.ngram_learning"],
     ["kospan.training"],
     ["kospan.card"],
     ["kospan.report", "kospan.hub"],
