@@ -101,6 +101,7 @@ class Recipe:
     validation_file: str | None = setting(
         None, "file for validation; default: every eighth item of train_file, from the first"
     )
+    extra_train_file: str | None = setting(None, "JSON Lines to train on as well, such as pseudo-labelled texts")
     max_train_samples: int | None = setting(None, "number of training examples, from the first; default: all", least=1)
     max_eval_samples: int | None = setting(None, "number of validation examples, from the first; default: all", least=1)
     overlaps: str = setting(
@@ -166,6 +167,10 @@ class Recipe:
     word_shape_feature: bool = setting(
         False, "add an embedding of each unit's shape (capitals, digits, script), for encoders that lower-case"
     )
+    ngram_vectors: str | None = setting(
+        None, "token-classification by character: file of vectors of character n-grams (`kospan vectors`)"
+    )
+    ngram_dropout: float = setting(0.2, "dropout on these vectors", least=0, below=1, needs=["ngram_vectors"], off=0.0)
     exact_match_feature: bool = setting(
         False, "question-answering: add an embedding of how much of the question occurs at each unit"
     )
@@ -320,6 +325,19 @@ class Recipe:
         "share of subwords replaced by the unknown token in training (Iyyer et al. 2015); 0 turns it off",
         least=0,
         below=1,
+    )
+    mention_replacement: float = setting(
+        0.0,
+        "token-classification: probability with which a mention in a training text is replaced by another of its "
+        "label, drawn again in each epoch (Dai and Adel 2020); 0 turns it off",
+        least=0,
+        below=1,
+    )
+    mention_source: str = setting(
+        "training",
+        "mentions that replace others: training (those of the training texts) or gazetteer (Korean names)",
+        choices=("training", "gazetteer"),
+        needs=["mention_replacement"],
     )
     validation_loss: bool = setting(False, "compute the loss on the validation part in each evaluation (eval_loss)")
     early_stopping_patience: int = setting(

@@ -16,6 +16,7 @@ from kospan.calibrate import calibrate
 from kospan.card.card import write_card
 from kospan.card.training_record import write_training_record
 from kospan.data.jsonl import record, write_lines
+from kospan.data.mention_replacement import MentionReplacement, mention_pools
 from kospan.data.seen_texts import NAME as TRAINING_TEXTS
 from kospan.data.seen_texts import write_keys
 from kospan.data.text import write_text
@@ -34,6 +35,7 @@ from kospan.training.crf_backend import use_torchcrf
 from kospan.training.feature_cache import FeatureCache, cache_root, check_feature_cache
 from kospan.training.log_lines import LogLineCallback, opening_lines
 from kospan.training.lora import lora_of
+from kospan.training.mention_replacement import MentionReplacementCallback, check_mention_replacement
 from kospan.training.progress import ProgressCallback
 from kospan.training.push_callback import PushCallback
 from kospan.training.record import Stopwatch
@@ -86,6 +88,7 @@ def _build_task(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
     recipe = without_unused(recipe)
     arguments = TrackedArguments.of(training_arguments(recipe), {key: getattr(recipe, key) for key in FIELDS})
     check_arguments(arguments, recipe.early_stopping_patience)
+    check_mention_replacement(arguments, recipe.mention_replacement)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
     check_feature_cache(recipe)
     lora_of(recipe)
@@ -107,6 +110,8 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
     callbacks = [LogLineCallback(), ProgressCallback(), BestCheckpoint(), EpochOrder()]
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
+    if recipe.mention_replacement:
+        callbacks.append(_mention_replacement(recipe, task, training, arguments.seed))
     publisher = publisher_from(arguments, task.spec)
     if publisher is not None:
         callbacks.append(PushCallback(publisher, arguments.output_dir))
@@ -140,6 +145,13 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
     trainer.remove_callback(PrinterCallback)
     trainer.recipe = recipe
     return trainer
+
+
+def _mention_replacement(recipe: Recipe, task: Task, features: list[dict], seed: int) -> MentionReplacementCallback:
+    examples = task.examples("train")
+    pools = mention_pools(examples, recipe.mention_source)
+    replacement = MentionReplacement(pools, recipe.mention_replacement, seed)
+    return MentionReplacementCallback(task, examples, features, replacement)
 
 
 def without_unused(recipe: Recipe) -> Recipe:

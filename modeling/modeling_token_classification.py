@@ -12,6 +12,7 @@ from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from
 from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
+from .character_ngrams import CharacterNgrams  # noqa: F401  (as above)
 from .code_files import is_remote_code  # noqa: F401  (as above)
 from .configuration_kospan import KospanTokenClassificationConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -23,6 +24,7 @@ from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import ChainContext, HeadInspection, build_head
 from .input_checks import check_documents, check_prediction_arguments
 from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowInspection
+from .ngram_embedding import NgramEmbedding
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .padded_batches import padded_batch  # noqa: F401  (as above)
 from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
@@ -111,6 +113,7 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         width = config.hidden_size
         self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
         self.shape_embedding = nn.Embedding(len(SHAPES), width) if config.word_shape_feature else None
+        self.ngram_embedding = NgramEmbedding(config, width) if config.ngram_count else None
         width = self.add_lstm(config, width)
         self.head = build_head(config, width)
         if not any(".crf." in name for name, _ in self.named_parameters()):
@@ -133,6 +136,7 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         unit_positions: torch.Tensor | None = None,
         unit_places: torch.Tensor | None = None,
         word_shape_feature: torch.Tensor | None = None,
+        character_ngrams: torch.Tensor | None = None,
         token_type_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         begins: torch.Tensor | None = None,
@@ -156,6 +160,8 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
             word_shape_feature: Id of each unit's shape `(batch, units)`, -100 as padding; required by
                 `config.word_shape_feature`.
+            character_ngrams: Ids of the n-grams around each unit `(batch, units, windows)`, -100 as padding; required
+                by `config.ngram_count`.
             token_type_ids: Ignored, as there is one text; accepted because tokenizers return them.
             labels: Tag ids `(batch, units)`, -100 as padding.
             begins: True if a row holds its document's first unit `(batch,)`; None means all do.
@@ -172,7 +178,8 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             return_dict: Ignored; the output is always an object.
 
         Raises:
-            ValueError: If `unit_positions` is missing, or `word_shape_feature` where they are needed, and as `encode`.
+            ValueError: If `unit_positions` is missing, or `word_shape_feature` or `character_ngrams` where they are
+                needed, and as `encode`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -189,7 +196,9 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             output_attentions=output_attentions,
         )
         mask = unit_positions != -100
-        states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, word_shape_feature, mask)
+        states = self.unit_states(
+            encoded.last_hidden_state, unit_positions, unit_places, word_shape_feature, mask, character_ngrams
+        )
         context = ChainContext(begins, ends, unit_positions)
         found = self.head(states, mask, labels, context)
 
@@ -235,17 +244,16 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         unit_places: torch.Tensor | None,
         word_shape_feature: torch.Tensor | None,
         mask: torch.Tensor,
+        character_ngrams: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Convert encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, with the LSTM."""
         units = self.gather_units(states, unit_positions, unit_places)
         if self.shape_embedding is not None:
-            if word_shape_feature is None:
-                raise ValueError(
-                    "expected word_shape_feature beside unit_positions, because the model's config has "
-                    "word_shape_feature, got none; make batches with model.collate or "
-                    "kospan.tasks.token_classification.task"
-                )
+            _check_given("word_shape_feature", word_shape_feature, "word_shape_feature")
             units = units + self.shape_embedding(word_shape_feature.clamp(min=0))
+        if self.ngram_embedding is not None:
+            _check_given("character_ngrams", character_ngrams, "ngram_count")
+            units = units + self.ngram_embedding(character_ngrams)
         if self.recurrent is not None:
             units = self.recurrent(self.lstm_dropout(units), mask)
         return units
@@ -338,6 +346,7 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             batch["unit_places"],
             batch.get("word_shape_feature"),
             mask,
+            batch.get("character_ngrams"),
         )
         seen = self.head.inspect(states, mask, ChainContext(positions=batch["unit_positions"]))
         before, after = len(self.aligner.prefix), len(self.aligner.suffix)
@@ -360,3 +369,12 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
     def window_emissions(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return emissions of a batch of windows `(batch, units, tags)`, float32."""
         return self(**batch, decode=False).emissions
+
+
+def _check_given(name: str, value: torch.Tensor | None, setting: str) -> None:
+    """Raise ValueError if a batch lacks an input that a setting of the config requires."""
+    if value is None:
+        raise ValueError(
+            f"expected {name} beside unit_positions, because the model's config has {setting}, got none; make batches "
+            "with model.collate or kospan.tasks.token_classification.task"
+        )

@@ -319,7 +319,7 @@ def test_recipe_blocks_load(tmp_path):
 def test_settings_in_the_table_of_techniques_exist():
     rows = [line for line in text_of("docs/guides/training_techniques.md").splitlines() if line.startswith("| ")]
     names = {name for line in rows for name in re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)*)(?=`|: )", line.split("|")[2])}
-    values = {"parameter", "marginal", "sequence", "both", "head", "16x", "mean_loss", "true", "false"}
+    values = {"parameter", "marginal", "sequence", "both", "head", "16x", "mean_loss", "true", "false", "gazetteer"}
     options = {"linear", "crf", "gate", "soft", "hard", "share", "decoder"}
     names -= values | options
     assert len(names) > 15
@@ -359,7 +359,7 @@ def test_kospan_commands_parse():
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_kospan_commands_in_prose_exist(document):
     known = {name.split()[0] for name in generate.commands()}
-    for name in re.findall(r"`kospan ([a-z]+)", text_of(document)):
+    for name in re.findall(r"`kospan ([a-z-]+)", text_of(document)):
         assert name in known, f"{document} names `kospan {name}`, which does not exist"
 
 

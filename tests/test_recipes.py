@@ -141,6 +141,9 @@ def prepared(monkeypatch, tmp_path):
             recipe.load_in_8bit = recipe.load_in_4bit = False
             # The labels here are others than the set's.
             recipe.label_descriptions = dict(zip(data.labels, recipe.label_descriptions.values()))
+        if recipe.ngram_vectors:
+            recipe.ngram_vectors = str(tmp_path / "ko.vec")
+            Path(recipe.ngram_vectors).write_text("2 2\n서울 1 0\n수 0 1\n", encoding="utf-8")
         if recipe.encoder != "scratch" and recipe.task == "generative-ner":
             recipe.encoder = tiny_decoder(tmp_path / "encoder")
         elif recipe.encoder != "scratch":
@@ -232,8 +235,9 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     assert bool(patience) == (recipe.early_stopping_patience > 0)
     # The model.
     config = trainer.model.config
-    for key in written.keys() & set(vars(config)) - {"encoder_config"}:
+    for key in written.keys() & set(vars(config)) - {"encoder_config", "ngram_vectors"}:
         assert getattr(config, key) == getattr(recipe, key), key
+    assert config.ngram_count == 2 if recipe.ngram_vectors else not getattr(config, "ngram_count", 0)
     assert config.unit == (recipe.unit or dataset_spec(recipe.dataset).unit)
     # Layers on the encoder: the head of a token classifier, or those of a question answering model.
     head = getattr(trainer.model, "head", trainer.model)
@@ -263,7 +267,9 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     for name, parameter in trainer.model.named_parameters():
         assert torch.isfinite(parameter).all(), name
     moved = {name for name, value in trainer.model.named_parameters() if not torch.equal(value, before[name])}
-    assert sum(name.endswith(("projection.weight", "projection.bias")) for name in moved) == 2
+    moved_ngrams = {name for name in moved if name.startswith("ngram_embedding.projection.")}
+    assert len(moved_ngrams) == (2 if recipe.ngram_vectors else 0)
+    assert sum(name.endswith(("projection.weight", "projection.bias")) for name in moved - moved_ngrams) == 2
     assert any(name.startswith("encoder.") for name in moved) != recipe.freeze_encoder
     metrics = finish(trainer)
     if recipe.problem_type == "regression":

@@ -23,7 +23,7 @@ def check_experiment(experiment: Experiment) -> None:
         recipe = variant.recipe
         try:
             spec = task_spec(recipe.task)
-            for key in ("train_file", "validation_file"):
+            for key in ("train_file", "validation_file", "extra_train_file", "ngram_vectors"):
                 path = getattr(recipe, key)
                 if path is not None and not Path(path).exists():
                     raise FileNotFoundError(f"expected {key} at {path}, found none; paths are relative to this folder")

@@ -1,5 +1,6 @@
 """The task token-classification: named entities and other spans, found by tagging characters or words."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from kospan.data.registry import dataset_spec
@@ -28,7 +29,11 @@ def unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     if head is None:
         return {}
     others = (name for other in HEADS.values() for name in other.options if name not in head.options)
-    return head.unused(recipe.head_options) | {f"head_options.{name}": ("head",) for name in others}
+    found = head.unused(recipe.head_options) | {f"head_options.{name}": ("head",) for name in others}
+    with suppress(ValueError):  # An unknown data set is refused where it is read.
+        if (recipe.unit or dataset_spec(recipe.dataset).unit) == "word":
+            found["ngram_vectors"] = ("unit",) if recipe.unit else ("dataset",)
+    return found
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -71,7 +76,10 @@ SPEC = encoder_spec(
     pipeline_tag="token-classification",
     task=TokenClassificationTask,
     card=CARD,
-    settings=("overlaps", "crf_backend", "rdrop_level", "token_column", "tag_column"),
+    settings=(
+        *("overlaps", "crf_backend", "rdrop_level", "token_column", "tag_column"),
+        *("mention_replacement", "mention_source"),
+    ),
     unused=unused,
     check_recipe=check_recipe,
     recipe_metric_names=recipe_metric_names,

@@ -24,7 +24,13 @@ from kospan.tasks.unused_settings import EVERY_TASK, check_recipe, is_off, needs
 # Of each setting a value that turns it on or is another than the default. Paths are completed by `files`.
 VALUES = {
     **{"name": "other", "task": "generative-ner", "dataset": "labelled", "train_file": "other.jsonl"},
-    **{"validation_file": "other.jsonl", "max_train_samples": 3, "max_eval_samples": 1, "overlaps": "longest"},
+    **{
+        "extra_train_file": "other.jsonl",
+        "validation_file": "other.jsonl",
+        "max_train_samples": 3,
+        "max_eval_samples": 1,
+        "overlaps": "longest",
+    },
     **{
         "problem_type": "single_label_classification",
         "calibration_split": "0.5",
@@ -66,6 +72,10 @@ VALUES = {
         "tag_column": "2",
         "skip_invalid": True,
         "subword_dropout": 0.2,
+        "mention_replacement": 0.5,
+        "mention_source": "gazetteer",
+        "ngram_vectors": "ko.vec",
+        "ngram_dropout": 0.3,
         "validation_loss": True,
         "early_stopping_patience": 2,
         "resume_from_checkpoint": True,
@@ -91,7 +101,15 @@ BESIDE = {
 # Settings whose values need other data, or a GPU; and those without which the data are an error.
 MAY_FAIL = ("task", "dataset", "problem_type", "load_in_8bit", "load_in_4bit", "device_map")
 FAIL_WITHOUT = ("overlaps", "quoting", "tag_column", "skip_invalid")
-PATHS = ("train_file", "validation_file", "encoder", "feature_cache_dir", "output_dir")
+PATHS = (
+    "train_file",
+    "extra_train_file",
+    "validation_file",
+    "encoder",
+    "feature_cache_dir",
+    "output_dir",
+    "ngram_vectors",
+)
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 TINY = {"dataset": "jsonl", "use_cpu": True, "num_train_epochs": 1, "per_device_train_batch_size": 4}
 
@@ -126,6 +144,7 @@ def files(tmp_path_factory) -> Path:
     datasets.Dataset.from_list(labels).save_to_disk(str(folder / "set"))
     for task, examples in sets.items():
         (folder / task).mkdir()
+        (folder / task / "ko.vec").write_text("2 2\n서울 1 0\n가 0 1\n", encoding="utf-8")
         (folder / task / "columns.conll").write_text("\n".join(rows), encoding="utf-8")
         (folder / task / "quoted.tsv").write_text("".join(["text\tlabel\n", *quoted]), encoding="utf-8")
         for name, found in examples.items():
@@ -208,7 +227,11 @@ def behaviour(recipe: Recipe) -> dict:
         "collator": type(trainer.data_collator).__name__,
         "validation loss": trainer.validation_loss is not None,
         "callbacks": [
-            (type(each).__name__, getattr(each, "early_stopping_patience", 0))
+            (
+                type(each).__name__,
+                getattr(each, "early_stopping_patience", 0),
+                vars(getattr(each, "replacement", object)).get("pools"),
+            )
             for each in trainer.callback_handler.callbacks
         ],
         "feature cache": trainer.feature_cache and trainer.feature_cache.root,
