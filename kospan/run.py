@@ -111,10 +111,11 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
     if publisher is not None:
         callbacks.append(PushCallback(publisher, arguments.output_dir))
     validation_loss = feature_cache = None
-    if recipe.validation_loss:
+    if recipe.validation_loss or not task.spec.predicts:
         losses = window_losses if task.spec.losses is None else partial(task.spec.losses, task)
         # A copy: a task counts the windows of its training features.
-        validation_loss = ValidationLoss(copy.copy(task).train_features(validation), batch_size, losses)
+        features = copy.copy(task).train_features if task.spec.predicts else task.validation_features
+        validation_loss = ValidationLoss(features(validation), batch_size, losses)
     if cache_root(recipe) is not None:
         windows = {"train": lambda: training, "validation": lambda: task.windows(validation)}
         feature_cache = FeatureCache(cache_root(recipe), windows, batch_size)
@@ -224,7 +225,8 @@ def fit(trainer: KospanTrainer, checkpoint: str | None = None) -> dict[str, floa
 def _opening(trainer: KospanTrainer) -> list[str]:
     """Lines printed before the first step."""
     task = trainer.task
-    longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
+    rows = trainer.train_dataset
+    longest = getattr(rows, "longest", None) or max(len(feature["input_ids"]) for feature in rows)
     repository = trainer.hub_model_id if trainer.args.push_to_hub else None
     return [
         *opening_lines(trainer, task.documents, task.windowed, longest),
@@ -242,12 +244,15 @@ def finish(trainer: KospanTrainer) -> dict[str, float]:
     with written_whole(folder) as temporary:
         trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
         save_recipe(trainer.recipe, temporary / "recipe.yaml")
-        first = Path(trainer.recipe.encoder) / TRAINING_TEXTS
-        write_keys(trainer.task.examples("train"), temporary / TRAINING_TEXTS, first)
+        if trainer.task.spec.predicts:
+            first = Path(trainer.recipe.encoder) / TRAINING_TEXTS
+            write_keys(trainer.task.examples("train"), temporary / TRAINING_TEXTS, first)
         written = {path.name for path in temporary.iterdir()}
     # Files of an older model would make this one a model of another kind.
     for old in (path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.name not in written):
         old.unlink()
+    if not trainer.task.spec.predicts:
+        return write_losses(trainer, folder)
     metrics = write_predictions(trainer, folder)
     if trainer.recipe.calibration_split:
         metrics = fit_confidence(trainer, folder)
@@ -273,6 +278,19 @@ def write_predictions(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
     name = task.spec.baseline_name(task)
     print_report(title, examples, predictions, scores, task.metrics(examples, baseline), name)
     write_training_record(trainer, model, predictions, baseline, watch.seconds)
+    return metrics
+
+
+def write_losses(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
+    """Write the scores of a model that predicts nothing, loaded from a folder in float32; returns them."""
+    task = trainer.task
+    model = task.load(folder).to(trainer.args.device).eval()
+    with torch.no_grad():
+        sums = [(float(loss) * int(n), int(n)) for loss, n in trainer.validation_loss.batches(model)]
+    scores = task.loss_metrics(sum(each for each, _ in sums) / sum(n for _, n in sums))
+    metrics = {f"eval_{name}": value for name, value in scores.items()}
+    write_text(folder / "eval_results.json", json.dumps(metrics, indent=2) + "\n")
+    print("  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in scores.items()))
     return metrics
 
 

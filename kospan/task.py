@@ -175,6 +175,8 @@ class TaskSpec:
             downloads from the Hub; None for models that need no other model.
         whole_texts: Whether spans are labels of whole texts; these keep white space at the ends of the text.
         one_prediction: Whether a document has one right prediction, which is compared as a whole.
+        predicts: Whether models predict spans. If not, the metrics follow from the validation loss: the task has
+            `validation_features(examples)`, `loss_metrics(loss)` and `batch_of_step(batch, seed)`, and no `predict`.
 
         uses: Settings of a recipe that have an effect in this task; see `kospan.tasks.unused_settings`.
         unused: Settings in `uses` that have no effect in a recipe, each with the settings that are the reason. An entry
@@ -225,6 +227,7 @@ class TaskSpec:
     local_copy: Callable[[Path, Callable[..., str]], AbstractContextManager[Path]] | None = None
     whole_texts: bool = False
     one_prediction: bool = False
+    predicts: bool = True
     # recipe
     uses: frozenset[str]
     unused: Callable[[Recipe], dict[str, tuple[str, ...]]] = lambda recipe: {}

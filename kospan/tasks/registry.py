@@ -5,13 +5,15 @@ import os
 from kospan.modeling.settings import check_model_type
 from kospan.task import TaskSpec
 from kospan.tasks.generative_ner.spec import SPEC as GENERATIVE_NER
+from kospan.tasks.pretraining.spec import SPEC as PRETRAINING
 from kospan.tasks.question_answering.spec import SPEC as QUESTION_ANSWERING
 from kospan.tasks.text_classification.spec import SPEC as TEXT_CLASSIFICATION
 from kospan.tasks.token_classification.spec import SPEC as TOKEN_CLASSIFICATION
 from kospan.training.run_folder import read_config
 
 TASKS: dict[str, TaskSpec] = {
-    spec.name: spec for spec in (TOKEN_CLASSIFICATION, QUESTION_ANSWERING, TEXT_CLASSIFICATION, GENERATIVE_NER)
+    spec.name: spec
+    for spec in (TOKEN_CLASSIFICATION, QUESTION_ANSWERING, TEXT_CLASSIFICATION, GENERATIVE_NER, PRETRAINING)
 }
 
 

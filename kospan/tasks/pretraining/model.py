@@ -1,0 +1,84 @@
+"""Encoder with its head for masked language modelling, and tokenizer: from scratch, or pretrained."""
+
+from transformers import AutoModelForMaskedLM
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from kospan.data.raw_texts import RawCorpus
+from kospan.modeling.words import plain_spaces
+from kospan.recipe import Recipe
+from kospan.setting import suggestion
+from kospan.tasks.encoders import (
+    character_tokenizer,
+    check_encoder_options,
+    check_not_of_tokenizer,
+    encoder_parts,
+    load_tokenizer,
+    locate,
+    whole_weights,
+)
+
+# Sizes of a small model with rotary positions and local attention; encoder_options of a recipe win.
+SCRATCH_TYPE = "modernbert"
+SCRATCH = {
+    "hidden_size": 256,
+    "intermediate_size": 384,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "local_attention": 64,
+    "global_attn_every_n_layers": 2,
+    "max_position_embeddings": 512,
+    # Scores of the vocabulary are computed for masked subwords alone.
+    "sparse_prediction": True,
+}
+# Ids that the tokenizer gives.
+_OF_TOKENIZER = ("vocab_size", *(f"{role}_token_id" for role in ("pad", "bos", "eos", "cls", "sep")))
+
+
+def scratch_options(options: dict) -> dict:
+    """Check and complete `encoder_options` of an encoder from scratch; `model_type` names its type.
+
+    Raises:
+        ValueError: As `check_encoder_options`, or the type has no head for masked language modelling.
+    """
+    options = dict(options)
+    kind = options.pop("model_type", SCRATCH_TYPE)
+    known = [config.model_type for config in AutoModelForMaskedLM._model_mapping]
+    if kind not in known:
+        raise ValueError(
+            f"expected encoder_options['model_type'] of an encoder with a head for masked language modelling, got "
+            f"{kind!r}; {suggestion(kind, known, 'did you mean modernbert?')}"
+        )
+    check_not_of_tokenizer(options, _OF_TOKENIZER)
+    usual = SCRATCH if kind == SCRATCH_TYPE else {}
+    known = {"min_count": 1} | ({"global_attn_every_n_layers": 3} if kind == SCRATCH_TYPE else {})
+    return {"model_type": kind} | check_encoder_options({**usual, **options}, CONFIG_MAPPING[kind](), known)
+
+
+def build_model(recipe: Recipe, corpus: RawCorpus, attention: str | None = None):
+    """Return `(model, tokenizer)` of a recipe.
+
+    Args:
+        recipe: The recipe.
+        corpus: The texts, for the vocabulary of a tokenizer from scratch.
+        attention: Implementation of attention, as `attn_implementation` in transformers; None takes the usual one.
+    """
+    kwargs = {} if attention is None else {"attn_implementation": attention}
+    if recipe.encoder != "scratch":
+        config, tokenizer = encoder_parts(recipe, [])
+        with whole_weights(recipe.encoder):
+            return AutoModelForMaskedLM.from_pretrained(locate(recipe.encoder), config=config, **kwargs), tokenizer
+    options = scratch_options(recipe.encoder_options)
+    min_count = options.pop("min_count", 1)
+    if recipe.tokenizer is None:
+        counted = (text for text, times in zip(corpus.splits["train"], corpus.repeats) for _ in range(times))
+        tokenizer = character_tokenizer((plain_spaces(text) for text in counted), min_count)
+    else:
+        tokenizer = load_tokenizer(recipe.tokenizer)
+    config_class = CONFIG_MAPPING[options.pop("model_type")]
+    ids = {name: getattr(tokenizer, name, None) for name in _OF_TOKENIZER[1:]}
+    ids = {"bos_token_id": ids["cls_token_id"], "eos_token_id": ids["sep_token_id"]} | {
+        name: value for name, value in ids.items() if value is not None
+    }
+    config = config_class(vocab_size=len(tokenizer), **ids, **options)
+    tokenizer.model_max_length = config.max_position_embeddings
+    return AutoModelForMaskedLM.from_config(config, **kwargs), tokenizer

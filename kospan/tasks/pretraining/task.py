@@ -1,0 +1,172 @@
+"""Data and model of pretraining: an encoder with its head for masked language modelling, and raw texts."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import torch
+from transformers import AutoModelForMaskedLM, set_seed
+
+from kospan.data.raw_texts import RawCorpus, load_raw_corpus, parse_sources
+from kospan.example import Example
+from kospan.modeling.alignment import Aligner
+from kospan.modeling.encoders import encoder_limit
+from kospan.recipe import Recipe
+from kospan.task import TaskSpec
+from kospan.tasks.pretraining.attention import encoder_inputs
+from kospan.tasks.pretraining.masking import Masking
+from kospan.tasks.pretraining.metrics import Evaluated, evaluated
+from kospan.tasks.pretraining.model import build_model
+from kospan.tasks.pretraining.windows import SPECIAL, TrainingRows, windows_of
+from kospan.tasks.unused_settings import check_recipe
+
+# Positions of a packed row, and of a row of one text, without `max_length`.
+PACKED, LONGEST = 128, 512
+# Rows up to this length take less time on a CPU if attention is computed plainly than by torch's fused function.
+PLAIN = 256
+
+
+class RawTexts(Sequence):
+    """Raw texts as examples without spans.
+
+    Args:
+        texts: The texts.
+    """
+
+    def __init__(self, texts: list[str]):
+        self.texts = texts
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, at):
+        if isinstance(at, slice):
+            return RawTexts(self.texts[at])
+        return Example(str(at), self.texts[at], None)
+
+
+class PretrainingTask:
+    """Pretraining of an encoder by masked language modelling.
+
+    Args:
+        corpus: The texts.
+        model: The encoder with its head.
+        tokenizer: Its tokenizer.
+        recipe: The recipe, for windows and masks.
+    """
+
+    spec: TaskSpec
+    unit = "character"
+
+    def __init__(self, corpus: RawCorpus, model, tokenizer, recipe: Recipe):
+        self.corpus, self.model, self.tokenizer = corpus, model, tokenizer
+        self.labels: list[str] = []
+        self.documents = self.windowed = 0
+        self.packing, self.seed = recipe.packing, int(recipe.trainer.get("seed", 42))
+        length = recipe.max_length or PACKED if recipe.packing else recipe.max_length or LONGEST
+        self.aligner = Aligner(
+            tokenizer,
+            encoder_input=recipe.encoder_input,
+            normalization=recipe.normalization,
+            max_length=min(length, encoder_limit(model.config) or length),
+            stride=0,
+        )
+        special = set(tokenizer.all_special_ids)
+        ordinary = [at for at in sorted(tokenizer.get_vocab().values()) if at not in special]
+        self.masking = Masking(
+            tokenizer.mask_token_id,
+            torch.tensor(ordinary),
+            recipe.mlm_probability,
+            recipe.whole_word_mask,
+            recipe.mask_replace_prob,
+            recipe.random_replace_prob,
+        )
+        self._evaluated: Evaluated | None = None
+
+    @classmethod
+    def from_recipe(cls, recipe: Recipe) -> "PretrainingTask":
+        """Read the texts and build tokenizer and model of a recipe."""
+        check_recipe(recipe, cls.spec)
+        corpus = load_raw_corpus(
+            parse_sources(recipe.sources, recipe.train_file),
+            recipe.validation_file,
+            recipe.max_train_samples,
+            recipe.max_eval_samples,
+        )
+        plain = recipe.packing and (recipe.max_length or PACKED) <= PLAIN and not torch.cuda.is_available()
+        set_seed(int(recipe.trainer.get("seed", 42)))
+        model, tokenizer = build_model(recipe, corpus, "eager" if plain else None)
+        return cls(corpus, model, tokenizer, recipe)
+
+    # --- data ---------------------------------------------------------------------------------------------------------
+
+    def examples(self, split: str) -> RawTexts:
+        """Return the texts of a split."""
+        return RawTexts(self.corpus.splits[split])
+
+    def train_features(self, examples: RawTexts) -> TrainingRows:
+        """Return the training rows."""
+        windows = windows_of(examples.texts, self.aligner)
+        self.documents = len(examples)
+        self.windowed = len(windows.texts) - len(examples)
+        room = self.aligner.max_length if self.packing else None
+        return TrainingRows(windows, self.corpus.repeats, room, self.seed)
+
+    def validation_features(self, examples: RawTexts) -> list[dict]:
+        """Return the masked windows of the evaluation."""
+        windows = windows_of(examples.texts, self.aligner)
+        tokenizer = self.tokenizer
+        self._evaluated = evaluated(examples.texts, windows, tokenizer.mask_token_id, tokenizer.unk_token_id)
+        return self._evaluated.features
+
+    def collate(self, features: Sequence[dict]) -> dict[str, torch.Tensor]:
+        """Pad rows on the right; packed ones to one length for all batches."""
+        packed = self.packing and "words" in features[0]
+        length = self.aligner.max_length if packed else max(len(feature["input_ids"]) for feature in features)
+        padding = {"input_ids": self.tokenizer.pad_token_id, "words": SPECIAL, "windows": -1, "labels": -100}
+        batch = {}
+        for name in features[0]:
+            batch[name] = torch.full((len(features), length), padding[name])
+            for at, feature in enumerate(features):
+                batch[name][at, : len(feature[name])] = torch.as_tensor(feature[name].astype("int64"))
+        return batch
+
+    def batch_of_step(self, batch: dict[str, torch.Tensor], seed: tuple[int, ...]) -> dict:
+        """Mask a batch; equal seeds give equal masks, so that a resumed training continues as if it had not stopped."""
+        device = batch["input_ids"].device
+        on_cpu = (batch[name].cpu() for name in ("input_ids", "words", "windows"))
+        input_ids, labels = (each.to(device) for each in self.masking(*on_cpu, seed))
+        inputs = encoder_inputs(self.model.config, batch["windows"], self.packing)
+        return {"input_ids": input_ids, "labels": labels, **inputs}
+
+    # --- model --------------------------------------------------------------------------------------------------------
+
+    def save(self, model: torch.nn.Module, folder: str | os.PathLike) -> None:
+        """Write encoder, head and tokenizer as transformers writes them."""
+        model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def load(self, folder: str | os.PathLike):
+        """Open what `save` wrote, in float32."""
+        return AutoModelForMaskedLM.from_pretrained(folder, dtype=torch.float32)
+
+    # --- scoring ------------------------------------------------------------------------------------------------------
+
+    def losses(self, model, features: Sequence[dict], batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the mean loss of each batch of masked windows in nats, and the number of masked subwords in it."""
+        order = sorted(features, key=lambda feature: -len(feature["input_ids"]))
+        mode = model.training
+        model.eval()
+        try:
+            for at in range(0, len(order), batch_size):
+                batch = self.collate(order[at : at + batch_size])
+                batch = {name: each.to(model.device) for name, each in batch.items()}
+                labels, count = batch["labels"], (batch["labels"] != -100).sum()
+                inputs = encoder_inputs(model.config, batch["windows"], packed=False)
+                if count:
+                    yield model(input_ids=batch["input_ids"], labels=labels, **inputs).loss, count
+        finally:
+            model.train(mode)
+
+    def loss_metrics(self, loss: float) -> dict[str, float]:
+        """Return the metrics that follow from a validation loss in nats per masked subword."""
+        return {"bits_per_character": self._evaluated.bits_per_character(loss), "loss": loss}
