@@ -252,7 +252,7 @@ def finish(trainer: KospanTrainer) -> dict[str, float]:
     for old in (path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.name not in written):
         old.unlink()
     if not trainer.task.spec.predicts:
-        return write_losses(trainer, folder)
+        return trainer.task.spec.write_results(trainer, folder)
     metrics = write_predictions(trainer, folder)
     if trainer.recipe.calibration_split:
         metrics = fit_confidence(trainer, folder)
@@ -278,19 +278,6 @@ def write_predictions(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
     name = task.spec.baseline_name(task)
     print_report(title, examples, predictions, scores, task.metrics(examples, baseline), name)
     write_training_record(trainer, model, predictions, baseline, watch.seconds)
-    return metrics
-
-
-def write_losses(trainer: KospanTrainer, folder: Path) -> dict[str, float]:
-    """Write the scores of a model that predicts nothing, loaded from a folder in float32; returns them."""
-    task = trainer.task
-    model = task.load(folder).to(trainer.args.device).eval()
-    with torch.no_grad():
-        sums = [(float(loss) * int(n), int(n)) for loss, n in trainer.validation_loss.batches(model)]
-    scores = task.loss_metrics(sum(each for each, _ in sums) / sum(n for _, n in sums))
-    metrics = {f"eval_{name}": value for name, value in scores.items()}
-    write_text(folder / "eval_results.json", json.dumps(metrics, indent=2) + "\n")
-    print("  ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in scores.items()))
     return metrics
 
 

@@ -34,6 +34,11 @@ class Source(NamedTuple):
     repeats: int = 1
     licence: str | None = None
 
+    @property
+    def on_hub(self) -> bool:
+        """Whether the path is a name on the Hub, not a folder."""
+        return self.path.startswith("hub:") and not Path(self.path.removeprefix("hub:")).exists()
+
 
 @dataclass(frozen=True)
 class RawCorpus:

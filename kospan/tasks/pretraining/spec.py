@@ -6,9 +6,10 @@ from transformers import AutoConfig
 
 from kospan.recipe import Recipe
 from kospan.task import AblationTerms, TaskSpec
+from kospan.tasks.pretraining.card import write_results
 from kospan.tasks.pretraining.metrics import METRICS
 from kospan.tasks.pretraining.model import scratch_options
-from kospan.tasks.pretraining.task import PretrainingTask
+from kospan.tasks.pretraining.task import NO_PREDICTIONS, PretrainingTask
 
 NAMES = [*METRICS, "loss"]
 USES = (
@@ -20,7 +21,7 @@ USES = (
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Check masks and the settings of an encoder from scratch."""
+    """Check masks, the settings of an encoder from scratch, and that nothing is pushed."""
     if recipe.encoder == "scratch":
         scratch_options(recipe.encoder_options)
     if recipe.mask_replace_prob + recipe.random_replace_prob > 1:
@@ -28,6 +29,31 @@ def check_recipe(recipe: Recipe) -> None:
             "expected mask_replace_prob + random_replace_prob of at most 1, got "
             f"{recipe.mask_replace_prob:g} + {recipe.random_replace_prob:g}; lower one of them"
         )
+    if str(recipe.trainer.get("push_to_hub", False)).lower() not in ("false", "none", "no"):
+        raise ValueError(
+            "expected push_to_hub: false with task: pretraining, whose release is not checked by predictions, got "
+            f"{recipe.trainer['push_to_hub']}; upload the output folder with `hf upload`"
+        )
+
+
+def unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
+    """Return the settings of a tokenizer from scratch without effect, and train_file beside sources."""
+    return {} if recipe.encoder == "scratch" else {"tokenizer": ("encoder",)}
+
+
+def remarks(task: PretrainingTask) -> list[str]:
+    """Return lines about rows, masks and new weights."""
+    evaluation, lines = task.evaluation, []
+    if task.packing:
+        lines.append(f"packing             rows of up to {task.aligner.max_length:,} positions; a batch counts rows")
+    if task.new_head:
+        lines.append(f"new head            {task.new_head:,} of its weights are not in the encoder's checkpoint")
+    if evaluation is not None:
+        lines.append(
+            f"evaluation          {evaluation.characters:,} characters of masked words in {evaluation.subwords:,} "
+            f"subwords, {evaluation.unknown:,} of them unknown"
+        )
+    return lines
 
 
 def identity(task: PretrainingTask, folder: Path | None) -> dict:
@@ -41,20 +67,18 @@ def nothing(*arguments):
     Raises:
         ValueError: Always.
     """
-    raise ValueError(
-        "expected a model that predicts, got a pretrained encoder; train one of another task with `encoder:` set to it"
-    )
+    raise ValueError(NO_PREDICTIONS)
 
 
 SPEC = TaskSpec(
     name="pretraining",
+    # Models are stock ones of transformers.
     model_type="",
     pipeline_tag="fill-mask",
     task=PretrainingTask,
     card=None,
-    predicts=False,
     uses=frozenset(USES),
-    unused=lambda recipe: {} if recipe.encoder == "scratch" else {"tokenizer": ("encoder",)},
+    unused=unused,
     trained_settings=lambda recipe: {},
     adjustable=(),
     check_recipe=check_recipe,
@@ -62,9 +86,10 @@ SPEC = TaskSpec(
     recipe_metric_names=lambda recipe, name: NAMES,
     metric_names=lambda task: NAMES,
     check_examples=lambda task, examples, place: None,
-    remarks=lambda task: [],
+    remarks=remarks,
     adjustments=lambda task: {},
     losses=lambda task, model, features, batch_size: task.losses(model, features, batch_size),
+    write_results=write_results,
     identity=identity,
     metrics=METRICS,
     curves=("bits_per_character",),

@@ -12,13 +12,17 @@ from kospan.modeling.alignment import Aligner
 from kospan.modeling.encoders import encoder_limit
 from kospan.recipe import Recipe
 from kospan.task import TaskSpec
-from kospan.tasks.pretraining.attention import encoder_inputs
+from kospan.tasks.pretraining.attention import check_packed, encoder_inputs
 from kospan.tasks.pretraining.masking import Masking
 from kospan.tasks.pretraining.metrics import Evaluated, evaluated
-from kospan.tasks.pretraining.model import build_model
+from kospan.tasks.pretraining.model import Built, build_model
 from kospan.tasks.pretraining.windows import SPECIAL, TrainingRows, windows_of
 from kospan.tasks.unused_settings import check_recipe
 
+NO_PREDICTIONS = (
+    "expected a model that predicts, got a pretrained encoder; train one of another task with `encoder:` set to its "
+    "folder"
+)
 # Positions of a packed row, and of a row of one text, without `max_length`.
 PACKED, LONGEST = 128, 512
 # Rows up to this length take less time on a CPU if attention is computed plainly than by torch's fused function.
@@ -49,38 +53,43 @@ class PretrainingTask:
 
     Args:
         corpus: The texts.
-        model: The encoder with its head.
-        tokenizer: Its tokenizer.
+        built: Model and tokenizer.
         recipe: The recipe, for windows and masks.
+
+    Attributes:
+        trained_positions: Subwords of all training rows, special tokens included.
+        new_head: Number of weights of the head that were not pretrained.
+        evaluation: The masked windows of the evaluation; None before `validation_features`.
     """
 
     spec: TaskSpec
     unit = "character"
 
-    def __init__(self, corpus: RawCorpus, model, tokenizer, recipe: Recipe):
-        self.corpus, self.model, self.tokenizer = corpus, model, tokenizer
+    def __init__(self, corpus: RawCorpus, built: Built, recipe: Recipe):
+        self.corpus, self.new_head = corpus, built.new_head
+        self.model, self.tokenizer = built.model, built.tokenizer
         self.labels: list[str] = []
-        self.documents = self.windowed = 0
+        self.documents = self.windowed = self.trained_positions = 0
         self.packing, self.seed = recipe.packing, int(recipe.trainer.get("seed", 42))
         length = recipe.max_length or PACKED if recipe.packing else recipe.max_length or LONGEST
         self.aligner = Aligner(
-            tokenizer,
+            self.tokenizer,
             encoder_input=recipe.encoder_input,
             normalization=recipe.normalization,
-            max_length=min(length, encoder_limit(model.config) or length),
+            max_length=min(length, encoder_limit(self.model.config) or length),
             stride=0,
         )
-        special = set(tokenizer.all_special_ids)
-        ordinary = [at for at in sorted(tokenizer.get_vocab().values()) if at not in special]
+        special = set(self.tokenizer.all_special_ids)
+        ordinary = [at for at in sorted(self.tokenizer.get_vocab().values()) if at not in special]
         self.masking = Masking(
-            tokenizer.mask_token_id,
+            self.tokenizer.mask_token_id,
             torch.tensor(ordinary),
             recipe.mlm_probability,
             recipe.whole_word_mask,
             recipe.mask_replace_prob,
             recipe.random_replace_prob,
         )
-        self._evaluated: Evaluated | None = None
+        self.evaluation: Evaluated | None = None
 
     @classmethod
     def from_recipe(cls, recipe: Recipe) -> "PretrainingTask":
@@ -94,8 +103,16 @@ class PretrainingTask:
         )
         plain = recipe.packing and (recipe.max_length or PACKED) <= PLAIN and not torch.cuda.is_available()
         set_seed(int(recipe.trainer.get("seed", 42)))
-        model, tokenizer = build_model(recipe, corpus, "eager" if plain else None)
-        return cls(corpus, model, tokenizer, recipe)
+        return cls(corpus, build_model(recipe, corpus, "eager" if plain else None), recipe)
+
+    @classmethod
+    def over(cls, model, dataset: str) -> "PretrainingTask":
+        """Refuse a saved model, which predicts nothing.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(NO_PREDICTIONS)
 
     # --- data ---------------------------------------------------------------------------------------------------------
 
@@ -109,14 +126,24 @@ class PretrainingTask:
         self.documents = len(examples)
         self.windowed = len(windows.texts) - len(examples)
         room = self.aligner.max_length if self.packing else None
-        return TrainingRows(windows, self.corpus.repeats, room, self.seed)
+        rows = TrainingRows(windows, self.corpus.repeats, room, self.seed)
+        self.trained_positions = rows.positions
+        if self.packing:
+            check_packed(self.model, rows, self.collate)
+        return rows
 
     def validation_features(self, examples: RawTexts) -> list[dict]:
         """Return the masked windows of the evaluation."""
         windows = windows_of(examples.texts, self.aligner)
         tokenizer = self.tokenizer
-        self._evaluated = evaluated(examples.texts, windows, tokenizer.mask_token_id, tokenizer.unk_token_id)
-        return self._evaluated.features
+        self.evaluation = evaluated(examples.texts, windows, tokenizer.mask_token_id, tokenizer.unk_token_id)
+        return self.evaluation.features
+
+    def windows(self, examples: RawTexts) -> Iterator[dict]:
+        """Yield the input of the encoder for each window, without masks."""
+        found = windows_of(examples.texts, self.aligner)
+        for at in range(len(found.texts)):
+            yield {"input_ids": found.row([at])["input_ids"].tolist()}
 
     def collate(self, features: Sequence[dict]) -> dict[str, torch.Tensor]:
         """Pad rows on the right; packed ones to one length for all batches."""
@@ -167,6 +194,22 @@ class PretrainingTask:
         finally:
             model.train(mode)
 
+    def predict(self, documents, threshold=None, batch_size=32, model=None):
+        """Refuse to predict.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(NO_PREDICTIONS)
+
+    def metrics(self, examples, predictions) -> dict[str, float]:
+        """Refuse predictions; see `loss_metrics`.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError(NO_PREDICTIONS)
+
     def loss_metrics(self, loss: float) -> dict[str, float]:
         """Return the metrics that follow from a validation loss in nats per masked subword."""
-        return {"bits_per_character": self._evaluated.bits_per_character(loss), "loss": loss}
+        return {"bits_per_character": self.evaluation.bits_per_character(loss), "loss": loss}

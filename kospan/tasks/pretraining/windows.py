@@ -151,3 +151,9 @@ class TrainingRows:
     def longest(self) -> int:
         """Positions of the longest row."""
         return self.room or int(self.windows.lengths.max())
+
+    @property
+    def positions(self) -> int:
+        """Subwords of all rows, special tokens included."""
+        lengths = self.windows.lengths
+        return int(sum(lengths[row].sum() for row in self.rows))
