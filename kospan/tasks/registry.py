@@ -36,7 +36,9 @@ def spec_of_model(model_type: str, place: str = "config.json") -> TaskSpec:
         ValueError: The type is of an earlier version; the message names `place`.
     """
     check_model_type(model_type, place)
-    return next((spec for spec in TASKS.values() if spec.model_type == model_type), TOKEN_CLASSIFICATION)
+    return next(
+        (spec for spec in TASKS.values() if spec.predicts and spec.model_type == model_type), TOKEN_CLASSIFICATION
+    )
 
 
 def spec_of_folder(folder: str | os.PathLike) -> TaskSpec:

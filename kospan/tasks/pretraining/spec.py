@@ -24,6 +24,10 @@ def check_recipe(recipe: Recipe) -> None:
     """Check masks, the settings of an encoder from scratch, and that nothing is pushed."""
     if recipe.encoder == "scratch":
         scratch_options(recipe.encoder_options)
+    if recipe.whole_word_mask > 1:
+        raise ValueError(
+            f"expected whole_word_mask to be a share of the rows from 0 to 1, got {recipe.whole_word_mask:g}; lower it"
+        )
     if recipe.mask_replace_prob + recipe.random_replace_prob > 1:
         raise ValueError(
             "expected mask_replace_prob + random_replace_prob of at most 1, got "
