@@ -193,6 +193,12 @@ class Recipe:
     scheme: str = setting("BIO", "tag scheme: BIO or BIOES", choices=CHOICES["scheme"])
     head: str = setting("crf", "layer that scores tags: crf, linear, or positional (positional attention)")
     head_options: dict = setting({}, "settings of the head")
+    subword_embedding_size: int = setting(
+        0,
+        "token-classification: width of an embedding of each unit's subword beside the encoder's hidden states, trained "
+        "with the head; 0 turns it off",
+        least=0,
+    )
     lstm_hidden_size: int = setting(0, "LSTM units per direction between encoder and head; 0 turns it off", least=0)
     lstm_layers: int = setting(1, "stacked LSTM layers", least=1, needs=["lstm_hidden_size"])
     lstm_dropout: float = setting(0.0, "dropout on the input of the LSTM", least=0, below=1, needs=["lstm_hidden_size"])

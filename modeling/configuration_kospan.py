@@ -157,6 +157,8 @@ class KospanTokenClassificationConfig(KospanConfig):
             `unit="character"` and `encoder_input="subwords"`.
         word_shape_feature: Whether an embedding of the unit's shape (capitals, digits, script; the caps feature of
             Collobert et al. 2011) is added to its hidden state.
+        subword_embedding_size: Width of an embedding of each unit's subword that is concatenated with its hidden state;
+            0 turns it off.
         operating_points: Settings of the decoding by name, see `extract`; `kospan calibrate --recall` writes them.
     """
 
@@ -179,6 +181,7 @@ class KospanTokenClassificationConfig(KospanConfig):
         constrain: str = "decode",
         places: int = 16,
         word_shape_feature: bool = False,
+        subword_embedding_size: int = 0,
         operating_points: dict | None = None,
         **kwargs,
     ):
@@ -191,6 +194,7 @@ class KospanTokenClassificationConfig(KospanConfig):
         self.dropout_merge = choice("dropout_merge", dropout_merge)
         self.constrain = choice("constrain", constrain)
         self.places, self.word_shape_feature = int(places), bool(word_shape_feature)
+        self.subword_embedding_size = int(subword_embedding_size)
         self.operating_points = dict(operating_points or {})
         if self.multi_sample_dropout < 1:
             raise ValueError(f"expected multi_sample_dropout of 1 (off) or more, got {multi_sample_dropout}")

@@ -36,6 +36,7 @@ LAYERS = [
         "kospan.modeling.answers",
         "kospan.modeling.prompts",
         "kospan.modeling.sparse_layers",
+        "kospan.modeling.subword_embedding",
         "kospan.modeling.pipeline_base",
     ],
     [

@@ -58,7 +58,7 @@ VALUES = {
         "packing": True,
     },
     **{"objective": "clm", "sources": {"news": "news.txt"}, "tokenizer": "folder", "mlm_probability": 0.2},
-    **{"whole_word_mask": 0.1, "mask_replace_prob": 0.7, "random_replace_prob": 0.2},
+    **{"subword_embedding_size": 6, "whole_word_mask": 0.1, "mask_replace_prob": 0.7, "random_replace_prob": 0.2},
     **{"lora_rank": 2, "lora_alpha": 8.0, "lora_dropout": 0.2, "lora_targets": "attention-mlp", "lora_rslora": True},
     **{"lora_dora": True, "learning_rates": {"encoder": 0.1, "head": 0.2}, "fgm_epsilon": 0.1},
     **{"fgm_space": "parameter", "fgm_lambda": 0.5, "rdrop_alpha": 0.5, "rdrop_level": "marginal", "rdrop_on": "both"},
