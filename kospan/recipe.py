@@ -195,8 +195,8 @@ class Recipe:
     head_options: dict = setting({}, "settings of the head")
     subword_embedding_size: int = setting(
         0,
-        "token-classification: width of an embedding of each unit's subword beside the encoder's hidden states, trained "
-        "with the head; 0 turns it off",
+        "token-classification: width of an embedding of the subword of each unit, beside the encoder's hidden states; "
+        "0 turns it off",
         least=0,
     )
     lstm_hidden_size: int = setting(0, "LSTM units per direction between encoder and head; 0 turns it off", least=0)
