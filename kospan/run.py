@@ -19,7 +19,7 @@ from kospan.data.jsonl import record, write_lines
 from kospan.data.seen_texts import NAME as TRAINING_TEXTS
 from kospan.data.seen_texts import write_keys
 from kospan.data.text import write_text
-from kospan.evaluation.metrics import check_metric
+from kospan.evaluation.metrics import check_metric, larger_is_better
 from kospan.evaluation.summary import print_report
 from kospan.hub.publisher import publisher_from
 from kospan.modeling.base_models import ADAPTER
@@ -96,6 +96,9 @@ def _build_task(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
     metric = arguments.metric_for_best_model
     if metric is not None:
         check_metric("metric_for_best_model", metric, recipe.metric_names(spec.metric_names(task)))
+        if recipe.trainer.get("greater_is_better") is None:
+            # TrainingArguments only know that a loss is better if it is smaller.
+            arguments.greater_is_better = larger_is_better(spec.metrics, metric.removeprefix("eval_"))
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
     return recipe, task, arguments

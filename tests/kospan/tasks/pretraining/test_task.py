@@ -9,6 +9,8 @@ from huggingface_hub import metadata_load
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
+from kospan.ablation.check import check_experiment
+from kospan.ablation.plan import load_study
 from kospan.api import load
 from kospan.cli import main
 from kospan.recipe import load_recipe
@@ -240,6 +242,23 @@ def test_the_loss_chooses_the_best_model_and_rows_are_drawn_at_random():
     other = load_recipe(None, {"task": "pretraining", "metric_for_best_model": "bits_per_character"})
     assert other.trainer["metric_for_best_model"] == "bits_per_character"
     assert load_recipe(None, {}).trainer["metric_for_best_model"] == "f1"
+
+
+def test_the_smallest_value_of_the_metric_is_the_best(file, tmp_path):
+    for metric in ("loss", "bits_per_character", "eval_bits_per_character"):
+        settings = {**RUN, "metric_for_best_model": metric, "train_file": file, "output_dir": str(tmp_path)}
+        assert build_trainer(None, **settings).args.greater_is_better is False
+
+
+def test_an_ablation_is_refused(file, tmp_path):
+    (tmp_path / "base.yaml").write_text(json.dumps({**RUN, "train_file": file}), encoding="utf-8")
+    study = {"recipe": "base.yaml", "metric": "loss", "variants": {"a": {}, "b": {"mlm_probability": 0.5}}}
+    (tmp_path / "study.yaml").write_text(json.dumps(study), encoding="utf-8")
+    [experiment] = load_study(tmp_path / "study.yaml", {})
+    with pytest.raises(
+        ValueError, match="expected a task whose models predict, got pretraining; run each variant with"
+    ):
+        check_experiment(experiment)
 
 
 def test_the_card_names_sources_and_licences(file, tmp_path):
