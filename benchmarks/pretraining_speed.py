@@ -1,9 +1,10 @@
-"""Speed of pretraining on one CPU thread: packed rows with plain or fused attention, against one text per row.
+r"""Speed of pretraining on one CPU thread: packed rows with plain or fused attention, against one text per row.
 
 Every way trains on the same texts; the ways take turns in one process. Characters per CPU second of forward and
 backward pass and optimizer, in bf16, with collating and masking.
 
-    python benchmarks/pretraining_speed.py recipes/pretraining_ko.yaml --out docs/benchmarks/pretraining_speed.md
+    python benchmarks/pretraining_speed.py recipes/pretraining_ko.yaml --train_file reviews.txt.xz \
+        --out docs/benchmarks/pretraining_speed.md
 """
 
 import argparse
@@ -33,6 +34,7 @@ WAYS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe")
+    parser.add_argument("--train_file", help="raw texts in place of the recipe's sources")
     parser.add_argument("--texts", type=int, default=20_000, help="training texts, from the first")
     parser.add_argument("--steps", type=int, default=6, help="steps of a round")
     parser.add_argument("--rounds", type=int, default=5)
@@ -77,6 +79,8 @@ class Run:
 
     def __init__(self, arguments, settings: dict, attention: str, folder: str):
         texts = {"max_train_samples": arguments.texts, "max_eval_samples": 1, "output_dir": folder}
+        if arguments.train_file:
+            texts |= {"sources": {}, "train_file": arguments.train_file}
         self.trainer = build_trainer(load_recipe(arguments.recipe, {**texts, **settings}))
         self.trainer.model.set_attn_implementation(attention)
         self.trainer.create_optimizer()

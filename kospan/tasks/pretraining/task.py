@@ -71,12 +71,18 @@ class PretrainingTask:
         self.labels: list[str] = []
         self.documents = self.windowed = self.trained_positions = 0
         self.packing, self.seed = recipe.packing, int(recipe.trainer.get("seed", 42))
-        length = recipe.max_length or PACKED if recipe.packing else recipe.max_length or LONGEST
+        limit = encoder_limit(self.model.config)
+        if recipe.max_length and limit and recipe.max_length > limit:
+            raise ValueError(
+                f"expected rows of at most {limit} positions, which is what the encoder reads, got max_length "
+                f"{recipe.max_length}; lower it"
+            )
+        usual = PACKED if recipe.packing else LONGEST
         self.aligner = Aligner(
             self.tokenizer,
             encoder_input=recipe.encoder_input,
             normalization=recipe.normalization,
-            max_length=min(length, encoder_limit(self.model.config) or length),
+            max_length=recipe.max_length or min(usual, limit or usual),
             stride=0,
         )
         special = set(self.tokenizer.all_special_ids)

@@ -175,6 +175,10 @@ def test_a_tokenizer_without_a_mask_token_is_refused(file, tmp_path):
         ({"mask_replace_prob": 0.8, "random_replace_prob": 0.3}, "of at most 1, got 0.8 . 0.3; lower one of them"),
         ({"mlm_probability": 1.0}, "expected mlm_probability to be a number from 0 to below 1"),
         ({"whole_word_mask": 1.5}, "expected whole_word_mask to be a share of the rows from 0 to 1, got 1.5; lower it"),
+        (
+            {"max_length": 900},
+            "expected rows of at most 512 positions, which is what the encoder reads, got max_length 9",
+        ),
         ({"objective": "clm"}, "expected objective to be one of mlm, got 'clm'"),
         ({"push_to_hub": True}, "expected push_to_hub: false with task: pretraining"),
         ({"head": "linear"}, "expected no head with task: pretraining"),
