@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from transformers import AutoModelForMaskedLM, set_seed
 
@@ -130,7 +131,7 @@ class PretrainingTask:
         """Return the training rows."""
         windows = windows_of(examples.texts, self.aligner)
         self.documents = len(examples)
-        self.windowed = len(windows.texts) - len(examples)
+        self.windowed = int((np.bincount(windows.texts) > 1).sum())
         room = self.aligner.max_length if self.packing else None
         rows = TrainingRows(windows, self.corpus.repeats, room, self.seed)
         self.trained_positions = rows.positions

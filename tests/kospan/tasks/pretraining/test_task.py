@@ -87,6 +87,13 @@ def losses_of(folder: Path) -> list:
     return [entry.get("loss") for entry in history]
 
 
+def test_texts_of_several_windows_are_counted(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("가\n" * 1 + "나\n" + "다라마바사 " * 30 + "\n" + "바\n", encoding="utf-8")
+    task = build_trainer(None, **RUN, train_file=str(path), output_dir=str(tmp_path / "out")).task
+    assert (task.documents, task.windowed) == (3, 1)
+
+
 def test_masks_of_an_epoch_differ_from_those_of_the_last(file, tmp_path):
     trainer = build_trainer(None, **RUN, train_file=file, output_dir=str(tmp_path))
     batch = trainer.task.collate([trainer.train_dataset[0]] * 2)
