@@ -10,7 +10,7 @@ from transformers import AutoModelForMaskedLM, set_seed
 from kospan.data.raw_texts import RawCorpus, load_raw_corpus, parse_sources
 from kospan.example import Example
 from kospan.modeling.alignment import Aligner
-from kospan.modeling.encoders import encoder_limit
+from kospan.modeling.settings import encoder_limit
 from kospan.recipe import Recipe
 from kospan.task import TaskSpec
 from kospan.tasks.pretraining.attention import check_packed, encoder_inputs
