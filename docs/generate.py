@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
-TASK_ORDER = ["token-classification", "question-answering", "text-classification", "generative-ner"]
+TASK_ORDER = ["token-classification", "question-answering", "text-classification", "generative-ner", "pretraining"]
 MARKER = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
 
 

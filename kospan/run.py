@@ -20,7 +20,7 @@ from kospan.data.mention_replacement import MentionReplacement, mention_pools
 from kospan.data.seen_texts import NAME as TRAINING_TEXTS
 from kospan.data.seen_texts import write_keys
 from kospan.data.text import write_text
-from kospan.evaluation.metrics import check_metric
+from kospan.evaluation.metrics import check_metric, larger_is_better
 from kospan.evaluation.summary import print_report
 from kospan.hub.publisher import publisher_from
 from kospan.modeling.base_models import ADAPTER
@@ -99,6 +99,9 @@ def _build_task(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
     metric = arguments.metric_for_best_model
     if metric is not None:
         check_metric("metric_for_best_model", metric, recipe.metric_names(spec.metric_names(task)))
+        if recipe.trainer.get("greater_is_better") is None:
+            # TrainingArguments only know that a loss is better if it is smaller.
+            arguments.greater_is_better = larger_is_better(spec.metrics, metric.removeprefix("eval_"))
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
     return recipe, task, arguments
@@ -116,10 +119,11 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
     if publisher is not None:
         callbacks.append(PushCallback(publisher, arguments.output_dir))
     validation_loss = feature_cache = None
-    if recipe.validation_loss:
+    if recipe.validation_loss or not task.spec.predicts:
         losses = window_losses if task.spec.losses is None else partial(task.spec.losses, task)
         # A copy: a task counts the windows of its training features.
-        validation_loss = ValidationLoss(copy.copy(task).train_features(validation), batch_size, losses)
+        features = copy.copy(task).train_features if task.spec.predicts else task.validation_features
+        validation_loss = ValidationLoss(features(validation), batch_size, losses)
     if cache_root(recipe) is not None:
         windows = {"train": lambda: training, "validation": lambda: task.windows(validation)}
         feature_cache = FeatureCache(cache_root(recipe), windows, batch_size)
@@ -236,7 +240,8 @@ def fit(trainer: KospanTrainer, checkpoint: str | None = None) -> dict[str, floa
 def _opening(trainer: KospanTrainer) -> list[str]:
     """Lines printed before the first step."""
     task = trainer.task
-    longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
+    rows = trainer.train_dataset
+    longest = getattr(rows, "longest", None) or max(len(feature["input_ids"]) for feature in rows)
     repository = trainer.hub_model_id if trainer.args.push_to_hub else None
     return [
         *opening_lines(trainer, task.documents, task.windowed, longest),
@@ -254,12 +259,15 @@ def finish(trainer: KospanTrainer) -> dict[str, float]:
     with written_whole(folder) as temporary:
         trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
         save_recipe(trainer.recipe, temporary / "recipe.yaml")
-        first = Path(trainer.recipe.encoder) / TRAINING_TEXTS
-        write_keys(trainer.task.examples("train"), temporary / TRAINING_TEXTS, first)
+        if trainer.task.spec.predicts:
+            first = Path(trainer.recipe.encoder) / TRAINING_TEXTS
+            write_keys(trainer.task.examples("train"), temporary / TRAINING_TEXTS, first)
         written = {path.name for path in temporary.iterdir()}
     # Files of an older model would make this one a model of another kind.
     for old in (path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.name not in written):
         old.unlink()
+    if not trainer.task.spec.predicts:
+        return trainer.task.spec.write_results(trainer, folder)
     metrics = write_predictions(trainer, folder)
     if trainer.recipe.calibration_split:
         metrics = fit_confidence(trainer, folder)

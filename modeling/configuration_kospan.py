@@ -164,6 +164,8 @@ class KospanTokenClassificationConfig(KospanConfig):
         ngram_size: Size of these vectors.
         longest_ngram: Characters of the longest n-gram.
         ngram_dropout: Dropout on the vectors.
+        subword_embedding_size: Width of an embedding of each unit's subword that is concatenated with its hidden state;
+            0 turns it off.
         operating_points: Settings of the decoding by name, see `extract`; `kospan calibrate --recall` writes them.
     """
 
@@ -191,6 +193,7 @@ class KospanTokenClassificationConfig(KospanConfig):
         ngram_size: int = 0,
         longest_ngram: int = 0,
         ngram_dropout: float = 0.2,
+        subword_embedding_size: int = 0,
         operating_points: dict | None = None,
         **kwargs,
     ):
@@ -206,6 +209,7 @@ class KospanTokenClassificationConfig(KospanConfig):
         self.ngram_vectors = ngram_vectors
         self.ngram_count, self.ngram_size = int(ngram_count), int(ngram_size)
         self.longest_ngram, self.ngram_dropout = int(longest_ngram), float(ngram_dropout)
+        self.subword_embedding_size = int(subword_embedding_size)
         self.operating_points = dict(operating_points or {})
         if self.multi_sample_dropout < 1:
             raise ValueError(f"expected multi_sample_dropout of 1 (off) or more, got {multi_sample_dropout}")

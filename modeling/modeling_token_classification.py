@@ -41,6 +41,7 @@ from .span_selection import decoding_of
 from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
+from .subword_embedding import SubwordEmbedding
 from .tags import labels_of
 from .token_classification_methods import TokenClassificationMethods
 from .wide_linear import wide_linear  # noqa: F401  (as above)
@@ -114,6 +115,11 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
         self.shape_embedding = nn.Embedding(len(SHAPES), width) if config.word_shape_feature else None
         self.ngram_embedding = NgramEmbedding(config, width) if config.ngram_count else None
+        self.subword_embedding = None
+        if config.subword_embedding_size:
+            vocabulary = config.encoder_config.vocab_size
+            self.subword_embedding = SubwordEmbedding(vocabulary, config.subword_embedding_size, width)
+            width = self.subword_embedding.width
         width = self.add_lstm(config, width)
         self.head = build_head(config, width)
         if not any(".crf." in name for name, _ in self.named_parameters()):
@@ -146,6 +152,7 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         rdrop_level: str = "token",
         inputs_embeds: torch.Tensor | None = None,
         encoder_states: torch.Tensor | None = None,
+        unit_subwords: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
         decode: bool = True,
@@ -172,6 +179,8 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             rdrop_level: Distribution that the divergence compares: "token", "marginal" or "sequence".
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
+            unit_subwords: Id of each unit's subword `(batch, units)`, -100 as padding; required by
+                `config.subword_embedding_size` without `input_ids`.
             output_hidden_states: Whether to return the states of all layers of the encoder.
             output_attentions: Whether to return the attention weights of the encoder.
             decode: Whether to compute the best tags; never in training.
@@ -196,8 +205,16 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             output_attentions=output_attentions,
         )
         mask = unit_positions != -100
+        if unit_subwords is None and input_ids is not None:
+            unit_subwords = input_ids.gather(1, unit_positions.clamp(min=0))
         states = self.unit_states(
-            encoded.last_hidden_state, unit_positions, unit_places, word_shape_feature, mask, character_ngrams
+            encoded.last_hidden_state,
+            unit_positions,
+            unit_places,
+            word_shape_feature,
+            mask,
+            character_ngrams,
+            unit_subwords,
         )
         context = ChainContext(begins, ends, unit_positions)
         found = self.head(states, mask, labels, context)
@@ -245,6 +262,7 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         word_shape_feature: torch.Tensor | None,
         mask: torch.Tensor,
         character_ngrams: torch.Tensor | None = None,
+        unit_subwords: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Convert encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, with the LSTM."""
         units = self.gather_units(states, unit_positions, unit_places)
@@ -254,6 +272,13 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         if self.ngram_embedding is not None:
             _check_given("character_ngrams", character_ngrams, "ngram_count")
             units = units + self.ngram_embedding(character_ngrams)
+        if self.subword_embedding is not None:
+            if unit_subwords is None:
+                raise ValueError(
+                    "expected input_ids or unit_subwords, because the model's config has subword_embedding_size, got "
+                    "neither; make batches with model.collate"
+                )
+            units = self.subword_embedding(units, unit_subwords)
         if self.recurrent is not None:
             units = self.recurrent(self.lstm_dropout(units), mask)
         return units
@@ -347,6 +372,7 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             batch.get("word_shape_feature"),
             mask,
             batch.get("character_ngrams"),
+            batch["input_ids"].gather(1, batch["unit_positions"]),
         )
         seen = self.head.inspect(states, mask, ChainContext(positions=batch["unit_positions"]))
         before, after = len(self.aligner.prefix), len(self.aligner.suffix)

@@ -38,6 +38,7 @@ LAYERS = [
         "kospan.modeling.answers",
         "kospan.modeling.prompts",
         "kospan.modeling.sparse_layers",
+        "kospan.modeling.subword_embedding",
         "kospan.modeling.pipeline_base",
     ],
     [

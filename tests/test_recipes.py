@@ -36,9 +36,9 @@ from kospan.training.learning_rates import check_rates, rate_of
 FOLDER = Path(__file__).parent.parent / "recipes"
 STUDIES = sorted((FOLDER / "studies").glob("*.yaml"))
 RECIPES = sorted(set(FOLDER.rglob("*.yaml")) - set(STUDIES))
-GENERATIVE = [
-    path for path in RECIPES if yaml.safe_load(path.read_text(encoding="utf-8")).get("task") == "generative-ner"
-]
+TASK_OF = {path: yaml.safe_load(path.read_text(encoding="utf-8")).get("task") for path in RECIPES}
+GENERATIVE = [path for path in RECIPES if TASK_OF[path] == "generative-ner"]
+PRETRAINING = [path for path in RECIPES if TASK_OF[path] == "pretraining"]
 by_recipe = pytest.mark.parametrize("path", RECIPES, ids=[str(path.relative_to(FOLDER)) for path in RECIPES])
 
 # What a recipe's encoder is built as here, by what its name holds (the first that fits); ELECTRA where nothing does.
@@ -162,7 +162,7 @@ def test_recipes_are_shipped():
 def test_a_recipe_names_its_task_data_and_encoder_and_says_what_it_is_for(path):
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert {"task", "dataset", "encoder"} <= set(yaml.safe_load(text))
+    assert {"task", "sources" if path in PRETRAINING else "dataset", "encoder"} <= set(yaml.safe_load(text))
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert not settled(recipe, task_spec(recipe.task)).dropped
@@ -214,10 +214,29 @@ def test_a_generative_recipe_reaches_the_trainer_and_trains_two_steps(path, prep
     assert 0 <= metrics["eval_f1"] <= 1 and metrics["eval_unparsed"] == 0
 
 
+@pytest.mark.parametrize("path", PRETRAINING, ids=[path.name for path in PRETRAINING])
+def test_a_pretraining_recipe_reaches_the_trainer_and_trains_two_steps(path, tmp_path):
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = tmp_path / "text.txt"
+    text.write_text("".join(f"글 {at}번, 서울에 비가 온다.\n" for at in range(300)), encoding="utf-8")
+    sources = {name: {**source, "path": str(text)} for name, source in written["sources"].items()}
+    schedule = {"warmup_steps": 1, "lr_scheduler_type": "linear", "lr_scheduler_kwargs": None}
+    flags = {**OURS, **schedule, "sources": sources, "output_dir": str(tmp_path / "out")}
+    trainer = build_trainer(load_recipe(path, flags))
+    check_trainers_own({key: value for key, value in written.items() if key not in schedule}, trainer)
+    for key, value in written["encoder_options"].items():
+        assert key in ("min_count", "global_attn_every_n_layers") or getattr(trainer.model.config, key) == value, key
+    assert trainer.task.aligner.max_length == written["max_length"]
+    before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
+    trainer.train()
+    assert all(not torch.equal(value, before[name]) for name, value in trainer.model.named_parameters())
+    assert 0 < finish(trainer)["eval_bits_per_character"] < 20
+
+
 @pytest.mark.parametrize(
     "path",
-    [path for path in RECIPES if path not in GENERATIVE],
-    ids=[str(path.relative_to(FOLDER)) for path in RECIPES if path not in GENERATIVE],
+    [path for path in RECIPES if path not in GENERATIVE + PRETRAINING],
+    ids=[str(path.relative_to(FOLDER)) for path in RECIPES if path not in GENERATIVE + PRETRAINING],
 )
 def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     recipe, trainer = prepared(path)

@@ -23,6 +23,11 @@ def check_experiment(experiment: Experiment) -> None:
         recipe = variant.recipe
         try:
             spec = task_spec(recipe.task)
+            if not spec.predicts:
+                raise ValueError(
+                    f"expected a task whose models predict, got {spec.name}; run each variant with kospan train and "
+                    "compare eval_bits_per_character"
+                )
             for key in ("train_file", "validation_file", "extra_train_file", "ngram_vectors"):
                 path = getattr(recipe, key)
                 if path is not None and not Path(path).exists():

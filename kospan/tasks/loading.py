@@ -97,7 +97,9 @@ def _load_in_float32(name: str, aggregation: str | None):
         return load_ours(name, dtype=torch.float32).to(device).eval()
     if not any(kind.endswith("ForTokenClassification") for kind in config.architectures or ()):
         kinds = ", ".join(config.architectures or ()) or f"a {config.model_type} without a head"
-        raise ValueError(f"expected a model that finds spans at {name!r}, got {kinds}; train one with kospan train")
+        pretrained = any(kind.endswith("ForMaskedLM") for kind in config.architectures or ())
+        advice = f"a model of another task with --encoder {name}" if pretrained else "one with kospan train"
+        raise ValueError(f"expected a model that finds spans at {name!r}, got {kinds}; train {advice}")
     return StockModel(name, aggregation or "simple")
 
 

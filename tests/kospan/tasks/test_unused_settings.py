@@ -63,6 +63,8 @@ VALUES = {
         "device_map": "auto",
         "packing": True,
     },
+    **{"sources": {"news": "news.txt"}, "tokenizer": "folder", "mlm_probability": 0.2},
+    **{"subword_embedding_size": 6, "whole_word_mask": 0.1, "mask_replace_prob": 0.7, "random_replace_prob": 0.2},
     **{"lora_rank": 2, "lora_alpha": 8.0, "lora_dropout": 0.2, "lora_targets": "attention-mlp", "lora_rslora": True},
     **{"lora_dora": True, "learning_rates": {"encoder": 0.1, "head": 0.2}, "fgm_epsilon": 0.1},
     **{"fgm_space": "parameter", "fgm_lambda": 0.5, "rdrop_alpha": 0.5, "rdrop_level": "marginal", "rdrop_on": "both"},
@@ -82,6 +84,8 @@ VALUES = {
         "overwrite_output_dir": True,
     },
 }
+# Settings that have no other value yet.
+ONE_VALUE = {"objective"}
 # What has to be there for a setting to be used, beside what it needs.
 BESIDE = {
     "overlaps": {"train_file": "overlapping.jsonl"},
@@ -254,21 +258,23 @@ def pairs(used: bool) -> list:
     """Tasks and settings that they use, or do not use; of tagging with each head."""
     found = []
     for name, spec in TASKS.items():
+        if used and not spec.predicts:  # See tests/kospan/tasks/pretraining/test_task.py.
+            continue
         for head in HEADS if name == "token-classification" else (None,):
             beside = {"head": head} if head else {}
             none = set(HEADS[head].unused({})) if head else set()
-            for key in FIELDS:
+            for key in VALUES:
                 if (key in spec.uses and key not in none) == used and not (head and key == "head" and head == "linear"):
                     found.append(pytest.param(name, beside, key, id=f"{name}-{head or 'any'}-{key}"))
     return found
 
 
 def test_the_table_of_values_is_complete():
-    assert VALUES.keys() == FIELDS.keys()
+    assert VALUES.keys() == FIELDS.keys() - ONE_VALUE
     for key, value in VALUES.items():
         assert key == "encoder" or (value != default_of(key) and not is_off(key, value))
     for spec in TASKS.values():
-        assert spec.uses <= FIELDS.keys() and spec.uses >= EVERY_TASK
+        assert spec.uses <= FIELDS.keys() and (spec.uses >= EVERY_TASK or not spec.predicts)
     assert set().union(*(spec.uses for spec in TASKS.values())) == FIELDS.keys()
     assert {key for key in FIELDS if needs(key)} >= {"lstm_layers", "rdrop_level", "feature_cache_dir", "lora_alpha"}
 
