@@ -29,6 +29,7 @@ _MODULES = {
     "build_trainer": "kospan.run",
     "evaluate": "kospan.api",
     "load": "kospan.api",
+    "mask": "kospan.masking.masker",
     "predict": "kospan.api",
     "train": "kospan.run",
 }

@@ -91,7 +91,7 @@ def final_consonant(noun: str) -> int | None:
         return _number_final(re.search(r"[0-9][0-9,.]*$", text)[0])
     if last.isalpha() and not last.isascii():
         # A silent e has no accent: Pelé ends in a vowel.
-        return 0 if unicodedata.name(last).startswith("LATIN") else None
+        return 0 if unicodedata.name(last, "").startswith("LATIN") else None
     plain = "".join(each for each in unicodedata.normalize("NFD", text) if not unicodedata.combining(each))
     word = re.search(r"[A-Za-z]+$", plain)
     return _latin_final(word[0], plain[: word.start()]) if word else None

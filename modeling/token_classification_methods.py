@@ -1,5 +1,6 @@
 """Methods for texts of token-classification models: windows, merged emissions and spans. No torch is needed."""
 
+import importlib
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -109,6 +110,32 @@ class TokenClassificationMethods:
             for documents, emissions in self.read(texts, batch_size):
                 found.extend(decode_spans(self.head, documents, emissions, decoding, batch_size))
         return found
+
+    def mask(self, texts: str | Sequence[str], policy=None, **settings):
+        """Mask personal data in a text or several, by the model and by rules; needs an installed kospan[mask].
+
+        가명처리를 돕는 도구이며 익명처리를 보장하지 않습니다.
+
+        Args:
+            texts: A str, or a sequence of str.
+            policy: An action for all labels, actions by label, or a file, see `kospan.masking.policy.read_policy`.
+            **settings: Other arguments of `kospan.masking.masker.Masker`: `rules`, `key`, `aliases`, `operating_point`.
+
+        Returns:
+            A `kospan.masking.masker.Masked` for a str, with `text` and `edits`; a list for a sequence.
+
+        Raises:
+            ImportError: If kospan or the packages of the extra `mask` are missing.
+            ValueError, TypeError: If the policy or a setting is wrong.
+        """
+        try:
+            # By name: a model that comes from the Hub runs without kospan.
+            masking = importlib.import_module("kospan.masking.masker")
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith("kospan"):
+                raise
+            raise ImportError("expected an installed kospan[mask] to mask with, found none; install it") from error
+        return masking.mask(self, texts, policy, **settings)
 
     def token_scores(self, texts: Sequence[str | Sequence[str]], batch_size: int = 32) -> list[TokenScores]:
         """Return units and emissions of each text, with windows merged: the input of decoding.

@@ -6,6 +6,7 @@ from kospan.data.annotations import ENDS, LABELS, SPAN_KEYS, STARTS, rows_of, sp
 from kospan.data.checks import check_encodable, typed
 from kospan.data.prodigy import CHOICES, accepted_lines, answer_of, is_rejected, span_record
 from kospan.data.records import STRICT, Item, ReadSession
+from kospan.data.span_strings import holds_span_strings, is_empty, read_spans
 from kospan.example import Example, clean_label
 
 COLUMNS = ("spans", *SPAN_KEYS)
@@ -53,7 +54,7 @@ def _candidates(data) -> list[str]:
 
 def _has_spans(data, column: str) -> bool:
     """Return whether a row holds spans; a struct of lists holds some if its lists do."""
-    return any(any(row.values()) if isinstance(row, dict) else row for row in data[column])
+    return any(any(row.values()) if isinstance(row, dict) else row and not is_empty(row) for row in data[column])
 
 
 def holds_structs(data, column: str) -> bool:
@@ -63,8 +64,10 @@ def holds_structs(data, column: str) -> bool:
 
 def holds_offsets(data, column: str) -> bool:
     """Return whether a column holds structs with a start, an end and a label, or may do so since all rows are empty."""
-    fields = _fields(data.features[column])
-    return fields is not None and (not fields or all(set(names) & set(fields) for names in (STARTS, ENDS, LABELS)))
+    fields, keys = _fields(data.features[column]), (STARTS, ENDS, LABELS)
+    if fields is None:
+        return holds_span_strings(data, column, keys)
+    return not fields or all(set(names) & set(fields) for names in keys)
 
 
 def span_labels(splits: Iterable[tuple]) -> tuple[str, ...] | None:
@@ -89,9 +92,9 @@ def span_labels(splits: Iterable[tuple]) -> tuple[str, ...] | None:
 def span_items(data, column: str, place: str, split: str, session: ReadSession = STRICT) -> Iterator[Item]:
     """Read the rows of a split with a text and its spans; rows with null spans are unlabelled.
 
-    Spans are a list of structs or a struct of lists, with `start`, `end` (or `start_offset`, `end_offset`) and `label`
-    (or `type`): a string, or a number with a ClassLabel. `id`, `guid` or `idx` names a row, else its number; `question`
-    and `source` are read if present.
+    Spans are a list of structs, a struct of lists, or a string with a list of them, with `start`, `end` (or
+    `start_offset`, `end_offset`) and `label` (or `type`): a string, or a number with a ClassLabel. `id`, `guid` or
+    `idx` names a row, else its number; `question` and `source` are read if present.
 
     Args:
         data: The split.
@@ -132,9 +135,11 @@ def row_id(values: dict, where: str, split: str) -> str:
 
 def _decided(values: dict, column: str, place: str):
     """The spans of a row as stored, for an accepted row of Prodigy's without those that were rejected."""
-    if answer_of(values) != "accept":
-        return values[column]
     found = values[column]
+    if isinstance(found, str):
+        found = read_spans(found, place)
+    if answer_of(values) != "accept":
+        return found
     found = rows_of(found, place, "span") if isinstance(found, dict) else found
     rest = {key: value for key, value in values.items() if key != column}
     return span_record(rest | {"spans": found}, place)["spans"]
@@ -171,6 +176,8 @@ def _accepted(data, column: str) -> Iterator:
     columns = [name for name in ("question", "answer", "_task_hash", column) if name in data.column_names]
     for row in data.select_columns(columns):
         answer, spans = answer_of(row), row[column]
+        if isinstance(spans, str):
+            continue
         if answer == "accept" and isinstance(spans, list):
             yield [span for span in spans if not is_rejected(span)]
         elif answer not in ("reject", "ignore"):

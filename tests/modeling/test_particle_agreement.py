@@ -29,7 +29,7 @@ def test_the_final_sound_of_a_noun(noun, sound):
         assert final == sound if sound != OTHER else final not in (0, 8, None), final
 
 
-@pytest.mark.parametrize("noun", ["", " ", "漢字", "東京", "カナ", "Москва", "ㅋㅋ", "...", "😀"])
+@pytest.mark.parametrize("noun", ["", " ", "漢字", "東京", "\U00017000", "カナ", "Москва", "ㅋㅋ", "...", "😀"])
 def test_an_unknown_sound(noun):
     assert final_consonant(noun) is None
     assert agreeing_form("은", noun) == "은" and agreeing_rest("은 크다", "부산", noun) == (0, "")

@@ -1,5 +1,7 @@
 """Texts with spans from sets of the `datasets` library: every way in which a column can hold them."""
 
+import json
+
 import datasets
 import pytest
 from datasets import ClassLabel, Features, List, Sequence, Value
@@ -31,6 +33,8 @@ def as_lists(spans):
 
 CASES = {
     "strings": (columns(), None),
+    "JSON in a string": (columns() | {"spans": [json.dumps(each) for each in SPANS]}, None),
+    "Python in a string": (columns("entities") | {"entities": [repr(each) for each in SPANS]}, None),
     "entities": (columns("entities"), None),
     "type": (
         {
