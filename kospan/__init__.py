@@ -28,7 +28,9 @@ _MODULES = {
     "Span": "kospan.modeling.spans",
     "build_trainer": "kospan.run",
     "evaluate": "kospan.api",
+    "installed_models": "kospan.model_names",
     "load": "kospan.api",
+    "model_path": "kospan.model_names",
     "predict": "kospan.api",
     "train": "kospan.run",
 }
