@@ -77,8 +77,8 @@ def _register_models() -> None:
 class _RegisterAfterImport:
     """Import hook that registers the classes as soon as the modules of the Auto classes are imported.
 
-    These may be imported by a module of this package, whose own classes do not exist yet, or by transformers' pipelines,
-    which the modules of this package import: the hook waits until no module of these kinds is being imported.
+    These may be imported by a module of this package, whose own classes do not exist yet, or by transformers'
+    pipelines, which the modules of this package import: the hook waits until no module of these kinds is being imported.
     """
 
     pending = {
