@@ -3,8 +3,8 @@
     python benchmarks/stored_weights.py --model ko-ner --data FILE --dataset klue_ner [--documents 1000] [--out FILE]
 
 The settings take turns in one process with one thread; a rate is the median over the rounds, of CPU time. Weights are
-rounded to the type and computed with in float32, as they load. The data need not be unseen: spans are compared with those
-of the weights in float32, or with those of the stored weights where the model is stored in half precision.
+rounded to the type and computed with in float32, as they load. The data need not be unseen: spans are compared with
+those of the model as it is stored.
 """
 
 import argparse
@@ -63,9 +63,10 @@ def page(arguments, documents: int, speeds: dict, rows: list[tuple]) -> str:
     lines = [
         "# Speed of ko-ner, and weights in half precision",
         "",
-        f"`python benchmarks/stored_weights.py --model {Path(arguments.model).name} --data {Path(arguments.data).name} --dataset "
-        f"{arguments.dataset}` on one thread of a 2-core x86-64 virtual machine, torch {torch.__version__}, CPython "
-        f"{platform.python_version()}. {documents:,} documents; {arguments.rounds} rounds.",
+        f"`python benchmarks/stored_weights.py --model {Path(arguments.model).name} --data "
+        f"{Path(arguments.data).name} --dataset {arguments.dataset}` on one thread of a 2-core x86-64 virtual machine, "
+        f"torch {torch.__version__}, CPython {platform.python_version()}. {documents:,} documents; "
+        f"{arguments.rounds} rounds.",
         "",
         "| order | windows per batch | documents/s of CPU time |",
         "|---|---:|---:|",

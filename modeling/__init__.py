@@ -78,7 +78,8 @@ class _RegisterAfterImport:
     """Import hook that registers the classes as soon as the modules of the Auto classes are imported.
 
     These may be imported by a module of this package, whose own classes do not exist yet, or by transformers'
-    pipelines, which the modules of this package import: the hook waits until no module of these kinds is being imported.
+    pipelines, which the modules of this package import: the hook waits until no module of these kinds is being
+    imported.
     """
 
     pending = {

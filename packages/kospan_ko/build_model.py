@@ -9,6 +9,7 @@ by the same recipe on a part of the data. Run it in the folder in which the runs
 import argparse
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ import kospan
 from kospan.data.corpus import read_examples
 from kospan.files import read_json_object, read_yaml
 from kospan.modeling.code_files import follow_umask
+from kospan.training.record import NAME as RECORD
 from kospan.training.run_folder import publish_recipe
 from kospan.training.saving import written_whole
 
@@ -109,10 +111,8 @@ def attribution(used: dict[str, list[str]]) -> str:
 
 def write_card(run: Path, scored: Path, target: Path, used: dict[str, list[str]]) -> None:
     """Write the card and the scores of the run that has them, and take over its temperature."""
-    config = read_json_object(target / "config.json", "train the model again")
-    results = read_json_object(scored / "eval_results.json", "train the model again")
-    records = [read_json_object(folder / "training_record.json", "train the model again") for folder in (run, scored)]
-    calibration = read_json_object(scored / "calibration.json", "train it with calibration_split")
+    config, results = _read(target, "config.json"), _read(scored, "eval_results.json")
+    records, calibration = [_read(each, RECORD) for each in (run, scored)], _read(scored, "calibration.json")
     config["calibration_temperature"] = calibration["temperature"]
     _write_json(target / "config.json", config)
     _write_json(target / "eval_results.json", results)
@@ -131,6 +131,12 @@ def write_card(run: Path, scored: Path, target: Path, used: dict[str, list[str]]
         "size": sum(path.stat().st_size for path in target.iterdir()) / 1e6,
     }
     (target / "README.md").write_text(card(values), encoding="utf-8")
+
+
+def _read(folder: Path, name: str) -> dict:
+    if not (folder / name).is_file():
+        raise FileNotFoundError(f"expected {name} in {folder}, found none; train the model with the recipe of ko-ner")
+    return read_json_object(folder / name, "train the model again")
 
 
 def _write_json(path: Path, content: dict) -> None:
@@ -158,7 +164,7 @@ def build(run: Path, target: Path, scored: Path | None = None, place: Path = Pat
         check_same_recipe(run, scored)
         sources_of(scored / "recipe.yaml", place)
     with written_whole(target) as temporary:
-        config = read_json_object(run / "config.json", "train the model again")
+        config = _read(run, "config.json")
         # The package has no copy of the model code; kospan registers its classes.
         for key in ("auto_map", "custom_pipelines"):
             config.pop(key, None)
@@ -196,7 +202,10 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--name", default="ko-ner", help="name of the model (default: ko-ner)")
     parser.add_argument("--target", type=Path, help="folder to write (default: that of the package)")
     arguments = parser.parse_args(words)
-    print(*build(arguments.run, arguments.target or MODELS / arguments.name, arguments.scored), sep="\n")
+    try:
+        print(*build(arguments.run, arguments.target or MODELS / arguments.name, arguments.scored), sep="\n")
+    except (OSError, ValueError) as error:
+        sys.exit(f"build_model.py: {error}")
 
 
 if __name__ == "__main__":
