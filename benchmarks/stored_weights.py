@@ -61,7 +61,7 @@ def micro_f1(gold: list[set], found: list[set]) -> float:
 def page(arguments, documents: int, speeds: dict, rows: list[tuple]) -> str:
     """The page of the result."""
     lines = [
-        "# Speed of ko-ner, and weights in half precision",
+        "# Speed of a token classifier, and weights in half precision",
         "",
         f"`python benchmarks/stored_weights.py --model {Path(arguments.model).name} --data "
         f"{Path(arguments.data).name} --dataset {arguments.dataset}` on one thread of a 2-core x86-64 virtual machine, "

