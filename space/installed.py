@@ -1,5 +1,7 @@
 """Models of installed packages. A published Space has the model code of kospan alone and serves none of them."""
 
+import kospan
+
 # The model that is served if no other is named.
 DEFAULT = "ko-ner"
 
@@ -10,17 +12,9 @@ def place_of(name: str) -> str:
     Raises:
         FileNotFoundError: If the model belongs to a package that is not installed.
     """
-    try:
-        from kospan.model_names import model_path
-    except ImportError:
-        return name
-    return model_path(name)
+    return kospan.model_path(name) if hasattr(kospan, "model_path") else name
 
 
 def is_installed(name: str) -> bool:
     """Return whether a name is that of an installed model."""
-    try:
-        from kospan.model_names import is_installed as is_name
-    except ImportError:
-        return False
-    return is_name(name)
+    return hasattr(kospan, "installed_models") and name in kospan.installed_models() and place_of(name) != name
