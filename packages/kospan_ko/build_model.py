@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from safetensors.torch import load_file, save_file
 import kospan
 from kospan.data.corpus import read_examples
 from kospan.files import read_json_object, read_yaml
+from kospan.hub.release import PUBLISHED
 from kospan.modeling.code_files import follow_umask
 from kospan.training.record import NAME as RECORD
 from kospan.training.run_folder import publish_recipe
@@ -38,6 +40,11 @@ SAME = 0.99
 # Settings that may differ between the run of the weights and that of the scores.
 _DATA = ("train_file", "validation_file", "calibration_split", "max_train_samples", "max_eval_samples")
 _RUN = ("name", "output_dir", "run_name", *_DATA)
+# Files of a release that are written anew, or that the package does not have.
+_NOT_COPIED = (
+    *("config.json", "model.safetensors", "requirements.txt", "eval_results.json", "training_record.json"),
+    *("calibration.json", "calibration_sample.json"),
+)
 
 
 def half(source: Path, target: Path) -> float:
@@ -170,8 +177,9 @@ def build(run: Path, target: Path, scored: Path | None = None, place: Path = Pat
             config.pop(key, None)
         _write_json(temporary / "config.json", {**config, "dtype": "float32"})
         error = half(run / "model.safetensors", temporary / "model.safetensors")
-        for name in ("tokenizer.json", "tokenizer_config.json", "recipe.yaml"):
-            shutil.copyfile(run / name, temporary / name)
+        for path in run.iterdir():
+            if path.name not in _NOT_COPIED and any(fnmatch(path.name, pattern) for pattern in PUBLISHED):
+                shutil.copyfile(path, temporary / path.name)
         publish_recipe(temporary / "recipe.yaml")
         (temporary / "ATTRIBUTION.md").write_text(attribution(used), encoding="utf-8")
         _write_json(temporary / NAME, used)
