@@ -118,6 +118,16 @@ def test_card_names_development_text_of_pretraining(runs, allowed, tmp_path, mon
     assert "rights of the reviewers and of the portal were not verified" in text
 
 
+def test_same_commands_give_the_same_bytes(runs, allowed, tmp_path):
+    file = str(runs / "data.tsv")
+    whole = {"validation_file": file, "max_eval_samples": "2", "output_dir": str(tmp_path / "again")}
+    train(load_recipe(runs / "recipe.yaml", whole))
+    for name, run in (("one", runs / "all"), ("other", tmp_path / "again")):
+        build_model.build(run, tmp_path / name, runs / "part")
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "sources.json", "ATTRIBUTION.md"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes(), name
+
+
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
 
