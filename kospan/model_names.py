@@ -13,7 +13,7 @@ from kospan.setting import suggestion
 
 GROUP = "kospan.models"
 # Models that extras of kospan install, with the extra.
-EXTRAS = {"ko-ner": "ko"}
+EXTRAS = {"ko-ner": "ko", "ko-ner-onnx": "ko"}
 
 
 def installed_models() -> dict[str, str]:

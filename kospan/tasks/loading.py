@@ -121,7 +121,7 @@ def check_not_exported(name: str | os.PathLike, action: str) -> None:
     Raises:
         ValueError: It does.
     """
-    if os.path.isfile(os.path.join(name, EXPORTED)):
+    if os.path.isfile(os.path.join(model_path(name), EXPORTED)):
         raise ValueError(
             f"expected a model with its weights to {action}, got the exported model in {os.fspath(name)}; {action} the "
             "model that it was exported from"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 from installed_cases import install, site  # noqa: F401
@@ -134,6 +135,15 @@ def test_commands_take_the_name(installed, texts, capsys):
     for words in (["evaluate", "ko-ner"], ["compare", "ko-ner", "ko-ner"]):
         assert main([*words, "--dataset", "sample", "--data", "validation"]) == 0, capsys.readouterr().err
     assert "ko-ner on validation" in capsys.readouterr().out
+
+
+def test_export_takes_the_name_and_an_exported_model_has_one(installed, site, texts, capsys):  # noqa: F811
+    assert main(["export", "ko-ner", "out"]) == 0, capsys.readouterr().err
+    shutil.copytree("out", install(site, "kospan-ko-onnx", "ko-ner-onnx"), dirs_exist_ok=True)
+    found, own = (kospan.load(name).extract(texts) for name in ("ko-ner-onnx", "ko-ner"))
+    assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in own]
+    assert main(["analyze", "ko-ner-onnx", "--dataset", "sample", "--data", "validation"]) == 2
+    assert "got the exported model in ko-ner-onnx" in capsys.readouterr().err
 
 
 def test_installed_files_are_not_changed(installed, capsys):

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 import kospan
 from kospan.recipe import load_recipe
 from kospan.run import train
+from kospan.runtime import load as runtime_load
 from packages.kospan_ko import build_model, sources
 
 SENTENCE = "## klue-ner-v1_dev_{number:05}-wikitree\t<{name}:PS>는 <{place}:{label}>에 갔다.\n{rows}\n\n"
@@ -126,6 +127,19 @@ def test_same_commands_give_the_same_bytes(runs, allowed, tmp_path):
         build_model.build(run, tmp_path / name, runs / "part")
     for name in ("config.json", "model.safetensors", "tokenizer.json", "sources.json", "ATTRIBUTION.md"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes(), name
+
+
+def test_graph_beside_the_model(runs, allowed, tmp_path, capsys):
+    words = [str(runs / "all"), "--scored", str(runs / "part"), "--target", str(tmp_path / "ko-ner"), "--onnx"]
+    build_model.main(words)
+    folder = tmp_path / "ko-ner-onnx"
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.json", "model.onnx", "runtime.json", "tokenizer.json", "README.md", "ATTRIBUTION.md", "sources.json"),
+    }
+    texts = [f"{name}는 {place}에 갔다." for name in NAMES for place in PLACES]
+    found, own = (load(each).extract(texts) for load, each in ((runtime_load, folder), (kospan.load, runs / "all")))
+    assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in own]
+    assert "MB, int8" in capsys.readouterr().out
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
