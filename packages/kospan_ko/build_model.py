@@ -223,7 +223,7 @@ def build_onnx(folder: Path, target: Path) -> list[str]:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Build a model and say what was written."""
+    """Build a model and print a summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of the run with the weights")
     parser.add_argument("--scored", type=Path, help="folder of the run with the scores, for a token classifier")
