@@ -17,14 +17,18 @@ from generative_cases import make_generative_model
 from installed_cases import install, site  # noqa: F401
 from time_limits import SECONDS
 
+import kospan
 from docs import generate
 from kospan.ablation.plan import load_study
 from kospan.cli import main
 from kospan.data.jsonl import from_record
 from kospan.data.registry import DATASETS
 from kospan.flags import parse_flags
+from kospan.model_names import is_installed
 from kospan.modeling.handler import EndpointHandler
+from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, check_names, load_recipe
+from packages.kospan_ko import fill_examples
 
 ROOT = Path(__file__).parent.parent
 # Pages under these folders are written by scripts.
@@ -253,6 +257,33 @@ def test_commands_with_the_korean_model_run(site, make_token_classifier, tmp_pat
     for line in sorted(lines):
         assert main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
     assert json.loads(Path("spans.jsonl").read_text(encoding="utf-8"))["text"] == SENTENCE
+
+
+def bracketed(line: str) -> tuple[str, set[tuple[int, int, str]]]:
+    """A text without the brackets of its spans, and the spans."""
+    text, spans = "", set()
+    for part in re.split(r"(\[[^\]]+ [A-Z]{2}\])", line):
+        surface, label = part[1:-1].rsplit(" ", 1) if part.startswith("[") else (part, "")
+        if label:
+            spans.add((len(text), len(text) + len(surface), label))
+        text += surface
+    return text, spans
+
+
+def test_sentences_in_the_readmes_have_all_mistakes_of_the_korean_model():
+    [shown] = fill_examples.BLOCK.findall(text_of("README.md"))
+    found = [bracketed(line) for line in shown.splitlines() if not line.startswith(" ")]
+    assert [text for text, _ in found] == [example.text for example in fill_examples.examples()]
+    assert len(found) == 10
+    assert fill_examples.block([sorted(Span(*span) for span in spans) for _, spans in found]) == shown
+
+
+def test_sentences_in_the_readmes_are_what_the_korean_model_finds():
+    if not is_installed("ko-ner"):
+        pytest.skip("kospan-ko is not installed")
+    [shown] = fill_examples.BLOCK.findall(text_of("README.md"))
+    found = kospan.load("ko-ner").extract([example.text for example in fill_examples.examples()])
+    assert fill_examples.block(found) == shown, "python packages/kospan_ko/fill_examples.py fills in the READMEs"
 
 
 # --- the endpoint -----------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from kospan.modeling.spans import Span
 
 HERE = Path(__file__).resolve().parent
 PAGES = [HERE.parents[1] / name for name in ("README.md", "README.ko.md")]
-BLOCK = re.compile(r"(?<=<!-- ko-ner -->\n```text\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"(?<=<!-- ko-ner -->\n```text\n).+?(?=^```$)", re.MULTILINE | re.DOTALL)
 
 
 def examples() -> list[Example]:
