@@ -141,7 +141,9 @@ class Recipe:
     )
     # text to subwords
     encoder: str = setting(
-        "scratch", "Hub name, folder, package:NAME/FOLDER, or scratch (a small ELECTRA with random weights)"
+        "scratch",
+        "Hub name, folder, name of an installed model, package:NAME/FOLDER, or scratch (a small ELECTRA with random "
+        "weights)",
     )
     encoder_options: dict = setting({}, "settings of the encoder's config, such as {num_hidden_layers: 2}")
     unit: str | None = setting(

@@ -78,6 +78,7 @@ LAYERS = [
     ],
     ["kospan.modeling"],
     ["kospan.files", "kospan.setting"],
+    ["kospan.model_names"],
     ["kospan.example", "kospan.recipe", "kospan.drawing", "space"],
     ["kospan.task", "kospan.flags"],
     ["kospan.data", "kospan.evaluation", "kospan.conversion", "kospan.runtime"],

@@ -88,7 +88,10 @@ def labelled(recipe: Recipe) -> Corpus:
         places = {surface: text.find(surface) for surface in names if surface in text}
         spans = [Span(start, start + len(surface), labels[surface]) for surface, start in places.items()]
         examples.append(Example(f"text-{at}", text, tuple(sorted(spans))))
-    return Corpus(tuple(sorted(set(labels.values()))), {"train": examples, "validation": examples[-3:]}, 0)
+    splits = {"train": examples, "validation": examples[-3:]}
+    if recipe.calibration_split:
+        splits["calibration"] = examples[:3]
+    return Corpus(tuple(sorted(set(labels.values()))), splits, 0)
 
 
 def classified(recipe: Recipe) -> Corpus:

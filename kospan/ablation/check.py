@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kospan.ablation.plan import Experiment
 from kospan.evaluation.metrics import check_metric
-from kospan.tasks.encoders import load_config
+from kospan.tasks.encoders import is_on_disk, load_config
 from kospan.tasks.registry import task_spec
 from kospan.tasks.unused_settings import check_recipe
 from kospan.training.arguments import training_arguments
@@ -35,7 +35,7 @@ def check_experiment(experiment: Experiment) -> None:
             # Other names may be on the Hub, which only the run itself asks.
             if recipe.encoder == "scratch":
                 spec.check_scratch(recipe.encoder_options)
-            elif recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
+            elif is_on_disk(recipe.encoder):
                 load_config(recipe.encoder, {})
             chosen = training_arguments(recipe).metric_for_best_model
             for key, name in (("metric", experiment.metric), ("metric_for_best_model", chosen)):

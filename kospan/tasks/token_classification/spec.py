@@ -1,7 +1,6 @@
 """The task token-classification: named entities and other spans, found by tagging characters or words."""
 
 from contextlib import suppress
-from pathlib import Path
 
 from kospan.data.registry import dataset_spec
 from kospan.modeling import KospanTokenClassificationConfig
@@ -11,7 +10,7 @@ from kospan.recipe import Recipe
 from kospan.task import AblationTerms
 from kospan.tasks.base import check_labels, encoder_spec, needs_labels
 from kospan.tasks.building import corpus_of
-from kospan.tasks.encoders import load_config
+from kospan.tasks.encoders import is_on_disk, load_config
 from kospan.tasks.token_classification import breakdown
 from kospan.tasks.token_classification.baseline import dictionary_predictions
 from kospan.tasks.token_classification.card import CARD
@@ -45,7 +44,7 @@ def recipe_metric_names(recipe: Recipe, name: str) -> list[str]:
     """Return the metrics of a run; the data are read only for a metric of a single label."""
     unit, labels = recipe.unit or dataset_spec(recipe.dataset).unit, None
     # A relative name may be one on the Hub, which only the run itself asks.
-    if recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
+    if is_on_disk(recipe.encoder):
         config = load_config(recipe.encoder, {})
         if config.model_type == SPEC.model_type:
             unit, labels = config.unit, labels_of(config.tags)
