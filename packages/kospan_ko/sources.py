@@ -73,6 +73,10 @@ class File(NamedTuple):
 FILES = {
     "klue-ner-v1.1_dev_4000.tsv": File("f5f805e11b65700a80893626460ad6de35e3d3955aa96c25b6c20b93a5a08275", ("klue",)),
     "nsmc-reviews.txt.xz": File("955d047546b9552d9678b8dddde0e2692a8cc326c9aa1c1ea3cf05d95901b01e", ("nsmc",)),
+    # Learned from the two files of text around it.
+    "ko.vec": File(
+        "d928cd7216357780f0da77bdf57d122784b74f6da695dd84644de2220213d317", ("nsmc", "klue", "ud_kaist", "kornlu")
+    ),
     "sentences.txt.xz": File(
         "ded60b6a0cca0c4201bde5a0f453075cfbc2446faae6f5b6cee5b07fa41e4b43", ("klue", "ud_kaist", "kornlu")
     ),
