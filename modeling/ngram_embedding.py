@@ -5,7 +5,7 @@ from torch import nn
 
 from .character_ngrams import ngram_windows
 
-# Length of a vector: with 64 values, about 0.4 each, which the projection learns from as fast as other layers do.
+# Length of a vector: about 0.4 for each of 64 values. FastText's lengths grow with the frequency of an n-gram.
 LENGTH = 3.0
 
 

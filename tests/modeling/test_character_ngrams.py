@@ -96,6 +96,13 @@ def test_the_embedding_is_the_projection_of_the_concatenated_vectors(make_model)
     torch.testing.assert_close(layer(ids)[0, 1], layer.projection.bias)
 
 
+@pytest.mark.parametrize("settings", [{"lstm_hidden_size": 4}, {"head": "linear"}, {"head": "positional"}])
+def test_every_head_takes_them(make_model, settings):
+    model = make_model(**settings, head_options={"heads": 2} if settings.get("head") == "positional" else {})
+    model.prepare()
+    assert model.token_scores(["김서울에서"])[0].emissions.shape == (5, len(model.config.tags))
+
+
 def test_a_model_reads_ngrams_and_is_saved_with_them(make_model, make_token_classifier, tmp_path):
     model, text = make_model(), "김서울에서"
     before = model.token_scores([text])[0].emissions
