@@ -77,7 +77,7 @@ LAYERS = [
         "kospan.modeling.modeling_generative_ner",
     ],
     ["kospan.modeling"],
-    ["kospan.files", "kospan.setting"],
+    ["kospan.files", "kospan.setting", "kospan.recipe_defaults"],
     ["kospan.model_names"],
     ["kospan.example", "kospan.recipe", "kospan.drawing", "space"],
     ["kospan.task", "kospan.flags"],
