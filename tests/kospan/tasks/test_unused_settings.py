@@ -229,6 +229,7 @@ def behaviour(recipe: Recipe) -> dict:
         "rdrop": (trainer.rdrop_alpha, trainer.rdrop_alpha and trainer.rdrop_level, trainer.rdrop_on),
         "rates": trainer.learning_rates,
         "collator": type(trainer.data_collator).__name__,
+        "subword dropout": trainer.subword_dropout and trainer.subword_dropout.share,
         "validation loss": trainer.validation_loss is not None,
         "callbacks": [
             (
