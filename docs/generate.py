@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parent.parent
-TASK_ORDER = ["token-classification", "question-answering", "text-classification", "generative-ner"]
+TASK_ORDER = ["token-classification", "question-answering", "text-classification", "generative-ner", "pretraining"]
 MARKER = re.compile(r"^<!-- generated: ([\w-]+) -->$", re.MULTILINE)
 
 
@@ -67,14 +67,14 @@ def recipe_keys() -> str:
 
 def trainer_defaults() -> str:
     """The table of TrainingArguments' settings that have another default in recipes."""
-    from kospan.recipe import TRAINER_DEFAULTS
+    from kospan.recipe_defaults import TRAINER_DEFAULTS
 
     return table(["key", "default"], [[f"`{key}`", as_yaml(value)] for key, value in TRAINER_DEFAULTS.items()])
 
 
 def renamed_keys() -> str:
     """The table of keys that are errors naming another key."""
-    from kospan.recipe import RENAMED
+    from kospan.recipe_defaults import RENAMED
 
     rows = [[f"`{old}`", f"`{new}`" if " " not in new else new] for old, new in RENAMED.items()]
     return table(["key", "use instead"], rows)

@@ -28,8 +28,10 @@ _MODULES = {
     "Span": "kospan.modeling.spans",
     "build_trainer": "kospan.run",
     "evaluate": "kospan.api",
+    "installed_models": "kospan.model_names",
     "load": "kospan.api",
     "mask": "kospan.masking.masker",
+    "model_path": "kospan.model_names",
     "predict": "kospan.api",
     "train": "kospan.run",
 }

@@ -20,6 +20,7 @@ from kospan.evaluation.shift import NAME as SAMPLE
 from kospan.evaluation.shift import sample_of
 from kospan.evaluation.span_counts import check_gold
 from kospan.example import Example
+from kospan.model_names import check_not_installed
 from kospan.operating_points import Parts, check_disjoint, check_shift, cut_parts, operating_points, score_parts
 from kospan.task import Task
 from kospan.tasks.encoders import load_ours
@@ -270,6 +271,7 @@ def _say_missed(chosen: dict, say: Callable[[str], None]) -> None:
 def config_of(folder: Path) -> dict:
     """The config of a model that can be calibrated. Raises: FileNotFoundError or ValueError if there is none."""
     check_not_exported(folder, "calibrate")
+    check_not_installed(folder, "calibrate")
     if not (folder / "config.json").is_file():
         raise FileNotFoundError(
             f"expected a folder with a model to calibrate, found no config.json in {folder}; fetch a model from the "

@@ -16,10 +16,11 @@ from kospan.calibrate import calibrate
 from kospan.card.card import write_card
 from kospan.card.training_record import write_training_record
 from kospan.data.jsonl import record, write_lines
+from kospan.data.mention_replacement import MentionReplacement, mention_pools
 from kospan.data.seen_texts import NAME as TRAINING_TEXTS
 from kospan.data.seen_texts import write_keys
 from kospan.data.text import write_text
-from kospan.evaluation.metrics import check_metric
+from kospan.evaluation.metrics import check_metric, larger_is_better
 from kospan.evaluation.summary import print_report
 from kospan.hub.publisher import publisher_from
 from kospan.modeling.base_models import ADAPTER
@@ -34,6 +35,7 @@ from kospan.training.crf_backend import use_torchcrf
 from kospan.training.feature_cache import FeatureCache, cache_root, check_feature_cache
 from kospan.training.log_lines import LogLineCallback, opening_lines
 from kospan.training.lora import lora_of
+from kospan.training.mention_replacement import MentionReplacementCallback, check_mention_replacement
 from kospan.training.progress import ProgressCallback
 from kospan.training.push_callback import PushCallback
 from kospan.training.record import Stopwatch
@@ -86,6 +88,7 @@ def _build_task(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
     recipe = without_unused(recipe)
     arguments = TrackedArguments.of(training_arguments(recipe), {key: getattr(recipe, key) for key in FIELDS})
     check_arguments(arguments, recipe.early_stopping_patience)
+    check_mention_replacement(arguments, recipe.mention_replacement)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()
     check_feature_cache(recipe)
     lora_of(recipe)
@@ -96,6 +99,9 @@ def _build_task(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
     metric = arguments.metric_for_best_model
     if metric is not None:
         check_metric("metric_for_best_model", metric, recipe.metric_names(spec.metric_names(task)))
+        if recipe.trainer.get("greater_is_better") is None:
+            # TrainingArguments only know that a loss is better if it is smaller.
+            arguments.greater_is_better = larger_is_better(spec.metrics, metric.removeprefix("eval_"))
     if recipe.crf_backend == "torchcrf":
         use_torchcrf(task.model)
     return recipe, task, arguments
@@ -107,14 +113,17 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
     callbacks = [LogLineCallback(), ProgressCallback(), BestCheckpoint(), EpochOrder()]
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
+    if recipe.mention_replacement:
+        callbacks.append(_mention_replacement(recipe, task, training, arguments.seed))
     publisher = publisher_from(arguments, task.spec)
     if publisher is not None:
         callbacks.append(PushCallback(publisher, arguments.output_dir))
     validation_loss = feature_cache = None
-    if recipe.validation_loss:
+    if recipe.validation_loss or not task.spec.predicts:
         losses = window_losses if task.spec.losses is None else partial(task.spec.losses, task)
         # A copy: a task counts the windows of its training features.
-        validation_loss = ValidationLoss(copy.copy(task).train_features(validation), batch_size, losses)
+        features = copy.copy(task).train_features if task.spec.predicts else task.validation_features
+        validation_loss = ValidationLoss(features(validation), batch_size, losses)
     if cache_root(recipe) is not None:
         windows = {"train": lambda: training, "validation": lambda: task.windows(validation)}
         feature_cache = FeatureCache(cache_root(recipe), windows, batch_size)
@@ -140,6 +149,13 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
     trainer.remove_callback(PrinterCallback)
     trainer.recipe = recipe
     return trainer
+
+
+def _mention_replacement(recipe: Recipe, task: Task, features: list[dict], seed: int) -> MentionReplacementCallback:
+    examples = task.examples("train")
+    pools = mention_pools(examples, recipe.mention_source)
+    replacement = MentionReplacement(pools, recipe.mention_replacement, seed)
+    return MentionReplacementCallback(task, examples, features, replacement)
 
 
 def without_unused(recipe: Recipe) -> Recipe:
@@ -224,7 +240,8 @@ def fit(trainer: KospanTrainer, checkpoint: str | None = None) -> dict[str, floa
 def _opening(trainer: KospanTrainer) -> list[str]:
     """Lines printed before the first step."""
     task = trainer.task
-    longest = max(len(feature["input_ids"]) for feature in trainer.train_dataset)
+    rows = trainer.train_dataset
+    longest = getattr(rows, "longest", None) or max(len(feature["input_ids"]) for feature in rows)
     repository = trainer.hub_model_id if trainer.args.push_to_hub else None
     return [
         *opening_lines(trainer, task.documents, task.windowed, longest),
@@ -242,12 +259,15 @@ def finish(trainer: KospanTrainer) -> dict[str, float]:
     with written_whole(folder) as temporary:
         trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
         save_recipe(trainer.recipe, temporary / "recipe.yaml")
-        first = Path(trainer.recipe.encoder) / TRAINING_TEXTS
-        write_keys(trainer.task.examples("train"), temporary / TRAINING_TEXTS, first)
+        if trainer.task.spec.predicts:
+            first = Path(trainer.recipe.encoder) / TRAINING_TEXTS
+            write_keys(trainer.task.examples("train"), temporary / TRAINING_TEXTS, first)
         written = {path.name for path in temporary.iterdir()}
     # Files of an older model would make this one a model of another kind.
     for old in (path for pattern in MODEL_FILES for path in folder.glob(pattern) if path.name not in written):
         old.unlink()
+    if not trainer.task.spec.predicts:
+        return trainer.task.spec.write_results(trainer, folder)
     metrics = write_predictions(trainer, folder)
     if trainer.recipe.calibration_split:
         metrics = fit_confidence(trainer, folder)

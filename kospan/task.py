@@ -193,6 +193,10 @@ class TaskSpec:
         adjustments: Counts of changed or dropped gold spans by name, for the model card.
         losses: Yields the mean loss of each batch of training windows without dropout, and the number of labels in it;
             None takes `kospan.training.validation.window_losses`.
+        write_results: Writes scores, record and card of a saved model, given the trainer and its folder, and returns
+            the scores; for a task whose models predict nothing. Its metrics follow from the validation loss, so it has
+            `validation_features(examples)`, `loss_metrics(loss)` and `batch_of_step(batch, seed)` in place of `predict`
+            and `metrics`. None for all others.
         save_beside: Writes what a checkpoint needs beside weights and tokenizer; None writes nothing.
         identity: Settings that give the weights their meaning, of the task's model or of the checkpoint in a folder.
 
@@ -239,6 +243,7 @@ class TaskSpec:
     remarks: Callable[[Task], list[str]]
     adjustments: Callable[[Task], dict[str, int]]
     losses: Callable[[Task, "torch.nn.Module", Sequence[dict], int], Iterable[tuple]] | None = None
+    write_results: Callable[[object, Path], dict[str, float]] | None = None
     save_beside: Callable[[Task, Path], None] | None = None
     identity: Callable[[Task, Path | None], dict]
     # scores
@@ -260,6 +265,11 @@ class TaskSpec:
 
     def __post_init__(self):
         self.task.spec = self
+
+    @property
+    def predicts(self) -> bool:
+        """Whether models of the task predict something."""
+        return self.write_results is None
 
     @property
     def published(self) -> Path:

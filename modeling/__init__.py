@@ -80,8 +80,9 @@ def _register_models() -> None:
 class _RegisterAfterImport:
     """Import hook that registers the classes as soon as the modules of the Auto classes are imported.
 
-    These may be imported by a module of this package, whose own classes do not exist yet: the hook waits until no
-    module of either kind is being imported.
+    These may be imported by a module of this package, whose own classes do not exist yet, or by transformers'
+    pipelines, which the modules of this package import: the hook waits until no module of these kinds is being
+    imported.
     """
 
     pending = {
@@ -92,7 +93,8 @@ class _RegisterAfterImport:
 
     def find_spec(self, name, path=None, target=None):
         """Return the spec of the other finders, with a loader that also registers the classes."""
-        if not self.pending or not (name in self.pending or name.startswith(f"{__name__}.")):
+        waited_for = name in self.pending or name == "transformers.pipelines" or name.startswith(f"{__name__}.")
+        if not self.pending or not waited_for:
             return None
         specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
         spec = next((spec for spec in specs if spec is not None), None)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from .character_ngrams import CharacterNgrams
 from .word_shapes import shape_of
 from .words import WORD_SPLITTINGS, document_text, document_words, plain_spaces
 
@@ -35,6 +36,8 @@ class Document(NamedTuple):
             subword.
         unit_places: Place of each unit inside (or behind) its subword, in units from the subword's first.
         word_shape_feature: Id of each unit's shape, see `word_shapes.py`; empty if the model does not use it.
+        character_ngrams: Ids of the n-grams around each unit `(units, windows)`, see `character_ngrams.py`; empty if
+            the model does not use them.
     """
 
     text: str
@@ -44,6 +47,7 @@ class Document(NamedTuple):
     unit_subwords: list[int]
     unit_places: list[int]
     word_shape_feature: list[int]
+    character_ngrams: list[list[int]]
 
 
 class Window(NamedTuple):
@@ -56,6 +60,7 @@ class Window(NamedTuple):
         unit_positions: Position in `input_ids` whose vector each unit takes `(units)`.
         unit_places: As in `Document`, for this window's units `(units)`.
         word_shape_feature: As in `Document`, for this window's units `(units)`.
+        character_ngrams: As in `Document`, for this window's units `(units, windows)`.
         text_at: Position of the window's first own subword; special tokens and a question precede it.
         begins: Whether the window holds the document's first unit.
         ends: Whether the window holds the document's last unit.
@@ -67,6 +72,7 @@ class Window(NamedTuple):
     unit_positions: list[int]
     unit_places: list[int]
     word_shape_feature: list[int]
+    character_ngrams: list[list[int]]
     text_at: int
     begins: bool
     ends: bool
@@ -142,6 +148,7 @@ class Aligner:
         places: Number of places; a unit further from its subword's start counts as at the last place.
         shapes: Whether units get their shapes.
         word_splitting: Method of splitting a raw text into words, see `words.py`: "white_space" or "punctuation".
+        ngrams: Vocabulary of the n-grams around each unit, which has to be the character; None leaves them out.
 
     Raises:
         ValueError: If the tokenizer gives no offsets or puts nothing before a text, or if `stride` leaves a window
@@ -159,6 +166,7 @@ class Aligner:
         places: int = 16,
         shapes: bool = False,
         word_splitting: str = "white_space",
+        ngrams: CharacterNgrams | None = None,
     ):
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
@@ -175,7 +183,7 @@ class Aligner:
                 raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}")
         self.tokenizer = tokenizer
         self.unit, self.encoder_input, self.normalization = unit, encoder_input, normalization
-        self.places, self.shapes, self.word_splitting = places, shapes, word_splitting
+        self.places, self.shapes, self.word_splitting, self.ngrams = places, shapes, word_splitting, ngrams
         special = tokenizer("")["input_ids"]
         half = (len(special) + 1) // 2
         self.prefix, self.suffix = special[:half], special[half:]
@@ -243,7 +251,8 @@ class Aligner:
         else:
             offsets = [span for span, row in zip(units, rows) for _ in row]
             unit_subwords = [0, *accumulate(map(len, rows[:-1]))] if rows else []
-        return Document(text, units, subwords, offsets, unit_subwords, [0] * len(units), self._shapes(text, units))
+        shapes, ngrams = self._shapes(text, units), self._ngrams(parts)
+        return Document(text, units, subwords, offsets, unit_subwords, [0] * len(units), shapes, ngrams)
 
     def _from_subwords(self, given: Sequence[str | Sequence[str]]) -> list[Document]:
         texts = [document_text(document) for document in given]
@@ -275,12 +284,15 @@ class Aligner:
             unit_subwords = [at_cluster[cluster][0] for cluster in chosen]
             unit_places = [min(at_cluster[cluster][1], self.places - 1) for cluster in chosen]
             offsets = [(parts[span[0]][0], parts[span[1] - 1][1]) if span else (0, 0) for span in subword_clusters]
-            shapes = self._shapes(text, units)
-            documents.append(Document(text, units, subwords, offsets, unit_subwords, unit_places, shapes))
+            shapes, ngrams = self._shapes(text, units), self._ngrams([composed for _, _, composed in parts])
+            documents.append(Document(text, units, subwords, offsets, unit_subwords, unit_places, shapes, ngrams))
         return documents
 
     def _shapes(self, text: str, units: list[tuple[int, int]]) -> list[int]:
         return [shape_of(text[start:end]) for start, end in units] if self.shapes else []
+
+    def _ngrams(self, characters: list[str]) -> list[list[int]]:
+        return self.ngrams.ids(characters) if self.ngrams is not None else []
 
     def _tokenize(self, texts: list[str], offsets: bool = False):
         return self.tokenizer(
@@ -342,6 +354,7 @@ class Aligner:
                         unit_positions=_shifted(document.unit_subwords[first:last], len(prefix) - start),
                         unit_places=document.unit_places[first:last],
                         word_shape_feature=document.word_shape_feature[first:last],
+                        character_ngrams=document.character_ngrams[first:last],
                         text_at=len(prefix),
                         begins=first == 0,
                         ends=last == len(document.units),

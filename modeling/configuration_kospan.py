@@ -8,6 +8,7 @@ from transformers import AutoConfig, PretrainedConfig
 
 # transformers 4.51 copies from a folder only what this file names itself.
 from .alignment import UNITS  # noqa: F401
+from .character_ngrams import CharacterNgrams  # noqa: F401
 from .settings import FORMER_MODEL_TYPES, check_model_type, choice, taken_from
 from .tags import SCHEMES  # noqa: F401
 from .word_shapes import SHAPES  # noqa: F401
@@ -157,11 +158,19 @@ class KospanTokenClassificationConfig(KospanConfig):
             `unit="character"` and `encoder_input="subwords"`.
         word_shape_feature: Whether an embedding of the unit's shape (capitals, digits, script; the caps feature of
             Collobert et al. 2011) is added to its hidden state.
+        ngram_vectors: Name of the file with the vectors of character n-grams whose projection is added to the
+            characters' hidden states (Zhang and Yang 2018 for bigrams); None if there are none.
+        ngram_count: Number of n-grams with a vector; the n-grams are in `character_ngrams.txt`.
+        ngram_size: Size of these vectors.
+        longest_ngram: Characters of the longest n-gram.
+        ngram_dropout: Dropout on the vectors.
+        subword_embedding_size: Width of an embedding of each unit's subword that is concatenated with its hidden state;
+            0 turns it off.
         operating_points: Settings of the decoding by name, see `extract`; `kospan calibrate --recall` writes them.
     """
 
     model_type = "kospan-token-classification"
-    adjustable = ("dropout", "multi_sample_dropout", "dropout_merge", "lstm_dropout", "constrain")
+    adjustable = ("dropout", "multi_sample_dropout", "dropout_merge", "lstm_dropout", "constrain", "ngram_dropout")
     _auto_class = "AutoConfig"
 
     def __init__(
@@ -179,6 +188,12 @@ class KospanTokenClassificationConfig(KospanConfig):
         constrain: str = "decode",
         places: int = 16,
         word_shape_feature: bool = False,
+        ngram_vectors: str | None = None,
+        ngram_count: int = 0,
+        ngram_size: int = 0,
+        longest_ngram: int = 0,
+        ngram_dropout: float = 0.2,
+        subword_embedding_size: int = 0,
         operating_points: dict | None = None,
         **kwargs,
     ):
@@ -191,6 +206,10 @@ class KospanTokenClassificationConfig(KospanConfig):
         self.dropout_merge = choice("dropout_merge", dropout_merge)
         self.constrain = choice("constrain", constrain)
         self.places, self.word_shape_feature = int(places), bool(word_shape_feature)
+        self.ngram_vectors = ngram_vectors
+        self.ngram_count, self.ngram_size = int(ngram_count), int(ngram_size)
+        self.longest_ngram, self.ngram_dropout = int(longest_ngram), float(ngram_dropout)
+        self.subword_embedding_size = int(subword_embedding_size)
         self.operating_points = dict(operating_points or {})
         if self.multi_sample_dropout < 1:
             raise ValueError(f"expected multi_sample_dropout of 1 (off) or more, got {multi_sample_dropout}")

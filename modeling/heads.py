@@ -331,7 +331,7 @@ class PositionalHead(TagHead):
         input_size: Width of the unit states, which must be the encoder's own, as e_PAD is: an LSTM is refused.
 
     Raises:
-        ValueError: If an option is out of range or `lstm_hidden_size` is not 0.
+        ValueError: If an option is out of range, or `lstm_hidden_size` or `subword_embedding_size` is not 0.
     """
 
     options = {**TagHead.options, **OPTIONS}
@@ -339,12 +339,13 @@ class PositionalHead(TagHead):
     def __init__(self, config, input_size: int):
         super().__init__(config, input_size)
         settings = self.settings
-        if config.lstm_hidden_size:
-            raise ValueError(
-                f"expected lstm_hidden_size: 0 with head: positional, got {config.lstm_hidden_size}: closed gates "
-                "replace a unit by the encoder's state at [PAD], and an LSTM's states are different; remove one of "
-                "the two settings"
-            )
+        for key in ("lstm_hidden_size", "subword_embedding_size"):
+            if getattr(config, key):
+                raise ValueError(
+                    f"expected {key}: 0 with head: positional, got {getattr(config, key)}: closed gates replace a unit "
+                    "by the encoder's state at [PAD], and states behind other layers are different; remove one of the "
+                    "two settings"
+                )
         self.attention = PositionalAttention(
             input_size, config.max_length, settings["heads"], settings["gate"], settings["share"], settings["beginning"]
         )
@@ -366,8 +367,8 @@ class PositionalHead(TagHead):
 
     @classmethod
     def unused(cls, options: dict) -> dict[str, tuple[str, ...]]:
-        """Return the settings without effect: no LSTM, no pytorch-crf, and no R-Drop level without a CRF."""
-        names = ("lstm_hidden_size", "lstm_layers", "lstm_dropout", "crf_backend")
+        """Return the settings without effect: no further layers, no pytorch-crf, no R-Drop level without a CRF."""
+        names = ("lstm_hidden_size", "lstm_layers", "lstm_dropout", "subword_embedding_size", "crf_backend")
         level = {} if options.get("decoder") == "crf" else {"rdrop_level": ("head", "head_options")}
         return dict.fromkeys(names, ("head",)) | level
 

@@ -24,6 +24,7 @@ from transformers.utils import PushToHubMixin
 
 from .alignment import clusters  # noqa: F401  (transformers 4.51 copies only what this file names itself)
 from .base_models import ADAPTER, NEEDS, base_record, load_adapted
+from .character_ngrams import CharacterNgrams  # noqa: F401  (as `clusters`)
 from .code_files import (
     LOCATION_KEYS,
     follow_umask,

@@ -11,10 +11,11 @@ import torch
 from torch import nn
 from transformers import AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, cached_file
 
 from .alignment import Aligner
 from .bilstm import MaskedBiLSTM
+from .character_ngrams import NGRAM_FILE, CharacterNgrams
 from .code_files import (
     LOCATION_KEYS,
     follow_umask,
@@ -97,6 +98,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         self.encoder = build_encoder(config.encoder_config)
         self.tokenizer, self._tokenizer_problem = None, ""
         self._aligner, self._aligner_settings = None, None
+        self.ngrams: CharacterNgrams | None = None
         self._encoder_is_frozen = False
         # Type of the encoder's states where it differs from the encoder's own, see `set_encoder_dtype`.
         self._states_dtype: torch.dtype | None = None
@@ -142,6 +144,8 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             # Weights alone can still be trained and saved; methods for texts report the missing tokenizer.
             model.tokenizer = None
             model._tokenizer_problem = f" that can be read ({' '.join(str(error).split())[:200]})"
+        if getattr(model.config, "ngram_count", 0):
+            model.ngrams = CharacterNgrams.load(cached_file(pretrained_model_name_or_path, NGRAM_FILE, **location))
         if is_remote_code():
             # Read now, while the repository is available: saving must not depend on it.
             location.pop("subfolder", None)
@@ -174,6 +178,8 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(save_directory)
                 name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
+            if self.ngrams is not None:
+                self.ngrams.save(save_directory)
             save_extra_files(save_directory, self._extra_files)
             follow_umask(save_directory)
         if push_to_hub:
@@ -359,6 +365,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             "places": getattr(config, "places", 1),
             "shapes": getattr(config, "word_shape_feature", False),
             "word_splitting": config.word_splitting,
+            "ngrams": self.ngrams,
         }
         if self._aligner is None or self._aligner.tokenizer is not self.tokenizer or self._aligner_settings != settings:
             limit = encoder_limit(config.encoder_config)

@@ -12,6 +12,7 @@ from .best_paths import best_paths  # noqa: F401  (as above)
 from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
+from .character_ngrams import CharacterNgrams  # noqa: F401  (as above)
 from .code_files import is_remote_code  # noqa: F401  (as above)
 from .configuration_kospan import KospanSequenceClassificationConfig
 from .crf import CRF  # noqa: F401  (as above)

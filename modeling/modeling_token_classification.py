@@ -12,6 +12,7 @@ from .best_paths import best_paths  # noqa: F401  (transformers 4.51 copies from
 from .bilstm import MaskedBiLSTM  # noqa: F401  (as above)
 from .block_attention import gathered_attention  # noqa: F401  (as above)
 from .block_pattern import block_table  # noqa: F401  (as above)
+from .character_ngrams import CharacterNgrams  # noqa: F401  (as above)
 from .code_files import is_remote_code  # noqa: F401  (as above)
 from .configuration_kospan import KospanTokenClassificationConfig
 from .crf import CRF  # noqa: F401  (as above)
@@ -23,6 +24,7 @@ from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import ChainContext, HeadInspection, build_head
 from .input_checks import check_documents, check_prediction_arguments
 from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowInspection
+from .ngram_embedding import NgramEmbedding
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .padded_batches import padded_batch  # noqa: F401  (as above)
 from .pipeline_base import KospanPipeline  # noqa: F401  (as above)
@@ -39,6 +41,7 @@ from .span_selection import decoding_of
 from .spans import Span
 from .sparse_attention import SparseBigBird  # noqa: F401  (as above)
 from .sparse_layers import make_plan  # noqa: F401  (as above)
+from .subword_embedding import SubwordEmbedding
 from .tags import labels_of
 from .token_classification_methods import TokenClassificationMethods
 from .wide_linear import wide_linear  # noqa: F401  (as above)
@@ -111,6 +114,12 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         width = config.hidden_size
         self.place_embedding = nn.Embedding(config.places, width) if config.uses_places else None
         self.shape_embedding = nn.Embedding(len(SHAPES), width) if config.word_shape_feature else None
+        self.ngram_embedding = NgramEmbedding(config, width) if config.ngram_count else None
+        self.subword_embedding = None
+        if config.subword_embedding_size:
+            vocabulary = config.encoder_config.vocab_size
+            self.subword_embedding = SubwordEmbedding(vocabulary, config.subword_embedding_size, width)
+            width = self.subword_embedding.width
         width = self.add_lstm(config, width)
         self.head = build_head(config, width)
         if not any(".crf." in name for name, _ in self.named_parameters()):
@@ -133,6 +142,7 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         unit_positions: torch.Tensor | None = None,
         unit_places: torch.Tensor | None = None,
         word_shape_feature: torch.Tensor | None = None,
+        character_ngrams: torch.Tensor | None = None,
         token_type_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         begins: torch.Tensor | None = None,
@@ -142,6 +152,7 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         rdrop_level: str = "token",
         inputs_embeds: torch.Tensor | None = None,
         encoder_states: torch.Tensor | None = None,
+        unit_subwords: torch.Tensor | None = None,
         output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
         decode: bool = True,
@@ -156,6 +167,8 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             unit_places: Place of each unit inside its subword `(batch, units)`, -100 as padding.
             word_shape_feature: Id of each unit's shape `(batch, units)`, -100 as padding; required by
                 `config.word_shape_feature`.
+            character_ngrams: Ids of the n-grams around each unit `(batch, units, windows)`, -100 as padding; required
+                by `config.ngram_count`.
             token_type_ids: Ignored, as there is one text; accepted because tokenizers return them.
             labels: Tag ids `(batch, units)`, -100 as padding.
             begins: True if a row holds its document's first unit `(batch,)`; None means all do.
@@ -166,13 +179,16 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             rdrop_level: Distribution that the divergence compares: "token", "marginal" or "sequence".
             inputs_embeds: Word vectors `(batch, length, hidden)` instead of `input_ids`.
             encoder_states: Earlier output of the encoder `(batch, length, hidden)`, float32, instead of `input_ids`.
+            unit_subwords: Id of each unit's subword `(batch, units)`, -100 as padding; required by
+                `config.subword_embedding_size` without `input_ids`.
             output_hidden_states: Whether to return the states of all layers of the encoder.
             output_attentions: Whether to return the attention weights of the encoder.
             decode: Whether to compute the best tags; never in training.
             return_dict: Ignored; the output is always an object.
 
         Raises:
-            ValueError: If `unit_positions` is missing, or `word_shape_feature` where they are needed, and as `encode`.
+            ValueError: If `unit_positions` is missing, or `word_shape_feature` or `character_ngrams` where they are
+                needed, and as `encode`.
         """
         if unit_positions is None:
             raise ValueError(
@@ -189,7 +205,17 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             output_attentions=output_attentions,
         )
         mask = unit_positions != -100
-        states = self.unit_states(encoded.last_hidden_state, unit_positions, unit_places, word_shape_feature, mask)
+        if unit_subwords is None and input_ids is not None:
+            unit_subwords = input_ids.gather(1, unit_positions.clamp(min=0))
+        states = self.unit_states(
+            encoded.last_hidden_state,
+            unit_positions,
+            unit_places,
+            word_shape_feature,
+            mask,
+            character_ngrams,
+            unit_subwords,
+        )
         context = ChainContext(begins, ends, unit_positions)
         found = self.head(states, mask, labels, context)
 
@@ -235,17 +261,24 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
         unit_places: torch.Tensor | None,
         word_shape_feature: torch.Tensor | None,
         mask: torch.Tensor,
+        character_ngrams: torch.Tensor | None = None,
+        unit_subwords: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Convert encoder states `(batch, length, hidden)` to unit states `(batch, units, hidden)`, with the LSTM."""
         units = self.gather_units(states, unit_positions, unit_places)
         if self.shape_embedding is not None:
-            if word_shape_feature is None:
-                raise ValueError(
-                    "expected word_shape_feature beside unit_positions, because the model's config has "
-                    "word_shape_feature, got none; make batches with model.collate or "
-                    "kospan.tasks.token_classification.task"
-                )
+            _check_given("word_shape_feature", word_shape_feature, "word_shape_feature")
             units = units + self.shape_embedding(word_shape_feature.clamp(min=0))
+        if self.ngram_embedding is not None:
+            _check_given("character_ngrams", character_ngrams, "ngram_count")
+            units = units + self.ngram_embedding(character_ngrams)
+        if self.subword_embedding is not None:
+            if unit_subwords is None:
+                raise ValueError(
+                    "expected input_ids or unit_subwords, because the model's config has subword_embedding_size, got "
+                    "neither; make batches with model.collate"
+                )
+            units = self.subword_embedding(units, unit_subwords)
         if self.recurrent is not None:
             units = self.recurrent(self.lstm_dropout(units), mask)
         return units
@@ -338,6 +371,8 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
             batch["unit_places"],
             batch.get("word_shape_feature"),
             mask,
+            batch.get("character_ngrams"),
+            batch["input_ids"].gather(1, batch["unit_positions"]),
         )
         seen = self.head.inspect(states, mask, ChainContext(positions=batch["unit_positions"]))
         before, after = len(self.aligner.prefix), len(self.aligner.suffix)
@@ -360,3 +395,12 @@ class KospanForTokenClassification(TokenClassificationMethods, KospanPreTrainedM
     def window_emissions(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Return emissions of a batch of windows `(batch, units, tags)`, float32."""
         return self(**batch, decode=False).emissions
+
+
+def _check_given(name: str, value: torch.Tensor | None, setting: str) -> None:
+    """Raise ValueError if a batch lacks an input that a setting of the config requires."""
+    if value is None:
+        raise ValueError(
+            f"expected {name} beside unit_positions, because the model's config has {setting}, got none; make batches "
+            "with model.collate or kospan.tasks.token_classification.task"
+        )

@@ -31,7 +31,7 @@ def padded_batch(features: Sequence[Mapping], padding_id: int = 0) -> dict[str, 
     """Pad features of windows on the right.
 
     Args:
-        features: Dicts with the same keys; values are lists of whole numbers, or single values.
+        features: Dicts with the same keys; values are lists of whole numbers, lists of lists of them, or single values.
         padding_id: Id of the padding token, for `input_ids`. `token_type_ids` are padded with 0, features of units with
             -100.
 
@@ -44,7 +44,9 @@ def padded_batch(features: Sequence[Mapping], padding_id: int = 0) -> dict[str, 
         if not isinstance(first, list):
             batch[key] = values
             continue
-        batch[key] = np.full((len(values), max(map(len, values))), fillers.get(key, -100), dtype=np.int64)
+        # A unit may have several values, such as the ids of its n-grams.
+        shape = (len(values), max(map(len, values)), *np.shape(first[:1])[1:])
+        batch[key] = np.full(shape, fillers.get(key, -100), dtype=np.int64)
         for row, value in zip(batch[key], values):
             row[: len(value)] = value
     return batch

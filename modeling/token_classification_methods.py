@@ -181,4 +181,8 @@ class TokenClassificationMethods:
             "unit_positions": window.unit_positions,
             "unit_places": window.unit_places,
         }
-        return found | {"word_shape_feature": window.word_shape_feature} if self.config.word_shape_feature else found
+        used = {
+            "word_shape_feature": self.config.word_shape_feature,
+            "character_ngrams": getattr(self.config, "ngram_count", 0),
+        }
+        return found | {name: getattr(window, name) for name, is_used in used.items() if is_used}

@@ -62,6 +62,10 @@ class WindowBatches:
         lengths = [len(feature["input_ids"]) for feature in features]
         mask = torch.from_numpy(attention_mask(lengths))
         states = [feature["encoder_states"] for feature in features if "encoder_states" in feature]
+        if states and getattr(self.config, "subword_embedding_size", 0):
+            features = [
+                {**each, "unit_subwords": [each["input_ids"][at] for at in each["unit_positions"]]} for each in features
+            ]
         if states:
             replaced = ("input_ids", "token_type_ids", "encoder_states")
             features = [{key: value for key, value in each.items() if key not in replaced} for each in features]

@@ -2,8 +2,8 @@
 
     python space/app.py --model FOLDER_OR_REPO [--port 7860 --share false]
 
-Without --model it serves the model that space.json beside this file names ({"model": "user/name"}), else the
-quickstart's, if that has been trained.
+Without --model it serves the model that space.json beside this file names ({"model": "user/name"}), else ko-ner, if
+the package kospan-ko is installed, else the quickstart's, if that has been trained.
 """
 
 import argparse
@@ -30,7 +30,9 @@ TABS = {
 def arguments_from(argv: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="output folder of a run, or a name on the Hub")
+    parser.add_argument(
+        "--model", help="output folder of a run, name of an installed model (ko-ner), or name on the Hub"
+    )
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", 7860)))
     parser.add_argument("--share", type=_yes, default=False, help="true creates a public link for 72 hours")
     return parser.parse_args(argv)
@@ -53,6 +55,8 @@ def settings_from(model: str | None, here: Path = HERE, quickstart: Path = QUICK
     Raises:
         ValueError: If no model is named, or space.json is malformed.
     """
+    from installed import DEFAULT, is_installed
+
     path = here / "space.json"
     settings: dict = {}
     if path.is_file():
@@ -68,32 +72,36 @@ def settings_from(model: str | None, here: Path = HERE, quickstart: Path = QUICK
         return {**settings, "model": model}
     if settings:
         return settings
+    if is_installed(DEFAULT):
+        return {"model": DEFAULT}
     for folder in (quickstart, here.parent / quickstart):
         if (folder / "config.json").is_file():
             return {"model": str(folder)}
     raise ValueError(
-        "expected a model in --model, in space.json or in outputs/quickstart, found none; train one with: accelerate "
-        "launch train.py recipes/quickstart.yaml"
+        'expected a model in --model, in space.json or in outputs/quickstart, found none; pip install "kospan[ko]", or '
+        "train one with: accelerate launch train.py recipes/quickstart.yaml"
     )
 
 
 def load_model(name: str):
-    """Load a kospan model from a folder or the Hub.
+    """Load a kospan model from a folder, an installed package or the Hub.
 
     Raises:
         ValueError: If it cannot be loaded, has no tokenizer, or the page has no tab for its type.
     """
     import torch
+    from installed import place_of
     from transformers import AutoModel
 
     from kospan import modeling  # (registers the classes, so that the Space's own code runs the model)
     from kospan.modeling.configuration_generative_ner import NAME, find_file
 
     try:
-        if find_file(name, NAME) is not None:
+        place = place_of(name)
+        if find_file(place, NAME) is not None:
             device = "cuda" if torch.cuda.is_available() else "cpu"
-            return modeling.KospanGenerativeNER.from_pretrained(name, dtype=torch.float32).to(device)
-        model = AutoModel.from_pretrained(name, trust_remote_code=True)
+            return modeling.KospanGenerativeNER.from_pretrained(place, dtype=torch.float32).to(device)
+        model = AutoModel.from_pretrained(place, trust_remote_code=True)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"expected --model to be a folder or a name on the Hub, got {name}: {reason}") from error

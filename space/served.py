@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
+from installed import is_installed
 from texts import InputError
 
 from kospan.modeling.tags import labels_of
@@ -61,7 +62,7 @@ class Served:
     lead: str
 
     def __init__(self, model, name: str, places: int = WAITING):
-        self.model, self.name = model, name
+        self.model, self.name, self.is_installed = model, name, is_installed(name)
         self.line = Line(places)
         self.files = threading.BoundedSemaphore(FILES)
 
@@ -73,6 +74,8 @@ class Served:
     @property
     def loading(self) -> str:
         """Python lines that open the model as `model`."""
+        if self.is_installed:
+            return f"import kospan\n\nmodel = kospan.load({self.name!r})\n"
         return (
             "from transformers import AutoModel\n\n"
             f"model = AutoModel.from_pretrained({self.name!r}, trust_remote_code=True)\n"

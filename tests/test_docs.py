@@ -14,16 +14,21 @@ from pathlib import Path
 import pytest
 import yaml
 from generative_cases import make_generative_model
+from installed_cases import install, site  # noqa: F401
 from time_limits import SECONDS
 
+import kospan
 from docs import generate
 from kospan.ablation.plan import load_study
 from kospan.cli import main
 from kospan.data.jsonl import from_record
 from kospan.data.registry import DATASETS
 from kospan.flags import parse_flags
+from kospan.model_names import is_installed
 from kospan.modeling.handler import EndpointHandler
+from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, check_names, load_recipe
+from packages.kospan_ko import fill_examples
 
 ROOT = Path(__file__).parent.parent
 # Pages under these folders are written by scripts.
@@ -35,7 +40,8 @@ PAGES = sorted(
 )
 DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES]
 BLOCK = re.compile(r"^(?:<!-- (run(?:: \w+)?) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PATH = re.compile(r"`((?:\.ci|benchmarks|docs|kospan|modeling|notebooks|recipes|space|studies|tests)/[\w./-]*)`")
+FOLDERS = "\\.ci|benchmarks|docs|kospan|modeling|notebooks|packages|recipes|space|studies|tests"
+PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")
 SENTENCE = "정하윤 교수는 다음 주 금요일 오후 3시에 대구에서 강연한다."
 LABELS = ["DT", "LC", "OG", "PS", "QT", "TI"]
 
@@ -104,7 +110,8 @@ def test_first_lines_are_word_for_word():
     for document in ("README.md", "README.ko.md"):
         first = next(code for _, language, code in blocks(document) if language == "bash")
         assert first == (
-            "pip install -c constraints.txt -e .        && accelerate launch train.py recipes/quickstart.yaml\n"
+            "pip install -c constraints.txt -e . -e packages/kospan_ko && "
+            "accelerate launch train.py recipes/quickstart.yaml\n"
             'pip install -c constraints.txt -e ".[dev]" && pytest\n'
         )
 
@@ -241,6 +248,44 @@ def test_commands_with_a_model_run(quickstart_folder, monkeypatch, capsys):
     assert json.loads(Path("spans.jsonl").read_text(encoding="utf-8"))["text"] == SENTENCE
 
 
+def test_commands_with_the_korean_model_run(site, make_token_classifier, tmp_path, monkeypatch, capsys):  # noqa: F811
+    make_token_classifier(labels=LABELS, encoder_input="units").save_pretrained(install(site, "kospan-ko", "ko-ner"))
+    monkeypatch.chdir(tmp_path)
+    Path("texts.txt").write_text(f"{SENTENCE}\n", encoding="utf-8")
+    lines = {line for _, code, _ in snippets("run: korean", "bash") for line in code.splitlines()}
+    assert lines
+    for line in sorted(lines):
+        assert main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+    assert json.loads(Path("spans.jsonl").read_text(encoding="utf-8"))["text"] == SENTENCE
+
+
+def bracketed(line: str) -> tuple[str, set[tuple[int, int, str]]]:
+    """A text without the brackets of its spans, and the spans."""
+    text, spans = "", set()
+    for part in re.split(r"(\[[^\]]+ [A-Z]{2}\])", line):
+        surface, label = part[1:-1].rsplit(" ", 1) if part.startswith("[") else (part, "")
+        if label:
+            spans.add((len(text), len(text) + len(surface), label))
+        text += surface
+    return text, spans
+
+
+def test_sentences_in_the_readmes_have_all_mistakes_of_the_korean_model():
+    [shown] = fill_examples.BLOCK.findall(text_of("README.md"))
+    found = [bracketed(line) for line in shown.splitlines() if not line.startswith(" ")]
+    assert [text for text, _ in found] == [example.text for example in fill_examples.examples()]
+    assert len(found) == 10
+    assert fill_examples.block([sorted(Span(*span) for span in spans) for _, spans in found]) == shown
+
+
+def test_sentences_in_the_readmes_are_what_the_korean_model_finds():
+    if not is_installed("ko-ner"):
+        pytest.skip("kospan-ko is not installed")
+    [shown] = fill_examples.BLOCK.findall(text_of("README.md"))
+    found = kospan.load("ko-ner").extract([example.text for example in fill_examples.examples()])
+    assert fill_examples.block(found) == shown, "python packages/kospan_ko/fill_examples.py fills in the READMEs"
+
+
 # --- the endpoint -----------------------------------------------------------------------------------------------------
 
 
@@ -319,7 +364,7 @@ def test_recipe_blocks_load(tmp_path):
 def test_settings_in_the_table_of_techniques_exist():
     rows = [line for line in text_of("docs/guides/training_techniques.md").splitlines() if line.startswith("| ")]
     names = {name for line in rows for name in re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+)*)(?=`|: )", line.split("|")[2])}
-    values = {"parameter", "marginal", "sequence", "both", "head", "16x", "mean_loss", "true", "false"}
+    values = {"parameter", "marginal", "sequence", "both", "head", "16x", "mean_loss", "true", "false", "gazetteer"}
     options = {"linear", "crf", "gate", "soft", "hard", "share", "decoder"}
     names -= values | options
     assert len(names) > 15
@@ -359,7 +404,7 @@ def test_kospan_commands_parse():
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_kospan_commands_in_prose_exist(document):
     known = {name.split()[0] for name in generate.commands()}
-    for name in re.findall(r"`kospan ([a-z]+)", text_of(document)):
+    for name in re.findall(r"`kospan ([a-z-]+)", text_of(document)):
         assert name in known, f"{document} names `kospan {name}`, which does not exist"
 
 

@@ -35,6 +35,7 @@ print("FOUND" + json.dumps([list(span) for span in model.extract(text)]))
 AUTO = "from transformers import AutoModel, AutoModelForTokenClassification\n"
 ORDERS = {
     "transformers first": AUTO + "import kospan.modeling\n",
+    "pipeline after kospan.modeling": "import kospan.modeling\nfrom transformers import pipeline\n" + AUTO,
     "a class of kospan": "import kospan; kospan.KospanForTokenClassification\n" + AUTO,
     "a module of the models": "import kospan.modeling.configuration_kospan, kospan.modeling.encoders\n" + AUTO,
     "kospan.modeling first": "import kospan.modeling\nfrom transformers import AutoConfig\n"

@@ -36,9 +36,9 @@ from kospan.training.learning_rates import check_rates, rate_of
 FOLDER = Path(__file__).parent.parent / "recipes"
 STUDIES = sorted((FOLDER / "studies").glob("*.yaml"))
 RECIPES = sorted(set(FOLDER.rglob("*.yaml")) - set(STUDIES))
-GENERATIVE = [
-    path for path in RECIPES if yaml.safe_load(path.read_text(encoding="utf-8")).get("task") == "generative-ner"
-]
+TASK_OF = {path: yaml.safe_load(path.read_text(encoding="utf-8")).get("task") for path in RECIPES}
+GENERATIVE = [path for path in RECIPES if TASK_OF[path] == "generative-ner"]
+PRETRAINING = [path for path in RECIPES if TASK_OF[path] == "pretraining"]
 by_recipe = pytest.mark.parametrize("path", RECIPES, ids=[str(path.relative_to(FOLDER)) for path in RECIPES])
 
 # What a recipe's encoder is built as here, by what its name holds (the first that fits); ELECTRA where nothing does.
@@ -88,7 +88,10 @@ def labelled(recipe: Recipe) -> Corpus:
         places = {surface: text.find(surface) for surface in names if surface in text}
         spans = [Span(start, start + len(surface), labels[surface]) for surface, start in places.items()]
         examples.append(Example(f"text-{at}", text, tuple(sorted(spans))))
-    return Corpus(tuple(sorted(set(labels.values()))), {"train": examples, "validation": examples[-3:]}, 0)
+    splits = {"train": examples, "validation": examples[-3:]}
+    if recipe.calibration_split:
+        splits["calibration"] = examples[:3]
+    return Corpus(tuple(sorted(set(labels.values()))), splits, 0)
 
 
 def classified(recipe: Recipe) -> Corpus:
@@ -141,6 +144,9 @@ def prepared(monkeypatch, tmp_path):
             recipe.load_in_8bit = recipe.load_in_4bit = False
             # The labels here are others than the set's.
             recipe.label_descriptions = dict(zip(data.labels, recipe.label_descriptions.values()))
+        if recipe.ngram_vectors:
+            recipe.ngram_vectors = str(tmp_path / "ko.vec")
+            Path(recipe.ngram_vectors).write_text("2 2\n서울 1 0\n수 0 1\n", encoding="utf-8")
         if recipe.encoder != "scratch" and recipe.task == "generative-ner":
             recipe.encoder = tiny_decoder(tmp_path / "encoder")
         elif recipe.encoder != "scratch":
@@ -159,7 +165,7 @@ def test_recipes_are_shipped():
 def test_a_recipe_names_its_task_data_and_encoder_and_says_what_it_is_for(path):
     text = path.read_text(encoding="utf-8")
     assert text.startswith("# ")
-    assert {"task", "dataset", "encoder"} <= set(yaml.safe_load(text))
+    assert {"task", "sources" if path in PRETRAINING else "dataset", "encoder"} <= set(yaml.safe_load(text))
     recipe = load_recipe(path)
     assert recipe.name == path.stem
     assert not settled(recipe, task_spec(recipe.task)).dropped
@@ -211,10 +217,29 @@ def test_a_generative_recipe_reaches_the_trainer_and_trains_two_steps(path, prep
     assert 0 <= metrics["eval_f1"] <= 1 and metrics["eval_unparsed"] == 0
 
 
+@pytest.mark.parametrize("path", PRETRAINING, ids=[path.name for path in PRETRAINING])
+def test_a_pretraining_recipe_reaches_the_trainer_and_trains_two_steps(path, tmp_path):
+    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = tmp_path / "text.txt"
+    text.write_text("".join(f"글 {at}번, 서울에 비가 온다.\n" for at in range(300)), encoding="utf-8")
+    sources = {name: {**source, "path": str(text)} for name, source in written["sources"].items()}
+    schedule = {"warmup_steps": 1, "lr_scheduler_type": "linear", "lr_scheduler_kwargs": None}
+    flags = {**OURS, **schedule, "sources": sources, "output_dir": str(tmp_path / "out")}
+    trainer = build_trainer(load_recipe(path, flags))
+    check_trainers_own({key: value for key, value in written.items() if key not in schedule}, trainer)
+    for key, value in written["encoder_options"].items():
+        assert key in ("min_count", "global_attn_every_n_layers") or getattr(trainer.model.config, key) == value, key
+    assert trainer.task.aligner.max_length == written["max_length"]
+    before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
+    trainer.train()
+    assert all(not torch.equal(value, before[name]) for name, value in trainer.model.named_parameters())
+    assert 0 < finish(trainer)["eval_bits_per_character"] < 20
+
+
 @pytest.mark.parametrize(
     "path",
-    [path for path in RECIPES if path not in GENERATIVE],
-    ids=[str(path.relative_to(FOLDER)) for path in RECIPES if path not in GENERATIVE],
+    [path for path in RECIPES if path not in GENERATIVE + PRETRAINING],
+    ids=[str(path.relative_to(FOLDER)) for path in RECIPES if path not in GENERATIVE + PRETRAINING],
 )
 def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     recipe, trainer = prepared(path)
@@ -232,8 +257,9 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     assert bool(patience) == (recipe.early_stopping_patience > 0)
     # The model.
     config = trainer.model.config
-    for key in written.keys() & set(vars(config)) - {"encoder_config"}:
+    for key in written.keys() & set(vars(config)) - {"encoder_config", "ngram_vectors"}:
         assert getattr(config, key) == getattr(recipe, key), key
+    assert config.ngram_count == 2 if recipe.ngram_vectors else not getattr(config, "ngram_count", 0)
     assert config.unit == (recipe.unit or dataset_spec(recipe.dataset).unit)
     # Layers on the encoder: the head of a token classifier, or those of a question answering model.
     head = getattr(trainer.model, "head", trainer.model)
@@ -263,7 +289,9 @@ def test_a_recipe_reaches_the_trainer_and_trains_two_steps(path, prepared):
     for name, parameter in trainer.model.named_parameters():
         assert torch.isfinite(parameter).all(), name
     moved = {name for name, value in trainer.model.named_parameters() if not torch.equal(value, before[name])}
-    assert sum(name.endswith(("projection.weight", "projection.bias")) for name in moved) == 2
+    moved_ngrams = {name for name in moved if name.startswith("ngram_embedding.projection.")}
+    assert len(moved_ngrams) == (2 if recipe.ngram_vectors else 0)
+    assert sum(name.endswith(("projection.weight", "projection.bias")) for name in moved - moved_ngrams) == 2
     assert any(name.startswith("encoder.") for name in moved) != recipe.freeze_encoder
     metrics = finish(trainer)
     if recipe.problem_type == "regression":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from clean_environment_cases import CLEAN_ENVIRONMENT
+from ngram_cases import NGRAM_SETTINGS, with_ngrams
 from time_limits import SECONDS
 from transformers import BigBirdConfig
 
@@ -201,12 +202,20 @@ def saved(request, make_token_classifier, monkeypatch, tmp_path, texts):
         # The first text is read in full attention, as inspect() needs it, the longer ones are not.
         monkeypatch.setitem(make_token_classifier.__globals__, "tiny_electra", tiny_big_bird)
     settings = {
-        "crf over units": {"head": "crf", "encoder_input": "units", "lstm_hidden_size": 8, "scheme": "BIOES"},
+        "crf over units": {
+            "head": "crf",
+            "encoder_input": "units",
+            "lstm_hidden_size": 8,
+            "scheme": "BIOES",
+            **NGRAM_SETTINGS,
+        },
         "sparse encoder": {"head": "crf", "encoder_input": "units", "max_length": 40},
         "linear over subwords": {"head": "linear", "encoder_input": "subwords", "max_length": 16, "stride": 4},
         "positional": {"head": "positional", "head_options": {"gate": "share"}, "encoder_input": "units"},
     }[request.param]
     model = make_token_classifier(**settings)
+    if model.config.ngram_count:
+        with_ngrams(model)
     model.prepare()
     model.save_pretrained(tmp_path / "model")
     return tmp_path / "model", [[list(span) for span in spans] for spans in model.extract(texts)]

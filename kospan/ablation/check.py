@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kospan.ablation.plan import Experiment
 from kospan.evaluation.metrics import check_metric
-from kospan.tasks.encoders import load_config
+from kospan.tasks.encoders import is_on_disk, load_config
 from kospan.tasks.registry import task_spec
 from kospan.tasks.unused_settings import check_recipe
 from kospan.training.arguments import training_arguments
@@ -23,14 +23,19 @@ def check_experiment(experiment: Experiment) -> None:
         recipe = variant.recipe
         try:
             spec = task_spec(recipe.task)
-            for key in ("train_file", "validation_file"):
+            if not spec.predicts:
+                raise ValueError(
+                    f"expected a task whose models predict, got {spec.name}; run each variant with kospan train and "
+                    "compare eval_bits_per_character"
+                )
+            for key in ("train_file", "validation_file", "extra_train_file", "ngram_vectors"):
                 path = getattr(recipe, key)
                 if path is not None and not Path(path).exists():
                     raise FileNotFoundError(f"expected {key} at {path}, found none; paths are relative to this folder")
             # Other names may be on the Hub, which only the run itself asks.
             if recipe.encoder == "scratch":
                 spec.check_scratch(recipe.encoder_options)
-            elif recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
+            elif is_on_disk(recipe.encoder):
                 load_config(recipe.encoder, {})
             chosen = training_arguments(recipe).metric_for_best_model
             for key, name in (("metric", experiment.metric), ("metric_for_best_model", chosen)):

@@ -73,8 +73,8 @@ def _render(record: dict, folder: Path, spec: TaskSpec, repo_id: str | None) -> 
     environment = template_environment(spec.card.templates)
     context = record | {"title": title, "path": path, "on_hub": repo_id is not None}
     held_out = environment.get_template("macros.en.jinja").make_module(context).held_out()
-    metadata = card_data(record, spec, title, _unwrapped(held_out)).to_yaml()
-    text = _unwrapped(environment.get_template("card.en.md.jinja").render(context))
+    metadata = card_data(record, spec, title, unwrapped(held_out)).to_yaml()
+    text = unwrapped(environment.get_template("card.en.md.jinja").render(context))
     return ModelCard(f"---\n{metadata}\n---\n\n{text}\n")
 
 
@@ -88,7 +88,7 @@ def template_environment(templates: Path) -> Environment:
     return environment
 
 
-def _unwrapped(text: str) -> str:
+def unwrapped(text: str) -> str:
     """Join the lines of each paragraph and list item; templates break them where conditions and width ask for it."""
     parts = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)
     for at in range(0, len(parts), 2):  # Code is at the odd places.

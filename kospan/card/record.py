@@ -5,7 +5,8 @@ from pathlib import Path
 
 from kospan.data.records import HubSplit
 from kospan.data.registry import dataset_spec
-from kospan.recipe import FIELDS, TRAINER_DEFAULTS, default_of
+from kospan.recipe import FIELDS, default_of
+from kospan.recipe_defaults import TRAINER_DEFAULTS
 from kospan.task import TaskSpec
 from kospan.training.record import NAME
 from kospan.training.run_folder import public_recipe, read_config

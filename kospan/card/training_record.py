@@ -8,6 +8,7 @@ from pathlib import Path
 from kospan.data.corpus import Origin
 from kospan.data.registry import dataset_spec
 from kospan.data.text import write_text
+from kospan.model_names import is_installed
 from kospan.modeling.spans import Span
 from kospan.task import TaskSpec
 from kospan.training.record import NAME, evaluation_record, training_record
@@ -72,12 +73,14 @@ def origins_record(origins: Mapping[str, Origin], scored: int) -> dict[str, dict
 
 
 def encoder_on_hub(encoder: str) -> str | None:
-    """The name of an encoder on the Hub; None for a folder, a package, or no pretrained encoder.
+    """The name of an encoder on the Hub; None for a folder, an installed one, or no pretrained encoder.
 
     >>> encoder_on_hub("scratch"), encoder_on_hub("monologg/koelectra-base-v3-discriminator")
     (None, 'monologg/koelectra-base-v3-discriminator')
     """
     if encoder == "scratch" or encoder.startswith(("package:", ".", "/", "~")) or os.path.exists(encoder):
+        return None
+    if is_installed(encoder):
         return None
     # A name on the Hub is `user/name` or `name`; anything else is a path.
     return encoder if encoder.count("/") <= 1 and "\\" not in encoder else None

@@ -106,5 +106,6 @@ def recipe_files(settings: Mapping) -> list[str]:
     """The files of data that a recipe needs."""
     split = str(settings["calibration_split"] or "")
     is_file = "." in split and not re.fullmatch(r"[\d.]+", split)
-    files = [settings["train_file"], settings["validation_file"], split if is_file else None]
+    names = ("train_file", "validation_file", "extra_train_file", "ngram_vectors")
+    files = [*map(settings.get, names), split if is_file else None]
     return [name for name in files if name]

@@ -9,7 +9,11 @@ from kospan.cli.reading import add_data, add_scored_model, data_settings
 def add_parser(commands) -> None:
     """Add the command."""
     parser = commands.add_parser("analyze", help="write a report of a model's scores, errors and confidence")
-    parser.add_argument("model", nargs="?", help="folder or Hub name of a kospan model, or of a stock token classifier")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        help="folder, installed (ko-ner) or Hub name of a model of kospan, or a stock token classifier",
+    )
     parser.add_argument("--tokenizer", help="analyze this tokenizer on the texts, instead of a model")
     add_data(parser)
     add_scored_model(parser)

@@ -7,7 +7,9 @@ from pathlib import Path
 def add_parser(commands) -> None:
     """Add the command."""
     parser = commands.add_parser("benchmark", help="measure the speed and memory of a model")
-    parser.add_argument("model", help="folder or Hub name of a kospan model, or of a stock token classifier")
+    parser.add_argument(
+        "model", help="folder, installed (ko-ner) or Hub name of a model of kospan, or a stock token classifier"
+    )
     parser.add_argument(
         "--data",
         help="texts: JSON Lines (with questions for question answering), or one document per line (default: the "

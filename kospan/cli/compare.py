@@ -11,7 +11,8 @@ def add_parser(commands) -> None:
     parser = commands.add_parser("compare", help="compare two models, or files of predictions, on labelled data")
     for name in ("first", "second"):
         parser.add_argument(
-            name, help="folder or Hub name of a model (of kospan, or a stock token classifier), or predictions.jsonl"
+            name,
+            help="folder, installed (ko-ner) or Hub name of a model (also a stock token classifier), or predictions",
         )
     add_data(parser)
     parser.add_argument("--task", help="task of two files of predictions, such as text-classification")

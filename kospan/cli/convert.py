@@ -52,7 +52,7 @@ def run_data(arguments) -> None:
 
 def _add_bigbird(kinds) -> None:
     parser = kinds.add_parser("bigbird", help="a BERT-like encoder -> a BigBird for longer texts, without training")
-    parser.add_argument("source", help="encoder: Hub name, folder, or package:NAME/FOLDER")
+    parser.add_argument("source", help="encoder: Hub name, folder, name of an installed model, or package:NAME/FOLDER")
     parser.add_argument("output", metavar="OUT", help="new folder")
     parser.add_argument(
         "--max_length", type=int, default=4096, help="positions, rounded up to whole blocks (default: 4096)"
@@ -87,10 +87,10 @@ def run_bigbird(arguments) -> None:
     from kospan.tasks.encoders import check_no_file, locate
 
     settings = Settings(**{field.name: getattr(arguments, field.name) for field in fields(Settings)})
-    check_no_file(arguments.source)
     place = locate(arguments.source)
+    check_no_file(place)
     texts = [*SENTENCES, *(example.text for example in read_examples("sample", "validation")[:4])]
-    name = arguments.source if arguments.source.startswith("package:") else None
+    name = arguments.source if place != arguments.source else None
     print(*bigbird(place, arguments.output, settings, texts, name=name, overwrite=arguments.overwrite), sep="\n")
 
 

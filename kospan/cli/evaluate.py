@@ -8,7 +8,9 @@ from kospan.cli.reading import add_data, add_scored_model, data_settings
 def add_parser(commands) -> None:
     """Add the command."""
     parser = commands.add_parser("evaluate", help="score a model on labelled data and classify its errors")
-    parser.add_argument("model", help="folder or Hub name of a kospan model, or of a stock token classifier")
+    parser.add_argument(
+        "model", help="folder, installed (ko-ner) or Hub name of a model of kospan, or a stock token classifier"
+    )
     add_data(parser)
     add_scored_model(parser)
     parser.add_argument("--output", help="also write the metrics to this JSON file, the rest under `examination`")

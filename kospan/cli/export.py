@@ -6,7 +6,7 @@ from kospan.cli.reading import add_data, data_settings
 def add_parser(commands) -> None:
     """Add the command."""
     parser = commands.add_parser("export", help="write a model that runs without torch")
-    parser.add_argument("model", metavar="MODEL", help="folder or Hub name of a kospan model")
+    parser.add_argument("model", metavar="MODEL", help="folder, installed (ko-ner) or Hub name of a kospan model")
     parser.add_argument("output", metavar="OUT", help="new folder")
     parser.add_argument("--format", default="onnx", choices=("onnx",), help="format of the graph (default: onnx)")
     parser.add_argument("--quantize", choices=("int8",), help="type of the weights (default: float32)")

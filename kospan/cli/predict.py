@@ -7,7 +7,7 @@ import sys
 def add_parser(commands) -> None:
     """Add the command."""
     parser = commands.add_parser("predict", help="predict spans for a file of texts, as JSON Lines")
-    parser.add_argument("model", help="folder or Hub name of a model")
+    parser.add_argument("model", help="folder, installed name (ko-ner) or Hub name of a model")
     parser.add_argument(
         "file",
         help="texts: JSON Lines (with questions for question answering), or plain text with one document per line",

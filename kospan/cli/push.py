@@ -40,9 +40,11 @@ def run(arguments) -> None:
     """Publish the folder, or write it for inspection."""
     from kospan.hub.hub import Hub
     from kospan.hub.publish import publish
+    from kospan.model_names import check_not_installed
     from kospan.tasks.registry import spec_of_model
     from kospan.training.run_folder import read_config
 
+    check_not_installed(arguments.folder, "push")
     folder = Path(arguments.folder)
     export = None
     if arguments.onnx:

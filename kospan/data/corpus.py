@@ -109,6 +109,7 @@ def load_corpus(
     max_eval_samples: int | None = None,
     options: ReadOptions = DEFAULTS,
     whole_texts: bool = False,
+    extra_train_file: str | None = None,
 ) -> Corpus:
     """Load a data set with its splits, every example checked.
 
@@ -130,6 +131,8 @@ def load_corpus(
         options: Options for reading files.
         whole_texts: Whether spans are labels of whole texts, see `kospan.example.checked`; in some formats they always
             are.
+        extra_train_file: JSON Lines whose examples are added to the training split after all of this, such as
+            pseudo-labelled texts.
 
     Raises:
         ValueError: If a split is empty, a record is malformed, an id is not unique in a file, a text is unlabelled, a
@@ -165,6 +168,12 @@ def load_corpus(
             calibration, dataset, splits, groups, overlaps, options, whole_texts
         )
         dropped += lost
+    if extra_train_file is not None:
+        splits["extra_train_file"], issues["extra_train_file"] = read_split(
+            *("jsonl", extra_train_file, overlaps, ReadOptions(skip_invalid=options.skip_invalid)),
+            labelled=True,
+            whole_texts=whole_texts,
+        )
     values = holds_values(splits["train"], problem_type)
     if values:
         splits = {split: [valued(example, split) for example in examples] for split, examples in splits.items()}
@@ -183,6 +192,7 @@ def load_corpus(
             )
         splits[split] = splits[split][:asked]
         origins[split] = origins[split]._replace(used=origins[split].used - held + asked)
+    splits["train"] = splits["train"] + splits.pop("extra_train_file", [])
     for split, items in items_of.items():
         asked = {"train": max_train_samples, "validation": max_eval_samples}.get(split)
         issues[split] = issues.get(split, SplitIssues())._replace(left_out=_left_out(items, asked))

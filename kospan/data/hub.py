@@ -45,7 +45,7 @@ def read_hub(name: str, joiner: str = " ", session: ReadSession = STRICT) -> Raw
         ValueError: If a column is missing or holds something else.
         OSError: If the set cannot be fetched.
     """
-    loaded = _load(name)
+    loaded = load_splits(name)
     splits = {_split_name(split): data for split, data in loaded.items()}
     hub = {}
     if not _is_local(name):
@@ -127,7 +127,8 @@ def _split_name(split: str) -> str:
     return "validation" if split in VALIDATION_NAMES else str(split)
 
 
-def _load(name: str) -> Mapping:
+def load_splits(name: str) -> Mapping:
+    """Load all splits of a set on the Hub, of a saved folder or of Parquet files with `datasets`."""
     import datasets
 
     path = Path(name)

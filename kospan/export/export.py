@@ -8,6 +8,7 @@ from kospan.conversion.checkpoint import check_new_folder, new_folder
 from kospan.export.folder import write_folder
 from kospan.export.graph import TOLERANCE, largest_difference, to_graph
 from kospan.export.quantize import instruction_set, quantize
+from kospan.model_names import model_path
 from kospan.modeling.sparse_attention import SparseBigBird
 from kospan.runtime import load
 from kospan.tasks.loading import check_not_exported, load_saved
@@ -63,7 +64,7 @@ def export(
     """Export a saved model, compare the graph with it, and write the folder, or nothing at all.
 
     Args:
-        name: Folder or Hub name of the model.
+        name: Folder, name of an installed model, or Hub name.
         output: Folder to write.
         precision: "float32" or "int8".
         reduce_range: For int8: whether weights use 7 bits, for CPUs without VNNI; None chooses for this CPU.
@@ -73,7 +74,7 @@ def export(
         FileExistsError: If `output` is in use.
         ValueError: If the model cannot be exported, or the graph differs from it.
     """
-    name = os.fspath(name)
+    name = model_path(name)
     check_not_exported(name, "export")
     check_new_folder(output, overwrite, name)
     model = load_saved(name)

@@ -35,6 +35,8 @@ def write_folder(model, folder: Path, graph: onnx.ModelProto, precision: str) ->
     config = {key: value for key, value in model.config.to_dict().items() if key not in _UNUSED_KEYS}
     _write_json(folder / "config.json", config)
     model.tokenizer.backend_tokenizer.save(os.fspath(folder / "tokenizer.json"))
+    if model.ngrams is not None:
+        model.ngrams.save(folder)
     settings = {
         "format_version": FORMAT_VERSION,
         "kospan_version": kospan.__version__,

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from kospan.modeling.character_ngrams import ngram_windows
 from kospan.modeling.exact_match import LONGEST_MATCH
 from kospan.modeling.word_shapes import SHAPES
 
@@ -33,10 +34,17 @@ def random_batch(model, batch_size: int, length: int, units: int, seed: int) -> 
             "unit_positions": np.sort(random.integers(0, positions, count)),
             "unit_places": random.integers(0, getattr(config, "places", 1), count),
             "word_shape_feature": random.integers(0, len(SHAPES), count),
+            "character_ngrams": _random_ngrams(random, config, count),
             "exact_match_feature": random.integers(0, LONGEST_MATCH + 1, count),
         }
         features.append({name: window[name].astype(int).tolist() for name in input_names(model)})
     return model.collate(features)
+
+
+def _random_ngrams(random: np.random.Generator, config, count: int) -> np.ndarray:
+    """Random ids of n-grams around each unit `(count, windows)`."""
+    around = len(ngram_windows(getattr(config, "longest_ngram", 0)))
+    return random.integers(0, getattr(config, "ngram_count", 0) + 1, (count, around))
 
 
 def input_names(model) -> list[str]:
@@ -49,6 +57,8 @@ def input_names(model) -> list[str]:
     names += ["unit_positions"] + ["unit_places"] * config.uses_places
     if getattr(config, "word_shape_feature", False):
         names.append("word_shape_feature")
+    if getattr(config, "ngram_count", 0):
+        names.append("character_ngrams")
     if hasattr(model, "head"):
         return names
     return names + ["exact_match_feature"] * config.exact_match_feature + ["token_type_ids"] * segments

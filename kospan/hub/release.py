@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from kospan.hub import refusals
 from kospan.modeling.base_models import ADAPTER
+from kospan.modeling.character_ngrams import NGRAM_FILE
 from kospan.modeling.code_files import name_portable_class
 from kospan.modeling.configuration_generative_ner import NAME
 from kospan.training.run_folder import publish_recipe, read_config
@@ -18,7 +19,7 @@ PUBLISHED = (
     *("adapter_model.safetensors", "model*.safetensors", "model.safetensors.index.json"),
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt"),
     *("vocab.json", "merges.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model", "chat_template.jinja"),
-    *("eval_results.json", "training_record.json", "calibration.json", "calibration_sample.json"),
+    *(NGRAM_FILE, "eval_results.json", "training_record.json", "calibration.json", "calibration_sample.json"),
 )
 
 

@@ -12,6 +12,7 @@ import onnxruntime
 from tokenizers import Tokenizer
 
 from kospan.modeling.alignment import Aligner
+from kospan.modeling.character_ngrams import NGRAM_FILE, CharacterNgrams
 from kospan.modeling.padded_batches import attention_mask, length_batches, padded_batch
 
 from .tokenizer import FastTokenizer
@@ -72,6 +73,10 @@ class GraphModel:
             self.config = ExportedConfig.from_dict(json.loads(path.read_text(encoding="utf-8")))
         with _whole(folder / "tokenizer.json") as path:
             tokenizer = Tokenizer.from_file(os.fspath(path))
+        self.ngrams = None
+        if getattr(self.config, "ngram_count", 0):
+            with _whole(folder / NGRAM_FILE) as path:
+                self.ngrams = CharacterNgrams.load(path)
         self.tokenizer = FastTokenizer(tokenizer, **settings["tokenizer"])
         config, encoder_input = self.config, self.config.encoder_input
         self.aligner = Aligner(
@@ -84,6 +89,7 @@ class GraphModel:
             getattr(config, "places", 1),
             getattr(config, "word_shape_feature", False),
             config.word_splitting,
+            self.ngrams,
         )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads or 0, 3

@@ -44,6 +44,7 @@ def corpus_of(
         recipe.max_eval_samples,
         ReadOptions(recipe.quoting, recipe.token_column, recipe.tag_column, recipe.skip_invalid),
         whole_texts=whole_texts,
+        extra_train_file=recipe.extra_train_file,
     )
 
 

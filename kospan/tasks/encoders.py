@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, ElectraConfig, Pr
 from transformers.activations import ACT2FN
 
 from kospan.files import found_json_object
+from kospan.model_names import is_installed, model_path, name_advice
 from kospan.modeling.alignment import clusters
 from kospan.modeling.words import plain_spaces
 from kospan.recipe import Recipe
@@ -44,13 +45,15 @@ _LEAST = {
 
 
 def locate(encoder: str) -> str:
-    """Return the Hub name or folder of a recipe's `encoder`; `package:NAME/FOLDER` is a folder of an installed package.
+    """Return the Hub name or folder of a recipe's `encoder`.
+
+    It may be the name of an installed model, or `package:NAME/FOLDER`, a folder of an installed package.
 
     Raises:
         FileNotFoundError: A package or its folder is missing.
     """
     if not encoder.startswith("package:"):
-        return encoder
+        return model_path(encoder)
     package, _, folder = encoder.removeprefix("package:").partition("/")
     found = importlib.util.find_spec(package)
     if found is None or not found.submodule_search_locations:
@@ -62,6 +65,11 @@ def locate(encoder: str) -> str:
     if not (path / "config.json").is_file():
         raise FileNotFoundError(f"expected a model at {path} for encoder {encoder}, found no config.json there")
     return str(path)
+
+
+def is_on_disk(encoder: str) -> bool:
+    """Whether a recipe's `encoder` is certainly no name on the Hub. A relative folder may be one."""
+    return encoder.startswith("package:") or Path(encoder).is_absolute() or is_installed(encoder)
 
 
 def read_settings(encoder: str, file: str) -> dict:
@@ -91,15 +99,16 @@ def load_config(encoder: str, options: dict):
         FileNotFoundError: There is no such encoder.
         ValueError: As `check_encoder_options`, or the encoder is a model of an earlier version of kospan.
     """
-    check_no_file(encoder)
+    place = locate(encoder)
+    check_no_file(place)
     try:
-        config = AutoConfig.from_pretrained(locate(encoder))
-        return AutoConfig.from_pretrained(locate(encoder), **check_encoder_options(options, config))
+        config = AutoConfig.from_pretrained(place)
+        return AutoConfig.from_pretrained(place, **check_encoder_options(options, config))
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
             f"expected an encoder on the Hub or in a folder under the name {encoder!r}, found none ({reason}); check "
-            "the spelling and the connection, or set encoder: scratch"
+            f"the spelling and the connection, or set encoder: scratch{name_advice(encoder)}"
         ) from error
 
 

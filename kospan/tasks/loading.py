@@ -10,6 +10,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from kospan.data.records import ReadSession
 from kospan.example import Example
+from kospan.model_names import model_path, name_advice
 from kospan.modeling import KospanGenerativeNER
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME, find_file
@@ -29,7 +30,7 @@ def load_saved(name: str, aggregation: str | None = None, dtype: str = "float32"
     """Load a model from a folder or the Hub, ready to predict.
 
     Args:
-        name: Folder or Hub name.
+        name: Folder, name of an installed model, or Hub name.
         aggregation: For stock models, see `StockModel`; None takes its default.
         dtype: Type of the encoder: "float32" or "bfloat16".
 
@@ -72,6 +73,7 @@ def has_bfloat16() -> bool:
 
 def _load_in_float32(name: str, aggregation: str | None):
     disable_progress_bar()
+    name = model_path(name)
     check_no_file(name)
     if os.path.isfile(os.path.join(name, EXPORTED)):
         _check_no_aggregation(aggregation)
@@ -88,7 +90,7 @@ def _load_in_float32(name: str, aggregation: str | None):
             missing = f"in {name!r}, found no config.json there that names its kind"
         raise FileNotFoundError(
             f"expected a model {missing} ({str(error).strip().splitlines()[0]}); a run writes its model to "
-            "outputs/<recipe name>"
+            f"outputs/<recipe name>{name_advice(name)}"
         ) from error
     check_model_type(model_type, name)
     if config.model_type.startswith("kospan-"):
@@ -97,7 +99,9 @@ def _load_in_float32(name: str, aggregation: str | None):
         return load_ours(name, dtype=torch.float32).to(device).eval()
     if not any(kind.endswith("ForTokenClassification") for kind in config.architectures or ()):
         kinds = ", ".join(config.architectures or ()) or f"a {config.model_type} without a head"
-        raise ValueError(f"expected a model that finds spans at {name!r}, got {kinds}; train one with kospan train")
+        pretrained = any(kind.endswith("ForMaskedLM") for kind in config.architectures or ())
+        advice = f"a model of another task with --encoder {name}" if pretrained else "one with kospan train"
+        raise ValueError(f"expected a model that finds spans at {name!r}, got {kinds}; train {advice}")
     return StockModel(name, aggregation or "simple")
 
 
@@ -119,7 +123,7 @@ def check_not_exported(name: str | os.PathLike, action: str) -> None:
     Raises:
         ValueError: It does.
     """
-    if os.path.isfile(os.path.join(name, EXPORTED)):
+    if os.path.isfile(os.path.join(model_path(name), EXPORTED)):
         raise ValueError(
             f"expected a model with its weights to {action}, got the exported model in {os.fspath(name)}; {action} the "
             "model that it was exported from"

@@ -5,13 +5,15 @@ import os
 from kospan.modeling.settings import check_model_type
 from kospan.task import TaskSpec
 from kospan.tasks.generative_ner.spec import SPEC as GENERATIVE_NER
+from kospan.tasks.pretraining.spec import SPEC as PRETRAINING
 from kospan.tasks.question_answering.spec import SPEC as QUESTION_ANSWERING
 from kospan.tasks.text_classification.spec import SPEC as TEXT_CLASSIFICATION
 from kospan.tasks.token_classification.spec import SPEC as TOKEN_CLASSIFICATION
 from kospan.training.run_folder import read_config
 
 TASKS: dict[str, TaskSpec] = {
-    spec.name: spec for spec in (TOKEN_CLASSIFICATION, QUESTION_ANSWERING, TEXT_CLASSIFICATION, GENERATIVE_NER)
+    spec.name: spec
+    for spec in (TOKEN_CLASSIFICATION, QUESTION_ANSWERING, TEXT_CLASSIFICATION, GENERATIVE_NER, PRETRAINING)
 }
 
 
@@ -34,7 +36,9 @@ def spec_of_model(model_type: str, place: str = "config.json") -> TaskSpec:
         ValueError: The type is of an earlier version; the message names `place`.
     """
     check_model_type(model_type, place)
-    return next((spec for spec in TASKS.values() if spec.model_type == model_type), TOKEN_CLASSIFICATION)
+    return next(
+        (spec for spec in TASKS.values() if spec.predicts and spec.model_type == model_type), TOKEN_CLASSIFICATION
+    )
 
 
 def spec_of_folder(folder: str | os.PathLike) -> TaskSpec:

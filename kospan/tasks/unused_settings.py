@@ -18,6 +18,7 @@ from kospan.task import TaskSpec
 EVERY_TASK = frozenset(
     (
         *("name", "task", "dataset", "train_file", "validation_file", "max_train_samples", "max_eval_samples"),
+        "extra_train_file",
         *("skip_invalid", "encoder", "encoder_options", "unit", "max_length", "learning_rates"),
         *("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "lora_rslora", "lora_dora"),
         *("validation_loss", "early_stopping_patience", "resume_from_checkpoint", "overwrite_output_dir"),

@@ -32,6 +32,7 @@ def check_feature_cache(recipe: Recipe) -> None:
     reasons = {
         "fgm_epsilon": "FGM perturbs the word vectors that the encoder reads",
         "subword_dropout": "subword dropout hides subwords that the encoder reads",
+        "mention_replacement": "mention replacement changes the texts that the encoder reads",
     }
     for key, reason in reasons.items():
         value = getattr(recipe, key)

@@ -42,6 +42,7 @@ _SHOWN = {
     "eval_loss": "validation loss",
 }
 _METRICS = ("precision", "recall", "f1", "flat_f1", "klue_entity_f1", "klue_char_f1", "exact_match", "rouge_w")
+_METRICS += ("bits_per_character",)
 _SHOWN |= {f"eval_{name}": name.replace("_", " ") for name in _METRICS}
 
 

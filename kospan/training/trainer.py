@@ -9,7 +9,7 @@ import torch
 from accelerate.utils import gather_object
 from torch.utils.data import DataLoader
 from transformers import Trainer
-from transformers.trainer_utils import HubStrategy, get_last_checkpoint
+from transformers.trainer_utils import EvalLoopOutput, HubStrategy, get_last_checkpoint
 
 from kospan.modeling.code_files import follow_umask
 from kospan.modeling.rdrop import double
@@ -117,6 +117,13 @@ class KospanTrainer(Trainer):
             self.check_checkpoint(resume_from_checkpoint)
         with contextlib.nullcontext() if self.feature_cache is None else self.feature_cache.attached(self):
             return super().train(resume_from_checkpoint, trial, *args, **kwargs)
+
+    def get_batch_samples(self, epoch_iterator, num_batches, device):
+        """As in the Trainer; batches of a task that masks them depend on the step, also after resuming."""
+        if self.task is not None and not self.task.spec.predicts:
+            place = (self.args.seed, self.state.global_step, self.accelerator.process_index)
+            epoch_iterator = (self.task.batch_of_step(each, (*place, at)) for at, each in enumerate(epoch_iterator))
+        return super().get_batch_samples(epoch_iterator, num_batches, device)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
         """One pass, or with FGM a clean and an adversarial one; the clean loss is returned and logged."""
@@ -227,6 +234,10 @@ class KospanTrainer(Trainer):
         self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
     ):
         """As in the Trainer; with a task, scores of documents, and the loss on validation data if it is wanted."""
+        if self.task is not None and not self.task.spec.predicts:
+            scores = self.task.loss_metrics(self.validation_loss(self))
+            metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
+            return EvalLoopOutput(None, None, metrics, len(dataloader.dataset))
         self._predictions = []
         output = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
         if self.task is not None:

@@ -25,6 +25,10 @@ class ValidationLoss:
                 "one; remove validation_loss, or name other validation texts"
             )
 
+    def batches(self, model) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the mean loss of each batch, and the number of labels in it."""
+        return iter(self.losses(model, self.features, self.batch_size))
+
     @torch.no_grad()
     def __call__(self, trainer: Trainer) -> float:
         """The loss in its own unit, averaged over all labels of all windows, equal in every process."""

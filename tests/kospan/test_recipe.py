@@ -10,7 +10,6 @@ from kospan.flags import from_command_line, manual, parse_flags
 from kospan.modeling.settings import CHOICES
 from kospan.recipe import (
     FIELDS,
-    RENAMED,
     Recipe,
     default_of,
     load_recipe,
@@ -18,6 +17,7 @@ from kospan.recipe import (
     save_recipe,
     trainer_fields,
 )
+from kospan.recipe_defaults import RENAMED
 from kospan.setting import check, parse
 from kospan.training.arguments import training_arguments
 

@@ -1,6 +1,7 @@
 """The served model, the line in front of it, and the results of requests, without a browser."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,8 +14,10 @@ import pytest
 import token_classification as tabs
 from documents import DOCUMENT_CHARACTERS
 from huggingface_hub import metadata_load
+from installed_cases import install, site  # noqa: F401
 from page import build_page
 from served import Line, Served, ServedTokenClassification
+from space_cases import KOREAN
 from texts import InputError
 from time_limits import SECONDS
 
@@ -24,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # --- which model ------------------------------------------------------------------------------------------------------
 
 
-def test_the_model_comes_from_the_flag_then_the_file_then_the_quickstart(tmp_path):
+def test_the_model_comes_from_the_flag_the_file_the_package_or_the_quickstart(site, tmp_path):  # noqa: F811
     here, quickstart = tmp_path / "space", tmp_path / "quickstart"
     here.mkdir()
     with pytest.raises(ValueError, match=r"^expected a model in --model.*accelerate launch train\.py"):
@@ -32,6 +35,10 @@ def test_the_model_comes_from_the_flag_then_the_file_then_the_quickstart(tmp_pat
     quickstart.mkdir()
     (quickstart / "config.json").write_text("{}", encoding="utf-8")
     assert app.settings_from(None, here, quickstart) == {"model": str(quickstart)}
+    folder = install(site, "kospan-ko", "ko-ner")
+    assert app.settings_from(None, here, quickstart) == {"model": str(quickstart)}, "the package has no model"
+    (folder / "config.json").write_text("{}", encoding="utf-8")
+    assert app.settings_from(None, here, quickstart) == {"model": "ko-ner"}
     (here / "space.json").write_text(json.dumps({"model": "user/name", "examples": ["가"]}), encoding="utf-8")
     assert app.settings_from(None, here, quickstart)["model"] == "user/name"
     assert app.settings_from("folder", here, quickstart) == {"model": "folder", "examples": ["가"]}
@@ -45,10 +52,13 @@ def test_a_malformed_space_json_is_named(tmp_path, text):
 
 
 def test_without_a_model_it_ends_with_one_line(tmp_path):
-    (tmp_path / "space").mkdir()
-    copied = tmp_path / "space" / "app.py"
-    copied.write_text((ROOT / "space" / "app.py").read_text(encoding="utf-8"), encoding="utf-8")
-    done = subprocess.run([sys.executable, copied], cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS)
+    """A copy of the page with its own model code, as when it is published: no model of a package is served."""
+    (tmp_path / "space" / "kospan").mkdir(parents=True)
+    (tmp_path / "space" / "kospan" / "__init__.py").write_text("", encoding="utf-8")
+    for name in ("app.py", "installed.py"):
+        (tmp_path / "space" / name).write_text((ROOT / "space" / name).read_text(encoding="utf-8"), encoding="utf-8")
+    command = [sys.executable, tmp_path / "space" / "app.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 1 and not done.stdout
     assert done.stderr.count("\n") == 1 and "train.py recipes/quickstart.yaml" in done.stderr
 
@@ -66,6 +76,14 @@ def test_a_tokenizer_must_lie_beside_the_model(ner_folder, tmp_path):
         (tmp_path / name).write_bytes((ner_folder / name).read_bytes())
     with pytest.raises(ValueError, match=r"^expected a tokenizer beside the model"):
         app.load_model(str(tmp_path))
+
+
+def test_an_installed_model_is_served_by_its_name(site, ner_folder, ner_model):  # noqa: F811
+    shutil.copytree(ner_folder, install(site, "kospan-ko", "ko-ner"), dirs_exist_ok=True)
+    served = ServedTokenClassification(app.load_model("ko-ner"), "ko-ner")
+    assert served.extract([KOREAN]) == ServedTokenClassification(ner_model, "tiny").extract([KOREAN])
+    assert served.loading == "import kospan\n\nmodel = kospan.load('ko-ner')\n"
+    assert "AutoModel.from_pretrained('tiny'" in ServedTokenClassification(ner_model, "tiny").loading
 
 
 def test_flags():

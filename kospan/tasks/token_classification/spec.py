@@ -1,6 +1,6 @@
 """The task token-classification: named entities and other spans, found by tagging characters or words."""
 
-from pathlib import Path
+from contextlib import suppress
 
 from kospan.data.registry import dataset_spec
 from kospan.modeling import KospanTokenClassificationConfig
@@ -10,7 +10,7 @@ from kospan.recipe import Recipe
 from kospan.task import AblationTerms
 from kospan.tasks.base import check_labels, encoder_spec, needs_labels
 from kospan.tasks.building import corpus_of
-from kospan.tasks.encoders import load_config
+from kospan.tasks.encoders import is_on_disk, load_config
 from kospan.tasks.token_classification import breakdown
 from kospan.tasks.token_classification.baseline import dictionary_predictions
 from kospan.tasks.token_classification.card import CARD
@@ -28,7 +28,11 @@ def unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     if head is None:
         return {}
     others = (name for other in HEADS.values() for name in other.options if name not in head.options)
-    return head.unused(recipe.head_options) | {f"head_options.{name}": ("head",) for name in others}
+    found = head.unused(recipe.head_options) | {f"head_options.{name}": ("head",) for name in others}
+    with suppress(ValueError):  # An unknown data set is refused where it is read.
+        if (recipe.unit or dataset_spec(recipe.dataset).unit) == "word":
+            found["ngram_vectors"] = ("unit",) if recipe.unit else ("dataset",)
+    return found
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -40,7 +44,7 @@ def recipe_metric_names(recipe: Recipe, name: str) -> list[str]:
     """Return the metrics of a run; the data are read only for a metric of a single label."""
     unit, labels = recipe.unit or dataset_spec(recipe.dataset).unit, None
     # A relative name may be one on the Hub, which only the run itself asks.
-    if recipe.encoder.startswith("package:") or Path(recipe.encoder).is_absolute():
+    if is_on_disk(recipe.encoder):
         config = load_config(recipe.encoder, {})
         if config.model_type == SPEC.model_type:
             unit, labels = config.unit, labels_of(config.tags)
@@ -71,7 +75,10 @@ SPEC = encoder_spec(
     pipeline_tag="token-classification",
     task=TokenClassificationTask,
     card=CARD,
-    settings=("overlaps", "crf_backend", "rdrop_level", "token_column", "tag_column"),
+    settings=(
+        *("overlaps", "crf_backend", "rdrop_level", "token_column", "tag_column"),
+        *("mention_replacement", "mention_source"),
+    ),
     unused=unused,
     check_recipe=check_recipe,
     recipe_metric_names=recipe_metric_names,

@@ -1,8 +1,10 @@
 """Data and model of token classification: spans found by tagging units."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from kospan.data.corpus import Corpus
+from kospan.data.ngram_vectors import NgramVectors, read_vectors
 from kospan.data.registry import dataset_spec
 from kospan.example import Example
 from kospan.modeling import KospanForTokenClassification, KospanTokenClassificationConfig
@@ -93,7 +95,8 @@ def build_model(recipe: Recipe, corpus: Corpus) -> KospanForTokenClassification:
     if model is not None:
         return model
     tags = tag_names(list(corpus.labels), recipe.scheme)
-    return new_model(
+    vectors = read_vectors(recipe.ngram_vectors) if recipe.ngram_vectors else None
+    model = new_model(
         recipe,
         KospanForTokenClassification,
         [example.text for example in corpus.splits["train"]],
@@ -101,4 +104,16 @@ def build_model(recipe: Recipe, corpus: Corpus) -> KospanForTokenClassification:
         word_splitting="punctuation",
         id2label=dict(enumerate(tags)),
         label2id={tag: at for at, tag in enumerate(tags)},
+        **(ngram_settings(recipe.ngram_vectors, vectors) if vectors else {}),
     )
+    if vectors:
+        model.ngrams = vectors.ngrams
+        model.ngram_embedding.set_vectors(vectors.vectors)
+    return model
+
+
+def ngram_settings(path: str, vectors: NgramVectors) -> dict:
+    """Return the settings of the config that vectors of n-grams decide; of their path only the name is kept."""
+    longest = max(map(len, vectors.ngrams.ngrams))
+    count, size = vectors.vectors.shape
+    return {"ngram_vectors": Path(path).name, "ngram_count": count, "ngram_size": size, "longest_ngram": longest}

@@ -248,6 +248,12 @@ TECHNIQUES = {
     "R-Drop": ({"rdrop_alpha": "0.3", "rdrop_level": "sequence"}, ["weight 0.3", "whole tag sequences"], "Liang"),
     "Multi-sample dropout": ({"multi_sample_dropout": 5}, ["5 dropout masks"], "Inoue"),
     "Subword dropout": ({"subword_dropout": 0.1}, ["10% of the subwords"], "Iyyer"),
+    "Mention replacement": (
+        {"mention_replacement": 0.3, "mention_source": "gazetteer"},
+        ["30% of the gold spans", "entries of gazetteers of the same label"],
+        "Xiang Dai",
+    ),
+    "N-gram vectors": ({"ngram_vectors": "ko.vec"}, ["n-grams, learned from raw text (`ko.vec`)"], "Bojanowski"),
     "LoRA": ({"lora_rank": 8, "lora_alpha": "16"}, ["adapters of rank 8, scaled by 16 / rank,", "are merged"], "Hu,"),
 }
 

@@ -214,6 +214,21 @@ def test_a_split_keeps_its_first_examples_and_all_labels(tmp_path):
         load_corpus("jsonl", path, max_eval_samples=4)
 
 
+def test_extra_examples_are_trained_on_and_nothing_else(tmp_path):
+    path = write(tmp_path, "all.jsonl", [record(f"r{at}", (0, 1, "A")) for at in range(20)])
+    extra = write(tmp_path, "extra.jsonl", [record("extra", (0, 1, "A")), record("empty")])
+    settings = {"calibration": "0.25", "max_train_samples": 5, "max_eval_samples": 2}
+    plain, more = (load_corpus("jsonl", path, **settings, extra_train_file=each) for each in (None, extra))
+    assert more.splits == {**plain.splits, "train": plain.splits["train"] + read_examples("jsonl", extra)}
+    assert more.origins == plain.origins and more.labels == plain.labels
+    extra = write(tmp_path, "extra.jsonl", [record("extra", (0, 1, "B"))])
+    with pytest.raises(ValueError, match=r"example 'extra' \(extra_train_file\): expected labels that the training"):
+        load_corpus("jsonl", path, extra_train_file=extra)
+    extra = write(tmp_path, "extra.jsonl", [{"id": "extra", "text": "abc"}])
+    with pytest.raises(ValueError, match=r"extra\.jsonl.*expected labelled texts, got one without spans"):
+        load_corpus("jsonl", path, extra_train_file=extra)
+
+
 def test_a_file_or_a_split_calibrates(tmp_path):
     train, other = write_jsonl(tmp_path / "train.jsonl", 16), write_jsonl(tmp_path / "other.jsonl", 5)
     corpus = load_corpus("jsonl", train, calibration=other)

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import yaml
+from ngram_cases import NGRAM_SETTINGS, NGRAMS, with_ngrams
 from release_cases import save_run
 
 from kospan.hub.release import prepare
@@ -38,6 +39,12 @@ def test_release_has_weights_code_tokenizer_and_metrics_only(run_folder, tmp_pat
     }
     assert expected | {"eval_results.json"} <= set(release.files)
     assert release.left_out == ["checkpoint-4/", "notes.txt", "predictions.jsonl", "training_args.bin"]
+
+
+def test_the_ngrams_of_a_model_are_published(make_token_classifier, texts, tmp_path):
+    model = with_ngrams(make_token_classifier(**NGRAM_SETTINGS))
+    prepare(save_run(model, tmp_path / "tiny", texts), tmp_path / "out")
+    assert type(model).from_pretrained(tmp_path / "out").ngrams.ngrams == NGRAMS
 
 
 def test_validation_texts_are_published_on_request_only(run_folder, tmp_path):

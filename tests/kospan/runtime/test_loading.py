@@ -7,6 +7,7 @@ import sys
 import onnx
 import pytest
 from export_cases import exported_folder
+from ngram_cases import NGRAM_SETTINGS, with_ngrams
 from time_limits import SECONDS
 
 from kospan.runtime import load
@@ -43,7 +44,7 @@ def same(found, wanted) -> None:
 
 @pytest.mark.parametrize("package", ["kospan.runtime", "kospan_runtime"])
 def test_extraction_without_torch(package, make_token_classifier, texts, tmp_path):
-    model = make_token_classifier(encoder_input="units", lstm_hidden_size=6)
+    model = with_ngrams(make_token_classifier(encoder_input="units", lstm_hidden_size=6, **NGRAM_SETTINGS))
     folder = exported_folder(model, tmp_path / "exported")
     code = f"import {package} as runtime\nmodel = runtime.load(sys.argv[1])\n"
     code += "found = [list(span) for span in model.extract(sys.argv[2])]"
@@ -60,6 +61,14 @@ def test_other_tasks_as_loose_files(make_qa_model, make_text_classifier, texts, 
     code = "import kospan_runtime\nreader, classifier = map(kospan_runtime.load, sys.argv[1:3])\n"
     code += "found = [*reader.answer('누가?', sys.argv[3]), classifier.classify(sys.argv[3])]"
     same(found_by(code, *folders, texts[0], blocked=f"{OTHERS} kospan"), wanted)
+
+
+def test_a_folder_without_its_ngrams_is_refused(make_token_classifier, tmp_path):
+    model = with_ngrams(make_token_classifier(encoder_input="units", **NGRAM_SETTINGS))
+    folder = exported_folder(model, tmp_path / "exported")
+    (folder / "character_ngrams.txt").unlink()
+    with pytest.raises(ValueError, match=r"expected a whole file character_ngrams.txt .*export the model again"):
+        load(folder)
 
 
 @pytest.fixture

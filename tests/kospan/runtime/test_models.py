@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from export_cases import exported_folder
+from ngram_cases import NGRAM_SETTINGS, with_ngrams
 from qa_model_cases import HOSTILE, QUESTIONS, close
 from stub_cases import wordpiece
 
@@ -17,6 +18,7 @@ TOKEN_VARIANTS = {
     "words": {"unit": "word", "word_splitting": "punctuation", "word_shape_feature": True},
     "recurrent": {"encoder_input": "units", "lstm_hidden_size": 6, "lstm_layers": 2, "scheme": "BIOES"},
     "no layers": {"encoder_input": "units", "encoder": {"num_hidden_layers": 0}, "lstm_hidden_size": 8},
+    "n-grams": {"encoder_input": "units", "encoder": {"num_hidden_layers": 0}, "lstm_hidden_size": 8, **NGRAM_SETTINGS},
     "linear": {"head": "linear", "head_options": {"feedforward": 12}},
     "positional": {"head": "positional", "head_options": {"decoder": "crf", "heads": 2}},
 }
@@ -25,7 +27,7 @@ TOKEN_VARIANTS = {
 def prepared(model):
     if model.config.head == "positional":
         model.prepare()
-    return model
+    return with_ngrams(model) if model.config.ngram_count else model
 
 
 @pytest.fixture(params=TOKEN_VARIANTS)

@@ -1,0 +1,197 @@
+"""Models of the package kospan-ko, built from the folders of tiny runs."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file, save_file
+
+import kospan
+from kospan.recipe import load_recipe
+from kospan.run import train
+from kospan.runtime import load as runtime_load
+from packages.kospan_ko import build_model, sources
+
+SENTENCE = "## klue-ner-v1_dev_{number:05}-wikitree\t<{name}:PS>는 <{place}:{label}>에 갔다.\n{rows}\n\n"
+NAMES = ["이재용", "김연아", "박민수", "정하윤", "최유진", "한지민", "오세훈", "유재석"]
+PLACES = ["서울", "부산", "대구"]
+
+
+def klue_lines(number: int) -> str:
+    # Labels that no model can predict: some predicted spans are wrong, as calibration needs.
+    name, place, label = NAMES[number % 8], PLACES[number % 3], "LC" if number % 5 else "OG"
+    tags = ["B-PS", "I-PS", "I-PS", "O", "O", f"B-{label}", f"I-{label}", *["O"] * 5]
+    rows = "\n".join(f"{letter}\t{tag}" for letter, tag in zip(f"{name}는 {place}에 갔다.", tags, strict=True))
+    return SENTENCE.format(number=number, name=name, place=place, label=label, rows=rows)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """A folder with data and two runs: `all` has the weights, `part` the scores."""
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "data.tsv").write_text("".join(map(klue_lines, range(60))), encoding="utf-8")
+    file = str(folder / "data.tsv")
+    settings = {
+        "dataset": "klue_ner",
+        "train_file": file,
+        "encoder": "scratch",
+        "encoder_options": {"num_hidden_layers": 0, "embedding_size": 16, "hidden_size": 16},
+        "encoder_input": "units",
+        "head": "crf",
+        "learning_rate": 0.05,
+        "num_train_epochs": 3,
+        "per_device_train_batch_size": 4,
+        "eval_strategy": "no",
+        "save_strategy": "no",
+        "load_best_model_at_end": False,
+        "use_cpu": True,
+    }
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    part = {"calibration_split": "0.3", "output_dir": str(folder / "part")}
+    train(load_recipe(folder / "recipe.yaml", part))
+    whole = {"validation_file": file, "max_eval_samples": "2", "output_dir": str(folder / "all")}
+    train(load_recipe(folder / "recipe.yaml", whole))
+    return folder
+
+
+@pytest.fixture
+def allowed(runs, monkeypatch):
+    """The tiny data count as KLUE's."""
+    digest = sources.hashlib.sha256((runs / "data.tsv").read_bytes()).hexdigest()
+    monkeypatch.setitem(sources.FILES, "data.tsv", sources.File(digest, ("klue",)))
+
+
+# --- the model --------------------------------------------------------------------------------------------------------
+
+
+def test_built_model_finds_the_same_spans_with_half_the_bytes(runs, allowed, tmp_path):
+    lines = build_model.build(runs / "all", tmp_path / "ko-ner", runs / "part")
+    stored, own = (load_file(folder / "model.safetensors") for folder in (tmp_path / "ko-ner", runs / "all"))
+    assert {each.dtype for each in stored.values()} == {torch.float16} and stored.keys() == own.keys()
+    model, before = kospan.load(tmp_path / "ko-ner"), kospan.load(runs / "all")
+    assert {each.dtype for each in model.parameters()} == {torch.float32}
+    for name, each in before.state_dict().items():
+        assert model.state_dict()[name].allclose(each, rtol=2**-10, atol=2**-24)
+    texts = [f"{name}는 {place}에 갔다." for name in NAMES for place in PLACES]
+    found = model.extract(texts)
+    assert [[span[:3] for span in spans] for spans in found] == [
+        [span[:3] for span in spans] for spans in before.extract(texts)
+    ]
+    assert any(found) and any(line.startswith("size  ") for line in lines)
+
+
+def test_built_folder_holds_no_code_and_no_texts(runs, allowed, tmp_path):
+    build_model.build(runs / "all", tmp_path, runs / "part")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "recipe.yaml", "README.md"),
+        *("ATTRIBUTION.md", "sources.json", "eval_results.json"),
+    }
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    assert config["dtype"] == "float32" and not {"auto_map", "custom_pipelines"} & config.keys()
+    calibration = json.loads((runs / "part" / "calibration.json").read_text(encoding="utf-8"))
+    assert config["calibration_temperature"] == calibration["temperature"]
+    assert str(runs) not in "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("*.[jmy]*[nl]"))
+    kospan.load(tmp_path).save_pretrained(tmp_path / "copy")
+    assert (tmp_path / "copy" / "modeling_token_classification.py").is_file()
+
+
+def test_card_reports_the_scored_run_and_forbids_scores_on_klue(runs, allowed, tmp_path):
+    build_model.build(runs / "all", tmp_path, runs / "part")
+    text = " ".join((tmp_path / "README.md").read_text(encoding="utf-8").split())
+    scores = json.loads((runs / "part" / "eval_results.json").read_text(encoding="utf-8"))
+    assert f"F1은 {scores['eval_f1']:.4f}" in text and f"| {scores['eval_f1']:.4f} |" in text
+    assert "license: cc-by-sa-4.0" in text and "trained on all 60 sentences" in text
+    assert "development set: KLUE dev scores must not be reported with it" in text
+    assert "NLI" not in text
+    assert "KLUE dev 점수를 보고해서는 안 됩니다" in text
+    assert "KLUE-benchmark/KLUE" in (tmp_path / "ATTRIBUTION.md").read_text(encoding="utf-8")
+
+
+def test_card_names_development_text_of_pretraining(runs, allowed, tmp_path, monkeypatch):
+    used = {"klue": ["klue_ner", "sentences.txt.xz"], "nsmc": ["nsmc-reviews.txt.xz"]}
+    monkeypatch.setattr(build_model, "sources_of", lambda *given: used)
+    build_model.build(runs / "all", tmp_path, runs / "part")
+    text = " ".join((tmp_path / "README.md").read_text(encoding="utf-8").split())
+    assert "development set, and development text of KLUE NLI, STS and DP: KLUE dev scores must not be" in text
+    assert "rights of the reviewers and of the portal were not verified" in text
+
+
+def test_same_commands_give_the_same_bytes(runs, allowed, tmp_path):
+    file = str(runs / "data.tsv")
+    whole = {"validation_file": file, "max_eval_samples": "2", "output_dir": str(tmp_path / "again")}
+    train(load_recipe(runs / "recipe.yaml", whole))
+    for name, run in (("one", runs / "all"), ("other", tmp_path / "again")):
+        build_model.build(run, tmp_path / name, runs / "part")
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "sources.json", "ATTRIBUTION.md"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes(), name
+
+
+def test_graph_beside_the_model(runs, allowed, tmp_path, capsys):
+    words = [str(runs / "all"), "--scored", str(runs / "part"), "--target", str(tmp_path / "ko-ner"), "--onnx"]
+    build_model.main(words)
+    folder = tmp_path / "ko-ner-onnx"
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.json", "model.onnx", "runtime.json", "tokenizer.json", "README.md", "ATTRIBUTION.md", "sources.json"),
+    }
+    texts = [f"{name}는 {place}에 갔다." for name in NAMES for place in PLACES]
+    found, own = (load(each).extract(texts) for load, each in ((runtime_load, folder), (kospan.load, runs / "all")))
+    assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in own]
+    assert "MB, int8" in capsys.readouterr().out
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def altered(runs: Path, tmp_path: Path, **settings) -> Path:
+    """A copy of the run with the weights whose recipe has other settings."""
+    folder = tmp_path / "altered"
+    shutil.copytree(runs / "all", folder)
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+    (folder / "recipe.yaml").write_text(yaml.safe_dump({**recipe, **settings}), encoding="utf-8")
+    return folder
+
+
+def test_runs_of_different_recipes_are_refused(runs, allowed, tmp_path):
+    with pytest.raises(ValueError, match=r"got different values of dropout, head; train one of them again$"):
+        build_model.build(altered(runs, tmp_path, head="linear", dropout=0.7), tmp_path / "x", runs / "part")
+
+
+def test_large_model_is_refused(runs, allowed, tmp_path, monkeypatch):
+    monkeypatch.setattr(build_model, "LIMIT", 5_000)
+    with pytest.raises(ValueError, match="expected a model of 5,000 bytes or less, got"):
+        build_model.build(runs / "all", tmp_path / "x", runs / "part")
+    assert not list((tmp_path / "x").iterdir())
+
+
+def test_model_that_rounding_changes_is_refused(runs, allowed, tmp_path, monkeypatch):
+    def wrong(source: Path, target: Path) -> float:
+        save_file({name: each.half() * 0 for name, each in load_file(source).items()}, target, {"format": "pt"})
+        return 1.0
+
+    monkeypatch.setattr(build_model, "half", wrong)
+    with pytest.raises(ValueError, match=r"expected equal spans in 99% of the texts after rounding, got \d+\.\d%"):
+        build_model.build(runs / "all", tmp_path / "x", runs / "part")
+
+
+def test_weights_beyond_float16_are_refused(tmp_path):
+    save_file({"wide": torch.tensor([1.0, 7e4])}, tmp_path / "in.safetensors")
+    with pytest.raises(ValueError, match="expected weights within the range of float16, got wide"):
+        build_model.half(tmp_path / "in.safetensors", tmp_path / "out.safetensors")
+
+
+@pytest.mark.parametrize(("values", "error"), [([1.0, 0.5], 0.0), ([1.0, 1 / 3], abs(1 / 3 - 0.333251953125))])
+def test_error_of_rounding(values, error, tmp_path):
+    save_file({"a": torch.tensor(values), "n": torch.tensor([3])}, tmp_path / "in.safetensors")
+    found = build_model.half(tmp_path / "in.safetensors", tmp_path / "out.safetensors")
+    assert found == pytest.approx(error, abs=1e-7)
+    assert load_file(tmp_path / "out.safetensors")["n"].dtype == torch.int64
+
+
+def test_command_line(runs, allowed, tmp_path, capsys):
+    words = [str(runs / "all"), "--scored", str(runs / "part"), "--target", str(tmp_path / "ko-ner")]
+    build_model.main(words)
+    assert "sources             klue" in capsys.readouterr().out
+    assert build_model.MODELS.parent.name == "src"
