@@ -1,20 +1,20 @@
 """Models of installed packages. A published Space has the model code of kospan alone and serves none of them."""
 
-import kospan
-
 # The model that is served if no other is named.
 DEFAULT = "ko-ner"
 
+try:
+    from kospan.model_names import is_installed
+    from kospan.model_names import model_path as place_of
+except ImportError:
 
-def place_of(name: str) -> str:
-    """Return the folder of an installed model, or another name as it is.
+    def place_of(name: str) -> str:
+        """Return the name of a model as it is."""
+        return name
 
-    Raises:
-        FileNotFoundError: If the model belongs to a package that is not installed.
-    """
-    return kospan.model_path(name) if hasattr(kospan, "model_path") else name
+    def is_installed(name: str) -> bool:
+        """Return False."""
+        return False
 
 
-def is_installed(name: str) -> bool:
-    """Return whether a name is that of an installed model."""
-    return hasattr(kospan, "installed_models") and name in kospan.installed_models() and place_of(name) != name
+__all__ = ["DEFAULT", "is_installed", "place_of"]
