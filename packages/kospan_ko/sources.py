@@ -165,7 +165,9 @@ def _dataset(name: str) -> tuple[str, ...]:
 
 def _file(path: Path) -> tuple[str, ...]:
     if path.is_dir():
-        raise ValueError(f"expected a file that may enter the weights, got the folder {path}; name its files one by one")
+        raise ValueError(
+            f"expected a file that may enter the weights, got the folder {path}; name its files one by one"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"expected the file {path}, which the recipe names, found none; run in the same folder")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
