@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kospan.files import read_json_object, read_yaml
+from kospan.recipe_defaults import FILES as FILES_OF_RECIPES
 from kospan.tasks.encoders import locate
 
 # File of a built model with the result of `sources_of`.
@@ -83,8 +84,6 @@ FILES = {
 }
 # Settings that name no source of the weights.
 _NO_SOURCE = ("name", "output_dir", "run_name", "feature_cache_dir", "logging_dir")
-# Settings that name files, whatever their suffix; so does `sources`.
-_FILE_KEYS = ("train_file", "validation_file", "extra_train_file", "ngram_vectors")
 _DATA_FILE = re.compile(r".*\.(tsv|csv|txt|jsonl?|parquet|conll|arrow|npz|npy|vec|bin|safetensors|gz|bz2|xz|zip)")
 
 
@@ -101,7 +100,7 @@ def named_sources(settings: Mapping) -> Iterator[tuple[str, str]]:
             for each in _paths(value) if key == "sources" else _strings(value):
                 if each.startswith("hub:"):
                     yield "dataset", each
-                elif key in ("sources", *_FILE_KEYS) or _DATA_FILE.fullmatch(each):
+                elif key in ("sources", *FILES_OF_RECIPES) or _DATA_FILE.fullmatch(each):
                     yield "file", each
 
 
