@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from kospan.api import task_over
 from kospan.example import Example
-from kospan.masking.actions import hashed, partly, replaced
+from kospan.masking.actions import hashed, partially_masked, replaced
 from kospan.masking.aliases import ALIAS, LONGEST_WORD, UNCHANGED, AliasTable, changed, particle_change, restored
 from kospan.masking.labels import LITERAL, NOTICE
 from kospan.masking.policy import Policy, read_policy
@@ -222,7 +222,7 @@ class Masker:
             return self.aliases.alias(surface, action.name or label)
         if action.action == "hash":
             return hashed(surface, label, action, self.key)
-        return partly(surface, label, action) if action.action == "partial" else replaced(label, action)
+        return partially_masked(surface, label, action) if action.action == "partial" else replaced(label, action)
 
 
 def mask(model: Any, texts: str | Sequence[str], policy=None, **settings) -> Masked | list[Masked]:
