@@ -34,7 +34,7 @@ def _change_back(rest: str, alias: str, surface: str, particles: bool) -> tuple[
     return particle_change(rest, alias, surface) if particles else (0, "")
 
 
-def restored(rest: str, alias: str, surface: str, particles: bool) -> str:
+def text_after_unmask(rest: str, alias: str, surface: str, particles: bool) -> str:
     """Return the text after an alias as it is after `unmask`."""
     count, form = _change_back(rest, alias, surface, particles)
     return form + rest[count:]
@@ -54,7 +54,7 @@ class Change(NamedTuple):
     text: str
 
 
-def changed(text: str, changes: Sequence) -> str:
+def apply_changes(text: str, changes: Sequence) -> str:
     """Return a text with changes, which have `start`, `stop` and `text`, in order."""
     parts, at = [], 0
     for change in changes:
@@ -126,7 +126,7 @@ class AliasTable:
             text: A text with aliases.
             particles: Whether a particle after an alias takes the form that its surface requires.
         """
-        return changed(text, self.changes(text, particles))
+        return apply_changes(text, self.changes(text, particles))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the table to a file of mode 0600."""

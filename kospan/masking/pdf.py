@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kospan.masking.aliases import Change, changed
+from kospan.masking.aliases import Change, apply_changes
 from kospan.masking.documents import TextDocument, TextUnit
 
 MAX_PAGES = 10_000
@@ -33,7 +33,7 @@ class PdfDocument(TextDocument):
 
     def change(self, at: int, changes: Sequence[Change]) -> None:
         """Change a page."""
-        self._texts[at] = changed(self._texts[at], changes)
+        self._texts[at] = apply_changes(self._texts[at], changes)
 
     def content(self, notice: str | None) -> str:
         """Return the text of the changed pages."""

@@ -10,7 +10,7 @@ from kospan.data.checks import check_encodable
 from kospan.data.jsonl import json_lines
 from kospan.data.tables import csv_rows
 from kospan.data.text import decoded, read_bytes
-from kospan.masking.aliases import Change, changed
+from kospan.masking.aliases import Change, apply_changes
 from kospan.masking.documents import TextDocument, TextUnit
 from kospan.masking.labels import NOTICE, NOTICE_KEY
 from kospan.masking.masker import Edit
@@ -42,7 +42,7 @@ class TextFile(TextDocument):
     def change(self, at: int, changes: Sequence[Change]) -> None:
         """Change a line."""
         body = self._bodies[at]
-        self._lines[at] = changed(body, changes) + self._lines[at][len(body) :]
+        self._lines[at] = apply_changes(body, changes) + self._lines[at][len(body) :]
 
     def content(self, notice: str | None) -> str:
         """The text of the changed file."""
@@ -92,7 +92,7 @@ class JsonLinesFile(TextDocument):
     def change(self, at: int, changes: Sequence[Change]) -> None:
         """Change a string."""
         holder, key = self._places[at]
-        holder[key] = changed(holder[key], changes)
+        holder[key] = apply_changes(holder[key], changes)
         if key == "text":
             if changes:
                 self._changed.add(id(holder))
@@ -147,7 +147,7 @@ class TableFile(TextDocument):
     def change(self, at: int, changes: Sequence[Change]) -> None:
         """Change a field."""
         row, column = self._places[at]
-        self._rows[row][column] = changed(self._rows[row][column], changes)
+        self._rows[row][column] = apply_changes(self._rows[row][column], changes)
 
     def content(self, notice: str | None) -> str:
         """The text of the changed file; the notice is a column of its own."""
