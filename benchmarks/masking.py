@@ -3,8 +3,8 @@
     python benchmarks/masking.py --model outputs/klue --data parts/report.tsv [--out docs/benchmarks/masking.md]
 
 MODEL is the folder of a KLUE-NER model that `kospan train` wrote, with the operating points recall-0.9 and recall-0.95
-(`kospan calibrate --recall 0.9,0.95`), DATA are sentences that it was neither trained nor calibrated on. Needs the extra
-`mask`.
+(`kospan calibrate --recall 0.9,0.95`), DATA are sentences that it was neither trained nor calibrated on. Needs the
+extra `mask`.
 """
 
 import argparse

@@ -101,6 +101,36 @@ def test_fields_of_a_table(tmp_path, ending, delimiter, end, mark):
     assert (tmp_path / f"c.{ending}").read_bytes().decode() == text
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "quoting", "expected"),
+    [
+        ("a.tsv", 'a\tb\nsay "hi" 가\tx\n', "auto", 'a\tb\nsay "hi" X\tx\n'),
+        ("a.csv", 'a,b\n"say ""hi"", 가",x\n', "minimal", 'a,b\n"say ""hi"", X",x\n'),
+        # Quotation marks around the header state that they quote: the file can be read in one way.
+        ("a.csv", 'a,b\n"say ""hi"" 가",x\n', "minimal", '"a","b"\n"say ""hi"" X","x"\n'),
+        ("a.csv", 'a,b\n"say ""hi"" 가",x\n', "none", 'a,b\n"say ""hi"" X",x\n'),
+    ],
+)
+def test_quotation_marks_are_written_so_that_they_are_read_again(tmp_path, name, text, quoting, expected):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    document = open_document(tmp_path / name, quoting=quoting)
+    replace_all(document, "가", "X")
+    document.write(tmp_path / f"b{name}", None)
+    assert (tmp_path / f"b{name}").read_text(encoding="utf-8") == expected
+    again = open_document(tmp_path / f"b{name}", quoting="none" if quoting == "none" else "auto")
+    assert [unit.text for unit in again.units] == [
+        unit.text.replace("가", "X") for unit in open_document(tmp_path / name, quoting=quoting).units
+    ]
+
+
+def test_a_field_that_needs_quotation_marks_is_refused_without_quoting(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\n가,x\n", encoding="utf-8")
+    document = open_document(tmp_path / "a.csv", quoting="none")
+    replace_all(document, "가", "[x,y]")
+    with pytest.raises(ValueError, match=r"expected fields without delimiters .*--quoting minimal"):
+        document.content(NOTICE)
+
+
 def test_columns_can_be_chosen(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n가,가\n", encoding="utf-8")
     (tmp_path / "a.jsonl").write_text('{"a": "가", "b": "가"}\n{"b": "가"}\n', encoding="utf-8")
