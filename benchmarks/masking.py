@@ -2,14 +2,18 @@
 
     python benchmarks/masking.py --model outputs/klue --data parts/report.tsv [--out docs/benchmarks/masking.md]
 
-MODEL is a KLUE-NER model with the operating points recall-0.9 and recall-0.95 (`kospan calibrate --recall 0.9,0.95`),
-DATA are sentences that it was neither trained nor calibrated on. Needs the extra `mask`.
+MODEL is the folder of a KLUE-NER model that `kospan train` wrote, with the operating points recall-0.9 and recall-0.95
+(`kospan calibrate --recall 0.9,0.95`), DATA are sentences that it was neither trained nor calibrated on. Needs the
+extra `mask`.
 """
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+import yaml
 
 from kospan.data.corpus import read_examples
 from kospan.example import Example
@@ -174,6 +178,21 @@ def particles() -> list[str]:
     ]
 
 
+def described(model: str) -> str:
+    """Describe a model by the files of its run."""
+    folder = Path(model)
+    recipe = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
+    record, calibration = (
+        json.loads((folder / name).read_text(encoding="utf-8")) for name in ("training_record.json", "calibration.json")
+    )
+    documents = calibration["recall"][POINTS[1]]["documents"]
+    return (
+        f"MODEL is the model of the recipe `{recipe['name']}` (encoder {recipe['encoder']}, trained on "
+        f"{record['training']['documents']:,} documents, seed {recipe['seed']}) after `kospan calibrate` to "
+        f"{' and '.join(POINTS[1:])} on {documents['selection'] + documents['calibration']:,} others."
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True)
@@ -186,11 +205,10 @@ def main() -> None:
         "",
         f"{NOTICE} (The tool helps with pseudonymisation; it does not guarantee anonymisation.)",
         "",
-        "`python benchmarks/masking.py --model MODEL --data report.tsv`. MODEL is the CRF model over characters of "
-        "`recipes/klue_ner_char_bilstm_crf.yaml` (no pretrained encoder, trained on 2,000 sentences of KLUE-NER, seed "
-        "42) after `kospan calibrate --recall 0.9,0.95` on 1,005 others. A region is the text that one replacement "
-        "covers. Overlapping spans are cut into disjoint regions, so that few regions equal a gold span at an "
-        "operating point with many overlapping spans.",
+        f"`python benchmarks/masking.py --model MODEL --data {Path(arguments.data).name}`. "
+        f"{described(arguments.model)} A region is the text that one replacement covers. Overlapping spans are cut "
+        "into disjoint regions, so that few regions equal a gold span at an operating point with many overlapping "
+        "spans.",
         "",
         *synthetic(arguments.model),
         *klue(arguments.model, examples),

@@ -22,7 +22,7 @@ def installed_models() -> dict[str, str]:
     >>> all(name and folder for name, folder in installed_models().items())
     True
     """
-    folders = {name: _folder(entry) for name, entry in _entries().items()}
+    folders = {name: package_folder(entry.value, name) for name, entry in _entries().items()}
     return {name: str(folder) for name, folder in sorted(folders.items()) if _holds_model(folder)}
 
 
@@ -47,7 +47,7 @@ def model_path(name: str | os.PathLike) -> str:
         return name
     entry = _entries().get(name)
     if entry is not None:
-        folder = _folder(entry)
+        folder = package_folder(entry.value, name)
         if not _holds_model(folder):
             raise FileNotFoundError(
                 f"expected the model {name} in the package {_package(entry)}, found no config.json in "
@@ -60,6 +60,20 @@ def model_path(name: str | os.PathLike) -> str:
             f"clone pip install -e packages/kospan_{EXTRAS[name]}"
         )
     return name
+
+
+def package_folder(package: str, folder: str) -> Path | None:
+    """Return the place of a folder in a package, whether or not it exists; None if there is no such package.
+
+    >>> package_folder("kospan.no_such", "model"), package_folder("no_such.inner", "model")
+    (None, None)
+    """
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ModuleNotFoundError, ValueError):  # The package's own parent is missing, or the name is empty.
+        spec = None
+    places = spec.submodule_search_locations if spec else None
+    return Path(next(iter(places))) / folder if places else None
 
 
 def is_installed(name: str) -> bool:
@@ -88,10 +102,10 @@ def check_not_installed(name: str | os.PathLike, action: str) -> None:
         ValueError: If it is one.
     """
     if is_installed(os.fspath(name)):
-        raise ValueError(
-            f"expected a folder to {action}, got the name of the installed model {name}; copy it first with "
-            f'kospan.load("{name}").save_pretrained("FOLDER")'
-        )
+        advice = f'copy it first with kospan.load("{name}").save_pretrained("FOLDER")'
+        if action == "push":  # A release needs files that only a run writes.
+            advice = f"train it further with encoder: {name}, and push that run"
+        raise ValueError(f"expected a folder to {action}, got the name of the installed model {name}; {advice}")
 
 
 def _may_be_installed(name: str) -> bool:
@@ -112,15 +126,6 @@ def _entries() -> dict[str, EntryPoint]:
 
 def _package(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist else entry.value
-
-
-def _folder(entry: EntryPoint) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(entry.value)
-    except ModuleNotFoundError:  # The package's own parent is missing.
-        spec = None
-    places = spec.submodule_search_locations if spec else None
-    return Path(next(iter(places))) / entry.name if places else None
 
 
 def _holds_model(folder: Path | None) -> bool:

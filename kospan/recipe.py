@@ -247,6 +247,7 @@ class Recipe:
         "pretraining: share of the rows in which whole words (Korean: eojeol) are masked; in the others single "
         "subwords are",
         least=0,
+        most=1,
     )
     mask_replace_prob: float = setting(
         0.8, "pretraining: share of the masked subwords that become the mask token", least=0
@@ -316,7 +317,7 @@ class Recipe:
         "token-classification: probability with which a mention in a training text is replaced by another of its "
         "label, drawn again in each epoch (Dai and Adel 2020); 0 turns it off",
         least=0,
-        below=1,
+        most=1,
     )
     mention_source: str = setting(
         "training",

@@ -1,4 +1,4 @@
-"""Former names of settings; defaults and least values of those that recipes pass to TrainingArguments."""
+"""Former names of settings, settings that name files, and defaults and least values of TrainingArguments."""
 
 # Former names of settings, those of transformers 4 and of its examples among them, and their present ones.
 RENAMED = {
@@ -32,6 +32,9 @@ RENAMED = {
     "model_name_or_path": "encoder",
     "gradient_checkpointing": "activation_checkpointing",
 }
+
+# Settings that name a file of data.
+FILES = ("train_file", "validation_file", "extra_train_file", "ngram_vectors")
 
 # Values of TrainingArguments that differ from its own defaults.
 TRAINER_DEFAULTS = {

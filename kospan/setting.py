@@ -20,6 +20,7 @@ def setting(
     choices: Sequence[str] = (),
     least: float | None = None,
     below: float = math.inf,
+    most: float = math.inf,
     needs: Sequence[str] = (),
     off=...,
 ):
@@ -31,13 +32,14 @@ def setting(
         choices: All values, beside null where the type allows it; empty allows any.
         least: Least value of a number; None allows any.
         below: First number that is too large.
+        most: Greatest value.
         needs: Settings without which this one has no effect.
         off: Value that turns the setting off, if it is not the default.
     """
     metadata = {
         "help": text,
         "choices": tuple(choices),
-        "range": None if least is None else (least, below),
+        "range": None if least is None else {"least": least, "below": below, "most": most},
         "needs": tuple(needs),
         "off": default if off is ... else off,
     }
@@ -105,17 +107,25 @@ def check(entry: dataclasses.Field, value, where: str = "recipe") -> None:
             f"{where}: expected {entry.name} to be one of {', '.join(choices)}, got {value!r}; choose one of them"
         )
     if entry.metadata["range"] is not None and value is not None:
-        check_range(entry.name, value, *entry.metadata["range"], where=where)
+        check_range(entry.name, value, **entry.metadata["range"], where=where)
 
 
-def check_range(name: str, value: float, least: float, below: float = math.inf, where: str = "recipe") -> None:
+def check_range(
+    name: str,
+    value: float,
+    least: float,
+    below: float = math.inf,
+    most: float = math.inf,
+    where: str = "recipe",
+) -> None:
     """Refuse a number that is out of range, infinite or not a number.
 
     Raises:
-        ValueError: `value` is not in `[least, below)`.
+        ValueError: `value` is not in `[least, below)` and `[least, most]`.
     """
-    if not least <= value < below:
-        reach = f"of {least} or more" if below == math.inf else f"from {least} to below {below}"
+    if not (least <= value < below and value <= most):
+        reach = f"to below {below}" if below < math.inf else f"to {most}"
+        reach = f"of {least} or more" if below == most == math.inf else f"from {least} {reach}"
         raise ValueError(f"{where}: expected {name} to be a number {reach}, got {value!r}; change or remove it")
 
 

@@ -425,3 +425,23 @@ def _clusters_of_words(
             cluster += 1
         found.append(cluster if cluster < len(parts) and parts[cluster][0] < end else first)
     return found
+
+
+def aligner_settings(config, ngrams: CharacterNgrams | None) -> dict:
+    """Return the arguments of a model's `Aligner` beside the tokenizer.
+
+    Args:
+        config: Config of the model.
+        ngrams: Its vocabulary of character n-grams; None if it has none.
+    """
+    return {
+        "unit": config.unit,
+        "encoder_input": config.encoder_input,
+        "normalization": config.normalization,
+        "max_length": config.max_length,
+        "stride": config.stride,
+        "places": getattr(config, "places", 1),
+        "shapes": getattr(config, "word_shape_feature", False),
+        "word_splitting": config.word_splitting,
+        "ngrams": ngrams,
+    }

@@ -8,6 +8,8 @@ import numpy as np
 
 # Up to this many rows a copy of the transitions for each row makes the sums of a step one run through memory.
 NARROW_BATCH = 16
+# Above this a float32 score has steps of 0.001 nats and more, and Viterbi runs in float64.
+LARGEST_FLOAT32_SCORE = 2.0**14
 
 
 def best_paths(

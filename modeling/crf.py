@@ -13,8 +13,8 @@ from torch import nn
 from .best_paths import best_paths, k_best_paths
 from .crf_inputs import as_arrays, check_allowed, check_segment, check_tags, prepare_inputs, result_type, row_lengths
 from .forward_backward import LogLikelihood, Marginals, Rows, Sums, build_potentials, no_path_message, sweep, widest
-from .span_posteriors import SpanPosteriors, SpanTags, segment_posteriors
-from .span_selection import MAX_SPAN_LENGTH
+from .span_posteriors import SpanPosteriors, segment_posteriors
+from .span_selection import MAX_SPAN_LENGTH, SpanTags
 
 Segment = tuple[int, int, list[int], int]
 

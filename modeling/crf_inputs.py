@@ -3,10 +3,8 @@
 import numpy as np
 import torch
 
+from .best_paths import LARGEST_FLOAT32_SCORE
 from .forward_backward import Rows
-
-# Above this a float32 score has steps of 0.001 nats and more, and Viterbi runs in float64.
-LARGEST_FLOAT32_SCORE = 2.0**14
 
 
 def prepare_inputs(

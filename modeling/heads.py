@@ -19,9 +19,9 @@ from .positional_attention import (
     gate_loss,
     gate_targets,
 )
-from .span_posteriors import SpanPosteriors, SpanTags
-from .span_selection import MAX_SPAN_LENGTH
-from .tags import labels_of, may_end, may_follow, may_start, span_tags
+from .span_posteriors import SpanPosteriors
+from .span_selection import MAX_SPAN_LENGTH, SpanTags
+from .tags import may_end, may_follow, may_start, span_tag_ids, span_tags
 from .wide_linear import wide_linear
 
 
@@ -261,8 +261,7 @@ class TagHead(nn.Module, ABC):
             mask: `(batch, units)`.
             max_length: Units of the longest span.
         """
-        prefixes = "BI" if self.scheme == "BIO" else "BIES"
-        ids = ([self.tags.index(f"{prefix}-{label}") for label in labels_of(self.tags)] for prefix in prefixes)
+        ids = span_tag_ids(self.tags, self.scheme)
         tags = SpanTags(*(torch.tensor(each, dtype=torch.long, device=emissions.device) for each in ids))
         return self.crf.span_posteriors(emissions, tags, max_length, mask)
 

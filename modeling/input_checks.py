@@ -1,6 +1,5 @@
 """Checks of the arguments of prediction methods: texts, thresholds, batch sizes."""
 
-import math
 import re
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -125,7 +124,7 @@ def check_threshold(threshold: float) -> None:
     """
     if isinstance(threshold, bool) or not isinstance(threshold, Real):
         raise TypeError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
-    if math.isnan(threshold) or not 0 <= threshold <= 1:
+    if not 0 <= threshold <= 1:
         raise ValueError(f"expected threshold to be a number from 0 to 1, got {threshold!r}; 0 keeps every span")
 
 

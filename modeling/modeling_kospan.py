@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils import ModelOutput, cached_file
 
-from .alignment import Aligner
+from .alignment import Aligner, aligner_settings
 from .bilstm import MaskedBiLSTM
 from .character_ngrams import NGRAM_FILE, CharacterNgrams
 from .code_files import (
@@ -355,18 +355,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
                 f"expected a tokenizer beside the model, got none{self._tokenizer_problem}; load the model from a "
                 "folder that holds one, or set model.tokenizer = AutoTokenizer.from_pretrained(...)"
             )
-        config = self.config
-        settings = {
-            "unit": config.unit,
-            "encoder_input": config.encoder_input,
-            "normalization": config.normalization,
-            "max_length": config.max_length,
-            "stride": config.stride,
-            "places": getattr(config, "places", 1),
-            "shapes": getattr(config, "word_shape_feature", False),
-            "word_splitting": config.word_splitting,
-            "ngrams": self.ngrams,
-        }
+        config, settings = self.config, aligner_settings(self.config, self.ngrams)
         if self._aligner is None or self._aligner.tokenizer is not self.tokenizer or self._aligner_settings != settings:
             limit = encoder_limit(config.encoder_config)
             if limit is not None and config.max_length > limit:

@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+# Documents that are tokenized at a time: enough to sort by length, few enough that memory does not grow with the data.
+DOCUMENTS_AT_A_TIME = 1024
+
 
 def length_batches(lengths: Sequence[int], batch_size: int, positions: float = math.inf) -> Iterator[list[int]]:
     """Yield indices of windows to process together, sorted by length.

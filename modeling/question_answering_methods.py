@@ -10,12 +10,11 @@ from .alignment import Document, Window, clusters
 from .answers import Answer, AnswerDistribution, WindowScores
 from .exact_match import match_lengths
 from .input_checks import as_text, check_prediction_arguments, check_texts
+from .padded_batches import DOCUMENTS_AT_A_TIME
 from .particles import particle_cuts, trimmed_end
 from .settings import encoder_limit
 from .spans import Span
 
-# Documents that are taken apart at a time, see token_classification_methods.
-_DOCUMENTS_AT_A_TIME = 1024
 _NULL_PLACE = 0  # of a row of scores: [CLS], "this window holds no answer"
 
 
@@ -102,8 +101,8 @@ class QuestionAnsweringMethods:
         within = self.limits(**limits)
         found = []
         with self.evaluating():
-            for at in range(0, len(questions), _DOCUMENTS_AT_A_TIME):
-                some = slice(at, at + _DOCUMENTS_AT_A_TIME)
+            for at in range(0, len(questions), DOCUMENTS_AT_A_TIME):
+                some = slice(at, at + DOCUMENTS_AT_A_TIME)
                 documents, scores = self.window_scores(questions[some], contexts[some], batch_size, within)
                 for document, windows in zip(documents, scores):
                     answers = self.ranking(document, windows, within)

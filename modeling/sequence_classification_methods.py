@@ -7,10 +7,9 @@ import numpy as np
 
 from .alignment import Document
 from .input_checks import as_text, check_batch_size, check_prediction_arguments, check_texts
+from .padded_batches import DOCUMENTS_AT_A_TIME
 from .spans import Span
 
-# Documents that are tokenized at a time, see token_classification_methods.
-_DOCUMENTS_AT_A_TIME = 1024
 # Windows advance by at least this share of their length, or time would be quadratic in the length of a text.
 _LEAST_STEP = 1 / 16
 
@@ -130,8 +129,8 @@ class SequenceClassificationMethods:
         texts, pairs = self._checked(texts, text_pairs)
         found = np.zeros((len(texts), len(self.config.classes)))
         with self.evaluating():
-            for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
-                some = slice(at, at + _DOCUMENTS_AT_A_TIME)
+            for at in range(0, len(texts), DOCUMENTS_AT_A_TIME):
+                some = slice(at, at + DOCUMENTS_AT_A_TIME)
                 names = [f"index {place}" for place in range(len(texts))[some]]
                 passages = self.passages_of(texts[some], pairs and pairs[some], names)
                 rows = self._passage_logits([each for parts in passages for each in parts], batch_size)

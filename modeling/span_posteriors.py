@@ -16,26 +16,10 @@ import numpy as np
 import torch
 
 from .forward_backward import Sums
-from .span_selection import MAX_SPAN_LENGTH
+from .span_selection import MAX_SPAN_LENGTH, SpanTags, trimmed_places
 
 # Maximum number of posteriors of a block; a long text is a sequence of blocks.
 BLOCK = 2**22
-
-
-class SpanTags(NamedTuple):
-    """Ids of the tags of each label, in the order of the labels `(labels,)`, int64.
-
-    Args:
-        begin: First tag of a span: `B-`.
-        inside: Tag that continues it: `I-`.
-        end: Last tag of a span of several units, `E-`; None in BIO, where a span ends where `inside` does not follow.
-        single: Tag of a span of one unit, `S-`; None in BIO, where it is `begin`.
-    """
-
-    begin: torch.Tensor
-    inside: torch.Tensor
-    end: torch.Tensor | None = None
-    single: torch.Tensor | None = None
 
 
 class FoundSpans(NamedTuple):
@@ -143,7 +127,7 @@ class SpanPosteriors:
     def reaching(
         self,
         thresholds: torch.Tensor | np.ndarray,
-        blank: torch.Tensor | np.ndarray | None = None,
+        blank: np.ndarray | None = None,
         block: int = BLOCK,
     ) -> FoundSpans:
         """Find the spans whose posterior is above 0 and reaches the threshold of their label.
@@ -157,7 +141,6 @@ class SpanPosteriors:
         """
         device = self.sums.alpha.device
         thresholds = torch.as_tensor(thresholds, device=device)
-        blank = None if blank is None else torch.as_tensor(blank, device=device)
         parts = [self._reaching(starts, thresholds, blank) for starts in self._blocks(len(thresholds), block)]
         if not parts:
             empty = torch.zeros(0, dtype=torch.int64)
@@ -172,9 +155,7 @@ class SpanPosteriors:
         for start in range(0, self.units if batch else 0, max(1, size)):
             yield range(start, min(start + size, self.units))
 
-    def _reaching(
-        self, starts: range, thresholds: torch.Tensor, blank: torch.Tensor | None
-    ) -> tuple[torch.Tensor, ...]:
+    def _reaching(self, starts: range, thresholds: torch.Tensor, blank: np.ndarray | None) -> tuple[torch.Tensor, ...]:
         if blank is None:
             found = self.at(starts)
         else:
@@ -186,7 +167,7 @@ class SpanPosteriors:
         return *(column.cpu() for column in columns), found[rows, at, length, labels].double().cpu()
 
 
-def trim_blanks(posteriors: torch.Tensor, blank: torch.Tensor, starts: range, first: int) -> torch.Tensor:
+def trim_blanks(posteriors: torch.Tensor, blank: np.ndarray, starts: range, first: int) -> torch.Tensor:
     """Move the posteriors of spans with white space at their ends to the spans without it.
 
     Args:
@@ -198,22 +179,12 @@ def trim_blanks(posteriors: torch.Tensor, blank: torch.Tensor, starts: range, fi
     Returns:
         `(batch, starts from first on, lengths, labels)`.
     """
-    batch, count, lengths, labels = posteriors.shape
-    units = blank.shape[1]
-    places = torch.arange(units, device=blank.device).expand(batch, units)
-    # First visible unit at or behind each unit, and one past the last visible one at or before it.
-    opening = places.masked_fill(blank, units).flip(1).cummin(dim=1).values.flip(1)
-    closing = places.masked_fill(blank, -1).cummax(dim=1).values + 1
-    own = torch.arange(starts.start, starts.stop, device=blank.device)
-    lasts = own.unsqueeze(1) + torch.arange(lengths, device=blank.device)  # shape: (starts, lengths)
-    moved = blank[:, own].unsqueeze(2) | blank[:, lasts.clamp(max=units - 1)]
-    rows, at, length = (moved & (lasts < units)).nonzero(as_tuple=True)
-    begin, end = opening[rows, at + starts.start], closing[rows, at + starts.start + length]
-    kept = (begin < end) & (begin < starts.stop)
-    values = posteriors[rows, at, length]
-    posteriors[rows, at, length] = 0.0
-    goal = (rows * count + begin - starts.start) * lengths + end - begin - 1
-    posteriors.view(-1, labels).index_add_(0, goal[kept], values[kept])
+    flat = posteriors.view(-1, posteriors.shape[-1])
+    found = trimmed_places(blank, starts, posteriors.shape[2])
+    own, kept, goals = (torch.as_tensor(each, device=flat.device) for each in found)
+    values = flat[own]
+    flat[own] = 0.0
+    flat.index_add_(0, goals, values[kept])
     return posteriors[:, first - starts.start :]
 
 

@@ -5,7 +5,7 @@ Only numpy is needed, so that models and the runtime without torch share it.
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,22 @@ class Candidates(NamedTuple):
     def take(self, chosen: np.ndarray) -> "Candidates":
         """Return the spans of an index or mask."""
         return Candidates(*(column[chosen] for column in self))
+
+
+class SpanTags(NamedTuple):
+    """Ids of the tags of each label, in the order of the labels `(labels,)`; tensors or arrays.
+
+    Args:
+        begin: First tag of a span: `B-`.
+        inside: Tag that continues it: `I-`.
+        end: Last tag of a span of several units, `E-`; None in BIO, where a span ends where `inside` does not follow.
+        single: Tag of a span of one unit, `S-`; None in BIO, where it is `begin`.
+    """
+
+    begin: Any
+    inside: Any
+    end: Any = None
+    single: Any = None
 
 
 class Decoding(NamedTuple):
@@ -257,3 +273,32 @@ def lowest_posteriors(decoding: Decoding) -> np.ndarray:
     if decoding.decode == "mbr":
         return np.full_like(decoding.thresholds, LEAST_POSTERIOR)
     return decoding.thresholds
+
+
+def trimmed_places(blank: np.ndarray, starts: range, lengths: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the spans that begin or end with white space, and the spans without it.
+
+    Places count the spans in the order of an array `(batch, starts, lengths)`.
+
+    Args:
+        blank: True where a unit is white space `(batch, units)`.
+        starts: First units of the spans.
+        lengths: Number of span lengths, from 1 on.
+
+    Returns:
+        Places of the spans with white space `(spans,)`; whether they have other units and then begin before the end of
+        `starts` `(spans,)`; places of those without the white space `(kept spans,)`.
+    """
+    units = blank.shape[1]
+    places = np.broadcast_to(np.arange(units), blank.shape)
+    # First visible unit at or behind each unit, and one past the last visible one at or before it.
+    opening = np.minimum.accumulate(np.where(blank, units, places)[:, ::-1], axis=1)[:, ::-1]
+    closing = np.maximum.accumulate(np.where(blank, -1, places), axis=1) + 1
+    lasts = np.arange(starts.start, starts.stop)[:, None] + np.arange(lengths)  # shape: (starts, lengths)
+    moved = blank[:, starts.start : starts.stop, None] | blank[:, lasts.clip(max=units - 1)]
+    rows, at, length = (moved & (lasts < units)).nonzero()
+    begin, end = opening[rows, at + starts.start], closing[rows, at + starts.start + length]
+    kept = (begin < end) & (begin < starts.stop)
+    own = (rows * len(starts) + at) * lengths + length
+    goals = (rows * len(starts) + begin - starts.start) * lengths + end - begin - 1
+    return own, kept, goals[kept]

@@ -38,6 +38,16 @@ def labels_of(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tag[2:] for tag in tags if tag != "O"))
 
 
+def span_tag_ids(tags: list[str], scheme: str) -> list[list[int]]:
+    """Return the ids of the tags of each kind (B, I, and in BIOES E and S), each in the order of `labels_of`.
+
+    >>> span_tag_ids(["O", "B-LC", "I-LC", "B-PS", "I-PS"], "BIO")
+    [[1, 3], [2, 4]]
+    """
+    prefixes = "BI" if scheme == "BIO" else "BIES"
+    return [[tags.index(f"{prefix}-{label}") for label in labels_of(tags)] for prefix in prefixes]
+
+
 def span_tags(length: int, label: str, scheme: str = "BIO") -> list[str]:
     """Return the tags of one span of `length` units.
 

@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 
 from .alignment import Aligner, Document, Window
 from .input_checks import as_text, check_batch_size, check_documents
+from .padded_batches import DOCUMENTS_AT_A_TIME
 from .span_decoding import decode_spans
 from .span_selection import decoding_of
 from .spans import Span
 from .tags import labels_of
-
-# Documents that are tokenized at a time: enough to sort by length, few enough that memory does not grow with the data.
-_DOCUMENTS_AT_A_TIME = 1024
 
 
 class WindowPart(NamedTuple):
@@ -158,8 +156,8 @@ class TokenClassificationMethods:
 
     def read(self, texts: Sequence, batch_size: int) -> Iterator[tuple[list[Document], list]]:
         """Yield some documents at a time, with the chain of emissions `(units, tags)` of each."""
-        for at in range(0, len(texts), _DOCUMENTS_AT_A_TIME):
-            documents = self.aligner.documents(texts[at : at + _DOCUMENTS_AT_A_TIME])
+        for at in range(0, len(texts), DOCUMENTS_AT_A_TIME):
+            documents = self.aligner.documents(texts[at : at + DOCUMENTS_AT_A_TIME])
             yield documents, self.chains(documents, batch_size)
 
     def chains(self, documents: Sequence[Document], batch_size: int) -> list:

@@ -104,7 +104,9 @@ def load_model(name: str):
         model = AutoModel.from_pretrained(place, trust_remote_code=True)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ValueError(f"expected --model to be a folder or a name on the Hub, got {name}: {reason}") from error
+        raise ValueError(
+            f"expected --model to be a folder, an installed model or a name on the Hub, got {name}: {reason}"
+        ) from error
     kind = getattr(model.config, "model_type", None)
     if kind not in TABS:
         raise ValueError(f"expected a model of type {', '.join(TABS)}, got {kind} in {name}; name another model")

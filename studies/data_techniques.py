@@ -1,4 +1,4 @@
-"""Data-side techniques on KLUE-NER, each alone and together: mention replacement, n-gram vectors, self-training.
+"""Data-side techniques on KLUE-NER: mention replacement, n-gram vectors, self-training, and combinations.
 
     kospan vectors nsmc-reviews.txt.xz sentences.txt.xz sentences.txt.xz sentences.txt.xz sentences.txt.xz --output ko.vec
     python studies/data_techniques.py klue-ner.tsv docs/studies/data_techniques --vectors ko.vec --pseudo_labels pseudo.jsonl
@@ -49,12 +49,11 @@ def table(folder: Path, names: list[str]) -> str:
     lines = [
         "# Data-side techniques on KLUE-NER",
         "",
-        "Written by `studies/data_techniques.py`. Means over the seeds, after the last epoch and of the last three "
-        f"({SETTINGS['num_train_epochs']} in all, with self-training 4); of the entity F1 also the standard deviation "
-        "over seeds; CPU seconds of training.",
+        "Written by `studies/data_techniques.py`. Means over the seeds, after the last epoch and of the last three; "
+        "of the entity F1 also the standard deviation over seeds; CPU seconds of training.",
         "",
-        f"| variant | seeds | entity F1 after the last epoch | {' | '.join(METRICS.values())} | CPU s |",
-        "|---|---:|---:|" + "---:|" * (len(METRICS) + 1),
+        f"| variant | seeds | epochs | entity F1 after the last epoch | {' | '.join(METRICS.values())} | CPU s |",
+        "|---|---:|---:|---:|" + "---:|" * (len(METRICS) + 1),
     ]
     for name in names:
         path = folder / f"{name}.json"
@@ -67,7 +66,8 @@ def table(folder: Path, names: list[str]) -> str:
             shown[0] += f" ± {stdev(scores['klue_entity_f1']):.4f}"
         last = mean(run["epochs"][-1]["klue_entity_f1"] for run in runs)
         seconds = mean(run["epochs"][-1]["train_cpu_seconds"] for run in runs)
-        lines.append(f"| {name.replace('_', ' ')} | {len(runs)} | {last:.4f} | {' | '.join(shown)} | {seconds:.0f} |")
+        counts = f"{len(runs)} | {len(runs[0]['epochs'])}"
+        lines.append(f"| {name.replace('_', ' ')} | {counts} | {last:.4f} | {' | '.join(shown)} | {seconds:.0f} |")
     return "\n".join(lines) + "\n"
 
 

@@ -20,6 +20,7 @@ from transformers import TrainerCallback
 from kospan.ablation.settings import flat
 from kospan.flags import parse_flags
 from kospan.recipe import load_recipe
+from kospan.recipe_defaults import FILES
 from kospan.run import build_trainer, without_unused
 
 # What the script itself sets: no checkpoint is kept, and the weights after the last epoch are scored.
@@ -72,7 +73,7 @@ def settings_of(path: str, flags: dict) -> dict:
 
 
 def _without_folder(key: str, value):
-    is_path = isinstance(value, str) and (key.endswith("_file") or Path(value).is_absolute())
+    is_path = isinstance(value, str) and (key in FILES or Path(value).is_absolute())
     return Path(value).name if is_path else value
 
 

@@ -26,7 +26,7 @@ def operators(folder: Path) -> set[str]:
 
 
 def with_outliers(model, factor: float = 40.0):
-    """Make one dimension of the last norm of the encoder's layers many times as large as the others."""
+    """Make one dimension of every LayerNorm of the encoder many times as large as the others."""
     with torch.no_grad():
         for name, parameter in model.encoder.named_parameters():
             if name.endswith("LayerNorm.weight"):

@@ -19,7 +19,8 @@ from time_limits import SECONDS
 ROOT = Path(__file__).resolve().parent.parent
 PUBLIC = (
     "Span, CRF, KospanForTokenClassification, KospanForQuestionAnswering, KospanForSequenceClassification, "
-    "KospanGenerativeNER, KospanTrainer, build_trainer, train, evaluate, predict, load, mask, __version__"
+    "KospanGenerativeNER, KospanTrainer, build_trainer, train, evaluate, predict, load, mask, installed_models, "
+    "model_path, __version__"
 )
 # Loads a saved folder through the Auto classes without trust_remote_code, in an order of imports.
 LOAD = """

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kospan.ablation.plan import Experiment
 from kospan.evaluation.metrics import check_metric
+from kospan.recipe_defaults import FILES
 from kospan.tasks.encoders import is_on_disk, load_config
 from kospan.tasks.registry import task_spec
 from kospan.tasks.unused_settings import check_recipe
@@ -28,7 +29,7 @@ def check_experiment(experiment: Experiment) -> None:
                     f"expected a task whose models predict, got {spec.name}; run each variant with kospan train and "
                     "compare eval_bits_per_character"
                 )
-            for key in ("train_file", "validation_file", "extra_train_file", "ngram_vectors"):
+            for key in FILES:
                 path = getattr(recipe, key)
                 if path is not None and not Path(path).exists():
                     raise FileNotFoundError(f"expected {key} at {path}, found none; paths are relative to this folder")

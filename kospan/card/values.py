@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kospan.recipe import default_of
+from kospan.recipe_defaults import FILES
 from kospan.training.loss_parts import part_names, score_names
 from kospan.training.run_folder import HUB_KEYS
 
@@ -106,6 +107,5 @@ def recipe_files(settings: Mapping) -> list[str]:
     """The files of data that a recipe needs."""
     split = str(settings["calibration_split"] or "")
     is_file = "." in split and not re.fullmatch(r"[\d.]+", split)
-    names = ("train_file", "validation_file", "extra_train_file", "ngram_vectors")
-    files = [*map(settings.get, names), split if is_file else None]
+    files = [*map(settings.get, FILES), split if is_file else None]
     return [name for name in files if name]

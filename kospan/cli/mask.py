@@ -2,7 +2,8 @@
 
 import sys
 from argparse import ArgumentTypeError
-from pathlib import Path
+
+from kospan.cli.reading import add_quoting
 
 
 def add_parser(commands) -> None:
@@ -18,7 +19,7 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "--output",
         default="-",
-        help="masked file of the same format (text for a PDF); - prints text, JSON Lines, CSV, TSV (default)",
+        help="masked file of the same format (text for a PDF); - prints it, but no DOCX or HWPX (default)",
     )
     parser.add_argument(
         "--policy",
@@ -32,12 +33,17 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "--operating_point",
         default="auto",
-        help="operating point of the model; auto (default) takes the one with the highest recall, none no one",
+        help="operating point of the model; auto (default) takes the one with the highest recall, none uses none",
     )
-    parser.add_argument("--threshold", type=float, help="lowest score of the model's spans, without an operating point")
+    parser.add_argument(
+        "--threshold", type=float, help="minimum score of the model's spans; replaces the operating point"
+    )
+    add_quoting(parser)
     parser.add_argument("--columns", type=_names, help="JSON Lines, CSV, TSV: columns to mask (default: all)")
     parser.add_argument(
-        "--keep_particles", action="store_true", help="keep particles, also where they do not agree with a replacement"
+        "--keep_particles",
+        action="store_true",
+        help="keep particles even where they do not agree with a replacement",
     )
     parser.add_argument("--batch_size", type=int, default=32, help="windows per batch (default: 32)")
     parser.set_defaults(run=run)
@@ -59,21 +65,18 @@ def _rules(text: str) -> bool | list[str]:
 def run(arguments) -> None:
     """Mask the file; the alias file is written before it."""
     from kospan.masking.aliases import AliasTable
-    from kospan.masking.files import check_endings, mask_file, open_document
+    from kospan.masking.files import check_distinct, check_result, mask_file, open_document, write_result
     from kospan.masking.labels import NOTICE
     from kospan.masking.masker import NO_POINT, Masker
     from kospan.masking.policy import read_policy
     from kospan.masking.private_files import read_key
     from kospan.training.saving import check_output
 
+    files = {"FILE": arguments.file, "--key_file": arguments.key_file, "--alias_file": arguments.alias_file}
+    check_distinct(files | {"--output": arguments.output})
     policy = read_policy(arguments.policy)
-    document = open_document(arguments.file, arguments.columns)
-    printed = arguments.output == "-"
-    if printed and not hasattr(document, "content"):
-        raise ValueError("expected --output FILE for this kind of document, got -; name a file")
-    if not printed:
-        check_output(arguments.output)
-        check_endings(arguments.file, arguments.output)
+    document = open_document(arguments.file, arguments.columns, arguments.quoting)
+    check_result(document, arguments.file, arguments.output)
     key = None if arguments.key_file is None else read_key(arguments.key_file)
     table = None
     if arguments.alias_file is not None:
@@ -97,15 +100,11 @@ def run(arguments) -> None:
     result = mask_file(masker, document)
     if masker.reversible:
         table.save(arguments.alias_file)
-    if printed:
-        sys.stdout.write(document.content(NOTICE))
-    else:
-        document.write(arguments.output, NOTICE)
+    name = write_result(document, arguments.output, NOTICE)
     point = masker.operating_point or (
         NO_POINT if arguments.threshold is None else f"threshold {arguments.threshold:g}"
     )
     counts = ", ".join(f"{label} {count:,}" for label, count in sorted(result.masked.items())) or "nothing"
-    name = "standard output" if printed else Path(arguments.output)
     print(f"{result.texts:,} texts (operating point: {point}), masked {counts} -> {name}", file=sys.stderr)
     if result.not_masked:
         shown = ", ".join(result.not_masked[:3]) + (", ..." if len(result.not_masked) > 3 else "")

@@ -10,15 +10,20 @@ def add_data(parser: argparse.ArgumentParser, required: bool = True) -> None:
     parser.add_argument(
         "--overlaps", default="error", choices=("error", "longest"), help="handling of overlapping gold spans"
     )
+    add_quoting(parser)
+    parser.add_argument("--token_column", help="column files: column of the tokens, a number from 0 or a name")
+    parser.add_argument("--tag_column", help="column files: column of the tags, a number from 0 or a name")
+    parser.add_argument("--skip_invalid", action="store_true", help="continue without records that cannot be read")
+
+
+def add_quoting(parser: argparse.ArgumentParser) -> None:
+    """Add the flag of tables in which quotation marks may be quoting or text."""
     parser.add_argument(
         "--quoting",
         default="auto",
         choices=("auto", "minimal", "none"),
         help="CSV and TSV: whether quotation marks quote fields (minimal) or are text (none)",
     )
-    parser.add_argument("--token_column", help="column files: column of the tokens, a number from 0 or a name")
-    parser.add_argument("--tag_column", help="column files: column of the tags, a number from 0 or a name")
-    parser.add_argument("--skip_invalid", action="store_true", help="continue without records that cannot be read")
 
 
 def add_scored_model(parser: argparse.ArgumentParser) -> None:

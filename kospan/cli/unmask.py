@@ -2,6 +2,8 @@
 
 import sys
 
+from kospan.cli.reading import add_quoting
+
 
 def add_parser(commands) -> None:
     """Add the command."""
@@ -11,8 +13,9 @@ def add_parser(commands) -> None:
     )
     parser.add_argument("--alias_file", required=True, help="table of the aliases, mode 0600")
     parser.add_argument(
-        "--output", default="-", help="file of the same format; - prints text, JSON Lines, CSV, TSV (default)"
+        "--output", default="-", help="file of the same format; - prints it, but no DOCX or HWPX (default)"
     )
+    add_quoting(parser)
     parser.add_argument(
         "--keep_particles", action="store_true", help="keep particles as they are; for files masked with this flag"
     )
@@ -22,21 +25,12 @@ def add_parser(commands) -> None:
 def run(arguments) -> None:
     """Write the file with the original text."""
     from kospan.masking.aliases import AliasTable
-    from kospan.masking.files import check_endings, open_document, unmask_file
-    from kospan.training.saving import check_output
+    from kospan.masking.files import check_distinct, check_result, open_document, unmask_file, write_result
 
+    check_distinct({"FILE": arguments.file, "--alias_file": arguments.alias_file, "--output": arguments.output})
     table = AliasTable.load(arguments.alias_file)
-    document = open_document(arguments.file)
-    printed = arguments.output == "-"
-    if printed and not hasattr(document, "content"):
-        raise ValueError("expected --output FILE for this kind of document, got -; name a file")
-    if not printed:
-        check_output(arguments.output)
-        check_endings(arguments.file, arguments.output)
+    document = open_document(arguments.file, quoting=arguments.quoting)
+    check_result(document, arguments.file, arguments.output)
     result = unmask_file(table, document, not arguments.keep_particles)
-    if printed:
-        sys.stdout.write(document.content(None))
-    else:
-        document.write(arguments.output, None)
-    name = "standard output" if printed else arguments.output
+    name = write_result(document, arguments.output, None)
     print(f"{result.texts:,} texts, {result.masked['aliases']:,} aliases replaced -> {name}", file=sys.stderr)

@@ -178,25 +178,35 @@ def load_corpus(
     if values:
         splits = {split: [valued(example, split) for example in examples] for split, examples in splits.items()}
     labels = (VALUE,) if values else _labels(splits, source.labels)
-    for split, key, asked in (
-        ("train", "max_train_samples", max_train_samples),
-        ("validation", "max_eval_samples", max_eval_samples),
-    ):
-        if asked is None:
-            continue
+    for split, asked in (("train", max_train_samples), ("validation", max_eval_samples)):
         held = len(splits[split])
-        if not 1 <= asked <= held:
-            raise ValueError(
-                f"expected {key} between 1 and the {held:,} of the {split} split, got {asked}; choose fewer, or "
-                "remove it to use all"
-            )
-        splits[split] = splits[split][:asked]
-        origins[split] = origins[split]._replace(used=origins[split].used - held + asked)
+        splits[split] = first_items(splits[split], split, asked)
+        origins[split] = origins[split]._replace(used=origins[split].used - held + len(splits[split]))
     splits["train"] = splits["train"] + splits.pop("extra_train_file", [])
     for split, items in items_of.items():
         asked = {"train": max_train_samples, "validation": max_eval_samples}.get(split)
         issues[split] = issues.get(split, SplitIssues())._replace(left_out=_left_out(items, asked))
     return Corpus(labels, splits, dropped, values, issues, origins)
+
+
+def first_items(items: list, split: str, asked: int | None) -> list:
+    """Return the first items of a split.
+
+    Args:
+        items: All items.
+        split: Its name, "train" or "validation".
+        asked: Number of items, `max_train_samples` or `max_eval_samples`; None returns all.
+
+    Raises:
+        ValueError: If the split holds fewer.
+    """
+    if asked is not None and not 1 <= asked <= len(items):
+        key = "max_train_samples" if split == "train" else "max_eval_samples"
+        raise ValueError(
+            f"expected {key} between 1 and the {len(items):,} of the {split} split, got {asked}; choose fewer, or "
+            "remove it to use all"
+        )
+    return items[:asked]
 
 
 def _origins(source: RawDataset, parts: dict[str, "_Part"], splits: dict[str, list[Example]]) -> dict[str, Origin]:

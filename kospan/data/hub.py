@@ -48,7 +48,7 @@ def read_hub(name: str, joiner: str = " ", session: ReadSession = STRICT) -> Raw
     loaded = load_splits(name)
     splits = {_split_name(split): data for split, data in loaded.items()}
     hub = {}
-    if not _is_local(name):
+    if not is_local(name):
         hub = {_split_name(split): _hub_split(name, split, data) for split, data in loaded.items()}
     places = {split: f"{name}, split {split!r}" for split in splits}
     kind, columns = _form(splits, places, session)
@@ -111,7 +111,7 @@ def _form(splits: Mapping, places: Mapping[str, str], session: ReadSession) -> t
     return "tags", named
 
 
-def _is_local(name: str) -> bool:
+def is_local(name: str) -> bool:
     """Return whether a name is a path; `load_dataset`, too, prefers a folder of that name to the Hub."""
     return Path(name).exists() or Path(name.split(":", 1)[0]).exists()
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
+from kospan.data.checks import typed
 from kospan.data.content import form_of
-from kospan.data.corpus import VALIDATION_EVERY
-from kospan.data.hub import load_splits
+from kospan.data.corpus import VALIDATION_EVERY, first_items
+from kospan.data.hub import is_local, load_splits
 from kospan.data.jsonl import json_lines
-from kospan.data.text import open_text, stem
+from kospan.data.text import COMPRESSIONS, open_text, stem
 from kospan.setting import suggestion
 
 # About as many texts are held out for validation where no file is named.
@@ -37,7 +38,7 @@ class Source(NamedTuple):
     @property
     def on_hub(self) -> bool:
         """Whether the path is a name on the Hub, not a folder."""
-        return self.path.startswith("hub:") and not Path(self.path.removeprefix("hub:")).exists()
+        return self.path.startswith("hub:") and not is_local(self.path.removeprefix("hub:"))
 
 
 @dataclass(frozen=True)
@@ -147,19 +148,10 @@ def load_raw_corpus(
         kept = [at for at in range(len(texts)) if at % step]
         texts, repeats = [texts[at] for at in kept], [repeats[at] for at in kept]
     splits = {"train": texts, "validation": held_out}
-    for split, key, asked in (
-        ("train", "max_train_samples", max_train_samples),
-        ("validation", "max_eval_samples", max_eval_samples),
-    ):
-        held = len(splits[split])
-        if not held:
+    for split, asked in (("train", max_train_samples), ("validation", max_eval_samples)):
+        if not splits[split]:
             raise ValueError(f"expected texts for {split}, got none; name more texts")
-        if asked is not None and asked > held:
-            raise ValueError(
-                f"expected {key} between 1 and the {held:,} of the {split} split, got {asked}; choose fewer, or "
-                "remove it to use all"
-            )
-        splits[split] = splits[split][:asked]
+        splits[split] = first_items(splits[split], split, asked)
     return RawCorpus(tuple(sources), splits, repeats[: len(splits["train"])], counts, read)
 
 
@@ -175,14 +167,14 @@ def read_raw(source: Source) -> list[str]:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        TypeError: If a column holds something else than text.
         ValueError: If it holds no text.
     """
     if source.path.startswith("hub:"):
         found = _hub_texts(source)
     else:
         path = Path(source.path)
-        files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-        found = (text for file in files for text in _file_texts(source, file))
+        found = (text for file in _files(path) for text in _file_texts(source, file))
     texts = [normalize("NFC", text).strip() for text in found]
     texts = [text for text in texts if text]
     if not texts:
@@ -190,11 +182,21 @@ def read_raw(source: Source) -> list[str]:
     return texts
 
 
+def _files(path: Path) -> list[Path]:
+    """Return the file, or the files of a folder except hidden ones."""
+    if not path.is_dir():
+        return [path]
+    found = (each for each in path.rglob("*") if each.is_file())
+    return sorted(each for each in found if not any(part.startswith(".") for part in each.relative_to(path).parts))
+
+
 def _file_texts(source: Source, path: Path) -> Iterator[str]:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         yield from _hub_texts(source._replace(path=f"hub:{path}"))
         return
-    form = form_of(path)
+    name = path.with_suffix("") if path.suffix.lower() in COMPRESSIONS else path
+    # Detection reads the whole file, which may be large.
+    form = "text" if name.suffix.lower() == ".txt" else form_of(path)
     if form == "text":
         yield from (line.rstrip("\n") for line in open_text(path))
         return
@@ -211,10 +213,17 @@ def _file_texts(source: Source, path: Path) -> Iterator[str]:
 
 def _hub_texts(source: Source) -> Iterator[str]:
     splits = load_splits(source.path.removeprefix("hub:"))
-    data = splits.get("train") or next(iter(splits.values()))
+    if "train" not in splits:
+        raise ValueError(
+            f"{source.path}: expected a split 'train', got {', '.join(map(str, splits))}; save the texts to train on "
+            "as a split of that name"
+        )
+    data = splits["train"]
     if source.text_column not in data.column_names:
         raise ValueError(
             f"{source.path}: expected a column {source.text_column!r}, got {', '.join(data.column_names)}; set "
             "text_column of the source"
         )
-    yield from (text for text in data[source.text_column] if text is not None)
+    for row, text in enumerate(data[source.text_column]):
+        if text is not None:
+            yield typed(text, str, f"{source.path}, row {row}", repr(source.text_column))

@@ -6,7 +6,8 @@ import io
 import lzma
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -150,6 +151,18 @@ def check_compression(path: str | os.PathLike) -> None:
         )
 
 
+@contextmanager
+def replaced_whole(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a temporary file beside a file, and rename it to that name after the block; an error removes it."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write UTF-8 to a temporary file and rename it; line ends are kept.
 
@@ -165,12 +178,8 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     if compression:
         data = compression.compress(data)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replaced_whole(path) as temporary:
         temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def stem(path: str | os.PathLike) -> str:

@@ -5,17 +5,16 @@ import os
 from collections.abc import Callable
 
 from kospan.api import open_labelled
-from kospan.runtime import load
 from kospan.tasks.loading import load_saved
 
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
 def check_packages(command: str) -> None:
-    """Check that the packages of the extra "onnx" are there.
+    """Check that the packages of the extra "onnx" are installed.
 
     Raises:
-        ImportError: One is missing.
+        ImportError: If one is missing.
     """
     missing = [each for each in _NEEDED if importlib.util.find_spec(each) is None]
     if missing:
@@ -51,6 +50,7 @@ def export_command(
     """
     check_packages("kospan export")
     from kospan.export.export import export
+    from kospan.runtime import load
 
     # Read first: a mistake in the data shows before the export.
     labelled = None if data is None else open_labelled(load_saved(name), data, **reading, say=say)

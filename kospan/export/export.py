@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kospan.conversion.checkpoint import check_new_folder, new_folder
+from kospan.export import folder as folders
 from kospan.export.folder import write_folder
 from kospan.export.graph import TOLERANCE, largest_difference, to_graph
 from kospan.export.quantize import instruction_set, quantize
@@ -34,22 +35,22 @@ def check_exportable(model, name: str) -> None:
     """Check that a model can be exported.
 
     Raises:
-        ValueError: It cannot.
+        ValueError: If it cannot.
     """
     config = model.config
     got = None
     if config.model_type == "kospan-generative-ner":
-        got = "a generative one, whose language model is not exported; serve it with torch"
+        got, advice = "a generative model, whose language model is not exported", "serve it with torch"
     elif not config.model_type.startswith("kospan-"):
-        got = f"a stock model of type {config.model_type}; train one with kospan train"
+        got, advice = f"a stock model of type {config.model_type}", "train one with kospan train"
     elif getattr(config, "head_options", {}).get("oracle"):
-        got = "one with head_options oracle: true, which reads gold labels; train it without"
+        got, advice = "one with head_options oracle: true, which reads gold labels", "train it without"
     elif isinstance(model.encoder, SparseBigBird):
-        got = "one whose BigBird encoder chooses its attention for each text; serve it with torch"
+        got, advice = "one whose BigBird encoder chooses its attention for each text", "serve it with torch"
     if got:
         raise ValueError(
-            "expected a model for token classification, question answering or text classification to export, in "
-            f"{name} {got}"
+            "expected a model for token classification, question answering or text classification to export, got "
+            f"{got}, in {name}; {advice}"
         )
 
 
@@ -81,6 +82,12 @@ def export(
     check_exportable(model, name)
     model = model.cpu()
     graph = to_graph(model)
+    if precision == "int8" and graph.ByteSize() > folders.LARGEST_GRAPH:
+        # The quantizer needs the weights inside the graph, which protobuf limits.
+        raise ValueError(
+            f"expected a graph of at most {folders.LARGEST_GRAPH / 2**30:.1f} GiB for int8, got "
+            f"{graph.ByteSize() / 2**30:.1f} GiB; export it in float32"
+        )
     instructions = None
     with new_folder(output) as folder:
         write_folder(model, folder, graph, "float32")

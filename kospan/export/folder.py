@@ -15,7 +15,7 @@ from kospan.runtime.graph_model import FORMAT_VERSION, GRAPH, SETTINGS
 
 PACKAGE = "kospan_runtime"
 # Graphs above this many bytes have their weights in a file beside them: protobuf holds at most 2 GiB.
-_LARGEST_GRAPH = 2**31 - 2**20
+LARGEST_GRAPH = 2**31 - 2**20
 _MODELING = re.compile(r"^from (?:kospan\.modeling)?\.(\w+) import ", re.MULTILINE)
 # Keys of a config that only transformers reads, or that name a folder of this machine.
 _UNUSED_KEYS = ("_name_or_path", "auto_map", "custom_pipelines", "architectures", "dtype", "transformers_version")
@@ -30,7 +30,7 @@ def write_folder(model, folder: Path, graph: onnx.ModelProto, precision: str) ->
         graph: Its graph.
         precision: "float32" or "int8".
     """
-    large = graph.ByteSize() > _LARGEST_GRAPH
+    large = graph.ByteSize() > LARGEST_GRAPH
     onnx.save_model(graph, folder / GRAPH, save_as_external_data=large, location=f"{GRAPH}.data" if large else None)
     config = {key: value for key, value in model.config.to_dict().items() if key not in _UNUSED_KEYS}
     _write_json(folder / "config.json", config)

@@ -26,7 +26,7 @@ _COMPARED = ((1, 3, 1), (1, 24, 19), (4, 16, 16), (5, 9, 4))
 
 
 class GraphLSTM(nn.Module):
-    """ONNX's LSTM operator with the weights of a `MaskedBiLSTM`; it can be exported, and not run.
+    """ONNX's LSTM operator with the weights of a `MaskedBiLSTM`; it can be exported but not run.
 
     torch's exporter writes the number of units of its example into the graph. The operator takes the length of each
     row, and reads each row backwards from its own end.
@@ -129,7 +129,7 @@ def to_graph(model) -> onnx.ModelProto:
 
 @contextlib.contextmanager
 def _exportable(model) -> Iterator[None]:
-    """Replace the LSTM and fused attention, which cannot be exported, inside the context."""
+    """Replace the LSTM and fused attention inside the context, because they cannot be exported."""
     encoder, recurrent = model.encoder, getattr(model, "recurrent", None)
     implementation = encoder.config._attn_implementation
     encoder.set_attn_implementation("eager")

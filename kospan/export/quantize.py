@@ -107,8 +107,9 @@ def _quantize_tables(graph: onnx.GraphProto) -> None:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence the library's warnings about preparing a graph and about weights that are shared."""
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)

@@ -13,6 +13,8 @@ from kospan.modeling.particle_agreement import agreeing_rest
 
 ALIAS = re.compile(r"\[([^\[\]\s]+)_(\d+)\]")
 _VERSION = 1
+# Characters of a label that an alias cannot have.
+_FORBIDDEN = re.compile(r"[\[\]\s]+")
 # No particle is longer; longer words are never searched for one.
 LONGEST_WORD = 80
 # Word joiner (zero width) after an alias whose particle does not agree with its surface and is kept by `unmask`.
@@ -32,7 +34,7 @@ def _change_back(rest: str, alias: str, surface: str, particles: bool) -> tuple[
     return particle_change(rest, alias, surface) if particles else (0, "")
 
 
-def restored(rest: str, alias: str, surface: str, particles: bool) -> str:
+def text_after_unmask(rest: str, alias: str, surface: str, particles: bool) -> str:
     """Return the text after an alias as it is after `unmask`."""
     count, form = _change_back(rest, alias, surface, particles)
     return form + rest[count:]
@@ -52,7 +54,7 @@ class Change(NamedTuple):
     text: str
 
 
-def changed(text: str, changes: Sequence) -> str:
+def apply_changes(text: str, changes: Sequence) -> str:
     """Return a text with changes, which have `start`, `stop` and `text`, in order."""
     parts, at = [], 0
     for change in changes:
@@ -88,9 +90,14 @@ class AliasTable:
 
         Args:
             surface: The text to replace.
-            name: Name in a new alias.
+            name: Name in a new alias; brackets and white space become "_".
+
+        >>> AliasTable().alias("010-1234-5678", "phone number")
+        '[phone_number_1]'
         """
         if surface not in self._aliases:
+            # Names that become equal share their numbers.
+            name = _FORBIDDEN.sub("_", name) or "_"
             self._numbers[name] += 1
             self._add(f"[{name}_{self._numbers[name]}]", surface)
         return self._aliases[surface]
@@ -119,7 +126,7 @@ class AliasTable:
             text: A text with aliases.
             particles: Whether a particle after an alias takes the form that its surface requires.
         """
-        return changed(text, self.changes(text, particles))
+        return apply_changes(text, self.changes(text, particles))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the table to a file of mode 0600."""
@@ -136,7 +143,7 @@ class AliasTable:
 
         Raises:
             OSError: If there is no file, or others have access to it.
-            ValueError: If its content is no table.
+            ValueError: If it is not an alias table.
         """
         table = cls()
         if missing and not Path(path).exists():
@@ -155,6 +162,6 @@ class AliasTable:
                 table._numbers[name] = max(table._numbers[name], int(number))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{path}: expected an alias file of `kospan mask`, got another content ({error}); name the right file"
+                f"{path}: expected an alias file of `kospan mask`, got other content ({error}); name the right file"
             ) from error
         return table

@@ -5,6 +5,8 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from kospan.data.text import replaced_whole
+
 # Limits of one document; a Word file of a thousand pages has about 10 MB of XML.
 MAX_ENTRIES, MAX_BYTES = 10_000, 512 * 2**20
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -20,8 +22,8 @@ class Archive:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no zip archive, is encrypted or broken, has an entry with an unsafe path or twice the same
-            one, or holds more than `MAX_ENTRIES` entries or `MAX_BYTES` bytes.
+        ValueError: If it is not a zip archive, is encrypted or broken, has an unsafe or duplicate path, or holds more
+            than `MAX_ENTRIES` entries or `MAX_BYTES` bytes.
     """
 
     def __init__(self, path: str | os.PathLike, what: str):
@@ -90,14 +92,8 @@ class Archive:
 
     def write(self, path: str | os.PathLike) -> None:
         """Write the archive, in the same order and with the same compressions, to a temporary file and rename it."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with zipfile.ZipFile(temporary, "w") as file:
-                for old in self.infos:
-                    info = zipfile.ZipInfo(old.filename, old.date_time)
-                    info.compress_type, info.external_attr = old.compress_type, old.external_attr
-                    file.writestr(info, self.contents[old.filename])
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replaced_whole(path) as temporary, zipfile.ZipFile(temporary, "w") as file:
+            for old in self.infos:
+                info = zipfile.ZipInfo(old.filename, old.date_time)
+                info.compress_type, info.external_attr = old.compress_type, old.external_attr
+                file.writestr(info, self.contents[old.filename])

@@ -1,8 +1,11 @@
 """Documents as texts that are masked one by one and written back in place."""
 
+import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from kospan.data.text import write_text
 from kospan.masking.aliases import Change
 
 # Longest text that can be a heading or a cell with the name of the next one.
@@ -38,6 +41,22 @@ class Document(Protocol):
 
     def not_masked(self) -> list[str]:
         """Names of parts whose content is not masked, such as pictures."""
+
+
+class TextDocument(ABC):
+    """A document that is written as a text, so that it can be printed."""
+
+    @abstractmethod
+    def content(self, notice: str | None) -> str:
+        """Return the text of the changed file, with a notice or, for None, without one."""
+
+    def write(self, path: str | os.PathLike, notice: str | None) -> None:
+        """Write the changed file."""
+        write_text(path, self.content(notice))
+
+    def not_masked(self) -> list[str]:
+        """Return nothing: a text has no pictures."""
+        return []
 
 
 class PlacedText(NamedTuple):

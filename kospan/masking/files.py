@@ -1,19 +1,21 @@
 """Masking and unmasking of files."""
 
 import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from kospan.data.content import form_of
 from kospan.data.text import COMPRESSIONS
 from kospan.masking.aliases import AliasTable
-from kospan.masking.documents import Document, PlacedText, placed_text
+from kospan.masking.documents import Document, PlacedText, TextDocument, placed_text
 from kospan.masking.masker import Masker
 from kospan.masking.office import OfficeDocument
 from kospan.masking.pdf import PdfDocument
 from kospan.masking.plain_files import JsonLinesFile, TableFile, TextFile
+from kospan.training.saving import check_output
 
 _OFFICE = {".docx": "DOCX", ".docm": "DOCX", ".hwpx": "HWPX"}
 _OLD = {".doc": "DOCX", ".hwp": "HWPX", ".xls": "CSV", ".xlsx": "CSV", ".pptx": "PDF", ".odt": "DOCX", ".rtf": "DOCX"}
@@ -35,12 +37,13 @@ class FileResult(NamedTuple):
     not_masked: list[str]
 
 
-def open_document(path: str | os.PathLike, columns: Sequence[str] | None = None) -> Document:
+def open_document(path: str | os.PathLike, columns: Sequence[str] | None = None, quoting: str = "auto") -> Document:
     """Open a file as a document.
 
     Args:
         path: DOCX, HWPX, PDF, JSON Lines, CSV, TSV, or text with a document per line.
         columns: Keys or columns of JSON Lines, CSV and TSV; None takes all.
+        quoting: CSV and TSV: whether quotation marks quote fields ("minimal") or are text ("none"); "auto" detects it.
 
     Raises:
         ValueError: If the file is broken, encrypted or of another kind.
@@ -53,8 +56,7 @@ def open_document(path: str | os.PathLike, columns: Sequence[str] | None = None)
             f"expected DOCX, HWPX, PDF, JSON Lines, CSV, TSV or text, got {path}; save it as {_OLD[ending]}"
         )
     if ending in _OFFICE or ending == ".pdf":
-        if columns is not None:
-            raise ValueError(f"expected columns for JSON Lines, CSV or TSV alone, got {path}; remove --columns")
+        _check_options(path, columns, quoting)
         return PdfDocument(path) if ending == ".pdf" else OfficeDocument(path, _OFFICE[ending])
     _check_uncompressed(path)
     form = form_of(path)
@@ -62,13 +64,18 @@ def open_document(path: str | os.PathLike, columns: Sequence[str] | None = None)
         raise ValueError(
             f"{path}: expected JSON Lines, got one JSON value over the whole file; write one object per line"
         )
-    if form == "jsonl":
-        return JsonLinesFile(path, columns)
     if form in ("csv", "tsv"):
-        return TableFile(path, "," if form == "csv" else "\t", columns)
+        return TableFile(path, "," if form == "csv" else "\t", columns, quoting)
+    _check_options(path, None if form == "jsonl" else columns, quoting)
+    return JsonLinesFile(path, columns) if form == "jsonl" else TextFile(path)
+
+
+def _check_options(path: str | os.PathLike, columns: Sequence[str] | None, quoting: str) -> None:
+    """Refuse the options of other formats."""
     if columns is not None:
-        raise ValueError(f"expected columns for JSON Lines, CSV or TSV alone, got the text {path}; remove --columns")
-    return TextFile(path)
+        raise ValueError(f"expected columns for JSON Lines, CSV or TSV alone, got {path}; remove --columns")
+    if quoting != "auto":
+        raise ValueError(f"expected quoting for CSV or TSV alone, got {path}; remove --quoting")
 
 
 def _check_uncompressed(path: str | os.PathLike) -> None:
@@ -101,8 +108,10 @@ def mask_file(masker: Masker, document: Document) -> FileResult:
     units = document.units
     for first in range(0, len(units), _TEXTS_AT_A_TIME):
         part = units[first : first + _TEXTS_AT_A_TIME]
-        texts, contexts, by_model = ([unit[at] for unit in part] for at in (1, 2, 3))
-        for at, masked in enumerate(masker.mask(texts, contexts, by_model), first):
+        found = masker.mask(
+            [unit.text for unit in part], [unit.context for unit in part], [unit.by_model for unit in part]
+        )
+        for at, masked in enumerate(found, first):
             document.change(at, masked.edits)
             counts.update(edit.label for edit in masked.edits)
     return FileResult(len(units), counts, document.not_masked())
@@ -118,15 +127,48 @@ def unmask_file(table: AliasTable, document: Document, particles: bool = True) -
     return FileResult(len(document.units), Counter({"aliases": count}), [])
 
 
-def check_endings(path: str | os.PathLike, output: str | os.PathLike) -> None:
-    """Check that an output has the format of its input.
+def check_distinct(files: Mapping[str, str | os.PathLike | None]) -> None:
+    """Check that no two names are of one file, which would be overwritten.
+
+    Args:
+        files: Files by argument; None and "-" name none.
 
     Raises:
-        ValueError: If the endings differ, or the two are one file.
+        ValueError: If two are the same file.
     """
+    known: dict[str, str] = {}
+    for argument, path in files.items():
+        if path is None or path == "-":
+            continue
+        for other, name in known.items():
+            same = os.path.samefile(path, other) if os.path.exists(path) and os.path.exists(other) else False
+            if same or os.path.realpath(path) == other:
+                raise ValueError(f"expected different files for {name} and {argument}, got {path}; name a new file")
+        known[os.path.realpath(path)] = argument
+
+
+def check_result(document: Document, path: str | os.PathLike, output: str) -> None:
+    """Check that a document can be written to an output, or printed for "-".
+
+    Raises:
+        ValueError: If the endings differ, or a document that is not a text is to be printed.
+        OSError: If the output cannot be written.
+    """
+    if output == "-":
+        if not isinstance(document, TextDocument):
+            raise ValueError("expected --output FILE for this kind of document, got -; name a file")
+        return
+    check_output(output)
     ending = Path(path).suffix.lower()
     wanted = ".txt" if ending == ".pdf" else ending
-    if Path(output).exists() and os.path.samefile(path, output):
-        raise ValueError(f"expected another file for the output, got the input {path}; name a new file")
     if (ending in _OFFICE or ending == ".pdf") and Path(output).suffix.lower() != wanted:
         raise ValueError(f"expected an output that ends in {wanted} for {path}, got {output}; rename it")
+
+
+def write_result(document: Document, output: str, notice: str | None) -> str:
+    """Write a document, or print it for "-", and return the name of the output."""
+    if output == "-":
+        sys.stdout.write(document.content(notice))
+        return "standard output"
+    document.write(output, notice)
+    return output

@@ -6,8 +6,16 @@ from typing import Any, NamedTuple
 
 from kospan.api import task_over
 from kospan.example import Example
-from kospan.masking.actions import hashed, partly, replaced
-from kospan.masking.aliases import ALIAS, LONGEST_WORD, UNCHANGED, AliasTable, changed, particle_change, restored
+from kospan.masking.actions import hashed, partially_masked, replaced
+from kospan.masking.aliases import (
+    ALIAS,
+    LONGEST_WORD,
+    UNCHANGED,
+    AliasTable,
+    apply_changes,
+    particle_change,
+    text_after_unmask,
+)
 from kospan.masking.labels import LITERAL, NOTICE
 from kospan.masking.policy import Policy, read_policy
 from kospan.masking.regions import Region, regions
@@ -75,7 +83,7 @@ class Masker:
         aliases: Table of the aliases; a new one by default.
         operating_point: "auto" takes the model's operating point with the highest recall, if it has one; "none" its
             default decoding; otherwise the name of an operating point.
-        threshold: Lowest score of the model's spans, instead of an operating point.
+        threshold: Minimum score of the model's spans; replaces the operating point.
         particles: Whether a Korean particle after a replacement takes the form that the replacement requires.
         batch_size: Windows per batch.
 
@@ -180,7 +188,7 @@ class Masker:
         if self.reversible:
             first = [*first, *(Span(*match.span(), LITERAL) for match in ALIAS.finditer(text))]
         wanted = [span for span in (*spans, *first) if self.policy.action(span.label).action != "keep"]
-        wanted = _joined(text, regions(text, wanted, first), self.policy)
+        wanted = _joined(regions(text, wanted, first), self.policy)
         # Aliases are numbered in the order of the text.
         for region in wanted:
             self._replacement(text[region.start : region.end], region.label)
@@ -192,7 +200,7 @@ class Masker:
             edits.append(edit)
             after = edit.start
         edits = _placed(edits[::-1])
-        return Masked(changed(text, edits), edits)
+        return Masked(apply_changes(text, edits), edits)
 
     def _edit(self, text: str, region: Region, limit: int, rest: str) -> Edit:
         """Return the change of a region before already masked text.
@@ -211,7 +219,9 @@ class Masker:
         if end + count > limit:
             count, form = 0, ""
         for taken, particle in ((count, form), (0, "")):
-            exact = action != "alias" or restored(particle + rest[taken:], mask, surface, self.particles) == rest
+            exact = (
+                action != "alias" or text_after_unmask(particle + rest[taken:], mask, surface, self.particles) == rest
+            )
             if exact:
                 return Edit(start, end, end + taken, mask + particle, label, score, action, 0, len(mask))
         return Edit(start, end, end, mask + UNCHANGED, label, score, action, 0, len(mask))
@@ -222,7 +232,7 @@ class Masker:
             return self.aliases.alias(surface, action.name or label)
         if action.action == "hash":
             return hashed(surface, label, action, self.key)
-        return partly(surface, label, action) if action.action == "partial" else replaced(label, action)
+        return partially_masked(surface, label, action) if action.action == "partial" else replaced(label, action)
 
 
 def mask(model: Any, texts: str | Sequence[str], policy=None, **settings) -> Masked | list[Masked]:
@@ -270,13 +280,13 @@ def _checked_key(key: bytes | str | None) -> bytes | None:
     return key if key is None else bytes(key)
 
 
-def _joined(text: str, found: Sequence[Region], policy: Policy) -> list[Region]:
+def _joined(found: Sequence[Region], policy: Policy) -> list[Region]:
     """Join neighbouring regions of one label that are replaced by it, so that it is written once."""
     joined: list[Region] = []
     for region in found:
         last = joined[-1] if joined else None
-        same = last is not None and last.label == region.label and not text[last.end : region.start].strip()
-        if same and policy.action(region.label).action == "replace" and last.end == region.start:
+        adjacent = last is not None and (last.label, last.end) == (region.label, region.start)
+        if adjacent and policy.action(region.label).action == "replace":
             joined[-1] = last._replace(end=region.end, score=max(last.score, region.score))
         else:
             joined.append(region)

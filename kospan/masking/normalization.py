@@ -1,9 +1,12 @@
-"""Text for the rules: composed, with ASCII digits, hyphens and spaces, and the way back to the original's offsets."""
+"""Normalisation of text for the rules, with a map back to the original offsets."""
 
+import re
 import unicodedata
 from typing import NamedTuple
 
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣－ㅡ"), "-")
+# White space of ASCII that becomes a space.
+_WHITE = re.compile(r"[\t\v\f\x1c-\x1f]")
 
 
 class NormalizedText(NamedTuple):
@@ -31,16 +34,14 @@ def normalized(text: str) -> NormalizedText:
     >>> found.text, found.original(0, 3)
     ('010-1234', (0, 3))
     """
-    if text.isascii() and "\t" not in text:
+    if text.isascii() and not _WHITE.search(text):
         places = range(len(text) + 1)
         return NormalizedText(text, places[:-1], places[1:])
     characters, starts, ends = [], [], []
     at = 0
-    while at < len(text):
-        end = at + 1
-        while end < len(text) and _continues(text[end]):
-            end += 1
-        for character in _plain(text[at:end]):
+    for cluster in clusters(text):
+        end = at + len(cluster)
+        for character in _plain(cluster):
             characters.append(character)
             starts.append(at)
             ends.append(end)
@@ -55,6 +56,18 @@ def _plain(cluster: str) -> str:
     return "".join(character for character in plain if unicodedata.category(character) != "Cf")
 
 
-def _continues(character: str) -> bool:
-    """Return whether a character continues the one before it: a mark, or a vowel or final consonant of Hangul jamo."""
-    return unicodedata.combining(character) > 0 or "\u1160" <= character <= "\u11ff"
+def clusters(text: str) -> list[str]:
+    r"""Split a text into characters with the marks on them; a syllable of decomposed Hangul is one.
+
+    Another division than that of `kospan.modeling.alignment`, which separates marks that compose with no letter.
+
+    >>> [len(cluster) for cluster in clusters("\u1100\u1161e\u0301x\u0302b")]
+    [2, 2, 2, 1]
+    """
+    found: list[str] = []
+    for character in text:
+        if found and (unicodedata.combining(character) or "\u1160" <= character <= "\u11ff"):
+            found[-1] += character
+        else:
+            found.append(character)
+    return found

@@ -17,11 +17,13 @@ _PIXEL = base64.b64decode(
 )
 # Attributes with names of persons: of comments, of tracked changes, of the list of people.
 _AUTHORS = ("author", "initials", "userId")
-# Attributes with free text: of pictures.
-_DESCRIPTIONS = ("descr", "title")
+# Attributes with free text, by the local names of element and attribute: fields, links, shapes, controls, variables.
+_TEXTS = {("fldSimple", "instr"), ("hyperlink", "tooltip"), ("shape", "alt"), ("textpath", "string"), ("docVar", "val")}
+_TEXTS |= {("alias", "val"), ("docPr", "descr"), ("docPr", "title")}
 # Properties with names of persons or companies, which are emptied, and with free text, which is masked.
 _NAMES = {"creator", "lastModifiedBy", "Company", "Manager", "lastsaveby"}
 _FREE = {"title", "subject", "keywords", "category", "lpwstr", "keyword", "contentStatus", "HyperlinkBase"}
+_FREE |= {"description", "lpstr"}
 
 
 class OfficeDocument:
@@ -78,10 +80,10 @@ class OfficeDocument:
         """Change the text of a unit."""
         apply_to_slots(self._slots[at], [part for change in changes for part in _parts(change)])
         if self.what == "HWPX" and changes:
-            self._forget_lines(self._slots[at][0].element)
+            self._remove_line_cache(self._slots[at][0].element)
 
     @staticmethod
-    def _forget_lines(element) -> None:
+    def _remove_line_cache(element) -> None:
         """Remove the cached line breaks of a paragraph, which count characters of the old text."""
         while element is not None and key(element) != ("hwpml", "p"):
             element = element.getparent()
@@ -154,7 +156,8 @@ def _parts(change: Change | Edit) -> list[Change]:
 
 
 def _describe(parent, tag: str, attributes: dict, notice: str) -> None:
-    element = next((each for each in parent if each.tag == tag and dict(each.attrib) == attributes), None)
+    wanted = attributes.items()
+    element = next((each for each in parent if each.tag == tag and wanted <= dict(each.attrib).items()), None)
     if element is None:
         element = parent.makeelement(tag, attributes)
         parent.append(element)
@@ -194,7 +197,8 @@ def _others(name: str, root) -> Iterator[tuple[Slot, bool]]:
             yield Slot(element, "text", text), True
         if name.endswith(".rels") and element.get("TargetMode") == "External":
             yield Slot(element, "Target", element.get("Target", "")), False
-        if local == "docPr":
-            for attribute in _DESCRIPTIONS:
-                if element.get(attribute, "").strip():
-                    yield Slot(element, attribute, element.get(attribute)), True
+        for attribute, value in element.attrib.items():
+            name_of = attribute.rpartition("}")[2]
+            if (local, name_of) in _TEXTS and value.strip():
+                # A command, as in COMMANDS, has an address that rules find.
+                yield Slot(element, attribute, value), name_of != "instr"

@@ -17,7 +17,7 @@ class NamedPattern(NamedTuple):
 
 
 # Without \b: a Hangul syllable is a word character, so that \b fails before a particle.
-_SEPARATOR = r"(?:[ ]?-[ ]?|[ ])"
+_SEPARATOR = r"(?:[ ]?-[ ]?|[ ./])"
 _BIRTH = r"(?<!\d)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 RRN = [
     NamedPattern("RRN", rf"{_BIRTH}{_SEPARATOR}[1-4]\d{{6}}(?!\d)", LIKELY),

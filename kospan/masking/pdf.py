@@ -4,14 +4,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kospan.data.text import write_text
-from kospan.masking.aliases import Change, changed
-from kospan.masking.documents import TextUnit
+from kospan.masking.aliases import Change, apply_changes
+from kospan.masking.documents import TextDocument, TextUnit
 
 MAX_PAGES = 10_000
 
 
-class PdfDocument:
+class PdfDocument(TextDocument):
     """A PDF file, read page by page and written as text, with a form feed between two pages.
 
     Args:
@@ -34,15 +33,11 @@ class PdfDocument:
 
     def change(self, at: int, changes: Sequence[Change]) -> None:
         """Change a page."""
-        self._texts[at] = changed(self._texts[at], changes)
+        self._texts[at] = apply_changes(self._texts[at], changes)
 
-    def not_masked(self) -> list[str]:
-        """Return nothing: a text has no pictures."""
-        return []
-
-    def write(self, path: str | os.PathLike, notice: str | None) -> None:
-        """Write the text."""
-        write_text(path, "\f".join(self._texts) + "\n" + (f"{notice}\n" if notice else ""))
+    def content(self, notice: str | None) -> str:
+        """Return the text of the changed pages."""
+        return "\f".join(self._texts) + "\n" + (f"{notice}\n" if notice else "")
 
 
 def _pages(path: str | os.PathLike) -> list[str]:

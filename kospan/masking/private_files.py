@@ -4,14 +4,16 @@ import os
 import stat
 from pathlib import Path
 
+from kospan.data.text import replaced_whole
 
-def read_private(path: str | os.PathLike, what: str, make: str) -> bytes:
+
+def read_private(path: str | os.PathLike, what: str, hint: str) -> bytes:
     """Read a file that no other user can read.
 
     Args:
         path: The file.
         what: Kind of file, for error messages.
-        make: How to create it, for error messages.
+        hint: How to create it, for error messages.
 
     Raises:
         FileNotFoundError: If there is none.
@@ -20,7 +22,7 @@ def read_private(path: str | os.PathLike, what: str, make: str) -> bytes:
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"expected the {what} at {path}, found no such file; {make}")
+        raise FileNotFoundError(f"expected the {what} at {path}, found no such file; {hint}")
     if not path.is_file():
         raise ValueError(f"expected the {what} at {path}, got no regular file; name a file")
     # The mode of the open file, so that the checked file is the one that is read.
@@ -36,24 +38,19 @@ def read_private(path: str | os.PathLike, what: str, make: str) -> bytes:
 
 def write_private(path: str | os.PathLike, data: bytes) -> None:
     """Write a file of mode 0600 under a temporary name and rename it."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replaced_whole(path) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_key(path: str | os.PathLike) -> bytes:
     """Read the secret key of hashes.
 
     Args:
-        path: A file of at least 16 bytes; white space at its ends is no part of the key.
+        path: A file of at least 16 bytes; leading and trailing white space is ignored.
 
     Raises:
         ValueError: If the key is shorter.

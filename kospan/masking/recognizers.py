@@ -19,7 +19,7 @@ from tldextract import TLDExtract
 
 from kospan.masking import patterns
 
-_SEPARATORS = [("-", ""), (" ", "")]
+_SEPARATORS = [("-", ""), (" ", ""), (".", ""), ("/", "")]
 # Numbers of the Korean network start so; libphonenumber also takes the national form without the zero.
 _PHONE_START = re.compile(r"\(?(?:\+|0|1[5-8]\d\d)")
 

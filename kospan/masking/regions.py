@@ -23,7 +23,7 @@ class Region(NamedTuple):
 
 
 def regions(text: str, spans: Sequence[Span], first: Collection[Span] = ()) -> list[Region]:
-    """Cut the union of spans into disjoint regions: no character of a span is missing but white space.
+    """Cut the union of spans into disjoint regions; every character of a span is covered, except white space.
 
     Spans are taken in the order of preference, score and length. A span that no region overlaps yet becomes one; of
     others the uncovered stretches do.

@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kospan.modeling.best_paths import best_paths
-from kospan.modeling.span_selection import MAX_SPAN_LENGTH
-from kospan.modeling.tags import UnitSpan, labels_of, may_end, may_follow, may_start, span_tags
+from kospan.modeling.best_paths import LARGEST_FLOAT32_SCORE, best_paths
+from kospan.modeling.span_selection import MAX_SPAN_LENGTH, SpanTags
+from kospan.modeling.tags import UnitSpan, may_end, may_follow, may_start, span_tag_ids, span_tags
 
-from .chain_spans import ChainSpans, SpanTags
+from .chain_spans import ChainSpans
 from .chain_sums import ChainSums
-
-# As in `crf_inputs.py`: above this, Viterbi runs in float64.
-_LARGEST_FLOAT32_SCORE = 2.0**14
 
 
 class Chain:
@@ -62,7 +59,7 @@ class Chain:
         start, transitions, end = self._scores
         largest = np.abs(emissions).max(initial=0.0)
         largest += max(np.abs(each[np.isfinite(each)]).max(initial=0.0) for each in self._scores)
-        wide = np.float64 if largest * emissions.shape[1] > _LARGEST_FLOAT32_SCORE else np.float32
+        wide = np.float64 if largest * emissions.shape[1] > LARGEST_FLOAT32_SCORE else np.float32
         first, last = (np.broadcast_to(each, emissions.shape[::2]).astype(wide) for each in (start, end))
         scores = emissions.transpose(1, 0, 2).astype(wide)
         return best_paths(scores, mask.sum(axis=1), first, transitions.astype(wide), last)[0]
@@ -74,8 +71,7 @@ class Chain:
 
     def span_posteriors(self, emissions: np.ndarray, mask: np.ndarray, max_length: int = MAX_SPAN_LENGTH) -> ChainSpans:
         """Compute exact probabilities of all spans of up to `max_length` units; other arguments as in `decode`."""
-        prefixes = "BI" if self.scheme == "BIO" else "BIES"
-        ids = ([self.tags.index(f"{prefix}-{label}") for label in labels_of(self.tags)] for prefix in prefixes)
+        ids = span_tag_ids(self.tags, self.scheme)
         return ChainSpans(self.sums(emissions, mask), SpanTags(*map(np.array, ids)), max_length)
 
     def no_span_probability(self, emissions: np.ndarray, mask: np.ndarray, posteriors: ChainSpans) -> np.ndarray:

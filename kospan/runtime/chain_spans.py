@@ -1,30 +1,15 @@
 """Posteriors of all spans of a chain in NumPy; the same computation as `span_posteriors.py` of the models."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
+
+from kospan.modeling.span_selection import SpanTags, trimmed_places
 
 from .chain_sums import ChainSums
 
 # Maximum number of posteriors of a block; a long text is a sequence of blocks.
 BLOCK = 2**22
-
-
-class SpanTags(NamedTuple):
-    """Ids of the tags of each label, in the order of the labels `(labels,)`.
-
-    Args:
-        begin: First tag of a span: `B-`.
-        inside: Tag that continues it: `I-`.
-        end: Last tag of a span of several units, `E-`; None in BIO.
-        single: Tag of a span of one unit, `S-`; None in BIO.
-    """
-
-    begin: np.ndarray
-    inside: np.ndarray
-    end: np.ndarray | None = None
-    single: np.ndarray | None = None
 
 
 class ChainSpans:
@@ -118,36 +103,12 @@ class ChainSpans:
         else:
             # A span that begins earlier may lose white space at its beginning and then begin here.
             earlier = range(max(0, starts.start - self.lengths + 1), starts.stop)
-            found = _trim_blanks(np.ascontiguousarray(self.at(earlier)), blank, earlier, starts.start)
+            found = np.ascontiguousarray(self.at(earlier))
+            flat = found.reshape(-1, len(thresholds))
+            own, kept, goals = trimmed_places(blank, earlier, self.lengths)
+            values = flat[own]
+            flat[own] = 0.0
+            np.add.at(flat, goals, values[kept])
+            found = found[:, starts.start - earlier.start :]
         places = rows, at, length, labels = ((found >= thresholds) & (found > 0)).nonzero()
         return rows, at + starts.start, at + starts.start + length + 1, labels, found[places]
-
-
-def _trim_blanks(posteriors: np.ndarray, blank: np.ndarray, starts: range, first: int) -> np.ndarray:
-    """Move the posteriors of spans with white space at their ends to the spans without it.
-
-    Args:
-        posteriors: Posteriors of the tagged spans `(batch, starts, lengths, labels)`; changed in place.
-        blank: True where a unit is white space `(batch, units)`.
-        starts: Units of the second axis.
-        first: The first unit whose spans are returned.
-
-    Returns:
-        `(batch, starts from first on, lengths, labels)`.
-    """
-    _, count, lengths, labels = posteriors.shape
-    units = blank.shape[1]
-    places = np.broadcast_to(np.arange(units), blank.shape)
-    # First visible unit at or behind each unit, and one past the last visible one at or before it.
-    opening = np.minimum.accumulate(np.where(blank, units, places)[:, ::-1], axis=1)[:, ::-1]
-    closing = np.maximum.accumulate(np.where(blank, -1, places), axis=1) + 1
-    lasts = np.arange(starts.start, starts.stop)[:, None] + np.arange(lengths)  # shape: (starts, lengths)
-    moved = blank[:, starts.start : starts.stop, None] | blank[:, lasts.clip(max=units - 1)]
-    rows, at, length = (moved & (lasts < units)).nonzero()
-    begin, end = opening[rows, at + starts.start], closing[rows, at + starts.start + length]
-    kept = (begin < end) & (begin < starts.stop)
-    values = posteriors[rows, at, length]
-    posteriors[rows, at, length] = 0.0
-    goal = (rows * count + begin - starts.start) * lengths + end - begin - 1
-    np.add.at(posteriors.reshape(-1, labels), goal[kept], values[kept])
-    return posteriors[:, first - starts.start :]

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from kospan.modeling.alignment import Aligner
+from kospan.modeling.alignment import Aligner, aligner_settings
 from kospan.modeling.character_ngrams import NGRAM_FILE, CharacterNgrams
 from kospan.modeling.padded_batches import attention_mask, length_batches, padded_batch
 
@@ -21,8 +21,7 @@ from .tokenizer import FastTokenizer
 FORMAT_VERSION = 1
 SETTINGS, GRAPH = "runtime.json", "model.onnx"
 FORMAT_KEY = "kospan_format_version"
-# Positions with padding that run at once. With 6 layers of 384, batches of 512 are a fifth faster than those of 2,048,
-# which do not fit a CPU's caches, and twice as fast as single windows of 17.
+# Positions with padding that run at once: the states of larger batches do not fit a CPU's caches.
 _POSITIONS = 512
 # Its kernel for CPUs takes several times as long as the two operations that it replaces.
 _DISABLED = ["SkipLayerNormFusion"]
@@ -78,19 +77,7 @@ class GraphModel:
             with _whole(folder / NGRAM_FILE) as path:
                 self.ngrams = CharacterNgrams.load(path)
         self.tokenizer = FastTokenizer(tokenizer, **settings["tokenizer"])
-        config, encoder_input = self.config, self.config.encoder_input
-        self.aligner = Aligner(
-            self.tokenizer,
-            config.unit,
-            encoder_input,
-            config.normalization,
-            config.max_length,
-            config.stride,
-            getattr(config, "places", 1),
-            getattr(config, "word_shape_feature", False),
-            config.word_splitting,
-            self.ngrams,
-        )
+        self.aligner = Aligner(self.tokenizer, **aligner_settings(self.config, self.ngrams))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads or 0, 3
         with _whole(folder / GRAPH) as path:
@@ -130,12 +117,29 @@ class GraphModel:
         return self._session.run(None, {name: batch[name] for name in self._inputs})[0]
 
 
+def check_file(path: Path) -> None:
+    """Check that a file of an exported model exists.
+
+    Raises:
+        FileNotFoundError: If it does not.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"expected an exported model in {path.parent}, found no {path.name} there; `kospan export MODEL "
+            f"{path.parent}` writes one"
+        )
+
+
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """Give a file to a block; an error in it is a ValueError that names the file.
+    """Turn an error in a block that reads a file into a ValueError that names the file.
 
     Libraries raise errors of their own types where a file is damaged.
+
+    Raises:
+        FileNotFoundError: As `check_file`.
     """
+    check_file(path)
     try:
         yield path
     except Exception as error:

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from .graph_model import FORMAT_VERSION, GRAPH, SETTINGS, GraphModel
+from .graph_model import FORMAT_VERSION, SETTINGS, GraphModel, check_file
 from .models import GRAPH_MODELS
 
 
@@ -29,12 +29,7 @@ def load(folder: str | os.PathLike, threads: int | None = None) -> GraphModel:
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise ValueError(f"expected threads to be a whole number of 1 or more, got {threads!r}; leave it out for all")
     folder = Path(folder)
-    for name in (SETTINGS, GRAPH, "config.json", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"expected an exported model in {folder}, found no {name} there; `kospan export MODEL {folder}` "
-                "writes one"
-            )
+    check_file(folder / SETTINGS)
     try:
         settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         if not isinstance(settings, dict):

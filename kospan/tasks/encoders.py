@@ -1,6 +1,5 @@
 """Encoders from the Hub, a folder, an installed package, or scratch."""
 
-import importlib.util
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, ElectraConfig, Pr
 from transformers.activations import ACT2FN
 
 from kospan.files import found_json_object
-from kospan.model_names import is_installed, model_path, name_advice
+from kospan.model_names import is_installed, model_path, name_advice, package_folder
 from kospan.modeling.alignment import clusters
 from kospan.modeling.words import plain_spaces
 from kospan.recipe import Recipe
@@ -55,13 +54,12 @@ def locate(encoder: str) -> str:
     if not encoder.startswith("package:"):
         return model_path(encoder)
     package, _, folder = encoder.removeprefix("package:").partition("/")
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    path = package_folder(package, folder)
+    if path is None:
         raise FileNotFoundError(
             f"expected the package {package} for encoder {encoder}, found none; `pip install "
             f"{package.replace('_', '-')}`"
         )
-    path = Path(found.submodule_search_locations[0]) / folder
     if not (path / "config.json").is_file():
         raise FileNotFoundError(f"expected a model at {path} for encoder {encoder}, found no config.json there")
     return str(path)

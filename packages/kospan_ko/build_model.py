@@ -14,14 +14,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import torch
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from safetensors.torch import load_file, save_file
 
 import kospan
+from kospan.card.card import template_environment
 from kospan.data.corpus import read_examples
 from kospan.files import read_json_object, read_yaml
+from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.hub.release import PUBLISHED
-from kospan.modeling.code_files import follow_umask
+from kospan.modeling.code_files import follow_umask, name_portable_class
 from kospan.training.record import NAME as RECORD
 from kospan.training.run_folder import publish_recipe
 from kospan.training.saving import written_whole
@@ -91,11 +92,7 @@ def same_share(run: Path, target: Path) -> float:
 
 def card(values: dict) -> str:
     """Model card of a token classifier."""
-    loader = FileSystemLoader(HERE)
-    environment = Environment(
-        loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    return environment.get_template("card.md.jinja").render(values)
+    return template_environment(HERE).get_template("card.md.jinja").render(values) + "\n"
 
 
 def attribution(used: dict[str, list[str]]) -> str:
@@ -103,10 +100,8 @@ def attribution(used: dict[str, list[str]]) -> str:
     lines = [
         "# Sources of the weights",
         "",
-        "The weights are under CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/). They were",
-    ]
-    lines += [
-        "computed from the following sources, which were changed: cut, normalised, shuffled and reduced to weights.",
+        "The weights are under CC BY-SA 4.0 (https://creativecommons.org/licenses/by-sa/4.0/). They were computed "
+        "from the following sources, which were changed: cut, normalised, shuffled and reduced to weights.",
         "",
     ]
     for key, names in used.items():
@@ -116,28 +111,59 @@ def attribution(used: dict[str, list[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_card(run: Path, scored: Path, target: Path, used: dict[str, list[str]]) -> None:
-    """Write the card and the scores of the run that has them, and take over its temperature."""
-    config, results = _read(target, "config.json"), _read(scored, "eval_results.json")
-    records, calibration = [_read(each, RECORD) for each in (run, scored)], _read(scored, "calibration.json")
+def take_scores(scored: Path, target: Path) -> None:
+    """Write the scores of the run that has them, and take over its temperature."""
+    config, calibration = _read(target, "config.json"), _read(scored, "calibration.json")
     config["calibration_temperature"] = calibration["temperature"]
     _write_json(target / "config.json", config)
-    _write_json(target / "eval_results.json", results)
+    _write_json(target / "eval_results.json", _read(scored, "eval_results.json"))
+
+
+def write_card(run: Path, scored: Path, target: Path, name: str, share: float | None = None) -> None:
+    """Write the card of a model.
+
+    Args:
+        run: Folder of the run with the weights.
+        scored: Folder of the run with the scores.
+        target: Folder with all other files of the model.
+        name: Name of the model.
+        share: Result of `same_share` for an exported graph; None for weights.
+    """
+    records, calibration = [_read(each, RECORD) for each in (run, scored)], _read(scored, "calibration.json")
     spans = calibration["spans"]["posterior"]
     values = {
+        "name": name,
+        "onnx": share is not None,
+        "equal": share,
         "training": records[0]["training"],
         "scored": records[1],
-        "results": results,
+        "results": _read(scored, "eval_results.json"),
         "before": spans["before"]["metrics"],
         "after": spans["after"]["metrics"],
         "fitted": calibration["fitted"]["documents"],
         "temperature": calibration["temperature"],
-        "used": used,
+        "used": _read(target, NAME),
         "sources": SOURCES,
-        "settings": read_yaml(target / "recipe.yaml", "recipe", "outputs/"),
-        "size": sum(path.stat().st_size for path in target.iterdir()) / 1e6,
+        "settings": read_yaml(run / "recipe.yaml", "recipe", "outputs/"),
+        "size": _bytes(target) / 1e6,
     }
     (target / "README.md").write_text(card(values), encoding="utf-8")
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def _check_share(share: float, change: str) -> None:
+    if share < SAME:
+        raise ValueError(f"expected equal spans in {SAME:.0%} of the texts after {change}, got {share:.1%}")
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Remove files of an earlier model that the new one in `temporary` lacks."""
+    for path in target.iterdir():
+        if path.is_file() and not (temporary / path.name).exists():
+            path.unlink()
 
 
 def _read(folder: Path, name: str) -> dict:
@@ -181,19 +207,23 @@ def build(run: Path, target: Path, scored: Path | None = None, place: Path = Pat
             if path.name not in _NOT_COPIED and any(fnmatch(path.name, pattern) for pattern in PUBLISHED):
                 shutil.copyfile(path, temporary / path.name)
         publish_recipe(temporary / "recipe.yaml")
+        name_portable_class(temporary / "tokenizer_config.json")
         (temporary / "ATTRIBUTION.md").write_text(attribution(used), encoding="utf-8")
         _write_json(temporary / NAME, used)
         if scored:
-            write_card(run, scored, temporary, used)
+            take_scores(scored, temporary)
+            write_card(run, scored, temporary, target.name)
         else:
             shutil.copyfile(run / "README.md", temporary / "README.md")
+        check_configs(temporary)
+        check_no_secrets(temporary)
         follow_umask(temporary)
-        size = sum(path.stat().st_size for path in temporary.iterdir())
+        size = _bytes(temporary)
         if size > LIMIT:
             raise ValueError(f"expected a model of {LIMIT:,} bytes or less, got {size:,}; train a smaller one")
         share = same_share(run, temporary) if scored else 1.0
-        if share < SAME:
-            raise ValueError(f"expected equal spans in {SAME:.0%} of the texts after rounding, got {share:.1%}")
+        _check_share(share, "rounding")
+        _replace(temporary, target)
     return [
         f"model               {target}",
         f"size                {size / 1e6:.2f} MB",
@@ -202,8 +232,21 @@ def build(run: Path, target: Path, scored: Path | None = None, place: Path = Pat
     ]
 
 
-def build_onnx(folder: Path, target: Path) -> list[str]:
-    """Export a built model to an int8 graph for all CPUs, without a copy of the runtime; return screen lines."""
+def build_onnx(run: Path, folder: Path, target: Path, scored: Path) -> list[str]:
+    """Export a built model to an int8 graph for all CPUs, without a copy of the runtime, or write nothing.
+
+    Args:
+        run: Folder of the run with the weights.
+        folder: Folder of the built model.
+        target: Folder of the exported model; an earlier model in it is replaced.
+        scored: Folder of the run with the scores.
+
+    Returns:
+        Lines for the screen.
+
+    Raises:
+        ValueError: If the exported model finds other spans.
+    """
     from kospan.export.export import export
 
     with written_whole(target) as temporary:
@@ -212,9 +255,13 @@ def build_onnx(folder: Path, target: Path) -> list[str]:
             if path.is_file():
                 path.rename(temporary / path.name)
         shutil.rmtree(temporary / "exported")
-        for name in ("README.md", "ATTRIBUTION.md", NAME):
+        for name in ("ATTRIBUTION.md", NAME):
             shutil.copyfile(folder / name, temporary / name)
-        share, size = same_share(folder, temporary), sum(path.stat().st_size for path in temporary.iterdir())
+        share = same_share(folder, temporary)
+        _check_share(share, "rounding to int8")
+        write_card(run, scored, temporary, target.name, share)
+        size = _bytes(temporary)
+        _replace(temporary, target)
     return [
         f"model               {target}",
         f"size                {size / 1e6:.2f} MB, int8",
@@ -231,11 +278,14 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--name", default="ko-ner", help="name of the model (default: ko-ner)")
     parser.add_argument("--target", type=Path, help="folder to write (default: that of the package)")
     arguments = parser.parse_args(words)
+    if arguments.onnx and not arguments.scored:
+        parser.error("expected --scored beside --onnx, found none; name the run with the scores")
     target = arguments.target or MODELS / arguments.name
     try:
         print(*build(arguments.run, target, arguments.scored), sep="\n")
         if arguments.onnx:
-            print(*build_onnx(target, target.with_name(f"{target.name}-onnx")), sep="\n")
+            graph = target.with_name(f"{target.name}-onnx")
+            print(*build_onnx(arguments.run, target, graph, arguments.scored), sep="\n")
     except (OSError, ValueError, ImportError) as error:
         sys.exit(f"build_model.py: {error}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kospan.files import read_json_object, read_yaml
+from kospan.recipe_defaults import FILES as FILES_OF_RECIPES
 from kospan.tasks.encoders import locate
 
 # File of a built model with the result of `sources_of`.
@@ -96,8 +97,17 @@ def named_sources(settings: Mapping) -> Iterator[tuple[str, str]]:
         elif key == "encoder" and value != "scratch":
             yield "encoder", str(value)
         elif key not in _NO_SOURCE:
-            yield from (("file", each) for each in _strings(value) if _DATA_FILE.fullmatch(each))
-            yield from (("dataset", each) for each in _strings(value) if each.startswith("hub:"))
+            for each in _paths(value) if key == "sources" else _strings(value):
+                if each.startswith("hub:"):
+                    yield "dataset", each
+                elif key in ("sources", *FILES_OF_RECIPES) or _DATA_FILE.fullmatch(each):
+                    yield "file", each
+
+
+def _paths(sources) -> Iterator[str]:
+    """Path of each entry of `sources`; of an entry without one, every string."""
+    for each in sources.values() if isinstance(sources, Mapping) else sources or ():
+        yield from _strings(each.get("path") or each if isinstance(each, Mapping) else each)
 
 
 def _strings(value) -> Iterator[str]:
@@ -120,7 +130,7 @@ def sources_of(recipe: Path, place: Path) -> dict[str, list[str]]:
 
     Raises:
         FileNotFoundError: If a named file, or the recipe of the encoder, is missing.
-        ValueError: If a source is not allowed.
+        ValueError: If a source is not allowed, or is a folder.
     """
     found: dict[str, list[str]] = {}
     settings = read_yaml(recipe, "recipe of a run", "outputs/")
@@ -129,7 +139,6 @@ def sources_of(recipe: Path, place: Path) -> dict[str, list[str]]:
             for key, names in _encoder(place / locate(value), place).items():
                 found.setdefault(key, []).extend(name for name in names if name not in found.get(key, ()))
             continue
-        # `dataset` is the format of a file if there is one, and a source of its own if there is none.
         keys = _dataset(value) if kind == "dataset" else _file(place / value)
         for key in keys:
             name = value if kind == "dataset" else Path(value).name
@@ -154,6 +163,10 @@ def _dataset(name: str) -> tuple[str, ...]:
 
 
 def _file(path: Path) -> tuple[str, ...]:
+    if path.is_dir():
+        raise ValueError(
+            f"expected a file that may enter the weights, got the folder {path}; name its files one by one"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"expected the file {path}, which the recipe names, found none; run in the same folder")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

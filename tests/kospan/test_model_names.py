@@ -147,12 +147,13 @@ def test_export_takes_the_name_and_an_exported_model_has_one(installed, site, te
 
 
 def test_installed_files_are_not_changed(installed, capsys):
-    for words in (["push", "ko-ner", "--repo_id", "a/b"], ["calibrate", "ko-ner", "--data", "x.jsonl"]):
+    for words, advice in (
+        (["push", "ko-ner", "--repo_id", "a/b"], "train it further with encoder: ko-ner, and push that run"),
+        (["calibrate", "ko-ner", "--data", "x.jsonl"], "copy it first with kospan.load("),
+    ):
         assert main(words) == 2
-        assert (
-            f"expected a folder to {words[0]}, got the name of the installed model ko-ner; copy it"
-            in capsys.readouterr().err
-        )
+        message = f"expected a folder to {words[0]}, got the name of the installed model ko-ner; {advice}"
+        assert message in capsys.readouterr().err
     kospan.load("ko-ner").save_pretrained("copy")
     check_not_installed("copy", "push")
 
@@ -160,7 +161,8 @@ def test_installed_files_are_not_changed(installed, capsys):
 def test_recipe_trains_an_installed_model_further(installed):
     flags = {"encoder": "ko-ner", "output_dir": "out", "use_cpu": "true", "dataset": "sample"}
     trainer = build_trainer(load_recipe(None, flags))
-    assert trainer.model.config.encoder_config.hidden_size == 16
+    own, found = installed[0].state_dict(), trainer.model.state_dict()
+    assert own.keys() == found.keys() and all(found[name].equal(tensor) for name, tensor in own.items())
 
 
 def test_recipe_takes_an_installed_encoder(site, make_token_classifier, tmp_path, monkeypatch):  # noqa: F811

@@ -117,6 +117,14 @@ def test_a_number_that_training_would_take_in_silence_is_refused(key, value):
         load_recipe(None, {key: value})
 
 
+@pytest.mark.parametrize("key", ["whole_word_mask", "mention_replacement"])
+def test_a_share_may_be_one_but_not_more(key):
+    assert getattr(load_recipe(None, {key: "1.0"}), key) == 1.0
+    for value in ("1.01", "inf", "nan", "-0.5"):
+        with pytest.raises(ValueError, match=f"expected {key} to be a number from 0 to 1, got {value}; change or"):
+            load_recipe(None, {key: value})
+
+
 @pytest.mark.parametrize("key", ["max_length", "lstm_layers", "multi_sample_dropout"])
 def test_a_count_below_one_is_no_default(key):
     with pytest.raises(ValueError, match=f"^flags: expected {key} to be a number of 1 or more, got 0"):

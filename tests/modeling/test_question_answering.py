@@ -155,7 +155,7 @@ def test_order_and_batch_size_change_no_answer(make_qa_model, texts):
 def test_many_questions_are_read_in_several_goes(make_qa_model, texts, monkeypatch):
     model = make_qa_model()
     whole = model.answer(QUESTIONS, texts)
-    monkeypatch.setattr("kospan.modeling.question_answering_methods._DOCUMENTS_AT_A_TIME", 2)
+    monkeypatch.setattr("kospan.modeling.question_answering_methods.DOCUMENTS_AT_A_TIME", 2)
     for one, other in zip(whole, model.answer(QUESTIONS, texts), strict=True):
         close(one, other)
 

@@ -2,13 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from crf_cases import CASES, Case, make, mask_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kospan.modeling.span_posteriors import SpanTags, trim_blanks
+from kospan.modeling.span_posteriors import trim_blanks
+from kospan.modeling.span_selection import SpanTags
 from kospan.modeling.tags import span_tags, tag_names
 
 
@@ -116,7 +118,7 @@ def test_mistakes_and_empty_batches():
 def test_trimmed_posteriors_are_sums_over_the_spans_that_trim_to_them(data):
     units, lengths = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 4))
     lengths = min(lengths, units)
-    blank = torch.tensor([data.draw(st.lists(st.booleans(), min_size=units, max_size=units))])
+    blank = np.array([data.draw(st.lists(st.booleans(), min_size=units, max_size=units))])
     values = torch.rand(1, units, lengths, 2, generator=torch.Generator().manual_seed(units), dtype=torch.float64)
     for start in range(units):
         values[0, start, units - start :] = 0.0

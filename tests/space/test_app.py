@@ -64,7 +64,7 @@ def test_without_a_model_it_ends_with_one_line(tmp_path):
 
 
 def test_what_is_no_model_of_ours_is_refused_in_one_sentence(tmp_path):
-    with pytest.raises(ValueError, match=r"^expected --model to be a folder or a name on the Hub, got .*nowhere"):
+    with pytest.raises(ValueError, match=r"^expected --model to be a folder, an installed model or a name .*nowhere"):
         app.load_model(str(tmp_path / "nowhere"))
     (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}', encoding="utf-8")
     with pytest.raises(ValueError, match=r"^expected --model"):

@@ -42,7 +42,7 @@ def test_the_table_holds_means_and_a_stopped_study_continues(study, monkeypatch,
     assert done == [(0, 42), (0.2, 42), (0, 44), (0.2, 44)]
     lines = (tmp_path / "table.md").read_text(encoding="utf-8").splitlines()
     assert lines[-2:] == [
-        f"| {name} | 2 | 0.4300 | 0.4300 ± 0.0141 | 0.4300 | 0.4300 | 7 |"
+        f"| {name} | 2 | 4 | 0.4300 | 0.4300 ± 0.0141 | 0.4300 | 0.4300 | 7 |"
         for name in ("baseline", "mention replacement 0.2")
     ]
     held = json.loads((tmp_path / "baseline.json").read_text(encoding="utf-8"))

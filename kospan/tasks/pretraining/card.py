@@ -79,6 +79,7 @@ def write_card(folder: Path) -> None:
     results = json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))
     language = "ko" if record["evaluation"]["hangul"] > 0.5 else None
     licences = sorted({source["licence"] for source in record["sources"] if source["licence"]})
+    unstated = [source["name"] for source in record["sources"] if not source["licence"]]
     context = {
         **record,
         "title": folder.resolve().name,
@@ -86,15 +87,16 @@ def write_card(folder: Path) -> None:
         "recipe": recipe,
         "results": {name.removeprefix("eval_"): value for name, value in results.items()},
         "language": language,
-        "unstated": [source["name"] for source in record["sources"] if not source["licence"]],
+        "unstated": unstated,
         "curve": learning_curve(record["training"]),
         "changed_settings": changed_settings(recipe),
     }
     text = unwrapped(template_environment(FOLDER).get_template("card.en.md.jinja").render(context))
-    hub = [source["hub"] for source in record["sources"] if source["hub"]]
+    # Metadata name data sets without their configurations.
+    hub = list(dict.fromkeys(source["hub"].partition(":")[0] for source in record["sources"] if source["hub"]))
     data = ModelCardData(
         language=language,
-        license=licences[0] if len(licences) == 1 and not context["unstated"] else licences or None,
+        license=None if unstated else licences[0] if len(licences) == 1 else licences,
         library_name="transformers",
         pipeline_tag="fill-mask",
         base_model=record["names"]["encoder"],

@@ -14,7 +14,7 @@ from kospan.tasks.pretraining.task import NO_PREDICTIONS, PretrainingTask
 NAMES = [*METRICS, "loss"]
 USES = (
     *("name", "task", "train_file", "validation_file", "max_train_samples", "max_eval_samples", "encoder"),
-    *("encoder_options", "encoder_input", "normalization", "max_length", "packing", "objective", "sources"),
+    *("encoder_options", "encoder_input", "max_length", "packing", "objective", "sources"),
     *("tokenizer", "mlm_probability", "whole_word_mask", "mask_replace_prob", "random_replace_prob"),
     *("learning_rates", "early_stopping_patience", "resume_from_checkpoint", "overwrite_output_dir"),
 )
@@ -24,10 +24,6 @@ def check_recipe(recipe: Recipe) -> None:
     """Check masks, the settings of an encoder from scratch, and that nothing is pushed."""
     if recipe.encoder == "scratch":
         scratch_options(recipe.encoder_options)
-    if recipe.whole_word_mask > 1:
-        raise ValueError(
-            f"expected whole_word_mask to be a share of the rows from 0 to 1, got {recipe.whole_word_mask:g}; lower it"
-        )
     if recipe.mask_replace_prob + recipe.random_replace_prob > 1:
         raise ValueError(
             "expected mask_replace_prob + random_replace_prob of at most 1, got "
@@ -41,7 +37,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
-    """Return the settings of a tokenizer from scratch without effect, and train_file beside sources."""
+    """Return the settings without effect with a pretrained encoder."""
     return {} if recipe.encoder == "scratch" else {"tokenizer": ("encoder",)}
 
 

@@ -14,7 +14,7 @@ from kospan.modeling.settings import encoder_limit
 from kospan.recipe import Recipe
 from kospan.task import TaskSpec
 from kospan.tasks.pretraining.attention import check_packed, encoder_inputs
-from kospan.tasks.pretraining.masking import Masking
+from kospan.tasks.pretraining.masking import NO_LABEL, Masking
 from kospan.tasks.pretraining.metrics import Evaluated, evaluated
 from kospan.tasks.pretraining.model import Built, build_model
 from kospan.tasks.pretraining.windows import SPECIAL, TrainingRows, windows_of
@@ -82,7 +82,6 @@ class PretrainingTask:
         self.aligner = Aligner(
             self.tokenizer,
             encoder_input=recipe.encoder_input,
-            normalization=recipe.normalization,
             max_length=recipe.max_length or min(usual, limit or usual),
             stride=0,
         )
@@ -156,7 +155,7 @@ class PretrainingTask:
         """Pad rows on the right; packed ones to one length for all batches."""
         packed = self.packing and "words" in features[0]
         length = self.aligner.max_length if packed else max(len(feature["input_ids"]) for feature in features)
-        padding = {"input_ids": self.tokenizer.pad_token_id, "words": SPECIAL, "windows": -1, "labels": -100}
+        padding = {"input_ids": self.tokenizer.pad_token_id, "words": SPECIAL, "windows": -1, "labels": NO_LABEL}
         batch = {}
         for name in features[0]:
             batch[name] = torch.full((len(features), length), padding[name])
@@ -194,7 +193,7 @@ class PretrainingTask:
             for at in range(0, len(order), batch_size):
                 batch = self.collate(order[at : at + batch_size])
                 batch = {name: each.to(model.device) for name, each in batch.items()}
-                labels, count = batch["labels"], (batch["labels"] != -100).sum()
+                labels, count = batch["labels"], (batch["labels"] != NO_LABEL).sum()
                 inputs = encoder_inputs(model.config, batch["windows"], packed=False)
                 if count:
                     yield model(input_ids=batch["input_ids"], labels=labels, **inputs).loss, count

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 
 import pytest
 from cli_cases import GOLD, refused
@@ -56,3 +58,11 @@ def test_mistakes_are_found_before_the_export(saved, tmp_path, capsys, monkeypat
     assert not (tmp_path / "exported").exists()
     with pytest.raises(SystemExit, match="2"):
         main(["export", folder, output, "--quantize", "int4"])
+
+
+def test_without_onnxruntime_the_error_names_the_extra(saved, tmp_path):
+    code = "import sys; sys.modules['onnxruntime'] = None; from kospan.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ["export", str(saved[0]), str(tmp_path / "exported")]
+    ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, encoding="utf-8")
+    assert ended.returncode == 2
+    assert 'expected the package onnxruntime for kospan export, found none; pip install "kospan[onnx]"' in ended.stderr

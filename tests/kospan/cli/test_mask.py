@@ -5,9 +5,10 @@ import stat
 
 import pytest
 from cli_cases import refused
-from masking_cases import KEY, write_docx
+from masking_cases import KEY, write_docx, write_pdf
 
 from kospan.cli import main
+from kospan.data.tables import csv_rows
 from kospan.masking.labels import NOTICE
 
 TEXT = "이재용 회장이 서울에서 회의를 열었다.\n\n김연아는 부산 사직 체육관을 찾았다.\n"
@@ -41,7 +42,7 @@ def test_a_text_is_masked_and_the_notice_is_shown(words, tmp_path, capsys):
     assert capsys.readouterr().out == masked
 
 
-def test_aliases_lead_back(words, tmp_path, capsys):
+def test_unmask_restores_a_text(words, tmp_path, capsys):
     alias = ["--policy", "alias", "--alias_file", "aliases.json"]
     assert main([*words, *alias, "--output", "b.txt"]) == 0
     assert stat.S_IMODE((tmp_path / "aliases.json").stat().st_mode) == 0o600
@@ -90,14 +91,83 @@ def test_mistakes_are_one_line_and_write_nothing(words, tmp_path, capsys):
         (["--threshold", "2"], "expected threshold to be a number from 0 to 1, got 2"),
         (["--rules", "XX"], "expected rules among"),
         (["--columns", "text"], "remove --columns"),
+        (["--quoting", "none"], "expected quoting for CSV or TSV alone, got a.txt; remove --quoting"),
     ):
         assert message in refused([*words, *flags, "--output", "b.txt"], capsys)
         assert not (tmp_path / "b.txt").exists()
-    assert "got the input a.txt; name a new file" in refused([*words, "--output", "a.txt"], capsys)
-    assert "no such folder" in refused([*words, "--output", "no/b.txt"], capsys) or not (tmp_path / "no").exists()
+    assert "expected different files for FILE and --output, got a.txt; name a new file" in refused(
+        [*words, "--output", "a.txt"], capsys
+    )
+    assert "expected a folder at no" in refused([*words, "--output", "no/b.txt"], capsys)
     assert "found none" in refused([*words[:2], "b.txt", *words[3:], "--output", "c.txt"], capsys)
     assert "the alias file at" in refused(["unmask", "a.txt", "--alias_file", "x", "--output", "b.txt"], capsys)
     assert sorted(path.suffix for path in tmp_path.iterdir() if path.is_file()) == ["", "", ".txt", ".yaml"]
+
+
+@pytest.mark.parametrize(
+    ("alias", "output", "message"),
+    [
+        ("x.json", "x.json", "--alias_file and --output"),
+        ("./a.txt", "b.txt", "FILE and --alias_file"),
+        ("key", "b.txt", "--key_file and --alias_file"),
+        ("x.json", "sub/../key", "--key_file and --output"),
+        ("x.json", "linked.txt", "FILE and --output"),
+    ],
+)
+def test_no_file_overwrites_another(words, tmp_path, capsys, alias, output, message):
+    private(tmp_path / "key", KEY)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "linked.txt").hardlink_to(tmp_path / "a.txt")
+    flags = ["--policy", "PS=hash,default=alias", "--key_file", "key", "--alias_file", alias, "--output", output]
+    assert f"expected different files for {message}, got" in refused([*words, *flags], capsys)
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == TEXT and (tmp_path / "key").read_bytes() == KEY
+
+
+def test_unmask_keeps_the_alias_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = b'{"version": 1, "aliases": {}}'
+    private(tmp_path / "x.json", content)
+    (tmp_path / "a.txt").write_text("[PS_1]", encoding="utf-8")
+    for words, message in (
+        (["a.txt", "--output", "x.json"], "--alias_file and --output"),
+        (["x.json", "--output", "b.txt"], "FILE and --alias_file"),
+        (["a.txt", "--output", "a.txt"], "FILE and --output"),
+    ):
+        assert message in refused(["unmask", *words, "--alias_file", "x.json"], capsys)
+    assert (tmp_path / "x.json").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "quoting"),
+    [
+        ("a.tsv", 'text\tlabel\nsay "hi" 이재용 회장\tx\n', "auto"),
+        ("a.csv", 'text,label\n"say ""hi"" 이재용 회장",x\n', "minimal"),
+        ("a.csv", 'text,label\n"say ""hi"", 이재용 회장",x\n', "auto"),
+        ("a.csv", 'text,label\n"이재용 회장",x\n', "none"),
+    ],
+)
+def test_a_table_with_quotation_marks_is_masked_and_restored(words, tmp_path, name, text, quoting):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    alias = ["--policy", "alias", "--alias_file", "aliases.json"]
+    assert main([*words[:2], name, *words[3:], *alias, "--quoting", quoting, "--output", f"b{name}"]) == 0
+    masked = (tmp_path / f"b{name}").read_text(encoding="utf-8")
+    assert "_1]" in masked and NOTICE in masked
+    # A file without quoting needs the flag again.
+    flags = ["--quoting", "none"] if quoting == "none" else []
+    assert main(["unmask", f"b{name}", "--alias_file", "aliases.json", *flags, "--output", f"c{name}"]) == 0
+    restored = (tmp_path / f"c{name}").read_text(encoding="utf-8")
+    delimiter, convention = "\t" if name == "a.tsv" else ",", "auto" if name == "a.tsv" else quoting
+    rows = [list(csv_rows(each, name, delimiter, quoting=convention)) for each in (text, restored)]
+    if quoting != "minimal":
+        assert restored == text
+    assert [row.values for row in rows[0]] == [row.values for row in rows[1]]
+
+
+@pytest.mark.optional("pypdf", "mask")
+def test_the_text_of_a_pdf_can_be_printed(words, tmp_path, capsys):
+    write_pdf(tmp_path / "a.pdf", [["이재용 회장이 서울에서 회의를 열었다."]])
+    assert main([*words[:2], "a.pdf", *words[3:]]) == 0
+    assert capsys.readouterr().out.endswith(f"\n{NOTICE}\n")
 
 
 @pytest.mark.optional("lxml", "mask")

@@ -26,7 +26,15 @@ RECORDS = "".join(json.dumps({"text": text, "id": str(at)}, ensure_ascii=False) 
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("a.txt", LINES), ("a.txt.gz", LINES), ("a.txt.xz", LINES), ("a.jsonl", RECORDS), ("a.jsonl.gz", RECORDS)],
+    [
+        ("a.txt", LINES),
+        ("a.txt.gz", LINES),
+        ("a.txt.xz", LINES),
+        ("a.TXT", LINES),
+        ("a.jsonl", RECORDS),
+        ("a.jsonl.gz", RECORDS),
+        ("a", RECORDS),
+    ],
 )
 def test_texts_are_read_from_every_format(tmp_path, name, content):
     assert read_raw(Source("a", write(tmp_path / name, content))) == TEXTS
@@ -34,8 +42,9 @@ def test_texts_are_read_from_every_format(tmp_path, name, content):
 
 def test_texts_are_read_from_parquet_a_saved_set_and_a_folder(tmp_path):
     data = datasets.Dataset.from_dict({"body": [*TEXTS, None], "text": ["x"] * 4})
-    data.to_parquet(str(tmp_path / "a.parquet"))
-    assert read_raw(Source("a", str(tmp_path / "a.parquet"), "body")) == TEXTS
+    for name in ("a.parquet", "b.PARQUET"):
+        data.to_parquet(str(tmp_path / name))
+        assert read_raw(Source("a", str(tmp_path / name), "body")) == TEXTS
     data.save_to_disk(str(tmp_path / "set"))
     for path in (f"hub:{tmp_path / 'set'}", f"hub:{tmp_path / 'a.parquet'}"):
         assert read_raw(Source("a", path, "body")) == TEXTS
@@ -43,6 +52,9 @@ def test_texts_are_read_from_parquet_a_saved_set_and_a_folder(tmp_path):
     write(tmp_path / "texts" / "b.txt", f"{TEXTS[1]}\n")
     write(tmp_path / "texts" / "inner" / "c.txt.gz", f"{TEXTS[2]}\n")
     write(tmp_path / "texts" / "a.txt", f"{TEXTS[0]}\n")
+    (tmp_path / "texts" / ".cache").mkdir()
+    write(tmp_path / "texts" / ".cache" / "d.txt", "cached\n")
+    write(tmp_path / "texts" / ".hidden", "hidden\n")
     assert read_raw(Source("a", str(tmp_path / "texts"))) == TEXTS
 
 
@@ -71,6 +83,33 @@ def test_a_column_that_is_missing_is_named(tmp_path):
     datasets.Dataset.from_dict({"body": TEXTS}).save_to_disk(str(tmp_path / "set"))
     with pytest.raises(ValueError, match="expected a column 'text', got body; set text_column of the source"):
         read_raw(Source("a", f"hub:{tmp_path / 'set'}"))
+
+
+def test_a_column_of_numbers_is_an_error(tmp_path):
+    datasets.Dataset.from_dict({"text": [None, 3]}).save_to_disk(str(tmp_path / "set"))
+    with pytest.raises(TypeError, match=r"set, row 1: expected 'text' to be a string, got 3 \(int\)"):
+        read_raw(Source("a", f"hub:{tmp_path / 'set'}"))
+
+
+def test_only_a_training_split_is_read(tmp_path):
+    parts = {split: datasets.Dataset.from_dict({"text": [split]}) for split in ("test", "train", "validation")}
+    datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "set"))
+    assert read_raw(Source("a", f"hub:{tmp_path / 'set'}")) == ["train"]
+    del parts["train"]
+    datasets.DatasetDict(parts).save_to_disk(str(tmp_path / "other"))
+    with pytest.raises(ValueError, match="other: expected a split 'train', got test, validation; save the texts"):
+        read_raw(Source("a", f"hub:{tmp_path / 'other'}"))
+
+
+def test_the_lines_of_a_text_file_are_texts_whatever_they_hold(tmp_path, monkeypatch):
+    """They are read once: the format is not looked for in the contents."""
+    monkeypatch.setattr("kospan.data.raw_texts.form_of", None)
+    assert read_raw(Source("a", write(tmp_path / "a.txt.xz", '{"text": "a"}\n'))) == ['{"text": "a"}']
+
+
+def test_a_folder_and_a_configuration_are_not_on_the_hub(tmp_path):
+    paths = {"hub:owner/name:ko": True, f"hub:{tmp_path}": False, f"hub:{tmp_path}:ko": False, str(tmp_path): False}
+    assert {path: Source("a", path).on_hub for path in paths} == paths
 
 
 def test_sources_are_a_mapping_or_one_file():
@@ -131,7 +170,8 @@ def test_the_first_texts_are_kept(tmp_path):
     path = write(tmp_path / "a.txt", "".join(f"{at}\n" for at in range(17)))
     corpus = load_raw_corpus(parse_sources({}, path), None, 2, 1)
     assert corpus.splits == {"train": ["1", "2"], "validation": ["0"]} and corpus.repeats == [1, 1]
-    with pytest.raises(
-        ValueError, match="expected max_eval_samples between 1 and the 3 of the validation split, got 4"
-    ):
-        load_raw_corpus(parse_sources({}, path), None, 2, 4)
+    for asked in (4, 0, -1):
+        with pytest.raises(
+            ValueError, match=f"expected max_eval_samples between 1 and the 3 of the validation split, got {asked};"
+        ):
+            load_raw_corpus(parse_sources({}, path), None, 2, asked)

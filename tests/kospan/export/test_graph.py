@@ -9,6 +9,7 @@ from export_cases import exported_folder, operators
 from transformers import BertConfig, BigBirdConfig, DebertaV2Config, ElectraConfig, ModernBertConfig, RobertaConfig
 
 from kospan.export import export as export_module
+from kospan.export import folder as folder_module
 from kospan.export.export import check_exportable, export
 from kospan.export.graph import TOLERANCE, GraphLSTM, largest_difference, to_graph
 from kospan.export.windows import input_names, random_batch
@@ -140,13 +141,23 @@ def test_models_that_cannot_be_exported_say_why(over, make_token_classifier, cha
     with pytest.warns(UserWarning, match="oracle"):
         oracle = make_token_classifier(head="positional", head_options={"oracle": True, "heads": 2})
     for model, message in (
-        (over(bigbird), "model one whose BigBird encoder chooses its attention for each text; serve it with torch"),
+        (over(bigbird), "one whose BigBird encoder chooses its attention for each text, in model; serve it with torch"),
         (
             SimpleNamespace(config=KospanGenerativeNERConfig(["PS"])),
-            "model a generative one, whose language model is not",
+            "a generative model, whose language model is not exported, in model; serve",
         ),
-        (SimpleNamespace(config=BertConfig()), "model a stock model of type bert; train one with kospan train"),
-        (oracle, "model one with head_options oracle: true, which reads gold labels; train it without"),
+        (SimpleNamespace(config=BertConfig()), "a stock model of type bert, in model; train one with kospan train"),
+        (oracle, "one with head_options oracle: true, which reads gold labels, in model; train it without"),
     ):
-        with pytest.raises(ValueError, match=f"expected a model for token classification, .* to export, in {message}"):
+        with pytest.raises(ValueError, match=f"expected a model for token classification, .* to export, got {message}"):
             check_exportable(model, "model")
+
+
+def test_int8_of_a_graph_that_is_too_large_for_the_quantizer_is_refused(make_token_classifier, tmp_path, monkeypatch):
+    make_token_classifier(encoder_input="units").save_pretrained(tmp_path / "model")
+    monkeypatch.setattr(folder_module, "LARGEST_GRAPH", 1000)
+    with pytest.raises(ValueError, match=r"a graph of at most 0\.0 GiB for int8, got .*; export it in float32"):
+        export(tmp_path / "model", tmp_path / "int8", precision="int8")
+    assert not (tmp_path / "int8").exists()
+    export(tmp_path / "model", tmp_path / "float32")
+    assert (tmp_path / "float32" / "model.onnx.data").is_file()

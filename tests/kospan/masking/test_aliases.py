@@ -15,6 +15,22 @@ def test_numbers_count_by_name_and_a_surface_has_one_alias():
     assert found == ["[PS_1]", "[PS_2]", "[LC_1]", "[PS_1]", "[PS_1]"] and len(table) == 3
 
 
+def test_labels_with_white_space_and_brackets_have_aliases_that_are_read_again(tmp_path):
+    table = AliasTable()
+    pairs = [
+        ("가", "phone number"),
+        ("나", "phone_number"),
+        ("다", "phone[number]"),
+        ("라", "[x]"),
+        ("마", "phone\nnumber"),
+    ]
+    found = [table.alias(*pair) for pair in pairs]
+    assert found == ["[phone_number_1]", "[phone_number_2]", "[phone_number__1]", "[_x__1]", "[phone_number_3]"]
+    assert table.unmask(" ".join(found)) == "가 나 다 라 마"
+    table.save(tmp_path / "a.json")
+    assert AliasTable.load(tmp_path / "a.json").surfaces == table.surfaces
+
+
 def test_unknown_aliases_are_kept_and_surfaces_are_not_read_again():
     table = AliasTable()
     table.alias("[PS_2]", "PS")
@@ -73,11 +89,14 @@ def test_other_contents_are_refused(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_text(content, encoding="utf-8")
     path.chmod(0o600)
-    with pytest.raises(ValueError, match=r"a\.json: expected an alias file of `kospan mask`, got another content"):
+    with pytest.raises(ValueError, match=r"a\.json: expected an alias file of `kospan mask`, got other content"):
         AliasTable.load(path)
 
 
-@given(st.lists(st.text(min_size=1), unique=True), st.sampled_from(["PS", "인물", "DRIVER_LICENSE"]))
+@given(
+    st.lists(st.text(min_size=1), unique=True),
+    st.sampled_from(["PS", "인물", "DRIVER_LICENSE", "phone number", "[a] b", "", "\u3000"]),
+)
 def test_each_alias_stands_for_its_surface(surfaces, name):
     table = AliasTable()
     for surface in surfaces:

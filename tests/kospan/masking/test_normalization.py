@@ -15,6 +15,7 @@ from kospan.masking.normalization import normalized
         ("０１０－１２３４", "010-1234"),
         ("010–1234—5678", "010-1234-5678"),
         ("a\u00a0b\tc\u3000d", "a b c d"),
+        ("010\v1234\f5678\x1c9\x1f0", "010 1234 5678 9 0"),
         ("010\u200b1234", "0101234"),
         ("가\n나", "가\n나"),
         (unicodedata.normalize("NFD", "서울시"), "서울시"),

@@ -1,4 +1,4 @@
-"""DOCX and HWPX files: texts across runs, metadata, masked copies, and the way back."""
+"""DOCX and HWPX files: texts across runs, metadata, masked and restored copies."""
 
 import zipfile
 
@@ -79,7 +79,7 @@ def test_an_hwpx_file_is_masked_without_its_preview(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "write"), [("a.docx", write_docx), ("a.hwpx", write_hwpx)])
-def test_aliases_lead_back_to_the_texts(tmp_path, name, write):
+def test_unmask_restores_the_texts(tmp_path, name, write):
     path, table = write(tmp_path / name), AliasTable()
     before = [unit.text for unit in open_document(path).units]
     masked(path, tmp_path / f"m{name}", "alias", table)
@@ -178,3 +178,49 @@ def test_descriptions_and_charts_are_masked(tmp_path):
     path = write_zip(tmp_path / "a.hwpx", hwpx_entries() | {"Contents/section0.xml": section})
     masked(path, tmp_path / "b.hwpx")
     assert "<hp:shapeComment>[PHONE]<" in entry(tmp_path / "b.hwpx", "Contents/section0.xml")
+
+
+V = "urn:schemas-microsoft-com:vml"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '<w:p><w:fldSimple w:instr="HYPERLINK &quot;tel:{}&quot;"><w:r><w:t>가</w:t></w:r></w:fldSimple></w:p>',
+        '<w:p><w:hyperlink w:tooltip="전화 {}"><w:r><w:t>가</w:t></w:r></w:hyperlink></w:p>',
+        f'<w:pict><v:shape xmlns:v="{V}" alt="사진 {{}}"><v:textpath string="워터마크 {{}}"/></v:shape></w:pict>',
+        '<w:sdt><w:sdtPr><w:alias w:val="담당 {}"/></w:sdtPr></w:sdt>',
+        '<w:docVars><w:docVar w:name="a" w:val="{}"/></w:docVars>',
+        '<w:p><w:r><w:drawing><a:docPr xmlns:a="drawingml" id="1" descr="{}" title="{}"/></w:drawing></w:r></w:p>',
+    ],
+)
+def test_attributes_with_free_text_are_masked(tmp_path, body):
+    path, table = write_docx(tmp_path / "a.docx", body.replace("{}", "010-1234-5678")), AliasTable()
+    masked(path, tmp_path / "b.docx", "alias", table)
+    found = entry(tmp_path / "b.docx", "word/document.xml")
+    assert "010" not in found and found.count("[PHONE_1]") == body.count("{}")
+    document = open_document(tmp_path / "b.docx")
+    unmask_file(table, document)
+    document.write(tmp_path / "c.docx", None)
+    assert entry(tmp_path / "c.docx", "word/document.xml").count("010-1234-5678") == body.count("{}")
+
+
+def test_properties_with_free_text_are_masked(tmp_path):
+    phone = "010-1234-5678"
+    types = "http://schemas.openxmlformats.org/officeDocument/2006/docPropsVTypes"
+    core = docx_entries()["docProps/core.xml"].replace(
+        "<dc:title>", f'<dc:description xml:lang="ko">{phone}</dc:description><dc:title>'
+    )
+    app = f'<Properties xmlns:vt="{types}"><TitlesOfParts><vt:lpstr>{phone}</vt:lpstr></TitlesOfParts></Properties>'
+    entries = docx_entries() | {"docProps/core.xml": core, "docProps/app.xml": app}
+    masked(write_zip(tmp_path / "a.docx", entries), tmp_path / "b.docx")
+    described = entry(tmp_path / "b.docx", "docProps/core.xml")
+    assert phone not in described and described.count("<dc:description") == 1
+    assert f'<dc:description xml:lang="ko">{NOTICE}</dc:description>' in described
+    assert "<vt:lpstr>[PHONE]</vt:lpstr>" in entry(tmp_path / "b.docx", "docProps/app.xml")
+    content = hwpx_entries()["Contents/content.hpf"].replace(
+        "</opf:metadata>", f'<opf:meta name="description" content="text">{phone}</opf:meta></opf:metadata>'
+    )
+    masked(write_zip(tmp_path / "a.hwpx", hwpx_entries() | {"Contents/content.hpf": content}), tmp_path / "b.hwpx")
+    metadata = entry(tmp_path / "b.hwpx", "Contents/content.hpf")
+    assert '<opf:meta name="description" content="text">[PHONE]</opf:meta>' in metadata and NOTICE in metadata

@@ -21,7 +21,9 @@ def replace_all(document, old: str, new: str) -> None:
     [
         ("가 나\n\n가\n", "X 나\n\nX\n"),
         ("가\r\n나\r\n", "X\r\n나\r\n"),
-        ("\ufeff가", "\ufeffX\n"),
+        ("\ufeff가", "\ufeffX"),
+        ("나\r\n\r\n가", "나\r\n\r\nX"),
+        ("\n\n", "\n\n"),
         ("", ""),
     ],
 )
@@ -32,7 +34,8 @@ def test_lines_of_a_text(tmp_path, text, expected):
     replace_all(document, "가", "X")
     document.write(tmp_path / "b.txt", NOTICE)
     end = "\r\n" if "\r\n" in text else "\n"
-    assert (tmp_path / "b.txt").read_bytes().decode() == expected + NOTICE + end
+    whole = not text or text.endswith("\n")
+    assert (tmp_path / "b.txt").read_bytes().decode() == expected + (NOTICE + end if whole else end + NOTICE)
     again = open_document(tmp_path / "b.txt")
     again.write(tmp_path / "c.txt", None)
     assert (tmp_path / "c.txt").read_bytes().decode() == expected
@@ -58,8 +61,23 @@ def test_strings_of_records_at_any_depth(tmp_path):
     }
     again = open_document(tmp_path / "b.jsonl")
     assert NOTICE not in [unit.text for unit in again.units]
+    replace_all(again, "[PS]", "가")
     again.write(tmp_path / "c.jsonl", None)
     assert set(json.loads((tmp_path / "c.jsonl").read_text(encoding="utf-8"))) == {"id", "text", "n", "meta"}
+
+
+def test_spans_of_a_text_that_is_not_masked_are_kept(tmp_path):
+    record = {"question": "가?", "text": "가 나", "spans": [{"start": 0, "end": 1, "label": "PS"}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(record, ensure_ascii=False) + "\n", encoding="utf-8")
+    document = open_document(tmp_path / "a.jsonl", ["question"])
+    replace_all(document, "가", "X")
+    document.write(tmp_path / "b.jsonl", NOTICE)
+    expected = record | {"question": "X?"}
+    assert json.loads((tmp_path / "b.jsonl").read_text(encoding="utf-8")) == expected | {NOTICE_KEY: NOTICE}
+    again = open_document(tmp_path / "b.jsonl")
+    replace_all(again, "X", "가")
+    again.write(tmp_path / "c.jsonl", None)
+    assert json.loads((tmp_path / "c.jsonl").read_text(encoding="utf-8")) == record
 
 
 @pytest.mark.parametrize(("ending", "delimiter"), [("csv", ","), ("tsv", "\t")])
@@ -83,6 +101,36 @@ def test_fields_of_a_table(tmp_path, ending, delimiter, end, mark):
     assert (tmp_path / f"c.{ending}").read_bytes().decode() == text
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "quoting", "expected"),
+    [
+        ("a.tsv", 'a\tb\nsay "hi" 가\tx\n', "auto", 'a\tb\nsay "hi" X\tx\n'),
+        ("a.csv", 'a,b\n"say ""hi"", 가",x\n', "minimal", 'a,b\n"say ""hi"", X",x\n'),
+        # Quotation marks around the header state that they quote: the file can be read in one way.
+        ("a.csv", 'a,b\n"say ""hi"" 가",x\n', "minimal", '"a","b"\n"say ""hi"" X","x"\n'),
+        ("a.csv", 'a,b\n"say ""hi"" 가",x\n', "none", 'a,b\n"say ""hi"" X",x\n'),
+    ],
+)
+def test_quotation_marks_are_written_so_that_they_are_read_again(tmp_path, name, text, quoting, expected):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    document = open_document(tmp_path / name, quoting=quoting)
+    replace_all(document, "가", "X")
+    document.write(tmp_path / f"b{name}", None)
+    assert (tmp_path / f"b{name}").read_text(encoding="utf-8") == expected
+    again = open_document(tmp_path / f"b{name}", quoting="none" if quoting == "none" else "auto")
+    assert [unit.text for unit in again.units] == [
+        unit.text.replace("가", "X") for unit in open_document(tmp_path / name, quoting=quoting).units
+    ]
+
+
+def test_a_field_that_needs_quotation_marks_is_refused_without_quoting(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\n가,x\n", encoding="utf-8")
+    document = open_document(tmp_path / "a.csv", quoting="none")
+    replace_all(document, "가", "[x,y]")
+    with pytest.raises(ValueError, match=r"expected fields without delimiters .*--quoting minimal"):
+        document.content(NOTICE)
+
+
 def test_columns_can_be_chosen(tmp_path):
     (tmp_path / "a.csv").write_text("a,b\n가,가\n", encoding="utf-8")
     (tmp_path / "a.jsonl").write_text('{"a": "가", "b": "가"}\n{"b": "가"}\n', encoding="utf-8")
@@ -101,6 +149,7 @@ def test_columns_can_be_chosen(tmp_path):
     [
         ("a.jsonl", "[1]\n", r"a.jsonl:1: expected a JSON object, got list"),
         ("a.jsonl", '{"text": "가"}\n{', r"a.jsonl:2: expected one JSON object per line"),
+        ("a.jsonl", '{"text": "가"}\n{"text": ["\\ud800"]}\n', r"a.jsonl:2: expected whole characters, got the half"),
         ("a.csv", "a,b\n1\n", r"a.csv:2: expected 2 fields"),
         ("a.csv", "a,b\n", r"expected a header and at least one row, got none"),
         ("a.txt.gz", "", r"expected a file without compression, got .*; unpack it"),

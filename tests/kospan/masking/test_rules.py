@@ -26,6 +26,9 @@ def found(text: str, context: str = "") -> list[tuple[str, str]]:
         ("주민번호 900101 - 4234567", "900101 - 4234567", "RRN"),
         ("주민번호 900101–1234567", "900101–1234567", "RRN"),
         ("주민번호 ９００１０１－１２３４５６７", "９００１０１－１２３４５６７", "RRN"),
+        ("번호 900101.1234568이고", "900101.1234568", "RRN"),
+        ("번호 900101/1234568", "900101/1234568", "RRN"),
+        ("외국인등록번호 900101.5234567", "900101.5234567", "FRN"),
         ("외국인등록번호 900101-5234567", "900101-5234567", "FRN"),
         ("사업자등록번호 220-81-62517로", "220-81-62517", "BRN"),
         ("사업자등록번호 123-45-67890", "123-45-67890", "BRN"),
@@ -87,6 +90,8 @@ def test_values_are_found_to_the_character(text, value, label):
         "테헤란로 152대",
         "버전 1.22.333.4444",
         "9013011-234567",
+        "900101..1234567",
+        "1,900101.1234567890",
         "@example hong@",
         "12900101-1234567",
     ],
@@ -106,6 +111,7 @@ def test_a_check_digit_raises_the_score_of_a_resident_number_and_never_vetoes():
     check = (11 - sum(int(digit) * weight for digit, weight in zip(digits, weights)) % 11) % 10
     valid, invalid = f"900101-123456{check}", f"900101-123456{(check + 1) % 10}"
     assert score(valid) == 1.0 and score(invalid) == pytest.approx(0.5)
+    assert score(valid.replace("-", ".")) == score(valid.replace("-", "/")) == 1.0
     assert score(f"주민번호 {invalid}") > 0.8
 
 

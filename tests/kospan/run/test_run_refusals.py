@@ -41,6 +41,8 @@ def test_an_encoder_that_is_not_there_is_said_so(recipe, name):
 def test_an_encoder_package_that_is_not_there_names_what_to_install(recipe):
     with pytest.raises(FileNotFoundError, match="pip install no-such-package"):
         build_trainer(recipe(encoder="package:no_such_package/model"))
+    with pytest.raises(FileNotFoundError, match=r"expected the package no_such_package\.inner for encoder"):
+        build_trainer(recipe(encoder="package:no_such_package.inner/model"))
     with pytest.raises(FileNotFoundError, match=r"found no config\.json there"):
         build_trainer(recipe(encoder="package:kospan/data"))
 

@@ -17,6 +17,7 @@ from kospan.example import Example
 from kospan.modeling.heads import HEADS
 from kospan.modeling.spans import Span
 from kospan.recipe import FIELDS, Given, Recipe, default_of, load_recipe, save_recipe
+from kospan.recipe_defaults import FILES
 from kospan.run import build_trainer, prepare_output, train
 from kospan.tasks.registry import TASKS, task_spec
 from kospan.tasks.unused_settings import EVERY_TASK, check_recipe, is_off, needs, settled, unused
@@ -105,15 +106,7 @@ BESIDE = {
 # Settings whose values need other data, or a GPU; and those without which the data are an error.
 MAY_FAIL = ("task", "dataset", "problem_type", "load_in_8bit", "load_in_4bit", "device_map")
 FAIL_WITHOUT = ("overlaps", "quoting", "tag_column", "skip_invalid")
-PATHS = (
-    "train_file",
-    "extra_train_file",
-    "validation_file",
-    "encoder",
-    "feature_cache_dir",
-    "output_dir",
-    "ngram_vectors",
-)
+PATHS = (*FILES, "encoder", "feature_cache_dir", "output_dir")
 SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 TINY = {"dataset": "jsonl", "use_cpu": True, "num_train_epochs": 1, "per_device_train_batch_size": 4}
 

@@ -135,6 +135,11 @@ def test_a_text_that_would_need_other_windows_keeps_its_own(tmp_path):
         pytest.fail("expected the long mention in the short text")
 
 
+def test_every_mention_is_replaced_at_a_probability_of_one(tmp_path):
+    trainer = build_trainer(recipe_of("token-classification", tmp_path, **{**ON, "mention_replacement": 1}))
+    assert callback_of(trainer).replacement.probability == 1
+
+
 def test_gazetteers_change_the_labels_that_have_one(tmp_path):
     trainer = build_trainer(recipe_of("token-classification", tmp_path, **ON, mention_source="gazetteer"))
     assert callback_of(trainer).replacement.pools.keys() == {"PS", "LC"}
@@ -144,8 +149,8 @@ def test_gazetteers_change_the_labels_that_have_one(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "error"),
     [
-        ({"mention_replacement": 1}, "expected mention_replacement to be a number from 0 to below 1, got 1"),
-        ({"mention_replacement": -0.1}, "expected mention_replacement to be a number from 0 to below 1, got -0.1"),
+        ({"mention_replacement": 1.1}, "expected mention_replacement to be a number from 0 to 1, got 1.1"),
+        ({"mention_replacement": -0.1}, "expected mention_replacement to be a number from 0 to 1, got -0.1"),
         ({"mention_source": "wiki"}, "expected mention_source to be one of training, gazetteer, got 'wiki'"),
         ({"mention_source": "gazetteer"}, "expected no mention_source with mention_replacement: 0"),
         (

@@ -93,7 +93,9 @@ def test_built_folder_holds_no_code_and_no_texts(runs, allowed, tmp_path):
     assert config["dtype"] == "float32" and not {"auto_map", "custom_pipelines"} & config.keys()
     calibration = json.loads((runs / "part" / "calibration.json").read_text(encoding="utf-8"))
     assert config["calibration_temperature"] == calibration["temperature"]
-    assert str(runs) not in "".join(path.read_text(encoding="utf-8") for path in tmp_path.glob("*.[jmy]*[nl]"))
+    assert str(runs) not in "".join(
+        path.read_text(encoding="utf-8") for path in tmp_path.iterdir() if path.suffix in (".json", ".yaml", ".md")
+    )
     kospan.load(tmp_path).save_pretrained(tmp_path / "copy")
     assert (tmp_path / "copy" / "modeling_token_classification.py").is_file()
 
@@ -106,7 +108,7 @@ def test_card_reports_the_scored_run_and_forbids_scores_on_klue(runs, allowed, t
     assert "license: cc-by-sa-4.0" in text and "trained on all 60 sentences" in text
     assert "development set: KLUE dev scores must not be reported with it" in text
     assert "NLI" not in text
-    assert "KLUE dev 점수를 보고해서는 안 됩니다" in text
+    assert "이 모델의 KLUE dev 점수를 성능으로 보고하면 안 됩니다" in text
     assert "KLUE-benchmark/KLUE" in (tmp_path / "ATTRIBUTION.md").read_text(encoding="utf-8")
 
 
@@ -140,6 +142,22 @@ def test_graph_beside_the_model(runs, allowed, tmp_path, capsys):
     found, own = (load(each).extract(texts) for load, each in ((runtime_load, folder), (kospan.load, runs / "all")))
     assert [[span[:3] for span in spans] for spans in found] == [[span[:3] for span in spans] for spans in own]
     assert "MB, int8" in capsys.readouterr().out
+    card = " ".join((folder / "README.md").read_text(encoding="utf-8").split())
+    assert "# ko-ner-onnx `ko-ner-onnx` finds" in card and "graph finds the same spans in 100.0% of the" in card
+    assert 'import kospan import kospan.runtime model = kospan.runtime.load(kospan.model_path("ko-ner-onnx"))' in card
+    assert "float16" not in card and "float16" in (tmp_path / "ko-ner" / "README.md").read_text(encoding="utf-8")
+    size = sum(path.stat().st_size for path in folder.iterdir() if path.name != "README.md")
+    assert f"{size / 1e6:.1f} MB) and part of" in card
+
+
+def test_files_of_an_earlier_model_are_removed(runs, allowed, tmp_path):
+    for name in ("ko-ner", "ko-ner-onnx"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "vocab.txt").write_text("stale", encoding="utf-8")
+    build_model.main(
+        [str(runs / "all"), "--scored", str(runs / "part"), "--target", str(tmp_path / "ko-ner"), "--onnx"]
+    )
+    assert not list(tmp_path.glob("*/vocab.txt")) and len(list(tmp_path.glob("*/config.json"))) == 2
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
@@ -174,6 +192,32 @@ def test_model_that_rounding_changes_is_refused(runs, allowed, tmp_path, monkeyp
     monkeypatch.setattr(build_model, "half", wrong)
     with pytest.raises(ValueError, match=r"expected equal spans in 99% of the texts after rounding, got \d+\.\d%"):
         build_model.build(runs / "all", tmp_path / "x", runs / "part")
+
+
+def test_graph_that_rounding_changes_is_refused(runs, allowed, tmp_path, monkeypatch):
+    build_model.build(runs / "all", tmp_path / "ko-ner", runs / "part")
+    monkeypatch.setattr(build_model, "same_share", lambda *folders: 0.5)
+    with pytest.raises(ValueError, match=r"equal spans in 99% of the texts after rounding to int8, got 50\.0%$"):
+        build_model.build_onnx(runs / "all", tmp_path / "ko-ner", tmp_path / "x", runs / "part")
+    assert not list((tmp_path / "x").iterdir())
+
+
+def test_local_paths_and_tokens_are_refused(runs, allowed, tmp_path):
+    folder = shutil.copytree(runs / "all", tmp_path / "run")
+    for name, content, message in (
+        ("generation_config.json", '{"a": "/home/kim/x"}', "no path of this machine in generation_config"),
+        ("chat_template.jinja", "hf_" + "a" * 34, "no access token in published files, found one in chat_template"),
+    ):
+        (folder / name).write_text(content, encoding="utf-8")
+        with pytest.raises(ValueError, match=f"expected {message}"):
+            build_model.build(folder, tmp_path / "x", runs / "part")
+        (folder / name).unlink()
+
+
+def test_graph_needs_the_run_with_the_scores(capsys):
+    with pytest.raises(SystemExit):
+        build_model.main(["run", "--onnx"])
+    assert "expected --scored beside --onnx" in capsys.readouterr().err
 
 
 def test_weights_beyond_float16_are_refused(tmp_path):

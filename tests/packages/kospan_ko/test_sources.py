@@ -79,6 +79,21 @@ def test_other_files_are_refused_by_their_content(text, tmp_path):
         sources_of(recipe(tmp_path / "run", dataset="klue_ner", train_file=text.name), tmp_path)
 
 
+@pytest.mark.parametrize("key", ["train_file", "validation_file", "extra_train_file", "ngram_vectors"])
+def test_files_are_checked_whatever_their_suffix(key, tmp_path):
+    (tmp_path / "eng.testa").write_text("EU B-ORG", encoding="utf-8")
+    for settings in ({key: "eng.testa"}, {"sources": {"x": "eng.testa"}}, {"sources": {"x": {"path": "eng.testa"}}}):
+        with pytest.raises(ValueError, match=r"expected a file that may enter the weights .*, got .*eng\.testa with"):
+            sources_of(recipe(tmp_path / "run", dataset="klue_ner", **settings), tmp_path)
+
+
+@pytest.mark.parametrize("settings", [{"train_file": "folder"}, {"sources": {"x": {"path": "folder"}}}])
+def test_folders_are_refused(settings, tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ValueError, match=r"got the folder .*folder; name its files one by one$"):
+        sources_of(recipe(tmp_path / "run", dataset="klue_ner", **settings), tmp_path)
+
+
 def test_missing_files_are_refused(tmp_path):
     for settings in ({"vectors": {"path": "gone.npz"}}, {"encoder": "gone"}):
         with pytest.raises(FileNotFoundError, match="gone"):

@@ -1,4 +1,4 @@
-"""The wheel of kospan-ko: its files, its licences, and the model that it brings."""
+"""The wheel of kospan-ko: its files, its licences, and the model that it contains."""
 
 import configparser
 import importlib.metadata
@@ -13,6 +13,7 @@ from installed_cases import site  # noqa: F401
 from time_limits import SECONDS
 
 import kospan
+import kospan.runtime
 from kospan.model_names import EXTRAS, GROUP
 
 PACKAGE = Path(__file__).resolve().parents[3] / "packages" / "kospan_ko"
@@ -27,7 +28,7 @@ def settings(path: Path) -> configparser.ConfigParser:
 @pytest.fixture
 def wheel(make_token_classifier, tmp_path):
     """A wheel of the package with a tiny model in place of its own, and the model."""
-    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "ko-*")
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", "ko-*")
     copied = shutil.copytree(PACKAGE, tmp_path / "package", ignore=ignored)
     folder, model = copied / "src" / "kospan_ko" / "ko-ner", make_token_classifier(encoder_input="units")
     model.save_pretrained(folder)
@@ -60,8 +61,16 @@ def test_wheel_states_its_licences(wheel, site):  # noqa: F811
     assert named == "Apache-2.0 AND CC-BY-SA-4.0"
     files = [file.name for file in dist.files if "licenses" in file.parts]
     assert {"LICENSE", "ATTRIBUTION.md"} <= set(files) or {"LICENSE", "ATTRIBUTION.md"} <= set(
-        dist.metadata.get_all("License-File")
+        dist.metadata.get_all("License-File") or []
     )
+
+
+def test_shipped_graph_finds_entities():
+    if "ko-ner-onnx" not in kospan.installed_models():
+        pytest.skip("needs kospan-ko: pip install -e packages/kospan_ko")
+    model = kospan.runtime.load(kospan.model_path("ko-ner-onnx"))
+    text = "정하윤 교수는 다음 주 금요일 오후 3시에 대구에서 강연한다."
+    assert ("정하윤", "PS") in {(text[span.start : span.end], span.label) for span in model.extract(text)}
 
 
 def test_names_and_extras_agree():
@@ -73,6 +82,6 @@ def test_names_and_extras_agree():
 
 
 def test_package_is_small_and_has_the_licence_of_kospan():
-    files = [path for path in PACKAGE.rglob("*") if path.is_file() and "egg-info" not in str(path)]
+    files = [path for path in (PACKAGE / "src").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) <= 10_000_000
     assert (PACKAGE / "LICENSE").read_bytes() == (PACKAGE.parents[1] / "LICENSE").read_bytes()

@@ -1,6 +1,7 @@
 """Runs of the task pretraining: what they write, resuming, continued pretraining, and use as `encoder`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from kospan.cli import main
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer, train
 from kospan.tasks.encoders import character_tokenizer
+from kospan.tasks.pretraining.card import write_card
 
 WORDS = ["서울", "부산", "비가", "온다", "회장", "한국은행이", "금리를", "올렸다", "김연아", "시청"]
 TEXTS = [f"{WORDS[at % 10]} {WORDS[at * 3 % 10]}에 {WORDS[at * 7 % 9]} {at}." for at in range(64)]
@@ -89,7 +91,7 @@ def losses_of(folder: Path) -> list:
 
 def test_texts_of_several_windows_are_counted(tmp_path):
     path = tmp_path / "texts.txt"
-    path.write_text("가\n" * 1 + "나\n" + "다라마바사 " * 30 + "\n" + "바\n", encoding="utf-8")
+    path.write_text("가\n나\n" + "다라마바사 " * 30 + "\n" + "바\n", encoding="utf-8")
     task = build_trainer(None, **RUN, train_file=str(path), output_dir=str(tmp_path / "out")).task
     assert (task.documents, task.windowed) == (3, 1)
 
@@ -181,7 +183,7 @@ def test_a_tokenizer_without_a_mask_token_is_refused(file, tmp_path):
         ({"encoder_options": {"hidden_sizes": 9}}, "got 'hidden_sizes'; did you mean hidden_size?"),
         ({"mask_replace_prob": 0.8, "random_replace_prob": 0.3}, "of at most 1, got 0.8 . 0.3; lower one of them"),
         ({"mlm_probability": 1.0}, "expected mlm_probability to be a number from 0 to below 1"),
-        ({"whole_word_mask": 1.5}, "expected whole_word_mask to be a share of the rows from 0 to 1, got 1.5; lower it"),
+        ({"whole_word_mask": 1.5}, "expected whole_word_mask to be a number from 0 to 1, got 1.5"),
         (
             {"max_length": 900},
             "expected rows of at most 512 positions, which is what the encoder reads, got max_length 9",
@@ -189,6 +191,7 @@ def test_a_tokenizer_without_a_mask_token_is_refused(file, tmp_path):
         ({"objective": "clm"}, "expected objective to be one of mlm, got 'clm'"),
         ({"push_to_hub": True}, "expected push_to_hub: false with task: pretraining"),
         ({"head": "linear"}, "expected no head with task: pretraining"),
+        ({"normalization": "none"}, "expected no normalization with task: pretraining"),
         ({"dataset": "klue_ner"}, "expected no dataset with task: pretraining"),
         ({"train_file": None}, "expected raw texts, got neither train_file nor sources; name a file"),
         (
@@ -217,7 +220,6 @@ def test_a_setting_that_cannot_be_is_refused(file, tmp_path, changes, words):
         ("random_replace_prob", 0.0),
         ("sources", 2),
         ("tokenizer", "folder"),
-        ("normalization", "none"),
     ],
 )
 def test_a_setting_that_is_used_changes_something(file, tmp_path, key, value):
@@ -233,15 +235,7 @@ def test_a_setting_that_is_used_changes_something(file, tmp_path, key, value):
         rows = [trainer.train_dataset[at]["input_ids"].tolist() for at in range(4)]
         batch = trainer.task.batch_of_step(trainer.task.collate([trainer.train_dataset[at] for at in range(4)]), (1, 2))
         masked = (batch["input_ids"].tolist(), batch["labels"].tolist())
-        aligner = trainer.task.aligner
-        return (
-            rows,
-            masked,
-            len(trainer.train_dataset),
-            str(trainer.model),
-            aligner.normalization,
-            len(aligner.tokenizer),
-        )
+        return rows, masked, len(trainer.train_dataset), str(trainer.model), len(trainer.task.tokenizer)
 
     assert behaviour(plain) != behaviour(other)
 
@@ -282,7 +276,21 @@ def test_the_card_names_sources_and_licences(file, tmp_path):
     train(None, **{**RUN, "sources": sources, "max_steps": 2, "output_dir": str(tmp_path / "out")})
     card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     data = metadata_load(tmp_path / "out" / "README.md")
-    assert data["license"] == ["cc-by-4.0"] and data["language"] == "ko" and data["pipeline_tag"] == "fill-mask"
+    assert "license" not in data and data["language"] == "ko" and data["pipeline_tag"] == "fill-mask"
     assert "| news | 64 |" in card and "| 2 | cc-by-4.0 |" in card and "| own | 2 |" in card
     assert "No licence is stated for own" in card and str(tmp_path) not in card
     assert "한국어 요약" in card and "other.txt" in card
+    assert "The terms of own are not known here" in card and "licences in the metadata" not in card
+
+
+def test_the_metadata_of_the_card_name_licences_and_data_sets(run, tmp_path):
+    folder = shutil.copytree(run, tmp_path / "encoder")
+    record = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))
+    sources = [("news", "owner/news:ko", "cc-by-4.0"), ("talk", "owner/news:en", "cc0-1.0"), ("own", None, "cc0-1.0")]
+    for count, licence in ((1, "cc-by-4.0"), (3, ["cc-by-4.0", "cc0-1.0"])):
+        named = [{**record["sources"][0], "name": name, "hub": hub, "licence": of} for name, hub, of in sources[:count]]
+        (folder / "training_record.json").write_text(json.dumps({**record, "sources": named}), encoding="utf-8")
+        write_card(folder)
+        data = metadata_load(folder / "README.md")
+        assert data["license"] == licence and data["datasets"] == ["owner/news"]
+        assert "The licences in the metadata" in (folder / "README.md").read_text(encoding="utf-8")
