@@ -6,8 +6,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -39,7 +39,8 @@ def create_app(settings: ServeSettings, models: list[ServedModel] | None = None)
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         _stop_with_parent()
         try:
-            await service.start(asyncio.get_running_loop().run_in_executor)
+            with _interruptible():
+                await service.start(asyncio.get_running_loop().run_in_executor)
         except (OSError, ValueError, ImportError) as error:
             # Before the first request; the message names files and packages.
             message = " ".join(str(error).split())
@@ -62,6 +63,20 @@ def create_app(settings: ServeSettings, models: list[ServedModel] | None = None)
         return error_response(error.status_code, detail, error.headers)
 
     return app
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let signals end a worker at once while it loads models: uvicorn's handlers wait until it is ready."""
+    if multiprocessing.parent_process() is None:
+        yield
+        return
+    handlers = {each: signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
 
 
 def _stop_with_parent() -> None:

@@ -3,6 +3,9 @@
 import asyncio
 import json
 import logging
+import signal
+import threading
+from types import SimpleNamespace
 
 import pytest
 from serving_cases import StubPipeline, client_of, of, post, stub_model, until
@@ -10,6 +13,7 @@ from serving_cases import StubPipeline, client_of, of, post, stub_model, until
 from kospan.modeling.handler import MAX_TEXTS, EndpointHandler
 from kospan.serving.logs import JsonFormatter
 from kospan.serving.schema import EXAMPLES
+from kospan.serving.service import Service
 
 KEY = "0123456789abcdef0123"
 SECRET = "정하윤의 비밀"
@@ -113,6 +117,13 @@ def test_the_routes_of_tasks_give_the_results_of_the_methods(models, texts):
         ("/", b'{"inputs": "a", "parameters": {"threshold": 2}}', 422, "expected threshold to be a number from 0 to 1"),
         ("/", b'{"inputs": "a", "parameters": {"threshold": NaN}}', 422, "expected threshold to be a number"),
         ("/", b'{"inputs": "a", "parameters": {"treshold": 1}}', 422, "expected only the settings"),
+        ("/", b'{"inputs": "a", "parameters": {"self": 1}}', 422, "expected only the settings"),
+        ("/", b'{"inputs": "a", "parameters": {"items": 1}}', 422, "expected only the settings"),
+        ("/", b'{"inputs": "a", "parameters": {"\\udfff": 1}}', 422, "got \udfff; leave it out"),
+        ("/", b'{"inputs": "a", "parameters": {"operating_point": [1]}}', 422, "expected the name of an operating"),
+        ("/", b'{"inputs": "a", "parameters": {"decode": {}}}', 422, "expected decode to be one of viterbi"),
+        ("/", b'{"inputs": "a", "parameters": {"batch_size": 1e999}}', 422, "expected batch_size to be 256 or less"),
+        ("/", b'{"inputs": "a", "parameters": {"batch_size": ' + b"9" * 5000 + b"}}", 400, "expected a body in JSON"),
         ("/", json.dumps({"inputs": ["a"] * (MAX_TEXTS + 1)}).encode(), 422, "expected at most 256 texts"),
         ("/", json.dumps({"inputs": ["a"] * 100_000}).encode(), 422, "expected at most 256 texts"),
         ("/", json.dumps({"inputs": "\ud800"}).encode(), 422, "half of a surrogate pair"),
@@ -140,6 +151,45 @@ def test_bad_requests(models, path, body, status, message):
             assert (await client.post("/", json={"inputs": "비가 온다."})).status_code == 200
 
     asyncio.run(work())
+
+
+def test_probes_take_head_as_well():
+    async def work():
+        async with client_of(stub_model()) as client:
+            for path in ("/healthz", "/readyz"):
+                assert (await client.head(path)).status_code == 200
+
+    asyncio.run(work())
+
+
+def test_a_worker_that_loads_models_can_be_ended_at_once(monkeypatch):
+    """Its supervisor stays, and its signals are uvicorn's again as soon as it is ready."""
+    parent = SimpleNamespace(join=threading.Event().wait)
+    monkeypatch.setattr("multiprocessing.parent_process", lambda: parent)
+    seen = []
+
+    async def start(self, run_in_executor):
+        seen.extend(map(signal.getsignal, (signal.SIGINT, signal.SIGTERM)))
+        await real(self, run_in_executor)
+
+    def handler(*_):
+        raise AssertionError
+
+    real = Service.start
+    monkeypatch.setattr(Service, "start", start)
+
+    async def work():
+        signal.signal(signal.SIGTERM, handler)
+        async with client_of(stub_model()):
+            assert signal.getsignal(signal.SIGTERM) is handler
+            assert signal.getsignal(signal.SIGINT) is not signal.SIG_DFL
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        asyncio.run(work())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [signal.SIG_DFL, signal.SIG_DFL]
 
 
 def test_a_name_is_needed_among_several_models(models):
