@@ -26,16 +26,16 @@ _HEALTH = 60
 _RETRY = 10
 # Environment variable with the number of operations that oneDNN, used by torch, keeps compiled, and its value. The
 # default of 1024 takes hundreds of MiB, because each length of a batch has operations of its own.
-_ONEDNN = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64"
+_ONEDNN = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16"
 # Seconds beyond the timeout of requests in which a stopping worker finishes them.
 _GRACE = 5
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's supervisor, which also notices at once that a worker has ended during a health check.
+    """uvicorn's supervisor, with another replacement of workers.
 
-    While another worker serves, a replacement that cannot load its models does not stop the server; it is started again
-    later.
+    It notices at once that a worker has ended during a health check. While another worker serves, a replacement that
+    cannot load its models does not stop the server; it is started again later.
     """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]):
@@ -48,16 +48,23 @@ class Supervisor(Multiprocess):
         for process in list(self.processes):
             # With this end open here as well, the pipe of an ended worker would not report its end.
             process.child_conn.close()
-            others = [each for each in self.processes if each is not process and each.exitcode is None]
-            if process.exitcode == STARTUP_FAILURE and any(each.is_ready() for each in others):
-                self.processes.remove(process)
-                self._planned.append(time.monotonic() + _RETRY)
-                LOGGER.error("a worker could not start", extra={"fields": {"retry_seconds": _RETRY}})
-        super().keep_subprocess_alive()
-        if self._planned and (time.monotonic() > self._planned[0] or not self.processes):
-            self._planned.pop(0)
-            self.processes.append(Process(self.config, self.sockets))
-            self.processes[-1].start()
+            if self.should_exit.is_set() or process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+                continue
+            process.kill()
+            process.join()
+            failed = process.exitcode == STARTUP_FAILURE
+            if failed and not any(each.is_ready() for each in self.processes if each is not process):
+                self.should_exit.set()
+                return
+            self.processes.remove(process)
+            self._planned.append(time.monotonic() + (_RETRY if failed else 0))
+            fields = {"worker": process.pid} | ({"retry_seconds": _RETRY} if failed else {})
+            LOGGER.error("a worker could not start" if failed else "a worker died", extra={"fields": fields})
+        for planned in sorted(self._planned):
+            if planned <= time.monotonic() or not self.processes:
+                self._planned.remove(planned)
+                self.processes.append(Process(self.config, self.sockets))
+                self.processes[-1].start()
 
 
 def open_socket(host: str, port: int) -> socket.socket:

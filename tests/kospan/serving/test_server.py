@@ -10,6 +10,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import SIGNALS
 
 from kospan.serving import server
+from kospan.serving.logs import LOGGER
 from kospan.serving.server import Supervisor, open_socket
 
 
@@ -40,7 +41,6 @@ class Worker:
 def supervisor(monkeypatch):
     handlers = {each: signal.getsignal(each) for each in SIGNALS}
     monkeypatch.setattr(server, "Process", Worker)
-    monkeypatch.setattr("uvicorn.supervisors.multiprocess.Process", Worker)
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     supervisor = Supervisor(Config("unused", workers=2), [])
@@ -50,11 +50,32 @@ def supervisor(monkeypatch):
         signal.signal(each, handler)
 
 
-def test_an_ended_worker_is_replaced(supervisor):
+@pytest.fixture
+def log(monkeypatch):
+    events = []
+    monkeypatch.setattr(LOGGER, "error", lambda event, **_: events.append(event))
+    return events
+
+
+def test_an_ended_worker_is_replaced(supervisor, log):
     supervisor.processes = [one, other] = [Worker(), Worker(exitcode=-9)]
     supervisor.keep_subprocess_alive()
-    assert supervisor.processes[0] is one and supervisor.processes[1] is not other
+    assert supervisor.processes[0] is one and supervisor.processes[1] is not other and log == ["a worker died"]
     assert supervisor.processes[1].started and one.closed and not supervisor.should_exit.is_set()
+
+
+def test_a_worker_that_ends_during_its_check_is_replaced(supervisor, log):
+    """The exit code is known only after the check, as with uvicorn's processes."""
+
+    class Failing(Worker):
+        def is_alive(self, timeout=5):
+            self.exitcode = STARTUP_FAILURE
+            return False
+
+    supervisor.processes = [one, _] = [Worker(), Failing()]
+    supervisor.keep_subprocess_alive()
+    assert supervisor.processes == [one] and not supervisor.should_exit.is_set()
+    assert log == ["a worker could not start"]
 
 
 def test_workers_that_cannot_start_stop_the_server(supervisor):
