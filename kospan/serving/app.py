@@ -6,8 +6,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -24,12 +24,15 @@ from kospan.serving.settings import ServeSettings
 _SHORTEST_ADVICE = "GET /openapi.json describes the routes"
 
 
-def create_app(settings: ServeSettings, models: list[ServedModel] | None = None) -> FastAPI:
+def create_app(
+    settings: ServeSettings, models: list[ServedModel] | None = None, on_ready: Callable[[], None] = lambda: None
+) -> FastAPI:
     """Build the application; it loads the models when it starts.
 
     Args:
         settings: Settings of the server.
         models: Loaded models, in place of those of the settings.
+        on_ready: Function that is called when the models are loaded.
 
     >>> app = create_app(ServeSettings({"news": "outputs/quickstart"}))  # doctest: +SKIP
     """
@@ -39,13 +42,13 @@ def create_app(settings: ServeSettings, models: list[ServedModel] | None = None)
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         _stop_with_parent()
         try:
-            with _interruptible():
-                await service.start(asyncio.get_running_loop().run_in_executor)
+            await service.start(asyncio.get_running_loop().run_in_executor)
         except (OSError, ValueError, ImportError) as error:
             # Before the first request; the message names files and packages.
             message = " ".join(str(error).split())
             LOGGER.error("startup failed", extra={"fields": {"message": message} | described(error)})
             raise
+        on_ready()
         LOGGER.info("ready", extra={"fields": {"models": list(service.models)}})
         yield
         await service.stop()
@@ -63,20 +66,6 @@ def create_app(settings: ServeSettings, models: list[ServedModel] | None = None)
         return error_response(error.status_code, detail, error.headers)
 
     return app
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let signals end a worker at once while it loads models: uvicorn's handlers wait until it is ready."""
-    if multiprocessing.parent_process() is None:
-        yield
-        return
-    handlers = {each: signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
 
 
 def _stop_with_parent() -> None:

@@ -1,6 +1,7 @@
 """Worker processes, supervised by uvicorn: ended workers are replaced, and finish their requests when stopped."""
 
 import os
+import signal
 import socket
 import tempfile
 import time
@@ -48,7 +49,7 @@ class Supervisor(Multiprocess):
         for process in list(self.processes):
             # With this end open here as well, the pipe of an ended worker would not report its end.
             process.child_conn.close()
-            if self.should_exit.is_set() or process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+            if self.should_exit.is_set() or (process.process.is_alive() and self._responds(process)):
                 continue
             process.kill()
             process.join()
@@ -65,6 +66,19 @@ class Supervisor(Multiprocess):
                 self._planned.remove(planned)
                 self.processes.append(Process(self.config, self.sockets))
                 self.processes[-1].start()
+
+    def _responds(self, process: Process) -> bool:
+        """Return whether a worker responds; a signal to this process ends the wait for it."""
+        until = time.monotonic() + self.config.timeout_worker_healthcheck
+        try:
+            process.parent_conn.send(b"ping")
+            while not process.parent_conn.poll(0.5):
+                if self.signal_queue or time.monotonic() > until:
+                    return bool(self.signal_queue)
+            process.parent_conn.recv()
+        except (OSError, EOFError):
+            return False
+        return True
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -120,6 +134,11 @@ def serve(settings: ServeSettings, bound: socket.socket) -> int:
 
 
 def _application(settings: ServeSettings):
+    """Build the application in a worker, which signals end at once while it loads models.
+
+    uvicorn's own handlers, which wait until the worker is ready, are set again then.
+    """
+    handlers = {each: signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGTERM)}
     from kospan.serving.app import create_app
 
-    return create_app(settings)
+    return create_app(settings, on_ready=lambda: [signal.signal(*each) for each in handlers.items()])

@@ -3,9 +3,6 @@
 import asyncio
 import json
 import logging
-import signal
-import threading
-from types import SimpleNamespace
 
 import pytest
 from serving_cases import StubPipeline, client_of, of, post, stub_model, until
@@ -13,7 +10,6 @@ from serving_cases import StubPipeline, client_of, of, post, stub_model, until
 from kospan.modeling.handler import MAX_TEXTS, EndpointHandler
 from kospan.serving.logs import JsonFormatter
 from kospan.serving.schema import EXAMPLES
-from kospan.serving.service import Service
 
 KEY = "0123456789abcdef0123"
 SECRET = "정하윤의 비밀"
@@ -160,36 +156,6 @@ def test_probes_take_head_as_well():
                 assert (await client.head(path)).status_code == 200
 
     asyncio.run(work())
-
-
-def test_a_worker_that_loads_models_can_be_ended_at_once(monkeypatch):
-    """Its supervisor stays, and its signals are uvicorn's again as soon as it is ready."""
-    parent = SimpleNamespace(join=threading.Event().wait)
-    monkeypatch.setattr("multiprocessing.parent_process", lambda: parent)
-    seen = []
-
-    async def start(self, run_in_executor):
-        seen.extend(map(signal.getsignal, (signal.SIGINT, signal.SIGTERM)))
-        await real(self, run_in_executor)
-
-    def handler(*_):
-        raise AssertionError
-
-    real = Service.start
-    monkeypatch.setattr(Service, "start", start)
-
-    async def work():
-        signal.signal(signal.SIGTERM, handler)
-        async with client_of(stub_model()):
-            assert signal.getsignal(signal.SIGTERM) is handler
-            assert signal.getsignal(signal.SIGINT) is not signal.SIG_DFL
-
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        asyncio.run(work())
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert seen == [signal.SIG_DFL, signal.SIG_DFL]
 
 
 def test_a_name_is_needed_among_several_models(models):

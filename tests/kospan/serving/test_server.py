@@ -15,7 +15,9 @@ from kospan.serving.server import Supervisor, open_socket
 
 
 class Worker:
-    """A worker that serves while it has no exit code."""
+    """A worker that lives while it has no exit code, and responds if it is ready."""
+
+    clock = [0.0]
 
     def __init__(self, config=None, sockets=None, exitcode=None, ready=True):
         self.exitcode, self.ready, self.pid = exitcode, ready, 1
@@ -28,8 +30,23 @@ class Worker:
     def is_ready(self, timeout=5):
         return self.ready and self.exitcode is None
 
-    def is_alive(self, timeout=5):
-        return self.exitcode is None
+    @property
+    def process(self):
+        return SimpleNamespace(is_alive=lambda: self.exitcode is None)
+
+    @property
+    def parent_conn(self):
+        return self
+
+    def send(self, data):
+        assert data == b"ping"
+
+    def poll(self, timeout):
+        self.clock[0] += timeout
+        return self.ready
+
+    def recv(self):
+        assert self.ready
 
     def kill(self):
         pass
@@ -41,9 +58,9 @@ class Worker:
 def supervisor(monkeypatch):
     handlers = {each: signal.getsignal(each) for each in SIGNALS}
     monkeypatch.setattr(server, "Process", Worker)
-    clock = [0.0]
+    clock = Worker.clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    supervisor = Supervisor(Config("unused", workers=2), [])
+    supervisor = Supervisor(Config("unused", workers=2, timeout_worker_healthcheck=60), [])
     supervisor.clock = clock
     yield supervisor
     for each, handler in handlers.items():
@@ -68,9 +85,9 @@ def test_a_worker_that_ends_during_its_check_is_replaced(supervisor, log):
     """The exit code is known only after the check, as with uvicorn's processes."""
 
     class Failing(Worker):
-        def is_alive(self, timeout=5):
+        def poll(self, timeout):
             self.exitcode = STARTUP_FAILURE
-            return False
+            raise EOFError
 
     supervisor.processes = [one, _] = [Worker(), Failing()]
     supervisor.keep_subprocess_alive()
@@ -83,6 +100,36 @@ def test_workers_that_cannot_start_stop_the_server(supervisor):
     supervisor.processes = [Worker(exitcode=STARTUP_FAILURE), Worker(ready=False)]
     supervisor.keep_subprocess_alive()
     assert supervisor.should_exit.is_set()
+
+
+def test_a_worker_that_does_not_respond_is_replaced_after_a_minute(supervisor, log):
+    supervisor.processes = [silent] = [Worker(ready=False)]
+    supervisor.keep_subprocess_alive()
+    assert log == ["a worker died"] and supervisor.processes[0] is not silent and 59 < supervisor.clock[0] < 62
+
+
+def test_a_signal_ends_the_wait_for_a_worker(supervisor, log):
+    supervisor.processes = [silent] = [Worker(ready=False)]
+    supervisor.signal_queue.append(signal.SIGTERM)
+    supervisor.keep_subprocess_alive()
+    assert supervisor.processes == [silent] and supervisor.clock[0] < 1 and not log
+
+
+def test_signals_end_a_worker_that_loads_models(monkeypatch):
+    given = {}
+    monkeypatch.setattr("kospan.serving.app.create_app", lambda settings, on_ready: given.update(on_ready=on_ready))
+
+    def handler(*_):
+        raise AssertionError
+
+    before = signal.signal(signal.SIGTERM, handler), signal.signal(signal.SIGINT, handler)
+    try:
+        server._application(None)
+        assert {signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)} == {signal.SIG_DFL}
+        given["on_ready"]()
+        assert {signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)} == {handler}
+    finally:
+        signal.signal(signal.SIGTERM, before[0]), signal.signal(signal.SIGINT, before[1])
 
 
 def test_a_replacement_that_cannot_start_is_tried_again_later(supervisor):
