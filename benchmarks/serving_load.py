@@ -15,6 +15,7 @@ during the first phase; the requests on its connections are those in flight.
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import platform
@@ -282,7 +283,7 @@ The model by itself: {one:.0f} texts per second of CPU time one by one, {many:.0
     return text
 
 
-def report(arguments, sections: list[str]) -> str:
+def report(arguments, texts: list[str], sections: list[str]) -> str:
     """The page."""
     import onnxruntime
     import torch
@@ -298,6 +299,8 @@ def report(arguments, sections: list[str]) -> str:
 Server ({arguments.workers} worker{"s" * (arguments.workers > 1)} of one thread) on core {arguments.server_core},
 clients on core {arguments.client_core} of a virtual machine with {os.cpu_count()} {platform.machine()} cores
 ({platform.system()}{priority}), {arguments.seconds:g} s a phase; Python {platform.python_version()}, {versions}.
+
+{len(texts)} texts with {statistics.mean(map(len, texts)):.0f} characters on average.
 
 The share compares texts per second of CPU time with the model by itself: one text a call, or {TEXTS} for requests of
 {TEXTS} texts. Requests of one text share batches, so their share may exceed 100 %. Arrivals are random (Poisson), at
@@ -326,6 +329,8 @@ def main() -> None:
     texts = list(dict.fromkeys(example.text for example in read_texts(os.fspath(arguments.texts))))
     texts = random.Random(0).sample(texts, min(256, len(texts)))
     os.sched_setaffinity(0, {arguments.client_core})
+    # Collections that visit all imported objects would stop the clients.
+    gc.freeze()
     sections, failed = [], False
     for word in arguments.models:
         name, _, model = word.rpartition("=")
@@ -337,7 +342,7 @@ def main() -> None:
         statuses = sum((phase.statuses for phase in phases), Counter())
         failed |= bool(statuses.keys() - {200, 429, LOST}) or statuses[LOST] > bench.in_flight
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(report(arguments, sections), encoding="utf-8")
+    arguments.out.write_text(report(arguments, texts, sections), encoding="utf-8")
     sys.exit(failed)
 
 
