@@ -21,6 +21,7 @@ import os
 import platform
 import random
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -289,7 +290,7 @@ def report(arguments, texts: list[str], sections: list[str]) -> str:
     import torch
     import uvicorn
 
-    command = " ".join(["python benchmarks/serving_load.py", *sys.argv[1:]])
+    command = f"python benchmarks/serving_load.py {shlex.join(sys.argv[1:])}"
     priority = f", nice {os.getpriority(os.PRIO_PROCESS, 0)}" if os.getpriority(os.PRIO_PROCESS, 0) else ""
     versions = f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, uvicorn {uvicorn.__version__}"
     introduction = f"""# Server under load
@@ -300,7 +301,7 @@ Server ({arguments.workers} worker{"s" * (arguments.workers > 1)} of one thread)
 clients on core {arguments.client_core} of a virtual machine with {os.cpu_count()} {platform.machine()} cores
 ({platform.system()}{priority}), {arguments.seconds:g} s a phase; Python {platform.python_version()}, {versions}.
 
-{len(texts)} texts with {statistics.mean(map(len, texts)):.0f} characters on average.
+{len(texts)} texts with {statistics.mean(map(len, texts)):.0f} characters on average. {arguments.note}
 
 The share compares texts per second of CPU time with the model by itself: one text a call, or {TEXTS} for requests of
 {TEXTS} texts. Requests of one text share batches, so their share may exceed 100 %. Arrivals are random (Poisson), at
@@ -320,6 +321,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--soak", type=float, help="seconds of a last phase")
     parser.add_argument("--kill_every", type=float, help="seconds between kills of a worker in the first phase")
+    parser.add_argument("--note", default="", help="text for the page")
     parser.add_argument("--server_core", type=int, default=0)
     parser.add_argument("--client_core", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULT)
