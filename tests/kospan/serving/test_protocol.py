@@ -85,6 +85,7 @@ def connected(work):
 
 async def responded(transport, count=1):
     while transport.written.count(b"HTTP/1.1 200") < count:
+        assert not transport.closed
         await asyncio.sleep(0)
 
 
