@@ -162,10 +162,11 @@ class Bench:
         arguments: Arguments of the command.
         alone: Process that runs `ALONE`.
         server: The server's process.
+        log: The server's log.
     """
 
-    def __init__(self, arguments, alone: subprocess.Popen, server: psutil.Popen):
-        self.arguments, self.alone, self.server = arguments, alone, server
+    def __init__(self, arguments, alone: subprocess.Popen, server: psutil.Popen, log):
+        self.arguments, self.alone, self.server, self.log = arguments, alone, server, log
         self.kills, self.in_flight = 0, 0
         self.own: dict[int, list[float]] = {1: [], TEXTS: []}
 
@@ -188,7 +189,8 @@ class Bench:
             await asyncio.wait({task}, timeout=1)
             workers = self.workers()
             memory.append(sum(each.memory_info().rss for each in workers) / 2**20)
-            if kill_every and workers and time.perf_counter() - last > kill_every:
+            ready = kill_every and count_ready(self.log) == self.arguments.workers + self.kills
+            if ready and time.perf_counter() - last > kill_every:
                 self.kill(random.choice(workers))
                 last = time.perf_counter()
         phase, used = task.result(), self.cpu_seconds() - used
@@ -226,6 +228,11 @@ class Bench:
         return found
 
 
+def count_ready(log) -> int:
+    """Number of workers that have been ready."""
+    return os.pread(log.fileno(), 2**30, 0).count(b'"ready"')
+
+
 def body(texts: list[str] | str) -> bytes:
     """The body of a request."""
     return json.dumps({"inputs": texts}, ensure_ascii=False).encode()
@@ -249,7 +256,7 @@ def measured_alone(arguments, model: str, texts: list[str]):
 
 @contextmanager
 def serving(arguments, model: str):
-    """The server once it is ready, and its port."""
+    """The server once it is ready, its port and its log."""
     command = [sys.executable, "-m", "kospan.cli", "serve", f"model={model}", "--port", "0"]
     command += ["--workers", str(arguments.workers)]
     command += ["--backend", arguments.backend] if arguments.backend else []
@@ -258,10 +265,10 @@ def serving(arguments, model: str):
         server = psutil.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         server.cpu_affinity([arguments.server_core])
         port = int(re.search(r":(\d+) ", server.stdout.readline())[1])
-        while server.is_running() and os.pread(log.fileno(), 2**20, 0).count(b'"ready"') < arguments.workers:
+        while server.is_running() and count_ready(log) < arguments.workers:
             time.sleep(0.1)
         try:
-            yield server, port
+            yield server, port, log
         finally:
             server.terminate()
             server.wait(60)
@@ -336,8 +343,8 @@ def main() -> None:
     sections, failed = [], False
     for word in arguments.models:
         name, _, model = word.rpartition("=")
-        with measured_alone(arguments, model, texts) as alone, serving(arguments, model) as (server, port):
-            bench = Bench(arguments, alone, server)
+        with measured_alone(arguments, model, texts) as alone, serving(arguments, model) as (server, port, log):
+            bench = Bench(arguments, alone, server, log)
             phases = asyncio.run(bench.phases(port, texts))
         sections.append(section(name or Path(model).name, bench, phases))
         print(sections[-1], flush=True)
