@@ -88,7 +88,7 @@ class Phase(NamedTuple):
         cuts = statistics.quantiles(self.latencies or [0.0, 0.0], n=100, method="inclusive")
         others = [f"{status or 'lost'}: {count:,}" for status, count in sorted(self.statuses.items()) if status != 200]
         cells = [self.name, f"{self.statuses[200]:,}", ", ".join(others) or "-", f"{self.rate * self.texts:.1f}"]
-        cells += [f"{self.share:.0%}", *(f"{1000 * cuts[at]:.1f}" for at in (49, 94, 98))]
+        cells += [f"{self.share:.0%}" if self.share else "-", *(f"{1000 * cuts[at]:.1f}" for at in (49, 94, 98))]
         return [*cells, f"{cuts[94] / max(cuts[49], 1e-9):.2f}", f"{self.memory[0]:.0f} to {self.memory[-1]:.0f}"]
 
 
@@ -195,7 +195,8 @@ class Bench:
                 last = time.perf_counter()
         phase, used = task.result(), self.cpu_seconds() - used
         own.append(self.measure_alone(texts))
-        share = len(phase.latencies) * texts / used / statistics.mean(own)
+        # The CPU time of killed workers is unknown.
+        share = 0.0 if kill_every else len(phase.latencies) * texts / used / statistics.mean(own)
         return phase._replace(share=share, memory=tuple(memory))
 
     def kill(self, worker: psutil.Process) -> None:
