@@ -96,6 +96,7 @@ LAYERS = [
     ["kospan.pseudo_labels"],
     ["kospan.api"],
     ["kospan.ablation", "kospan.compare", "kospan.export", "kospan.masking"],
+    ["kospan.integrations"],
     ["kospan.serving"],
     ["kospan.cli.reading"],
     [
