@@ -121,9 +121,7 @@ class KospanRecognizer(EntityRecognizer):
         return RecognizerResult(entity, start, end, score, explanation, metadata)
 
 
-def _entities(
-    known: list[str], given: Mapping[str, str | None], supported: list[str] | None
-) -> dict[str, str]:
+def _entities(known: list[str], given: Mapping[str, str | None], supported: list[str] | None) -> dict[str, str]:
     """Return the entity of each label that is recognized."""
     for label in given:
         if label not in known:

@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 
 from kospan.modeling.alignment import clusters
 
-SPLITS = ("runs", "characters")
+SPLITS = ("characters", "runs")
 # Scripts without spaces between words, or whose words end in particles: each character is a token.
 _APART = regex.compile(
     r"[\p{Hangul}\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]"
@@ -20,23 +20,23 @@ _DIGIT, _LETTER = regex.compile(r"\p{Nd}"), regex.compile(r"\p{L}")
 
 
 class CharacterTokenizer(DummyTokenizer):
-    """Tokenizer that divides words into characters, or into characters and runs of digits and letters.
+    """Tokenizer that divides words into characters, so that every span of a model has exact tokens.
 
     The text of a document is the text that was given, to the character: a single space belongs to the token before it,
     other white space is a token. Characters that compose (decomposed Hangul) are one token.
 
     Args:
         vocab: The vocabulary.
-        split: "characters", or "runs", which keeps runs of digits and of letters of alphabets together.
+        split: "characters", or "runs", which keeps runs of digits and of letters of alphabets ("2024", "KBS") together.
 
     Raises:
         ValueError: If `split` is unknown.
 
-    >>> [token.text for token in CharacterTokenizer(Vocab())("KBS는 2024년 서울에서")]
+    >>> [token.text for token in CharacterTokenizer(Vocab(), "runs")("KBS는 2024년 서울에서")]
     ['KBS', '는', '2024', '년', '서', '울', '에', '서']
     """
 
-    def __init__(self, vocab: Vocab, split: str = "runs"):
+    def __init__(self, vocab: Vocab, split: str = "characters"):
         if split not in SPLITS:
             raise ValueError(f"expected split to be one of {', '.join(SPLITS)}, got {split!r}; correct it")
         self.vocab, self.split = vocab, split
@@ -55,7 +55,7 @@ class CharacterTokenizer(DummyTokenizer):
         return Doc(self.vocab, words, spaces)
 
 
-def create_tokenizer(split: str = "runs"):
+def create_tokenizer(split: str = "characters"):
     """Return the function that spaCy calls for `kospan.CharacterTokenizer.v1`.
 
     Args:

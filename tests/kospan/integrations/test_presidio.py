@@ -177,7 +177,9 @@ def test_wrong_settings(model, settings, message):
 
 
 def test_wrong_models(make_qa_model, tmp_path):
-    with pytest.raises(ValueError, match="expected a model of token-classification or generative-ner, got one of quest"):
+    with pytest.raises(
+        ValueError, match="expected a model of token-classification or generative-ner, got one of quest"
+    ):
         recognizer(make_qa_model())
     with pytest.raises(FileNotFoundError, match="expected a model"):
         recognizer(str(tmp_path / "none"))

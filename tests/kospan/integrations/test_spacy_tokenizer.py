@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.optional("spacy", "spacy")
-CONFIG = {"nlp": {"tokenizer": {"@tokenizers": "kospan.CharacterTokenizer.v1"}}}
+RUNS = {"@tokenizers": "kospan.CharacterTokenizer.v1", "split": "runs"}
+CONFIG = {"nlp": {"tokenizer": RUNS}}
 SPACES = st.text(" \t\n\r\u00a0\u3000\u200b가a1", max_size=12)
 
 
@@ -78,8 +79,7 @@ def test_in_pipelines(tmp_path):
         copy = spacy.util.get_lang_class(language).from_config(nlp.config).from_bytes(nlp.to_bytes())
         assert len(copy("서울에 KBS")) == 4
     assert [doc.text for doc in nlp.pipe(["서울에", "간다"])] == ["서울에", "간다"]
-    nlp = spacy.blank("xx", config={"nlp": {"tokenizer": CONFIG["nlp"]["tokenizer"] | {"split": "characters"}}})
-    assert len(nlp("KBS")) == 3
+    assert len(spacy.blank("xx", config={"nlp": {"tokenizer": {"@tokenizers": RUNS["@tokenizers"]}}})("KBS")) == 3
 
 
 def test_korean_without_mecab(monkeypatch):
@@ -92,7 +92,7 @@ def test_korean_without_mecab(monkeypatch):
 def test_wrong_split():
     import spacy
 
-    with pytest.raises(ValueError, match="expected split to be one of runs, characters, got 'words'"):
+    with pytest.raises(ValueError, match="expected split to be one of characters, runs, got 'words'"):
         tokenizer("words")
     with pytest.raises(ValueError, match="expected split to be one of"):
-        spacy.blank("xx", config={"nlp": {"tokenizer": CONFIG["nlp"]["tokenizer"] | {"split": "words"}}})
+        spacy.blank("xx", config={"nlp": {"tokenizer": RUNS | {"split": "words"}}})
