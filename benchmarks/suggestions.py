@@ -20,8 +20,8 @@ from kospan.modeling.spans import Span
 HEAD = """# Suggestions
 
 `python benchmarks/suggestions.py --model MODEL --data FILE`. {about} The texts are ranked as by `kospan suggest`,
-without skipping similar ones; the rows show the first {share:.0%} of them. An error is a predicted span that is wrong, or
-a gold span that was not predicted. One model and one set: other data may rank the strategies differently.
+without skipping similar ones; the rows show the first {share:.0%} of them. An error is a predicted span that is wrong,
+or a gold span that was not predicted. One model and one set: other data may rank the strategies differently.
 
 | texts | with an error | errors per text | characters per text | errors per 100 characters |
 |---|---|---|---|---|

@@ -69,7 +69,7 @@ class KospanRecognizer(EntityRecognizer):
 
     def __init__(
         self,
-        model: Any,
+        model: Any = "ko-ner",
         supported_language: str = "ko",
         *,
         threshold: float | None = None,
@@ -83,11 +83,17 @@ class KospanRecognizer(EntityRecognizer):
         self.extractor = SpanExtractor(model, threshold, decode, operating_point, batch_size)
         self.entity_by_label = _entities(self.extractor.labels, labels or {}, supported_entities)
         self.model_name = model if isinstance(model, str) else getattr(self.extractor.task.model, "name_or_path", "")
+        chosen = {"threshold": threshold, "operating_point": operating_point, "decode": decode, "labels": labels}
+        self._settings = {"model": self.model_name, "batch_size": batch_size} | chosen
         entities = list(dict.fromkeys(self.entity_by_label.values()))
         super().__init__(supported_entities=entities, supported_language=supported_language, **settings)
 
     def load(self) -> None:
         """Do nothing: the constructor loads the model."""
+
+    def to_dict(self) -> dict:
+        """Return the arguments of the constructor, with the model by its name."""
+        return super().to_dict() | self._settings
 
     def analyze(self, text: str, entities: list[str] | None = None, nlp_artifacts=None) -> list[RecognizerResult]:
         """Recognize the entities of a text.

@@ -17,18 +17,23 @@ from kospan.integrations.extraction import SpanExtractor
 from kospan.modeling.spans import Span
 
 NAME = "kospan"
-# Key of the exact spans in `Doc.user_data`, as lists, which every serialization of spaCy can store.
+# Key in `Doc.user_data` of the exact spans by key in `Doc.spans`; as lists, which every serialization of spaCy can store.
 _KEY = "kospan.spans"
 
 
 def exact_spans(doc: Doc) -> list[Span]:
-    """Return the spans of a document with exact character offsets and scores: the value of `Doc._.kospan`."""
-    return [Span(*each) for each in doc.user_data.get(_KEY, ())]
+    """Return the spans of a document with exact character offsets and scores: the value of `Doc._.kospan`.
+
+    Those of several components are sorted by start.
+    """
+    found = [[Span(*each) for each in spans] for spans in doc.user_data.get(_KEY, {}).values()]
+    return found[0] if len(found) == 1 else sorted(span for spans in found for span in spans)
 
 
-def set_exact_spans(doc: Doc, spans: Iterable[Span]) -> None:
-    """Set the value of `Doc._.kospan`."""
-    doc.user_data[_KEY] = [[int(span[0]), int(span[1]), str(span[2]), float(span[3])] for span in spans]
+def set_exact_spans(doc: Doc, spans: Iterable[Span], spans_key: str = NAME) -> None:
+    """Set the spans of one component."""
+    rows = [[int(span[0]), int(span[1]), str(span[2]), float(span[3])] for span in spans]
+    doc.user_data[_KEY] = doc.user_data.get(_KEY, {}) | {spans_key: rows}
 
 
 def is_lossy(span: TokenSpan) -> bool:
@@ -43,7 +48,7 @@ def is_lossy(span: TokenSpan) -> bool:
 
 
 if not Doc.has_extension(NAME):
-    Doc.set_extension(NAME, getter=exact_spans, setter=set_exact_spans)
+    Doc.set_extension(NAME, getter=exact_spans)
 if not TokenSpan.has_extension("kospan_lossy"):
     TokenSpan.set_extension("kospan_lossy", getter=is_lossy)
 
@@ -129,7 +134,7 @@ class KospanComponent:
         return self._extractor(texts)
 
     def _annotate(self, doc: Doc, spans: list[Span]) -> None:
-        set_exact_spans(doc, spans)
+        set_exact_spans(doc, spans, self.spans_key)
         mode = self.alignment_mode
         pairs = [(doc.char_span(start, end, label, alignment_mode=mode), score) for start, end, label, score in spans]
         kept = [(span, score) for span, score in pairs if span is not None]

@@ -95,6 +95,24 @@ def test_settings(known, settings, call, found):
     assert [each.entity_type for each in results] == found
 
 
+def test_dictionaries_and_configuration_files(model, texts, tmp_path, monkeypatch):
+    from presidio_analyzer.recognizer_registry import RecognizerRegistryProvider
+
+    from kospan.integrations.presidio import KospanRecognizer
+
+    model.save_pretrained(tmp_path / "ko-ner")
+    own = recognizer(str(tmp_path / "ko-ner"), threshold=0.5, labels={"OG": None}, name="names")
+    copy = KospanRecognizer.from_dict(own.to_dict())
+    assert copy.to_dict() == own.to_dict() and "ORGANIZATION" not in copy.supported_entities
+    assert [each.to_dict() for each in copy.analyze(texts[0])] == [each.to_dict() for each in own.analyze(texts[0])]
+    # A configuration cannot name a model, so it takes the default one.
+    monkeypatch.chdir(tmp_path)
+    entry = {"name": "KospanRecognizer", "type": "predefined", "supported_languages": ["ko"]}
+    settings = {"supported_languages": ["ko"], "global_regex_flags": 26, "recognizers": [entry]}
+    [found] = RecognizerRegistryProvider(registry_configuration=settings).create_recognizer_registry().recognizers
+    assert isinstance(found, KospanRecognizer) and found.supported_language == "ko"
+
+
 def test_the_model_is_not_run_for_other_entities(known, monkeypatch):
     one = recognizer(known)
     monkeypatch.setattr(known, "extract", None)

@@ -86,6 +86,17 @@ def test_ends_inside_tokens(folder, monkeypatch, mode, found, lossy, dropped):
     assert places(doc.spans["kospan"]) == [span[:3] for span in SPANS] and not any(doc.spans["kospan"].attrs["lossy"])
 
 
+def test_several_components(folder, model, texts):
+    nlp = pipeline(folder)
+    nlp.add_pipe("kospan", name="certain", config={"model": folder, "threshold": 0.6, "spans_key": "certain"})
+    for doc, spans in zip(list(nlp.pipe(texts)), model.extract(texts), strict=True):
+        certain = [span for span in spans if span.score >= 0.6]
+        assert places(doc.spans["kospan"]) == places(spans) and places(doc.spans["certain"]) == places(certain)
+        assert places(doc._.kospan) == sorted([*places(spans), *places(certain)])
+        # A component that runs again replaces its own spans.
+        assert len(nlp.get_pipe("certain")(doc)._.kospan) == len(spans) + len(certain)
+
+
 def test_spans_of_others_are_not_lossy(folder, texts):
     nlp = pipeline(folder)
     doc = nlp(texts[0])
