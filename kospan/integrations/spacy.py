@@ -17,7 +17,7 @@ from kospan.integrations.extraction import SpanExtractor
 from kospan.modeling.spans import Span
 
 NAME = "kospan"
-# Key in `Doc.user_data` of the exact spans by key in `Doc.spans`; as lists, which every serialization of spaCy can store.
+# Key in `Doc.user_data` of the exact spans by key in `Doc.spans`; as lists, which all formats of spaCy can store.
 _KEY = "kospan.spans"
 
 

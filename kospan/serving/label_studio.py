@@ -12,7 +12,7 @@ from starlette.responses import Response
 from kospan.data.formats.labelstudio_config import CLASSES, SPANS, LabelConfig, read_config, text_of
 from kospan.data.formats.labelstudio_results import choice_results, prediction, region_results
 from kospan.model_names import model_path
-from kospan.modeling.handler import MAX_CHARACTERS, MAX_CHARACTERS_IN_ALL, MAX_TEXTS, read_request
+from kospan.modeling.handler import MAX_CHARACTERS, read_request
 from kospan.modeling.spans import Span
 from kospan.serving.logs import LOGGER
 from kospan.serving.models import ServedModel, backend_of
@@ -22,6 +22,9 @@ from kospan.serving.service import Service
 # Files whose content identifies a model, and bytes at both ends of them that are read.
 _FILES = ("config.json", "kospan.json", "runtime.json", "*.safetensors", "*.onnx")
 _BYTES = 2**20
+# Texts and characters of the parts of a request, which wait in the queue one after another with a timeout for each:
+# Label Studio sends many tasks at once.
+_PART_TEXTS, _PART_CHARACTERS = 32, 20_000
 
 
 def label_studio_routes(service: Service) -> APIRouter:
@@ -160,12 +163,12 @@ def _other_field(model: ServedModel, config: LabelConfig) -> str | None:
 
 
 def _parts(items: Sequence) -> Iterator[list]:
-    """Divide items into parts within the limits of a request."""
+    """Divide items into parts, each with a text at least."""
     part: list = []
     characters = 0
     for item in items:
         size = len(item) if isinstance(item, str) else sum(map(len, item.values()))
-        if part and (len(part) == MAX_TEXTS or characters + size > MAX_CHARACTERS_IN_ALL):
+        if part and (len(part) == _PART_TEXTS or characters + size > _PART_CHARACTERS):
             yield part
             part, characters = [], 0
         part.append(item)

@@ -8,10 +8,11 @@ import logging
 import pytest
 from export_cases import exported_folder
 from serving_cases import client_of, of, post
+from time_limits import SECONDS
 
 from kospan.data.formats.labelstudio import read_labelstudio
-from kospan.modeling.handler import MAX_TEXTS
 from kospan.runtime import load
+from kospan.serving.batching import Batcher
 from kospan.serving.graph_pipeline import graph_pipeline
 from kospan.serving.label_studio import version_of
 from kospan.serving.models import ServedModel
@@ -48,7 +49,7 @@ def predict(model: ServedModel, config: str, tasks: list[dict], **settings):
         "project": "1.1700000000",
         "params": {"login": None, "context": None},
     }
-    return post([model], "/predict", body, label_studio=True, **settings)
+    return post([model], "/predict", body, label_studio=True, timeout=SECONDS, **settings)
 
 
 def predictions(*arguments) -> list[dict]:
@@ -133,14 +134,21 @@ def test_answers(make_qa_model, texts):
     assert [each["result"] for each in predictions(of(model), by_name, tasks)] == [each["result"] for each in results]
 
 
-def test_many_tasks_take_several_batches(model):
-    count = MAX_TEXTS + 5
-    results = predictions(of(model), NER, tasks_of("news", [f"서울에 {at}명이 왔다" for at in range(count)]))
-    assert len(results) == count
-    last = model.extract(f"서울에 {count - 1}명이 왔다")
-    assert len(results[-1]["result"]) == sum(span.label != "OG" for span in last)
-    long = "서울 " * 40_000  # Three of them exceed the characters of a request.
-    assert len(predictions(of(model), NER, tasks_of("news", [long[:99_000]] * 3))) == 3
+def test_many_tasks_run_in_parts(model, monkeypatch):
+    sizes = []
+    submit = Batcher.submit
+
+    def counted(self, model, items, parameters):
+        sizes.append(len(items))
+        return submit(self, model, items, parameters)
+
+    monkeypatch.setattr(Batcher, "submit", counted)
+    results = predictions(of(model), NER, tasks_of("news", [f"서울에 {at}명이 왔다" for at in range(70)]))
+    assert sizes == [32, 32, 6] and len(results) == 70
+    assert len(results[-1]["result"]) == sum(span.label != "OG" for span in model.extract("서울에 69명이 왔다"))
+    sizes.clear()
+    assert len(predictions(of(model), NER, tasks_of("news", ["서울 " * 3_000] * 3 + ["서울"]))) == 4
+    assert sizes == [2, 2]
     assert predictions(of(model), NER, []) == []
 
 
