@@ -16,7 +16,6 @@ SPLITS = ("characters", "runs")
 _APART = regex.compile(
     r"[\p{Hangul}\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\p{Tibetan}]"
 )
-_DIGIT, _LETTER = regex.compile(r"\p{Nd}"), regex.compile(r"\p{L}")
 
 
 class CharacterTokenizer(DummyTokenizer):
@@ -91,4 +90,4 @@ def _kind(character: str) -> str:
     """Return the kind of run that a character belongs to; empty if it is a token of its own."""
     if _APART.match(character):
         return ""
-    return "digit" if _DIGIT.match(character) else "letter" if _LETTER.match(character) else ""
+    return "digit" if character.isdecimal() else "letter" if character.isalpha() else ""
