@@ -15,11 +15,13 @@ during the first phase; the requests on its connections are those in flight.
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import platform
 import random
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -282,13 +284,13 @@ The model by itself: {one:.0f} texts per second of CPU time one by one, {many:.0
     return text
 
 
-def report(arguments, sections: list[str]) -> str:
+def report(arguments, texts: list[str], sections: list[str]) -> str:
     """The page."""
     import onnxruntime
     import torch
     import uvicorn
 
-    command = " ".join(["python benchmarks/serving_load.py", *sys.argv[1:]])
+    command = f"python benchmarks/serving_load.py {shlex.join(sys.argv[1:])}"
     priority = f", nice {os.getpriority(os.PRIO_PROCESS, 0)}" if os.getpriority(os.PRIO_PROCESS, 0) else ""
     versions = f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, uvicorn {uvicorn.__version__}"
     introduction = f"""# Server under load
@@ -298,6 +300,8 @@ def report(arguments, sections: list[str]) -> str:
 Server ({arguments.workers} worker{"s" * (arguments.workers > 1)} of one thread) on core {arguments.server_core},
 clients on core {arguments.client_core} of a virtual machine with {os.cpu_count()} {platform.machine()} cores
 ({platform.system()}{priority}), {arguments.seconds:g} s a phase; Python {platform.python_version()}, {versions}.
+
+{len(texts)} texts with {statistics.mean(map(len, texts)):.0f} characters on average. {arguments.note}
 
 The share compares texts per second of CPU time with the model by itself: one text a call, or {TEXTS} for requests of
 {TEXTS} texts. Requests of one text share batches, so their share may exceed 100 %. Arrivals are random (Poisson), at
@@ -317,6 +321,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--soak", type=float, help="seconds of a last phase")
     parser.add_argument("--kill_every", type=float, help="seconds between kills of a worker in the first phase")
+    parser.add_argument("--note", default="", help="text for the page")
     parser.add_argument("--server_core", type=int, default=0)
     parser.add_argument("--client_core", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULT)
@@ -326,6 +331,8 @@ def main() -> None:
     texts = list(dict.fromkeys(example.text for example in read_texts(os.fspath(arguments.texts))))
     texts = random.Random(0).sample(texts, min(256, len(texts)))
     os.sched_setaffinity(0, {arguments.client_core})
+    # Collections that visit all imported objects would stop the clients.
+    gc.freeze()
     sections, failed = [], False
     for word in arguments.models:
         name, _, model = word.rpartition("=")
@@ -337,7 +344,7 @@ def main() -> None:
         statuses = sum((phase.statuses for phase in phases), Counter())
         failed |= bool(statuses.keys() - {200, 429, LOST}) or statuses[LOST] > bench.in_flight
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(report(arguments, sections), encoding="utf-8")
+    arguments.out.write_text(report(arguments, texts, sections), encoding="utf-8")
     sys.exit(failed)
 
 
