@@ -8,7 +8,7 @@ import sys
 # Modules of this package: `add_parser(commands)` adds the command's flags, `run(arguments)` runs it.
 COMMANDS = (
     *("train", "predict", "evaluate", "analyze", "compare", "benchmark", "calibrate", "ablate", "convert", "export"),
-    *("mask", "push", "serve", "unmask", "vectors", "pseudo-label"),
+    *("mask", "push", "serve", "suggest", "unmask", "vectors", "pseudo-label"),
 )
 # Commands whose flags are settings of a recipe: their `run` takes the words themselves.
 RECIPE_COMMANDS = ("train", "ablate")

@@ -36,6 +36,9 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "--api_keys", metavar="FILE", help="file with an API key per line (also: environment variable KOSPAN_API_KEYS)"
     )
+    parser.add_argument(
+        "--label_studio", action="store_true", help="also serve the model as an ML backend of Label Studio"
+    )
     parser.set_defaults(run=run)
 
 

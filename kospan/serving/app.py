@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
 import kospan
+from kospan.serving.label_studio import label_studio_routes
 from kospan.serving.logs import LOGGER, described
 from kospan.serving.middleware import Keys, RequestMiddleware
 from kospan.serving.models import ServedModel
@@ -56,6 +57,8 @@ def create_app(
     # The pages of FastAPI load scripts from another host; the schema itself is at /openapi.json.
     app = FastAPI(title="kospan", version=kospan.__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.include_router(routes_of(service))
+    if settings.label_studio:
+        app.include_router(label_studio_routes(service))
     app.add_middleware(RequestMiddleware, keys=Keys(settings.keys), metrics=service.metrics)
 
     @app.exception_handler(HTTPException)

@@ -1,5 +1,6 @@
 """ASGI middleware: API keys, a log line and metrics of each request, and status 500 for unexpected errors."""
 
+import base64
 import hashlib
 import hmac
 import logging
@@ -34,12 +35,22 @@ class Keys:
         self._digests = [_digest(key) for key in keys]
 
     def allow(self, authorization: str) -> bool:
-        """Return whether the value of the header Authorization holds one of the keys."""
+        """Return whether the value of the header Authorization holds one of the keys, with Basic as the password."""
         scheme, _, key = authorization.partition(" ")
+        if scheme.lower() == "basic":
+            key = _password(key)
         given = _digest(key.strip())
         # All of them are compared, so that the time does not depend on the key.
         matches = [hmac.compare_digest(given, each) for each in self._digests]
-        return not matches or (any(matches) and scheme.lower() == "bearer")
+        return not matches or (any(matches) and scheme.lower() in ("bearer", "basic"))
+
+
+def _password(credentials: str) -> str:
+    """Return the password in the credentials of HTTP Basic; empty if there is none."""
+    try:
+        return base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _digest(key: str) -> bytes:

@@ -34,6 +34,7 @@ class ServeSettings:
         read_timeout: Seconds in which the headers of a request, and then its body, have to arrive, else status 408.
         max_body: Bytes of a body at most, else status 413.
         keys: API keys; requests need one of them if there are any.
+        label_studio: Whether the routes of an ML backend of Label Studio are served, for a single model.
 
     Raises:
         ValueError: If a value is out of range.
@@ -55,10 +56,15 @@ class ServeSettings:
     read_timeout: float = 10.0
     max_body: int = 4 * 2**20
     keys: tuple[str, ...] = field(default=(), repr=False)
+    label_studio: bool = False
 
     def __post_init__(self):
         if not self.models:
             raise ValueError("expected a model to serve, got none; name a folder or a model on the Hub")
+        if self.label_studio and len(self.models) > 1:
+            raise ValueError(
+                f"expected one model for label_studio, got {', '.join(self.models)}; start a server for each"
+            )
         if self.backend not in (None, *BACKENDS):
             raise ValueError(f"expected backend to be one of {', '.join(BACKENDS)}, got {self.backend!r}")
         for name in ("workers", "threads", "batch_tokens", "queue", "max_body"):

@@ -108,6 +108,7 @@ def test_errors_before_the_start(model_folder, tmp_path, capsys, monkeypatch):
             ([model_folder, "--backend", "onnx"], "for --backend onnx, found none"),
             ([model_folder, model_folder], "expected different names"),
             ([model_folder, "--workers", "0"], "expected workers to be 1 or more"),
+            ([f"a={model_folder}", f"b={model_folder}", "--label_studio"], "expected one model for label_studio"),
             ([model_folder, "--api_keys", str(tmp_path / "missing")], "expected a file with API keys"),
             ([model_folder, "--port", str(taken.getsockname()[1])], "expected a free address, got 127.0.0.1:"),
         ):

@@ -1,0 +1,69 @@
+"""Labelled spans of texts by any model that predicts them, for the plug-ins."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from kospan.modeling.spans import Span
+
+# Tasks whose predictions are labelled spans.
+_TASKS = ("token-classification", "generative-ner")
+
+
+class SpanExtractor:
+    """Labelled spans of texts.
+
+    Args:
+        model: A folder, a name on the Hub or of an installed model, or a model that `kospan.load` returned.
+        threshold: Lowest score of a span; None takes the model's own.
+        decode: As in the model's `extract`.
+        operating_point: As in the model's `extract`.
+        batch_size: Windows per batch.
+
+    Raises:
+        FileNotFoundError: If there is no model.
+        ValueError: If it predicts no labelled spans, or a setting is out of range or unknown to it.
+
+    >>> SpanExtractor("outputs/quickstart")(["비가 온다."])
+    [[]]
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        threshold: float | None = None,
+        decode: str | None = None,
+        operating_point: str | None = None,
+        batch_size: int = 32,
+    ):
+        # Imported here, as plug-ins are imported by processes that may never use a model.
+        from kospan.api import task_over
+
+        self.task = task_over(model)
+        if self.task.spec.name not in _TASKS:
+            shown = os.fspath(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
+            raise ValueError(
+                f"expected a model of {' or '.join(_TASKS)}, got one of {self.task.spec.name} ({shown}); name a model "
+                "that finds labelled spans"
+            )
+        chosen = {"decode": decode, "operating_point": operating_point}
+        self.decoding = {name: value for name, value in chosen.items() if value is not None}
+        if self.decoding and not hasattr(self.task.model, "tag_units"):
+            raise ValueError(
+                f"expected a token classification model of kospan for {', '.join(self.decoding)}, got another one; "
+                "leave the setting out"
+            )
+        self.threshold, self.batch_size = threshold, batch_size
+        self([])
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels of the spans."""
+        return list(self.task.labels)
+
+    def __call__(self, texts: Sequence[str]) -> list[list[Span]]:
+        """Return the spans of each text, sorted by start."""
+        from kospan.example import Example
+
+        documents = [Example(f"text-{at}", text, None) for at, text in enumerate(texts)]
+        return self.task.predict(documents, self.threshold, self.batch_size, **self.decoding)
