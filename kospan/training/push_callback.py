@@ -135,4 +135,4 @@ class PushCallback(TrainerCallback):
 
 
 def _log(line: str) -> None:
-    print(line, flush=True)
+    print(redacted(line), flush=True)
