@@ -454,8 +454,8 @@ def check_names(settings: dict, where: str = "recipe") -> None:
     for key in unknown:
         if key == "trust_remote_code":
             raise ValueError(
-                f"{where}: expected no trust_remote_code, got it; kospan runs no code of an encoder's repository. Remove "
-                "it, and pass trust_remote_code=True only in Python, to from_pretrained"
+                f"{where}: expected no trust_remote_code, got it; kospan runs no code of an encoder's repository. "
+                "Remove it, and pass trust_remote_code=True only in Python, to from_pretrained"
             )
         if key not in known:
             hint = RENAMED.get(key) or nearest_key(str(key), [*FIELDS, *known])

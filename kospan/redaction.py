@@ -49,8 +49,8 @@ def environment_secrets(environment: Mapping[str, str] = os.environ) -> tuple[st
 def redacted(text: str, secrets: Iterable[str] | None = None, shown: str = SHOWN) -> str:
     """Return the text without secrets.
 
-    Removed are the given and the remembered strings, the values of `environment_secrets`, access tokens of the Hub, the user and the
-    password of an address, and values of `Bearer` headers and of parameters such as `token` in an address.
+    Removed are the given and the remembered strings, the values of `environment_secrets`, access tokens of the Hub, the
+    user and the password of an address, and values of `Bearer` headers and of parameters such as `token` in an address.
 
     Args:
         text: The text.

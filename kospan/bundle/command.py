@@ -17,6 +17,7 @@ from kospan.bundle.wheelhouse import Wheelhouse, requirements
 from kospan.data.text import write_text
 from kospan.training.saving import check_output
 
+HERE = Target()
 BILL = "sbom.cdx.json"
 _CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +27,7 @@ def bundle(
     *,
     extras: Sequence[str] = (),
     models: Sequence[str] = (),
-    target: Target = Target(),
+    target: Target = HERE,
     constraints: str | os.PathLike | None = None,
     say: Callable[[str], None] = print,
 ) -> None:

@@ -81,8 +81,6 @@ def run(arguments) -> None:
     table = None
     if arguments.alias_file is not None:
         check_output(arguments.alias_file)
-        if Path(arguments.alias_file).resolve() == Path(arguments.output).resolve():
-            raise ValueError(f"expected two files, got {arguments.output} as output and alias file; rename one")
         table = AliasTable.load(arguments.alias_file, missing=True)
     masker = Masker(
         arguments.model,

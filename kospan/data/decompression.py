@@ -89,6 +89,6 @@ def _parquet_files(path: Path) -> Iterator[Path]:
 
 def _too_large(name: str | os.PathLike, limit: int) -> ValueError:
     return ValueError(
-        f"{name}: expected at most {limit // 2**20:,} MiB after decompression ({MAX_RATIO} times the size of the file, or "
-        f"{FREE_BYTES // 2**20} MiB), got more; if you trust the file, unpack it yourself and name the result"
+        f"{name}: expected at most {limit // 2**20:,} MiB after decompression ({MAX_RATIO} times the size of the "
+        f"file, or {FREE_BYTES // 2**20} MiB), got more; if you trust the file, unpack it yourself and name the result"
     )
