@@ -18,7 +18,7 @@ def add_parser(commands) -> None:
     parser.add_argument("--workers", type=int, default=1, help="worker processes; each loads all models (default: 1)")
     parser.add_argument("--threads", type=int, default=1, help="threads of a forward pass (default: 1)")
     parser.add_argument(
-        "--batch_tokens", type=int, help="tokens of a batch (default: 512 for onnx, 2,048 for torch, 16,384 on a GPU)"
+        "--batch_tokens", type=int, help="tokens of a batch (default: those of 0.1 s, 256 to 2,048; 16,384 on a GPU)"
     )
     parser.add_argument(
         "--batch_wait", type=float, default=0.0, help="milliseconds that a batch waits for requests (default: 0)"

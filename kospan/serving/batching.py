@@ -3,12 +3,14 @@
 import asyncio
 import json
 import math
+import signal
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from kospan.serving.logs import LOGGER, described
 from kospan.serving.models import ServedModel
 
 # Weight of the newest batch in the mean speed.
@@ -42,19 +44,21 @@ class Job:
         # Requests with equal keys may share a batch.
         self.key = model.name, json.dumps(parameters, sort_keys=True)
         self.tokens = [model.tokens(item) for item in items]
+        self.waiting_tokens = sum(self.tokens)
         # Indices of the items that wait; sorted by length, as the model itself sorts the windows of a call.
         self.waiting = deque(sorted(range(len(items)), key=self.tokens.__getitem__))
         self.results: list = [None] * len(items)
         self.missing = len(items)
         self.entered = time.monotonic()
 
-    def take(self, budget: int, at_least_one: bool) -> list[int]:
-        """Take items that wait, up to a number of tokens, and return their indices."""
-        taken: list[int] = []
-        while self.waiting and (self.tokens[self.waiting[0]] <= budget or (at_least_one and not taken)):
+    def take(self, budget: int, at_least_one: bool) -> "Part | None":
+        """Take items that wait, up to a number of tokens; None if there are none."""
+        taken, tokens = [], 0
+        while self.waiting and (self.tokens[self.waiting[0]] + tokens <= budget or (at_least_one and not taken)):
             taken.append(self.waiting.popleft())
-            budget -= self.tokens[taken[-1]]
-        return taken
+            tokens += self.tokens[taken[-1]]
+        self.waiting_tokens -= tokens
+        return Part(self, taken, tokens) if taken else None
 
     def put(self, indices: list[int], results: list) -> None:
         """Store results of items; the last ones resolve the future."""
@@ -66,15 +70,17 @@ class Job:
 
 
 class Part(NamedTuple):
-    """Items of a job in a batch, by their indices."""
+    """Items of a job in a batch.
+
+    Args:
+        job: The job.
+        indices: Indices of the items.
+        tokens: Tokens of the items in all.
+    """
 
     job: Job
     indices: list[int]
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the items."""
-        return sum(self.job.tokens[index] for index in self.indices)
+    tokens: int
 
 
 class Batcher:
@@ -111,6 +117,7 @@ class Batcher:
     def start(self) -> None:
         """Start to run batches; needs a running event loop."""
         self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(_stop_if_failed)
 
     async def stop(self) -> None:
         """Stop after the current batch."""
@@ -121,8 +128,7 @@ class Batcher:
 
     def drain_seconds(self) -> float:
         """Estimate how long the requests that wait or run will take."""
-        tokens = sum(sum(job.tokens[index] for index in job.waiting) for job in self._jobs)
-        return tokens / self._speed if self._speed else 0.0
+        return sum(job.waiting_tokens for job in self._jobs) / self._speed if self._speed else 0.0
 
     async def submit(self, model: ServedModel, items: list, parameters: dict) -> list:
         """Run items and return their results in order.
@@ -185,16 +191,19 @@ class Batcher:
     def _take(self, parts: list[Part]) -> list[Part]:
         """Add items that wait to a batch; to an empty one at least an item of the first request."""
         rest: list[Job] = []
-        while self._queue and (not parts or self._room(parts) > 0):
+        room = self._room(parts) if parts else 1
+        while self._queue and room > 0:
             job = self._queue.popleft()
             if job.future.done():
                 continue
-            alike = not parts or job.key == parts[0].job.key
-            indices = (
-                job.take(*((self._room(parts), False) if parts else (job.model.batch_tokens, True))) if alike else []
-            )
-            if indices:
-                parts.append(Part(job, indices))
+            part = None
+            if not parts:
+                part = job.take(job.model.batch_tokens, at_least_one=True)
+            elif job.key == parts[0].job.key:
+                part = job.take(room, at_least_one=False)
+            if part:
+                parts.append(part)
+                room = self._room(parts)
             else:
                 rest.append(job)
         self._queue.extendleft(reversed(rest))
@@ -206,6 +215,13 @@ class Batcher:
             part.job.put(part.indices, outcome)
         elif not part.job.future.done():
             part.job.future.set_exception(outcome)
+
+
+def _stop_if_failed(task: asyncio.Task) -> None:
+    """Stop this worker after an error outside of the models, so that it is replaced."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        LOGGER.error("the queue has failed", extra={"fields": described(error)})
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _outcomes(parts: list[Part]) -> list[list | Exception]:

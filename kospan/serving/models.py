@@ -11,8 +11,12 @@ from kospan.runtime.graph_model import SETTINGS
 
 # Subfolder of a published model with its export, see `kospan push --onnx`.
 ONNX_FOLDER = "onnx"
-# Tokens of a batch by backend or device, above which larger batches are not faster.
-_BATCH_TOKENS = {"onnx": 512, "cpu": 2048, "cuda": 16384}
+# Tokens of a batch, above which larger batches are not faster.
+_CPU_TOKENS, _GPU_TOKENS = 2048, 16384
+# On a CPU a batch should not take more than these seconds, because so long a short request waits for the batch of
+# others; but it has so many tokens at least.
+_BATCH_SECONDS = 0.1
+_LEAST_TOKENS = 256
 # Requests share batches in int8 if single calls take this many times as long.
 _GAIN = 1.2
 # Inputs of the first requests, by which tokens per character are measured.
@@ -133,7 +137,7 @@ def _load_graph(name: str, source: str, threads: int) -> ServedModel:
 
         source = os.path.join(snapshot_download(source, allow_patterns=[f"{ONNX_FOLDER}/*"]), ONNX_FOLDER)
     model = load(source, threads)
-    return ServedModel(name, "onnx", model.precision, graph_pipeline(model), True, _BATCH_TOKENS["onnx"])
+    return ServedModel(name, "onnx", model.precision, graph_pipeline(model))
 
 
 def _load_torch(name: str, source: str, threads: int) -> ServedModel:
@@ -147,7 +151,7 @@ def _load_torch(name: str, source: str, threads: int) -> ServedModel:
         raise ValueError(
             f"expected a model of kospan in {source}, got {type(model).__name__}; train one with kospan train"
         )
-    return ServedModel(name, "torch", "float32", model.pipeline(), True, _BATCH_TOKENS[model.device.type])
+    return ServedModel(name, "torch", "float32", model.pipeline())
 
 
 def _measured(model: ServedModel, batch_tokens: int | None) -> ServedModel:
@@ -158,21 +162,26 @@ def _measured(model: ServedModel, batch_tokens: int | None) -> ServedModel:
     items, _ = model.pipeline.items(first)
     model.pipeline.results(items)
     tokens = len(model.pipeline.model.tokenizer(_TEXT)["input_ids"])
+    model = model._replace(tokens_per_character=tokens / len(_TEXT))
+    single, shared = seconds_per_item(model.pipeline, items)
+    if model.backend == "torch" and model.pipeline.model.device.type != "cpu":
+        most = _GPU_TOKENS
+    else:
+        most = min(_CPU_TOKENS, max(_LEAST_TOKENS, int(_BATCH_SECONDS * model.tokens(items[0]) / shared)))
     return model._replace(
-        tokens_per_character=tokens / len(_TEXT),
-        batch_tokens=batch_tokens or model.batch_tokens,
+        batch_tokens=batch_tokens or most,
         # In int8 each window runs by itself. Then only small models, whose decoding takes much of the time, gain.
-        batches=model.precision != "int8" or batch_gain(model.pipeline, items) > _GAIN,
+        batches=model.precision != "int8" or single / shared > _GAIN,
     )
 
 
-def batch_gain(pipeline, items: list, size: int = 8, repeats: int = 3) -> float:
-    """Measure how many times as long single calls take as one call of all items.
+def seconds_per_item(pipeline, items: list, size: int = 8, repeats: int = 3) -> tuple[float, float]:
+    """Measure the CPU time of an item, in a call by itself and in a call of several.
 
     Args:
         pipeline: A pipeline.
         items: One item of it.
-        size: Number of equal items in the call.
+        size: Number of equal items in the call of several.
         repeats: Number of measurements; the shortest times count.
     """
     times: tuple[list[float], list[float]] = [], []
@@ -181,8 +190,8 @@ def batch_gain(pipeline, items: list, size: int = 8, repeats: int = 3) -> float:
             before = time.thread_time()
             for call in calls:
                 pipeline.results(call)
-            own.append(time.thread_time() - before)
-    return min(times[0]) / min(times[1])
+            own.append((time.thread_time() - before) / size)
+    return min(times[0]), min(times[1])
 
 
 def check_sources(models: Mapping[str, str], backend: str | None) -> None:

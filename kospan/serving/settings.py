@@ -27,7 +27,7 @@ class ServeSettings:
         port: Port; 0 takes a free one.
         workers: Worker processes; each loads all models.
         threads: Threads of a forward pass.
-        batch_tokens: Tokens of a batch; None takes the model's own number.
+        batch_tokens: Tokens of a batch; None takes those of 0.1 s on a CPU, from 256 to 2,048, and 16,384 on a GPU.
         batch_wait: Milliseconds that a batch below this number waits for other requests.
         queue: Requests of a worker that wait or run at most; further ones get status 429.
         timeout: Seconds from a complete request to its response; after them it gets status 504.

@@ -12,7 +12,7 @@ from kospan.modeling.handler import read_request
 from kospan.runtime import load
 from kospan.serving import models
 from kospan.serving.graph_pipeline import graph_pipeline
-from kospan.serving.models import backend_of, batch_gain, check_sources, load_models
+from kospan.serving.models import backend_of, check_sources, load_models, seconds_per_item
 
 
 @pytest.mark.parametrize("task", ["ner", "qa", "topic"])
@@ -42,7 +42,7 @@ def test_the_pipeline_of_an_exported_model(
 
 
 def test_both_backends_load(make_token_classifier, texts, tmp_path, monkeypatch):
-    monkeypatch.setattr(models, "batch_gain", lambda *_: 1.1)
+    monkeypatch.setattr(models, "seconds_per_item", lambda *_: (1.1e-6, 1e-6))
     model = make_token_classifier(encoder_input="units")
     model.save_pretrained(tmp_path / "model")
     exported_folder(model, tmp_path / "model" / "onnx", "int8")
@@ -52,7 +52,7 @@ def test_both_backends_load(make_token_classifier, texts, tmp_path, monkeypatch)
     [inner] = load_models({"inner": str(tmp_path / "model")}, "onnx", 1, 99)
     assert [(each.backend, each.precision, each.batches, each.batch_tokens) for each in [*loaded, inner]] == [
         ("torch", "float32", True, 2048),
-        ("onnx", "float32", True, 512),
+        ("onnx", "float32", True, 2048),
         ("onnx", "int8", False, 99),
     ]
     one, other = (each.pipeline.results(texts) for each in loaded)
@@ -90,11 +90,11 @@ print(json.dumps([entity["word"] for entity in model.pipeline.results([sys.argv[
 
 def test_int8_shares_batches_where_that_is_faster(make_token_classifier, tmp_path, monkeypatch):
     folder = exported_folder(make_token_classifier(), tmp_path / "exported", "int8")
-    monkeypatch.setattr(models, "batch_gain", lambda *_: 1.3)
+    monkeypatch.setattr(models, "seconds_per_item", lambda *_: (1.3, 1.0))
     assert load_models({"int8": str(folder)}, None, 1, None)[0].batches
 
 
-def test_the_gain_of_a_batch(monkeypatch):
+def test_the_time_of_a_batch(monkeypatch):
     """The clock of the stub counts 10 seconds for a call and 1 for each text."""
     clock = [0.0]
 
@@ -103,7 +103,16 @@ def test_the_gain_of_a_batch(monkeypatch):
             clock[0] += 10 + len(items)
 
     monkeypatch.setattr("time.thread_time", lambda: clock[0])
-    assert batch_gain(Pipeline(), ["a"], size=4) == 44 / 14
+    assert seconds_per_item(Pipeline(), ["a"], size=4) == (11, 14 / 4)
+
+
+@pytest.mark.parametrize(("seconds", "least", "most"), [(1.0, 256, 256), (0.01, 300, 800), (1e-4, 2048, 2048)])
+def test_a_batch_takes_a_tenth_of_a_second(make_token_classifier, tmp_path, monkeypatch, seconds, least, most):
+    """Between 256 and 2,048 tokens; the text that is measured has about 50."""
+    make_token_classifier(encoder_input="units").save_pretrained(tmp_path)
+    monkeypatch.setattr(models, "seconds_per_item", lambda *_: (seconds, seconds))
+    [model] = load_models({"model": str(tmp_path)}, None, 1, None)
+    assert least <= model.batch_tokens <= most
 
 
 def test_a_published_export_is_downloaded(make_token_classifier, tmp_path, monkeypatch):
