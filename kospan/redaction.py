@@ -12,7 +12,8 @@ _NAMES = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD)S?$", re.IGNORECASE)
 # Shorter values would also be parts of ordinary words.
 SHORTEST = 8
 _HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
-_USER = re.compile(r"(?<=://)[^/\s@\"'<>]+(?=@)")
+# Of an address, which a path shows with one slash.
+_USER = re.compile(r"(\w:/{1,2})[^/\s@\"'<>]+(?=@)")
 _HEADER = re.compile(r"(?<=\bBearer )\s*(?!<)[^\s\"']+", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?<=[?&])((?:access_)?token|api_?key|key|password|secret|sig|signature)=[^&\s\"'<>]+", re.I)
 
@@ -64,7 +65,7 @@ def redacted(text: str, secrets: Iterable[str] | None = None, shown: str = SHOWN
         if secret:
             text = text.replace(secret, shown)
     text = _HUB_TOKEN.sub(shown, text)
-    text = _USER.sub(shown, text)
+    text = _USER.sub(lambda match: f"{match[1]}{shown}", text)
     text = _HEADER.sub(shown, text)
     return _PARAMETER.sub(lambda match: f"{match[1]}={shown}", text)
 
