@@ -21,6 +21,10 @@ def run_pip(*words: str) -> None:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR:")]
         reason = next(iter(errors or lines[-1:]), f"exit status {done.returncode}")
+        # Of a conflict, the requirements that contradict each other.
+        signs = " depends on ", "The user requested "
+        causes = [line for line in (*lines, *done.stdout.splitlines()) if any(sign in line for sign in signs)]
+        reason += f" {'; '.join(line.strip() for line in causes[:6])}" if causes else ""
         raise ValueError(redacted(f"expected pip {words[0]} to succeed, got: {reason}; correct it and run again"))
 
 

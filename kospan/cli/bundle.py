@@ -32,6 +32,9 @@ def run(arguments) -> None:
         from kospan.bundle.checksums import NAME, file_hash, verify
 
         out = Path(arguments.output)
+        for name in ("extra", "model", "platform", "python_version", "constraints"):
+            if getattr(arguments, name):
+                raise ValueError(f"expected --verify without other options, got --{name}; remove one of them")
         count = verify(out)
         print(f"verified            {count} files of {out}")
         print(f"{NAME:<20}{file_hash(out / NAME)}")
