@@ -1,6 +1,7 @@
 """Calls that run code of a file's author, or may: none is in the sources, and the check finds each kind."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,17 @@ def test_each_kind_is_found(source):
 )
 def test_safe_calls_are_not(source):
     assert breaches(source) == []
+
+
+def test_each_promise_names_tests_that_exist():
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    promises = text.partition("## Promises")[2].partition("## Not promised")[0]
+    items = re.split(r"^- ", promises, flags=re.MULTILINE)[1:]
+    assert len(items) > 12
+    for item in items:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", item)
+        assert named, item
+        for path, name in named:
+            tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+            functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+            assert name in functions, (path, name)
