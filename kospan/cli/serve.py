@@ -28,7 +28,7 @@ def add_parser(commands) -> None:
     )
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds of a request, else 504 (default: 30)")
     parser.add_argument(
-        "--read_timeout", type=float, default=10.0, help="seconds to receive a body, else status 408 (default: 10)"
+        "--read_timeout", type=float, default=10.0, help="seconds to receive headers or a body, else 408 (default: 10)"
     )
     parser.add_argument(
         "--max_body", type=int, default=4 * 2**20, help="bytes of a body, else status 413 (default: 4,194,304)"

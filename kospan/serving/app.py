@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -24,12 +24,15 @@ from kospan.serving.settings import ServeSettings
 _SHORTEST_ADVICE = "GET /openapi.json describes the routes"
 
 
-def create_app(settings: ServeSettings, models: list[ServedModel] | None = None) -> FastAPI:
+def create_app(
+    settings: ServeSettings, models: list[ServedModel] | None = None, on_ready: Callable[[], None] = lambda: None
+) -> FastAPI:
     """Build the application; it loads the models when it starts.
 
     Args:
         settings: Settings of the server.
         models: Loaded models, in place of those of the settings.
+        on_ready: Function that is called when the models are loaded.
 
     >>> app = create_app(ServeSettings({"news": "outputs/quickstart"}))  # doctest: +SKIP
     """
@@ -45,6 +48,7 @@ def create_app(settings: ServeSettings, models: list[ServedModel] | None = None)
             message = " ".join(str(error).split())
             LOGGER.error("startup failed", extra={"fields": {"message": message} | described(error)})
             raise
+        on_ready()
         LOGGER.info("ready", extra={"fields": {"models": list(service.models)}})
         yield
         await service.stop()

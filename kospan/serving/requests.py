@@ -72,7 +72,8 @@ async def while_connected(request: Request, work):
 
 def json_response(content, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return content as JSON in UTF-8."""
-    data = json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    # An error may quote half of a surrogate pair, which stays an escape.
+    data = json.dumps(content, ensure_ascii=False, allow_nan=False).encode(errors="backslashreplace")
     return Response(data, status, headers, "application/json")
 
 

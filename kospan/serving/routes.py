@@ -53,10 +53,12 @@ def routes_of(service: Service) -> APIRouter:
     async def models() -> Response:
         return json_response([model.about() for model in service.models.values()])
 
+    @router.head("/healthz", include_in_schema=False)
     @router.get("/healthz", summary="Whether the process responds")
     async def healthz() -> Response:
         return json_response({"status": "ok"})
 
+    @router.head("/readyz", include_in_schema=False)
     @router.get("/readyz", summary="Whether requests are accepted")
     async def readyz() -> Response:
         if not service.ready:

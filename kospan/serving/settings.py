@@ -31,7 +31,7 @@ class ServeSettings:
         batch_wait: Milliseconds that a batch below this number waits for other requests.
         queue: Requests of a worker that wait or run at most; further ones get status 429.
         timeout: Seconds from a complete request to its response; after them it gets status 504.
-        read_timeout: Seconds in which the body of a request has to arrive, else status 408.
+        read_timeout: Seconds in which the headers of a request, and then its body, have to arrive, else status 408.
         max_body: Bytes of a body at most, else status 413.
         keys: API keys; requests need one of them if there are any.
 
@@ -82,7 +82,7 @@ def check_packages() -> None:
     Raises:
         ImportError: If one is missing.
     """
-    for name in ("fastapi", "uvicorn", "prometheus_client"):
+    for name in ("fastapi", "uvicorn", "httptools", "prometheus_client"):
         if importlib.util.find_spec(name) is None:
             raise ImportError(f'expected the package {name} for kospan serve, found none; pip install "kospan[serve]"')
 

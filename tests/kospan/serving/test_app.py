@@ -113,6 +113,13 @@ def test_the_routes_of_tasks_give_the_results_of_the_methods(models, texts):
         ("/", b'{"inputs": "a", "parameters": {"threshold": 2}}', 422, "expected threshold to be a number from 0 to 1"),
         ("/", b'{"inputs": "a", "parameters": {"threshold": NaN}}', 422, "expected threshold to be a number"),
         ("/", b'{"inputs": "a", "parameters": {"treshold": 1}}', 422, "expected only the settings"),
+        ("/", b'{"inputs": "a", "parameters": {"self": 1}}', 422, "expected only the settings"),
+        ("/", b'{"inputs": "a", "parameters": {"items": 1}}', 422, "expected only the settings"),
+        ("/", b'{"inputs": "a", "parameters": {"\\udfff": 1}}', 422, "got \udfff; leave it out"),
+        ("/", b'{"inputs": "a", "parameters": {"operating_point": [1]}}', 422, "expected the name of an operating"),
+        ("/", b'{"inputs": "a", "parameters": {"decode": {}}}', 422, "expected decode to be one of viterbi"),
+        ("/", b'{"inputs": "a", "parameters": {"batch_size": 1e999}}', 422, "expected batch_size to be 256 or less"),
+        ("/", b'{"inputs": "a", "parameters": {"batch_size": ' + b"9" * 5000 + b"}}", 400, "expected a body in JSON"),
         ("/", json.dumps({"inputs": ["a"] * (MAX_TEXTS + 1)}).encode(), 422, "expected at most 256 texts"),
         ("/", json.dumps({"inputs": ["a"] * 100_000}).encode(), 422, "expected at most 256 texts"),
         ("/", json.dumps({"inputs": "\ud800"}).encode(), 422, "half of a surrogate pair"),
@@ -138,6 +145,15 @@ def test_bad_requests(models, path, body, status, message):
             assert message in response.json()["error"]
             # The server still works.
             assert (await client.post("/", json={"inputs": "비가 온다."})).status_code == 200
+
+    asyncio.run(work())
+
+
+def test_probes_take_head_as_well():
+    async def work():
+        async with client_of(stub_model()) as client:
+            for path in ("/healthz", "/readyz"):
+                assert (await client.head(path)).status_code == 200
 
     asyncio.run(work())
 

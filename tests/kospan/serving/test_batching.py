@@ -1,6 +1,7 @@
 """The queue: order of results, shared batches, slices of long requests, limits."""
 
 import asyncio
+import signal
 
 import pytest
 from hypothesis import given
@@ -171,3 +172,23 @@ def test_a_batch_with_room_waits_for_requests():
 
     assert run(work, wait=900) == [["A"], ["B"], ["C"]]
     assert pipeline.calls == [["a", "b", "c"]]
+
+
+def test_a_failed_queue_stops_the_worker(monkeypatch, caplog):
+    """Otherwise all requests would wait until their timeout."""
+    stopped = []
+    monkeypatch.setattr("signal.raise_signal", stopped.append)
+
+    def fail(parts, seconds):
+        raise OSError("no space")
+
+    async def main():
+        batcher = Batcher(1, 900, observe=fail)
+        batcher.start()
+        assert await batcher.submit(stub_model(), ["a"], {}) == ["A"]
+        while not stopped:
+            await asyncio.sleep(0)
+        await batcher.stop()
+
+    asyncio.run(main())
+    assert stopped == [signal.SIGTERM] and caplog.records[-1].fields["error"] == "OSError"
