@@ -13,7 +13,7 @@ _NAMES = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD)S?$", re.IGNORECASE)
 SHORTEST = 8
 _HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
 # Of an address, which a path shows with one slash.
-_USER = re.compile(r"(\w:/{1,2})[^/\s@\"'<>]+(?=@)")
+_USER = re.compile(r"(\w[\w+.-]*://|https?:/)[^/\s@\"'<>]+(?=@)")
 _HEADER = re.compile(r"(?<=\bBearer )\s*(?!<)[^\s\"']+", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?<=[?&])((?:access_)?token|api_?key|key|password|secret|sig|signature)=[^&\s\"'<>]+", re.I)
 
@@ -55,14 +55,14 @@ def redacted(text: str, secrets: Iterable[str] | None = None, shown: str = SHOWN
 
     Args:
         text: The text.
-        secrets: Strings to remove as well.
+        secrets: Strings to remove as well; those of fewer than `SHORTEST` characters remain.
         shown: The text in place of a secret.
 
     >>> redacted("https://kim:pw@host/x?token=abc&page=2 said: Bearer hf_abcdefgh12345 is unknown")
     'https://<redacted>@host/x?token=<redacted>&page=2 said: Bearer <redacted> is unknown'
     """
     for secret in sorted({*(secrets or ()), *_REMEMBERED, *environment_secrets()}, key=len, reverse=True):
-        if secret:
+        if len(secret) >= SHORTEST:
             text = text.replace(secret, shown)
     text = _HUB_TOKEN.sub(shown, text)
     text = _USER.sub(lambda match: f"{match[1]}{shown}", text)

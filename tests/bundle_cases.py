@@ -5,6 +5,7 @@ import hashlib
 import re
 import zipfile
 from configparser import ConfigParser
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -42,5 +43,13 @@ def stub_index(folder: Path, extras: tuple[str, ...] = ()) -> Path:
     """Write a folder with a stub of each package that kospan and extras of it need."""
     folder.mkdir()
     for name in {each for extra in (None, *extras) for each in dependencies(extra)}:
-        write_wheel(folder, name)
+        write_wheel(folder, name, _version(name))
     return folder
+
+
+def _version(name: str) -> str:
+    """The installed version, which other packages may check."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "9999.0"

@@ -19,6 +19,7 @@ from kospan.redaction import environment_secrets, redacted, redacted_values, rem
         ("https://host/x?page=1&api_key=abc&n=2", "https://host/x?page=1&api_key=<redacted>&n=2"),
         ("https://host/x?sig=a%2Fb", "https://host/x?sig=<redacted>"),
         # No secrets.
+        ("hub:/data@v1 and C:/data@v1/x.jsonl and 12@34", None),
         ("write to kim@example.com about hf_hub and key=value", None),
         ("https://huggingface.co/kim/model?page=2", None),
     ],
@@ -66,4 +67,5 @@ def test_other_values_stay(value):
 
 def test_a_secret_inside_values_is_removed():
     given = {"a": [{"canary-1234": ("x canary-1234", 1)}]}
+    assert redacted_values(given, ["x", ""]) == {"a": [{"canary-1234": ["x canary-1234", 1]}]}
     assert redacted_values(given, ["canary-1234"]) == {"a": [{"<redacted>": ["x <redacted>", 1]}]}
