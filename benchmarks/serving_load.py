@@ -289,6 +289,7 @@ def report(arguments, sections: list[str]) -> str:
     import uvicorn
 
     command = " ".join(["python benchmarks/serving_load.py", *sys.argv[1:]])
+    priority = f", nice {os.getpriority(os.PRIO_PROCESS, 0)}" if os.getpriority(os.PRIO_PROCESS, 0) else ""
     versions = f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, uvicorn {uvicorn.__version__}"
     introduction = f"""# Server under load
 
@@ -296,7 +297,7 @@ def report(arguments, sections: list[str]) -> str:
 
 Server ({arguments.workers} worker{"s" * (arguments.workers > 1)} of one thread) on core {arguments.server_core},
 clients on core {arguments.client_core} of a virtual machine with {os.cpu_count()} {platform.machine()} cores
-({platform.system()}), {arguments.seconds:g} s a phase; Python {platform.python_version()}, {versions}.
+({platform.system()}{priority}), {arguments.seconds:g} s a phase; Python {platform.python_version()}, {versions}.
 
 The share compares texts per second of CPU time with the model by itself: one text a call, or {TEXTS} for requests of
 {TEXTS} texts. Requests of one text share batches, so their share may exceed 100 %. Arrivals are random (Poisson), at

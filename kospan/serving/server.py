@@ -62,7 +62,7 @@ class Supervisor(Multiprocess):
             fields = {"worker": process.pid} | ({"retry_seconds": _RETRY} if failed else {})
             LOGGER.error("a worker could not start" if failed else "a worker died", extra={"fields": fields})
         for planned in sorted(self._planned):
-            if planned <= time.monotonic() or not self.processes:
+            if planned <= time.monotonic():
                 self._planned.remove(planned)
                 self.processes.append(Process(self.config, self.sockets))
                 self.processes[-1].start()

@@ -1,5 +1,7 @@
 """The supervisor over stubs of workers, and the socket."""
 
+import os
+import pickle
 import signal
 import socket
 from types import SimpleNamespace
@@ -11,7 +13,9 @@ from uvicorn.supervisors.multiprocess import SIGNALS
 
 from kospan.serving import server
 from kospan.serving.logs import LOGGER
+from kospan.serving.protocol import Protocol
 from kospan.serving.server import Supervisor, open_socket
+from kospan.serving.settings import METRICS_VARIABLE, ServeSettings
 
 
 class Worker:
@@ -172,3 +176,39 @@ def test_addresses_of_both_families():
         bound = open_socket(host, 0)
         assert bound.family == family and bound.get_inheritable()
         bound.close()
+
+
+@pytest.mark.parametrize(("exitcodes", "status"), [([0, -15], 0), ([-15, STARTUP_FAILURE], 1)])
+def test_the_settings_of_workers(monkeypatch, exitcodes, status):
+    monkeypatch.setenv(METRICS_VARIABLE, "")
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "5")
+    seen = []
+
+    class Stub:
+        def __init__(self, config, sockets):
+            seen.extend((config, os.environ[METRICS_VARIABLE]))
+            self.processes = [Worker(exitcode=exitcode) for exitcode in exitcodes]
+
+        def run(self):
+            assert os.path.isdir(seen[1])
+            # The user's value stays.
+            assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "5"
+
+    monkeypatch.setattr(server, "Supervisor", Stub)
+    settings = ServeSettings({"a": "b"}, workers=3, timeout=7, read_timeout=3)
+    assert server.serve(settings, None) == status
+    config, folder = seen
+    assert not os.path.exists(folder)
+    assert config.workers == 3 and config.timeout_graceful_shutdown == 12
+    # Workers are spawned, so all of it is pickled.
+    copy = pickle.loads(pickle.dumps(config.http))
+    assert copy.func is Protocol and copy.keywords == {"header_timeout": 3}
+
+
+def test_the_cache_of_torch_is_bounded(monkeypatch):
+    monkeypatch.setenv(METRICS_VARIABLE, "")
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "")
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY")
+    monkeypatch.setattr(server, "Supervisor", lambda *_: SimpleNamespace(run=lambda: None, processes=[]))
+    server.serve(ServeSettings({"a": "b"}), None)
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "16"
