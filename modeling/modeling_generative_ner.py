@@ -27,6 +27,7 @@ from .base_models import ADAPTER, NEEDS, base_record, load_adapted
 from .character_ngrams import CharacterNgrams  # noqa: F401  (as `clusters`)
 from .code_files import (
     LOCATION_KEYS,
+    check_safetensors,
     follow_umask,
     is_remote_code,
     name_portable_class,
@@ -136,9 +137,10 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         Raises:
             FileNotFoundError: If there is no `kospan.json`.
             ImportError: If an adapter needs peft and it is not installed.
-            ValueError: If an adapter was trained on another base.
+            ValueError: If an adapter was trained on another base, or a folder holds weights only as pickles.
         """
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
+        check_safetensors(name, kwargs.get("subfolder"))
         config = read_generative_config(name, **location)
         if "dtype" in kwargs and _OLD_DTYPE:
             kwargs["torch_dtype"] = kwargs.pop("dtype")
@@ -148,10 +150,12 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
                     f"expected base only beside an adapter, got {str(base)!r} for {name}, which holds a whole model; "
                     "remove it"
                 )
-            model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
+            model = AutoModelForCausalLM.from_pretrained(name, **{**kwargs, "use_safetensors": True})
         else:
             model = load_adapted(name, base, config, location, kwargs)
-        writer = cls(model.eval(), AutoTokenizer.from_pretrained(name, use_fast=True, **location), config)
+        trust = kwargs.get("trust_remote_code", False)
+        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=trust, **location)
+        writer = cls(model.eval(), tokenizer, config)
         if is_remote_code():
             # Read now, while the repository is available: saving must not depend on it.
             writer._extra_files = read_extra_files(name, **location)

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
+
+from kospan.data.decompression import read_bounded
 
 SUFFIXES = {".gz", ".bz2", ".xz", ".zip", ".tar", ".tgz", ".jsonl", ".json", ".ndjson", ".jsonlines", ".txt", ".tsv"}
 SUFFIXES |= {".csv", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".ann"}
@@ -34,19 +36,19 @@ class Compression(NamedTuple):
         name: Its name in errors.
         magic: The first bytes of a file.
         compress: Equal data give equal bytes.
-        decompress: Its reverse.
+        open: Opens a compressed file for reading.
     """
 
     name: str
     magic: bytes
     compress: Callable[[bytes], bytes]
-    decompress: Callable[[bytes], bytes]
+    open: Callable[[BinaryIO], BinaryIO]
 
 
 COMPRESSIONS = {
-    ".gz": Compression("gzip", b"\x1f\x8b", partial(gzip.compress, mtime=0), gzip.decompress),
-    ".bz2": Compression("bzip2", b"BZh91AY&SY", bz2.compress, bz2.decompress),
-    ".xz": Compression("xz", b"\xfd7zXZ\x00", lzma.compress, lzma.decompress),
+    ".gz": Compression("gzip", b"\x1f\x8b", partial(gzip.compress, mtime=0), gzip.open),
+    ".bz2": Compression("bzip2", b"BZh91AY&SY", bz2.compress, bz2.open),
+    ".xz": Compression("xz", b"\xfd7zXZ\x00", lzma.compress, lzma.open),
 }
 
 
@@ -66,7 +68,12 @@ def open_text(path: str | os.PathLike, encoding: str = "utf-8", newline: str | N
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """Read the bytes of a file, decompressed if they are in one of `COMPRESSIONS`."""
+    """Read the bytes of a file, decompressed if they are in one of `COMPRESSIONS`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is a folder or broken, or inflates to more than `kospan.data.decompression` allows.
+    """
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"expected a file at {path}, got a folder; name a file inside it")
@@ -75,13 +82,18 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     data = path.read_bytes()
     for suffix, compression in COMPRESSIONS.items():
         if path.suffix.lower() == suffix or data.startswith(compression.magic):
-            try:
-                return compression.decompress(data)
-            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-                raise ValueError(
-                    f"{path}: expected a whole {compression.name} file, got {error}; fetch the file again"
-                ) from error
+            return _decompressed(data, path, compression)
     return data
+
+
+def _decompressed(data: bytes, path: Path, compression: Compression) -> bytes:
+    try:
+        with compression.open(io.BytesIO(data)) as stream:
+            return read_bounded(stream, len(data), path)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(
+            f"{path}: expected a whole {compression.name} file, got {error}; fetch the file again"
+        ) from error
 
 
 def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_mark: bool = False) -> str:
