@@ -92,7 +92,7 @@ LAYERS = [
     ["kospan.run"],
     ["kospan.pseudo_labels"],
     ["kospan.api"],
-    ["kospan.ablation", "kospan.compare", "kospan.export", "kospan.masking"],
+    ["kospan.ablation", "kospan.compare", "kospan.corpus", "kospan.export", "kospan.masking"],
     ["kospan.cli.reading"],
     [
         *("kospan.cli.ablate", "kospan.cli.analyze", "kospan.cli.benchmark", "kospan.cli.calibrate"),
