@@ -77,8 +77,7 @@ class OutputFolder:
                 f"expected a new or empty folder, or one of kospan predict, got {self.path} with {others[0]}; name "
                 "another --output_dir, or add --overwrite to keep the other files"
             )
-        for path in self.path.glob(".part-*.tmp"):
-            path.unlink()
+        self._remove_temporary()
         self._write_manifest(complete=False)
         lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries.values())
         write_durably(self.path / JOURNAL, lambda path: path.write_text(lines, encoding="utf-8"))
@@ -152,7 +151,13 @@ class OutputFolder:
         manifest = self._write_manifest(complete=True)
         self._journal.close()
         (self.path / JOURNAL).unlink()
+        self._remove_temporary()
         return manifest
+
+    def _remove_temporary(self) -> None:
+        """Remove the files of processes that were killed."""
+        for path in self.path.glob(".part-*.tmp"):
+            path.unlink(missing_ok=True)
 
     def _write_manifest(self, complete: bool) -> dict:
         shards = [self.entries[name] for name in sorted(self.entries)] if complete else []

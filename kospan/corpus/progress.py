@@ -14,7 +14,8 @@ class Progress:
     """
 
     def __init__(self, total: int):
-        self.total, self.records, self.errors, self._started = total, 0, 0, None
+        self.total, self.records, self.errors = total, 0, 0
+        self._started: float | None = None
         self._positions: dict[str, int] = {}
         self._skipped = 0
         self._bar = tqdm(
@@ -61,7 +62,9 @@ class Progress:
             self._bar.set_postfix_str(f"{self.records:,} records, {self.errors:,} errors, {self._rates()}")
 
     def _rates(self) -> str:
-        seconds = max(time.monotonic() - (self._started or 0), 1e-9) if self._started else 1e-9
+        if self._started is None:
+            return "loading the model"
+        seconds = max(time.monotonic() - self._started, 1e-9)
         new = self._done - self._skipped
         left = "?" if not new else tqdm.format_interval(seconds / new * max(self.total - self._done, 0))
         return f"{self.records / seconds:,.1f} records/s, {left} left"

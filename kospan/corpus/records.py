@@ -103,8 +103,8 @@ def _table_rows(source: Source, quoting: str) -> Iterator[tuple[int, list[str], 
             fields = []
             error = (
                 f"expected rows of fields, quotation marks inside a quoted field doubled, got: {problem} "
-                f"(lines {at} to {feed.number}); correct the row that begins here, or pass --quoting none where the marks belong to "
-                "the text"
+                f"(lines {at} to {feed.number}); correct the row that begins here, or pass --quoting none where the "
+                "marks belong to the text"
             )
         if fields or error or feed.error:
             yield at, fields, feed.error or error, feed.position

@@ -8,6 +8,8 @@ from kospan.corpus.sources import FORMATS
 
 OUTPUT_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "parquet")
 ENGINES = ("local", "ray")
+# Errors of these types are a user's mistake or the system's answer, and need no traceback.
+PLAIN_ERRORS = (ValueError, TypeError, OSError, ImportError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,3 +63,16 @@ def check_count(name: str, value, least: int = 1) -> None:
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise ValueError(f"expected {name} to be one of {', '.join(choices)}, got {value!r}; choose one of them")
+
+
+def plain_error(error: Exception) -> Exception:
+    """Return an error of a type of Python with the same message, which every process can unpickle.
+
+    >>> plain_error(FileNotFoundError("no a.txt"))
+    FileNotFoundError('no a.txt')
+    """
+    # Errors of Unicode take other arguments than a message.
+    kinds = (
+        each for each in type(error).__mro__ if each.__module__ == "builtins" and not issubclass(each, UnicodeError)
+    )
+    return next(kinds)(str(error))

@@ -1,6 +1,5 @@
 """Worker processes that predict shards, each with its own model."""
 
-import builtins
 import contextlib
 import multiprocessing
 import os
@@ -10,13 +9,11 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from kospan.corpus.settings import CorpusSettings
+from kospan.corpus.settings import PLAIN_ERRORS, CorpusSettings, plain_error
 from kospan.corpus.shards import Shard
 
 # Times that a shard is tried before the run ends: a process may have been killed for other reasons than the shard.
 MAX_ATTEMPTS = 3
-# Errors of these types are a user's mistake or the system's answer, and need no traceback.
-_PLAIN = (ValueError, TypeError, OSError, ImportError)
 
 
 class Worker:
@@ -107,7 +104,7 @@ def predict_shards(
                 elif kind == "advance":
                     advance(value)
                 elif kind == "failed":
-                    raise _error(*value)
+                    raise value
                 else:
                     shard, worker.shard = worker.shard, None
                     yield shard, value
@@ -132,14 +129,6 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _error(kind: str, message: str, trace: str) -> Exception:
-    """Build the error of a worker again."""
-    error_type = getattr(builtins, kind, RuntimeError)
-    if isinstance(error_type, type) and issubclass(error_type, _PLAIN) and not issubclass(error_type, UnicodeError):
-        return error_type(message)
-    return RuntimeError(f"a process of the prediction failed:\n{trace}")
-
-
 def _work(connection: Connection, model: str, settings: CorpusSettings, folder: Path, rank: int, threads: int) -> None:
     """Predict the shards that arrive until the connection closes."""
     # Ctrl-C reaches all processes of the terminal; the first one ends the others.
@@ -154,7 +143,7 @@ def _work(connection: Connection, model: str, settings: CorpusSettings, folder: 
             connection.send(("done", predictor.write(shard, folder, lambda count: connection.send(("advance", count)))))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # The run has ended.
-    except Exception as error:
-        message = str(error) or type(error).__name__
-        kind = next((each.__name__ for each in type(error).__mro__ if hasattr(builtins, each.__name__)), "RuntimeError")
-        connection.send(("failed", (kind, message, traceback.format_exc())))
+    except PLAIN_ERRORS as error:
+        connection.send(("failed", plain_error(error)))
+    except Exception:
+        connection.send(("failed", RuntimeError(f"a process of the prediction failed:\n{traceback.format_exc()}")))
