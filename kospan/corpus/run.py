@@ -170,12 +170,10 @@ def _predicted(run: CorpusRun, engine: str, ray_address: str | None) -> Iterator
     if run.num_processes == 1:
         pairs = _predicted_here(run)
     else:
-        from kospan.corpus.workers import predict_shards
+        from kospan.corpus.workers import WorkerPool
 
-        shards = run.missing_shards()
-        pairs = predict_shards(
-            shards, run.model, run.settings, run.folder.path, run.num_processes, run.progress.advance
-        )
+        pool = WorkerPool(run.model, run.settings, run.folder.path, run.num_processes, run.progress.advance)
+        pairs = pool.predict(run.missing_shards())
     for shard, entry in pairs:
         yield entry, shard.source.name, shard.position
 

@@ -67,7 +67,7 @@ def file_lines(path: str | os.PathLike) -> Iterator[Line]:
                 return
             if number == 1:
                 data = data.removeprefix(_MARK)
-            yield Line(number, b"" if error else data.removesuffix(b"\n").removesuffix(b"\r"), error, file.tell())
+            yield Line(number, b"" if error else _content(data), error, file.tell())
 
 
 def start_of(path: str | os.PathLike, size: int = 2**20) -> bytes:
@@ -96,10 +96,15 @@ def _decompressed(file: BinaryIO, path: str | os.PathLike) -> tuple[BinaryIO, st
 
 def _next_line(stream: BinaryIO) -> tuple[bytes, str | None]:
     """Return the next line with its end, and the reason why it is too long; no bytes at the end of the file."""
-    data = stream.readline(MAX_RECORD_BYTES + 1)
-    if len(data) <= MAX_RECORD_BYTES:
+    data = stream.readline(MAX_RECORD_BYTES + 2)
+    if len(_content(data)) <= MAX_RECORD_BYTES:
         return data, None
     length, rest = len(data), data
     while not rest.endswith(b"\n") and (rest := stream.readline(2**20)):
         length += len(rest)
+    length -= rest.endswith(b"\n")
     return data[:1], f"expected a line of at most {MAX_RECORD_BYTES:,} bytes, got {length:,}; split the text"
+
+
+def _content(line: bytes) -> bytes:
+    return line.removesuffix(b"\n").removesuffix(b"\r")

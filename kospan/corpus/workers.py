@@ -16,21 +16,22 @@ from kospan.corpus.shards import Shard
 MAX_ATTEMPTS = 3
 
 
-class Worker:
+class _Worker:
     """A process, and the shard that it predicts."""
 
-    def __init__(self, model: str, settings: CorpusSettings, folder: Path, rank: int, threads: int):
+    def __init__(self, rank: int, arguments: tuple):
         context = multiprocessing.get_context("spawn")
-        self.rank, self.shard, self.ready = rank, None, False
+        self.rank, self.ready, self.advanced = rank, False, 0
+        self.shard: Shard | None = None
         self.connection, other = context.Pipe()
-        arguments = (other, model, settings, folder, rank, threads)
-        self.process = context.Process(target=_work, args=arguments, daemon=True, name=f"kospan-predict-{rank}")
+        name = f"kospan-predict-{rank}"
+        self.process = context.Process(target=_work, args=(other, rank, *arguments), daemon=True, name=name)
         self.process.start()
         other.close()
 
     def assign(self, shard: Shard) -> None:
-        """Give the worker a shard; if it has ended, its connection says so."""
-        self.shard = shard
+        """Give the process a shard; if it has ended, its connection says so."""
+        self.shard, self.advanced = shard, 0
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(shard)
 
@@ -41,95 +42,103 @@ class Worker:
         self.connection.close()
 
 
-def predict_shards(
-    shards: Iterator[Shard],
-    model: str,
-    settings: CorpusSettings,
-    folder: Path,
-    num_processes: int,
-    advance: Callable[[int], None],
-) -> Iterator[tuple[Shard, dict]]:
-    """Predict shards by several processes, and yield each with its entry as soon as it is complete.
-
-    A process that ends is replaced, and its shard repeated.
+class WorkerPool:
+    """Processes that predict shards, each with its own model. A process that ends is replaced, and its shard repeated.
 
     Args:
-        shards: The shards; one per process is read at a time.
         model: Folder or name of the model.
         settings: Settings of the run.
         folder: Folder for the files, which get temporary names.
         num_processes: Number of processes; with GPUs, process i uses GPU i modulo their number.
-        advance: Called with a number of predicted records.
-
-    Raises:
-        ChildProcessError: If several processes have ended with the same shard.
-        Exception: The error of a process.
+        advance: Called with a number of predicted records, negative if they have to be predicted again.
     """
-    threads = max(1, _cores() // num_processes)
-    start = lambda rank: Worker(model, settings, folder, rank, threads)  # noqa: E731
-    workers = [start(rank) for rank in range(num_processes)]
-    attempts: dict[str, int] = {}
-    more = True
-    try:
-        while True:
-            for worker in workers:
-                if more and worker.ready and worker.shard is None:
-                    shard = next(shards, None)
-                    more = shard is not None
-                    if more:
-                        worker.assign(shard)
-            busy = {
-                worker.connection: worker
-                for worker in workers
-                if worker.shard is not None or (more and not worker.ready)
-            }
-            if not busy:
-                return
-            for connection in wait(list(busy)):
-                worker = busy[connection]
-                try:
-                    kind, value = connection.recv()
-                except (EOFError, ConnectionResetError):
-                    shard = worker.shard
-                    worker.stop()
-                    _check_attempts(attempts, shard, worker)
-                    workers[worker.rank] = replacement = start(worker.rank)
-                    replacement.shard = shard
-                    continue
-                if kind == "ready":
-                    worker.ready = True
-                    advance(0)
-                    if worker.shard is not None:
-                        worker.assign(worker.shard)
-                elif kind == "advance":
-                    advance(value)
-                elif kind == "failed":
-                    raise value
-                else:
-                    shard, worker.shard = worker.shard, None
-                    yield shard, value
-    finally:
-        for worker in workers:
-            worker.stop()
 
+    def __init__(
+        self,
+        model: str,
+        settings: CorpusSettings,
+        folder: Path,
+        num_processes: int,
+        advance: Callable[[int], None],
+    ):
+        self._arguments = (model, settings, folder, max(1, _cores() // num_processes))
+        self._num_processes, self._advance = num_processes, advance
+        self._attempts: dict[str, int] = {}
 
-def _check_attempts(attempts: dict[str, int], shard: Shard | None, worker: Worker) -> None:
-    name = shard.name if shard else ""
-    attempts[name] = attempts.get(name, 0) + 1
-    if attempts[name] < MAX_ATTEMPTS:
-        return
-    work = f"predict {name} ({shard.source.place(shard.records[0].at)})" if shard else "start"
-    raise ChildProcessError(
-        f"expected a process to {work}, got one that ended {MAX_ATTEMPTS} times, the last with status "
-        f"{worker.process.exitcode}; where memory is short, reduce --num_processes, --batch_size or --shard_size"
-    )
+    def predict(self, shards: Iterator[Shard]) -> Iterator[tuple[Shard, dict]]:
+        """Yield each shard with its entry as soon as it is complete; one shard per process is read at a time.
+
+        Raises:
+            ChildProcessError: If several processes have ended with the same shard.
+            Exception: The error of a process.
+        """
+        self._workers = [_Worker(rank, self._arguments) for rank in range(self._num_processes)]
+        more = True
+        try:
+            while True:
+                for worker in self._workers:
+                    if more and worker.ready and worker.shard is None:
+                        shard = next(shards, None)
+                        if shard is None:
+                            more = False
+                        else:
+                            worker.assign(shard)
+                busy = [each for each in self._workers if each.shard is not None or (more and not each.ready)]
+                if not busy:
+                    return
+                ready = wait([worker.connection for worker in busy])
+                for worker in busy:
+                    if worker.connection in ready:
+                        yield from self._receive(worker)
+        finally:
+            for worker in self._workers:
+                worker.stop()
+
+    def _receive(self, worker: _Worker) -> Iterator[tuple[Shard, dict]]:
+        """Handle a message, and yield the shard that it completes."""
+        try:
+            kind, value = worker.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self._replace(worker)
+            return
+        if kind == "ready":
+            worker.ready = True
+            self._attempts.pop("", None)
+            self._advance(0)
+            if worker.shard is not None:
+                worker.assign(worker.shard)
+        elif kind == "advance":
+            worker.advanced += value
+            self._advance(value)
+        elif kind == "failed":
+            raise value
+        else:
+            shard, worker.shard = worker.shard, None
+            yield shard, value
+
+    def _replace(self, worker: _Worker) -> None:
+        """Start a new process for one that has ended."""
+        worker.stop()
+        self._advance(-worker.advanced)
+        shard = worker.shard
+        name = shard.name if shard else ""
+        self._attempts[name] = self._attempts.get(name, 0) + 1
+        if self._attempts[name] == MAX_ATTEMPTS:
+            work = f"predict {name} ({shard.source.place(shard.records[0].at)})" if shard else "start"
+            raise ChildProcessError(
+                f"expected a process to {work}, got one that ended {MAX_ATTEMPTS} times, the last with "
+                f"status {worker.process.exitcode}; where memory is short, reduce --num_processes, --batch_size or "
+                "--shard_size"
+            )
+        self._workers[worker.rank] = replacement = _Worker(worker.rank, self._arguments)
+        replacement.shard = shard
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _work(connection: Connection, model: str, settings: CorpusSettings, folder: Path, rank: int, threads: int) -> None:
+def _work(connection: Connection, rank: int, model: str, settings: CorpusSettings, folder: Path, threads: int) -> None:
     """Predict the shards that arrive until the connection closes."""
     # Ctrl-C reaches all processes of the terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
