@@ -58,7 +58,8 @@ def _guarded(run, arguments) -> int:
         # Messages of libraries may have several lines.
         print(f"kospan: {' '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("kospan: stopped by Ctrl-C; run the same command to start again", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        advice = str(error) or "run the same command to start again"
+        print(f"kospan: stopped by Ctrl-C; {advice}", file=sys.stderr)
         return INTERRUPTED
     return (rest() if rest is not None else None) or 0

@@ -98,15 +98,11 @@ def _predict_corpus(arguments, given: dict):
         if value != default:
             advice = "remove it" if name != "dataset" else "convert the file with `kospan convert data` first"
             raise ValueError(f"expected no --{name} with --output_dir, got {value}; {advice}")
-    manifest = predict_corpus(
-        arguments.model,
-        arguments.file,
-        arguments.output_dir,
-        threshold=arguments.threshold,
-        decoding=_decoding(arguments),
-        batch_size=arguments.batch_size,
-        **given,
-    )
+    settings = {"threshold": arguments.threshold, "decoding": _decoding(arguments), "batch_size": arguments.batch_size}
+    try:
+        manifest = predict_corpus(arguments.model, arguments.file, arguments.output_dir, **settings, **given)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("run the same command to continue") from None
     totals = manifest["totals"]
     print(
         f"{totals['records']:,} records, {totals['errors']:,} errors, {len(manifest['shards']):,} shards -> "
