@@ -198,8 +198,9 @@ def main() -> None:
             "",
             f"`python benchmarks/corpus_predict.py --model {arguments.model} --records {arguments.records} --compared "
             f"{arguments.compared} --kills {arguments.kills} --shard_size {arguments.shard_size}`: "
-            f"{arguments.records:,} synthetic sentences, seed {SEED}, on one thread per process of a {os.cpu_count()}-core "
-            f"{platform.machine()} virtual machine with other jobs beside it; CPU time, torch {torch.__version__}.",
+            f"{arguments.records:,} synthetic sentences, seed {SEED}, on one thread per process of a "
+            f"{os.cpu_count()}-core {platform.machine()} virtual machine with other jobs beside it; CPU time, torch "
+            f"{torch.__version__}.",
             "",
             *rate_and_memory(arguments.model, work / "corpus", work, arguments.records, arguments.shard_size),
             *against_pipeline(arguments.model, texts[: arguments.compared], max(1, arguments.compared // 10)),

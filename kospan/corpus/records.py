@@ -133,7 +133,7 @@ class _TableLines:
             text = line.data.decode("utf-8")
         except UnicodeDecodeError as error:
             self.error, text = _not_utf8(error), line.data.decode("utf-8", "replace")
-        return text + "\n"
+        return text + (line.end.decode() or "\n")
 
 
 def _width_error(fields: Sequence[str], header: Sequence[str]) -> str | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kospan.corpus.streams import COMPRESSED, start_of
+from kospan.data.checks import check_encodable
 from kospan.data.content import form_of_name, form_of_start
 from kospan.data.hub import load_splits
 from kospan.data.text import read_bytes, stem
@@ -84,6 +85,7 @@ def find_sources(
         raise ValueError("expected either files or a data set, got both; predict them in two runs")
     names = _prefixes(list(paths))
     for path in paths:
+        check_encodable(path, repr(path))
         found.append(Source(path, _form(path, input_format), names[path], os.path.getsize(path)))
     return found, skipped
 

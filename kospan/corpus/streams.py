@@ -33,12 +33,14 @@ class Line(NamedTuple):
         data: Its bytes without the line end; empty if there is an error.
         error: Reason why it cannot be read; None if it can.
         position: Bytes of the file, before decompression, that have been read.
+        end: The line end, for fields of tables that hold line ends.
     """
 
     number: int
     data: bytes
     error: str | None
     position: int
+    end: bytes = b""
 
 
 def file_lines(path: str | os.PathLike) -> Iterator[Line]:
@@ -67,7 +69,8 @@ def file_lines(path: str | os.PathLike) -> Iterator[Line]:
                 return
             if number == 1:
                 data = data.removeprefix(_MARK)
-            yield Line(number, b"" if error else _content(data), error, file.tell())
+            content = b"" if error else _content(data)
+            yield Line(number, content, error, file.tell(), b"" if error else data[len(content) :])
 
 
 def start_of(path: str | os.PathLike, size: int = 2**20) -> bytes:

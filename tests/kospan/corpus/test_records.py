@@ -65,7 +65,7 @@ def test_unreadable_line_is_an_error_with_its_place(tmp_path, line, reason):
     assert wrong.startswith(f"{path}:2: {reason}")
 
 
-rows = st.lists(st.tuples(st.text("ab,\"\t'가 \n", min_size=1), st.text('xy,"\n ')), min_size=1, max_size=5)
+rows = st.lists(st.tuples(st.text("ab,\"\t'가 \n\r", min_size=1), st.text('xy,"\n\r ')), min_size=1, max_size=5)
 
 
 @given(rows, st.sampled_from(["csv", "tsv"]))

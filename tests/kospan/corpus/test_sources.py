@@ -96,6 +96,14 @@ def test_wrong_inputs_are_refused(tmp_path, inputs, settings, error, message):
         find_sources(inputs, **settings)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_name_that_is_not_utf8_is_refused():
+    with open(b"a\xff.jsonl", "wb") as file:
+        file.write(b'{"text": "a"}')
+    with pytest.raises(ValueError, match="expected whole characters, got the half surrogate pair"):
+        find_sources(["*.jsonl"])
+
+
 def test_data_set_has_its_rows_as_size():
     Dataset.from_dict({"text": ["가", "나"]}).save_to_disk("saved")
     [source] = find_sources(["hub:saved"])[0]
