@@ -12,7 +12,7 @@ from kospan.corpus.folder import OutputFolder
 from kospan.corpus.identity import model_identity
 from kospan.corpus.progress import Progress
 from kospan.corpus.records import check_columns, raw_records
-from kospan.corpus.settings import CorpusSettings, check_count
+from kospan.corpus.settings import ENGINES, CorpusSettings, check_count
 from kospan.corpus.shards import Shard, shards_of
 from kospan.corpus.sources import Source, find_sources
 
@@ -198,8 +198,6 @@ def _check_errors(errors: int, max_errors: int | None, folder: Path) -> None:
 
 
 def _check_engine(engine: str, ray_address: str | None) -> None:
-    from kospan.corpus.settings import ENGINES
-
     if engine not in ENGINES:
         raise ValueError(f"expected engine to be one of {', '.join(ENGINES)}, got {engine!r}; choose one of them")
     if ray_address is not None and engine != "ray":

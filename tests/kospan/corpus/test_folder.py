@@ -170,7 +170,7 @@ def test_other_files_are_refused_and_kept_on_overwrite(tmp_path):
         OutputFolder(tmp_path, HEADER)
 
 
-def test_second_run_is_refused_while_the_first_one_lives(tmp_path):
+def test_second_run_is_refused_while_the_first_one_is_running(tmp_path):
     hold = (
         "import sys\nfrom filelock import FileLock\nlock = FileLock(sys.argv[1])\nlock.acquire()\n"
         "print('held', flush=True)\n"

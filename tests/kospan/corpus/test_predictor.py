@@ -69,7 +69,7 @@ def test_record_that_the_model_refuses_does_not_affect_the_others(model_folder, 
     assert [each["id"] for each in records(tmp_path / "out")] == ["t0", "t1", "t3", "t4", "t5", "t7"]
 
 
-def test_failure_of_the_model_ends_the_run_and_leaves_no_temporary_file(model_folder, tmp_path, monkeypatch):
+def test_failure_of_the_model_ends_the_run_and_removes_temporary_files(model_folder, tmp_path, monkeypatch):
     monkeypatch.setattr(Predictor, "predict", lambda *arguments: 1 / 0)
     write_lines(tmp_path / "a.jsonl", 2)
     with pytest.raises(ZeroDivisionError):

@@ -13,7 +13,7 @@ from kospan.corpus.run import predict_corpus
 pytestmark = pytest.mark.optional("ray", "ray")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster():
     """A local cluster with two CPUs for actors and one for reading."""
     import ray
