@@ -242,9 +242,12 @@ def _json_value(text: str, place: str):
 
 
 def _not_utf8(error: UnicodeDecodeError) -> str:
-    return (
-        f"expected utf-8, got byte 0x{error.object[error.start]:02x} at position {error.start}; save the file as UTF-8"
-    )
+    try:
+        error.object.decode("cp949")
+        advice = "looks like CP949 (EUC-KR): convert the file with `iconv -f cp949 -t utf-8`"
+    except UnicodeDecodeError:
+        advice = "save the file as UTF-8"
+    return f"expected utf-8, got byte 0x{error.object[error.start]:02x} at position {error.start}; {advice}"
 
 
 def check_columns(sources: Sequence[Source], columns: Mapping[str, str], quoting: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -137,10 +138,9 @@ def predict_corpus(
         if folder.entries:
             say(f"resumed             {len(folder.entries):,} complete shards in {folder.path}")
         run = CorpusRun(os.fspath(model), given, sources, folder, progress, num_processes)
-        try:
-            _commit_all(run, _predicted(run, engine, ray_address), max_errors, say)
-        finally:
-            progress.close()
+        # The processes of an engine end with its generator.
+        with closing(progress), closing(_predicted(run, engine, ray_address)) as predicted:
+            _commit_all(run, predicted, max_errors, say)
         if not folder.entries:
             raise ValueError(f"{sources[0].name}: expected at least one text, got none; write a document per line")
         return folder.finish()

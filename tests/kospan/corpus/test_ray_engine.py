@@ -18,9 +18,12 @@ def cluster():
     """A local cluster with two CPUs for actors and one for reading."""
     import ray
 
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
-    yield ray
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patched:
+        # Otherwise workers starve on a busy machine.
+        patched.setenv("RAY_worker_niceness", "0")
+        ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False)
+        yield ray
+        ray.shutdown()
 
 
 @pytest.fixture

@@ -52,6 +52,10 @@ def test_lines_are_read_as_those_of_a_single_file(tmp_path, name, content):
         (b'{"id": "a"}', "expected the key 'text', got 'id'; add it"),
         (b'{"text": 3}', "expected 'text' to be a string, got 3 (int)"),
         (b'{"text": "\xff"}', "expected utf-8, got byte 0xff at position 10; save the file as UTF-8"),
+        (
+            "비".encode("cp949"),
+            "expected utf-8, got byte 0xba at position 0; looks like CP949 (EUC-KR): convert the file",
+        ),
         (b'{"text": "\\ud800"}', "expected whole characters, got the half surrogate pair"),
         (b"[" * 100_000, "expected one JSON object per line, got one that Python does not read"),
         (b'{"text": null}', "expected 'text' to be a string, got None"),

@@ -45,6 +45,8 @@ def test_records_are_written_with_the_same_bytes_each_time(tmp_path, output_form
         output_format == "jsonl.zst"
     )
     assert written(tmp_path / ".one.tmp", output_format, [RECORDS]) == one
+    # Neither a name nor a time.
+    assert output_format != "jsonl.gz" or one[3:8] == bytes(5)
     assert read(written(tmp_path / ".none.tmp", output_format, []), output_format) == []
 
 
