@@ -18,7 +18,7 @@ import pyarrow
 
 from kospan.corpus.records import raw_records
 from kospan.corpus.settings import PLAIN_ERRORS, CorpusSettings, plain_error
-from kospan.corpus.shards import Shard, shards_of
+from kospan.corpus.shards import Shard, shard_name, shards_of
 from kospan.corpus.sources import Source
 
 try:
@@ -55,7 +55,9 @@ class CorpusDatasource(Datasource):
         tasks = []
         for at, source in enumerate(self._sources):
             metadata = BlockMetadata(num_rows=None, size_bytes=source.size, input_files=[source.name], exec_stats=None)
-            read = partial(_read, at, source, self._settings, self._written, os.getcwd())
+            own = shard_name(at, 0).rpartition("-")[0]
+            written = {name: entry for name, entry in self._written.items() if name.rpartition("-")[0] == own}
+            read = partial(_read, at, source, self._settings, written, os.getcwd())
             tasks.append(ReadTask(read, metadata))
         return tasks
 

@@ -1,5 +1,6 @@
 """Files of predicted records: JSON Lines, plain or compressed, and Parquet."""
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -49,8 +50,11 @@ class JsonLinesWriter:
         self._file.close()
 
     def abort(self) -> None:
-        """Close the file without finishing it."""
-        self._file.close()
+        """Close the file, which may be incomplete, after an error."""
+        with contextlib.suppress(Exception):
+            self._stream.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 class ParquetFileWriter:
@@ -78,8 +82,11 @@ class ParquetFileWriter:
         self._file.close()
 
     def abort(self) -> None:
-        """Close the file without finishing it."""
-        self._file.close()
+        """Close the file, which may be incomplete, after an error."""
+        with contextlib.suppress(Exception):
+            self._writer.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def _flush(self) -> None:
         if self._records:

@@ -1,5 +1,6 @@
 """Files of predicted records."""
 
+import gc
 import gzip
 import json
 
@@ -70,3 +71,15 @@ def test_failed_write_keeps_the_file_before_it(tmp_path):
     assert path.read_text(encoding="utf-8") == "one"
     # The checksum is that of `sha256sum`.
     assert synced_digest(path) == (3, "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed")
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("output_format", OUTPUT_FORMATS)
+def test_aborted_file_is_closed_without_another_error(tmp_path, output_format, capfd):
+    writer = open_writer(tmp_path / "a", output_format)
+    writer.write(RECORDS * 3000)
+    writer.abort()
+    (tmp_path / "a").unlink()
+    del writer
+    gc.collect()
+    assert capfd.readouterr().err == ""
