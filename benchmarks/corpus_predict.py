@@ -202,12 +202,16 @@ def main() -> None:
             f"{os.cpu_count()}-core {platform.machine()} virtual machine with other jobs beside it; CPU time, torch "
             f"{torch.__version__}.",
             "",
-            *rate_and_memory(arguments.model, work / "corpus", work, arguments.records, arguments.shard_size),
-            *against_pipeline(arguments.model, texts[: arguments.compared], max(1, arguments.compared // 10)),
-            *killed_runs(arguments.model, work / "small", work, arguments.kills, small),
         ]
+        sections = (
+            lambda: rate_and_memory(arguments.model, work / "corpus", work, arguments.records, arguments.shard_size),
+            lambda: against_pipeline(arguments.model, texts[: arguments.compared], max(1, arguments.compared // 10)),
+            lambda: killed_runs(arguments.model, work / "small", work, arguments.kills, small),
+        )
+        for section in sections:
+            lines += section()
+            print("\n".join(lines), flush=True)
     text = "\n".join(lines).rstrip() + "\n"
-    print(text)
     if arguments.out:
         arguments.out.write_text(text, encoding="utf-8")
 
