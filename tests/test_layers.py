@@ -95,7 +95,7 @@ LAYERS = [
     ["kospan.run"],
     ["kospan.pseudo_labels", "kospan.suggestions"],
     ["kospan.api"],
-    ["kospan.ablation", "kospan.bundle", "kospan.compare", "kospan.export", "kospan.masking"],
+    ["kospan.ablation", "kospan.bundle", "kospan.compare", "kospan.corpus", "kospan.export", "kospan.masking"],
     ["kospan.integrations"],
     ["kospan.serving"],
     ["kospan.cli.errors", "kospan.cli.reading"],

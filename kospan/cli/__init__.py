@@ -60,7 +60,8 @@ def _guarded(run, arguments) -> int:
     except (ValueError, TypeError, OSError, ImportError) as error:
         print_mistake(error)
         return 2
-    except KeyboardInterrupt:
-        print("kospan: stopped by Ctrl-C; run the same command to start again", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        advice = str(error) or "run the same command to start again"
+        print(f"kospan: stopped by Ctrl-C; {advice}", file=sys.stderr)
         return INTERRUPTED
     return (rest() if rest is not None else None) or 0

@@ -107,6 +107,36 @@ def _records(text: str, name: str, delimiter: str, quoting: str) -> list[_Record
     return minimal
 
 
+def quoting_of(start: str, name: str, delimiter: str = ",", whole: bool = True) -> str:
+    r"""Return the quoting convention of a file by its start, "minimal" or "none"; see `csv_rows`.
+
+    Args:
+        start: The first characters of the file.
+        name: As errors name it.
+        delimiter: The character between two fields.
+        whole: Whether this is the whole file; otherwise its last row may be incomplete.
+
+    Raises:
+        ValueError: If both conventions are valid and give different rows.
+
+    >>> quoting_of('text\tlabel\nsay "hi" twice\tx\n"a\ty\n', "my.tsv", "\t")
+    'none'
+    """
+    if '"' not in start:
+        return "minimal"
+    minimal, none = (_parsed(start, name, delimiter, each) for each in ("minimal", "none"))
+    if not whole:
+        # A row that begins in the first half is not cut off by the end: a quotation mark in front of it is text.
+        half = start.count("\n") / 2
+        minimal, none = (records[:-1] if records[-1].line > half else records for records in (minimal, none))
+    wrong = [sum(record.error is not None for record in records) for records in (minimal, none)]
+    if not any(wrong):
+        for one, other in zip(minimal, none):
+            if one.fields != other.fields:
+                raise _ambiguous(name, minimal[0].fields, one, other)
+    return "minimal" if wrong[0] <= wrong[1] else "none"
+
+
 def _ambiguous(name: str, header: list[str], one: _Record | None, other: _Record | None) -> ValueError:
     """Build the error about a file that is valid under both conventions; it shows the first field that differs."""
     line = min(record.line for record in (one, other) if record)
