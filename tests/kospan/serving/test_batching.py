@@ -80,6 +80,10 @@ def test_a_request_with_room_is_filled_by_the_next():
     assert calls == [["x"], ["aaaa", "bbbb"], ["cccc"]]
 
 
+def test_the_texts_of_a_request_run_in_order_of_their_length():
+    assert held_calls([(["x"], {}), (["bbb", "a", "cc"], {})]) == [["x"], ["a", "cc", "bbb"]]
+
+
 def test_a_text_above_the_limit_runs_alone():
     assert held_calls([(["x"], {}), (["a" * 50], {}), (["b"], {})], batch_tokens=12) == [["x"], ["a" * 50], ["b"]]
 
