@@ -15,11 +15,13 @@ during the first phase; the requests on its connections are those in flight.
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import platform
 import random
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -86,7 +88,7 @@ class Phase(NamedTuple):
         cuts = statistics.quantiles(self.latencies or [0.0, 0.0], n=100, method="inclusive")
         others = [f"{status or 'lost'}: {count:,}" for status, count in sorted(self.statuses.items()) if status != 200]
         cells = [self.name, f"{self.statuses[200]:,}", ", ".join(others) or "-", f"{self.rate * self.texts:.1f}"]
-        cells += [f"{self.share:.0%}", *(f"{1000 * cuts[at]:.1f}" for at in (49, 94, 98))]
+        cells += [f"{self.share:.0%}" if self.share else "-", *(f"{1000 * cuts[at]:.1f}" for at in (49, 94, 98))]
         return [*cells, f"{cuts[94] / max(cuts[49], 1e-9):.2f}", f"{self.memory[0]:.0f} to {self.memory[-1]:.0f}"]
 
 
@@ -160,10 +162,11 @@ class Bench:
         arguments: Arguments of the command.
         alone: Process that runs `ALONE`.
         server: The server's process.
+        log: The server's log.
     """
 
-    def __init__(self, arguments, alone: subprocess.Popen, server: psutil.Popen):
-        self.arguments, self.alone, self.server = arguments, alone, server
+    def __init__(self, arguments, alone: subprocess.Popen, server: psutil.Popen, log):
+        self.arguments, self.alone, self.server, self.log = arguments, alone, server, log
         self.kills, self.in_flight = 0, 0
         self.own: dict[int, list[float]] = {1: [], TEXTS: []}
 
@@ -186,12 +189,14 @@ class Bench:
             await asyncio.wait({task}, timeout=1)
             workers = self.workers()
             memory.append(sum(each.memory_info().rss for each in workers) / 2**20)
-            if kill_every and workers and time.perf_counter() - last > kill_every:
+            ready = kill_every and count_ready(self.log) == self.arguments.workers + self.kills
+            if ready and time.perf_counter() - last > kill_every:
                 self.kill(random.choice(workers))
                 last = time.perf_counter()
         phase, used = task.result(), self.cpu_seconds() - used
         own.append(self.measure_alone(texts))
-        share = len(phase.latencies) * texts / used / statistics.mean(own)
+        # The CPU time of killed workers is unknown.
+        share = 0.0 if kill_every else len(phase.latencies) * texts / used / statistics.mean(own)
         return phase._replace(share=share, memory=tuple(memory))
 
     def kill(self, worker: psutil.Process) -> None:
@@ -224,6 +229,11 @@ class Bench:
         return found
 
 
+def count_ready(log) -> int:
+    """Number of workers that have been ready."""
+    return os.pread(log.fileno(), 2**30, 0).count(b'"ready"')
+
+
 def body(texts: list[str] | str) -> bytes:
     """The body of a request."""
     return json.dumps({"inputs": texts}, ensure_ascii=False).encode()
@@ -247,7 +257,7 @@ def measured_alone(arguments, model: str, texts: list[str]):
 
 @contextmanager
 def serving(arguments, model: str):
-    """The server once it is ready, and its port."""
+    """The server once it is ready, its port and its log."""
     command = [sys.executable, "-m", "kospan.cli", "serve", f"model={model}", "--port", "0"]
     command += ["--workers", str(arguments.workers)]
     command += ["--backend", arguments.backend] if arguments.backend else []
@@ -256,10 +266,10 @@ def serving(arguments, model: str):
         server = psutil.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         server.cpu_affinity([arguments.server_core])
         port = int(re.search(r":(\d+) ", server.stdout.readline())[1])
-        while server.is_running() and os.pread(log.fileno(), 2**20, 0).count(b'"ready"') < arguments.workers:
+        while server.is_running() and count_ready(log) < arguments.workers:
             time.sleep(0.1)
         try:
-            yield server, port
+            yield server, port, log
         finally:
             server.terminate()
             server.wait(60)
@@ -282,13 +292,13 @@ The model by itself: {one:.0f} texts per second of CPU time one by one, {many:.0
     return text
 
 
-def report(arguments, sections: list[str]) -> str:
+def report(arguments, texts: list[str], sections: list[str]) -> str:
     """The page."""
     import onnxruntime
     import torch
     import uvicorn
 
-    command = " ".join(["python benchmarks/serving_load.py", *sys.argv[1:]])
+    command = f"python benchmarks/serving_load.py {shlex.join(sys.argv[1:])}"
     priority = f", nice {os.getpriority(os.PRIO_PROCESS, 0)}" if os.getpriority(os.PRIO_PROCESS, 0) else ""
     versions = f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, uvicorn {uvicorn.__version__}"
     introduction = f"""# Server under load
@@ -298,6 +308,8 @@ def report(arguments, sections: list[str]) -> str:
 Server ({arguments.workers} worker{"s" * (arguments.workers > 1)} of one thread) on core {arguments.server_core},
 clients on core {arguments.client_core} of a virtual machine with {os.cpu_count()} {platform.machine()} cores
 ({platform.system()}{priority}), {arguments.seconds:g} s a phase; Python {platform.python_version()}, {versions}.
+
+{len(texts)} texts with {statistics.mean(map(len, texts)):.0f} characters on average. {arguments.note}
 
 The share compares texts per second of CPU time with the model by itself: one text a call, or {TEXTS} for requests of
 {TEXTS} texts. Requests of one text share batches, so their share may exceed 100 %. Arrivals are random (Poisson), at
@@ -317,6 +329,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--soak", type=float, help="seconds of a last phase")
     parser.add_argument("--kill_every", type=float, help="seconds between kills of a worker in the first phase")
+    parser.add_argument("--note", default="", help="text for the page")
     parser.add_argument("--server_core", type=int, default=0)
     parser.add_argument("--client_core", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULT)
@@ -326,18 +339,20 @@ def main() -> None:
     texts = list(dict.fromkeys(example.text for example in read_texts(os.fspath(arguments.texts))))
     texts = random.Random(0).sample(texts, min(256, len(texts)))
     os.sched_setaffinity(0, {arguments.client_core})
+    # Collections that visit all imported objects would stop the clients.
+    gc.freeze()
     sections, failed = [], False
     for word in arguments.models:
         name, _, model = word.rpartition("=")
-        with measured_alone(arguments, model, texts) as alone, serving(arguments, model) as (server, port):
-            bench = Bench(arguments, alone, server)
+        with measured_alone(arguments, model, texts) as alone, serving(arguments, model) as (server, port, log):
+            bench = Bench(arguments, alone, server, log)
             phases = asyncio.run(bench.phases(port, texts))
         sections.append(section(name or Path(model).name, bench, phases))
         print(sections[-1], flush=True)
         statuses = sum((phase.statuses for phase in phases), Counter())
         failed |= bool(statuses.keys() - {200, 429, LOST}) or statuses[LOST] > bench.in_flight
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(report(arguments, sections), encoding="utf-8")
+    arguments.out.write_text(report(arguments, texts, sections), encoding="utf-8")
     sys.exit(failed)
 
 

@@ -43,7 +43,7 @@ class Keys:
 
 
 def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+    return hashlib.sha256(key.encode()).digest()
 
 
 class RequestMiddleware:

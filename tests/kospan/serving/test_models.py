@@ -1,5 +1,7 @@
 """Names, backends and loading of served models; exported models against models in torch."""
 
+import asyncio
+import gc
 import json
 import os
 import subprocess
@@ -13,6 +15,8 @@ from kospan.runtime import load
 from kospan.serving import models
 from kospan.serving.graph_pipeline import graph_pipeline
 from kospan.serving.models import backend_of, check_sources, load_models, seconds_per_item
+from kospan.serving.service import Service
+from kospan.serving.settings import ServeSettings
 
 
 @pytest.mark.parametrize("task", ["ner", "qa", "topic"])
@@ -148,3 +152,21 @@ def test_sources(tmp_path):
     (tmp_path / "runtime.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match="for --backend torch, got the exported model"):
         backend_of(str(tmp_path), "torch")
+
+
+def test_a_worker_loads_its_models_and_excludes_their_objects_from_collections(make_token_classifier, tmp_path):
+    """Full collections would stop all requests for as long as they visit the objects of torch."""
+    make_token_classifier().save_pretrained(tmp_path)
+    service = Service(ServeSettings({"news": str(tmp_path)}, batch_tokens=77))
+
+    async def work():
+        await service.start(asyncio.get_running_loop().run_in_executor)
+        await service.stop()
+
+    try:
+        before = gc.get_freeze_count()
+        asyncio.run(work())
+        assert gc.get_freeze_count() > before + 10_000
+    finally:
+        gc.unfreeze()
+    assert service.models["news"].batch_tokens == 77 and not service.ready

@@ -16,7 +16,7 @@ def test_names(tmp_path):
         "other": str(tmp_path / "a=b"),
     }
     for words, message in (
-        ([str(tmp_path / "a=b")], "expected a name of ASCII letters"),
+        ([str(tmp_path / "a=b")], "expected a name of ASCII letters.*, got 'a=b'"),
         (["news="], "expected a folder or a Hub name after news="),
         (["개=user/name"], "expected a name of ASCII letters"),
         (["a=x", "a=y"], "expected different names, got 'a' for x and y"),
@@ -36,7 +36,7 @@ def test_keys(tmp_path, monkeypatch):
     path.write_text("# none\n", encoding="utf-8")
     with pytest.raises(ValueError, match="expected an API key per line"):
         read_keys(path)
-    for key in ("short", "비밀 열쇠는 이것이다 아주 길다", "with spaces in the middle"):
+    for key in ("short", "비밀열쇠는이것이다아주아주아주길다", "with spaces in the middle"):
         path.write_text(key, encoding="utf-8")
         with pytest.raises(ValueError, match="expected API keys of at least 16 printable") as error:
             read_keys(path)
