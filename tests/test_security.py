@@ -22,6 +22,13 @@ LOADERS = {"OnceLoader", "yaml.SafeLoader", "yaml.CSafeLoader", "SafeLoader"}
 TRUSTING = {"kospan/hub/clean_environment.py", "space/app.py", "modeling/handler.py"}
 # Passes the argument of the Python call on.
 TRUSTING |= {"modeling/modeling_generative_ner.py"}
+# Breaches that are safe in their place.
+EXCEPTIONS = {
+    # Objects between the processes of one cluster, which Ray itself exchanges as pickles.
+    "kospan/corpus/ray_engine.py": {"call of pickle.loads"},
+    # Its target refuses document types, without which XML has no entities to expand (test_labelstudio_config.py).
+    "kospan/data/formats/labelstudio_config.py": {"import xml.etree", "a parser of XML that resolves entities"},
+}
 
 
 def name_of(node) -> str:
@@ -79,7 +86,8 @@ def test_no_source_runs_code_of_a_file():
     assert len(files) > 250
     names = {path: path.relative_to(ROOT).as_posix() for path in files}
     found = {name: breaches(path.read_text(encoding="utf-8"), name) for path, name in names.items()}
-    assert {name: lines for name, lines in found.items() if lines} == {}
+    kinds = {name: {line.partition(": ")[2] for line in lines} for name, lines in found.items() if lines}
+    assert kinds == EXCEPTIONS
 
 
 @pytest.mark.parametrize(

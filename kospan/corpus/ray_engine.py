@@ -12,13 +12,13 @@ import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pyarrow
 
 from kospan.corpus.records import raw_records
 from kospan.corpus.settings import PLAIN_ERRORS, CorpusSettings, plain_error
-from kospan.corpus.shards import Shard, shard_name, shards_of
+from kospan.corpus.shards import Shard, is_written, shard_name, shards_of
 from kospan.corpus.sources import Source
 
 try:
@@ -27,9 +27,6 @@ try:
     from ray.data.block import BlockMetadata
 except ImportError as error:
     raise ImportError(f'expected the package ray for --engine ray, got: {error}; pip install "kospan[ray]"') from error
-
-if TYPE_CHECKING:
-    from kospan.corpus.run import CorpusRun
 
 _SHARD, _ENTRY = "shard", "entry"
 
@@ -66,8 +63,6 @@ def _read(
     at: int, source: Source, settings: CorpusSettings, written: Mapping[str, Mapping], place: str
 ) -> Iterable[pyarrow.Table]:
     """Yield the missing shards of a source, each a row; an error of a user is the last row, and no failure of Ray."""
-    from kospan.corpus.run import is_written
-
     _enter(place)
     read = partial(raw_records, columns=settings.columns, quoting=settings.quoting)
     try:
@@ -114,11 +109,11 @@ class ShardPredictor:
             return plain_error(error)
 
 
-def predict_on_ray(run: "CorpusRun", address: str | None) -> Iterator[tuple[dict, str, int]]:
+def predict_on_ray(run: Any, address: str | None) -> Iterator[tuple[dict, str, int]]:
     """Yield entry, name of the source and position of each missing shard.
 
     Args:
-        run: The run; `num_processes` is the number of actors.
+        run: A `kospan.corpus.run.CorpusRun`; `num_processes` is the number of actors.
         address: Address of a running cluster; None starts one on this machine and stops it at the end.
     """
     started = not ray.is_initialized()

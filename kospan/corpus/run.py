@@ -14,7 +14,7 @@ from kospan.corpus.identity import model_identity
 from kospan.corpus.progress import Progress
 from kospan.corpus.records import check_columns, raw_records
 from kospan.corpus.settings import ENGINES, CorpusSettings, check_count
-from kospan.corpus.shards import Shard, shards_of
+from kospan.corpus.shards import Shard, is_written, shards_of
 from kospan.corpus.sources import Source, find_sources
 
 
@@ -51,22 +51,6 @@ class CorpusRun:
                     yield shard
                 else:
                     self.progress.skip(source.name, shard.position)
-
-
-def is_written(shard: Shard, entries: Mapping[str, Mapping]) -> bool:
-    """Return whether a shard is among the entries of an earlier run.
-
-    Raises:
-        ValueError: If its input was another one.
-    """
-    entry = entries.get(shard.name)
-    if entry is not None and entry["input_sha256"] != shard.input_sha256:
-        place = shard.source.place(shard.records[0].at)
-        raise ValueError(
-            f"{place}: expected the records that {entry['file']} was predicted from, got others; start anew with "
-            "--overwrite, or restore the file"
-        )
-    return entry is not None
 
 
 def predict_corpus(

@@ -1,7 +1,7 @@
 """Shards of a corpus: consecutive records of one source that are predicted, written and repeated together."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from kospan.corpus.records import Raw
@@ -61,3 +61,19 @@ def shards_of(at: int, source: Source, read: Callable[[Source], Iterator[Raw]], 
             records, digest, size, count = [], hashlib.sha256(), 0, count + 1
     if records:
         yield Shard(shard_name(at, count), source, records, digest.hexdigest())
+
+
+def is_written(shard: Shard, entries: Mapping[str, Mapping]) -> bool:
+    """Return whether a shard is among the entries of an earlier run.
+
+    Raises:
+        ValueError: If its input was another one.
+    """
+    entry = entries.get(shard.name)
+    if entry is not None and entry["input_sha256"] != shard.input_sha256:
+        place = shard.source.place(shard.records[0].at)
+        raise ValueError(
+            f"{place}: expected the records that {entry['file']} was predicted from, got others; start anew with "
+            "--overwrite, or restore the file"
+        )
+    return entry is not None
