@@ -1,7 +1,7 @@
 """Prediction of a corpus: one run, resumable after any interruption."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
