@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
@@ -12,6 +13,12 @@ from time_limits import SECONDS
 from kospan.serving.app import create_app
 from kospan.serving.models import ServedModel
 from kospan.serving.settings import ServeSettings
+
+
+def run_async(coroutine: Coroutine):
+    """Run a coroutine in a thread of its own: in the main thread, a browser's loop may be running."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 class StubPipeline:
@@ -85,4 +92,4 @@ def post(models, path: str, body, **settings) -> httpx.Response:
         async with client_of(*models, **settings) as client:
             return await client.post(path, json=body)
 
-    return asyncio.run(send())
+    return run_async(send())

@@ -5,7 +5,7 @@ import json
 import logging
 
 import pytest
-from serving_cases import StubPipeline, client_of, of, post, stub_model, until
+from serving_cases import StubPipeline, client_of, of, post, run_async, stub_model, until
 
 from kospan.modeling.handler import MAX_TEXTS, EndpointHandler
 from kospan.serving.logs import JsonFormatter
@@ -57,7 +57,7 @@ def test_the_hub_schema_gives_the_responses_of_the_endpoint(models, texts, tmp_p
                             assert response.status_code == 200
                             assert json.dumps(response.json()) == json.dumps(wanted)
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_the_routes_of_tasks_give_the_results_of_the_methods(models, texts):
@@ -96,7 +96,7 @@ def test_the_routes_of_tasks_give_the_results_of_the_methods(models, texts):
             assert classes[0]["label"] == models["topic"].classify([texts[0]])[0].label
             assert await results("/classify?model=topic", [texts[0]]) == [classes]
 
-    asyncio.run(work())
+    run_async(work())
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_bad_requests(models, path, body, status, message):
             # The server still works.
             assert (await client.post("/", json={"inputs": "비가 온다."})).status_code == 200
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_probes_take_head_as_well():
@@ -155,7 +155,7 @@ def test_probes_take_head_as_well():
             for path in ("/healthz", "/readyz"):
                 assert (await client.head(path)).status_code == 200
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_a_name_is_needed_among_several_models(models):
@@ -175,7 +175,7 @@ def test_a_body_in_chunks_is_limited_too():
             response = await client.post("/", content=chunks())
             assert response.status_code == 413 and "at most 1,000 bytes" in response.json()["error"]
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_a_slow_body_is_given_up():
@@ -188,7 +188,7 @@ def test_a_slow_body_is_given_up():
             response = await client.post("/", content=slow())
             assert response.status_code == 408 and "within 0.01 s, got 8 bytes" in response.json()["error"]
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_a_full_queue_and_a_timeout():
@@ -210,7 +210,7 @@ def test_a_full_queue_and_a_timeout():
             pipeline.release.set()
             assert late.status_code == 504 and "within 0.01 s" in late.json()["error"]
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_shutdown_finishes_requests():
@@ -224,7 +224,7 @@ def test_shutdown_finishes_requests():
             assert (await task).json() == "A"
             assert (await client.get("/readyz")).json() == {"status": "ready", "models": ["stub"]}
 
-    asyncio.run(work())
+    run_async(work())
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_keys(header, status):
             for path in ("/healthz", "/readyz"):
                 assert (await client.get(path)).status_code == 200
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_the_log_holds_no_texts(caplog):
@@ -269,7 +269,7 @@ def test_the_log_holds_no_texts(caplog):
             assert (await client.post(f"/models/{SECRET}", json={"inputs": "a"})).status_code == 404
             assert (await client.get(f"/{SECRET}?text={SECRET}")).status_code == 404
 
-    asyncio.run(work())
+    run_async(work())
     lines = [JsonFormatter().format(record) for record in caplog.records if record.name == "kospan.serving"]
     assert SECRET not in "".join(lines) and "secret" not in "".join(lines)
     events = [json.loads(line) for line in lines]
@@ -297,7 +297,7 @@ def test_metrics():
             ):
                 assert line in page.splitlines(), page
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_openapi_describes_every_route_and_its_examples_are_accepted(models):
@@ -320,4 +320,4 @@ def test_openapi_describes_every_route_and_its_examples_are_accepted(models):
             assert {each["task"] for each in listed} == set(served)
             assert listed[0]["labels"] == ["PS", "LC", "OG"] and listed[2]["labels"] == ["경제", "사회", "정치"]
 
-    asyncio.run(work())
+    run_async(work())

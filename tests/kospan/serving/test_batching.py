@@ -6,7 +6,7 @@ import signal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving_cases import StubPipeline, stub_model, until
+from serving_cases import StubPipeline, run_async, stub_model, until
 
 from kospan.serving.batching import Batcher, QueueFullError
 
@@ -22,7 +22,7 @@ def run(work, limit: int = 100, timeout: float = 900, wait: float = 0.0):
         finally:
             await batcher.stop()
 
-    return asyncio.run(main())
+    return run_async(main())
 
 
 @given(
@@ -194,5 +194,5 @@ def test_a_failed_queue_stops_the_worker(monkeypatch, caplog):
             await asyncio.sleep(0)
         await batcher.stop()
 
-    asyncio.run(main())
+    run_async(main())
     assert stopped == [signal.SIGTERM] and caplog.records[-1].fields["error"] == "OSError"

@@ -1,13 +1,12 @@
 """The routes of Label Studio's ML backend protocol, called as Label Studio calls them."""
 
-import asyncio
 import base64
 import json
 import logging
 
 import pytest
 from export_cases import exported_folder
-from serving_cases import client_of, of, post
+from serving_cases import client_of, of, post, run_async
 from time_limits import SECONDS
 
 from kospan.data.formats.labelstudio import read_labelstudio
@@ -171,7 +170,7 @@ def test_setup_health_versions_and_webhook(model, caplog):
             response = await client.post("/webhook", json={"action": "ANNOTATION_CREATED", "annotation": {}})
             assert response.status_code == 200 and response.json()["status"] == "ok"
 
-    asyncio.run(work())
+    run_async(work())
 
 
 @pytest.mark.parametrize(
@@ -231,7 +230,7 @@ def test_keys_as_passwords(model):
             ):
                 assert (await client.get("/health", headers=headers)).status_code == status
 
-    asyncio.run(work())
+    run_async(work())
 
 
 def test_versions_follow_the_files(model, make_token_classifier, tmp_path):

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from export_cases import exported_folder
+from serving_cases import run_async
 
 from kospan.modeling.handler import read_request
 from kospan.runtime import load
@@ -165,7 +166,7 @@ def test_a_worker_loads_its_models_and_excludes_their_objects_from_collections(m
 
     try:
         before = gc.get_freeze_count()
-        asyncio.run(work())
+        run_async(work())
         assert gc.get_freeze_count() > before + 10_000
     finally:
         gc.unfreeze()

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from serving_cases import run_async
 from uvicorn import Config
 from uvicorn.server import ServerState
 
@@ -80,7 +81,7 @@ def connected(work):
         protocol.connection_lost(None)
         assert all(timer.cancelled() for timer in loop.timers)
 
-    asyncio.run(main())
+    run_async(main())
 
 
 async def responded(transport, count=1):
