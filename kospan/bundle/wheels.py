@@ -81,10 +81,9 @@ def own_wheel(name: str, target: Path) -> Path | None:
     Raises:
         ValueError: If it cannot be built.
     """
-    try:
-        installed = metadata.distribution(name)
-    except metadata.PackageNotFoundError:
-        installed = None
+    # The metadata that a build leaves in a checkout, which may come first, have no WHEEL.
+    found = metadata.distributions(name=name)
+    installed = next((each for each in found if each.read_text("WHEEL") is not None), None)
     source = _editable_source(installed) if installed else _CHECKOUT / _FOLDERS[name]
     with tempfile.TemporaryDirectory(dir=target, prefix=".building-") as temporary:
         if source is None:

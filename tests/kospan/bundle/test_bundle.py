@@ -218,6 +218,15 @@ def test_a_model_with_pickles_is_refused(index, make_token_classifier, tmp_path)
         add_models(["kim/none"], tmp_path / "models", print)
 
 
+def test_metadata_of_a_build_in_the_working_folder_are_no_installation(tmp_path, monkeypatch):
+    folder = tmp_path / "checkout" / "kospan.egg-info"
+    folder.mkdir(parents=True)
+    (folder / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: kospan\nVersion: 0.1.0\n", encoding="utf-8")
+    (folder / "SOURCES.txt").write_text("setup.cfg\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(folder.parent))
+    assert read_wheel(own_wheel("kospan", tmp_path)).name == "kospan"
+
+
 def test_the_wheel_of_an_installed_copy_equals_the_built_one(index, tmp_path, monkeypatch):
     built = own_wheel("kospan", tmp_path)
     subprocess.run(
