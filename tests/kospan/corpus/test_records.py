@@ -129,7 +129,7 @@ def test_field_that_is_too_long_is_an_error(tmp_path, monkeypatch):
 
 def test_header_that_cannot_be_read_makes_every_row_an_error(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_bytes(b"te\xffxt,x\n1,2\n")
+    path.write_bytes(b"x\xfftext,x\n1,2\n")
     first, second = read(path)
     assert first.startswith(f"{path}:1: expected utf-8") and second.startswith(f"{path}:2: expected a header")
 
@@ -168,7 +168,7 @@ def test_keys_of_json_are_renamed_and_have_to_exist(tmp_path):
     "columns, message",
     [
         ({}, r"a\.csv: expected a column 'text', got key, body; name it with --text_column"),
-        ({"text": "boddy"}, r"expected a column 'boddy', got key, body; name it with --text_column"),
+        ({"text": "bodytext"}, r"expected a column 'bodytext', got key, body; name it with --text_column"),
         ({"text": "body", "id": "ky"}, r"expected a column 'ky', got key, body; name it with --id_column"),
     ],
 )
