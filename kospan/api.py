@@ -13,6 +13,9 @@ from kospan.task import Task
 from kospan.tasks.loading import load_saved, readable
 from kospan.tasks.registry import spec_of_model
 
+# Tasks whose predictions are labelled spans of a text.
+_SPAN_TASKS = ("token-classification", "generative-ner")
+
 
 class LabelledData(NamedTuple):
     """A model with labelled data to score it on.
@@ -214,6 +217,22 @@ def task_over(model, aggregation: str | None = None, dataset: str = "jsonl") -> 
     if isinstance(model, (str, os.PathLike)):
         model = load(model, aggregation)
     return spec_of_model(model.config.model_type).task.over(model, dataset)
+
+
+def span_task_over(model) -> Task:
+    """Return the task over a model that finds labelled spans; arguments as in `task_over`.
+
+    Raises:
+        ValueError: If it is a model of another task.
+    """
+    task = task_over(model)
+    if task.spec.name not in _SPAN_TASKS:
+        shown = os.fspath(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
+        raise ValueError(
+            f"expected a model of {' or '.join(_SPAN_TASKS)}, got one of {task.spec.name} ({shown}); name a model that "
+            "finds labelled spans"
+        )
+    return task
 
 
 def check_decoding(task: Task, decoding: Mapping[str, object]) -> dict[str, object]:

@@ -97,7 +97,8 @@ def suggest(
         )
     if total and not spec.length_normalized:
         raise ValueError(
-            f"expected no normalization for {spec.name}, whose predictions have no length, got none; leave it out"
+            f"expected no sum over units for {spec.name}, whose predictions have no units, got one; leave out "
+            "total=True (--normalization none)"
         )
     values = spec.uncertainty(task, examples, strategy, total, batch_size)
     order = sorted(range(len(examples)), key=lambda at: -values[at])

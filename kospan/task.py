@@ -211,8 +211,8 @@ class TaskSpec:
         confidence: `kospan.evaluation.confidence.Confidence` of the model on examples; None for a model without
             probabilities.
         uncertainty: Uncertainty in each text `(texts,)`, float64, given examples, the name of a strategy of
-            `kospan.evaluation.uncertainty`, whether units are summed instead of averaged, and the windows per batch;
-            None for a task without probabilities.
+            `kospan.evaluation.uncertainty`, whether units are summed instead of averaged (ignored by tasks that are not
+            `length_normalized`), and the windows per batch; None for a task without probabilities.
         length_normalized: Whether uncertainty is averaged over units.
         every_span: Every span of each document whose posterior reaches a threshold, overlapping ones, too; None for
             tasks without such posteriors, whose recall cannot be guaranteed.

@@ -2,6 +2,7 @@
 
 import sys
 
+from kospan.cli.reading import add_texts, texts_of
 from kospan.evaluation.uncertainty import STRATEGIES
 
 
@@ -11,9 +12,7 @@ def add_parser(commands) -> None:
         "suggest", help="choose unlabelled texts for annotation, those of which a model is least certain"
     )
     parser.add_argument("model", help="folder, installed name (ko-ner) or Hub name of a model")
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="unlabelled texts: JSON Lines, or plain text with a document per line"
-    )
+    add_texts(parser)
     parser.add_argument("--count", type=int, default=100, help="number of texts (default: 100)")
     parser.add_argument(
         "--strategy",
@@ -53,10 +52,8 @@ def run(arguments) -> None:
     from pathlib import Path
 
     from kospan.api import task_over
-    from kospan.data.records import ReadOptions, ReadSession
     from kospan.data.texts import read_texts
     from kospan.suggestions import suggest
-    from kospan.tasks.loading import readable
     from kospan.training.saving import check_output
 
     to_tasks = arguments.format == "label-studio"
@@ -67,12 +64,7 @@ def run(arguments) -> None:
     if arguments.model_version and not to_tasks:
         raise ValueError("expected no --model_version for JSON Lines, got one; leave it out")
     task = task_over(arguments.model)
-    examples, options = [], ReadOptions(skip_invalid=arguments.skip_invalid)
-    for file in arguments.files:
-        session = ReadSession(options, collect=True)
-        examples += readable(task, read_texts(file, session), file, session)
-        if session.invalid:
-            print(f"{file}: skipped {session.invalid:,} invalid records, the first: {session.first}", file=sys.stderr)
+    examples = texts_of(arguments, task)
     found = suggest(
         task,
         examples,

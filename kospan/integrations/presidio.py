@@ -29,8 +29,8 @@ ENTITIES = {
     "GEO": "LOCATION",
     "CORPORATION": "ORGANIZATION",
     "ADDRESS": "LOCATION",
-    "EMAIL": "EMAIL_ADDRESS",
 }
+ENTITIES |= {entity: entity for entity in ENTITIES.values()}
 
 
 def entity_of(label: str) -> str:

@@ -11,19 +11,10 @@ from kospan.example import Example
 def uncertainty(
     task, examples: Sequence[Example], strategy: str = "least_confidence", total: bool = False, batch_size: int = 32
 ) -> np.ndarray:
-    """Compute the uncertainty in the spans of each text: the sum or mean of -log p over its brackets.
+    """Compute the uncertainty in the spans of each text; arguments as in `TaskSpec.uncertainty`.
 
-    The probability of "no further span" is unknown, so a text without spans has 0.
-
-    Args:
-        task: Task over a model.
-        examples: The texts.
-        strategy: Must be "least_confidence": alternatives have no probabilities.
-        total: Whether spans are summed instead of averaged.
-        batch_size: Windows per batch.
-
-    Returns:
-        `(texts,)`, float64.
+    It is the sum or mean of -log p over the spans. Alternatives, such as no further span, have no probabilities: the
+    strategy must be "least_confidence", and a text without spans has 0.
 
     Raises:
         ValueError: If the strategy is another one.

@@ -14,17 +14,9 @@ _ANSWERS = 20
 def uncertainty(
     task, examples: Sequence[Example], strategy: str = "least_confidence", total: bool = False, batch_size: int = 32
 ) -> np.ndarray:
-    """Compute the uncertainty in the answer to each question, from the calibrated softmax over all answers.
+    """Compute the uncertainty in the answer to each question; arguments as in `TaskSpec.uncertainty`.
 
-    Args:
-        task: Task over a model.
-        examples: Questions with their texts.
-        strategy: A name of `kospan.evaluation.uncertainty.STRATEGIES`.
-        total: Must be False: an answer has no units.
-        batch_size: Windows per batch.
-
-    Returns:
-        `(questions,)`, float64; 0 for a text without a possible answer.
+    It is that of the calibrated softmax over all answers, and 0 for a text without a possible answer.
 
     Raises:
         ValueError: If the strategy is unknown.

@@ -12,17 +12,9 @@ from kospan.tasks.text_classification.confidence import pairs_of
 def uncertainty(
     task, examples: Sequence[Example], strategy: str = "least_confidence", total: bool = False, batch_size: int = 32
 ) -> np.ndarray:
-    """Compute the uncertainty in the class of each text, from the calibrated probabilities.
+    """Compute the uncertainty in the class of each text; arguments as in `TaskSpec.uncertainty`.
 
-    Args:
-        task: Task over a model.
-        examples: The texts or pairs.
-        strategy: A name of `kospan.evaluation.uncertainty.STRATEGIES`.
-        total: Must be False: a class has no units.
-        batch_size: Windows per batch.
-
-    Returns:
-        `(texts,)`, float64.
+    It is that of the calibrated probabilities.
 
     Raises:
         ValueError: If the strategy is unknown, or the model predicts values, which have no probability.

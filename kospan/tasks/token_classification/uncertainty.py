@@ -3,31 +3,23 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from kospan.evaluation.uncertainty import check_strategy, negative_log, uncertainties
 from kospan.example import Example
 from kospan.modeling.span_decoding import chain_batches
 
 
+@torch.no_grad()
 def uncertainty(
     task, examples: Sequence[Example], strategy: str = "least_confidence", total: bool = False, batch_size: int = 32
 ) -> np.ndarray:
-    """Compute the uncertainty in the tags of each text.
+    """Compute the uncertainty in the tags of each text, 0 without units; arguments as in `TaskSpec.uncertainty`.
 
     "least_confidence" is -log p(y*|x) of the best tag sequence y*, exact over all sequences; divided by the number of
     units it is the negative MNLP of Shen et al. 2017, "Deep Active Learning for Named Entity Recognition". "margin" and
     "entropy" are those of the tag marginals of each unit, summed over units (total token entropy) or averaged (token
     entropy; both Settles and Craven 2008, "An Analysis of Active Learning Strategies for Sequence Labeling Tasks").
-
-    Args:
-        task: Task over a model.
-        examples: The texts.
-        strategy: A name of `kospan.evaluation.uncertainty.STRATEGIES`.
-        total: Whether units are summed instead of averaged.
-        batch_size: Windows per batch.
-
-    Returns:
-        `(texts,)`, float64; 0 for a text without units.
 
     Raises:
         ValueError: If the strategy is unknown, or the model is a stock model, which has no chain.
@@ -41,26 +33,27 @@ def uncertainty(
         )
     chains = [scores.emissions for scores in model.token_scores([each.document for each in examples], batch_size)]
     found = np.zeros(len(examples))
-    numbers = best_path_uncertainty if strategy == "least_confidence" else marginal_uncertainty
     for rows, batch, mask in chain_batches(model.head, chains, batch_size):
-        units = np.asarray(mask.sum(1).tolist())
-        found[rows] = numbers(model.head, batch, mask, strategy) / (1 if total else units)
+        if strategy == "least_confidence":
+            values = best_path_uncertainty(model.head, batch, mask)
+        else:
+            values = marginal_uncertainty(model.head, batch, mask, strategy)
+        found[rows] = values / (1 if total else np.asarray(mask.sum(1).tolist()))
     return found
 
 
-def best_path_uncertainty(head, emissions, mask, strategy: str = "least_confidence") -> np.ndarray:
+def best_path_uncertainty(head, emissions, mask) -> np.ndarray:
     """Return -log p(y*|x) of the best tag sequence of each row `(batch,)`.
 
     Args:
         head: Head of a model, or the chain of an exported one.
         emissions: Tag scores `(batch, units, tags)`.
         mask: True for units `(batch, units)`.
-        strategy: Ignored.
     """
     if hasattr(head, "crf"):
         emissions = emissions.double()
         best = [paths[0][1] for paths in head.crf.k_best(emissions, 1, mask)]
-        return np.maximum(head.crf.log_partition(emissions, mask).detach().cpu().numpy() - np.array(best), 0.0)
+        return np.maximum(head.crf.log_partition(emissions, mask).cpu().numpy() - np.array(best), 0.0)
     sums, found = head.sums(emissions, mask), np.zeros(len(emissions))
     for row, path in enumerate(head.decode(emissions, mask)):
         path, later = np.array(path), np.arange(1, len(path))
@@ -73,7 +66,7 @@ def best_path_uncertainty(head, emissions, mask, strategy: str = "least_confiden
 def marginal_uncertainty(head, emissions, mask, strategy: str) -> np.ndarray:
     """Return the uncertainty in the tag of each unit, summed over units `(batch,)`; arguments as above."""
     if hasattr(head, "crf"):
-        marginals = head.marginals(emissions.double(), mask).detach().cpu().numpy()
+        marginals = head.marginals(emissions.double(), mask).cpu().numpy()
         mask = mask.cpu().numpy()
     else:
         sums = head.sums(emissions, mask)

@@ -171,6 +171,7 @@ def test_operating_point(make_token_classifier, texts):
         *(("PS", "PERSON"), ("LC", "LOCATION"), ("OG", "ORGANIZATION"), ("DT", "DATE_TIME"), ("TI", "DATE_TIME")),
         *(("person", "PERSON"), ("geo", "LOCATION"), ("gpe", "LOCATION"), ("corporation", "ORGANIZATION")),
         *(("RRN", "KR_RRN"), ("PHONE", "PHONE_NUMBER"), ("EMAIL", "EMAIL_ADDRESS"), ("CARD", "CREDIT_CARD")),
+        *(("organization", "ORGANIZATION"), ("phone_number", "PHONE_NUMBER"), ("kr_rrn", "KR_RRN")),
         *(("ACCOUNT", "ACCOUNT"), ("product", "product"), ("사건", "사건")),
     ],
 )

@@ -82,7 +82,7 @@ def test_in_pipelines(tmp_path):
     assert len(spacy.blank("xx", config={"nlp": {"tokenizer": {"@tokenizers": RUNS["@tokenizers"]}}})("KBS")) == 3
 
 
-def test_korean_without_mecab(monkeypatch):
+def test_korean_without_mecab():
     """The default tokenizer of `ko` needs mecab-ko; this one replaces it."""
     import spacy
 
