@@ -292,6 +292,16 @@ The model by itself: {one:.0f} texts per second of CPU time one by one, {many:.0
     return text
 
 
+def priority() -> str:
+    """Priorities of this process and of its group, which the server inherits, if they are not 0."""
+    group = Path("/proc/self/autogroup")
+    found = {
+        "nice": os.getpriority(os.PRIO_PROCESS, 0),
+        "autogroup nice": int(group.read_text(encoding="utf-8").split()[-1]) if group.is_file() else 0,
+    }
+    return "".join(f", {name} {value}" for name, value in found.items() if value)
+
+
 def report(arguments, texts: list[str], sections: list[str]) -> str:
     """The page."""
     import onnxruntime
@@ -299,17 +309,19 @@ def report(arguments, texts: list[str], sections: list[str]) -> str:
     import uvicorn
 
     command = f"python benchmarks/serving_load.py {shlex.join(sys.argv[1:])}"
-    priority = f", nice {os.getpriority(os.PRIO_PROCESS, 0)}" if os.getpriority(os.PRIO_PROCESS, 0) else ""
     versions = f"torch {torch.__version__}, onnxruntime {onnxruntime.__version__}, uvicorn {uvicorn.__version__}"
-    introduction = f"""# Server under load
+    described = (
+        f"{len(texts)} texts with {statistics.mean(map(len, texts)):.0f} characters on average. {arguments.note}"
+    )
+    introduction = f"""# {arguments.title}
 
 `{command}`
 
 Server ({arguments.workers} worker{"s" * (arguments.workers > 1)} of one thread) on core {arguments.server_core},
 clients on core {arguments.client_core} of a virtual machine with {os.cpu_count()} {platform.machine()} cores
-({platform.system()}{priority}), {arguments.seconds:g} s a phase; Python {platform.python_version()}, {versions}.
+({platform.system()}{priority()}), {arguments.seconds:g} s a phase; Python {platform.python_version()}, {versions}.
 
-{len(texts)} texts with {statistics.mean(map(len, texts)):.0f} characters on average. {arguments.note}
+{described.rstrip()}
 
 The share compares texts per second of CPU time with the model by itself: one text a call, or {TEXTS} for requests of
 {TEXTS} texts. Requests of one text share batches, so their share may exceed 100 %. Arrivals are random (Poisson), at
@@ -329,6 +341,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--soak", type=float, help="seconds of a last phase")
     parser.add_argument("--kill_every", type=float, help="seconds between kills of a worker in the first phase")
+    parser.add_argument("--title", default="Server under load", help="title of the page")
     parser.add_argument("--note", default="", help="text for the page")
     parser.add_argument("--server_core", type=int, default=0)
     parser.add_argument("--client_core", type=int, default=1)

@@ -8,7 +8,7 @@ def add_parser(commands) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="folder, exported folder or Hub name, or NAME=FOLDER; its name in URLs",
+        help="folder, exported folder, installed model or Hub name, or NAME=MODEL with its name in URLs",
     )
     parser.add_argument(
         "--backend", choices=("torch", "onnx"), help="default: onnx for exported folders, torch for others"
@@ -18,7 +18,7 @@ def add_parser(commands) -> None:
     parser.add_argument("--workers", type=int, default=1, help="worker processes; each loads all models (default: 1)")
     parser.add_argument("--threads", type=int, default=1, help="threads of a forward pass (default: 1)")
     parser.add_argument(
-        "--batch_tokens", type=int, help="tokens of a batch (default: those of 0.1 s, 256 to 2,048; 16,384 on a GPU)"
+        "--batch_tokens", type=int, help="tokens of a batch (default: as many as take 0.1 s, 256 to 2,048; GPU: 16,384)"
     )
     parser.add_argument(
         "--batch_wait", type=float, default=0.0, help="milliseconds that a batch waits for requests (default: 0)"

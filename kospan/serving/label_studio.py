@@ -1,9 +1,6 @@
 """Routes of the ML backend protocol of Label Studio: predictions for the tasks of a project."""
 
-import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
@@ -11,17 +8,13 @@ from starlette.responses import Response
 
 from kospan.data.formats.labelstudio_config import CLASSES, SPANS, LabelConfig, read_config, text_of
 from kospan.data.formats.labelstudio_results import choice_results, prediction, region_results
-from kospan.model_names import model_path
 from kospan.modeling.handler import MAX_CHARACTERS, read_request
 from kospan.modeling.spans import Span
 from kospan.serving.logs import LOGGER
-from kospan.serving.models import ServedModel, backend_of
+from kospan.serving.models import ServedModel
 from kospan.serving.requests import json_response
 from kospan.serving.service import Service
 
-# Files whose content identifies a model, and bytes at both ends of them that are read.
-_FILES = ("config.json", "kospan.json", "runtime.json", "*.safetensors", "*.onnx")
-_BYTES = 2**20
 # Texts and characters of the parts of a request, which wait in the queue one after another with a timeout for each:
 # Label Studio sends many tasks at once.
 _PART_TEXTS, _PART_CHARACTERS = 32, 20_000
@@ -29,13 +22,7 @@ _PART_TEXTS, _PART_CHARACTERS = 32, 20_000
 
 def label_studio_routes(service: Service) -> APIRouter:
     """Return the routes over a service, which has one model."""
-    router, versions = APIRouter(tags=["Label Studio"]), {}
-
-    def model_and_version() -> tuple[ServedModel, str]:
-        model = service.choose(None)
-        if model.name not in versions:
-            versions[model.name] = version_of(model, service.settings.models[model.name], service.settings.backend)
-        return model, versions[model.name]
+    router = APIRouter(tags=["Label Studio"])
 
     @router.get("/health", summary="Whether the ML backend responds")
     async def health() -> Response:
@@ -43,22 +30,22 @@ def label_studio_routes(service: Service) -> APIRouter:
 
     @router.get("/versions", summary="Versions of the model")
     async def model_versions() -> Response:
-        return json_response({"versions": [model_and_version()[1]]})
+        return json_response({"versions": [service.version]})
 
     @router.post("/setup", summary="Check the labelling interface of a project")
     async def setup(request: Request) -> Response:
-        model, version = model_and_version()
+        model = service.choose(None)
         data = _object(await service.read_body(request))
         tag = _config(data.get("schema"), model).tag
         # Label Studio shows none of this; the log does.
-        report = {"model_version": version, "labels": tag.written, "labels_without_model": tag.without_model()}
+        report = {"model_version": service.version, "labels": tag.written, "labels_without_model": tag.without_model()}
         report["labels_without_tag"] = [label for label in _labels(model) if label not in tag.written]
         LOGGER.info("labelling interface", extra={"fields": report | {"model": model.name}})
         return json_response(report)
 
     @router.post("/predict", summary="Predict the tasks of a project")
     async def predict(request: Request) -> Response:
-        model, version = model_and_version()
+        model, version = service.choose(None), service.version
         data = _object(await service.read_body(request))
         config = _config(data.get("label_config"), model)
         items, texts = _items(model, config, data.get("tasks"))
@@ -77,26 +64,6 @@ def label_studio_routes(service: Service) -> APIRouter:
         return json_response({"status": "ok", "result": "ignored: the server does not train"})
 
     return router
-
-
-def version_of(model: ServedModel, source: str, backend: str | None = None) -> str:
-    """Return the name of a model with a digest of its files, or its commit on the Hub.
-
-    Label Studio predicts tasks again when the version has changed.
-    """
-    folder = Path(backend_of(model_path(source), backend)[0])
-    if not folder.is_dir():
-        commit = getattr(model.pipeline.model.config, "_commit_hash", None)
-        return f"{model.name}-{commit[:8]}" if commit else model.name
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in _FILES for path in folder.glob(pattern)}):
-        size = path.stat().st_size
-        digest.update(f"{path.name} {size}\n".encode())
-        with open(path, "rb") as file:
-            digest.update(file.read(_BYTES))
-            file.seek(max(0, size - _BYTES), os.SEEK_SET)
-            digest.update(file.read(_BYTES))
-    return f"{model.name}-{digest.hexdigest()[:8]}"
 
 
 def _object(data) -> Mapping:

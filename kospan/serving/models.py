@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kospan.model_names import model_path
 from kospan.runtime.graph_model import SETTINGS
 
 # Subfolder of a published model with its export, see `kospan push --onnx`.
 ONNX_FOLDER = "onnx"
 # Tokens of a batch, above which larger batches are not faster.
 _CPU_TOKENS, _GPU_TOKENS = 2048, 16384
-# On a CPU a batch should not take more than these seconds, because so long a short request waits for the batch of
-# others; but it has so many tokens at least.
+# Longest time of a batch on a CPU, in seconds, because a short request waits for the batch that is running; and the
+# fewest tokens of a batch, however long they take.
 _BATCH_SECONDS = 0.1
 _LEAST_TOKENS = 256
 # Requests share batches in int8 if single calls take this many times as long.
@@ -73,13 +74,14 @@ def backend_of(source: str, backend: str | None) -> tuple[str, str]:
     """Return the folder or Hub name to load, and its backend.
 
     Args:
-        source: Folder or Hub name.
+        source: Folder, name of an installed model, or Hub name.
         backend: As in `ServeSettings`.
 
     Raises:
-        FileNotFoundError: If a folder holds no model.
+        FileNotFoundError: If a folder holds no model, or the package of an installed model is missing.
         ValueError: If the source has no model for the backend.
     """
+    source = model_path(source)
     if not os.path.isdir(source):
         if os.path.exists(source) or source.startswith((".", "/", "~")) or source.count("/") > 1:
             raise FileNotFoundError(f"expected a model's folder at {source}, found none; a run writes one to outputs/")

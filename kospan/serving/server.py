@@ -26,7 +26,7 @@ _HEALTH = 60
 # Seconds after which a replacement that could not load its models is started again.
 _RETRY = 10
 # Environment variable with the number of operations that oneDNN, used by torch, keeps compiled, and its value. The
-# default of 1024 takes hundreds of MiB, because each length of a batch has operations of its own.
+# default of 1024 takes much memory, because each length of a batch has operations of its own.
 _ONEDNN = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16"
 # Seconds beyond the timeout of requests in which a stopping worker finishes them.
 _GRACE = 5

@@ -11,7 +11,7 @@ from kospan.modeling.handler import ReadRequest, read_request
 from kospan.serving.batching import Batcher, QueueFullError
 from kospan.serving.metrics import Metrics
 from kospan.serving.middleware import FIELDS
-from kospan.serving.models import ServedModel, load_models
+from kospan.serving.models import ServedModel, backend_of, load_models
 from kospan.serving.requests import read_json, while_connected
 from kospan.serving.settings import ServeSettings
 
@@ -22,13 +22,16 @@ class Service:
     Args:
         settings: Settings of the server.
         models: Loaded models; None loads those of the settings on `start`.
+
+    Attributes:
+        version: Version of the model that Label Studio uses; empty without its routes.
     """
 
     def __init__(self, settings: ServeSettings, models: list[ServedModel] | None = None):
         self.settings, self.metrics = settings, Metrics()
         self.models = {model.name: model for model in models or ()}
         self.batcher: Batcher | None = None
-        self.ready = False
+        self.ready, self.version = False, ""
 
     async def start(self, run_in_executor) -> None:
         """Load the models and start the queue.
@@ -46,6 +49,10 @@ class Service:
             # Otherwise each full collection visits all objects of the imported packages, for 0.2 s and more.
             gc.collect()
             gc.freeze()
+        if settings.label_studio:
+            # At the start, because the files may change afterwards.
+            [(name, source)] = settings.models.items()
+            self.version = await run_in_executor(self.batcher.executor, version_of, name, source, settings.backend)
         self.metrics.waiting.set(0)
         self.batcher.start()
         self.ready = True
@@ -111,7 +118,11 @@ class Service:
             HTTPException: With status 422 if a setting is invalid, 429 if the queue is full, 504 after the timeout.
         """
         characters = sum(len(text) for item in read.items for text in model.pipeline.texts(item))
-        request.scope[FIELDS] |= {"model": model.name, "texts": len(read.items), "characters": characters}
+        fields = request.scope[FIELDS]
+        # A request of Label Studio runs in several parts.
+        fields["model"] = model.name
+        fields["texts"] = fields.get("texts", 0) + len(read.items)
+        fields["characters"] = fields.get("characters", 0) + characters
         self.metrics.texts.labels(model.name).inc(len(read.items))
         self.metrics.characters.labels(model.name).inc(characters)
         self.metrics.waiting.inc()
@@ -135,3 +146,21 @@ class Service:
         model = self.choose(name, task)
         read = await self.read(request, model)
         return read, await self.results(request, model, read)
+
+
+def version_of(name: str, source: str, backend: str | None = None) -> str:
+    """Return the name of a model with the start of its checksum, or of its commit on the Hub.
+
+    Label Studio predicts tasks again when the version has changed.
+
+    Args:
+        name: Name of the model.
+        source: As in `ServeSettings.models`.
+        backend: As in `ServeSettings`.
+    """
+    # Imports torch where it is installed.
+    from kospan.corpus.identity import model_identity
+
+    identity = model_identity(backend_of(source, backend)[0])
+    digest = identity.get("sha256") or identity.get("revision")
+    return f"{name}-{digest[:8]}" if digest else name

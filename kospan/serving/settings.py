@@ -21,13 +21,14 @@ class ServeSettings:
     """Settings of the server; `kospan serve` has a flag for each.
 
     Args:
-        models: Source of each model by name: a folder, or a name on the Hub.
+        models: Source of each model by name: a folder, the name of an installed model, or a name on the Hub.
         backend: "torch", "onnx", or None for onnx where the source is an exported model and torch elsewhere.
         host: Address to listen on.
         port: Port; 0 takes a free one.
         workers: Worker processes; each loads all models.
         threads: Threads of a forward pass.
-        batch_tokens: Tokens of a batch; None takes those of 0.1 s on a CPU, from 256 to 2,048, and 16,384 on a GPU.
+        batch_tokens: Tokens of a batch; None chooses as many as a CPU runs in 0.1 s, from 256 to 2,048, and 16,384 on a
+            GPU.
         batch_wait: Milliseconds that a batch below this number waits for other requests.
         queue: Requests of a worker that wait or run at most; further ones get status 429.
         timeout: Seconds from a complete request to its response; after them it gets status 504.
@@ -97,8 +98,8 @@ def named_models(words: list[str]) -> dict[str, str]:
     """Return the sources of models by name.
 
     Args:
-        words: Folders or Hub names, each alone or as `NAME=SOURCE`. Without a name a folder has its last part, a model
-            on the Hub its whole name.
+        words: Folders, installed models or Hub names, each alone or as `NAME=SOURCE`. Without a name a folder has its
+            last part, another model its whole name.
 
     Raises:
         ValueError: If a name cannot be part of a URL, or is used twice.

@@ -1,4 +1,4 @@
-"""Labelling interfaces of Label Studio, in XML: the tags that a model's predictions belong to."""
+"""Labelling interfaces of Label Studio, in XML, and the tags for the predictions of a model."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -46,9 +46,9 @@ class LabelConfig(NamedTuple):
 def read_config(xml: str, labels: Sequence[str], kinds: tuple[str, str] = SPANS) -> LabelConfig:
     """Find the tag of a labelling interface that has the labels of a model.
 
-    A label of the interface has those names of the model's labels that are its `value`, its `alias`, or in its
-    `predicted_values`, separated by commas. Of several tags the one with the most labels of the model is taken. A tag
-    with a single label takes the single label of a model, whatever its name.
+    A label of the interface matches the labels of the model that are named by its `value`, its `alias` or its
+    `predicted_values`, separated by commas. Of several tags the one with the most labels of the model is chosen. A tag
+    with a single label matches the single label of a model, whatever its name.
 
     Args:
         xml: The labelling interface.
@@ -56,9 +56,9 @@ def read_config(xml: str, labels: Sequence[str], kinds: tuple[str, str] = SPANS)
         kinds: `SPANS` or `CLASSES`.
 
     Raises:
-        ValueError: If it is no XML, has a document type (whose entities could be expanded without end), or has no such
+        ValueError: If it is not XML, has a document type (whose entities could be expanded without end), or has no such
             tag over a text.
-        TypeError: If `xml` is no string.
+        TypeError: If `xml` is not a string.
 
     >>> xml = '<View><Labels name="l" toName="t"><Label value="PS"/></Labels><Text name="t" value="$text"/></View>'
     >>> read_config(xml, ["PS", "LC"]).tag.written
@@ -150,6 +150,6 @@ def text_of(data: Mapping, field: str, place: str) -> str:
     """
     value = data.get(field)
     if not isinstance(value, str):
-        got = "none" if field not in data else f"{type(value).__name__}"
+        got = "none" if field not in data else type(value).__name__
         raise ValueError(f"{place}: expected a text under {field!r} in its data, got {got}; correct the task")
     return value

@@ -3,18 +3,22 @@
 import base64
 import json
 import logging
+import shutil
 
+import httpx
 import pytest
 from export_cases import exported_folder
 from serving_cases import client_of, of, post, run_async
 from time_limits import SECONDS
+from transformers import PretrainedConfig
 
 from kospan.data.formats.labelstudio import read_labelstudio
 from kospan.runtime import load
+from kospan.serving.app import create_app
 from kospan.serving.batching import Batcher
 from kospan.serving.graph_pipeline import graph_pipeline
-from kospan.serving.label_studio import version_of
 from kospan.serving.models import ServedModel
+from kospan.serving.service import version_of
 from kospan.serving.settings import ServeSettings
 
 KEY = "0123456789abcdef0123"
@@ -151,6 +155,13 @@ def test_many_tasks_run_in_parts(model, monkeypatch):
     assert predictions(of(model), NER, []) == []
 
 
+def test_the_log_counts_the_texts_of_all_parts(model, caplog):
+    with caplog.at_level(logging.INFO, logger="kospan.serving"):
+        predictions(of(model), NER, tasks_of("news", ["서울"] * 70))
+    [record] = [each for each in caplog.records if each.getMessage() == "request"]
+    assert (record.fields["texts"], record.fields["characters"]) == (70, 140)
+
+
 def test_setup_health_versions_and_webhook(model, caplog):
     async def work():
         async with client_of(of(model), label_studio=True) as client:
@@ -233,12 +244,30 @@ def test_keys_as_passwords(model):
     run_async(work())
 
 
-def test_versions_follow_the_files(model, make_token_classifier, tmp_path):
+def test_versions_follow_the_files(model, make_token_classifier, tmp_path, monkeypatch):
     model.save_pretrained(tmp_path / "one")
     make_token_classifier(seed=1, encoder_input="units").save_pretrained(tmp_path / "two")
     model.save_pretrained(tmp_path / "copy")
-    one, two, copy = (version_of(of(model), str(tmp_path / name)) for name in ("one", "two", "copy"))
+    one, two, copy = (version_of("model", str(tmp_path / name)) for name in ("one", "two", "copy"))
     assert one == copy != two and one.startswith("model-") and len(one) == len("model-") + 8
-    assert version_of(of(model), "user/name") == "model"
-    model.config._commit_hash = "0123456789ab"
-    assert version_of(of(model), "user/name") == "model-01234567"
+    exported_folder(model, tmp_path / "one" / "onnx")
+    assert version_of("model", str(tmp_path / "one"), "onnx") != one == version_of("model", str(tmp_path / "one"))
+    assert version_of("model", "user/name") == "model"
+    monkeypatch.setattr(PretrainedConfig, "get_config_dict", lambda name: ({"_commit_hash": "0123456789ab"}, {}))
+    assert version_of("model", "user/name") == "model-01234567"
+
+
+def test_the_version_is_that_of_the_loaded_files(model, tmp_path):
+    """The files may be removed or replaced while the server runs."""
+    model.save_pretrained(tmp_path / "model")
+    version = version_of("model", str(tmp_path / "model"))
+
+    async def work():
+        settings = ServeSettings({"model": str(tmp_path / "model")}, label_studio=True)
+        app = create_app(settings, [of(model)])
+        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server")
+        async with app.router.lifespan_context(app), client:
+            shutil.rmtree(tmp_path / "model")
+            assert (await client.get("/versions")).json() == {"versions": [version]}
+
+    run_async(work())

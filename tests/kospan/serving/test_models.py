@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from export_cases import exported_folder
+from installed_cases import install, site  # noqa: F401
 from serving_cases import run_async
 
 from kospan.modeling.handler import read_request
@@ -153,6 +154,20 @@ def test_sources(tmp_path):
     (tmp_path / "runtime.json").write_text("{}", encoding="utf-8")
     with pytest.raises(ValueError, match="for --backend torch, got the exported model"):
         backend_of(str(tmp_path), "torch")
+
+
+def test_installed_models_are_served_by_their_names(site, make_token_classifier, tmp_path, monkeypatch):  # noqa: F811
+    model = make_token_classifier(encoder_input="units")
+    folder, exported = install(site, "kospan-ko", "ko-ner"), install(site, "kospan-ko-onnx", "ko-ner-onnx")
+    model.save_pretrained(folder)
+    exported.rmdir()
+    exported_folder(model, exported)
+    monkeypatch.chdir(tmp_path)
+    names = {"ko-ner": "ko-ner", "ko-ner-onnx": "ko-ner-onnx"}
+    check_sources(names, None)
+    assert [each.backend for each in load_models(names, None, 1, 99)] == ["torch", "onnx"]
+    with pytest.raises(ValueError, match="for --backend torch, got the exported model"):
+        check_sources({"ko-ner-onnx": "ko-ner-onnx"}, "torch")
 
 
 def test_a_worker_loads_its_models_and_excludes_their_objects_from_collections(make_token_classifier, tmp_path):

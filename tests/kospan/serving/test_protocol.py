@@ -108,7 +108,7 @@ def test_headers_that_do_not_arrive_in_time(chunks):
     connected(work)
 
 
-def test_headers_of_a_later_request_are_limited_from_their_begin():
+def test_headers_of_a_later_request_are_limited_from_their_start():
     async def work(protocol, transport, loop):
         protocol.data_received(REQUEST)
         await responded(transport)
@@ -131,7 +131,7 @@ def test_headers_behind_a_running_request_end_the_connection_without_a_response(
     connected(work)
 
 
-def test_a_slow_body_is_no_matter_of_headers():
+def test_a_slow_body_does_not_count_as_slow_headers():
     async def work(protocol, transport, loop):
         protocol.data_received(REQUEST[:-1])
         loop.pass_time(10)
@@ -159,7 +159,7 @@ def test_long_headers(one):
     connected(work)
 
 
-def test_requests_in_one_chunk_are_no_long_headers():
+def test_requests_in_one_chunk_do_not_count_as_long_headers():
     count = 2 * _MAX_HEADERS // len(REQUEST)
 
     async def work(protocol, transport, loop):
