@@ -37,7 +37,7 @@ class SpanExtractor:
         batch_size: int = 32,
     ):
         # Imported here, as plug-ins are imported by processes that may never use a model.
-        from kospan.api import task_over
+        from kospan.api import check_decoding, task_over
 
         self.task = task_over(model)
         if self.task.spec.name not in _TASKS:
@@ -46,13 +46,7 @@ class SpanExtractor:
                 f"expected a model of {' or '.join(_TASKS)}, got one of {self.task.spec.name} ({shown}); name a model "
                 "that finds labelled spans"
             )
-        chosen = {"decode": decode, "operating_point": operating_point}
-        self.decoding = {name: value for name, value in chosen.items() if value is not None}
-        if self.decoding and not hasattr(self.task.model, "tag_units"):
-            raise ValueError(
-                f"expected a token classification model of kospan for {', '.join(self.decoding)}, got another one; "
-                "leave the setting out"
-            )
+        self.decoding = check_decoding(self.task, {"decode": decode, "operating_point": operating_point})
         self.threshold, self.batch_size = threshold, batch_size
         self([])
 
