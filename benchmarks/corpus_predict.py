@@ -8,8 +8,8 @@ Lines files of 100,000. Measured:
 1. CPU time and resident memory of a run with one process, at each tenth of the corpus, and CPU time with two processes.
 2. The pipeline of transformers over `KeyDataset`, at the best of several batch sizes, on the first sentences, in pairs
    of equal parts with ours: CPU time, median of the ratios.
-3. Runs in a process of its own that is killed by SIGKILL at random moments and started again: the files have to equal
-   those of an uninterrupted run.
+3. Runs that are killed by SIGKILL at random moments and started again: the files have to equal those of an
+   uninterrupted run.
 
 One thread per process.
 """
@@ -89,8 +89,8 @@ def rate_and_memory(model: str, corpus: Path, out: Path, count: int, shard_size:
         *("## Rate and memory", "", f"One process, shards of {shard_size:,} records:", ""),
         *lines,
         "",
-        f"Memory differs from that at 10 % by at most {drift:.1%}. Two processes: {count / cpu:,.0f} records per CPU "
-        f"second of a process, loading of the models included; the output {equal(out / 'one', out / 'two')}.",
+        f"Memory differs from that at 10 % by at most {100 * drift:.1f} %. Two processes: {count / cpu:,.0f} records "
+        f"per CPU second of a process, loading of the models included; the output {equal(out / 'one', out / 'two')}.",
         "",
     ]
 
@@ -145,7 +145,7 @@ def killed_runs(model: str, corpus: Path, out: Path, kills: int, shard_size: int
         first = time.monotonic() - start
         shards = 1 + sum(line.startswith("part-") for line in whole.stderr)
     shard = (time.monotonic() - start - first) / max(shards - 1, 1)
-    broken, written, resumed = out / "broken", [], 0
+    broken, resumed = out / "broken", 0
     for _ in range(kills):
         with subprocess.Popen([*words, "--output_dir", str(broken)], stderr=subprocess.PIPE, text=True) as process:
             # Some are killed while they start, most while they predict or write.
@@ -155,8 +155,7 @@ def killed_runs(model: str, corpus: Path, out: Path, kills: int, shard_size: int
             time.sleep(chance.uniform(0, shard if seen else first))
             process.send_signal(signal.SIGKILL)
         journal = broken / JOURNAL
-        written.append(journal.read_text(encoding="utf-8").count("\n") if journal.exists() else 0)
-        resumed += written[-1] > 0
+        resumed += journal.exists() and journal.stat().st_size > 0
         if (broken / MANIFEST).exists() and json.loads((broken / MANIFEST).read_text(encoding="utf-8"))["complete"]:
             shutil.rmtree(broken)
     subprocess.run([*words, "--output_dir", str(broken)], check=True, stderr=subprocess.DEVNULL)
@@ -199,7 +198,7 @@ def main() -> None:
             f"`python benchmarks/corpus_predict.py --model {arguments.model} --records {arguments.records} --compared "
             f"{arguments.compared} --kills {arguments.kills} --shard_size {arguments.shard_size}`: "
             f"{arguments.records:,} synthetic sentences, seed {SEED}, on one thread per process of a "
-            f"{os.cpu_count()}-core {platform.machine()} virtual machine with other jobs beside it; CPU time, torch "
+            f"{os.cpu_count()}-core {platform.machine()} virtual machine shared with other jobs; CPU time, torch "
             f"{torch.__version__}.",
             "",
         ]

@@ -242,7 +242,7 @@ def check_decoding(task: Task, decoding: Mapping[str, object]) -> dict[str, obje
         ValueError: If the model has none.
     """
     given = {name: value for name, value in decoding.items() if value is not None}
-    if given and not hasattr(task.model, "token_scores"):
+    if given and not hasattr(task.model, "tag_units"):
         raise ValueError(
             f"expected a token classification model of kospan for {', '.join(given)}, got another one; leave the "
             "setting out"

@@ -67,7 +67,7 @@ def _add_corpus(group) -> None:
     group.add_argument("--shard_size", type=int, help="records of a shard (10000)")
     group.add_argument("--num_processes", type=int, help="processes, each with its own model and GPU (1)")
     group.add_argument("--max_errors", type=int, help="stop after more unreadable records than this (never)")
-    group.add_argument("--overwrite", action="store_true", default=None, help="start anew in the folder of another run")
+    group.add_argument("--overwrite", action="store_true", default=None, help="start over in the folder of another run")
     group.add_argument("--engine", choices=("local", "ray"), help="run on this machine or on Ray Data (local)")
     group.add_argument("--ray_address", help="with --engine ray: address of a running cluster (starts a local one)")
 

@@ -6,18 +6,22 @@ journal; at the end the manifest replaces the journal. A shard without an entry 
 
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from kospan.corpus.settings import OUTPUT_FORMATS
 from kospan.corpus.writers import sync_folder, synced_digest, write_durably
 from kospan.files import found_json_object
 from kospan.training.saving import check_output
 
 FORMAT_VERSION = 1
 MANIFEST, JOURNAL, LOCK = "manifest.json", ".journal.jsonl", ".lock"
-_PATTERNS = ("part-[0-9]*-[0-9]*.*", ".part-*.tmp", f".{MANIFEST}.tmp", f".{JOURNAL}.tmp", MANIFEST, JOURNAL)
+_STATE = {MANIFEST, JOURNAL}
+_TEMPORARY = re.compile(r"\.(?:part-.*|manifest\.json|\.journal\.jsonl)\.tmp")
+_SHARD = re.compile(rf"part-\d{{5,}}-\d{{5,}}\.(?:{'|'.join(map(re.escape, (*OUTPUT_FORMATS, 'errors.jsonl')))})")
 
 
 class OutputFolder:
@@ -63,29 +67,36 @@ class OutputFolder:
         self.close()
 
     def _begin(self, overwrite: bool) -> dict[str, dict]:
-        if overwrite:
-            for path in self._own_files():
-                path.unlink()
-        others = sorted(
-            {path.name for path in self.path.iterdir()} - {path.name for path in self._own_files()} - {LOCK}
-        )
         entries: dict[str, dict] = {}
-        if (self.path / MANIFEST).exists():
+        if overwrite:
+            self._remove(lambda name: name in _STATE)
+        elif (self.path / MANIFEST).exists():
             entries = self._resumed()
-        elif others and not overwrite:
+        else:
+            self._check_empty()
+        kept = {entry[key] for entry in entries.values() for key in ("file", "errors_file") if key in entry}
+        self._remove(lambda name: _TEMPORARY.fullmatch(name) or (_SHARD.fullmatch(name) and name not in kept))
+        # The journal first: until the manifest is replaced, it has the entries of a complete run.
+        lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries.values())
+        write_durably(self.path / JOURNAL, lambda path: path.write_text(lines, encoding="utf-8"))
+        self._write_manifest(complete=False)
+        self._journal = (self.path / JOURNAL).open("a", encoding="utf-8")
+        return entries
+
+    def _check_empty(self) -> None:
+        names = sorted(path.name for path in self.path.iterdir())
+        others = [name for name in names if name not in (LOCK, JOURNAL) and not _TEMPORARY.fullmatch(name)]
+        if others:
             raise FileExistsError(
                 f"expected a new or empty folder, or one of kospan predict, got {self.path} with {others[0]}; name "
                 "another --output_dir, or add --overwrite to keep the other files"
             )
-        self._remove_temporary()
-        self._write_manifest(complete=False)
-        lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries.values())
-        write_durably(self.path / JOURNAL, lambda path: path.write_text(lines, encoding="utf-8"))
-        self._journal = (self.path / JOURNAL).open("a", encoding="utf-8")
-        return entries
 
-    def _own_files(self) -> list[Path]:
-        return sorted({path for pattern in _PATTERNS for path in self.path.glob(pattern) if path.is_file()})
+    def _remove(self, chosen: Callable[[str], object]) -> None:
+        """Remove the files whose names are chosen."""
+        for path in list(self.path.iterdir()):
+            if chosen(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
 
     def _resumed(self) -> dict[str, dict]:
         """Return the entries of an earlier run whose files are unchanged.
@@ -97,14 +108,14 @@ class OutputFolder:
         if manifest is None:
             raise FileExistsError(
                 f"expected a manifest in {self.path / MANIFEST}, got another file; name another --output_dir, or start "
-                "anew with --overwrite"
+                "over with --overwrite"
             )
         listed = [*manifest.get("shards", []), *_journal_entries(self.path / JOURNAL)]
         difference = _difference(manifest, self.header)
         if difference and listed:
             raise FileExistsError(
                 f"expected a folder of the same run to continue, got {self.path} with {difference}; name another "
-                "--output_dir, or start anew with --overwrite"
+                "--output_dir, or start over with --overwrite"
             )
         return {_name_of(entry): entry for entry in listed if self._is_whole(entry)}
 
@@ -151,13 +162,8 @@ class OutputFolder:
         manifest = self._write_manifest(complete=True)
         self._journal.close()
         (self.path / JOURNAL).unlink()
-        self._remove_temporary()
+        self._remove(_TEMPORARY.fullmatch)  # Files of processes that were killed.
         return manifest
-
-    def _remove_temporary(self) -> None:
-        """Remove the files of processes that were killed."""
-        for path in self.path.glob(".part-*.tmp"):
-            path.unlink(missing_ok=True)
 
     def _write_manifest(self, complete: bool) -> dict:
         shards = [self.entries[name] for name in sorted(self.entries)] if complete else []

@@ -8,7 +8,7 @@ from transformers import PretrainedConfig
 
 from kospan.model_names import model_path
 
-# Files of a run beside the model.
+# Files of a run that are not part of the model.
 _NO_PART = {"eval_results.json", "training_record.json", "trainer_state.json", "all_results.json"}
 _ENDINGS = {".safetensors", ".onnx", ".data", ".bin", ".json", ".txt", ".model", ".jinja"}
 

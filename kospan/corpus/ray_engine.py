@@ -1,6 +1,6 @@
 """Prediction of a corpus on Ray Data.
 
-Ray reads the sources, distributes the shards over a pool of actors and repeats what a failed actor or node has lost. A
+Ray reads the sources, distributes the shards over a pool of actors and repeats those of a failed actor or node. A
 shard may thus be predicted more than once; the driver alone renames its files, so that it is written once. All nodes
 need the model, the inputs and the output folder under the same paths.
 """
@@ -62,7 +62,7 @@ class CorpusDatasource(Datasource):
 def _read(
     at: int, source: Source, settings: CorpusSettings, written: Mapping[str, Mapping], place: str
 ) -> Iterable[pyarrow.Table]:
-    """Yield the missing shards of a source, each a row; an error of a user is the last row, and no failure of Ray."""
+    """Yield the missing shards of a source, each as a row; a plain error is the last row: Ray would repeat the task."""
     _enter(place)
     read = partial(raw_records, columns=settings.columns, quoting=settings.quoting)
     try:
@@ -78,7 +78,7 @@ def _row(value: Shard | Exception) -> pyarrow.Table:
 
 
 def _enter(place: str) -> None:
-    """Enter the folder of the driver, for relative paths; a node may lack it where all paths are absolute."""
+    """Change to the working folder of the driver, for relative paths; a node without it needs absolute paths."""
     with contextlib.suppress(OSError):
         os.chdir(place)
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from kospan.corpus.sources import Source, dataset_of
-from kospan.corpus.streams import MAX_RECORD_BYTES, Line, file_lines, start_of
-from kospan.data.jsonl import from_record
-from kospan.data.tables import quoting_of
+from kospan.corpus.streams import MAX_RECORD_BYTES, START_BYTES, Line, file_lines, start_of
+from kospan.data.jsonl import from_record, json_value
+from kospan.data.tables import broken_row, csv_style, quoting_of, wrong_width
+from kospan.data.text import looks_like
 from kospan.example import Example
 
 # Columns of tables that are read; lines of JSON may also have words.
@@ -59,7 +60,7 @@ def raw_records(source: Source, columns: Mapping[str, str], quoting: str = "auto
         ValueError: If a data set lacks a column.
     """
     if source.form in _DELIMITERS:
-        return _table(source, quoting)
+        return _table(source, _quoting_of(source, quoting))
     if source.form == "parquet":
         return _parquet(source, columns)
     if source.form == "dataset":
@@ -78,21 +79,18 @@ def _table(source: Source, quoting: str) -> Iterator[Raw]:
     header: Sequence[str] | None = None
     for at, fields, error, position in _table_rows(source, quoting):
         if header is None:
-            header = [field.strip() for field in fields] if error is None else []
+            header, error = _header(fields, error)
             if error is None:
                 continue
-        error = error or _width_error(fields, header)
+        error = error or _width_error(fields, header, _DELIMITERS[source.form], quoting)
         yield Raw(at, None if error else dict(zip(header, fields)), error, position)
 
 
 def _table_rows(source: Source, quoting: str) -> Iterator[tuple[int, list[str], str | None, int]]:
     """Yield line, fields, error and position of each row that is not empty, the header first."""
-    if quoting == "auto":
-        quoting = _quoting_of(source)
-    style = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
     csv.field_size_limit(MAX_RECORD_BYTES)
-    feed = _TableLines(file_lines(source.name))
-    rows = csv.reader(feed, delimiter=_DELIMITERS[source.form], **style)
+    feed = _TableLines(source.name)
+    rows = csv.reader(feed, delimiter=_DELIMITERS[source.form], **csv_style(quoting))
     while True:
         at, feed.error = feed.number + 1, None
         try:
@@ -100,27 +98,25 @@ def _table_rows(source: Source, quoting: str) -> Iterator[tuple[int, list[str], 
         except StopIteration:
             return
         except csv.Error as problem:
-            fields = []
-            error = (
-                f"expected rows of fields, quotation marks inside a quoted field doubled, got: {problem} "
-                f"(lines {at} to {feed.number}); correct the row that begins here, or pass --quoting none where the "
-                "marks belong to the text"
-            )
+            fields, error = [], broken_row(f"{problem} (lines {at} to {feed.number})")
         if fields or error or feed.error:
             yield at, fields, feed.error or error, feed.position
 
 
-def _quoting_of(source: Source) -> str:
+def _quoting_of(source: Source, quoting: str) -> str:
+    if quoting != "auto":
+        return quoting
     start = start_of(source.name)
     text = start.decode("utf-8-sig", "replace")
-    return quoting_of(text, source.name, _DELIMITERS[source.form], whole=len(start) < 2**20)
+    return quoting_of(text, source.name, _DELIMITERS[source.form], whole=len(start) < START_BYTES)
 
 
 class _TableLines:
     """Lines of a table as `csv.reader` takes them; it keeps the number of the last one, and its error."""
 
-    def __init__(self, lines: Iterator[Line]):
-        self.lines, self.number, self.position = lines, 0, 0
+    def __init__(self, path: str):
+        self.path, self.number, self.position = path, 0, 0
+        self.lines: Iterator[Line] = file_lines(path)
         self.error: str | None = None
 
     def __iter__(self):
@@ -132,19 +128,25 @@ class _TableLines:
         try:
             text = line.data.decode("utf-8")
         except UnicodeDecodeError as error:
-            self.error, text = _not_utf8(error), line.data.decode("utf-8", "replace")
+            self.error, text = _not_utf8(error, self.path), line.data.decode("utf-8", "replace")
         return text + (line.end.decode() or "\n")
 
 
-def _width_error(fields: Sequence[str], header: Sequence[str]) -> str | None:
+def _header(fields: Sequence[str], error: str | None) -> tuple[list[str], str | None]:
+    """Return the names of the columns, or none and the reason."""
+    names = [field.strip() for field in fields]
+    if error is None and len(set(names)) < len(names):
+        error = f"expected a header that names every column once, got {', '.join(names)}; correct it"
+    return ([] if error else names), error
+
+
+def _width_error(fields: Sequence[str], header: Sequence[str], delimiter: str, quoting: str) -> str | None:
     if not header:
         return "expected a header that can be read above this row, got none; correct it"
     if len(fields) == len(header):
         return None
-    return (
-        f"expected {len(header)} fields ({', '.join(header)}), got {len(fields)}; put a field that holds the delimiter "
-        "or a line end into quotation marks"
-    )
+    plain_marks = quoting == "none" and any('"' in field for field in fields)
+    return wrong_width(header, len(fields), delimiter, plain_marks)
 
 
 def _parquet(source: Source, columns: Mapping[str, str]) -> Iterator[Raw]:
@@ -197,10 +199,10 @@ def to_example(raw: Raw, source: Source, columns: Mapping[str, str]) -> Example:
         try:
             text = values.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ValueError(f"{place}: {_not_utf8(error)}") from error
+            raise ValueError(f"{place}: {_not_utf8(error, source.name)}") from error
         if source.form == "text":
             return Example(default_id, text, None)
-        values = _json_value(text, place)
+        values = json_value(text, place)
     if isinstance(values, Mapping):
         values = _renamed(values, columns, place)
         if not isinstance(raw.value, bytes):
@@ -231,23 +233,9 @@ def _known_values(values: Mapping, source: Source, place: str) -> Mapping:
     return known if source.rows else {name: value for name, value in known.items() if value or name == "text"}
 
 
-def _json_value(text: str, place: str):
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # Also a number of thousands of digits; brackets in brackets.
-        reason = f"one that Python does not read ({str(error).partition(';')[0]})"
-        if isinstance(error, json.JSONDecodeError):
-            reason = f"{error.msg} at column {error.colno}"
-        raise ValueError(f"{place}: expected one JSON object per line, got {reason}; correct the line") from error
-
-
-def _not_utf8(error: UnicodeDecodeError) -> str:
-    try:
-        error.object.decode("cp949")
-        advice = "looks like CP949 (EUC-KR): convert the file with `iconv -f cp949 -t utf-8`"
-    except UnicodeDecodeError:
-        advice = "save the file as UTF-8"
-    return f"expected utf-8, got byte 0x{error.object[error.start]:02x} at position {error.start}; {advice}"
+def _not_utf8(error: UnicodeDecodeError, path: str) -> str:
+    data, at = error.object, error.start
+    return f"expected utf-8, got byte 0x{data[at]:02x} at position {at}; {looks_like(data, path)}"
 
 
 def check_columns(sources: Sequence[Source], columns: Mapping[str, str], quoting: str) -> None:
@@ -285,5 +273,6 @@ def column_names(source: Source, quoting: str) -> list[str] | None:
             return None
     if source.form not in _DELIMITERS:
         return None
-    _, header, error, _ = next(_table_rows(source, quoting), (0, [], "empty", 0))
-    return None if error else [field.strip() for field in header]
+    _, header, error, _ = next(_table_rows(source, _quoting_of(source, quoting)), (0, [], "empty", 0))
+    names, error = _header(header, error)
+    return None if error else names

@@ -77,7 +77,7 @@ def predict_corpus(
         split: Split of the data set.
         num_processes: Number of processes, each with its own model; with GPUs, one GPU for each.
         max_errors: Number of unreadable records after which the run stops; None never stops.
-        overwrite: Start anew if the folder holds an earlier run.
+        overwrite: Start over if the folder holds an earlier run.
         engine: "local", or "ray" for Ray Data.
         ray_address: Address of a running Ray cluster; None starts a local one.
         say: Function that takes a line about the run; None prints it to stderr.

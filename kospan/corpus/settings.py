@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass, field
 
 from kospan.corpus.records import COLUMNS
 from kospan.corpus.sources import FORMATS
+from kospan.data.records import QUOTING
 
 OUTPUT_FORMATS = ("jsonl", "jsonl.gz", "jsonl.zst", "parquet")
 ENGINES = ("local", "ray")
-# Errors of these types are a user's mistake or the system's answer, and need no traceback.
+# Mistakes of users and errors of the system, which need no traceback.
 PLAIN_ERRORS = (ValueError, TypeError, OSError, ImportError)
 
 
@@ -39,7 +40,7 @@ class CorpusSettings:
     def __post_init__(self):
         _check_choice("input_format", self.input_format, ("auto", *FORMATS))
         _check_choice("output_format", self.output_format, OUTPUT_FORMATS)
-        _check_choice("quoting", self.quoting, ("auto", "minimal", "none"))
+        _check_choice("quoting", self.quoting, QUOTING)
         for name in self.columns:
             _check_choice("each key of columns", name, COLUMNS)
         for name in ("batch_size", "shard_size"):

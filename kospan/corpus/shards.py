@@ -67,13 +67,13 @@ def is_written(shard: Shard, entries: Mapping[str, Mapping]) -> bool:
     """Return whether a shard is among the entries of an earlier run.
 
     Raises:
-        ValueError: If its input was another one.
+        ValueError: If its records have changed.
     """
     entry = entries.get(shard.name)
     if entry is not None and entry["input_sha256"] != shard.input_sha256:
         place = shard.source.place(shard.records[0].at)
         raise ValueError(
-            f"{place}: expected the records that {entry['file']} was predicted from, got others; start anew with "
+            f"{place}: expected the records that {entry['file']} was predicted from, got others; start over with "
             "--overwrite, or restore the file"
         )
     return entry is not None

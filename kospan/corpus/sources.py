@@ -3,19 +3,18 @@
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from kospan.corpus.streams import COMPRESSED, start_of
+from kospan.corpus.streams import START_BYTES, STREAMS, start_of
 from kospan.data.checks import check_encodable
 from kospan.data.content import form_of_name, form_of_start
 from kospan.data.hub import load_splits
-from kospan.data.text import read_bytes, stem
+from kospan.data.text import SIGNATURES, read_bytes, stem, visible_files
 
 FORMATS = ("jsonl", "text", "csv", "tsv", "parquet")
 _HUB = "hub:"
-_SIGNATURES = {b"PK\x03\x04": "a zip archive or an Office file", b"%PDF": "a PDF file", b"\x89HDF": "an HDF5 file"}
 
 
 class Source(NamedTuple):
@@ -95,7 +94,7 @@ def _files(name: str, input_format: str, skipped: list[str]) -> list[str]:
     if path.is_dir():
         if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
             raise ValueError(f"expected a folder of text files, got a saved data set in {name}; name it {_HUB}{name}")
-        files = sorted(_visible(path))
+        files = list(map(os.fspath, visible_files(path)))
         taken = [file for file in files if input_format != "auto" or _form_by_name(file) is not None]
         skipped += sorted({*files} - {*taken})
         if not taken:
@@ -111,15 +110,9 @@ def _files(name: str, input_format: str, skipped: list[str]) -> list[str]:
     return [name]
 
 
-def _visible(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
-            yield os.fspath(path)
-
-
 def _form_by_name(path: str) -> str | None:
     name = Path(path)
-    name = name.with_suffix("") if name.suffix.lower() in COMPRESSED else name
+    name = name.with_suffix("") if name.suffix.lower() in STREAMS else name
     if name.suffix.lower() in (".txt", ".text"):
         return "text"
     return "parquet" if name.suffix.lower() in (".parquet", ".pq") else form_of_name(name)
@@ -137,12 +130,12 @@ def _form(path: str, input_format: str) -> str:
     if form not in (None, "text"):
         return form
     start = start_of(path)
-    for signature, kind in _SIGNATURES.items():
-        if start.startswith(signature):
-            raise ValueError(f"expected one of {', '.join(FORMATS)}, got {kind} in {path}; save it as JSON Lines")
     if start.startswith(b"PAR1"):
         return "parquet"
-    form = form_of_start(start.decode("utf-8-sig", "replace"), whole=len(start) < 2**20)
+    for signature, hint in SIGNATURES.items():
+        if start.startswith(signature):
+            raise ValueError(f"{path}: expected one of {', '.join(FORMATS)}, got {hint.replace('FILE', path)}")
+    form = form_of_start(start.decode("utf-8-sig", "replace"), whole=len(start) < START_BYTES)
     if form == "json":
         raise ValueError(
             f"{path}: expected JSON Lines or a document per line, got one JSON value over the whole file; write one "
@@ -153,10 +146,7 @@ def _form(path: str, input_format: str) -> str:
 
 def _prefixes(paths: Sequence[str]) -> dict[str, str]:
     """Return the beginning of ids of each file: its stem, or its path where several files have this stem."""
-    stems = {
-        path: stem(Path(path).with_suffix("") if path.lower().endswith((".zst", ".parquet")) else path)
-        for path in paths
-    }
+    stems = {path: stem(path) for path in paths}
     counts = Counter(stems.values())
     return {path: name if counts[name] == 1 else path for path, name in stems.items()}
 

@@ -1,27 +1,30 @@
 """Lines of files of any size, plain or compressed."""
 
-import bz2
-import gzip
 import io
 import lzma
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import pyarrow
 
+from kospan.data.text import COMPRESSIONS, Compression
+
 # Bytes of a record after decompression; longer ones are errors, so that a broken file does not exhaust the memory.
 MAX_RECORD_BYTES = 16 * 2**20
-# Compressions by ending: the first bytes of a file, its name in errors, and its reader.
-_OPENERS: dict[str, tuple[bytes, str, Callable[[BinaryIO], BinaryIO]]] = {
-    ".gz": (b"\x1f\x8b", "gzip", lambda file: gzip.GzipFile(fileobj=file)),
-    ".bz2": (b"BZh91AY&SY", "bzip2", bz2.BZ2File),
-    ".xz": (b"\xfd7zXZ\x00", "xz", lzma.LZMAFile),
-    ".zst": (b"\x28\xb5\x2f\xfd", "Zstandard", lambda file: pyarrow.CompressedInputStream(file, "zstd")),
+# Bytes of a file's start, by which its format is detected.
+START_BYTES = 2**20
+STREAMS = COMPRESSIONS | {
+    ".zst": Compression(
+        "Zstandard",
+        b"\x28\xb5\x2f\xfd",
+        partial(pyarrow.compress, codec="zstd", asbytes=True),
+        partial(pyarrow.CompressedInputStream, compression="zstd"),
+    )
 }
-COMPRESSED = frozenset(_OPENERS)
 _MARK = b"\xef\xbb\xbf"
 
 
@@ -73,7 +76,7 @@ def file_lines(path: str | os.PathLike) -> Iterator[Line]:
             yield Line(number, content, error, file.tell(), b"" if error else data[len(content) :])
 
 
-def start_of(path: str | os.PathLike, size: int = 2**20) -> bytes:
+def start_of(path: str | os.PathLike, size: int = START_BYTES) -> bytes:
     """Return the first bytes of a file after decompression, as far as they can be read.
 
     >>> _ = Path("a.txt").write_bytes(b"abc")
@@ -91,9 +94,9 @@ def _decompressed(file: BinaryIO, path: str | os.PathLike) -> tuple[BinaryIO, st
     """Return a buffered reader of the content, and the compression in words."""
     start = file.read(16)
     file.seek(0)
-    for ending, (magic, kind, opener) in _OPENERS.items():
-        if start.startswith(magic) or (Path(path).suffix.lower() == ending and start):
-            return io.BufferedReader(opener(file), 2**18), kind
+    for ending, compression in STREAMS.items():
+        if start.startswith(compression.magic) or (Path(path).suffix.lower() == ending and start):
+            return io.BufferedReader(compression.open(file), 2**18), compression.name
     return file, None
 
 

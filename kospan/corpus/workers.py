@@ -30,7 +30,7 @@ class _Worker:
         other.close()
 
     def assign(self, shard: Shard) -> None:
-        """Give the process a shard; if it has ended, its connection says so."""
+        """Send a shard to the process; one that has ended is replaced when its connection is read."""
         self.shard, self.advanced = shard, 0
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.connection.send(shard)
@@ -140,7 +140,7 @@ def _cores() -> int:
 
 def _work(connection: Connection, rank: int, model: str, settings: CorpusSettings, folder: Path, threads: int) -> None:
     """Predict the shards that arrive until the connection closes."""
-    # Ctrl-C reaches all processes of the terminal; the first one ends the others.
+    # Ctrl-C reaches all processes of the terminal; the main process ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         from kospan.corpus.predictor import Predictor

@@ -24,25 +24,11 @@ SCHEMA = pyarrow.schema(
 )
 
 
-class JsonLinesWriter:
-    """JSON Lines; equal records give equal bytes.
+class _RecordWriter:
+    """A file, and the stream of its format that writes to it."""
 
-    Args:
-        path: The file.
-        compression: "", ".gz" or ".zst".
-    """
-
-    def __init__(self, path: Path, compression: str = ""):
+    def __init__(self, path: Path):
         self._file = self._stream = path.open("wb")
-        if compression == ".gz":
-            # Neither the time nor the temporary name becomes part of the file.
-            self._stream = gzip.GzipFile("", "wb", 6, self._file, mtime=0)
-        elif compression == ".zst":
-            self._stream = pyarrow.CompressedOutputStream(self._file, "zstd")
-
-    def write(self, records: Sequence[Mapping]) -> None:
-        """Append records."""
-        self._stream.write("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records).encode())
 
     def close(self) -> None:
         """Finish the file."""
@@ -57,7 +43,28 @@ class JsonLinesWriter:
             self._file.close()
 
 
-class ParquetFileWriter:
+class JsonLinesWriter(_RecordWriter):
+    """JSON Lines; equal records give equal bytes.
+
+    Args:
+        path: The file.
+        compression: "", ".gz" or ".zst".
+    """
+
+    def __init__(self, path: Path, compression: str = ""):
+        super().__init__(path)
+        if compression == ".gz":
+            # Neither the time nor the temporary name becomes part of the file.
+            self._stream = gzip.GzipFile("", "wb", 6, self._file, mtime=0)
+        elif compression == ".zst":
+            self._stream = pyarrow.CompressedOutputStream(self._file, "zstd")
+
+    def write(self, records: Sequence[Mapping]) -> None:
+        """Append records."""
+        self._stream.write("".join(json.dumps(each, ensure_ascii=False) + "\n" for each in records).encode())
+
+
+class ParquetFileWriter(_RecordWriter):
     """Parquet with the columns of `SCHEMA`, so that all shards of a run form one data set.
 
     Args:
@@ -65,8 +72,8 @@ class ParquetFileWriter:
     """
 
     def __init__(self, path: Path):
-        self._file = path.open("wb")
-        self._writer = pyarrow.parquet.ParquetWriter(self._file, SCHEMA, compression="zstd")
+        super().__init__(path)
+        self._stream = pyarrow.parquet.ParquetWriter(self._file, SCHEMA, compression="zstd")
         self._records: list[Mapping] = []
 
     def write(self, records: Sequence[Mapping]) -> None:
@@ -78,19 +85,11 @@ class ParquetFileWriter:
     def close(self) -> None:
         """Finish the file."""
         self._flush()
-        self._writer.close()
-        self._file.close()
-
-    def abort(self) -> None:
-        """Close the file, which may be incomplete, after an error."""
-        with contextlib.suppress(Exception):
-            self._writer.close()
-        with contextlib.suppress(OSError):
-            self._file.close()
+        super().close()
 
     def _flush(self) -> None:
         if self._records:
-            self._writer.write_table(pyarrow.Table.from_pylist(self._records, SCHEMA))
+            self._stream.write_table(pyarrow.Table.from_pylist(self._records, SCHEMA))
             self._records = []
 
 
@@ -102,7 +101,7 @@ def open_writer(path: Path, output_format: str) -> JsonLinesWriter | ParquetFile
 
 
 def synced_digest(path: Path) -> tuple[int, str]:
-    """Write a file through to the disk, and return its size and SHA-256."""
+    """Flush a file to disk, and return its size and SHA-256."""
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -110,7 +109,7 @@ def synced_digest(path: Path) -> tuple[int, str]:
 
 
 def write_durably(path: Path, write: Callable[[Path], None]) -> None:
-    """Write a file under a temporary name, through to the disk, and rename it."""
+    """Write a file under a temporary name, flush it to disk, and rename it."""
     temporary = path.with_name(f".{path.name}.tmp")
     write(temporary)
     synced_digest(temporary)
@@ -119,7 +118,7 @@ def write_durably(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Write the names in a folder through to the disk, where the system can."""
+    """Flush the names of the files in a folder to disk, on systems that can."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

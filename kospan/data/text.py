@@ -16,16 +16,17 @@ from typing import BinaryIO, NamedTuple
 from kospan.data.decompression import read_bounded
 
 SUFFIXES = {".gz", ".bz2", ".xz", ".zip", ".tar", ".tgz", ".jsonl", ".json", ".ndjson", ".jsonlines", ".txt", ".tsv"}
-SUFFIXES |= {".csv", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".ann"}
+SUFFIXES |= {".csv", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".ann", ".parquet", ".pq", ".zst"}
 # Compressions that are not supported; an uncompressed file of such a name could not be opened.
 _UNWRITTEN = {".zst", ".zstd", ".lz4", ".lzma", ".lz", ".lzo", ".br", ".sz", ".snappy", ".z", ".zip", ".7z", ".rar"}
 _UNWRITTEN |= {".tar", ".tgz", ".tbz2", ".txz"}
 # The first bytes of files that are not text, and how to convert them.
-_SIGNATURES = {
+SIGNATURES = {
     b"PK\x03\x04": "a zip archive (or an Excel or Word file): unpack it, or save it as text",
     b"PAR1": "a Parquet file: save it as JSON Lines, or name it as the data set hub:FILE",
     b"(\xb5/\xfd": "a Zstandard file: unpack it with `zstd -d FILE`",
     b"%PDF": "a PDF file: save its text as a .txt file",
+    b"\x89HDF": "an HDF5 file: save its texts as JSON Lines",
 }
 
 
@@ -121,12 +122,13 @@ def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_
         at = error.start + (len(data) - len(error.object))
         line = data.count(b"\n", 0, at) + 1
         raise ValueError(
-            f"{name}:{line}: expected {encoding}, got byte 0x{data[at]:02x} at position {at}; {_looks_like(data, name)}"
+            f"{name}:{line}: expected {encoding}, got byte 0x{data[at]:02x} at position {at}; {looks_like(data, name)}"
         ) from error
 
 
-def _looks_like(data: bytes, name: str | os.PathLike) -> str:
-    for signature, hint in _SIGNATURES.items():
+def looks_like(data: bytes, name: str | os.PathLike) -> str:
+    """Return the likely kind of data that are not UTF-8, and how to convert the file, as errors end."""
+    for signature, hint in SIGNATURES.items():
         if data.startswith(signature):
             return f"looks like {hint.replace('FILE', str(name))}"
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -147,6 +149,12 @@ def _nearest(path: Path) -> str:
         return f"; there is no folder {path.parent} either"
     near = get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1)
     return f"; did you mean {path.parent / near[0]}?" if near else f"; check the name and the folder {path.parent}"
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Return the files of a folder and its subfolders, sorted; hidden ones are skipped."""
+    found = (each for each in folder.rglob("*") if each.is_file())
+    return sorted(each for each in found if not any(part.startswith(".") for part in each.relative_to(folder).parts))
 
 
 def check_compression(path: str | os.PathLike) -> None:

@@ -55,7 +55,7 @@ def test_flags_reach_the_run(model_folder, corpus, tmp_path):
     assert table["id"].to_pylist() == ["k0", "k1", "k2"] and table["text"].to_pylist() == TEXTS
 
 
-def test_status_tells_of_unreadable_records(model_folder, tmp_path, capsys):
+def test_status_shows_unreadable_records(model_folder, tmp_path, capsys):
     (tmp_path / "a.jsonl").write_text('{"text": "가"}\n{\n', encoding="utf-8")
     words = ["predict", model_folder, str(tmp_path / "a.jsonl"), "--output_dir", str(tmp_path / "out")]
     assert main(words) == 3

@@ -187,3 +187,47 @@ def test_second_run_is_refused_while_the_first_one_is_running(tmp_path):
     with OutputFolder(tmp_path, HEADER) as output:
         output.finish()
     assert run(tmp_path)["complete"]
+
+
+@pytest.mark.parametrize(
+    "name", ["part-00000-1f0c.snappy.parquet", "part-00000-12345678-90ab.c000.parquet", "part-1-1.txt"]
+)
+def test_files_of_other_programs_are_refused_and_kept_on_overwrite(tmp_path, name):
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(FileExistsError, match=f"expected a new or empty folder, .* with {name}"):
+        OutputFolder(tmp_path, HEADER)
+    with OutputFolder(tmp_path, HEADER, overwrite=True):
+        pass
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+
+
+def test_shards_without_a_manifest_are_refused(tmp_path):
+    run(tmp_path)
+    (tmp_path / MANIFEST).unlink()
+    with pytest.raises(FileExistsError, match=r"with part-00000-00000\.jsonl"):
+        OutputFolder(tmp_path, HEADER)
+
+
+def test_shard_that_was_renamed_without_an_entry_is_removed_where_settings_change(tmp_path):
+    with OutputFolder(tmp_path, HEADER):
+        (tmp_path / "part-00000-00000.jsonl").write_text("x", encoding="utf-8")
+    with OutputFolder(tmp_path, HEADER | {"settings": {"output_format": "parquet"}}) as output:
+        output.finish()
+    assert set(contents(tmp_path)) == {MANIFEST}
+
+
+def test_entries_of_a_complete_run_survive_the_end_of_the_next_one_at_its_start(tmp_path, monkeypatch):
+    run(tmp_path)
+    replace, done = folder.os.replace, []
+
+    def killed(*paths):
+        if done:
+            raise Killed
+        done.append(replace(*paths))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folder.os, "replace", killed)
+        with pytest.raises(Killed):
+            OutputFolder(tmp_path, HEADER)
+    with OutputFolder(tmp_path, HEADER) as output:
+        assert len(output.entries) == 3

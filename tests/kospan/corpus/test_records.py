@@ -54,7 +54,7 @@ def test_lines_are_read_as_those_of_a_single_file(tmp_path, name, content):
         (b'{"text": "\xff"}', "expected utf-8, got byte 0xff at position 10; save the file as UTF-8"),
         (
             "비".encode("cp949"),
-            "expected utf-8, got byte 0xba at position 0; looks like CP949 (EUC-KR): convert the file",
+            "expected utf-8, got byte 0xba at position 0; looks like CP949 (EUC-KR): convert with `iconv",
         ),
         (b'{"text": "\\ud800"}', "expected whole characters, got the half surrogate pair"),
         (b"[" * 100_000, "expected one JSON object per line, got one that Python does not read"),
@@ -96,8 +96,8 @@ def test_columns_of_a_table_are_renamed_and_unreadable_rows_are_errors(tmp_path)
         ("6", "", ""),
     ]
     assert [each for each in found if isinstance(each, str)] == [
-        f"{path}:6: expected 4 fields (key, body, question, note), got 2; put a field that holds the delimiter or a "
-        "line end into quotation marks",
+        f"{path}:6: expected 4 fields (key, body, question, note), got 2; put a field that holds a comma or a line "
+        "end into quotation marks",
         f"{path}:7: expected rows of fields, quotation marks inside a quoted field doubled, got: ',' expected after "
         "'\"' (lines 7 to 7); correct the row that begins here, or pass --quoting none where the marks belong to the "
         "text",
@@ -125,6 +125,22 @@ def test_field_that_is_too_long_is_an_error(tmp_path, monkeypatch):
     assert "field larger than field limit" in found[0]
     assert any(str(each).startswith(f"{path}:53: expected a line of at most 40 bytes, got 60") for each in found)
     assert found[-1].text == "c"
+
+
+def test_row_of_another_width_has_the_advice_of_its_quoting(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('text,x\n"가,나",1\n다\n', encoding="utf-8")
+    marks, plain = read(path, quoting="none")
+    assert "got 3; take a comma out of the fields, or pass --quoting minimal" in marks
+    assert "got 1; put a field that holds a comma or a line end into quotation marks" in plain
+
+
+def test_header_that_names_a_column_twice_makes_every_row_an_error(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,text \n가,나\n", encoding="utf-8")
+    first, second = read(path)
+    assert first == f"{path}:1: expected a header that names every column once, got text, text; correct it"
+    assert second.startswith(f"{path}:2: expected a header that can be read above this row")
 
 
 def test_header_that_cannot_be_read_makes_every_row_an_error(tmp_path):
