@@ -174,6 +174,15 @@ def test_parquet_is_bounded_after_decoding(tmp_path, small):
         check_parquet(tmp_path)
 
 
+def test_a_bomb_in_a_document_is_refused(tmp_path, small):
+    from kospan.masking.archive import Archive
+
+    with zipfile.ZipFile(tmp_path / "a.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", ZEROS)
+    with pytest.raises(ValueError, match=r"a.docx: expected at most 1 MiB after decompression"):
+        Archive(tmp_path / "a.docx", "DOCX")
+
+
 def test_links_in_a_document_are_refused(tmp_path):
     from kospan.masking.archive import Archive
 
