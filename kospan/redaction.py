@@ -13,7 +13,7 @@ _NAMES = re.compile(r"(TOKEN|KEY|SECRET|PASSWORD|PASSWD)S?$", re.IGNORECASE)
 SHORTEST = 8
 _HUB_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
 # Of an address, which a path shows with one slash.
-_USER = re.compile(r"(\w[\w+.-]*://|https?:/)[^/\s@\"'<>]+(?=@)")
+_USER = re.compile(r"(\w[\w+.-]*://|https?:/)[^/\s\"'<>]+(?=@)")
 _HEADER = re.compile(r"(?<=\bBearer )\s*(?!<)[^\s\"']+", re.IGNORECASE)
 _PARAMETER = re.compile(r"(?<=[?&])((?:access_)?token|api_?key|key|password|secret|sig|signature)=[^&\s\"'<>]+", re.I)
 

@@ -142,6 +142,8 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
         check_safetensors(name, kwargs.get("subfolder"))
         config = read_generative_config(name, **location)
+        # None would make transformers ask on the terminal.
+        trust = bool(kwargs.get("trust_remote_code"))
         if "dtype" in kwargs and _OLD_DTYPE:
             kwargs["torch_dtype"] = kwargs.pop("dtype")
         if find_file(name, ADAPTER, **location) is None:
@@ -150,10 +152,10 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
                     f"expected base only beside an adapter, got {str(base)!r} for {name}, which holds a whole model; "
                     "remove it"
                 )
-            model = AutoModelForCausalLM.from_pretrained(name, **{**kwargs, "use_safetensors": True})
+            safe = {"trust_remote_code": trust, "use_safetensors": True}
+            model = AutoModelForCausalLM.from_pretrained(name, **{**kwargs, **safe})
         else:
             model = load_adapted(name, base, config, location, kwargs)
-        trust = kwargs.get("trust_remote_code", False)
         tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=trust, **location)
         writer = cls(model.eval(), tokenizer, config)
         if is_remote_code():

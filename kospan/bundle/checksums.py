@@ -6,16 +6,12 @@ from pathlib import Path
 from kospan.data.text import write_text
 
 NAME = "SHA256SUMS"
-_CHUNK = 2**20
 
 
 def file_hash(path: Path) -> str:
     """SHA-256 of a file in hexadecimal digits."""
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_checksums(folder: Path) -> None:

@@ -14,12 +14,12 @@ from kospan.bundle.models import add_models
 from kospan.bundle.sbom import check_available, software_bill
 from kospan.bundle.target import Target
 from kospan.bundle.wheelhouse import Wheelhouse, requirements
+from kospan.bundle.wheels import CHECKOUT
 from kospan.data.text import write_text
 from kospan.training.saving import check_output
 
 HERE = Target()
 BILL = "sbom.cdx.json"
-_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def bundle(
@@ -70,13 +70,13 @@ def bundle(
     os.replace(partial, out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     say(f"bundle              {out}: {len(wheels)} wheels, {count + 1} files, {size / 2**20:,.0f} MiB")
-    say(f"{NAME:<20}{file_hash(out / NAME)} (SHA-256 of that file, to be sent by another way)")
+    say(f"{NAME:<20}{file_hash(out / NAME)} (SHA-256 of that file; send it through another channel)")
 
 
 def _constraints(path: str | os.PathLike | None) -> Path | None:
     if path is not None and not Path(path).is_file():
         raise FileNotFoundError(f"expected a constraints file at {path}, found none; check the name")
-    found = Path(path) if path is not None else _CHECKOUT / "constraints.txt"
+    found = Path(path) if path is not None else CHECKOUT / "constraints.txt"
     return found.resolve() if found.is_file() else None
 
 

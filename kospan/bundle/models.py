@@ -20,7 +20,7 @@ def add_models(names: Sequence[str], folder: Path, say: Callable[[str], None]) -
 
     Args:
         names: Folders, names of installed models or names on the Hub.
-        folder: Folder with a folder for each model.
+        folder: Folder with a folder for each model; what it held is removed.
         say: Function that takes a line about each model.
 
     Returns:
@@ -30,6 +30,7 @@ def add_models(names: Sequence[str], folder: Path, say: Callable[[str], None]) -
         FileNotFoundError: If there is no such model.
         ValueError: If it holds pickles, or two have the same name.
     """
+    shutil.rmtree(folder, ignore_errors=True)  # Of an earlier call with other settings.
     found: dict[str, str] = {}
     for name in names:
         if is_installed(name):

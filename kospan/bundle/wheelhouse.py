@@ -59,8 +59,8 @@ class Wheelhouse:
 
     def __init__(self, folder: Path, target: Target, constraints: Path | None, say: Callable[[str], None]):
         self.folder, self.target, self.say = folder, target, say
-        self.options = ["--find-links", str(folder), *target.options()]
-        self.options += ["--constraint", str(constraints)] if constraints else []
+        self.constraints = ["--constraint", str(constraints)] if constraints else []
+        self.options = ["--find-links", str(folder), *target.options(), *self.constraints]
 
     def fill(self, extras: Sequence[str]) -> tuple[list[Wheel], dict[str, set[str]]]:
         """Fetch the wheels of kospan, its models and all that they need.
@@ -111,8 +111,7 @@ class Wheelhouse:
     def _build_sources(self) -> None:
         for name in SOURCE_ONLY:
             if not any(read_wheel(path).name == name for path in self.folder.glob("*.whl")):
-                constraints = self.options[-2:] if "--constraint" in self.options else []
-                run_pip("wheel", "--no-deps", "--wheel-dir", str(self.folder), *constraints, name)
+                run_pip("wheel", "--no-deps", "--wheel-dir", str(self.folder), *self.constraints, name)
 
     def _fetch(self, packages: Iterable[Package]) -> None:
         left = [package for package in packages if not self._is_present(package)]

@@ -23,7 +23,7 @@ from kospan.bundle.pip import run_pip
 _SOURCES = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "kospan", "modeling", "src")
 # Files of an installation that no wheel has.
 _INSTALLED = {"INSTALLER", "REQUESTED", "direct_url.json", "RECORD"}
-_CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[2]
 # Distribution -> folder of its sources in a checkout.
 _FOLDERS = {"kospan": ".", "kospan-ko": "packages/kospan_ko"}
 
@@ -84,7 +84,7 @@ def own_wheel(name: str, target: Path) -> Path | None:
     # The metadata that a build leaves in a checkout, which may come first, have no WHEEL.
     found = metadata.distributions(name=name)
     installed = next((each for each in found if each.read_text("WHEEL") is not None), None)
-    source = _editable_source(installed) if installed else _CHECKOUT / _FOLDERS[name]
+    source = _editable_source(installed) if installed else CHECKOUT / _FOLDERS[name]
     with tempfile.TemporaryDirectory(dir=target, prefix=".building-") as temporary:
         if source is None:
             built = _packed(installed, Path(temporary))

@@ -66,7 +66,7 @@ def check_parquet(path: Path) -> None:
     Raises:
         ValueError: If a file holds more than `largest_size` bytes.
     """
-    from pyarrow import ArrowInvalid
+    from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
 
     for file in _parquet_files(path):
@@ -76,8 +76,8 @@ def check_parquet(path: Path) -> None:
                 left -= batch.nbytes
                 if left < 0:
                     raise _too_large(file, limit)
-        except (ArrowInvalid, OSError):
-            return  # No Parquet, or a broken file: the reader says so.
+        except (ArrowException, OSError):
+            continue  # No Parquet, or a broken file: the reader says so.
 
 
 def _parquet_files(path: Path) -> Iterator[Path]:

@@ -147,6 +147,9 @@ def _load_generative(name: str) -> KospanGenerativeNER:
     try:
         with whole_weights(name):
             return KospanGenerativeNER.from_pretrained(name, dtype=torch.float32).to(device).eval()
+    except ValueError as error:
+        check_code_of_its_own(error, name)
+        raise
     except FileNotFoundError as error:
         own = error.__cause__
         # The base model of the adapter is missing, and the message of the loader says so.

@@ -147,7 +147,7 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
         except (RuntimeError, EOFError, OSError, zipfile.BadZipFile):
             return f"{path.name} is truncated"
         except pickle.UnpicklingError:
-            return f"{path.name} holds more than tensors and plain values, which would run code"
+            return f"{path.name} holds more than tensors and plain values, which could run code"
     return None
 
 

@@ -13,6 +13,7 @@ from kospan.redaction import environment_secrets, redacted, redacted_values, rem
     [
         ("token hf_abcdefgh12345 refused", "token <redacted> refused"),
         ("https://kim:p%40ss@hub.example/api", "https://<redacted>@hub.example/api"),
+        ("https://kim:p@ss@hub.example/api", "https://<redacted>@hub.example/api"),
         ("https://hf_abcdefgh12345@huggingface.co/x", "https://<redacted>@huggingface.co/x"),
         ("found none at https:/kim:pw@host/a.txt", "found none at https:/<redacted>@host/a.txt"),
         ("Authorization: Bearer abc.def-1", "Authorization: Bearer <redacted>"),

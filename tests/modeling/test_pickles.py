@@ -78,6 +78,10 @@ def test_an_adapter(tmp_path):
     for load in (KospanGenerativeNER.from_pretrained, kospan.load):
         with pytest.raises(ValueError, match=REFUSED):
             load(folder)
+    # peft reads the pickle whatever other safetensors are beside it.
+    (folder / "model.safetensors").touch()
+    with pytest.raises(ValueError, match=REFUSED):
+        kospan.load(folder)
     assert base.is_dir() and not (tmp_path / "ran.txt").exists()
 
 

@@ -145,8 +145,10 @@ def test_an_interrupted_call_continues(index, tmp_path, monkeypatch):
         write(tmp_path)
     assert not (tmp_path / "bundle").exists()
     first, fetched[:] = set.union(*fetched), []
-    # A package that is no longer needed is removed, and a part of a file is not kept.
+    # A package or a model that is no longer needed is removed, and a part of a file is not kept.
     write_wheel(tmp_path / ".bundle.partial" / "wheelhouse", "stale")
+    (tmp_path / ".bundle.partial" / "models" / "stale").mkdir(parents=True)
+    (tmp_path / ".bundle.partial" / "models" / "stale" / "model.safetensors").touch()
     (tmp_path / ".bundle.partial" / "wheelhouse" / ".fetching-x").mkdir()
     monkeypatch.setattr(
         wheelhouse.Wheelhouse,
@@ -160,6 +162,7 @@ def test_an_interrupted_call_continues(index, tmp_path, monkeypatch):
     assert len(first) == 16 and not first & set.union(*fetched)
     assert first | set.union(*fetched) | {"kospan", "kospan-ko"} == names(tmp_path / "bundle")
     verify(tmp_path / "bundle")
+    assert not (tmp_path / "bundle" / "models").exists()
     with pytest.raises(FileExistsError, match=r"expected a new folder, found .*bundle; name another one"):
         write(tmp_path)
 

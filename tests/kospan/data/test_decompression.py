@@ -168,6 +168,19 @@ def test_parquet_is_bounded_after_decoding(tmp_path, small):
     for path in (tmp_path / "b.parquet", tmp_path):
         with pytest.raises(ValueError, match=r"b.parquet: expected at most 1 MiB after decompression"):
             load_splits(str(path))
+    # A broken file before it, which datasets need not read.
+    (tmp_path / "a.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"b.parquet: expected at most 1 MiB after decompression"):
+        check_parquet(tmp_path)
+
+
+def test_a_bomb_in_a_document_is_refused(tmp_path, small):
+    from kospan.masking.archive import Archive
+
+    with zipfile.ZipFile(tmp_path / "a.docx", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", ZEROS)
+    with pytest.raises(ValueError, match=r"a.docx: expected at most 1 MiB after decompression"):
+        Archive(tmp_path / "a.docx", "DOCX")
 
 
 def test_links_in_a_document_are_refused(tmp_path):

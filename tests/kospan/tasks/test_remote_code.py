@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from release_cases import save_generative_run
 from time_limits import SECONDS
 from transformers import AutoConfig, ElectraConfig, ElectraModel
 
 import kospan
 from kospan.cli import main
+from kospan.modeling.base_models import ADAPTER
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer
 from kospan.tasks.encoders import load_config, load_tokenizer
@@ -60,10 +62,33 @@ def test_a_tokenizer(tmp_path, evil):
         load_tokenizer(str(tmp_path / "encoder"))
 
 
-def test_no_question_on_the_terminal_is_answered_by_a_pipe(evil, tmp_path):
+def predict(folder, tmp_path) -> subprocess.CompletedProcess:
+    """`kospan predict` with a pipe that answers yes."""
     (tmp_path / "texts.txt").write_text("서울\n", encoding="utf-8")
-    words = [sys.executable, "-m", "kospan", "predict", str(evil), str(tmp_path / "texts.txt")]
-    done = subprocess.run(words, input="y\n", capture_output=True, encoding="utf-8", timeout=SECONDS)
+    words = [sys.executable, "-m", "kospan", "predict", str(folder), str(tmp_path / "texts.txt")]
+    return subprocess.run(words, input="y\ny\n", capture_output=True, encoding="utf-8", timeout=SECONDS)
+
+
+def test_no_question_on_the_terminal_is_answered_by_a_pipe(evil, tmp_path):
+    done = predict(evil, tmp_path)
+    assert done.returncode == 2 and REFUSED in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("is_adapter", [True, False])
+def test_a_generative_model(evil, tmp_path, is_adapter):
+    """The code of a whole model or of an adapter's base; a pipe answers the question of transformers."""
+    folder, base = save_generative_run(tmp_path)
+    place = base if is_adapter else folder
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    config |= {"model_type": "evil", "auto_map": {"AutoConfig": "code.EvilConfig", "AutoModelForCausalLM": "code.Evil"}}
+    (place / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (place / "code.py").write_bytes((evil / "code.py").read_bytes())
+    if is_adapter:
+        adapter = json.loads((folder / ADAPTER).read_text(encoding="utf-8")) | {"base_model_name_or_path": str(base)}
+        (folder / ADAPTER).write_text(json.dumps(adapter), encoding="utf-8")
+    else:
+        (folder / ADAPTER).unlink()
+    done = predict(folder, tmp_path)
     assert done.returncode == 2 and REFUSED in done.stderr and done.stderr.count("\n") == 1
 
 
