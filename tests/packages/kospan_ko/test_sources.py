@@ -12,7 +12,7 @@ from packages.kospan_ko.sources import DATASETS, FILES, SOURCES, named_sources, 
 
 ROOT = Path(__file__).resolve().parents[3]
 # Recipes whose result enters the package.
-RECIPES = ["recipes/ko_ner.yaml"]
+RECIPES = ["recipes/ko_ner.yaml", "recipes/pretraining_ko.yaml"]
 NEVER = ("kmou", "korquad", "conll", "gmb", "fake", "hate", "squad", "wnut", "tydi")
 
 
@@ -35,7 +35,7 @@ def test_recipe_names_allowed_sources_alone(name):
     found = list(named_sources(yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))))
     assert found
     for kind, value in found:
-        allowed = {"dataset": DATASETS, "file": FILES, "encoder": EXTRAS}[kind]
+        allowed = {"dataset": DATASETS, "file": FILES, "encoder": [*EXTRAS, "outputs/pretraining_ko"]}[kind]
         assert (Path(value).name if kind == "file" else value) in allowed, f"{name} names {value}"
 
 
