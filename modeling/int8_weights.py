@@ -30,7 +30,7 @@ def restored_weights(path: str | os.PathLike) -> dict[str, torch.Tensor] | None:
     for name in rounded:
         rows, scales = tensors[name], tensors.pop(name + SCALE, None)
         shape = (*rows.shape[:1], 1)
-        found = "no" if scales is None else f"{str(scales.dtype).removeprefix('torch.')} {tuple(scales.shape)}"
+        found = "none" if scales is None else f"{str(scales.dtype).removeprefix('torch.')} {tuple(scales.shape)}"
         whole = scales is not None and scales.is_floating_point() and scales.shape == shape
         if not whole or not torch.isfinite(scales).all():
             found += " with NaN or infinite values" if whole else ""
