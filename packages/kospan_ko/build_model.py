@@ -263,14 +263,18 @@ def build_onnx(run: Path, folder: Path, target: Path, scored: Path) -> list[str]
     from kospan.export.export import export
 
     with written_whole(target) as temporary:
-        done = export(folder, temporary / "exported", precision="int8", reduce_range=True)
+        # With the weights of the run: those in `folder` would be rounded twice.
+        source = shutil.copytree(folder, temporary / "source")
+        shutil.copyfile(run / "model.safetensors", source / "model.safetensors")
+        done = export(source, temporary / "exported", precision="int8", reduce_range=True)
         for path in (temporary / "exported").iterdir():
             if path.is_file():
                 path.rename(temporary / path.name)
-        shutil.rmtree(temporary / "exported")
+        for name in ("source", "exported"):
+            shutil.rmtree(temporary / name)
         for name in ("ATTRIBUTION.md", NAME):
             shutil.copyfile(folder / name, temporary / name)
-        share = same_share(folder, temporary)
+        share = same_share(run, temporary)
         _check_share(share, "rounding to int8")
         write_card(run, scored, temporary, target.name, 8, share)
         size, wheel = _bytes(temporary), deflated(folder, temporary)

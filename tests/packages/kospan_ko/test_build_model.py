@@ -11,6 +11,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 import kospan
+from kospan.export import export as export_module
 from kospan.export import int8_rows
 from kospan.modeling.int8_weights import SCALE
 from kospan.recipe import load_recipe
@@ -176,6 +177,21 @@ def test_graph_beside_the_model(runs, allowed, tmp_path, capsys):
     assert f"{size / 1e6:.1f} MB) and part of" in card
 
 
+def test_graph_has_the_weights_of_the_run(runs, allowed, tmp_path, monkeypatch):
+    monkeypatch.setattr(int8_rows, "_LEAST_ENTRIES", 64)
+    build_model.build(runs / "all", tmp_path / "ko-ner", runs / "part")
+    exported, own_export = [], export_module.export
+
+    def export(name, *given, **settings):
+        exported.append(load_file(name / "model.safetensors"))
+        return own_export(name, *given, **settings)
+
+    monkeypatch.setattr(export_module, "export", export)
+    build_model.build_onnx(runs / "all", tmp_path / "ko-ner", tmp_path / "ko-ner-onnx", runs / "part")
+    own = load_file(runs / "all" / "model.safetensors")
+    assert all(torch.equal(exported[0][name], each) for name, each in own.items())
+
+
 def test_files_of_an_earlier_model_are_removed(runs, allowed, tmp_path):
     for name in ("ko-ner", "ko-ner-onnx"):
         (tmp_path / name).mkdir()
@@ -184,6 +200,20 @@ def test_files_of_an_earlier_model_are_removed(runs, allowed, tmp_path):
         [str(runs / "all"), "--scored", str(runs / "part"), "--target", str(tmp_path / "ko-ner"), "--onnx"]
     )
     assert not list(tmp_path.glob("*/vocab.txt")) and len(list(tmp_path.glob("*/config.json"))) == 2
+
+
+def test_encoder_of_the_model_serves_another_recipe(runs, allowed, tmp_path, monkeypatch):
+    monkeypatch.setattr(int8_rows, "_LEAST_ENTRIES", 64)
+    build_model.build(runs / "all", tmp_path / "ko-ner", runs / "part")
+    model = kospan.load(tmp_path / "ko-ner")
+    model.encoder.save_pretrained(tmp_path / "encoder")
+    model.tokenizer.save_pretrained(tmp_path / "encoder")
+    changed = {"encoder": str(tmp_path / "encoder"), "freeze_encoder": "true", "output_dir": str(tmp_path / "run")}
+    train(load_recipe(runs / "recipe.yaml", {**changed, "encoder_options": "{}", "calibration_split": "null"}))
+    trained = kospan.load(tmp_path / "run")
+    for name, each in model.encoder.state_dict().items():
+        assert torch.equal(trained.encoder.state_dict()[name], each), name
+    assert trained.tokenizer.get_vocab() == model.tokenizer.get_vocab()
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
