@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import AutoTokenizer, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
-from transformers.utils import ModelOutput, cached_file
+from transformers.utils import SAFE_WEIGHTS_NAME, ModelOutput, cached_file
 
 from .alignment import Aligner, aligner_settings
 from .bilstm import MaskedBiLSTM
@@ -28,6 +28,7 @@ from .code_files import (
 from .configuration_kospan import KospanConfig, PipelineTasks
 from .crf import CRF
 from .encoders import build_encoder, load_encoder
+from .int8_weights import restored_weights
 from .pipeline_base import PipelineOwner
 from .settings import encoder_limit
 from .window_batches import WindowBatches
@@ -39,6 +40,9 @@ except ImportError:
 
 # Arguments of save_pretrained for a push.
 _PUSH_KEYS = ("commit_message", "commit_description", "private", "token", "revision", "create_pr", "tags")
+
+# Causes of a missing file, as transformers calls them.
+_CAUSES = ("gated_repo", "missing_entries", "connection_errors")
 
 # Lock for the counts of running predictions and exclusive sections; it is never held while a model runs.
 _TURNS = threading.Condition()
@@ -133,16 +137,20 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
         """Load a model as in transformers; the tokenizer of the same source becomes `model.tokenizer`.
 
-        Weights are read from safetensors alone: a pickle can run code when it is opened.
+        Weights are read from safetensors alone: a pickle can run code when it is opened. Those stored as int8 are
+        restored to the type that others load in, see `int8_weights.py`.
 
         Raises:
-            ValueError: If a folder holds weights only as pickles.
+            ValueError: If a folder holds weights only as pickles, or as `restored_weights`.
         """
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
         check_safetensors(pretrained_model_name_or_path, kwargs.get("subfolder"))
         kwargs["use_safetensors"] = True
-        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
+        place, kwargs = cls._restored(pretrained_model_name_or_path, location, kwargs)
+        loaded = super().from_pretrained(place, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
+        if place is None:
+            model.name_or_path = model.config.name_or_path = pretrained_model_name_or_path
         model.reset_buffers()
         try:
             # With the config the repository is not accessed again, and trust is not requested twice.
@@ -161,6 +169,25 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             location["revision"] = getattr(model.config, "_commit_hash", None) or location.get("revision")
             model._extra_files = read_extra_files(pretrained_model_name_or_path, **location)
         return loaded
+
+    @classmethod
+    def _restored(cls, name, location: dict, kwargs: dict) -> tuple:
+        """Return name and arguments for transformers: the weights themselves in place of the name if they are int8."""
+        if name is None or kwargs.get("variant") or kwargs.get("state_dict") is not None:
+            return name, kwargs
+        # transformers explains why a file is missing.
+        quiet = dict.fromkeys((f"_raise_exceptions_for_{each}" for each in _CAUSES), False)
+        path = cached_file(name, SAFE_WEIGHTS_NAME, **quiet, **location)
+        weights = None if path is None else restored_weights(path)
+        if weights is None:
+            return name, kwargs
+        config = kwargs.pop("config", None)
+        if not isinstance(config, PretrainedConfig):
+            types = {key: kwargs.pop(key) for key in ("dtype", "torch_dtype") if key in kwargs}
+            config, kwargs = cls.config_class.from_pretrained(config or name, return_unused_kwargs=True, **kwargs)
+            kwargs |= types
+        kwargs = {key: each for key, each in kwargs.items() if key not in LOCATION_KEYS}
+        return None, {**kwargs, "config": config, "state_dict": weights}
 
     def save_pretrained(self, save_directory, *, push_to_hub: bool = False, **kwargs):
         """Save the model as in transformers, with all files needed to use the folder.

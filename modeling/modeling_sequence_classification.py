@@ -21,6 +21,7 @@ from .encoders import load_encoder  # noqa: F401  (as above)
 from .feed_forward import feed_forward  # noqa: F401  (as above)
 from .forward_backward import sweep  # noqa: F401  (as above)
 from .input_checks import as_text  # noqa: F401  (as above)
+from .int8_weights import restored_weights  # noqa: F401  (as above)
 from .modeling_kospan import KospanPreTrainedModel
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)
 from .padded_batches import padded_batch  # noqa: F401  (as above)

@@ -23,6 +23,7 @@ from .forward_backward import sweep  # noqa: F401  (as above)
 from .head_layer import HeadLayer  # noqa: F401  (as above)
 from .heads import ChainContext, HeadInspection, build_head
 from .input_checks import check_documents, check_prediction_arguments
+from .int8_weights import restored_weights  # noqa: F401  (as above)
 from .modeling_kospan import EmissionsOutput, KospanPreTrainedModel, WindowInspection
 from .ngram_embedding import NgramEmbedding
 from .once_differentiable import once_differentiable  # noqa: F401  (as above)

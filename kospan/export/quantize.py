@@ -13,18 +13,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from kospan.export.int8_rows import int8_rows
 from kospan.export.smoothing import products, smooth
 from kospan.export.windows import random_batch
 
 # Tables with fewer rows, such as position embeddings, stay in float32.
 _LEAST_ROWS = 1000
-# Name of the bias behind the projection to scores, which stays in float32.
-_FLOAT32 = re.compile(r"\bprojection\.bias$")
+# Name of the bias behind the projection to scores, which stays in float32; that of n-gram vectors does not.
+_FLOAT32 = re.compile(r"(?<!\bngram_embedding\.)\bprojection\.bias$")
 # Random batches on which the activations are measured, and their sizes: windows, positions, units.
 _BATCHES, _SIZES = 32, (4, 32, 24)
 # Flag of Linux for an instruction set -> its name.
@@ -89,9 +89,7 @@ def _quantize_tables(graph: onnx.GraphProto) -> None:
             nodes.append(node)
             continue
         values, names = numpy_helper.to_array(table), {part: f"{node.name}_{part}" for part in ("rows", "scales")}
-        scales = np.maximum(np.abs(values).max(axis=1, keepdims=True), np.finfo(np.float32).tiny) / 127
-        stored = {"rows": np.rint(values / scales).astype(np.int8), "scales": scales.astype(np.float32)}
-        for part, array in stored.items():
+        for part, array in zip(names, int8_rows(values), strict=True):
             graph.initializer.append(numpy_helper.from_array(array, f"{table.name}_{part}"))
             nodes.append(helper.make_node("Gather", [f"{table.name}_{part}", node.input[1]], [names[part]]))
         nodes.append(helper.make_node("Cast", [names["rows"]], [f"{names['rows']}_float"], to=onnx.TensorProto.FLOAT))

@@ -2,27 +2,30 @@
 
     python packages/kospan_ko/build_model.py outputs/ko_ner --scored outputs/ko_ner_scored
 
-Weights are stored in float16 and load in float32. The scores on the card are those of the second run, which was trained
-by the same recipe on a part of the data. Run it in the folder in which the runs were trained.
+Weights are stored as int8 with a scale per row, those of encoders in float16, and load in float32. The scores on the
+card are those of the second run, which was trained by the same recipe on a part of the data. Run it in the folder in
+which the runs were trained.
 """
 
 import argparse
 import json
 import shutil
 import sys
+import zlib
 from fnmatch import fnmatch
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 
 import kospan
 from kospan.card.card import template_environment
 from kospan.data.corpus import read_examples
+from kospan.export.int8_rows import rounded_weights
 from kospan.files import read_json_object, read_yaml
 from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.hub.release import PUBLISHED
 from kospan.modeling.code_files import follow_umask, name_portable_class
+from kospan.modeling.int8_weights import restored_weights
 from kospan.training.record import NAME as RECORD
 from kospan.training.run_folder import publish_recipe
 from kospan.training.saving import written_whole
@@ -34,10 +37,11 @@ except ImportError:
 
 HERE = Path(__file__).resolve().parent
 MODELS = HERE / "src" / "kospan_ko"
-# Bytes of all files of a model.
-LIMIT = 8_000_000
-# Share of the sample's texts in which rounded weights must find the same spans.
-SAME = 0.99
+# Bytes of all files of a model, and of the wheel with a model and its graph.
+LIMIT, WHEEL = 8_000_000, 10_000_000
+# Share of the sample's texts in which rounded weights must find the same spans. The sample has many uncertain spans:
+# with 97 % of its texts equal, F1 on KLUE changed by 0.001 (docs/benchmarks/stored_weights.md).
+SAME = 0.95
 # Settings that may differ between the run of the weights and that of the scores.
 _DATA = ("train_file", "validation_file", "calibration_split", "max_train_samples", "max_eval_samples")
 _RUN = ("name", "output_dir", "run_name", *_DATA)
@@ -48,23 +52,17 @@ _NOT_COPIED = (
 )
 
 
-def half(source: Path, target: Path) -> float:
-    """Store weights in float16; return the largest relative error of a tensor's largest entry.
+def store(source: Path, target: Path, bits: int) -> float:
+    """Round weights to the bits of `rounded_weights`; return the largest error as a share of a tensor's largest entry.
 
     Raises:
         ValueError: If an entry is beyond the range of float16.
     """
     tensors = load_file(source)
-    rounded = {name: each.half() if each.is_floating_point() else each for name, each in tensors.items()}
-    for name, each in rounded.items():
-        if not each.isfinite().all():
-            raise ValueError(f"expected weights within the range of float16, got {name} of {source} beyond it")
-    save_file(rounded, target, {"format": "pt"})
-    errors = [
-        (tensors[name] - each.float()).abs().max() / tensors[name].abs().max().clamp(min=1e-12)
-        for name, each in rounded.items()
-    ]
-    return float(torch.stack(errors).max())
+    save_file(rounded_weights(tensors, bits), target, {"format": "pt"})
+    restored = restored_weights(target) or load_file(target)
+    errors = [(each - restored[name]).abs().max() / each.abs().max().clamp(min=1e-12) for name, each in tensors.items()]
+    return float(max(errors))
 
 
 def check_same_recipe(run: Path, scored: Path) -> None:
@@ -119,7 +117,7 @@ def take_scores(scored: Path, target: Path) -> None:
     _write_json(target / "eval_results.json", _read(scored, "eval_results.json"))
 
 
-def write_card(run: Path, scored: Path, target: Path, name: str, share: float | None = None) -> None:
+def write_card(run: Path, scored: Path, target: Path, name: str, bits: int, share: float | None = None) -> None:
     """Write the card of a model.
 
     Args:
@@ -127,12 +125,14 @@ def write_card(run: Path, scored: Path, target: Path, name: str, share: float | 
         scored: Folder of the run with the scores.
         target: Folder with all other files of the model.
         name: Name of the model.
+        bits: Bits of its stored weights.
         share: Result of `same_share` for an exported graph; None for weights.
     """
     records, calibration = [_read(each, RECORD) for each in (run, scored)], _read(scored, "calibration.json")
     spans = calibration["spans"]["posterior"]
     values = {
         "name": name,
+        "bits": bits,
         "onnx": share is not None,
         "equal": share,
         "training": records[0]["training"],
@@ -152,6 +152,11 @@ def write_card(run: Path, scored: Path, target: Path, name: str, share: float | 
 
 def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
+
+
+def deflated(*folders: Path) -> int:
+    """Bytes of the files of folders in a zip file, such as a wheel."""
+    return sum(len(zlib.compress(path.read_bytes())) for folder in folders for path in folder.iterdir())
 
 
 def _check_share(share: float, change: str) -> None:
@@ -176,7 +181,9 @@ def _write_json(path: Path, content: dict) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def build(run: Path, target: Path, scored: Path | None = None, place: Path = Path()) -> list[str]:
+def build(
+    run: Path, target: Path, scored: Path | None = None, place: Path = Path(), bits: int | None = None
+) -> list[str]:
     """Build a model, or write nothing.
 
     Args:
@@ -184,14 +191,20 @@ def build(run: Path, target: Path, scored: Path | None = None, place: Path = Pat
         target: The model's folder; an earlier model in it is replaced.
         scored: Folder of the run with the scores, for a token classifier; an encoder keeps the card of its run.
         place: Folder that paths of the recipe are relative to.
+        bits: Bits of the weights, as for `rounded_weights`; None: 7 for a token classifier, 16 for an encoder, which
+            loads without kospan.
 
     Returns:
         Lines for the screen.
 
     Raises:
         FileNotFoundError: If a file of a run is missing.
-        ValueError: If a source is not allowed, the recipes differ, or the model is too large or finds other spans.
+        ValueError: If a source is not allowed, the recipes differ, bits do not suit an encoder, or the model is too
+            large or finds other spans.
     """
+    bits = bits or (7 if scored else 16)
+    if bits != 16 and not scored:
+        raise ValueError(f"expected 16 bits for an encoder, which loads without kospan, got {bits}; use --bits 16")
     used = sources_of(run / "recipe.yaml", place)
     if scored:
         check_same_recipe(run, scored)
@@ -202,7 +215,7 @@ def build(run: Path, target: Path, scored: Path | None = None, place: Path = Pat
         for key in ("auto_map", "custom_pipelines"):
             config.pop(key, None)
         _write_json(temporary / "config.json", {**config, "dtype": "float32"})
-        error = half(run / "model.safetensors", temporary / "model.safetensors")
+        error = store(run / "model.safetensors", temporary / "model.safetensors", bits)
         for path in run.iterdir():
             if path.name not in _NOT_COPIED and any(fnmatch(path.name, pattern) for pattern in PUBLISHED):
                 shutil.copyfile(path, temporary / path.name)
@@ -212,7 +225,7 @@ def build(run: Path, target: Path, scored: Path | None = None, place: Path = Pat
         _write_json(temporary / NAME, used)
         if scored:
             take_scores(scored, temporary)
-            write_card(run, scored, temporary, target.name)
+            write_card(run, scored, temporary, target.name, bits)
         else:
             shutil.copyfile(run / "README.md", temporary / "README.md")
         check_configs(temporary)
@@ -226,7 +239,7 @@ def build(run: Path, target: Path, scored: Path | None = None, place: Path = Pat
         _remove_earlier(temporary, target)
     return [
         f"model               {target}",
-        f"size                {size / 1e6:.2f} MB",
+        f"size                {size / 1e6:.2f} MB, {bits} bits",
         f"rounding            relative error up to {error:.1e}; equal spans in {share:.1%} of the sample's texts",
         f"sources             {', '.join(used)}",
     ]
@@ -245,26 +258,35 @@ def build_onnx(run: Path, folder: Path, target: Path, scored: Path) -> list[str]
         Lines for the screen.
 
     Raises:
-        ValueError: If the exported model finds other spans.
+        ValueError: If the exported model finds other spans, or the wheel would be too large.
     """
     from kospan.export.export import export
 
     with written_whole(target) as temporary:
-        done = export(folder, temporary / "exported", precision="int8", reduce_range=True)
+        # With the weights of the run: those in `folder` would be rounded twice.
+        source = shutil.copytree(folder, temporary / "source")
+        shutil.copyfile(run / "model.safetensors", source / "model.safetensors")
+        done = export(source, temporary / "exported", precision="int8", reduce_range=True)
         for path in (temporary / "exported").iterdir():
             if path.is_file():
                 path.rename(temporary / path.name)
-        shutil.rmtree(temporary / "exported")
+        for name in ("source", "exported"):
+            shutil.rmtree(temporary / name)
         for name in ("ATTRIBUTION.md", NAME):
             shutil.copyfile(folder / name, temporary / name)
-        share = same_share(folder, temporary)
+        share = same_share(run, temporary)
         _check_share(share, "rounding to int8")
-        write_card(run, scored, temporary, target.name, share)
-        size = _bytes(temporary)
+        write_card(run, scored, temporary, target.name, 8, share)
+        size, wheel = _bytes(temporary), deflated(folder, temporary)
+        if wheel > WHEEL:
+            raise ValueError(
+                f"expected a wheel of {WHEEL:,} bytes or less, got {wheel:,} for model and graph; use --bits 7, or "
+                "train a smaller model (kospan vectors --count)"
+            )
         _remove_earlier(temporary, target)
     return [
         f"model               {target}",
-        f"size                {size / 1e6:.2f} MB, int8",
+        f"size                {size / 1e6:.2f} MB, int8; wheel with both {wheel / 1e6:.2f} MB",
         f"rounding            relative error up to {done.difference:.1e}; equal spans in {share:.1%} of the texts",
     ]
 
@@ -276,13 +298,19 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--scored", type=Path, help="folder of the run with the scores, for a token classifier")
     parser.add_argument("--onnx", action="store_true", help="also build NAME-onnx, an int8 graph that needs no torch")
     parser.add_argument("--name", default="ko-ner", help="name of the model (default: ko-ner)")
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=(7, 8, 16),
+        help="bits of the weights; 7 makes the wheel smaller (default: 7, for an encoder 16)",
+    )
     parser.add_argument("--target", type=Path, help="folder to write (default: that of the package)")
     arguments = parser.parse_args(words)
     if arguments.onnx and not arguments.scored:
         parser.error("expected --scored beside --onnx, found none; name the run with the scores")
     target = arguments.target or MODELS / arguments.name
     try:
-        print(*build(arguments.run, target, arguments.scored), sep="\n")
+        print(*build(arguments.run, target, arguments.scored, bits=arguments.bits), sep="\n")
         if arguments.onnx:
             graph = target.with_name(f"{target.name}-onnx")
             print(*build_onnx(arguments.run, target, graph, arguments.scored), sep="\n")
