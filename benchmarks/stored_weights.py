@@ -3,8 +3,9 @@
     python benchmarks/stored_weights.py --model ko-ner --data FILE --dataset klue_ner [--graph FOLDER] [--out FILE]
 
 The settings take turns in one process with one thread; a rate is the median over the rounds, of CPU time. Weights are
-rounded to the type and computed with in float32, as they load; the graph of `kospan export --quantize int8` computes in
-int8. The data need not be unseen: spans are compared with those of the model as it is stored.
+rounded to the type and computed with in float32, as they load; the rates are also those of an encoder in bfloat16 and
+of the graph of `kospan export --quantize int8`, which computes in int8. The data need not be unseen: spans are compared
+with those of the model as it is stored.
 """
 
 import argparse
@@ -118,7 +119,8 @@ def main() -> None:
     model = kospan.load(arguments.model).to("cpu")
     examples = read_labelled(arguments.data, dataset=arguments.dataset)[0][: arguments.documents]
     texts, gold = [each.text for each in examples], [{span[:3] for span in each.spans} for each in examples]
-    rows, reference, models = [], model.extract(texts), {"torch": model}
+    models = {"torch": model, "encoder in bfloat16": kospan.load(arguments.model, dtype="bfloat16").to("cpu")}
+    rows, reference = [], model.extract(texts)
     results = {name: rounded(model, store, texts) for name, store in TYPES.items()}
     if arguments.graph:
         models["int8 graph"] = kospan.runtime.load(arguments.graph)
