@@ -144,11 +144,11 @@ def test_loads_with_transformers_alone(request, stored, tmp_path, texts, version
         (lambda tensors, name: tensors.update({name + SCALE: tensors[name + SCALE].int()}), r"got int32 \("),
         (
             lambda tensors, name: tensors[name + SCALE][0].fill_(float("nan")),
-            r"float32 \(\d+, 1\) with NaN or infinite values under",
+            r"got float32 \(\d+, 1\) with NaN or infinite values under",
         ),
         (
             lambda tensors, name: tensors[name + SCALE][0].fill_(float("inf")),
-            r"float32 \(\d+, 1\) with NaN or infinite values under",
+            r"got float32 \(\d+, 1\) with NaN or infinite values under",
         ),
     ],
     ids=["missing", "shape", "type", "NaN", "infinite"],
