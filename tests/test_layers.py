@@ -32,6 +32,7 @@ LAYERS = [
         "kospan.modeling.feed_forward",
         "kospan.modeling.block_pattern",
         "kospan.modeling.forward_backward",
+        "kospan.modeling.int8_weights",
     ],
     [
         "kospan.modeling.tags",
@@ -116,8 +117,8 @@ LAYERS = [
 ]
 # A file that the inference endpoint loads by itself; it imports nothing of ours.
 ALONE = ["kospan.modeling.handler"]
-# Packages that model code may import, beside the standard library.
-MODELING_NEEDS = {"torch", "transformers", "numpy"}
+# Packages that model code may import, beside the standard library; transformers needs safetensors.
+MODELING_NEEDS = {"torch", "transformers", "numpy", "safetensors"}
 
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 
