@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from kospan.data.text import check_compression
 from kospan.files import read_json_object
 from kospan.modeling.base_models import ADAPTER
+from kospan.training.checksums import damaged_file
 
 CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "scheduler.pt")
 
@@ -110,7 +111,7 @@ def is_out_of_space(error: BaseException | None) -> bool:
 
 
 def broken_part(checkpoint: str | os.PathLike) -> str | None:
-    """The missing or truncated file of a checkpoint; None if it is complete."""
+    """The missing, truncated or damaged file of a checkpoint; None if it is complete."""
     folder = Path(checkpoint)
     for name in CHECKPOINT_FILES:
         # An adapter has its settings in place of the config, which belongs to its base model.
@@ -147,7 +148,7 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
         except pickle.UnpicklingError:
             # Holds numpy's random state, which only the Trainer's own loader allows; the archive itself is complete.
             continue
-    return None
+    return damaged_file(folder)
 
 
 def last_whole_checkpoint(output_dir: str | os.PathLike) -> tuple[str, list[str]]:
