@@ -54,7 +54,16 @@ def _guarded(run, arguments) -> int:
         rest = run(arguments)
     except BrokenPipeError:
         raise
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except Exception as error:
+        if _is_full(error):
+            print(
+                f"kospan: expected free space on the disk, got none while writing ({error}); free some, then run the "
+                "same command again; no file is written by half",
+                file=sys.stderr,
+            )
+            return 1
+        if not isinstance(error, (ValueError, TypeError, OSError, ImportError)):
+            raise
         # Messages of libraries may have several lines.
         print(f"kospan: {' '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
         return 2
@@ -62,3 +71,10 @@ def _guarded(run, arguments) -> int:
         print("kospan: stopped by Ctrl-C; run the same command to start again", file=sys.stderr)
         return INTERRUPTED
     return (rest() if rest is not None else None) or 0
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether a write failed for lack of space; readable messages of kospan's own name it already."""
+    from kospan.training.saving import is_out_of_space
+
+    return is_out_of_space(error) and "expected" not in str(error)
