@@ -290,11 +290,12 @@ def _opening(trainer: KospanTrainer) -> list[str]:
 
 def finish(trainer: KospanTrainer) -> dict[str, float]:
     """Save the model, load it again in float32, and write its predictions, scores, record and card."""
+    model = trainer.whole_model()
     if not trainer.is_world_process_zero():
         return {}
     folder = Path(trainer.args.output_dir)
     with written_whole(folder) as temporary:
-        trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
+        trainer.task.save(model, temporary)
         save_recipe(trainer.recipe, temporary / "recipe.yaml")
         if trainer.task.spec.predicts:
             first = Path(trainer.recipe.encoder) / TRAINING_TEXTS

@@ -1,4 +1,4 @@
-"""Training on when memory runs out: each batch is divided into parts, whose gradients are summed in the same step.
+"""Smaller batches when memory runs out: each batch is divided into parts, whose gradients are summed in the same step.
 
 accelerate's `find_executable_batch_size`, the Trainer's own answer to `auto_find_batch_size`, begins the training again
 with a smaller batch and the same accumulation: other steps, which no checkpoint of the run continues.

@@ -115,7 +115,9 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
     folder = Path(checkpoint)
     for name in CHECKPOINT_FILES:
         # An adapter has its settings in place of the config, which belongs to its base model.
-        if not (folder / name).is_file() and not (name == "config.json" and (folder / ADAPTER).is_file()):
+        # FSDP2 saves the gathered optimizer under another name.
+        other = {"config.json": ADAPTER, "optimizer.pt": "optimizer.bin"}.get(name, name)
+        if not (folder / name).is_file() and not (folder / other).is_file():
             return f"{name} is missing"
     described = {}
     for path in sorted(folder.glob("*.json")):
@@ -135,8 +137,9 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
                 pass
         except (SafetensorError, OSError):
             return f"{path.name} is truncated"
-    states = [folder / "optimizer.pt", folder / "scheduler.pt", *sorted(folder.glob("rng_state*.pth"))]
-    if len(states) == 2:
+    random_states = sorted(folder.glob("rng_state*.pth"))
+    states = [*(path for path in [folder / "optimizer.pt"] if path.is_file()), folder / "scheduler.pt", *random_states]
+    if not random_states:
         return "rng_state.pth is missing"
     # The loss scale of fp16.
     states += [path for path in [folder / "scaler.pt"] if path.is_file()]

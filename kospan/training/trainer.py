@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedType, gather_object
 from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput, HubStrategy, get_last_checkpoint
@@ -26,6 +26,7 @@ from kospan.training.non_finite import NonFiniteSteps, check_policy
 from kospan.training.push_callback import PushCallback
 from kospan.training.run_lock import run_lock
 from kospan.training.search import HyperparameterSearch
+from kospan.training.sharding import WholeModel, check_sharding
 from kospan.training.subword_dropout import SubwordDropout
 from kospan.training.validation import ValidationLoss
 
@@ -102,8 +103,11 @@ class KospanTrainer(Trainer):
         self._predictions: list[tuple[int, list]] = []
         check_model(self.args, self.model)
         check_policy(nan, self)
+        check_sharding(self.accelerator)
         check_unsharded(self.model, self.accelerator)
         check_fgm(fgm_epsilon, fgm_space, self.args, self.accelerator)
+        self._whole = WholeModel(self.model, self.accelerator.distributed_type == DistributedType.FSDP)
+        self._evaluated = None
         if fgm_epsilon > 0:
             self.fgm = FGM(self.model, fgm_epsilon, fgm_space, self._special_ids())
 
@@ -256,13 +260,17 @@ class KospanTrainer(Trainer):
         """As `get_eval_dataloader`."""
         return self.get_eval_dataloader(test_dataset)
 
+    def whole_model(self) -> torch.nn.Module:
+        """The unwrapped model with whole weights; every process has to call it."""
+        return self._whole.of(self.accelerator.unwrap_model(self.model), self.args.device)
+
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         """Predict a batch of documents; their spans are gathered at the end of the evaluation."""
         if self.task is None:
             return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         indices, documents = zip(*inputs)
         with torch.no_grad(), evaluation_memory(self.args.per_device_eval_batch_size):
-            predictions = self.task.predict(documents, model=self.accelerator.unwrap_model(model))
+            predictions = self.task.predict(documents, model=self._evaluated)
         self._predictions += zip(indices, round_scores(predictions))
         return None, None, None
 
@@ -270,6 +278,7 @@ class KospanTrainer(Trainer):
         self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
     ):
         """As in the Trainer; with a task, scores of documents, and the loss on validation data if it is wanted."""
+        self._evaluated = self.whole_model()
         if self.task is not None and not self.task.spec.predicts:
             scores = self.task.loss_metrics(self.validation_loss(self))
             metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
