@@ -1,11 +1,14 @@
 """One step's gradients of several processes, by DDP or FSDP2 on gloo; also started by torchrun."""
 
 import copy
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import torch
 import training_cases as cases
+from time_limits import SECONDS
 from torch import distributed, nn
 from torch.distributed.fsdp import fully_shard
 
@@ -13,6 +16,7 @@ from kospan.training.lora import Lora, adapt_encoder
 from kospan.training.sharding import WholeModel
 from kospan.training.trainer import KospanTrainer
 
+ROOT = Path(__file__).resolve().parents[1]
 SENTENCES = cases.SENTENCES
 LORA = {"rank": 2, "alpha": 32, "dropout": 0.0}
 CASES = {
@@ -120,6 +124,28 @@ def wrap(model: nn.Module, mode: str) -> nn.Module:
             fully_shard(layer)
         return fully_shard(model)
     return model
+
+
+def start(folder: Path, processes: int, mode: str, batch: int, accumulation: int) -> dict:
+    """Gradients by case, of `processes` processes."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    environment["TRANSFORMERS_VERBOSITY"] = "error"
+    output = folder / f"{mode}-{processes}.pt"
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    script = [str(ROOT / "tests" / "distributed_cases.py"), str(folder / "model"), str(output), mode]
+    command = [sys.executable, *(launcher if processes > 1 else []), *script, str(batch), str(accumulation)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = torch.load(output)
+    assert found.pop("world") == processes
+    return found
+
+
+def largest_difference(one: dict, other: dict) -> float:
+    """Largest difference of two steps' gradients relative to their largest entry."""
+    assert one.keys() == other.keys() and one
+    largest = max(value.abs().max().item() for value in one.values())
+    return max((value - other[name]).abs().max().item() for name, value in one.items()) / largest
 
 
 def main(model_folder: str, output: str, mode: str, batch: int, accumulation: int) -> None:

@@ -13,7 +13,7 @@ SETTINGS = {
     "question-answering": {**DROPOUT, **TECHNIQUES, "lstm_hidden_size": 8},
     "text-classification": {**DROPOUT, **TECHNIQUES},
     "text-classification values": {**DROPOUT, "fgm_epsilon": 0.5},
-    "generative-ner": {"lora_rank": 2, "lora_dropout": 0.2, "learning_rates": {"lora_B": "16x"}},
+    "generative-ner": {"gradient_accumulation_steps": 2},
 }
 RESULTS = ("eval_results.json", "predictions.jsonl")
 

@@ -3,39 +3,16 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import distributed_cases as cases
 import pytest
 import torch
+from distributed_cases import largest_difference, start
 from time_limits import SECONDS
 
 from kospan.training.log_lines import processes_line
 
-ROOT = Path(__file__).parents[3]
 TOLERANCE = 1e-6
-
-
-def start(folder: Path, processes: int, mode: str, batch: int, accumulation: int) -> dict:
-    """Gradients by case, of `processes` processes."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
-    environment["TRANSFORMERS_VERBOSITY"] = "error"
-    output = folder / f"{mode}-{processes}.pt"
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    script = [str(ROOT / "tests" / "distributed_cases.py"), str(folder / "model"), str(output), mode]
-    command = [sys.executable, *(launcher if processes > 1 else []), *script, str(batch), str(accumulation)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = torch.load(output)
-    assert found.pop("world") == processes
-    return found
-
-
-def largest_difference(one: dict, other: dict) -> float:
-    """Largest difference of two steps' gradients relative to their largest entry."""
-    assert one.keys() == other.keys() and one
-    largest = max(value.abs().max().item() for value in one.values())
-    return max((value - other[name]).abs().max().item() for name, value in one.items()) / largest
 
 
 @pytest.mark.parametrize("task", ["token-classification", "question-answering"])
