@@ -230,8 +230,7 @@ def main() -> int:
             for name, each in rows
         ),
         "",
-        "Pushes and studies (`kospan ablate`) are killed in `tests/kospan/training/test_push_callback.py` and in "
-        "[kill_study.md](kill_study.md).",
+        "Studies (`kospan ablate`) are killed in [kill_study.md](kill_study.md). Pushes are not among the commands.",
         "",
         f"Machine: {os.cpu_count()}-core {platform.machine()} virtual machine, one thread; torch "
         f"{versions()['torch']}, transformers {versions()['transformers']}; commit {commit()}.",

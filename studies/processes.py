@@ -25,6 +25,7 @@ sys.path.append(str(HOUSE / "tests"))  # After the package, which the tests mirr
 import distributed_cases as cases  # noqa: E402
 from resume_cases import ENCODER, data_of, people, recipe_of  # noqa: E402
 
+NO_DROPOUT = {"num_hidden_layers": 2, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 SPLITS = {1: (16, 1), 2: (4, 2), 4: (2, 2)}
 
 
@@ -36,7 +37,7 @@ def main() -> int:
     for task in ("token-classification", "question-answering"):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
-            options = {"encoder_options": ENCODER | {"num_hidden_layers": 2}, "lstm_hidden_size": 8, "dropout": 0.0}
+            options = {"encoder_options": ENCODER | NO_DROPOUT, "lstm_hidden_size": 8, "dropout": 0.0}
             examples = data_of(task)
             if task == "token-classification":  # Three labels, as the windows of the cases have them.
                 examples = [*(dataclasses.replace(each, id=f"og-{each.id}") for each in people(3, "OG")), *examples]
