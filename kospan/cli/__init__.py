@@ -5,6 +5,8 @@ import importlib
 import os
 import sys
 
+from kospan.cli.full_disk import is_full
+
 # Modules of this package: `add_parser(commands)` adds the command's flags, `run(arguments)` runs it.
 COMMANDS = (
     *("train", "predict", "evaluate", "analyze", "compare", "benchmark", "calibrate", "ablate", "convert", "export"),
@@ -55,7 +57,7 @@ def _guarded(run, arguments) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        if _is_full(error):
+        if is_full(error):
             print(
                 f"kospan: expected free space on the disk, got none while writing ({error}); free some, then run the "
                 "same command again; no file is written by half",
@@ -71,10 +73,3 @@ def _guarded(run, arguments) -> int:
         print("kospan: stopped by Ctrl-C; run the same command to start again", file=sys.stderr)
         return INTERRUPTED
     return (rest() if rest is not None else None) or 0
-
-
-def _is_full(error: Exception) -> bool:
-    """Whether a write failed for lack of space; readable messages of kospan's own name it already."""
-    from kospan.training.saving import is_out_of_space
-
-    return is_out_of_space(error) and "expected" not in str(error)
