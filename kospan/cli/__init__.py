@@ -6,6 +6,7 @@ import os
 import sys
 
 from kospan.cli.errors import hide_secrets, print_mistake
+from kospan.cli.full_disk import is_full
 
 # Modules of this package: `add_parser(commands)` adds the command's flags, `run(arguments)` runs it.
 COMMANDS = (
@@ -57,7 +58,13 @@ def _guarded(run, arguments) -> int:
         rest = run(arguments)
     except BrokenPipeError:
         raise
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except Exception as error:
+        if is_full(error):
+            message = "free some, then run the same command again; no file is written by half"
+            print_mistake(OSError(f"expected free space on the disk, got none while writing ({error}); {message}"))
+            return 1
+        if not isinstance(error, (ValueError, TypeError, OSError, ImportError)):
+            raise
         print_mistake(error)
         return 2
     except KeyboardInterrupt as error:

@@ -18,6 +18,7 @@ from transformers.trainer_pt_utils import safe_globals
 from kospan.data.text import check_compression
 from kospan.files import read_json_object
 from kospan.modeling.base_models import ADAPTER
+from kospan.training.checksums import damaged_file
 
 CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "scheduler.pt")
 
@@ -111,11 +112,13 @@ def is_out_of_space(error: BaseException | None) -> bool:
 
 
 def broken_part(checkpoint: str | os.PathLike) -> str | None:
-    """The missing, truncated or unsafe file of a checkpoint; None if it is complete."""
+    """The missing, truncated, damaged or unsafe file of a checkpoint; None if it is complete."""
     folder = Path(checkpoint)
     for name in CHECKPOINT_FILES:
         # An adapter has its settings in place of the config, which belongs to its base model.
-        if not (folder / name).is_file() and not (name == "config.json" and (folder / ADAPTER).is_file()):
+        # FSDP2 saves the gathered optimizer under another name.
+        other = {"config.json": ADAPTER, "optimizer.pt": "optimizer.bin"}.get(name, name)
+        if not (folder / name).is_file() and not (folder / other).is_file():
             return f"{name} is missing"
     described = {}
     for path in sorted(folder.glob("*.json")):
@@ -135,8 +138,9 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
                 pass
         except (SafetensorError, OSError):
             return f"{path.name} is truncated"
-    states = [folder / "optimizer.pt", folder / "scheduler.pt", *sorted(folder.glob("rng_state*.pth"))]
-    if len(states) == 2:
+    random_states = sorted(folder.glob("rng_state*.pth"))
+    states = [*(path for path in [folder / "optimizer.pt"] if path.is_file()), folder / "scheduler.pt", *random_states]
+    if not random_states:
         return "rng_state.pth is missing"
     # The loss scale of fp16.
     states += [path for path in [folder / "scaler.pt"] if path.is_file()]
@@ -148,7 +152,7 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
             return f"{path.name} is truncated"
         except pickle.UnpicklingError:
             return f"{path.name} holds more than tensors and plain values, which could run code"
-    return None
+    return damaged_file(folder)
 
 
 def last_whole_checkpoint(output_dir: str | os.PathLike) -> tuple[str, list[str]]:
