@@ -213,9 +213,12 @@ def _prepared(recipe: Recipe) -> tuple[KospanTrainer, str | None]:
         lines = [*check_state(trainer, checkpoint), *trainer.data_files.changes(saved_state(checkpoint))]
         print("".join(line + "\n" for line in lines), end="")
     Trackers(trainer).begin()
-    if recipe.overwrite_output_dir and checkpoint is None and trainer.is_world_process_zero():
-        for old in Path(recipe.output_dir).glob("checkpoint-*"):
-            shutil.rmtree(old)
+    if trainer.is_world_process_zero():
+        # Folders of `written_whole` are those of a run that was killed: the lock is held.
+        replaced = recipe.overwrite_output_dir and checkpoint is None
+        for pattern in (".writing-*", *(["checkpoint-*"] if replaced else [])):
+            for old in Path(recipe.output_dir).glob(pattern):
+                shutil.rmtree(old)
     return trainer, checkpoint
 
 

@@ -5,8 +5,7 @@ import importlib
 import os
 import sys
 
-from kospan.cli.errors import hide_secrets, print_mistake
-from kospan.cli.full_disk import is_full
+from kospan.cli.errors import hide_secrets, print_error, print_mistake, shortage
 
 # Modules of this package: `add_parser(commands)` adds the command's flags, `run(arguments)` runs it.
 COMMANDS = (
@@ -59,9 +58,9 @@ def _guarded(run, arguments) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        if is_full(error):
-            message = "free some, then run the same command again; no file is written by half"
-            print_mistake(OSError(f"expected free space on the disk, got none while writing ({error}); {message}"))
+        message = shortage(error)
+        if message is not None:
+            print_error(message)
             return 1
         if not isinstance(error, (ValueError, TypeError, OSError, ImportError)):
             raise

@@ -4,6 +4,7 @@ accelerate's `find_executable_batch_size`, the Trainer's own answer to `auto_fin
 with a smaller batch and the same accumulation: other steps, which no checkpoint of the run continues.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -36,7 +37,7 @@ class BatchHalving(TrainerCallback, ExportableState):
     def on_train_begin(self, args, state, control, **kwargs):
         """Take the number of parts from a checkpoint's state, if there is one."""
         saved = state.stateful_callbacks.setdefault(type(self).__name__, self.state())
-        self.parts, self._step = saved["attributes"]["parts"], None
+        self.parts, self._step = min(saved["attributes"]["parts"], args.per_device_train_batch_size), None
 
     def run(self, trainer, model: torch.nn.Module, inputs: dict, compute: Callable[[dict], torch.Tensor]):
         """Forward and backward passes of a batch; returns its loss.
@@ -75,7 +76,7 @@ class BatchHalving(TrainerCallback, ExportableState):
             return compute(inputs)
         rows = next(len(value) for value in inputs.values() if isinstance(value, torch.Tensor) and value.ndim)
         batches = trainer.current_gradient_accumulation_steps
-        size = max(1, trainer.args.per_device_train_batch_size // self.parts)
+        size = trainer.args.per_device_train_batch_size // self.parts
         total = 0.0
         try:
             for first in range(0, rows, size):
@@ -98,21 +99,22 @@ class BatchHalving(TrainerCallback, ExportableState):
                 f"{place}, the smallest batch; lower max_length, or set activation_checkpointing: true, bf16: true or "
                 "a smaller encoder"
             )
-        fix = f"set per_device_train_batch_size: {size // 2} and gradient_accumulation_steps: "
-        fix += f"{2 * self.parts * args.gradient_accumulation_steps}"
+        batches = math.ceil(args.per_device_train_batch_size / (size // 2)) * args.gradient_accumulation_steps
+        fix = f"set per_device_train_batch_size: {size // 2} and gradient_accumulation_steps: {batches}"
         if trainer.accelerator.num_processes > 1:
             return f"{place}; several processes cannot divide a batch while they wait for each other: {fix}"
         return None if self.enabled else f"{place}; {fix}, or auto_find_batch_size: true to have it halved"
 
     def _halve(self, trainer, model: torch.nn.Module) -> None:
-        before = trainer.args.per_device_train_batch_size // self.parts
+        batch = trainer.args.per_device_train_batch_size
+        before = batch // self.parts
         self.parts *= 2
         model.zero_grad(set_to_none=True)
         trainer.reset_counters(self._counted)
         clear_device_cache(garbage_collection=True)
         print(
             f"batch halved        out of memory in step {trainer.state.global_step + 1} with {before} windows a pass, "
-            f"now {before // 2} and {self.parts} passes a batch",
+            f"now {batch // self.parts} and {math.ceil(batch / (batch // self.parts))} passes a batch",
             flush=True,
         )
 

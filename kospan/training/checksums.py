@@ -8,6 +8,7 @@ from pathlib import Path
 from transformers import TrainerCallback
 
 from kospan.data.text import write_text
+from kospan.files import found_json_object
 
 NAME = "checksums.json"
 BINARY = {".safetensors", ".pt", ".pth", ".bin"}
@@ -50,14 +51,17 @@ def checksum(path: str | os.PathLike) -> int:
 
 def damaged_file(folder: str | os.PathLike) -> str | None:
     """The first file that differs from its checksum, with the reason; None if none does or there are no checksums."""
-    try:
-        sums = json.loads((Path(folder) / NAME).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not (Path(folder) / NAME).exists():
         return None
+    sums = found_json_object(Path(folder) / NAME)
+    if sums is None or not all(isinstance(each, list) and len(each) == 2 for each in sums.values()):
+        return f"{NAME} is damaged"
     for name, (size, wanted) in sums.items():
         path = Path(folder) / name
         if not path.is_file():
             return f"{name} is missing"
-        if path.stat().st_size != size or checksum(path) != wanted:
+        if path.stat().st_size < size:
+            return f"{name} is truncated"
+        if checksum(path) != wanted:
             return f"{name} is damaged: its checksum differs"
     return None

@@ -10,8 +10,6 @@ from transformers.trainer_callback import ExportableState
 from kospan.recipe import Recipe
 from kospan.recipe_defaults import FILES
 
-_CHUNK_BYTES = 2**22
-
 
 def data_paths(recipe: Recipe) -> dict[str, Path]:
     """Files and folders that a recipe reads its data from, by setting; names on the Hub are not among them."""
@@ -24,16 +22,19 @@ def data_paths(recipe: Recipe) -> dict[str, Path]:
 
 
 def fingerprint(path: str | os.PathLike) -> dict:
-    """Size in bytes and SHA-256 of a file, or of the names and contents of all files of a folder."""
-    path, found, size = Path(path), hashlib.sha256(), 0
-    for file in sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]:
-        if path.is_dir():
-            found.update(f"\0{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+    """Size in bytes and SHA-256 of a file, or of the names and hashes of all files of a folder."""
+    path, names, size = Path(path), "", 0
+    for file in _files(path):
         with open(file, "rb") as opened:
-            while chunk := opened.read(_CHUNK_BYTES):
-                found.update(chunk)
-                size += len(chunk)
+            digest, size = hashlib.file_digest(opened, "sha256"), size + opened.tell()
+        names += f"{digest.hexdigest()}  {file.relative_to(path).as_posix()}\n"
+    found = hashlib.sha256(names.encode("utf-8", "surrogatepass")) if path.is_dir() else digest
     return {"bytes": size, "sha256": found.hexdigest()}
+
+
+def _files(path: Path) -> list[Path]:
+    """The file itself, or all files of a folder; none if it is missing."""
+    return [each for each in (sorted(path.rglob("*")) if path.is_dir() else [path]) if each.is_file()]
 
 
 class DataFiles(TrainerCallback, ExportableState):
@@ -84,5 +85,4 @@ class DataFiles(TrainerCallback, ExportableState):
 
 def _stamp(path: Path) -> list:
     """Sizes and times of change, which are cheap to read."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+    return [(file, file.stat().st_size, file.stat().st_mtime_ns) for file in _files(path)]

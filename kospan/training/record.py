@@ -64,7 +64,7 @@ def training_record(trainer, documents: int, windowed: int) -> dict:
         "best_step": best_step(state) if args.load_best_model_at_end else None,
         "skipped_steps": trainer.non_finite.skipped,
         "batch_parts": trainer.halving.parts,
-        "data_files": getattr(getattr(trainer, "data_files", None), "files", {}),
+        "data_files": trainer.data_files.files,
         "history": learning_curve(curve_log(state.log_history, trainer.task.spec.curves)),
         "versions": versions(),
         "commit": commit(),

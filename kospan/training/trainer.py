@@ -18,6 +18,7 @@ from kospan.training.adapter_checkpoint import check_adapters, check_unsharded, 
 from kospan.training.adversarial import FGM, check_fgm, without_gradient_sync
 from kospan.training.arguments import check_model
 from kospan.training.batch_halving import BatchHalving, evaluation_memory
+from kospan.training.data_files import DataFiles
 from kospan.training.feature_cache import FeatureCache
 from kospan.training.learning_rates import LearningRateGroup, check_fragments, check_rates, rate_groups
 from kospan.training.lora import is_adapted, plain_state
@@ -93,6 +94,7 @@ class KospanTrainer(Trainer):
         self.rdrop_alpha, self.rdrop_level, self.rdrop_on = rdrop_alpha, rdrop_level, rdrop_on
         self.subword_dropout, self.check_checkpoint = subword_dropout, check_checkpoint
         self.search, self.held = HyperparameterSearch(self, build_trial), contextlib.ExitStack()
+        self.data_files = DataFiles({})
         self.learning_rates = check_rates(learning_rates or {})
         check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
         self.rate_groups: list[LearningRateGroup] = []
