@@ -105,7 +105,8 @@ def is_out_of_space(error: BaseException | None) -> bool:
         signs = ("os error 27", "os error 28", "os error 122", "StorageFull")
         if isinstance(error, SafetensorError) and any(sign in str(error) for sign in signs):
             return True
-        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in ("inline_container", "StreamWriter")):
+        writing = "inline_container" in str(error) and "StreamReader" not in str(error)
+        if isinstance(error, RuntimeError) and (writing or "StreamWriter" in str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -96,6 +96,23 @@ def test_a_loss_that_is_a_mean_is_weighted_by_rows(model, tmp_path, monkeypatch)
     assert weights == [7.5, 7.5, 15.0] and total == 5 and run.current_gradient_accumulation_steps == 3
 
 
+def test_a_batch_that_two_does_not_divide(tmp_path, monkeypatch, capsys):
+    failed = limit_rows(monkeypatch, 1)
+    trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, per_device_train_batch_size=6))
+    trainer.args.max_steps = 1
+    trainer.train()
+    assert failed[:2] == [6, 3] and trainer.halving.parts == 4
+    printed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("batch halved")]
+    assert [line.partition("now ")[2] for line in printed] == ["3 and 2 passes a batch", "1 and 6 passes a batch"]
+
+
+def test_a_resumed_run_with_a_smaller_batch_has_no_empty_parts(tmp_path):
+    trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, per_device_train_batch_size=2))
+    trainer.state.stateful_callbacks["BatchHalving"] = {"args": {}, "attributes": {"parts": 8}}
+    trainer.halving.on_train_begin(trainer.args, trainer.state, trainer.control)
+    assert trainer.halving.parts == 2
+
+
 @pytest.mark.parametrize("task", cases.TASKS)
 def test_every_task_goes_on_with_smaller_batches(task, tmp_path, monkeypatch, capsys):
     step = KospanTrainer._passes
@@ -145,6 +162,11 @@ def test_a_resumed_run_keeps_the_smaller_batch(tmp_path, monkeypatch):
             {"per_device_train_batch_size": 1},
             1,
             "the smallest batch; lower max_length, or set activation_checkpointing",
+        ),
+        (
+            {"auto_find_batch_size": False, "per_device_train_batch_size": 6, "gradient_accumulation_steps": 2},
+            1,
+            "set per_device_train_batch_size: 3 and gradient_accumulation_steps: 4, or",
         ),
         ({}, 2, "several processes cannot divide a batch while they wait for each other: set per_device_train_batch"),
     ],

@@ -1,6 +1,7 @@
 """Damage that keeps the size of a checkpoint's files is found by their checksums."""
 
 import json
+import shutil
 import zlib
 
 import pytest
@@ -45,6 +46,27 @@ def test_a_checkpoint_with_lost_blocks_is_skipped(trained, name, tmp_path, capsy
         path.write_bytes(data)
 
 
+@pytest.mark.parametrize("content", ["[]", '{"a.pt": 3}', '{"a.pt": [1]}', "{", ""])
+def test_a_damaged_list_of_checksums_is_named(content, tmp_path):
+    (tmp_path / NAME).write_text(content, encoding="utf-8")
+    assert damaged_file(tmp_path) == f"{NAME} is damaged"
+
+
+def test_a_damaged_pickle_is_named_without_checksums(trained, tmp_path):
+    """Of a checkpoint of an earlier version; torch raises errors of many kinds."""
+    whole = next((trained / "out").glob("checkpoint-*"))
+    for at in range(0, 200, 3):
+        checkpoint = tmp_path / str(at)
+        shutil.copytree(whole, checkpoint)
+        (checkpoint / NAME).unlink()
+        path = checkpoint / "scheduler.pt"
+        data = path.read_bytes()
+        first = data.find(b"data.pkl") + 8 + at
+        path.write_bytes(data[:first] + b"\0" * 20 + data[first + 20 :])
+        reason = broken_part(checkpoint)
+        assert reason is None or reason.startswith("scheduler.pt ")
+
+
 def test_sums_of_a_folder(tmp_path):
     (tmp_path / "a.pt").write_bytes(b"a" * 10_000_000)
     (tmp_path / "rng_state_1.pth").write_bytes(b"r")
@@ -54,5 +76,9 @@ def test_sums_of_a_folder(tmp_path):
     write_checksums(tmp_path, {"rng_state"})
     assert list(json.loads((tmp_path / NAME).read_text(encoding="utf-8"))) == ["a.pt"]
     assert damaged_file(tmp_path) is None
+    (tmp_path / "a.pt").write_bytes(b"a" * 9_999_999)
+    assert damaged_file(tmp_path) == "a.pt is truncated"
+    (tmp_path / "a.pt").write_bytes(b"a" * 10_000_001)
+    assert damaged_file(tmp_path) == "a.pt is damaged: its checksum differs"
     (tmp_path / "a.pt").unlink()
     assert damaged_file(tmp_path) == "a.pt is missing"

@@ -62,6 +62,14 @@ def test_one_process_holds_a_lock_several_times(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["file"]
 
 
+def test_temporary_folders_of_a_killed_run_are_removed(tmp_path):
+    (tmp_path / "out" / ".writing-a1").mkdir(parents=True)
+    (tmp_path / "out" / ".writing-a1" / "model.safetensors").touch()
+    trainer, _ = prepare(cases.recipe_of("token-classification", tmp_path, overwrite_output_dir=True))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [NAME]
+    trainer.held.close()
+
+
 def test_a_failed_start_holds_no_lock(tmp_path):
     with pytest.raises(ValueError, match="early_stopping_patience"):
         prepare(cases.recipe_of("token-classification", tmp_path, early_stopping_patience=1, eval_strategy="no"))
