@@ -8,8 +8,10 @@ import sys
 import pytest
 import resume_cases as cases
 from time_limits import SECONDS
+from transformers import TrainerCallback
 
-from kospan.run import prepare
+from kospan import run
+from kospan.run import build_trainer, fit, prepare
 from kospan.training.run_lock import NAME, run_lock
 
 HOLDER = """
@@ -68,6 +70,24 @@ def test_temporary_folders_of_a_killed_run_are_removed(tmp_path):
     trainer, _ = prepare(cases.recipe_of("token-classification", tmp_path, overwrite_output_dir=True))
     assert [path.name for path in (tmp_path / "out").iterdir()] == [NAME]
     trainer.held.close()
+
+
+def test_a_run_holds_the_lock_until_its_end(tmp_path, monkeypatch):
+    """Whether it was prepared or built; a trainer that is used alone holds it while it trains."""
+    lock, held = tmp_path / "out" / NAME, []
+    monkeypatch.setattr(run, "finish", lambda trainer: held.append(lock.exists()) or {})
+    fit(*prepare(cases.recipe_of("token-classification", tmp_path, max_steps=1)))
+    trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, max_steps=1))
+    fit(trainer)
+    assert held == [True, True] and not lock.exists()
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, *args, **kwargs):
+            held.append(lock.exists())
+
+    trainer.add_callback(Watch())
+    trainer.train()
+    assert held == [True, True, True] and not lock.exists()
 
 
 def test_a_failed_start_holds_no_lock(tmp_path):
