@@ -2,6 +2,7 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
 import pytest
 import resume_cases as cases
@@ -13,7 +14,7 @@ from kospan.cli import main
 from kospan.data.jsonl import read_jsonl
 from kospan.recipe import save_recipe
 from kospan.run import build_trainer, fit, prepare, train
-from kospan.training.non_finite import check_policy
+from kospan.training.non_finite import NonFiniteSteps, check_policy
 from kospan.training.trainer import KospanTrainer
 
 BAD = "text-4"
@@ -128,6 +129,24 @@ def test_the_command_prints_one_line(tmp_path, monkeypatch, capsys):
     assert main(["train", str(tmp_path / "recipe.yaml"), "--overwrite_output_dir", "--nan", "skip"]) == 0
     assert len(list(read_jsonl(tmp_path / "out" / "predictions.jsonl"))) == 3
     assert main(["train", str(tmp_path / "recipe.yaml"), "--overwrite_output_dir", "--nan", "ignore"]) == 2
+
+
+def test_loss_scaling_skips_by_itself():
+    """Its gradients overflow by design; only a loss is reported, and the scaler keeps the gradients that it checks."""
+    model = torch.nn.Linear(1, 1)
+    model(torch.ones(1, 1)).sum().backward()
+    trainer = SimpleNamespace(
+        accelerator=SimpleNamespace(scaler=object(), num_processes=1),
+        args=SimpleNamespace(device="cpu"),
+        state=SimpleNamespace(global_step=4),
+        is_world_process_zero=lambda: True,
+    )
+    steps = NonFiniteSteps("skip")
+    steps.check(trainer, model, float("inf"))
+    assert steps.skipped == []
+    steps.note(torch.tensor(float("nan")), ["text-1"])
+    steps.check(trainer, model, float("inf"))
+    assert steps.skipped == [5] and model.weight.grad is not None
 
 
 def test_deepspeed_cannot_skip(make_token_classifier, tmp_path):
