@@ -1,10 +1,10 @@
 """Commands that are killed at random moments and started again; their output is compared with an undisturbed run's.
 
-    python studies/kill_commands.py [--kills 50] [--seed 0] [--out docs/studies/kill_commands.md]
+    python studies/kill_commands.py [--kills 50] [--others 5] [--seed 0] [--out docs/studies/kill_commands.md]
 
 Training of every task (FGM, R-Drop and dropout where the task has them), training on cached features, prediction,
-evaluation and export. Each attempt is a fork of a process that has loaded everything, so that a kill (SIGKILL) strikes
-the work and not the start. POSIX only.
+prediction of a corpus, evaluation and export. Each attempt is a fork of a process that has loaded everything, so that a
+kill (SIGKILL) strikes the work and not the start. POSIX only.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from safetensors import safe_open  # noqa: E402
 from kospan.cli import main as kospan  # noqa: E402
 from kospan.data.jsonl import write_jsonl  # noqa: E402
 from kospan.data.text import write_text  # noqa: E402
-from kospan.recipe import save_recipe  # noqa: E402
+from kospan.recipe import load_recipe, save_recipe  # noqa: E402
 from kospan.training.record import commit, versions  # noqa: E402
 from kospan.training.saving import broken_part, last_whole_checkpoint  # noqa: E402
 
@@ -43,8 +43,11 @@ TRAINED = {
     "question-answering": {"encoder_options": ENCODER, **TECHNIQUES, "lstm_hidden_size": 8},
     "text-classification": {"encoder_options": ENCODER, **TECHNIQUES},
     "text-classification values": {"encoder_options": ENCODER, **TECHNIQUES},
-    "generative-ner": {},
+    "generative-ner": {"encoder_options": {**cases.DECODER, "attention_dropout": 0.2}},
+    "pretraining": {"encoder_options": ENCODER},
 }
+PRETRAINING = {"encoder": "scratch", "encoder_input": "units", "packing": True, "max_length": 48, "use_cpu": True}
+PRETRAINING |= {"learning_rate": 1e-2, "per_device_train_batch_size": 4, "load_best_model_at_end": False}
 RUN = {"num_train_epochs": 6, "save_total_limit": 3, "eval_strategy": "steps", "save_strategy": "steps"}
 RUN |= {"eval_steps": 2, "save_steps": 2}
 # Files with times of the run, or with its folder.
@@ -91,10 +94,22 @@ def training(task: str, **settings) -> Job:
     def words(folder: Path) -> list[str]:
         features = {"feature_cache_dir": str(folder / "out" / "features")} if "freeze_encoder" in settings else {}
         own = TRAINED[task] | RUN | settings | features
-        save_recipe(cases.recipe_of(task, folder, cases.data_of(task, 24), **own), folder / "recipe.yaml")
+        if task == "pretraining":
+            recipe = pretraining_recipe(folder, own)
+        else:
+            recipe = cases.recipe_of(task, folder, cases.data_of(task, 24), **own)
+        save_recipe(recipe, folder / "recipe.yaml")
         return ["train", str(folder / "recipe.yaml")]
 
     return Job(f"training, {task}" + (", cached features" if settings else ""), words, True)
+
+
+def pretraining_recipe(folder: Path, settings: dict):
+    """A recipe over 48 lines of text."""
+    texts = (f"{each.text} {at}\n" for at, each in enumerate(cases.people(48)))
+    write_text(folder / "train.txt", "".join(texts))
+    own = {"task": "pretraining", "train_file": str(folder / "train.txt"), "output_dir": str(folder / "out")}
+    return load_recipe(None, {**PRETRAINING, **own, **settings})
 
 
 def jobs(model: Path) -> list[Job]:
@@ -106,9 +121,15 @@ def jobs(model: Path) -> list[Job]:
         *map(training, TRAINED),
         training("token-classification", **frozen),
         Job("prediction", lambda at: ["predict", str(model), texts, "--output", str(at / "out" / "p.jsonl")], False),
+        Job("prediction of a corpus", lambda at: corpus_words(model, texts, at), False),
         Job("evaluation", lambda at: ["evaluate", str(model), "--data", texts, "--output", f"{at}/out/s.json"], False),
         Job("export", lambda at: ["export", str(model), str(at / "out" / "onnx"), "--overwrite"], False),
     ]
+
+
+def corpus_words(model: Path, texts: str, folder: Path) -> list[str]:
+    """A prediction in shards, which a later command continues."""
+    return ["predict", str(model), texts, "--output_dir", str(folder / "out" / "shards"), "--shard_size", "100"]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -193,7 +214,8 @@ def study(job: Job, root: Path, kills: int, chance: random.Random) -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=50, help="kills over all jobs")
+    parser.add_argument("--kills", type=int, default=50, help="kills over all trainings")
+    parser.add_argument("--others", type=int, default=5, help="kills of each other command")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default=str(HOUSE / "docs" / "studies" / "kill_commands.md"))
     arguments = parser.parse_args()
@@ -206,13 +228,16 @@ def main() -> int:
             return 1
         found = jobs(first / "out")
         for at, job in enumerate(found):
-            kills = arguments.kills // len(found) + (at < arguments.kills % len(found))
+            trainings = sum(each.resumes for each in found)
+            share = arguments.kills // trainings + (at < arguments.kills % trainings)
+            kills = share if job.resumes else arguments.others
             rows.append((job.name, study(job, Path(temporary, str(at)), kills, chance)))
     wrong = sum(len(each["wrong"]) for _, each in rows)
     page = [
         "# Commands that are killed",
         "",
-        f"`python studies/kill_commands.py --kills {arguments.kills} --seed {arguments.seed}`: each command is killed "
+        f"`python studies/kill_commands.py --kills {arguments.kills} --others {arguments.others} --seed "
+        f"{arguments.seed}`: each command is killed "
         "with SIGKILL at random moments of its work and started again, a training with `--resume_from_checkpoint` as "
         "soon as there is a complete checkpoint. Tiny models with random weights; the trainings use dropout, FGM and "
         "R-Drop where the task has them, and a checkpoint every second step. After every "

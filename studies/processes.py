@@ -58,7 +58,8 @@ def main() -> int:
         "processes (two accumulated batches each, gloo) and by one process with one batch. Tiny models with two layers "
         "and a BiLSTM, float64 weights, no dropout; with R-Drop the scores of the second copies are shifted, so "
         "that the divergence is not zero. FSDP2 is torch's `fully_shard`; LoRA on an encoder is refused there. The "
-        "numbers are the largest difference of any entry as a share of the largest gradient.",
+        "numbers are the largest difference of any entry as a share of the largest gradient; losses, divergences and "
+        "perturbations are float32 in every precision of the weights.",
         "",
         f"Largest difference: {worst:.1e}.",
         "",

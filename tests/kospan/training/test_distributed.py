@@ -89,7 +89,7 @@ def test_every_trainer_checks_how_its_processes_work(check, make_token_classifie
         raise ValueError("refused")
 
     monkeypatch.setattr(trainer, check, refuse)
-    with pytest.raises(ValueError, match="^refused$"):
+    with pytest.raises(ValueError, match="refused"):
         training_cases.trainer(make_token_classifier(encoder_input="units"), str(tmp_path))
 
 
