@@ -6,6 +6,7 @@ import zlib
 
 import pytest
 import resume_cases as cases
+import torch
 
 from kospan.run import prepare_output, train
 from kospan.training.checksums import NAME, checksum, damaged_file, write_checksums
@@ -53,18 +54,15 @@ def test_a_damaged_list_of_checksums_is_named(content, tmp_path):
 
 
 def test_a_damaged_pickle_is_named_without_checksums(trained, tmp_path):
-    """Of a checkpoint of an earlier version; torch raises errors of many kinds."""
-    whole = next((trained / "out").glob("checkpoint-*"))
-    for at in range(0, 200, 3):
-        checkpoint = tmp_path / str(at)
-        shutil.copytree(whole, checkpoint)
-        (checkpoint / NAME).unlink()
-        path = checkpoint / "scheduler.pt"
-        data = path.read_bytes()
-        first = data.find(b"data.pkl") + 8 + at
-        path.write_bytes(data[:first] + b"\0" * 20 + data[first + 20 :])
-        reason = broken_part(checkpoint)
-        assert reason is None or reason.startswith("scheduler.pt ")
+    """Of a checkpoint of an earlier version: torch raises more than its own errors, here UnicodeDecodeError."""
+    shutil.copytree(next((trained / "out").glob("checkpoint-*")), tmp_path / "checkpoint")
+    (tmp_path / "checkpoint" / NAME).unlink()
+    path = tmp_path / "checkpoint" / "scheduler.pt"
+    torch.save({"a": torch.zeros(100)}, path)
+    data = path.read_bytes()
+    first = data.find(b"data.pkl") + 100
+    path.write_bytes(data[:first] + bytes(20) + data[first + 20 :])
+    assert broken_part(tmp_path / "checkpoint").startswith("scheduler.pt is damaged: ")
 
 
 def test_sums_of_a_folder(tmp_path):

@@ -144,7 +144,7 @@ def test_loss_scaling_skips_by_itself():
     steps = NonFiniteSteps("skip")
     steps.check(trainer, model, float("inf"))
     assert steps.skipped == []
-    steps.note(torch.tensor(float("nan")), ["text-1"])
+    steps.note(torch.tensor(float("inf")), ["text-1"])
     steps.check(trainer, model, float("inf"))
     assert steps.skipped == [5] and model.weight.grad is not None
 
