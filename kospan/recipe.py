@@ -326,6 +326,12 @@ class Recipe:
         choices=("training", "gazetteer"),
         needs=["mention_replacement"],
     )
+    nan: str = setting(
+        "stop",
+        "step whose loss or gradient is NaN or infinite: stop (an error that names step and texts) or skip (weights "
+        "and optimizer stay as they are, and the step is counted)",
+        choices=("stop", "skip"),
+    )
     validation_loss: bool = setting(False, "compute the loss on the validation part in each evaluation (eval_loss)")
     early_stopping_patience: int = setting(
         0,

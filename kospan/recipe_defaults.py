@@ -50,6 +50,7 @@ TRAINER_DEFAULTS = {
     "report_to": "none",
     "disable_tqdm": True,
     "train_sampling_strategy": "group_by_length",
+    "auto_find_batch_size": True,
     "seed": 42,
 }
 

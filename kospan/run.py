@@ -1,5 +1,6 @@
 """The path from a recipe to a trained, scored and published model."""
 
+import contextlib
 import copy
 import json
 import os
@@ -32,7 +33,9 @@ from kospan.tasks.checkpoint_identity import check_checkpoint
 from kospan.tasks.registry import task_spec
 from kospan.tasks.unused_settings import settled
 from kospan.training.arguments import check_arguments, check_schedule, create_optimizer, training_arguments
+from kospan.training.checksums import ChecksumCallback
 from kospan.training.crf_backend import use_torchcrf
+from kospan.training.data_files import DataFiles, data_paths
 from kospan.training.feature_cache import FeatureCache, cache_root, check_feature_cache
 from kospan.training.log_lines import LogLineCallback, opening_lines
 from kospan.training.lora import lora_of
@@ -40,7 +43,17 @@ from kospan.training.mention_replacement import MentionReplacementCallback, chec
 from kospan.training.progress import ProgressCallback
 from kospan.training.push_callback import PushCallback
 from kospan.training.record import Stopwatch
-from kospan.training.resuming import BestCheckpoint, EarlyStopping, EpochOrder, check_state, is_over, load_last
+from kospan.training.resuming import (
+    BestCheckpoint,
+    EarlyStopping,
+    EpochOrder,
+    check_state,
+    is_over,
+    load_last,
+    saved_state,
+)
+from kospan.training.run_lock import NAME as LOCK
+from kospan.training.run_lock import run_lock
 from kospan.training.saving import check_output, dot_notes, resumable_checkpoint, written_whole
 from kospan.training.subword_dropout import SubwordDropout
 from kospan.training.trackers import TrackedArguments, Trackers
@@ -112,7 +125,8 @@ def _build_task(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
 def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> KospanTrainer:
     training, validation = task.train_features(task.examples("train")), task.examples("validation")
     batch_size = arguments.per_device_eval_batch_size
-    callbacks = [LogLineCallback(), ProgressCallback(), BestCheckpoint(), EpochOrder()]
+    files = DataFiles(data_paths(recipe))
+    callbacks = [LogLineCallback(), ProgressCallback(), BestCheckpoint(), EpochOrder(), files, ChecksumCallback()]
     if recipe.early_stopping_patience:
         callbacks.append(EarlyStopping(recipe.early_stopping_patience))
     if recipe.mention_replacement:
@@ -145,11 +159,12 @@ def _build_trainer(recipe: Recipe, task: Task, arguments: TrainingArguments) -> 
         subword_dropout=SubwordDropout(recipe.subword_dropout, task.tokenizer) if recipe.subword_dropout else None,
         learning_rates=recipe.learning_rates,
         feature_cache=feature_cache,
+        nan=recipe.nan,
         check_checkpoint=partial(check_checkpoint, task),
         build_trial=lambda settings: build_trainer(load_recipe(None, settings, [(recipe.name, recipe.flat())])),
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.recipe = recipe
+    trainer.recipe, trainer.data_files = recipe, files
     return trainer
 
 
@@ -174,8 +189,19 @@ def without_unused(recipe: Recipe) -> Recipe:
 def prepare(recipe: Recipe) -> tuple[KospanTrainer, str | None]:
     """Check everything that can be wrong with a recipe; returns the trainer and the checkpoint to resume from, if any.
 
+    The output folder is locked until `fit` has ended.
+
     Raises: ValueError, TypeError, OSError or ImportError as `train`.
     """
+    check_output(Path(recipe.output_dir), folder=True)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(run_lock(recipe.output_dir))
+        trainer, checkpoint = _prepared(recipe)
+        trainer.held = stack.pop_all()
+    return trainer, checkpoint
+
+
+def _prepared(recipe: Recipe) -> tuple[KospanTrainer, str | None]:
     checkpoint = prepare_output(recipe)
     recipe, task, arguments = _build_task(recipe)
     if checkpoint is not None:
@@ -184,12 +210,21 @@ def prepare(recipe: Recipe) -> tuple[KospanTrainer, str | None]:
     create_optimizer(trainer)
     check_schedule(trainer, trainer.planned_steps()[1])
     if checkpoint is not None:
-        print("".join(line + "\n" for line in check_state(trainer, checkpoint)), end="")
+        lines = [*check_state(trainer, checkpoint), *trainer.data_files.changes(saved_state(checkpoint))]
+        print("".join(line + "\n" for line in lines), end="")
     Trackers(trainer).begin()
-    if recipe.overwrite_output_dir and checkpoint is None and trainer.is_world_process_zero():
-        for old in Path(recipe.output_dir).glob("checkpoint-*"):
-            shutil.rmtree(old)
+    if trainer.is_world_process_zero():
+        # Folders of `written_whole` are those of a run that was killed: the lock is held.
+        replaced = recipe.overwrite_output_dir and checkpoint is None
+        for pattern in (".writing-*", *(["checkpoint-*"] if replaced else [])):
+            for old in Path(recipe.output_dir).glob(pattern):
+                shutil.rmtree(old)
     return trainer, checkpoint
+
+
+def holds_files(folder: Path) -> bool:
+    """Whether a folder exists and holds more than the lock of a run."""
+    return folder.is_dir() and any(path.name != LOCK for path in folder.iterdir())
 
 
 def prepare_output(recipe: Recipe) -> str | None:
@@ -206,7 +241,7 @@ def prepare_output(recipe: Recipe) -> str | None:
             print(f"skipped             {line}")
         return checkpoint
     is_first = int(os.environ.get("RANK", 0)) == 0
-    if is_first and not recipe.overwrite_output_dir and folder.is_dir() and any(folder.iterdir()):
+    if is_first and not recipe.overwrite_output_dir and holds_files(folder):
         raise FileExistsError(
             f"expected an empty output_dir, found files in {folder}; pass --resume_from_checkpoint to continue from "
             "its last checkpoint, --overwrite_output_dir to replace it, or another --output_dir"
@@ -223,6 +258,11 @@ def fit(trainer: KospanTrainer, checkpoint: str | None = None) -> dict[str, floa
 
     Raises: ConnectionError where a push did not arrive.
     """
+    with trainer.held, run_lock(trainer.args.output_dir):
+        return _fit(trainer, checkpoint)
+
+
+def _fit(trainer: KospanTrainer, checkpoint: str | None) -> dict[str, float]:
     if trainer.is_world_process_zero():
         print("".join(line + "\n" for line in _opening(trainer)), end="", flush=True)
     trackers = Trackers(trainer)
@@ -255,11 +295,12 @@ def _opening(trainer: KospanTrainer) -> list[str]:
 
 def finish(trainer: KospanTrainer) -> dict[str, float]:
     """Save the model, load it again in float32, and write its predictions, scores, record and card."""
+    model = trainer.whole_model()
     if not trainer.is_world_process_zero():
         return {}
     folder = Path(trainer.args.output_dir)
     with written_whole(folder) as temporary:
-        trainer.task.save(trainer.accelerator.unwrap_model(trainer.model), temporary)
+        trainer.task.save(model, temporary)
         save_recipe(trainer.recipe, temporary / "recipe.yaml")
         if trainer.task.spec.predicts:
             first = Path(trainer.recipe.encoder) / TRAINING_TEXTS

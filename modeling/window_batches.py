@@ -54,10 +54,10 @@ class WindowBatches:
             features: Dicts with the same keys, `input_ids` among them. Lists are padded on the right: `input_ids` with
                 the padding token, `token_type_ids` with 0, features of units with -100. If they hold `encoder_states`,
                 float32 arrays `(length, hidden)`, these are padded with zeros and replace `input_ids` and
-                `token_type_ids` in the batch.
+                `token_type_ids` in the batch. `ids` of texts are ignored.
 
         Returns:
-            A tensor for each key, and `attention_mask` `(batch, length)`.
+            A tensor for each other key, and `attention_mask` `(batch, length)`.
         """
         lengths = [len(feature["input_ids"]) for feature in features]
         mask = torch.from_numpy(attention_mask(lengths))
@@ -66,9 +66,8 @@ class WindowBatches:
             features = [
                 {**each, "unit_subwords": [each["input_ids"][at] for at in each["unit_positions"]]} for each in features
             ]
-        if states:
-            replaced = ("input_ids", "token_type_ids", "encoder_states")
-            features = [{key: value for key, value in each.items() if key not in replaced} for each in features]
+        dropped = ("ids", *(("input_ids", "token_type_ids", "encoder_states") if states else ()))
+        features = [{key: value for key, value in each.items() if key not in dropped} for each in features]
         padded = padded_batch(features, self.tokenizer.pad_token_id or 0)
         batch = {key: torch.as_tensor(values) for key, values in padded.items()}
         if states:

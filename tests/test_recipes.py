@@ -35,7 +35,8 @@ from kospan.training.learning_rates import check_rates, rate_of
 
 FOLDER = Path(__file__).parent.parent / "recipes"
 STUDIES = sorted((FOLDER / "studies").glob("*.yaml"))
-RECIPES = sorted(set(FOLDER.rglob("*.yaml")) - set(STUDIES))
+LAUNCHES = sorted((FOLDER / "accelerate").glob("*.yaml"))
+RECIPES = sorted(set(FOLDER.rglob("*.yaml")) - set(STUDIES) - set(LAUNCHES))
 TASK_OF = {path: yaml.safe_load(path.read_text(encoding="utf-8")).get("task") for path in RECIPES}
 GENERATIVE = [path for path in RECIPES if TASK_OF[path] == "generative-ner"]
 PRETRAINING = [path for path in RECIPES if TASK_OF[path] == "pretraining"]
@@ -321,3 +322,13 @@ def test_a_study_is_read_and_its_variants_are_whole_recipes(path):
 
 def test_studies_are_shipped():
     assert {path.stem for path in STUDIES} >= {"klue_ablation", "klue_scratch", "wnut17_minilm"}
+
+
+@pytest.mark.parametrize("path", LAUNCHES, ids=lambda path: path.stem)
+def test_a_configuration_of_accelerate_is_one(path):
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    config = load_config_from_file(str(path))
+    assert config.num_processes == 2 and config.distributed_type.value in ("MULTI_GPU", "FSDP", "DEEPSPEED")
+    if config.distributed_type == "FSDP":
+        assert config.fsdp_config["fsdp_version"] == 2

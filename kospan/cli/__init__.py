@@ -5,7 +5,7 @@ import importlib
 import os
 import sys
 
-from kospan.cli.errors import hide_secrets, print_mistake
+from kospan.cli.errors import hide_secrets, print_error, print_mistake, shortage
 
 # Modules of this package: `add_parser(commands)` adds the command's flags, `run(arguments)` runs it.
 COMMANDS = (
@@ -57,7 +57,13 @@ def _guarded(run, arguments) -> int:
         rest = run(arguments)
     except BrokenPipeError:
         raise
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except Exception as error:
+        message = shortage(error)
+        if message is not None:
+            print_error(message)
+            return 1
+        if not isinstance(error, (ValueError, TypeError, OSError, ImportError)):
+            raise
         print_mistake(error)
         return 2
     except KeyboardInterrupt as error:

@@ -1,5 +1,6 @@
 """Errors on the screen, without secrets."""
 
+import errno
 import sys
 
 from kospan.redaction import print_exception, redacted
@@ -7,7 +8,37 @@ from kospan.redaction import print_exception, redacted
 
 def print_mistake(error: Exception) -> None:
     """Print a user's mistake as one line; messages of libraries may have several."""
-    print(f"kospan: {redacted(' '.join(line.strip() for line in str(error).splitlines()))}", file=sys.stderr)
+    print_error(str(error))
+
+
+def print_error(message: str) -> None:
+    """Print a message as one line."""
+    print(f"kospan: {redacted(' '.join(line.strip() for line in message.splitlines()))}", file=sys.stderr)
+
+
+def shortage(error: Exception) -> str | None:
+    """Return the message of an error for lack of disk space or memory; None for any other, and one that says it."""
+    if isinstance(error, OSError):
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and "expected" not in str(error)
+        return _full_disk(error) if is_full else None
+    if isinstance(error, (ValueError, TypeError, ImportError)):  # Mistakes, which may come before torch is loaded.
+        return None
+    from kospan.training.batch_halving import is_out_of_memory
+    from kospan.training.saving import is_out_of_space
+
+    if is_out_of_space(error):
+        return _full_disk(error)
+    if isinstance(error, (MemoryError, RuntimeError)) and is_out_of_memory(error):
+        first = next(iter(str(error).splitlines()), "")
+        return f"expected free memory, got none ({first}); lower --batch_size, or free some and run the command again"
+    return None
+
+
+def _full_disk(error: Exception) -> str:
+    return (
+        f"expected free space on the disk, got none while writing ({error}); free some, then run the same command "
+        "again; no file is written by half"
+    )
 
 
 def hide_secrets() -> None:

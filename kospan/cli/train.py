@@ -43,6 +43,9 @@ def _train(prepared: tuple, output_dir: str) -> int:
             file=sys.stderr,
         )
         return 130
+    except (MemoryError, FloatingPointError) as error:
+        print(f"kospan: {error}; {resume} in {output_dir}, if there is one", file=sys.stderr)
+        return 1
     except (OSError, RuntimeError, SafetensorError) as error:
         if not is_out_of_space(error):
             raise

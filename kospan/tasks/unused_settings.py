@@ -21,7 +21,7 @@ EVERY_TASK = frozenset(
         "extra_train_file",
         *("skip_invalid", "encoder", "encoder_options", "unit", "max_length", "learning_rates"),
         *("lora_rank", "lora_alpha", "lora_dropout", "lora_targets", "lora_rslora", "lora_dora"),
-        *("validation_loss", "early_stopping_patience", "resume_from_checkpoint", "overwrite_output_dir"),
+        *("nan", "validation_loss", "early_stopping_patience", "resume_from_checkpoint", "overwrite_output_dir"),
     )
 )
 

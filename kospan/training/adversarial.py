@@ -210,6 +210,10 @@ class FGM:
     def _forget(self) -> None:
         self._delta = self._embedded = self._gradient = None
 
+    def counters(self) -> tuple:
+        """Sum of the ratios, zero perturbations and passes since the last report."""
+        return self.ratio_sum, self.skipped, self.steps
+
     def report(self) -> dict[str, float]:
         """Mean ||r|| / ||e|| (`fgm_ratio`) and number of zero perturbations (`fgm_skipped`) since the last report."""
         if not self.steps:

@@ -1,5 +1,7 @@
 """Log lines of a run: one per logging step and evaluation, and the lines before the first step."""
 
+import os
+
 import torch
 from transformers import TrainerCallback
 
@@ -88,7 +90,7 @@ def opening_lines(trainer, documents: int, windowed: int, longest: int) -> list[
     lines = [
         f"device              {args.device}",
         f"precision           {precision_in_use(trainer)}",
-        f"processes           {args.world_size}",
+        processes_line(args.world_size),
         f"parameters          {trained:,} trained of {total:,}",
         f"steps               {steps:,} ({per_epoch:,} per epoch; batch {batch} windows)",
         f"windowed texts      {windowed:,} of {documents:,} ({windowed / max(1, documents):.1%})",
@@ -96,6 +98,22 @@ def opening_lines(trainer, documents: int, windowed: int, longest: int) -> list[
         "activations)",
     ]
     return lines + adapter_lines(model) + rate_lines(trainer.rate_groups)
+
+
+def processes_line(count: int) -> str:
+    """Number of processes; a note where `accelerate launch` was given more than it starts on a CPU.
+
+    Its simple launcher sets an address to meet at for several processes, but starts one, which has no rank.
+    """
+    line = f"processes           {count}"
+    ranks = ("RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK")
+    launched = {"MASTER_ADDR", "ACCELERATE_MIXED_PRECISION"} <= os.environ.keys()
+    if count > 1 or not launched or any(name in os.environ for name in ranks):
+        return line
+    return (
+        f"{line}; accelerate launch --cpu starts one process whatever --num_processes says: start several with "
+        "`torchrun --nproc_per_node N train.py ...`"
+    )
 
 
 def rate_lines(groups: list[LearningRateGroup]) -> list[str]:

@@ -30,6 +30,14 @@ class LossParts:
         for name, value in found.items():
             self._sums[name] = self._sums.get(name, 0.0) + scale * value.detach()
 
+    def sums(self) -> tuple[dict, int | None]:
+        """The sums since the last report, which `reset` restores."""
+        return dict(self._sums), self._first
+
+    def reset(self, sums: tuple[dict, int | None]) -> None:
+        """Restore the sums of an earlier moment."""
+        self._sums, self._first = dict(sums[0]), sums[1]
+
     def report(self, step: int) -> dict[str, float]:
         """Means of the parts over the steps since the last report; empty without parts.
 

@@ -73,6 +73,11 @@ class PushQueue:
                 self._thread.start()
             self._changed.notify_all()
 
+    def fail(self, step: int, reason: str) -> None:
+        """Note a push that failed, which the end of the run reports."""
+        self.failures.append(f"step {step}: {reason}")
+        self._log(f"push failed         step {step}: {reason}")
+
     def finish(self) -> None:
         """Wait until no push is waiting or running."""
         with self._changed:
@@ -89,9 +94,7 @@ class PushQueue:
                 address = self._push(push.folder, push.message, push.resumable)
                 self._log(f"pushed              step {push.step}: {address}")
             except Exception as error:  # Whatever it is, training continues; the end of the run reports it.
-                failure = f"step {push.step}: {str(error) or type(error).__name__}"
-                self.failures.append(failure)
-                self._log(f"push failed         {failure}")
+                self.fail(push.step, str(error) or type(error).__name__)
             finally:
                 shutil.rmtree(push.folder, ignore_errors=True)
 
@@ -125,7 +128,12 @@ class PushCallback(TrainerCallback):
         checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         # A copy: the checkpoint may be deleted before this push starts.
         copy = Path(tempfile.mkdtemp(prefix=".pushing-", dir=args.output_dir))
-        shutil.copytree(checkpoint, copy, dirs_exist_ok=True)
+        try:
+            shutil.copytree(checkpoint, copy, dirs_exist_ok=True)
+        except OSError as error:  # No space for the copy: the checkpoint itself is complete.
+            shutil.rmtree(copy, ignore_errors=True)
+            self.queue.fail(state.global_step, f"no copy of the checkpoint could be written: {error}")
+            return
         resumable = {HubStrategy.CHECKPOINT: "last-checkpoint", HubStrategy.ALL_CHECKPOINTS: checkpoint.name}
         message = f"Training in progress, step {state.global_step}"
         every = args.hub_always_push or strategy == HubStrategy.ALL_CHECKPOINTS

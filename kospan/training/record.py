@@ -37,7 +37,8 @@ def training_record(trainer, documents: int, windowed: int) -> dict:
 
     Returns: `device`, `precision`, `processes`, `batch` (windows per step), `parameters`, `documents`, `windows`,
         `windowed`, `steps`, `epochs`, `seconds` (None where the run was resumed: only its last part was timed),
-        `best_step` (None where the last weights were kept), `history`, `versions`, `commit`.
+        `best_step` (None where the last weights were kept), `skipped_steps` (whose loss or gradient was not finite),
+        `batch_parts` (above 1 where memory ran out), `data_files` (size and hash), `history`, `versions`, `commit`.
     """
     args, state = trainer.args, trainer.state
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -61,6 +62,9 @@ def training_record(trainer, documents: int, windowed: int) -> dict:
         "epochs": finite(state.epoch),
         "seconds": None if resumed else finite(ended.get("train_runtime")),
         "best_step": best_step(state) if args.load_best_model_at_end else None,
+        "skipped_steps": trainer.non_finite.skipped,
+        "batch_parts": trainer.halving.parts,
+        "data_files": trainer.data_files.files,
         "history": learning_curve(curve_log(state.log_history, trainer.task.spec.curves)),
         "versions": versions(),
         "commit": commit(),

@@ -160,6 +160,8 @@ def _check_best(args, state: dict, checkpoint: str | Path) -> None:
 def _check_optimizer(optimizer, checkpoint: str | Path) -> None:
     """Raises: ValueError naming the setting where the saved state belongs to another optimizer or other groups."""
     path = Path(checkpoint) / "optimizer.pt"
+    if not path.is_file():  # That of FSDP2 has no groups.
+        return
     saved = torch.load(path, map_location="meta", weights_only=True)["param_groups"]
     own = optimizer.state_dict()["param_groups"]
     fix = "resume with the settings of that training, or start again with --overwrite_output_dir"

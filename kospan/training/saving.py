@@ -16,8 +16,9 @@ from safetensors import SafetensorError, safe_open
 from transformers.trainer_pt_utils import safe_globals
 
 from kospan.data.text import check_compression
-from kospan.files import read_json_object
+from kospan.files import found_json_object, read_json_object
 from kospan.modeling.base_models import ADAPTER
+from kospan.training.checksums import damaged_file
 
 CHECKPOINT_FILES = ("trainer_state.json", "config.json", "optimizer.pt", "scheduler.pt")
 
@@ -104,50 +105,57 @@ def is_out_of_space(error: BaseException | None) -> bool:
         signs = ("os error 27", "os error 28", "os error 122", "StorageFull")
         if isinstance(error, SafetensorError) and any(sign in str(error) for sign in signs):
             return True
-        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in ("inline_container", "StreamWriter")):
+        writing = "inline_container" in str(error) and "StreamReader" not in str(error)
+        if isinstance(error, RuntimeError) and (writing or "StreamWriter" in str(error)):
             return True
         error = error.__cause__ or error.__context__
     return False
 
 
 def broken_part(checkpoint: str | os.PathLike) -> str | None:
-    """The missing, truncated or unsafe file of a checkpoint; None if it is complete."""
+    """The missing, truncated, damaged or unsafe file of a checkpoint; None if it is complete."""
     folder = Path(checkpoint)
+    return _missing_file(folder) or damaged_file(folder) or _unreadable_file(folder)
+
+
+def _missing_file(folder: Path) -> str | None:
     for name in CHECKPOINT_FILES:
         # An adapter has its settings in place of the config, which belongs to its base model.
-        if not (folder / name).is_file() and not (name == "config.json" and (folder / ADAPTER).is_file()):
+        # FSDP2 saves the gathered optimizer under another name.
+        other = {"config.json": ADAPTER, "optimizer.pt": "optimizer.bin"}.get(name, name)
+        if not (folder / name).is_file() and not (folder / other).is_file():
             return f"{name} is missing"
-    described = {}
+    weights = {path.name for path in folder.glob("*.safetensors")}
+    shards = (found_json_object(folder / "model.safetensors.index.json") or {}).get("weight_map", {}).values()
+    for name in sorted(set(shards) - weights) if weights else ["model.safetensors"]:
+        return f"{name} is missing"
+    return None if any(folder.glob("rng_state*.pth")) else "rng_state.pth is missing"
+
+
+def _unreadable_file(folder: Path) -> str | None:
     for path in sorted(folder.glob("*.json")):
         try:
-            described[path.name] = json.loads(path.read_text(encoding="utf-8"))
+            json.loads(path.read_text(encoding="utf-8"))
         except ValueError:
             return f"{path.name} is truncated"
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        return "model.safetensors is missing"
-    shards = described.get("model.safetensors.index.json", {}).get("weight_map", {}).values()
-    for name in sorted(set(shards) - {path.name for path in weights}):
-        return f"{name} is missing"
-    for path in weights:
+    for path in sorted(folder.glob("*.safetensors")):
         try:
             with safe_open(str(path), framework="pt"):
                 pass
         except (SafetensorError, OSError):
             return f"{path.name} is truncated"
-    states = [folder / "optimizer.pt", folder / "scheduler.pt", *sorted(folder.glob("rng_state*.pth"))]
-    if len(states) == 2:
-        return "rng_state.pth is missing"
-    # The loss scale of fp16.
-    states += [path for path in [folder / "scaler.pt"] if path.is_file()]
-    for path in states:
+    # scaler.pt holds the loss scale of fp16.
+    named = (folder / name for name in ("optimizer.pt", "scheduler.pt", "scaler.pt"))
+    for path in [*(path for path in named if path.is_file()), *sorted(folder.glob("rng_state*.pth"))]:
         try:
             with safe_globals():  # The Trainer's own: numpy's random state.
                 torch.load(path, map_location="meta", weights_only=True)
-        except (RuntimeError, EOFError, OSError, zipfile.BadZipFile):
-            return f"{path.name} is truncated"
         except pickle.UnpicklingError:
             return f"{path.name} holds more than tensors and plain values, which could run code"
+        except (RuntimeError, EOFError, OSError, zipfile.BadZipFile):
+            return f"{path.name} is truncated"
+        except Exception as error:  # A damaged pickle can end in any.
+            return f"{path.name} is damaged: {error}"
     return None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate.utils import gather_object
+from accelerate.utils import DistributedType, gather_object
 from torch.utils.data import DataLoader
 from transformers import Trainer
 from transformers.trainer_utils import EvalLoopOutput, HubStrategy, get_last_checkpoint
@@ -17,12 +17,17 @@ from kospan.task import Task
 from kospan.training.adapter_checkpoint import check_adapters, check_unsharded, restore, save_adapters
 from kospan.training.adversarial import FGM, check_fgm, without_gradient_sync
 from kospan.training.arguments import check_model
+from kospan.training.batch_halving import BatchHalving, evaluation_memory
+from kospan.training.data_files import DataFiles
 from kospan.training.feature_cache import FeatureCache
 from kospan.training.learning_rates import LearningRateGroup, check_fragments, check_rates, rate_groups
 from kospan.training.lora import is_adapted, plain_state
 from kospan.training.loss_parts import LossParts
+from kospan.training.non_finite import NonFiniteSteps, check_policy
 from kospan.training.push_callback import PushCallback
+from kospan.training.run_lock import run_lock
 from kospan.training.search import HyperparameterSearch
+from kospan.training.sharding import WholeModel, check_sharding
 from kospan.training.subword_dropout import SubwordDropout
 from kospan.training.validation import ValidationLoss
 
@@ -45,6 +50,7 @@ class KospanTrainer(Trainer):
         subword_dropout: Hides subwords of each training batch; None hides none.
         learning_rates: Learning rate or factor by name fragment; empty keeps the Trainer's own groups.
         feature_cache: Features of a frozen encoder on disk; None runs the encoder in each step.
+        nan: "stop" or "skip", see `kospan.training.non_finite.NonFiniteSteps`.
         check_checkpoint: Raises an error if the checkpoint in a folder is of another model.
         build_trial: Builds the trainer of a hyperparameter trial from its settings.
         **kwargs: Arguments of Trainer.
@@ -68,18 +74,27 @@ class KospanTrainer(Trainer):
         subword_dropout: SubwordDropout | None = None,
         learning_rates: dict | None = None,
         feature_cache: FeatureCache | None = None,
+        nan: str = "stop",
         check_checkpoint: Callable[[str], None] | None = None,
         build_trial: Callable[[dict], "KospanTrainer"] | None = None,
         **kwargs,
     ):
         if task is not None:
             model = task.model if model is None else model
-            kwargs = {"processing_class": task.tokenizer, "data_collator": task.collate} | kwargs
+            # Batches that one process sends to the others may hold tensors only.
+            collate = task.collate if args.accelerator_config.dispatch_batches else IdCollator(task.collate)
+            kwargs = {"processing_class": task.tokenizer, "data_collator": collate} | kwargs
+        self.non_finite = NonFiniteSteps(nan)
+        self.halving = BatchHalving(args is not None and args.auto_find_batch_size)
+        if self.halving.enabled:
+            args.auto_find_batch_size = False  # The Trainer would begin again with another number of texts per step.
+        kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), self.non_finite, self.halving]
         super().__init__(model, args, **kwargs)
         self.task, self.validation_loss, self.feature_cache = task, validation_loss, feature_cache
         self.rdrop_alpha, self.rdrop_level, self.rdrop_on = rdrop_alpha, rdrop_level, rdrop_on
         self.subword_dropout, self.check_checkpoint = subword_dropout, check_checkpoint
-        self.search = HyperparameterSearch(self, build_trial)
+        self.search, self.held = HyperparameterSearch(self, build_trial), contextlib.ExitStack()
+        self.data_files = DataFiles({})
         self.learning_rates = check_rates(learning_rates or {})
         check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
         self.rate_groups: list[LearningRateGroup] = []
@@ -89,8 +104,12 @@ class KospanTrainer(Trainer):
         self._loss_parts = LossParts()
         self._predictions: list[tuple[int, list]] = []
         check_model(self.args, self.model)
+        check_policy(nan, self)
+        check_sharding(self.accelerator)
         check_unsharded(self.model, self.accelerator)
         check_fgm(fgm_epsilon, fgm_space, self.args, self.accelerator)
+        self._whole = WholeModel(self.model, self.accelerator.distributed_type == DistributedType.FSDP)
+        self._evaluated = None
         if fgm_epsilon > 0:
             self.fgm = FGM(self.model, fgm_epsilon, fgm_space, self._special_ids())
 
@@ -115,7 +134,8 @@ class KospanTrainer(Trainer):
             resume_from_checkpoint = get_last_checkpoint(self.args.output_dir)
         if resume_from_checkpoint and self.check_checkpoint is not None:
             self.check_checkpoint(resume_from_checkpoint)
-        with contextlib.nullcontext() if self.feature_cache is None else self.feature_cache.attached(self):
+        cached = contextlib.nullcontext() if self.feature_cache is None else self.feature_cache.attached(self)
+        with contextlib.nullcontext() if self.task is None else run_lock(self.args.output_dir), cached:
             return super().train(resume_from_checkpoint, trial, *args, **kwargs)
 
     def get_batch_samples(self, epoch_iterator, num_batches, device):
@@ -126,9 +146,31 @@ class KospanTrainer(Trainer):
         return super().get_batch_samples(epoch_iterator, num_batches, device)
 
     def training_step(self, model, inputs, num_items_in_batch=None):
-        """One pass, or with FGM a clean and an adversarial one; the clean loss is returned and logged."""
+        """The passes of a batch, in parts where memory ran out; the clean loss is returned and logged."""
+        ids = inputs.pop("ids", ())
         if self.subword_dropout is not None:
             inputs = self.subword_dropout(self._prepare_inputs(inputs))
+        loss = self.halving.run(self, model, inputs, lambda part: self._passes(model, part, num_items_in_batch))
+        self.non_finite.note(loss, ids)
+        return loss
+
+    def _get_grad_norm(self, model, grad_norm=None):
+        norm = super()._get_grad_norm(model, grad_norm)
+        self.non_finite.check(self, model, norm)
+        return norm
+
+    def counters(self) -> tuple:
+        """Sums for the next log entry, which `reset_counters` restores."""
+        return self._loss_parts.sums(), None if self.fgm is None else self.fgm.counters()
+
+    def reset_counters(self, counted: tuple) -> None:
+        """Restore the sums of `counters`, for a step that is computed again."""
+        self._loss_parts.reset(counted[0])
+        if self.fgm is not None:
+            self.fgm.ratio_sum, self.fgm.skipped, self.fgm.steps = counted[1]
+
+    def _passes(self, model, inputs, num_items_in_batch):
+        """One pass, or with FGM a clean and an adversarial one; returns the clean loss."""
         if self.fgm is None:
             return super().training_step(model, inputs, num_items_in_batch)
         inputs = self._prepare_inputs(inputs)
@@ -220,13 +262,17 @@ class KospanTrainer(Trainer):
         """As `get_eval_dataloader`."""
         return self.get_eval_dataloader(test_dataset)
 
+    def whole_model(self) -> torch.nn.Module:
+        """The unwrapped model with whole weights; every process has to call it."""
+        return self._whole.of(self.accelerator.unwrap_model(self.model), self.args.device)
+
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
         """Predict a batch of documents; their spans are gathered at the end of the evaluation."""
         if self.task is None:
             return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
         indices, documents = zip(*inputs)
-        with torch.no_grad():
-            predictions = self.task.predict(documents, model=self.accelerator.unwrap_model(model))
+        with torch.no_grad(), evaluation_memory(self.args.per_device_eval_batch_size):
+            predictions = self.task.predict(documents, model=self._evaluated)
         self._predictions += zip(indices, round_scores(predictions))
         return None, None, None
 
@@ -234,6 +280,7 @@ class KospanTrainer(Trainer):
         self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
     ):
         """As in the Trainer; with a task, scores of documents, and the loss on validation data if it is wanted."""
+        self._evaluated = self.whole_model()
         if self.task is not None and not self.task.spec.predicts:
             scores = self.task.loss_metrics(self.validation_loss(self))
             metrics = {f"{metric_key_prefix}_{name}": value for name, value in scores.items()}
@@ -337,6 +384,22 @@ class KospanTrainer(Trainer):
                 f"expected every push to {self.hub_model_id} to arrive, {len(failures)} did not: "
                 f"{'; '.join(failures)}. The trained model is complete in {folder}; {end}"
             )
+
+
+class IdCollator:
+    """Collator that adds `ids`, the texts' own, for messages about a batch.
+
+    Args:
+        collate: Makes the batch from features, each with its `ids`, which it ignores.
+    """
+
+    def __init__(self, collate: Callable[[list[dict]], dict]):
+        self.collate = collate
+
+    def __call__(self, features: list[dict]) -> dict:
+        """Collate features."""
+        ids = [each for feature in features for each in feature.get("ids", ())]
+        return self.collate(features) | ({"ids": list(dict.fromkeys(ids))} if ids else {})
 
 
 def round_scores(predictions: Sequence[list]) -> Sequence[list]:

@@ -32,7 +32,7 @@ class ValidationLoss:
     @torch.no_grad()
     def __call__(self, trainer: Trainer) -> float:
         """The loss in its own unit, averaged over all labels of all windows, equal in every process."""
-        accelerator, model = trainer.accelerator, trainer.accelerator.unwrap_model(trainer.model)
+        accelerator, model = trainer.accelerator, trainer.whole_model()
         total, count = torch.zeros(2, dtype=torch.float64, device=trainer.args.device)
         own = self.features[accelerator.process_index :: accelerator.num_processes]
         with trainer.compute_loss_context_manager():

@@ -34,7 +34,7 @@ def pack(windows: Sequence[dict], length: int) -> list[dict]:
     """Pack windows into rows, each into the fullest that has room for it (best fit, deterministic).
 
     Args:
-        windows: `input_ids` and `labels`, none longer than a row.
+        windows: `input_ids` and `labels`, none longer than a row, and other lists, which are joined.
         length: Positions of a row.
 
     Returns: `input_ids`, `labels` and `position_ids` of each row; positions begin at 0 for each window.
@@ -54,7 +54,7 @@ def pack(windows: Sequence[dict], length: int) -> list[dict]:
             room, row = length, len(rows)
             rows.append({"input_ids": [], "labels": [], "position_ids": []})
         for key, values in (*window.items(), ("position_ids", range(need))):
-            rows[row][key] += values
+            rows[row].setdefault(key, []).extend(values)
         insort(free, (room - need, row))
     return rows
 

@@ -63,7 +63,7 @@ class GenerativeNERTask(BaseTask):
         return [example for example in self.corpus.splits[split] if composed(example.text)[0] not in shown]
 
     def train_features(self, examples: Sequence[Example]) -> list[dict]:
-        """Return `input_ids` (prompt, reply and end) and `labels`, -100 in the prompt, of each window.
+        """Return `input_ids` (prompt, reply and end) and `labels`, -100 in the prompt, of each window, and `ids`.
 
         With packing there is one entry per row, with `position_ids`.
 
@@ -83,9 +83,8 @@ class GenerativeNERTask(BaseTask):
                     self.too_long += 1
                     continue
                 reply = [*reply, self.tokenizer.eos_token_id]
-                features.append(
-                    {"input_ids": [*window.input_ids, *reply], "labels": [*[-100] * len(window.input_ids), *reply]}
-                )
+                labels = [*[-100] * len(window.input_ids), *reply]
+                features.append({"input_ids": [*window.input_ids, *reply], "labels": labels, "ids": [example.id]})
         if examples and not features:
             raise ValueError(
                 f"expected texts whose replies are shorter than max_new_tokens {generator.config.max_new_tokens}, got "

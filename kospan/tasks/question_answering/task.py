@@ -43,7 +43,7 @@ class QuestionAnsweringTask(EncoderTask):
         return cls(None, model, rules_of(dataset))
 
     def train_features(self, examples: Sequence[Example]) -> list[dict]:
-        """Return per window the model's input and `labels`, the positions of the answer's ends, or 0 and 0."""
+        """Return per window the model's input, `labels` (the positions of the answer's ends, or 0 and 0) and `ids`."""
         model, features, documents = self.model, [], self._documents(examples)
         for example in examples:
             document = documents[example.text]
@@ -61,7 +61,7 @@ class QuestionAnsweringTask(EncoderTask):
                 inside = answer is not None and window.first_unit <= answer[0] and answer[1] <= last
                 held |= inside
                 ends = [answer[0] - window.first_unit + 1, answer[1] - window.first_unit] if inside else [0, 0]
-                features.append(model.features(window, matches) | {"labels": ends})
+                features.append(model.features(window, matches) | {"labels": ends, "ids": [example.id]})
             self.documents += 1
             self.windowed += len(windows) > 1
             self.unheld += bool(example.spans) and not held

@@ -53,14 +53,14 @@ class TextClassificationTask(EncoderTask):
         return cls(None, model, dataset)
 
     def train_features(self, examples: Sequence[Example]) -> list[dict]:
-        """Return per window the model's input and `labels`, the id of the class or the value of the whole text."""
+        """Return per window the model's input, `labels` (class id or value of the whole text) and `ids`."""
         model, features = self.model, []
         documents = model.passages_of([example.text for example in examples], pairs_of(model, examples))
         for example, windows in zip(examples, documents):
             [label] = gold_values([example]) if self.values else [self.labels.index(gold_label(example))]
             # The Trainer does not count -100; the next number is as good.
             label = float(np.nextafter(np.float32(label), np.float32(0))) if label == -100.0 else label
-            features += [model.features(window) | {"labels": label} for window in windows]
+            features += [model.features(window) | {"labels": label, "ids": [example.id]} for window in windows]
             self.documents += 1
             self.windowed += len(windows) > 1
         return features

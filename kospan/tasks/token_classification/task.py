@@ -50,8 +50,8 @@ class TokenClassificationTask(EncoderTask):
     def train_features(self, examples: Sequence[Example]) -> list[dict]:
         """Return the features of each window.
 
-        They are `input_ids`, `unit_positions`, `unit_places`, `labels`, `begins` and `ends`, and the word shapes if the
-        model uses them.
+        They are `input_ids`, `unit_positions`, `unit_places`, `labels`, `begins` and `ends`, the word shapes if the
+        model uses them, and `ids`, a list of the text's id.
         """
         aligner, config = self.model.aligner, self.model.config
         features = []
@@ -65,9 +65,8 @@ class TokenClassificationTask(EncoderTask):
             self.windowed += len(windows) > 1
             for window in windows:
                 labels = tags[window.first_unit : window.first_unit + len(window.unit_positions)]
-                features.append(
-                    self.model.features(window) | {"labels": labels, "begins": window.begins, "ends": window.ends}
-                )
+                edges = {"begins": window.begins, "ends": window.ends}
+                features.append(self.model.features(window) | {"labels": labels, **edges, "ids": [example.id]})
         return features
 
     def windows(self, examples: Sequence[Example]) -> Iterator[dict]:

@@ -1,5 +1,7 @@
 """Publication under faults of the Hub, and without showing the token."""
 
+import os
+import signal
 import traceback
 
 import pytest
@@ -86,6 +88,30 @@ def test_failed_push_keeps_the_older_release(run_folder, hub, local_hub, checked
     local_hub.fail("POST", "/commit/", times=100)
     assert str(error_of(lambda: publish(run_folder, hub))).endswith(f"is public, {NAME} is unchanged")
     assert local_hub.repo(NAME).files()["model.safetensors"] == b"older"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the child must begin with what is loaded already")
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_killed_push_publishes_everything_or_nothing(moment, run_folder, hub, local_hub, checked):  # noqa: F811
+    """Before or after the one commit of a release."""
+    child = os.fork()
+    if not child:
+        try:
+            commit = hub.api.create_commit
+
+            def killed(*arguments, **settings):
+                if moment == "after":
+                    commit(*arguments, **settings)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+            hub.api.create_commit = killed
+            publish(run_folder, hub)
+        finally:
+            os._exit(1)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert titles(local_hub) == [*(["Release ner_model"] if moment == "after" else []), "initial commit"]
+    assert publish(run_folder, hub)[0].new == (moment == "before")
+    assert titles(local_hub) == ["Release ner_model", "initial commit"]
 
 
 def test_failed_space_keeps_the_model_and_completes_with_the_next_push(run_folder, hub, local_hub, checked):  # noqa: F811

@@ -79,6 +79,7 @@ VALUES = {
         "mention_source": "gazetteer",
         "ngram_vectors": "ko.vec",
         "ngram_dropout": 0.3,
+        "nan": "skip",
         "validation_loss": True,
         "early_stopping_patience": 2,
         "resume_from_checkpoint": True,
@@ -221,7 +222,8 @@ def behaviour(recipe: Recipe) -> dict:
         "fgm": trainer.fgm and (trainer.fgm.epsilon, trainer.fgm.space, trainer.fgm_lambda),
         "rdrop": (trainer.rdrop_alpha, trainer.rdrop_alpha and trainer.rdrop_level, trainer.rdrop_on),
         "rates": trainer.learning_rates,
-        "collator": type(trainer.data_collator).__name__,
+        "collator": type(trainer.data_collator.collate).__name__,
+        "nan": trainer.non_finite.policy,
         "subword dropout": trainer.subword_dropout and trainer.subword_dropout.share,
         "validation loss": trainer.validation_loss is not None,
         "callbacks": [

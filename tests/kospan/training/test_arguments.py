@@ -213,7 +213,7 @@ def test_memory_that_runs_out_makes_smaller_batches_and_the_same_evaluation(tmp_
 
     trainer.compute_loss = too_much
     trainer.train()
-    assert failed and trainer._train_batch_size <= 2
+    assert failed and trainer.halving.parts == 2 and trainer._train_batch_size == 4
     assert trainer.state.log_history[-2]["eval_support_PS"] == 3
     assert trainer.fgm._delta is None
 

@@ -464,12 +464,14 @@ def test_validation_loss_is_the_mean_loss_of_the_replies_subwords():
         accelerator = SimpleNamespace(
             process_index=index,
             num_processes=count,
-            unwrap_model=lambda model: model,
             reduce=lambda sums: reduced.append(sums) or sum(reduced),
         )
         arguments = SimpleNamespace(device=torch.device("cpu"))
         return SimpleNamespace(
-            model=task.model, args=arguments, accelerator=accelerator, compute_loss_context_manager=nullcontext
+            whole_model=lambda: task.model,
+            args=arguments,
+            accelerator=accelerator,
+            compute_loss_context_manager=nullcontext,
         )
 
     both: list = []

@@ -1,0 +1,268 @@
+"""Commands that are killed at random moments and started again; their output is compared with an undisturbed run's.
+
+    python studies/kill_commands.py [--kills 50] [--others 5] [--seed 0] [--out docs/studies/kill_commands.md]
+
+Training of every task (FGM, R-Drop and dropout where the task has them), training on cached features, prediction,
+prediction of a corpus, evaluation and export. Each attempt is a fork of a process that has loaded everything, so that a
+kill (SIGKILL) strikes the work and not the start. POSIX only.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+HOUSE = Path(__file__).resolve().parent.parent
+
+import torch  # noqa: E402
+from safetensors import safe_open  # noqa: E402
+
+from kospan.cli import main as kospan  # noqa: E402
+from kospan.data.jsonl import write_jsonl  # noqa: E402
+from kospan.data.text import write_text  # noqa: E402
+from kospan.recipe import load_recipe, save_recipe  # noqa: E402
+from kospan.training.record import commit, versions  # noqa: E402
+from kospan.training.saving import broken_part, last_whole_checkpoint  # noqa: E402
+
+sys.path.append(str(HOUSE / "tests"))  # After the package, which the tests mirror.
+import resume_cases as cases  # noqa: E402
+
+ENCODER = {**cases.ENCODER, "num_hidden_layers": 1, "hidden_dropout_prob": 0.2}
+TECHNIQUES = {"fgm_epsilon": 0.5, "rdrop_alpha": 1.0, "multi_sample_dropout": 2}
+TRAINED = {
+    "token-classification": {"encoder_options": ENCODER, **TECHNIQUES, "lstm_hidden_size": 8},
+    "question-answering": {"encoder_options": ENCODER, **TECHNIQUES, "lstm_hidden_size": 8},
+    "text-classification": {"encoder_options": ENCODER, **TECHNIQUES},
+    "text-classification values": {"encoder_options": ENCODER, **TECHNIQUES},
+    "generative-ner": {"encoder_options": {**cases.DECODER, "attention_dropout": 0.2}},
+    "pretraining": {"encoder_options": ENCODER},
+}
+PRETRAINING = {"encoder": "scratch", "encoder_input": "units", "packing": True, "max_length": 48, "use_cpu": True}
+PRETRAINING |= {"learning_rate": 1e-2, "per_device_train_batch_size": 4, "load_best_model_at_end": False}
+RUN = {"num_train_epochs": 6, "save_total_limit": 3, "eval_strategy": "steps", "save_strategy": "steps"}
+RUN |= {"eval_steps": 2, "save_steps": 2}
+# Files with times of the run, or with its folder.
+TIMED = ("training_record.json", "README.md", "recipe.yaml", "progress.json", "trainer_state.json", "training_args.bin")
+
+
+class Job:
+    """A command that is killed and started again.
+
+    Args:
+        name: What it does.
+        words: The command's words, given its folder.
+        resumes: Whether it is a training.
+    """
+
+    def __init__(self, name: str, words, resumes: bool):
+        self.name, self.words, self.resumes = name, words, resumes
+
+    def start(self, folder: Path) -> int:
+        """Fork a process that runs the command; returns its id."""
+        words = self.words(folder)
+        if self.resumes:
+            try:
+                last_whole_checkpoint(folder / "out")
+                words.append("--resume_from_checkpoint")
+            except FileNotFoundError:
+                words.append("--overwrite_output_dir")
+        child = os.fork()
+        if child:
+            return child
+        status = 1
+        try:
+            log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            status = kospan(words)
+        finally:
+            os._exit(status)
+
+
+def training(task: str, **settings) -> Job:
+    """A training of a task."""
+
+    def words(folder: Path) -> list[str]:
+        features = {"feature_cache_dir": str(folder / "out" / "features")} if "freeze_encoder" in settings else {}
+        own = TRAINED[task] | RUN | settings | features
+        if task == "pretraining":
+            recipe = pretraining_recipe(folder, own)
+        else:
+            recipe = cases.recipe_of(task, folder, cases.data_of(task, 24), **own)
+        save_recipe(recipe, folder / "recipe.yaml")
+        return ["train", str(folder / "recipe.yaml")]
+
+    return Job(f"training, {task}" + (", cached features" if settings else ""), words, True)
+
+
+def pretraining_recipe(folder: Path, settings: dict):
+    """A recipe over 48 lines of text."""
+    texts = (f"{each.text} {at}\n" for at, each in enumerate(cases.people(48)))
+    write_text(folder / "train.txt", "".join(texts))
+    own = {"task": "pretraining", "train_file": str(folder / "train.txt"), "output_dir": str(folder / "out")}
+    return load_recipe(None, {**PRETRAINING, **own, **settings})
+
+
+def jobs(model: Path) -> list[Job]:
+    """All jobs; the last ones use a trained model."""
+    frozen = {"freeze_encoder": True, "fgm_epsilon": 0, "subword_dropout": 0}
+    texts = str(model.parent / "texts.jsonl")
+    write_jsonl(texts, [dataclasses.replace(each, id=f"t-{at}") for at, each in enumerate(cases.people(12) * 100)])
+    return [
+        *map(training, TRAINED),
+        training("token-classification", **frozen),
+        Job("prediction", lambda at: ["predict", str(model), texts, "--output", str(at / "out" / "p.jsonl")], False),
+        Job("prediction of a corpus", lambda at: corpus_words(model, texts, at), False),
+        Job("evaluation", lambda at: ["evaluate", str(model), "--data", texts, "--output", f"{at}/out/s.json"], False),
+        Job("export", lambda at: ["export", str(model), str(at / "out" / "onnx"), "--overwrite"], False),
+    ]
+
+
+def corpus_words(model: Path, texts: str, folder: Path) -> list[str]:
+    """A prediction in shards, which a later command continues."""
+    return ["predict", str(model), texts, "--output_dir", str(folder / "out" / "shards"), "--shard_size", "100"]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Final files of a job by name, without those of checkpoints and those that hold times."""
+    found = {}
+    for path in sorted((folder / "out").rglob("*")):
+        parts = path.relative_to(folder / "out").parts
+        hidden = any(part.startswith((".", "checkpoint-")) for part in parts)
+        if path.is_file() and not hidden and path.name not in (*TIMED, "lock"):
+            found["/".join(parts)] = path.read_bytes()
+    return found
+
+
+def halves(folder: Path, whole: dict[str, bytes]) -> list[str]:
+    """Files under a final name that differ from the undisturbed run's, and checkpoints that pass as whole but are not.
+
+    The feature cache has a file of its full size from the start; its list of checksums says which parts count.
+    """
+    wrong = [name for name, data in contents(folder).items() if whole.get(name) != data and "features" not in name]
+    for checkpoint in (folder / "out").glob("checkpoint-*"):
+        if broken_part(checkpoint) is None:
+            try:
+                for name in ("optimizer.pt", "scheduler.pt"):
+                    torch.load(checkpoint / name, weights_only=True)
+                for path in checkpoint.glob("*.safetensors"):
+                    with safe_open(str(path), framework="pt") as file:
+                        assert [file.get_tensor(key) for key in file.keys()]  # noqa: SIM118
+            except Exception as error:
+                wrong.append(f"{checkpoint.name}: {error}")
+    return wrong
+
+
+def strike(job: Job, folder: Path, moment: float) -> str:
+    """Run a job and kill it at a moment (seconds); returns "killed", "done" or the exit status."""
+    child, began = job.start(folder), time.monotonic()
+    while time.monotonic() - began < moment:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            code = os.waitstatus_to_exitcode(status)
+            return "done" if code == 0 else f"exit status {code}"
+        time.sleep(0.001)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return "killed"
+
+
+def prepare(folder: Path) -> Path:
+    """An empty folder of a job."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "out").mkdir(parents=True)
+    return folder
+
+
+def study(job: Job, root: Path, kills: int, chance: random.Random) -> dict:
+    """Kill a job until it has been struck often enough, then let it end, and compare."""
+    began = time.monotonic()
+    state = strike(job, prepare(root / "whole"), 3600)
+    seconds = time.monotonic() - began
+    if state != "done":
+        raise RuntimeError(f"{job.name}: {state}\n" + (root / "whole" / "log.txt").read_text(encoding="utf-8")[-3000:])
+    whole, broken = contents(root / "whole"), prepare(root / "broken")
+    hits, wrong, resumed, rounds = 0, [], 0, 1
+    while hits < kills:
+        state = strike(job, broken, chance.uniform(0, seconds))
+        wrong += halves(broken, whole)
+        if state == "killed":
+            hits += 1
+            resumed += job.resumes and any(broken_part(each) is None for each in (broken / "out").glob("checkpoint-*"))
+        elif state == "done":
+            wrong += [name for name, data in whole.items() if contents(broken).get(name) != data]
+            broken, rounds = prepare(broken), rounds + 1
+        else:
+            raise RuntimeError(f"{job.name}: {state}\n" + (broken / "log.txt").read_text(encoding="utf-8")[-3000:])
+    state = strike(job, broken, 3600)
+    if state != "done":
+        raise RuntimeError(f"{job.name}: {state}\n" + (broken / "log.txt").read_text(encoding="utf-8")[-3000:])
+    wrong += [name for name, data in whole.items() if contents(broken).get(name) != data]
+    found = {"files": len(whole), "kills": hits, "resumed": resumed, "completed": rounds, "wrong": sorted(set(wrong))}
+    print(job.name, json.dumps(found), flush=True)
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=50, help="kills over all trainings")
+    parser.add_argument("--others", type=int, default=5, help="kills of each other command")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", default=str(HOUSE / "docs" / "studies" / "kill_commands.md"))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    chance, rows = random.Random(arguments.seed), []
+    with tempfile.TemporaryDirectory() as temporary:
+        first = prepare(Path(temporary, "model"))
+        if strike(training("token-classification"), first, 3600) != "done":
+            print((first / "log.txt").read_text(encoding="utf-8"))
+            return 1
+        found = jobs(first / "out")
+        for at, job in enumerate(found):
+            trainings = sum(each.resumes for each in found)
+            share = arguments.kills // trainings + (at < arguments.kills % trainings)
+            kills = share if job.resumes else arguments.others
+            rows.append((job.name, study(job, Path(temporary, str(at)), kills, chance)))
+    wrong = sum(len(each["wrong"]) for _, each in rows)
+    page = [
+        "# Commands that are killed",
+        "",
+        f"`python studies/kill_commands.py --kills {arguments.kills} --others {arguments.others} --seed "
+        f"{arguments.seed}`: each command is killed "
+        "with SIGKILL at random moments of its work and started again, a training with `--resume_from_checkpoint` as "
+        "soon as there is a complete checkpoint. Tiny models with random weights; the trainings use dropout, FGM and "
+        "R-Drop where the task has them, and a checkpoint every second step. After every "
+        "kill each file under a final name is compared with that of an undisturbed run, byte for byte, and each "
+        "checkpoint that counts as complete is read; at the end all files are compared, weights, predictions and "
+        "scores among them.",
+        "",
+        f"Result: {sum(each['kills'] for _, each in rows)} kills, {wrong} differences.",
+        "",
+        "| command | kills | with a complete checkpoint | times completed | files compared | differences |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| {name} | {each['kills']} | {each['resumed'] or '-'} | {each['completed']} | {each['files']} | "
+            f"{', '.join(each['wrong']) or 0} |"
+            for name, each in rows
+        ),
+        "",
+        "Studies (`kospan ablate`) are killed in [kill_study.md](kill_study.md). Pushes are not among the commands.",
+        "",
+        f"Machine: {os.cpu_count()}-core {platform.machine()} virtual machine, one thread; torch "
+        f"{versions()['torch']}, transformers {versions()['transformers']}; commit {commit()}.",
+    ]
+    write_text(arguments.out, "\n".join(page) + "\n")
+    return int(bool(wrong))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
