@@ -149,7 +149,18 @@ def _store(name: str, case, error: BaseException, tally: Tally) -> None:
 def run_atheris(name: str, cases: int, seed: int) -> Tally:
     """Run a target in a process of its own, which libFuzzer ends."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [sys.executable, __file__, "--target", name, "--cases", str(cases), "--seed", str(seed), "--child", folder]
+        words = [
+            sys.executable,
+            __file__,
+            "--target",
+            name,
+            "--cases",
+            str(cases),
+            "--seed",
+            str(seed),
+            "--child",
+            folder,
+        ]
         with open(Path(folder) / "log.txt", "w", encoding="utf-8") as log:
             subprocess.run(words, cwd=ROOT, stdout=log, stderr=log, check=False)
         path = Path(folder) / "tally.json"
@@ -196,42 +207,37 @@ def child(name: str, cases: int, seed: int, folder: str) -> None:
     atheris.Fuzz()
 
 
-def page(tallies: dict[str, Tally], arguments) -> str:
-    """The report of a run."""
-    from kospan.training.record import commit, versions
-
-    flags = f"--target {arguments.target} --cases {arguments.cases} --seed {arguments.seed} --engine {arguments.engine}"
-    total = Counter()
-    for tally in tallies.values():
-        total += tally.outcomes
-    rows = []
-    for name, tally in [*tallies.items(), ("all", None)]:
-        outcomes = total if tally is None else tally.outcomes
-        counts = [f"{outcomes[kind]:,}" for kind in ("accepted", "refused", FAILED)]
-        seconds = sum(each.seconds for each in tallies.values()) if tally is None else tally.seconds
-        slowest = max(each.slowest for each in tallies.values()) if tally is None else tally.slowest
-        count = sum(outcomes.values())
-        rows.append(f"| {name} | {count:,} | {' | '.join(counts)} | {count / max(seconds, 1e-9):,.0f} | {slowest:.2f} |")
-    return "\n".join(
-        [
-            f"## {arguments.engine}",
-            "",
-            f"`python studies/fuzzing.py {flags}`: {sum(total.values()):,} cases, {total[FAILED]:,} failures. Accepted: "
-            "read without an error, all invariants hold. Refused: an error that names what was expected and received. "
-            "Failures: any other error, a broken invariant, or a case of more than "
-            f"{LONGEST:g} s of CPU time.",
-            "",
-            "| target | cases | accepted | refused | failures | cases per second of CPU time | slowest case, s |",
-            "| --- | --- | --- | --- | --- | --- | --- |",
-            *rows,
-            "",
-            *(f"- {name}: {found}, stored as {stored}" for name, each in tallies.items() for found, stored in each.failures.items()),
-            f"Seed {arguments.seed}; machine: one thread of a {os.cpu_count()}-core {platform.machine()} virtual machine; "
-            f"hypothesis {_version('hypothesis')}{', atheris ' + _version('atheris') if arguments.engine == 'atheris' else ''}, "
-            f"torch {versions()['torch']}, transformers {versions()['transformers']}; commit {commit()}.",
-            "",
-        ]
+def page(rows: list[dict]) -> str:
+    """The report of all rows."""
+    head = (
+        "Input that is almost valid, by target (`tests/fuzz`). Accepted: read without an error, all invariants hold. "
+        "Refused: an error that names what was expected and received. Failures: any other error, a broken invariant, or "
+        f"a case of more than {LONGEST:g} s of CPU time. Rates count the checks alone, not the generation of cases."
     )
+    parts = ["# Fuzzing", "", head]
+    for engine in dict.fromkeys(row["engine"] for row in rows):
+        own = [row for row in rows if row["engine"] == engine]
+        total = {key: sum(row[key] for row in own) for key in ("cases", "accepted", "refused", "failures", "seconds")}
+        total |= {"target": "all", "slowest": max(row["slowest"] for row in own), "seed": "", "commit": ""}
+        parts += [
+            "",
+            f"## {engine}",
+            "",
+            f"`python studies/fuzzing.py --target TARGET --cases CASES --seed SEED --engine {engine} --out "
+            "docs/studies/fuzzing.md`",
+            "",
+            "| target | cases | seed | accepted | refused | failures | cases per second of CPU time | slowest case | commit |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+            *(
+                f"| {row['target']} | {row['cases']:,} | {row['seed']} | {row['accepted']:,} | {row['refused']:,} | "
+                f"{row['failures']:,} | {row['cases'] / max(row['seconds'], 1e-9):,.0f} | {row['slowest']:.2f} s | "
+                f"{row['commit']} |"
+                for row in [*own, total]
+            ),
+        ]
+    machine = f"one thread of a {os.cpu_count()}-core {platform.machine()} virtual machine"
+    names = ", ".join(f"{name} {_version(name)}" for name in ("hypothesis", "torch", "transformers"))
+    return "\n".join([*parts, "", f"Machine: {machine}; {names}.", ""])
 
 
 def _version(package: str) -> str:
@@ -240,15 +246,20 @@ def _version(package: str) -> str:
     return version(package)
 
 
-def write_page(path: Path, part: str, engine: str) -> None:
-    """Write the report; the part of the other engine is kept."""
+def add_row(path: Path, row: dict) -> None:
+    """Add the row of a target to the report and to the JSON file beside it, in place of an earlier one."""
+    from filelock import FileLock
+    from fuzz.targets import TARGETS
+
     from kospan.data.text import write_text
 
-    head = "# Fuzzing\n\n"
-    parts = path.read_text(encoding="utf-8").removeprefix(head).split("\n## ") if path.exists() else []
-    parts = {("## " + each.removeprefix("## ")).split("\n")[0]: "## " + each.removeprefix("## ") for each in parts if each}
-    parts[f"## {engine}"] = part
-    write_text(path, head + "\n".join(parts[key].rstrip("\n") + "\n" for key in sorted(parts, reverse=True)))
+    data, order = path.with_suffix(".json"), [*TARGETS]
+    with FileLock(Path(tempfile.gettempdir()) / "kospan-fuzzing.lock"):
+        rows = json.loads(data.read_text(encoding="utf-8")) if data.exists() else []
+        rows = [each for each in rows if (each["engine"], each["target"]) != (row["engine"], row["target"])] + [row]
+        rows.sort(key=lambda each: (each["engine"] == "atheris", order.index(each["target"])))
+        write_text(data, json.dumps(rows, indent=1) + "\n")
+        write_text(path, page(rows))
 
 
 def main() -> int:
@@ -272,16 +283,23 @@ def main() -> int:
     if unknown:
         parser.error(f"expected targets among {', '.join(TARGETS)}, got {unknown[0]!r}")
     shares = {name: TARGETS[name].share for name in names}
-    tallies = {}
+    whole, failed = sum(shares.values()), 0
     for name in names:
-        cases = max(1, round(arguments.cases * shares[name] / sum(shares.values())))
+        cases = max(1, round(arguments.cases * shares[name] / whole))
         run = run_hypothesis if arguments.engine == "hypothesis" else run_atheris
-        tallies[name] = tally = run(name, cases, arguments.seed)
+        tally = run(name, cases, arguments.seed)
         counts = ", ".join(f"{count:,} {kind}" for kind, count in tally.outcomes.items())
-        print(f"{name}: {tally.cases:,} cases, {counts}; {tally.cases / max(tally.seconds, 1e-9):,.0f} per second", flush=True)
+        rate = tally.cases / max(tally.seconds, 1e-9)
+        print(f"{name}: {tally.cases:,} cases, {counts}; {rate:,.0f} per second", flush=True)
+        failed += len(tally.failures)
         if arguments.out:
-            write_page(arguments.out, page(tallies, arguments), arguments.engine)
-    return 1 if any(tally.failures for tally in tallies.values()) else 0
+            from kospan.training.record import commit
+
+            row = {"engine": arguments.engine, "target": name, "cases": tally.cases, "seed": arguments.seed}
+            row |= {"accepted": tally.outcomes["accepted"], "refused": tally.outcomes["refused"]}
+            row |= {"failures": tally.outcomes[FAILED], "seconds": round(tally.seconds, 1)}
+            add_row(arguments.out, row | {"slowest": round(tally.slowest, 2), "commit": commit()})
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

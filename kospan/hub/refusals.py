@@ -109,8 +109,8 @@ def check_configs(folder: Path) -> None:
             continue
         text = path.read_text(encoding="utf-8")
         try:
-            value = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-        except ValueError as error:
+            value = parse_json(text) if path.suffix == ".json" else yaml.safe_load(text)
+        except (ValueError, yaml.YAMLError, RecursionError) as error:
             raise ValueError(f"expected JSON in {path.name}, got: {error}; save it again") from error
         for place, key, each in _entries(value):
             if key == "trust_remote_code":

@@ -66,7 +66,9 @@ def check_file(case: dict) -> str:
                 check_example(example)
             units = FORMATS[case["from"]].units
             given = ((given,) if given else units,) if units else ()
-            known = {each.text for each in FORMATS[case["from"]].read(source, *given)} if not case["skip_invalid"] else None
+            known = (
+                {each.text for each in FORMATS[case["from"]].read(source, *given)} if not case["skip_invalid"] else None
+            )
             found = {each.text for each in read_jsonl(folder / "again.jsonl")}
             assert known is None or found == known, (found, known)
 
@@ -91,13 +93,19 @@ def trip_cases(draw) -> dict:
     found = draw(st.lists(examples(), min_size=1, max_size=3, unique_by=lambda each: each.id))
     lines = [{"id": each.id, "text": each.text, "spans": each.spans and [*map(list, each.spans)]} for each in found]
     stops = [name for name in sorted(FORMATS) if name != "jsonl"]
-    return {"examples": lines, "stops": draw(st.lists(st.sampled_from(stops), min_size=1, max_size=3)), "unit": draw(st.sampled_from(_UNITS))}
+    return {
+        "examples": lines,
+        "stops": draw(st.lists(st.sampled_from(stops), min_size=1, max_size=3)),
+        "unit": draw(st.sampled_from(_UNITS)),
+    }
 
 
 def check_trip(case: dict) -> str:
     """Convert valid examples from format to format and back; texts, spans and labels stay the same."""
     found = [
-        Example(each["id"], each["text"], None if each["spans"] is None else tuple(Span(*span) for span in each["spans"]))
+        Example(
+            each["id"], each["text"], None if each["spans"] is None else tuple(Span(*span) for span in each["spans"])
+        )
         for each in case["examples"]
     ]
 
@@ -108,7 +116,9 @@ def check_trip(case: dict) -> str:
             form, unit = "jsonl", None
             for at, stop in enumerate([*case["stops"], "jsonl"]):
                 # Between two tools, --offsets is the unit of the source.
-                convert_file(folder / str(at), folder / str(at + 1), form, stop, unit or (case["unit"] if at == 0 else None))
+                convert_file(
+                    folder / str(at), folder / str(at + 1), form, stop, unit or (case["unit"] if at == 0 else None)
+                )
                 unit = FORMATS[stop].unit if at else case["unit"] or FORMATS[stop].unit
                 form = stop
             back = read_jsonl(folder / str(len(case["stops"]) + 1))

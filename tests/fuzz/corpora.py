@@ -1,8 +1,9 @@
 """Corpora: sources in any state give records or errors with a place, and damaged output folders are continued or refused."""
 
+import io
 import json
 import warnings
-from contextlib import chdir
+from contextlib import chdir, redirect_stderr
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
@@ -25,7 +26,12 @@ from kospan.corpus.sources import find_sources
 from kospan.tasks.loading import load_saved
 
 MODEL = Path(__file__).resolve().parents[2] / "packages/kospan_ko/src/kospan_ko/ko-ner"
-LINES = [{"id": "a", "text": "이재용 회장"}, {"text": "서울에서\u2028말했다"}, {"id": 3, "text": "비가 온다.", "x": None}, {"text": ""}]
+LINES = [
+    {"id": "a", "text": "이재용 회장"},
+    {"text": "서울에서\u2028말했다"},
+    {"id": 3, "text": "비가 온다.", "x": None},
+    {"text": ""},
+]
 load_once = cache(load_saved)
 
 
@@ -76,7 +82,9 @@ def check_source(case: dict) -> str:
     def run():
         with folder_of({case["name"]: case["data"]}) as folder:
             [source], _ = find_sources([folder / case["name"]], case["input_format"])
-            settings = CorpusSettings(columns=case["columns"], quoting=case["quoting"], input_format=case["input_format"])
+            settings = CorpusSettings(
+                columns=case["columns"], quoting=case["quoting"], input_format=case["input_format"]
+            )
             check_columns([source], settings.columns, settings.quoting)
             raws = list(raw_records(source, settings.columns, settings.quoting))
             assert [raw.at for raw in raws] == sorted({raw.at for raw in raws})
@@ -112,6 +120,7 @@ def _predict(folder: Path, **settings) -> None:
         patch("kospan.corpus.predictor._opened", lambda model, threads: load_once(model)),
         patch("kospan.corpus.run.model_identity", lambda model: {"name": "m", "sha256": "0"}),
         chdir(folder),  # Headers name the input.
+        redirect_stderr(io.StringIO()),
     ):
         predict_corpus(str(MODEL), "a.jsonl", "out", shard_size=1, say=lambda line: None, **settings)
 
@@ -137,7 +146,10 @@ def output_cases(draw) -> dict:
     for name in names:
         if name != MANIFEST and draw(st.integers(0, 5)):
             files[name] = draw(mutated_bytes(whole_run()[name], whole=8))
-    files = {name: draw(mutated_bytes(data, whole=5)) if name in (MANIFEST, JOURNAL) else data for name, data in files.items()}
+    files = {
+        name: draw(mutated_bytes(data, whole=5)) if name in (MANIFEST, JOURNAL) else data
+        for name, data in files.items()
+    }
     removed = draw(st.sampled_from((None, None, None, MANIFEST, JOURNAL)))
     files.pop(removed, None)
     extra = draw(st.sampled_from((None, None, ".part-00000-00000.jsonl.x.tmp", "part-00009-00000.jsonl", "own.txt")))

@@ -38,7 +38,10 @@ NER = [
 ANSWERS = [
     {"inputs": QUESTION},
     {"inputs": [QUESTION, QUESTION], "parameters": {"top_k": 3, "threshold": 0.0}},
-    {"inputs": QUESTION, "parameters": {"doc_stride": 4, "max_seq_len": 40, "max_answer_len": 5, "max_question_len": 8}},
+    {
+        "inputs": QUESTION,
+        "parameters": {"doc_stride": 4, "max_seq_len": 40, "max_answer_len": 5, "max_question_len": 8},
+    },
     {"inputs": QUESTION, "parameters": {"handle_impossible_answer": True, "align_to_words": False, "topk": 2}},
 ]
 CLASSES = [
@@ -47,7 +50,10 @@ CLASSES = [
     {"inputs": [TEXT, TEXT], "parameters": {"threshold": 0.5}},
 ]
 MASKS = [
-    {"inputs": f"{TEXT} 010-1234-5678로", "parameters": {"policy": {"PS": "alias", "PHONE": {"action": "partial", "keep_first": 1}}}},
+    {
+        "inputs": f"{TEXT} 010-1234-5678로",
+        "parameters": {"policy": {"PS": "alias", "PHONE": {"action": "partial", "keep_first": 1}}},
+    },
     {"inputs": [TEXT], "parameters": {"policy": "replace", "rules": ["PHONE"], "threshold": 0.1, "particles": False}},
 ]
 _XML = '<View><Text name="t" value="$text"/><Labels name="l" toName="t"><Label value="PS"/></Labels></View>'
@@ -175,7 +181,11 @@ def check_request(case: dict) -> str:
             message = response.json()["error"]
             assert is_sentence(message) or (response.status_code in (404, 405) and "expected" in message), message
         return REFUSED
-    if response.headers.get("content-type") == "application/json" and response.content and "openapi" not in case["path"]:
+    if (
+        response.headers.get("content-type") == "application/json"
+        and response.content
+        and "openapi" not in case["path"]
+    ):
         body = json.loads(case["body"].decode("utf-8", "replace"), strict=False) if _is_json(case["body"]) else None
         if "/mask" not in case["path"] and "/predict" not in case["path"]:
             check_offsets(response.json(), body)

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import transformers
+from transformers.utils.logging import disable_progress_bar
 from fuzz.cases import Target, checked, folder_of
 from fuzz.endpoint import TEXT, models
 from fuzz.mutations import encoded, json_text, mutated, mutated_bytes, mutated_text
@@ -24,6 +25,7 @@ SIZES = (0, -1, 2**31, 10**6, 1.5, "16", None, True)
 @cache
 def saved() -> dict[str, dict[str, bytes]]:
     """The files of a model of each kind."""
+    disable_progress_bar()
     found = {}
     everything = models() | {"generative-ner": make_generative_model("bytes", max_new_tokens=8)}
     for name, model in everything.items():
@@ -68,7 +70,9 @@ def file_of(draw, name: str, data: bytes) -> bytes | None:
 
 
 def _paths(value, path=()) -> list[tuple]:
-    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) and len(value) < 20 else ()
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) and len(value) < 20 else ()
+    )
     return [found for key in keys for found in ((*path, key), *_paths(value[key], (*path, key)))]
 
 

@@ -12,6 +12,7 @@ from masking_cases import SECTION, docx_entries, write_zip
 
 from kospan.masking.aliases import AliasTable
 from kospan.masking.files import mask_file, open_document, unmask_file
+from kospan.masking.labels import NOTICE
 from kospan.masking.masker import Masker
 from kospan.masking.policy import read_policy
 from kospan.modeling.spans import Span
@@ -27,7 +28,21 @@ POLICY = {
 ALIASES = {"version": 1, "aliases": {"[PS_1]": "김민수", "[PS_2]": "이서연", "[LC_1]": "서울"}}
 _PARTS = (
     *("010-1234-5678", "010 1234 5678", "900101-1234567", "a.b@example.com", "4111-1111-1111-1111", "김민수", "[PS_1]"),
-    *("[PS_1", "]", "은", "는", "이", "가 ", "를", "로", "으로", "와", "과 ", "계좌 110-123-456789", "서울시 중구 세종대로 110"),
+    *(
+        "[PS_1",
+        "]",
+        "은",
+        "는",
+        "이",
+        "가 ",
+        "를",
+        "로",
+        "으로",
+        "와",
+        "과 ",
+        "계좌 110-123-456789",
+        "서울시 중구 세종대로 110",
+    ),
     *("０１０－１２３４－５６７８", "\u2060", "M12345678", "123-45-67891", "*", "**"),
 )
 
@@ -102,8 +117,16 @@ def mask_cases(draw) -> dict:
         cuts = draw(st.lists(st.integers(0, len(text)), max_size=6))
         pairs = [sorted(pair) for pair in zip(cuts[::2], cuts[1::2]) if pair[0] != pair[1]]
         spans.append([[*pair, draw(st.sampled_from(("PS", "LC", "RRN"))), 0.5] for pair in pairs])
-    policy = draw(st.sampled_from(("alias", "alias", "replace", "partial", "hash", "PS=alias,RRN=partial,default=keep")))
-    return {"texts": given, "spans": spans, "policy": policy, "particles": draw(st.booleans()), "rules": draw(st.booleans())}
+    policy = draw(
+        st.sampled_from(("alias", "alias", "replace", "partial", "hash", "PS=alias,RRN=partial,default=keep"))
+    )
+    return {
+        "texts": given,
+        "spans": spans,
+        "policy": policy,
+        "particles": draw(st.booleans()),
+        "rules": draw(st.booleans()),
+    }
 
 
 @cache
@@ -129,7 +152,7 @@ def check_mask(case: dict) -> str:
             covered = {place for edit in masked.edits for place in range(edit.start, edit.end)}
             for start, end, label, _ in spans:
                 kept = masker.policy.action(label).action == "keep"
-                assert kept or covered >= {*range(start, end)}, (text, spans, masked)
+                assert kept or covered >= {at for at in range(start, end) if not text[at].isspace()}, (text, masked)
             if case["policy"] == "alias":
                 assert masker.aliases.unmask(masked.text, case["particles"]) == text, (text, masked)
 
@@ -179,7 +202,7 @@ def check_document(case: dict) -> str:
             masker.aliases = AliasTable()
             mask_file(masker, document)
             target = folder / f"masked{path.suffix}"
-            document.write(target, "notice")
+            document.write(target, NOTICE)
             again = open_document(target, case["columns"], case["quoting"])
             result = unmask_file(masker.aliases, again)
             assert result.texts >= len(before)

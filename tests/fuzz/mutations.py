@@ -20,7 +20,23 @@ PARTS = (
     *("가", "나라", "서울", "이재용", "3월", "ㅋㅋ", "A", "a b", "1.5%", "Don't", "U.S.", "010-1234-5678"),
     *("\u1100\u1161\u11a8", "\u1161", "e\u0301", "\u0301", "\u0327\u0301", "ﬁ", "\u212b", "\uac00\u11a8", "İ", "ß"),
     *("😀", "👩\u200d👧", "👍🏽", "🇰🇷", "\U0010ffff", "\ue000", "\u200d", "\u200b", "\u2060", "\u202e", "\ufeff"),
-    *("\n", "\r\n", "\r", "\t", " ", "  ", "\u00a0", "\u3000", "\u2028", "\u2029", "\x85", "\x0b", "\x1c", "\0", "\x7f"),
+    *(
+        "\n",
+        "\r\n",
+        "\r",
+        "\t",
+        " ",
+        "  ",
+        "\u00a0",
+        "\u3000",
+        "\u2028",
+        "\u2029",
+        "\x85",
+        "\x0b",
+        "\x1c",
+        "\0",
+        "\x7f",
+    ),
     *("\\", "\\n", '"', '""', "'", "<", ">", "&amp;", "<b>", "</p>", "<![", "%", "%00", ";", ":", ",", "|", "=", "#"),
     *("[", "]", "[]", "[PS: ", "[PS_1]", "[LC_2]은", "\\]", "B-PS", "I-", "O", "-DOCSTART-", "## ", "[CLS]", "[UNK]"),
     *("null", "NaN", "true", "0", "-1", "1e999", "{", "}", "---", "!!python/object", "${x}", "{{", "../", "C:\\"),
@@ -203,7 +219,9 @@ def mutated_bytes(draw, data: bytes, most: int = 2, whole: int = 2) -> bytes:
         elif kind == 3:
             data = draw(st.sampled_from((b"\xef\xbb\xbf", b"\xff\xfe", b"\0", b"PK\x03\x04", b"PAR1"))) + data
         elif kind == 4:
-            data = data.decode("utf-8", "replace").encode(draw(st.sampled_from(("utf-16", "cp949", "utf-32"))), "replace")
+            data = data.decode("utf-8", "replace").encode(
+                draw(st.sampled_from(("utf-16", "cp949", "utf-32"))), "replace"
+            )
         elif kind == 5:
             data = draw(st.sampled_from((gzip.compress, bz2.compress, lzma.compress)))(data)
         elif kind == 6:

@@ -29,7 +29,10 @@ _GRID = {
     "recipe": "r.yaml",
     "name": "grid",
     "experiments": {
-        "one": {"seeds": [1], "grid": {"head": {"crf": {}, "linear": {"head": "linear"}}, "lr": {"a": {"learning_rate": 1}}}},
+        "one": {
+            "seeds": [1],
+            "grid": {"head": {"crf": {}, "linear": {"head": "linear"}}, "lr": {"a": {"learning_rate": 1}}},
+        },
         "two": {"seeds": [1], "variants": {"crf": {}}, "metric": "f1", "keep_models": False},
     },
 }
@@ -57,7 +60,9 @@ def yaml_data(draw, text: str) -> bytes:
 
 _VALUES = st.one_of(
     st.sampled_from([str(number) for number in NUMBERS]),
-    st.sampled_from(("none", "null", "true", "crf", "linear", "{a: 1}", "{", "[1, 2]", "3e-5", "", "&a *a", "2020-99-99")),
+    st.sampled_from(
+        ("none", "null", "true", "crf", "linear", "{a: 1}", "{", "[1, 2]", "3e-5", "", "&a *a", "2020-99-99")
+    ),
     st.sampled_from(PARTS),
     texts(2, surrogates=True),
 )

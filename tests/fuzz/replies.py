@@ -24,7 +24,9 @@ def reply_cases(draw) -> dict:
     text = draw(texts(10))
     cuts = draw(st.lists(st.integers(0, len(text)), max_size=6))
     pairs = [(draw(st.sampled_from(labels)), text[min(pair) : max(pair)]) for pair in zip(cuts[::2], cuts[1::2])]
-    reply = draw(mutated_text(write_reply(pairs), "[]: \\")) if draw(st.booleans()) else draw(texts(12, surrogates=True))
+    reply = (
+        draw(mutated_text(write_reply(pairs), "[]: \\")) if draw(st.booleans()) else draw(texts(12, surrogates=True))
+    )
     return {"text": text, "labels": labels, "reply": reply, "pairs": pairs, "whole_words": draw(st.booleans())}
 
 

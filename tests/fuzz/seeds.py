@@ -109,9 +109,11 @@ KLUE = (
 )
 CONLL = "# a comment\nKim B-PER\nmet O\nLee I-PER\n\nSeoul B-LOC\n. O\n"
 CONLL_TABS = "1\tKim\tB-PER\n2\tmet\tO\n\n1\tSeoul\tB-LOC\n2\tCity\tI-LOC\n"
-CONLLU = "# global.columns = ID FORM MISC\n1-2\tdelle\t_\n1\tdi\tO\n2\tle\tB-X\n3.1\tx\t_\n3\ty\tO\n\n1\ta\tO\n2\tb\tO\n"
+CONLLU = (
+    "# global.columns = ID FORM MISC\n1-2\tdelle\t_\n1\tdi\tO\n2\tle\tB-X\n3.1\tx\t_\n3\ty\tO\n\n1\ta\tO\n2\tb\tO\n"
+)
 IOB1 = "-DOCSTART- -X- O O\n\nKim NNP I-NP I-PER\nLee NNP I-NP B-PER\n\nSeoul NNP I-NP I-LOC\n\n-DOCSTART- -X- O O\n\nA B C O\n"
-GMB = "Sentence #,Word,POS,Tag\nSentence: 1,Kim,NNP,B-per\n,met,VBD,O\n,\"Lee, Jr.\",NNP,I-per\nSentence: 2,Seoul,NNP,B-geo\n"
+GMB = 'Sentence #,Word,POS,Tag\nSentence: 1,Kim,NNP,B-per\n,met,VBD,O\n,"Lee, Jr.",NNP,I-per\nSentence: 2,Seoul,NNP,B-geo\n'
 KMOU = (
     "## 1\n## 이재용은 <2> 서울에\n## <이재용:PER>은 <<2>:NOH> <서울:LOC>에\n이재용\t이재용\tNNP\tB-PER\n\n"
     "## 2\n## 비가 온다\n## 비가 온다\n비\t비\tNNG\tO\n\n"
@@ -127,7 +129,13 @@ SQUAD = {
                     "context": TEXT,
                     "qas": [
                         {"id": "korean-1", "question": "어디?", "answers": _ANSWERS},
-                        {"guid": 2, "question": "왜?", "answers": [], "is_impossible": True, "plausible_answers": _ANSWERS},
+                        {
+                            "guid": 2,
+                            "question": "왜?",
+                            "answers": [],
+                            "is_impossible": True,
+                            "plausible_answers": _ANSWERS,
+                        },
                         {"id": "korean-3", "question": "누가?"},
                     ],
                 }
@@ -152,7 +160,7 @@ KORQUAD2 = {
 CSV = 'id,text,label\na,"금리, 올랐다",경제\nb,비가 온다,사회\nc,"그는 ""네""라고\n했다",\n'
 TSV = "text\ttext_pair\tlabel\tsource\n금리가 올랐다\t둘째\t3.5\tx\n비가 온다\t셋째\t1.0\t\n"
 LABELLED = [{"text": "금리가 올랐다", "label": "경제"}, {"id": 2, "text": "비가 온다", "label": 3, "source": "x"}]
-KORSTS = "genre\tfilename\tyear\tid\tscore\tsentence1\tsentence2\nnews\tx\t2012\t1\t3.5\t비가 온다\t\"눈이\" 온다\n"
+KORSTS = 'genre\tfilename\tyear\tid\tscore\tsentence1\tsentence2\nnews\tx\t2012\t1\t3.5\t비가 온다\t"눈이" 온다\n'
 HATE = 'title\tcomment\thate\n"제목 ""하나"""\t댓글\tnone\n제목\t다른 댓글\toffensive\n'
 FAKE = "seqid,title,content,label\n1,제목,내용,0\n2,제목,다른 내용,1\n"
 TEXTS = "이재용 회장이 말했다.\n\n비가 온다.\n눈\r\n"
