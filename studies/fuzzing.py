@@ -240,6 +240,14 @@ def page(rows: list[dict]) -> str:
     return "\n".join([*parts, "", f"Machine: {machine}; {names}.", ""])
 
 
+def made_of() -> str:
+    """The commit of this code, before the report changes files."""
+    from kospan.training.record import commit
+
+    name, _, changes = (commit() or "unknown").partition(" ")
+    return f"{name[:10]} {changes}".strip()
+
+
 def _version(package: str) -> str:
     from importlib.metadata import version
 
@@ -283,6 +291,7 @@ def main() -> int:
     if unknown:
         parser.error(f"expected targets among {', '.join(TARGETS)}, got {unknown[0]!r}")
     shares = {name: TARGETS[name].share for name in names}
+    made = made_of()
     whole, failed = sum(shares.values()), 0
     for name in names:
         cases = max(1, round(arguments.cases * shares[name] / whole))
@@ -293,12 +302,10 @@ def main() -> int:
         print(f"{name}: {tally.cases:,} cases, {counts}; {rate:,.0f} per second", flush=True)
         failed += len(tally.failures)
         if arguments.out:
-            from kospan.training.record import commit
-
             row = {"engine": arguments.engine, "target": name, "cases": tally.cases, "seed": arguments.seed}
             row |= {"accepted": tally.outcomes["accepted"], "refused": tally.outcomes["refused"]}
-            row |= {"failures": tally.outcomes[FAILED], "seconds": round(tally.seconds, 1)}
-            add_row(arguments.out, row | {"slowest": round(tally.slowest, 2), "commit": commit()})
+            row |= {"failures": tally.outcomes[FAILED], "seconds": round(tally.seconds, 3)}
+            add_row(arguments.out, row | {"slowest": round(tally.slowest, 2), "commit": made})
     return 1 if failed else 0
 
 
