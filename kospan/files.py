@@ -55,7 +55,7 @@ def parse_json(text: str):
     try:
         return json.loads(text)
     except RecursionError as error:
-        raise ValueError("brackets that are nested too deeply") from error
+        raise ValueError("brackets too deep to read") from error
 
 
 def read_json_object(path: str | os.PathLike, advice: str, place: str | None = None) -> dict:

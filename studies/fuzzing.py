@@ -211,8 +211,8 @@ def page(rows: list[dict]) -> str:
     """The report of all rows."""
     head = (
         "Input that is almost valid, by target (`tests/fuzz`). Accepted: read without an error, all invariants hold. "
-        "Refused: an error that names what was expected and received. Failures: any other error, a broken invariant, or "
-        f"a case of more than {LONGEST:g} s of CPU time. Rates count the checks alone, not the generation of cases."
+        "Refused: an error that names what was expected and received. Failures: any other error, a broken invariant, "
+        f"or a case of more than {LONGEST:g} s of CPU time. Rates count the checks alone, not the generation of cases."
     )
     parts = ["# Fuzzing", "", head]
     for engine in dict.fromkeys(row["engine"] for row in rows):
@@ -226,7 +226,7 @@ def page(rows: list[dict]) -> str:
             f"`python studies/fuzzing.py --target TARGET --cases CASES --seed SEED --engine {engine} --out "
             "docs/studies/fuzzing.md`",
             "",
-            "| target | cases | seed | accepted | refused | failures | cases per second of CPU time | slowest case | commit |",
+            "| target | cases | seed | accepted | refused | failures | cases per CPU second | slowest case | commit |",
             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
             *(
                 f"| {row['target']} | {row['cases']:,} | {row['seed']} | {row['accepted']:,} | {row['refused']:,} | "

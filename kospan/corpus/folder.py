@@ -107,8 +107,8 @@ class OutputFolder:
         manifest = found_json_object(self.path / MANIFEST)
         if manifest is None or not {"format_version", "complete"} <= manifest.keys():
             raise FileExistsError(
-                f"expected a manifest of kospan predict in {self.path / MANIFEST}, got another file; name another --output_dir, or start "
-                "over with --overwrite"
+                f"expected a manifest in {self.path / MANIFEST} that kospan predict wrote, got another file; "
+                "name another --output_dir, or start over with --overwrite"
             )
         shards = manifest.get("shards")
         listed = [*(shards if isinstance(shards, list) else ()), *_journal_entries(self.path / JOURNAL)]

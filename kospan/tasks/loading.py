@@ -67,7 +67,11 @@ def _named_damage(name: str) -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())
-        if isinstance(error, (ValueError, TypeError)) and "expected " in reason and ", got" in reason:
+        if (
+            isinstance(error, (ValueError, TypeError))
+            and "expected " in reason
+            and (", got" in reason or ", found" in reason)
+        ):
             raise
         raise ValueError(
             f"expected a whole model in {name}, got a damaged or incomplete one ({type(error).__name__}: "

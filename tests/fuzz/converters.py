@@ -138,7 +138,8 @@ def _bare(example: Example) -> list[tuple]:
 
 _XML = (
     '<View><Text name="t" value="$text"/><Labels name="l" toName="t"><Label value="PS" alias="p"/>\n'
-    '<Label value="사람" predicted_values="LC, PS"/></Labels><Choices name="c" toName="t"><Choice value="PS"/></Choices></View>'
+    '<Label value="사람" predicted_values="LC, PS"/></Labels>\n'
+    '<Choices name="c" toName="t"><Choice value="PS"/></Choices></View>'
 )
 
 

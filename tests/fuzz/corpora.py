@@ -1,4 +1,4 @@
-"""Corpora: sources in any state give records or errors with a place, and damaged output folders are continued or refused."""
+"""Corpora: any source gives records or errors with a place; damaged output folders are continued or refused."""
 
 import io
 import json

@@ -7,12 +7,12 @@ from functools import cache
 from pathlib import Path
 
 import transformers
-from transformers.utils.logging import disable_progress_bar
 from fuzz.cases import Target, checked, folder_of
 from fuzz.endpoint import TEXT, models
 from fuzz.mutations import encoded, json_text, mutated, mutated_bytes, mutated_text
 from generative_cases import make_generative_model
 from hypothesis import strategies as st
+from transformers.utils.logging import disable_progress_bar
 
 from kospan.serving.models import check_sources
 from kospan.tasks.loading import load_saved

@@ -71,7 +71,7 @@ def grammar_cases(draw) -> dict:
 
 
 def check_grammar(case: dict) -> str:
-    """Follow the grammar at random, then by the shortest way to the end: the reply is whole and all of it is located."""
+    """Follow the grammar at random, then the shortest way to the end: the reply is whole and can be located."""
 
     def run():
         states = ReplyStates(case["text"], case["labels"], subwords_of(case["vocabulary"]), case["whole_words"])

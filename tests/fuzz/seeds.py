@@ -98,7 +98,8 @@ LABEL_STUDIO_MIN = [
 ]
 BRAT = {
     "docs/a.txt": f"{TEXT}\nKim은 부산에\n  갔다.\n",
-    "docs/a.ann": "T1\tPS 0 3\t이재용\nT2\tLC 8 10\t서울\nT3\tLC 23 26;29 31\t부산에 갔다\nR1\tx Arg1:T1 Arg2:T2\n#1\tNote T1\tx\n",
+    "docs/a.ann": "T1\tPS 0 3\t이재용\nT2\tLC 8 10\t서울\nT3\tLC 23 26;29 31\t부산에 갔다\n"
+    "R1\tx Arg1:T1 Arg2:T2\n#1\tNote T1\tx\n",
     "b.txt": EMOJI,
     "b.a1": "T1\tPS 2 5\tKim\n",
     "c.txt": "비가 온다.\n",
@@ -112,8 +113,14 @@ CONLL_TABS = "1\tKim\tB-PER\n2\tmet\tO\n\n1\tSeoul\tB-LOC\n2\tCity\tI-LOC\n"
 CONLLU = (
     "# global.columns = ID FORM MISC\n1-2\tdelle\t_\n1\tdi\tO\n2\tle\tB-X\n3.1\tx\t_\n3\ty\tO\n\n1\ta\tO\n2\tb\tO\n"
 )
-IOB1 = "-DOCSTART- -X- O O\n\nKim NNP I-NP I-PER\nLee NNP I-NP B-PER\n\nSeoul NNP I-NP I-LOC\n\n-DOCSTART- -X- O O\n\nA B C O\n"
-GMB = 'Sentence #,Word,POS,Tag\nSentence: 1,Kim,NNP,B-per\n,met,VBD,O\n,"Lee, Jr.",NNP,I-per\nSentence: 2,Seoul,NNP,B-geo\n'
+IOB1 = (
+    "-DOCSTART- -X- O O\n\nKim NNP I-NP I-PER\nLee NNP I-NP B-PER\n\nSeoul NNP I-NP I-LOC\n\n"
+    "-DOCSTART- -X- O O\n\nA B C O\n"
+)
+GMB = (
+    "Sentence #,Word,POS,Tag\nSentence: 1,Kim,NNP,B-per\n,met,VBD,O\n"
+    ',"Lee, Jr.",NNP,I-per\nSentence: 2,Seoul,NNP,B-geo\n'
+)
 KMOU = (
     "## 1\n## 이재용은 <2> 서울에\n## <이재용:PER>은 <<2>:NOH> <서울:LOC>에\n이재용\t이재용\tNNP\tB-PER\n\n"
     "## 2\n## 비가 온다\n## 비가 온다\n비\t비\tNNG\tO\n\n"
@@ -144,7 +151,10 @@ SQUAD = {
         {"title": "x", "paragraphs": [{"context": EMOJI, "qas": []}]},
     ],
 }
-_HTML = "<html><body><h1>제목</h1><p>이재용은 <b>서울</b>에 &amp; 산다.</p><table><tr><td>가</td><td>나</td></tr></table></body>"
+_HTML = (
+    "<html><body><h1>제목</h1><p>이재용은 <b>서울</b>에 &amp; 산다.</p>"
+    "<table><tr><td>가</td><td>나</td></tr></table></body>"
+)
 KORQUAD2 = {
     "data": [
         {

@@ -339,6 +339,9 @@ def test_the_file_is_one_list(tmp_path):
     path.write_text("[" * 100_000, encoding="utf-8")
     with pytest.raises(ValueError, match=r"export\.json: expected one JSON list of tasks, got brackets too deep"):
         read_labelstudio(path)
+    path.write_text("9" * 5000, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"export\.json: expected one JSON list of tasks, got Exceeds the limit"):
+        read_labelstudio(path)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
