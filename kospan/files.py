@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Hashable
 from pathlib import Path
 
 import yaml
@@ -15,6 +16,8 @@ class OnceLoader(yaml.SafeLoader):
         seen = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.MarkedYAMLError(problem="a list or a mapping as a key", problem_mark=key_node.start_mark)
             if key in seen:
                 raise yaml.MarkedYAMLError(problem=f"the key {key!r} twice", problem_mark=key_node.start_mark)
             seen.add(key)
@@ -37,8 +40,22 @@ def read_yaml(path: Path, what: str, shipped: str):
         raise FileNotFoundError(f"expected a {what} at {path}, found no such file; {shipped} holds the shipped ones")
     try:
         return yaml.load(path.read_text(encoding="utf-8"), OnceLoader) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: expected YAML in UTF-8, got: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # Also dates that do not exist, and deep brackets.
+        raise ValueError(
+            f"{path}: expected YAML in UTF-8, got: {' '.join(str(error).split())}; correct the file"
+        ) from error
+
+
+def parse_json(text: str):
+    """Return the value of a text in JSON.
+
+    Raises:
+        ValueError: It is not JSON, or holds brackets that are nested too deeply for Python.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("brackets too deep to read") from error
 
 
 def read_json_object(path: str | os.PathLike, advice: str, place: str | None = None) -> dict:
@@ -54,7 +71,7 @@ def read_json_object(path: str | os.PathLike, advice: str, place: str | None = N
     """
     place = place or str(path)
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        value = parse_json(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{place}: expected JSON, got {error}; {advice}") from error
     if not isinstance(value, dict):
@@ -65,7 +82,7 @@ def read_json_object(path: str | os.PathLike, advice: str, place: str | None = N
 def found_json_object(path: Path) -> dict | None:
     """Read the object in a JSON file; None if the file is missing or incomplete."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

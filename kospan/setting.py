@@ -89,7 +89,7 @@ def parse(entry: dataclasses.Field, value, where: str = "recipe"):
     for kind in wanted:
         try:
             return _PARSERS[kind](value)
-        except (ValueError, TypeError, OverflowError, yaml.YAMLError):
+        except (ValueError, TypeError, OverflowError, RecursionError, yaml.YAMLError):
             continue
     words = " or ".join(_WORDS[kind] for kind in wanted)
     raise ValueError(f"{where}: expected {entry.name} to be {words}, got {value!r}; change the value")

@@ -192,6 +192,6 @@ def read_generative_config(name: str | os.PathLike, **location) -> KospanGenerat
     with open(path, encoding="utf-8") as file:
         try:
             settings = json.load(file)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}: expected JSON, got {error}; copy the file from the model again") from error
     return KospanGenerativeNERConfig.from_dict(settings if isinstance(settings, dict) else {}, str(path))

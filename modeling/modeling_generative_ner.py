@@ -112,6 +112,12 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         size = None if table is None else table.weight.shape[0]
         if getattr(table, "out_features", None):  # Packed weights have other shapes.
             size = table.out_features
+        if size is not None and tokenizer.eos_token_id >= size:
+            raise ValueError(
+                f"expected an end-of-text token among the {size:,} subwords of the model, got {tokenizer.eos_token!r} "
+                f"with the id {tokenizer.eos_token_id:,}; set tokenizer.eos_token to a token of the vocabulary and "
+                "save it"
+            )
         # A token after the end of the embedding table could not be used.
         if tokenizer.pad_token_id is None or (size is not None and tokenizer.pad_token_id >= size):
             tokenizer.pad_token = tokenizer.eos_token

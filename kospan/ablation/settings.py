@@ -56,7 +56,7 @@ def named(value, where: str) -> dict:
 def check_setting(key: str, where: str) -> None:
     """Raises: ValueError where a study sets this key itself."""
     if key in MANAGED:
-        raise ValueError(f"{where}: expected no {key}, the study sets it; use {MANAGED[key]}")
+        raise ValueError(f"{where}: expected no {key}, which the study sets, got it; use {MANAGED[key]}")
 
 
 def canonical(value):

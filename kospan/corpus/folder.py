@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from kospan.corpus.settings import OUTPUT_FORMATS
 from kospan.corpus.writers import sync_folder, synced_digest, write_durably
-from kospan.files import found_json_object
+from kospan.files import found_json_object, parse_json
 from kospan.training.saving import check_output
 
 FORMAT_VERSION = 1
@@ -105,19 +105,20 @@ class OutputFolder:
             FileExistsError: If the folder is of another run.
         """
         manifest = found_json_object(self.path / MANIFEST)
-        if manifest is None:
+        if manifest is None or not {"format_version", "complete"} <= manifest.keys():
             raise FileExistsError(
-                f"expected a manifest in {self.path / MANIFEST}, got another file; name another --output_dir, or start "
-                "over with --overwrite"
+                f"expected a manifest in {self.path / MANIFEST} that kospan predict wrote, got another file; "
+                "name another --output_dir, or start over with --overwrite"
             )
-        listed = [*manifest.get("shards", []), *_journal_entries(self.path / JOURNAL)]
+        shards = manifest.get("shards")
+        listed = [*(shards if isinstance(shards, list) else ()), *_journal_entries(self.path / JOURNAL)]
         difference = _difference(manifest, self.header)
         if difference and listed:
             raise FileExistsError(
                 f"expected a folder of the same run to continue, got {self.path} with {difference}; name another "
                 "--output_dir, or start over with --overwrite"
             )
-        return {_name_of(entry): entry for entry in listed if self._is_whole(entry)}
+        return {_name_of(entry): entry for entry in listed if _is_entry(entry) and self._is_whole(entry)}
 
     def _is_whole(self, entry: Mapping) -> bool:
         files = [("file", "bytes", "sha256")]
@@ -187,10 +188,21 @@ def _journal_entries(path: Path) -> list[dict]:
     entries = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            entries.append(json.loads(line))
+            entries.append(parse_json(line))
         except ValueError:
             break
     return entries
+
+
+def _is_entry(value) -> bool:
+    """Return whether a value of a manifest or journal is the entry of a shard."""
+    if not isinstance(value, Mapping):
+        return False
+    texts, counts = ["file", "sha256", "input_sha256"], ["records", "errors", "bytes"]
+    if "errors_file" in value:
+        texts, counts = [*texts, "errors_file", "errors_sha256"], [*counts, "errors_bytes"]
+    typed = [type(value.get(key)) is str for key in texts] + [type(value.get(key)) is int for key in counts]
+    return all(typed) and all(_SHARD.fullmatch(value[key]) for key in ("file", "errors_file") if key in value)
 
 
 def _name_of(entry: Mapping) -> str:
@@ -207,7 +219,7 @@ def _difference(manifest: Mapping, header: Mapping) -> str:
                 return f"predictions of another model ({other.get('name')})"
         elif key == "inputs":
             if other != value:
-                return f"predictions of other inputs ({_other_inputs(other or [], value)})"
+                return f"predictions of other inputs ({_other_inputs(other, value)})"
         elif key == "settings" and isinstance(other, Mapping):
             for name, setting in value.items():
                 if other.get(name) != setting:
@@ -217,8 +229,9 @@ def _difference(manifest: Mapping, header: Mapping) -> str:
     return ""
 
 
-def _other_inputs(old: list[Mapping], new: list[Mapping]) -> str:
-    names = {each.get("name"): each for each in old}
+def _other_inputs(old, new: list[Mapping]) -> str:
+    old = [each for each in old if isinstance(each, Mapping)] if isinstance(old, list) else []
+    names = {str(each.get("name")): each for each in old}
     for each in new:
         if each != names.get(each["name"]):
             return f"{each['name']} is {'new' if each['name'] not in names else 'changed'}"

@@ -46,7 +46,7 @@ def located(start: int, end: int, label: str, length: int, place: str, score: fl
     """Return a span after checking that it fits a text of `length` characters and has a label (see `clean_label`).
 
     Raises:
-        ValueError: If it does not.
+        ValueError: If it does not, or the label cannot be encoded as UTF-8.
     """
     # The label of an empty text covers the whole text, which has no characters.
     if not (0 <= start < end <= length or start == end == length == 0):
@@ -57,6 +57,7 @@ def located(start: int, end: int, label: str, length: int, place: str, score: fl
     label = clean_label(label)
     if not label:
         raise ValueError(f"{place}: expected a label, got an empty string; name the span's type")
+    check_encodable(label, place)
     return Span(start, end, label, score)
 
 

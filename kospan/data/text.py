@@ -203,7 +203,7 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def stem(path: str | os.PathLike) -> str:
-    """A file's name without the endings that only state its format.
+    """A file's name without the endings that only state its format; bytes that are not UTF-8 become U+FFFD.
 
     >>> stem("data/eng.train.gz"), stem("wnut17train.conll")
     ('eng.train', 'wnut17train')
@@ -211,7 +211,7 @@ def stem(path: str | os.PathLike) -> str:
     name = Path(path)
     while name.suffix.lower() in SUFFIXES and name.stem:
         name = name.with_suffix("")
-    return name.name
+    return os.fsencode(name.name).decode("utf-8", "replace")
 
 
 def line_id(path: str | os.PathLike, place: str) -> str:

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.dynamic_module_utils import get_imports
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
+from kospan.files import parse_json
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME
 from kospan.training.run_folder import is_local_path
@@ -109,9 +110,9 @@ def check_configs(folder: Path) -> None:
             continue
         text = path.read_text(encoding="utf-8")
         try:
-            value = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-        except ValueError as error:
-            raise ValueError(f"expected JSON in {path.name}, got: {error}; save it again") from error
+            value = parse_json(text) if path.suffix == ".json" else yaml.safe_load(text)
+        except (ValueError, yaml.YAMLError, RecursionError) as error:
+            raise ValueError(f"expected JSON or YAML in {path.name}, got: {error}; save it again") from error
         for place, key, each in _entries(value):
             if key == "trust_remote_code":
                 raise ValueError(

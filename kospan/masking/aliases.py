@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from kospan.files import parse_json
 from kospan.masking.private_files import read_private, write_private
 from kospan.modeling.particle_agreement import agreeing_rest
 
@@ -150,7 +151,7 @@ class AliasTable:
             return table
         data = read_private(path, "alias file", "name the file that `kospan mask --alias_file` wrote")
         try:
-            content = json.loads(data.decode("utf-8", "surrogatepass"))
+            content = parse_json(data.decode("utf-8", "surrogatepass"))
             entries = content["aliases"]
             if content["version"] != _VERSION or not isinstance(entries, dict):
                 raise ValueError("another version")

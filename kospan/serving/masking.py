@@ -32,6 +32,8 @@ def mask_route(service: Service):
             masker = await asyncio.to_thread(_masker, chosen, read, read_payload(data)[1])
         except (TypeError, ValueError) as error:
             raise HTTPException(422, str(error)) from None
+        except ImportError as error:  # The packages of the rules.
+            raise HTTPException(501, str(error)) from None
         decoding = {"operating_point": masker.operating_point, "threshold": masker.threshold}
         decoding = {name: value for name, value in decoding.items() if value is not None}
         found = await service.results(request, chosen, read._replace(parameters=decoding))

@@ -1,12 +1,12 @@
 """Loading of the models that a server serves."""
 
-import json
 import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kospan.files import parse_json
 from kospan.model_names import model_path
 from kospan.runtime.graph_model import SETTINGS
 
@@ -203,7 +203,7 @@ def check_sources(models: Mapping[str, str], backend: str | None) -> None:
         config = Path(folder) / "config.json"
         if kind == "torch" and config.is_file() and not (Path(folder) / "kospan.json").is_file():
             try:
-                model_type = str(json.loads(config.read_text(encoding="utf-8")).get("model_type"))
+                model_type = str(parse_json(config.read_text(encoding="utf-8")).get("model_type"))
             except (ValueError, AttributeError) as error:
                 raise ValueError(f"expected JSON with a model_type in {config}, got {error}") from error
             if not model_type.startswith("kospan-"):

@@ -2,7 +2,8 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from transformers import AutoConfig, PretrainedConfig
@@ -43,11 +44,39 @@ def load_saved(name: str, aggregation: str | None = None, dtype: str = "float32"
     """
     if dtype not in DTYPES:
         raise ValueError(f"expected dtype to be one of {', '.join(DTYPES)}, got {dtype!r}; float32 is the default")
-    model = _load_in_float32(name, aggregation)
+    with _named_damage(name):
+        model = _load_in_float32(name, aggregation)
+        if getattr(model, "tokenizer", None) is not None:
+            getattr(model, "aligner", None)  # Built now, so that a damaged tokenizer is an error here.
     if dtype == "bfloat16":
         _check_bfloat16(model, name)
         model.set_encoder_dtype(torch.bfloat16)
     return model
+
+
+@contextmanager
+def _named_damage(name: str) -> Iterator[None]:
+    """Name the model in errors of libraries about its files, which may have any type.
+
+    Raises:
+        ValueError: A file cannot be read or has a wrong value.
+    """
+    try:
+        yield
+    except (OSError, ImportError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        if (
+            isinstance(error, (ValueError, TypeError))
+            and "expected " in reason
+            and (", got" in reason or ", found" in reason)
+        ):
+            raise
+        raise ValueError(
+            f"expected a whole model in {name}, got a damaged or incomplete one ({type(error).__name__}: "
+            f"{reason[:200]}); copy the model again"
+        ) from error
 
 
 def _check_bfloat16(model, name: str) -> None:

@@ -270,6 +270,27 @@ def test_a_file_that_cannot_be_read_is_named(write):
         load_recipe(path)
 
 
+@pytest.mark.parametrize(
+    "text, reason",
+    [
+        ("? [a, b]\n: 1\n", "a list or a mapping as a key .*line 1"),
+        ("? {a: b}\n: 1\n", "a list or a mapping as a key"),
+        ("encoder_options: {? [a] : 1}\n", "a list or a mapping as a key"),
+        ("name: 2020-99-99\n", "month must be in"),
+        ("name: " + "[" * 5000, "recursion"),
+        ("seed: " + "9" * 5000, "Exceeds the limit"),
+    ],
+)
+def test_values_that_python_cannot_read_are_named(write, text, reason):
+    with pytest.raises(ValueError, match=rf"my_run\.yaml: expected YAML in UTF-8, got: .*{reason}.*; correct the file"):
+        load_recipe(write(text))
+
+
+def test_a_flag_that_python_cannot_read_is_named():
+    with pytest.raises(ValueError, match="flags: expected encoder_options to be a mapping"):
+        load_recipe(None, {"encoder_options": "[" * 5000})
+
+
 def test_a_duplicate_key_is_refused_with_its_line(write):
     with pytest.raises(ValueError, match=r"my_run\.yaml: .*the key 'seed' twice.* line 3"):
         load_recipe(write("seed: 1\nhead: crf\nseed: 2\n"))

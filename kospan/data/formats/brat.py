@@ -64,7 +64,8 @@ def read_brat(path: str | os.PathLike, units: Sequence[str] = UNITS, session: Re
             files = _annotation_files(text_path)
             spans = _spans(files, text, units, ignored) if files else None
             name = text_path.relative_to(path if path.is_dir() else path.parent).with_suffix("").as_posix()
-            examples.append(Example(unquote(name), text, spans))
+            name = unquote(os.fsencode(name).decode("utf-8", "replace"))  # A file's name may be in another encoding.
+            examples.append(Example(name, text, spans))
     warn_ignored(path, ignored)
     return examples
 

@@ -80,10 +80,11 @@ def _line(line, place: str, default_id: str, ignored: Counter) -> Line:
     if key is None:
         raise ValueError(f"{place}: expected the key 'text', got {', '.join(map(repr, line)) or 'none'}; add it")
     text = typed(line[key], str, place, repr(key))
-    check_encodable(text, place)
     name = id_of(line.get("id", line.get("doc_id", default_id)), place)
     # If only some lines of a project have an extra key, doccano writes null in the others.
     extra = {key: typed(line.get(key) or "", str, place, repr(key)) for key in EXTRA_KEYS}
+    for value in (text, name, *extra.values()):
+        check_encodable(value, place)
     ignored.update({key: len(line[key]) for key in OTHERS if isinstance(line.get(key), list) and line[key]})
     keys = [key for key in KEYS if line.get(key) is not None] or [key for key in KEYS if key in line]
     if not keys:

@@ -78,10 +78,11 @@ def _marked(
 ) -> tuple[Example, list[AnnotationSpans]]:
     """The unlabelled example of a task whose text is under `key`, and its annotations."""
     text = typed(task.data[key], str, task.place, repr(key))
-    check_encodable(text, task.place)
     nodes = HtmlNodes(text) if key in html_fields else None
     text = nodes.text if nodes else text
     extra = {key: typed(task.data.get(key) or "", str, task.place, repr(key)) for key in EXTRA_KEYS}
+    for value in (text, task.name, *extra.values()):
+        check_encodable(value, task.place)
     marked = []
     for annotation in task.annotations:
         regions = [region for region in annotation.regions if fields[region.tag] == key]

@@ -9,6 +9,7 @@ from kospan.data.checks import typed
 from kospan.data.formats.keys import check_no_annotations
 from kospan.data.records import STRICT, ReadSession
 from kospan.data.text import open_text, stem
+from kospan.files import parse_json
 
 # Key of kospan's ids; "id" is Label Studio's own number.
 ID_KEY = "example_id"
@@ -92,10 +93,11 @@ def read_tasks(path: str | os.PathLike, ignored: Counter, session: ReadSession =
         ValueError, TypeError: If the format is another, or a record without annotations has apparent annotations under
             another key; the message names file and record.
     """
+    text = open_text(path).read()
     try:
-        records = json.loads(open_text(path).read())
-    except (json.JSONDecodeError, RecursionError) as error:
-        place, got = str(path), "brackets too deep to read"
+        records = parse_json(text)
+    except ValueError as error:
+        place, got = str(path), str(error).partition(";")[0]
         if isinstance(error, json.JSONDecodeError):
             place, got = f"{path}:{error.lineno}", error.msg
         raise ValueError(f"{place}: expected one JSON list of tasks, got {got}; export the project as JSON") from error

@@ -145,6 +145,64 @@ def test_folder_of_another_run_is_refused_until_it_is_overwritten(tmp_path, chan
         assert set(contents(tmp_path)) == {MANIFEST, JOURNAL}
 
 
+@pytest.mark.parametrize(
+    "inputs", [None, 3, "a.jsonl", [None], [["name"]], [{"name": ["a"]}, {"size": 7}], {"name": "a.jsonl"}]
+)
+def test_damaged_inputs_of_a_manifest_are_those_of_another_run(tmp_path, inputs):
+    run(tmp_path)
+    manifest = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest | {"inputs": inputs}), encoding="utf-8")
+    with pytest.raises(FileExistsError, match=r"other inputs \(a\.jsonl is new\)"):
+        OutputFolder(tmp_path, HEADER)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *({"file": None}, {"file": "../part-00000-00001.jsonl"}, {"file": "x"}, {"bytes": "1"}, {"bytes": None}),
+        *({"errors_file": 3}, {"errors_bytes": None}, {"sha256": 3}, {"input_sha256": None}, {"records": True}),
+    ],
+)
+def test_damaged_entry_is_predicted_again(tmp_path, damage):
+    run(tmp_path)
+    expected = contents(tmp_path)
+    manifest = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
+    manifest["shards"][1] |= damage
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    run(tmp_path)
+    assert contents(tmp_path) == expected
+
+
+@pytest.mark.parametrize("shards", [None, 3, {"file": "x"}, [None], ["x"], [[]]])
+def test_damaged_shards_of_a_manifest_are_predicted_again(tmp_path, shards):
+    run(tmp_path)
+    expected = contents(tmp_path)
+    manifest = json.loads((tmp_path / MANIFEST).read_text(encoding="utf-8"))
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest | {"shards": shards}), encoding="utf-8")
+    run(tmp_path)
+    assert contents(tmp_path) == expected
+
+
+@pytest.mark.parametrize("line", ["[" * 5000, "[1]", "3", '"x"', '{"file": 3}', '{"file": "part-00000-00009.jsonl"}'])
+def test_damaged_line_of_the_journal_is_ignored(tmp_path, line):
+    with OutputFolder(tmp_path, HEADER) as output:
+        output.commit(write(tmp_path, 0, "x0"))
+    with open(tmp_path / JOURNAL, "a", encoding="utf-8") as file:
+        file.write(f"{line}\n")
+    with OutputFolder(tmp_path, HEADER) as output:
+        assert list(output.entries) == ["part-00000-00000"]
+
+
+@pytest.mark.parametrize("content", ["{}", '{"name": "my own"}', "[]", "[" * 5000])
+def test_manifest_of_another_program_is_kept(tmp_path, content):
+    (tmp_path / MANIFEST).write_text(content, encoding="utf-8")
+    (tmp_path / "part-00000-00000.jsonl").write_text("mine", encoding="utf-8")
+    before = contents(tmp_path)
+    with pytest.raises(FileExistsError, match="that kospan predict wrote, got another file"):
+        OutputFolder(tmp_path, HEADER)
+    assert contents(tmp_path) == before
+
+
 def test_same_model_in_another_folder_continues(tmp_path):
     run(tmp_path)
     with OutputFolder(tmp_path, HEADER | {"model": {"name": "copy", "sha256": "1"}}) as output:

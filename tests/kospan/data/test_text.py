@@ -80,6 +80,7 @@ def test_stem():
     assert stem("a/eng.testa") == "eng.testa"
     assert stem("corpus.tar.gz") == "corpus"
     assert stem(".jsonl") == ".jsonl"
+    assert stem("\udcb0a.jsonl") == "\ufffda"
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "A.GZ"])

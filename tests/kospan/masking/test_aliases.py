@@ -77,6 +77,8 @@ def test_missing_files(tmp_path):
     [
         "",
         "[]",
+        "[" * 5000,
+        "9" * 5000,
         "{}",
         '{"version": 2, "aliases": {}}',
         '{"version": 1, "aliases": []}',

@@ -53,6 +53,15 @@ def test_wrong_parameters(model, parameters, message):
     assert response.status_code == 422 and message in response.json()["error"]
 
 
+def test_missing_packages_of_the_rules_are_named(model, monkeypatch):
+    def missing(labels):
+        raise ImportError("expected the packages of the extra mask for the rules, found no phonenumbers")
+
+    monkeypatch.setattr("kospan.masking.masker.load_rules", missing)
+    response = post([of(model)], "/mask", {"inputs": "비", "parameters": {"rules": ["PHONE"]}})
+    assert response.status_code == 501 and "expected the packages of the extra mask" in response.json()["error"]
+
+
 def test_words_are_refused(model):
     response = post([of(model)], "/mask", {"inputs": [["비가", "온다"]], "parameters": {"rules": False}})
     assert response.status_code == 422 and "got a list of words" in response.json()["error"]

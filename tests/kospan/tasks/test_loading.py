@@ -106,6 +106,37 @@ def _cut(folder):
     path.write_bytes(path.read_bytes()[:999])
 
 
+def _edited(file, **values):
+    """Change values in a JSON file of a folder."""
+
+    def edit(folder):
+        settings = json.loads((folder / file).read_text(encoding="utf-8"))
+        (folder / file).write_text(json.dumps(settings | values), encoding="utf-8")
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _edited("tokenizer_config.json", model_max_length="x"),
+        _edited("config.json", id2label=3),
+        _edited("config.json", encoder_config=[]),
+        _edited("config.json", encoder_config={"model_type": "electra", "hidden_act": "x"}),
+        _edited("tokenizer.json", model={"type": "x"}),
+        lambda folder: (folder / "config.json").write_text("[" * 5000),
+        lambda folder: (folder / "config.json").write_text("[]"),
+        lambda folder: (folder / "tokenizer.json").write_text("[" * 5000),
+        lambda folder: (folder / "model.safetensors").write_bytes(b"\0" * 8),
+    ],
+)
+def test_damaged_files_are_named(damage, make_token_classifier, tmp_path):
+    make_token_classifier().save_pretrained(tmp_path)
+    damage(tmp_path)
+    with pytest.raises((ValueError, OSError), match=r"expected .*(got|found)"):
+        load_saved(str(tmp_path))
+
+
 def _others(folder):
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     inner = config.get("encoder_config", config)

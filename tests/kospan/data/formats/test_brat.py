@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from format_cases import surfaces
 
@@ -16,6 +18,12 @@ def test_counts_both_characters_of_crlf(tmp_path):
     folder = write_pair(tmp_path, "😀 비\r\n대구에\r\n", "T1\tLC 5 7\t대구\r\n")
     assert read_brat(folder) == [Example("a", "😀 비\r\n대구에\r\n", (Span(5, 7, "LC"),))]
     assert read_brat(folder / "a.ann") == read_brat(folder / "a.txt") == read_brat(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_in_another_encoding(tmp_path):
+    write_pair(tmp_path, "서울", "T1\tLC 0 2\t서울\n", name="\udcb0\udca1")
+    assert read_brat(tmp_path) == [Example("\ufffd\ufffd", "서울", (Span(0, 2, "LC"),))]
 
 
 def test_other_counts_are_known_by_their_surfaces(tmp_path):

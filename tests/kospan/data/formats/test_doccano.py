@@ -123,3 +123,20 @@ def test_writes_what_the_project_counts(tmp_path, unit, start):
     write_doccano(tmp_path / "a.jsonl", [Example("a", "😀 서울", (Span(2, 4, "LC", 0.5),), question="어디?")], unit)
     line = json.loads((tmp_path / "a.jsonl").read_text(encoding="utf-8"))
     assert line == {"id": "a", "text": "😀 서울", "label": [[start, start + 2, "LC"]], "question": "어디?"}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"label": [[0, 2, "\ud800"]]},
+        {"id": "\udfff"},
+        {"text": "대구\ud83d"},
+        {"source": "\ud800"},
+        {"question": "\ud800"},
+    ],
+)
+def test_half_surrogate_pairs_are_refused(tmp_path, changed):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"id": 1, "text": "대구", "label": [[0, 2, "LC"]]} | changed), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"a\.jsonl:1.*: expected whole characters, got the half surrogate pair"):
+        read_doccano(path)

@@ -339,6 +339,25 @@ def test_the_file_is_one_list(tmp_path):
     path.write_text("[" * 100_000, encoding="utf-8")
     with pytest.raises(ValueError, match=r"export\.json: expected one JSON list of tasks, got brackets too deep"):
         read_labelstudio(path)
+    path.write_text("9" * 5000, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"export\.json: expected one JSON list of tasks, got Exceeds the limit"):
+        read_labelstudio(path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"data": {"text": "대구", "source": "\ud800"}},
+        {"data": {"text": "대구", "example_id": "\ud800"}},
+        {"data": {"text": "대구\udfff"}},
+        {"annotations": [{"result": [{"type": "labels", "value": {"start": 0, "end": 2, "labels": ["\ud800"]}}]}]},
+    ],
+)
+def test_half_surrogate_pairs_are_refused(tmp_path, changed):
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([{"id": 1, "data": {"text": "대구"}, "annotations": []} | changed]), encoding="utf-8")
+    with pytest.raises(ValueError, match="task 0.*: expected whole characters, got the half surrogate pair"):
+        read_labelstudio(path)
 
 
 # --- Writing ----------------------------------------------------------------------------------------------------------
