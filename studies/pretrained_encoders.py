@@ -4,7 +4,8 @@
     python studies/pretrained_encoders.py klue-ner.tsv docs/studies/pretrained_encoders \
         --encoders 10=outputs/ten_million 57=outputs/pretraining_ko --sizes 250 1000 3500 --seeds 42 43 44
 
-An encoder is named by its characters of pretraining in millions. `scratch` is a character embedding with the same head.
+An encoder is named by its characters of pretraining in millions. `scratch` is a character embedding with the same head;
+with `--vectors` of `kospan vectors`, frozen encoders are also trained with vectors of character n-grams.
 All variants train without R-Drop and multi-sample dropout, for as many epochs as EPOCHS gives for the number of
 sentences. OUT/VARIANT.json holds the scores of every epoch, as `seeds.py` writes them; OUT/table.md the table and
 OUT/curves.png the curves. Seeds that a file holds are not run again, so that a stopped study can be continued.
@@ -25,14 +26,17 @@ from kospan.drawing import Canvas, draw_curve
 RECIPES = Path(__file__).parent.parent / "recipes"
 SETTINGS = {"rdrop_alpha": 0, "multi_sample_dropout": 1, "use_cpu": True}
 EPOCHS = {250: 40, 1000: 16, 3500: 8}
-SCRATCH, FROZEN, TRAINED = "scratch", "frozen", "trained"
+SCRATCH, FROZEN, NGRAMS, TRAINED = "scratch", "frozen", "frozen-ngrams", "trained"
+COLOURS = {FROZEN: "#0072b2", NGRAMS: "#009e73", TRAINED: "#d55e00"}
 METRICS = {"klue_entity_f1": "entity F1", "klue_char_f1": "character F1", "f1": "strict F1"}
 LAST = 3
 
 
-def variants(encoders: dict[str, str], sizes: list[int], states: str | None) -> dict[str, tuple[str, dict]]:
+def variants(
+    encoders: dict[str, str], sizes: list[int], states: str | None = None, vectors: str | None = None
+) -> dict[str, tuple[str, dict]]:
     """Return recipe and settings of each variant by name, `SIZE_scratch` or `SIZE_CHARACTERS_frozen`."""
-    found = {}
+    found, recipe = {}, "klue_ner_pretrained_bilstm_crf.yaml"
     for size in sizes:
         common = {**SETTINGS, "max_train_samples": size, "num_train_epochs": EPOCHS[size]}
         found[f"{size}_{SCRATCH}"] = "klue_ner_char_bilstm_crf.yaml", common
@@ -41,8 +45,10 @@ def variants(encoders: dict[str, str], sizes: list[int], states: str | None) -> 
             frozen = {"freeze_encoder": True, "subword_dropout": 0, "learning_rates": {"head": 2.0e-3}}
             if states:
                 frozen["feature_cache_dir"] = states
-            found[f"{size}_{characters}_{FROZEN}"] = "klue_ner_pretrained_bilstm_crf.yaml", {**encoder, **frozen}
-            found[f"{size}_{characters}_{TRAINED}"] = "klue_ner_pretrained_bilstm_crf.yaml", encoder
+            found[f"{size}_{characters}_{FROZEN}"] = recipe, {**encoder, **frozen}
+            if vectors:
+                found[f"{size}_{characters}_{NGRAMS}"] = recipe, {**encoder, **frozen, "ngram_vectors": vectors}
+            found[f"{size}_{characters}_{TRAINED}"] = recipe, encoder
     return found
 
 
@@ -91,7 +97,7 @@ def curves(found: dict) -> bytes:
             scratch = found.get((size, 0.0, SCRATCH))
             if scratch:
                 axes.axhline(mean(scratch["klue_entity_f1"]), color="0.5", linestyle=":", label=SCRATCH)
-            for mode, colour in ((FROZEN, "#0072b2"), (TRAINED, "#d55e00")):
+            for mode, colour in COLOURS.items():
                 points = [
                     (characters, mean(row["klue_entity_f1"]))
                     for (other, characters, each), row in found.items()
@@ -114,12 +120,13 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--encoders", nargs="*", default=[], metavar="MILLIONS=FOLDER")
     parser.add_argument("--sizes", type=int, nargs="+", default=list(EPOCHS), choices=list(EPOCHS))
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="run these only")
+    parser.add_argument("--vectors", help="vectors of character n-grams")
     parser.add_argument("--states", help="folder for the states of frozen encoders")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42])
     arguments = parser.parse_args(words)
     torch.set_num_threads(1)
     encoders = dict(each.split("=", 1) for each in arguments.encoders)
-    known = variants(encoders, arguments.sizes, arguments.states)
+    known = variants(encoders, arguments.sizes, arguments.states, arguments.vectors)
     for name in arguments.variants or known:
         recipe, settings = known[name]
         path, flags = str(RECIPES / recipe), {**settings, "train_file": arguments.data}

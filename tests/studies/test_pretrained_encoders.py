@@ -19,10 +19,12 @@ def study(monkeypatch):
 
 
 def test_every_variant_is_a_valid_recipe(study):
-    found = study.variants({"10": "encoder"}, [250, 3500], "states")
+    found = study.variants({"10": "encoder"}, [250, 3500], "states", "ko.vec")
     for recipe, settings in found.values():
         check_recipe(load_recipe(study.RECIPES / recipe, settings), task_spec("token-classification"))
-    assert list(found) == [f"{size}_{name}" for size in (250, 3500) for name in ("scratch", "10_frozen", "10_trained")]
+    names = ("scratch", "10_frozen", "10_frozen-ngrams", "10_trained")
+    assert list(found) == [f"{size}_{name}" for size in (250, 3500) for name in names]
+    assert list(study.variants({"10": "encoder"}, [250])) == ["250_scratch", "250_10_frozen", "250_10_trained"]
 
 
 def test_table_and_curves_hold_means_and_a_stopped_study_continues(study, monkeypatch, tmp_path):
