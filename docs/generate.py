@@ -221,5 +221,6 @@ GENERATED = {
     "dataset-labels": dataset_labels,
     "recipes": recipes,
     "contributing": lambda: included("CONTRIBUTING.md"),
+    "security": lambda: included("SECURITY.md"),
     "changelog": lambda: included("CHANGELOG.md"),
 }

@@ -33,6 +33,7 @@ _MODULES = {
     "mask": "kospan.masking.masker",
     "model_path": "kospan.model_names",
     "predict": "kospan.api",
+    "predict_corpus": "kospan.corpus.run",
     "train": "kospan.run",
 }
 

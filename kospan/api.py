@@ -13,6 +13,9 @@ from kospan.task import Task
 from kospan.tasks.loading import load_saved, readable
 from kospan.tasks.registry import spec_of_model
 
+# Tasks whose predictions are labelled spans of a text.
+_SPAN_TASKS = ("token-classification", "generative-ner")
+
 
 class LabelledData(NamedTuple):
     """A model with labelled data to score it on.
@@ -105,13 +108,7 @@ def predict(
     task = task_over(model)
     # Gold spans are neither used nor returned, and the model need not know their labels.
     examples = readable(task, [replace(example, spans=None) for example in examples], place, session)
-    decoding = {name: value for name, value in (decoding or {}).items() if value is not None}
-    if decoding and not hasattr(task.model, "tag_units"):
-        raise ValueError(
-            f"expected a token classification model of kospan for {', '.join(decoding)}, got another one; leave the "
-            "setting out"
-        )
-    predictions = task.predict(examples, threshold, batch_size, **decoding)
+    predictions = task.predict(examples, threshold, batch_size, **check_decoding(task, decoding or {}))
     if session.invalid:
         say(f"skipped {session.invalid:,} invalid records, the first: {session.first}")
     return [replace(example, spans=tuple(spans)) for example, spans in zip(examples, predictions)]
@@ -220,6 +217,37 @@ def task_over(model, aggregation: str | None = None, dataset: str = "jsonl") -> 
     if isinstance(model, (str, os.PathLike)):
         model = load(model, aggregation)
     return spec_of_model(model.config.model_type).task.over(model, dataset)
+
+
+def span_task_over(model) -> Task:
+    """Return the task over a model that finds labelled spans; arguments as in `task_over`.
+
+    Raises:
+        ValueError: If it is a model of another task.
+    """
+    task = task_over(model)
+    if task.spec.name not in _SPAN_TASKS:
+        shown = os.fspath(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
+        raise ValueError(
+            f"expected a model of {' or '.join(_SPAN_TASKS)}, got one of {task.spec.name} ({shown}); name a model that "
+            "finds labelled spans"
+        )
+    return task
+
+
+def check_decoding(task: Task, decoding: Mapping[str, object]) -> dict[str, object]:
+    """Return the settings of the decoding that are not None.
+
+    Raises:
+        ValueError: If the model has none.
+    """
+    given = {name: value for name, value in decoding.items() if value is not None}
+    if given and not hasattr(task.model, "tag_units"):
+        raise ValueError(
+            f"expected a token classification model of kospan for {', '.join(given)}, got another one; leave the "
+            "setting out"
+        )
+    return given
 
 
 def _as_example(document: str | Example, at: int) -> Example:

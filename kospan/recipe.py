@@ -13,6 +13,7 @@ import yaml
 from kospan.files import read_yaml
 from kospan.modeling.settings import CHOICES
 from kospan.recipe_defaults import RENAMED, TASK_DEFAULTS, TRAINER_DEFAULTS, TRAINER_LEAST
+from kospan.redaction import redacted_values
 from kospan.setting import check, check_range, parse, setting, takes_null
 
 
@@ -451,6 +452,11 @@ def check_names(settings: dict, where: str = "recipe") -> None:
         return
     known = trainer_fields()
     for key in unknown:
+        if key == "trust_remote_code":
+            raise ValueError(
+                f"{where}: expected no trust_remote_code, got it; kospan runs no code of an encoder's repository. "
+                "Remove it, and pass trust_remote_code=True only in Python, to from_pretrained"
+            )
         if key not in known:
             hint = RENAMED.get(key) or nearest_key(str(key), [*FIELDS, *known])
             advice = f"; did you mean {hint}?" if hint else "; --help and --help-trainer list all keys"
@@ -476,8 +482,8 @@ def trainer_fields() -> dict[str, str]:
 
 
 def save_recipe(recipe: Recipe, path: str | os.PathLike) -> None:
-    """Write a recipe with every setting of its run, flat, so that it can be run again."""
-    settings = recipe.flat()
+    """Write a recipe with every setting of its run, flat and without secrets, so that it can be run again."""
+    settings = redacted_values(recipe.flat(), secrets=[str(recipe.trainer.get("hub_token") or "")])
     for key in ("resume_from_checkpoint", "overwrite_output_dir", "hub_token"):
         settings.pop(key, None)
     temporary = Path(f"{path}.tmp")

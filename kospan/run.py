@@ -26,6 +26,7 @@ from kospan.hub.publisher import publisher_from
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME
 from kospan.recipe import FIELDS, Recipe, load_recipe, save_recipe
+from kospan.redaction import redacted_values
 from kospan.task import Task
 from kospan.tasks.checkpoint_identity import check_checkpoint
 from kospan.tasks.registry import task_spec
@@ -86,7 +87,8 @@ def _loaded(recipe: Recipe | str | os.PathLike, flags: dict) -> Recipe:
 def _build_task(recipe: Recipe) -> tuple[Recipe, Task, TrainingArguments]:
     """The recipe without unused settings, its task with data and model, and TrainingArguments; writes nothing."""
     recipe = without_unused(recipe)
-    arguments = TrackedArguments.of(training_arguments(recipe), {key: getattr(recipe, key) for key in FIELDS})
+    own = {key: getattr(recipe, key) for key in FIELDS}
+    arguments = TrackedArguments.of(training_arguments(recipe), redacted_values(own))
     check_arguments(arguments, recipe.early_stopping_patience)
     check_mention_replacement(arguments, recipe.mention_replacement)
     arguments.dataloader_pin_memory = arguments.dataloader_pin_memory and torch.cuda.is_available()

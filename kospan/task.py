@@ -210,6 +210,10 @@ class TaskSpec:
         scores: Scores of a run and of the baseline's predictions for the model card.
         confidence: `kospan.evaluation.confidence.Confidence` of the model on examples; None for a model without
             probabilities.
+        uncertainty: Uncertainty in each text `(texts,)`, float64, given examples, the name of a strategy of
+            `kospan.evaluation.uncertainty`, whether units are summed instead of averaged (ignored by tasks that are not
+            `length_normalized`), and the windows per batch; None for a task without probabilities.
+        length_normalized: Whether uncertainty is averaged over units.
         every_span: Every span of each document whose posterior reaches a threshold, overlapping ones, too; None for
             tasks without such posteriors, whose recall cannot be guaranteed.
         document_summaries: Numbers of each document by name that a shift of the data changes `(documents,)`, for tasks
@@ -257,6 +261,8 @@ class TaskSpec:
         [Task, Sequence[Example], Sequence[Example], Sequence[Sequence[Span]], Sequence[Sequence[Span]]], dict
     ]
     confidence: Callable[[Task, Sequence[Example]], object | None]
+    uncertainty: Callable[[Task, Sequence[Example], str, bool, int], "np.ndarray"] | None = None
+    length_normalized: bool = False
     every_span: Callable[[Task, Sequence[Example], float], list[list[Span]]] | None = None
     document_summaries: Callable[[Task, Sequence[Example]], dict[str, "np.ndarray"]] | None = None
     explainer: type | None = None

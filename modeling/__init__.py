@@ -7,6 +7,7 @@ this package, by whatever name of transformers needs them.
 
 import functools
 import importlib
+import importlib.util
 import sys
 
 _MODULES = {
@@ -67,6 +68,8 @@ def _register_configs() -> None:
 
 
 def _register_models() -> None:
+    if importlib.util.find_spec("torch") is None:
+        return
     from transformers.models.auto import modeling_auto
 
     for auto_class, (config, model) in _AUTO.items():

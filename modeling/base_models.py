@@ -31,8 +31,10 @@ def load_adapted(name, base, config: KospanGenerativeNERConfig, location: dict, 
         raise ValueError(
             f"expected {ADAPTER} in {name} to name the base model, got none; pass base=, a folder or name on the Hub"
         )
-    # Revision and subfolder belong to the adapter's repository.
+    # Revision and subfolder belong to the adapter's repository. Without a decision on trust transformers would ask for
+    # one on the terminal.
     kwargs = {key: value for key, value in kwargs.items() if key not in ("revision", "subfolder")}
+    kwargs.setdefault("trust_remote_code", False)
     try:
         model = AutoModelForCausalLM.from_pretrained(base, **kwargs)
     except OSError as error:

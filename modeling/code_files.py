@@ -16,6 +16,8 @@ from transformers.utils import TRANSFORMERS_DYNAMIC_MODULE_NAME, cached_file
 EXTRA_FILES = ("handler.py",)
 # Arguments of from_pretrained about the location of files; the tokenizer is loaded from the same location.
 LOCATION_KEYS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
+# Beginnings of names of weights as pickles, and as safetensors.
+_PICKLED = {"pytorch_model": "model", "adapter_model": "adapter_model"}
 # transformers brings numpy and safetensors. torch is not listed, because the line could replace the GPU
 # build of the server's image.
 REQUIREMENTS = """\
@@ -47,6 +49,29 @@ def read_extra_files(name: str | os.PathLike, **location) -> dict[str, str]:
         if text is not None:
             found[extra_file] = text
     return found
+
+
+def check_safetensors(name: str | os.PathLike | None, subfolder: str | None = None) -> None:
+    """Check that a folder does not hold weights as pickles alone, which can run code when they are opened.
+
+    Args:
+        name: A folder; names on the Hub are not checked.
+        subfolder: Folder inside it.
+
+    Raises:
+        ValueError: If it does.
+    """
+    folder = os.path.join(name or "", subfolder or "")
+    if not name or not os.path.isdir(folder):
+        return
+    names = sorted(os.listdir(folder))
+    for beginning, safe in _PICKLED.items():
+        pickled = [each for each in names if each.startswith(beginning) and each.endswith((".bin", ".bin.index.json"))]
+        if pickled and not any(each.startswith(safe) and ".safetensors" in each for each in names):
+            raise ValueError(
+                f"expected weights as safetensors in {folder}, got {pickled[0]}, a pickle, which can run code when it "
+                "is opened; if you trust it, load it with the library that wrote it and save it as safetensors"
+            )
 
 
 def save_extra_files(folder: str | os.PathLike, carried: dict[str, str]) -> None:

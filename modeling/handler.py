@@ -29,10 +29,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
-
-import torch
-from transformers import AutoModel
-from transformers.dynamic_module_utils import get_class_from_dynamic_module
+from typing import NamedTuple
 
 # Limits of a request, so that none blocks the server for long.
 MAX_TEXTS = 256
@@ -57,6 +54,26 @@ _EXAMPLES = {
 }
 
 
+class ReadRequest(NamedTuple):
+    """A request that is within the limits.
+
+    Args:
+        items: The items, as the pipeline's `results` takes them.
+        parameters: Settings of the pipeline.
+        single: Whether the request held one item, not a list.
+        in_list: Whether the response to one item is a list as well.
+    """
+
+    items: list
+    parameters: dict
+    single: bool
+    in_list: bool
+
+    def response(self, found: list) -> dict | list:
+        """Return the response to the request for the result of each item."""
+        return found[0] if self.single and not self.in_list else found
+
+
 class EndpointHandler:
     """Load the model of a folder once and serve requests with it; calls from several threads are safe.
 
@@ -69,6 +86,10 @@ class EndpointHandler:
     """
 
     def __init__(self, path: str | os.PathLike = ""):
+        # Imported here, so that requests can be checked where there is no torch.
+        import torch
+        from transformers import AutoModel
+
         folder = os.path.abspath(path or os.path.dirname(os.path.abspath(__file__)))
         if os.path.isfile(os.path.join(folder, GENERATIVE_CONFIG)):
             model = load_generative_model(folder)
@@ -97,18 +118,11 @@ class EndpointHandler:
         Raises:
             ValueError: If the body, a text or a parameter is invalid, or a limit is exceeded.
         """
-        pipeline = self.pipeline
-        classifies = pipeline.task_name == "text-classification"
-        inputs, parameters = read_payload(data, _EXAMPLES[pipeline.task_name])
-        if classifies:
-            parameters.setdefault("top_k", None)
+        request = read_request(self.pipeline, data)
         try:
-            items, single = _items(pipeline, inputs, parameters)
-            check_positions(pipeline, items, parameters)
-            found = pipeline.results(items, **parameters)
+            return request.response(self.pipeline.results(request.items, **request.parameters))
         except TypeError as error:
             raise ValueError(str(error)) from error
-        return found[0] if single and not classifies else found
 
 
 def with_graph(model, folder: str):
@@ -118,6 +132,8 @@ def with_graph(model, folder: str):
         ValueError: If there is no exported model.
         ImportError: If onnxruntime is missing.
     """
+    import torch
+
     if not os.path.isfile(os.path.join(folder, "runtime.json")):
         raise ValueError(
             f"expected an exported model in {folder} for KOSPAN_ONNX=1, found none; publish with kospan push --onnx"
@@ -140,8 +156,29 @@ def load_generative_model(folder: str):
 
     An adapter needs peft, and its base model from the location in `adapter_config.json`.
     """
+    import torch
+    from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
     model_class = get_class_from_dynamic_module("modeling_generative_ner.KospanGenerativeNER", folder)
     return model_class.from_pretrained(folder, dtype=torch.float32)
+
+
+def read_request(pipeline, data: dict) -> ReadRequest:
+    """Read a request's body for a pipeline, within the limits.
+
+    Raises:
+        ValueError: If the body, a text or a parameter is invalid, or a limit is exceeded.
+    """
+    inputs, parameters = read_payload(data, _EXAMPLES[pipeline.task_name])
+    classifies = pipeline.task_name == "text-classification"
+    if classifies:
+        parameters.setdefault("top_k", None)
+    try:
+        items, single = _items(pipeline, inputs, parameters)
+        check_positions(pipeline, items, parameters)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return ReadRequest(items, parameters, single, in_list=classifies)
 
 
 def read_payload(data: dict, example: str = '"your text"') -> tuple[object, dict]:

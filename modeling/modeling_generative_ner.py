@@ -27,6 +27,7 @@ from .base_models import ADAPTER, NEEDS, base_record, load_adapted
 from .character_ngrams import CharacterNgrams  # noqa: F401  (as `clusters`)
 from .code_files import (
     LOCATION_KEYS,
+    check_safetensors,
     follow_umask,
     is_remote_code,
     name_portable_class,
@@ -136,10 +137,13 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         Raises:
             FileNotFoundError: If there is no `kospan.json`.
             ImportError: If an adapter needs peft and it is not installed.
-            ValueError: If an adapter was trained on another base.
+            ValueError: If an adapter was trained on another base, or a folder holds weights only as pickles.
         """
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
+        check_safetensors(name, kwargs.get("subfolder"))
         config = read_generative_config(name, **location)
+        # None would make transformers ask on the terminal.
+        trust = bool(kwargs.get("trust_remote_code"))
         if "dtype" in kwargs and _OLD_DTYPE:
             kwargs["torch_dtype"] = kwargs.pop("dtype")
         if find_file(name, ADAPTER, **location) is None:
@@ -148,10 +152,12 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
                     f"expected base only beside an adapter, got {str(base)!r} for {name}, which holds a whole model; "
                     "remove it"
                 )
-            model = AutoModelForCausalLM.from_pretrained(name, **kwargs)
+            safe = {"trust_remote_code": trust, "use_safetensors": True}
+            model = AutoModelForCausalLM.from_pretrained(name, **{**kwargs, **safe})
         else:
             model = load_adapted(name, base, config, location, kwargs)
-        writer = cls(model.eval(), AutoTokenizer.from_pretrained(name, use_fast=True, **location), config)
+        tokenizer = AutoTokenizer.from_pretrained(name, use_fast=True, trust_remote_code=trust, **location)
+        writer = cls(model.eval(), tokenizer, config)
         if is_remote_code():
             # Read now, while the repository is available: saving must not depend on it.
             writer._extra_files = read_extra_files(name, **location)

@@ -18,6 +18,7 @@ from .bilstm import MaskedBiLSTM
 from .character_ngrams import NGRAM_FILE, CharacterNgrams
 from .code_files import (
     LOCATION_KEYS,
+    check_safetensors,
     follow_umask,
     is_remote_code,
     name_portable_class,
@@ -130,15 +131,23 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *args, **kwargs):
-        """Load a model as in transformers; the tokenizer of the same source becomes `model.tokenizer`."""
+        """Load a model as in transformers; the tokenizer of the same source becomes `model.tokenizer`.
+
+        Weights are read from safetensors alone: a pickle can run code when it is opened.
+
+        Raises:
+            ValueError: If a folder holds weights only as pickles.
+        """
         location = {key: kwargs[key] for key in LOCATION_KEYS if kwargs.get(key) is not None}
+        check_safetensors(pretrained_model_name_or_path, kwargs.get("subfolder"))
+        kwargs["use_safetensors"] = True
         loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         model.reset_buffers()
         try:
             # With the config the repository is not accessed again, and trust is not requested twice.
             model.tokenizer = AutoTokenizer.from_pretrained(
-                pretrained_model_name_or_path, config=model.config, **location
+                pretrained_model_name_or_path, config=model.config, trust_remote_code=False, **location
             )
         except (OSError, ValueError) as error:
             # Weights alone can still be trained and saved; methods for texts report the missing tokenizer.

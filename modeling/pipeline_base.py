@@ -79,7 +79,7 @@ class KospanPipeline(Pipeline):
         found = self._found(items, settings, forward, formatting)
         return found[0] if single or (self._unwraps_one and len(found) == 1) else found
 
-    def items(self, inputs, **settings) -> tuple[list, bool] | None:
+    def items(self, inputs, /, **settings) -> tuple[list, bool] | None:
         """The checked items of an input, and whether it is a single one; None for a stream.
 
         Args:
@@ -99,7 +99,7 @@ class KospanPipeline(Pipeline):
             raise TypeError(f"expected inputs to be {self._wanted}, got {type(inputs).__name__}; pass one of these")
         return None
 
-    def results(self, items: list, **settings) -> list:
+    def results(self, items: list, /, **settings) -> list:
         """The results of items that `items` returned, as a list; raises as a call of the pipeline."""
         return self._found(items, settings, *self._merged_settings(settings))
 
@@ -107,7 +107,7 @@ class KospanPipeline(Pipeline):
         """The texts of an item that `items` returned."""
         return (item,) if isinstance(item, str) else tuple(text for text in item if text is not None)
 
-    def positions(self, items: list, **settings) -> int:
+    def positions(self, items: list, /, **settings) -> int:
         """Upper bound of the encoder positions for some items; 0 if no setting changes it."""
         return 0
 

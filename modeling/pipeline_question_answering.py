@@ -92,7 +92,7 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
         given = list(inputs) if len(inputs) > 1 else inputs[0]
         return super().__call__(given, num_workers, batch_size, **settings)
 
-    def items(self, inputs, **settings) -> tuple[list, bool] | None:
+    def items(self, inputs, /, **settings) -> tuple[list, bool] | None:
         """As in the base class; a dict may have several questions, with a text for each or one for all."""
         if not isinstance(inputs, Mapping) or not {"question", "context"} <= set(inputs):
             return super().items(inputs)
@@ -122,7 +122,7 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
                 raise TypeError(f"expected {key} to be a str, got {type(text).__name__} at index {at}; pass a str")
         return texts[0], texts[1]
 
-    def positions(self, items: list, **settings) -> int:
+    def positions(self, items: list, /, **settings) -> int:
         """As in the base class, with a character counted as a subword."""
         _, forward, _ = self._sanitize_parameters(**settings)
         limits, total = self._limits(forward), 0
@@ -137,7 +137,7 @@ class KospanQuestionAnsweringPipeline(KospanPipeline):
 
     # --- methods of transformers' Pipeline ---------------------------------------------------------------------------
 
-    def _sanitize_parameters(self, align_to_words=None, padding=None, **given):
+    def _sanitize_parameters(self, /, align_to_words=None, padding=None, **given):
         forward, formatting = {}, {}
         for name, value in given.items():
             ours = self._settings.get(name, name)

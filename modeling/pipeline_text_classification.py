@@ -84,7 +84,7 @@ class KospanTextClassificationPipeline(KospanPipeline):
 
     # --- methods of transformers' Pipeline ---------------------------------------------------------------------------
 
-    def _sanitize_parameters(self, threshold=None, top_k="", function_to_apply=None, **unknown):
+    def _sanitize_parameters(self, /, threshold=None, top_k="", function_to_apply=None, **unknown):
         for name in unknown:
             if name not in self._ignored:
                 raise TypeError(

@@ -48,7 +48,7 @@ class KospanTokenClassificationPipeline(KospanPipeline):
         words = as_list(item)
         return check_text(item, at, "inputs") if words is None else check_texts(words, f"inputs[{at}]")
 
-    def items(self, inputs, **settings) -> tuple[list, bool] | None:
+    def items(self, inputs, /, **settings) -> tuple[list, bool] | None:
         """As in the base class; with `is_split_into_words` an item is a list of words."""
         if settings.get("is_split_into_words", self._preprocess_params.get("is_split_into_words")):
             inputs = _word_lists(inputs)
@@ -58,6 +58,7 @@ class KospanTokenClassificationPipeline(KospanPipeline):
 
     def _sanitize_parameters(
         self,
+        /,
         threshold=None,
         ignore_labels=None,
         aggregation_strategy=None,

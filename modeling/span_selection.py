@@ -105,7 +105,7 @@ def decoding_of(
                 "expected an operating point without threshold, decode and overlapping, which it contains, got "
                 f"{operating_point!r} with one of them; leave them out"
             )
-        if operating_point not in points:
+        if not isinstance(operating_point, str) or operating_point not in points:
             has = f"the model has {', '.join(points)}" if points else "the model has none"
             raise ValueError(
                 f"expected the name of an operating point of the model, got {operating_point!r}, but {has}; make one "
@@ -120,7 +120,7 @@ def decoding_of(
             )
         threshold, decode, overlapping = point["thresholds"], point["decode"], point["overlapping"]
         length = point.get("max_span_length", length)
-    decode, overlapping = decode or "viterbi", False if overlapping is None else overlapping
+    decode, overlapping = "viterbi" if decode is None else decode, False if overlapping is None else overlapping
     if decode not in DECODINGS:
         raise ValueError(f"expected decode to be one of {', '.join(DECODINGS)}, got {decode!r}; choose one")
     if not isinstance(overlapping, (bool, np.bool_)):

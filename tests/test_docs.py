@@ -38,7 +38,7 @@ PAGES = sorted(
     for name in (path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
     if not name.startswith(WRITTEN)
 )
-DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES]
+DOCUMENTS = ["README.md", "README.ko.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", *PAGES]
 BLOCK = re.compile(r"^(?:<!-- (run(?:: \w+)?) -->\n)?```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FOLDERS = "\\.ci|benchmarks|docs|kospan|modeling|notebooks|packages|recipes|space|studies|tests"
 PATH = re.compile(rf"`((?:{FOLDERS})/[\w./-]*)`")

@@ -11,7 +11,10 @@ ROOT = Path(__file__).parent.parent
 
 # From the bottom up. Names on one line do not import each other; a folder stands for all of its files, which may.
 LAYERS = [
-    ["kospan.modeling.words", "kospan.modeling.once_differentiable", "kospan.modeling.wide_linear"],
+    [
+        *("kospan.modeling.words", "kospan.modeling.once_differentiable", "kospan.modeling.wide_linear"),
+        "kospan.modeling.handler",
+    ],
     [
         "kospan.modeling.spans",
         "kospan.modeling.word_shapes",
@@ -77,7 +80,7 @@ LAYERS = [
         "kospan.modeling.modeling_generative_ner",
     ],
     ["kospan.modeling"],
-    ["kospan.files", "kospan.setting", "kospan.recipe_defaults"],
+    ["kospan.files", "kospan.redaction", "kospan.setting", "kospan.recipe_defaults"],
     ["kospan.model_names"],
     ["kospan.example", "kospan.recipe", "kospan.drawing", "space"],
     ["kospan.task", "kospan.flags"],
@@ -90,15 +93,23 @@ LAYERS = [
     ["kospan.operating_points"],
     ["kospan.calibrate"],
     ["kospan.run"],
-    ["kospan.pseudo_labels"],
+    ["kospan.pseudo_labels", "kospan.suggestions"],
     ["kospan.api"],
-    ["kospan.ablation", "kospan.compare", "kospan.export", "kospan.masking"],
-    ["kospan.cli.reading"],
+    ["kospan.ablation", "kospan.bundle", "kospan.compare", "kospan.corpus", "kospan.export", "kospan.masking"],
+    ["kospan.integrations"],
+    ["kospan.serving"],
+    ["kospan.cli.errors", "kospan.cli.reading"],
     [
-        *("kospan.cli.ablate", "kospan.cli.analyze", "kospan.cli.benchmark", "kospan.cli.calibrate"),
+        *(
+            "kospan.cli.ablate",
+            "kospan.cli.analyze",
+            "kospan.cli.benchmark",
+            "kospan.cli.bundle",
+            "kospan.cli.calibrate",
+        ),
         *("kospan.cli.compare", "kospan.cli.convert", "kospan.cli.evaluate", "kospan.cli.export"),
         *("kospan.cli.mask", "kospan.cli.predict", "kospan.cli.pseudo_label", "kospan.cli.push", "kospan.cli.train"),
-        *("kospan.cli.unmask", "kospan.cli.vectors"),
+        *("kospan.cli.serve", "kospan.cli.suggest", "kospan.cli.unmask", "kospan.cli.vectors"),
     ],
     ["kospan.cli"],
     ["kospan.cli.__main__", "kospan.__main__", "train", "push_to_hub"],

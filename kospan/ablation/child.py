@@ -10,11 +10,11 @@ import os
 import shutil
 import sys
 import threading
-import traceback
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from kospan.redaction import print_exception, redacted
 from kospan.training.saving import is_out_of_space
 
 ORPHANED = 3
@@ -32,14 +32,14 @@ def main(folder: Path) -> int:
     except Timeout:
         print(f"error: expected {folder} to be free, another process trains in it; end that process, then run again")
     except Exception as error:
-        traceback.print_exc()
+        print_exception(type(error), error, error.__traceback__)
         print(f"error: {error_line(error, folder)}", flush=True)
     return 1
 
 
 def error_line(error: BaseException, folder: Path) -> str:
     """An error in one line; a full disk is named as such, however deep the error was raised."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = redacted(" ".join(str(error).split())) or type(error).__name__
     if is_out_of_space(error):
         free = shutil.disk_usage(folder).free / 2**20
         return (

@@ -12,6 +12,7 @@ from kospan.card.metadata import EVAL_RESULTS, card_data, eval_results_file, oth
 from kospan.card.record import read_record
 from kospan.card.values import changed_settings, learning_curve, recipe_files
 from kospan.data.text import write_text
+from kospan.redaction import redacted
 from kospan.task import TaskSpec
 
 
@@ -75,7 +76,7 @@ def _render(record: dict, folder: Path, spec: TaskSpec, repo_id: str | None) -> 
     held_out = environment.get_template("macros.en.jinja").make_module(context).held_out()
     metadata = card_data(record, spec, title, unwrapped(held_out)).to_yaml()
     text = unwrapped(environment.get_template("card.en.md.jinja").render(context))
-    return ModelCard(f"---\n{metadata}\n---\n\n{text}\n")
+    return ModelCard(redacted(f"---\n{metadata}\n---\n\n{text}\n"))
 
 
 def template_environment(templates: Path) -> Environment:

@@ -1,8 +1,28 @@
 """Filters of the templates: values as Markdown, code and words."""
 
+import json
+import shlex
 from collections.abc import Iterable, Mapping
 
 import yaml
+
+
+def line(value) -> str:
+    r"""A value as one line, which cannot end a block of code; control characters are spaces.
+
+    >>> line("a\n```\x1b[2J")
+    'a ``` [2J'
+    """
+    return " ".join("".join(each if each.isprintable() else " " for each in str(value)).split())
+
+
+def shell(value) -> str:
+    """A value as one word of a shell.
+
+    >>> shell("outputs/mine"), shell("a b; rm")
+    ('outputs/mine', "'a b; rm'")
+    """
+    return shlex.quote(line(value))
 
 
 def plain(value) -> str:
@@ -11,8 +31,8 @@ def plain(value) -> str:
     >>> plain("a|b <i>"), plain("x_1")
     ('a\\|b &lt;i&gt;', 'x\\_1')
     """
-    text = " ".join(str(value).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "".join(f"\\{each}" if each in "\\`*_[]|{}#" else each for each in text)
+    text = line(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{each}" if each in "\\`*_[]|{}#~$" else each for each in text)
 
 
 def code(value) -> str:
@@ -21,7 +41,7 @@ def code(value) -> str:
     >>> code("seed: 42"), code("a`b")
     ('`seed: 42`', '`` a`b ``')
     """
-    text = " ".join(str(value).split()).replace("|", "\\|")
+    text = (line(value) or " ").replace("|", "\\|")
     fence = "`"
     while fence in text:
         fence += "`"
@@ -34,7 +54,7 @@ def quoted(text: str) -> str:
     >>> print(quoted('a "b"'))
     "a \"b\""
     """
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(text, ensure_ascii=False)
 
 
 def decimal(value: float | None, digits: int = 4) -> str:
@@ -135,6 +155,8 @@ FILTERS = {
     function.__name__: function
     for function in (
         plain,
+        line,
+        shell,
         code,
         quoted,
         decimal,

@@ -10,6 +10,7 @@ from kospan.data.registry import dataset_spec
 from kospan.data.text import write_text
 from kospan.model_names import is_installed
 from kospan.modeling.spans import Span
+from kospan.redaction import redacted_values
 from kospan.task import TaskSpec
 from kospan.training.record import NAME, evaluation_record, training_record
 
@@ -48,7 +49,7 @@ def write_training_record(trainer, model, predicted: Sequence, baseline: Sequenc
         "examples": predicted_examples(spec, model, spec.card.examples(recipe.dataset, language)),
     }
     path = Path(trainer.args.output_dir) / NAME
-    write_text(path, json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_text(path, json.dumps(redacted_values(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def predicted_examples(spec: TaskSpec, model, items: Sequence[dict]) -> list[dict]:

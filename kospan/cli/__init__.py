@@ -5,10 +5,12 @@ import importlib
 import os
 import sys
 
+from kospan.cli.errors import hide_secrets, print_mistake
+
 # Modules of this package: `add_parser(commands)` adds the command's flags, `run(arguments)` runs it.
 COMMANDS = (
     *("train", "predict", "evaluate", "analyze", "compare", "benchmark", "calibrate", "ablate", "convert", "export"),
-    *("mask", "push", "unmask", "vectors", "pseudo-label"),
+    *("mask", "push", "serve", "suggest", "unmask", "vectors", "pseudo-label", "bundle"),
 )
 # Commands whose flags are settings of a recipe: their `run` takes the words themselves.
 RECIPE_COMMANDS = ("train", "ablate")
@@ -18,6 +20,7 @@ INTERRUPTED, CLOSED_PIPE = 130, 141
 
 def main(words: list[str] | None = None) -> int:
     """Run one command; a user's mistake is one line on stderr and exit status 2."""
+    hide_secrets()
     try:
         try:
             return _main(sys.argv[1:] if words is None else words)
@@ -55,10 +58,10 @@ def _guarded(run, arguments) -> int:
     except BrokenPipeError:
         raise
     except (ValueError, TypeError, OSError, ImportError) as error:
-        # Messages of libraries may have several lines.
-        print(f"kospan: {' '.join(line.strip() for line in str(error).splitlines())}", file=sys.stderr)
+        print_mistake(error)
         return 2
-    except KeyboardInterrupt:
-        print("kospan: stopped by Ctrl-C; run the same command to start again", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        advice = str(error) or "run the same command to start again"
+        print(f"kospan: stopped by Ctrl-C; {advice}", file=sys.stderr)
         return INTERRUPTED
     return (rest() if rest is not None else None) or 0

@@ -1,6 +1,6 @@
 """`kospan pseudo-label`: label texts by a model where it is certain, for self-training."""
 
-from kospan.cli.reading import add_data, data_settings
+from kospan.cli.reading import add_data, add_texts, data_settings, texts_of
 
 
 def add_parser(commands) -> None:
@@ -9,9 +9,7 @@ def add_parser(commands) -> None:
         "pseudo-label", help="label texts by a model where it is certain, for self-training (extra_train_file)"
     )
     parser.add_argument("model", help="folder or Hub name of a token classification model")
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="unlabelled texts: JSON Lines, or plain text with a document per line"
-    )
+    add_texts(parser)
     add_data(parser)
     parser.add_argument("--output", required=True, help="file for the JSON Lines")
     parser.add_argument(
@@ -42,8 +40,6 @@ def run(arguments) -> None:
 
     from kospan.api import open_labelled, task_over
     from kospan.data.jsonl import write_jsonl
-    from kospan.data.records import ReadOptions, ReadSession
-    from kospan.data.texts import read_texts
     from kospan.evaluation.summary import print_table
     from kospan.pseudo_labels import Certainty, fit_thresholds, pseudo_labelled
     from kospan.training.saving import check_output
@@ -61,10 +57,7 @@ def run(arguments) -> None:
     predictions = labelled.task.predict(labelled.examples, batch_size=arguments.batch_size)
     fitted = fit_thresholds(labelled.examples, predictions, task.labels, arguments.precision)
     thresholds = {label: each.threshold for label, each in fitted.items() if each.threshold is not None}
-    texts = []
-    for file in arguments.files:
-        session = ReadSession(ReadOptions(skip_invalid=arguments.skip_invalid), collect=True)
-        texts += read_texts(file, session)
+    texts = texts_of(arguments, task)
     rules = Certainty(thresholds, arguments.doubt)
     settings = {name: getattr(arguments, name) for name in ("seed", "batch_size", "with_spans")}
     found = list(pseudo_labelled(task.model, texts, rules, arguments.max_texts, **settings))

@@ -1,6 +1,7 @@
-"""Flags for labelled data, shared by several commands."""
+"""Flags and reading of data, shared by several commands."""
 
 import argparse
+import sys
 
 
 def add_data(parser: argparse.ArgumentParser, required: bool = True) -> None:
@@ -14,6 +15,13 @@ def add_data(parser: argparse.ArgumentParser, required: bool = True) -> None:
     parser.add_argument("--token_column", help="column files: column of the tokens, a number from 0 or a name")
     parser.add_argument("--tag_column", help="column files: column of the tags, a number from 0 or a name")
     parser.add_argument("--skip_invalid", action="store_true", help="continue without records that cannot be read")
+
+
+def add_texts(parser: argparse.ArgumentParser) -> None:
+    """Add the files of unlabelled texts."""
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="unlabelled texts: JSON Lines, or plain text with a document per line"
+    )
 
 
 def add_quoting(parser: argparse.ArgumentParser) -> None:
@@ -41,3 +49,18 @@ def data_settings(arguments) -> dict:
 
     options = ReadOptions(arguments.quoting, arguments.token_column, arguments.tag_column, arguments.skip_invalid)
     return {"dataset": arguments.dataset, "overlaps": arguments.overlaps, "options": options}
+
+
+def texts_of(arguments, task) -> list:
+    """Return the examples of the files of `add_texts` that suit a model; skipped ones are reported on stderr."""
+    from kospan.data.records import ReadOptions, ReadSession
+    from kospan.data.texts import read_texts
+    from kospan.tasks.loading import readable
+
+    examples = []
+    for file in arguments.files:
+        session = ReadSession(ReadOptions(skip_invalid=arguments.skip_invalid), collect=True)
+        examples += readable(task, read_texts(file, session), file, session)
+        if session.invalid:
+            print(f"{file}: skipped {session.invalid:,} invalid records, the first: {session.first}", file=sys.stderr)
+    return examples

@@ -2,6 +2,8 @@
 
 import sys
 
+from kospan.redaction import redacted
+
 
 def add_parser(commands) -> None:
     """Add the command, whose flags `kospan.flags` parses."""
@@ -33,7 +35,7 @@ def _train(prepared: tuple, output_dir: str) -> int:
     try:
         fit(*prepared)
     except ConnectionError as error:  # A push failed; the training itself is complete.
-        print(f"kospan: {error}", file=sys.stderr)
+        print(redacted(f"kospan: {error}"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(

@@ -89,7 +89,7 @@ def convert_to_bigbird(
     renamed[prefix + SEGMENTS] = segment_rows(rows, way, settings.segment_noise, settings.seed)
     added = _fill(renamed, prefix, head, config.hidden_size)
 
-    tokenizer = AutoTokenizer.from_pretrained(name_or_path, use_fast=True)
+    tokenizer = AutoTokenizer.from_pretrained(name_or_path, use_fast=True, trust_remote_code=False)
     check_tokenizer(tokenizer, source.name, config.vocab_size)
     written = _bigbird_config(config, settings, source_length, renamed, prefix, head, tokenizer.sep_token_id)
     check_shapes(source.name, BigBirdForMaskedLM if head else BigBirdModel, written, renamed)

@@ -38,7 +38,7 @@ def check_fits(name_or_path: str, source: SourceCheckpoint, max_length: int):
             f"expected an encoder of type {', '.join(FAMILIES)}, whose parameters BigBird has a place for, got "
             f"{model_type!r} in {name}; choose another encoder"
         )
-    config = AutoConfig.from_pretrained(name_or_path)
+    config = AutoConfig.from_pretrained(name_or_path, trust_remote_code=False)
     if config.is_decoder or config.add_cross_attention:
         raise ValueError(
             f"expected an encoder, which reads in both directions, got a decoder in {name} (is_decoder or "

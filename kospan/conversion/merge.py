@@ -199,7 +199,7 @@ def _check_whole(model, held: dict, adapter: str, base: str) -> None:
 def _tokenizer(adapter: str, base: str):
     for place in (adapter, base):
         try:
-            return AutoTokenizer.from_pretrained(place)
+            return AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         except (OSError, ValueError):
             continue
     raise FileNotFoundError(

@@ -25,7 +25,31 @@ def form_of(path: str | os.PathLike) -> str:
     """
     name = Path(path)
     name = name.with_suffix("") if name.suffix.lower() in COMPRESSIONS else name
-    return _BY_NAME.get(name.suffix.lower()) or _form_of_text(open_text(path).read())
+    return form_of_name(name) or _form_of_text(open_text(path).read())
+
+
+def form_of_name(path: str | os.PathLike) -> str | None:
+    """Return the format that the ending of an uncompressed file names, as `form_of` does; None if it names none.
+
+    >>> form_of_name("a.ndjson"), form_of_name("a.txt")
+    ('jsonl', None)
+    """
+    return _BY_NAME.get(Path(path).suffix.lower())
+
+
+def form_of_start(text: str, whole: bool) -> str:
+    """Return the format of a file by its first characters, as `form_of` does.
+
+    Args:
+        text: The start of the file.
+        whole: Whether it is the whole file; otherwise its last line is ignored.
+    """
+    if whole:
+        return _form_of_text(text)
+    text = text.rpartition("\n")[0] or text
+    if text.lstrip()[:2] in ("[", "{", "[\n", "{\n", "[{", "[\r", "{\r"):
+        return "json"
+    return _form_of_text(text)
 
 
 def _form_of_text(text: str) -> str:

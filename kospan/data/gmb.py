@@ -3,8 +3,10 @@
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 
+from kospan.data.decompression import check_entries, read_entry
 from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.tagged import Sentence, tagged_items
 from kospan.data.text import decoded, read_bytes, stem
@@ -61,14 +63,22 @@ def _sentences(path: str, session: ReadSession) -> Iterator[Sentence]:
 def _text(path: str) -> str:
     data = read_bytes(path)
     if data[:4] == b"PK\x03\x04":
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = [name for name in archive.namelist() if name.lower().endswith(".csv") and "__MACOSX" not in name]
-            if len(names) != 1:
-                raise ValueError(
-                    f"{path}: expected a zip with one .csv, got {names or 'none'}; name the right file itself"
-                )
-            data = archive.read(names[0])
+        try:
+            data = _zipped(data, path)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+            raise ValueError(f"{path}: expected a whole zip archive, got {error}; fetch the file again") from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return decoded(data, path, "cp1252")
+
+
+def _zipped(data: bytes, path: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        check_entries(len(archive.infolist()), path)
+        found = [info for info in archive.infolist() if info.filename.lower().endswith(".csv")]
+        found = [info for info in found if "__MACOSX" not in info.filename]
+        if len(found) != 1:
+            names = [info.filename for info in found[:10]]
+            raise ValueError(f"{path}: expected a zip with one .csv, got {names or 'none'}; name the right file itself")
+        return read_entry(archive, found[0], len(data), path)

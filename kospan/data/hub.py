@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from kospan.data.checks import typed
+from kospan.data.decompression import check_parquet
 from kospan.data.hub_labels import holds_labels, label_column, label_items, label_names
 from kospan.data.hub_questions import holds_questions, question_items
 from kospan.data.hub_spans import holds_offsets, holds_structs, span_columns, span_items, span_labels
@@ -132,6 +133,7 @@ def load_splits(name: str) -> Mapping:
     import datasets
 
     path = Path(name)
+    check_parquet(path)
     try:
         if path.is_file():
             found = datasets.load_dataset("parquet", data_files={"train": name})

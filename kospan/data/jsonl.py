@@ -116,23 +116,33 @@ def json_lines(path: str | os.PathLike, session: ReadSession = STRICT) -> Iterat
             continue
         place = f"{path}:{at}"
         try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:  # Also a number of thousands of digits; brackets in brackets.
+            value = json_value(line, place)
+        except ValueError as error:
             form = _other_form(text) if first else None
             if form:
                 raise ValueError(f"{place}: expected one JSON object per line, got {form}") from error
-            if isinstance(error, json.JSONDecodeError):
-                reason = f"{error.msg} at column {error.colno}"
-            else:
-                reason = f"one that Python does not read ({str(error).partition(';')[0]})"
-            whole = line.strip() in ("[", "{") or line.startswith("[{")
-            hint = "the file looks like one JSON value: write one object per line" if whole else "correct the line"
-            wrong = ValueError(f"{place}: expected one JSON object per line, got {reason}; {hint}")
-            wrong.__cause__ = error
-            session.reject(wrong)
+            session.reject(error)
         else:
             yield place, value
         first = False
+
+
+def json_value(line: str, place: str) -> object:
+    """Return the value of a line of JSON Lines.
+
+    Raises:
+        ValueError: If it is not JSON; the message begins with its place.
+    """
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:  # Also a number of thousands of digits; brackets in brackets.
+        if isinstance(error, json.JSONDecodeError):
+            reason = f"{error.msg} at column {error.colno}"
+        else:
+            reason = f"one that Python does not read ({str(error).partition(';')[0]})"
+        whole = line.strip() in ("[", "{") or line.startswith("[{")
+        hint = "the file looks like one JSON value: write one object per line" if whole else "correct the line"
+        raise ValueError(f"{place}: expected one JSON object per line, got {reason}; {hint}") from error
 
 
 def _other_form(text: str) -> str | None:

@@ -1,12 +1,14 @@
 """The KMOU corpus of Korean named entities."""
 
+import io
 import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from kospan.data.decompression import check_entries
 from kospan.data.records import STRICT, Item, ReadSession
-from kospan.data.text import decoded, stem
+from kospan.data.text import decoded, read_bytes, stem
 from kospan.example import Example
 from kospan.modeling.spans import Span
 
@@ -43,12 +45,22 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
         yield str(path), path.read_bytes()
     else:
         try:
-            with tarfile.open(path) as archive:
-                members = [member for member in archive if member.isfile() and member.name.endswith(".txt")]
+            with tarfile.open(fileobj=io.BytesIO(read_bytes(path)), mode="r:") as archive:
+                members = [member for member in _members(archive, path) if member.name.endswith(".txt")]
                 for member in sorted(members, key=lambda member: member.name):
                     yield f"{path}/{member.name}", archive.extractfile(member).read()
         except (tarfile.TarError, EOFError, OSError) as error:
             raise ValueError(f"{path}: expected a tar archive, got {error}; fetch the file again") from error
+
+
+def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield the files of an archive; links and devices are skipped."""
+    for count, member in enumerate(archive, 1):
+        check_entries(count, path)
+        if member.issparse():  # Its size is not that of its data.
+            raise ValueError(f"{path}: expected files without holes, got {member.name}; pack them again with tar")
+        if member.isfile():
+            yield member
 
 
 def _items(name: str, text: str, session: ReadSession) -> Iterator[Item]:

@@ -11,7 +11,7 @@ from kospan.data.content import form_of
 from kospan.data.corpus import VALIDATION_EVERY, first_items
 from kospan.data.hub import is_local, load_splits
 from kospan.data.jsonl import json_lines
-from kospan.data.text import COMPRESSIONS, open_text, stem
+from kospan.data.text import COMPRESSIONS, open_text, stem, visible_files
 from kospan.setting import suggestion
 
 # About as many texts are held out for validation where no file is named.
@@ -174,20 +174,13 @@ def read_raw(source: Source) -> list[str]:
         found = _hub_texts(source)
     else:
         path = Path(source.path)
-        found = (text for file in _files(path) for text in _file_texts(source, file))
+        files = visible_files(path) if path.is_dir() else [path]
+        found = (text for file in files for text in _file_texts(source, file))
     texts = [normalize("NFC", text).strip() for text in found]
     texts = [text for text in texts if text]
     if not texts:
         raise ValueError(f"{source.path}: expected at least one text, got none; write a text per line")
     return texts
-
-
-def _files(path: Path) -> list[Path]:
-    """Return the file, or the files of a folder except hidden ones."""
-    if not path.is_dir():
-        return [path]
-    found = (each for each in path.rglob("*") if each.is_file())
-    return sorted(each for each in found if not any(part.startswith(".") for part in each.relative_to(path).parts))
 
 
 def _file_texts(source: Source, path: Path) -> Iterator[str]:

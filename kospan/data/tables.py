@@ -97,14 +97,48 @@ def _records(text: str, name: str, delimiter: str, quoting: str) -> list[_Record
     if quoting != "auto":
         return _parsed(text, name, delimiter, quoting)
     minimal, none = (_parsed(text, name, delimiter, each) for each in ("minimal", "none"))
+    return minimal if _convention(minimal, none, name) == "minimal" else none
+
+
+def quoting_of(start: str, name: str, delimiter: str = ",", whole: bool = True) -> str:
+    r"""Return the quoting convention of a file by its start, "minimal" or "none"; see `csv_rows`.
+
+    Args:
+        start: The first characters of the file.
+        name: As errors name it.
+        delimiter: The character between two fields.
+        whole: Whether this is the whole file; otherwise its last row may be incomplete.
+
+    Raises:
+        ValueError: If both conventions are valid and give different rows.
+
+    >>> quoting_of('text\tlabel\nsay "hi" twice\tx\n"a\ty\n', "my.tsv", "\t")
+    'none'
+    """
+    if '"' not in start:
+        return "minimal"
+    minimal, none = (_parsed(start, name, delimiter, each) for each in ("minimal", "none"))
+    if not whole:
+        # A row that begins in the first half is not cut off by the end: a quotation mark in front of it is text.
+        half = start.count("\n") / 2
+        minimal, none = (records[:-1] if records[-1].line > half else records for records in (minimal, none))
+    return _convention(minimal, none, name)
+
+
+def _convention(minimal: list[_Record], none: list[_Record], name: str) -> str:
+    """Choose between the records by both conventions.
+
+    Raises:
+        ValueError: If both are valid and differ.
+    """
     wrong = [sum(record.error is not None for record in records) for records in (minimal, none)]
     if any(wrong):
         # If neither is valid, the one with fewer errors is probably meant.
-        return minimal if wrong[0] <= wrong[1] else none
+        return "minimal" if wrong[0] <= wrong[1] else "none"
     for one, other in zip_longest(minimal, none):
         if one is None or other is None or one.fields != other.fields:
             raise _ambiguous(name, minimal[0].fields, one, other)
-    return minimal
+    return "minimal"
 
 
 def _ambiguous(name: str, header: list[str], one: _Record | None, other: _Record | None) -> ValueError:
@@ -122,8 +156,7 @@ def _ambiguous(name: str, header: list[str], one: _Record | None, other: _Record
 
 def _parsed(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]:
     """Parse all rows by one convention; rows of another width or with open quotation marks become errors."""
-    style = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **style)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **csv_style(quoting))
     records: list[_Record] = []
     width = 0
     with _long_fields():
@@ -134,11 +167,7 @@ def _parsed(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]
             except StopIteration:
                 return records
             except csv.Error as error:
-                wrong = ValueError(
-                    f"{name}:{line}: expected rows of fields, quotation marks inside a quoted field doubled, got: "
-                    f"{error}; correct the row that begins here, or pass --quoting none where the marks belong to "
-                    "the text"
-                )
+                wrong = ValueError(f"{name}:{line}: {broken_row(error)}")
                 wrong.__cause__ = error
                 records.append(_Record(line, [], wrong))
                 continue
@@ -152,15 +181,40 @@ def _parsed(text: str, name: str, delimiter: str, quoting: str) -> list[_Record]
                     "--quoting minimal where they quote the names"
                 )
             elif len(fields) != width:
-                character = {",": "a comma", "\t": "a tab"}.get(delimiter, repr(delimiter))
-                hint = (
-                    f"take {character} out of the fields, or pass --quoting minimal where quotation marks quote them"
-                    if quoting == "none" and '"' in text
-                    else f"put a field that holds {character} or a line end into quotation marks"
-                )
-                names = ", ".join(records[0].fields)
-                wrong = ValueError(f"{name}:{line}: expected {width} fields ({names}), got {len(fields)}; {hint}")
+                reason = wrong_width(records[0].fields, len(fields), delimiter, quoting == "none" and '"' in text)
+                wrong = ValueError(f"{name}:{line}: {reason}")
             records.append(_Record(line, fields, wrong))
+
+
+def csv_style(quoting: str) -> dict:
+    """Return the arguments of `csv.reader` for a quoting convention, "minimal" or "none"."""
+    return {"quoting": csv.QUOTE_NONE} if quoting == "none" else {"strict": True}
+
+
+def broken_row(got: object) -> str:
+    """Return the reason why a row cannot be read that `csv.reader` refuses."""
+    return (
+        f"expected rows of fields, quotation marks inside a quoted field doubled, got: {got}; correct the row that "
+        "begins here, or pass --quoting none where the marks belong to the text"
+    )
+
+
+def wrong_width(header: Sequence[str], got: int, delimiter: str, plain_marks: bool) -> str:
+    """Return the reason why a row of another width than its header cannot be read.
+
+    Args:
+        header: Names of the columns.
+        got: Number of fields.
+        delimiter: The character between two fields.
+        plain_marks: Whether there are quotation marks, and they are text.
+    """
+    character = {",": "a comma", "\t": "a tab"}.get(delimiter, repr(delimiter))
+    hint = (
+        f"take {character} out of the fields, or pass --quoting minimal where quotation marks quote them"
+        if plain_marks
+        else f"put a field that holds {character} or a line end into quotation marks"
+    )
+    return f"expected {len(header)} fields ({', '.join(header)}), got {got}; {hint}"
 
 
 @contextmanager

@@ -11,19 +11,22 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
+
+from kospan.data.decompression import read_bounded
 
 SUFFIXES = {".gz", ".bz2", ".xz", ".zip", ".tar", ".tgz", ".jsonl", ".json", ".ndjson", ".jsonlines", ".txt", ".tsv"}
-SUFFIXES |= {".csv", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".ann"}
+SUFFIXES |= {".csv", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".ann", ".parquet", ".pq", ".zst"}
 # Compressions that are not supported; an uncompressed file of such a name could not be opened.
 _UNWRITTEN = {".zst", ".zstd", ".lz4", ".lzma", ".lz", ".lzo", ".br", ".sz", ".snappy", ".z", ".zip", ".7z", ".rar"}
 _UNWRITTEN |= {".tar", ".tgz", ".tbz2", ".txz"}
 # The first bytes of files that are not text, and how to convert them.
-_SIGNATURES = {
+SIGNATURES = {
     b"PK\x03\x04": "a zip archive (or an Excel or Word file): unpack it, or save it as text",
     b"PAR1": "a Parquet file: save it as JSON Lines, or name it as the data set hub:FILE",
     b"(\xb5/\xfd": "a Zstandard file: unpack it with `zstd -d FILE`",
     b"%PDF": "a PDF file: save its text as a .txt file",
+    b"\x89HDF": "an HDF5 file: save its texts as JSON Lines",
 }
 
 
@@ -34,19 +37,19 @@ class Compression(NamedTuple):
         name: Its name in errors.
         magic: The first bytes of a file.
         compress: Equal data give equal bytes.
-        decompress: Its reverse.
+        open: Opens a compressed file for reading.
     """
 
     name: str
     magic: bytes
     compress: Callable[[bytes], bytes]
-    decompress: Callable[[bytes], bytes]
+    open: Callable[[BinaryIO], BinaryIO]
 
 
 COMPRESSIONS = {
-    ".gz": Compression("gzip", b"\x1f\x8b", partial(gzip.compress, mtime=0), gzip.decompress),
-    ".bz2": Compression("bzip2", b"BZh91AY&SY", bz2.compress, bz2.decompress),
-    ".xz": Compression("xz", b"\xfd7zXZ\x00", lzma.compress, lzma.decompress),
+    ".gz": Compression("gzip", b"\x1f\x8b", partial(gzip.compress, mtime=0), gzip.open),
+    ".bz2": Compression("bzip2", b"BZh91AY&SY", bz2.compress, bz2.open),
+    ".xz": Compression("xz", b"\xfd7zXZ\x00", lzma.compress, lzma.open),
 }
 
 
@@ -66,7 +69,12 @@ def open_text(path: str | os.PathLike, encoding: str = "utf-8", newline: str | N
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """Read the bytes of a file, decompressed if they are in one of `COMPRESSIONS`."""
+    """Read the bytes of a file, decompressed if they are in one of `COMPRESSIONS`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is a folder or broken, or inflates to more than `kospan.data.decompression` allows.
+    """
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"expected a file at {path}, got a folder; name a file inside it")
@@ -75,13 +83,18 @@ def read_bytes(path: str | os.PathLike) -> bytes:
     data = path.read_bytes()
     for suffix, compression in COMPRESSIONS.items():
         if path.suffix.lower() == suffix or data.startswith(compression.magic):
-            try:
-                return compression.decompress(data)
-            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-                raise ValueError(
-                    f"{path}: expected a whole {compression.name} file, got {error}; fetch the file again"
-                ) from error
+            return _decompressed(data, path, compression)
     return data
+
+
+def _decompressed(data: bytes, path: Path, compression: Compression) -> bytes:
+    try:
+        with compression.open(io.BytesIO(data)) as stream:
+            return read_bounded(stream, len(data), path)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(
+            f"{path}: expected a whole {compression.name} file, got {error}; fetch the file again"
+        ) from error
 
 
 def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_mark: bool = False) -> str:
@@ -109,12 +122,13 @@ def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_
         at = error.start + (len(data) - len(error.object))
         line = data.count(b"\n", 0, at) + 1
         raise ValueError(
-            f"{name}:{line}: expected {encoding}, got byte 0x{data[at]:02x} at position {at}; {_looks_like(data, name)}"
+            f"{name}:{line}: expected {encoding}, got byte 0x{data[at]:02x} at position {at}; {looks_like(data, name)}"
         ) from error
 
 
-def _looks_like(data: bytes, name: str | os.PathLike) -> str:
-    for signature, hint in _SIGNATURES.items():
+def looks_like(data: bytes, name: str | os.PathLike) -> str:
+    """Return the likely kind of data that are not UTF-8, and how to convert the file, as errors end."""
+    for signature, hint in SIGNATURES.items():
         if data.startswith(signature):
             return f"looks like {hint.replace('FILE', str(name))}"
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -135,6 +149,12 @@ def _nearest(path: Path) -> str:
         return f"; there is no folder {path.parent} either"
     near = get_close_matches(path.name, [entry.name for entry in path.parent.iterdir()], n=1)
     return f"; did you mean {path.parent / near[0]}?" if near else f"; check the name and the folder {path.parent}"
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Return the files of a folder and its subfolders, sorted; hidden ones are skipped."""
+    found = (each for each in folder.rglob("*") if each.is_file())
+    return sorted(each for each in found if not any(part.startswith(".") for part in each.relative_to(folder).parts))
 
 
 def check_compression(path: str | os.PathLike) -> None:

@@ -20,6 +20,7 @@ from huggingface_hub.utils.sha import git_hash, sha_fileobj
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from kospan.hub.retries import check_token, is_retryable, requested_wait, status_of, user_error
+from kospan.redaction import remember
 
 # Waits of 1, 2, 4 and 8 seconds.
 ATTEMPTS = 5
@@ -57,6 +58,7 @@ class Hub:
         sleep: Callable[[float], None] = time.sleep,
     ):
         self._token = token or get_token()
+        remember(self._token)
         check_token(self._token)
         self.api = HfApi(endpoint=endpoint, token=self._token)
         self.attempts, self.sleep = attempts, sleep

@@ -16,6 +16,7 @@ from kospan.hub.space import prepare_space
 from kospan.hub.verify import verify
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME
+from kospan.redaction import redacted
 from kospan.task import TaskSpec
 from kospan.training.saving import dot_notes
 
@@ -134,7 +135,9 @@ def _commit(hub: Hub, name: str, files: dict[str, Path], message: str, note: str
 
 
 def _pushed_line(part: str, pushed: Pushed) -> str:
-    return f"{part:<20}{pushed.url} ({'commit ' + pushed.oid[:8] if pushed.new else 'up to date, nothing sent'})"
+    return (
+        f"{part:<20}{redacted(pushed.url)} ({'commit ' + pushed.oid[:8] if pushed.new else 'up to date, nothing sent'})"
+    )
 
 
 def _state(name: str, new: bool) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from kospan.hub.hub import Hub
 from kospan.hub.publish import REPLACED, commit_release, publish
 from kospan.hub.release import prepare
+from kospan.redaction import remember
 from kospan.task import TaskSpec
 
 
@@ -16,6 +17,7 @@ def publisher_from(arguments, spec: TaskSpec) -> "Publisher | None":
     The token is removed from the arguments in any case: the Trainer pickles them into every checkpoint.
     """
     token, arguments.hub_token = arguments.hub_token, None
+    remember(token)
     if not arguments.push_to_hub:
         return None
     name = arguments.hub_model_id or Path(arguments.output_dir).resolve().name

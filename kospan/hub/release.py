@@ -40,15 +40,15 @@ def prepare(
 ) -> Release:
     """Check a run's folder and copy its published files; nothing is sent.
 
-    The recipe gets bare names in place of local paths and loses the settings of the push; a tokenizer class of
-    transformers 5 gets the name that version 4 knows too.
+    The recipe gets bare names in place of local paths and loses the settings of the push and secrets; a tokenizer class
+    of transformers 5 gets the name that version 4 knows too.
 
     Args:
         folder: A run's folder, or one of its checkpoints.
         target: An empty folder.
         predictions: Also publish predictions.jsonl, which holds the validation texts: their licence may forbid it.
         checkpoint: `folder` is a checkpoint: its training state is left out, and it needs no predictions.
-        secrets: Strings that no file may hold.
+        secrets: Strings that no published file may hold.
 
     Raises:
         FileNotFoundError: If a file is missing that a release needs.

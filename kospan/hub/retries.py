@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 from huggingface_hub.errors import OfflineModeIsEnabled
 
+from kospan.redaction import redacted
+
 # The client's own lists; it retries uploads and listings, but neither commits nor the calls around them.
 RETRYABLE_STATUS = (408, 412, 429, 500, 502, 503, 504)
 RETRYABLE_ERRORS = {"TimeoutException", "NetworkError", "RemoteProtocolError"}
 # A longer wait that the Hub asks for is reported to the user instead.
 LONGEST_WAIT = 300.0
-_TOKEN = re.compile(r"\bhf_[A-Za-z0-9]{8,}")
 
 
 def check_token(token: str | None) -> None:
@@ -65,17 +66,6 @@ def requested_wait(error: BaseException) -> float:
         if wait.isdigit() or limit:
             return float(wait if wait.isdigit() else limit[1])
     return 0.0
-
-
-def redacted(text: str, secrets: tuple[str, ...] = ()) -> str:
-    """The text without the given secrets, and without anything that looks like a token.
-
-    >>> redacted("Bearer hf_abcdefgh12345 refused")
-    'Bearer <token> refused'
-    """
-    for secret in secrets:
-        text = text.replace(secret, "<token>")
-    return _TOKEN.sub("<token>", text)
 
 
 def user_error(error: BaseException, action: str, endpoint: str, secrets: tuple[str, ...] = ()) -> Exception:

@@ -1,10 +1,12 @@
 """Zip archives of documents: checked paths, bounded decompression, written whole."""
 
 import os
+import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from kospan.data.decompression import largest_size
 from kospan.data.text import replaced_whole
 
 # Limits of one document; a Word file of a thousand pages has about 10 MB of XML.
@@ -22,7 +24,7 @@ class Archive:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is not a zip archive, is encrypted or broken, has an unsafe or duplicate path, or holds more
+        ValueError: If it is not a zip archive, is encrypted or broken, has a link, an unsafe or duplicate path, or more
             than `MAX_ENTRIES` entries or `MAX_BYTES` bytes.
     """
 
@@ -62,6 +64,8 @@ class Archive:
                 )
             if info.filename in names:
                 raise ValueError(f"{self.path}: expected each entry once, got {name!r} twice; use another file")
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise ValueError(f"{self.path}: expected files alone, got the link {name!r}; use another file")
             names.add(info.filename)
             if info.flag_bits & 1:
                 raise ValueError(
@@ -69,7 +73,7 @@ class Archive:
                 )
 
     def _read(self, file: zipfile.ZipFile) -> None:
-        left = MAX_BYTES
+        limit = left = min(MAX_BYTES, largest_size(self.path.stat().st_size))
         for info in file.infolist():
             # The size in the header may be wrong: bytes are counted as they come.
             parts = []
@@ -78,7 +82,7 @@ class Archive:
                     left -= len(chunk)
                     if left < 0:
                         raise ValueError(
-                            f"{self.path}: expected at most {MAX_BYTES // 2**20} MiB after decompression, got more; "
+                            f"{self.path}: expected at most {limit // 2**20} MiB after decompression, got more; "
                             "split the document"
                         )
                     parts.append(chunk)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
-from kospan.api import task_over
+from kospan.api import span_task_over
 from kospan.example import Example
 from kospan.masking.actions import hashed, partially_masked, replaced
 from kospan.masking.aliases import (
@@ -23,8 +23,6 @@ from kospan.masking.rules import check_rules, find_by_rules, load_rules
 from kospan.modeling.spans import Span
 
 AUTO, NO_POINT = "auto", "none"
-# Tasks whose predictions are spans of personal data.
-_TASKS = ("token-classification", "generative-ner")
 
 
 class Edit(NamedTuple):
@@ -108,7 +106,7 @@ class Masker:
         self.policy = read_policy(policy)
         self.rules = check_rules(rules)
         load_rules(self.rules)
-        self.task = None if model is None else _task(model)
+        self.task = None if model is None else span_task_over(model)
         self.labels = [] if self.task is None else list(self.task.labels)
         self.policy.check_labels(self.labels)
         self.key = _checked_key(key)
@@ -256,16 +254,6 @@ def mask(model: Any, texts: str | Sequence[str], policy=None, **settings) -> Mas
     '연락처는 [PHONE]로 바뀌었다.'
     """
     return Masker(model, policy, **settings).mask(texts)
-
-
-def _task(model):
-    task = task_over(model)
-    if task.spec.name not in _TASKS:
-        raise ValueError(
-            f"expected a model of {' or '.join(_TASKS)} to mask with, got one of {task.spec.name}; pass a model that "
-            "finds labelled spans"
-        )
-    return task
 
 
 def _checked_key(key: bytes | str | None) -> bytes | None:

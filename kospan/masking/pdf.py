@@ -7,7 +7,8 @@ from pathlib import Path
 from kospan.masking.aliases import Change, apply_changes
 from kospan.masking.documents import TextDocument, TextUnit
 
-MAX_PAGES = 10_000
+# Limits of one document; pypdf itself limits the size of each stream after decompression.
+MAX_PAGES, MAX_CHARACTERS = 10_000, 100_000_000
 
 
 class PdfDocument(TextDocument):
@@ -18,7 +19,7 @@ class PdfDocument(TextDocument):
 
     Raises:
         ImportError: If pypdf is missing.
-        ValueError: If it is no PDF, broken, encrypted with a password, or without text.
+        ValueError: If it is no PDF, broken, encrypted with a password, without text, or too large.
         OSError: If it cannot be read.
     """
 
@@ -61,7 +62,13 @@ def _pages(path: str | os.PathLike) -> list[str]:
     try:
         if len(reader.pages) > MAX_PAGES:
             raise ValueError(f"more than {MAX_PAGES:,} pages")
-        return [page.extract_text() for page in reader.pages]
+        texts, left = [], MAX_CHARACTERS
+        for page in reader.pages:  # Many pages may share one large stream.
+            texts.append(page.extract_text())
+            left -= len(texts[-1])
+            if left < 0:
+                raise ValueError(f"more than {MAX_CHARACTERS:,} characters")
+        return texts
     except Exception as error:
         raise _broken(path, error) from error
 

@@ -100,13 +100,29 @@ def load_config(encoder: str, options: dict):
     place = locate(encoder)
     check_no_file(place)
     try:
-        config = AutoConfig.from_pretrained(place)
-        return AutoConfig.from_pretrained(place, **check_encoder_options(options, config))
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False)
+        return AutoConfig.from_pretrained(place, trust_remote_code=False, **check_encoder_options(options, config))
+    except ValueError as error:
+        check_code_of_its_own(error, encoder)
+        raise
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
             f"expected an encoder on the Hub or in a folder under the name {encoder!r}, found none ({reason}); check "
             f"the spelling and the connection, or set encoder: scratch{name_advice(encoder)}"
+        ) from error
+
+
+def check_code_of_its_own(error: Exception, name: str) -> None:
+    """Explain the error of transformers about a repository with Python code, which kospan never runs.
+
+    Raises:
+        ValueError: It is that error.
+    """
+    if "trust_remote_code" in str(error):
+        raise ValueError(
+            f"expected a model of a type that transformers knows, got {name}, which needs Python code of its own; no "
+            "setting makes kospan run it: choose another model, or load it in Python with trust_remote_code=True"
         ) from error
 
 
@@ -278,7 +294,10 @@ def load_tokenizer(encoder: str):
         FileNotFoundError: There is none.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(locate(encoder), use_fast=True)
+        tokenizer = AutoTokenizer.from_pretrained(locate(encoder), use_fast=True, trust_remote_code=False)
+    except ValueError as error:
+        check_code_of_its_own(error, encoder)
+        raise
     except OSError as error:
         raise FileNotFoundError(
             f"expected a tokenizer beside the encoder {encoder!r}, found none ({str(error).splitlines()[0]})"

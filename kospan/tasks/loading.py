@@ -16,7 +16,7 @@ from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME, find_file
 from kospan.modeling.settings import FORMER_MODEL_TYPES, check_model_type
 from kospan.task import Task
-from kospan.tasks.encoders import check_no_file, load_ours, whole_weights
+from kospan.tasks.encoders import check_code_of_its_own, check_no_file, load_ours, whole_weights
 from kospan.tasks.registry import spec_of_model
 from kospan.tasks.token_classification.stock_model import StockModel
 
@@ -83,8 +83,9 @@ def _load_in_float32(name: str, aggregation: str | None):
         return _load_generative(name)
     try:
         model_type = PretrainedConfig.get_config_dict(name)[0].get("model_type")
-        config = None if model_type in FORMER_MODEL_TYPES else AutoConfig.from_pretrained(name)
+        config = None if model_type in FORMER_MODEL_TYPES else AutoConfig.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
+        check_code_of_its_own(error, name)
         missing = f"on the Hub or in a folder under the name {name!r}, found none"
         if isinstance(error, ValueError):  # No config, or none of a type that transformers knows.
             missing = f"in {name!r}, found no config.json there that names its kind"
@@ -146,6 +147,9 @@ def _load_generative(name: str) -> KospanGenerativeNER:
     try:
         with whole_weights(name):
             return KospanGenerativeNER.from_pretrained(name, dtype=torch.float32).to(device).eval()
+    except ValueError as error:
+        check_code_of_its_own(error, name)
+        raise
     except FileNotFoundError as error:
         own = error.__cause__
         # The base model of the adapter is missing, and the message of the loader says so.

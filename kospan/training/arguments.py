@@ -9,10 +9,13 @@ from transformers.integrations import integration_utils
 from transformers.utils import is_liger_kernel_available
 
 from kospan.recipe import Recipe, check_ranges
+from kospan.redaction import redacted
 
 # Name of an integration's check in transformers, and of its package on the index, where they differ from its own.
 _CHECKS = {"azure_ml": "azureml", "comet_ml": "comet", "flyte": "flytekit"}
 _PACKAGES = {"azure_ml": "azureml-sdk", "comet_ml": "comet-ml", "flyte": "flytekit"}
+# Names that trackers show, and that every checkpoint holds.
+_LOGGED = {"run_name", "project"}
 # Settings that would change the evaluation or have no effect, and what to do instead.
 _WITHOUT_EFFECT = {
     "include_for_metrics": "metrics compare documents with their predicted spans; remove it",
@@ -46,6 +49,8 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
             continue
         if value is False and key.endswith("_strategy"):
             value = "no"  # YAML reads `eval_strategy: no` as false.
+        if key in _LOGGED:
+            value = redacted(str(value))
         values = value if isinstance(value, list) else [value]
         words.append(f"--{key}")
         words.extend(json.dumps(each) if isinstance(each, dict) else str(each) for each in values)

@@ -12,6 +12,8 @@ from accelerate import PartialState
 from transformers import TrainerCallback
 from transformers.trainer_utils import HubStrategy
 
+from kospan.redaction import redacted
+
 
 class Publisher(Protocol):
     """Destination of pushes."""
@@ -135,4 +137,4 @@ class PushCallback(TrainerCallback):
 
 
 def _log(line: str) -> None:
-    print(line, flush=True)
+    print(redacted(line), flush=True)

@@ -8,6 +8,7 @@ import yaml
 
 from kospan.files import read_json_object
 from kospan.modeling.configuration_generative_ner import NAME
+from kospan.redaction import redacted_values
 
 # Settings of the push, such as the token's name: they are not part of how the model was made.
 HUB_KEYS = re.compile(r"hub_|push_to_hub")
@@ -42,7 +43,7 @@ def publish_recipe(path: str | os.PathLike) -> None:
 
 
 def public_recipe(path: str | os.PathLike) -> dict:
-    """Read a recipe as it may be published: bare names in place of local paths, without the settings of the push.
+    """Read a recipe as it may be published: bare names for local paths, no settings of the push, no secrets.
 
     Raises:
         ValueError: If it is not a mapping.
@@ -54,7 +55,8 @@ def public_recipe(path: str | os.PathLike) -> dict:
         settings = None
     if not isinstance(settings, dict):
         raise ValueError(f"expected `key: value` lines in {path.name}, got something else; copy the run's recipe there")
-    return {key: _with_bare_names(value) for key, value in settings.items() if not HUB_KEYS.match(str(key))}
+    kept = {key: _with_bare_names(value) for key, value in settings.items() if not HUB_KEYS.match(str(key))}
+    return redacted_values(kept, secrets=[str(settings.get("hub_token") or "")])
 
 
 def _with_bare_names(value):

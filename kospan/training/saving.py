@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
+from transformers.trainer_pt_utils import safe_globals
 
 from kospan.data.text import check_compression
 from kospan.files import read_json_object
@@ -110,7 +111,7 @@ def is_out_of_space(error: BaseException | None) -> bool:
 
 
 def broken_part(checkpoint: str | os.PathLike) -> str | None:
-    """The missing or truncated file of a checkpoint; None if it is complete."""
+    """The missing, truncated or unsafe file of a checkpoint; None if it is complete."""
     folder = Path(checkpoint)
     for name in CHECKPOINT_FILES:
         # An adapter has its settings in place of the config, which belongs to its base model.
@@ -141,12 +142,12 @@ def broken_part(checkpoint: str | os.PathLike) -> str | None:
     states += [path for path in [folder / "scaler.pt"] if path.is_file()]
     for path in states:
         try:
-            torch.load(path, map_location="meta", weights_only=True)
+            with safe_globals():  # The Trainer's own: numpy's random state.
+                torch.load(path, map_location="meta", weights_only=True)
         except (RuntimeError, EOFError, OSError, zipfile.BadZipFile):
             return f"{path.name} is truncated"
         except pickle.UnpicklingError:
-            # Holds numpy's random state, which only the Trainer's own loader allows; the archive itself is complete.
-            continue
+            return f"{path.name} holds more than tensors and plain values, which could run code"
     return None
 
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from transformers import TrainingArguments
 from transformers.integrations import integration_utils
 
+from kospan.redaction import redacted
+
 _INTEGRATIONS = tuple(integration_utils.INTEGRATION_TO_CALLBACK.values())
 
 
@@ -100,4 +102,4 @@ def _tracker_name(callback) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return redacted(" ".join(str(error).split())) or type(error).__name__

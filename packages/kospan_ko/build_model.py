@@ -159,7 +159,7 @@ def _check_share(share: float, change: str) -> None:
         raise ValueError(f"expected equal spans in {SAME:.0%} of the texts after {change}, got {share:.1%}")
 
 
-def _replace(temporary: Path, target: Path) -> None:
+def _remove_earlier(temporary: Path, target: Path) -> None:
     """Remove files of an earlier model that the new one in `temporary` lacks."""
     for path in target.iterdir():
         if path.is_file() and not (temporary / path.name).exists():
@@ -223,7 +223,7 @@ def build(run: Path, target: Path, scored: Path | None = None, place: Path = Pat
             raise ValueError(f"expected a model of {LIMIT:,} bytes or less, got {size:,}; train a smaller one")
         share = same_share(run, temporary) if scored else 1.0
         _check_share(share, "rounding")
-        _replace(temporary, target)
+        _remove_earlier(temporary, target)
     return [
         f"model               {target}",
         f"size                {size / 1e6:.2f} MB",
@@ -261,7 +261,7 @@ def build_onnx(run: Path, folder: Path, target: Path, scored: Path) -> list[str]
         _check_share(share, "rounding to int8")
         write_card(run, scored, temporary, target.name, share)
         size = _bytes(temporary)
-        _replace(temporary, target)
+        _remove_earlier(temporary, target)
     return [
         f"model               {target}",
         f"size                {size / 1e6:.2f} MB, int8",

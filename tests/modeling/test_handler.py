@@ -7,6 +7,7 @@ from threading import Barrier, Thread
 
 import pytest
 import torch
+import transformers
 from time_limits import SECONDS
 
 from kospan.modeling import handler as handler_module
@@ -355,7 +356,7 @@ def test_what_the_model_itself_asks_for_is_never_refused(reading, monkeypatch):
 
 
 def test_a_model_of_another_kind_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(handler_module.AutoModel, "from_pretrained", lambda *_, **__: torch.nn.Linear(1, 1))
+    monkeypatch.setattr(transformers.AutoModel, "from_pretrained", lambda *_, **__: torch.nn.Linear(1, 1))
     with pytest.raises(ValueError, match=r"expected a model of kospan in .*, got Linear; take handler.py from"):
         EndpointHandler(str(folder))
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from kospan.data.checks import check_encodable, located, typed
 from kospan.data.formats.html_nodes import HtmlNodes
 from kospan.data.formats.keys import EXTRA_KEYS, warn_ignored
+from kospan.data.formats.labelstudio_results import prediction, region_results
 from kospan.data.formats.labelstudio_tasks import ID_KEY, LABEL_KEYS, Region, Task, read_tasks
 from kospan.data.formats.offsets import RawSpan, counted, interpretations, resolve
 from kospan.data.records import STRICT, ReadSession
@@ -233,29 +234,25 @@ def write_labelstudio(
     """
     tasks = []
     for number, example in enumerate(examples, 1):
-        data = {"text": example.text, ID_KEY: example.id}
-        data |= {key: value for key in EXTRA_KEYS if (value := getattr(example, key))}
-        task: dict = {"id": number, "data": data}
+        task: dict = {"id": number, "data": task_data(example)}
         if example.spans is not None:
             pairs = counted(example.text, example.spans, unit, f"example {example.id!r}")
-            result = [
-                _region(at, *pair, span, example.text) for at, (pair, span) in enumerate(zip(pairs, example.spans))
-            ]
-            if number - 1 in predicted:
-                task["predictions"] = [_prediction(result, example.spans, model_version)]
+            is_predicted = number - 1 in predicted
+            result = region_results(example.text, example.spans, pairs, scored=is_predicted)
+            if is_predicted:
+                task["predictions"] = [prediction(result, example.spans, model_version)]
             else:
                 task["annotations"] = [{"result": result}]
         tasks.append(task)
+    write_tasks(path, tasks)
+
+
+def task_data(example: Example) -> dict:
+    """Return the data of a task."""
+    extra = {key: value for key in EXTRA_KEYS if (value := getattr(example, key))}
+    return {"text": example.text, ID_KEY: example.id} | extra
+
+
+def write_tasks(path: str | os.PathLike, tasks: list[dict]) -> None:
+    """Write tasks, whole or not at all."""
     write_text(path, json.dumps(tasks, ensure_ascii=False, indent=1) + "\n")
-
-
-def _region(at: int, start: int, end: int, span: Span, text: str) -> dict:
-    value = {"start": start, "end": end, "text": text[span.start : span.end], "labels": [span.label]}
-    return {"id": f"span-{at}", "from_name": "label", "to_name": "text", "type": "labels", "value": value}
-
-
-def _prediction(result: list[dict], spans: tuple[Span, ...], model_version: str) -> dict:
-    """Build a prediction; its score, by which Label Studio sorts tasks, is the mean of its spans' scores."""
-    result = [region | {"score": span.score} for region, span in zip(result, spans)]
-    score = {"score": sum(span.score for span in spans) / len(spans)} if spans else {}
-    return {"model_version": model_version, **score, "result": result}

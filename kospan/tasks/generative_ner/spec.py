@@ -21,6 +21,7 @@ from kospan.tasks.generative_ner.metrics import METRICS
 from kospan.tasks.generative_ner.packing import unpack
 from kospan.tasks.generative_ner.release import local_copy
 from kospan.tasks.generative_ner.task import GenerativeNERTask
+from kospan.tasks.generative_ner.uncertainty import uncertainty
 from kospan.tasks.token_classification import breakdown
 from kospan.tasks.token_classification.baseline import dictionary_predictions
 from kospan.tasks.token_classification.metrics import CURVES, metric_names
@@ -149,6 +150,8 @@ SPEC = TaskSpec(
     scores=breakdown.scores,
     # The probability of a reply says little about units that it does not name.
     confidence=lambda task, examples: None,
+    uncertainty=uncertainty,
+    length_normalized=True,
     report=REPORT,
     ablation=AblationTerms(documents="documents", summed="spans"),
 )

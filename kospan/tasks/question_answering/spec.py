@@ -15,6 +15,7 @@ from kospan.tasks.question_answering.explain import AnswerExplainer
 from kospan.tasks.question_answering.metrics import METRICS, PART_METRICS, metric_names, rules_of
 from kospan.tasks.question_answering.report import REPORT
 from kospan.tasks.question_answering.task import QuestionAnsweringTask
+from kospan.tasks.question_answering.uncertainty import uncertainty
 
 
 def recipe_metric_names(recipe: Recipe, name: str) -> list[str]:
@@ -88,6 +89,7 @@ SPEC = encoder_spec(
     scores=breakdown.scores,
     confidence=confidence,
     explainer=AnswerExplainer,
+    uncertainty=uncertainty,
     report=REPORT,
     ablation=AblationTerms(documents="questions", summed="F1"),
 )

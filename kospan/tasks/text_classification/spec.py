@@ -15,6 +15,7 @@ from kospan.tasks.text_classification.explain import ClassExplainer
 from kospan.tasks.text_classification.metrics import METRICS, class_metric_names, value_metric_names
 from kospan.tasks.text_classification.report import REPORT
 from kospan.tasks.text_classification.task import TextClassificationTask
+from kospan.tasks.text_classification.uncertainty import uncertainty
 
 
 def recipe_metric_names(recipe: Recipe, name: str) -> list[str]:
@@ -64,6 +65,7 @@ SPEC = encoder_spec(
     scores=breakdown.scores,
     confidence=confidence,
     explainer=ClassExplainer,
+    uncertainty=uncertainty,
     report=REPORT,
     ablation=AblationTerms(documents="texts", summed="labels"),
 )

@@ -20,6 +20,7 @@ from kospan.tasks.token_classification.guarantees import document_summaries, eve
 from kospan.tasks.token_classification.metrics import CURVES, METRICS, metric_names
 from kospan.tasks.token_classification.report import REPORT
 from kospan.tasks.token_classification.task import TokenClassificationTask
+from kospan.tasks.token_classification.uncertainty import uncertainty
 
 
 def unused(recipe: Recipe) -> dict[str, tuple[str, ...]]:
@@ -97,6 +98,8 @@ SPEC = encoder_spec(
     every_span=every_span,
     document_summaries=document_summaries,
     explainer=SpanExplainer,
+    uncertainty=uncertainty,
+    length_normalized=True,
     report=REPORT,
     ablation=AblationTerms(documents="documents", summed="spans"),
 )

@@ -6,6 +6,7 @@ import torch
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
 from kospan.data.tagged import clean_tag
+from kospan.modeling.code_files import check_safetensors
 from kospan.modeling.spans import Span, keep_longest
 from kospan.modeling.words import document_text, trimmed
 from kospan.tasks.encoders import knows_nothing, whole_weights
@@ -22,16 +23,19 @@ class StockModel:
             "average" and "max" decide word by word, for models trained on the first subword of a word.
 
     Raises:
-        ValueError: The tokenizer gives no offsets, or `aggregation` is unknown.
+        ValueError: The tokenizer gives no offsets, `aggregation` is unknown, or a folder holds weights only as
+            pickles.
         OSError: A file is missing, possibly of the tokenizer.
     """
 
     def __init__(self, name: str, aggregation: str = "simple"):
         if aggregation not in AGGREGATIONS:
             raise ValueError(f"expected aggregation to be one of {', '.join(AGGREGATIONS)}, got {aggregation!r}")
+        check_safetensors(name)
+        safe = {"use_safetensors": True, "trust_remote_code": False}
         with whole_weights(name):
-            model = AutoModelForTokenClassification.from_pretrained(name, dtype=torch.float32).eval()
-        tokenizer = AutoTokenizer.from_pretrained(name)
+            model = AutoModelForTokenClassification.from_pretrained(name, dtype=torch.float32, **safe).eval()
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         if knows_nothing(tokenizer):
             raise FileNotFoundError(
                 f"expected a tokenizer beside the model {name!r}, found none or one without words; save it there "

@@ -85,6 +85,10 @@ def test_mistakes_are_one_line_and_write_nothing(words, tmp_path, capsys):
             ["--policy", "alias", "--alias_file", "open"],
             "expected the alias file open to be accessible to its owner alone",
         ),
+        (
+            ["--policy", "alias", "--alias_file", "./b.txt"],
+            "expected different files for --alias_file and --output, got b.txt",
+        ),
         (["--policy", "alias", "--alias_file", "no/a.json"], "expected a folder at no"),
         (["--operating_point", "recall-0.95"], "expected an operating point of the model (it has none)"),
         (["--threshold", "2"], "expected threshold to be a number from 0 to 1, got 2"),

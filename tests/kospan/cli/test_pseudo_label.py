@@ -2,6 +2,7 @@
 
 from cli_cases import GOLD, TEXTS, TINY, refused
 
+from kospan.api import task_over
 from kospan.cli import main
 from kospan.data.jsonl import read_jsonl, write_jsonl
 from kospan.example import Example
@@ -48,3 +49,15 @@ def test_settings_are_checked_first(model_folder, gold_file, tmp_path, capsys):
     assert "expected --max_texts of 1 or more, got 0" in refused([*words, "--max_texts", "0"], capsys)
     assert "expected a precision above 0" in refused([*words, "--precision", "0"], capsys)
     assert "expected doubt above 0" in refused([*words, "--doubt", "0"], capsys)
+
+
+def test_skipped_records_are_reported(model_folder, tmp_path, capsys):
+    model = task_over(model_folder).model
+    texts, labelled = tmp_path / "texts.jsonl", tmp_path / "labelled.jsonl"
+    texts.write_text('{"text": "비가 온다."}\n{"text": 5}\n', encoding="utf-8")
+    write_jsonl(labelled, [Example(each.id, each.text, tuple(model.extract(each.text))) for each in GOLD])
+    words = ["pseudo-label", model_folder, str(texts), "--data", str(labelled), "--doubt", "1"]
+    words += ["--output", str(tmp_path / "pseudo.jsonl")]
+    assert "expected 'text'" in refused(words, capsys)
+    assert main([*words, "--skip_invalid"]) == 0
+    assert f"{texts}: skipped 1 invalid records, the first" in capsys.readouterr().err

@@ -298,7 +298,7 @@ def test_invalid_card_is_reported(hub, local_hub, files):  # noqa: F811
 def test_message_of_the_hub_is_shown_without_the_token(hub, local_hub, files):  # noqa: F811
     local_hub.fail("POST", "/commit/", status=422, body={"error": f"bad {OWNER_TOKEN} and\nhf_anotherTOKEN123"})
     message = refused(lambda: push(hub, files), ValueError)
-    assert "422: bad <token> and <token>" in message
+    assert "422: bad <redacted> and <redacted>" in message
 
 
 @pytest.mark.parametrize("token", ["hf_with space", "hf_line\nbreak", "hf_ünicode", "hf_\x00"])

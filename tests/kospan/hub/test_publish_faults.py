@@ -48,7 +48,7 @@ STAYING = {
     "422": (
         {"status": 422, "body": {"error": f"no {OWNER_TOKEN}"}},
         ValueError,
-        "refused the request (422: no <token>)",
+        "refused the request (422: no <redacted>)",
     ),
     "reset": (None, ConnectionError, "could not be reached"),
 }
@@ -164,7 +164,7 @@ def test_command_does_not_print_the_token(run_folder, local_hub, online, checked
     words = ["push", str(run_folder), "--repo_id", "other", "--token", token]
     assert [main(words), main(words)] == [2, 0]
     said = capfd.readouterr()
-    assert "Bearer <token>" in said.err and token not in said.out + said.err
+    assert "Bearer <redacted>" in said.err and token not in said.out + said.err
     assert "mina/other" in said.out
     (run_folder / "eval_results.json").write_text(f'{{"note": "{token}"}}', encoding="utf-8")
     assert main(words) == 2 and "found one in eval_results.json" in capfd.readouterr().err

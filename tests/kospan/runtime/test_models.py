@@ -68,6 +68,21 @@ def test_extract_with_other_decodings(token_pair, texts):
         )
 
 
+def test_tags_of_units(token_pair, texts):
+    model, exported = token_pair
+    documents = [*texts, LONG, "", "  ", texts[0].split()]
+    wanted = model.tag_units(documents)
+    assert sum(map(len, wanted)) > 10
+    same_spans(exported.tag_units(documents), wanted)
+    scores = sorted(span.score for spans in wanted for span in spans)
+    # Between two scores, so that rounding does not decide.
+    middle = len(scores) // 2
+    threshold = (scores[middle - 1] + scores[middle]) / 2
+    same_spans(exported.tag_units(documents, threshold), model.tag_units(documents, threshold))
+    with pytest.raises(ValueError, match="threshold to be a number from 0 to 1, got 2"):
+        exported.tag_units(texts, 2)
+
+
 def test_an_operating_point(make_token_classifier, texts, tmp_path):
     model = make_token_classifier(encoder_input="units")
     thresholds = {"PS": 0.05, "LC": 0.1, "OG": 0.3}

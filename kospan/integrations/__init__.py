@@ -1,0 +1,1 @@
+"""Plug-ins for other libraries: Presidio and spaCy."""

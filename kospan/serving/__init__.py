@@ -1,0 +1,1 @@
+"""HTTP server over saved models: FastAPI application, queue with batching, metrics, worker processes."""
