@@ -33,8 +33,10 @@ def objects(*keys: str) -> Callable[[Path], Iterator[str]]:
     """Return a reader of the values of keys in a JSON file with a list of objects."""
 
     def read(path: Path) -> Iterator[str]:
-        for each in json.loads(open_text(path).read()):
-            yield from (each[key] for key in keys)
+        try:
+            yield from [each[key] for each in json.loads(open_text(path).read()) for key in keys]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"expected {path} to hold objects with {', '.join(keys)}, got {error!r}") from error
 
     return read
 

@@ -91,3 +91,12 @@ def test_missing_files_are_named_with_their_repository(clones, tmp_path, name):
     with pytest.raises(SystemExit, match=f"{repository[name.partition('/')[0]]}, commit .* to .*clones"):
         raw_texts.main([str(clones), str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["[{", '[{"author": "a"}]', "[1]"])
+def test_unreadable_files_are_named(clones, tmp_path, text):
+    (clones / REVIEWS / "9.json").write_text(text, encoding="utf-8")
+    with pytest.raises(
+        SystemExit, match=r"raw_texts\.py: expected .*9\.json to hold objects with review, got \w+Error"
+    ):
+        raw_texts.main([str(clones), str(tmp_path / "out")])
