@@ -222,13 +222,16 @@ def test_a_generative_recipe_reaches_the_trainer_and_trains_two_steps(path, prep
 def test_a_pretraining_recipe_reaches_the_trainer_and_trains_two_steps(path, tmp_path):
     written = yaml.safe_load(path.read_text(encoding="utf-8"))
     text = tmp_path / "text.txt"
-    text.write_text("".join(f"글 {at}번, 서울에 비가 온다.\n" for at in range(300)), encoding="utf-8")
+    texts = [f"글 {at}번, 서울에 비가 온다." for at in range(300)]
+    text.write_text("\n".join(texts) + "\n", encoding="utf-8")
     sources = {name: {**source, "path": str(text)} for name, source in written["sources"].items()}
     schedule = {"warmup_steps": 1, "lr_scheduler_type": "linear", "lr_scheduler_kwargs": None}
     flags = {**OURS, **schedule, "sources": sources, "output_dir": str(tmp_path / "out")}
+    if written["encoder"] != "scratch":
+        flags["encoder"] = tiny_encoder(written["encoder"], texts, tmp_path / "encoder")
     trainer = build_trainer(load_recipe(path, flags))
     check_trainers_own({key: value for key, value in written.items() if key not in schedule}, trainer)
-    for key, value in written["encoder_options"].items():
+    for key, value in written.get("encoder_options", {}).items():
         assert key in ("min_count", "global_attn_every_n_layers") or getattr(trainer.model.config, key) == value, key
     assert trainer.task.aligner.max_length == written["max_length"]
     before = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
