@@ -4,8 +4,8 @@
 
 Training of every task (FGM, R-Drop and dropout where the task has them), training on cached features, prediction,
 prediction of a corpus, evaluation and export. Each attempt is a fork of a process that has loaded everything, so that a
-kill (SIGKILL) strikes the work and not the start. POSIX only. Results of finished jobs are kept beside the page, in JSON
-Lines, so that the study itself is resumable; several processes may share the jobs with `--only`.
+kill (SIGKILL) strikes the work and not the start. POSIX only. Results of finished jobs are kept beside the page in JSON
+Lines: the study is resumable, and several processes may divide the jobs with `--only`.
 """
 
 import argparse
@@ -219,9 +219,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="kills over all trainings")
     parser.add_argument("--others", type=int, default=5, help="kills of each other command")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--only", default="", help="run the jobs whose names begin with one of these words, with commas"
-    )
+    parser.add_argument("--only", default="", help="run the jobs whose names begin with one of these, divided by /")
     parser.add_argument("--out", default=str(HOUSE / "docs" / "studies" / "kill_commands.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -234,7 +232,7 @@ def main() -> int:
         found = jobs(first / "out")
         trainings = [job.name for job in found if job.resumes]
         for at, job in enumerate(found):
-            if job.name in finished(results) or not job.name.startswith(tuple(arguments.only.split(","))):
+            if job.name in finished(results) or not job.name.startswith(tuple(arguments.only.split("/"))):
                 continue
             share = arguments.kills // len(trainings) + (at < arguments.kills % len(trainings))
             moments = random.Random(f"{arguments.seed} {job.name}")
