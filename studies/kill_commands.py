@@ -4,7 +4,8 @@
 
 Training of every task (FGM, R-Drop and dropout where the task has them), training on cached features, prediction,
 prediction of a corpus, evaluation and export. Each attempt is a fork of a process that has loaded everything, so that a
-kill (SIGKILL) strikes the work and not the start. POSIX only.
+kill (SIGKILL) strikes the work and not the start. POSIX only. Results of finished jobs are kept beside the page in JSON
+Lines: the study is resumable, and several processes may divide the jobs with `--only`.
 """
 
 import argparse
@@ -37,6 +38,7 @@ sys.path.append(str(HOUSE / "tests"))  # After the package, which the tests mirr
 import resume_cases as cases  # noqa: E402
 
 ENCODER = {**cases.ENCODER, "num_hidden_layers": 1, "hidden_dropout_prob": 0.2}
+SIZES = {"num_hidden_layers": 1, "hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
 TECHNIQUES = {"fgm_epsilon": 0.5, "rdrop_alpha": 1.0, "multi_sample_dropout": 2}
 TRAINED = {
     "token-classification": {"encoder_options": ENCODER, **TECHNIQUES, "lstm_hidden_size": 8},
@@ -44,7 +46,7 @@ TRAINED = {
     "text-classification": {"encoder_options": ENCODER, **TECHNIQUES},
     "text-classification values": {"encoder_options": ENCODER, **TECHNIQUES},
     "generative-ner": {"encoder_options": {**cases.DECODER, "attention_dropout": 0.2}},
-    "pretraining": {"encoder_options": ENCODER},
+    "pretraining": {"encoder_options": {**SIZES, "attention_dropout": 0.2}},
 }
 PRETRAINING = {"encoder": "scratch", "encoder_input": "units", "packing": True, "max_length": 48, "use_cpu": True}
 PRETRAINING |= {"learning_rate": 1e-2, "per_device_train_batch_size": 4, "load_best_model_at_end": False}
@@ -217,22 +219,45 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="kills over all trainings")
     parser.add_argument("--others", type=int, default=5, help="kills of each other command")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="run the jobs whose names begin with one of these, divided by /")
     parser.add_argument("--out", default=str(HOUSE / "docs" / "studies" / "kill_commands.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    chance, rows = random.Random(arguments.seed), []
+    results = Path(arguments.out).with_suffix(".jsonl")
     with tempfile.TemporaryDirectory() as temporary:
         first = prepare(Path(temporary, "model"))
         if strike(training("token-classification"), first, 3600) != "done":
             print((first / "log.txt").read_text(encoding="utf-8"))
             return 1
         found = jobs(first / "out")
+        trainings = [job.name for job in found if job.resumes]
         for at, job in enumerate(found):
-            trainings = sum(each.resumes for each in found)
-            share = arguments.kills // trainings + (at < arguments.kills % trainings)
-            kills = share if job.resumes else arguments.others
-            rows.append((job.name, study(job, Path(temporary, str(at)), kills, chance)))
+            if job.name in finished(results) or not job.name.startswith(tuple(arguments.only.split("/"))):
+                continue
+            share = arguments.kills // len(trainings) + (at < arguments.kills % len(trainings))
+            moments = random.Random(f"{arguments.seed} {job.name}")
+            row = study(job, Path(temporary, str(at)), share if job.resumes else arguments.others, moments)
+            with open(results, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"job": job.name, **row, "commit": commit()}) + "\n")
+    done = finished(results)
+    if any(job.name not in done for job in found):
+        return 0
+    rows = [(job.name, done[job.name]) for job in found]
     wrong = sum(len(each["wrong"]) for _, each in rows)
+    write_page(arguments, rows, wrong)
+    return int(bool(wrong))
+
+
+def finished(results: Path) -> dict[str, dict]:
+    """Results of the finished jobs by name."""
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    return {row["job"]: row for row in map(json.loads, lines)}
+
+
+def write_page(arguments, rows: list[tuple[str, dict]], wrong: int) -> None:
+    """Write the page with the results of all jobs."""
+    trained = sum(each["kills"] for name, each in rows if name.startswith("training"))
+    others = sum(each["kills"] for _, each in rows) - trained
     page = [
         "# Commands that are killed",
         "",
@@ -245,7 +270,7 @@ def main() -> int:
         "checkpoint that counts as complete is read; at the end all files are compared, weights, predictions and "
         "scores among them.",
         "",
-        f"Result: {sum(each['kills'] for _, each in rows)} kills, {wrong} differences.",
+        f"Result: {trained} kills of trainings and {others} of other commands, {wrong} differences.",
         "",
         "| command | kills | with a complete checkpoint | times completed | files compared | differences |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -258,10 +283,10 @@ def main() -> int:
         "Studies (`kospan ablate`) are killed in [kill_study.md](kill_study.md). Pushes are not among the commands.",
         "",
         f"Machine: {os.cpu_count()}-core {platform.machine()} virtual machine, one thread; torch "
-        f"{versions()['torch']}, transformers {versions()['transformers']}; commit {commit()}.",
+        f"{versions()['torch']}, transformers {versions()['transformers']}; commit "
+        f"{', '.join(dict.fromkeys(each['commit'] for _, each in rows))}.",
     ]
     write_text(arguments.out, "\n".join(page) + "\n")
-    return int(bool(wrong))
 
 
 if __name__ == "__main__":

@@ -131,17 +131,29 @@ def test_the_command_prints_one_line(tmp_path, monkeypatch, capsys):
     assert main(["train", str(tmp_path / "recipe.yaml"), "--overwrite_output_dir", "--nan", "ignore"]) == 2
 
 
+def trainer_at(step: int, scaler=None) -> SimpleNamespace:
+    """What a check needs of a trainer."""
+    return SimpleNamespace(
+        accelerator=SimpleNamespace(scaler=scaler, num_processes=1),
+        args=SimpleNamespace(device="cpu"),
+        state=SimpleNamespace(global_step=step),
+        is_world_process_zero=lambda: True,
+    )
+
+
+def test_only_steps_in_a_row_count_against_the_limit():
+    steps, model = NonFiniteSteps("skip"), torch.nn.Linear(1, 1)
+    for step in range(39):
+        steps.check(trainer_at(step), model, 1.0 if step == 19 else float("nan"))
+    with pytest.raises(FloatingPointError, match="in step 40, the last of 20 skipped in a row"):
+        steps.check(trainer_at(39), model, float("nan"))
+
+
 def test_loss_scaling_skips_by_itself():
     """Its gradients overflow by design; only a loss is reported, and the scaler keeps the gradients that it checks."""
     model = torch.nn.Linear(1, 1)
     model(torch.ones(1, 1)).sum().backward()
-    trainer = SimpleNamespace(
-        accelerator=SimpleNamespace(scaler=object(), num_processes=1),
-        args=SimpleNamespace(device="cpu"),
-        state=SimpleNamespace(global_step=4),
-        is_world_process_zero=lambda: True,
-    )
-    steps = NonFiniteSteps("skip")
+    steps, trainer = NonFiniteSteps("skip"), trainer_at(4, scaler=object())
     steps.check(trainer, model, float("inf"))
     assert steps.skipped == []
     steps.note(torch.tensor(float("inf")), ["text-1"])
