@@ -108,6 +108,11 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
                 "expected a tokenizer with an end-of-text token, with which a reply ends, got none; set "
                 "tokenizer.eos_token to a token of the vocabulary and save it"
             )
+        if config.chat and not tokenizer.chat_template:
+            raise ValueError(
+                "expected a tokenizer with a chat template, because the model was trained with one (chat: true), got "
+                "none; copy chat_template.jinja or the tokenizer's files from the model again"
+            )
         table = model.get_output_embeddings()
         size = None if table is None else table.weight.shape[0]
         if getattr(table, "out_features", None):  # Packed weights have other shapes.

@@ -112,7 +112,8 @@ def check_configs(folder: Path) -> None:
         try:
             value = parse_json(text) if path.suffix == ".json" else yaml.safe_load(text)
         except (ValueError, yaml.YAMLError, RecursionError) as error:
-            raise ValueError(f"expected JSON or YAML in {path.name}, got: {error}; save it again") from error
+            reason = " ".join(str(error).split())
+            raise ValueError(f"expected JSON or YAML in {path.name}, got: {reason}; save it again") from error
         for place, key, each in _entries(value):
             if key == "trust_remote_code":
                 raise ValueError(

@@ -37,7 +37,7 @@ def load(folder: str | os.PathLike, threads: int | None = None) -> GraphModel:
         missing = [key for key in ("format_version", "model_type", "precision", "tokenizer") if key not in settings]
         if missing:
             raise ValueError(f"none with {missing[0]}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"expected settings of an exported model in {folder / SETTINGS}, got {error}; export the model again"
         ) from error

@@ -63,7 +63,7 @@ def _named_damage(name: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ImportError):
+    except (OSError, ImportError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())

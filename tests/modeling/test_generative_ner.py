@@ -327,6 +327,16 @@ def test_a_tokenizer_that_cannot_end_or_spell_is_refused(character_tokenizer):
         KospanGenerativeNER(tiny_lm(words), words, KospanGenerativeNERConfig(["LC"]))
 
 
+def test_a_tokenizer_that_does_not_fit_the_model_is_refused():
+    tokenizer = TOKENIZERS["bytes"]()
+    model, config = tiny_lm(tokenizer), KospanGenerativeNERConfig(["LC"], instruction="", chat=True)
+    with pytest.raises(ValueError, match="expected a tokenizer with a chat template"):
+        KospanGenerativeNER(model, tokenizer, config)
+    tokenizer.add_special_tokens({"eos_token": "<|new|>"})
+    with pytest.raises(ValueError, match=r"expected an end-of-text token among the .* got '<\|new\|>' with the id"):
+        KospanGenerativeNER(model, tokenizer, KospanGenerativeNERConfig(["LC"], instruction=""))
+
+
 @pytest.mark.parametrize(
     ("key", "value", "wanted"),
     [

@@ -356,7 +356,7 @@ def test_the_file_is_one_list(tmp_path):
 def test_half_surrogate_pairs_are_refused(tmp_path, changed):
     path = tmp_path / "export.json"
     path.write_text(json.dumps([{"id": 1, "data": {"text": "대구"}, "annotations": []} | changed]), encoding="utf-8")
-    with pytest.raises(ValueError, match="task 0.*: expected whole characters, got the half surrogate pair"):
+    with pytest.raises(ValueError, match=r"task 0.*: expected whole characters, got the half surrogate pair"):
         read_labelstudio(path)
 
 

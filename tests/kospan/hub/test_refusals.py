@@ -1,0 +1,21 @@
+"""Checks of a folder before it is published."""
+
+import pytest
+
+from kospan.hub.refusals import check_configs
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("config.json", "{"),
+        ("config.json", "[" * 5000),
+        ("recipe.yaml", "a: [b"),
+        ("recipe.yaml", "a: " + "[" * 5000),
+        ("recipe.yaml", "a: 2020-99-99"),
+    ],
+)
+def test_files_that_cannot_be_read_are_named(tmp_path, name, content):
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=f"expected JSON or YAML in {name}, got: .*; save it again"):
+        check_configs(tmp_path)
