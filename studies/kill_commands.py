@@ -148,9 +148,12 @@ def contents(folder: Path) -> dict[str, bytes]:
 def halves(folder: Path, whole: dict[str, bytes]) -> list[str]:
     """Files under a final name that differ from the undisturbed run's, and checkpoints that pass as whole but are not.
 
-    The feature cache has a file of its full size from the start; its list of checksums says which parts count.
+    The feature cache has a file of its full size from the start; its list of checksums says which parts count. The
+    manifest of a corpus says that it is not complete.
     """
-    wrong = [name for name, data in contents(folder).items() if whole.get(name) != data and "features" not in name]
+    partial = ("features", "manifest.json")
+    found = {name: data for name, data in contents(folder).items() if not any(part in name for part in partial)}
+    wrong = [name for name, data in found.items() if whole.get(name) != data]
     for checkpoint in (folder / "out").glob("checkpoint-*"):
         if broken_part(checkpoint) is None:
             try:

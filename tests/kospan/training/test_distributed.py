@@ -47,10 +47,11 @@ def test_two_processes_compute_the_gradients_of_one(task, make_token_classifier,
 
 
 def test_two_processes_skip_a_step_together(tmp_path):
-    """A whole run: one process alone has a loss of NaN; evaluations, checkpoints and the final model follow."""
+    """A whole run with the shipped configuration; one process alone has a loss of NaN, and checkpoints follow."""
     settings = {"nan": "skip", "num_train_epochs": 3, "per_device_train_batch_size": 2, "save_total_limit": 9}
     save_recipe(resume_cases.recipe_of("token-classification", tmp_path, **settings), tmp_path / "recipe.yaml")
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    launcher = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--main_process_port", "0"]
+    launcher += ["--config_file", str(cases.ROOT / "recipes" / "accelerate" / "ddp.yaml")]
     command = [*launcher, str(cases.ROOT / "tests" / "non_finite_run.py"), "train", str(tmp_path / "recipe.yaml")]
     environment = {**os.environ, "PYTHONPATH": str(cases.ROOT), "OMP_NUM_THREADS": "1", "HF_HOME": str(tmp_path)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
