@@ -21,6 +21,8 @@ ENCODER_INPUTS = ("units", "subwords")
 NORMALIZATIONS = ("NFC", "none")
 
 _LONGEST_CLUSTER = 32
+# More ids than any vocabulary has; a larger id is damage.
+_MOST_IDS = 2**24
 _UNUSED = re.compile(r"[\[<]unused\d+[\]>]")
 
 
@@ -184,6 +186,12 @@ class Aligner:
         self.tokenizer = tokenizer
         self.unit, self.encoder_input, self.normalization = unit, encoder_input, normalization
         self.places, self.shapes, self.word_splitting, self.ngrams = places, shapes, word_splitting, ngrams
+        largest = max(tokenizer.get_vocab().values(), default=0)
+        if largest >= _MOST_IDS:  # Writing its settings, below, counts up to the largest id.
+            raise ValueError(
+                f"expected a tokenizer with ids below {_MOST_IDS:,}, got {largest:,}; copy tokenizer.json from the "
+                "model again"
+            )
         special = tokenizer("")["input_ids"]
         half = (len(special) + 1) // 2
         self.prefix, self.suffix = special[:half], special[half:]

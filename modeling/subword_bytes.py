@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 # Bytes of the replacement character, for unknown tokens.
 UNREADABLE = "\ufffd".encode()
+# More ids than any vocabulary has; a larger id is damage.
+MOST_IDS = 2**24
 
 
 def byte_spellings() -> dict[str, int]:
@@ -41,6 +43,13 @@ class SubwordBytes:
                 f"expected a fast tokenizer, whose subwords can be read, got {type(tokenizer).__name__}; save it as "
                 "a fast one (AutoTokenizer.from_pretrained(name, use_fast=True).save_pretrained(folder))"
             )
+        vocabulary = tokenizer.get_vocab()
+        # Writing the settings counts up to the largest id.
+        if max(vocabulary.values(), default=0) >= MOST_IDS:
+            raise ValueError(
+                f"expected a tokenizer with ids below {MOST_IDS:,}, got {max(vocabulary.values()):,}; copy "
+                "tokenizer.json from the model again"
+            )
         settings = json.loads(tokenizer.backend_tokenizer.to_str())
         kinds = _decoders(settings.get("decoder"))
         unfit = kinds & {"WordPiece", "BPEDecoder", "CTC"}
@@ -51,7 +60,6 @@ class SubwordBytes:
             )
         special = set(tokenizer.all_special_ids)
         added = {each["id"]: each for each in settings.get("added_tokens") or ()}
-        vocabulary = tokenizer.get_vocab()
         size = 1 + max(vocabulary.values()) if size is None else size
         self.unknown = tokenizer.unk_token_id
         self.of: list[bytes | None] = [None] * size

@@ -116,6 +116,12 @@ def _edited(file, **values):
     return edit
 
 
+def _with_large_id(folder):
+    settings = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    settings["model"]["vocab"]["x"] = 2**31
+    (folder / "tokenizer.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -124,6 +130,7 @@ def _edited(file, **values):
         _edited("config.json", encoder_config=[]),
         _edited("config.json", encoder_config={"model_type": "electra", "hidden_act": "x"}),
         _edited("tokenizer.json", model={"type": "x"}),
+        _with_large_id,
         lambda folder: (folder / "config.json").write_text("[" * 5000),
         lambda folder: (folder / "config.json").write_text("[]"),
         lambda folder: (folder / "tokenizer.json").write_text("[" * 5000),
