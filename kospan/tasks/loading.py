@@ -47,7 +47,9 @@ def load_saved(name: str, aggregation: str | None = None, dtype: str = "float32"
     with _named_damage(name):
         model = _load_in_float32(name, aggregation)
         if getattr(model, "tokenizer", None) is not None:
-            getattr(model, "aligner", None)  # Built now, so that a damaged tokenizer is an error here.
+            # Used now, so that a damaged tokenizer is an error here.
+            model.tokenizer("a")
+            getattr(model, "aligner", None)
     if dtype == "bfloat16":
         _check_bfloat16(model, name)
         model.set_encoder_dtype(torch.bfloat16)
