@@ -50,10 +50,30 @@ def load_saved(name: str, aggregation: str | None = None, dtype: str = "float32"
             # Used now, so that a damaged tokenizer is an error here.
             model.tokenizer("a")
             getattr(model, "aligner", None)
+            _check_ids(model, name)
     if dtype == "bfloat16":
         _check_bfloat16(model, name)
         model.set_encoder_dtype(torch.bfloat16)
     return model
+
+
+def _check_ids(model, name: str) -> None:
+    """Check that the encoder has a vector for each id of the tokenizer, without tokens that were added to it.
+
+    Raises:
+        ValueError: It has fewer.
+    """
+    encoder = getattr(model, "encoder", None) or getattr(model, "model", None)
+    backend = getattr(model.tokenizer, "backend_tokenizer", None)
+    if backend is None or not hasattr(encoder, "get_input_embeddings"):
+        return
+    rows = encoder.get_input_embeddings().weight.shape[0]
+    largest = max(backend.get_vocab(with_added_tokens=False).values(), default=0)
+    if largest >= rows:
+        raise ValueError(
+            f"expected a tokenizer in {name} with ids below {rows:,}, the vectors of the encoder, got {largest:,}; "
+            "copy tokenizer.json from the model again"
+        )
 
 
 @contextmanager

@@ -116,10 +116,15 @@ def _edited(file, **values):
     return edit
 
 
-def _with_large_id(folder):
-    settings = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    settings["model"]["vocab"]["x"] = 2**31
-    (folder / "tokenizer.json").write_text(json.dumps(settings), encoding="utf-8")
+def _with_id(number):
+    """Add an id to the vocabulary of a tokenizer."""
+
+    def edit(folder):
+        settings = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+        settings["model"]["vocab"]["x"] = number
+        (folder / "tokenizer.json").write_text(json.dumps(settings), encoding="utf-8")
+
+    return edit
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,8 @@ def _with_large_id(folder):
         _edited("config.json", encoder_config=[]),
         _edited("config.json", encoder_config={"model_type": "electra", "hidden_act": "x"}),
         _edited("tokenizer.json", model={"type": "x"}),
-        _with_large_id,
+        _with_id(2**31),
+        _with_id(100_000),
         lambda folder: (folder / "config.json").write_text("[" * 5000),
         lambda folder: (folder / "config.json").write_text("[]"),
         lambda folder: (folder / "tokenizer.json").write_text("[" * 5000),
