@@ -57,7 +57,7 @@ class DataFiles(TrainerCallback, ExportableState):
         state.stateful_callbacks.setdefault(type(self).__name__, self.state())
 
     def on_epoch_begin(self, args, state, control, **kwargs):
-        """Print a line for each file that has changed; training goes on with the texts that were read."""
+        """Print a line for each file that has changed; training continues with the texts that were read."""
         if not state.is_world_process_zero:
             return
         for key, path in self.paths.items():
@@ -67,8 +67,8 @@ class DataFiles(TrainerCallback, ExportableState):
             self._stamps[key] = stamp
             if not path.exists() or fingerprint(path) != self.files[key]:
                 print(
-                    f"data changed        {key}: {path} has changed since the run read it, which goes on with what it "
-                    "has read",
+                    f"data changed        {key}: {path} has changed since the run read it; the run continues with the texts "
+                    "that it read",
                     flush=True,
                 )
 

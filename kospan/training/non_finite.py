@@ -28,7 +28,7 @@ class NonFiniteSteps(TrainerCallback, ExportableState):
 
     Args:
         policy: "stop" raises an error before the optimizer steps; "skip" leaves the weights and the optimizer's state
-            as they are and goes on with the next step of the schedule.
+            as they are and continues with the next step of the schedule.
     """
 
     def __init__(self, policy: str = "stop"):

@@ -49,7 +49,7 @@ def _acquire(folder: Path) -> FileLock:
             lock.acquire()
     except Timeout:
         raise BlockingIOError(
-            f"expected an output_dir that no other run writes to, found a run going on in {folder}; wait for it, stop "
+            f"expected an output_dir that no other run writes to, found a running one in {folder}; wait for it, stop "
             "it, or name another --output_dir"
         ) from None
     return lock

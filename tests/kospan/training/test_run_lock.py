@@ -35,7 +35,7 @@ def holder(tmp_path):
 
 
 def test_a_second_run_names_the_folder_and_changes_nothing(holder, tmp_path):
-    message = rf"expected an output_dir that no other run writes to, found a run going on in {tmp_path / 'out'}"
+    message = rf"expected an output_dir that no other run writes to, found a running one in {tmp_path / 'out'}"
     for settings in ({}, {"overwrite_output_dir": True}, {"resume_from_checkpoint": True}):
         with pytest.raises(BlockingIOError, match=message):
             prepare(cases.recipe_of("token-classification", tmp_path, **settings))
