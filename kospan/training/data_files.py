@@ -67,8 +67,8 @@ class DataFiles(TrainerCallback, ExportableState):
             self._stamps[key] = stamp
             if not path.exists() or fingerprint(path) != self.files[key]:
                 print(
-                    f"data changed        {key}: {path} has changed since the run read it; the run continues with the texts "
-                    "that it read",
+                    f"data changed        {key}: {path} has changed since the run read it; the run continues with the "
+                    "texts that it read",
                     flush=True,
                 )
 
