@@ -1,7 +1,7 @@
 """KorSTS from pretrained encoders and from scratch: Spearman's rank correlation on the development set.
 
     kospan train recipes/pretraining_ko.yaml
-    python studies/korsts.py docs/studies/korsts --encoders 28=outputs/pretraining_ko --seeds 42 43 44 -- \
+    python studies/korsts.py docs/studies/korsts --encoders 38=outputs/pretraining_ko --seeds 42 43 44 -- \
         --train_file sts-train.tsv --validation_file sts-dev.tsv
 
 An encoder is named by its characters of pretraining in millions. OUT/scratch.json and OUT/MILLIONS.json hold the scores

@@ -2,7 +2,7 @@
 
     kospan train recipes/pretraining_ko.yaml --save_total_limit 100
     python studies/pretrained_encoders.py klue-ner.tsv docs/studies/pretrained_encoders \
-        --encoders 10=outputs/ten_million 57=outputs/pretraining_ko --sizes 250 1000 3500 --seeds 42 43 44
+        --encoders 10=outputs/ten_million 38=outputs/pretraining_ko --sizes 250 1000 3500 --seeds 42 43 44
 
 An encoder is named by its characters of pretraining in millions. `scratch` is a character embedding with the same head;
 with `--vectors` of `kospan vectors`, frozen encoders are also trained with vectors of character n-grams.
@@ -121,7 +121,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=list(EPOCHS), choices=list(EPOCHS))
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="run these only")
     parser.add_argument("--vectors", help="vectors of character n-grams")
-    parser.add_argument("--states", help="folder for the states of frozen encoders")
+    parser.add_argument("--states", help="folder for the hidden states of frozen encoders")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42])
     arguments = parser.parse_args(words)
     torch.set_num_threads(1)

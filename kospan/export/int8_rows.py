@@ -7,7 +7,7 @@ from kospan.modeling.int8_weights import SCALE
 
 # Smaller matrices are kept in float16: they need few bytes.
 _LEAST_ENTRIES = 2**14
-# Beginning of the names of the CRF and the projection to tags, whose errors nothing averages out.
+# Prefix of the names of the CRF and the projection to tags: their rounding errors change the scores directly.
 _HEAD = "head."
 
 
@@ -30,7 +30,7 @@ def rounded_weights(tensors: dict[str, torch.Tensor], bits: int = 8) -> dict[str
     """Round weights for a small file: large matrices to int8 with a scale per row, all others to float16.
 
     Args:
-        tensors: Weights by name, on the CPU; those that are no floats are kept.
+        tensors: Weights by name, on the CPU; integers are not changed.
         bits: Bits of the matrices: 8, 7 (as many bytes, but a zip file, such as a wheel, is an eighth smaller), or 16
             for float16.
 

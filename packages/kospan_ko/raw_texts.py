@@ -1,4 +1,4 @@
-"""Write the two files of raw text that the vectors of ko-ner are learned from.
+"""Write the two files of raw text that the encoder and the vectors of ko-ner are learned from.
 
     python packages/kospan_ko/raw_texts.py CLONES OUT
 

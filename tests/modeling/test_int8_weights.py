@@ -106,7 +106,7 @@ def test_saved_copy_has_ordinary_weights(stored, tmp_path):
     check_equal(AutoModel.from_pretrained(tmp_path / "copy"), wanted)
 
 
-def test_file_of_floats_is_not_read_twice(tmp_path):
+def test_file_without_int8_weights_gives_none(tmp_path):
     save_file({"a": torch.ones(2, 2), "n": torch.tensor([3])}, tmp_path / "model.safetensors")
     assert restored_weights(tmp_path / "model.safetensors") is None
 

@@ -1,20 +1,12 @@
 """The study of continued pretraining: the encoder is made once, scores are paired by seed."""
 
-import importlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
-RECIPE = str(ROOT / "recipes" / "wnut17_minilm_linear.yaml")
-
-
-@pytest.fixture
-def study(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "studies")
-    return importlib.import_module("continued_pretraining")
+RECIPE = str(Path(__file__).parent.parent.parent / "recipes" / "wnut17_minilm_linear.yaml")
 
 
 def test_encoder_is_trained_once_on_the_texts_without_labels(study, monkeypatch, tmp_path):

@@ -1,21 +1,10 @@
 """The study of KorSTS: its variants, its page, and that it continues."""
 
-import importlib
 from pathlib import Path
-
-import pytest
 
 from kospan.recipe import load_recipe
 from kospan.tasks.registry import task_spec
 from kospan.tasks.unused_settings import check_recipe
-
-ROOT = Path(__file__).parent.parent.parent
-
-
-@pytest.fixture
-def study(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "studies")
-    return importlib.import_module("korsts")
 
 
 def test_every_variant_is_a_valid_recipe(study):
