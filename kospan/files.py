@@ -1,11 +1,21 @@
-"""YAML files of users, and JSON files that hold an object."""
+"""YAML files of users, JSON files that hold an object, and errors of a full disk."""
 
+import errno
 import json
 import os
 from collections.abc import Hashable
 from pathlib import Path
 
 import yaml
+
+# A disk, a quota or the maximum size of a file is exhausted.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class SpaceError(OSError):
+    """Lack of disk space noticed before writing; the message names the settings to change."""
+
+    errno = errno.ENOSPC
 
 
 class OnceLoader(yaml.SafeLoader):

@@ -254,7 +254,7 @@ def fit(trainer: KospanTrainer, checkpoint: str | None = None) -> dict[str, floa
 
     Args:
         trainer: A trainer of `prepare` or `build_trainer`.
-        checkpoint: The checkpoint to resume from; None starts anew.
+        checkpoint: The checkpoint to resume from; None starts from the beginning.
 
     Raises: ConnectionError where a push did not arrive.
     """

@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-HOUSE = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 
 import torch  # noqa: E402
 from safetensors import safe_open  # noqa: E402
@@ -34,7 +34,7 @@ from kospan.recipe import load_recipe, save_recipe  # noqa: E402
 from kospan.training.record import commit, versions  # noqa: E402
 from kospan.training.saving import broken_part, last_whole_checkpoint  # noqa: E402
 
-sys.path.append(str(HOUSE / "tests"))  # After the package, which the tests mirror.
+sys.path.append(str(ROOT / "tests"))  # After the package, which the tests mirror.
 import resume_cases as cases  # noqa: E402
 
 ENCODER = {**cases.ENCODER, "num_hidden_layers": 1, "hidden_dropout_prob": 0.2}
@@ -60,7 +60,7 @@ class Job:
     """A command that is killed and started again.
 
     Args:
-        name: What it does.
+        name: Name in the table.
         words: The command's words, given its folder.
         resumes: Whether it is a training.
     """
@@ -146,7 +146,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def halves(folder: Path, whole: dict[str, bytes]) -> list[str]:
-    """Files under a final name that differ from the undisturbed run's, and checkpoints that pass as whole but are not.
+    """Files under a final name that differ from the undisturbed run's, and checkpoints wrongly accepted as complete.
 
     The feature cache has a file of its full size from the start; its list of checksums says which parts count. The
     manifest of a corpus says that it is not complete.
@@ -188,13 +188,29 @@ def prepare(folder: Path) -> Path:
     return folder
 
 
-def study(job: Job, root: Path, kills: int, chance: random.Random) -> dict:
-    """Kill a job until it has been struck often enough, then let it end, and compare."""
-    began = time.monotonic()
-    state = strike(job, prepare(root / "whole"), 3600)
-    seconds = time.monotonic() - began
+def complete(job: Job, folder: Path) -> None:
+    """Run a job to its end. Raises: RuntimeError with the end of its log."""
+    state = strike(job, folder, 3600)
     if state != "done":
-        raise RuntimeError(f"{job.name}: {state}\n" + (root / "whole" / "log.txt").read_text(encoding="utf-8")[-3000:])
+        raise failure(job, folder, state)
+
+
+def failure(job: Job, folder: Path, state: str) -> RuntimeError:
+    """An error with the end of a job's log."""
+    return RuntimeError(f"{job.name}: {state}\n" + (folder / "log.txt").read_text(encoding="utf-8")[-3000:])
+
+
+def differing(whole: dict[str, bytes], folder: Path) -> list[str]:
+    """Files of the undisturbed run that a job's folder does not have, or has with other content."""
+    found = contents(folder)
+    return [name for name, data in whole.items() if found.get(name) != data]
+
+
+def study(job: Job, root: Path, kills: int, chance: random.Random) -> dict:
+    """Kill a job a number of times, then let it end, and compare."""
+    began = time.monotonic()
+    complete(job, prepare(root / "whole"))
+    seconds = time.monotonic() - began
     whole, broken = contents(root / "whole"), prepare(root / "broken")
     hits, wrong, resumed, rounds = 0, [], 0, 1
     while hits < kills:
@@ -204,14 +220,12 @@ def study(job: Job, root: Path, kills: int, chance: random.Random) -> dict:
             hits += 1
             resumed += job.resumes and any(broken_part(each) is None for each in (broken / "out").glob("checkpoint-*"))
         elif state == "done":
-            wrong += [name for name, data in whole.items() if contents(broken).get(name) != data]
+            wrong += differing(whole, broken)
             broken, rounds = prepare(broken), rounds + 1
         else:
-            raise RuntimeError(f"{job.name}: {state}\n" + (broken / "log.txt").read_text(encoding="utf-8")[-3000:])
-    state = strike(job, broken, 3600)
-    if state != "done":
-        raise RuntimeError(f"{job.name}: {state}\n" + (broken / "log.txt").read_text(encoding="utf-8")[-3000:])
-    wrong += [name for name, data in whole.items() if contents(broken).get(name) != data]
+            raise failure(job, broken, state)
+    complete(job, broken)
+    wrong += differing(whole, broken)
     found = {"files": len(whole), "kills": hits, "resumed": resumed, "completed": rounds, "wrong": sorted(set(wrong))}
     print(job.name, json.dumps(found), flush=True)
     return found
@@ -223,15 +237,13 @@ def main() -> int:
     parser.add_argument("--others", type=int, default=5, help="kills of each other command")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="run the jobs whose names begin with one of these, divided by /")
-    parser.add_argument("--out", default=str(HOUSE / "docs" / "studies" / "kill_commands.md"))
+    parser.add_argument("--out", default=str(ROOT / "docs" / "studies" / "kill_commands.md"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     results = Path(arguments.out).with_suffix(".jsonl")
     with tempfile.TemporaryDirectory() as temporary:
         first = prepare(Path(temporary, "model"))
-        if strike(training("token-classification"), first, 3600) != "done":
-            print((first / "log.txt").read_text(encoding="utf-8"))
-            return 1
+        complete(training("token-classification"), first)
         found = jobs(first / "out")
         trainings = [job.name for job in found if job.resumes]
         for at, job in enumerate(found):

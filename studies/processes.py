@@ -20,8 +20,8 @@ from kospan.data.text import write_text
 from kospan.run import build_trainer
 from kospan.training.record import commit, versions
 
-HOUSE = Path(__file__).resolve().parent.parent
-sys.path.append(str(HOUSE / "tests"))  # After the package, which the tests mirror.
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests"))  # After the package, which the tests mirror.
 import distributed_cases as cases  # noqa: E402
 from resume_cases import ENCODER, data_of, people, recipe_of  # noqa: E402
 
@@ -31,7 +31,7 @@ SPLITS = {1: (16, 1), 2: (4, 2), 4: (2, 2)}
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", default=str(HOUSE / "docs" / "studies" / "processes.md"))
+    parser.add_argument("--out", default=str(ROOT / "docs" / "studies" / "processes.md"))
     arguments = parser.parse_args()
     rows, worst = [], 0.0
     for task in ("token-classification", "question-answering"):

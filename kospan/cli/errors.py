@@ -1,8 +1,8 @@
 """Errors on the screen, without secrets."""
 
-import errno
 import sys
 
+from kospan.files import FULL, SpaceError
 from kospan.redaction import print_exception, redacted
 
 
@@ -17,10 +17,11 @@ def print_error(message: str) -> None:
 
 
 def shortage(error: Exception) -> str | None:
-    """Return the message of an error for lack of disk space or memory; None for any other, and one that says it."""
+    """Return a message for an error caused by lack of disk space or memory; None for any other error."""
+    if isinstance(error, SpaceError):
+        return str(error)
     if isinstance(error, OSError):
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) and "expected" not in str(error)
-        return _full_disk(error) if is_full else None
+        return _full_disk(error) if error.errno in FULL else None
     if isinstance(error, (ValueError, TypeError, ImportError)):  # Mistakes, which may come before torch is loaded.
         return None
     from kospan.training.batch_halving import is_out_of_memory
@@ -28,8 +29,8 @@ def shortage(error: Exception) -> str | None:
 
     if is_out_of_space(error):
         return _full_disk(error)
-    if isinstance(error, (MemoryError, RuntimeError)) and is_out_of_memory(error):
-        first = next(iter(str(error).splitlines()), "")
+    if is_out_of_memory(error):
+        first = next(iter(str(error).splitlines()), type(error).__name__)
         return f"expected free memory, got none ({first}); lower --batch_size, or free some and run the command again"
     return None
 
@@ -37,7 +38,7 @@ def shortage(error: Exception) -> str | None:
 def _full_disk(error: Exception) -> str:
     return (
         f"expected free space on the disk, got none while writing ({error}); free some, then run the same command "
-        "again; no file is written by half"
+        "again; no file is half-written"
     )
 
 

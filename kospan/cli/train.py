@@ -1,8 +1,7 @@
 """`kospan train`: train a model from a recipe."""
 
-import sys
-
-from kospan.redaction import redacted
+from kospan.cli.errors import print_error
+from kospan.files import SpaceError
 
 
 def add_parser(commands) -> None:
@@ -35,24 +34,20 @@ def _train(prepared: tuple, output_dir: str) -> int:
     try:
         fit(*prepared)
     except ConnectionError as error:  # A push failed; the training itself is complete.
-        print(redacted(f"kospan: {error}"), file=sys.stderr)
+        print_error(str(error))
         return 1
     except KeyboardInterrupt:
-        print(
-            f"kospan: stopped by Ctrl-C; {resume} in {output_dir}, if there is one, {restart}",
-            file=sys.stderr,
-        )
+        print_error(f"stopped by Ctrl-C; {resume} in {output_dir}, if there is one, {restart}")
         return 130
-    except (MemoryError, FloatingPointError) as error:
-        print(f"kospan: {error}; {resume} in {output_dir}, if there is one", file=sys.stderr)
+    except (MemoryError, FloatingPointError, SpaceError) as error:
+        print_error(f"{str(error) or type(error).__name__}; {resume} in {output_dir}, if there is one")
         return 1
     except (OSError, RuntimeError, SafetensorError) as error:
         if not is_out_of_space(error):
             raise
-        print(
-            f"kospan: expected free space on the disk of {output_dir}, got none while saving; free some, then {resume},"
-            f" {restart}",
-            file=sys.stderr,
+        print_error(
+            f"expected free space on the disk of {output_dir}, got none while saving; free some, then {resume}, "
+            f"{restart}"
         )
         return 1
     return 0

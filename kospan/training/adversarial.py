@@ -211,8 +211,12 @@ class FGM:
         self._delta = self._embedded = self._gradient = None
 
     def counters(self) -> tuple:
-        """Sum of the ratios, zero perturbations and passes since the last report."""
+        """Sum of the ratios, zero perturbations and passes since the last report, which `reset` restores."""
         return self.ratio_sum, self.skipped, self.steps
+
+    def reset(self, counters: tuple) -> None:
+        """Restore earlier `counters`."""
+        self.ratio_sum, self.skipped, self.steps = counters
 
     def report(self) -> dict[str, float]:
         """Mean ||r|| / ||e|| (`fgm_ratio`) and number of zero perturbations (`fgm_skipped`) since the last report."""

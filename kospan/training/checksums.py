@@ -23,11 +23,11 @@ class ChecksumCallback(TrainerCallback):
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         # Each process writes a random state of its own, which may come later.
         if state.is_world_process_zero and folder.is_dir():
-            own = {} if args.world_size == 1 else {"rng_state"}
+            own = () if args.world_size == 1 else ("rng_state",)
             write_checksums(folder, own)
 
 
-def write_checksums(folder: str | os.PathLike, skipped: set[str] = frozenset()) -> None:
+def write_checksums(folder: str | os.PathLike, skipped: tuple[str, ...] = ()) -> None:
     """Write size in bytes and CRC-32 of the binary files of a folder.
 
     Args:
@@ -35,7 +35,7 @@ def write_checksums(folder: str | os.PathLike, skipped: set[str] = frozenset()) 
         skipped: Beginnings of names that are not listed.
     """
     paths = [path for path in sorted(Path(folder).iterdir()) if path.suffix in BINARY]
-    paths = [path for path in paths if not path.name.startswith(tuple(skipped))]
+    paths = [path for path in paths if not path.name.startswith(skipped)]
     sums = {path.name: [path.stat().st_size, checksum(path)] for path in paths}
     write_text(Path(folder) / NAME, json.dumps(sums, indent=1) + "\n")
 

@@ -7,7 +7,6 @@ after it is on disk: a kill costs the chunk in progress, and damaged bytes are c
 at any time.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -21,6 +20,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from kospan.data.text import write_text
+from kospan.files import SpaceError
 from kospan.training.saving import check_output
 
 # Part of the key: to be increased when the same encoder and windows would give another file.
@@ -166,11 +166,10 @@ class _FeatureWriter:
         self.log(about + ("" if needed == size else f"; {readable(needed)} of it still to compute"))
         free = shutil.disk_usage(self.folder).free
         if free < needed:
-            raise OSError(
-                errno.ENOSPC,
+            raise SpaceError(
                 f"expected {readable(needed)} free for the features of the frozen encoder in {self.folder}, got "
                 f"{readable(free)}; make room, name another feature_cache_dir, or set feature_cache_dir: none to "
-                "compute them in each epoch",
+                "compute them in each epoch"
             )
         _save_offsets(self.folder / OFFSETS, self.offsets)
         logged = 0

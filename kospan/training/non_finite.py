@@ -49,18 +49,17 @@ class NonFiniteSteps(TrainerCallback, ExportableState):
         """Forget the batches of the last step."""
         self._ids, self._found = [], []
 
-    def note(self, loss: torch.Tensor, ids: Sequence[str], name: str = "loss") -> None:
+    def note(self, loss: torch.Tensor, ids: Sequence[str]) -> None:
         """Note the loss of a batch.
 
         Args:
             loss: The loss, a scalar.
             ids: Ids of the batch's texts, empty where they are not known.
-            name: Name of the loss in messages.
         """
         self._ids += [each for each in ids if each not in self._ids]
         value = loss.item()
         if not math.isfinite(value):
-            self._found.append((name, value, list(ids)))
+            self._found.append(("loss", value, list(ids)))
 
     def check(self, trainer, model: torch.nn.Module, norm) -> None:
         """Check the step on every process before its optimizer steps.

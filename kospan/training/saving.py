@@ -1,6 +1,5 @@
 """Folders that are written completely or not at all, and the completeness of checkpoints."""
 
-import errno
 import json
 import os
 import pickle
@@ -16,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.trainer_pt_utils import safe_globals
 
 from kospan.data.text import check_compression
-from kospan.files import found_json_object, read_json_object
+from kospan.files import FULL, found_json_object, read_json_object
 from kospan.modeling.base_models import ADAPTER
 from kospan.training.checksums import damaged_file
 
@@ -100,7 +99,7 @@ def is_out_of_space(error: BaseException | None) -> bool:
     Python and safetensors report the system's error number, torch's archive that a file is shorter than expected.
     """
     while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if isinstance(error, OSError) and error.errno in FULL:
             return True
         signs = ("os error 27", "os error 28", "os error 122", "StorageFull")
         if isinstance(error, SafetensorError) and any(sign in str(error) for sign in signs):

@@ -167,7 +167,7 @@ class KospanTrainer(Trainer):
         """Restore the sums of `counters`, for a step that is computed again."""
         self._loss_parts.reset(counted[0])
         if self.fgm is not None:
-            self.fgm.ratio_sum, self.fgm.skipped, self.fgm.steps = counted[1]
+            self.fgm.reset(counted[1])
 
     def _passes(self, model, inputs, num_items_in_batch):
         """One pass, or with FGM a clean and an adversarial one; returns the clean loss."""

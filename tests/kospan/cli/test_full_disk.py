@@ -1,7 +1,9 @@
-"""A full disk: one line, and no file that is written by half; a limit on the size of a file stands for it."""
+"""A full disk, simulated by a limit on the size of files: one line, and no half-written file."""
 
 import contextlib
 import json
+import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -100,6 +102,15 @@ def test_cached_features_need_their_space(many, tmp_path, capsys):
     assert main([*words, "--overwrite_output_dir"]) == 0
 
 
+def test_too_little_space_for_cached_features_names_the_setting(many, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=500))
+    words = ["train", *TINY, "--train_file", many, "--validation_file", many, "--output_dir", str(tmp_path / "run")]
+    assert main([*words, "--freeze_encoder", "--feature_cache_dir", str(tmp_path / "features")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("kospan: expected ") and error.count("\n") == 1, error
+    assert "free for the features of the frozen encoder" in error and "name another feature_cache_dir" in error
+
+
 def test_a_damaged_file_is_not_a_full_disk():
     assert (
         shortage(RuntimeError("[enforce fail at inline_container.cc:145] PytorchStreamReader failed reading")) is None
@@ -107,17 +118,23 @@ def test_a_damaged_file_is_not_a_full_disk():
     assert shortage(RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534"))
 
 
-def test_memory_that_runs_out_names_the_setting(model_folder, gold_file, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB\nmore"), "CUDA out of memory. Tried to"),
+        (MemoryError("Unable to allocate 8 GiB"), "Unable to allocate 8 GiB)"),
+        (MemoryError(), "MemoryError)"),
+    ],
+)
+def test_memory_that_runs_out_names_the_setting(error, reason, model_folder, gold_file, monkeypatch, capsys):
     def fail(*arguments, **settings):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB\nmore")
+        raise error
 
     monkeypatch.setattr(torch.nn.Linear, "forward", fail)
     assert main(["predict", model_folder, gold_file]) == 1
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert error.startswith(
-        "kospan: expected free memory, got none (CUDA out of memory. Tried to allocate 1 GiB); lower"
-    )
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert message.startswith(f"kospan: expected free memory, got none ({reason}") and "; lower --batch_size" in message
 
 
 @pytest.mark.parametrize("moment", ["checkpoint", "end"])

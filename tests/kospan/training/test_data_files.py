@@ -63,7 +63,7 @@ def test_a_resumed_run_says_that_its_data_have_changed(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("how", ["content", "time", "missing"])
-def test_data_that_change_between_epochs_are_said_once(how, tmp_path, capsys):
+def test_data_that_change_between_epochs_are_reported_once(how, tmp_path, capsys):
     trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, num_train_epochs=4))
     path = tmp_path / "train.jsonl"
 

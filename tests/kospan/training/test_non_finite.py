@@ -132,7 +132,7 @@ def test_the_command_prints_one_line(tmp_path, monkeypatch, capsys):
 
 
 def trainer_at(step: int, scaler=None) -> SimpleNamespace:
-    """The attributes of a trainer that a check uses."""
+    """The part of a trainer that `NonFiniteSteps.check` reads."""
     return SimpleNamespace(
         accelerator=SimpleNamespace(scaler=scaler, num_processes=1),
         args=SimpleNamespace(device="cpu"),
