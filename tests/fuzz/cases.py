@@ -75,7 +75,7 @@ def folder_of(files: dict[str, bytes]) -> Iterator[Path]:
 
 
 def signature(error: BaseException) -> str:
-    """Type of an error and the innermost of our functions, by which failures are told apart."""
+    """Type of an error and the innermost of our functions, by which failures are distinguished."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if "/kospan/" in frame.filename or "/modeling/" in frame.filename]
     frame = (own or frames)[-1]

@@ -1,4 +1,4 @@
-"""Inputs that were once answered wrongly, and a few new cases of each target; `studies/fuzzing.py` runs many."""
+"""Cases that once failed, and a few new cases of each target; `studies/fuzzing.py` runs many."""
 
 import pytest
 from fuzz.cases import ACCEPTED, CORPUS, REFUSED, from_json, is_named, read_cases, to_json
