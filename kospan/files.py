@@ -60,7 +60,7 @@ def parse_json(text: str):
     """Return the value of a text in JSON.
 
     Raises:
-        ValueError: It is not JSON, or holds brackets that are nested too deeply for Python.
+        ValueError: If it is not JSON, or Python cannot read its deeply nested brackets.
     """
     try:
         return json.loads(text)

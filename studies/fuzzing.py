@@ -1,4 +1,4 @@
-"""Fuzzing of everything that reads input from outside: cases that are almost valid, and any error but a named one.
+"""Fuzzing of everything that reads input from outside, with cases that are almost valid.
 
     python studies/fuzzing.py [--target NAME|all] [--cases 50000] [--seed 0] [--engine hypothesis|atheris]
         [--out docs/studies/fuzzing.md]
@@ -23,13 +23,14 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-# Seconds of CPU time after which a case counts as a hang; and bytes of address space of the process.
+# Seconds of CPU time after which a case counts as a hang, and the limit of the process's address space in bytes.
 LONGEST, MEMORY = 10.0, 24 * 2**30
 FAILED = "failed"
 
@@ -77,7 +78,12 @@ def limited():
 
 
 def checked(target, case, tally: Tally) -> str:
-    """Run a case within the limits; raises its error if it fails."""
+    """Run a case within the limit of time, and count its time.
+
+    Raises:
+        Exception: The error of a case that fails.
+        Hang: If it takes too long.
+    """
     began = time.process_time()
     try:
         with limited():
@@ -236,7 +242,7 @@ def page(rows: list[dict]) -> str:
             ),
         ]
     machine = f"one thread of a {os.cpu_count()}-core {platform.machine()} virtual machine"
-    names = ", ".join(f"{name} {_version(name)}" for name in ("hypothesis", "torch", "transformers"))
+    names = ", ".join(f"{name} {version(name)}" for name in ("hypothesis", "torch", "transformers"))
     return "\n".join([*parts, "", f"Machine: {machine}; {names}.", ""])
 
 
@@ -246,12 +252,6 @@ def made_of() -> str:
 
     name, _, changes = (commit() or "unknown").partition(" ")
     return f"{name[:10]} {changes}".strip()
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)
 
 
 def add_row(path: Path, row: dict) -> None:

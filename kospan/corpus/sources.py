@@ -11,7 +11,7 @@ from kospan.corpus.streams import START_BYTES, STREAMS, start_of
 from kospan.data.checks import check_encodable
 from kospan.data.content import form_of_name, form_of_start
 from kospan.data.hub import load_splits
-from kospan.data.text import SIGNATURES, read_bytes, stem, visible_files
+from kospan.data.text import read_bytes, signed_kind, stem, visible_files
 
 FORMATS = ("jsonl", "text", "csv", "tsv", "parquet")
 _HUB = "hub:"
@@ -132,9 +132,9 @@ def _form(path: str, input_format: str) -> str:
     start = start_of(path)
     if start.startswith(b"PAR1"):
         return "parquet"
-    for signature, hint in SIGNATURES.items():
-        if start.startswith(signature):
-            raise ValueError(f"{path}: expected one of {', '.join(FORMATS)}, got {hint.replace('FILE', path)}")
+    kind = signed_kind(start, path)
+    if kind:
+        raise ValueError(f"{path}: expected one of {', '.join(FORMATS)}, got {kind}")
     form = form_of_start(start.decode("utf-8-sig", "replace"), whole=len(start) < START_BYTES)
     if form == "json":
         raise ValueError(

@@ -1,11 +1,11 @@
 """Detection of a file's format, by its name or else by its contents."""
 
-import json
 import os
 import re
 from pathlib import Path
 
 from kospan.data.text import COMPRESSIONS, open_text
+from kospan.files import parse_json
 
 _BY_NAME = {
     **dict.fromkeys((".jsonl", ".ndjson", ".jsonlines", ".jl", ".json"), "jsonl"),
@@ -73,6 +73,6 @@ def _form_of_text(text: str) -> str:
 def loaded(text: str):
     """Return the JSON value of a text; None if it is not JSON, or one that Python does not read."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return parse_json(text)
+    except ValueError:
         return None

@@ -11,6 +11,7 @@ from kospan.data.prodigy import accepted_lines, span_record
 from kospan.data.records import STRICT, Item, ReadSession
 from kospan.data.text import line_id, open_text, write_text
 from kospan.example import Example, check_words
+from kospan.files import parse_json
 from kospan.modeling.spans import Span
 
 # Keys of the text in other tools.
@@ -134,8 +135,8 @@ def json_value(line: str, place: str) -> object:
         ValueError: If it is not JSON; the message begins with its place.
     """
     try:
-        return json.loads(line)
-    except (ValueError, RecursionError) as error:  # Also a number of thousands of digits; brackets in brackets.
+        return parse_json(line)
+    except ValueError as error:  # Also a number of thousands of digits.
         if isinstance(error, json.JSONDecodeError):
             reason = f"{error.msg} at column {error.colno}"
         else:

@@ -1,6 +1,5 @@
 """Questions with answers, converted to examples from any format."""
 
-import json
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,6 +9,7 @@ from kospan.data.checks import check_encodable, keys_in, shown, typed
 from kospan.data.content import loaded
 from kospan.data.text import open_text
 from kospan.example import Example
+from kospan.files import parse_json
 from kospan.modeling.spans import Span
 
 ANSWER = "answer"
@@ -220,8 +220,8 @@ def read_articles(path: str | os.PathLike, form: str) -> list:
     """
     text = open_text(path).read()
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:  # Among them a number of thousands of digits.
+        document = parse_json(text)
+    except ValueError as error:  # Also a number of thousands of digits.
         reason = str(error).partition(";")[0]
         raise ValueError(f"{path}: expected JSON in the form of {form}, got {_no_json(text, reason)}") from error
     if isinstance(document, list):

@@ -21,7 +21,7 @@ SUFFIXES |= {".csv", ".conll", ".conllu", ".conllup", ".bio", ".iob", ".ann", ".
 _UNWRITTEN = {".zst", ".zstd", ".lz4", ".lzma", ".lz", ".lzo", ".br", ".sz", ".snappy", ".z", ".zip", ".7z", ".rar"}
 _UNWRITTEN |= {".tar", ".tgz", ".tbz2", ".txz"}
 # The first bytes of files that are not text, and how to convert them.
-SIGNATURES = {
+_SIGNATURES = {
     b"PK\x03\x04": "a zip archive (or an Excel or Word file): unpack it, or save it as text",
     b"PAR1": "a Parquet file: save it as JSON Lines, or name it as the data set hub:FILE",
     b"(\xb5/\xfd": "a Zstandard file: unpack it with `zstd -d FILE`",
@@ -126,11 +126,17 @@ def decoded(data: bytes, name: str | os.PathLike, encoding: str = "utf-8", keep_
         ) from error
 
 
+def signed_kind(data: bytes, name: str | os.PathLike) -> str | None:
+    """Return the kind of a file that is not text by its first bytes, and how to convert it; None for others."""
+    hints = (hint for signature, hint in _SIGNATURES.items() if data.startswith(signature))
+    return next((hint.replace("FILE", str(name)) for hint in hints), None)
+
+
 def looks_like(data: bytes, name: str | os.PathLike) -> str:
     """Return the likely kind of data that are not UTF-8, and how to convert the file, as errors end."""
-    for signature, hint in SIGNATURES.items():
-        if data.startswith(signature):
-            return f"looks like {hint.replace('FILE', str(name))}"
+    kind = signed_kind(data, name)
+    if kind:
+        return f"looks like {kind}"
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         code, title = "utf-16", "UTF-16"
     else:

@@ -108,8 +108,8 @@ def check_configs(folder: Path) -> None:
     for path in sorted([*folder.glob("*.json"), *folder.glob("*.yaml")]):
         if path.name in VOCABULARIES:
             continue
-        text = path.read_text(encoding="utf-8")
         try:
+            text = path.read_text(encoding="utf-8")
             value = parse_json(text) if path.suffix == ".json" else yaml.safe_load(text)
         except (ValueError, yaml.YAMLError, RecursionError) as error:
             reason = " ".join(str(error).split())

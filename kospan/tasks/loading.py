@@ -71,8 +71,8 @@ def _check_ids(model, name: str) -> None:
     largest = max(backend.get_vocab(with_added_tokens=False).values(), default=0)
     if largest >= rows:
         raise ValueError(
-            f"expected a tokenizer in {name} with ids below {rows:,}, the vectors of the encoder, got {largest:,}; "
-            "copy tokenizer.json from the model again"
+            f"expected a tokenizer in {name} with ids below {rows:,}, the number of the encoder's vectors, got "
+            f"{largest:,}; copy tokenizer.json from the model again"
         )
 
 

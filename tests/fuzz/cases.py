@@ -14,11 +14,14 @@ from typing import NamedTuple
 
 from hypothesis.strategies import SearchStrategy
 
+import kospan.modeling
+
 CORPUS = Path(__file__).parent / "corpus"
 ACCEPTED, REFUSED = "accepted", "refused"
 # Errors that commands print as one line.
 NAMED = (ValueError, TypeError, OSError, ImportError)
 _BYTES, _NUMBER = "$bytes", "$float"
+_OWN = [Path(package.__file__).parent for package in (kospan, kospan.modeling)]
 
 
 class Target(NamedTuple):
@@ -77,7 +80,7 @@ def folder_of(files: dict[str, bytes]) -> Iterator[Path]:
 def signature(error: BaseException) -> str:
     """Type of an error and the innermost of our functions, by which failures are distinguished."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/kospan/" in frame.filename or "/modeling/" in frame.filename]
+    own = [frame for frame in frames if any(Path(frame.filename).is_relative_to(folder) for folder in _OWN)]
     frame = (own or frames)[-1]
     return f"{type(error).__name__} in {Path(frame.filename).name}:{frame.name}"
 
@@ -110,9 +113,9 @@ def read_cases(target: str) -> list[tuple[str, object]]:
     return [(path.stem, from_json(json.loads(path.read_text(encoding="utf-8")))) for path in paths]
 
 
-def write_case(target: str, name: str, case, folder: Path = CORPUS) -> Path:
-    """Write a case."""
-    path = folder / target / f"{name}.json"
+def write_case(target: str, name: str, case) -> Path:
+    """Write a case to the corpus of a target."""
+    path = CORPUS / target / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(to_json(case), ensure_ascii=True, indent=1) + "\n", encoding="utf-8")
     return path

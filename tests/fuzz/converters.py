@@ -89,7 +89,7 @@ def examples(draw) -> Example:
 
 @st.composite
 def trip_cases(draw) -> dict:
-    """Examples, and the formats and unit of a journey."""
+    """Examples, the formats that they are converted to one after another, and a unit."""
     found = draw(st.lists(examples(), min_size=1, max_size=3, unique_by=lambda each: each.id))
     lines = [{"id": each.id, "text": each.text, "spans": each.spans and [*map(list, each.spans)]} for each in found]
     stops = [name for name in sorted(FORMATS) if name != "jsonl"]

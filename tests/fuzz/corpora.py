@@ -23,6 +23,7 @@ from kospan.corpus.run import predict_corpus
 from kospan.corpus.settings import CorpusSettings
 from kospan.corpus.shards import shards_of
 from kospan.corpus.sources import find_sources
+from kospan.corpus.streams import STREAMS
 from kospan.tasks.loading import load_saved
 
 MODEL = Path(__file__).resolve().parents[2] / "packages/kospan_ko/src/kospan_ko/ko-ner"
@@ -63,7 +64,7 @@ def source_cases(draw) -> dict:
         name = draw(st.sampled_from(sorted(CONTENTS)))
         data = draw(file_data(draw(st.sampled_from(CONTENTS[name]))))
         if name.endswith(".zst") and draw(st.integers(0, 3)):
-            data = draw(mutated_bytes(pyarrow.compress(data, codec="zstd", asbytes=True)))
+            data = draw(mutated_bytes(STREAMS[".zst"].compress(data)))
     columns = draw(st.sampled_from(({}, {}, {}, {"text": "text"}, {"text": "label"}, {"id": "text"}, {"text": "x"})))
     formats = ("auto", "auto", "auto", "jsonl", "text", "csv", "tsv", "parquet")
     return {

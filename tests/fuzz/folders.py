@@ -9,7 +9,7 @@ from pathlib import Path
 import transformers
 from fuzz.cases import Target, checked, folder_of
 from fuzz.endpoint import TEXT, models
-from fuzz.mutations import encoded, json_text, mutated, mutated_bytes, mutated_text
+from fuzz.mutations import encoded, json_text, mutated, mutated_bytes, mutated_text, parent, places
 from generative_cases import make_generative_model
 from hypothesis import strategies as st
 from transformers.utils.logging import disable_progress_bar
@@ -59,27 +59,14 @@ def file_of(draw, name: str, data: bytes) -> bytes | None:
         return data[:at] + draw(st.binary(min_size=1, max_size=3)) + data[at + 3 :]
     value = json.loads(data)
     if draw(st.booleans()):
-        numbers = [path for path in _paths(value) if isinstance(_at(value, path), int)]
+        numbers = [path for path in places(value) if isinstance(parent(value, path)[path[-1]], int)]
         if numbers:
             path = draw(st.sampled_from(numbers))
-            _at(value, path[:-1])[path[-1]] = draw(st.sampled_from(SIZES))
+            parent(value, path)[path[-1]] = draw(st.sampled_from(SIZES))
             return encoded(json.dumps(value))
     if name == "tokenizer.json":
         return draw(mutated_bytes(encoded(draw(mutated_text(json.dumps(value, indent=1), ": ,"))), whole=1))
     return draw(mutated_bytes(encoded(draw(json_text(draw(mutated(value, most=2)))))))
-
-
-def _paths(value, path=()) -> list[tuple]:
-    keys = (
-        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) and len(value) < 20 else ()
-    )
-    return [found for key in keys for found in ((*path, key), *_paths(value[key], (*path, key)))]
-
-
-def _at(value, path):
-    for key in path:
-        value = value[key]
-    return value
 
 
 def check_folder(case: dict) -> str:

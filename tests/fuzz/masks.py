@@ -1,4 +1,4 @@
-"""Masking: policies, alias files and documents; what is masked by aliases is the same text again after unmasking."""
+"""Masking: policies, alias files and documents; unmasking restores texts that aliases mask."""
 
 from functools import cache
 
@@ -49,7 +49,7 @@ _PARTS = (
 
 @st.composite
 def personal_texts(draw) -> str:
-    """A text with personal data, particles, aliases and odd characters."""
+    """A text with personal data, particles, aliases and unusual characters."""
     parts = st.one_of(st.sampled_from(_PARTS), st.sampled_from(_PARTS), texts(2, surrogates=True))
     return "".join(draw(st.lists(parts, max_size=8)))
 
@@ -191,7 +191,7 @@ def document_cases(draw) -> dict:
 
 
 def check_document(case: dict) -> str:
-    """Mask a file, and unmask the result: the texts are the same again."""
+    """Mask a file, and unmask the result, which restores the texts."""
 
     def run():
         with folder_of({case["name"]: case["data"]}) as folder:

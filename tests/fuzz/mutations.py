@@ -5,15 +5,14 @@ change it in a few places: other types, renamed keys, numbers out of range, move
 of other encodings.
 """
 
-import bz2
 import copy
-import gzip
 import json
-import lzma
 import math
 from collections.abc import Sequence
 
 from hypothesis import strategies as st
+
+from kospan.data.text import COMPRESSIONS
 
 # Parts of texts at which offsets, line ends, encodings and escapes go wrong.
 PARTS = (
@@ -62,7 +61,7 @@ def odd_values() -> st.SearchStrategy:
 
 @st.composite
 def nested(draw):
-    """A value in many brackets; beyond Python's limit if it is written as JSON."""
+    """A deeply nested value, which may be beyond Python's limit when it is written as JSON."""
     value, depth = None, draw(st.sampled_from((3, 60, 600)))
     is_list = draw(st.booleans())
     for _ in range(depth):
@@ -70,15 +69,16 @@ def nested(draw):
     return value
 
 
-def _places(value, path=()) -> list[tuple]:
+def places(value, path=()) -> list[tuple]:
     """Paths of all values of a tree but its root, not below a depth at which nothing is read."""
     keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     if len(path) > 12:
         return []
-    return [found for key in keys for found in ((*path, key), *_places(value[key], (*path, key)))]
+    return [found for key in keys for found in ((*path, key), *places(value[key], (*path, key)))]
 
 
-def _parent(value, path: tuple):
+def parent(value, path: tuple):
+    """The dictionary or list that holds the value at a path."""
     for key in path[:-1]:
         value = value[key]
     return value
@@ -91,22 +91,22 @@ def mutated(draw, value, keys: Sequence[str] = (), most: int = 3):
     Args:
         draw: Function of hypothesis.
         value: A valid value.
-        keys: Names that keys are renamed to, beside those in the value.
+        keys: Names that keys are renamed to, in addition to those in the value.
         most: Number of changes at most.
     """
     value = copy.deepcopy(value)
     for _ in range(draw(st.integers(0, most))):
-        places = _places(value)
-        if not places:
+        found = places(value)
+        if not found:
             return draw(odd_values())
-        path = draw(st.sampled_from(places))
-        _change(draw, value, path, [*keys, *{key for place in places for key in place if isinstance(key, str)}])
+        path = draw(st.sampled_from(found))
+        _change(draw, value, path, [*keys, *{key for place in found for key in place if isinstance(key, str)}])
     return value
 
 
 def _change(draw, root, path: tuple, names: list[str]) -> None:
     """Change the value at a path in place."""
-    holder, key = _parent(root, path), path[-1]
+    holder, key = parent(root, path), path[-1]
     value, kind = holder[key], draw(st.integers(0, 9))
     if kind == 0:
         holder[key] = draw(odd_values())
@@ -121,8 +121,8 @@ def _change(draw, root, path: tuple, names: list[str]) -> None:
     elif kind == 5:
         holder[key] = [value] if draw(st.booleans()) else {"0": value}
     elif kind == 6:
-        other = draw(st.sampled_from(_places(root)))
-        holder[key] = copy.deepcopy(_parent(root, other)[other[-1]])
+        other = draw(st.sampled_from(places(root)))
+        holder[key] = copy.deepcopy(parent(root, other)[other[-1]])
     elif isinstance(value, bool) or value is None:
         holder[key] = draw(st.sampled_from((True, False, None, 0, 1, "true")))
     elif isinstance(value, (int, float)):
@@ -223,7 +223,7 @@ def mutated_bytes(draw, data: bytes, most: int = 2, whole: int = 2) -> bytes:
                 draw(st.sampled_from(("utf-16", "cp949", "utf-32"))), "replace"
             )
         elif kind == 5:
-            data = draw(st.sampled_from((gzip.compress, bz2.compress, lzma.compress)))(data)
+            data = draw(st.sampled_from([each.compress for each in COMPRESSIONS.values()]))(data)
         elif kind == 6:
             other = draw(st.integers(0, len(data)))
             data = data[:other] + data[at : at + 40] + data[other:]

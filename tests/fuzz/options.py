@@ -1,4 +1,4 @@
-"""Recipes, flags and studies: wrong keys and values are named errors, and a saved recipe is read as it was."""
+"""Recipes, flags and studies: wrong keys and values are named errors, and a saved recipe equals its original."""
 
 from functools import cache
 from pathlib import Path

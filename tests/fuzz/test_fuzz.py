@@ -1,9 +1,11 @@
-"""Inputs that were once answered wrongly, and a few new cases of each target; `studies/fuzzing.py` runs many."""
+"""Cases that once failed, and a few new cases of each target; `studies/fuzzing.py` runs many."""
 
 import pytest
-from fuzz.cases import ACCEPTED, CORPUS, REFUSED, from_json, is_named, read_cases, to_json
+from fuzz.cases import ACCEPTED, CORPUS, REFUSED, from_json, is_named, read_cases, signature, to_json
 from fuzz.targets import TARGETS
 from hypothesis import HealthCheck, given, settings
+
+from kospan.files import parse_json
 
 CASES = 12
 # Targets that need the packages of the rules.
@@ -52,3 +54,9 @@ def test_cases_are_stored_exactly():
 )
 def test_named_errors(error, named):
     assert is_named(error) == named
+
+
+def test_failures_are_named_by_the_innermost_function_of_the_package():
+    with pytest.raises(ValueError) as caught:
+        parse_json("{")
+    assert signature(caught.value) == "JSONDecodeError in files.py:parse_json"

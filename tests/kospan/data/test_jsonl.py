@@ -94,7 +94,7 @@ def test_missing_spans_are_unlabelled_and_extra_keys_ignored(tmp_path):
         ('{"text": "a", "spans": [{"start": 0, "end": 1, "label": "X", "score": NaN}]}', ValueError, "to be finite"),
         ('{"text": "\\ud83d"}', ValueError, "half surrogate pair"),
         ('{"text": "a", "spans": [{"start": 0, "end": 1, "label": "\\ud83d"}]}', ValueError, "half surrogate pair"),
-        ('{"text": ' + "[" * 100_000, ValueError, r"got one that Python does not read \(maximum recursion"),
+        ('{"text": ' + "[" * 100_000, ValueError, r"got one that Python does not read \(brackets too deep"),
         ('{"size": ' + "9" * 5_000 + "}", ValueError, r"got one that Python does not read \(Exceeds the limit"),
     ],
 )

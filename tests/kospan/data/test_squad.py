@@ -152,7 +152,7 @@ def test_a_wrong_question_is_named(tmp_path, article, kind, message):
     [
         ("", r"expected JSON in the form of SQuAD, got invalid JSON \(Expecting value"),
         ('{"data": [', "got invalid JSON"),
-        ('{"data": ' + "[" * 100_000, r"got invalid JSON \(maximum recursion"),
+        ('{"data": ' + "[" * 100_000, r"got invalid JSON \(brackets too deep"),
         ('{"data": ' + "9" * 5_000 + "}", r"got invalid JSON \(Exceeds the limit"),
         ("[]", r"expected the file to be an object, got \[\]"),
         ('{"version": "1"}', "expected the key 'data', got 'version'"),
