@@ -43,8 +43,8 @@ def error_line(error: BaseException, folder: Path) -> str:
     if is_out_of_space(error):
         free = shutil.disk_usage(folder).free / 2**20
         return (
-            f"expected room on the disk that holds {folder}, {free:,.0f} MiB are free ({text}); make room and run "
-            "the same command again, which resumes from the last checkpoint"
+            f"expected free space on the disk of {folder}, got {free:,.0f} MiB ({text}); free some and run the same "
+            "command again, which resumes from the last checkpoint"
         )
     return text if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {text}"
 

@@ -1,7 +1,6 @@
 """Runs of an experiment, each a child process; after a kill the next call resumes."""
 
 import contextlib
-import errno
 import json
 import os
 import queue
@@ -30,6 +29,7 @@ from kospan.ablation.folders import (
 from kospan.ablation.plan import Experiment, Run
 from kospan.ablation.settings import fingerprint
 from kospan.data.text import write_text
+from kospan.files import FULL
 from kospan.recipe import save_recipe
 
 CHILD = (sys.executable, "-u", "-m", "kospan.ablation.child")
@@ -276,7 +276,7 @@ def _write_failure(experiment: Experiment, run: Run, error: str) -> None:
     try:
         _write_json(running_folder(experiment, run) / "failed.json", {"error": error})
     except OSError as full:
-        if full.errno != errno.ENOSPC:
+        if full.errno not in FULL:
             raise
 
 

@@ -219,7 +219,7 @@ def test_a_stop_ends_the_children_and_says_how_to_resume(tmp_path, pretend, caps
     if stop is KeyboardInterrupt:
         assert status == 130 and "the same command resumes" in said
     else:
-        assert status == 2 and "expected room on the disk that holds" in said
+        assert status == 2 and "expected free space on the disk of" in said
     assert main(["ablate", str(path), "--status"]) == 0
     assert "interrupted" in capsys.readouterr().out
 
@@ -249,7 +249,7 @@ def test_children_share_threads_and_cards():
 
 def test_a_full_disk_is_called_that(tmp_path):
     for error in (OSError(errno.ENOSPC, "x"), RuntimeError("PytorchStreamWriter failed writing file")):
-        assert error_line(error, tmp_path).startswith("expected room on the disk that holds")
+        assert error_line(error, tmp_path).startswith("expected free space on the disk of")
     assert error_line(ValueError("expected a,\n got b"), tmp_path) == "expected a, got b"
     assert error_line(KeyError("a"), tmp_path) == "KeyError: 'a'"
 
