@@ -1,6 +1,5 @@
 """Checks of a release; each error names the file and the fix."""
 
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from transformers.dynamic_module_utils import get_imports
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from kospan.files import parse_json
+from kospan.files import parse_json, read_json_object
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.configuration_generative_ner import NAME
 from kospan.training.run_folder import is_local_path
@@ -52,13 +51,16 @@ def check_weights(folder: Path) -> None:
 
     Raises:
         FileNotFoundError: If a file of them is missing.
-        ValueError: If a file of them is truncated.
+        ValueError: If a file of them is truncated, or their index cannot be read.
     """
     index, names = folder / "model.safetensors.index.json", ["model.safetensors"]
     if (folder / ADAPTER).is_file():
         names = ["adapter_model.safetensors"]
     elif index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values()))
+        shards = read_json_object(index, "save the model again").get("weight_map")
+        if not isinstance(shards, dict) or not shards:
+            raise ValueError(f"expected the weight_map of the weights in {index}, got none; save the model again")
+        names = sorted(set(map(str, shards.values())))
     for name in names:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"expected the weights {name} in {folder}, found none; save the model again")
@@ -74,11 +76,11 @@ def check_base(folder: Path) -> None:
     """Check that an adapter's base model is on the Hub.
 
     Raises:
-        ValueError: If its name is a local one.
+        ValueError: If its name is a local one, or the adapter's config cannot be read.
     """
     if not (folder / ADAPTER).is_file():
         return
-    base = json.loads((folder / ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    base = read_json_object(folder / ADAPTER, "save the adapter again").get("base_model_name_or_path")
     if not isinstance(base, str) or not _HUB_NAME.fullmatch(base) or Path(base).exists():
         raise ValueError(
             f"expected the base model's name on the Hub in {folder / ADAPTER}, got {base!r}; write its name there, or "
