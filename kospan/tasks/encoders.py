@@ -91,17 +91,19 @@ def check_no_file(name: str) -> None:
 
 
 def load_config(encoder: str, options: dict):
-    """Load the config of an encoder with a recipe's options.
+    """Load the config of an encoder with a recipe's options; of fewer layers, the first are used.
 
     Raises:
         FileNotFoundError: There is no such encoder.
-        ValueError: As `check_encoder_options`, or the encoder is a model of an earlier version of kospan.
+        ValueError: As `check_encoder_options`, more layers than the encoder has, or the encoder is a model of an
+            earlier version of kospan.
     """
     place = locate(encoder)
     check_no_file(place)
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
-        return AutoConfig.from_pretrained(place, trust_remote_code=False, **check_encoder_options(options, config))
+        checked = _first_layers(check_encoder_options(options, config), config)
+        return AutoConfig.from_pretrained(place, trust_remote_code=False, **checked)
     except ValueError as error:
         check_code_of_its_own(error, encoder)
         raise
@@ -177,6 +179,19 @@ def check_kind(config, name: str) -> None:
 
 
 # Settings of a config that do not change the computation of the encoder.
+def _first_layers(options: dict, config) -> dict:
+    """Complete the options of an encoder with fewer layers by the type of each layer that is kept."""
+    names = {"num_hidden_layers", config.attribute_map.get("num_hidden_layers")} & options.keys()
+    for name in names:
+        if options[name] > config.num_hidden_layers:
+            raise ValueError(
+                f"expected encoder_options[{name!r}] to be at most {config.num_hidden_layers}, the encoder's number of "
+                f"layers, got {options[name]}; lower it"
+            )
+    count, types = min((options[name] for name in names), default=None), getattr(config, "layer_types", None)
+    return {"layer_types": types[:count], **options} if names and types else options
+
+
 _NO_OPTIONS = ("model_type", "architectures", "id2label", "label2id", "transformers_version", "problem_type")
 
 

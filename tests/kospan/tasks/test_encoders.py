@@ -5,6 +5,7 @@ import resume_cases as cases
 import torch
 import transformers as tf
 
+import kospan
 from kospan.cli import main
 from kospan.recipe import save_recipe
 from kospan.run import build_trainer
@@ -70,6 +71,47 @@ def test_encoders_of_several_kinds_train(config, folder, tmp_path):
     trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, encoder=folder(config()), **settings))
     trainer.train()
     assert trainer.state.global_step == 1
+
+
+MODERN = SMALL | {"num_hidden_layers": 4, "global_attn_every_n_layers": 2, "local_attention": 8}
+
+
+def test_of_fewer_layers_the_first_are_used(folder, tmp_path):
+    """The states are those after the second of four layers, also after saving and loading."""
+    name = folder(tf.ModernBertConfig(**MODERN))
+    recipe = cases.recipe_of(
+        "token-classification", tmp_path, encoder=name, encoder_options={"num_hidden_layers": 2}, max_length=40
+    )
+    trainer = build_trainer(recipe)
+    encoder = trainer.model.encoder.eval()
+    assert encoder.config.layer_types == ["full_attention", "sliding_attention"] and len(encoder.layers) == 2
+    whole = tf.AutoModel.from_pretrained(name).eval()
+    ids = torch.randint(4, whole.config.vocab_size, (2, 30), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        wanted = whole.final_norm(whole(ids, output_hidden_states=True).hidden_states[2])
+        torch.testing.assert_close(encoder(ids).last_hidden_state, wanted)
+        trainer.task.save(trainer.model, tmp_path / "model")
+        loaded = kospan.load(str(tmp_path / "model")).encoder
+        torch.testing.assert_close(loaded(ids).last_hidden_state, wanted)
+
+
+@pytest.mark.parametrize(
+    ("config", "setting"),
+    [
+        (lambda: tf.ModernBertConfig(**MODERN), "num_hidden_layers"),
+        (lambda: tf.DistilBertConfig(dim=16, n_layers=4, n_heads=2, hidden_dim=16), "n_layers"),
+        (lambda: tf.DistilBertConfig(dim=16, n_layers=4, n_heads=2, hidden_dim=16), "num_hidden_layers"),
+    ],
+)
+def test_more_layers_than_the_encoder_has_are_refused(config, setting, folder, tmp_path):
+    settings = {"encoder": folder(config()), "max_length": 40}
+    message = (
+        rf"expected encoder_options\['{setting}'\] to be at most 4, the encoder's number of layers, got 5; lower it"
+    )
+    with pytest.raises(ValueError, match=message):
+        build_trainer(cases.recipe_of("token-classification", tmp_path, encoder_options={setting: 5}, **settings))
+    trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, encoder_options={setting: 3}, **settings))
+    assert trainer.model.encoder.config.num_hidden_layers == 3
 
 
 def test_the_check_changes_neither_mode_nor_random_state(make_token_classifier):
