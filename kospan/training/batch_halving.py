@@ -30,6 +30,15 @@ class BatchHalving(TrainerCallback, ExportableState):
         self._done: list[dict] = []
         self._counted = None
 
+    @contextmanager
+    def instead(self, args) -> Iterator[None]:
+        """Context of a training without the Trainer's own search, which changes the number of texts per step."""
+        given, args.auto_find_batch_size = args.auto_find_batch_size, False
+        try:
+            yield
+        finally:
+            args.auto_find_batch_size = given
+
     def state(self) -> dict:
         """The number of parts, which a checkpoint keeps."""
         return {"args": {"enabled": self.enabled}, "attributes": {"parts": self.parts}}

@@ -86,8 +86,6 @@ class KospanTrainer(Trainer):
             kwargs = {"processing_class": task.tokenizer, "data_collator": collate} | kwargs
         self.non_finite = NonFiniteSteps(nan)
         self.halving = BatchHalving(args is not None and args.auto_find_batch_size)
-        if self.halving.enabled:
-            args.auto_find_batch_size = False  # The Trainer would begin again with another number of texts per step.
         kwargs["callbacks"] = [*(kwargs.get("callbacks") or ()), self.non_finite, self.halving]
         super().__init__(model, args, **kwargs)
         self.task, self.validation_loss, self.feature_cache = task, validation_loss, feature_cache
@@ -135,7 +133,11 @@ class KospanTrainer(Trainer):
         if resume_from_checkpoint and self.check_checkpoint is not None:
             self.check_checkpoint(resume_from_checkpoint)
         cached = contextlib.nullcontext() if self.feature_cache is None else self.feature_cache.attached(self)
-        with contextlib.nullcontext() if self.task is None else run_lock(self.args.output_dir), cached:
+        with (
+            contextlib.nullcontext() if self.task is None else run_lock(self.args.output_dir),
+            cached,
+            self.halving.instead(self.args),
+        ):
             return super().train(resume_from_checkpoint, trial, *args, **kwargs)
 
     def get_batch_samples(self, epoch_iterator, num_batches, device):
