@@ -23,7 +23,12 @@ def test_page_holds_means_over_seeds_and_a_stopped_study_continues(study, monkey
         return {"trained_parameters": 2_770_000, "epochs": [{**end, "train_cpu_seconds": 7.4} for end in ends]}
 
     monkeypatch.setattr(study, "one_seed", one_seed)
+    pairs = [("가나다라", "가나 마"), ("하나", "둘"), ("가나", "가 나")]  # 2 of 5 characters in common, none, all.
+    lines = [f"{at}\tf\t2012\t{at}\t{at}\t{one}\t{other}" for at, (one, other) in enumerate(pairs)]
+    file = tmp_path / "dev.tsv"
+    file.write_text("\n".join(["genre\tfilename\tyear\tid\tscore\tsentence1\tsentence2", *lines]), encoding="utf-8")
     words = [str(tmp_path / "korsts"), "--encoders", "9=a", "28=b", "--", "--num_train_epochs", "2"]
+    words += ["--validation_file", str(file)]
     study.main([*words[:4], "--seeds", "42", *words[4:]])
     assert done == [
         ("korsts_scratch", None, 2, 42),
@@ -36,5 +41,7 @@ def test_page_holds_means_over_seeds_and_a_stopped_study_continues(study, monkey
     scores = "42, 44 | 2 | 43.00 ± 1.41 | 43.00 ± 1.41 | 0.43 ± 0.01 | 10.0 43.0 | 7 |"
     assert rows[0] == f"| scratch | 2.8 M | {scores}"
     assert rows[1:] == [f"| pretrained, {name} million characters | 2.8 M | {scores}" for name in ("9", "28")]
+    # Ranks 2, 1, 3 against 1, 2, 3.
+    assert "correlation of 50.00 with their similarity" in (tmp_path / "korsts.md").read_text(encoding="utf-8")
     study.main([str(tmp_path / "korsts"), "--seeds"])
     assert len(done) == 6 and "KoELECTRA-small-v3" in (tmp_path / "korsts.md").read_text(encoding="utf-8")
