@@ -28,10 +28,10 @@ from kospan.ablation.runner import environment
 from kospan.data.text import write_text
 from kospan.training.record import commit, versions
 
-HOUSE = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"num_hidden_layers": 0, "hidden_size": 32, "embedding_size": 32, "num_attention_heads": 2}
 STUDY = {
-    "recipe": str(HOUSE / "recipes" / "quickstart.yaml"),
+    "recipe": str(ROOT / "recipes" / "quickstart.yaml"),
     "seeds": [1, 2, 3, 4],
     "settings": {
         "encoder_options": {**SIZES, "intermediate_size": 16, "hidden_dropout_prob": 0.2},
@@ -120,7 +120,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", default=str(HOUSE / "docs" / "studies" / "kill_study.md"))
+    parser.add_argument("--out", default=str(ROOT / "docs" / "studies" / "kill_study.md"))
     arguments = parser.parse_args()
     chance, rows = random.Random(arguments.seed), []
     with tempfile.TemporaryDirectory() as temporary:
