@@ -141,10 +141,12 @@ def follow_umask(place: str | os.PathLike) -> None:
             os.chmod(path, mode)
 
 
-def name_portable_class(path: str) -> None:
-    """Replace the tokenizer class of version 5 by one that version 4 has too."""
+def make_tokenizer_portable(path: str) -> None:
+    """Replace a tokenizer class that version 4 lacks in a saved config, and remove how the tokenizer was loaded."""
     with open(path, encoding="utf-8") as file:
-        settings = json.load(file)
+        saved = json.load(file)
+    settings = {key: value for key, value in saved.items() if key not in ("is_local", "local_files_only")}
     if settings.get("tokenizer_class") == "TokenizersBackend":
         settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if settings != saved:
         write_text(path, json.dumps(settings, ensure_ascii=False, indent=2))

@@ -30,7 +30,7 @@ from .code_files import (
     check_safetensors,
     follow_umask,
     is_remote_code,
-    name_portable_class,
+    make_tokenizer_portable,
     read_extra_files,
     read_text,
     save_extra_files,
@@ -186,7 +186,7 @@ class KospanGenerativeNER(PromptBuilder, PipelineOwner, PushToHubMixin):
         self.model.save_pretrained(folder, **kwargs)
         follow_umask(folder)
         self.tokenizer.save_pretrained(folder)
-        name_portable_class(os.path.join(folder, "tokenizer_config.json"))
+        make_tokenizer_portable(os.path.join(folder, "tokenizer_config.json"))
         self.save_beside(folder)
         if push_to_hub:
             # The model's own push would happen before the files above are written.

@@ -21,7 +21,7 @@ from .code_files import (
     check_safetensors,
     follow_umask,
     is_remote_code,
-    name_portable_class,
+    make_tokenizer_portable,
     read_extra_files,
     save_extra_files,
 )
@@ -213,7 +213,7 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
         if kwargs.get("is_main_process", True):
             if self.tokenizer is not None:
                 self.tokenizer.save_pretrained(save_directory)
-                name_portable_class(os.path.join(save_directory, "tokenizer_config.json"))
+                make_tokenizer_portable(os.path.join(save_directory, "tokenizer_config.json"))
             if self.ngrams is not None:
                 self.ngrams.save(save_directory)
             save_extra_files(save_directory, self._extra_files)

@@ -16,7 +16,7 @@ from kospan.conversion.checkpoint import check_new_folder, new_folder
 from kospan.conversion.parity import SENTENCES
 from kospan.files import read_json_object
 from kospan.modeling.base_models import ADAPTER, load_adapted
-from kospan.modeling.code_files import follow_umask, name_portable_class
+from kospan.modeling.code_files import follow_umask, make_tokenizer_portable
 from kospan.modeling.configuration_generative_ner import NAME, find_file, read_generative_config
 from kospan.modeling.modeling_generative_ner import KospanGenerativeNER
 
@@ -86,7 +86,7 @@ def merge(
             model.save_pretrained(folder)
             follow_umask(folder)
             tokenizer.save_pretrained(folder)
-            name_portable_class(folder / "tokenizer_config.json")
+            make_tokenizer_portable(folder / "tokenizer_config.json")
         for name in RUN_FILES:
             if os.path.isfile(os.path.join(adapter, name)):
                 shutil.copyfile(os.path.join(adapter, name), folder / name)

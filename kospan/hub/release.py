@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kospan.hub import refusals
 from kospan.modeling.base_models import ADAPTER
 from kospan.modeling.character_ngrams import NGRAM_FILE
-from kospan.modeling.code_files import name_portable_class
+from kospan.modeling.code_files import make_tokenizer_portable
 from kospan.modeling.configuration_generative_ner import NAME
 from kospan.training.run_folder import publish_recipe, read_config
 
@@ -76,7 +76,7 @@ def prepare(
         shutil.copyfile(folder / name, target / name)
     if "recipe.yaml" in chosen:
         publish_recipe(target / "recipe.yaml")
-    name_portable_class(target / "tokenizer_config.json")
+    make_tokenizer_portable(target / "tokenizer_config.json")
     refusals.check_configs(target)
     refusals.check_no_secrets(target, secrets)
     return Release(sorted(chosen), sorted(set(names) - chosen))

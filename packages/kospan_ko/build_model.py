@@ -24,7 +24,7 @@ from kospan.export.int8_rows import rounded_weights
 from kospan.files import read_json_object, read_yaml
 from kospan.hub.refusals import check_configs, check_no_secrets
 from kospan.hub.release import PUBLISHED
-from kospan.modeling.code_files import follow_umask, name_portable_class
+from kospan.modeling.code_files import follow_umask, make_tokenizer_portable
 from kospan.modeling.int8_weights import restored_weights
 from kospan.training.record import NAME as RECORD
 from kospan.training.run_folder import publish_recipe
@@ -220,7 +220,7 @@ def build(
             if path.name not in _NOT_COPIED and any(fnmatch(path.name, pattern) for pattern in PUBLISHED):
                 shutil.copyfile(path, temporary / path.name)
         publish_recipe(temporary / "recipe.yaml")
-        name_portable_class(temporary / "tokenizer_config.json")
+        make_tokenizer_portable(temporary / "tokenizer_config.json")
         (temporary / "ATTRIBUTION.md").write_text(attribution(used), encoding="utf-8")
         _write_json(temporary / NAME, used)
         if scored:

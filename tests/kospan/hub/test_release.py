@@ -69,10 +69,11 @@ def test_published_recipe_has_no_paths_and_no_hub_settings(run_folder, tmp_path)
 
 
 def test_tokenizer_class_works_on_version_4(run_folder, tmp_path):
-    edit_json(run_folder / "tokenizer_config.json", lambda it: it.update(tokenizer_class="TokenizersBackend"))
+    saved = {"tokenizer_class": "TokenizersBackend", "is_local": True, "local_files_only": True}
+    edit_json(run_folder / "tokenizer_config.json", lambda it: it.update(saved))
     prepare(run_folder, tmp_path / "out")
     settings = json.loads((tmp_path / "out" / "tokenizer_config.json").read_text(encoding="utf-8"))
-    assert settings["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert settings["tokenizer_class"] == "PreTrainedTokenizerFast" and "local_files_only" not in settings
 
 
 def test_checkpoint_is_published_without_training_state(run_folder, tmp_path):
