@@ -108,7 +108,8 @@ def curves(found: dict) -> bytes:
             axes.set_title(f"{size:,} sentences")
             axes.set_xlabel("characters of pretraining (millions)")
         canvas.axes[0].set_ylabel("entity F1")
-        canvas.axes[0].legend(frameon=False)
+        lines = {line.get_label(): line for axes in canvas.axes for line in axes.get_legend_handles_labels()[0]}
+        canvas.axes[0].legend(list(lines.values()), list(lines), frameon=False)
     return canvas.png
 
 
