@@ -8,7 +8,7 @@ The encoder of `continued_pretraining_minilm.yaml` is trained once, on all texts
 (`max_train_samples` limits the labelled sentences only), and saved in the folder of `--encoder`; a folder with an
 encoder is used as it is. Then the recipe is trained with both encoders, seed by seed. OUT/NAME_base.json and
 OUT/NAME_continued.json hold the scores of every epoch, as `seeds.py` writes them; OUT.md has the table of all studies
-in the folder. Flags after `--` override the recipe's.
+in the folder. Flags after `--` override the recipe's; without a GPU, `--use_cpu true` belongs to them.
 """
 
 import argparse

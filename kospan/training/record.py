@@ -196,12 +196,16 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The commit of the clone that this code runs from, marked where files differ from it; None outside a clone."""
+    """The commit of the clone that this code runs from; None outside a clone.
+
+    It is marked if files differ from it, other than those of `docs`, where studies write their results.
+    """
     if not (_REPOSITORY / ".git").exists():
         return None
     try:
         name = _git("rev-parse", "HEAD").strip()
-        return f"{name} with changes" if _git("status", "--porcelain", "--untracked-files=no").strip() else name
+        changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)docs")
+        return f"{name} with changes" if changes.strip() else name
     except (OSError, subprocess.SubprocessError):
         return None
 

@@ -1,6 +1,8 @@
 """The training record of a run."""
 
 import json
+import re
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -103,3 +105,21 @@ def test_commit_is_a_name_or_nothing(monkeypatch, tmp_path):
     assert recording.commit() == "a" * 40 + " with changes"
     answers["status"] = ""
     assert recording.commit() == "a" * 40
+
+
+def test_results_under_docs_are_no_changes_of_the_code(monkeypatch, tmp_path):
+    def git(*words):
+        subprocess.run(["git", "-C", tmp_path, *words], check=True, capture_output=True)
+
+    files = tmp_path / "docs" / "table.md", tmp_path / "run.py"
+    files[0].parent.mkdir()
+    for path in files:
+        path.write_text("1", encoding="utf-8")
+    git("init")
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-m", "first")
+    monkeypatch.setattr(recording, "_REPOSITORY", tmp_path)
+    files[0].write_text("2", encoding="utf-8")
+    assert re.fullmatch("[0-9a-f]{40}", recording.commit())
+    files[1].write_text("2", encoding="utf-8")
+    assert recording.commit().endswith(" with changes")
