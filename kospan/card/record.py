@@ -51,9 +51,10 @@ def read_record(folder: Path, spec: TaskSpec) -> dict:
         spec: The model's task.
 
     Returns:
-        `config`; `recipe` as it may be published and `settings`, the same with all defaults; `results`, metrics by name
-        without `eval_`; `calibration`; `onnx`, the settings of the exported model; what `training_record.json` holds
-        (`training`, `evaluation`, `origins`, ...), which is None where the run wrote none; `about`, the data set; and
+        `config`; `layers` of its encoder; `recipe` as it may be published and `settings`, the same with all defaults;
+        `results`, metrics by name without `eval_`; `calibration`; `onnx`, the settings of the exported model; what
+        `training_record.json` holds (`training`, `evaluation`, `origins`, ...), which is None where the run wrote none;
+        `about`, the data set; and
         what follows from them.
 
     Raises:
@@ -70,6 +71,7 @@ def read_record(folder: Path, spec: TaskSpec) -> dict:
     run = _optional(folder, NAME)
     record = {
         "config": config,
+        "layers": _layers(config.get("encoder_config") or {}),
         "recipe": recipe,
         "settings": _settings(recipe),
         "results": _results(_required(folder, "eval_results.json")),
@@ -91,6 +93,16 @@ def read_record(folder: Path, spec: TaskSpec) -> dict:
     record["trained_on_hub"] = _trained_on_hub(record)
     record["scored_on_hub"] = _scored_on_hub(record)
     return record
+
+
+def _layers(encoder: dict) -> int:
+    """Number of layers by the config of an encoder, whose name for it depends on the type."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    kind = encoder.get("model_type")
+    if kind not in CONFIG_MAPPING:
+        return encoder.get("num_hidden_layers", 0)
+    return getattr(CONFIG_MAPPING[kind](**encoder), "num_hidden_layers", 0)
 
 
 def _required(folder: Path, name: str) -> Path:

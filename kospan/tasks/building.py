@@ -11,6 +11,7 @@ from kospan.modeling.configuration_kospan import KospanConfig
 from kospan.modeling.settings import encoder_limit
 from kospan.recipe import FIELDS, Recipe, default_of
 from kospan.tasks.encoders import (
+    buildable,
     check_encoder_options,
     check_reads,
     encoder_parts,
@@ -157,7 +158,7 @@ def new_model(recipe: Recipe, model_class: type, texts: list[str], **decided):
         start_without_positions(model.encoder)
         model.prepare()
     else:
-        with whole_weights(recipe.encoder):
+        with buildable(recipe.encoder_options), whole_weights(recipe.encoder):
             model = model_class.from_encoder(locate(recipe.encoder), config, tokenizer)
         check_reads(model.encoder, recipe.encoder, tokenizer.pad_token_id)
     _prepared(model, recipe)

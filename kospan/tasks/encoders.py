@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
@@ -21,6 +22,7 @@ from kospan.modeling.alignment import clusters
 from kospan.modeling.words import plain_spaces
 from kospan.recipe import Recipe
 from kospan.setting import suggestion
+from kospan.training.batch_halving import is_out_of_memory
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[unused0]")
 # Sizes of a small model; encoder_options of a recipe win.
@@ -38,6 +40,7 @@ SCRATCH = {
 _LEAST = {
     "num_hidden_layers": 0,
     "initializer_range": 0,
+    **dict.fromkeys(("global_attn_every_n_layers", "local_attention"), 1),
     **dict.fromkeys(("embedding_size", "hidden_size", "intermediate_size", "num_attention_heads"), 1),
     **dict.fromkeys(("max_position_embeddings", "type_vocab_size", "min_count"), 1),
 }
@@ -103,10 +106,18 @@ def load_config(encoder: str, options: dict):
     try:
         config = AutoConfig.from_pretrained(place, trust_remote_code=False)
         checked = _first_layers(check_encoder_options(options, config), config)
-        return AutoConfig.from_pretrained(place, trust_remote_code=False, **checked)
+        with buildable(options):
+            found = AutoConfig.from_pretrained(place, trust_remote_code=False, **checked)
+        _check_layer_types(checked, found)
+        return found
     except ValueError as error:
         check_code_of_its_own(error, encoder)
         raise
+    except StrictDataclassError as error:
+        raise ValueError(
+            f"expected a config.json of transformers beside the encoder {encoder!r}, got one with a wrong value "
+            f"({' '.join(str(error).split())[:200]}); copy or download it again"
+        ) from error
     except OSError as error:
         reason = str(error).strip().splitlines()[0]
         raise FileNotFoundError(
@@ -178,7 +189,6 @@ def check_kind(config, name: str) -> None:
         )
 
 
-# Settings of a config that do not change the computation of the encoder.
 def _first_layers(options: dict, config) -> dict:
     """Complete the options of an encoder with fewer layers by the type of each layer that is kept."""
     names = {"num_hidden_layers", config.attribute_map.get("num_hidden_layers")} & options.keys()
@@ -192,6 +202,22 @@ def _first_layers(options: dict, config) -> dict:
     return {"layer_types": types[:count], **options} if names and types else options
 
 
+def _check_layer_types(options: dict, config) -> None:
+    """Check that the types of an encoder's layers are as many as its layers, and those that its options ask for."""
+    types, every = getattr(config, "layer_types", None), options.get("global_attn_every_n_layers")
+    if types and len(types) != config.num_hidden_layers:
+        raise ValueError(
+            f"expected encoder_options['layer_types'] with a type for each of {config.num_hidden_layers} layers, got "
+            f"{len(types)}; correct it"
+        )
+    if every is not None and types != [f"{'sliding' if at % every else 'full'}_attention" for at in range(len(types))]:
+        raise ValueError(
+            "expected encoder_options without global_attn_every_n_layers for an encoder whose config lists its "
+            f"layer_types, got {every}; set layer_types, or remove it"
+        )
+
+
+# Settings of a config that do not change the computation of the encoder.
 _NO_OPTIONS = ("model_type", "architectures", "id2label", "label2id", "transformers_version", "problem_type")
 
 
@@ -257,6 +283,9 @@ def _option(name: str, value, example):
         return number
     if kind in (bool, str) and not isinstance(value, kind):
         wanted = "true or false" if kind is bool else "text"
+        raise ValueError(f"expected encoder_options[{name!r}] to be {wanted}, got {value!r}; correct it")
+    if kind in (list, dict) and not isinstance(value, (kind, type(None))):
+        wanted = "a list" if kind is list else "a mapping"
         raise ValueError(f"expected encoder_options[{name!r}] to be {wanted}, got {value!r}; correct it")
     return value
 
@@ -360,6 +389,29 @@ def whole_weights(name: str | os.PathLike) -> Iterator[None]:
         raise ValueError(
             f"expected weights in {name} with the shapes that its config.json gives, got others; take config and "
             "weights from one model"
+        ) from error
+
+
+# Errors of transformers about settings that do not fit together.
+_UNBUILDABLE = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError)
+
+
+@contextmanager
+def buildable(options: dict) -> Iterator[None]:
+    """Context that explains errors of transformers about a model that is built with a recipe's `encoder_options`.
+
+    Raises:
+        ValueError: The options do not fit together, or not the type of the encoder.
+    """
+    try:
+        yield
+    except (*_UNBUILDABLE, StrictDataclassError) as error:
+        if not options or is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(
+            f"expected encoder_options with which an encoder can be built, got {options} ({type(error).__name__}: "
+            f"{reason}); change or remove them"
         ) from error
 
 

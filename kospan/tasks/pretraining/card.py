@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from huggingface_hub import ModelCard, ModelCardData
+from transformers import AutoConfig
 
 from kospan.card.card import template_environment, unwrapped
 from kospan.card.training_record import encoder_on_hub
@@ -75,7 +76,8 @@ def record_of(trainer) -> dict:
 def write_card(folder: Path) -> None:
     """Write README.md of a pretrained encoder from the files of its folder."""
     record, recipe = json.loads((folder / NAME).read_text(encoding="utf-8")), public_recipe(folder / "recipe.yaml")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    # Not the file: types such as DistilBERT name their sizes otherwise.
+    config = AutoConfig.from_pretrained(folder)
     results = json.loads((folder / "eval_results.json").read_text(encoding="utf-8"))
     language = "ko" if record["evaluation"]["hangul"] > 0.5 else None
     licences = sorted({source["licence"] for source in record["sources"] if source["licence"]})

@@ -7,13 +7,17 @@ from transformers import AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokeni
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from kospan.data.raw_texts import RawCorpus
+from kospan.modeling.settings import encoder_limit
 from kospan.modeling.words import plain_spaces
 from kospan.recipe import Recipe
 from kospan.setting import suggestion
 from kospan.tasks.encoders import (
+    buildable,
     character_tokenizer,
     check_encoder_options,
+    check_kind,
     check_not_of_tokenizer,
+    check_reads,
     encoder_parts,
     load_tokenizer,
     locate,
@@ -93,7 +97,7 @@ def build_model(recipe: Recipe, corpus: RawCorpus, attention: str | None = None)
             f"expected an encoder with a head for masked language modelling, got {recipe.encoder} of type "
             f"{config.model_type!r}; name one of BERT's, RoBERTa's or ModernBERT's kind"
         )
-    with whole_weights(recipe.encoder):
+    with buildable(recipe.encoder_options), whole_weights(recipe.encoder):
         model, report = AutoModelForMaskedLM.from_pretrained(
             locate(recipe.encoder), config=config, dtype=torch.float32, output_loading_info=True, **kwargs
         )
@@ -104,6 +108,7 @@ def build_model(recipe: Recipe, corpus: RawCorpus, attention: str | None = None)
             f"expected every weight of the encoder in {recipe.encoder}, got a checkpoint that lacks {len(missing)} of "
             f"them (first: {missing[0]}); copy or download it again"
         )
+    check_reads(model.base_model, recipe.encoder, tokenizer.pad_token_id)
     return Built(model, tokenizer, len(report["missing_keys"]))
 
 
@@ -119,9 +124,15 @@ def _from_scratch(recipe: Recipe, corpus: RawCorpus, kwargs: dict) -> Built:
     ids = {f"{role}_token_id": getattr(tokenizer, f"{role}_token_id") for role in ("pad", "bos", "eos", "cls", "sep")}
     ids["bos_token_id"] = ids["cls_token_id"] if ids["bos_token_id"] is None else ids["bos_token_id"]
     ids["eos_token_id"] = ids["sep_token_id"] if ids["eos_token_id"] is None else ids["eos_token_id"]
-    config = CONFIG_MAPPING[options.pop("model_type")](vocab_size=len(tokenizer), **ids, **options)
-    tokenizer.model_max_length = config.max_position_embeddings
-    return Built(AutoModelForMaskedLM.from_config(config, **kwargs), tokenizer)
+    with buildable(recipe.encoder_options):
+        config = CONFIG_MAPPING[options.pop("model_type")](vocab_size=len(tokenizer), **ids, **options)
+        check_kind(config, "encoder: scratch")
+        model = AutoModelForMaskedLM.from_config(config, **kwargs)
+    check_reads(model.base_model, "encoder: scratch", tokenizer.pad_token_id)
+    limit = encoder_limit(config)
+    if limit:
+        tokenizer.model_max_length = limit
+    return Built(model, tokenizer)
 
 
 def _check_mask(tokenizer: PreTrainedTokenizerBase, name: str) -> None:

@@ -161,6 +161,13 @@ def test_card_of_values(card):
     assert "better than predicting the training data's mean value" in text
 
 
+def test_the_layers_of_an_encoder_are_counted_whatever_its_config_calls_them(card):
+    config = config_of("single_label_classification", False)
+    for encoder in ({"num_hidden_layers": 2}, {"model_type": "distilbert", "n_layers": 2, "dim": 8, "n_heads": 2}):
+        text = card(config | {"encoder_config": encoder}, classes_record(), [], dataset="klue_ynat")
+        assert "(2 layers)" in section(text, "Procedure")
+
+
 def test_card_of_a_generative_model(card, tmp_path):
     examples = [{"text": "이재용은 서울에 갔다.", "spans": [[0, 3, "PS", 0.9]]}]
     text = card(GENERATIVE, entities_record(), examples, encoder="kim/tiny", task="generative-ner")

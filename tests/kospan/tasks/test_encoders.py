@@ -1,5 +1,8 @@
 """Encoders below the heads: those that give a state for each subword of a text, and nothing else."""
 
+import json
+from pathlib import Path
+
 import pytest
 import resume_cases as cases
 import torch
@@ -112,6 +115,39 @@ def test_more_layers_than_the_encoder_has_are_refused(config, setting, folder, t
         build_trainer(cases.recipe_of("token-classification", tmp_path, encoder_options={setting: 5}, **settings))
     trainer = build_trainer(cases.recipe_of("token-classification", tmp_path, encoder_options={setting: 3}, **settings))
     assert trainer.model.encoder.config.num_hidden_layers == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_hidden_layers": 0}, r"with which an encoder can be built, got .*ZeroDivisionError"),
+        ({"layer_types": ["full_attention"]}, "with a type for each of 4 layers, got 1; correct it"),
+        ({"layer_types": ["full"] * 4}, r"with which an encoder can be built, got .*KeyError: 'full'"),
+        ({"layer_types": 4}, r"\['layer_types'\] to be a list, got 4"),
+        ({"rope_parameters": {"factor": 1}}, "with which an encoder can be built, got .*Validation error"),
+        ({"pad_token_id": 9999}, "with which an encoder can be built, got .*9999"),
+        ({"global_attn_every_n_layers": 1}, "without global_attn_every_n_layers for an encoder whose config lists"),
+        ({"local_attention": 0}, r"\['local_attention'\] to be 1 or more, got 0"),
+    ],
+)
+def test_options_that_do_not_fit_the_encoder_are_one_line(options, message, folder, tmp_path):
+    recipe = cases.recipe_of(
+        "token-classification",
+        tmp_path,
+        encoder=folder(tf.ModernBertConfig(**MODERN)),
+        encoder_options=options,
+        max_length=40,
+    )
+    with pytest.raises(ValueError, match=message):
+        build_trainer(recipe)
+
+
+def test_a_config_with_a_wrong_value_is_one_line(folder, tmp_path):
+    name = Path(folder(tf.BertConfig(**SMALL)))
+    config = json.loads((name / "config.json").read_text(encoding="utf-8"))
+    (name / "config.json").write_text(json.dumps(config | {"hidden_size": "wide"}), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"expected a config.json of transformers beside .*'hidden_size'"):
+        build_trainer(cases.recipe_of("token-classification", tmp_path, encoder=str(name), encoder_options=None))
 
 
 def test_the_check_changes_neither_mode_nor_random_state(make_token_classifier):

@@ -8,12 +8,13 @@ import pytest
 import torch
 from huggingface_hub import metadata_load
 from safetensors.torch import load_file
-from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertModel
 
 from kospan.ablation.check import check_experiment
 from kospan.ablation.plan import load_study
 from kospan.api import load
 from kospan.cli import main
+from kospan.modeling.settings import encoder_limit
 from kospan.recipe import load_recipe
 from kospan.run import build_trainer, train
 from kospan.tasks.encoders import character_tokenizer
@@ -181,6 +182,13 @@ def test_a_tokenizer_without_a_mask_token_is_refused(file, tmp_path):
         ({"encoder_options": {"model_type": "gpt2"}}, r"expected encoder_options\['model_type'\] of an encoder with a"),
         ({"encoder_options": {"vocab_size": 9}}, "expected encoder_options without vocab_size"),
         ({"encoder_options": {"hidden_sizes": 9}}, "got 'hidden_sizes'; did you mean hidden_size?"),
+        (
+            {"encoder_options": {"model_type": "bart", "d_model": 16}},
+            "scratch of type 'bart', which has an encoder and a de",
+        ),
+        ({"encoder_options": {**SIZES, "model_type": "mobilebert"}}, "with which an encoder can be built, got .*-112"),
+        ({"encoder_options": {**SIZES, "num_hidden_layers": 0}}, "with which an encoder can be built, got .*Error"),
+        ({"encoder_options": {"model_type": "reformer"}}, "expected an encoder that returns a hidden state for each"),
         ({"mask_replace_prob": 0.8, "random_replace_prob": 0.3}, "of at most 1, got 0.8 . 0.3; lower one of them"),
         ({"mlm_probability": 1.0}, "expected mlm_probability to be a number from 0 to below 1"),
         ({"whole_word_mask": 1.5}, "expected whole_word_mask to be a number from 0 to 1, got 1.5"),
@@ -281,6 +289,16 @@ def test_the_card_names_sources_and_licences(file, tmp_path):
     assert "No licence is stated for own" in card and str(tmp_path) not in card
     assert "한국어 요약" in card and "other.txt" in card
     assert "The terms of own are not known here" in card and "licences in the metadata" not in card
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "roberta"])
+def test_types_with_other_names_of_their_sizes_have_a_card_too(kind, file, tmp_path):
+    sizes = {"model_type": kind, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    settings = {**RUN, "encoder_options": sizes, "packing": False, "max_steps": 1, "output_dir": str(tmp_path)}
+    train(None, **settings, train_file=file)
+    assert f"(`{kind}`, 1 layer" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    limit = encoder_limit(AutoConfig.from_pretrained(tmp_path))
+    assert AutoTokenizer.from_pretrained(tmp_path).model_max_length == limit
 
 
 def test_the_metadata_of_the_card_name_licences_and_data_sets(run, tmp_path):
