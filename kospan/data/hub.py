@@ -132,6 +132,8 @@ def load_splits(name: str) -> Mapping:
     """Load all splits of a set on the Hub, of a saved folder or of Parquet files with `datasets`."""
     import datasets
 
+    if not name.strip(":"):
+        raise ValueError(f"expected the name of a set after hub:, got {name!r}; name one on the Hub, or a folder")
     path = Path(name)
     check_parquet(path)
     try:
@@ -143,7 +145,9 @@ def load_splits(name: str) -> Mapping:
             found = datasets.load_dataset(name)
         else:
             found = datasets.load_dataset(*name.split(":", 1))
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        # The error about a broken file says so in its cause alone.
+        error = error.__cause__ or error if isinstance(error, datasets.exceptions.DatasetsError) else error
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         kind = ValueError if isinstance(error, ValueError) else OSError
         raise kind(

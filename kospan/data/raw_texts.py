@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
 
-from kospan.data.checks import typed
+from kospan.data.checks import check_encodable, typed
 from kospan.data.content import form_of
 from kospan.data.corpus import VALIDATION_EVERY, first_items
 from kospan.data.hub import is_local, load_splits
@@ -168,8 +168,10 @@ def read_raw(source: Source) -> list[str]:
     Raises:
         FileNotFoundError: If there is no such file.
         TypeError: If a column holds something else than text.
-        ValueError: If it holds no text.
+        ValueError: If it holds no text, or one that UTF-8 cannot hold.
     """
+    if not source.path.strip():
+        raise FileNotFoundError("expected the path of a file or folder of texts, got an empty one; name the file")
     if source.path.startswith("hub:"):
         found = _hub_texts(source)
     else:
@@ -196,12 +198,12 @@ def _file_texts(source: Source, path: Path) -> Iterator[str]:
     if form != "jsonl":
         raise ValueError(f"{path}: expected text, JSON Lines or Parquet, got {form}; save it as JSON Lines")
     for place, line in json_lines(path):
-        if not isinstance(line, dict) or not isinstance(line.get(source.text_column), str):
+        if not isinstance(line, dict) or source.text_column not in line:
             names = ", ".join(map(str, line)) if isinstance(line, dict) else type(line).__name__
             raise ValueError(
                 f"{place}: expected a text under {source.text_column!r}, got {names}; set text_column of the source"
             )
-        yield line[source.text_column]
+        yield from _text_of(line[source.text_column], place, source)
 
 
 def _hub_texts(source: Source) -> Iterator[str]:
@@ -218,5 +220,12 @@ def _hub_texts(source: Source) -> Iterator[str]:
             "text_column of the source"
         )
     for row, text in enumerate(data[source.text_column]):
-        if text is not None:
-            yield typed(text, str, f"{source.path}, row {row}", repr(source.text_column))
+        yield from _text_of(text, f"{source.path}, row {row}", source)
+
+
+def _text_of(value, place: str, source: Source) -> Iterator[str]:
+    """Yield the text of a record; none for a missing value."""
+    if value is not None:
+        text = typed(value, str, place, repr(source.text_column))
+        check_encodable(text, place)
+        yield text

@@ -1,6 +1,6 @@
 """Learning rates by parameter name, and the optimizer's parameter groups."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from torch import nn
@@ -84,6 +84,21 @@ def _place(fragment: str, name: str) -> int:
     return -1 if inside else max(name.rfind(fragment), 0)
 
 
+def rated_parameters(model: nn.Module) -> Iterator[tuple[str, str, nn.Parameter]]:
+    """Yield the name of each parameter, its name for learning rates, and the parameter.
+
+    A stock model with a head calls its encoder `bert`, `model` and so on, which becomes `encoder.bert`.
+
+    Args:
+        model: The model, wrapped or not.
+    """
+    prefix = getattr(getattr(model, "module", model), "base_model_prefix", "") or "encoder"
+    for name, parameter in model.named_parameters():
+        place = f".{name}".find(f".{prefix}.")
+        inside = place >= 0 and prefix != "encoder"
+        yield name, f"{name[:place]}encoder.{name[place:]}" if inside else name, parameter
+
+
 def check_fragments(rates: dict[str, float | str], names: Iterable[str]) -> None:
     """Check that every fragment occurs in the name of a parameter.
 
@@ -119,9 +134,9 @@ def rate_groups(
         decayed: Names of the parameters that decay.
     """
     found: dict[tuple[str, float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
+    for name, rated, parameter in rated_parameters(model):
         if parameter.requires_grad:
-            fragment, rate = rate_of(name, rates, base)
+            fragment, rate = rate_of(rated, rates, base)
             found.setdefault((fragment, rate, decay if name in decayed else 0.0), []).append(parameter)
     groups = [LearningRateGroup(*key, parameters) for key, parameters in found.items()]
     return sorted(groups, key=lambda group: (group.name != "encoder", group.name, -group.decay))

@@ -20,7 +20,13 @@ from kospan.training.arguments import check_model
 from kospan.training.batch_halving import BatchHalving, evaluation_memory
 from kospan.training.data_files import DataFiles
 from kospan.training.feature_cache import FeatureCache
-from kospan.training.learning_rates import LearningRateGroup, check_fragments, check_rates, rate_groups
+from kospan.training.learning_rates import (
+    LearningRateGroup,
+    check_fragments,
+    check_rates,
+    rate_groups,
+    rated_parameters,
+)
 from kospan.training.lora import is_adapted, plain_state
 from kospan.training.loss_parts import LossParts
 from kospan.training.non_finite import NonFiniteSteps, check_policy
@@ -94,7 +100,7 @@ class KospanTrainer(Trainer):
         self.search, self.held = HyperparameterSearch(self, build_trial), contextlib.ExitStack()
         self.data_files = DataFiles({})
         self.learning_rates = check_rates(learning_rates or {})
-        check_fragments(self.learning_rates, (name for name, _ in self.model.named_parameters()))
+        check_fragments(self.learning_rates, (name for _, name, _ in rated_parameters(self.model)))
         self.rate_groups: list[LearningRateGroup] = []
         self.fgm: FGM | None = None
         self.fgm_lambda = fgm_lambda

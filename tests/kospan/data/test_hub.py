@@ -1,7 +1,10 @@
 import datasets
+import pyarrow
 import pytest
+from pyarrow.parquet import write_table
 
 from kospan.data.corpus import load_corpus, read_examples
+from kospan.data.hub import load_splits
 from kospan.data.records import ReadOptions
 from kospan.data.registry import dataset_spec
 
@@ -112,6 +115,20 @@ def test_unreachable_hub_says_what_to_do(monkeypatch):
         load_corpus("hub:wnut_17")
     with pytest.raises(OSError, match="pass KLUE's own TSV with --train_file"):
         load_corpus("klue_ner")
+
+
+@pytest.mark.parametrize("name", ["", ":"])
+def test_a_set_without_a_name_is_refused(name):
+    with pytest.raises(ValueError, match=f"expected the name of a set after hub:, got '{name}'; name one on the Hub"):
+        load_splits(name)
+
+
+def test_a_broken_set_is_named_with_the_reason(tmp_path):
+    write_table(pyarrow.table({"text": pyarrow.array([], pyarrow.string())}), tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").write_bytes(b"PAR1")
+    for name, reason in (("a.parquet", "BatchSize must be greater than 0"), ("b.parquet", "Parquet")):
+        with pytest.raises((OSError, ValueError), match=rf"expected a set named '.*{name}' .* got: .*({reason})"):
+            load_splits(str(tmp_path / name))
 
 
 def test_set_without_training_split(tmp_path):

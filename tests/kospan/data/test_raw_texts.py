@@ -68,7 +68,7 @@ def test_texts_are_composed_and_trimmed_and_empty_ones_skipped(tmp_path):
     [
         ("a.txt", " \n", "expected at least one text, got none; write a text per line"),
         ("a.jsonl", '{"body": "a"}\n', "a.jsonl:1: expected a text under 'text', got body; set text_column"),
-        ("a.jsonl", '{"text": 3}\n', "expected a text under 'text'"),
+        ("a.jsonl", '{"text": "\\ud800 a"}\n', r"a.jsonl:1: expected whole characters, got the half surrogate pair"),
         ("a.csv", "text,label\na,b\n", "expected text, JSON Lines or Parquet, got csv; save it as JSON Lines"),
     ],
 )
@@ -77,6 +77,20 @@ def test_a_file_without_texts_is_an_error(tmp_path, name, content, words):
         read_raw(Source("a", write(tmp_path / name, content)))
     with pytest.raises(FileNotFoundError):
         read_raw(Source("a", str(tmp_path / "missing.txt")))
+
+
+def test_an_empty_path_is_not_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.txt", TEXTS[0])
+    with pytest.raises(FileNotFoundError, match="expected the path of a file or folder of texts, got an empty one"):
+        read_raw(parse_sources({}, "")[0])
+
+
+def test_values_of_json_lines_are_those_of_a_column(tmp_path):
+    """A missing text is skipped, and a number is named."""
+    assert read_raw(Source("a", write(tmp_path / "a.jsonl", '{"text": null}\n{"text": "a"}\n'))) == ["a"]
+    with pytest.raises(TypeError, match=r"b.jsonl:1: expected 'text' to be a string, got 3 \(int\)"):
+        read_raw(Source("a", write(tmp_path / "b.jsonl", '{"text": 3}\n')))
 
 
 def test_a_column_that_is_missing_is_named(tmp_path):

@@ -248,6 +248,20 @@ def test_a_setting_that_is_used_changes_something(file, tmp_path, key, value):
     assert behaviour(plain) != behaviour(other)
 
 
+@pytest.mark.parametrize("kind", ["modernbert", "bert", "electra"])
+def test_encoder_and_head_have_learning_rates_of_their_own(file, tmp_path, kind):
+    settings = {**RUN, "encoder_options": {**SIZES, "model_type": kind}, "packing": False}
+    rates = {"encoder": 1e-4, "head": 1e-3, "embeddings": "2x"}
+    trainer = build_trainer(None, **settings, learning_rates=rates, train_file=file, output_dir=str(tmp_path))
+    trainer.create_optimizer()
+    rate_of = {id(each): group["lr"] for group in trainer.optimizer.param_groups for each in group["params"]}
+    encoder = dict(trainer.model.base_model.named_parameters())
+    assert {rate_of[id(each)] for name, each in encoder.items() if "embeddings" not in name} == {1e-4}
+    assert {rate_of[id(each)] for name, each in encoder.items() if name.startswith("embeddings.")} == {2e-4}
+    ids = {id(each) for each in encoder.values()}
+    assert {rate_of[id(each)] for each in trainer.model.parameters() if id(each) not in ids} == {1e-3}
+
+
 def test_the_loss_chooses_the_best_model_and_rows_are_drawn_at_random():
     recipe = load_recipe(None, {"task": "pretraining", "train_file": "a.txt"})
     assert recipe.trainer["metric_for_best_model"] == "loss"
