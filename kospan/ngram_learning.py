@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kospan.data.ngram_vectors import NgramVectors
-from kospan.modeling.character_ngrams import CharacterNgrams
+from kospan.data.ngram_vectors import LONGEST, NgramVectors
+from kospan.modeling.character_ngrams import SPACE, CharacterNgrams
 
 # Rows of FastText's table, which n-grams share by their hash: enough that frequent ones rarely share one.
 _BUCKETS = 1_000_000
@@ -34,7 +34,7 @@ class NgramLearning:
         seed: Seed of the random numbers.
 
     Raises:
-        ValueError: A number is too small.
+        ValueError: A number is out of range.
     """
 
     size: int = 64
@@ -49,6 +49,10 @@ class NgramLearning:
         for name in ("size", "count", "longest", "epochs", "window", "min_count"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of 1 or more, got {getattr(self, name)}; remove it for the default")
+        if self.longest > LONGEST:
+            raise ValueError(f"expected longest of at most {LONGEST}, got {self.longest}; remove it for the default")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"expected a seed from 0 to {2**32 - 1}, got {self.seed}; remove it for the default")
 
 
 def learn_vectors(texts: Iterable[str], settings: NgramLearning) -> NgramVectors:
@@ -74,7 +78,9 @@ def learn_vectors(texts: Iterable[str], settings: NgramLearning) -> NgramVectors
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder) / "texts.txt"
         with corpus.open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(" ".join(unicodedata.normalize("NFC", text).split()) + "\n" for text in texts)
+            # The sign for a space in files counts as one; else an n-gram could occur twice in them.
+            composed = (unicodedata.normalize("NFC", text).replace(SPACE, " ") for text in texts)
+            file.writelines(" ".join(text.split()) + "\n" for text in composed)
         model = FastText(
             vector_size=settings.size,
             window=settings.window,

@@ -8,6 +8,9 @@ import numpy as np
 from kospan.data.text import open_text, write_text
 from kospan.modeling.character_ngrams import SPACE, CharacterNgrams
 
+# Characters of the longest n-gram: each character of a text takes LONGEST x (LONGEST + 1) / 2 vectors.
+LONGEST = 20
+
 
 class NgramVectors(NamedTuple):
     """Character n-grams and their vectors.
@@ -28,7 +31,7 @@ def read_vectors(path: str | os.PathLike) -> NgramVectors:
         path: The file, plain or compressed; U+2581 stands for a space in an n-gram.
 
     Raises:
-        ValueError: The file has another format, repeated n-grams, or values that are not finite.
+        ValueError: The file has another format, repeated or very long n-grams, or values that are not finite.
         FileNotFoundError: There is no such file.
     """
     lines = open_text(path, newline="\n").read().split("\n")
@@ -41,23 +44,29 @@ def read_vectors(path: str | os.PathLike) -> NgramVectors:
     count, size = map(int, header)
     if len(rows) != count:
         raise ValueError(f"{path}: expected {count:,} n-grams as in its first line, got {len(rows):,}; copy it again")
-    ngrams, vectors = [], np.zeros((count, size), dtype=np.float32)
+    ngrams, vectors = [], []
     for at, row in enumerate(rows):
         ngram, *values = row.split(" ")
         try:
-            vectors[at] = np.array(values, dtype=np.float32).reshape(size)
+            vectors.append(np.array(values, dtype=np.float32).reshape(size))
         except ValueError:
             raise ValueError(
                 f"{path}:{at + 2}: expected an n-gram and {size} numbers, got {row[:80]!r}; make the file with `kospan "
                 "vectors`"
             ) from None
         ngrams.append(ngram.replace(SPACE, " "))
-    if not np.isfinite(vectors).all():
-        raise ValueError(f"{path}: expected finite numbers, got nan or inf; learn the vectors again")
+        if len(ngram) > LONGEST:
+            raise ValueError(
+                f"{path}:{at + 2}: expected n-grams of at most {LONGEST} characters, got {ngram[:40]!r} of {len(ngram)}; "
+                "vectors of words do not serve: make the file with `kospan vectors`"
+            )
     try:
-        return NgramVectors(CharacterNgrams(ngrams), vectors)
+        found = NgramVectors(CharacterNgrams(ngrams), np.array(vectors))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    if not np.isfinite(found.vectors).all():
+        raise ValueError(f"{path}: expected finite numbers, got nan or inf; learn the vectors again")
+    return found
 
 
 def write_vectors(path: str | os.PathLike, vectors: NgramVectors) -> None:

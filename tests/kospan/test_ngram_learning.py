@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kospan import ngram_learning
 from kospan.cli import main
-from kospan.data.ngram_vectors import read_vectors
+from kospan.data.ngram_vectors import read_vectors, write_vectors
 from kospan.ngram_learning import NgramLearning, frequent_ngrams, learn_vectors
 
 WORDS = st.dictionaries(st.text(alphabet="가나다", min_size=1, max_size=5), st.integers(1, 9), min_size=1)
@@ -38,6 +38,19 @@ def test_ngrams_are_counted_over_all_occurrences(words, longest):
 def test_settings_below_one_are_refused(name):
     with pytest.raises(ValueError, match=f"expected {name} of 1 or more, got 0"):
         NgramLearning(**{name: 0})
+
+
+@pytest.mark.parametrize(("name", "value"), [("longest", 21), ("seed", -1), ("seed", 2**32)])
+def test_settings_out_of_range_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"expected .*{name}.*, got {value}; remove it for the default"):
+        NgramLearning(**{name: value})
+
+
+@pytest.mark.optional("gensim", "vectors")
+def test_the_sign_for_a_space_counts_as_one(tmp_path):
+    found = learn_vectors(["▁가 나▁가 가 ▁"], NgramLearning(size=2, epochs=1, min_count=1))
+    write_vectors(tmp_path / "ko.vec", found)
+    assert read_vectors(tmp_path / "ko.vec").ngrams.ngrams == found.ngrams.ngrams
 
 
 @pytest.mark.optional("gensim", "vectors")

@@ -36,6 +36,8 @@ def test_format_is_that_of_word2vec(tmp_path):
         ("1 2\n서 1 x\n", r"ko.vec:2: expected an n-gram and 2 numbers"),
         ("1 2\n서 1 nan\n", r"ko.vec: expected finite numbers, got nan or inf"),
         ("2 1\n서 1\n서 2\n", r"ko.vec: expected distinct character n-grams, got repeated ones"),
+        ("1 99999999999\n서 1\n", r"ko.vec:2: expected an n-gram and 99999999999 numbers, got '서 1'"),
+        (f"1 1\n{'서' * 21} 1\n", r"ko.vec:2: expected n-grams of at most 20 characters, got '서.* of 21; vectors of"),
         ("0 1\n", r"ko.vec: expected distinct character n-grams, got none"),
     ],
 )
