@@ -59,10 +59,24 @@ class CharacterNgrams:
             file.writelines(ngram.replace(" ", SPACE) + "\n" for ngram in self.ngrams)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> "CharacterNgrams":
-        """Read a file that `save` wrote."""
+    def load(cls, path: str | os.PathLike, count: int) -> "CharacterNgrams":
+        """Read a file that `save` wrote.
+
+        Args:
+            path: The file.
+            count: The number of its n-grams, which is that of the model's vectors.
+
+        Raises:
+            ValueError: It holds another number of whole lines, as after an interrupted copy.
+        """
         with open(path, encoding="utf-8", newline="\n") as file:
-            return cls(line.rstrip("\n").replace(SPACE, " ") for line in file)
+            *lines, rest = file.read().split("\n")
+        if len(lines) != count or rest:
+            raise ValueError(
+                f"expected {count:,} lines in {path}, got {len(lines):,}{' and a part of one' if rest else ''}; "
+                "copy or download the model again"
+            )
+        return cls(line.replace(SPACE, " ") for line in lines)
 
 
 def ngram_windows(longest: int) -> tuple[tuple[int, int], ...]:

@@ -162,7 +162,8 @@ class KospanPreTrainedModel(WindowBatches, PipelineOwner, PreTrainedModel):
             model.tokenizer = None
             model._tokenizer_problem = f" that can be read ({' '.join(str(error).split())[:200]})"
         if getattr(model.config, "ngram_count", 0):
-            model.ngrams = CharacterNgrams.load(cached_file(pretrained_model_name_or_path, NGRAM_FILE, **location))
+            path = cached_file(pretrained_model_name_or_path, NGRAM_FILE, **location)
+            model.ngrams = CharacterNgrams.load(path, model.config.ngram_count)
         if is_remote_code():
             # Read now, while the repository is available: saving must not depend on it.
             location.pop("subfolder", None)

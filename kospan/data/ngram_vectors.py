@@ -57,8 +57,8 @@ def read_vectors(path: str | os.PathLike) -> NgramVectors:
         ngrams.append(ngram.replace(SPACE, " "))
         if len(ngram) > LONGEST:
             raise ValueError(
-                f"{path}:{at + 2}: expected n-grams of at most {LONGEST} characters, got {ngram[:40]!r} of {len(ngram)}; "
-                "vectors of words do not serve: make the file with `kospan vectors`"
+                f"{path}:{at + 2}: expected n-grams of at most {LONGEST} characters, got {ngram[:40]!r} of "
+                f"{len(ngram)}; vectors of words do not serve: make the file with `kospan vectors`"
             )
     try:
         found = NgramVectors(CharacterNgrams(ngrams), np.array(vectors))

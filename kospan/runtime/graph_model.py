@@ -75,7 +75,7 @@ class GraphModel:
         self.ngrams = None
         if getattr(self.config, "ngram_count", 0):
             with _whole(folder / NGRAM_FILE) as path:
-                self.ngrams = CharacterNgrams.load(path)
+                self.ngrams = CharacterNgrams.load(path, self.config.ngram_count)
         self.tokenizer = FastTokenizer(tokenizer, **settings["tokenizer"])
         self.aligner = Aligner(self.tokenizer, **aligner_settings(self.config, self.ngrams))
         options = onnxruntime.SessionOptions()

@@ -56,7 +56,7 @@ def test_a_vocabulary_without_distinct_ngrams_is_refused(ngrams, got):
 def test_files_round_trip(ngrams):
     with tempfile.TemporaryDirectory() as folder:
         CharacterNgrams(ngrams).save(folder)
-        assert CharacterNgrams.load(f"{folder}/{NGRAM_FILE}").ngrams == tuple(ngrams)
+        assert CharacterNgrams.load(f"{folder}/{NGRAM_FILE}", len(ngrams)).ngrams == tuple(ngrams)
 
 
 def test_composed_and_decomposed_text_have_the_same_ngrams(make_model):
@@ -136,4 +136,15 @@ def test_a_folder_without_its_ngrams_is_refused(make_model, tmp_path):
     model.save_pretrained(tmp_path)
     (tmp_path / NGRAM_FILE).unlink()
     with pytest.raises(OSError, match=NGRAM_FILE):
+        type(model).from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("cut", [1, 4, 9])
+def test_a_folder_with_a_part_of_its_ngrams_is_refused(cut, make_model, tmp_path):
+    """The vectors of missing n-grams would silently be zero."""
+    model = make_model()
+    model.save_pretrained(tmp_path)
+    data = (tmp_path / NGRAM_FILE).read_bytes()
+    (tmp_path / NGRAM_FILE).write_bytes(data[:-cut] if cut < 9 else data + data)
+    with pytest.raises(ValueError, match=rf"expected {len(VOCABULARY)} lines in .*{NGRAM_FILE}, got .*; copy or downl"):
         type(model).from_pretrained(tmp_path)
