@@ -25,7 +25,7 @@ def run(arguments) -> None:
     from kospan.training.saving import check_output
 
     if arguments.output:
-        check_output(arguments.output)
+        check_output(arguments.output, inputs=filter(None, [arguments.data, arguments.train]))
     settings = {"train": arguments.train, "aggregation": arguments.aggregation, **data_settings(arguments)}
     report = evaluate(arguments.model, arguments.data, **settings)
     items = "questions" if report["task"] == "question-answering" else "documents"

@@ -125,7 +125,7 @@ def _predict_file(arguments, file: str) -> None:
     from kospan.training.saving import check_output
 
     if arguments.output != "-":
-        check_output(arguments.output)
+        check_output(arguments.output, inputs=[file])
     examples = predict(
         arguments.model,
         file,

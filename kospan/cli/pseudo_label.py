@@ -44,7 +44,7 @@ def run(arguments) -> None:
     from kospan.pseudo_labels import Certainty, fit_thresholds, pseudo_labelled
     from kospan.training.saving import check_output
 
-    check_output(arguments.output)
+    check_output(arguments.output, inputs=[*arguments.files, arguments.data])
     if arguments.max_texts is not None and arguments.max_texts < 1:
         raise ValueError(f"expected --max_texts of 1 or more, got {arguments.max_texts}; remove it to label all")
     task = task_over(arguments.model)

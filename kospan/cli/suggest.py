@@ -58,7 +58,7 @@ def run(arguments) -> None:
 
     to_tasks = arguments.format == "label-studio"
     if arguments.output != "-":
-        check_output(arguments.output)
+        check_output(arguments.output, inputs=[*arguments.files, *arguments.labelled])
     elif to_tasks:
         raise ValueError("expected --output FILE for --format label-studio, got none; name a file to import")
     if arguments.model_version and not to_tasks:

@@ -37,7 +37,7 @@ def run(arguments) -> None:
     from kospan.training.saving import check_output
 
     settings = NgramLearning(**{field.name: getattr(arguments, field.name) for field in fields(NgramLearning)})
-    check_output(arguments.output)
+    check_output(arguments.output, inputs=arguments.files)
     texts = []
     for file in arguments.files:
         session = ReadSession(ReadOptions(skip_invalid=arguments.skip_invalid), collect=True)

@@ -6,7 +6,7 @@ import pickle
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,12 +44,13 @@ def written_whole(folder: str | os.PathLike, last: str = "config.json") -> Itera
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_output(path: str | os.PathLike, folder: bool = False) -> None:
+def check_output(path: str | os.PathLike, folder: bool = False, inputs: Iterable[str | os.PathLike] = ()) -> None:
     """Check that a path can be written to, before hours of work; creates nothing.
 
     Args:
         path: A file that `write_text`, or a folder that `written_whole` will write.
         folder: Whether it is a folder, whose parents are created too; a file's are not.
+        inputs: Files that are read, none of which may be replaced by the output; names of other things are ignored.
 
     Raises: FileNotFoundError, FileExistsError, PermissionError or ValueError naming the obstacle.
     """
@@ -58,6 +59,9 @@ def check_output(path: str | os.PathLike, folder: bool = False) -> None:
         check_compression(path)
     if not folder and path.is_dir():
         raise FileExistsError(f"expected a file to write to at {path}, got a folder; name a file inside it")
+    for each in inputs:
+        if path.is_file() and os.path.exists(each) and path.samefile(each):
+            raise FileExistsError(f"expected another file for the output than the input {each}; name another output")
     place = path if folder else path.parent
     if folder:
         place = next(above for above in (place, *place.absolute().parents) if above.exists())

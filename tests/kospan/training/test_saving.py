@@ -9,6 +9,7 @@ import torch
 import training_cases as cases
 from time_limits import SECONDS
 
+from kospan.cli import main
 from kospan.data.text import write_text
 from kospan.training.saving import (
     CHECKPOINT_FILES,
@@ -54,6 +55,31 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch, na
 
 
 # --- a folder ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["vectors", "FILE"],
+        ["vectors", "a.txt", "FILE"],
+        ["predict", "nowhere", "FILE"],
+        ["suggest", "nowhere", "FILE", "--count", "1"],
+        ["suggest", "nowhere", "a.txt", "--labelled", "FILE", "--count", "1"],
+        ["pseudo-label", "nowhere", "FILE", "--data", "a.txt"],
+        ["pseudo-label", "nowhere", "a.txt", "--data", "FILE"],
+        ["evaluate", "nowhere", "--data", "FILE"],
+    ],
+)
+def test_an_input_is_not_replaced_by_the_output(command, tmp_path, monkeypatch, capsys):
+    """Nor is a file under two names."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "b.txt").write_text("서울에 비가 온다\n" * 9, encoding="utf-8")
+    (tmp_path / "same.txt").hardlink_to(tmp_path / "b.txt")
+    words = ["b.txt" if each == "FILE" else each for each in command]
+    for output in (str(tmp_path / "b.txt"), "same.txt"):
+        assert main([*words, "--output", output]) == 2
+        assert "expected another file for the output than the input b.txt; name another" in capsys.readouterr().err
+    assert (tmp_path / "b.txt").read_text(encoding="utf-8").startswith("서울")
 
 
 def test_a_folder_is_filled_when_the_block_ends_well(tmp_path):
