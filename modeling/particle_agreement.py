@@ -50,6 +50,8 @@ _PARTICLE = re.compile(
     rf"|(?P<past>이었|였)"
 )
 _WORD = re.compile(r"\w*")
+# Additions in brackets after a noun.
+_ADDITIONS = re.compile(r"(?<=\w)(?:\s*(?:\([^()]*\)|\[[^\[\]]*\]))+$")
 
 # Final consonants of the names of Latin letters, of digits, and of powers of ten up to 10^11; 0 is none.
 _LETTERS = {"l": _RIEUL, "r": _RIEUL, "m": _MIEUM, "n": _NIEUN}
@@ -79,7 +81,7 @@ def final_consonant(noun: str) -> int | None:
     [0, 8, 16, 0, 8, 1, None]
     """
     text = unicodedata.normalize("NFKC", noun).rstrip()
-    text = re.sub(r"(?<=\w)\s*\([^()]*\)$", "", text)
+    text = _ADDITIONS.sub("", text)
     while text and not text[-1].isalnum() and text[-1] not in _SYMBOLS:
         text = text[:-1]
     last = text[-1:]

@@ -13,6 +13,9 @@ from kospan.modeling.spans import Span
 SOURCES = ("training", "gazetteer")
 # Hangul, composed or decomposed.
 _HANGUL = re.compile("[가-힣\u1100-\u11ff]")
+# Closing quotation marks and additions in brackets between a mention and its particle. A single closing bracket is not
+# among them: the particle in `서울(부산)은` is that of 서울.
+_MARKS = re.compile(r"""(?:\([^()\s]*\)|\[[^\[\]\s]*\]|[’”"'」』》〉])*""")
 # Marks the spaces between the words of a document that its source gives word by word.
 _SEPARATOR = "\x00"
 
@@ -117,9 +120,10 @@ def replaced(example: Example, new: Mapping[int, str]) -> Example:
         edits.append((span.start, span.end, mention))
         # A particle ends where the next span begins.
         limit = spans[at + 1].start if at + 1 < len(spans) else len(text)
-        length, particle = agreeing_rest(text[span.end : limit], old, mention)
+        start = _MARKS.match(text, span.end, limit).end()
+        length, particle = agreeing_rest(text[start:limit], old, mention)
         if length:
-            edits.append((span.end, span.end + length, particle))
+            edits.append((start, start + length, particle))
             shift += len(particle) - length
     words = example.words
     if words is not None:

@@ -91,6 +91,8 @@ def test_the_table_is_long():
         ("은 샀다", "Google", "애플", "은 샀다"),
         ("은 샀다", "Google", "네이버", "는 샀다"),
         ("은", "大韓民國", "제주", "는"),
+        ("은", "서울", "제주(대한민국)(KR)", "는"),
+        ("로", "서울", "한국[대한민국] (Korea)", "으로"),
     ],
 )
 def test_rests_of_a_text(rest, old, new, expected):

@@ -48,6 +48,23 @@ def test_a_particle_ends_where_the_next_mention_begins():
 
 
 @pytest.mark.parametrize(
+    ("text", "new", "expected"),
+    [
+        ("‘부산’은 크다", "제주", "‘제주’는 크다"),
+        ('"부산"이라고 했다', "제주", '"제주"라고 했다'),
+        ("부산(釜山)으로 갔다", "서울", "서울(釜山)로 갔다"),
+        ("부산[1]은 크다", "제주", "제주[1]는 크다"),
+        ("서울(부산)은 크다", "제주", "서울(제주)은 크다"),
+        ("부산 (옛 이름)은 크다", "제주", "제주 (옛 이름)은 크다"),
+    ],
+)
+def test_quotation_marks_and_brackets_may_come_before_a_particle(text, new, expected):
+    changed = replaced(one(text, "부산/LC"), {0: new})
+    assert changed.text == expected and surfaces(changed) == [(new, "LC")]
+    assert replaced(one("부산(해운대)은", "부산/LC", "해운대/LC"), {0: "제주"}).text == "제주(해운대)은"
+
+
+@pytest.mark.parametrize(
     ("words", "mention", "new", "expected"),
     [
         (["민서는", "부산으로", "갔다"], "부산/LC", "제주", ["민서는", "제주로", "갔다"]),
