@@ -181,6 +181,12 @@ def check_kind(config, name: str) -> None:
             f"expected an encoder such as BERT, RoBERTa or ELECTRA, got {name} of type {config.model_type!r}, which "
             "has an encoder and a decoder; name an encoder alone"
         )
+    if config.model_type.startswith("kospan-"):
+        raise ValueError(
+            f"expected an encoder, or a model of the recipe's task to train further, got {name} of type "
+            f"{config.model_type!r}; save its encoder with model.encoder.save_pretrained(folder) and "
+            "model.tokenizer.save_pretrained(folder), and name that folder"
+        )
     missing = [key for key in ("hidden_size", "vocab_size") if not isinstance(getattr(config, key, None), int)]
     if missing:
         raise ValueError(
@@ -218,7 +224,15 @@ def _check_layer_types(options: dict, config) -> None:
 
 
 # Settings of a config that do not change the computation of the encoder.
-_NO_OPTIONS = ("model_type", "architectures", "id2label", "label2id", "transformers_version", "problem_type")
+_NO_OPTIONS = (
+    "model_type",
+    "architectures",
+    "id2label",
+    "label2id",
+    "transformers_version",
+    "problem_type",
+    "encoder_input",
+)
 
 
 def check_encoder_options(options: dict, config, known: dict | None = None) -> dict:

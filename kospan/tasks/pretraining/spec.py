@@ -57,8 +57,9 @@ def remarks(task: PretrainingTask) -> list[str]:
 
 
 def identity(task: PretrainingTask, folder: Path | None) -> dict:
-    """Return the config of the encoder."""
-    return (task.model.config if folder is None else AutoConfig.from_pretrained(folder)).to_dict()
+    """Return the config of the encoder, and the form in which it reads texts, where a checkpoint has it."""
+    config = (task.model.config if folder is None else AutoConfig.from_pretrained(folder)).to_dict()
+    return {"encoder_input": task.aligner.encoder_input, **config}
 
 
 def nothing(*arguments):

@@ -85,6 +85,8 @@ class PretrainingTask:
             max_length=recipe.max_length or min(usual, limit or usual),
             stride=0,
         )
+        # Not a setting of the stock encoder, but a checkpoint is resumed with the same.
+        self.model.config.encoder_input = recipe.encoder_input
         special = set(self.tokenizer.all_special_ids)
         ordinary = [at for at in sorted(self.tokenizer.get_vocab().values()) if at not in special]
         self.masking = Masking(

@@ -142,6 +142,13 @@ def test_options_that_do_not_fit_the_encoder_are_one_line(options, message, fold
         build_trainer(recipe)
 
 
+def test_a_model_of_another_task_is_no_encoder_but_has_one(make_token_classifier, tmp_path):
+    make_token_classifier().save_pretrained(tmp_path / "model")
+    recipe = cases.recipe_of("text-classification", tmp_path, encoder=str(tmp_path / "model"), encoder_options=None)
+    with pytest.raises(ValueError, match=r"expected an encoder, or a model of the recipe's task .* save its encoder w"):
+        build_trainer(recipe)
+
+
 def test_a_config_with_a_wrong_value_is_one_line(folder, tmp_path):
     name = Path(folder(tf.BertConfig(**SMALL)))
     config = json.loads((name / "config.json").read_text(encoding="utf-8"))

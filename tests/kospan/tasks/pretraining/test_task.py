@@ -85,6 +85,20 @@ def test_a_resumed_run_is_the_same_bit_for_bit(run, file, tmp_path):
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 
+def test_a_run_is_resumed_with_the_same_input(run, file, tmp_path):
+    """Checkpoints that do not state it are resumed as the recipe says."""
+    folder = shutil.copytree(run, tmp_path / "run")
+    settings = {**RUN, "encoder_input": "subwords", "train_file": file, "output_dir": str(folder)}
+    settings |= {"resume_from_checkpoint": True, "num_train_epochs": 3, "lr_scheduler_type": "constant"}
+    with pytest.raises(ValueError, match=r"got other encoder_input \(units in the checkpoint, subwords now\)"):
+        train(None, **settings)
+    for path in folder.glob("checkpoint-*/config.json"):
+        config = json.loads(path.read_text(encoding="utf-8"))
+        assert config.pop("encoder_input") == "units"
+        path.write_text(json.dumps(config), encoding="utf-8")
+    train(None, **settings)
+
+
 def losses_of(folder: Path) -> list:
     history = json.loads((folder / "training_record.json").read_text(encoding="utf-8"))["training"]["history"]
     return [entry.get("loss") for entry in history]
