@@ -100,9 +100,8 @@ def _layers(encoder: dict) -> int:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     kind = encoder.get("model_type")
-    if kind not in CONFIG_MAPPING:
-        return encoder.get("num_hidden_layers", 0)
-    return getattr(CONFIG_MAPPING[kind](**encoder), "num_hidden_layers", 0)
+    names = CONFIG_MAPPING[kind].attribute_map if kind in CONFIG_MAPPING else {}
+    return encoder.get(names.get("num_hidden_layers", "num_hidden_layers"), 0)
 
 
 def _required(folder: Path, name: str) -> Path:
