@@ -54,8 +54,7 @@ def read_record(folder: Path, spec: TaskSpec) -> dict:
         `config`; `layers` of its encoder; `recipe` as it may be published and `settings`, the same with all defaults;
         `results`, metrics by name without `eval_`; `calibration`; `onnx`, the settings of the exported model; what
         `training_record.json` holds (`training`, `evaluation`, `origins`, ...), which is None where the run wrote none;
-        `about`, the data set; and
-        what follows from them.
+        `about`, the data set; and what follows from them.
 
     Raises:
         FileNotFoundError: config.json, recipe.yaml or eval_results.json is missing.

@@ -58,7 +58,7 @@ def read_vectors(path: str | os.PathLike) -> NgramVectors:
         if len(ngram) > LONGEST:
             raise ValueError(
                 f"{path}:{at + 2}: expected n-grams of at most {LONGEST} characters, got {ngram[:40]!r} of "
-                f"{len(ngram)}; vectors of words do not serve: make the file with `kospan vectors`"
+                f"{len(ngram)}; vectors of words cannot be used: make the file with `kospan vectors`"
             )
     try:
         found = NgramVectors(CharacterNgrams(ngrams), np.array(vectors))

@@ -216,7 +216,11 @@ def _check_layer_types(options: dict, config) -> None:
             f"expected encoder_options['layer_types'] with a type for each of {config.num_hidden_layers} layers, got "
             f"{len(types)}; correct it"
         )
-    if every is not None and types != [f"{'sliding' if at % every else 'full'}_attention" for at in range(len(types))]:
+    if (
+        types
+        and every is not None
+        and types != [f"{'sliding' if at % every else 'full'}_attention" for at in range(len(types))]
+    ):
         raise ValueError(
             "expected encoder_options without global_attn_every_n_layers for an encoder whose config lists its "
             f"layer_types, got {every}; set layer_types, or remove it"
